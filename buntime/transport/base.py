@@ -1,0 +1,162 @@
+"""What a transport is: one request in, one response out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Callable, Protocol, Union, runtime_checkable
+
+import attrs
+
+_CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
+_HIDDEN = "[hidden]"
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+class Secret(str):
+    """A string whose ``repr`` does not show it, so that no log, ``vars()`` or traceback does."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"'{_HIDDEN}'"
+
+
+class Headers(Mapping[str, str]):
+    """HTTP headers: names compare without case; ``repr`` hides credentials.
+
+    A name that occurs more than once has its values joined by ``", "``, as RFC 9110 allows.
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Union[Mapping[str, str], Iterable[tuple[str, str]]] = ()) -> None:
+        self._items: dict[str, tuple[str, str]] = {}
+        for name, value in items.items() if isinstance(items, Mapping) else items:
+            _, seen = self._items.get(name.lower(), (name, ""))
+            self._items[name.lower()] = (name, f"{seen}, {value}" if seen else value)
+
+    def __getitem__(self, name: str) -> str:
+        return self._items[name.lower()][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return f"Headers({_shown(self._items.values())!r})"
+
+
+def _shown(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name: _HIDDEN if name.lower() in _CREDENTIALS else value for name, value in headers}
+
+
+def _headers_repr(headers: Pairs) -> str:
+    return repr(_shown(headers))
+
+
+def _body_repr(body: bytes | None) -> str:
+    return "None" if body is None else f"<{len(body)} bytes>"
+
+
+@attrs.frozen
+class Request:
+    """One HTTP request as a value: it can be compared, kept and sent again.
+
+    ``path`` starts with ``/`` and names no host: the base URL belongs to the transport. Timeouts are
+    seconds, ``None`` waits for ever; ``read_timeout`` is the longest wait for the next bytes.
+    """
+
+    method: str
+    path: str
+    query: Pairs = ()
+    headers: Pairs = attrs.field(default=(), repr=_headers_repr)
+    body: bytes | None = attrs.field(default=None, repr=_body_repr)
+    connect_timeout: float | None = None
+    read_timeout: float | None = None
+
+
+class Response:
+    """An answer whose headers are in and whose body is still a stream.
+
+    ``chunks`` yields the body as it arrives, content-decoded. It raises
+    :class:`~buntime.APIConnectionError` or :class:`~buntime.APITimeoutError` where the body is cut.
+    ``on_close`` is called once, when the response is closed or has been read whole.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        headers: Union[Mapping[str, str], Iterable[tuple[str, str]]] = (),
+        chunks: Iterable[bytes] = (),
+        *,
+        on_close: Callable[[], object] | None = None,
+    ) -> None:
+        self.status = status
+        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.chunks: Iterator[bytes] = iter(chunks)
+        self._on_close = on_close
+        self._body: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}>"
+
+    def __enter__(self) -> Response:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def read(self) -> bytes:
+        """Return the whole body and close the response; a second call returns the same bytes."""
+        if self._body is None:
+            try:
+                self._body = b"".join(self.chunks)
+            finally:
+                self.close()
+        return self._body
+
+    def close(self) -> None:
+        """Give the connection back, or close it where the body is not at its end. Idempotent."""
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close()
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """Moves one request to a service and brings its response.
+
+    A transport never retries, follows a redirect, adds credentials or interprets a status; it is safe
+    to use from several threads.
+    """
+
+    def send(self, request: Request, /) -> Response:
+        """Return the response as soon as its headers are in.
+
+        Raises :class:`~buntime.APIConnectionError` and :class:`~buntime.APITimeoutError` only, here and
+        while the body is read.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what the transport holds. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class SupportsTime(Protocol):
+    """A transport that owns time: the client waits and measures by it."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait for ``seconds`` on this transport's clock."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds on this transport's clock, which never goes back."""
+        ...

@@ -1,0 +1,32 @@
+"""A transport that is one function, for a one-line double."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from buntime.transport.base import Request, Response
+
+
+class FunctionTransport:
+    """Answers each request by calling ``handler(request)``.
+
+    The handler returns a :class:`Response`, or raises :class:`~buntime.APIConnectionError` or
+    :class:`~buntime.APITimeoutError` as a network would::
+
+        from buntime import Buntime
+        from buntime.transport import FunctionTransport, Response
+
+        body = b'{"deleted": true, "sessionId": "ses_1"}'
+        client = Buntime(transport=FunctionTransport(lambda request: Response(200, (), [body])))
+        client.sessions.delete("ses_1")
+    """
+
+    def __init__(self, handler: Callable[[Request], Response]) -> None:
+        self._handler = handler
+
+    def send(self, request: Request, /) -> Response:
+        """Return what the handler returns."""
+        return self._handler(request)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
