@@ -19,8 +19,11 @@
     │   ├── RateLimitError                429
     │   └── ServerError                   5xx
     │       └── ResourceLimitError        507
-    └── ExecutionFailedError          raised by check(): carries the result
-        └── ExecutionTimeoutError     the execution reached its time limit
+    ├── ExecutionFailedError          raised by check(): carries the result
+    │   ├── ExecutionTimeoutError         the execution reached its time limit
+    │   └── JavaScriptError               a function that was called threw
+    └── CassetteError                 a cassette cannot be used
+        └── CassetteMismatchError         it holds no answer to this request
 
 Every error pickles, so it survives a process pool.
 """
@@ -78,8 +81,8 @@ class BuntimeError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.call}: {self.message}" if self.call else self.message
-        if self.attempts > 1:
-            text += f" (after {self.attempts} attempts)"
+        if self.attempts:
+            text += f" (after {self.attempts} attempt{'s' if self.attempts > 1 else ''})"
         if self.maybe_executed:
             text += " [the service may have acted on it]"
         return f"{text}. {self.hint}" if self.hint else text
@@ -137,9 +140,13 @@ class InvalidResponseError(BuntimeError):
 class APIStatusError(BuntimeError):
     """The service answered with an error status."""
 
+    hint = "See the service's documentation for this status and code"
+
 
 class InvalidRequestError(APIStatusError):
     """400: the service refused the parameters."""
+
+    hint = "Correct the argument that the message names"
 
 
 class AuthenticationError(APIStatusError):
@@ -156,6 +163,8 @@ class PermissionDeniedError(APIStatusError):
 
 class NotFoundError(APIStatusError):
     """404: what the call names does not exist."""
+
+    hint = "Check what the call names, and that the base URL is the API's"
 
 
 class SessionNotFoundError(NotFoundError):
@@ -192,9 +201,13 @@ def _restore_file_error(
 class RequestTimeoutError(APIStatusError):
     """408: the service took too long over the request."""
 
+    hint = "Try again, or ask for less at once"
+
 
 class ConflictError(APIStatusError):
     """409: the call contradicts an earlier one, such as an idempotency key with another body."""
+
+    hint = "Use a new idempotency key for other arguments"
 
 
 class RateLimitError(APIStatusError):
@@ -211,6 +224,8 @@ class RateLimitError(APIStatusError):
 class ServerError(APIStatusError):
     """5xx: the service failed."""
 
+    hint = "Try again later; the service's support can find the call by its request_id"
+
 
 class ResourceLimitError(ServerError):
     """507: the execution or the session reached a resource limit (memory, disk)."""
@@ -222,7 +237,6 @@ class ExecutionFailedError(BuntimeError):
     """An execution ended with a non-zero exit code and ``check`` was asked for."""
 
     def __init__(self, message: str, *, result: Optional[ExecuteResult] = None, **fields: Any) -> None:
-        fields.setdefault("maybe_executed", False)
         super().__init__(message, **fields)
         self.result = result
         """The :class:`~buntime.ExecuteResult`, or ``None`` where the service sent none."""
@@ -232,3 +246,28 @@ class ExecutionTimeoutError(ExecutionFailedError):
     """An execution reached its time limit and was ended."""
 
     hint = "Raise the execution's timeout=, or make the code do less at once"
+
+
+class JavaScriptError(ExecutionFailedError):
+    """A JavaScript function threw: its error's ``name``, ``stack`` and message."""
+
+    def __init__(self, message: str, *, name: str = "Error", stack: str = "", **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.name = name
+        self.stack = stack
+
+
+class CassetteError(BuntimeError):
+    """A cassette is missing, cannot be read, or may not be written."""
+
+
+class CassetteMismatchError(CassetteError):
+    """A cassette holds no answer to the request.
+
+    ``reason`` says why in a word; ``closest`` shows the difference to the nearest recording.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", closest: str | None = None, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.reason = reason
+        self.closest = closest

@@ -33,7 +33,8 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, items: Union[Mapping[str, str], Iterable[tuple[str, str]]] = ()) -> None:
         self._items: dict[str, tuple[str, str]] = {}
-        for name, value in items.items() if isinstance(items, Mapping) else items:
+        pairs: Iterable[tuple[str, str]] = items.items() if isinstance(items, Mapping) else items
+        for name, value in pairs:
             _, seen = self._items.get(name.lower(), (name, ""))
             self._items[name.lower()] = (name, f"{seen}, {value}" if seen else value)
 

@@ -1,0 +1,7 @@
+"""``python -m buntime``."""
+
+import sys
+
+from buntime.cli import main
+
+sys.exit(main())

@@ -1,0 +1,165 @@
+"""The bounds that hold on every plan, checked before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional, Union
+
+from buntime.transport.base import Secret
+
+_METADATA_LIMIT = 16 * 1024
+_TTL_MINIMUM = 300
+
+
+def text(name: str, value: object) -> str:
+    """Return ``value`` if it is a string that UTF-8 can carry."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{name} holds a lone surrogate at index {error.start}, which UTF-8 cannot carry"
+        ) from None
+    return value
+
+
+def optional_text(name: str, value: object) -> Optional[str]:
+    """As :func:`text`, or ``None``."""
+    return None if value is None else text(name, value)
+
+
+def path(name: str, value: object) -> str:
+    """Return ``value`` if it can name a file."""
+    checked = text(name, value)
+    if not checked:
+        raise ValueError(f"{name} is empty")
+    if "\0" in checked:
+        raise ValueError(f"{name} holds a NUL character")
+    return checked
+
+
+def session_id(value: object) -> str:
+    """Return ``value`` if it can be a session's id; no length is checked, as none is documented."""
+    checked = text("session_id", value)
+    if not checked.strip() or checked in {".", ".."}:
+        raise ValueError(f"session_id is {checked!r}, which cannot be a session's id")
+    return checked
+
+
+def whole_seconds(name: str, value: object) -> Optional[int]:
+    """Return ``value`` as an int of at least 1, or ``None``."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be an int (whole seconds), not {type(value).__name__}")
+    if value != value or value in {float("inf"), float("-inf")} or value != int(value):
+        raise ValueError(f"{name} must be whole seconds, not {value}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1 second, not {value}")
+    return int(value)
+
+
+def ttl(value: object) -> Optional[int]:
+    """Return ``value`` as whole seconds of at least 300, the API's minimum on every plan."""
+    seconds = whole_seconds("ttl", value)
+    if seconds is not None and seconds < _TTL_MINIMUM:
+        raise ValueError(f"ttl must be at least {_TTL_MINIMUM} seconds, not {seconds}")
+    return seconds
+
+
+def pid(value: object) -> int:
+    """Return ``value`` if it can be a process id."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"pid must be an int, not {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"pid must be at least 1, not {value}")
+    return value
+
+
+def metadata(value: object) -> Optional[dict[str, Any]]:
+    """Return ``value`` as a dict that JSON carries, at most 16 KB of it."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise TypeError(f"metadata must be a mapping, not {type(value).__name__}")
+    if not all(isinstance(key, str) for key in value):
+        raise TypeError("metadata must have str keys")
+    size = len(json_body("metadata", dict(value)))
+    if size > _METADATA_LIMIT:
+        raise ValueError(f"metadata is {size} bytes of JSON; the API takes {_METADATA_LIMIT}")
+    return dict(value)
+
+
+def json_body(name: str, value: object) -> bytes:
+    """Return ``value`` as the bytes of its JSON."""
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} holds a lone surrogate, which UTF-8 cannot carry") from None
+    except TypeError as error:
+        raise TypeError(f"{name} is not JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} is not JSON: {error}") from None
+
+
+def files(value: Union[Mapping[str, str], Iterable[Any], None]) -> tuple[tuple[str, str], ...]:
+    """Return files in any accepted form as pairs of path and content."""
+    if value is None:
+        return ()
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"files must be a mapping of path to content, not {type(value).__name__}")
+    pairs = value.items() if isinstance(value, Mapping) else [_pair(item) for item in value]
+    return tuple(
+        (path("files: path", name), text(f"files: content of {name!r}", body)) for name, body in pairs
+    )
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
+    if isinstance(item, Mapping):
+        if set(item) != {"path", "content"}:
+            raise ValueError(f"files: an item has the keys {sorted(map(str, item))}, not path and content")
+        return item["path"], item["content"]
+    if isinstance(item, tuple) and len(item) == 2:
+        return item
+    raise TypeError(f"files: an item is a {type(item).__name__}, not a mapping with path and content")
+
+
+def env(value: Optional[Mapping[str, str]]) -> Optional[dict[str, str]]:
+    """Return the environment as a dict of its own."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise TypeError(f"env must be a mapping of str to str, not {type(value).__name__}")
+    for name, content in value.items():
+        if not isinstance(name, str):
+            raise TypeError(f"env has a name that is a {type(name).__name__}, not a str")
+        if not name or "=" in name or "\0" in name:
+            raise ValueError(f"env has the name {name!r}; a name is not empty and holds no '=' and no NUL")
+        text("env: a name", name)
+        if "\0" in text(f"env[{name!r}]", content):
+            raise ValueError(f"env[{name!r}] holds a NUL character")
+    return dict(value)
+
+
+def header_pairs(headers: Optional[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return headers as pairs whose values no ``repr`` shows; ``ValueError`` for what HTTP cannot carry."""
+    pairs = []
+    for name, value in (headers or {}).items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"headers must map str to str; {name!r} does not")
+        if not name or not name.isascii() or any(c.isspace() or c in '()<>@,;:\\"/[]?={}' for c in name):
+            raise ValueError(f"headers has the name {name!r}, which HTTP does not allow")
+        if any(c in "\r\n\0" for c in value) or not _latin1(value):
+            raise ValueError(f"the header {name} has a value that HTTP cannot carry")
+        pairs.append((name, Secret(value)))
+    return tuple(pairs)
+
+
+def _latin1(value: str) -> bool:
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,300 @@
+"""The client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Callable, Optional
+
+import attrs
+
+from buntime import _checks, configuration
+from buntime.errors import BuntimeError, SessionNotFoundError
+from buntime.exchange import Exchange, Seen
+from buntime.execution import ExecuteStream, Executions, execute_request
+from buntime.files import Files
+from buntime.models import (
+    APIResponse,
+    ExecuteRequest,
+    ExecuteResult,
+    FilesArgument,
+    KillResult,
+    RateLimit,
+)
+from buntime.retries import RetryPolicy
+from buntime.sessions import Sessions
+from buntime.transport.base import Pairs, Transport
+from buntime.wire import answers, calls
+
+
+class _Unset:
+    """What an option is where it is not given, as ``None`` has a meaning of its own."""
+
+
+_UNSET = _Unset()
+
+
+class Buntime:
+    """A client of buntime.sh. Use it from any thread; close it, or use it as a context manager.
+
+    Arguments:
+        api_key: the key of your account; ``BUNTIME_API_KEY`` where left out. Needed only where the client
+            makes an HTTP transport.
+        base_url: of the service; ``BUNTIME_BASE_URL`` where left out, else the live service.
+        timeout: seconds of one wait for the network, to connect or for the next bytes; ``None`` waits for
+            ever. An execution may take its own time limit longer.
+        deadline: seconds for a whole call with its retries; ``None`` for no end.
+        max_retries: retries of a call whose failure allows one.
+        retry_delay: seconds; a back-off is random below ``min(30, retry_delay * 2 ** n)``.
+        on_retry: called with the error and the number of the failed attempt, from 1, before each back-off.
+        transport: where requests go; ``BUNTIME_TRANSPORT`` (``http``, ``local``) where left out. The client
+            closes it.
+        headers: sent with every call.
+        delete_on_close: delete the sessions this client created, when it is closed.
+
+    Raises :class:`~buntime.ConfigurationError` for a setting that is missing or wrong.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float | None = 30.0,
+        deadline: float | None = None,
+        max_retries: int = 2,
+        retry_delay: float = 1.0,
+        on_retry: Callable[[BuntimeError, int], object] | None = None,
+        transport: Transport | None = None,
+        headers: Mapping[str, str] | None = None,
+        delete_on_close: bool = False,
+    ) -> None:
+        api_key = configuration.api_key(api_key)
+        policy = RetryPolicy(
+            configuration.retries(max_retries),
+            configuration.seconds("retry_delay", retry_delay, zero=True) or 0.0,
+        )
+        bounds = {
+            "timeout": configuration.seconds("timeout", timeout),
+            "deadline": configuration.seconds("deadline", deadline),
+        }
+        pairs = configuration.headers(headers, api_key)
+        self._exchange = Exchange(
+            configuration.transport(base_url, transport, has_key=_authorized(pairs)),
+            headers=pairs,
+            policy=policy,
+            on_retry=on_retry,
+            seen=Seen(),
+            **bounds,
+        )
+        self._start(created={} if delete_on_close else None, owns_transport=True)
+
+    def _start(self, *, created: Optional[dict[str, None]], owns_transport: bool) -> None:
+        self._created = created
+        self._owns_transport = owns_transport
+        self._pid = os.getpid()
+        self._executions = Executions(self._exchange)
+        self.files = Files(self._exchange, self._executions)
+        """The files of any session: :class:`~buntime.files.Files`."""
+        self.sessions = Sessions(self._exchange, self._executions, self.files, created)
+        """Create, inspect, attach to and delete sessions: :class:`~buntime.sessions.Sessions`."""
+
+    def __repr__(self) -> str:
+        return f"<Buntime over {self._exchange.transport!r}>"
+
+    def __enter__(self) -> Buntime:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except BuntimeError:
+            if error is None:
+                raise
+
+    def execute(
+        self,
+        request: ExecuteRequest | None = None,
+        *,
+        session_id: str | None = None,
+        code: str | None = None,
+        command: str | None = None,
+        files: FilesArgument | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: int | None = None,
+        working_dir: str | None = None,
+        check: bool = False,
+        idempotent: bool = False,
+    ) -> ExecuteResult:
+        """Run code or a shell command in a session and return what came of it.
+
+        The arguments are those of :class:`~buntime.ExecuteRequest`, which can be passed in their place. A
+        non-zero exit code is a result, not an error, unless ``check`` is true.
+
+        An execution whose answer is lost is not repeated, unless ``idempotent`` says that it may be: the
+        error has ``maybe_executed``.
+
+        Raises:
+            ExecutionFailedError: with ``check``, for a non-zero exit code.
+            ExecutionTimeoutError: with ``check``, at the time limit; always where the service answers 408.
+            SessionNotFoundError: the session has ended.
+            APIStatusError: the service refused it otherwise.
+            APIConnectionError: no answer arrived.
+            TypeError, ValueError: an argument is wrong; nothing was sent.
+        """
+        return self._executions.run(
+            execute_request(
+                request,
+                session_id,
+                code=code,
+                command=command,
+                files=files,
+                env=env,
+                timeout=timeout,
+                working_dir=working_dir,
+                check=check,
+                idempotent=idempotent,
+            )
+        )
+
+    def stream(
+        self,
+        request: ExecuteRequest | None = None,
+        *,
+        session_id: str | None = None,
+        code: str | None = None,
+        command: str | None = None,
+        files: FilesArgument | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: int | None = None,
+        working_dir: str | None = None,
+        check: bool = False,
+        idempotent: bool = False,
+    ) -> ExecuteStream:
+        """Run code or a shell command and return its output as it comes.
+
+        Arguments and errors are those of :meth:`execute`; iterating the stream raises them too. With
+        ``idempotent`` the call waits for the first bytes, up to which it is retried.
+        """
+        return self._executions.stream(
+            execute_request(
+                request,
+                session_id,
+                code=code,
+                command=command,
+                files=files,
+                env=env,
+                timeout=timeout,
+                working_dir=working_dir,
+                check=check,
+                idempotent=idempotent,
+            )
+        )
+
+    def kill(self, *, session_id: str, pid: int) -> KillResult:
+        """End one process of a session. Raises ``SessionNotFoundError`` and the other API errors."""
+        call = calls.kill(_checks.session_id(session_id), _checks.pid(pid))
+        return self._exchange.call(call, answers.killed, repeatable=False)
+
+    def kill_all(self, *, session_id: str) -> KillResult:
+        """End every process of a session. Raises ``SessionNotFoundError`` and the other API errors."""
+        call = calls.kill(_checks.session_id(session_id), None)
+        return self._exchange.call(call, answers.killed, repeatable=False)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> APIResponse:
+        """Make a call that has no method here yet, and return its answer.
+
+        ``GET``, ``HEAD`` and ``DELETE`` are retried as reads are, other methods as an execution is. Raises
+        what every call raises: an error status is an :class:`~buntime.APIStatusError`.
+        """
+        method = _checks.text("method", method).upper()
+        if not method.isalpha():
+            raise ValueError(f"method is {method!r}, not the name of an HTTP method")
+        if not _checks.text("path", path).startswith("/") or set(path) & set("?#\r\n\0 "):
+            raise ValueError(
+                f"path is {path!r}; it starts with '/' and has no query (use params=) and no space"
+            )
+        call = calls.custom(method, path, json, params)
+        return self._exchange.call(call, answers.api_response, repeatable=method in {"GET", "HEAD", "DELETE"})
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """The rate limit as the last answer that named one told it, or ``None``."""
+        return self._exchange.seen.rate_limit
+
+    def with_options(
+        self,
+        *,
+        timeout: float | _Unset | None = _UNSET,
+        deadline: float | _Unset | None = _UNSET,
+        max_retries: int | _Unset = _UNSET,
+        retry_delay: float | _Unset = _UNSET,
+        on_retry: Callable[[BuntimeError, int], object] | _Unset | None = _UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Buntime:
+        """Return a client with other options over the same transport, which it does not close.
+
+        ``headers`` are added to those of this client. Sessions it creates are deleted by this client's
+        ``delete_on_close``.
+        """
+        own = self._exchange
+        policy = own.policy
+        if not isinstance(max_retries, _Unset):
+            policy = attrs.evolve(policy, max_retries=configuration.retries(max_retries))
+        if not isinstance(retry_delay, _Unset):
+            delay = configuration.seconds("retry_delay", retry_delay, zero=True) or 0.0
+            policy = attrs.evolve(policy, retry_delay=delay)
+        added = configuration.headers(headers, None)
+        names = {name.lower() for name, _ in added}
+        other = Buntime.__new__(Buntime)
+        other._exchange = Exchange(
+            own.transport,
+            headers=(*(pair for pair in own.headers if pair[0].lower() not in names), *added),
+            timeout=own.timeout if isinstance(timeout, _Unset) else configuration.seconds("timeout", timeout),
+            deadline=own.deadline
+            if isinstance(deadline, _Unset)
+            else configuration.seconds("deadline", deadline),
+            policy=policy,
+            on_retry=own.on_retry if isinstance(on_retry, _Unset) else on_retry,
+            seen=own.seen,
+        )
+        other._start(created=self._created, owns_transport=False)
+        return other
+
+    def close(self) -> None:
+        """Close the transport; first, with ``delete_on_close``, delete the sessions created. Idempotent.
+
+        In a process forked from the one that made the client, it does nothing.
+        """
+        if not self._owns_transport or os.getpid() != self._pid:
+            return
+        try:
+            self._delete_created()
+        finally:
+            self._exchange.transport.close()
+
+    def _delete_created(self) -> None:
+        """Delete every session created, and raise the first error after the last."""
+        failed: BuntimeError | None = None
+        while self._created:
+            try:
+                self.sessions.delete(self._created.popitem()[0])
+            except SessionNotFoundError:
+                continue
+            except BuntimeError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+
+def _authorized(headers: Pairs) -> bool:
+    return any(name.lower() == "authorization" for name, _ in headers)

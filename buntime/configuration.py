@@ -1,0 +1,91 @@
+"""The settings of a client: arguments, then the environment, checked before any I/O."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Optional
+
+from buntime import _checks
+from buntime.errors import ConfigurationError
+from buntime.transport.base import Pairs, Secret, Transport
+
+DEFAULT_BASE_URL = "https://api.buntime.sh"
+
+
+def api_key(value: str | None) -> Secret | None:
+    """Return the key from the argument, else ``BUNTIME_API_KEY``, or ``None`` where neither is set."""
+    source = "BUNTIME_API_KEY" if value is None else "api_key"
+    # Rebound, so that no traceback with local variables shows it.
+    value = Secret(os.environ.get("BUNTIME_API_KEY", "") if value is None else value)
+    if not value:
+        return None
+    if value != value.strip() or not value.isascii() or not value.isprintable():
+        raise ConfigurationError(
+            f"{source} holds characters that no key has (a line end or a space, perhaps); remove them"
+        )
+    return value
+
+
+def transport(base_url: str | None, given: Transport | None, *, has_key: bool) -> Transport:
+    """Return the transport that was passed, else the one ``BUNTIME_TRANSPORT`` names."""
+    if given is not None:
+        if base_url is not None:
+            raise ConfigurationError(
+                "base_url belongs to the transport; pass it there, or leave transport= out"
+            )
+        return given
+    name = os.environ.get("BUNTIME_TRANSPORT") or "http"
+    if name == "http":
+        return _http(base_url, has_key=has_key)
+    if name == "local":
+        if base_url is not None:
+            raise ConfigurationError(
+                "base_url has no meaning with BUNTIME_TRANSPORT=local; leave one of them out"
+            )
+        from buntime.transport.local import LocalTransport
+
+        return LocalTransport()
+    raise ConfigurationError(f"BUNTIME_TRANSPORT is {name!r}; it can be 'http' or 'local'")
+
+
+def _http(base_url: str | None, *, has_key: bool) -> Transport:
+    if not has_key:
+        raise ConfigurationError(
+            "there is no API key; set BUNTIME_API_KEY or pass api_key= "
+            "(or run on this machine without one: BUNTIME_TRANSPORT=local)"
+        )
+    from buntime.transport.http import HTTPTransport
+
+    return HTTPTransport(base_url or os.environ.get("BUNTIME_BASE_URL") or DEFAULT_BASE_URL)
+
+
+def seconds(name: str, value: float | None, *, zero: bool = False) -> float | None:
+    """Return a duration that can be waited for, or ``None``."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigurationError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not (value >= 0 if zero else value > 0) or value == float("inf"):
+        raise ConfigurationError(
+            f"{name} must be {'at least' if zero else 'above'} 0 and finite, not {value}"
+        )
+    return value
+
+
+def retries(max_retries: int) -> int:
+    """Return a number of retries."""
+    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
+        raise ConfigurationError(f"max_retries must be an int of at least 0, not {max_retries!r}")
+    return max_retries
+
+
+def headers(given: Optional[Mapping[str, str]], key: Secret | None) -> Pairs:
+    """Return the headers of every call; those given win over the key's."""
+    try:
+        pairs = _checks.header_pairs(given)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(str(error)) from None
+    if key is None or any(name.lower() == "authorization" for name, _ in pairs):
+        return pairs
+    return (("Authorization", Secret("Bearer " + key)), *pairs)

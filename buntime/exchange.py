@@ -1,0 +1,223 @@
+"""One call: attempts until there is an answer or an error, within the deadline."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from typing import Callable, Optional, TypeVar, Union
+
+import attrs
+
+from buntime.errors import APITimeoutError, BuntimeError, NotFoundError
+from buntime.models import RateLimit
+from buntime.retries import RetryPolicy
+from buntime.transport.base import Pairs, Request, Response, SupportsTime, Transport
+from buntime.wire.answers import rate_limit
+from buntime.wire.fields import Answer
+from buntime.wire.refusals import refused
+
+T = TypeVar("T")
+OnRetry = Callable[[BuntimeError, int], object]
+
+
+class _SystemTime:
+    """Time where the transport owns none."""
+
+    sleep = staticmethod(time.sleep)
+    monotonic = staticmethod(time.monotonic)
+
+
+@attrs.define
+class Seen:
+    """What the answers so far have told; shared by a client and those made of it by ``with_options``."""
+
+    rate_limit: Optional[RateLimit] = None
+    reads_files: bool = True
+    """Whether the service has the route ``GET /files/read``, as far as is known."""
+
+
+@attrs.frozen
+class Deadline:
+    """The end of a call on a clock's monotonic time, or never."""
+
+    at: Optional[float]
+    clock: Union[SupportsTime, _SystemTime]
+
+    def remaining(self) -> float | None:
+        """Return the seconds left, ``None`` for no end."""
+        return None if self.at is None else self.at - self.clock.monotonic()
+
+    def bound(self, timeout: float | None) -> float | None:
+        """Return ``timeout`` cut to what is left."""
+        left = self.remaining()
+        if left is None:
+            return timeout
+        return left if timeout is None else min(timeout, left)
+
+    def check(self, *, sent: bool) -> None:
+        """Raise :class:`~buntime.APITimeoutError` if nothing is left."""
+        left = self.remaining()
+        if left is not None and left <= 0:
+            raise APITimeoutError("the deadline passed", phase="read" if sent else "connect")
+
+
+class Exchange:
+    """Makes calls over one transport: credentials, retries, deadline, rate limit."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        headers: Pairs,
+        timeout: float | None,
+        deadline: float | None,
+        policy: RetryPolicy,
+        on_retry: OnRetry | None,
+        seen: Seen,
+    ) -> None:
+        self.transport = transport
+        self.headers = headers
+        self.timeout = timeout
+        self.deadline = deadline
+        self.policy = policy
+        self.on_retry = on_retry
+        self.seen = seen
+        self._clock = transport if isinstance(transport, SupportsTime) else _SystemTime()
+
+    def execution_wait(self, limit: float) -> float | None:
+        """Return the read timeout of an execution that may take ``limit`` seconds."""
+        return None if self.timeout is None else limit + self.timeout
+
+    def call(
+        self,
+        request: Request,
+        decode: Callable[[Answer], T],
+        *,
+        repeatable: bool,
+        read_timeout: Optional[float] = None,
+    ) -> T:
+        """Send the request until it is answered, and return the decoded answer."""
+
+        def attempt(sent: Request, deadline: Deadline) -> T:
+            with self._open(sent, deadline) as response:
+                body = b"".join(_until(deadline, response.chunks))
+                return decode(Answer(response.status, response.headers, body))
+
+        return self._attempts(request, attempt, repeatable=repeatable, read_timeout=read_timeout)
+
+    def delete(self, request: Request, decode: Callable[[Answer], None]) -> None:
+        """Send a DELETE; a 404 that answers a retry says that an earlier attempt did it."""
+        try:
+            self.call(request, decode, repeatable=True)
+        except NotFoundError as error:
+            if error.attempts < 2:
+                raise
+
+    def stream(
+        self, request: Request, *, repeatable: bool, read_timeout: float | None
+    ) -> tuple[Response, Iterator[bytes]]:
+        """Return a 2xx response, and its body bounded by the deadline and with errors that name the call.
+
+        A ``repeatable`` call waits for the first bytes, up to which it is retried.
+        """
+
+        def attempt(sent: Request, deadline: Deadline) -> tuple[Response, Iterator[bytes]]:
+            response = self._open(sent, deadline)
+            chunks = _until(deadline, response.chunks)
+            if not repeatable:
+                return response, chunks
+            try:
+                first = next(chunks, b"")
+            except BaseException:
+                response.close()
+                raise
+            return response, _chain(first, chunks)
+
+        response, chunks = self._attempts(request, attempt, repeatable=repeatable, read_timeout=read_timeout)
+        return response, _naming(request, chunks)
+
+    def _open(self, request: Request, deadline: Deadline) -> Response:
+        """Return a 2xx response; raise the error that any other is."""
+        response = self.transport.send(request)
+        self.seen.rate_limit = rate_limit(response.headers) or self.seen.rate_limit
+        if 200 <= response.status < 300:
+            return response
+        with response:
+            body = b"".join(_until(deadline, response.chunks))
+            raise refused(request, Answer(response.status, response.headers, body))
+
+    def _attempts(
+        self,
+        request: Request,
+        attempt: Callable[[Request, Deadline], T],
+        *,
+        repeatable: bool,
+        read_timeout: float | None,
+    ) -> T:
+        deadline = Deadline(
+            None if self.deadline is None else self._clock.monotonic() + self.deadline, self._clock
+        )
+        request = attrs.evolve(request, headers=_merged(request.headers, self.headers))
+        wait = self.timeout if read_timeout is None else read_timeout
+        number = 0
+        while True:
+            number += 1
+            try:
+                deadline.check(sent=False)
+                return attempt(
+                    attrs.evolve(
+                        request,
+                        connect_timeout=deadline.bound(self.timeout),
+                        read_timeout=deadline.bound(wait),
+                    ),
+                    deadline,
+                )
+            except BuntimeError as error:
+                _tell(error, request, number)
+                self._back_off(error, number, deadline, repeatable)
+
+    def _back_off(self, error: BuntimeError, number: int, deadline: Deadline, repeatable: bool) -> None:
+        """Wait before the next attempt, or raise the error where there is to be none."""
+        # S311: jitter spreads clients out; nothing depends on its being unguessable.
+        pause = self.policy.delay(error, number, repeatable, random.random())  # noqa: S311 - jitter, no secret
+        left = deadline.remaining()
+        if pause is None or (left is not None and pause >= left):
+            raise error
+        if self.on_retry is not None:
+            self.on_retry(error, number)
+        self._clock.sleep(pause)
+
+
+def _merged(own: Pairs, client: Pairs) -> Pairs:
+    """Return the request's headers and those of the client, which win."""
+    names = {name.lower() for name, _ in client}
+    return (*(pair for pair in own if pair[0].lower() not in names), *client)
+
+
+def _until(deadline: Deadline, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    deadline.check(sent=True)
+    for chunk in chunks:
+        yield chunk
+        deadline.check(sent=True)
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _naming(request: Request, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except BuntimeError as error:
+        _tell(error, request, 1)
+        raise
+
+
+def _tell(error: BuntimeError, request: Request, attempts: int) -> None:
+    """Complete an error with the call it belongs to."""
+    error.call = f"{request.method} {request.path}"
+    error.attempts = attempts
+    if request.method == "GET":
+        error.maybe_executed = False

@@ -1,0 +1,187 @@
+"""What becomes of an execution: one answer, or a stream of output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Callable, Optional, Union
+
+import attrs
+
+from buntime import sse
+from buntime.errors import APIConnectionError, BuntimeError, ExecutionFailedError
+from buntime.exchange import Exchange
+from buntime.models import ExecuteRequest, ExecuteResult, StreamEvent
+from buntime.transport.base import Request, Response
+from buntime.wire import answers, calls
+from buntime.wire.events import Terminal, decode_event
+from buntime.wire.fields import Answer
+
+
+def execute_request(
+    request: ExecuteRequest | None, session_id: str | None, **arguments: Any
+) -> ExecuteRequest:
+    """Return the request that was passed, or one of the arguments, for the session named."""
+    if request is not None:
+        if not isinstance(request, ExecuteRequest):
+            raise TypeError(f"the first argument must be an ExecuteRequest, not {type(request).__name__}")
+        given = [name for name, value in arguments.items() if value not in (None, False)]
+        if given:
+            raise TypeError(
+                f"{', '.join(given)} was passed beside an ExecuteRequest; put it into the request"
+            )
+        if session_id is None or session_id == request.session_id:
+            session_id = request.session_id
+        elif request.session_id is not None:
+            raise ValueError(
+                f"the ExecuteRequest names the session {request.session_id}, the call {session_id}"
+            )
+        request = attrs.evolve(request, session_id=session_id)
+    else:
+        request = ExecuteRequest(session_id=session_id, **arguments)
+    if request.session_id is None:
+        raise TypeError("session_id is missing")
+    return request
+
+
+class Executions:
+    """Runs execute requests over an exchange.
+
+    ``limit`` is the session's own time limit in seconds, where it is known.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def run(self, request: ExecuteRequest, limit: int | None = None) -> ExecuteResult:
+        """Run it and return the result."""
+        call = calls.execute(request)
+        result = self._exchange.call(
+            call, answers.result, repeatable=request.idempotent, read_timeout=self._wait(request, limit)
+        )
+        return _checked(result, call) if request.check else result
+
+    def stream(self, request: ExecuteRequest, limit: int | None = None) -> ExecuteStream:
+        """Run it and return its output as it comes."""
+        call = calls.execute(request, stream=True)
+        response, chunks = self._exchange.stream(
+            call, repeatable=request.idempotent, read_timeout=self._wait(request, limit)
+        )
+        return ExecuteStream(
+            _items(call, response, chunks), close=response.close, check=request.check, call=call
+        )
+
+    def _wait(self, request: ExecuteRequest, limit: int | None) -> float | None:
+        return self._exchange.execution_wait(request.timeout or limit or calls.EXECUTION_LIMIT)
+
+
+def _checked(result: ExecuteResult, call: Request) -> ExecuteResult:
+    try:
+        return result.check()
+    except ExecutionFailedError as error:
+        error.call = f"{call.method} {call.path}"
+        error.attempts = 1
+        raise
+
+
+def _items(
+    call: Request, response: Response, chunks: Iterator[bytes]
+) -> Iterator[Union[StreamEvent, ExecuteResult, Terminal]]:
+    if "json" in response.headers.get("Content-Type", "").lower():
+        result = answers.result(Answer(response.status, response.headers, b"".join(chunks)))
+        for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
+            if text:
+                yield StreamEvent(kind, text)
+        yield result
+        return
+    for name, data in sse.events(chunks):
+        item = decode_event(call, name, data)
+        if item is not None:
+            yield item
+
+
+class ExecuteStream:
+    """The events of a running execution, in the order they were sent.
+
+    Iterate to receive :class:`~buntime.StreamEvent` values; after the loop :attr:`result` is the
+    :class:`~buntime.ExecuteResult`. As a context manager it closes the connection when left. Leaving
+    early ends nothing but the connection: the execution goes on until it ends or reaches its time limit.
+
+    Iterating raises what the service reports of the execution, :class:`~buntime.APIConnectionError`
+    where the stream ends without a result (the output so far stays in :attr:`stdout` and
+    :attr:`stderr`), and with ``check`` :class:`~buntime.ExecutionFailedError`.
+    """
+
+    def __init__(
+        self,
+        items: Iterator[Union[StreamEvent, ExecuteResult, Terminal]],
+        *,
+        close: Callable[[], None],
+        check: bool,
+        call: Request,
+    ) -> None:
+        self._items = items
+        self._close = close
+        self._check = check
+        self._call = call
+        self._output: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._result: Optional[ExecuteResult] = None
+        self._closed = False
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        return self
+
+    def __next__(self) -> StreamEvent:
+        if self._closed:
+            raise StopIteration
+        try:
+            item = next(self._items, None)
+            if isinstance(item, StreamEvent):
+                self._output.setdefault(item.kind, []).append(item.text)
+                return item
+            self._finish(item)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, BuntimeError):
+                error.call, error.attempts = f"{self._call.method} {self._call.path}", 1
+            raise
+        self.close()
+        raise StopIteration
+
+    def _finish(self, last: Union[ExecuteResult, Terminal, None]) -> None:
+        if last is None:
+            raise APIConnectionError("the stream ended without a result", phase="read")
+        self._result = last.result(self.stdout, self.stderr) if isinstance(last, Terminal) else last
+        if self._check:
+            self._result.check()
+
+    def __enter__(self) -> ExecuteStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def stdout(self) -> str:
+        """Standard output so far."""
+        return "".join(self._output["stdout"])
+
+    @property
+    def stderr(self) -> str:
+        """Standard error so far."""
+        return "".join(self._output["stderr"])
+
+    @property
+    def result(self) -> ExecuteResult:
+        """What came of the execution; ``RuntimeError`` before the stream has ended."""
+        if self._result is None:
+            raise RuntimeError("the stream has no result yet: iterate to its end first")
+        return self._result
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._close()

@@ -1,0 +1,54 @@
+"""Which failed calls are tried again, and when: a value with pure methods."""
+
+from __future__ import annotations
+
+import attrs
+
+from buntime.errors import (
+    APIConnectionError,
+    APIStatusError,
+    BuntimeError,
+    ExecutionTimeoutError,
+    InvalidResponseError,
+)
+
+LONGEST_DELAY = 30.0
+LONGEST_RETRY_AFTER = 60.0
+
+_REFUSED_UNSEEN = frozenset({429, 503})
+_FAILED_UNKNOWN = frozenset({408, 500, 502, 504})
+
+
+@attrs.frozen
+class RetryPolicy:
+    """At most ``max_retries`` retries after the first attempt; ``retry_delay`` in seconds.
+
+    A back-off is random below ``min(30, retry_delay * 2 ** n)`` (full jitter). ``Retry-After`` is obeyed
+    up to 60 seconds; a longer one is not waited for.
+    """
+
+    max_retries: int = 2
+    retry_delay: float = 1.0
+
+    def delay(self, error: BuntimeError, attempt: int, repeatable: bool, fraction: float) -> float | None:
+        """Return the seconds to wait after the failed ``attempt`` (from 1), or ``None`` to give up.
+
+        ``repeatable`` says that the call may reach the service twice; ``fraction`` is the jitter, 0 to 1.
+        """
+        if attempt > self.max_retries or not self.may_repeat(error, repeatable):
+            return None
+        if error.retry_after is not None:
+            return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else None
+        # The exponent is bounded because 2.0 ** 1024 is an OverflowError.
+        return fraction * min(LONGEST_DELAY, self.retry_delay * 2.0 ** min(attempt - 1, 64))
+
+    @staticmethod
+    def may_repeat(error: BuntimeError, repeatable: bool) -> bool:
+        """Whether sending the call again is safe and can help."""
+        if isinstance(error, APIConnectionError):
+            return repeatable or error.phase == "connect"
+        if isinstance(error, (InvalidResponseError, ExecutionTimeoutError)):
+            return False
+        if isinstance(error, APIStatusError) and error.status is not None:
+            return error.status in _REFUSED_UNSEEN or (repeatable and error.status in _FAILED_UNKNOWN)
+        return False

@@ -1,0 +1,232 @@
+"""Sessions: the sandboxes in which code runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Optional
+
+from buntime import _checks
+from buntime.errors import BuntimeError, SessionNotFoundError
+from buntime.exchange import Exchange
+from buntime.execution import ExecuteStream, Executions, execute_request
+from buntime.files import Files, SessionFiles
+from buntime.models import (
+    ExecuteRequest,
+    ExecuteResult,
+    FilesArgument,
+    KillResult,
+    ResourceLimits,
+    SessionInfo,
+)
+from buntime.wire import answers, calls
+
+_logger = logging.getLogger("buntime")
+
+
+class Sessions:
+    """Creates, inspects, attaches to and deletes sessions."""
+
+    def __init__(
+        self, exchange: Exchange, executions: Executions, files: Files, created: Optional[dict[str, None]]
+    ) -> None:
+        self._exchange = exchange
+        self._executions = executions
+        self._files = files
+        self._created = created
+
+    def create(
+        self,
+        ttl: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        resource_limits: ResourceLimits | None = None,
+        idempotency_key: str | None = None,
+    ) -> Session:
+        """Create a session. Use it as a context manager to have it deleted at the end of the block.
+
+        Arguments:
+            ttl: whole seconds the session lives, at least 300; the service's default is a day.
+            metadata: a JSON object, at most 16 KB, that :meth:`info` shows again.
+            resource_limits: other limits than the plan's; paid plans only.
+            idempotency_key: two calls with one key and the same arguments make one session. Every call
+                carries a key of its own where it is left out, so a retry never makes a second session.
+
+        Raises ``ValueError`` or ``TypeError`` naming the argument, and the errors of every call.
+        """
+        if resource_limits is not None and not isinstance(resource_limits, ResourceLimits):
+            raise TypeError(f"resource_limits must be ResourceLimits, not {type(resource_limits).__name__}")
+        key = uuid.uuid4().hex if idempotency_key is None else _idempotency_key(idempotency_key)
+        call = calls.create_session(_checks.ttl(ttl), _checks.metadata(metadata), resource_limits, key)
+        made = self._exchange.call(call, answers.created_session, repeatable=True)
+        if self._created is not None:
+            self._created[made.id] = None
+        return Session(self, made, owned=True)
+
+    def info(self, session_id: str) -> SessionInfo:
+        """Return what the service says of a session; ``SessionNotFoundError`` where it has ended."""
+        call = calls.session_info(_checks.session_id(session_id))
+        return self._exchange.call(call, answers.decode_session_info, repeatable=True)
+
+    def attach(self, session_id: str) -> Session:
+        """Return an existing session as an object, without asking the service. It is not deleted on exit."""
+        made = answers.CreatedSession(id=_checks.session_id(session_id))
+        return Session(self, made, owned=False)
+
+    def delete(self, session_id: str) -> None:
+        """Delete a session with its files and processes; ``SessionNotFoundError`` where it has ended."""
+        call = calls.delete_session(_checks.session_id(session_id))
+        self._exchange.delete(call, answers.deleted)
+        if self._created is not None:
+            self._created.pop(session_id, None)
+
+
+def _idempotency_key(value: str) -> str:
+    key = _checks.text("idempotency_key", value)
+    if not key or not key.isascii() or not key.isprintable():
+        raise ValueError("idempotency_key must be printable ASCII and not empty")
+    return key
+
+
+class Session:
+    """One sandbox: a workspace of files in which code runs.
+
+    Made by :meth:`Sessions.create` and :meth:`Sessions.attach`. As a context manager it deletes a created
+    session on exit, also when the block raises, without masking what the block raised.
+    """
+
+    def __init__(self, sessions: Sessions, made: answers.CreatedSession, *, owned: bool) -> None:
+        self._sessions = sessions
+        self._made = made
+        self._owned = owned
+        self._pid = os.getpid()
+        self.files = SessionFiles(sessions._files, made.id)
+        """The files of the session: :class:`~buntime.files.SessionFiles`."""
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id}>"
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self._owned or os.getpid() != self._pid:
+            return
+        try:
+            self.delete()
+        except SessionNotFoundError:
+            _logger.debug("session %s had ended before it was deleted", self.id)
+        except BuntimeError as failure:
+            if error is None:
+                raise
+            _logger.warning("session %s was not deleted: %s", self.id, failure)
+
+    @property
+    def id(self) -> str:
+        """The id that the service gave it."""
+        return self._made.id
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was created, in UTC; ``None`` on an attached session."""
+        return self._made.created_at
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it ends by itself, in UTC; ``None`` on an attached session."""
+        return self._made.expires_at
+
+    @property
+    def preview_url(self) -> str | None:
+        """Where a server on the session's port 8080 is reached; ``None`` on an attached session."""
+        return self._made.preview_url
+
+    @property
+    def resource_limits(self) -> ResourceLimits | None:
+        """The session's limits; ``None`` on an attached session."""
+        return self._made.resource_limits
+
+    def execute(
+        self,
+        code: str | ExecuteRequest | None = None,
+        *,
+        command: str | None = None,
+        files: FilesArgument | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: int | None = None,
+        working_dir: str | None = None,
+        check: bool = False,
+        idempotent: bool = False,
+    ) -> ExecuteResult:
+        """Run code or a shell command here; see :meth:`Buntime.execute <buntime.Buntime.execute>`."""
+        request = self._request(
+            code,
+            command=command,
+            files=files,
+            env=env,
+            timeout=timeout,
+            working_dir=working_dir,
+            check=check,
+            idempotent=idempotent,
+        )
+        return self._sessions._executions.run(request, self._limit())
+
+    def stream(
+        self,
+        code: str | ExecuteRequest | None = None,
+        *,
+        command: str | None = None,
+        files: FilesArgument | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: int | None = None,
+        working_dir: str | None = None,
+        check: bool = False,
+        idempotent: bool = False,
+    ) -> ExecuteStream:
+        """Run code or a shell command here and return its output as it comes.
+
+        See :meth:`Buntime.stream <buntime.Buntime.stream>`.
+        """
+        request = self._request(
+            code,
+            command=command,
+            files=files,
+            env=env,
+            timeout=timeout,
+            working_dir=working_dir,
+            check=check,
+            idempotent=idempotent,
+        )
+        return self._sessions._executions.stream(request, self._limit())
+
+    def _request(self, code: str | ExecuteRequest | None, **arguments: Any) -> ExecuteRequest:
+        if isinstance(code, ExecuteRequest):
+            return execute_request(code, self.id, **arguments)
+        return execute_request(None, self.id, code=code, **arguments)
+
+    def _limit(self) -> int | None:
+        return self.resource_limits.timeout if self.resource_limits else None
+
+    def kill(self, pid: int) -> KillResult:
+        """End one process; see :meth:`Buntime.kill <buntime.Buntime.kill>`."""
+        call = calls.kill(self.id, _checks.pid(pid))
+        return self._sessions._exchange.call(call, answers.killed, repeatable=False)
+
+    def kill_all(self) -> KillResult:
+        """End every process; see :meth:`Buntime.kill_all <buntime.Buntime.kill_all>`."""
+        call = calls.kill(self.id, None)
+        return self._sessions._exchange.call(call, answers.killed, repeatable=False)
+
+    def info(self) -> SessionInfo:
+        """Return what the service says of this session now."""
+        return self._sessions.info(self.id)
+
+    def delete(self) -> None:
+        """Delete it with its files and processes. Leaving the block then deletes nothing more."""
+        self._sessions.delete(self.id)
+        self._owned = False

@@ -1,0 +1,132 @@
+"""A real Bun on this machine, behind the model of the service."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable, TypeVar, Union
+
+from buntime.errors import APITimeoutError, ConfigurationError
+from buntime.service.app import Service
+from buntime.service.bun import BunExecutor
+from buntime.service.disk import DiskWorkspace
+from buntime.service.sandbox import SetupError
+from buntime.transport.base import Request, Response
+
+T = TypeVar("T")
+
+
+class LocalTransport:
+    """Runs sessions on this machine: files on disk, executions on a real Bun, no account and no network.
+
+    Arguments:
+        isolation: ``"required"`` runs each session in a sandbox of its own and fails where none can be made;
+            ``"none"`` runs it as you, with no protection. ``BUNTIME_ISOLATION`` where left out, else
+            ``"required"``.
+        network: let sessions reach the network, this machine's own servers included.
+        bun: the Bun to run; ``BUNTIME_BUN`` where left out, else that of the extra ``local``, else the one on
+            ``PATH``.
+        root: a folder for the sessions' workspaces; a temporary one where left out.
+        plan: ``"free"``, ``"paid"`` or ``"enterprise"`` to have that plan's limits enforced.
+
+    Raises :class:`~buntime.ConfigurationError` where Bun or the sandbox is missing or does not work; the
+    message says what to install.
+
+    Closing it ends all sessions and removes their folders, and so does the end of the program. An execution
+    goes on when its caller stops waiting, up to its time limit, as it does on the service.
+    """
+
+    def __init__(
+        self,
+        *,
+        isolation: str | None = None,
+        network: bool = False,
+        bun: Union[str, os.PathLike[str], None] = None,
+        root: Union[str, os.PathLike[str], None] = None,
+        plan: str | None = None,
+    ) -> None:
+        mode = isolation or os.environ.get("BUNTIME_ISOLATION") or "required"
+        if mode not in {"required", "none"}:
+            source = "isolation" if isolation else "BUNTIME_ISOLATION"
+            raise ConfigurationError(f"{source} is {mode!r}; it can be 'required' or 'none'")
+        try:
+            executor = BunExecutor(
+                isolation=mode, network=network, bun=None if bun is None else os.fspath(bun)
+            )
+        except SetupError as error:
+            raise ConfigurationError(str(error)) from error
+        self._isolation = mode
+        self._folder = _Folder(None if root is None else Path(root))
+        try:
+            self._service = Service(executor, self._folder.workspace, plan=plan)
+        except ValueError as error:
+            self._folder.remove()
+            executor.close()
+            raise ConfigurationError(str(error)) from error
+        self._finalizer = weakref.finalize(self, _clean_up, self._service, self._folder, os.getpid())
+
+    def __repr__(self) -> str:
+        return f"<LocalTransport isolation={self._isolation!r}>"
+
+    def send(self, request: Request, /) -> Response:
+        """Answer the request as the service would; ``RuntimeError`` after :meth:`close`."""
+        if not self._finalizer.alive:
+            raise RuntimeError("the transport is closed")
+        response = _patiently(request, lambda: self._service.handle(request))
+        chunks = response.chunks
+
+        def bounded() -> Iterator[bytes]:
+            while True:
+                chunk = _patiently(request, lambda: next(chunks, None))
+                if chunk is None:
+                    return
+                yield chunk
+
+        return Response(response.status, response.headers, bounded(), on_close=response.close)
+
+    def close(self) -> None:
+        """End all sessions and remove their folders. Idempotent; does nothing in a forked process."""
+        self._finalizer()
+
+
+class _Folder:
+    """Where the workspaces are: the user's folder, or a temporary one of our own."""
+
+    def __init__(self, root: Path | None) -> None:
+        self._temporary = root is None
+        if root is None:
+            self._root = Path(tempfile.mkdtemp(prefix="buntime-"))
+        else:
+            self._root = root.resolve()
+            self._root.mkdir(parents=True, exist_ok=True)
+
+    def workspace(self, session_id: str) -> DiskWorkspace:
+        """Return a new, empty workspace, which only this user can enter."""
+        folder = self._root / session_id
+        folder.mkdir(mode=0o700)
+        return DiskWorkspace(folder)
+
+    def remove(self) -> None:
+        """Remove the folder if it is our own."""
+        if self._temporary:
+            shutil.rmtree(self._root, ignore_errors=True)
+
+
+def _clean_up(service: Service, folder: _Folder, pid: int) -> None:
+    if os.getpid() == pid:
+        service.close()
+        folder.remove()
+
+
+def _patiently(request: Request, step: Callable[[], T]) -> T:
+    """Run one step of the service; its wait for an execution is the request's read timeout."""
+    try:
+        return step()
+    except TimeoutError as error:
+        raise APITimeoutError(
+            f"the execution did not answer within {request.read_timeout:.1f} s", phase="read"
+        ) from error

@@ -1,0 +1,100 @@
+"""Each call of the API as a request: paths, field names, headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from buntime import _checks
+from buntime.models import ExecuteRequest, ResourceLimits
+from buntime.transport.base import Pairs, Request
+
+PAGE = 100
+"""The longest page the API gives."""
+
+EXECUTION_LIMIT = 300
+"""Seconds an execution may take at most on the plans whose limits are published."""
+
+_JSON_HEADERS = (("Content-Type", "application/json"), ("Accept", "application/json"))
+_STREAM_HEADERS = (("Content-Type", "application/json"), ("Accept", "text/event-stream"))
+_READ_HEADERS = (("Accept", "application/json"),)
+
+
+def _post(path: str, body: Mapping[str, Any], *, headers: Pairs = _JSON_HEADERS) -> Request:
+    return Request("POST", path, headers=headers, body=_checks.json_body("the request", body))
+
+
+def _get(path: str, query: Mapping[str, Any]) -> Request:
+    pairs = tuple((name, str(value)) for name, value in query.items() if value is not None)
+    return Request("GET", path, query=pairs, headers=_READ_HEADERS)
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def create_session(
+    ttl: int | None, metadata: Mapping[str, Any] | None, limits: ResourceLimits | None, key: str
+) -> Request:
+    """``POST /sessions/create``."""
+    resources = limits and _given(
+        memory=limits.memory, cpu=limits.cpu, timeout=limits.timeout, disk=limits.disk
+    )
+    body = _given(ttl=ttl, metadata=metadata, resourceLimits=resources)
+    return _post("/sessions/create", body, headers=(*_JSON_HEADERS, ("Idempotency-Key", key)))
+
+
+def session_info(session_id: str) -> Request:
+    """``GET /sessions/{sessionId}``."""
+    return _get(f"/sessions/{quote(session_id, safe='')}", {})
+
+
+def delete_session(session_id: str) -> Request:
+    """``DELETE /sessions/{sessionId}``."""
+    return Request("DELETE", f"/sessions/{quote(session_id, safe='')}", headers=_READ_HEADERS)
+
+
+def execute(request: ExecuteRequest, *, stream: bool = False) -> Request:
+    """``POST /execute``."""
+    body = _given(
+        sessionId=request.session_id,
+        code=request.code,
+        command=request.command,
+        files=[{"path": path, "content": content} for path, content in request.files] or None,
+        env=request.env,
+        timeout=request.timeout,
+        workingDir=request.working_dir,
+        stream=stream or None,
+    )
+    return _post("/execute", body, headers=_STREAM_HEADERS if stream else _JSON_HEADERS)
+
+
+def kill(session_id: str, pid: int | None) -> Request:
+    """``POST /execution/kill``; without a pid, everything in the session."""
+    return _post("/execution/kill", _given(sessionId=session_id, pid=pid))
+
+
+def write_file(session_id: str, path: str, content: str) -> Request:
+    """``POST /files/write``."""
+    return _post("/files/write", {"sessionId": session_id, "path": path, "content": content})
+
+
+def read_file(session_id: str, path: str) -> Request:
+    """``GET /files/read``: the route is our decision, as none is published."""
+    return _get("/files/read", {"sessionId": session_id, "path": path})
+
+
+def list_files(session_id: str, path: str, offset: int) -> Request:
+    """``GET /files/list``, one page of it."""
+    return _get(
+        "/files/list", {"sessionId": session_id, "path": path or None, "limit": PAGE, "offset": offset}
+    )
+
+
+def custom(method: str, path: str, body: Any, params: Mapping[str, Any] | None) -> Request:
+    """Any other call."""
+    query = tuple((name, str(value)) for name, value in (params or {}).items())
+    if body is None:
+        return Request(method, path, query=query, headers=_READ_HEADERS)
+    return Request(method, path, query=query, headers=_JSON_HEADERS, body=_checks.json_body("json", body))

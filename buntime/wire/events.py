@@ -1,0 +1,67 @@
+"""The events of a streamed execution."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Union
+
+import attrs
+
+from buntime.models import ExecuteResult, StreamEvent
+from buntime.transport.base import Headers, Request
+from buntime.wire.answers import result_of
+from buntime.wire.fields import Answer, Fields
+from buntime.wire.refusals import stream_refused
+
+_TERMINAL = frozenset({"result", "exit", "complete", "done", "end"})
+_TEXT_KEYS = ("text", "data", "chunk", "content", "output")
+_KIND_KEYS = ("type", "event", "stream")
+_CODE_KEYS = ("exitCode", "exit_code", "code")
+
+
+@attrs.frozen
+class Terminal:
+    """The last event of a stream: the fields of the result, as far as it brings them."""
+
+    fields: dict[str, Any]
+    data: str
+
+    def result(self, stdout: str, stderr: str) -> ExecuteResult:
+        """Return the result; ``stdout`` and ``stderr`` are what was streamed, for what it does not bring."""
+        fields = Fields(self.fields, Answer(200, Headers(), self.data.encode("utf-8", "replace")))
+        codes = [fields.whole(key) for key in _CODE_KEYS]
+        own_stdout, own_stderr = fields.text("stdout"), fields.text("stderr")
+        return result_of(
+            fields,
+            stdout=stdout if own_stdout is None else own_stdout,
+            stderr=stderr if own_stderr is None else own_stderr,
+            exit_code=next((code for code in codes if code is not None), None),
+        )
+
+
+def decode_event(request: Request, name: str, data: str) -> Union[StreamEvent, Terminal, None]:
+    """Return what an event says: output, the end, or nothing that is known.
+
+    Raises the error that an ``error`` event brings.
+    """
+    if data.strip() == "[DONE]":
+        return Terminal({}, data)
+    body = _json_object(data)
+    kind = name or next((body[key] for key in _KIND_KEYS if isinstance(body.get(key), str)), "")
+    if kind == "error":
+        raise stream_refused(request, data.encode("utf-8", "replace"))
+    if kind in _TERMINAL:
+        inner = body.get("data", body.get("result"))
+        return Terminal(inner if isinstance(inner, dict) and "stdout" not in body else body, data)
+    if not body:
+        return StreamEvent(kind or "stdout", data)
+    text = next((body[key] for key in _TEXT_KEYS if isinstance(body.get(key), str)), None)
+    return None if text is None else StreamEvent(kind or "stdout", text)
+
+
+def _json_object(data: str) -> dict[str, Any]:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}

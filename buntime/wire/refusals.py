@@ -1,0 +1,196 @@
+"""An answer that says no, as the error it is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import attrs
+
+from buntime.errors import (
+    APIStatusError,
+    AuthenticationError,
+    BuntimeError,
+    ConflictError,
+    ExecutionTimeoutError,
+    InvalidRequestError,
+    InvalidResponseError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTimeoutError,
+    ResourceLimitError,
+    ServerError,
+    SessionFileNotFoundError,
+    SessionNotFoundError,
+)
+from buntime.transport.base import Headers, Request
+from buntime.wire.answers import rate_limit
+from buntime.wire.fields import Answer
+
+EXECUTION_TIMEOUT = "execution_timeout"
+FILE_NOT_FOUND = "file_not_found"
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    400: InvalidRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: RequestTimeoutError,
+    409: ConflictError,
+    429: RateLimitError,
+    507: ResourceLimitError,
+}
+_BY_CODE: dict[str, type[BuntimeError]] = {
+    "invalid_request": InvalidRequestError,
+    "unauthorized": AuthenticationError,
+    "session_not_found": SessionNotFoundError,
+    FILE_NOT_FOUND: SessionFileNotFoundError,
+    EXECUTION_TIMEOUT: ExecutionTimeoutError,
+    "idempotency_conflict": ConflictError,
+    "rate_limit_exceeded": RateLimitError,
+    "memory_limit_exceeded": ResourceLimitError,
+    "disk_full": ResourceLimitError,
+}
+_MESSAGE_KEYS = ("message", "detail", "error")
+_NOT_FOUND_CODES = frozenset({"session_not_found", "invalid_request", FILE_NOT_FOUND})
+_NOTHING_DONE = frozenset({429, 503})
+
+
+@attrs.frozen
+class Refusal:
+    """What an error body says; ``enveloped`` where it has the documented form."""
+
+    message: str
+    code: str | None = None
+    details: Any = None
+    enveloped: bool = False
+
+
+def refused(request: Request, answer: Answer) -> BuntimeError:
+    """Return the error for an answer that is not 2xx."""
+    status = answer.status or 0
+    if status < 400:
+        return _redirect(answer, status)
+    refusal = read_refusal(answer.body)
+    kind = _class_of(request, status, refusal)
+    return _error(kind, request, answer, refusal)
+
+
+def stream_refused(request: Request, body: bytes) -> BuntimeError:
+    """Return the error for an ``error`` event, which has no status: its code decides."""
+    refusal = read_refusal(body)
+    kind = _BY_CODE.get(refusal.code or "", APIStatusError)
+    return _error(kind, request, Answer(None, Headers(), body), refusal)
+
+
+def route_is_missing(error: BuntimeError) -> bool:
+    """Whether a 404 or 405 says that the route, not what it names, does not exist."""
+    return error.status in {404, 405} and error.code not in _BY_CODE
+
+
+def read_refusal(body: bytes) -> Refusal:
+    """Read an error body of any shape."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        text = body[:200].decode("utf-8", "replace").strip()
+        return Refusal(f"the body is not the API's: {text!r}" if text else "the body is empty")
+    whole = f"the body is {json.dumps(found)[:200]}"
+    if not isinstance(found, dict):
+        return Refusal(whole)
+    inner = found.get("error", found)
+    if isinstance(inner, str):
+        return Refusal(inner, _text(found.get("code")), found.get("details"))
+    if not isinstance(inner, dict):
+        return Refusal(whole)
+    said = next((inner[key] for key in _MESSAGE_KEYS if isinstance(inner.get(key), str)), None)
+    return Refusal(
+        said or whole, _text(inner.get("code")), inner.get("details"), enveloped=inner is not found
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None if value is None else str(value)
+
+
+def _redirect(answer: Answer, status: int) -> InvalidResponseError:
+    target = answer.headers.get("Location")
+    return InvalidResponseError(
+        f"the service answered {status}, a redirect to {target}; redirects are not followed"
+        if target
+        else f"the service answered {status}, which is no answer of the API",
+        status=status,
+        body=answer.body[:500],
+        request_id=answer.headers.get("X-Request-Id"),
+    )
+
+
+def _class_of(request: Request, status: int, refusal: Refusal) -> type[BuntimeError]:
+    if status == 408 and refusal.code == EXECUTION_TIMEOUT:
+        return ExecutionTimeoutError
+    if status == 404 and refusal.enveloped:
+        if refusal.code == FILE_NOT_FOUND:
+            return SessionFileNotFoundError
+        unknown_read = request.path == "/files/read" and refusal.code not in _NOT_FOUND_CODES
+        if _names_session(request) and not unknown_read:
+            return SessionNotFoundError
+    return _BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
+
+
+def _names_session(request: Request) -> bool:
+    if request.path.startswith("/sessions/") and request.path != "/sessions/create":
+        return True
+    return "sessionId" in dict(request.query) or "sessionId" in _json_object(request.body)
+
+
+def _json_object(body: bytes | None) -> Mapping[str, Any]:
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _error(kind: type[BuntimeError], request: Request, answer: Answer, refusal: Refusal) -> BuntimeError:
+    status = answer.status
+    said = " ".join(str(part) for part in (status, refusal.code) if part is not None)
+    fields: dict[str, Any] = {
+        "code": refusal.code,
+        "status": status,
+        "details": refusal.details,
+        "retry_after": retry_after(answer.headers),
+        "request_id": answer.headers.get("X-Request-Id"),
+        "maybe_executed": _may_have_acted(request, status, kind),
+    }
+    if kind is SessionFileNotFoundError:
+        fields["path"] = dict(request.query).get("path") or _json_object(request.body).get("path")
+    elif kind is RateLimitError:
+        fields["rate_limit"] = rate_limit(answer.headers)
+    return kind(f"the service answered {said}: {refusal.message}" if said else refusal.message, **fields)
+
+
+def _may_have_acted(request: Request, status: int | None, kind: type[BuntimeError]) -> bool:
+    if request.method == "GET":
+        return False
+    if status is None or issubclass(kind, ExecutionTimeoutError):
+        return True
+    return status == 408 or (status >= 500 and status not in _NOTHING_DONE)
+
+
+def retry_after(headers: Headers) -> float | None:
+    """Return ``Retry-After`` in seconds from now: a number, or an HTTP date."""
+    value = headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (TypeError, ValueError, IndexError):
+            return None
+    return max(0.0, seconds) if seconds == seconds else None
