@@ -1,21 +1,25 @@
-"""The command line: ``buntime run``."""
+"""The command line: ``buntime run`` and ``buntime serve``."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Callable
 
 from buntime._version import __version__
 from buntime.client import Buntime
-from buntime.errors import BuntimeError
+from buntime.errors import BuntimeError, ConfigurationError
 from buntime.models import ExecuteRequest
 from buntime.transport.base import Transport
 
 FAILED = 125
 """The exit code where buntime itself failed, so that it is not taken for the program's own."""
+
+INTERRUPTED = 130
 
 _TTL = 3600
 
@@ -24,14 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: the program's own, or 125 where buntime failed."""
     options = _parser().parse_args(arguments)
     try:
-        request = _request(options)
-        with Buntime(transport=_transport(options.local)) as client:
-            return _run(client, request)
+        code: int = options.action(options)
     except (BuntimeError, OSError, ValueError) as error:
         print(f"buntime: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,7 +43,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"buntime {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser(
+    _add_run(commands.add_parser)
+    _add_serve(commands.add_parser)
+    return parser
+
+
+def _add_run(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
+    run = add_parser(
         "run",
         help="run a file or a piece of code in a new session",
         description="Run a file or a piece of code in a new session, which is deleted afterwards. "
@@ -48,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="BUNTIME_TRANSPORT says where it runs: http (the service, with BUNTIME_API_KEY) or local.",
     )
     program = run.add_mutually_exclusive_group(required=True)
-    program.add_argument("file", nargs="?", metavar="FILE", help="a JavaScript or TypeScript file; - is stdin")
+    program.add_argument("file", nargs="?", metavar="FILE", help="JavaScript or TypeScript; - is stdin")
     program.add_argument("-e", "--eval", metavar="CODE", help="the code itself")
     run.add_argument("arguments", nargs="*", metavar="ARG", help="passed to FILE as its arguments")
     run.add_argument("--local", action="store_true", help="run on this machine: BUNTIME_TRANSPORT=local")
@@ -56,7 +65,37 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--env", action="append", default=[], metavar="NAME=VALUE", help="set a variable; may be repeated"
     )
-    return parser
+    run.set_defaults(action=_run)
+
+
+def _add_serve(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
+    serve = add_parser(
+        "serve",
+        help="serve the API from this machine",
+        description="Serve the buntime.sh API from this machine, for clients in any language. "
+        "Ctrl-C or SIGTERM ends all executions and removes the sessions' files.",
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one (default 8000)")
+    serve.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help="the key that clients must send; BUNTIME_SERVE_API_KEY where left out, else none is asked for",
+    )
+    serve.add_argument("--plan", choices=["free", "paid", "enterprise"], help="enforce that plan's limits")
+    serve.add_argument(
+        "--executor",
+        choices=["bun", "scripted"],
+        default="bun",
+        help="a real Bun, or the results of --script",
+    )
+    serve.add_argument("--script", type=Path, metavar="FILE", help="a JSON file with the scripted results")
+    serve.add_argument("--isolation", choices=["required", "none"], help="as for the local transport")
+    serve.add_argument("--network", action="store_true", help="let sessions reach the network")
+    serve.add_argument(
+        "--threads", type=int, default=64, help="how many calls at once, streams included (default 64)"
+    )
+    serve.set_defaults(action=_serve)
 
 
 def _transport(local: bool) -> Transport | None:
@@ -92,7 +131,14 @@ def _variable(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _run(client: Buntime, request: ExecuteRequest) -> int:
+def _run(options: argparse.Namespace) -> int:
+    request = _request(options)
+    with Buntime(transport=_transport(options.local)) as client:
+        return _passed_on(client, request)
+
+
+def _passed_on(client: Buntime, request: ExecuteRequest) -> int:
+    """Run the request in a new session, pass its output on, and return its exit code."""
     outputs = {"stdout": sys.stdout, "stderr": sys.stderr}
     with client.sessions.create(ttl=_TTL) as session, session.stream(request) as stream:
         for event in stream:
@@ -103,3 +149,24 @@ def _run(client: Buntime, request: ExecuteRequest) -> int:
             print("buntime: the program reached its time limit; see --timeout", file=sys.stderr)
         code = stream.result.exit_code
     return FAILED if code is None else code
+
+
+def _serve(options: argparse.Namespace) -> int:
+    # The service is imported where it is served: running code needs none of it.
+    from buntime.service.serving import ServeError, make_executor, serve
+
+    if (options.executor == "scripted") != (options.script is not None):
+        raise ConfigurationError("--executor scripted and --script FILE go together")
+    try:
+        serve(
+            make_executor(script=options.script, isolation=options.isolation, network=options.network),
+            host=options.host,
+            port=options.port,
+            api_key=options.api_key or os.environ.get("BUNTIME_SERVE_API_KEY"),
+            plan=options.plan,
+            threads=options.threads,
+            ready=lambda url: print(f"buntime serves on {url}; Ctrl-C ends it", flush=True),
+        )
+    except ServeError as error:
+        raise ConfigurationError(str(error)) from error
+    return 0

@@ -31,7 +31,7 @@ Every error pickles, so it survives a process pool.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional
+from typing import TYPE_CHECKING, Any, Literal, Optional
 
 if TYPE_CHECKING:
     from buntime.models import ExecuteResult, RateLimit
@@ -47,7 +47,8 @@ class BuntimeError(Exception):
     attempts and what to do next.
     """
 
-    hint: ClassVar[str] = ""
+    hint: str = ""
+    """What to do next."""
 
     def __init__(
         self,

@@ -9,21 +9,36 @@ from buntime.transport.base import Headers, Request, Response, SupportsTime, Tra
 from buntime.transport.function import FunctionTransport
 
 if TYPE_CHECKING:
+    from buntime.service.scripted import ScriptedExecution, ScriptedResult
+    from buntime.transport.fake import FakeCall, FakeSession, FakeTransport
     from buntime.transport.http import HTTPTransport
     from buntime.transport.local import LocalTransport
 
 __all__ = [
+    "FakeCall",
+    "FakeSession",
+    "FakeTransport",
     "FunctionTransport",
     "HTTPTransport",
     "Headers",
     "LocalTransport",
     "Request",
     "Response",
+    "ScriptedExecution",
+    "ScriptedResult",
     "SupportsTime",
     "Transport",
 ]
 
-_LAZY = {"HTTPTransport": "buntime.transport.http", "LocalTransport": "buntime.transport.local"}
+_LAZY = {
+    "FakeCall": "buntime.transport.fake",
+    "FakeSession": "buntime.transport.fake",
+    "FakeTransport": "buntime.transport.fake",
+    "HTTPTransport": "buntime.transport.http",
+    "LocalTransport": "buntime.transport.local",
+    "ScriptedExecution": "buntime.service.scripted",
+    "ScriptedResult": "buntime.service.scripted",
+}
 
 
 def __getattr__(name: str) -> Any:

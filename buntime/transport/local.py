@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Callable, TypeVar, Union
 from buntime.errors import APITimeoutError, ConfigurationError
 from buntime.service.app import Service
 from buntime.service.bun import BunExecutor
-from buntime.service.disk import DiskWorkspace
+from buntime.service.folders import WorkspaceFolder
 from buntime.service.sandbox import SetupError
 from buntime.transport.base import Request, Response
 
@@ -60,7 +58,7 @@ class LocalTransport:
         except SetupError as error:
             raise ConfigurationError(str(error)) from error
         self._isolation = mode
-        self._folder = _Folder(None if root is None else Path(root))
+        self._folder = WorkspaceFolder(None if root is None else Path(root))
         try:
             self._service = Service(executor, self._folder.workspace, plan=plan)
         except ValueError as error:
@@ -93,30 +91,7 @@ class LocalTransport:
         self._finalizer()
 
 
-class _Folder:
-    """Where the workspaces are: the user's folder, or a temporary one of our own."""
-
-    def __init__(self, root: Path | None) -> None:
-        self._temporary = root is None
-        if root is None:
-            self._root = Path(tempfile.mkdtemp(prefix="buntime-"))
-        else:
-            self._root = root.resolve()
-            self._root.mkdir(parents=True, exist_ok=True)
-
-    def workspace(self, session_id: str) -> DiskWorkspace:
-        """Return a new, empty workspace, which only this user can enter."""
-        folder = self._root / session_id
-        folder.mkdir(mode=0o700)
-        return DiskWorkspace(folder)
-
-    def remove(self) -> None:
-        """Remove the folder if it is our own."""
-        if self._temporary:
-            shutil.rmtree(self._root, ignore_errors=True)
-
-
-def _clean_up(service: Service, folder: _Folder, pid: int) -> None:
+def _clean_up(service: Service, folder: WorkspaceFolder, pid: int) -> None:
     if os.getpid() == pid:
         service.close()
         folder.remove()

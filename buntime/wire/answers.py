@@ -162,7 +162,7 @@ def file_content(path: str) -> Callable[[Answer], str]:
 def _has_content(answer: Answer) -> bool:
     try:
         body = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     inner = body.get("data") if isinstance(body, dict) and "content" not in body else body
     return isinstance(inner, dict) and isinstance(inner.get("content"), str)

@@ -46,22 +46,23 @@ def decode_event(request: Request, name: str, data: str) -> Union[StreamEvent, T
     """
     if data.strip() == "[DONE]":
         return Terminal({}, data)
-    body = _json_object(data)
+    found = _json_object(data)
+    body = found or {}
     kind = name or next((body[key] for key in _KIND_KEYS if isinstance(body.get(key), str)), "")
     if kind == "error":
         raise stream_refused(request, data.encode("utf-8", "replace"))
     if kind in _TERMINAL:
         inner = body.get("data", body.get("result"))
         return Terminal(inner if isinstance(inner, dict) and "stdout" not in body else body, data)
-    if not body:
+    if found is None:
         return StreamEvent(kind or "stdout", data)
     text = next((body[key] for key in _TEXT_KEYS if isinstance(body.get(key), str)), None)
     return None if text is None else StreamEvent(kind or "stdout", text)
 
 
-def _json_object(data: str) -> dict[str, Any]:
+def _json_object(data: str) -> dict[str, Any] | None:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}
+        return None
+    return body if isinstance(body, dict) else None

@@ -120,8 +120,10 @@ def _iso8601(value: str) -> datetime:
     if dot:
         digits = len(tail) - len(tail.lstrip("0123456789"))
         text = f"{head}.{tail[:digits][:6]:0<6}{tail[digits:]}"
-    if len(text) > 5 and text[-5] in "+-" and text[-4:].isdigit() and ":" in text:
+    if ":" in text and text[-5:-4] in {"+", "-"} and text[-4:].isdigit():
         text = f"{text[:-2]}:{text[-2:]}"
+    elif ":" in text and text[-3:-2] in {"+", "-"} and text[-2:].isdigit():
+        text = f"{text}:00"
     when = datetime.fromisoformat(text)
     return when if when.tzinfo else when.replace(tzinfo=timezone.utc)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -57,7 +58,8 @@ _BY_CODE: dict[str, type[BuntimeError]] = {
 }
 _MESSAGE_KEYS = ("message", "detail", "error")
 _NOT_FOUND_CODES = frozenset({"session_not_found", "invalid_request", FILE_NOT_FOUND})
-_NOTHING_DONE = frozenset({429, 503})
+_NOT_IMPLEMENTED = 501
+_NOTHING_DONE = frozenset({429, 501, 503})
 
 
 @attrs.frozen
@@ -170,7 +172,10 @@ def _error(kind: type[BuntimeError], request: Request, answer: Answer, refusal: 
         fields["path"] = dict(request.query).get("path") or _json_object(request.body).get("path")
     elif kind is RateLimitError:
         fields["rate_limit"] = rate_limit(answer.headers)
-    return kind(f"the service answered {said}: {refusal.message}" if said else refusal.message, **fields)
+    error = kind(f"the service answered {said}: {refusal.message}" if said else refusal.message, **fields)
+    if status == _NOT_IMPLEMENTED:
+        error.hint = ""
+    return error
 
 
 def _may_have_acted(request: Request, status: int | None, kind: type[BuntimeError]) -> bool:
@@ -190,7 +195,9 @@ def retry_after(headers: Headers) -> float | None:
         seconds = float(value)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (TypeError, ValueError, IndexError):
+            when = parsedate_to_datetime(value)
+        except (TypeError, ValueError, IndexError, OverflowError):
             return None
+        # An HTTP date without a zone, or with the zone -0000, is in UTC.
+        seconds = (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp() - time.time()
     return max(0.0, seconds) if seconds == seconds else None

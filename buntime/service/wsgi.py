@@ -1,0 +1,71 @@
+"""The service as a WSGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING, Callable
+from urllib.parse import parse_qsl, quote
+
+from buntime.service.app import Service
+from buntime.service.refusals import Refusal
+from buntime.service.validation import check_body_size
+from buntime.transport.base import Request, Response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class _Body:
+    """The body of a response for the WSGI server, which closes it."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._response.chunks
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def application(service: Service) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+    """Return ``service`` as a WSGI application."""
+
+    def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            response = service.handle(_request(environ))
+        except Refusal as refusal:
+            response = refusal.response()
+        phrase = HTTPStatus(response.status).phrase
+        start_response(f"{response.status} {phrase}", list(response.headers.items()))
+        return _Body(response)
+
+    return respond
+
+
+def _request(environ: WSGIEnvironment) -> Request:
+    headers = [
+        (name[len("HTTP_") :].replace("_", "-").title(), value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    ]
+    if environ.get("CONTENT_TYPE"):
+        headers.append(("Content-Type", environ["CONTENT_TYPE"]))
+    # WSGI hands the path over as the Latin-1 reading of its decoded bytes; the model takes it quoted.
+    path = quote(environ.get("PATH_INFO", "").encode("latin-1"), safe="/~!$&'()*+,;=:@")
+    query = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="surrogateescape")
+    return Request(
+        environ["REQUEST_METHOD"],
+        path or "/",
+        query=tuple(query),
+        headers=tuple(headers),
+        body=_body(environ),
+    )
+
+
+def _body(environ: WSGIEnvironment) -> bytes | None:
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    check_body_size(length)
+    source: IO[bytes] = environ["wsgi.input"]
+    return source.read(length) if length else None

@@ -1,0 +1,108 @@
+"""The requests sessions of an HTTP transport: its own making, and what becomes of one after a fork."""
+
+from __future__ import annotations
+
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Optional
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+
+from buntime.errors import ConfigurationError
+
+
+class _Discarding:
+    """A pool that closes what it has no room for; urllib3's logs a warning each time."""
+
+    pool: Any
+
+    def _put_conn(self, conn: Any) -> None:
+        if self.pool is None or not self.pool.full():
+            super()._put_conn(conn)  # type: ignore[misc]  # urllib3's, beside which this class is mixed in
+        elif conn is not None:
+            conn.close()
+
+
+class _Pool(_Discarding, HTTPConnectionPool):
+    pass
+
+
+class _TLSPool(_Discarding, HTTPSConnectionPool):
+    pass
+
+
+_POOLS = {"http": _Pool, "https": _TLSPool}
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+def own_session(pool_maxsize: int) -> requests.Session:
+    """Return a session without requests' default headers, that keeps no cookie and never retries."""
+    session = requests.Session()
+    session.headers.clear()
+    session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=()))
+    adapter = _Adapter(pool_connections=1, pool_maxsize=pool_maxsize, max_retries=0, pool_block=False)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def check_retries(session: requests.Session, base_url: str) -> None:
+    """Refuse a session that sends a request again by itself, unseen by the retry table."""
+    retries: Any = getattr(session.get_adapter(base_url), "max_retries", None)
+    total: Optional[int] = getattr(retries, "total", 0)
+    if total is None or total > 0:
+        host = urlsplit(base_url).netloc
+        raise ConfigurationError(
+            "session= has an adapter that retries by itself, so that an execution could run twice; "
+            f"mount a plain one for the API, session.mount('https://{host}', HTTPAdapter()), "
+            "and set max_retries= of the client"
+        )
+
+
+def renew_pools(session: requests.Session) -> list[Any]:
+    """Give a session's adapters new, empty connection pools; return the old ones.
+
+    For a forked child, where the old pools are the parent's: they must not be closed or collected
+    here, as both take locks that a thread of the parent may have held during the fork.
+    """
+    old: list[Any] = []
+    for adapter in session.adapters.values():
+        if isinstance(adapter, HTTPAdapter):
+            old += [adapter.poolmanager, adapter.proxy_manager]
+            options: Any = adapter
+            options.init_poolmanager(
+                options._pool_connections, options._pool_maxsize, block=options._pool_block
+            )
+            adapter.proxy_manager = {}
+    return old
+
+
+class UnfollowedResponse(requests.Response):
+    """A redirect that ``Session.send`` leaves alone: to prepare ``.next`` it would read the body."""
+
+    @property
+    def is_redirect(self) -> bool:
+        """Say no."""
+        return False
+
+
+def leave_redirect(response: requests.Response, **_: Any) -> Optional[requests.Response]:
+    """Replace a redirect, as a response hook, by one that is not looked into."""
+    if not response.is_redirect:
+        return None
+    unfollowed = UnfollowedResponse()
+    unfollowed.__dict__.update(response.__dict__)
+    return unfollowed
