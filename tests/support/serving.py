@@ -1,0 +1,35 @@
+"""A running ``buntime serve`` for tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+
+@contextmanager
+def serving(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Run ``buntime serve`` in a process of its own, on a free port, and yield its base URL.
+
+    The process is ended with SIGTERM and must then end well.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "buntime", "serve", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        try:
+            line = process.stdout.readline()
+            found = re.search(r"http://\S+?(?=;)", line)
+            assert found, f"buntime serve did not start: {line!r}"
+            yield found.group()
+        finally:
+            process.terminate()
+            code = process.wait(30)
+    assert code == 0
