@@ -12,7 +12,7 @@ from buntime.service.workspaces import Workspace
 
 @attrs.frozen
 class Limits:
-    """The resources of one session: ``memory`` and ``disk`` in MB, ``cpu`` in cores, ``timeout`` in seconds."""
+    """The resources of a session: ``memory`` and ``disk`` in MB, ``cpu`` in cores, ``timeout`` in seconds."""
 
     memory: int = 1024
     cpu: float = 0.25
@@ -24,7 +24,9 @@ class Limits:
 class Execution:
     """One execution: either ``code`` or ``command``; ``timeout`` in seconds.
 
-    ``working_dir`` is relative to the workspace, ``""`` for the workspace itself, and exists.
+    ``working_dir`` is relative to the workspace, ``""`` for the workspace itself, and exists. ``files``
+    are those of the request, by path, already in the workspace. With ``stream=False`` nobody looks at the
+    output before the end, and an executor may keep it until then.
     """
 
     code: str | None
@@ -32,6 +34,8 @@ class Execution:
     env: Mapping[str, str]
     timeout: int
     working_dir: str = ""
+    files: Mapping[str, str] = attrs.field(factory=dict, repr=False, eq=False)
+    stream: bool = True
 
 
 @attrs.frozen
@@ -55,6 +59,27 @@ class Outcome:
     timed_out: bool = False
 
 
+class ExecutionLost(Exception):  # noqa: N818 - named for what happened, as the service's code is
+    """The executor can no longer say how an execution ended; the service answers 500 ``execution_lost``."""
+
+
+class ResourceExceeded(Exception):  # noqa: N818 - as above
+    """An execution went over a resource of its session; the service answers 507.
+
+    ``code`` is the service's, ``"memory_limit_exceeded"`` or ``"disk_full"``; ``details`` is a JSON
+    object that names the limit and the value.
+    """
+
+    def __init__(self, code: str, message: str, details: Mapping[str, object] | None = None) -> None:
+        super().__init__(code, message, details)
+        self.code = code
+        self.message = message
+        self.details: dict[str, object] = dict(details or {})
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class Runtime(Protocol):
     """Where the executions of one session run, together."""
 
@@ -62,8 +87,12 @@ class Runtime(Protocol):
         """Run it; yield each output as it comes and the outcome last.
 
         The execution starts before the first item is asked for, and goes on when the iterator is
-        dropped. ``patience`` is the longest wait for the next item in seconds; a longer one raises
-        ``TimeoutError`` and the execution goes on.
+        dropped. ``patience`` is the longest wait for the next item in seconds; where it is longer,
+        ``next()`` raises ``TimeoutError``, which means "not yet": the execution goes on and the same
+        iterator can be asked again. So it is an object of a class with ``__next__``, not a generator,
+        which an exception would end. After the outcome comes ``StopIteration``.
+
+        Raises :class:`ExecutionLost` and :class:`ResourceExceeded`, here and from ``next()``.
         """
         ...
 

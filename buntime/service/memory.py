@@ -1,0 +1,138 @@
+"""A workspace in memory."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Sequence
+
+import attrs
+
+from buntime.service.clock import Clock
+from buntime.service.paths import check_disjoint, failure, hidden, normalise, parents
+from buntime.service.workspaces import UNWATCHED, Entry, PathError, TooLargeError, WorkspaceGone
+
+
+@attrs.frozen
+class _File:
+    content: bytes
+    modified: float
+    version: int
+
+
+class MemoryWorkspace:
+    """Files in a dictionary, dated by ``clock``. It has no links and no permissions."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._files: dict[str, _File] = {}
+        self._folders: dict[str, float] = {"": clock.time()}
+        self._versions = 0
+
+    def read(self, path: str, *, max_size: int | None = None) -> bytes:
+        """Return a file's bytes."""
+        with self._lock:
+            name = self._existing(path)
+            if name in self._folders:
+                raise failure(errno.EISDIR, path)
+            content = self._files[name].content
+        if max_size is not None and len(content) > max_size:
+            raise TooLargeError(len(content))
+        return content
+
+    def write(self, path: str, content: bytes) -> None:
+        """Create or overwrite one file whole, and the folders above it."""
+        self.write_all([(path, content)])
+
+    def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
+        """Write several files, or none where one of them cannot be written."""
+        with self._lock:
+            self._check_open()
+            names = [normalise(path) for path, _ in files]
+            check_disjoint(names)
+            for name in names:
+                self._check_writable(name)
+            for name, (_, content) in zip(names, files):
+                self._put(name, bytes(content))
+
+    def stat(self, path: str) -> Entry:
+        """Return what ``path`` names."""
+        with self._lock:
+            return self._entry(self._existing(path))
+
+    def list(self, path: str = "") -> Sequence[Entry]:
+        """Return the direct children of a directory, sorted by name."""
+        with self._lock:
+            folder = self._existing(path)
+            if folder in self._files:
+                raise failure(errno.ENOTDIR, path)
+            names = [name for name in (*self._folders, *self._files) if name and _parent(name) == folder]
+            return [self._entry(name) for name in sorted(names) if folder or not hidden(name)]
+
+    def snapshot(self) -> dict[str, object]:
+        """Return a stamp of every file that can be a result: a number that each write raises."""
+        with self._lock:
+            return {name: file.version for name, file in self._files.items() if _watched(name)}
+
+    def file_count(self) -> int:
+        """Return how many files there are, without the service's own."""
+        with self._lock:
+            self._check_open()
+            return sum(not hidden(name) for name in self._files)
+
+    def used(self) -> int:
+        """Return how many bytes the files hold."""
+        with self._lock:
+            self._check_open()
+            return sum(len(file.content) for file in self._files.values())
+
+    def remove(self) -> None:
+        """Delete everything. Idempotent."""
+        with self._lock:
+            self._files.clear()
+            self._folders.clear()
+
+    def _check_open(self) -> None:
+        if not self._folders:
+            raise WorkspaceGone
+
+    def _existing(self, path: str) -> str:
+        self._check_open()
+        name = normalise(path)
+        if name not in self._files and name not in self._folders:
+            raise failure(errno.ENOENT, path)
+        return name
+
+    def _check_writable(self, name: str) -> None:
+        if not name:
+            raise PathError("the path of a file is empty")
+        if name in self._folders:
+            raise failure(errno.EISDIR, name)
+        if any(parent in self._files for parent in parents(name)):
+            raise failure(errno.ENOTDIR, name)
+
+    def _put(self, name: str, content: bytes) -> None:
+        now = self._clock.time()
+        for folder in parents(name):
+            if folder not in self._folders:
+                self._folders[folder] = now
+                self._folders[_parent(folder)] = now
+        if name not in self._files:
+            self._folders[_parent(name)] = now
+        self._versions += 1
+        self._files[name] = _File(content, now, self._versions)
+
+    def _entry(self, name: str) -> Entry:
+        file = self._files.get(name)
+        if file is None:
+            return Entry(name, 0, self._folders[name], "directory")
+        return Entry(name, len(file.content), file.modified, "file")
+
+
+def _parent(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _watched(name: str) -> bool:
+    return not hidden(name) and UNWATCHED.isdisjoint(name.split("/")[:-1])

@@ -1,0 +1,123 @@
+"""An executor whose executions are generators that a test writes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Callable, Union
+
+import attrs
+
+from buntime.service.executors import Execution, Limits, Outcome, Output
+from buntime.service.workspaces import Workspace
+
+
+class Silence:
+    """What a script yields where an executor would stay silent for longer than anyone waits."""
+
+
+Item = Union[Output, Outcome, Silence]
+Script = Callable[["PlayedRuntime", Execution], Iterator[Item]]
+
+
+def outcome(stdout: str = "", stderr: str = "", exit_code: int = 0, *, timed_out: bool = False) -> Outcome:
+    """Return an outcome that took 45 ms."""
+    return Outcome(stdout, stderr, exit_code, 45.2, 12_582_912, 41.7, timed_out)
+
+
+def echo(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+    """Print the code or the command."""
+    text = execution.code if execution.code is not None else execution.command or ""
+    yield Output("stdout", text)
+    yield outcome(text)
+
+
+def until_closed(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+    """Run until the runtime is closed, then end as killed."""
+    yield Output("stdout", "started")
+    runtime.running.set()
+    assert runtime.closed.wait(10)
+    yield outcome("started", exit_code=137)
+
+
+class PlayedItems:
+    """The items of a script; a :class:`Silence` raises ``TimeoutError`` and the script goes on."""
+
+    def __init__(self, items: Iterator[Item]) -> None:
+        self._items = items
+
+    def __iter__(self) -> PlayedItems:
+        return self
+
+    def __next__(self) -> Output | Outcome:
+        item = next(self._items)
+        if isinstance(item, Silence):
+            raise TimeoutError("not yet")
+        return item
+
+
+@attrs.define
+class PlayedRuntime:
+    """A runtime that plays one script for every execution, and writes down what it was asked."""
+
+    workspace: Workspace
+    limits: Limits
+    lifetime: float
+    script: Script
+    pids: list[int] = attrs.Factory(list)
+    executions: list[Execution] = attrs.Factory(list)
+    patience: list[float | None] = attrs.Factory(list)
+    refusal: Exception | None = None
+    put_to_sleep: int = 0
+    running: threading.Event = attrs.Factory(threading.Event)
+    closed: threading.Event = attrs.Factory(threading.Event)
+
+    def run(self, execution: Execution, *, patience: float | None = None) -> Iterator[Output | Outcome]:
+        """Play the script, or raise ``refusal`` where there is one."""
+        self.executions.append(execution)
+        self.patience.append(patience)
+        if self.refusal is not None:
+            raise self.refusal
+        return PlayedItems(self.script(self, execution))
+
+    def kill(self, pid: int | None) -> list[int]:
+        """End what ``pids`` holds."""
+        ended = [known for known in self.pids if pid in {None, known}]
+        self.pids = [known for known in self.pids if known not in ended]
+        return ended
+
+    def processes(self) -> int:
+        """Return how many ``pids`` there are."""
+        return len(self.pids)
+
+    def end_processes(self) -> None:
+        """End all ``pids``."""
+        self.pids.clear()
+        self.put_to_sleep += 1
+
+    def close(self) -> None:
+        """Tell the scripts that it is over."""
+        self.pids.clear()
+        self.closed.set()
+
+
+class PlayedExecutor:
+    """Opens runtimes that play ``script``; ``runtimes`` holds them by session id."""
+
+    def __init__(self, script: Script = echo) -> None:
+        self.script = script
+        self.runtimes: dict[str, PlayedRuntime] = {}
+        self.closed = 0
+
+    def open(self, session_id: str, workspace: Workspace, limits: Limits, lifetime: float) -> PlayedRuntime:
+        """Return a new runtime."""
+        self.runtimes[session_id] = PlayedRuntime(workspace, limits, lifetime, self.script)
+        return self.runtimes[session_id]
+
+    def preview_url(self, session_id: str) -> str:
+        """Return a URL that leads nowhere."""
+        return f"https://{session_id.replace('_', '-')}.buntime.sh"
+
+    def close(self) -> None:
+        """Count."""
+        self.closed += 1

@@ -1,0 +1,39 @@
+"""A service in memory, with a clock that stands still and executions that a test writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Callable
+
+import pytest
+
+from buntime.service.app import Service
+from buntime.service.memory import MemoryWorkspace
+from tests.support.callers import Caller
+from tests.support.clocks import ManualClock
+from tests.support.executors import PlayedExecutor, Script, echo
+
+MakeCaller = Callable[..., Caller]
+
+
+@pytest.fixture
+def make_caller() -> Iterator[MakeCaller]:
+    """Return a function that makes a service, which is closed in the end."""
+    made: list[Service] = []
+
+    def make(script: Script = echo, **options: Any) -> Caller:
+        clock = ManualClock()
+        executor = PlayedExecutor(script)
+        service = Service(executor, lambda _: MemoryWorkspace(clock), clock=clock, **options)
+        made.append(service)
+        return Caller(service, clock, executor)
+
+    yield make
+    for service in made:
+        service.close()
+
+
+@pytest.fixture
+def caller(make_caller: MakeCaller) -> Caller:
+    """Return a service without a plan."""
+    return make_caller()

@@ -1,0 +1,145 @@
+"""Routes, bodies and keys: what holds for every call."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from buntime.service.app import ROUTES
+from buntime.service.limits import MAX_BODY
+from buntime.transport.base import Request
+from tests.support.callers import Caller
+from tests.unit.service.conftest import MakeCaller
+
+
+def _raw(caller: Caller, body: bytes, content_type: str | None = "application/json") -> tuple[int, Any]:
+    headers = () if content_type is None else (("content-type", content_type),)
+    response = caller.service.handle(Request("POST", "/sessions/create", headers=headers, body=body))
+    return response.status, json.loads(response.read())
+
+
+def test_an_unknown_route_is_not_found(caller: Caller) -> None:
+    """404 route_not_found names the path, whatever the method."""
+    for path in (
+        "/",
+        "/sessions",
+        "/sessions/",
+        "/sessions/a/b",
+        "/executes",
+        "/v1/execute",
+        "/files/delete",
+    ):
+        answer = caller.post(path, {"sessionId": "x"})
+        assert (404, "route_not_found", {"path": path}) == (answer.status, answer.code, answer.details)
+
+
+@pytest.mark.parametrize("path", list(ROUTES))
+def test_another_method_is_not_allowed(caller: Caller, path: str) -> None:
+    """405 says which methods are."""
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"} - set(ROUTES[path]):
+        response = caller.send(method, path)
+        assert 405 == response.status
+        assert ", ".join(ROUTES[path]) == response.headers["Allow"]
+        error = json.loads(response.read())["error"]
+        assert "method_not_allowed" == error["code"]
+        assert {"method": method, "allowed": list(ROUTES[path])} == error["details"]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON; charset=utf-8", "application/json;x=y"]
+)
+def test_a_json_content_type_is_accepted(caller: Caller, content_type: str) -> None:
+    """In any case, with any parameter."""
+    assert 200 == _raw(caller, b"{}", content_type)[0]
+
+
+@pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/x-www-form-urlencoded"])
+def test_another_content_type_is_refused(caller: Caller, content_type: str | None) -> None:
+    """400 names the header."""
+    status, body = _raw(caller, b"{}", content_type)
+
+    assert (400, "invalid_request") == (status, body["error"]["code"])
+    assert "Content-Type" == body["error"]["details"]["field"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"not json",
+        b"[]",
+        b"null",
+        b'"text"',
+        b"1",
+        b"\xff{}",
+        b'{"ttl": NaN}',
+        b'{"ttl": -Infinity}',
+        b'{"metadata": {"x": 1e999}}',
+        b'{"ttl": 300, "ttl": 400}',
+        b'{"metadata": ' + b"[" * 200 + b"]" * 200 + b"}",
+        b'{"metadata": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+)
+def test_a_body_that_is_no_json_object_is_refused(caller: Caller, body: bytes) -> None:
+    """400 in the envelope; no session is made."""
+    status, answer = _raw(caller, body)
+
+    assert (400, "invalid_request") == (status, answer["error"]["code"])
+    assert {"code", "message", "details"} == set(answer["error"])
+    assert {} == caller.service.sessions
+
+
+def test_a_body_can_be_100_deep(caller: Caller) -> None:
+    """So deep it is still accepted, and comes back."""
+    metadata: Any = {}
+    for _ in range(97):
+        metadata = {"x": metadata}
+    session_id = caller.create(metadata=metadata)
+
+    assert metadata == caller.get(f"/sessions/{session_id}").body["metadata"]
+
+
+def test_an_oversized_body_is_refused(caller: Caller) -> None:
+    """413 names the limit, before anything is read of it."""
+    status, body = _raw(caller, bytes(MAX_BODY + 1))
+
+    assert (413, "request_too_large") == (status, body["error"]["code"])
+    assert {"limit": "request_body", "max": MAX_BODY, "value": MAX_BODY + 1} == body["error"]["details"]
+
+
+def test_metadata_survives_whatever_text_it_holds(caller: Caller) -> None:
+    """A lone surrogate, which JSON can spell, comes back as it went in."""
+    session_id = caller.create(metadata={"\ud800": "\udfff ö"})
+
+    assert {"\ud800": "\udfff ö"} == caller.get(f"/sessions/{session_id}").body["metadata"]
+
+
+def test_without_a_key_any_request_may_come(caller: Caller) -> None:
+    """In process nobody needs one."""
+    assert 200 == caller.post("/sessions/create", headers={"Authorization": "Bearer whatever"}).status
+
+
+@pytest.mark.parametrize("header", ["Bearer right", "bearer right", "Bearer  right "])
+def test_the_right_key_is_accepted(make_caller: MakeCaller, header: str) -> None:
+    """The scheme in any case."""
+    caller = make_caller(api_key="right")
+
+    assert 200 == caller.post("/sessions/create", headers={"authorization": header}).status
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer wrong", "Basic right", "right", "Bearer ö\ud800"]
+)
+def test_a_missing_or_wrong_key_is_refused(make_caller: MakeCaller, header: str | None) -> None:
+    """401 on every route, unknown ones too; the key appears nowhere and no request is counted."""
+    caller = make_caller(api_key="right", plan="free")
+    headers = {} if header is None else {"Authorization": header}
+    for path in ("/sessions/create", "/nothing"):
+        answer = caller.post(path, headers=headers)
+        assert (401, "unauthorized") == (answer.status, answer.code)
+        assert "Bearer" == answer.headers["WWW-Authenticate"]
+        assert "100" == answer.headers["X-RateLimit-Remaining"]
+        assert "right" not in answer.body["error"]["message"]
+    assert "right" not in repr(vars(caller.service))

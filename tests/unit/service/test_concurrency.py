@@ -1,0 +1,159 @@
+"""Many callers at once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from buntime.service.app import Service
+from buntime.service.disk import DiskWorkspace
+from buntime.service.executors import Execution, Outcome
+from buntime.service.memory import MemoryWorkspace
+from buntime.service.workspaces import WorkspaceGone
+from tests.support.callers import Caller
+from tests.support.clocks import ManualClock
+from tests.support.executors import Item, PlayedExecutor, PlayedItems, PlayedRuntime, outcome, until_closed
+from tests.unit.service.conftest import MakeCaller
+
+
+def test_executions_run_side_by_side(make_caller: MakeCaller) -> None:
+    """In one session and in several: no execution waits for another to end."""
+    everyone = threading.Barrier(12)
+
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        everyone.wait(10)
+        yield outcome(execution.code or "")
+
+    caller = make_caller(script)
+    ids = [caller.create() for _ in range(3)]
+    with ThreadPoolExecutor(12) as pool:
+        calls = [pool.submit(caller.execute, ids[number % 3], str(number)) for number in range(12)]
+
+    assert [str(number) for number in range(12)] == [call.result().body["stdout"] for call in calls]
+
+
+def test_other_calls_pass_while_an_execution_runs(make_caller: MakeCaller) -> None:
+    """Files, info, kill and other sessions answer at once."""
+    caller = make_caller(until_closed)
+    session_id = caller.create()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(caller.execute, session_id)
+        assert caller.runtime(session_id).running.wait(10)
+
+        assert 200 == caller.post("/files/write", _file(session_id)).status
+        assert 200 == caller.get("/files/read", sessionId=session_id, path="a").status
+        assert "active" == caller.get(f"/sessions/{session_id}").body["state"]
+        assert 200 == caller.post("/execution/kill", {"sessionId": session_id}).status
+        caller.create()
+        caller.service.close()
+    assert 137 == running.result().body["exitCode"]
+
+
+def _file(session_id: str) -> dict[str, str]:
+    return {"sessionId": session_id, "path": "a", "content": "1"}
+
+
+def test_a_delete_ends_what_runs_cleanly_for_both(tmp_path: Path) -> None:
+    """The execution's caller gets a killed result, the deleter its answer; the folder is gone."""
+    clock, executor = ManualClock(), PlayedExecutor(until_closed)
+    service = Service(executor, lambda _: DiskWorkspace(tmp_path / "root"), clock=clock)
+    caller = Caller(service, clock, executor)
+    (tmp_path / "root").mkdir()
+    session_id = caller.create()
+    stream = caller.send("POST", "/execute", {"sessionId": session_id, "code": "1", "stream": True})
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(caller.execute, session_id)
+        assert caller.runtime(session_id).running.wait(10)
+        caller.post("/files/write", _file(session_id))
+        deleted = caller.delete(f"/sessions/{session_id}")
+
+    result = running.result()
+    assert (200, 137, []) == (result.status, result.body["exitCode"], result.body["filesWritten"])
+    assert {"deleted": True, "sessionId": session_id} == deleted.body
+    *_, last = list(stream.chunks)
+    assert 137 == json.loads(last.decode().split("data: ")[1])["exitCode"]
+    assert not (tmp_path / "root").exists()
+    service.close()
+
+
+def test_an_execution_that_comes_too_late_is_not_found(make_caller: MakeCaller) -> None:
+    """A session that is deleted between being found and being used answers 404, whatever fails then."""
+
+    class Vanishing(PlayedRuntime):
+        def run(self, execution: Execution, *, patience: float | None = None) -> PlayedItems:
+            """Be deleted, and fail for it."""
+            caller.delete(f"/sessions/{session_id}")
+            raise RuntimeError("closed")
+
+    caller = make_caller()
+    session_id = caller.create()
+    session = caller.service.sessions[session_id]
+    session.runtime = Vanishing(session.workspace, session.limits, 1, caller.executor.script)
+
+    answer = caller.execute(session_id)
+    assert (404, "session_not_found") == (answer.status, answer.code)
+
+
+@pytest.mark.parametrize("error", [WorkspaceGone(), FileNotFoundError("half removed")])
+def test_a_file_that_comes_too_late_is_not_found(error: Exception) -> None:
+    """So does a write whose session is deleted under it, however far the removal has come."""
+
+    class Vanishing(MemoryWorkspace):
+        def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
+            """Be deleted, and fail for it."""
+            caller.delete(f"/sessions/{session_id}")
+            raise error
+
+    clock, executor = ManualClock(), PlayedExecutor()
+    caller = Caller(Service(executor, lambda _: Vanishing(clock), clock=clock), clock, executor)
+    session_id = caller.create()
+
+    answer = caller.post("/files/write", _file(session_id))
+    assert (404, "session_not_found") == (answer.status, answer.code)
+
+
+def test_a_stream_can_be_dropped(make_caller: MakeCaller) -> None:
+    """Closing it, read or not, ends the wait only: the execution is neither killed nor lost."""
+    ended: list[Outcome] = []
+
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        yield outcome("1")
+        ended.append(outcome("2"))
+
+    caller = make_caller(script)
+    session_id = caller.create()
+    body = {"sessionId": session_id, "code": "1", "stream": True}
+    caller.send("POST", "/execute", body).close()
+    response = caller.send("POST", "/execute", body)
+    next(response.chunks)
+    response.close()
+    response.close()
+
+    assert not caller.runtime(session_id).closed.is_set()
+    assert 200 == caller.execute(session_id).status
+
+
+def test_many_callers_on_one_disk_workspace(tmp_path: Path) -> None:
+    """Concurrent writes of one file leave one of the contents whole, and nothing else behind."""
+    (tmp_path / "root").mkdir()
+    clock, executor = ManualClock(), PlayedExecutor()
+    service = Service(executor, lambda _: DiskWorkspace(tmp_path / "root"), clock=clock)
+    caller = Caller(service, clock, executor)
+    session_id = caller.create()
+    contents = [str(number) * 10_000 for number in range(10)]
+
+    def write(content: str) -> int:
+        body = {"sessionId": session_id, "path": "a/b", "content": content}
+        return caller.post("/files/write", body).status
+
+    with ThreadPoolExecutor(10) as pool:
+        assert {200} == set(pool.map(write, contents * 5))
+
+    assert caller.get("/files/read", sessionId=session_id, path="a/b").body["content"] in contents
+    assert ["a"] == [entry.name for entry in (tmp_path / "root").iterdir()]
+    service.close()

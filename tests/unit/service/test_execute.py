@@ -1,0 +1,228 @@
+"""Executing code through the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from buntime.service.executors import Execution, Output
+from tests.support.callers import Caller
+from tests.support.executors import Item, PlayedRuntime, Silence, outcome, until_closed
+from tests.unit.service.conftest import MakeCaller
+
+
+def test_execute_answers_as_the_contract_says(make_caller: MakeCaller) -> None:
+    """Every field, whole milliseconds, and the exit code whatever it is."""
+
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        yield Output("stdout", "Sum: ")
+        yield Output("stderr", "oh")
+        yield Output("stdout", "15\n")
+        yield outcome("Sum: 15\n", "oh", 3)
+
+    caller = make_caller(script)
+
+    answer = caller.execute(caller.create())
+    assert 200 == answer.status
+    assert {
+        "stdout": "Sum: 15\n",
+        "stderr": "oh",
+        "exitCode": 3,
+        "executionTime": 45,
+        "memoryUsed": 12582912,
+        "cpuTime": 42,
+        "timedOut": False,
+        "filesWritten": [],
+    } == answer.body
+
+
+def test_the_executor_gets_what_was_asked_for(caller: Caller) -> None:
+    """Code or command, env, time limit, the working directory relative to the workspace, and the files."""
+    session_id = caller.create()
+    caller.service.sessions[session_id].workspace.write("a/b/c", b"")
+    caller.execute(session_id, "let x = 1", env={"A": "1"}, timeout=7, workingDir="/workspace/a/b")
+    caller.execute(session_id, None, command="ls")
+
+    files = [{"path": "./f", "content": "x"}]
+    caller.send(
+        "POST", "/execute", {"sessionId": session_id, "code": "", "files": files, "stream": True}
+    ).close()
+
+    first, second, third = caller.runtime(session_id).executions
+    assert Execution("let x = 1", None, {"A": "1"}, 7, "a/b", stream=False) == first
+    assert Execution(None, "ls", {}, 30, stream=False) == second
+    assert ({"f": "x"}, True) == (third.files, third.stream)
+
+
+def test_the_time_limit_is_the_sessions_by_default(caller: Caller) -> None:
+    """resourceLimits.timeout holds where an execution names none."""
+    session_id = caller.create(resourceLimits={"timeout": 120})
+    caller.execute(session_id)
+
+    assert 120 == caller.runtime(session_id).executions[0].timeout
+
+
+def test_reaching_the_time_limit_is_a_normal_answer(make_caller: MakeCaller) -> None:
+    """timedOut, exit code 124, and the output until then."""
+
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        yield outcome("partial", exit_code=137, timed_out=True)
+
+    caller = make_caller(script)
+    answer = caller.execute(caller.create())
+
+    assert (200, True, 124) == (answer.status, answer.body["timedOut"], answer.body["exitCode"])
+    assert "partial" == answer.body["stdout"]
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("code", {"code": None}),
+        ("code", {"command": "ls"}),
+        ("code", {"code": 1}),
+        ("code", {"code": "\ud800"}),
+        ("command", {"code": None, "command": "a\0b"}),
+        ("timeout", {"timeout": 0}),
+        ("timeout", {"timeout": 301}),
+        ("timeout", {"timeout": 1.5}),
+        ("env", {"env": []}),
+        ("env", {"env": {f"V{number}": "" for number in range(101)}}),
+        ("env", {"env": {"A": "\ud800"}}),
+        ("env.A", {"env": {"A": 1}}),
+        ("env.A", {"env": {"A": "x\0y"}}),
+        ("env.A=B", {"env": {"A=B": ""}}),
+        ("env.", {"env": {"": ""}}),
+        ("stream", {"stream": "yes"}),
+        ("workingDir", {"workingDir": 1}),
+        ("workingDir", {"workingDir": "missing"}),
+        ("workingDir", {"workingDir": "file"}),
+        ("workingDir", {"workingDir": "../x"}),
+        ("workingDir", {"workingDir": "/tmp"}),
+        ("files", {"files": {}}),
+        ("files", {"files": [{"path": str(number), "content": ""} for number in range(1001)]}),
+        ("files[1]", {"files": [{"path": "a", "content": ""}, "b"]}),
+        ("files[0].path", {"files": [{"content": ""}]}),
+        ("files[0].content", {"files": [{"path": "a"}]}),
+        ("files[0].content", {"files": [{"path": "a", "content": 1}]}),
+        ("files[1].path", {"files": [{"path": "new", "content": ""}, {"path": "../x", "content": ""}]}),
+        ("files", {"files": [{"path": "new", "content": ""}, {"path": "file/x", "content": ""}]}),
+        ("files", {"files": [{"path": "new", "content": ""}, {"path": "", "content": ""}]}),
+    ],
+)
+def test_a_bad_execution_is_refused_whole(caller: Caller, field: str, fields: dict[str, Any]) -> None:
+    """400 naming the field; nothing was run and no file written."""
+    session_id = caller.create()
+    workspace = caller.service.sessions[session_id].workspace
+    workspace.write("file", b"")
+
+    answer = caller.execute(session_id, **{"code": "1", **fields})
+
+    assert (400, "invalid_request") == (answer.status, answer.code)
+    assert field == answer.details["field"]
+    assert [] == caller.runtime(session_id).executions
+    assert ["file"] == [entry.path for entry in workspace.list()]
+
+
+def test_files_are_written_first(make_caller: MakeCaller) -> None:
+    """The code sees them, in folders that did not exist, one of which can be its working directory."""
+
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        yield outcome(runtime.workspace.read("data/in.csv").decode() + execution.working_dir)
+
+    caller = make_caller(script)
+    files = [{"path": "/workspace/data/in.csv", "content": "äöü "}]
+
+    answer = caller.execute(caller.create(), files=files, workingDir="data")
+    assert "äöü data" == answer.body["stdout"]
+
+
+def test_files_written_are_what_the_execution_wrote(make_caller: MakeCaller) -> None:
+    """Sorted; not what came with the request, unless the code changed it."""
+
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        for path in ("z.txt", "a/b.txt", "given2", "node_modules/x", ".buntime/log"):
+            runtime.workspace.write(path, b"new")
+        yield outcome()
+
+    caller = make_caller(script)
+    files = [{"path": "given1", "content": ""}, {"path": "given2", "content": ""}]
+
+    answer = caller.execute(caller.create(), files=files)
+    assert ["a/b.txt", "given2", "z.txt"] == answer.body["filesWritten"]
+
+
+def test_a_running_execution_keeps_its_session_awake(make_caller: MakeCaller) -> None:
+    """Its session is active as long as it may run, and was last active when it ended."""
+    caller = make_caller(until_closed)
+    session_id = caller.create()
+    states = []
+    with caller.send(
+        "POST", "/execute", {"sessionId": session_id, "code": "1", "timeout": 300, "stream": True}
+    ):
+        for _ in range(2):
+            caller.clock.advance(299)
+            states.append(caller.get(f"/sessions/{session_id}").body["state"])
+
+    info = caller.get(f"/sessions/{session_id}").body
+    assert ["active", "idle"] == states
+    assert ("active", "2024-01-19T10:39:58Z") == (info["state"], info["lastActive"])
+
+
+def test_a_caller_that_waits_no_longer_gets_a_timeout(make_caller: MakeCaller) -> None:
+    """The executor is told how long that is; its TimeoutError is passed on."""
+
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        yield Silence()
+
+    caller = make_caller(script)
+    session_id = caller.create()
+
+    with pytest.raises(TimeoutError):
+        caller.send("POST", "/execute", {"sessionId": session_id, "code": "1"}, read_timeout=2.5)
+    assert [2.5] == caller.runtime(session_id).patience
+
+
+def test_output_does_not_make_a_caller_wait_longer(make_caller: MakeCaller) -> None:
+    """An unstreamed answer is late although the execution is not silent."""
+
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        for _ in range(10):
+            caller.clock.advance(1)
+            yield Output("stdout", ".")
+        yield outcome()
+
+    caller = make_caller(script)
+    session_id = caller.create()
+    body = {"sessionId": session_id, "code": "1"}
+
+    with pytest.raises(TimeoutError):
+        caller.send("POST", "/execute", body, read_timeout=5.0)
+    assert 200 == caller.send("POST", "/execute", body, read_timeout=11.0).status
+
+
+def test_kill_answers_as_the_contract_says(caller: Caller) -> None:
+    """One pid, or all; a pid that is not there ends nothing."""
+    session_id = caller.create()
+    caller.runtime(session_id).pids = [7, 8, 9]
+
+    answers = [
+        caller.post("/execution/kill", {"sessionId": session_id, **fields}).body
+        for fields in ({"pid": 8}, {"pid": 8}, {}, {"pid": None})
+    ]
+    assert [
+        {"killed": 1, "pids": [8]},
+        {"killed": 0, "pids": []},
+        {"killed": 2, "pids": [7, 9]},
+        {"killed": 0, "pids": []},
+    ] == answers
+
+
+@pytest.mark.parametrize("pid", [0, -1, "7", 1.5, True])
+def test_kill_takes_a_positive_pid(caller: Caller, pid: object) -> None:
+    """Anything else is 400."""
+    answer = caller.post("/execution/kill", {"sessionId": caller.create(), "pid": pid})
+
+    assert (400, "pid") == (answer.status, answer.details["field"])

@@ -1,0 +1,232 @@
+"""Writing, listing and reading files through the service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buntime.service.app import Service
+from buntime.service.disk import DiskWorkspace
+from buntime.service.memory import MemoryWorkspace
+from buntime.service.workspaces import DiskFullError
+from tests.support.callers import Answer, Caller
+from tests.support.clocks import ManualClock
+from tests.support.executors import PlayedExecutor
+
+
+def _write(caller: Caller, session_id: str, path: Any, content: Any = "x") -> Answer:
+    return caller.post("/files/write", {"sessionId": session_id, "path": path, "content": content})
+
+
+def _code(answer: Answer) -> tuple[int, str]:
+    return answer.status, answer.code
+
+
+def test_write_answers_the_path_and_the_size_in_bytes(caller: Caller) -> None:
+    """The path as it was given; folders are created, a file is overwritten."""
+    session_id = caller.create()
+
+    assert {"path": "/workspace/a/b", "size": 5} == _write(caller, session_id, "/workspace/a/b", "12345").body
+    assert {"path": "a/b", "size": 2} == _write(caller, session_id, "a/b", "ö").body
+    assert "ö" == caller.get("/files/read", sessionId=session_id, path="a/b").body["content"]
+
+
+@pytest.mark.parametrize(
+    "path", ["", ".", "/workspace", "..", "../x", "/etc/x", "a\0b", "folder", "file/x", 5, None, "\ud800"]
+)
+def test_write_refuses_a_path_that_cannot_be_a_file(caller: Caller, path: object) -> None:
+    """400 naming the field; nothing changes."""
+    session_id = caller.create()
+    _write(caller, session_id, "folder/x")
+    _write(caller, session_id, "file", "kept")
+
+    answer = _write(caller, session_id, path)
+
+    assert (400, "invalid_request") == _code(answer)
+    assert "path" == answer.details["field"]
+    assert "kept" == caller.get("/files/read", sessionId=session_id, path="file").body["content"]
+
+
+@pytest.mark.parametrize("content", [None, 5, ["x"], "\ud800"])
+def test_write_refuses_content_that_is_no_text(caller: Caller, content: object) -> None:
+    """400 naming the field."""
+    answer = _write(caller, caller.create(), "a", content)
+
+    assert (400, "content") == (answer.status, answer.details["field"])
+
+
+def test_list_answers_as_the_contract_says(caller: Caller) -> None:
+    """Direct children, sorted, with paths relative to the workspace and times in ISO 8601."""
+    session_id = caller.create()
+    for path in ("b.txt", "a/deep/x", ".buntime/state"):
+        _write(caller, session_id, path, "12")
+
+    modified = "2024-01-19T10:30:00.000Z"
+    assert {
+        "files": [
+            {"path": "a", "size": 0, "modified": modified, "type": "directory"},
+            {"path": "b.txt", "size": 2, "modified": modified, "type": "file"},
+        ]
+    } == caller.get("/files/list", sessionId=session_id).body
+    listed = caller.get("/files/list", sessionId=session_id, path="/workspace/a").body
+    assert ["a/deep"] == [file["path"] for file in listed["files"]]
+
+
+def test_list_comes_in_pages(caller: Caller) -> None:
+    """50 by default, 100 at most, from offset on; past the end there is nothing."""
+    session_id = caller.create()
+    names = [f"{number:03}" for number in range(120)]
+    caller.execute(session_id, files=[{"path": name, "content": ""} for name in names])
+
+    def page(**query: int) -> Sequence[str]:
+        answer = caller.get("/files/list", sessionId=session_id, **query)
+        return [file["path"] for file in answer.body["files"]]
+
+    assert names[:50] == page()
+    assert names[:100] == page(limit=100)
+    assert names[115:] == page(limit=50, offset=115)
+    assert names[7:8] == page(limit=1, offset=7)
+    assert [] == page(offset=10**15 - 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("limit", v) for v in ("0", "101", "-1", "x", "1.5", "", "٣", "9" * 5000)] + [("offset", "-1")],
+)
+def test_list_refuses_a_page_that_cannot_be(caller: Caller, field: str, value: str) -> None:
+    """400 naming the field."""
+    answer = caller.get("/files/list", sessionId=caller.create(), **{field: value})
+
+    assert (400, field) == (answer.status, answer.details["field"])
+
+
+def test_list_of_what_is_no_directory(caller: Caller) -> None:
+    """404 for what is missing, 400 for a file and for a path outside."""
+    session_id = caller.create()
+    _write(caller, session_id, "file")
+
+    answers = [
+        caller.get("/files/list", sessionId=session_id, path=path)
+        for path in ("no", "file/x", "file", "../x")
+    ]
+    missing, invalid = (404, "file_not_found"), (400, "invalid_request")
+    assert [missing, missing, invalid, invalid] == [_code(answer) for answer in answers]
+
+
+def test_read_answers_path_content_and_size(caller: Caller) -> None:
+    """The size is in bytes."""
+    session_id = caller.create()
+    _write(caller, session_id, "a", "ö\r\n\0")
+
+    answer = caller.get("/files/read", sessionId=session_id, path="./a")
+    assert {"path": "./a", "content": "ö\r\n\0", "size": 5} == answer.body
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("missing", 404, "file_not_found"),
+        ("folder/missing", 404, "file_not_found"),
+        ("folder/file/x", 404, "file_not_found"),
+        ("folder", 400, "invalid_request"),
+        ("", 400, "invalid_request"),
+        ("../x", 400, "invalid_request"),
+    ],
+)
+def test_read_of_what_is_no_file(caller: Caller, path: str, status: int, code: str) -> None:
+    """The answer names the path."""
+    session_id = caller.create()
+    _write(caller, session_id, "folder/file")
+
+    answer = caller.get("/files/read", sessionId=session_id, path=path)
+    assert (status, code) == _code(answer)
+    assert path == answer.details["path"]
+
+
+def test_read_needs_a_path(caller: Caller) -> None:
+    """400 naming the field."""
+    answer = caller.get("/files/read", sessionId=caller.create())
+
+    assert (400, "path") == (answer.status, answer.details["field"])
+
+
+def test_a_file_that_is_no_text_is_not_read(caller: Caller) -> None:
+    """400 not_text says where it stops being UTF-8, and another way to get at it."""
+    session_id = caller.create()
+    caller.service.sessions[session_id].workspace.write("a", b"ab\xff")
+
+    answer = caller.get("/files/read", sessionId=session_id, path="a")
+    assert (400, "not_text") == _code(answer)
+    assert {"path": "a", "offset": 2} == answer.details
+    assert "base64" in answer.body["error"]["message"]
+
+
+@pytest.fixture
+def disk_caller(tmp_path: Path) -> Caller:
+    """Return a service whose only session is in ``tmp_path / "root"``."""
+    (tmp_path / "root").mkdir()
+    clock, executor = ManualClock(), PlayedExecutor()
+    service = Service(executor, lambda _: DiskWorkspace(tmp_path / "root"), clock=clock)
+    return Caller(service, clock, executor)
+
+
+def test_a_link_out_of_the_workspace_is_refused(disk_caller: Caller, tmp_path: Path) -> None:
+    """400, and nothing of the host is read, listed or written."""
+    session_id = disk_caller.create()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "root/link").symlink_to("../outside")
+
+    answers = [
+        disk_caller.get("/files/read", sessionId=session_id, path="link/x"),
+        disk_caller.get("/files/list", sessionId=session_id, path="link"),
+        _write(disk_caller, session_id, "link/x"),
+        disk_caller.execute(session_id, files=[{"path": "link/x", "content": ""}]),
+        disk_caller.execute(session_id, workingDir="link"),
+    ]
+    assert [(400, "invalid_request")] * 5 == [_code(answer) for answer in answers]
+    assert [] == list((tmp_path / "outside").iterdir())
+
+
+def test_a_date_that_nobody_can_write_is_moved(disk_caller: Caller, tmp_path: Path) -> None:
+    """A program can give its files any date; the list still answers."""
+    import os
+
+    session_id = disk_caller.create()
+    for name, date in (("early", -(10**9)), ("late", 10**12)):
+        (tmp_path / "root" / name).write_text("")
+        os.utime(tmp_path / "root" / name, (0, date))
+
+    listed = disk_caller.get("/files/list", sessionId=session_id).body["files"]
+    assert "1970-01-01T00:00:00.000Z" == listed[0]["modified"]
+    assert listed[1]["modified"] > "2000"
+
+
+class _FullWorkspace(MemoryWorkspace):
+    """Has no room at all."""
+
+    def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
+        """Fail as a full disk does."""
+        raise DiskFullError("no room")
+
+
+class _BrokenWorkspace(MemoryWorkspace):
+    """Cannot be reached."""
+
+    def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
+        """Fail as nobody foresaw."""
+        raise ConnectionError("the disk went away")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [(_FullWorkspace, 507, "disk_full"), (_BrokenWorkspace, 500, "internal_error")],
+)
+def test_a_workspace_that_fails(kind: type[MemoryWorkspace], status: int, code: str) -> None:
+    """A full disk under the service is 507, anything else a failure that names its type."""
+    clock, executor = ManualClock(), PlayedExecutor()
+    caller = Caller(Service(executor, lambda _: kind(clock), clock=clock), clock, executor)
+
+    assert (status, code) == _code(_write(caller, caller.create(), "a"))

@@ -1,0 +1,245 @@
+"""Plans: what each refuses, and how it says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from buntime.service.app import Service
+from buntime.service.executors import Execution
+from buntime.service.limits import MB, plan_named
+from buntime.service.memory import MemoryWorkspace
+from buntime.service.usage import DiskUsage
+from tests.support.callers import Answer, Caller
+from tests.support.clocks import ManualClock
+from tests.support.executors import Item, PlayedExecutor, PlayedRuntime, outcome
+from tests.unit.service.conftest import MakeCaller
+
+
+def _assert_over(answer: Answer, limit: str, highest: Any, value: Any, plan: str) -> None:
+    assert (403, "plan_limit") == (answer.status, answer.code)
+    shown = {name: answer.details[name] for name in ("limit", "max", "value", "plan")}
+    assert {"limit": limit, "max": highest, "value": value, "plan": plan} == shown
+    assert plan in answer.body["error"]["message"]
+
+
+def test_an_unknown_plan_is_a_mistake() -> None:
+    """ValueError names the plans there are."""
+    with pytest.raises(ValueError, match="free, paid, enterprise"):
+        Service(PlayedExecutor(), lambda _: MemoryWorkspace(ManualClock()), plan="gold")
+
+
+@pytest.mark.parametrize(("plan", "highest"), [("free", 86400), ("paid", 604800), ("enterprise", 604800)])
+def test_max_ttl(make_caller: MakeCaller, plan: str, highest: int) -> None:
+    """The plan's longest life is allowed, a second more is not."""
+    caller = make_caller(plan=plan)
+
+    caller.create(ttl=highest)
+    _assert_over(caller.post("/sessions/create", {"ttl": highest + 1}), "max_ttl", highest, highest + 1, plan)
+
+
+def test_resource_overrides(make_caller: MakeCaller) -> None:
+    """The free plan takes none, paid ones do."""
+    caller = make_caller(plan="free")
+    caller.create(resourceLimits={})
+    answer = caller.post("/sessions/create", {"resourceLimits": {"memory": 512}})
+    _assert_over(answer, "resource_overrides", False, True, "free")
+
+    make_caller(plan="paid").create(resourceLimits={"memory": 512})
+
+
+def test_memory_per_execution(make_caller: MakeCaller) -> None:
+    """A session cannot be given more memory than an execution may use."""
+    answer = make_caller(plan="paid").post("/sessions/create", {"resourceLimits": {"memory": 4097}})
+
+    _assert_over(answer, "memory_per_execution", 4096, 4097, "paid")
+
+
+@pytest.mark.parametrize(("plan", "highest"), [("free", 30), ("paid", 300)])
+def test_execution_timeout(make_caller: MakeCaller, plan: str, highest: int) -> None:
+    """The longest time is allowed, a second more is not, and nothing runs."""
+    caller = make_caller(plan=plan)
+    session_id = caller.create()
+
+    assert 200 == caller.execute(session_id, timeout=highest).status
+    answer = caller.execute(session_id, timeout=highest + 1)
+    _assert_over(answer, "execution_timeout", highest, highest + 1, plan)
+    assert 1 == len(caller.runtime(session_id).executions)
+
+
+@pytest.mark.parametrize(("plan", "highest"), [("free", 100), ("paid", 500)])
+def test_env_variables(make_caller: MakeCaller, plan: str, highest: int) -> None:
+    """As many as the plan says."""
+    caller = make_caller(plan=plan)
+    session_id = caller.create()
+    env = {f"V{number}": "" for number in range(highest)}
+
+    assert 200 == caller.execute(session_id, env=env).status
+    answer = caller.execute(session_id, env={**env, "ONE_MORE": ""})
+    _assert_over(answer, "env_variables", highest, highest + 1, plan)
+
+
+@pytest.mark.parametrize(("plan", "highest"), [("free", 100), ("paid", 1000)])
+def test_files_per_request(make_caller: MakeCaller, plan: str, highest: int) -> None:
+    """As many as the plan says; of too many, none is written."""
+    caller = make_caller(plan=plan)
+    session_id = caller.create()
+    files = [{"path": str(number), "content": ""} for number in range(highest + 1)]
+
+    answer = caller.execute(session_id, files=files)
+    _assert_over(answer, "files_per_request", highest, highest + 1, plan)
+    assert 0 == caller.get(f"/sessions/{session_id}").body["filesCount"]
+    assert 200 == caller.execute(session_id, files=files[:-1]).status
+
+
+@pytest.mark.parametrize(("plan", "highest"), [("free", 10 * MB), ("paid", 50 * MB), (None, 50 * MB)])
+def test_file_size(make_caller: MakeCaller, plan: str, highest: int) -> None:
+    """413 for a file above the limit, written either way; at the limit it is written."""
+    caller = make_caller(plan=plan)
+    session_id = caller.create()
+    content = "x" * (highest + 1)
+
+    refused = [
+        caller.post("/files/write", {"sessionId": session_id, "path": "a", "content": content}),
+        caller.execute(session_id, files=[{"path": "a", "content": content}]),
+    ]
+    for answer in refused:
+        assert (413, "file_too_large") == (answer.status, answer.code)
+        expected = {"path": "a", "limit": "file_size", "max": highest, "value": highest + 1, "plan": plan}
+        assert expected == answer.details
+    body = {"sessionId": session_id, "path": "a", "content": content[:-1]}
+    assert highest == caller.post("/files/write", body).body["size"]
+
+
+def test_a_file_too_large_to_answer(make_caller: MakeCaller) -> None:
+    """What an execution wrote beyond the limit is not read either."""
+    caller = make_caller(plan="free")
+    session_id = caller.create()
+    caller.service.sessions[session_id].workspace.write("huge", b"x" * (10 * MB + 1))
+
+    answer = caller.get("/files/read", sessionId=session_id, path="huge")
+
+    assert (413, "file_too_large", 10 * MB + 1) == (answer.status, answer.code, answer.details["value"])
+
+
+def test_disk(caller: Caller) -> None:
+    """507 for files that the session's disk has no room for; what was overwritten counts no more."""
+    session_id = caller.create()
+    session = caller.service.sessions[session_id]
+    session.disk = DiskUsage(session.workspace, 1)
+    body = {"sessionId": session_id, "path": "a", "content": "x" * (MB - 10)}
+
+    assert [200, 200] == [caller.post("/files/write", body).status for _ in range(2)]
+    for answer in (
+        caller.post("/files/write", {**body, "path": "b", "content": "x" * 11}),
+        caller.execute(session_id, files=[{"path": "b", "content": "x" * 11}]),
+    ):
+        assert (507, "disk_full") == (answer.status, answer.code)
+        assert {"limit": "disk", "max": MB, "value": MB + 1} == answer.details
+    assert ["a"] == [entry.path for entry in session.workspace.list()]
+
+
+def test_disk_counts_what_executions_wrote(make_caller: MakeCaller) -> None:
+    """After an execution the workspace is looked through again."""
+
+    def fill(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        runtime.workspace.write("big", bytes(MB))
+        yield outcome()
+
+    caller = make_caller(fill)
+    session_id = caller.create()
+    session = caller.service.sessions[session_id]
+    session.disk = DiskUsage(session.workspace, 1)
+    caller.execute(session_id)
+
+    answer = caller.post("/files/write", {"sessionId": session_id, "path": "a", "content": "x"})
+    assert (507, MB + 1) == (answer.status, answer.details["value"])
+
+
+def test_plans_differ_in_disk(make_caller: MakeCaller) -> None:
+    """1 GB free, 5 GB paid."""
+    sizes = [
+        make_caller(plan=plan).post("/sessions/create").body["resourceLimits"]["disk"]
+        for plan in ("free", "paid")
+    ]
+
+    assert [1024, 5120] == sizes
+
+
+def test_concurrent_sessions(make_caller: MakeCaller) -> None:
+    """403 for one more than the plan allows; a session that is deleted or expires makes room."""
+    caller = make_caller(plan="free")
+    ids = [caller.create(ttl=300) for _ in range(10)]
+
+    answer = caller.post("/sessions/create")
+    assert (403, "concurrent_session_limit") == (answer.status, answer.code)
+    assert {"limit": "concurrent_sessions", "max": 10, "value": 11, "plan": "free"} == answer.details
+    caller.delete(f"/sessions/{ids[0]}")
+    caller.create(ttl=600)
+    caller.clock.advance(300)
+    for _ in range(9):
+        caller.create()
+    assert 10 == len(caller.service.sessions)
+
+
+def test_concurrent_creates_never_exceed_the_limit(make_caller: MakeCaller) -> None:
+    """Of 20 at once, 10 succeed."""
+    caller = make_caller(plan="free")
+    with ThreadPoolExecutor(20) as pool:
+        statuses = list(pool.map(lambda _: caller.post("/sessions/create").status, range(20)))
+
+    assert [200] * 10 + [403] * 10 == sorted(statuses)
+
+
+def test_every_answer_says_how_many_requests_are_left(make_caller: MakeCaller) -> None:
+    """Limit, what remains, and when it starts anew, in Unix seconds; refusals and streams included."""
+    caller = make_caller(plan="free")
+    first = caller.post("/sessions/create")
+    caller.clock.advance(20)
+    second = caller.get("/nothing")
+    stream = caller.send(
+        "POST", "/execute", {"sessionId": first.body["sessionId"], "code": "1", "stream": True}
+    )
+
+    names = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+    shown = [[answer.headers[name] for name in names] for answer in (first, second, stream)]
+    end = str(1_705_660_200 + 60)
+    assert [["100", "99", end], ["100", "98", end], ["100", "97", end]] == shown
+    assert b"event: result" in stream.read()
+
+
+def test_too_many_requests_are_refused_until_the_minute_is_over(make_caller: MakeCaller) -> None:
+    """429 with Retry-After; after that time requests pass again."""
+    caller = make_caller(plan="free")
+    for _ in range(100):
+        assert 404 == caller.get("/nothing").status
+    caller.clock.advance(12.5)
+
+    answer = caller.get("/nothing")
+    assert (429, "rate_limit_exceeded") == (answer.status, answer.code)
+    assert ("48", "0") == (answer.headers["Retry-After"], answer.headers["X-RateLimit-Remaining"])
+    assert {"limit": "requests_per_minute", "max": 100, "value": 101, "plan": "free"} == answer.details
+    caller.clock.advance(48)
+    assert 404 == caller.get("/nothing").status
+
+
+@pytest.mark.parametrize("plan", [None, "enterprise"])
+def test_no_quota(make_caller: MakeCaller, plan: str) -> None:
+    """Without a plan, and on enterprise, neither requests nor sessions are counted."""
+    caller = make_caller(plan=plan)
+    for _ in range(101):
+        caller.create()
+
+    assert "X-RateLimit-Limit" not in caller.get("/nothing").headers
+
+
+def test_a_published_limit_is_what_it_was() -> None:
+    """The numbers of the limits page."""
+    free, paid = plan_named("free"), plan_named("paid")
+
+    assert (100, 10) == (free.requests_per_minute, free.concurrent_sessions)
+    assert (1000, 100) == (paid.requests_per_minute, paid.concurrent_sessions)
+    assert (1024, 4096) == (free.memory_per_execution, paid.memory_per_execution)

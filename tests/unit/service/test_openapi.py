@@ -1,0 +1,304 @@
+"""docs/openapi.json says what the service does: neither can change without the other."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+import buntime.service
+from buntime.service.app import ROUTES
+from buntime.service.limits import PLANS
+from tests.support import answers
+from tests.support.openapi import DOCUMENT, OPERATIONS, breaches_of, complaints, events, resolved, schema
+from tests.support.samples import CODE, OK, SAMPLES, Sample, World
+
+SOURCES = sorted(Path(buntime.service.__file__).parent.glob("*.py"))
+RESPONSES = DOCUMENT["components"]["responses"]
+
+
+def _responses() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every answer of the document, with where it stands."""
+    yield from RESPONSES.items()
+    for name, operation in OPERATIONS.items():
+        yield f"{name} 200", operation.answers[200]
+
+
+def _examples() -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Yield every example of the document, with where it stands and its schema."""
+    bodies = [(name, operation.spec.get("requestBody")) for name, operation in OPERATIONS.items()]
+    for place, node in [*((name, body) for name, body in bodies if body), *_responses()]:
+        for media_type, media in node["content"].items():
+            for name, example in media.get("examples", {}).items():
+                yield f"{place} {media_type} {name}", media["schema"], example["value"]
+    for name, found in DOCUMENT["components"]["schemas"].items():
+        for number, value in enumerate(found.get("examples", ())):
+            yield f"{name} {number}", found, value
+    for name, operation in OPERATIONS.items():
+        for parameter in operation.spec.get("parameters", ()):
+            if "example" in parameter:
+                yield f"{name} {parameter['name']}", parameter["schema"], parameter["example"]
+
+
+EXAMPLES = list(_examples())
+
+
+def test_the_document_is_openapi_3_1() -> None:
+    """A validator of such documents finds nothing."""
+    validator = importlib.import_module("openapi_spec_validator")
+    assert "3.1.0" == DOCUMENT["openapi"]
+    validator.validate(DOCUMENT)
+
+
+def test_paths_and_methods_are_the_services() -> None:
+    """No route is missing, none is made up."""
+    routes = {f"{method} {path}" for path, methods in ROUTES.items() for method in methods}
+    assert routes == set(OPERATIONS)
+
+
+def test_it_speaks_of_the_live_service() -> None:
+    """The server is the service's, with its key as a bearer token on every call."""
+    assert [{"url": "https://api.buntime.sh"}] == DOCUMENT["servers"]
+    assert [{"bearer": []}] == DOCUMENT["security"]
+    assert "bearer" == DOCUMENT["components"]["securitySchemes"]["bearer"]["scheme"]
+    assert [] == [str(operation) for operation in OPERATIONS.values() if "security" in operation.spec]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value"), [example[1:] for example in EXAMPLES], ids=[example[0] for example in EXAMPLES]
+)
+def test_examples_fit_their_schema(wanted: dict[str, Any], value: Any) -> None:
+    """What the document shows is what it asks for."""
+    assert [] == complaints(wanted, value)
+
+
+def test_examples_of_streams_are_streams_of_the_documented_events() -> None:
+    """Each event's data fits the schema of its kind, and a stream ends with a result or an error."""
+    answer = OPERATIONS["POST /execute"].answers[200]
+    for example in answer["content"]["text/event-stream"]["examples"].values():
+        headers = {"Content-Type": "text/event-stream"}
+        assert [] == breaches_of(answer, headers, example["value"].encode())
+        assert events(example["value"])[-1][0] in {"result", "error"}
+
+
+@pytest.mark.parametrize("name", list(RESPONSES))
+def test_every_error_code_has_an_example(name: str) -> None:
+    """One for each code an answer can have, under its name."""
+    examples = RESPONSES[name]["content"]["application/json"].get("examples", {})
+    codes = RESPONSES[name].get("x-codes", [])
+    assert codes == list(examples) == [it["value"]["error"]["code"] for it in examples.values()]
+
+
+@pytest.mark.parametrize(
+    ("name", "sample"),
+    [
+        ("Session", answers.CREATED),
+        ("SessionInfo", answers.INFO),
+        ("ExecuteResult", answers.RESULT),
+        ("Deleted", answers.DELETED),
+        ("KillResult", answers.KILLED),
+        ("WriteResult", answers.WRITTEN),
+        ("FileList", answers.LISTED),
+        ("FileContent", answers.READ),
+        ("Error", answers.error_body("session_not_found")),
+        ("Kill", {"sessionId": "ses_abc123", "pid": 1234}),
+    ],
+)
+def test_samples_of_the_contract_fit(name: str, sample: object) -> None:
+    """What the service's pages show is as the document says."""
+    assert [] == complaints(schema(name), sample)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+def test_the_service_answers_as_documented(sample: Sample) -> None:
+    """Status, code, headers and body, of every answer that each operation can give."""
+    world = World(**sample.options)
+    response = sample.send(world)
+    body = response.read()
+
+    assert sample.status == response.status
+    assert sample.code == (None if sample.status == 200 else json.loads(body)["error"]["code"])
+    assert [] == OPERATIONS[sample.operation].breaches(response.status, response.headers, body)
+    world.service.close()
+
+
+def test_every_documented_answer_is_given() -> None:
+    """The document promises no status and no code that the service does not have."""
+    documented = {
+        (name, status, code)
+        for name, operation in OPERATIONS.items()
+        for status, answer in operation.emitted.items()
+        for code in answer.get("x-codes", [None])
+    }
+    assert documented == {(sample.operation, sample.status, sample.code) for sample in SAMPLES}
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "name"),
+    [("POST /files/delete", 404, "RouteNotFound"), ("PUT /execute", 405, "MethodNotAllowed")],
+)
+def test_what_belongs_to_no_operation_is_answered_as_documented(call: str, status: int, name: str) -> None:
+    """An unknown path, and another method on a known one."""
+    response = World().send(call)
+
+    assert status == response.status
+    assert [] == breaches_of(RESPONSES[name], response.headers, response.read())
+
+
+def test_error_codes_are_those_of_the_source() -> None:
+    """Every code in the service's source is documented, and the other way round."""
+    documented = {
+        code
+        for answer in RESPONSES.values()
+        if "x-not-emitted" not in answer
+        for code in answer.get("x-codes", ())
+    }
+    assert documented == {code for file in SOURCES for code in _codes(file)}
+
+
+def _codes(file: Path) -> Iterator[str]:
+    """Yield the codes that a source file gives to refusals, and to what becomes one."""
+    positions = {"Refusal": 1, "ResourceExceeded": 0}
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in positions:
+            code = node.args[positions[node.func.id]]
+            if isinstance(code, ast.Constant):
+                yield str(code.value)
+            else:
+                assert "error.code" == ast.unparse(code), f"{file.name}: {ast.unparse(node)}"
+
+
+def test_limits_of_plans_are_the_services() -> None:
+    """The table of limits is that which the service enforces."""
+    limits = {name: {_camel(key): it for key, it in _limits(name).items()} for name in PLANS}
+    assert limits == DOCUMENT["x-plan-limits"]
+
+
+def _limits(plan: str) -> dict[str, Any]:
+    return {name: value for name, value in attrs.asdict(PLANS[plan]).items() if name != "name"}
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"_(\w)", lambda found: found[1].upper(), name)
+
+
+_LIMITS = schema("CreateSession")["properties"]["resourceLimits"]["properties"]
+_QUERY = {it["name"]: it["schema"] for it in OPERATIONS["GET /files/list"].spec["parameters"]}
+
+
+@pytest.mark.parametrize(
+    ("operation", "place", "field", "wanted"),
+    [
+        ("POST /sessions/create", "body", "ttl", schema("CreateSession")["properties"]["ttl"]),
+        ("POST /sessions/create", "resourceLimits", "memory", _LIMITS["memory"]),
+        ("POST /sessions/create", "resourceLimits", "timeout", _LIMITS["timeout"]),
+        ("POST /execute", "body", "timeout", schema("Execute")["properties"]["timeout"]),
+        ("POST /execution/kill", "body", "pid", schema("Kill")["properties"]["pid"]),
+        ("GET /files/list", "query", "limit", _QUERY["limit"]),
+        ("GET /files/list", "query", "offset", _QUERY["offset"]),
+    ],
+)
+def test_bounds_of_integers_are_the_services(
+    operation: str, place: str, field: str, wanted: dict[str, Any]
+) -> None:
+    """A value at a bound is accepted, the next one is not."""
+    world = World(plan="enterprise")
+    for bound, beyond in (("minimum", -1), ("maximum", 1)):
+        if bound in wanted:
+            assert 200 == _with(world, operation, place, field, wanted[bound]).status
+            assert _with(world, operation, place, field, wanted[bound] + beyond).status in {400, 403}
+
+
+def _with(world: World, operation: str, place: str, field: str, value: object) -> Any:
+    sample = OK[operation]
+    given = {field: value}
+    if place == "query":
+        return attrs.evolve(sample, query={**sample.query, **given}).send(world)
+    body = given if place == "body" else {place: given}
+    return attrs.evolve(sample, body={**sample.body, **body}).send(world)
+
+
+@pytest.mark.parametrize(
+    ("field", "keyword", "make"),
+    [
+        ("env", "maxProperties", lambda count: {f"NAME_{number}": "" for number in range(count)}),
+        ("files", "maxItems", lambda count: [{"path": str(it), "content": ""} for it in range(count)]),
+    ],
+)
+def test_bounds_of_collections_are_the_services(field: str, keyword: str, make: Any) -> None:
+    """As many as the document says are accepted, and not one more."""
+    world = World(plan="enterprise")
+    most = schema("Execute")["properties"][field][keyword]
+    assert 200 == _with(world, "POST /execute", "body", field, make(most)).status
+    assert 403 == _with(world, "POST /execute", "body", field, make(most + 1)).status
+
+
+def test_bounds_of_the_idempotency_key_are_the_services() -> None:
+    """From one character to 255."""
+    world = World()
+    (wanted,) = [resolved(it)["schema"] for it in OPERATIONS["POST /sessions/create"].spec["parameters"]]
+    statuses = {
+        length: world.send("POST /sessions/create", headers=[("Idempotency-Key", "k" * length)]).status
+        for length in (0, wanted["minLength"], wanted["maxLength"], wanted["maxLength"] + 1)
+    }
+    assert {0: 400, 1: 200, 255: 200, 256: 400} == statuses
+
+
+@pytest.mark.parametrize("name", ["CreateSession", "Execute", "Kill"])
+def test_a_null_counts_as_left_out_where_it_is_documented(name: str) -> None:
+    """Each field that may be null may be null, and no other."""
+    operation = next(key for key in OK if _body_schema(key) == name)
+    world = World()
+    for field, wanted in schema(name)["properties"].items():
+        if field == "code":
+            continue
+        nullable = "null" in resolved(wanted)["type"]
+        assert (200 if nullable else 400) == _with(world, operation, "body", field, None).status
+
+
+def _body_schema(operation: str) -> str:
+    body = OPERATIONS[operation].spec.get("requestBody")
+    return str(body["content"]["application/json"]["schema"]["$ref"]).rpartition("/")[2] if body else ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": CODE, "command": "ls"},
+        {},
+        {"code": None, "command": None},
+        {"code": CODE, "env": {"A=B": "c"}},
+        {"code": CODE, "env": {"": "c"}},
+        {"code": CODE, "env": {"A": 1}},
+        {"command": "\0"},
+        {"code": CODE, "files": [{"path": "a"}]},
+        {"code": CODE, "files": [{"path": "a\0", "content": ""}]},
+        {"code": 1},
+        {"code": CODE, "stream": "yes"},
+    ],
+)
+def test_what_does_not_fit_the_schema_is_refused(body: dict[str, Any]) -> None:
+    """The document and the service agree on what an execution is."""
+    world = World()
+    sent = {"sessionId": "ses_1", **body}
+    assert complaints(schema("Execute"), sent)
+    assert 400 == world.send("POST /execute", body=sent).status
+
+
+def test_links_lead_to_operations_and_their_parameters() -> None:
+    """What a link names exists where it leads."""
+    by_id = {operation.spec["operationId"]: operation for operation in OPERATIONS.values()}
+    for operation in OPERATIONS.values():
+        for link in operation.answers[200].get("links", {}).values():
+            target = by_id[link["operationId"]]
+            item = DOCUMENT["paths"][target.path]
+            known = {it["name"] for it in [*item.get("parameters", ()), *target.spec.get("parameters", ())]}
+            assert set(link.get("parameters", {})) <= known
+            assert ("requestBody" in link) <= ("requestBody" in target.spec)

@@ -1,0 +1,335 @@
+"""Creating, describing, deleting and outliving sessions."""
+
+from __future__ import annotations
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from buntime.service.app import Service
+from buntime.service.executors import Limits
+from buntime.service.memory import MemoryWorkspace
+from buntime.service.workspaces import Workspace, WorkspaceGone
+from tests.support.callers import Caller
+from tests.support.clocks import ManualClock
+from tests.support.executors import PlayedExecutor, PlayedRuntime
+from tests.unit.service.conftest import MakeCaller
+
+
+def test_create_answers_as_the_contract_says(caller: Caller) -> None:
+    """Every field, flat, with the documented defaults; metadata is not echoed."""
+    answer = caller.post("/sessions/create", {"metadata": {"user": "x"}})
+
+    session_id = answer.body["sessionId"]
+    assert 200 == answer.status
+    assert "application/json" == answer.headers["content-type"]
+    assert re.fullmatch("ses_[a-z0-9]{18}", session_id)
+    assert {
+        "sessionId": session_id,
+        "createdAt": "2024-01-19T10:30:00Z",
+        "expiresAt": "2024-01-20T10:30:00Z",
+        "previewUrl": f"https://{session_id.replace('_', '-')}.buntime.sh",
+        "resourceLimits": {"memory": 1024, "cpu": 0.25, "timeout": 30, "disk": 1024},
+    } == answer.body
+
+
+def test_create_takes_an_empty_body(caller: Caller) -> None:
+    """No body at all creates a session, without a Content-Type too."""
+    assert 200 == caller.post("/sessions/create").status
+
+
+def test_create_sets_ttl_and_resources(caller: Caller) -> None:
+    """What is asked for is answered, and reaches the executor."""
+    answer = caller.post(
+        "/sessions/create", {"ttl": 300, "resourceLimits": {"memory": 2048, "cpu": 2, "timeout": 60}}
+    )
+
+    runtime = caller.runtime(answer.body["sessionId"])
+    assert "2024-01-19T10:35:00Z" == answer.body["expiresAt"]
+    assert {"memory": 2048, "cpu": 2, "timeout": 60, "disk": 1024} == answer.body["resourceLimits"]
+    assert Limits(memory=2048, cpu=2, timeout=60, disk=1024) == runtime.limits
+    assert 300 == runtime.lifetime
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("ttl", {"ttl": 299}),
+        ("ttl", {"ttl": 604801}),
+        ("ttl", {"ttl": "300"}),
+        ("ttl", {"ttl": 300.5}),
+        ("ttl", {"ttl": True}),
+        ("metadata", {"metadata": [1]}),
+        ("metadata", {"metadata": {"text": "x" * 16 * 1024}}),
+        ("resourceLimits", {"resourceLimits": 1}),
+        ("resourceLimits.memory", {"resourceLimits": {"memory": 0}}),
+        ("resourceLimits.memory", {"resourceLimits": {"memory": 4097}}),
+        ("resourceLimits.cpu", {"resourceLimits": {"cpu": 0}}),
+        ("resourceLimits.cpu", {"resourceLimits": {"cpu": "1"}}),
+        ("resourceLimits.timeout", {"resourceLimits": {"timeout": 301}}),
+    ],
+)
+def test_create_refuses_what_is_out_of_bounds(caller: Caller, field: str, fields: dict[str, Any]) -> None:
+    """400, naming the field; no session is made."""
+    answer = caller.post("/sessions/create", fields)
+
+    assert (400, "invalid_request") == (answer.status, answer.code)
+    assert field == answer.details["field"]
+    assert {} == caller.service.sessions
+
+
+def test_bounds_include_their_ends(caller: Caller) -> None:
+    """The least and the most that the contract allows are allowed; null is as good as nothing."""
+    caller.create(ttl=300, resourceLimits={"memory": 1, "timeout": 1})
+    caller.create(ttl=604800, resourceLimits={"memory": 4096, "timeout": 300})
+    caller.create(ttl=None, metadata=None, resourceLimits={"memory": None}, unknown="ignored")
+
+
+def test_info_answers_as_the_contract_says(caller: Caller) -> None:
+    """Metadata comes back; preview URL and resources do not."""
+    session_id = caller.create(ttl=3600, metadata={"user": "x", "n": [1]})
+    workspace = caller.service.sessions[session_id].workspace
+    workspace.write_all([("a/b", b""), ("c", b""), (".buntime/state", b"")])
+    caller.runtime(session_id).pids = [7, 8]
+
+    assert {
+        "sessionId": session_id,
+        "createdAt": "2024-01-19T10:30:00Z",
+        "expiresAt": "2024-01-19T11:30:00Z",
+        "lastActive": "2024-01-19T10:30:00Z",
+        "state": "active",
+        "filesCount": 2,
+        "activeProcesses": 2,
+        "metadata": {"user": "x", "n": [1]},
+    } == caller.get(f"/sessions/{session_id}").body
+
+
+def test_a_session_goes_idle_and_looking_does_not_wake_it(caller: Caller) -> None:
+    """Idle from 5 minutes without a request on; GET shows the state it found."""
+    session_id = caller.create()
+    states = []
+    for _ in range(3):
+        states.append(caller.get(f"/sessions/{session_id}").body["state"])
+        caller.clock.advance(150)
+
+    assert ["active", "active", "idle"] == states
+
+
+def test_a_request_wakes_a_session(caller: Caller) -> None:
+    """Any other call that names it makes it active, and is its lastActive."""
+    session_id = caller.create()
+    caller.clock.advance(600)
+    caller.get("/files/list", sessionId=session_id)
+
+    info = caller.get(f"/sessions/{session_id}").body
+    assert ("active", "2024-01-19T10:40:00Z") == (info["state"], info["lastActive"])
+
+
+def test_deep_sleep_ends_processes_and_keeps_files(caller: Caller) -> None:
+    """After 30 minutes, once; the next request finds the files and the session active."""
+    session_id = caller.create()
+    runtime = caller.runtime(session_id)
+    runtime.pids = [1]
+    caller.post("/files/write", {"sessionId": session_id, "path": "a", "content": "kept"})
+    caller.clock.advance(1800)
+
+    info = caller.get(f"/sessions/{session_id}").body
+    caller.get(f"/sessions/{session_id}")
+    assert ("deep-sleep", 0, 1) == (info["state"], info["activeProcesses"], runtime.put_to_sleep)
+    assert "kept" == caller.get("/files/read", sessionId=session_id, path="a").body["content"]
+    assert "active" == caller.get(f"/sessions/{session_id}").body["state"]
+
+
+def test_a_request_after_30_minutes_finds_no_process(caller: Caller) -> None:
+    """The processes end although the request that comes first is for the session itself."""
+    session_id = caller.create()
+    caller.runtime(session_id).pids = [1]
+    caller.clock.advance(1800)
+
+    assert 0 == caller.post("/execution/kill", {"sessionId": session_id}).body["killed"]
+    caller.clock.advance(1800)
+    caller.get("/nothing")
+    assert 2 == caller.runtime(session_id).put_to_sleep
+
+
+def test_a_session_expires_with_its_ttl(caller: Caller) -> None:
+    """From then on its id answers 404 everywhere, its files are gone and its processes ended."""
+    session_id = caller.create(ttl=300)
+    session = caller.service.sessions[session_id]
+    caller.clock.advance(299)
+    assert 200 == caller.execute(session_id).status
+    caller.clock.advance(1)
+
+    assert {} == caller.service.sessions
+    _assert_gone(caller, session_id)
+    assert caller.runtime(session_id).closed.is_set()
+    with pytest.raises(WorkspaceGone):
+        session.workspace.list()
+
+
+def test_a_session_expires_at_any_request(caller: Caller) -> None:
+    """Clean-up does not wait for a request that names the session."""
+    session_id = caller.create(ttl=300)
+    caller.clock.advance(300)
+    caller.get("/nothing")
+
+    assert caller.runtime(session_id).closed.is_set()
+
+
+def test_delete_ends_a_session(caller: Caller) -> None:
+    """It answers what was deleted; from then on the id answers 404, to another delete too."""
+    session_id, other = caller.create(), caller.create()
+
+    answer = caller.delete(f"/sessions/{session_id}")
+
+    assert (200, {"deleted": True, "sessionId": session_id}) == (answer.status, answer.body)
+    assert caller.runtime(session_id).closed.is_set()
+    _assert_gone(caller, session_id)
+    assert [other] == list(caller.service.sessions)
+
+
+def test_a_session_that_never_was_is_not_found(caller: Caller) -> None:
+    """Any id at all, percent-encoded ones in the path too."""
+    _assert_gone(caller, "ses_x")
+    assert {"sessionId": "é/x"} == caller.get("/sessions/%C3%A9%2Fx").details
+
+
+def _assert_gone(caller: Caller, session_id: str) -> None:
+    body = {"sessionId": session_id, "path": "a", "content": "", "code": "1"}
+    answers = [
+        caller.get(f"/sessions/{session_id}"),
+        caller.delete(f"/sessions/{session_id}"),
+        caller.post("/execute", body),
+        caller.post("/execution/kill", body),
+        caller.post("/files/write", body),
+        caller.get("/files/list", sessionId=session_id),
+        caller.get("/files/read", sessionId=session_id, path="a"),
+    ]
+    for answer in answers:
+        assert (404, "session_not_found") == (answer.status, answer.code)
+        assert session_id in answer.body["error"]["message"]
+        assert {"sessionId": session_id} == answer.details
+
+
+def test_a_session_id_must_be_a_string(caller: Caller) -> None:
+    """A missing one, or one of another type, is 400 and names the field."""
+    for body in ({}, {"sessionId": None}, {"sessionId": 5}):
+        answer = caller.post("/execute", body)
+        assert (400, "sessionId") == (answer.status, answer.details["field"])
+
+
+def test_concurrent_deletes_delete_once(caller: Caller) -> None:
+    """Of many callers one deletes, the others find nothing."""
+    session_id = caller.create()
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(
+            pool.map(lambda _: caller.delete(f"/sessions/{session_id}").status, range(8)),
+        )
+
+    assert [200, *[404] * 7] == sorted(statuses)
+
+
+def test_closing_ends_every_session(caller: Caller) -> None:
+    """Runtimes close, workspaces go; closing again changes nothing; no new session is opened."""
+    ids = [caller.create(), caller.create()]
+    caller.service.close()
+    caller.service.close()
+
+    assert all(caller.runtime(session_id).closed.is_set() for session_id in ids)
+    assert {} == caller.service.sessions
+    _assert_gone(caller, ids[0])
+    answer = caller.post("/sessions/create")
+    assert (503, "shutting_down") == (answer.status, answer.code)
+
+
+class _GatedExecutor(PlayedExecutor):
+    """Opens a runtime only when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opening = threading.Event()
+        self.gate = threading.Event()
+
+    def open(self, session_id: str, workspace: Workspace, limits: Limits, lifetime: float) -> PlayedRuntime:
+        """Wait, then open."""
+        self.opening.set()
+        assert self.gate.wait(10)
+        return super().open(session_id, workspace, limits, lifetime)
+
+
+def test_a_session_that_opens_while_the_service_closes_is_ended() -> None:
+    """Its creator is told that the service is shutting down, and nothing of it is left."""
+    clock, executor = ManualClock(), _GatedExecutor()
+    service = Service(executor, lambda _: MemoryWorkspace(clock), clock=clock, ids=lambda: "ses_1")
+    caller = Caller(service, clock, executor)
+    with ThreadPoolExecutor(1) as pool:
+        creating = pool.submit(caller.post, "/sessions/create")
+        assert executor.opening.wait(10)
+        service.close()
+        executor.gate.set()
+
+    assert 503 == creating.result().status
+    assert executor.runtimes["ses_1"].closed.is_set()
+
+
+class _FailingExecutor(PlayedExecutor):
+    """Cannot open anything."""
+
+    def open(self, session_id: str, workspace: Workspace, limits: Limits, lifetime: float) -> PlayedRuntime:
+        """Fail."""
+        raise RuntimeError("no sandbox")
+
+
+def test_a_session_that_cannot_be_opened_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """500 names what failed, its workspace is removed, and it does not count as open."""
+    clock, made = ManualClock(), []
+
+    def workspaces(session_id: str) -> MemoryWorkspace:
+        made.append(MemoryWorkspace(clock))
+        return made[-1]
+
+    service = Service(_FailingExecutor(), workspaces, clock=clock, plan="free")
+    caller = Caller(service, clock, PlayedExecutor())
+    for _ in range(11):
+        answer = caller.post("/sessions/create")
+        assert (500, "internal_error") == (answer.status, answer.code)
+        assert "RuntimeError: no sandbox" in answer.body["error"]["message"]
+
+    with pytest.raises(WorkspaceGone):
+        made[0].list()
+    assert "no sandbox" in caplog.text
+
+
+def test_what_cannot_be_cleaned_up_is_logged(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    """The deleter gets its answer all the same, and the workspace is removed although the runtime failed."""
+    session_id = caller.create()
+    session = caller.service.sessions[session_id]
+
+    class Broken(PlayedRuntime):
+        def close(self) -> None:
+            """Fail."""
+            raise RuntimeError("will not die")
+
+        def end_processes(self) -> None:
+            """Fail too."""
+            raise RuntimeError("will not sleep")
+
+    session.runtime = Broken(session.workspace, session.limits, 1, caller.executor.script)
+    caller.clock.advance(1800)
+    assert "deep-sleep" == caller.get(f"/sessions/{session_id}").body["state"]
+    assert 200 == caller.delete(f"/sessions/{session_id}").status
+    assert "will not die" in caplog.text
+    assert "will not sleep" in caplog.text
+    with pytest.raises(WorkspaceGone):
+        session.workspace.list()
+
+
+def test_session_ids_can_be_chosen(make_caller: MakeCaller) -> None:
+    """A caller that needs the same ids every time passes its own."""
+    ids = iter(["ses_1", "ses_2"])
+    caller = make_caller(ids=lambda: next(ids))
+
+    assert ["ses_1", "ses_2"] == [caller.create(), caller.create()]

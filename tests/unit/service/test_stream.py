@@ -1,0 +1,164 @@
+"""Executions whose output is streamed, and what becomes of one that fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from buntime.service.executors import Execution, ExecutionLost, Output, ResourceExceeded
+from buntime.service.refusals import Refusal
+from tests.support.callers import Caller
+from tests.support.executors import Item, PlayedRuntime, Silence, outcome
+from tests.unit.service.conftest import MakeCaller
+
+
+def _stream(caller: Caller, session_id: str, **options: Any) -> Any:
+    body = {"sessionId": session_id, "code": "1", "stream": True}
+    return caller.send("POST", "/execute", body, **options)
+
+
+def test_a_stream_has_the_output_and_then_the_result(make_caller: MakeCaller) -> None:
+    """One event for each piece of output, in order, then the object an unstreamed call answers."""
+
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        yield Output("stdout", "a\nb")
+        yield Output("stderr", "ö")
+        runtime.workspace.write("new", b"")
+        yield outcome("a\nb", "ö")
+
+    caller = make_caller(script)
+    response = _stream(caller, caller.create())
+    first, second, third = list(response.chunks)
+
+    assert 200 == response.status
+    assert "text/event-stream" == response.headers["Content-Type"]
+    assert b'event: stdout\ndata: {"text":"a\\nb"}\n\n' == first
+    assert b'event: stderr\ndata: {"text":"\\u00f6"}\n\n' == second
+    head, data = third.decode().split("\n", 1)
+    unstreamed = make_caller(script)
+    assert "event: result" == head
+    assert unstreamed.execute(unstreamed.create()).body == json.loads(data[len("data: ") :])
+
+
+def test_events_are_sent_as_they_happen(make_caller: MakeCaller) -> None:
+    """The first piece of output is there before the execution goes on."""
+    reached = []
+
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        yield Output("stdout", "first")
+        reached.append("second")
+        yield outcome()
+
+    caller = make_caller(script)
+    chunks = _stream(caller, caller.create()).chunks
+
+    assert b"first" in next(chunks)
+    assert [] == reached
+    assert b"result" in next(chunks)
+
+
+def test_a_silent_stream_is_kept_alive(make_caller: MakeCaller) -> None:
+    """A comment for each 15 s of silence, and then the execution goes on."""
+
+    class Script:
+        def __init__(self) -> None:
+            self.items: list[Item] = [Silence(), Silence(), Output("stdout", "late"), outcome()]
+
+        def __iter__(self) -> Script:
+            return self
+
+        def __next__(self) -> Item:
+            return self.items.pop(0)
+
+    caller = make_caller(lambda runtime, execution: Script())
+    session_id = caller.create()
+    chunks = list(_stream(caller, session_id, read_timeout=60.0).chunks)
+
+    assert [b": keep-alive\n\n"] * 2 == chunks[:2]
+    assert b"late" in chunks[2]
+    assert [15.0] == caller.runtime(session_id).patience
+
+
+def test_a_stream_waits_no_longer_than_its_caller(make_caller: MakeCaller) -> None:
+    """TimeoutError where the caller waits for less than 15 s."""
+
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        yield Silence()
+
+    caller = make_caller(script)
+    session_id = caller.create()
+    response = _stream(caller, session_id, read_timeout=3.0)
+
+    with pytest.raises(TimeoutError):
+        next(response.chunks)
+    assert [3.0] == caller.runtime(session_id).patience
+
+
+def _failing_later(error: Exception) -> Any:
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        yield Output("stdout", "so far")
+        raise error
+
+    return script
+
+
+failures = pytest.mark.parametrize(
+    ("error", "status", "code", "details"),
+    [
+        (ExecutionLost("the sandbox died"), 500, "execution_lost", {}),
+        (
+            ResourceExceeded("memory_limit_exceeded", "too much", {"limit": "memory", "max": 1, "value": 2}),
+            507,
+            "memory_limit_exceeded",
+            {"limit": "memory", "max": 1, "value": 2},
+        ),
+        (Refusal(501, "unscripted_execution", "say what it does"), 501, "unscripted_execution", {}),
+        (KeyError("a bug"), 500, "internal_error", {"type": "KeyError"}),
+    ],
+)
+
+
+@failures
+def test_a_failure_while_it_runs(
+    make_caller: MakeCaller, error: Exception, status: int, code: str, details: object
+) -> None:
+    """Unstreamed it is the status; in a stream it is the last event, with the same envelope."""
+    caller = make_caller(_failing_later(error))
+    session_id = caller.create()
+
+    answer = caller.execute(session_id)
+    *_, last = list(_stream(caller, session_id).chunks)
+    assert (status, code, details) == (answer.status, answer.code, answer.details)
+    assert str(getattr(error, "message", error.args[0])) in answer.body["error"]["message"]
+    head, data = last.decode().split("\n", 1)
+    assert "event: error" == head
+    assert answer.body == json.loads(data[len("data: ") :])
+
+
+@failures
+def test_a_failure_before_it_runs_is_a_status(
+    caller: Caller, error: Exception, status: int, code: str, details: object
+) -> None:
+    """A stream that never started is refused as any other call is."""
+    session_id = caller.create()
+    caller.runtime(session_id).refusal = error
+
+    for stream in (False, True):
+        answer = caller.execute(session_id, stream=stream)
+        assert (status, code, details) == (answer.status, answer.code, answer.details)
+
+
+def test_an_execution_without_an_outcome_is_lost(make_caller: MakeCaller) -> None:
+    """An executor that just stops is no success, streamed or not."""
+
+    def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
+        yield Output("stdout", "so far")
+
+    caller = make_caller(script)
+    session_id = caller.create()
+
+    assert (500, "execution_lost") == (caller.execute(session_id).status, caller.execute(session_id).code)
+    assert b"execution_lost" in list(_stream(caller, session_id).chunks)[-1]
