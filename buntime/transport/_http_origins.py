@@ -110,15 +110,12 @@ def _proxy(
         return None
     try:
         proxy = Secret(tools.prepend_scheme_if_needed(chosen, "http"))
-        usable = urlsplit(proxy).hostname and _host_and_port(urlsplit(proxy))
+        if urlsplit(proxy).hostname and _host_and_port(urlsplit(proxy)):
+            return proxy
     except (ValueError, urllib3.exceptions.LocationValueError):
-        usable = None
-    if not usable:
-        scheme = urlsplit(base).scheme
-        raise ConfigurationError(
-            f"the proxy for {scheme} (proxies=, or {scheme.upper()}_PROXY) is not a URL"
-        ) from None
-    return proxy
+        pass
+    scheme = urlsplit(base).scheme
+    raise ConfigurationError(f"the proxy for {scheme} (proxies=, or {scheme.upper()}_PROXY) is not a URL")
 
 
 def _verify(session: requests.Session, verify: Union[bool, str, os.PathLike[str]]) -> Verify:

@@ -80,7 +80,9 @@ class HTTPTransport:
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"HTTPTransport({self._origin.base!r})"
+        # A traceback with local variables shows a transport whose construction failed, too.
+        origin = getattr(self, "_origin", None)
+        return f"HTTPTransport({origin.base!r})" if origin else "<HTTPTransport, not made>"
 
     def __getstate__(self) -> dict[str, Any]:
         if not self._own:

@@ -1,0 +1,194 @@
+"""What HTTPTransport says of exchanges that fail, and in which phase they did."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+
+from buntime.errors import APIConnectionError, APITimeoutError
+from buntime.transport import HTTPTransport, Request
+from tests.support import ports
+from tests.support.exchanges import HASTY, PATIENT, failed, serving
+from tests.support.loopback import Exchange, Handler, drop, hold, reply, reset
+
+
+@pytest.fixture
+def unused_port() -> Iterator[int]:
+    """Hold a port on which nothing listens."""
+    with ports.unused_port() as port:
+        yield port
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Listen on a port, and never accept nor read."""
+    with ports.silent_port() as port:
+        yield port
+
+
+def _short(exchange: Exchange) -> None:
+    exchange.head(200, [("Content-Length", "10")])
+    exchange.send(b"abc")
+    exchange.drop()
+
+
+def _no_last_chunk(exchange: Exchange) -> None:
+    exchange.head(200, [("Transfer-Encoding", "chunked")])
+    exchange.chunk(b"abc")
+    exchange.drop()
+
+
+def _half_a_chunk(exchange: Exchange) -> None:
+    exchange.head(200, [("Transfer-Encoding", "chunked")])
+    exchange.send(b"a\r\nabc")
+    exchange.drop()
+
+
+def _reset_in_the_body(exchange: Exchange) -> None:
+    exchange.head(200, [("Content-Length", "10")])
+    exchange.send(b"abc")
+    exchange.reset()
+
+
+@pytest.mark.parametrize("handler", [_short, _no_last_chunk, _half_a_chunk, _reset_in_the_body])
+def test_cut_body(handler: Handler) -> None:
+    """A body that ends early is an error and never a short answer."""
+    with serving(handler) as (server, transport):
+        error = failed(transport)
+
+    assert ("read", True) == (error.phase, error.maybe_executed)
+    assert f"the answer from 127.0.0.1:{server.port} was cut off" in error.message
+
+
+def test_body_that_is_not_what_it_says() -> None:
+    """A Content-Encoding that lies is an error."""
+    with serving(reply(200, b"plain", [("Content-Encoding", "gzip")])) as (_, transport):
+        assert "not encoded as its Content-Encoding says" in failed(transport).message
+
+
+def test_body_that_stops() -> None:
+    """A body that goes no further is a timeout that says how long was waited."""
+
+    def handler(exchange: Exchange) -> None:
+        exchange.head(200, [("Content-Length", "10")])
+        exchange.send(b"abc")
+        exchange.hold()
+
+    with serving(handler) as (server, transport):
+        error = failed(transport, HASTY)
+
+    assert isinstance(error, APITimeoutError)
+    assert ("read", True) == (error.phase, error.maybe_executed)
+    assert f"127.0.0.1:{server.port} sent nothing more for 0.1 s" == error.message
+
+
+def test_headers_that_never_come() -> None:
+    """A server that takes the request and is silent is a read timeout, and was asked once."""
+    with serving(hold) as (server, transport):
+        error = failed(transport, HASTY)
+
+    assert isinstance(error, APITimeoutError)
+    assert ("read", True) == (error.phase, error.maybe_executed)
+    assert f"127.0.0.1:{server.port} did not answer within 0.1 s" == error.message
+    assert 1 == len(server.requests)
+
+
+def _nonsense(exchange: Exchange) -> None:
+    exchange.send(b"220 mail.invalid ESMTP\r\n\r\n")
+    exchange.drop()
+
+
+@pytest.mark.parametrize("handler", [drop, reset, _nonsense])
+def test_no_answer(handler: Handler) -> None:
+    """A connection lost after the request was sent may have executed it, and is not tried again."""
+    with serving(handler) as (server, transport):
+        error = failed(transport)
+
+    assert ("read", True) == (error.phase, error.maybe_executed)
+    assert not isinstance(error, APITimeoutError)
+    assert f"the connection to 127.0.0.1:{server.port} was lost before the answer" in error.message
+    assert 1 == len(server.requests)
+
+
+def test_no_answer_on_a_used_connection() -> None:
+    """The same holds where the connection had served an earlier request."""
+    with serving(reply(), drop) as (server, transport):
+        transport.send(PATIENT).read()
+        error = failed(transport)
+
+    assert ("read", 2, 1) == (error.phase, len(server.requests), server.connections)
+
+
+def test_refused(unused_port: int) -> None:
+    """A connection that is refused sent nothing."""
+    with closing(HTTPTransport(f"http://127.0.0.1:{unused_port}")) as transport:
+        error = failed(transport)
+
+    assert ("connect", False) == (error.phase, error.maybe_executed)
+    assert f"could not connect to 127.0.0.1:{unused_port} (Connection refused)" == error.message
+
+
+def test_unknown_host() -> None:
+    """A name that cannot be resolved sent nothing."""
+    with closing(HTTPTransport("https://nowhere.invalid")) as transport:
+        error = failed(transport)
+
+    assert ("connect", False) == (error.phase, error.maybe_executed)
+    assert "could not connect to nowhere.invalid:443 (" in error.message
+
+
+def test_an_earlier_error_is_not_mixed_in(unused_port: int) -> None:
+    """A request sent while a refused one is being handled, as a retry is, is judged for itself."""
+    with serving(drop) as (_, transport), closing(HTTPTransport(f"http://127.0.0.1:{unused_port}")) as dead:
+        error = failed(dead)
+        try:
+            raise error
+        except APIConnectionError:
+            error = failed(transport)
+
+    assert ("read", True) == (error.phase, error.maybe_executed)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems accept what the backlog has no room for")
+def test_connecting_takes_too_long() -> None:
+    """A connection that is not taken in time sent nothing."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        port = listener.getsockname()[1]
+        transport = stack.enter_context(closing(HTTPTransport(f"http://127.0.0.1:{port}")))
+        error = failed(transport, Request("GET", "/", connect_timeout=0.1, read_timeout=20))
+
+    assert isinstance(error, APITimeoutError)
+    assert ("connect", False) == (error.phase, error.maybe_executed)
+    assert f"connecting to 127.0.0.1:{port} took longer than 0.1 s" == error.message
+
+
+def test_tls_handshake_takes_too_long(silent_port: int) -> None:
+    """The handshake belongs to connecting: nothing of the request was sent."""
+    with closing(HTTPTransport(f"https://127.0.0.1:{silent_port}")) as transport:
+        error = failed(transport, Request("GET", "/", connect_timeout=0.1, read_timeout=20))
+
+    assert isinstance(error, APITimeoutError)
+    assert ("connect", False) == (error.phase, error.maybe_executed)
+
+
+def test_sending_takes_too_long(silent_port: int) -> None:
+    """A server that stops reading is a timeout while sending, which may have been acted on."""
+    request = Request("POST", "/", body=bytes(64 << 20), connect_timeout=0.1, read_timeout=20)
+
+    with closing(HTTPTransport(f"http://127.0.0.1:{silent_port}")) as transport:
+        error = failed(transport, request)
+
+    assert isinstance(error, APITimeoutError)
+    assert ("send", True) == (error.phase, error.maybe_executed)
+    assert f"sending the request to 127.0.0.1:{silent_port} stood still for 0.1 s" == error.message

@@ -1,0 +1,266 @@
+"""A scripted HTTP server on 127.0.0.1, down to the single byte.
+
+::
+
+    with LoopbackServer(drop, json_reply({"ok": True})) as server:
+        ...                                   # the first request is dropped, every later one answered
+        assert 2 == len(server.requests)      # what reached the server
+        assert 2 == server.connections        # on how many connections
+
+A handler is ``handler(exchange)``: it reads ``exchange.request`` and writes what it likes. Handlers are
+used in the order of the requests, and the last one repeats. A handler that raises fails the test when
+the ``with`` block ends. Wait with ``exchange.wait(event)`` and ``exchange.hold()``, which end with the
+server, never by the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Callable, Optional
+
+import attrs
+
+from buntime.transport.base import Headers
+
+_PATIENCE = 30.0
+
+
+class ServerStopped(Exception):  # noqa: N818 - named for what happened; it ends a handler and is no failure
+    """The server is closing; raised in a handler that waits."""
+
+
+@attrs.frozen
+class Received:
+    """One request as it reached the server.
+
+    ``target`` is the request line's, query included; ``connection`` counts connections from 1.
+    """
+
+    method: str
+    target: str
+    headers: Headers
+    body: bytes
+    connection: int = 0
+
+
+@attrs.define
+class Exchange:
+    """One request and the connection to answer it on."""
+
+    request: Received
+    _socket: socket.socket
+    _stopping: threading.Event
+    _dropped: bool = False
+
+    def send(self, data: bytes) -> None:
+        """Send these bytes as they are."""
+        self._socket.sendall(data)
+
+    def head(self, status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Send a status line and these headers, and nothing else."""
+        lines = [f"HTTP/1.1 {status} Scripted", *(f"{name}: {value}" for name, value in headers)]
+        self.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
+
+    def reply(self, status: int = 200, body: bytes = b"", headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Send a whole answer with its Content-Length; the connection stays open."""
+        self.head(status, [*headers, ("Content-Length", str(len(body)))])
+        self.send(body)
+
+    def chunk(self, data: bytes) -> None:
+        """Send one chunk of a chunked body; empty data is the last one."""
+        self.send(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def drop(self) -> None:
+        """Close the connection in good order once the handler returns."""
+        self._dropped = True
+
+    def reset(self) -> None:
+        """Close the connection with a TCP reset once the handler returns."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._dropped = True
+
+    def wait(self, event: threading.Event) -> None:
+        """Wait until the test sets ``event``."""
+        while not event.wait(0.05):
+            if self._stopping.is_set():
+                raise ServerStopped
+
+    def hold(self) -> None:
+        """Say nothing until the client closes the connection, or the server ends."""
+        while self._socket.recv(65536):
+            pass
+        self._dropped = True
+
+
+Handler = Callable[[Exchange], None]
+
+
+def reply(status: int = 200, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()) -> Handler:
+    """Return a handler that gives this whole answer."""
+    return lambda exchange: exchange.reply(status, body, headers)
+
+
+def json_reply(value: object, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Handler:
+    """Return a handler that answers with ``value`` as JSON."""
+    return reply(status, json.dumps(value).encode(), [("Content-Type", "application/json"), *headers])
+
+
+def drop(exchange: Exchange) -> None:
+    """Close the connection after the request was read, without an answer."""
+    exchange.drop()
+
+
+def reset(exchange: Exchange) -> None:
+    """Reset the connection after the request was read, without an answer."""
+    exchange.reset()
+
+
+def hold(exchange: Exchange) -> None:
+    """Never answer."""
+    exchange.hold()
+
+
+class LoopbackServer:
+    """An HTTP/1.1 server on a free port of 127.0.0.1, one thread a connection; a context manager.
+
+    ``handlers`` are used in the order of the requests and the last one repeats; without any, every
+    request gets an empty JSON object. ``tls`` makes it an HTTPS server.
+    """
+
+    def __init__(self, *handlers: Handler, tls: Optional[ssl.SSLContext] = None) -> None:
+        self.requests: list[Received] = []
+        """Every request that was read whole, in order."""
+        self.connections = 0
+        """How many connections were accepted."""
+        self._handlers = handlers or (json_reply({}),)
+        self._tls = tls
+        self._failures: list[BaseException] = []
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._start(self._accept)
+
+    @property
+    def url(self) -> str:
+        """The base URL: ``http://127.0.0.1:PORT``, or ``https``."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open now."""
+        with self._changed:
+            return len(self._open)
+
+    def wait_for(self, condition: Callable[[LoopbackServer], object]) -> None:
+        """Wait until ``condition(server)`` holds, such as ``lambda s: len(s.requests) == 2``."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: condition(self), _PATIENCE):
+                raise AssertionError(f"never came true; the server saw {self.requests}")
+
+    def close(self) -> None:
+        """Close every connection, join every thread, and raise what a handler raised. Idempotent."""
+        self._stopping.set()
+        _shut(self._listener)
+        self._threads[0].join()
+        with self._changed:
+            for connection in self._open:
+                _shut(connection)
+        for thread in self._threads[1:]:
+            thread.join()
+        failures, self._failures = self._failures, []
+        for failure in failures:
+            raise failure
+
+    def __enter__(self) -> LoopbackServer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self, target: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, name=f"loopback-{self.port}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with self._listener:
+            while not self._stopping.is_set():
+                try:
+                    connection, _ = self._listener.accept()
+                except OSError:
+                    return
+                with self._changed:
+                    self.connections += 1
+                    number = self.connections
+                    self._open.add(connection)
+                    self._changed.notify_all()
+                self._start(self._serve, connection, number)
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        served = connection
+        try:
+            if self._tls is not None:
+                served = self._replace(connection, self._tls)
+            with served.makefile("rb") as stream:
+                while (received := _read_request(stream.readline, stream.read)) is not None:
+                    if not self._answer(attrs.evolve(received, connection=number), served):
+                        break
+        except (OSError, ServerStopped):
+            pass
+        except BaseException as error:
+            self._failures.append(error)
+        finally:
+            with self._changed:
+                self._open.discard(served)
+                served.close()
+                self._changed.notify_all()
+
+    def _replace(self, connection: socket.socket, tls: ssl.SSLContext) -> socket.socket:
+        with self._changed:
+            wrapped = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            self._open.discard(connection)
+            self._open.add(wrapped)
+        wrapped.do_handshake()
+        return wrapped
+
+    def _answer(self, received: Received, connection: socket.socket) -> bool:
+        with self._changed:
+            handler = self._handlers[min(len(self.requests), len(self._handlers) - 1)]
+            self.requests.append(received)
+            self._changed.notify_all()
+        exchange = Exchange(received, connection, self._stopping)
+        handler(exchange)
+        return not exchange._dropped  # the exchange's own state, kept from handlers
+
+
+def _read_request(readline: Callable[[], bytes], read: Callable[[int], bytes]) -> Optional[Received]:
+    line = readline()
+    if not line:
+        return None
+    method, target, _ = line.decode("latin-1").split(" ", 2)
+    pairs = []
+    while (header := readline().decode("latin-1").rstrip("\r\n")) != "":
+        name, _, value = header.partition(":")
+        pairs.append((name, value.strip()))
+    headers = Headers(pairs)
+    length = int(headers.get("Content-Length", "0"))
+    body = read(length)
+    return Received(method, target, headers, body) if len(body) == length else None
+
+
+def _shut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        connection.close()
