@@ -69,6 +69,17 @@ def ttl(value: object) -> Optional[int]:
     return seconds
 
 
+def amount(name: str, value: object, *, whole: bool = True) -> None:
+    """Check that ``value`` is a number above 0, or ``None``."""
+    if value is None:
+        return
+    kinds = (int,) if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise TypeError(f"{name} must be {'an int' if whole else 'a number'}, not {type(value).__name__}")
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be above 0 and finite, not {value}")
+
+
 def pid(value: object) -> int:
     """Return ``value`` if it can be a process id."""
     if isinstance(value, bool) or not isinstance(value, int):
@@ -145,6 +156,8 @@ def env(value: Optional[Mapping[str, str]]) -> Optional[dict[str, str]]:
 
 def header_pairs(headers: Optional[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return headers as pairs whose values no ``repr`` shows; ``ValueError`` for what HTTP cannot carry."""
+    if headers is not None and not isinstance(headers, Mapping):
+        raise TypeError(f"headers must be a mapping of str to str, not {type(headers).__name__}")
     pairs = []
     for name, value in (headers or {}).items():
         if not isinstance(name, str) or not isinstance(value, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from types import TracebackType
@@ -24,8 +25,10 @@ from buntime.models import (
 )
 from buntime.retries import RetryPolicy
 from buntime.sessions import Sessions
-from buntime.transport.base import Pairs, Transport
+from buntime.transport.base import Pairs, Secret, Transport
 from buntime.wire import answers, calls
+
+_logger = logging.getLogger("buntime")
 
 
 class _Unset:
@@ -70,6 +73,9 @@ class Buntime:
         headers: Mapping[str, str] | None = None,
         delete_on_close: bool = False,
     ) -> None:
+        # Rebound first, so that no traceback with local variables shows a credential.
+        api_key = Secret(api_key) if isinstance(api_key, str) else api_key
+        headers = configuration.hidden(headers)
         api_key = configuration.api_key(api_key)
         policy = RetryPolicy(
             configuration.retries(max_retries),
@@ -101,7 +107,14 @@ class Buntime:
         """Create, inspect, attach to and delete sessions: :class:`~buntime.sessions.Sessions`."""
 
     def __repr__(self) -> str:
-        return f"<Buntime over {self._exchange.transport!r}>"
+        # A traceback with local variables shows a client whose construction failed, too.
+        exchange = getattr(self, "_exchange", None)
+        return f"<Buntime over {exchange.transport!r}>" if exchange else "<Buntime, not made>"
+
+    def __getstate__(self) -> None:
+        raise TypeError(
+            "a Buntime client does not pickle, as it holds a credential; make one in the other process"
+        )
 
     def __enter__(self) -> Buntime:
         return self
@@ -111,9 +124,10 @@ class Buntime:
     ) -> None:
         try:
             self.close()
-        except BuntimeError:
+        except Exception as failure:
             if error is None:
                 raise
+            _logger.warning("the client was not closed: %s", failure)
 
     def execute(
         self,
@@ -253,6 +267,7 @@ class Buntime:
         if not isinstance(retry_delay, _Unset):
             delay = configuration.seconds("retry_delay", retry_delay, zero=True) or 0.0
             policy = attrs.evolve(policy, retry_delay=delay)
+        headers = configuration.hidden(headers)
         added = configuration.headers(headers, None)
         names = {name.lower() for name, _ in added}
         other = Buntime.__new__(Buntime)

@@ -15,6 +15,8 @@ DEFAULT_BASE_URL = "https://api.buntime.sh"
 
 def api_key(value: str | None) -> Secret | None:
     """Return the key from the argument, else ``BUNTIME_API_KEY``, or ``None`` where neither is set."""
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"api_key must be a str, not {type(value).__name__}")
     source = "BUNTIME_API_KEY" if value is None else "api_key"
     # Rebound, so that no traceback with local variables shows it.
     value = Secret(os.environ.get("BUNTIME_API_KEY", "") if value is None else value)
@@ -33,6 +35,10 @@ def transport(base_url: str | None, given: Transport | None, *, has_key: bool) -
         if base_url is not None:
             raise ConfigurationError(
                 "base_url belongs to the transport; pass it there, or leave transport= out"
+            )
+        if not isinstance(given, Transport):
+            raise ConfigurationError(
+                f"transport is a {type(given).__name__}, not an object with send() and close()"
             )
         return given
     name = os.environ.get("BUNTIME_TRANSPORT") or "http"
@@ -78,6 +84,13 @@ def retries(max_retries: int) -> int:
     if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
         raise ConfigurationError(f"max_retries must be an int of at least 0, not {max_retries!r}")
     return max_retries
+
+
+def hidden(given: Optional[Mapping[str, str]]) -> Optional[Mapping[str, str]]:
+    """Return headers as they are, but with values that no ``repr`` shows."""
+    if not isinstance(given, Mapping):
+        return given
+    return {name: Secret(value) if isinstance(value, str) else value for name, value in given.items()}
 
 
 def headers(given: Optional[Mapping[str, str]], key: Secret | None) -> Pairs:

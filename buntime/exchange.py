@@ -99,7 +99,7 @@ class Exchange:
     ) -> T:
         """Send the request until it is answered, and return the decoded answer."""
 
-        def attempt(sent: Request, deadline: Deadline) -> T:
+        def attempt(sent: Request, deadline: Deadline, _number: int) -> T:
             with self._open(sent, deadline) as response:
                 body = b"".join(_until(deadline, response.chunks))
                 return decode(Answer(response.status, response.headers, body))
@@ -116,26 +116,25 @@ class Exchange:
 
     def stream(
         self, request: Request, *, repeatable: bool, read_timeout: float | None
-    ) -> tuple[Response, Iterator[bytes]]:
-        """Return a 2xx response, and its body bounded by the deadline and with errors that name the call.
+    ) -> tuple[Response, Iterator[bytes], int]:
+        """Return a 2xx response, its body bounded by the deadline, and the number of attempts it took.
 
         A ``repeatable`` call waits for the first bytes, up to which it is retried.
         """
 
-        def attempt(sent: Request, deadline: Deadline) -> tuple[Response, Iterator[bytes]]:
+        def attempt(sent: Request, deadline: Deadline, number: int) -> tuple[Response, Iterator[bytes], int]:
             response = self._open(sent, deadline)
             chunks = _until(deadline, response.chunks)
             if not repeatable:
-                return response, chunks
+                return response, chunks, number
             try:
                 first = next(chunks, b"")
             except BaseException:
                 response.close()
                 raise
-            return response, _chain(first, chunks)
+            return response, _chain(first, chunks), number
 
-        response, chunks = self._attempts(request, attempt, repeatable=repeatable, read_timeout=read_timeout)
-        return response, _naming(request, chunks)
+        return self._attempts(request, attempt, repeatable=repeatable, read_timeout=read_timeout)
 
     def _open(self, request: Request, deadline: Deadline) -> Response:
         """Return a 2xx response; raise the error that any other is."""
@@ -150,7 +149,7 @@ class Exchange:
     def _attempts(
         self,
         request: Request,
-        attempt: Callable[[Request, Deadline], T],
+        attempt: Callable[[Request, Deadline, int], T],
         *,
         repeatable: bool,
         read_timeout: float | None,
@@ -161,6 +160,7 @@ class Exchange:
         request = attrs.evolve(request, headers=_merged(request.headers, self.headers))
         wait = self.timeout if read_timeout is None else read_timeout
         number = 0
+        maybe_executed = False
         while True:
             number += 1
             try:
@@ -172,8 +172,10 @@ class Exchange:
                         read_timeout=deadline.bound(wait),
                     ),
                     deadline,
+                    number,
                 )
             except BuntimeError as error:
+                error.maybe_executed = maybe_executed = error.maybe_executed or maybe_executed
                 _tell(error, request, number)
                 self._back_off(error, number, deadline, repeatable)
 
@@ -207,17 +209,9 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _naming(request: Request, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    try:
-        yield from chunks
-    except BuntimeError as error:
-        _tell(error, request, 1)
-        raise
-
-
 def _tell(error: BuntimeError, request: Request, attempts: int) -> None:
     """Complete an error with the call it belongs to."""
     error.call = f"{request.method} {request.path}"
     error.attempts = attempts
-    if request.method == "GET":
+    if request.method in {"GET", "HEAD"}:
         error.maybe_executed = False

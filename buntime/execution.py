@@ -9,13 +9,13 @@ from typing import Any, Callable, Optional, Union
 import attrs
 
 from buntime import sse
-from buntime.errors import APIConnectionError, BuntimeError, ExecutionFailedError
+from buntime.errors import APIConnectionError, BuntimeError
 from buntime.exchange import Exchange
 from buntime.models import ExecuteRequest, ExecuteResult, StreamEvent
 from buntime.transport.base import Request, Response
 from buntime.wire import answers, calls
 from buntime.wire.events import Terminal, decode_event
-from buntime.wire.fields import Answer
+from buntime.wire.fields import Answer, invalid
 
 
 def execute_request(
@@ -25,7 +25,7 @@ def execute_request(
     if request is not None:
         if not isinstance(request, ExecuteRequest):
             raise TypeError(f"the first argument must be an ExecuteRequest, not {type(request).__name__}")
-        given = [name for name, value in arguments.items() if value not in (None, False)]
+        given = [name for name, value in arguments.items() if value is not None and value is not False]
         if given:
             raise TypeError(
                 f"{', '.join(given)} was passed beside an ExecuteRequest; put it into the request"
@@ -55,39 +55,42 @@ class Executions:
 
     def run(self, request: ExecuteRequest, limit: int | None = None) -> ExecuteResult:
         """Run it and return the result."""
-        call = calls.execute(request)
-        result = self._exchange.call(
-            call, answers.result, repeatable=request.idempotent, read_timeout=self._wait(request, limit)
+        return self._exchange.call(
+            calls.execute(request),
+            _checked_result if request.check else answers.result,
+            repeatable=request.idempotent,
+            read_timeout=self._wait(request, limit),
         )
-        return _checked(result, call) if request.check else result
 
     def stream(self, request: ExecuteRequest, limit: int | None = None) -> ExecuteStream:
         """Run it and return its output as it comes."""
         call = calls.execute(request, stream=True)
-        response, chunks = self._exchange.stream(
+        response, chunks, attempts = self._exchange.stream(
             call, repeatable=request.idempotent, read_timeout=self._wait(request, limit)
         )
         return ExecuteStream(
-            _items(call, response, chunks), close=response.close, check=request.check, call=call
+            _items(call, response, chunks),
+            close=response.close,
+            check=request.check,
+            call=call,
+            attempts=attempts,
         )
 
     def _wait(self, request: ExecuteRequest, limit: int | None) -> float | None:
         return self._exchange.execution_wait(request.timeout or limit or calls.EXECUTION_LIMIT)
 
 
-def _checked(result: ExecuteResult, call: Request) -> ExecuteResult:
-    try:
-        return result.check()
-    except ExecutionFailedError as error:
-        error.call = f"{call.method} {call.path}"
-        error.attempts = 1
-        raise
+def _checked_result(answer: Answer) -> ExecuteResult:
+    return answers.result(answer).check()
 
 
 def _items(
     call: Request, response: Response, chunks: Iterator[bytes]
 ) -> Iterator[Union[StreamEvent, ExecuteResult, Terminal]]:
-    if "json" in response.headers.get("Content-Type", "").lower():
+    content_type = response.headers.get("Content-Type", "").lower()
+    if "html" in content_type:
+        raise invalid(Answer(response.status, response.headers, b"".join(chunks)), "it is an HTML page")
+    if "json" in content_type:
         result = answers.result(Answer(response.status, response.headers, b"".join(chunks)))
         for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
             if text:
@@ -119,11 +122,13 @@ class ExecuteStream:
         close: Callable[[], None],
         check: bool,
         call: Request,
+        attempts: int,
     ) -> None:
         self._items = items
         self._close = close
         self._check = check
         self._call = call
+        self._attempts = attempts
         self._output: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._result: Optional[ExecuteResult] = None
         self._closed = False
@@ -143,7 +148,7 @@ class ExecuteStream:
         except BaseException as error:
             self.close()
             if isinstance(error, BuntimeError):
-                error.call, error.attempts = f"{self._call.method} {self._call.path}", 1
+                error.call, error.attempts = f"{self._call.method} {self._call.path}", self._attempts
             raise
         self.close()
         raise StopIteration

@@ -74,7 +74,8 @@ class Files:
             found.update(new)
             # A service that ignores the offset sends the same page for ever.
             if len(page) < calls.PAGE or not new:
-                return [item for item in found.values() if not answers.is_hidden(item.path)]
+                shown = (item for item in found.values() if not answers.is_hidden(item.path))
+                return sorted(shown, key=lambda item: item.path)
 
 
 class SessionFiles:

@@ -33,25 +33,28 @@ def source(op: str, program: str, **arguments: Any) -> str:
     return f"// buntime:helper {line}\nconst helper = {line};\n{program.strip()}\n"
 
 
-def answer_of(result: ExecuteResult) -> Any:
-    """Return the JSON of the last line of a helper's standard output."""
-    lines = result.stdout.strip().split("\n")
+def answer_of(result: ExecuteResult) -> dict[str, Any]:
+    """Return the JSON object in the last line of a helper's standard output."""
+    line = result.stdout.strip().rpartition("\n")[2]
     try:
-        return json.loads(lines[-1])
-    except (IndexError, ValueError):
-        raise InvalidResponseError(
-            f"a helper ended with exit code {result.exit_code} and no JSON in the last line of its output; "
-            f"stderr ends {result.stderr[-300:]!r}",
-            body=result.stdout[-500:].encode(),
-        ) from None
+        answer = json.loads(line)
+    except (ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, dict):
+        return answer
+    raise InvalidResponseError(
+        f"a helper ended with exit code {result.exit_code} and no JSON object in the last line of its "
+        f"output; stderr ends {result.stderr[-300:]!r}",
+        body=result.stdout[-500:].encode("utf-8", "replace"),
+    )
 
 
 def read_file(executions: Executions, session_id: str, path: str) -> str:
     """Return a file as text, by code that reads it in the session."""
     code = source("read", _READ, path=path)
     answer = answer_of(executions.run(ExecuteRequest(code, session_id=session_id, idempotent=True)))
-    if "content" in answer:
-        content: str = answer["content"]
+    content = answer.get("content")
+    if isinstance(content, str):
         return content
     if answer.get("error") == "ENOENT":
         raise SessionFileNotFoundError(f"the session has no file {path!r}", code="file_not_found", path=path)

@@ -95,9 +95,7 @@ class ExecuteRequest:
     env: Optional[Mapping[str, str]] = attrs.field(
         default=None, kw_only=True, converter=_checks.env, repr=_env_names
     )
-    timeout: Optional[int] = attrs.field(
-        default=None, kw_only=True, converter=_timeout
-    )
+    timeout: Optional[int] = attrs.field(default=None, kw_only=True, converter=_timeout)
     working_dir: Optional[str] = attrs.field(default=None, kw_only=True)
     check: bool = attrs.field(default=False, kw_only=True)
     idempotent: bool = attrs.field(default=False, kw_only=True)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Optional
 
 from buntime import _checks
-from buntime.errors import BuntimeError, SessionNotFoundError
+from buntime.errors import SessionNotFoundError
 from buntime.exchange import Exchange
 from buntime.execution import ExecuteStream, Executions, execute_request
 from buntime.files import Files, SessionFiles
@@ -57,8 +57,7 @@ class Sessions:
 
         Raises ``ValueError`` or ``TypeError`` naming the argument, and the errors of every call.
         """
-        if resource_limits is not None and not isinstance(resource_limits, ResourceLimits):
-            raise TypeError(f"resource_limits must be ResourceLimits, not {type(resource_limits).__name__}")
+        _check_limits(resource_limits)
         key = uuid.uuid4().hex if idempotency_key is None else _idempotency_key(idempotency_key)
         call = calls.create_session(_checks.ttl(ttl), _checks.metadata(metadata), resource_limits, key)
         made = self._exchange.call(call, answers.created_session, repeatable=True)
@@ -84,6 +83,15 @@ class Sessions:
             self._created.pop(session_id, None)
 
 
+def _check_limits(limits: ResourceLimits | None) -> None:
+    if limits is None:
+        return
+    if not isinstance(limits, ResourceLimits):
+        raise TypeError(f"resource_limits must be ResourceLimits, not {type(limits).__name__}")
+    for name in ("memory", "cpu", "timeout", "disk"):
+        _checks.amount(f"resource_limits: {name}", getattr(limits, name), whole=name != "cpu")
+
+
 def _idempotency_key(value: str) -> str:
     key = _checks.text("idempotency_key", value)
     if not key or not key.isascii() or not key.isprintable():
@@ -94,8 +102,9 @@ def _idempotency_key(value: str) -> str:
 class Session:
     """One sandbox: a workspace of files in which code runs.
 
-    Made by :meth:`Sessions.create` and :meth:`Sessions.attach`. As a context manager it deletes a created
-    session on exit, also when the block raises, without masking what the block raised.
+    Made by ``client.sessions``: :meth:`create <buntime.sessions.Sessions.create>` and
+    :meth:`attach <buntime.sessions.Sessions.attach>`. As a context manager it deletes a created session on
+    exit, also when the block raises, without masking what the block raised.
     """
 
     def __init__(self, sessions: Sessions, made: answers.CreatedSession, *, owned: bool) -> None:
@@ -121,7 +130,7 @@ class Session:
             self.delete()
         except SessionNotFoundError:
             _logger.debug("session %s had ended before it was deleted", self.id)
-        except BuntimeError as failure:
+        except Exception as failure:
             if error is None:
                 raise
             _logger.warning("session %s was not deleted: %s", self.id, failure)

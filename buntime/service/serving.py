@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import select
 import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, Optional
@@ -20,10 +24,6 @@ from buntime.service.wsgi import application
 
 class ServeError(Exception):
     """The server cannot be started as asked."""
-
-
-class _Stop(BaseException):
-    """A signal asks the server to stop."""
 
 
 def make_executor(*, script: Path | None, isolation: str | None, network: bool) -> Executor:
@@ -52,7 +52,8 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM; then end all executions and sessions. In the main thread only.
 
-    ``ready`` is called with the base URL when connections are accepted. Raises :class:`ServeError`.
+    ``ready`` is called with the base URL when connections are accepted. Further signals do not disturb the
+    clean-up. Raises :class:`ServeError`.
     """
     if not api_key and not is_loopback(host):
         raise ServeError(
@@ -61,14 +62,17 @@ def serve(
     if threads < 1:
         raise ServeError(f"--threads is {threads}; it must be at least 1")
     create_server = _waitress()
-    folder = WorkspaceFolder()
-    service = Service(executor, folder.workspace, plan=plan, api_key=api_key or None)
-    try:
-        server = _listening(create_server, application(service), host=host, port=port, threads=threads)
-        _run(server, service, ready)
-    finally:
-        service.close()
-        folder.remove()
+    with ExitStack() as stack:
+        signals = stack.enter_context(_Signals())
+        listener = stack.enter_context(_listening(host, port))
+        folder = WorkspaceFolder()
+        stack.callback(folder.remove)
+        service = _service(executor, folder, plan=plan, api_key=api_key or None)
+        stack.callback(service.close)
+        with _server(create_server, service, listener, threads) as (server, sockets):
+            signals.wake = server.pull_trigger
+            ready(_url(listener))
+            _run(server, sockets, signals)
 
 
 def _waitress() -> Callable[..., Any]:
@@ -82,36 +86,85 @@ def _waitress() -> Callable[..., Any]:
     return found
 
 
-def _listening(create_server: Callable[..., Any], app: Any, *, host: str, port: int, threads: int) -> Any:
+class _Signals:
+    """Notices SIGINT and SIGTERM while entered, and calls ``wake`` for each.
+
+    They raise nothing: waitress would take an exception in one of its handlers for a failure of that
+    connection, log it, and go on serving.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+        self.wake: Callable[[], object] = lambda: None
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._notice)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _notice(self, _number: int, _frame: Optional[FrameType]) -> None:
+        self.seen = True
+        self.wake()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return create_server(app, host=host, port=port, threads=threads, ident="buntime")
+        return socket.create_server((host, port), family=family)
     except (OSError, ValueError, OverflowError) as error:
         raise ServeError(f"cannot listen on {host}, port {port}: {error}") from error
 
 
-def _run(server: Any, service: Service, ready: Callable[[str], object]) -> None:
-    previous = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+def _service(
+    executor: Executor, folder: WorkspaceFolder, *, plan: str | None, api_key: str | None
+) -> Service:
     try:
-        ready(_url(server))
-        server.run()
-    except _Stop:
-        pass
+        return Service(executor, folder.workspace, plan=plan, api_key=api_key)
+    except ValueError as error:
+        raise ServeError(str(error)) from error
+
+
+@contextmanager
+def _server(
+    create_server: Callable[..., Any], service: Service, listener: socket.socket, threads: int
+) -> Iterator[tuple[Any, dict[int, Any]]]:
+    """Make the server and the map of its sockets; at the end nothing of it is left."""
+    sockets: dict[int, Any] = {}
+    # A kept connection needs no thread, so there may be more of them; waitress's own limit is 100.
+    connections = max(500, 2 * threads)
+    server = create_server(
+        application(service),
+        map=sockets,
+        sockets=[listener],
+        threads=threads,
+        connection_limit=connections,
+        ident="buntime",
+    )
+    try:
+        yield server, sockets
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
         # Executions first: the server's threads wait for them.
         service.close()
         server.task_dispatcher.shutdown()
-        server.close()
+        server.asyncore.close_all(sockets)
 
 
-def _stop(_number: int, _frame: Optional[FrameType]) -> None:
-    raise _Stop
+def _run(server: Any, sockets: dict[int, Any], signals: _Signals) -> None:
+    try:
+        while not signals.seen:
+            server.asyncore.loop(timeout=1, use_poll=hasattr(select, "poll"), map=sockets, count=1)
+    finally:
+        signals.wake = lambda: None
 
 
-def _url(server: Any) -> str:
-    host = server.effective_host
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.effective_port}"
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote
 from buntime.service.app import Service
 from buntime.service.refusals import Refusal
 from buntime.service.validation import check_body_size
-from buntime.transport.base import Request, Response
+from buntime.transport.base import Pairs, Request, Response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -30,7 +30,10 @@ class _Body:
 
 
 def application(service: Service) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
-    """Return ``service`` as a WSGI application."""
+    """Return ``service`` as a WSGI application.
+
+    The headers of a stream are sent when the execution has started, before there is output.
+    """
 
     def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -38,10 +41,23 @@ def application(service: Service) -> Callable[[WSGIEnvironment, StartResponse], 
         except Refusal as refusal:
             response = refusal.response()
         phrase = HTTPStatus(response.status).phrase
-        start_response(f"{response.status} {phrase}", list(response.headers.items()))
+        write = start_response(f"{response.status} {phrase}", list(response.headers.items()))
+        if environ["REQUEST_METHOD"] == "HEAD":
+            response.close()
+            return []
+        if "Content-Length" not in response.headers:
+            _send_headers(write, response)
         return _Body(response)
 
     return respond
+
+
+def _send_headers(write: Callable[[bytes], object], response: Response) -> None:
+    try:
+        write(b"")
+    except BaseException:
+        response.close()
+        raise
 
 
 def _request(environ: WSGIEnvironment) -> Request:
@@ -54,14 +70,19 @@ def _request(environ: WSGIEnvironment) -> Request:
         headers.append(("Content-Type", environ["CONTENT_TYPE"]))
     # WSGI hands the path over as the Latin-1 reading of its decoded bytes; the model takes it quoted.
     path = quote(environ.get("PATH_INFO", "").encode("latin-1"), safe="/~!$&'()*+,;=:@")
-    query = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="surrogateescape")
     return Request(
         environ["REQUEST_METHOD"],
         path or "/",
-        query=tuple(query),
+        query=_query(environ.get("QUERY_STRING", "")),
         headers=tuple(headers),
         body=_body(environ),
     )
+
+
+def _query(text: str) -> Pairs:
+    """Return the pairs of a query string; what is not UTF-8 becomes surrogates, which the model refuses."""
+    unicode = text.encode("latin-1").decode("utf-8", "surrogateescape")
+    return tuple(parse_qsl(unicode, keep_blank_values=True, errors="surrogateescape"))
 
 
 def _body(environ: WSGIEnvironment) -> bytes | None:

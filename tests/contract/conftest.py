@@ -9,14 +9,14 @@ import pytest
 from buntime import Buntime, Session
 from buntime.transport import Transport
 from tests.contract.worlds import KEY, WORLDS
-from tests.support.serving import serving
+from tests.support.serving import buntime_serve
 
 
 @pytest.fixture(scope="session", autouse=True)
 def served_url() -> Iterator[str]:
     """Run ``buntime serve`` on a real Bun, with a key; before a test looks at what it finds."""
-    with serving("--api-key", KEY) as url:
-        yield url
+    with buntime_serve("--api-key", KEY) as server:
+        yield server.url
 
 
 @pytest.fixture(params=list(WORLDS))

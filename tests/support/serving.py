@@ -9,10 +9,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import attrs
+
+
+@attrs.frozen
+class ServedProcess:
+    """Where it is reached, and which process it is."""
+
+    url: str
+    pid: int
+
 
 @contextmanager
-def serving(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Run ``buntime serve`` in a process of its own, on a free port, and yield its base URL.
+def buntime_serve(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[ServedProcess]:
+    """Run ``buntime serve`` in a process of its own, on a free port.
 
     The process is ended with SIGTERM and must then end well.
     """
@@ -28,7 +38,7 @@ def serving(*arguments: str, environment: Mapping[str, str] | None = None) -> It
             line = process.stdout.readline()
             found = re.search(r"http://\S+?(?=;)", line)
             assert found, f"buntime serve did not start: {line!r}"
-            yield found.group()
+            yield ServedProcess(found.group(), process.pid)
         finally:
             process.terminate()
             code = process.wait(30)

@@ -1,0 +1,276 @@
+"""Executions on a real Bun: one supervisor process a session, in a sandbox of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Union
+
+from buntime.service.channel import Channel, ChannelLost, Inbox
+from buntime.service.executors import Execution, ExecutionLost, Limits, Outcome, Output, ResourceExceeded
+from buntime.service.launch import Isolated, Unprotected
+from buntime.service.sandbox import SetupError, find_bun, find_sandbox
+from buntime.service.workspaces import Workspace
+
+_KILLED = 137
+_TIMED_OUT = 124
+_ANSWER_WITHIN = 30.0
+_KINDS: Mapping[str, Literal["stdout", "stderr"]] = {"out": "stdout", "err": "stderr"}
+
+
+class BunExecutor:
+    """Runs the executions of each session on a real Bun of this machine.
+
+    ``isolation="required"`` puts every session in a bubblewrap sandbox; ``"none"`` runs them as the user,
+    with no protection. ``network=True`` gives a sandbox the host's network, loopback included. ``bun`` is
+    the executable, else it is looked for (see :func:`~buntime.service.sandbox.find_bun`), with ``environ``
+    in place of the process's environment. Raises :class:`~buntime.service.sandbox.SetupError` where this
+    machine cannot do that; it never falls back to less isolation.
+
+    Of a session's limits, memory is the resident memory of an execution's processes together, watched
+    (Linux); disk bounds each file and, in a sandbox, each temporary file system; cpu is not enforced.
+    """
+
+    def __init__(
+        self,
+        *,
+        isolation: str = "required",
+        network: bool = False,
+        bun: Union[str, os.PathLike[str], None] = None,
+        environ: Union[Mapping[str, str], None] = None,
+    ) -> None:
+        if isolation not in {"required", "none"}:
+            raise SetupError(f'isolation is "required" or "none", not {isolation!r}')
+        if sys.platform == "win32":
+            raise SetupError("sessions run on Linux and macOS, not on Windows")
+        environ = os.environ if environ is None else environ
+        self.bun = find_bun(bun, environ)
+        """The path of the Bun executable."""
+        self._launcher: Union[Isolated, Unprotected] = (
+            Isolated(find_sandbox(self.bun, environ, network=network))
+            if isolation == "required"
+            else Unprotected(self.bun)
+        )
+        self._runtimes: dict[str, BunRuntime] = {}
+        self._lock = threading.Lock()
+
+    def open(self, session_id: str, workspace: Workspace, limits: Limits, lifetime: float) -> BunRuntime:
+        """Return the runtime of a new session; its supervisor starts with its first execution.
+
+        ``workspace`` is on disk: its ``root`` is a directory of the host.
+        """
+        root = getattr(workspace, "root", None)
+        if not isinstance(root, Path):
+            raise TypeError("a real Bun needs a workspace on disk")
+        runtime = BunRuntime(self._launcher, root, limits, lifetime)
+        with self._lock:
+            self._runtimes = {key: it for key, it in self._runtimes.items() if not it.closed}
+            self._runtimes[session_id] = runtime
+        return runtime
+
+    def preview_url(self, session_id: str) -> str:
+        """Return the URL kept for a server on the session's port 8080."""
+        with self._lock:
+            return self._runtimes[session_id].preview_url
+
+    def close(self) -> None:
+        """End every session. Idempotent."""
+        with self._lock:
+            runtimes, self._runtimes = self._runtimes, {}
+        for runtime in runtimes.values():
+            runtime.close()
+
+
+class BunRuntime:
+    """The executions of one session, all under one supervisor.
+
+    It belongs to the process that made it: in a forked child ``run`` and ``kill`` raise ``RuntimeError``,
+    and what would end the session does nothing.
+    """
+
+    def __init__(
+        self, launcher: Union[Isolated, Unprotected], workspace: Path, limits: Limits, lifetime: float
+    ) -> None:
+        self._launcher = launcher
+        self._workspace = workspace
+        self._limits = limits
+        self._ends = time.monotonic() + lifetime
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
+        self._channel: Union[Channel, None] = None
+        self.closed = False
+        """Whether the session has ended for good."""
+        self._preview = socket.socket()
+        self._preview.bind(("127.0.0.1", 0))
+        self.preview_url = f"http://127.0.0.1:{self._preview.getsockname()[1]}"
+        """A loopback address that is this session's until it is closed."""
+
+    def run(
+        self, execution: Execution, *, patience: Union[float, None] = None
+    ) -> Iterator[Union[Output, Outcome]]:
+        """Start an execution; see :meth:`buntime.service.executors.Runtime.run`."""
+        self._check_process()
+        message = {
+            "op": "run",
+            "code": execution.code,
+            "command": execution.command,
+            "env": dict(execution.env),
+            "timeout": execution.timeout,
+            "cwd": execution.working_dir,
+            "stream": execution.stream,
+        }
+        channel, inbox = self._request(message)
+        return _Run(channel, inbox, patience, self._limits)
+
+    def _request(self, message: dict[str, Any]) -> tuple[Channel, Inbox]:
+        for last in (False, True):
+            channel = self._running_channel()
+            try:
+                return channel, channel.request(message)
+            except ChannelLost as error:
+                # A supervisor acts on whole lines: one that was lost before the end of ours did nothing.
+                if last or self.closed:
+                    raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
+        raise AssertionError("unreachable")
+
+    def _running_channel(self) -> Channel:
+        with self._lock:
+            if self.closed:
+                raise ExecutionLost("the session has ended")
+            if self._channel is not None and self._channel.usable():
+                return self._channel
+            if self._channel is not None:
+                self._channel.close(wanted=False)
+                self._channel = None
+            self._channel = self._start()
+            return self._channel
+
+    def _start(self) -> Channel:
+        lifetime = max(0.0, self._ends - time.monotonic())
+        try:
+            launched = self._launcher.start(self._workspace, self._limits, lifetime)
+        except OSError as error:
+            raise ExecutionLost(f"the session's supervisor cannot be started: {error}") from error
+        channel = Channel(launched)
+        try:
+            channel.send(launched.greeting)
+        except ChannelLost as error:
+            channel.close()
+            raise ExecutionLost(f"the session's supervisor cannot be started: {error}") from error
+        return channel
+
+    def kill(self, pid: Union[int, None]) -> list[int]:
+        """End one process of the session, or all of them; return the pids, as the session sees them."""
+        self._check_process()
+        answer = self._ask({"op": "kill", "pid": pid})
+        pids = answer.get("pids", [])
+        return [one for one in pids if isinstance(one, int)] if isinstance(pids, list) else []
+
+    def processes(self) -> int:
+        """Return how many processes of executions are alive."""
+        if os.getpid() != self._owner:
+            return 0
+        count = self._ask({"op": "count"}).get("count", 0)
+        return count if isinstance(count, int) else 0
+
+    def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            channel = self._channel
+        if channel is None or not channel.usable():
+            return {}
+        try:
+            return channel.receive(channel.request(message), _ANSWER_WITHIN)
+        except ChannelLost:
+            return {}
+        except TimeoutError as error:
+            raise ExecutionLost("the session's supervisor does not answer") from error
+
+    def end_processes(self) -> None:
+        """End every process, the supervisor included; the next execution starts another."""
+        if os.getpid() != self._owner:
+            return
+        with self._lock:
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def close(self) -> None:
+        """End every process for good. Idempotent."""
+        if os.getpid() != self._owner:
+            return
+        with self._lock:
+            self.closed = True
+            self._preview.close()
+        self.end_processes()
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._owner:
+            raise RuntimeError(
+                "this session belongs to the process that created it; a forked process creates its own"
+            )
+
+
+class _Run:
+    """What comes of one execution."""
+
+    def __init__(self, channel: Channel, inbox: Inbox, patience: Union[float, None], limits: Limits) -> None:
+        self._channel = channel
+        self._inbox = inbox
+        self._patience = patience
+        self._limits = limits
+        self._texts: dict[str, list[str]] = {"out": [], "err": []}
+        self._started = time.monotonic()
+        self._finished = False
+
+    def __iter__(self) -> _Run:
+        return self
+
+    def __next__(self) -> Union[Output, Outcome]:
+        if self._finished:
+            raise StopIteration
+        try:
+            message = self._channel.receive(self._inbox, self._patience)
+        except ChannelLost as error:
+            self._finished = True
+            if self._channel.closing:
+                return self._outcome(_KILLED, (time.monotonic() - self._started) * 1000, 0, 0)
+            raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
+        for kind, name in _KINDS.items():
+            text = message.get(kind)
+            if isinstance(text, str):
+                self._texts[kind].append(text)
+                return Output(name, text)
+        self._finished = True
+        return self._ended(message)
+
+    def _ended(self, message: dict[str, Any]) -> Outcome:
+        values = [message.get(name) for name in ("exit", "wall", "memory", "cpu")]
+        numbers = [value for value in values if isinstance(value, (int, float))]
+        if len(numbers) != len(values):
+            self._channel.fail("it reported an end without its figures")
+            raise ExecutionLost("the session's supervisor reported an end without its figures")
+        code, wall, memory, cpu = numbers
+        over = message.get("over")
+        if over == "memory":
+            raise _over_memory(self._limits.memory, int(memory))
+        if over == "time":
+            return self._outcome(_TIMED_OUT, wall, memory, cpu, timed_out=True)
+        return self._outcome(int(code), wall, memory, cpu)
+
+    def _outcome(
+        self, code: int, wall: float, memory: float, cpu: float, *, timed_out: bool = False
+    ) -> Outcome:
+        out, err = ("".join(self._texts[kind]) for kind in ("out", "err"))
+        return Outcome(out, err, code, wall, int(memory), cpu, timed_out)
+
+
+def _over_memory(maximum: int, used: int) -> ResourceExceeded:
+    text = f"the execution used more than the session's {maximum} MB of memory and was ended"
+    return ResourceExceeded(
+        "memory_limit_exceeded", text, {"limit": "memory", "max": maximum, "value": round(used / 2**20, 1)}
+    )

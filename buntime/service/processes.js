@@ -1,0 +1,112 @@
+// The processes below the supervisor: how an ended one is waited for, how live ones are found, marked and killed.
+"use strict";
+const fs = require("node:fs");
+const { dlopen } = require("bun:ffi");
+
+const WNOHANG = 1;
+const SIGKILL = 9;
+const PR_SET_DUMPABLE = 4;
+const PR_SET_CHILD_SUBREAPER = 36;
+
+let libc;
+
+function openLibc() {
+  const symbols = {
+    wait4: { args: ["i32", "ptr", "i32", "ptr"], returns: "i32" },
+    prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+    getpagesize: { args: [], returns: "i32" },
+  };
+  const names = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
+  for (const name of names) {
+    try {
+      return dlopen(name, symbols).symbols;
+    } catch {}
+  }
+  throw new Error(`none of ${names.join(", ")} can be loaded`);
+}
+
+// Orphans come to this process, and none of them can reach into it through /proc/1/fd or /proc/1/mem.
+function adopt() {
+  libc = openLibc();
+  libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+// Wait for every child that has ended; times in milliseconds, memory in bytes.
+function reap(ended) {
+  const status = new Int32Array(1);
+  const usage = new BigInt64Array(18); // struct rusage: user s, µs, system s, µs, peak KB, ...
+  for (;;) {
+    const pid = libc.wait4(-1, status, WNOHANG, usage);
+    if (pid <= 0) return;
+    const signal = status[0] & 127;
+    const cpu = Number(usage[0] + usage[2]) * 1000 + Number(usage[1] + usage[3]) / 1000;
+    ended(pid, signal ? 128 + signal : (status[0] >> 8) & 255, cpu, Number(usage[4]) * 1024);
+  }
+}
+
+function readProc(pid, name) {
+  try {
+    return fs.readFileSync(`/proc/${pid}/${name}`, "latin1");
+  } catch {
+    return ""; // it has just ended
+  }
+}
+
+// Every live process that descends from this one.
+function members() {
+  const all = new Map();
+  for (const name of fs.readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const line = readProc(name, "stat");
+    if (!line) continue;
+    const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
+    const memory = Number(fields[21]) * libc.getpagesize();
+    all.set(Number(name), { pid: +name, state: fields[0], parent: +fields[1], group: +fields[2], memory });
+  }
+  const descends = (member) => {
+    while (member && member.parent !== process.pid) member = all.get(member.parent);
+    return member !== undefined;
+  };
+  return [...all.values()].filter((member) => !"ZX".includes(member.state) && descends(member));
+}
+
+// What the launcher set as the limit of the resident set, in KB; 0 where there is none.
+function tagOf(member) {
+  const found = /^Max resident set +(\d+)/m.exec(readProc(member.pid, "limits"));
+  return found ? Number(BigInt(found[1]) / 1024n) : 0;
+}
+
+function kill(target) {
+  try {
+    process.kill(target, SIGKILL);
+  } catch {} // it has just ended
+}
+
+// Kill whom `chosen` picks until none is left, however fast they fork. A process group dies at one stroke, and never
+// spans two executions, since each leads a session of its own. Returns the pids.
+function sweep(chosen) {
+  const pids = new Set();
+  const until = performance.now() + 2000;
+  for (;;) {
+    const left = members().filter(chosen);
+    if (!left.length || performance.now() > until) return [...pids];
+    const groups = new Set(left.map((member) => member.group).filter((group) => group > 1 && group !== process.pid));
+    for (const group of groups) kill(-group);
+    for (const { pid } of left) {
+      kill(pid);
+      pids.add(pid);
+    }
+    Bun.sleepSync(1);
+  }
+}
+
+function killOne(pid) {
+  const alive = () => members().some((member) => member.pid === pid);
+  if (!alive()) return [];
+  kill(pid);
+  for (let i = 0; i < 1000 && alive(); i++) Bun.sleepSync(1);
+  return [pid];
+}
+
+module.exports = { adopt, kill, killOne, members, reap, sweep, tagOf };

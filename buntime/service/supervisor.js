@@ -1,0 +1,277 @@
+// Runs the executions of one session and ends what they leave behind. Spoken to in JSON lines over stdin and stdout;
+// when stdin ends, so does everything started here. In a sandbox it is process 1 of its own pid namespace.
+"use strict";
+const fs = require("node:fs");
+const os = require("node:os");
+const processes = require("./processes.js");
+
+const CHUNK = 64 * 1024;
+const MB = 1024 * 1024;
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+// The program is started by a subshell whose parent shell has gone, so that it is a child of nobody but this process.
+// It waits for that: a killed shell that is not scheduled at once could still reap a short program in its last wait.
+// A child started directly would report at least this process's own memory as its peak. The resident set limit, which
+// Linux accepts and ignores, marks whatever an execution starts: it is inherited for ever and can only be lowered.
+const LAUNCH = `
+ulimit -c 0; ulimit -f "$1" 2>/dev/null; ulimit -m "$2" 2>/dev/null
+[ -z "$3" ] || ulimit -u "$3" 2>/dev/null || ulimit -p "$3" 2>/dev/null
+shift 3
+( read -r p _ </proc/self/stat; echo "$p"; kill -9 $$
+while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do :; done
+exec "$@" >&3 3>&- ); :`;
+const LAUNCH_DIRECTLY = `ulimit -c 0; ulimit -f "$1" 2>/dev/null; shift; exec "$@"`;
+
+let config;
+let files = 0;
+let stopping = false;
+let watching = null;
+const running = new Map(); // pid of the leader -> execution
+const reporting = new Set(); // executions whose result is not sent yet
+
+// ---- talking -------------------------------------------------------------------------------------------------------
+
+function send(message) {
+  if (process.stdout.write(JSON.stringify(message) + "\n")) return undefined;
+  return new Promise((resolve) => process.stdout.once("drain", resolve));
+}
+
+function listen() {
+  const decoder = new TextDecoder();
+  let pending = [];
+  process.on("uncaughtException", (error) => {
+    console.error(error);
+    stop(false);
+  });
+  process.stdout.on("error", () => stop(false));
+  process.stdin.on("error", () => stop(false));
+  process.stdin.on("end", () => stop(false));
+  process.stdin.on("data", (bytes) => {
+    const lines = decoder.decode(bytes, { stream: true }).split("\n");
+    for (const rest of lines.slice(0, -1)) {
+      receive(JSON.parse(pending.join("") + rest));
+      pending = [];
+    }
+    pending.push(lines.at(-1));
+  });
+}
+
+function receive(message) {
+  if (stopping) return;
+  if (message.op === "start") start(message);
+  else if (message.op === "run") execute(message);
+  else if (message.op === "kill") send({ id: message.id, pids: message.pid === null ? sweep() : killOne(message.pid) });
+  else if (message.op === "count") send({ id: message.id, count: alive() });
+  else if (message.op === "stop") stop(true);
+}
+
+function start(message) {
+  config = message;
+  if (!config.direct) {
+    processes.adopt();
+    process.on("SIGCHLD", () => processes.reap(ended));
+  }
+  setTimeout(() => stop(true), Math.min(config.lifetime * 1000, LONGEST_TIMER));
+}
+
+async function stop(politely) {
+  if (stopping) return;
+  stopping = true;
+  sweep();
+  if (politely) {
+    if (!config.direct) processes.reap(ended);
+    await Promise.race([Promise.all([...reporting].map((run) => run.reported)), Bun.sleep(3000)]);
+    sweep();
+  }
+  if (config?.disposable) fs.rmSync(config.scratch, { recursive: true, force: true });
+  process.exit(0);
+}
+
+// ---- starting an execution -----------------------------------------------------------------------------------------
+
+function execute(message) {
+  const run = { ...message, started: performance.now(), over: null };
+  run.ended = new Promise((resolve) => (run.end = resolve));
+  try {
+    run.out = output("out");
+    run.err = output("err");
+    launch(run);
+  } catch (error) {
+    for (const one of [run.out, run.err]) if (one) fs.closeSync(one.fd);
+    send({ id: run.id, err: `buntime: cannot start the execution: ${error.message}\n` });
+    return send({ id: run.id, exit: 126, wall: 0, cpu: 0, memory: 0, over: null });
+  }
+  running.set(run.pid, run);
+  reporting.add(run);
+  run.timer = setTimeout(() => strike(run), Math.min(run.timeout * 1000, LONGEST_TIMER));
+  run.reported = report(run);
+  if (!config.direct) {
+    watchMemory(config.memory);
+    processes.reap(ended);
+  }
+}
+
+function scratchFile(flags) {
+  const path = `${config.scratch}/${process.pid}-${files++}`;
+  return [path, fs.openSync(path, flags, 0o600)];
+}
+
+function output(kind) {
+  const [path, fd] = scratchFile("ax+");
+  fs.unlinkSync(path);
+  return { kind, fd, position: 0, decoder: new TextDecoder("utf-8", { ignoreBOM: true }) };
+}
+
+function input(code) {
+  if (code === null) return fs.openSync("/dev/null", "r");
+  const [path, fd] = scratchFile("wx");
+  try {
+    fs.writeFileSync(fd, code || "\n"); // bun takes an empty script for a missing file
+    return fs.openSync(path, "r");
+  } finally {
+    fs.unlinkSync(path);
+    fs.closeSync(fd);
+  }
+}
+
+function launch(run) {
+  const stdin = input(run.code);
+  const cwd = run.cwd ? `${config.workspace}/${run.cwd}` : config.workspace;
+  const options = { cwd, env: { ...config.env, PWD: cwd, ...run.env }, detached: true };
+  try {
+    (config.direct ? launchDirectly : launchOrphan)(run, stdin, options);
+  } finally {
+    fs.closeSync(stdin);
+  }
+}
+
+function launchOrphan(run, stdin, options) {
+  run.tag = config.tag--;
+  const cmd = ["/bin/sh", "-c", LAUNCH, "sh", config.blocks, run.tag, config.processes ?? "", ...program(run)];
+  const stdio = [stdin, "pipe", run.err.fd, run.out.fd];
+  const shell = Bun.spawnSync({ cmd: cmd.map(String), ...options, stdio });
+  run.pid = parseInt(shell.stdout.toString(), 10);
+  if (!(run.pid > 1)) throw new Error(fs.readFileSync(run.err.fd, "utf8") || "the shell could not start a process");
+}
+
+// Where there is no /proc (macOS): no view of grandchildren, and memory figures that include the supervisor's.
+function launchDirectly(run, stdin, options) {
+  const cmd = ["/bin/sh", "-c", LAUNCH_DIRECTLY, "sh", String(config.blocks), ...program(run)];
+  const child = Bun.spawn({ cmd, ...options, stdio: [stdin, run.out.fd, run.err.fd] });
+  run.pid = child.pid;
+  child.exited.then(() => {
+    const usage = child.resourceUsage();
+    const exit = child.signalCode ? 128 + os.constants.signals[child.signalCode] : child.exitCode;
+    ended(run.pid, exit, Number(usage.cpuTime.total) / 1000, Number(usage.maxRSS));
+  });
+}
+
+function program(run) {
+  const argv = run.code === null ? ["/bin/sh", "-c", run.command] : [process.execPath, "-"];
+  // dash drops variables whose names it could not assign; env(1) puts them back.
+  const odd = Object.entries(run.env).filter(([name]) => !/^[A-Za-z_]\w*$/.test(name));
+  return odd.length ? ["/usr/bin/env", ...odd.map(([name, value]) => `${name}=${value}`), ...argv] : argv;
+}
+
+// ---- following it to its end ---------------------------------------------------------------------------------------
+
+function ended(pid, exit, cpu, memory) {
+  const run = running.get(pid);
+  if (!run) return; // an orphan
+  running.delete(pid);
+  clearTimeout(run.timer);
+  if (!config.direct && memory > config.memory) run.over ??= "memory";
+  run.end({ id: run.id, exit, wall: performance.now() - run.started, cpu, memory, over: run.over });
+}
+
+async function report(run) {
+  let result = null;
+  run.ended.then((it) => (result = it));
+  for (let pause = 2; run.stream && !result; ) {
+    pause = (await forward(run)) ? 2 : Math.min(pause * 2, 16);
+    await Promise.race([run.ended, Bun.sleep(pause)]);
+  }
+  await run.ended;
+  await forward(run);
+  for (const { kind, fd, decoder } of [run.out, run.err]) {
+    const rest = decoder.decode();
+    if (rest) send({ id: run.id, [kind]: rest });
+    fs.closeSync(fd);
+  }
+  await send(result);
+  reporting.delete(run);
+}
+
+// Up to what is there now: a process left running may go on writing for ever.
+async function forward(run) {
+  let moved = false;
+  for (const one of [run.out, run.err]) {
+    const { size } = fs.fstatSync(one.fd);
+    while (one.position < size) {
+      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size - one.position));
+      const count = fs.readSync(one.fd, buffer, 0, buffer.length, one.position);
+      if (!count) break; // it was truncated
+      moved = true;
+      one.position += count;
+      const text = one.decoder.decode(buffer.subarray(0, count), { stream: true });
+      if (text) await send({ id: run.id, [one.kind]: text });
+    }
+  }
+  return moved;
+}
+
+// ---- ending it -----------------------------------------------------------------------------------------------------
+
+function strike(run) {
+  if (!running.has(run.pid)) return;
+  run.over ??= "time";
+  if (config.direct) processes.kill(-run.pid);
+  else processes.sweep((member) => ownedBy(run, member));
+}
+
+// A tag that was never given out was lowered to hide: whoever's limit strikes next, it goes too.
+function ownedBy(run, member) {
+  const tag = processes.tagOf(member);
+  return member.pid === run.pid || tag === run.tag || tag <= config.tag;
+}
+
+function alive() {
+  return config.direct ? running.size : processes.members().length;
+}
+
+function sweep() {
+  if (!config) return [];
+  if (!config.direct) return processes.sweep(() => true);
+  return [...running.keys()].map((pid) => (processes.kill(-pid), pid));
+}
+
+function killOne(pid) {
+  if (!config.direct) return processes.killOne(pid);
+  if (!running.has(pid)) return [];
+  processes.kill(pid);
+  return [pid];
+}
+
+// Looks again before the fastest writer could use up what is left. An address space limit (RLIMIT_AS) would not do:
+// Bun reserves far more than it uses, how much depends on its version, and some limits keep it from starting.
+function watchMemory(headroom) {
+  if (watching || stopping) return;
+  watching = setTimeout(checkMemory, Math.max(10, Math.min(250, headroom / (8 * MB))));
+}
+
+function checkMemory() {
+  watching = null;
+  const used = new Map();
+  for (const member of processes.members()) {
+    const tag = processes.tagOf(member);
+    used.set(tag, (used.get(tag) ?? 0) + member.memory);
+  }
+  for (const [tag, bytes] of used) {
+    if (bytes <= config.memory) continue;
+    for (const run of running.values()) if (run.tag === tag) run.over ??= "memory";
+    processes.sweep((member) => processes.tagOf(member) === tag);
+  }
+  if (used.size) watchMemory(config.memory - Math.max(...used.values()));
+}
+
+listen();

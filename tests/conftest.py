@@ -1,0 +1,153 @@
+"""What holds for every test: it starts clean, stays on this machine, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import ipaddress
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import settings
+
+_SETTINGS = {
+    "all_proxy",
+    "curl_ca_bundle",
+    "http_proxy",
+    "https_proxy",
+    "netrc",
+    "no_proxy",
+    "requests_ca_bundle",
+}
+_FDS = Path("/proc/self/fd")
+_TASKS = Path("/proc/self/task")
+_OPENED_ONCE = {"/dev/urandom"}
+
+settings.register_profile("buntime", deadline=None, database=None)
+settings.load_profile("buntime")
+
+
+@attrs.frozen
+class _Snapshot:
+    threads: frozenset[threading.Thread]
+    children: frozenset[str]
+    descriptors: frozenset[tuple[str, str]]
+    folders: frozenset[str]
+
+    def left_behind(self, before: _Snapshot) -> list[str]:
+        """Return what is here and was not before, in words."""
+        return [
+            *(f"thread {thread.name}" for thread in self.threads - before.threads),
+            *(f"child process {pid}" for pid in self.children - before.children),
+            *(f"descriptor {fd} ({target})" for fd, target in self.descriptors - before.descriptors),
+            *(f"folder {name}" for name in self.folders - before.folders),
+        ]
+
+
+def _look(folder: Path) -> _Snapshot:
+    return _Snapshot(
+        threads=frozenset(threading.enumerate()),
+        children=_children(),
+        descriptors=_descriptors(),
+        folders=frozenset(os.listdir(folder)),
+    )
+
+
+def _children() -> frozenset[str]:
+    if not _TASKS.is_dir():
+        return frozenset()
+    found: set[str] = set()
+    for task in _TASKS.iterdir():
+        with contextlib.suppress(OSError):
+            found.update((task / "children").read_text().split())
+    return frozenset(found)
+
+
+def _descriptors() -> frozenset[tuple[str, str]]:
+    found = set()
+    for fd in os.listdir(_FDS) if _FDS.is_dir() else ():
+        with contextlib.suppress(OSError):
+            target = os.readlink(_FDS / fd)
+            if target not in _OPENED_ONCE:
+                found.add((fd, target))
+    return frozenset(found)
+
+
+@pytest.fixture(scope="session")
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Make a short-named folder that stands in for /tmp, where other programs come and go."""
+    tmp_path_factory.getbasetemp()  # made now, so that pytest's own folder is not inside ours
+    folder = Path(tempfile.mkdtemp(prefix="tests-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing(temporary_folder: Path) -> Iterator[None]:
+    """Fail a test that leaves a thread, a child process, a descriptor or a temporary folder behind."""
+    before = _look(temporary_folder)
+    yield
+    if _look(temporary_folder).left_behind(before):
+        gc.collect()
+        for thread in frozenset(threading.enumerate()) - before.threads:
+            thread.join(5)
+        left = _look(temporary_folder).left_behind(before)
+        assert not left, f"the test left behind: {', '.join(sorted(left))}"
+
+
+@pytest.fixture(autouse=True)
+def _starts_clean(_leaves_nothing: None, temporary_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove what the environment says of buntime and of the network, and use our own temporary folder."""
+    for name in list(os.environ):
+        if name.startswith("BUNTIME_") or name.lower() in _SETTINGS:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TMPDIR", str(temporary_folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary_folder))
+
+
+class OutsideWorldError(Exception):
+    """A test wanted to leave this machine."""
+
+
+@pytest.fixture(autouse=True)
+def _stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sockets reach loopback only, and resolve no other name. ``*.invalid`` is unknown, as everywhere."""
+    resolve = socket.getaddrinfo
+
+    def connecting(real: Any) -> Any:
+        def connect(self: socket.socket, address: Any) -> Any:
+            if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_loopback(address[0]):
+                raise OutsideWorldError(f"a test connects to {address}")
+            return real(self, address)
+
+        return connect
+
+    def getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name is not None and not _is_loopback(name):
+            if name.endswith(".invalid"):
+                raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+            raise OutsideWorldError(f"a test resolves {name!r}")
+        return resolve(host, *args, **options)
+
+    monkeypatch.setattr(socket.socket, "connect", connecting(socket.socket.connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", connecting(socket.socket.connect_ex))
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+def _is_loopback(host: str) -> bool:
+    if host in {"", "localhost"}:
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified

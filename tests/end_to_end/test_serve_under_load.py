@@ -1,0 +1,81 @@
+"""Many executions at once over HTTP, and nothing left of them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import attrs
+import pytest
+
+from buntime import Buntime
+from buntime.transport import HTTPTransport
+from tests.support.serving import ServedProcess, buntime_serve
+
+SESSIONS = 20
+EXECUTIONS = 200
+
+
+@attrs.frozen
+class _Held:
+    """What a server process holds: threads, descriptors, processes below it, and its temporary folders."""
+
+    threads: int
+    descriptors: int
+    children: int
+    workspaces: int
+
+
+def _held(server: ServedProcess, temporary_folder: Path) -> _Held:
+    tasks = Path(f"/proc/{server.pid}/task")
+    return _Held(
+        threads=len(list(tasks.iterdir())),
+        descriptors=len(os.listdir(f"/proc/{server.pid}/fd")),
+        children=sum(len((task / "children").read_text().split()) for task in tasks.iterdir()),
+        workspaces=len(list(temporary_folder.glob("buntime-*/*"))),
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="what a process holds is read from /proc")
+def test_two_hundred_executions_at_once_end_in_the_right_places(temporary_folder: Path) -> None:
+    """Every output comes back to its caller, and the server then holds what it held before."""
+    with buntime_serve("--threads", "200") as server:
+        with (
+            Buntime("any", transport=HTTPTransport(server.url)) as client,
+            client.sessions.create() as session,
+        ):
+            session.execute("1")
+        before = _settled(server, temporary_folder)
+        with Buntime(
+            "any", transport=HTTPTransport(server.url, pool_maxsize=EXECUTIONS), delete_on_close=True
+        ) as client:
+            sessions = [client.sessions.create(ttl=600) for _ in range(SESSIONS)]
+            together = threading.Barrier(EXECUTIONS)
+
+            def run(number: int) -> str:
+                together.wait(60)
+                session = sessions[number % SESSIONS]
+                return session.execute(
+                    "console.log(process.env.NUMBER)", env={"NUMBER": str(number)}, timeout=120, check=True
+                ).stdout
+
+            with ThreadPoolExecutor(EXECUTIONS) as threads:
+                outputs = list(threads.map(run, range(EXECUTIONS)))
+        after = _settled(server, temporary_folder)
+
+    assert [f"{number}\n" for number in range(EXECUTIONS)] == outputs
+    assert before == after
+
+
+def _settled(server: ServedProcess, temporary_folder: Path) -> _Held:
+    """Return what the server holds once that no longer changes: it notices closed connections by and by."""
+    last = None
+    for _ in range(100):
+        now = _held(server, temporary_folder)
+        if now == last:
+            return now
+        last = now
+        threading.Event().wait(0.2)
+    pytest.fail(f"the server never came to rest: {last}")

@@ -1,0 +1,32 @@
+"""An error after a successful retry spoke of one attempt."""
+
+from __future__ import annotations
+
+import pytest
+
+from buntime import APIConnectionError, Buntime, ExecutionFailedError
+from buntime.transport import Response
+from tests.support import answers
+from tests.support.scripted import ScriptedTransport, always, cut, lost
+
+
+def test_a_stream_that_was_retried_counts_its_attempts() -> None:
+    """Up to its first byte an idempotent stream is retried."""
+    transport = ScriptedTransport(
+        lambda: Response(200, [("Content-Type", "text/event-stream")], cut(then=lost("read"))),
+        always(answers.event_stream, answers.event("stdout", {"text": "a"})),
+    )
+    stream = Buntime(transport=transport).stream(session_id="ses_1", code="1", idempotent=True)
+    with pytest.raises(APIConnectionError) as caught:
+        list(stream)
+    assert 2 == caught.value.attempts
+    assert 2 == transport.responses_closed
+
+
+def test_a_checked_result_that_was_retried_for_counts_its_attempts() -> None:
+    """The error of ``check`` tells how often the call was sent, too."""
+    failed = always(answers.as_json, answers.result(exitCode=3))
+    transport = ScriptedTransport(always(answers.error, 503, ""), failed)
+    with pytest.raises(ExecutionFailedError) as caught:
+        Buntime(transport=transport).execute(session_id="ses_1", code="1", check=True)
+    assert 2 == caught.value.attempts

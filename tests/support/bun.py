@@ -1,0 +1,94 @@
+"""Sessions on a real Bun, below the service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Union
+
+import attrs
+
+from buntime.service.bun import BunExecutor, BunRuntime
+from buntime.service.disk import DiskWorkspace
+from buntime.service.executors import Execution, Limits, Outcome, Output
+
+PATIENCE = 20.0
+
+Items = Iterator[Union[Output, Outcome]]
+
+
+@attrs.frozen
+class BunSession:
+    """A session, whose processes can be told from all others of this machine by a mark in their environment."""
+
+    runtime: BunRuntime
+    workspace: Path
+    mark: str
+
+    @classmethod
+    def open(
+        cls,
+        executor: BunExecutor,
+        workspace: Path,
+        *,
+        name: str = "ses_1",
+        lifetime: float = 600,
+        **limits: Any,
+    ) -> BunSession:
+        """Open a session on a new workspace."""
+        workspace.mkdir()
+        runtime = executor.open(name, DiskWorkspace(workspace), Limits(**limits), lifetime)
+        return cls(runtime, workspace, f"mark-{os.getpid()}-{workspace}")
+
+    def start(
+        self,
+        code: Union[str, None] = None,
+        *,
+        command: Union[str, None] = None,
+        env: Union[Mapping[str, str], None] = None,
+        timeout: int = 30,
+        working_dir: str = "",
+        stream: bool = True,
+        patience: Union[float, None] = PATIENCE,
+    ) -> Items:
+        """Start an execution."""
+        marked = {"MARK": self.mark, **(env or {})}
+        execution = Execution(code, command, marked, timeout, working_dir, stream=stream)
+        return self.runtime.run(execution, patience=patience)
+
+    def run(self, code: Union[str, None] = None, **options: Any) -> Outcome:
+        """Run an execution to its end."""
+        return the_end(self.start(code, **options))
+
+    def sh(self, command: str, **options: Any) -> Outcome:
+        """Run a shell command to its end."""
+        return self.run(command=command, **options)
+
+    def host_pids(self) -> set[int]:
+        """Return the live processes of this session's executions, as the host counts them."""
+        return {pid for pid in every_pid() if self.mark.encode() in read_proc(pid, "environ")}
+
+
+def the_end(items: Items) -> Outcome:
+    """Return the outcome of an execution, the last of its items."""
+    try:
+        *_, last = items
+    except TimeoutError:
+        os.system("cd /proc; for p in [0-9]*; do if grep -q supervisor.js $p/cmdline 2>/dev/null; then echo; echo PROC $p; tr '\\0' ' ' <$p/cmdline; for t in $p/task/*; do echo \"$(cat $t/comm) $(cat $t/wchan) $(cat $t/syscall)\"; done; ls -l $p/fd; grep -E '^Sig|^Shd|State' $p/status; cat $p/task/*/children; fi; done >/tmp/w/hang.txt 2>&1; ps -ef --forest >>/tmp/w/hang.txt")
+        raise
+    assert isinstance(last, Outcome)
+    return last
+
+
+def every_pid() -> set[int]:
+    """Return the pid of every process of this machine."""
+    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+
+
+def read_proc(pid: int, name: str) -> bytes:
+    """Return what ``/proc`` says of a process; nothing where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,86 @@
+"""A transport that plays a script, on a clock of its own."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any, Callable, Union
+
+from buntime.errors import APIConnectionError, Phase
+from buntime.transport import Request, Response
+
+Step = Union[Callable[[], Response], Exception]
+
+
+class ScriptedTransport:
+    """Gives one answer after another, the last one again and again, and shows what reached it.
+
+    A step is a function that makes the response, or an exception to raise. ``takes`` is how many seconds
+    each exchange takes on the transport's own clock.
+    """
+
+    def __init__(self, *steps: Step, takes: float = 0.0) -> None:
+        self.requests: list[Request] = []
+        self.slept: list[float] = []
+        self.closed = 0
+        self.responses_closed = 0
+        self.now = 1000.0
+        self._steps = steps
+        self._takes = takes
+
+    def send(self, request: Request, /) -> Response:
+        """Play the next step."""
+        step = self._steps[min(len(self.requests), len(self._steps) - 1)]
+        self.requests.append(request)
+        self.now += self._takes
+        if isinstance(step, Exception):
+            raise copy.copy(step)
+        made = step()
+        return Response(made.status, made.headers, made.chunks, on_close=self._response_closed)
+
+    def _response_closed(self) -> None:
+        self.responses_closed += 1
+
+    def sleep(self, seconds: float, /) -> None:
+        """Note it and move the clock."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def monotonic(self) -> float:
+        """Return the time on the transport's clock."""
+        return self.now
+
+    def close(self) -> None:
+        """Count it."""
+        self.closed += 1
+
+    @property
+    def calls(self) -> list[str]:
+        """What reached the transport, as ``METHOD path``."""
+        return [f"{request.method} {request.path}" for request in self.requests]
+
+    def body(self, index: int = -1) -> Any:
+        """Return the JSON body of a request."""
+        return json.loads(self.requests[index].body or b"null")
+
+    def header(self, name: str, index: int = -1) -> str | None:
+        """Return a header of a request."""
+        found = [value for key, value in self.requests[index].headers if key.lower() == name.lower()]
+        return found[0] if found else None
+
+
+def always(response: Callable[..., Response], *args: Any, **options: Any) -> Callable[[], Response]:
+    """Return a step that makes this response anew each time, as a body is read once only."""
+    return lambda: response(*args, **options)
+
+
+def lost(phase: Phase = "read") -> APIConnectionError:
+    """Return the error of a connection that broke."""
+    return APIConnectionError("the connection was lost", phase=phase)
+
+
+def cut(*chunks: bytes, then: Exception) -> Iterator[bytes]:
+    """Yield the chunks, then raise."""
+    yield from chunks
+    raise then

@@ -1,0 +1,113 @@
+"""What type checkers make of the client. Checked by mypy and pyright, never run.
+
+A line that must be an error carries an ignore comment: mypy reports one that is not needed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Optional
+
+from typing_extensions import assert_type
+
+from buntime import (
+    APIResponse,
+    Buntime,
+    BuntimeError,
+    ExecuteRequest,
+    ExecuteResult,
+    ExecuteStream,
+    ExecutionFailedError,
+    FileInfo,
+    KillResult,
+    RateLimit,
+    RateLimitError,
+    ResourceLimits,
+    Session,
+    SessionFileNotFoundError,
+    SessionInfo,
+    StreamEvent,
+    WriteResult,
+)
+
+
+def _note(error: BuntimeError, attempt: int) -> None:
+    assert_type(error.code, Optional[str])
+    assert_type(attempt, int)
+
+
+def construction() -> None:
+    """Every option, and what is refused."""
+    Buntime("key", base_url="x", timeout=None, deadline=1, max_retries=0, retry_delay=0.5, on_retry=_note)
+    Buntime(api_key=None, headers={"A": "b"}, delete_on_close=True)
+    Buntime(timeout="30")  # type: ignore[arg-type]  # expected: a number of seconds
+    Buntime(max_retry=1)  # type: ignore[call-arg]  # expected: no such option
+    Buntime("key", "url")  # type: ignore[call-arg]  # expected: keywords only
+    Buntime(on_retry=lambda error: None)  # type: ignore[arg-type, misc]  # expected: takes the attempt too
+    Buntime(transport="local")  # type: ignore[arg-type]  # expected: a transport
+
+
+def calls(client: Buntime) -> None:
+    """The type of each answer."""
+    assert_type(client.sessions.create(ttl=300, metadata={"a": [1]}), Session)
+    assert_type(client.sessions.create(resource_limits=ResourceLimits(memory=1)), Session)
+    assert_type(client.sessions.info("ses_1"), SessionInfo)
+    assert_type(client.sessions.attach("ses_1"), Session)
+    assert_type(client.execute(session_id="ses_1", code="1"), ExecuteResult)
+    assert_type(client.execute(ExecuteRequest("1", session_id="ses_1")), ExecuteResult)
+    assert_type(client.stream(session_id="ses_1", command="ls"), ExecuteStream)
+    assert_type(client.kill(session_id="ses_1", pid=1), KillResult)
+    assert_type(client.files.write(session_id="ses_1", path="a", content="b"), WriteResult)
+    assert_type(client.files.read(session_id="ses_1", path="a"), str)
+    assert_type(client.files.list(session_id="ses_1"), list[FileInfo])
+    assert_type(client.request("GET", "/x", params={"a": 1}), APIResponse)
+    assert_type(client.rate_limit, Optional[RateLimit])
+    assert_type(client.with_options(timeout=None, on_retry=None), Buntime)
+    client.execute("1", session_id="ses_1")  # type: ignore[arg-type]  # expected: an ExecuteRequest
+    client.execute(session_id="ses_1", cod="1")  # type: ignore[call-arg]  # expected: no such argument
+    client.sessions.create(ttl="1h")  # type: ignore[arg-type]  # expected: whole seconds
+    client.files.read("ses_1", "a")  # type: ignore[call-arg]  # expected: keywords only
+    client.files.write(session_id="ses_1", path="a", content=b"b")  # type: ignore[arg-type]  # expected: text
+
+
+def session(client: Buntime) -> None:
+    """A session, its result, its stream."""
+    with client as entered, entered.sessions.create() as here:
+        assert_type(entered, Buntime)
+        assert_type(here, Session)
+        assert_type(here.id, str)
+        assert_type(here.expires_at, Optional[datetime])
+        assert_type(here.resource_limits, Optional[ResourceLimits])
+        result = here.execute("1", files={"a": "b"}, env={"A": "b"}, timeout=5, check=True)
+        assert_type(result.stdout, str)
+        assert_type(result.exit_code, Optional[int])
+        assert_type(result.files_written, Optional[tuple[str, ...]])
+        assert_type(result.check(), ExecuteResult)
+        assert_type(result.json(), Any)
+        assert_type(here.files.list("src"), list[FileInfo])
+        here.execute("1", files=[{"path": "a", "content": "b"}])
+        here.execute("1", session_id="ses_1")  # type: ignore[call-arg]  # expected: it is this session
+        here.execute("1", env={"A": 1})  # type: ignore[dict-item]  # expected: strings
+        with here.stream(command="ls") as stream:
+            for event in stream:
+                assert_type(event, StreamEvent)
+            assert_type(stream.result, ExecuteResult)
+    result.stdout = ""  # type: ignore[misc]  # expected: values are frozen
+
+
+def errors() -> None:
+    """What an error says, by its class."""
+    try:
+        Buntime()
+    except SessionFileNotFoundError as error:
+        assert_type(error.code, Optional[str])
+        caught: FileNotFoundError = error
+        str(caught.filename)
+    except RateLimitError as error:
+        assert_type(error.retry_after, Optional[float])
+        assert_type(error.rate_limit, Optional[RateLimit])
+    except ExecutionFailedError as error:
+        assert_type(error.result, Optional[ExecuteResult])
+    except BuntimeError as error:
+        assert_type(error.maybe_executed, bool)
+        assert_type(error.attempts, int)

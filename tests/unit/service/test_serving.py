@@ -1,0 +1,203 @@
+"""Starting ``buntime serve``: what is refused, and what is left when it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buntime.service.bun import BunExecutor
+from buntime.service.scripted import ScriptedExecutor
+from buntime.service.serving import ServeError, is_loopback, make_executor, serve
+
+
+class _Closing(ScriptedExecutor):
+    """Counts how often it is closed."""
+
+    closed = 0
+
+    def close(self) -> None:
+        """Count."""
+        self.closed += 1
+
+
+def _serve(executor: ScriptedExecutor | None = None, **options: Any) -> list[str]:
+    """Serve until the server is ready, and return its URLs."""
+    urls: list[str] = []
+
+    def ready(url: str) -> None:
+        urls.append(url)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    given = {"host": "127.0.0.1", "port": 0, "api_key": None, "plan": None, "threads": 1, "ready": ready}
+    serve(executor or ScriptedExecutor(), **{**given, **options})
+    return urls
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.invalid", ""])
+@pytest.mark.parametrize("api_key", [None, ""])
+def test_an_address_that_others_can_reach_needs_a_key(host: str, api_key: str | None) -> None:
+    """The message says both ways out."""
+    with pytest.raises(ServeError, match=r"other machines; give an --api-key, or serve on 127\.0\.0\.1"):
+        _serve(host=host, api_key=api_key)
+
+
+def test_an_address_that_others_can_reach_is_served_with_a_key() -> None:
+    """As it was asked for."""
+    assert _serve(host="0.0.0.0", api_key="btk_key")[0].startswith("http://0.0.0.0:")
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_at_least_one_thread_is_needed(threads: int) -> None:
+    """Without one nothing would ever be answered."""
+    with pytest.raises(ServeError, match=f"--threads is {threads}; it must be at least 1"):
+        _serve(threads=threads)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 10**20])
+def test_a_port_that_is_none_is_refused(port: int) -> None:
+    """The message names it."""
+    with pytest.raises(ServeError, match=f"cannot listen on 127.0.0.1, port {port}: "):
+        _serve(port=port)
+
+
+def test_a_port_in_use_is_refused() -> None:
+    """No thread and no folder is left of the attempt."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ServeError, match=f"port {port}: .*in use"):
+            _serve(port=port)
+
+
+def test_an_unknown_host_is_refused() -> None:
+    """The message names it."""
+    with pytest.raises(ServeError, match=r"cannot listen on nowhere\.invalid, port 0: "):
+        _serve(host="nowhere.invalid", api_key="btk_key")
+
+
+def test_an_unknown_plan_is_refused() -> None:
+    """No folder is left of the attempt."""
+    with pytest.raises(ServeError, match="plan must be one of free, paid, enterprise"):
+        _serve(plan="gold")
+
+
+@pytest.mark.parametrize("module", ["waitress", "waitress.server"])
+def test_a_missing_waitress_says_what_to_install(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """The extra that brings it."""
+    monkeypatch.setitem(sys.modules, module, None)
+    if module == "waitress":
+        monkeypatch.delitem(sys.modules, "waitress.server", raising=False)
+    with pytest.raises(ServeError, match=r'pip install "buntime\[serve\]"'):
+        _serve()
+
+
+def test_port_0_takes_a_free_one() -> None:
+    """The URL has it."""
+    (url,) = _serve()
+    host, _, port = url.rpartition(":")
+    assert "http://127.0.0.1" == host
+    assert int(port) > 0
+
+
+def test_localhost_is_served() -> None:
+    """However many addresses it has."""
+    assert _serve(host="localhost")[0].startswith("http://127.0.0.1:")
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
+def test_an_ipv6_address_is_in_brackets() -> None:
+    """As URLs want it."""
+    try:
+        (url,) = _serve(host="::1")
+    except ServeError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
+    assert url.startswith("http://[::1]:")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_leaves_nothing(number: int, temporary_folder: Path) -> None:
+    """Sessions, their folders and the executor are gone, and signals do again what they did."""
+    executor = _Closing()
+    before = {it: signal.getsignal(it) for it in (signal.SIGINT, signal.SIGTERM)}
+    made: list[str] = []
+
+    with ThreadPoolExecutor(1) as thread:
+
+        def ready(url: str) -> None:
+            def use() -> None:
+                with urllib.request.urlopen(
+                    urllib.request.Request(f"{url}/sessions/create", method="POST")
+                ) as answer:
+                    session_id = json.load(answer)["sessionId"]
+                made.extend(str(it) for it in temporary_folder.glob(f"buntime-*/{session_id}"))
+                os.kill(os.getpid(), number)
+
+            thread.submit(use)
+
+        _serve(executor, ready=ready)
+
+    assert 1 == len(made)
+    assert [] == list(temporary_folder.glob("buntime-*"))
+    assert executor.closed
+    assert before == {it: signal.getsignal(it) for it in (signal.SIGINT, signal.SIGTERM)}
+
+
+def test_a_second_signal_does_not_cut_the_clean_up(temporary_folder: Path) -> None:
+    """An impatient Ctrl-C leaves as little behind as one."""
+
+    class Interrupted(_Closing):
+        def close(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            super().close()
+
+    executor = Interrupted()
+    _serve(executor)
+    assert executor.closed
+    assert [] == list(temporary_folder.glob("buntime-*"))
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("", False),
+        ("192.0.2.1", False),
+        ("localhost.example.invalid", False),
+    ],
+)
+def test_what_is_loopback(host: str, expected: bool) -> None:
+    """Only what nobody else can reach."""
+    assert expected == is_loopback(host)
+
+
+def test_a_script_file_makes_a_scripted_executor(tmp_path: Path) -> None:
+    """And a wrong one is refused as it is asked for."""
+    path = tmp_path / "scripts.json"
+    path.write_text("[]")
+    assert isinstance(make_executor(script=path, isolation=None, network=False), ScriptedExecutor)
+    path.write_text("{}")
+    with pytest.raises(ServeError, match="it must be a JSON list"):
+        make_executor(script=path, isolation=None, network=False)
+
+
+def test_isolation_is_the_arguments_else_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it cannot be is refused, whoever says it."""
+    monkeypatch.setenv("BUNTIME_ISOLATION", "perhaps")
+    with pytest.raises(ServeError, match="not 'perhaps'"):
+        make_executor(script=None, isolation=None, network=False)
+    made = make_executor(script=None, isolation="none", network=False)
+    assert isinstance(made, BunExecutor)
+    made.close()

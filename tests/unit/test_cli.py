@@ -1,0 +1,214 @@
+"""The command line, against a service on this machine."""
+
+from __future__ import annotations
+
+import io
+import json
+import runpy
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import buntime
+from buntime.cli import main
+from tests.support import answers
+from tests.support.loopback import LoopbackServer, json_reply, reply
+
+_OUTPUT = (
+    answers.event("stdout", {"text": "one\n"})
+    + answers.event("stderr", {"text": "two\n"})
+    + answers.event("stdout", {"text": "é😀\n"})
+)
+
+
+class Service(LoopbackServer):
+    """A service whose one execution streams these events."""
+
+    def __init__(self, *events: bytes) -> None:
+        stream = reply(200, b"".join(events), [("Content-Type", "text/event-stream")])
+        super().__init__(json_reply(answers.CREATED), stream, json_reply(answers.DELETED))
+
+    @property
+    def execution(self) -> Any:
+        """Return the body of the call to /execute."""
+        return json.loads(self.requests[1].body)
+
+    @property
+    def calls(self) -> list[str]:
+        """What reached the service."""
+        return [f"{request.method} {request.target.split('/ses_')[0]}" for request in self.requests]
+
+
+ALL_CALLS = ["POST /sessions/create", "POST /execute", "DELETE /sessions"]
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """Serve the output above, which ends with exit code 3, and let the command line find it."""
+    server = Service(_OUTPUT, answers.event("result", {"exitCode": 3}))
+    with server:
+        _point(monkeypatch, server)
+        yield server
+
+
+def _point(monkeypatch: pytest.MonkeyPatch, server: LoopbackServer) -> None:
+    monkeypatch.setenv("BUNTIME_API_KEY", "btk_1")
+    monkeypatch.setenv("BUNTIME_BASE_URL", server.url)
+
+
+def test_output_and_exit_code_are_passed_on(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each stream to its own, and the session is deleted."""
+    assert 3 == main(["run", "-e", "console.log(1)"])
+    assert ("one\né😀\n", "two\n") == capsys.readouterr()
+    assert ALL_CALLS == service.calls
+    assert ("console.log(1)", True) == (service.execution["code"], service.execution["stream"])
+
+
+def test_a_file_runs_under_its_own_name(service: Service, tmp_path: Path) -> None:
+    """So that errors name it; its arguments follow, quoted for the shell."""
+    program = tmp_path / "my program.ts"
+    program.write_text("console.log('é')\n", encoding="utf-8")
+    main(["run", str(program), "a b", "$HOME"])
+    assert "bun run './my program.ts' 'a b' '$HOME'" == service.execution["command"]
+    assert [{"path": "my program.ts", "content": "console.log('é')\n"}] == service.execution["files"]
+
+
+def test_an_option_may_be_an_argument_of_the_program(service: Service, tmp_path: Path) -> None:
+    """After two dashes."""
+    program = tmp_path / "a.ts"
+    program.write_text("1")
+    main(["run", str(program), "--", "--verbose", "-e"])
+    assert "bun run ./a.ts --verbose -e" == service.execution["command"]
+
+
+def test_standard_input_is_a_program(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``-``."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("console.log(2)"))
+    main(["run", "-"])
+    assert "console.log(2)" == service.execution["code"]
+
+
+def test_environment_and_time_limit(service: Service) -> None:
+    """A value may hold anything, an equals sign too."""
+    main(["run", "-e", "1", "--env", "A=b", "--env", "C=d=e", "--env", "E=", "--timeout", "5"])
+    assert ({"A": "b", "C": "d=e", "E": ""}, 5) == (service.execution["env"], service.execution["timeout"])
+
+
+def test_a_time_limit_that_was_reached(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said, and the exit code is the service's."""
+    with Service(answers.event("result", answers.result(exitCode=124, timedOut=True))) as server:
+        _point(monkeypatch, server)
+        assert 124 == main(["run", "-e", "for(;;);"])
+    assert "--timeout" in capsys.readouterr().err
+
+
+def test_an_end_without_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not passed off as a success."""
+    with Service(b"data: [DONE]\n\n") as server:
+        _point(monkeypatch, server)
+        assert 125 == main(["run", "-e", "1"])
+
+
+def test_a_stream_that_breaks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What came is passed on, the session is deleted, and the error is said in one line."""
+    server = Service(_OUTPUT)
+    with server:
+        _point(monkeypatch, server)
+        assert 125 == main(["run", "-e", "1"])
+    assert ALL_CALLS == server.calls
+    out, err = capsys.readouterr()
+    assert "one\né😀\n" == out
+    assert "buntime: POST /execute: the stream ended without a result" in err
+    assert "Traceback" not in err
+
+
+def test_a_refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The service's message is shown, and the key is not."""
+    with LoopbackServer(json_reply(answers.error_body("unauthorized", "no such key"), 401)) as server:
+        _point(monkeypatch, server)
+        assert 125 == main(["run", "-e", "1"])
+    err = capsys.readouterr().err
+    assert err.startswith("buntime: ")
+    assert "no such key" in err
+    assert "btk_1" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "-e", "1"], "BUNTIME_API_KEY"),
+        (["run", "/nowhere/at/all.ts"], "/nowhere/at/all.ts"),
+        (["run", "-e", "1", "--env", "A"], "NAME=VALUE"),
+        (["run", "-e", "1", "--env", "=b"], "env"),
+        (["run", "-e", "1", "--timeout", "0"], "timeout"),
+    ],
+)
+def test_what_is_wrong_is_said(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With an exit code that no program has by chance."""
+    assert 125 == main(arguments)
+    err = capsys.readouterr().err
+    assert err.startswith("buntime: ")
+    assert said in err
+
+
+def test_a_file_that_is_not_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named."""
+    program = tmp_path / "a.ts"
+    program.write_bytes(b"\xff\xfe")
+    assert 125 == main(["run", str(program)])
+    assert f"{program} is not UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["run"],
+        ["fly"],
+        ["run", "a.ts", "-e", "1"],
+        ["run", "-e", "1", "--timeout", "soon"],
+        ["run", "--nope"],
+    ],
+)
+def test_a_wrong_command_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """It is argparse's error: a usage line and exit code 2."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert 2 == caught.value.code
+    assert "usage: buntime" in capsys.readouterr().err
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """``python -m buntime`` says it too."""
+    monkeypatch.setattr(sys, "argv", ["buntime", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("buntime", run_name="__main__")
+    assert 0 == caught.value.code
+    assert f"buntime {buntime.__version__}\n" == capsys.readouterr().out
+
+
+def test_local_is_asked_for_before_the_service_is(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--local`` makes the transport on this machine, so a Bun that is not one ends it there."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("BUNTIME_BUN", "/nowhere/bun")
+        assert 125 == main(["run", "--local", "-e", "1"])
+    assert "/nowhere/bun" in capsys.readouterr().err
+    assert [] == service.requests
+
+
+def test_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is the shell's own exit code."""
+
+    class Interrupting(io.StringIO):
+        def read(self, size: int | None = -1) -> str:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdin", Interrupting())
+    assert 130 == main(["run", "-"])

@@ -1,0 +1,170 @@
+"""The errors as what a user catches, reads and passes on."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import inspect
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import buntime
+from buntime import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    Buntime,
+    BuntimeError,
+    CassetteMismatchError,
+    ExecuteResult,
+    ExecutionFailedError,
+    InvalidResponseError,
+    JavaScriptError,
+    NotFoundError,
+    RateLimit,
+    RateLimitError,
+    SessionFileNotFoundError,
+    errors,
+)
+from tests.support import answers
+from tests.support.scripted import ScriptedTransport, always
+
+CLASSES = sorted(
+    (value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, BuntimeError)),
+    key=lambda kind: kind.__name__,
+)
+every_class = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+
+_OWN: dict[type[BuntimeError], dict[str, Any]] = {
+    APIConnectionError: {"phase": "send"},
+    InvalidResponseError: {"body": b"<html>"},
+    RateLimitError: {"rate_limit": RateLimit(1, 0, 5)},
+    ExecutionFailedError: {"result": ExecuteResult("out", "err", 3)},
+    JavaScriptError: {"name": "TypeError", "stack": "at [stdin]:1"},
+    CassetteMismatchError: {"reason": "body", "closest": "-a\n+b"},
+}
+
+
+def _make(kind: type[BuntimeError]) -> BuntimeError:
+    own = {
+        name: value
+        for base, fields in _OWN.items()
+        if issubclass(kind, base)
+        for name, value in fields.items()
+    }
+    if issubclass(kind, SessionFileNotFoundError):
+        own["path"] = "a.txt"
+    error = kind(
+        "it failed",
+        code="some_code",
+        status=499,
+        details={"limit": 1},
+        retry_after=1.5,
+        request_id="req_1",
+        maybe_executed=True,
+        **own,
+    )
+    error.call, error.attempts = "POST /execute", 2
+    return error
+
+
+@every_class
+@pytest.mark.parametrize("how", ["pickle", "copy", "deepcopy"])
+def test_an_error_survives_with_all_it_says(kind: type[BuntimeError], how: str) -> None:
+    """Every attribute and the message, as a process pool needs it."""
+    error = _make(kind)
+    ways = {"pickle": lambda e: pickle.loads(pickle.dumps(e)), "copy": copy.copy, "deepcopy": copy.deepcopy}
+    other = ways[how](error)
+    assert kind is type(other)
+    assert vars(error) == vars(other)
+    assert (str(error), error.args) == (str(other), other.args)
+    if isinstance(error, FileNotFoundError):
+        assert isinstance(other, FileNotFoundError)
+        assert (error.errno, error.filename) == (other.errno, other.filename) == (errno.ENOENT, "a.txt")
+
+
+@every_class
+def test_a_message_says_what_happened_to_which_call(kind: type[BuntimeError]) -> None:
+    """After how many attempts, whether it may have run, and what to do next."""
+    text = str(_make(kind))
+    assert text.startswith("POST /execute: it failed (after 2 attempts) [the service may have acted on it]")
+    assert text.endswith(kind.hint)
+
+
+@every_class
+def test_an_error_is_public(kind: type[BuntimeError]) -> None:
+    """What can be raised can be caught by name."""
+    assert getattr(buntime, kind.__name__) is kind
+
+
+@every_class
+def test_the_tree_shows_the_class(kind: type[BuntimeError]) -> None:
+    """The drawing in the docstring leaves none out."""
+    assert f" {kind.__name__} " in f" {' '.join((errors.__doc__ or '').split())} "
+
+
+@every_class
+def test_what_the_service_refused_says_what_to_do(kind: type[BuntimeError]) -> None:
+    """Every error of a call has a hint."""
+    if issubclass(kind, (APIConnectionError, InvalidResponseError, APIStatusError)):
+        assert kind.hint
+
+
+def test_a_plain_error_is_its_message() -> None:
+    """Without a call there is nothing to add."""
+    assert "no key" == str(buntime.ConfigurationError("no key"))
+
+
+def test_one_attempt_is_one() -> None:
+    """The grammar is right."""
+    error = BuntimeError("it failed")
+    error.attempts = 1
+    assert "it failed (after 1 attempt)" == str(error)
+
+
+@pytest.mark.parametrize(("phase", "maybe"), [("connect", False), ("send", True), ("read", True)])
+@pytest.mark.parametrize("kind", [APIConnectionError, APITimeoutError])
+def test_a_connection_never_made_did_nothing(kind: Any, phase: str, maybe: bool) -> None:
+    """Any other failure may have come too late."""
+    assert maybe is kind("lost", phase=phase).maybe_executed
+
+
+def test_a_missing_file_is_caught_as_python_does() -> None:
+    """By FileNotFoundError, by OSError, and by our own classes."""
+    for kind in (FileNotFoundError, OSError, SessionFileNotFoundError, NotFoundError, BuntimeError):
+        client = Buntime(transport=ScriptedTransport(always(answers.error, 404, "file_not_found")))
+        with pytest.raises(kind) as caught:
+            client.files.read(session_id="ses_1", path="a.txt")
+        assert "a.txt" in str(caught.value) or "file_not_found" in str(caught.value)
+
+
+_POOL = """
+import multiprocessing, sys
+from concurrent.futures import ProcessPoolExecutor
+from buntime import Buntime, SessionFileNotFoundError
+from buntime.transport import FunctionTransport, Response
+
+def fail(path):
+    body = b'{"error": {"code": "file_not_found", "message": "no", "details": {"a": 1}}}'
+    client = Buntime("btk_secret", transport=FunctionTransport(lambda request: Response(404, (), [body])))
+    client.files.read(session_id="ses_1", path=path)
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            pool.submit(fail, "a.txt").result()
+        except SessionFileNotFoundError as error:
+            print(error.filename, error.code, error.status, error.details, error.attempts, error.call)
+"""
+
+
+def test_an_error_crosses_a_process_pool(tmp_path: Any) -> None:
+    """It arrives as what it was."""
+    script = tmp_path / "pool.py"
+    script.write_text(_POOL)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert "a.txt file_not_found 404 {'a': 1} 1 GET /files/read\n" == done.stdout

@@ -1,0 +1,245 @@
+"""One call with its back-off, its deadline, and the clock it runs by."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from buntime import (
+    APIConnectionError,
+    APITimeoutError,
+    Buntime,
+    BuntimeError,
+    RateLimit,
+    RateLimitError,
+    ServerError,
+)
+from buntime.transport import FunctionTransport, Request, Response
+from tests.support import answers
+from tests.support.scripted import ScriptedTransport, always, lost
+
+_info = always(answers.as_json, answers.INFO)
+_busy = always(answers.error, 503, "")
+
+
+def _ask(transport: ScriptedTransport, **options: Any) -> None:
+    Buntime(transport=transport, **options).sessions.info("ses_1")
+
+
+def test_the_transports_clock_is_used_where_it_owns_time() -> None:
+    """A back-off of up to an hour passes at once on a clock that is not the wall's."""
+    transport = ScriptedTransport(*[_busy] * 6, _info)
+    _ask(transport, max_retries=6, retry_delay=3600)
+    assert 6 == len(transport.slept)
+    assert all(0 <= pause <= 30 for pause in transport.slept)
+
+
+def test_back_offs_vary() -> None:
+    """Jitter spreads the clients out that failed together."""
+    transport = ScriptedTransport(*[_busy] * 20, _info)
+    _ask(transport, max_retries=20, retry_delay=30)
+    assert len(set(transport.slept)) > 10
+
+
+def test_no_delay_means_no_pause() -> None:
+    """``retry_delay=0`` tries again at once, on the system's clock too."""
+    calls: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        calls.append(request)
+        return answers.error(503, "") if len(calls) < 3 else answers.as_json(answers.INFO)
+
+    Buntime(transport=FunctionTransport(answer), retry_delay=0).sessions.info("ses_1")
+    assert 3 == len(calls)
+
+
+def test_retry_after_in_seconds_is_waited_for() -> None:
+    """The service's own figure takes the place of the jitter."""
+    transport = ScriptedTransport(always(answers.error, 429, "", headers=[("Retry-After", "17")]), _info)
+    _ask(transport)
+    assert [17.0] == transport.slept
+
+
+def test_retry_after_as_a_date_is_waited_for() -> None:
+    """An HTTP date means the seconds until then."""
+    date = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=50), usegmt=True)
+    transport = ScriptedTransport(always(answers.error, 503, "", headers=[("Retry-After", date)]), _info)
+    _ask(transport)
+    assert 0 < transport.slept[0] <= 50
+
+
+def test_a_long_retry_after_is_raised_at_once() -> None:
+    """Above a minute the caller decides, with ``retry_after`` at hand."""
+    transport = ScriptedTransport(always(answers.error, 429, "", headers=[("Retry-After", "61")]), _info)
+    with pytest.raises(RateLimitError) as caught:
+        _ask(transport)
+    assert 61.0 == caught.value.retry_after
+    assert [] == transport.slept
+
+
+@pytest.mark.parametrize("value", ["soon", "", "nan", "Foo, 99 Bar 2024", "٣ days"])
+def test_a_retry_after_that_says_nothing_is_passed_over(value: str) -> None:
+    """The usual back-off takes its place."""
+    transport = ScriptedTransport(always(answers.error, 503, "", headers=[("Retry-After", value)]), _info)
+    _ask(transport)
+    assert 1 == len(transport.slept)
+    assert transport.slept[0] <= 1
+
+
+def test_on_retry_sees_each_error_before_its_back_off() -> None:
+    """It is called with the error and the number of the failed attempt, from 1."""
+    transport = ScriptedTransport(lost("read"), _busy, _info)
+    seen: list[tuple[type[BuntimeError], int, int]] = []
+
+    def note(error: BuntimeError, attempt: int) -> None:
+        seen.append((type(error), attempt, len(transport.slept)))
+
+    _ask(transport, on_retry=note)
+    assert [(APIConnectionError, 1, 0), (ServerError, 2, 1)] == seen
+
+
+def test_on_retry_is_not_called_for_the_last_error() -> None:
+    """What is raised is not announced as well."""
+    seen: list[int] = []
+    with pytest.raises(ServerError):
+        _ask(ScriptedTransport(_busy), on_retry=lambda error, attempt: seen.append(attempt))
+    assert [1, 2] == seen
+
+
+def test_what_on_retry_raises_ends_the_call() -> None:
+    """A caller can stop the retries from there."""
+    transport = ScriptedTransport(_busy)
+
+    def stop(error: BuntimeError, attempt: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _ask(transport, on_retry=stop)
+    assert 1 == len(transport.requests)
+
+
+def test_timeouts_are_those_of_the_client() -> None:
+    """Without a deadline each attempt gets the whole timeout."""
+    transport = ScriptedTransport(_info)
+    _ask(transport, timeout=12.5)
+    assert (12.5, 12.5) == (transport.requests[0].connect_timeout, transport.requests[0].read_timeout)
+
+
+def test_a_deadline_shortens_the_timeouts_to_what_is_left() -> None:
+    """The second attempt may wait only for the rest."""
+    transport = ScriptedTransport(_busy, _info, takes=7)
+    _ask(transport, timeout=30, deadline=15, retry_delay=0)
+    assert [15.0, 8.0] == [request.connect_timeout for request in transport.requests]
+    assert [15.0, 8.0] == [request.read_timeout for request in transport.requests]
+
+
+def test_a_deadline_bounds_a_client_without_timeout() -> None:
+    """``timeout=None`` waits for ever, but not longer than the deadline."""
+    transport = ScriptedTransport(_info)
+    _ask(transport, timeout=None, deadline=10)
+    assert (10.0, 10.0) == (transport.requests[0].connect_timeout, transport.requests[0].read_timeout)
+
+
+def test_a_back_off_that_would_cross_the_deadline_is_not_begun() -> None:
+    """The last error is raised at once: waiting could not help."""
+    transport = ScriptedTransport(always(answers.error, 429, "", headers=[("Retry-After", "20")]), _info)
+    with pytest.raises(RateLimitError) as caught:
+        _ask(transport, deadline=15)
+    assert [] == transport.slept
+    assert 1 == caught.value.attempts
+
+
+def test_no_attempt_begins_after_the_deadline() -> None:
+    """An answer that took all the time leaves none for another attempt."""
+    transport = ScriptedTransport(_busy, takes=5)
+    with pytest.raises(BuntimeError):
+        _ask(transport, deadline=9, max_retries=10, retry_delay=0)
+    assert 2 == len(transport.requests)
+
+
+def test_the_deadline_is_checked_between_chunks() -> None:
+    """A body that trickles in for ever ends with the deadline, not with the last byte."""
+    closed: list[bool] = []
+
+    class Trickle(ScriptedTransport):
+        def send(self, request: Request, /) -> Response:
+            def chunks() -> Any:
+                while True:
+                    self.now += 1
+                    yield b" "
+
+            return Response(200, (), chunks(), on_close=lambda: closed.append(True))
+
+    with pytest.raises(APITimeoutError, match="deadline") as caught:
+        _ask(Trickle(_info), deadline=5)
+    assert "read" == caught.value.phase
+    assert [True] == closed
+
+
+def test_the_deadline_bounds_a_stream_too() -> None:
+    """An endless stream is ended by it, and says that it may have run."""
+
+    class Endless(ScriptedTransport):
+        def send(self, request: Request, /) -> Response:
+            def chunks() -> Any:
+                while True:
+                    self.now += 1
+                    yield answers.event("stdout", {"text": "."})
+
+            return Response(200, [("Content-Type", "text/event-stream")], chunks())
+
+    client = Buntime(transport=Endless(_info), deadline=5)
+    with pytest.raises(APITimeoutError) as caught:
+        list(client.stream(session_id="ses_1", code="1"))
+    assert caught.value.maybe_executed
+
+
+def test_a_deadline_is_for_one_call() -> None:
+    """The next call begins anew."""
+    transport = ScriptedTransport(_info, takes=4)
+    client = Buntime(transport=transport, deadline=5)
+    for _ in range(3):
+        client.sessions.info("ses_1")
+    assert [5.0, 5.0, 5.0] == [request.read_timeout for request in transport.requests]
+
+
+def test_every_response_is_closed() -> None:
+    """Answers, refusals and pages give their connections back."""
+    page = always(answers.raw, b"<html>", 200, [("Content-Type", "text/html")])
+    transport = ScriptedTransport(_busy, _info, always(answers.error, 404, "session_not_found"), page)
+    client = Buntime(transport=transport)
+    client.sessions.info("ses_1")
+    for _ in range(2):
+        with pytest.raises(BuntimeError):
+            client.sessions.info("ses_1")
+    assert 4 == transport.responses_closed
+
+
+def test_the_rate_limit_is_remembered() -> None:
+    """The headers of the last answer that had any are at hand, and on a RateLimitError its own."""
+    told = [
+        ("X-RateLimit-Limit", "100"),
+        ("X-RateLimit-Remaining", "99"),
+        ("X-RateLimit-Reset", "1700000000"),
+    ]
+    refused = [
+        ("X-RateLimit-Limit", "100"),
+        ("X-RateLimit-Remaining", "0"),
+        ("X-RateLimit-Reset", "1700000060"),
+    ]
+    transport = ScriptedTransport(
+        always(answers.as_json, answers.INFO, headers=told),
+        _info,
+        always(answers.error, 429, "", headers=refused),
+    )
+    client = Buntime(transport=transport, max_retries=0)
+    assert client.rate_limit is None
+    for _ in range(2):
+        client.sessions.info("ses_1")
+        assert RateLimit(100, 99, 1700000000) == client.rate_limit
+    with pytest.raises(RateLimitError) as caught:
+        client.sessions.info("ses_1")
+    assert RateLimit(100, 0, 1700000060) == caught.value.rate_limit == client.rate_limit

@@ -1,0 +1,290 @@
+"""Executions: one answer, or a stream of output."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import pytest
+
+from buntime import (
+    APIConnectionError,
+    Buntime,
+    BuntimeError,
+    ExecuteRequest,
+    ExecuteResult,
+    ExecuteStream,
+    ExecutionFailedError,
+    ExecutionTimeoutError,
+    ResourceLimitError,
+    SessionNotFoundError,
+    StreamEvent,
+)
+from buntime.transport import Response
+from tests.support import answers
+from tests.support.scripted import ScriptedTransport, always, cut, lost
+
+_result = always(answers.as_json, answers.RESULT)
+_OUT = answers.event("stdout", {"text": "a\n"})
+_ERR = answers.event("stderr", {"text": "b\n"})
+_END = answers.event("result", answers.result(stdout="a\n", stderr="b\n", exitCode=3))
+
+
+def _stream(*chunks: bytes, **options: Any) -> tuple[ExecuteStream, ScriptedTransport]:
+    transport = ScriptedTransport(always(answers.event_stream, *chunks))
+    return Buntime(transport=transport).stream(session_id="ses_1", code="1", **options), transport
+
+
+def test_a_result_is_returned() -> None:
+    """What the service answers is the value."""
+    transport = ScriptedTransport(_result)
+    result = Buntime(transport=transport).execute(session_id="ses_1", code="sum()")
+    assert ("Sum: 15\n", 0, True) == (result.stdout, result.exit_code, result.ok)
+    assert {"sessionId": "ses_1", "code": "sum()"} == transport.body()
+
+
+def test_a_non_zero_exit_is_a_result() -> None:
+    """A program may fail; the call did not."""
+    transport = ScriptedTransport(always(answers.as_json, answers.result(exitCode=3, stderr="boom")))
+    assert 3 == Buntime(transport=transport).execute(session_id="ses_1", command="false").exit_code
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"exitCode": 3, "stderr": "TypeError: boom"}, ExecutionFailedError),
+        ({"exitCode": 124, "timedOut": True, "stderr": "TypeError: boom"}, ExecutionTimeoutError),
+        ({"exitCode": 0, "timedOut": True, "stderr": "TypeError: boom"}, ExecutionTimeoutError),
+    ],
+)
+def test_check_raises_for_what_failed(changes: dict[str, Any], kind: type[ExecutionFailedError]) -> None:
+    """The error has the result, names the call, and shows the end of stderr."""
+    transport = ScriptedTransport(
+        always(answers.error, 503, ""), always(answers.as_json, answers.result(**changes))
+    )
+    with pytest.raises(ExecutionFailedError, match="TypeError: boom") as caught:
+        Buntime(transport=transport).execute(session_id="ses_1", code="1", check=True)
+    assert kind is type(caught.value)
+    assert caught.value.result is not None
+    assert changes["exitCode"] == caught.value.result.exit_code
+    assert ("POST /execute", 2) == (caught.value.call, caught.value.attempts)
+    assert 2 == len(transport.requests)
+
+
+def test_check_returns_what_succeeded() -> None:
+    """With exit code 0 it changes nothing."""
+    assert Buntime(transport=ScriptedTransport(_result)).execute(session_id="ses_1", code="1", check=True).ok
+
+
+def test_a_request_as_a_value() -> None:
+    """It does what its arguments would, in the session it names or the one the call names."""
+    request = ExecuteRequest(command="ls", env={"A": "b"}, timeout=5, session_id="ses_1")
+    transport = ScriptedTransport(_result)
+    client = Buntime(transport=transport)
+    client.execute(request)
+    client.execute(session_id="ses_1", command="ls", env={"A": "b"}, timeout=5)
+    client.execute(request, session_id="ses_1")
+    client.sessions.attach("ses_1").execute(request)
+    client.sessions.attach("ses_1").execute(ExecuteRequest(command="ls", env={"A": "b"}, timeout=5))
+    assert 1 == len(set(transport.requests))
+    list(client.stream(request, session_id="ses_1"))
+    assert transport.body()["stream"]
+
+
+_REFUSED: list[tuple[Callable[[Any], object], type[Exception], str]] = [
+    (lambda c: c.execute("1", session_id="s"), TypeError, "ExecuteRequest"),
+    (lambda c: c.execute(code="1"), TypeError, "session_id"),
+    (lambda c: c.execute(ExecuteRequest("1")), TypeError, "session_id"),
+    (lambda c: c.execute(ExecuteRequest("1"), session_id="s", timeout=5), TypeError, "timeout"),
+    (lambda c: c.execute(ExecuteRequest("1"), session_id="s", timeout=0), TypeError, "timeout"),
+    (lambda c: c.execute(ExecuteRequest("1"), session_id="s", files={}), TypeError, "files"),
+    (lambda c: c.execute(ExecuteRequest("1"), session_id="s", check=True), TypeError, "check"),
+    (lambda c: c.execute(ExecuteRequest("1", session_id="a"), session_id="b"), ValueError, "session"),
+    (lambda c: c.sessions.attach("b").execute(ExecuteRequest("1", session_id="a")), ValueError, "session"),
+    (lambda c: c.sessions.attach("b").execute(ExecuteRequest("1"), env={"A": "b"}), TypeError, "env"),
+    (lambda c: c.sessions.attach("b").stream(ExecuteRequest("1"), command="ls"), TypeError, "command"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "named"), _REFUSED, ids=range(len(_REFUSED)))
+def test_a_request_beside_other_arguments(
+    call: Callable[[Buntime], object], kind: type[Exception], named: str
+) -> None:
+    """Nothing is dropped in silence: what contradicts the request is refused before anything is sent."""
+    transport = ScriptedTransport(_result)
+    with pytest.raises(kind, match=named):
+        call(Buntime(transport=transport))
+    assert [] == transport.requests
+
+
+@pytest.mark.parametrize(
+    ("options", "limit", "expected"),
+    [({}, None, 330.0), ({"timeout": 5}, None, 35.0), ({}, 60, 90.0), ({"timeout": 5}, 60, 35.0)],
+)
+@pytest.mark.parametrize("method", ["execute", "stream"])
+def test_an_execution_may_take_its_time(
+    method: str, options: dict[str, Any], limit: int | None, expected: float
+) -> None:
+    """The read timeout is its time limit, else the session's, else 300 s, plus the client's timeout."""
+    created = {**answers.CREATED, "resourceLimits": {"timeout": limit}}
+    transport = ScriptedTransport(always(answers.as_json, created), _result)
+    session = Buntime(transport=transport, timeout=30).sessions.create()
+    getattr(session, method)("1", **options)
+    assert expected == transport.requests[1].read_timeout
+    assert 30.0 == transport.requests[1].connect_timeout
+
+
+def test_an_execution_without_timeout_waits_for_ever() -> None:
+    """``timeout=None`` of the client holds for executions too."""
+    transport = ScriptedTransport(_result)
+    Buntime(transport=transport, timeout=None).execute(session_id="ses_1", code="1", timeout=5)
+    assert transport.requests[0].read_timeout is None
+
+
+def test_a_stream_is_its_events_and_then_its_result() -> None:
+    """In the order they were sent."""
+    stream, transport = _stream(_OUT, _ERR, _END)
+    assert [StreamEvent("stdout", "a\n"), StreamEvent("stderr", "b\n")] == list(stream)
+    assert ("a\n", "b\n", 3) == (stream.result.stdout, stream.result.stderr, stream.result.exit_code)
+    assert ("a\n", "b\n") == (stream.stdout, stream.stderr)
+    assert 1 == transport.responses_closed
+    assert [] == list(stream)
+
+
+def test_output_so_far() -> None:
+    """It grows as the events come; before the end there is no result."""
+    stream, _ = _stream(_OUT, _ERR, _END)
+    next(stream)
+    assert ("a\n", "") == (stream.stdout, stream.stderr)
+    with pytest.raises(RuntimeError, match="iterate"):
+        stream.result  # noqa: B018 - reading it is what fails
+
+
+def test_an_end_without_fields_takes_the_streamed_output() -> None:
+    """The result has what arrived; the exit code is unknown."""
+    stream, _ = _stream(_OUT, b"data: [DONE]\n\n")
+    list(stream)
+    assert ExecuteResult("a\n", "", None) == stream.result
+
+
+def test_an_end_without_exit_code_is_no_success() -> None:
+    """With ``check``, what is unknown is not taken for good."""
+    stream, _ = _stream(b"data: [DONE]\n\n", check=True)
+    with pytest.raises(ExecutionFailedError, match="without an exit code"):
+        list(stream)
+
+
+def test_a_stream_that_just_ends_is_an_error() -> None:
+    """It may have run; the output so far stays at hand."""
+    stream, transport = _stream(_OUT)
+    with pytest.raises(APIConnectionError, match="without a result") as caught:
+        list(stream)
+    assert "read" == caught.value.phase
+    assert caught.value.maybe_executed
+    assert "a\n" == stream.stdout
+    assert 1 == transport.responses_closed
+    with pytest.raises(RuntimeError):
+        stream.result  # noqa: B018 - reading it is what fails
+
+
+def test_a_stream_that_breaks_is_an_error() -> None:
+    """The error names the call."""
+    transport = ScriptedTransport(
+        lambda: Response(200, [("Content-Type", "text/event-stream")], cut(_OUT, then=lost("read")))
+    )
+    stream = Buntime(transport=transport).stream(session_id="ses_1", code="1")
+    with pytest.raises(APIConnectionError, match="POST /execute"):
+        list(stream)
+    assert 1 == transport.responses_closed
+
+
+def test_check_raises_at_the_end_of_a_stream() -> None:
+    """After the last event; the result stays at hand."""
+    stream, _ = _stream(_OUT, _END, check=True)
+    seen = [next(stream)]
+    with pytest.raises(ExecutionFailedError, match="exit code 3") as caught:
+        seen.extend(stream)
+    assert [StreamEvent("stdout", "a\n")] == seen
+    assert stream.result == caught.value.result
+    assert ("POST /execute", 1) == (caught.value.call, caught.value.attempts)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("memory_limit_exceeded", ResourceLimitError), ("execution_timeout", ExecutionTimeoutError)],
+)
+def test_an_error_event_ends_a_stream(code: str, kind: type[BuntimeError]) -> None:
+    """It is raised where it comes, with the call it belongs to."""
+    stream, transport = _stream(_OUT, answers.event("error", answers.error_body(code, "m")))
+    with pytest.raises(kind, match="POST /execute") as caught:
+        list(stream)
+    assert code == caught.value.code
+    assert 1 == transport.responses_closed
+
+
+def test_a_refused_stream_raises_at_once() -> None:
+    """Before anything is iterated."""
+    transport = ScriptedTransport(always(answers.error, 404, "session_not_found"))
+    with pytest.raises(SessionNotFoundError):
+        Buntime(transport=transport).stream(session_id="ses_1", code="1")
+    assert 1 == transport.responses_closed
+
+
+def test_an_event_that_says_nothing_is_passed_over() -> None:
+    """A newer service may send more than output."""
+    stream, _ = _stream(_OUT, answers.event("usage", {"cpu": 1}), b": keep-alive\n\n", _ERR, _END)
+    assert ["stdout", "stderr"] == [event.kind for event in stream]
+
+
+def test_any_error_closes_the_connection() -> None:
+    """One that is not ours, too."""
+    transport = ScriptedTransport(
+        lambda: Response(200, [("Content-Type", "text/event-stream")], cut(_OUT, then=KeyError("a bug")))
+    )
+    stream = Buntime(transport=transport).stream(session_id="ses_1", code="1")
+    with pytest.raises(KeyError):
+        list(stream)
+    assert 1 == transport.responses_closed
+
+
+def test_leaving_early_closes_the_connection() -> None:
+    """A context manager lets go of the stream, and nothing more comes of it."""
+    stream, transport = _stream(_OUT, _ERR, _END)
+    with stream:
+        next(stream)
+        assert 0 == transport.responses_closed
+    assert 1 == transport.responses_closed
+    assert [] == list(stream)
+    stream.close()
+    assert 1 == transport.responses_closed
+
+
+def test_a_stream_is_not_read_ahead() -> None:
+    """The call returns before the first event, and each event is handed on before the next is read."""
+    read: list[int] = []
+
+    def chunks() -> Any:
+        for number, chunk in enumerate([_OUT, _ERR, _END]):
+            read.append(number)
+            yield chunk
+
+    transport = ScriptedTransport(lambda: Response(200, [("Content-Type", "text/event-stream")], chunks()))
+    stream = Buntime(transport=transport).stream(session_id="ses_1", code="1")
+    assert [] == read
+    next(stream)
+    assert [0] == read
+
+
+def test_a_whole_answer_to_a_streamed_call() -> None:
+    """A service that does not stream answers JSON; its output comes as events."""
+    transport = ScriptedTransport(always(answers.as_json, answers.result(stderr="b\n")))
+    stream = Buntime(transport=transport).stream(session_id="ses_1", code="1")
+    assert [StreamEvent("stdout", "Sum: 15\n"), StreamEvent("stderr", "b\n")] == list(stream)
+    assert "Sum: 15\n" == stream.result.stdout
+
+
+def test_a_whole_answer_is_checked_too() -> None:
+    """``check`` does not depend on the form of the answer."""
+    transport = ScriptedTransport(always(answers.as_json, answers.result(exitCode=1)))
+    stream = Buntime(transport=transport).stream(session_id="ses_1", code="1", check=True)
+    with pytest.raises(ExecutionFailedError):
+        list(stream)

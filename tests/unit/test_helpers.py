@@ -1,0 +1,80 @@
+"""What is built on an execution."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buntime import Buntime, ExecuteResult, InvalidResponseError, SessionFileNotFoundError
+from buntime.helpers import answer_of, source
+from buntime.transport import FunctionTransport, Request, Response
+from tests.support import answers
+from tests.support.outcomes import outcome
+
+
+def _reads(stdout: str) -> Buntime:
+    """Return a client of a service without a route for reading, whose executions print this."""
+
+    def answer(request: Request) -> Response:
+        if request.method == "GET":
+            return answers.raw(b"", 404)
+        return answers.as_json(answers.result(stdout=stdout, stderr="oh", exitCode=1))
+
+    return Buntime(transport=FunctionTransport(answer))
+
+
+@given(path=st.text())
+def test_arguments_cannot_break_out(path: str) -> None:
+    """Whatever an argument holds, the first line is one line of JSON and the program follows it."""
+    first, second, rest = source("read", "run();", path=path).split("\n", 2)
+    assert {"op": "read", "path": path} == json.loads(first.removeprefix("// buntime:helper "))
+    assert f"const helper = {first.removeprefix('// buntime:helper ')};" == second
+    assert "run();\n" == rest
+    assert first.isascii()
+
+
+def test_the_answer_is_the_last_line() -> None:
+    """What the session prints before it does not matter."""
+    assert {"a": 1} == answer_of(ExecuteResult('noise\n{"b": 2}\n{"a": 1}\n', "", 0))
+
+
+@pytest.mark.parametrize("stdout", ["", "\n", "noise", '{"a": 1}\nnoise', "42", "[1]", "null", "[" * 100_000])
+def test_no_answer(stdout: str) -> None:
+    """It is an error that shows the exit code and the end of stderr."""
+    with pytest.raises(InvalidResponseError, match=r"exit code 1.*'oh'") as caught:
+        _reads(stdout).files.read(session_id="ses_1", path="a.txt")
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"content": 7}, {"error": "EISDIR", "message": "is a directory"}, {"error": 7}]
+)
+def test_what_cannot_be_read(answer: object) -> None:
+    """A folder, a binary file, or an answer of another form."""
+    with pytest.raises(InvalidResponseError, match=r"a\.txt"):
+        _reads(json.dumps(answer)).files.read(session_id="ses_1", path="a.txt")
+
+
+def test_what_is_not_there() -> None:
+    """It has the code that the service would give it."""
+    with pytest.raises(SessionFileNotFoundError) as caught:
+        _reads('{"error": "ENOENT"}').files.read(session_id="ses_1", path="a.txt")
+    assert "file_not_found" == caught.value.code
+
+
+@given(
+    stdout=st.text()
+    | st.recursive(
+        st.none() | st.text() | st.integers(),
+        lambda inner: (
+            st.lists(inner, max_size=2)
+            | st.dictionaries(st.sampled_from(["content", "error", "message"]), inner, max_size=3)
+        ),
+    ).map(json.dumps)
+)
+def test_no_output_surprises(stdout: str) -> None:
+    """Whatever a session prints, it is a text or a BuntimeError."""
+    assert isinstance(outcome(lambda: _reads(stdout).files.read(session_id="ses_1", path="a.txt")), str)

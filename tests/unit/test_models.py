@@ -1,0 +1,130 @@
+"""The values that users hold in their hands."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import attrs
+import pytest
+
+from buntime import (
+    APIResponse,
+    ExecuteRequest,
+    ExecuteResult,
+    ExecutionFailedError,
+    ExecutionTimeoutError,
+    FileInfo,
+    KillResult,
+    RateLimit,
+    ResourceLimits,
+    SessionInfo,
+    StreamEvent,
+    WriteResult,
+)
+from buntime.transport import Headers
+
+VALUES: list[Any] = [
+    APIResponse(200, Headers({"A": "b"}), b"{}"),
+    ExecuteRequest("1", env={"A": "b"}, files={"a": "b"}, session_id="ses_1"),
+    ExecuteResult("out", "err", 0, files_written=("a",), extra={"x": 1}),
+    FileInfo("a", 1, None, "file"),
+    KillResult(1, (7,)),
+    RateLimit(1, 2, 3),
+    ResourceLimits(memory=1),
+    SessionInfo("ses_1", metadata={"a": 1}),
+    StreamEvent("stdout", "hi"),
+    WriteResult("a", 1),
+]
+every_value = pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+
+
+@every_value
+def test_a_value_cannot_be_changed(value: Any) -> None:
+    """All are frozen."""
+    name = attrs.fields(type(value))[0].name
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(value, name, None)
+
+
+@every_value
+def test_a_value_survives_a_process_pool(value: Any) -> None:
+    """It pickles and copies to an equal one, with what the service said beyond the known."""
+    for other in (pickle.loads(pickle.dumps(value)), copy.deepcopy(value)):
+        assert repr(value) == repr(other)
+        for field in attrs.fields(type(value)):
+            if field.name != "headers":
+                assert getattr(value, field.name) == getattr(other, field.name)
+
+
+def test_unknown_fields_do_not_count() -> None:
+    """Two results that differ only in what this version does not know are equal."""
+    assert WriteResult("a", 1) == WriteResult("a", 1, extra={"etag": "x"})
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "timed_out", "ok"),
+    [(0, None, True), (0, False, True), (0, True, False), (1, False, False), (None, None, False)],
+)
+def test_ok(exit_code: int | None, timed_out: bool | None, ok: bool) -> None:
+    """Exit code 0 within the time limit, and known to be."""
+    assert ok is ExecuteResult("", "", exit_code, timed_out=timed_out).ok
+
+
+def test_check_returns_the_result() -> None:
+    """So that it can stand in a chain."""
+    result = ExecuteResult("out", "", 0)
+    assert result is result.check()
+
+
+def test_check_shows_the_end_of_stderr() -> None:
+    """The end is where the error stands; a long output does not flood the log."""
+    result = ExecuteResult("", "x" * 5000 + "\nTypeError: boom\n", 2)
+    with pytest.raises(ExecutionFailedError, match="exit code 2") as caught:
+        result.check()
+    assert "TypeError: boom" in str(caught.value)
+    assert len(str(caught.value)) < 600
+    assert result is caught.value.result
+
+
+def test_check_says_that_there_was_no_stderr() -> None:
+    """And that the time limit was reached, and how to raise it."""
+    with pytest.raises(ExecutionTimeoutError, match=r"time limit; stderr is empty.*timeout="):
+        ExecuteResult("", "", 124, timed_out=True).check()
+
+
+def test_json() -> None:
+    """Standard output, parsed."""
+    assert {"a": [1]} == ExecuteResult('{"a": [1]}\n', "", 0).json()
+
+
+@pytest.mark.parametrize("stdout", ["", "Sum: 15", "{} {}"])
+def test_output_that_is_not_json(stdout: str) -> None:
+    """The error shows what it was."""
+    with pytest.raises(ValueError, match="not JSON") as caught:
+        ExecuteResult(stdout, "", 0).json()
+    assert repr(stdout) in str(caught.value)
+
+
+def test_an_api_response() -> None:
+    """Headers without case, the body as bytes, text or JSON."""
+    response = APIResponse(200, Headers({"Content-Type": "application/json"}), b'{"a": "\xc3\xa9"}')
+    assert "application/json" == response.headers["content-type"]
+    assert {"a": "é"} == response.json()
+    assert '{"a": "é"}' == response.text
+    assert "\ufffd" == APIResponse(200, {}, b"\xff").text
+    with pytest.raises(ValueError):
+        APIResponse(200, {}, b"<html>").json()
+
+
+def test_a_request_shows_no_value_of_its_environment() -> None:
+    """Names are shown, as they help; values are often secrets."""
+    shown = repr(ExecuteRequest("1", env={"DB_PASSWORD": "hunter2", "A": "b"}))
+    assert "hunter2" not in shown
+    assert "DB_PASSWORD" in shown
+
+
+def test_an_api_response_shows_its_size() -> None:
+    """Not a page of bytes."""
+    assert "<3 bytes>" in repr(APIResponse(200, {}, b"abc"))

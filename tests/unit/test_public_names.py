@@ -1,0 +1,111 @@
+"""The public face: what there is, what it costs, and that it is explained."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import buntime
+import buntime.transport
+
+MODULES = ["buntime", "buntime.transport"]
+PUBLIC = [
+    (module, name)
+    for module in MODULES
+    for name in importlib.import_module(module).__all__
+    if not name.startswith("__")
+]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_all_is_sorted(module: str) -> None:
+    """And names nothing twice."""
+    names = importlib.import_module(module).__all__
+    assert sorted(set(names)) == names
+
+
+def test_all_is_what_is_visible() -> None:
+    """What completion shows beyond modules and what Python adds is what is promised."""
+    hidden = {"TYPE_CHECKING", "Any", "annotations", "importlib"}
+    for name in buntime.__all__:
+        getattr(buntime, name)
+    visible = {
+        name
+        for name in dir(buntime)
+        if not name.startswith("_") and not inspect.ismodule(getattr(buntime, name, None))
+    }
+    assert set(buntime.__all__) - {"__version__"} == visible - hidden
+
+
+@pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[f"{module}.{name}" for module, name in PUBLIC])
+def test_a_public_name_is_there_and_explained(module: str, name: str) -> None:
+    """With its public methods and properties."""
+    value = getattr(importlib.import_module(module), name)
+    assert not inspect.ismodule(value)
+    if not (inspect.isclass(value) or callable(value)):
+        return
+    assert inspect.getdoc(value)
+    bare = [member for member, found in _members(value) if not inspect.getdoc(found)]
+    assert [] == bare
+
+
+def _members(value: Any) -> list[tuple[str, Any]]:
+    if not inspect.isclass(value):
+        return []
+    return [
+        (name, found)
+        for base in value.__mro__
+        if base.__module__.startswith("buntime")
+        for name, found in vars(base).items()
+        if not name.startswith("_") and (inspect.isfunction(found) or isinstance(found, property))
+    ]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_unknown_name_is_an_attribute_error(module: str) -> None:
+    """With the name in it."""
+    with pytest.raises(AttributeError, match="nonsense"):
+        importlib.import_module(module).nonsense  # noqa: B018 - reading it is what fails
+
+
+def _imported(statement: str) -> set[str]:
+    code = f"import sys; {statement}; import json; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+def test_importing_buntime_costs_next_to_nothing() -> None:
+    """Neither requests nor attrs nor the service nor pytest is imported, and none of our other modules."""
+    imported = _imported("import buntime")
+    assert set() == imported & {"requests", "urllib3", "attr", "attrs", "pytest", "hypothesis", "asyncio"}
+    assert {"buntime", "buntime._version"} == {name for name in imported if name.split(".")[0] == "buntime"}
+
+
+def test_a_client_over_ones_own_transport_needs_no_requests() -> None:
+    """Nor the service: each is imported by the part that needs it."""
+    imported = _imported(
+        "from buntime import Buntime; from buntime.transport import FunctionTransport; "
+        "Buntime(transport=FunctionTransport(print))"
+    )
+    assert set() == imported & {"requests", "urllib3", "pytest"}
+    assert not any(name.startswith("buntime.service") for name in imported)
+
+
+def test_the_client_and_the_service_do_not_know_each_other() -> None:
+    """They meet at Request and Response only, so each checks the other."""
+    imported = _imported("import buntime.service.app")
+    ours = {name for name in imported if name.startswith("buntime.")}
+    assert set() == ours & {
+        f"buntime.{name}" for name in ("client", "errors", "models", "wire", "exchange", "helpers")
+    }
+
+
+def test_the_version() -> None:
+    """Is one string."""
+    assert buntime.__version__.split(".")[0].isdigit()

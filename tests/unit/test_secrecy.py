@@ -1,0 +1,191 @@
+"""A key is in no repr, no log line, no error and no local variable that a traceback shows."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import pickle
+import traceback
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+import buntime
+from buntime import Buntime, BuntimeError, ConfigurationError
+from buntime.transport import FunctionTransport, HTTPTransport
+from tests.support import answers
+from tests.support.loopback import LoopbackServer, drop, json_reply
+from tests.support.scripted import ScriptedTransport, Step, always, lost
+
+KEY = "btk_" + "S3CR3T" * 4
+_PACKAGE = str(Path(buntime.__file__).parent)
+
+
+def _everything(value: Any, seen: set[int], depth: int = 8) -> list[str]:
+    """Return the repr of a value and of all that its ``vars()`` hold, downwards."""
+    if id(value) in seen or not depth:
+        return []
+    seen.add(id(value))
+    shown = [repr(value)]
+    inner = list(vars(value).values()) if hasattr(value, "__dict__") and not isinstance(value, type) else []
+    if isinstance(value, (tuple, list, set)):
+        inner.extend(value)
+    elif isinstance(value, dict):
+        inner.extend([*value.keys(), *value.values()])
+    for item in inner:
+        shown.extend(_everything(item, seen, depth - 1))
+    return shown
+
+
+def _shown_by(error: BaseException) -> str:
+    """Return what the most talkative traceback would show of our frames, causes and contexts included."""
+    shown = [
+        "".join(traceback.format_exception(type(error), error, error.__traceback__)),
+        repr(error),
+        repr(vars(error)),
+    ]
+    pending: list[BaseException | None] = [error]
+    while pending:
+        current = pending.pop()
+        if current is None:
+            continue
+        pending += [current.__cause__, current.__context__]
+        for frame, _ in traceback.walk_tb(current.__traceback__):
+            if frame.f_code.co_filename.startswith(_PACKAGE):
+                shown.extend(f"{name}={value!r}" for name, value in frame.f_locals.items())
+    return "\n".join(shown)
+
+
+FAILING: dict[str, Callable[[Buntime], object]] = {
+    "create": lambda c: c.sessions.create(metadata={"a": 1}),
+    "info": lambda c: c.sessions.info("ses_1"),
+    "delete": lambda c: c.sessions.delete("ses_1"),
+    "execute": lambda c: c.execute(session_id="ses_1", code="1"),
+    "stream": lambda c: list(c.stream(session_id="ses_1", code="1")),
+    "read": lambda c: c.files.read(session_id="ses_1", path="a.txt"),
+    "write": lambda c: c.files.write(session_id="ses_1", path="a.txt", content="x"),
+    "request": lambda c: c.request("POST", "/x", json={}).json(),
+    "with_options": lambda c: c.with_options(timeout=5).sessions.info("ses_1"),
+}
+FAILURES: dict[str, Step] = {
+    "lost": lost("read"),
+    "refused": always(answers.error, 401, "unauthorized", "the key is wrong"),
+    "page": always(answers.raw, b"<html>", 200, [("Content-Type", "text/html")]),
+    "redirect": always(answers.raw, b"", 302, [("Location", "https://elsewhere.invalid")]),
+    "a bug": RuntimeError("boom"),
+}
+
+
+@pytest.mark.parametrize("call", FAILING)
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failing_call_shows_no_key(call: str, failure: str) -> None:
+    """Not in the message, not in the attributes, not in any local variable of ours, not pickled."""
+    client = Buntime(KEY, transport=ScriptedTransport(FAILURES[failure]), max_retries=0)
+    with pytest.raises((BuntimeError, RuntimeError, ValueError)) as caught:
+        FAILING[call](client)
+    assert KEY not in _shown_by(caught.value)
+    assert KEY.encode() not in pickle.dumps(caught.value)
+
+
+@pytest.mark.parametrize("handler", [drop, json_reply({"error": {"code": "unauthorized"}}, 401)])
+def test_a_failing_http_call_shows_no_key(handler: Any) -> None:
+    """The HTTP transport's frames neither."""
+    with LoopbackServer(handler) as server, Buntime(KEY, base_url=server.url, max_retries=0) as client:
+        with pytest.raises(BuntimeError) as caught:
+            client.sessions.info("ses_1")
+        assert f"Bearer {KEY}" == server.requests[0].headers["Authorization"]
+    assert KEY not in _shown_by(caught.value)
+    assert KEY.encode() not in pickle.dumps(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"api_key": f"{KEY} "},
+        {"api_key": f"{KEY}\u00e9"},
+        {"api_key": KEY, "timeout": -1},
+        {"api_key": KEY, "max_retries": -1},
+        {"api_key": KEY, "headers": {"A b": "c"}},
+        {"api_key": KEY, "transport": object()},
+        {"api_key": KEY, "base_url": "nonsense://"},
+        {"headers": {"Authorization": f"Bearer {KEY}\n"}},
+        {"headers": {"Authorization": f"Bearer {KEY}", "": "x"}},
+        {"headers": {"Authorization": f"Bearer {KEY}"}, "timeout": -1},
+    ],
+    ids=range(10),
+)
+def test_a_failing_construction_shows_no_key(options: dict[str, Any]) -> None:
+    """Wherever the key was passed, and whichever setting was wrong."""
+    with pytest.raises(ConfigurationError) as caught:
+        Buntime(**options)
+    assert KEY not in _shown_by(caught.value)
+
+
+def test_a_failing_construction_shows_no_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does the message about it."""
+    monkeypatch.setenv("BUNTIME_API_KEY", f"{KEY}\n")
+    with pytest.raises(ConfigurationError, match="BUNTIME_API_KEY") as caught:
+        Buntime()
+    assert KEY not in _shown_by(caught.value)
+
+
+def test_failing_options_show_no_key() -> None:
+    """A header of ``with_options`` may be a credential too."""
+    client = Buntime(transport=FunctionTransport(lambda _: answers.as_json({})))
+    with pytest.raises(ConfigurationError) as caught:
+        client.with_options(headers={"Authorization": f"Bearer {KEY}\n"})
+    assert KEY not in _shown_by(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"api_key": KEY}, {"headers": {"X-Gateway-Token": KEY}}])
+def test_a_client_shows_no_key(options: dict[str, Any]) -> None:
+    """Not by repr, not by vars, however deep one looks: sessions, files and streams included."""
+    transport = ScriptedTransport(
+        always(answers.as_json, answers.CREATED),
+        always(answers.event_stream, answers.event("stdout", {"text": "a"})),
+    )
+    client = Buntime(transport=transport, **options)
+    session = client.sessions.create()
+    stream = session.stream("1")
+    next(stream)
+    for value in (client, client.with_options(timeout=5), client.files, session, session.files, stream):
+        assert KEY not in "\n".join(_everything(value, set()))
+
+
+def test_a_client_over_http_shows_no_key() -> None:
+    """Nor does its transport, used or not."""
+    with LoopbackServer(json_reply(answers.INFO)) as server, Buntime(KEY, base_url=server.url) as client:
+        client.sessions.info("ses_1")
+        assert KEY not in "\n".join(_everything(client, set(), depth=12))
+
+
+def test_no_log_line_has_the_key(caplog: pytest.LogCaptureFixture) -> None:
+    """At the most talkative level, of every library beneath, retries and failures included."""
+    caplog.set_level(logging.DEBUG)
+    with LoopbackServer(drop, json_reply(answers.CREATED), drop) as server:
+        client = Buntime(KEY, transport=HTTPTransport(server.url), retry_delay=0, max_retries=1)
+        with client, pytest.raises(ZeroDivisionError), client.sessions.create():
+            raise ZeroDivisionError
+    assert caplog.records
+    assert KEY not in "\n".join([caplog.text, *(repr(vars(record)) for record in caplog.records)])
+
+
+def test_a_client_does_not_carry_its_key_to_another_process() -> None:
+    """Neither by pickle nor by copy."""
+    client = Buntime(KEY, transport=FunctionTransport(print))  # type: ignore[arg-type]  # never called
+    for carry in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="credential"):
+            carry(client)
+
+
+def test_a_request_shows_no_credential() -> None:
+    """Transports of the user's own may print what they get."""
+    shown: list[str] = []
+
+    def note(request: Any) -> Any:
+        shown.extend([repr(request), str(request), repr(request.headers)])
+        return answers.as_json(answers.INFO)
+
+    Buntime(KEY, transport=FunctionTransport(note)).sessions.info("ses_1")
+    assert KEY not in "\n".join(shown)

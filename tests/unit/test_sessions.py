@@ -1,0 +1,255 @@
+"""A session as an object, and what becomes of it."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from buntime import (
+    APIConnectionError,
+    Buntime,
+    ConflictError,
+    KillResult,
+    ResourceLimits,
+    ServerError,
+    SessionNotFoundError,
+)
+from buntime.transport import Response
+from tests.support import answers
+from tests.support.scripted import ScriptedTransport, Step, always, lost
+
+_ID = answers.CREATED["sessionId"]
+_created = always(answers.as_json, answers.CREATED)
+_deleted = always(answers.as_json, answers.DELETED)
+_gone = always(answers.error, 404, "session_not_found")
+_CREATE, _DELETE = "POST /sessions/create", f"DELETE /sessions/{_ID}"
+
+
+def _client(*steps: Step, **options: Any) -> tuple[Buntime, ScriptedTransport]:
+    transport = ScriptedTransport(*steps)
+    return Buntime(transport=transport, **options), transport
+
+
+def test_a_created_session_says_what_the_service_said() -> None:
+    """Times are aware, limits are values."""
+    client, transport = _client(_created)
+    session = client.sessions.create(ttl=3600, metadata={"a": 1}, resource_limits=ResourceLimits(memory=2048))
+    assert _ID == session.id
+    assert datetime(2024, 1, 19, 10, 30, tzinfo=timezone.utc) == session.created_at
+    assert datetime(2024, 1, 20, 10, 30, tzinfo=timezone.utc) == session.expires_at
+    assert "https://ses-abc123def456ghi789.buntime.sh" == session.preview_url
+    assert ResourceLimits(memory=1024, cpu=0.25, timeout=30, disk=1024) == session.resource_limits
+    assert {"ttl": 3600, "metadata": {"a": 1}, "resourceLimits": {"memory": 2048}} == transport.body()
+
+
+def test_a_session_of_few_words() -> None:
+    """The id is enough."""
+    client, _ = _client(always(answers.as_json, {"sessionId": "ses_1"}, 201))
+    session = client.sessions.create()
+    assert (None, None, None) == (session.created_at, session.expires_at, session.preview_url)
+
+
+def test_leaving_the_block_deletes_the_session() -> None:
+    """Once."""
+    client, transport = _client(_created, _deleted)
+    with client.sessions.create() as session:
+        assert _ID == session.id
+        assert [_CREATE] == transport.calls
+    assert [_CREATE, _DELETE] == transport.calls
+
+
+def test_leaving_the_block_by_an_error_deletes_the_session() -> None:
+    """The error goes on as it is."""
+    client, transport = _client(_created, _deleted)
+    with pytest.raises(ZeroDivisionError), client.sessions.create():
+        raise ZeroDivisionError
+    assert [_CREATE, _DELETE] == transport.calls
+
+
+@pytest.mark.parametrize("failure", [lost("read"), always(answers.error, 500, ""), RuntimeError("closed")])
+def test_a_failed_deletion_masks_nothing(failure: Step, caplog: pytest.LogCaptureFixture) -> None:
+    """What the block raised is what the caller sees; the failed deletion is logged."""
+    client, _ = _client(_created, failure, max_retries=0)
+    with pytest.raises(ZeroDivisionError), client.sessions.create():
+        raise ZeroDivisionError
+    assert [f"session {_ID} was not deleted"] == [
+        record.message.partition(":")[0] for record in caplog.records
+    ]
+
+
+def test_a_failed_deletion_is_raised_where_nothing_else_was() -> None:
+    """A session that stays behind costs money."""
+    client, _ = _client(_created, always(answers.error, 500, ""), max_retries=0)
+    with pytest.raises(ServerError), client.sessions.create():
+        pass
+
+
+def test_a_session_that_ended_by_itself_needs_no_deletion() -> None:
+    """Its ttl may have passed inside the block."""
+    client, transport = _client(_created, _gone)
+    with client.sessions.create():
+        pass
+    assert [_CREATE, _DELETE] == transport.calls
+
+
+def test_deleting_inside_the_block_is_enough() -> None:
+    """Leaving it deletes nothing more."""
+    client, transport = _client(_created, _deleted)
+    with client.sessions.create() as session:
+        session.delete()
+    assert [_CREATE, _DELETE] == transport.calls
+
+
+def test_deleting_twice_fails() -> None:
+    """The second time there is no such session."""
+    client, _ = _client(_created, _deleted, _gone)
+    session = client.sessions.create()
+    session.delete()
+    with pytest.raises(SessionNotFoundError):
+        session.delete()
+
+
+def test_attaching_asks_nothing_and_knows_nothing() -> None:
+    """Only the id is known; leaving the block deletes nothing."""
+    client, transport = _client(_deleted)
+    with client.sessions.attach("ses_1") as session:
+        assert "ses_1" == session.id
+        unknown = (session.created_at, session.expires_at, session.preview_url, session.resource_limits)
+        assert (None,) * 4 == unknown
+    assert [] == transport.calls
+
+
+def test_an_attached_session_can_be_deleted() -> None:
+    """When that is asked for."""
+    client, transport = _client(_deleted)
+    client.sessions.attach("ses_1").delete()
+    assert ["DELETE /sessions/ses_1"] == transport.calls
+
+
+def test_info() -> None:
+    """What the service says now, by client or by session."""
+    client, transport = _client(always(answers.as_json, answers.INFO))
+    info = client.sessions.info("ses_1")
+    assert info == client.sessions.attach("ses_1").info()
+    assert ("active", 2, 1, {"project": "demo"}) == (
+        info.state,
+        info.files_count,
+        info.active_processes,
+        info.metadata,
+    )
+    assert ["GET /sessions/ses_1"] * 2 == transport.calls
+
+
+def test_kill() -> None:
+    """One process or all, by client or by session."""
+    client, transport = _client(always(answers.as_json, answers.KILLED))
+    session = client.sessions.attach("ses_1")
+    assert KillResult(1, (1234,)) == session.kill(1234) == client.kill(session_id="ses_1", pid=1234)
+    assert {"sessionId": "ses_1", "pid": 1234} == transport.body()
+    assert KillResult(1, (1234,)) == session.kill_all() == client.kill_all(session_id="ses_1")
+    assert {"sessionId": "ses_1"} == transport.body()
+
+
+def test_a_conflicting_key_is_refused() -> None:
+    """A key used for other arguments is a conflict."""
+    client, _ = _client(always(answers.error, 409, "idempotency_conflict"))
+    with pytest.raises(ConflictError):
+        client.sessions.create(idempotency_key="k")
+
+
+def test_delete_on_close_deletes_what_is_left() -> None:
+    """Sessions that were created and not yet deleted, not those attached to."""
+    ids = iter(["ses_1", "ses_2", "ses_3"])
+
+    def created() -> Response:
+        return answers.as_json({"sessionId": next(ids)})
+
+    client, transport = _client(created, created, created, _deleted, delete_on_close=True)
+    first, _, third = (client.sessions.create() for _ in range(3))
+    client.sessions.attach("ses_9")
+    first.delete()
+    with third:
+        pass
+    client.close()
+    assert ["DELETE /sessions/ses_1", "DELETE /sessions/ses_3", "DELETE /sessions/ses_2"] == transport.calls[
+        3:
+    ]
+    client.close()
+    assert 6 == len(transport.calls)
+
+
+def test_delete_on_close_covers_clients_made_of_it() -> None:
+    """A session made with other options is still this client's to delete."""
+    client, transport = _client(_created, _deleted, delete_on_close=True)
+    with client.with_options(timeout=5) as other:
+        other.sessions.create()
+    assert [_CREATE] == transport.calls
+    client.close()
+    assert [_CREATE, _DELETE] == transport.calls
+
+
+def test_delete_on_close_goes_on_after_a_failure() -> None:
+    """Every session is tried, the transport is closed, and then the first error is raised."""
+    ids = iter(["ses_1", "ses_2", "ses_3"])
+
+    def created() -> Response:
+        return answers.as_json({"sessionId": next(ids)})
+
+    client, transport = _client(
+        created, created, created, lost("read"), _gone, _deleted, delete_on_close=True, max_retries=0
+    )
+    for _ in range(3):
+        client.sessions.create()
+    with pytest.raises(APIConnectionError):
+        client.close()
+    assert 6 == len(transport.calls)
+    assert 1 == transport.closed
+
+
+def test_without_delete_on_close_sessions_stay() -> None:
+    """Closing a client closes connections and nothing else."""
+    client, transport = _client(_created)
+    client.sessions.create()
+    client.close()
+    assert [_CREATE] == transport.calls
+
+
+def test_the_exit_of_a_client_masks_nothing() -> None:
+    """What the block raised is what the caller sees, though closing fails too."""
+    client, _ = _client(_created, lost("read"), delete_on_close=True, max_retries=0)
+    client.sessions.create()
+    with pytest.raises(ZeroDivisionError), client:
+        raise ZeroDivisionError
+
+
+def test_the_exit_of_a_client_says_what_failed() -> None:
+    """Where the block itself did not."""
+    client, _ = _client(_created, lost("read"), delete_on_close=True, max_retries=0)
+    client.sessions.create()
+    with pytest.raises(APIConnectionError), client:
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_deletes_nothing() -> None:
+    """The session, the transport and ``delete_on_close`` are the parent's."""
+    client, transport = _client(_created, _deleted, delete_on_close=True)
+    with client, client.sessions.create() as session:
+        child = os.fork()
+        if not child:
+            session.__exit__(None, None, None)
+            client.close()
+            os._exit(len(transport.calls) + 10 * transport.closed)
+        assert 1 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert [_CREATE, _DELETE] == transport.calls
+
+
+def test_a_session_shows_its_id() -> None:
+    """And nothing secret."""
+    client, _ = _client(_created, api_key="btk_secret")
+    assert f"<Session {_ID}>" == repr(client.sessions.create())
+    assert "btk_secret" not in repr(client)

@@ -1,0 +1,98 @@
+"""The event-stream format, whatever the network does to the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buntime import sse
+
+
+def _events(*chunks: bytes) -> list[tuple[str, str]]:
+    return list(sse.events(chunks))
+
+
+def _split(body: bytes, cuts: Iterable[int]) -> list[bytes]:
+    points = [0, *sorted(cuts), len(body)]
+    return [body[start:end] for start, end in zip(points, points[1:])]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"data: a\n\n", [("", "a")]),
+        (b"data:a\n\n", [("", "a")]),
+        (b"data:  a\n\n", [("", " a")]),
+        (b"event: x\ndata: a\n\n", [("x", "a")]),
+        (b"data: a\nevent:x\n\n", [("x", "a")]),
+        (b"data: a\ndata: b\n\n", [("", "a\nb")]),
+        (b"data\n\n", [("", "")]),
+        (b"data:\ndata:\n\n", [("", "\n")]),
+        (b"event: x\n\ndata: a\n\n", [("", "a")]),
+        (b"data: a\r\rdata: b\r\r", [("", "a"), ("", "b")]),
+        (b"data: a\r\n\r\ndata: b\r\n\r\n", [("", "a"), ("", "b")]),
+        (b"data: a\r\n\ndata: b\n\r\n", [("", "a"), ("", "b")]),
+        (b": keep-alive\n\n:\n\ndata: a\n\n", [("", "a")]),
+        (b"id: 7\nretry: 100\nunknown: x\ndata: a\n\n", [("", "a")]),
+        (b"\xef\xbb\xbfdata: a\n\n", [("", "a")]),
+        (b"data: \xef\xbb\xbfa\n\n", [("", "\ufeffa")]),
+        (b"data: \xff\n\n", [("", "\ufffd")]),
+        (b"data: a\n\ndata: cut\n", [("", "a")]),
+        (b"data: a\n\ndata: cut", [("", "a")]),
+        (b"data: a: b\n\n", [("", "a: b")]),
+        (b"data: a\x0b\x0cb\xc2\x85c\xe2\x80\xa8d\n\n", [("", "a\x0b\x0cb\x85c\u2028d")]),
+        (b"", []),
+        (b"\n\n\n", []),
+        (b"\xef\xbb", []),
+    ],
+)
+def test_what_the_format_says(body: bytes, expected: list[tuple[str, str]]) -> None:
+    """Whole, or one byte at a time."""
+    assert expected == _events(body)
+    assert expected == _events(*(bytes([byte]) for byte in body))
+    assert expected == _events(b"", body, b"")
+
+
+def test_a_character_may_be_split() -> None:
+    """The bytes of one character may come in different chunks."""
+    assert [("", "😀")] == _events(b"data: \xf0\x9f", b"\x98\x80\n\n")
+
+
+def test_a_carriage_return_ends_a_line_at_once() -> None:
+    """An event is not held back to see whether a line feed follows."""
+    read: list[int] = []
+
+    def chunks() -> Iterable[bytes]:
+        for number, chunk in enumerate([b"data: a\r\n\r", b"\ndata: b\r\n\r\n"]):
+            read.append(number)
+            yield chunk
+
+    found = sse.events(chunks())
+    assert ("", "a") == next(found)
+    assert [0] == read
+    assert [("", "b")] == list(found)
+
+
+_line = st.sampled_from(
+    [b"data: a", b"data:b", b"event: x", b": c", b"data", b"id: 1", b"", b"", "data: é😀".encode()]
+)
+_bodies = st.lists(st.tuples(_line, st.sampled_from([b"\n", b"\r", b"\r\n"])), max_size=12).map(
+    lambda lines: b"".join(line + end for line, end in lines)
+)
+
+
+@given(body=_bodies | st.binary(max_size=60) | _bodies.map(lambda b: b"\xef\xbb\xbf" + b), data=st.data())
+def test_chunks_do_not_matter(body: bytes, data: st.DataObject) -> None:
+    """Any split of the bytes gives the same events."""
+    cuts = data.draw(st.lists(st.integers(0, len(body)), max_size=8))
+    assert _events(body) == _events(*_split(body, cuts))
+
+
+@given(texts=st.lists(st.text(st.characters(blacklist_characters="\r\n", blacklist_categories=["Cs"]))))
+def test_every_text_arrives(texts: list[str]) -> None:
+    """What is sent as one line of data is what comes out."""
+    body = "".join(f"data: {text}\n\n" for text in texts).encode()
+    assert [("", text) for text in texts] == _events(body)

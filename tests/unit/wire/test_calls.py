@@ -1,0 +1,121 @@
+"""What each call puts on the wire, as the API sheet writes it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from buntime import ExecuteRequest, ResourceLimits
+from buntime.wire import calls
+
+
+def _body(request: Any) -> Any:
+    return json.loads(request.body)
+
+
+def test_create_session_with_everything() -> None:
+    """Names are the service's, in camelCase, and the key is a header."""
+    request = calls.create_session(3600, {"a": 1}, ResourceLimits(memory=2048, cpu=1.5, timeout=60), "k1")
+    assert ("POST", "/sessions/create") == (request.method, request.path)
+    assert {
+        "ttl": 3600,
+        "metadata": {"a": 1},
+        "resourceLimits": {"memory": 2048, "cpu": 1.5, "timeout": 60},
+    } == _body(request)
+    assert ("Idempotency-Key", "k1") in request.headers
+    assert ("Content-Type", "application/json") in request.headers
+
+
+def test_create_session_with_nothing() -> None:
+    """What was left out is not sent: the service's defaults are the service's."""
+    assert {} == _body(calls.create_session(None, None, None, "k1"))
+
+
+def test_execute_with_everything() -> None:
+    """Every argument has its field; what concerns only the client has none."""
+    request = calls.execute(
+        ExecuteRequest(
+            "console.log(1)",
+            session_id="ses_1",
+            files={"a.ts": "1", "b/c.ts": "2"},
+            env={"A": "b"},
+            timeout=5,
+            working_dir="b",
+            check=True,
+            idempotent=True,
+        )
+    )
+    assert {
+        "sessionId": "ses_1",
+        "code": "console.log(1)",
+        "files": [{"path": "a.ts", "content": "1"}, {"path": "b/c.ts", "content": "2"}],
+        "env": {"A": "b"},
+        "timeout": 5,
+        "workingDir": "b",
+    } == _body(request)
+
+
+def test_execute_streamed() -> None:
+    """A stream is asked for in the body and in the headers."""
+    request = calls.execute(ExecuteRequest(command="ls", session_id="ses_1"), stream=True)
+    assert {"sessionId": "ses_1", "command": "ls", "stream": True} == _body(request)
+    assert ("Accept", "text/event-stream") in request.headers
+
+
+def test_an_empty_program_is_sent() -> None:
+    """An empty file is a program; it is not the same as none."""
+    assert {"sessionId": "ses_1", "code": ""} == _body(calls.execute(ExecuteRequest("", session_id="ses_1")))
+
+
+def test_text_goes_as_utf8() -> None:
+    """No character is escaped that need not be, and none is lost."""
+    request = calls.execute(ExecuteRequest("'é 😀 \u2028'", session_id="ses_1"))
+    assert "'é 😀 \u2028'" == _body(request)["code"]
+    assert "😀".encode() in (request.body or b"")
+
+
+@pytest.mark.parametrize(
+    ("pid", "expected"), [(7, {"sessionId": "ses_1", "pid": 7}), (None, {"sessionId": "ses_1"})]
+)
+def test_kill(pid: int | None, expected: dict[str, Any]) -> None:
+    """Without a pid the field is left out, which means all."""
+    request = calls.kill("ses_1", pid)
+    assert "/execution/kill" == request.path
+    assert expected == _body(request)
+
+
+def test_files() -> None:
+    """Reading and listing are queries, writing is a body."""
+    write = calls.write_file("ses_1", "a.txt", "")
+    assert ("POST", "/files/write") == (write.method, write.path)
+    assert {"sessionId": "ses_1", "path": "a.txt", "content": ""} == _body(write)
+    read = calls.read_file("ses_1", "a b.txt")
+    assert ("GET", "/files/read") == (read.method, read.path)
+    assert (("sessionId", "ses_1"), ("path", "a b.txt")) == read.query
+    listed = calls.list_files("ses_1", "", 100)
+    assert ("GET", "/files/list") == (listed.method, listed.path)
+    assert (("sessionId", "ses_1"), ("limit", "100"), ("offset", "100")) == listed.query
+
+
+@pytest.mark.parametrize(
+    ("session_id", "path"),
+    [("ses_1", "/sessions/ses_1"), ("a/b", "/sessions/a%2Fb"), ("ä?#", "/sessions/%C3%A4%3F%23")],
+)
+def test_an_id_is_one_part_of_the_path(session_id: str, path: str) -> None:
+    """Whatever an id holds, it cannot lead to another route."""
+    assert path == calls.session_info(session_id).path
+    assert ("DELETE", path) == (
+        calls.delete_session(session_id).method,
+        calls.delete_session(session_id).path,
+    )
+
+
+def test_custom() -> None:
+    """A call of the user's own has a body only where one was given."""
+    request = calls.custom("POST", "/webhooks", {"url": "x"}, {"a": 1})
+    assert {"url": "x"} == _body(request)
+    assert (("a", "1"),) == request.query
+    assert calls.custom("GET", "/usage", None, None).body is None
+    assert b"[]" == calls.custom("POST", "/usage", [], None).body

@@ -1,0 +1,164 @@
+"""The events of a stream in every form that is accepted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import buntime
+from buntime import BuntimeError, ExecuteRequest, ExecuteResult, InvalidResponseError, StreamEvent
+from buntime.wire import calls
+from buntime.wire.events import Terminal, decode_event
+from tests.support.answers import RESULT, error_body
+from tests.support.outcomes import outcome
+
+_REQUEST = calls.execute(ExecuteRequest("1", session_id="ses_1"), stream=True)
+
+
+def _decode(name: str, data: object) -> object:
+    return decode_event(_REQUEST, name, data if isinstance(data, str) else json.dumps(data))
+
+
+def _result(name: str, data: object) -> ExecuteResult:
+    item = _decode(name, data)
+    assert isinstance(item, Terminal)
+    return item.result("out", "err")
+
+
+@pytest.mark.parametrize("key", ["text", "data", "chunk", "content", "output"])
+@pytest.mark.parametrize("kind", ["stdout", "stderr"])
+def test_text_has_many_names(key: str, kind: str) -> None:
+    """The kind is the event's name."""
+    assert StreamEvent(kind, "hi\n") == _decode(kind, {key: "hi\n"})
+
+
+@pytest.mark.parametrize("key", ["type", "event", "stream"])
+def test_the_kind_may_be_in_the_data(key: str) -> None:
+    """Where the event has no name, the object says what it is."""
+    assert StreamEvent("stderr", "hi") == _decode("", {key: "stderr", "text": "hi"})
+
+
+@pytest.mark.parametrize("data", ["hi", "42", "null", "[1]", '"quoted"', "{cut", "[" * 100_000, ""])
+def test_what_is_no_object_is_text(data: str) -> None:
+    """A program may print anything, numbers too."""
+    assert StreamEvent("stderr", data) == _decode("stderr", data)
+    assert StreamEvent("stdout", data) == _decode("", data)
+
+
+@pytest.mark.parametrize("data", [{}, {"time": 1}, {"text": 5}, {"type": "heartbeat"}])
+def test_an_object_without_text_says_nothing(data: object) -> None:
+    """What is not known is passed over."""
+    assert _decode("", data) is None
+
+
+def test_an_unknown_kind_is_passed_through() -> None:
+    """A newer service may have more channels."""
+    assert StreamEvent("debug", "hi") == _decode("debug", {"text": "hi"})
+
+
+def test_empty_text_is_text() -> None:
+    """A chunk of nothing is still a chunk."""
+    assert StreamEvent("stdout", "") == _decode("stdout", {"text": ""})
+
+
+@pytest.mark.parametrize("name", ["result", "exit", "complete", "done", "end"])
+@pytest.mark.parametrize("code", ["exitCode", "exit_code", "code"])
+def test_the_end_has_many_names(name: str, code: str) -> None:
+    """And so has the exit code; the output is what was streamed where the end brings none."""
+    for result in (_result(name, {code: 3}), _result("", {"type": name, code: 3})):
+        assert ("out", "err", 3) == (result.stdout, result.stderr, result.exit_code)
+
+
+def test_the_end_may_bring_the_whole_result() -> None:
+    """The same object that the unstreamed call answers."""
+    result = _result("result", RESULT)
+    assert ("Sum: 15\n", "", 0, 45) == (result.stdout, result.stderr, result.exit_code, result.execution_time)
+    assert {} == result.extra
+
+
+@pytest.mark.parametrize("key", ["data", "result"])
+def test_the_end_may_be_enveloped(key: str) -> None:
+    """The result may be inside, as in other answers."""
+    assert "Sum: 15\n" == _result("", {"type": "result", key: RESULT}).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("", "[DONE]"), ("stdout", " [DONE] "), ("done", ""), ("end", "bye")]
+)
+def test_the_end_may_say_nothing(name: str, data: str) -> None:
+    """The exit code is then unknown, and nothing is made up."""
+    result = _result(name, data)
+    assert ("out", "err", None) == (result.stdout, result.stderr, result.exit_code)
+    assert not result.ok
+
+
+def test_an_end_that_makes_no_sense() -> None:
+    """A mistyped exit code is an error like any other mistyped field."""
+    with pytest.raises(InvalidResponseError):
+        _result("exit", {"exitCode": "zero"})
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("session_not_found", "SessionNotFoundError"),
+        ("file_not_found", "SessionFileNotFoundError"),
+        ("execution_timeout", "ExecutionTimeoutError"),
+        ("memory_limit_exceeded", "ResourceLimitError"),
+        ("disk_full", "ResourceLimitError"),
+        ("rate_limit_exceeded", "RateLimitError"),
+        ("unauthorized", "AuthenticationError"),
+        ("invalid_request", "InvalidRequestError"),
+        ("idempotency_conflict", "ConflictError"),
+        ("something_new", "APIStatusError"),
+    ],
+)
+def test_an_error_event_is_its_codes_error(code: str, kind: str) -> None:
+    """It has no status, and what it belongs to may have run."""
+    for name, data in (
+        ("error", error_body(code, "m")),
+        ("", {"type": "error", "code": code, "message": "m"}),
+    ):
+        with pytest.raises(BuntimeError, match="m") as caught:
+            _decode(name, data)
+        assert getattr(buntime, kind) is type(caught.value)
+        assert code == caught.value.code
+        assert caught.value.status is None
+        assert caught.value.maybe_executed
+
+
+@pytest.mark.parametrize("data", ["it broke", "", "[1]", '{"error": "it broke"}'])
+def test_an_error_event_of_any_shape(data: str) -> None:
+    """It is an error whatever it holds."""
+    with pytest.raises(buntime.APIStatusError):
+        _decode("error", data)
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "event", "text", "data", "exitCode", "code", "stdout", "error", "x"]),
+            inner | st.sampled_from(["result", "error", "stdout"]),
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    name=st.sampled_from(["", "stdout", "result", "error", "done", "ping"]),
+    data=st.text() | _json.map(json.dumps),
+)
+def test_no_event_surprises(name: str, data: str) -> None:
+    """Any event is output, an end, nothing, or a BuntimeError."""
+    item = outcome(lambda: _decode(name, data))
+    if isinstance(item, Terminal):
+        end = item
+        item = outcome(lambda: end.result("", ""))
+    assert item is None or isinstance(item, (StreamEvent, ExecuteResult, str))
