@@ -99,6 +99,10 @@ def headers(given: Optional[Mapping[str, str]], key: Secret | None) -> Pairs:
         pairs = _checks.header_pairs(given)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(str(error)) from None
+    if any(name.lower() == "idempotency-key" for name, _ in pairs):
+        raise ConfigurationError(
+            "an Idempotency-Key belongs to one call; pass idempotency_key= to sessions.create"
+        )
     if key is None or any(name.lower() == "authorization" for name, _ in pairs):
         return pairs
     return (("Authorization", Secret("Bearer " + key)), *pairs)

@@ -61,8 +61,7 @@ function members() {
     const line = readProc(name, "stat");
     if (!line) continue;
     const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
-    const memory = Number(fields[21]) * libc.getpagesize();
-    all.set(Number(name), { pid: +name, state: fields[0], parent: +fields[1], group: +fields[2], memory });
+    all.set(Number(name), { pid: +name, state: fields[0], parent: +fields[1], group: +fields[2] });
   }
   const descends = (member) => {
     while (member && member.parent !== process.pid) member = all.get(member.parent);
@@ -75,6 +74,19 @@ function members() {
 function tagOf(member) {
   const found = /^Max resident set +(\d+)/m.exec(readProc(member.pid, "limits"));
   return found ? Number(BigInt(found[1]) / 1024n) : 0;
+}
+
+// What processes use together, in bytes: what each has of its own, and once what they may share.
+function memoryOf(several) {
+  let own = 0;
+  let shared = 0;
+  for (const { pid } of several) {
+    const [, resident, common] = readProc(pid, "statm").split(" ").map(Number);
+    if (!resident) continue;
+    own += resident - common;
+    shared = Math.max(shared, common);
+  }
+  return (own + shared) * libc.getpagesize();
 }
 
 function kill(target) {
@@ -109,4 +121,4 @@ function killOne(pid) {
   return [pid];
 }
 
-module.exports = { adopt, kill, killOne, members, reap, sweep, tagOf };
+module.exports = { adopt, kill, killOne, members, memoryOf, reap, sweep, tagOf };

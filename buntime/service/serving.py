@@ -22,6 +22,9 @@ from buntime.service.script_files import ScriptFileError, read_scripts
 from buntime.service.wsgi import application
 
 
+_MAX_PORT = 65535
+
+
 class ServeError(Exception):
     """The server cannot be started as asked."""
 
@@ -55,12 +58,7 @@ def serve(
     ``ready`` is called with the base URL when connections are accepted. Further signals do not disturb the
     clean-up. Raises :class:`ServeError`.
     """
-    if not api_key and not is_loopback(host):
-        raise ServeError(
-            f"{host} can be reached from other machines; give an --api-key, or serve on 127.0.0.1"
-        )
-    if threads < 1:
-        raise ServeError(f"--threads is {threads}; it must be at least 1")
+    _check(host, port, api_key, threads)
     create_server = _waitress()
     with ExitStack() as stack:
         signals = stack.enter_context(_Signals())
@@ -73,6 +71,17 @@ def serve(
             signals.wake = server.pull_trigger
             ready(_url(listener))
             _run(server, sockets, signals)
+
+
+def _check(host: str, port: int, api_key: str | None, threads: int) -> None:
+    if not api_key and not is_loopback(host):
+        raise ServeError(
+            f"{host} can be reached from other machines; give an --api-key, or serve on 127.0.0.1"
+        )
+    if not 0 <= port <= _MAX_PORT:
+        raise ServeError(f"--port is {port}; it must be from 0 to {_MAX_PORT}")
+    if threads < 1:
+        raise ServeError(f"--threads is {threads}; it must be at least 1")
 
 
 def _waitress() -> Callable[..., Any]:
@@ -116,7 +125,7 @@ def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except (OSError, ValueError, OverflowError) as error:
+    except (OSError, ValueError) as error:
         raise ServeError(f"cannot listen on {host}, port {port}: {error}") from error
 
 

@@ -135,9 +135,10 @@ function input(code) {
 }
 
 function launch(run) {
-  const stdin = input(run.code);
   const cwd = run.cwd ? `${config.workspace}/${run.cwd}` : config.workspace;
+  if (!fs.statSync(cwd).isDirectory()) throw new Error(`${cwd} is not a directory`);
   const options = { cwd, env: { ...config.env, PWD: cwd, ...run.env }, detached: true };
+  const stdin = input(run.code);
   try {
     (config.direct ? launchDirectly : launchOrphan)(run, stdin, options);
   } finally {
@@ -181,7 +182,8 @@ function ended(pid, exit, cpu, memory) {
   running.delete(pid);
   clearTimeout(run.timer);
   if (!config.direct && memory > config.memory) run.over ??= "memory";
-  run.end({ id: run.id, exit, wall: performance.now() - run.started, cpu, memory, over: run.over });
+  const wall = performance.now() - run.started;
+  run.end({ id: run.id, exit, wall, cpu, memory: Math.max(memory, run.used ?? 0), over: run.over });
 }
 
 async function report(run) {
@@ -261,17 +263,23 @@ function watchMemory(headroom) {
 
 function checkMemory() {
   watching = null;
-  const used = new Map();
+  const byTag = new Map();
   for (const member of processes.members()) {
     const tag = processes.tagOf(member);
-    used.set(tag, (used.get(tag) ?? 0) + member.memory);
+    byTag.set(tag, [...(byTag.get(tag) ?? []), member]);
   }
-  for (const [tag, bytes] of used) {
-    if (bytes <= config.memory) continue;
-    for (const run of running.values()) if (run.tag === tag) run.over ??= "memory";
-    processes.sweep((member) => processes.tagOf(member) === tag);
+  let most = 0;
+  for (const [tag, several] of byTag) {
+    const used = processes.memoryOf(several);
+    most = Math.max(most, used);
+    if (used > config.memory) endForMemory(tag, used);
   }
-  if (used.size) watchMemory(config.memory - Math.max(...used.values()));
+  if (byTag.size) watchMemory(config.memory - most);
+}
+
+function endForMemory(tag, used) {
+  for (const run of running.values()) if (run.tag === tag) Object.assign(run, { over: run.over ?? "memory", used });
+  processes.sweep((member) => processes.tagOf(member) === tag);
 }
 
 listen();

@@ -188,3 +188,9 @@ def test_a_transport_argument_wins_over_the_environment(monkeypatch: pytest.Monk
     transport = HTTPTransport("http://127.0.0.1:9")
     with Buntime(transport=transport) as client:
         assert repr(transport) in repr(client)
+
+
+def test_an_idempotency_key_is_no_header_of_every_call() -> None:
+    """One key for all calls would make every session the first one."""
+    with pytest.raises(ConfigurationError, match="idempotency_key="):
+        Buntime(headers={"idempotency-KEY": "k"}, transport=_transport())

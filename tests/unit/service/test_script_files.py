@@ -144,7 +144,7 @@ def test_results_are_used_up_in_turn(scripted: Callable[..., _Scripted]) -> None
         ("{", "it must be JSON"),
         (b"\xff", "it must be JSON: 'utf-8' codec"),
         ("{}", "it must be a JSON list of scripts"),
-        ('[{"code": "x", "execution_time": NaN}]', "NaN is no JSON number"),
+        ('[{"code": "x", "execution_time": NaN}]', "it must be JSON: NaN is no JSON number"),
     ],
 )
 def test_a_file_that_is_no_list_is_refused(write: Write, text: str | bytes, message: str) -> None:
