@@ -1,0 +1,199 @@
+"""What is public is documented, and what the documentation says is so."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+import buntime
+import buntime.transport
+from buntime.files import Files, SessionFiles
+from buntime.sessions import Sessions
+from tests.docs.markdown import CHANGELOG, DOCS, PAGES, README, ROOT, anchors, blocks, links
+
+REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
+PUBLIC = [
+    *(f"buntime.{name}" for name in buntime.__all__),
+    *(f"buntime.transport.{name}" for name in buntime.transport.__all__),
+]
+WITH_METHODS: list[tuple[str, type]] = [
+    ("buntime.Buntime", buntime.Buntime),
+    ("buntime.ExecuteStream", buntime.ExecuteStream),
+    ("buntime.Session", buntime.Session),
+    ("buntime.files.Files", Files),
+    ("buntime.files.SessionFiles", SessionFiles),
+    ("buntime.sessions.Sessions", Sessions),
+]
+VALUES = [
+    value
+    for name in buntime.__all__
+    if isinstance(value := getattr(buntime, name), type) and attrs.has(value)
+]
+ERRORS = [
+    value
+    for name in buntime.__all__
+    if isinstance(value := getattr(buntime, name), type) and issubclass(value, buntime.BuntimeError)
+]
+PACKAGE = sorted((ROOT / "buntime").rglob("*.py"))
+
+
+def _entry(name: str) -> str:
+    """Return the reference's entry of a name, directive and options, or "" where there is none."""
+    pattern = rf"^\.\. (?:autoclass|autofunction|py:data):: {re.escape(name)}$(?:\n(?: .*)?$)*"
+    found = re.search(pattern, REFERENCE, re.MULTILINE)
+    return found.group() if found else ""
+
+
+def _members(entry: str) -> set[str]:
+    listed = re.search(r":members: (.+)", entry)
+    described = re.findall(r"\.\. py:\w+:: (\w+)", entry)
+    return {*(re.split(r",\s*", listed[1]) if listed else ()), *described}
+
+
+def _public_members(cls: type) -> set[str]:
+    """Return public attributes of a class, those that its instances are given included."""
+    own: set[str] = set()
+    for parent in cls.__mro__:
+        if parent.__module__.startswith("buntime"):
+            own.update(vars(parent))
+            own.update(_assigned_to_self(parent))
+    fields = {field.name for field in attrs.fields(cls)} if attrs.has(cls) else set()
+    return {name for name in own - fields if not name.startswith("_")}
+
+
+def _assigned_to_self(cls: type) -> set[str]:
+    tree = ast.parse(inspect.getsource(cls))
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_has_an_entry_in_the_reference(name: str) -> None:
+    """The reference page has an entry for each name that can be imported."""
+    assert _entry(name), f"docs/reference.md has no entry for {name}"
+
+
+@pytest.mark.parametrize(("name", "cls"), WITH_METHODS, ids=[name for name, _ in WITH_METHODS])
+def test_every_method_is_in_the_reference(name: str, cls: type) -> None:
+    """The reference lists every public method and attribute of a class, and none that does not exist."""
+    assert _public_members(cls) == _members(_entry(name))
+
+
+@pytest.mark.parametrize("cls", [Files, SessionFiles, Sessions], ids=lambda cls: cls.__name__)
+def test_what_only_a_client_makes_is_explained_too(cls: type) -> None:
+    """A class that is reached through a client, not imported, has a docstring on each method."""
+    assert [] == [name for name in _public_members(cls) if not inspect.getdoc(getattr(cls, name))]
+
+
+@pytest.mark.parametrize("cls", VALUES, ids=lambda cls: cls.__name__)
+def test_every_field_is_explained(cls: type[Any]) -> None:
+    """Some page of the guide that names a value has all of its fields, and the reference its methods."""
+    fields = {field.name for field in attrs.fields(cls)} - {"extra"}
+    guides = [page.read_text(encoding="utf-8") for page in DOCS.glob("*.md") if page.name != "reference.md"]
+    missing = [
+        {field for field in fields if not re.search(rf"`[^`\n]*\b{field}\b[^`\n]*`", text)}
+        for text in guides
+        if re.search(rf"\b{cls.__name__}\b", text)
+    ]
+    assert set() == min(missing, key=len, default=fields)
+    assert _public_members(cls) <= _members(_entry(f"buntime.{cls.__name__}"))
+
+
+@pytest.mark.parametrize("cls", ERRORS, ids=lambda cls: cls.__name__)
+def test_every_error_is_explained(cls: type[buntime.BuntimeError]) -> None:
+    """The page on errors has each class, and its attributes."""
+    page = (DOCS / "errors.md").read_text(encoding="utf-8")
+    own = {name for name in _assigned_to_self(cls) if not name.startswith("_")} - {"errno", "strerror"}
+    names = {cls.__name__, *own}
+    assert set() == {name for name in names if not re.search(rf"\b{name}\b", page)}
+
+
+def test_the_reference_names_nothing_else() -> None:
+    """Every entry of the reference is public, so that a name that has gone is taken out."""
+    entries = set(re.findall(r"^\.\. (?:autoclass|autofunction|py:data):: (\S+)$", REFERENCE, re.MULTILINE))
+    assert {*PUBLIC, *(name for name, _ in WITH_METHODS)} == entries
+
+
+def _variables_of_the_package() -> set[str]:
+    read = re.compile(r"environ(?:\.get\(|\[)\s*\"(BUNTIME_\w+)\"")
+    return {name for file in PACKAGE for name in read.findall(file.read_text(encoding="utf-8"))}
+
+
+def test_every_environment_variable_is_explained() -> None:
+    """The table of variables has those that the package reads, and no other."""
+    page = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(BUNTIME_\w+)` \|", page, re.MULTILINE))
+    assert _variables_of_the_package() == documented
+
+
+def test_every_setting_of_the_client_is_explained() -> None:
+    """The table of settings has the arguments of the client, in their order."""
+    page = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    table = page.partition("argument of `Buntime`")[2].partition("\n\n")[0]
+    arguments = list(inspect.signature(buntime.Buntime).parameters)
+    assert arguments == re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+
+
+def test_every_option_of_the_command_line_is_explained() -> None:
+    """The pages on the command line and on serving have every option of the program."""
+    page = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("command-line.md", "serving.md"))
+    source = (ROOT / "buntime" / "cli.py").read_text(encoding="utf-8")
+    options = set(re.findall(r"\"(--[a-z-]+)\"", source))
+    assert options
+    assert set() == {option for option in options if f"`{option}" not in page}
+
+
+@pytest.mark.parametrize("page", [*PAGES, CHANGELOG], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each link inside the project leads to a file, and to a heading where it names one."""
+    broken = []
+    for target in links(page):
+        name, _, anchor = target.partition("#")
+        linked = page.parent / name if name else page
+        if not linked.exists() or (anchor and anchor not in anchors(linked)):
+            broken.append(target)
+    assert [] == broken
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    """The index leads to every page, in its list and in its table of contents."""
+    index = DOCS / "index.md"
+    pages = {page.stem for page in DOCS.glob("*.md")} - {"index"}
+    contents = next(block.body for block in blocks(index) if block.kind == "{toctree}")
+    assert pages == set(contents.split()) - {":hidden:"}
+    assert pages == {Path(target).stem for target in links(index)}
+
+
+def test_changelog_has_this_version() -> None:
+    """The newest version in the changelog is the package's."""
+    newest = re.search(r"^## \[(.+?)\]", CHANGELOG.read_text(encoding="utf-8"), re.MULTILINE)
+    assert newest is not None
+    assert buntime.__version__ == newest[1]
+
+
+def test_changelog_has_one_sentence_a_line() -> None:
+    """An entry of the changelog is one line, and ends as a sentence does."""
+    text = CHANGELOG.read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert [] == [line for line in lines if not line.endswith(".") or ". " in line.replace("e. g. ", "")]
+
+
+def test_set_up_is_two_lines_in_one_place() -> None:
+    """The lines that set the project up stand in the README, where the checks take them from."""
+    section = README.read_text(encoding="utf-8").partition("\n## Set up\n")[2].partition("\n## ")[0]
+    lines = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[0].splitlines()
+    assert 2 == len(lines)
+    elsewhere = [*DOCS.rglob("*.md"), ROOT / ".ci" / "run"]
+    assert [] == [file for file in elsewhere if any(line in file.read_text("utf-8") for line in lines)]
