@@ -95,8 +95,8 @@ def breaches_of(answer: Mapping[str, Any], headers: Mapping[str, str], body: byt
     media = answer["content"].get(media_type)
     if media is None:
         return [*wrong, f"the Content-Type {media_type} is not documented"]
-    if "x-events" in media:
-        return [*wrong, *_wrong_events(media["x-events"], body.decode())]
+    if media_type == "text/event-stream":
+        return [*wrong, *_wrong_events(resolved(media["schema"]), body.decode())]
     value = json.loads(body)
     wrong += complaints(media["schema"], value)
     code = value["error"]["code"] if "error" in value else None
@@ -117,10 +117,16 @@ def _wrong_headers(answer: Mapping[str, Any], headers: Mapping[str, str]) -> Ite
             yield name, "is not documented"
 
 
-def _wrong_events(kinds: Mapping[str, Any], text: str) -> list[str]:
+def _wrong_events(wanted: Mapping[str, Any], text: str) -> list[str]:
+    contents = {
+        kind: one["properties"]["data"]["contentSchema"]
+        for one in wanted["oneOf"]
+        for kind in one["properties"]["event"]["enum"]
+    }
     wrong = []
     for kind, data in events(text):
-        wrong += complaints(kinds[kind], data) if kind in kinds else [f"the event {kind} is not documented"]
+        wrong += complaints(wanted, {"event": kind, "data": json.dumps(data)})
+        wrong += complaints(contents[kind], data) if kind in contents else ()
     return wrong
 
 
