@@ -12,6 +12,7 @@ import attrs
 from buntime.service.executors import Executor
 from buntime.service.idempotency import Idempotency
 from buntime.service.limits import Plan
+from buntime.service.paths import WORKSPACE
 from buntime.service.refusals import Refusal, file_not_found, invalid, session_not_found
 from buntime.service.state import Session, Sessions
 from buntime.service.validation import Fields, json_object
@@ -90,7 +91,7 @@ def _refusal_of(error: Exception, plan: Plan, path: str, field: str) -> Refusal 
         return Refusal(507, "disk_full", f"The service's disk is full: {error}", {"path": path})
     about = getattr(error, "filename", None) or path
     if isinstance(error, IsADirectoryError):
-        return invalid(field, f"{about} is a directory", path=about)
+        return invalid(field, f"{about or WORKSPACE} is a directory", path=about)
     if isinstance(error, NotADirectoryError):
         return invalid(field, f"{about}: what would have to be a directory is a file", path=about)
     return file_not_found(about) if isinstance(error, FileNotFoundError) else None

@@ -131,7 +131,7 @@ class Channel:
             try:
                 message = json.loads(line)
                 inbox = self._inboxes.get(int(message["id"]))
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 self.fail("it sent what is no message")
                 return
             if inbox is not None:
@@ -168,7 +168,7 @@ class Channel:
         try:
             self._process.wait(_PATIENCE_AT_THE_END)
         except subprocess.TimeoutExpired:
-            self._kill()
+            self._process.kill()
             self._process.wait()
         with self._turn:
             self._lost = self._lost or "it was closed"
@@ -187,9 +187,10 @@ class Channel:
             self._writing.release()
 
     def _kill(self) -> None:
-        if self._process.poll() is None:
-            if self._launched.scratch is None:
-                end_children(self._process.pid)
+        if self._process.poll() is not None:
+            return
+        # Bubblewrap ends when its child is gone, and all of the sandbox with it; so it is not killed itself.
+        if self._launched.scratch is not None or not end_children(self._process.pid):
             self._process.kill()
 
 

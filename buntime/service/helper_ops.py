@@ -26,11 +26,19 @@ def answer(code: str, workspace: Workspace) -> str:
 
     Refuses with 501 ``unknown_helper`` an operation that is not known here.
     """
-    arguments = json.loads(code.partition("\n")[0][len(_MARK) :])
-    operation = _OPERATIONS.get(arguments.get("op"))
+    arguments = _arguments(code)
+    operation = _OPERATIONS.get(str(arguments.get("op")))
     if operation is None:
         raise Refusal(501, "unknown_helper", f"This model has no helper {arguments.get('op')!r}")
     return json.dumps(operation(workspace, arguments)) + "\n"
+
+
+def _arguments(code: str) -> dict[str, Any]:
+    try:
+        found = json.loads(code.partition("\n")[0][len(_MARK) :])
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _read(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:

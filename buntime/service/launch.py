@@ -18,7 +18,7 @@ import attrs
 
 from buntime.service.executors import Limits
 from buntime.service.sandbox import BUN_INSIDE, SCRATCH_INSIDE, WORKSPACE_INSIDE, Sandbox
-from buntime.service.strays import end_tagged
+from buntime.service.strays import FIRST_TAG, end_tagged
 
 _SCRIPTS = ("supervisor.js", "processes.js")
 _SCRIPTS_INSIDE = "/run/buntime"
@@ -26,7 +26,6 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCALE = {"LANG": "C.UTF-8"}
 
 _TAGS = 2**24
-_FIRST_TAG = 2**40
 _THREADS = 1024
 
 
@@ -51,7 +50,7 @@ class Launched:
 
 def _greeting(limits: Limits, lifetime: float, **others: Any) -> dict[str, Any]:
     """What both kinds of session tell their supervisor; ``ulimit -f`` counts blocks of 512 bytes."""
-    tag = _FIRST_TAG + (secrets.randbelow(2**27) + 1) * _TAGS
+    tag = FIRST_TAG + (secrets.randbelow(2**27) + 1) * _TAGS
     return {
         "op": "start",
         "memory": limits.memory << 20,

@@ -129,7 +129,8 @@ class Sandbox:
 
     ``strict`` is whether it can forbid further user namespaces and bound temporary file systems
     (bubblewrap 0.8). ``network=True`` gives the sandbox the host's network, its loopback and its
-    abstract sockets included.
+    abstract sockets included. What remains visible is where on the host the workspace and Bun are: the
+    kernel names the origin of each mount in ``/proc/self/mountinfo``.
     """
 
     bwrap: str

