@@ -41,7 +41,7 @@ def schema(name: str) -> dict[str, Any]:
     return found
 
 
-def complaints(wanted: Mapping[str, Any], value: object) -> list[str]:
+def complaints(wanted: Mapping[str, Any], value: Any) -> list[str]:
     """Return what is wrong with a value by a schema of the document, in words."""
     whole = {"components": DOCUMENT["components"], "allOf": [wanted]}
     validator = jsonschema.Draft202012Validator(whole, format_checker=_FORMATS)

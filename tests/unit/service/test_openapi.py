@@ -152,26 +152,25 @@ def test_what_belongs_to_no_operation_is_answered_as_documented(call: str, statu
 
 
 def test_error_codes_are_those_of_the_source() -> None:
-    """Every code in the service's source is documented, and the other way round."""
+    """Every status and code in the service's source is documented, and the other way round."""
     documented = {
-        code
-        for answer in RESPONSES.values()
-        if "x-not-emitted" not in answer
+        (status, code)
+        for operation in OPERATIONS.values()
+        for status, answer in operation.emitted.items()
         for code in answer.get("x-codes", ())
     }
-    assert documented == {code for file in SOURCES for code in _codes(file)}
+    elsewhere = {(404, "route_not_found"), (405, "method_not_allowed")}
+    assert documented | elsewhere == {refusal for file in SOURCES for refusal in _refusals(file)}
 
 
-def _codes(file: Path) -> Iterator[str]:
-    """Yield the codes that a source file gives to refusals, and to what becomes one."""
-    positions = {"Refusal": 1, "ResourceExceeded": 0}
+def _refusals(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield the status and code of each refusal in a source file, and of what becomes one."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in positions:
-            code = node.args[positions[node.func.id]]
-            if isinstance(code, ast.Constant):
-                yield str(code.value)
-            else:
-                assert "error.code" == ast.unparse(code), f"{file.name}: {ast.unparse(node)}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id == "ResourceExceeded":
+                yield 507, ast.literal_eval(node.args[0])
+            elif node.func.id == "Refusal" and "error.code" != ast.unparse(node.args[1]):
+                yield ast.literal_eval(node.args[0]), ast.literal_eval(node.args[1])
 
 
 def test_limits_of_plans_are_the_services() -> None:

@@ -1,0 +1,137 @@
+"""Requests that schemathesis makes up from docs/openapi.json, to a running ``buntime serve``."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import HealthCheck, settings
+
+from buntime.transport.base import Headers
+from tests.support.openapi import DOCUMENT, OPERATIONS, breaches_of
+from tests.support.serving import buntime_serve
+
+if sys.version_info < (3, 11):
+    pytest.skip("schemathesis needs Python 3.11", allow_module_level=True)
+
+import schemathesis
+import schemathesis.checks
+
+_KEY = "btk_of_schemathesis"
+_AUTHORIZED = {"Authorization": f"Bearer {_KEY}"}
+_SCRIPTS = [
+    {
+        "code_pattern": "",
+        "chunks": [["stdout", "é\n"], ["stderr", "done\n"]],
+        "files": {"scripted/result.txt": "15"},
+    },
+    {"command_pattern": "", "stdout": "done\n", "exit_code": 1},
+]
+_BOUNDED = settings(
+    max_examples=25,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+# What a schema cannot say: that a path stays in the workspace and is no directory, that 300.0 is no integer.
+_EXCLUDED = [schemathesis.checks.positive_data_acceptance]
+
+schema = schemathesis.openapi.from_dict(
+    copy.deepcopy(DOCUMENT),
+    config=schemathesis.Config.from_dict(
+        {
+            # Every call is given the server's own address; nobody answers here.
+            "base-url": "http://127.0.0.1:1",
+            "generation": {"deterministic": True, "with-security-parameters": False},
+        }
+    ),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a server with scripted executions and all limits of a plan but the number of requests."""
+    script = tmp_path_factory.mktemp("scripts") / "scripts.json"
+    script.write_text(json.dumps(_SCRIPTS), encoding="utf-8")
+    with buntime_serve(
+        *("--api-key", _KEY, "--plan", "enterprise", "--executor", "scripted", "--script", str(script))
+    ) as server:
+        yield server.url
+
+
+def _new_session(url: str) -> str:
+    with requests.post(f"{url}/sessions/create", headers=_AUTHORIZED, timeout=60) as answer:
+        return str(answer.json()["sessionId"])
+
+
+@pytest.fixture(scope="module")
+def session_id(url: str) -> str:
+    """Create the session that requests are about."""
+    return _new_session(url)
+
+
+@pytest.fixture(scope="module")
+def succeeded() -> Iterator[dict[str, bool]]:
+    """Note whether an operation ever succeeded; each that was called must have."""
+    found: dict[str, bool] = {}
+    yield found
+    assert [] == [operation for operation, success in found.items() if not success]
+
+
+def _name_existing(case: Any, session_id: str) -> None:
+    """Make a request that names some session name ours, so that it comes further than 404."""
+    for place in (case.path_parameters, case.query, case.body):
+        named = place.get("sessionId") if isinstance(place, dict) else None
+        if isinstance(named, str) and re.fullmatch("ses_[A-Za-z0-9]+", named):
+            place["sessionId"] = session_id
+
+
+def _breaches(case: Any, response: Any) -> list[str]:
+    """Return what schemathesis does not look at: the error's code, and answers that are not the model's."""
+    headers = Headers((name.title(), value) for name, (value, *_) in response.headers.items())
+    operation = OPERATIONS.get(f"{case.method} {case.path}")
+    if operation is None:
+        return breaches_of(DOCUMENT["components"]["responses"]["MethodNotAllowed"], headers, response.content)
+    return operation.breaches(response.status_code, headers, response.content)
+
+
+@schema.parametrize()
+@_BOUNDED
+def test_every_operation_answers_as_documented(
+    case: Any, url: str, session_id: str, succeeded: dict[str, bool]
+) -> None:
+    """Whatever it is asked, well-formed or not: no 5xx, no unknown status or code, no breach of a schema."""
+    _name_existing(case, _new_session(url) if case.method == "DELETE" else session_id)
+    response = case.call_and_validate(base_url=url, headers=_AUTHORIZED, excluded_checks=_EXCLUDED)
+
+    assert response.status_code < 500
+    assert [] == _breaches(case, response)
+    name = f"{case.method} {case.path}"
+    if name in OPERATIONS:
+        succeeded[name] = succeeded.get(name, False) or response.status_code == 200
+
+
+def test_sequences_of_calls_answer_as_documented(url: str) -> None:
+    """Along the document's links: what one call made the next ones use, and after a delete it is gone."""
+    succeeded = set()
+
+    class Sequences(schema.as_state_machine()):  # type: ignore[misc] # the class is made at run time
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            return {"base_url": url, "headers": _AUTHORIZED}
+
+        def validate_response(self, response: Any, case: Any, *_: Any, **call: Any) -> None:
+            case.validate_response(response, excluded_checks=_EXCLUDED, transport_kwargs=call)
+            assert response.status_code < 500
+            assert [] == _breaches(case, response)
+            if response.status_code == 200:
+                succeeded.add(case.operation.definition.raw["operationId"])
+
+    Sequences.run(settings=settings(_BOUNDED, stateful_step_count=12))
+    assert {"createSession", "getSession", "execute", "deleteSession"} <= succeeded

@@ -1,0 +1,325 @@
+"""``buntime serve`` as a process: any client can use it, and a signal ends it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, Optional
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.bun import every_pid, read_proc
+from tests.support.openapi import events
+from tests.support.serving import buntime_serve
+
+_PATIENCE = 60
+_KEY = "btk_of_the_serve_tests"
+_JSON = {"Content-Type": "application/json"}
+_SCRIPTS = [{"code": "console.log(1 + 1)", "chunks": [["stdout", "2\n"], ["stderr", "é\n"]]}]
+_WAITS = """
+console.log("first");
+while (!(await Bun.file("/workspace/go").exists())) await Bun.sleep(5);
+console.log("second");
+"""
+_RUNS_FOR_EVER = 'console.log("first"); await new Promise(() => setInterval(() => {}, 1000));'
+
+Answer = tuple[int, http.client.HTTPMessage, Any]
+
+
+def _connect(url: str) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(urlsplit(url).netloc, timeout=_PATIENCE)
+
+
+def _ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: Optional[dict[str, Any]] = None,
+    headers: Optional[dict[str, str]] = None,
+) -> Answer:
+    """Make one call as a client in any language would; return status, headers and the body, decoded."""
+    content = None if body is None else json.dumps(body).encode()
+    connection.request(method, path, content, {**(_JSON if body is not None else {}), **(headers or {})})
+    answer = connection.getresponse()
+    text = answer.read()
+    return answer.status, answer.headers, json.loads(text) if text else None
+
+
+def _create(url: str) -> str:
+    with closing(_connect(url)) as connection:
+        return str(_ask(connection, "POST", "/sessions/create")[2]["sessionId"])
+
+
+class _Stream:
+    """A streamed execution, as bytes on a socket."""
+
+    def __init__(self, url: str, session_id: str, code: str, **fields: Any) -> None:
+        self._connection = _connect(url)
+        body = {"sessionId": session_id, "code": code, "stream": True, **fields}
+        self._connection.request("POST", "/execute", json.dumps(body), _JSON)
+        self.answer = self._connection.getresponse()
+
+    def event(self) -> tuple[str, Any]:
+        """Return the next event, waiting for it and for no more."""
+        lines = []
+        while (line := self.answer.readline().decode()) not in {"\n", ""}:
+            lines.append(line)
+        (found,) = events("".join(lines))
+        return found
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.answer.close()
+        self._connection.close()
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a script file."""
+    path = tmp_path_factory.mktemp("scripts") / "scripts.json"
+    path.write_text(json.dumps(_SCRIPTS), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scripted_url(script: Path) -> Iterator[str]:
+    """Run a server with scripted executions on few threads."""
+    with buntime_serve("--executor", "scripted", "--script", str(script), "--threads", "2") as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bun_url() -> Iterator[str]:
+    """Run a server with a real Bun, and threads as by default."""
+    with buntime_serve() as server:
+        yield server.url
+
+
+@pytest.fixture
+def connection(scripted_url: str) -> Iterator[http.client.HTTPConnection]:
+    """Connect to the scripted server."""
+    with closing(_connect(scripted_url)) as made:
+        yield made
+
+
+def test_any_client_can_use_it(connection: http.client.HTTPConnection) -> None:
+    """A session from its creation to its end, over one connection, without a line of ours on this side."""
+    status, headers, created = _ask(connection, "POST", "/sessions/create", {"metadata": {"name": "é"}})
+    assert (200, "application/json") == (status, headers["Content-Type"])
+    kept = connection.sock
+    named = {"sessionId": created["sessionId"]}
+
+    written = _ask(connection, "POST", "/files/write", {**named, "path": "a b/é.txt", "content": "é"})
+    assert (200, {"path": "a b/é.txt", "size": 2}) == (written[0], written[2])
+    query = f"sessionId={created['sessionId']}&path=a%20b"
+    listed = _ask(connection, "GET", f"/files/list?{query}")
+    assert ["a b/é.txt"] == [file["path"] for file in listed[2]["files"]]
+    read = _ask(connection, "GET", f"/files/read?{query}%2F%C3%A9.txt")
+    assert "é" == read[2]["content"]
+    executed = _ask(connection, "POST", "/execute", {**named, "code": "console.log(1 + 1)"})
+    assert ("2\n", "é\n", 0) == tuple(executed[2][name] for name in ("stdout", "stderr", "exitCode"))
+    info = _ask(connection, "GET", f"/sessions/{created['sessionId']}")
+    assert (1, {"name": "é"}) == (info[2]["filesCount"], info[2]["metadata"])
+    assert {"killed": 0, "pids": []} == _ask(connection, "POST", "/execution/kill", named)[2]
+    deleted = _ask(connection, "DELETE", f"/sessions/{created['sessionId']}")
+    assert {"deleted": True, **named} == deleted[2]
+    assert 404 == _ask(connection, "GET", f"/sessions/{created['sessionId']}")[0]
+    assert kept is connection.sock
+
+
+def test_a_stream_ends_its_connection(scripted_url: str) -> None:
+    """Its events, and then nothing; it says beforehand that nothing will follow."""
+    with closing(_Stream(scripted_url, _create(scripted_url), "console.log(1 + 1)")) as stream:
+        assert ("text/event-stream", "no-store", "close") == tuple(
+            stream.answer.headers[name] for name in ("Content-Type", "Cache-Control", "Connection")
+        )
+        assert ("stdout", {"text": "2\n"}) == stream.event()
+        assert ("stderr", {"text": "é\n"}) == stream.event()
+        assert "result" == stream.event()[0]
+        assert b"" == stream.answer.read()
+
+
+def test_head_leaves_the_connection_usable(connection: http.client.HTTPConnection) -> None:
+    """Its answer has no body that the next answer would begin with."""
+    connection.request("HEAD", "/execute")
+    answer = connection.getresponse()
+    answer.read()
+    kept = connection.sock
+    assert (405, "POST") == (answer.status, answer.headers["Allow"])
+    assert 404 == _ask(connection, "GET", "/sessions/ses_none")[0]
+    assert kept is connection.sock
+
+
+def test_an_oversized_body_is_refused(connection: http.client.HTTPConnection) -> None:
+    """In the API's own words."""
+    connection.request("POST", "/execute", bytes(100 * 2**20 + 1), _JSON)
+    answer = connection.getresponse()
+    assert (413, "request_too_large") == (answer.status, json.loads(answer.read())["error"]["code"])
+
+
+def test_connections_that_are_kept_open_do_not_keep_others_out(scripted_url: str) -> None:
+    """Hundreds of idle ones, as pools of clients keep them, on two threads."""
+    with ExitStack() as stack:
+        address = urlsplit(scripted_url)
+        for _ in range(300):
+            stack.enter_context(socket.create_connection((address.hostname, address.port), _PATIENCE))
+        assert _create(scripted_url).startswith("ses_")
+
+
+def test_the_key_is_asked_for(script: Path) -> None:
+    """On the command line or in the environment; a wrong one is 401, and so is none."""
+    scripted = ("--executor", "scripted", "--script", str(script))
+    for arguments, environment in (
+        (("--api-key", _KEY), {}),
+        ((), {"BUNTIME_SERVE_API_KEY": _KEY}),
+    ):
+        with (
+            buntime_serve(*scripted, *arguments, environment=environment) as server,
+            closing(_connect(server.url)) as connection,
+        ):
+            for header in ({}, {"Authorization": "Bearer wrong"}):
+                status, headers, body = _ask(connection, "GET", "/sessions/ses_1", headers=header)
+                assert (401, "Bearer") == (status, headers["WWW-Authenticate"])
+                assert "unauthorized" == body["error"]["code"]
+            right = {"Authorization": f"Bearer {_KEY}"}
+            assert 404 == _ask(connection, "GET", "/sessions/ses_1", headers=right)[0]
+
+
+def test_the_limits_of_a_plan_show(script: Path) -> None:
+    """In the headers of every answer, and once they are used up as a 429."""
+    scripted = ("--executor", "scripted", "--script", str(script))
+    with buntime_serve(*scripted, "--plan", "free") as server, closing(_connect(server.url)) as connection:
+        _, headers, _ = _ask(connection, "POST", "/sessions/create")
+        assert ("100", "99") == (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"])
+        assert int(headers["X-RateLimit-Reset"]) > 1_700_000_000
+        refused = [_ask(connection, "GET", "/sessions/ses_1") for _ in range(100)][-1]
+        assert (429, "rate_limit_exceeded") == (refused[0], refused[2]["error"]["code"])
+        assert 1 <= int(refused[1]["Retry-After"]) <= 60
+
+
+def test_output_arrives_while_the_execution_goes_on(bun_url: str) -> None:
+    """The first event is here before the program may go on."""
+    session_id = _create(bun_url)
+    with closing(_Stream(bun_url, session_id, _WAITS)) as stream:
+        assert ("stdout", {"text": "first\n"}) == stream.event()
+        _let_go(bun_url, session_id)
+        assert ("stdout", {"text": "second\n"}) == stream.event()
+        kind, result = stream.event()
+        assert ("result", 0, "first\nsecond\n") == (kind, result["exitCode"], result["stdout"])
+
+
+def test_a_silent_execution_shows_that_it_has_started(bun_url: str) -> None:
+    """Status and headers are here before there is any output."""
+    session_id = _create(bun_url)
+    silent = _WAITS.replace('console.log("first");', "")
+    with closing(_Stream(bun_url, session_id, silent)) as stream:
+        assert 200 == stream.answer.status
+        _let_go(bun_url, session_id)
+        assert ("stdout", {"text": "second\n"}) == stream.event()
+
+
+def test_twenty_streams_run_at_once(bun_url: str) -> None:
+    """All of them have begun before one may end, and each ends as it should."""
+    session_id = _create(bun_url)
+    with ExitStack() as stack, ThreadPoolExecutor(20) as threads:
+
+        def begin(number: int) -> _Stream:
+            name = {"NUMBER": str(number)}
+            code = _WAITS.replace('"second"', "process.env.NUMBER")
+            return _Stream(bun_url, session_id, code, env=name, timeout=_PATIENCE)
+
+        streams = [stack.enter_context(closing(it)) for it in threads.map(begin, range(20))]
+        assert [("stdout", {"text": "first\n"})] * 20 == [stream.event() for stream in streams]
+        _let_go(bun_url, session_id)
+        assert [{"text": f"{it}\n"} for it in range(20)] == [stream.event()[1] for stream in streams]
+        assert ["result"] * 20 == [stream.event()[0] for stream in streams]
+
+
+def _let_go(url: str, session_id: str) -> None:
+    with closing(_connect(url)) as connection:
+        body = {"sessionId": session_id, "path": "go", "content": ""}
+        assert 200 == _ask(connection, "POST", "/files/write", body)[0]
+
+
+@contextmanager
+def _process(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run ``buntime serve`` and yield its URL; who ends it is up to the test."""
+    command = [sys.executable, "-m", "buntime", "serve", "--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            found = re.fullmatch(r"buntime serves on (http://127\.0\.0\.1:\d+); Ctrl-C ends it\n", line)
+            assert found, line
+            yield found[1], process
+        finally:
+            process.kill()
+
+
+def _marked(mark: str) -> set[int]:
+    return {pid for pid in every_pid() if mark.encode() in read_proc(pid, "environ")}
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by /proc")
+@pytest.mark.parametrize("isolation", ["required", "none"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_executions_and_removes_files(
+    number: int, isolation: str, temporary_folder: Path, tmp_path: Path
+) -> None:
+    """Exit code 0, the caller is told, and no process and no folder is left."""
+    mark = f"mark-{tmp_path}"
+    before = {path.name for path in temporary_folder.iterdir()}
+    with _process("--isolation", isolation) as (url, process):
+        session_id = _create(url)
+        with closing(_Stream(url, session_id, _RUNS_FOR_EVER, env={"MARK": mark})) as stream:
+            assert ("stdout", {"text": "first\n"}) == stream.event()
+            assert _marked(mark)
+            os.kill(process.pid, number)
+            kind, told = stream.event()
+            assert (kind, told.get("exitCode")) == ("result", 137) or kind == "error", told
+        assert 0 == process.wait(_PATIENCE)
+        assert set() == _marked(mark)
+    assert before == {path.name for path in temporary_folder.iterdir()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_an_idle_server(number: int, script: Path) -> None:
+    """Exit code 0, whatever connections are open."""
+    with (
+        _process("--executor", "scripted", "--script", str(script)) as (url, process),
+        closing(_connect(url)) as connection,
+    ):
+        assert 200 == _ask(connection, "POST", "/sessions/create")[0]
+        process.send_signal(number)
+        assert 0 == process.wait(_PATIENCE)
+        assert b"" == connection.sock.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--host", "0.0.0.0"], "0.0.0.0 can be reached from other machines; give an --api-key"),
+        (["--executor", "scripted"], "--executor scripted and --script FILE go together"),
+        (["--script", "x.json"], "--executor scripted and --script FILE go together"),
+        (["--executor", "scripted", "--script", "missing.json"], "missing.json: No such file or directory"),
+        (["--threads", "0"], "--threads is 0; it must be at least 1"),
+        (["--port", "65536"], "--port is 65536; it must be from 0 to 65535"),
+    ],
+)
+def test_what_cannot_be_served_is_said(arguments: list[str], message: str) -> None:
+    """On standard error, with buntime's own exit code; nothing is started."""
+    command = [sys.executable, "-m", "buntime", "serve", *arguments]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_PATIENCE)
+    assert (125, "") == (ended.returncode, ended.stdout)
+    assert ended.stderr.startswith(f"buntime: {message}")
