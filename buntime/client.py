@@ -15,6 +15,7 @@ from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange, Seen
 from buntime.execution import ExecuteStream, Executions, execute_request
 from buntime.files import Files
+from buntime.helpers import Helpers
 from buntime.models import (
     APIResponse,
     ExecuteRequest,
@@ -101,7 +102,7 @@ class Buntime:
         self._owns_transport = owns_transport
         self._pid = os.getpid()
         self._executions = Executions(self._exchange)
-        self.files = Files(self._exchange, self._executions)
+        self.files = Files(self._exchange, Helpers(self._executions))
         """The files of any session: :class:`~buntime.files.Files`."""
         self.sessions = Sessions(self._exchange, self._executions, self.files, created)
         """Create, inspect, attach to and delete sessions: :class:`~buntime.sessions.Sessions`."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from buntime import _checks, helpers
+from buntime import _checks
 from buntime.errors import APIStatusError, SessionFileNotFoundError
 from buntime.exchange import Exchange
-from buntime.execution import Executions
+from buntime.helpers import Helpers, text_of
 from buntime.models import FileInfo, WriteResult
 from buntime.wire import answers, calls
 from buntime.wire.refusals import route_is_missing
@@ -18,9 +18,9 @@ class Files:
     ended and the errors of every call.
     """
 
-    def __init__(self, exchange: Exchange, executions: Executions) -> None:
+    def __init__(self, exchange: Exchange, helpers: Helpers) -> None:
         self._exchange = exchange
-        self._executions = executions
+        self._helpers = helpers
 
     def write(self, *, session_id: str, path: str, content: str) -> WriteResult:
         """Write a text file whole, with the folders it needs; what was there is replaced.
@@ -49,12 +49,12 @@ class Files:
                 if not route_is_missing(error):
                     raise
         try:
-            content = helpers.read_file(self._executions, session_id, path)
+            answer = self._helpers.run(session_id, "read", repeatable=True, path=path)
         except SessionFileNotFoundError:
             seen.reads_files = False
             raise
         seen.reads_files = False
-        return content
+        return text_of(answer, "content")
 
     def list(self, *, session_id: str, path: str = "") -> list[FileInfo]:
         """Return the direct children of a folder, sorted by path, all pages of them.

@@ -6,6 +6,7 @@ reading of that protocol: it does not import the client's own.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from typing import Any, Callable
@@ -27,23 +28,25 @@ def answer(code: str, workspace: Workspace) -> str:
     Refuses with 501 ``unknown_helper`` an operation that is not known here.
     """
     arguments = json.loads(code.partition("\n")[0][len(_MARK) :])
-    operation = _OPERATIONS.get(arguments.get("op"))
+    operation = OPERATIONS.get(arguments.get("op"))
     if operation is None:
         raise Refusal(501, "unknown_helper", f"This model has no helper {arguments.get('op')!r}")
-    return json.dumps(operation(workspace, arguments)) + "\n"
+    try:
+        answered = operation(workspace, arguments)
+    except (OSError, PathError, UnicodeDecodeError) as error:
+        answered = {"error": {"code": _code_of(error), "message": str(error)}}
+    return json.dumps(answered) + "\n"
+
+
+def _code_of(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return errno.errorcode.get(error.errno or 0, "EIO")
+    return "EOUTSIDE" if isinstance(error, PathError) else "ERR_ENCODING_INVALID_ENCODED_DATA"
 
 
 def _read(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return {"content": workspace.read(arguments["path"]).decode()}
-    except FileNotFoundError as error:
-        return {"error": "ENOENT", "message": str(error)}
-    except IsADirectoryError as error:
-        return {"error": "EISDIR", "message": str(error)}
-    except UnicodeDecodeError as error:
-        return {"error": "ERR_ENCODING_INVALID_ENCODED_DATA", "message": str(error)}
-    except PathError as error:
-        return {"error": "EACCES", "message": str(error)}
+    return {"content": workspace.read(arguments["path"]).decode()}
 
 
-_OPERATIONS: dict[Any, Callable[[Workspace, Mapping[str, Any]], dict[str, Any]]] = {"read": _read}
+OPERATIONS: dict[Any, Callable[[Workspace, Mapping[str, Any]], dict[str, Any]]] = {"read": _read}
+"""What each helper does, by its name."""
