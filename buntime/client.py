@@ -13,7 +13,7 @@ import attrs
 from buntime import _checks, configuration
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange, Seen
-from buntime.execution import ExecuteStream, Executions, execute_request
+from buntime.execution import ExecuteStream, Executions, OnText, execute_request
 from buntime.files import Files
 from buntime.helpers import Helpers
 from buntime.models import (
@@ -143,6 +143,8 @@ class Buntime:
         working_dir: str | None = None,
         check: bool = False,
         idempotent: bool = False,
+        on_stdout: OnText | None = None,
+        on_stderr: OnText | None = None,
     ) -> ExecuteResult:
         """Run code or a shell command in a session and return what came of it.
 
@@ -152,6 +154,10 @@ class Buntime:
         An execution whose answer is lost is not repeated, unless ``idempotent`` says that it may be: the
         error has ``maybe_executed``.
 
+        ``on_stdout`` and ``on_stderr`` are called with each piece of output as it comes, on this thread; the
+        result is the same as without them. What one raises ends the wait and passes through: the connection
+        is closed, the execution itself goes on. With them nothing is retried once output has come.
+
         Raises:
             ExecutionFailedError: with ``check``, for a non-zero exit code.
             ExecutionTimeoutError: with ``check``, at the time limit; always where the service answers 408.
@@ -160,7 +166,7 @@ class Buntime:
             APIConnectionError: no answer arrived.
             TypeError, ValueError: an argument is wrong; nothing was sent.
         """
-        return self._executions.run(
+        return self._executions.watch(
             execute_request(
                 request,
                 session_id,
@@ -172,7 +178,9 @@ class Buntime:
                 working_dir=working_dir,
                 check=check,
                 idempotent=idempotent,
-            )
+            ),
+            on_stdout=on_stdout,
+            on_stderr=on_stderr,
         )
 
     def stream(

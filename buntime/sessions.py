@@ -11,10 +11,12 @@ from types import TracebackType
 from typing import Any, Optional
 
 from buntime import _checks
+from buntime import processes as _processes
 from buntime.errors import SessionNotFoundError
 from buntime.exchange import Exchange
-from buntime.execution import ExecuteStream, Executions, execute_request
+from buntime.execution import ExecuteStream, Executions, OnText, execute_request
 from buntime.files import Files, SessionFiles
+from buntime.helpers import Helpers
 from buntime.models import (
     ExecuteRequest,
     ExecuteResult,
@@ -23,6 +25,7 @@ from buntime.models import (
     ResourceLimits,
     SessionInfo,
 )
+from buntime.processes import Process
 from buntime.wire import answers, calls
 
 _logger = logging.getLogger("buntime")
@@ -171,6 +174,8 @@ class Session:
         working_dir: str | None = None,
         check: bool = False,
         idempotent: bool = False,
+        on_stdout: OnText | None = None,
+        on_stderr: OnText | None = None,
     ) -> ExecuteResult:
         """Run code or a shell command here; see :meth:`Buntime.execute <buntime.Buntime.execute>`."""
         request = self._request(
@@ -183,7 +188,9 @@ class Session:
             check=check,
             idempotent=idempotent,
         )
-        return self._sessions._executions.run(request, self._limit())
+        return self._sessions._executions.watch(
+            request, self._limit(), on_stdout=on_stdout, on_stderr=on_stderr
+        )
 
     def stream(
         self,
@@ -212,6 +219,40 @@ class Session:
             idempotent=idempotent,
         )
         return self._sessions._executions.stream(request, self._limit())
+
+    def start(
+        self,
+        code: str | None = None,
+        *,
+        command: str | None = None,
+        env: Mapping[str, str] | None = None,
+        working_dir: str | None = None,
+    ) -> Process:
+        """Start code or a shell command, and leave it running; return once it runs.
+
+        The arguments are those of :class:`~buntime.ExecuteRequest`; a command's standard input is
+        empty. It has a process group of its own, and no time limit but the session's life. A start that
+        fails raises and leaves nothing behind; one whose answer is lost is not repeated, and the error has
+        ``maybe_executed``.
+        """
+        request = ExecuteRequest(code, command=command, env=env, working_dir=working_dir)
+        return _processes.start(self._helpers, self.id, request)
+
+    def processes(self) -> list[Process]:
+        """Return what was started here with :meth:`start`, by any client, by number; the ended ones too."""
+        return _processes.started(self._helpers, self.id)
+
+    def wait_for_port(self, port: int, timeout: float | None = 30.0) -> None:
+        """Wait until something in the session accepts connections on ``127.0.0.1`` and this port.
+
+        ``timeout`` is in seconds, ``None`` for no end; :class:`~buntime.WaitTimeoutError` (also a builtin
+        ``TimeoutError``) where nothing does by then.
+        """
+        _processes.wait_for_port(self._helpers, self.id, port, timeout)
+
+    @property
+    def _helpers(self) -> Helpers:
+        return self._sessions._files._helpers
 
     def _request(self, code: str | ExecuteRequest | None, **arguments: Any) -> ExecuteRequest:
         if isinstance(code, ExecuteRequest):

@@ -86,7 +86,7 @@ def test_the_end_may_be_enveloped(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data"), [("", "[DONE]"), ("stdout", " [DONE] "), ("done", ""), ("end", "bye")]
+    ("name", "data"), [("", "[DONE]"), ("", " [DONE] "), ("done", ""), ("end", "bye")]
 )
 def test_the_end_may_say_nothing(name: str, data: str) -> None:
     """The exit code is then unknown, and nothing is made up."""
