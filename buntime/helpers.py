@@ -8,13 +8,16 @@ line of its standard output is JSON. The programs are in ``programs/``, one file
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
 from buntime.errors import (
     APIStatusError,
     BuntimeError,
+    ConflictError,
     InvalidRequestError,
     InvalidResponseError,
     ResourceLimitError,
@@ -22,6 +25,7 @@ from buntime.errors import (
 )
 from buntime.execution import Executions
 from buntime.models import ExecuteRequest, ExecuteResult, FilesArgument
+from buntime.wire.answers import HIDDEN_FOLDER
 
 _REFUSED = frozenset(
     {
@@ -39,6 +43,11 @@ _REFUSED = frozenset(
     }
 )
 _FULL = frozenset({"ENOSPC", "EDQUOT", "EFBIG"})
+_CHANGED = frozenset({"ECHANGED"})
+_CONSUMED = "ECONSUMED"
+
+_SHARED = {"file": ("files",), "process": ("processes",), "port": ("processes",)}
+"""What helpers have in common, by the first word of their names."""
 
 
 class Helpers:
@@ -56,13 +65,14 @@ class Helpers:
         repeatable: bool,
         timeout: int | None = None,
         files: FilesArgument | None = None,
+        env: Mapping[str, str] | None = None,
         **arguments: Any,
     ) -> dict[str, Any]:
         """Run the helper ``op`` and return its answer.
 
         ``repeatable`` says that running it twice does no harm: it only reads, or overwrites. ``files`` are
-        written first, for arguments too large for a line. Raises what the operating system refused in the
-        session as the error that the service would give it:
+        written first, for arguments too large for a line. ``env`` is the helper's environment. Raises what
+        the operating system refused in the session as the error that the service would give it:
         :class:`~buntime.SessionFileNotFoundError`, :class:`~buntime.InvalidRequestError`,
         :class:`~buntime.ResourceLimitError`.
         """
@@ -70,20 +80,51 @@ class Helpers:
             source(op, **arguments),
             session_id=session_id,
             files=files,
+            env=env,
             timeout=timeout,
             idempotent=repeatable,
         )
-        answer = answer_of(self._executions.run(request))
-        error = answer.get("error")
-        if error is not None:
-            raise _error_of(op, arguments.get("path"), error)
-        return answer
+
+        def decode(result: ExecuteResult) -> dict[str, Any]:
+            answer = answer_of(result)
+            error = answer.get("error")
+            if error is not None:
+                raise error_of(op, arguments.get("path"), error)
+            return answer
+
+        return self._executions.run(request, decode=decode)
+
+    def run_staged(
+        self, session_id: str, op: str, /, content: str, *, timeout: int | None = None, **arguments: Any
+    ) -> dict[str, Any]:
+        """As :meth:`run`, repeatable, for a helper that takes ``content`` from a file and deletes the file.
+
+        An attempt that finds the file gone comes after one that had done everything; its answer is empty.
+        """
+        key = hashlib.sha256(json.dumps([op, arguments]).encode())
+        key.update(content.encode())
+        staged = f"{HIDDEN_FOLDER}/staged/{key.hexdigest()[:32]}"
+        try:
+            return self.run(
+                session_id,
+                op,
+                repeatable=True,
+                timeout=timeout,
+                files={staged: content},
+                staged=staged,
+                **arguments,
+            )
+        except APIStatusError as error:
+            if error.code == _CONSUMED and error.maybe_executed:
+                return {}
+            raise
 
 
 def source(op: str, **arguments: Any) -> str:
     """Return the code of a helper: its first line, its arguments as ``helper``, and its program."""
     line = json.dumps({"op": op, **arguments})
-    return f"// buntime:helper {line}\nconst helper = {line};\n{_program('common')}\n{_program(op)}"
+    program = "\n".join(map(_program, ("common", *_SHARED.get(op.partition("_")[0], ()), op)))
+    return f"// buntime:helper {line}\nconst helper = {line};\n{program}"
 
 
 @functools.cache
@@ -93,9 +134,8 @@ def _program(name: str) -> str:
 
 def answer_of(result: ExecuteResult) -> dict[str, Any]:
     """Return the JSON object in the last line of a helper's standard output."""
-    line = result.stdout.strip().rpartition("\n")[2]
     try:
-        answer = json.loads(line)
+        answer = json.loads(_last_line(result.stdout))
     except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict):
@@ -107,6 +147,14 @@ def answer_of(result: ExecuteResult) -> dict[str, Any]:
     )
 
 
+def _last_line(text: str) -> str:
+    """Return the last line that is not blank, without a copy of the rest: it may be megabytes."""
+    end = len(text)
+    while end and text[end - 1].isspace():
+        end -= 1
+    return text[text.rfind("\n", 0, end) + 1 : end]
+
+
 def text_of(answer: dict[str, Any], name: str) -> str:
     """Return a string of a helper's answer; :class:`~buntime.InvalidResponseError` where it is none."""
     value = answer.get(name)
@@ -115,7 +163,7 @@ def text_of(answer: dict[str, Any], name: str) -> str:
     raise InvalidResponseError(f"a helper's answer has no text {name!r}: {json.dumps(answer)[:200]}")
 
 
-def _error_of(op: str, path: Any, error: Any) -> BuntimeError:
+def error_of(op: str, path: Any, error: Any) -> BuntimeError:
     """Return the error that a helper reports, as the service would have put it."""
     if not isinstance(error, dict):
         return InvalidResponseError(f"the helper {op!r} failed in a form that is not ours: {error!r:.200}")
@@ -127,6 +175,10 @@ def _error_of(op: str, path: Any, error: Any) -> BuntimeError:
         return SessionFileNotFoundError(text, code="file_not_found", path=shown, details=details)
     if code in _FULL:
         return ResourceLimitError(message, code="disk_full", details=details)
+    if code in _CHANGED:
+        changed = ConflictError(message, code="changed_meanwhile", details=details)
+        changed.hint = "Try again when nothing else writes to it"
+        return changed
     if code in _REFUSED:
         return InvalidRequestError(message, code="invalid_request", details=details)
     return APIStatusError(f"the helper {op!r} failed: {code}: {message}", code=code, details=details)

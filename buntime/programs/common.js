@@ -3,14 +3,21 @@ const fs = require("node:fs");
 const nodePath = require("node:path");
 const WORKSPACE = process.cwd();
 
-// A path of the workspace, however the caller wrote it; one that leaves the workspace is refused.
+function fail(code, message) {
+  throw Object.assign(new Error(message), { code });
+}
+
+// A path of the workspace, however the caller wrote it; one that leaves the workspace at any point is refused.
 function locate(name) {
-  const inside = name.replace(/^\/workspace(?=\/|$)/, ".");
-  const full = nodePath.resolve(WORKSPACE, inside);
-  if (nodePath.isAbsolute(inside) || (full !== WORKSPACE && !full.startsWith(WORKSPACE + nodePath.sep))) {
-    throw Object.assign(new Error(`${name} is outside the workspace`), { code: "EOUTSIDE", path: name });
+  const inside = name.replace(/^\/+workspace(?=\/|$)/, ".");
+  if (inside.startsWith("/")) fail("EOUTSIDE", `${name} is outside the workspace`);
+  const parts = [];
+  for (const part of inside.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part !== "..") parts.push(part);
+    else if (parts.pop() === undefined) fail("EOUTSIDE", `${name} is outside the workspace`);
   }
-  return full;
+  return nodePath.join(WORKSPACE, ...parts);
 }
 
 // Run the helper and print its answer, or the error it ends with, as the last line of stdout.

@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Callable
 
+from buntime.service import helper_files
+from buntime.service.helper_files import HelperError
 from buntime.service.refusals import Refusal
 from buntime.service.workspaces import PathError, Workspace
 
@@ -22,23 +24,31 @@ def is_helper(code: str) -> bool:
     return code.startswith(_MARK)
 
 
+def arguments_of(code: str) -> dict[str, Any]:
+    """Return what the first line of a helper says, ``op`` among it."""
+    arguments: dict[str, Any] = json.loads(code.partition("\n")[0][len(_MARK) :])
+    return arguments
+
+
 def answer(code: str, workspace: Workspace) -> str:
     """Do what the helper would and return the standard output it would leave: one line of JSON.
 
     Refuses with 501 ``unknown_helper`` an operation that is not known here.
     """
-    arguments = json.loads(code.partition("\n")[0][len(_MARK) :])
+    arguments = arguments_of(code)
     operation = OPERATIONS.get(arguments.get("op"))
     if operation is None:
         raise Refusal(501, "unknown_helper", f"This model has no helper {arguments.get('op')!r}")
     try:
         answered = operation(workspace, arguments)
-    except (OSError, PathError, UnicodeDecodeError) as error:
+    except (OSError, PathError, UnicodeDecodeError, HelperError) as error:
         answered = {"error": {"code": _code_of(error), "message": str(error)}}
     return json.dumps(answered) + "\n"
 
 
 def _code_of(error: Exception) -> str:
+    if isinstance(error, HelperError):
+        return error.code
     if isinstance(error, OSError):
         return errno.errorcode.get(error.errno or 0, "EIO")
     return "EOUTSIDE" if isinstance(error, PathError) else "ERR_ENCODING_INVALID_ENCODED_DATA"
@@ -48,5 +58,8 @@ def _read(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"content": workspace.read(arguments["path"]).decode()}
 
 
-OPERATIONS: dict[Any, Callable[[Workspace, Mapping[str, Any]], dict[str, Any]]] = {"read": _read}
+OPERATIONS: dict[Any, Callable[[Workspace, Mapping[str, Any]], dict[str, Any]]] = {
+    "read": _read,
+    **helper_files.OPERATIONS,
+}
 """What each helper does, by its name."""
