@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import resources
 from pathlib import Path
 from typing import IO, Any, Union
@@ -17,10 +17,18 @@ from typing import IO, Any, Union
 import attrs
 
 from buntime.service.executors import Limits
-from buntime.service.sandbox import BUN_INSIDE, SCRATCH_INSIDE, WORKSPACE_INSIDE, Sandbox
+from buntime.service.sandbox import (
+    BUN_INSIDE,
+    DOOR_INSIDE,
+    DOOR_NAME,
+    SCRATCH_INSIDE,
+    WORKSPACE_INSIDE,
+    Sandbox,
+)
 from buntime.service.strays import end_tagged
+from buntime.service.trees import remove_tree
 
-_SCRIPTS = ("supervisor.js", "processes.js")
+_SCRIPTS = ("supervisor.js", "processes.js", "preview.js")
 _SCRIPTS_INSIDE = "/run/buntime"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCALE = {"LANG": "C.UTF-8"}
@@ -32,16 +40,24 @@ _THREADS = 1024
 
 @attrs.frozen
 class Launched:
-    """A supervisor under way: its process, what it writes to stderr, the first message it waits for."""
+    """A supervisor under way: its process, what it writes to stderr, the first message it waits for.
+
+    ``scratch`` is its folder where it has no sandbox; ``door`` is the folder through which its preview is
+    reached, where it has a network of its own.
+    """
 
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
     greeting: dict[str, Any]
     scratch: Union[Path, None] = None
+    door: Union[Path, None] = None
 
     def tidy(self) -> None:
         """Remove what a supervisor that has ended left outside of a sandbox."""
         self.errors.close()
+        if self.door is not None:
+            with suppress(OSError):
+                remove_tree(str(self.door))
         if self.scratch is None:
             return
         if self.process.returncode != 0 and sys.platform == "linux":
@@ -75,6 +91,15 @@ class Isolated:
 
     def start(self, workspace: Path, limits: Limits, lifetime: float) -> Launched:
         """Start a supervisor that ends everything after ``lifetime`` seconds."""
+        door = None if self.sandbox.network else Path(tempfile.mkdtemp(prefix="buntime-"))
+        try:
+            return self._start(door, workspace, limits, lifetime)
+        except BaseException:
+            if door is not None:
+                door.rmdir()
+            raise
+
+    def _start(self, door: Union[Path, None], workspace: Path, limits: Limits, lifetime: float) -> Launched:
         greeting = _greeting(
             limits,
             lifetime,
@@ -82,6 +107,7 @@ class Isolated:
             workspace=WORKSPACE_INSIDE,
             scratch=SCRATCH_INSIDE,
             disposable=False,
+            door=f"{DOOR_INSIDE}/{DOOR_NAME}" if door else None,
             env={"PATH": _PATH, "HOME": "/home", "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
             processes=_THREADS if _counts_by_namespace() else None,
         )
@@ -90,10 +116,10 @@ class Isolated:
         with ExitStack() as undo:
             errors = undo.enter_context(tempfile.TemporaryFile())
             process = self.sandbox.popen(
-                command, workspace=workspace, disk=limits.disk, files=files, stderr=errors
+                command, workspace=workspace, disk=limits.disk, files=files, stderr=errors, door=door
             )
             undo.pop_all()
-        return Launched(process, errors, greeting)
+        return Launched(process, errors, greeting, door=door)
 
 
 def _counts_by_namespace() -> bool:
@@ -136,6 +162,7 @@ class Unprotected:
             workspace=str(workspace),
             scratch=str(scratch),
             disposable=True,
+            door=None,
             env={
                 "PATH": f"{scratch / 'bin'}:{_PATH}",
                 "HOME": str(scratch / "home"),

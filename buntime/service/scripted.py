@@ -12,6 +12,7 @@ import attrs
 from buntime.service import helper_ops
 from buntime.service.executors import Execution, Limits, Outcome, Output
 from buntime.service.refusals import Refusal
+from buntime.service.scripted_processes import Pause, ScriptedProcesses
 from buntime.service.workspaces import Workspace
 
 Chunk = tuple[Literal["stdout", "stderr"], str]
@@ -50,6 +51,8 @@ class ScriptedResult:
     chunks: Optional[tuple[Chunk, ...]] = None
     files: Mapping[str, str] = attrs.field(factory=dict)
     """Written to the workspace, as the code would have."""
+    keeps_running: bool = False
+    """A background process with this result runs until it is killed, as a server does."""
 
     @classmethod
     def make(
@@ -139,10 +142,12 @@ class ScriptedExecutor:
     """Answers executions from scripts, tried in the order they were added.
 
     Helpers of the client need no script: they act on the workspace. An execution that nobody scripted is
-    refused with 501 ``unscripted_execution``.
+    refused with 501 ``unscripted_execution``. ``pause`` lets seconds pass for who waits for a background
+    process; where left out, they are waited for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Pause | None = None) -> None:
+        self.pause = pause
         self._scripts: list[Script] = []
         self._lock = threading.Lock()
 
@@ -207,12 +212,13 @@ class ScriptedExecutor:
 
 
 class ScriptedRuntime:
-    """The executions of one session; each is over before it is asked for."""
+    """The executions of one session; each is over before it is asked for. Background processes may go on."""
 
     def __init__(self, executor: ScriptedExecutor, session_id: str, workspace: Workspace) -> None:
         self._executor = executor
         self._session_id = session_id
         self._workspace = workspace
+        self._processes = ScriptedProcesses(executor.answer, executor.pause)
 
     def run(self, execution: Execution, *, patience: float | None = None) -> Iterator[Union[Output, Outcome]]:
         """Return the scripted items."""
@@ -227,22 +233,30 @@ class ScriptedRuntime:
             session_id=self._session_id,
             workspace=self._workspace,
         )
-        return self._executor.answer(scripted).items()
+        return self._answer(scripted).items()
+
+    def _answer(self, execution: ScriptedExecution) -> ScriptedResult:
+        if execution.code is not None and helper_ops.is_helper(execution.code):
+            arguments = helper_ops.arguments_of(execution.code)
+            if self._processes.answers(arguments.get("op")):
+                return ScriptedResult(stdout=self._processes.answer(arguments, execution))
+        return self._executor.answer(execution)
 
     def kill(self, pid: int | None) -> list[int]:
-        """Return no pid: nothing runs."""
-        del pid
-        return []
+        """End one background process, or all; return the pids."""
+        return self._processes.end(pid)
 
     def processes(self) -> int:
-        """Return 0."""
-        return 0
+        """Return how many background processes run."""
+        return len(self._processes.running())
 
     def end_processes(self) -> None:
-        """Do nothing: nothing runs."""
+        """End the background processes."""
+        self._processes.end(None)
 
     def close(self) -> None:
-        """Do nothing: nothing runs."""
+        """End the background processes."""
+        self._processes.end(None)
 
 
 def _matcher(

@@ -82,13 +82,13 @@ class FakeTransport:
     :class:`~buntime.ServerError` that shows the line to add. Time stands still but for :meth:`advance` and
     the client's own back-off, which takes no real time.
 
-    What it is not: no code runs and no shell; an execution has no processes, and its times and memory are
+    What it is not: no code runs and no shell; no preview URL answers; an execution's times and memory are
     the script's; the workspace has no links and no permissions; nothing is ever slow.
     """
 
     def __init__(self, *, plan: str | None = None) -> None:
         self._clock = _FakeClock()
-        self._executor = ScriptedExecutor()
+        self._executor = ScriptedExecutor(pause=self._clock.advance)
         numbers = itertools.count(1)
         self._service = Service(
             self._executor,
@@ -129,7 +129,11 @@ class FakeTransport:
             chunks: the output as ``("stdout" or "stderr", text)`` pieces, as a stream brings them.
             result: the fields of a :class:`ScriptedResult`: ``stdout``, ``stderr``, ``exit_code``,
                 ``timed_out``, ``files`` (what the code writes, by path), ``execution_time``, ``cpu_time``
-                (milliseconds), ``memory_used`` (bytes).
+                (milliseconds), ``memory_used`` (bytes), ``keeps_running``.
+
+        ``Session.start`` takes its script from here too: the process has written the output at once, and has
+        ended with the exit code, or with ``keeps_running=True`` runs until it is killed; while one runs, any
+        port of the session is open. Who waits for one that runs on lets the clock advance.
 
         Scripts are tried in the order they were added. Raises ``TypeError`` where it is unclear what
         matches or what the result is.
