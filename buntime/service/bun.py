@@ -164,11 +164,11 @@ class BunRuntime:
             except (OSError, RuntimeError):
                 logger.exception("The preview %s cannot be served", self.preview_url)
 
-    def _door(self) -> Union[Path, None]:
+    def _door(self) -> Union[tuple[Path, str], None]:
         channel = self._channel
         if channel is None or not channel.usable():
             raise ConnectionRefusedError("nothing runs in the session")
-        return channel.door
+        return None if channel.door is None else (self._workspace, channel.door)
 
     def _request(self, message: dict[str, Any]) -> tuple[Channel, Inbox]:
         for last in (False, True):

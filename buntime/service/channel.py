@@ -14,7 +14,6 @@ from typing import Any, Union
 from weakref import WeakValueDictionary
 
 from buntime.service.launch import Launched
-from buntime.service.sandbox import DOOR_NAME
 from buntime.service.strays import end_children
 
 _READ = 1 << 18
@@ -47,8 +46,8 @@ class Channel:
             raise ValueError("a supervisor is spoken to through pipes")
         self._launched = launched
         self._process = process
-        self.door = launched.door and launched.door / DOOR_NAME
-        """The socket through which the session's preview is reached, where it has a network of its own."""
+        self.door = launched.door
+        """Where in the workspace the preview's socket is, where the session has a network of its own."""
         self._to, self._from = process.stdin, process.stdout
         self._writing = threading.Lock()
         self._turn = threading.Condition()

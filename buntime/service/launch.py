@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
 from typing import IO, Any, Union
@@ -17,21 +17,15 @@ from typing import IO, Any, Union
 import attrs
 
 from buntime.service.executors import Limits
-from buntime.service.sandbox import (
-    BUN_INSIDE,
-    DOOR_INSIDE,
-    DOOR_NAME,
-    SCRATCH_INSIDE,
-    WORKSPACE_INSIDE,
-    Sandbox,
-)
+from buntime.service.paths import STATE_FOLDER
+from buntime.service.sandbox import BUN_INSIDE, SCRATCH_INSIDE, WORKSPACE_INSIDE, Sandbox
 from buntime.service.strays import end_tagged
-from buntime.service.trees import remove_tree
 
 _SCRIPTS = ("supervisor.js", "processes.js", "preview.js")
 _SCRIPTS_INSIDE = "/run/buntime"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCALE = {"LANG": "C.UTF-8"}
+_DOOR = f"{STATE_FOLDER}/preview"
 
 _TAGS = 2**24
 _FIRST_TAG = 2**40
@@ -42,22 +36,19 @@ _THREADS = 1024
 class Launched:
     """A supervisor under way: its process, what it writes to stderr, the first message it waits for.
 
-    ``scratch`` is its folder where it has no sandbox; ``door`` is the folder through which its preview is
-    reached, where it has a network of its own.
+    ``scratch`` is its folder where it has no sandbox; ``door`` is the path, in the workspace, of the socket
+    through which its preview is reached, where it has a network of its own.
     """
 
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
     greeting: dict[str, Any]
     scratch: Union[Path, None] = None
-    door: Union[Path, None] = None
+    door: Union[str, None] = None
 
     def tidy(self) -> None:
         """Remove what a supervisor that has ended left outside of a sandbox."""
         self.errors.close()
-        if self.door is not None:
-            with suppress(OSError):
-                remove_tree(str(self.door))
         if self.scratch is None:
             return
         if self.process.returncode != 0 and sys.platform == "linux":
@@ -91,15 +82,7 @@ class Isolated:
 
     def start(self, workspace: Path, limits: Limits, lifetime: float) -> Launched:
         """Start a supervisor that ends everything after ``lifetime`` seconds."""
-        door = None if self.sandbox.network else Path(tempfile.mkdtemp(prefix="buntime-"))
-        try:
-            return self._start(door, workspace, limits, lifetime)
-        except BaseException:
-            if door is not None:
-                door.rmdir()
-            raise
-
-    def _start(self, door: Union[Path, None], workspace: Path, limits: Limits, lifetime: float) -> Launched:
+        door = None if self.sandbox.network else _DOOR
         greeting = _greeting(
             limits,
             lifetime,
@@ -107,7 +90,7 @@ class Isolated:
             workspace=WORKSPACE_INSIDE,
             scratch=SCRATCH_INSIDE,
             disposable=False,
-            door=f"{DOOR_INSIDE}/{DOOR_NAME}" if door else None,
+            door=door and f"{WORKSPACE_INSIDE}/{door}",
             env={"PATH": _PATH, "HOME": "/home", "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
             processes=_THREADS if _counts_by_namespace() else None,
         )
@@ -116,7 +99,7 @@ class Isolated:
         with ExitStack() as undo:
             errors = undo.enter_context(tempfile.TemporaryFile())
             process = self.sandbox.popen(
-                command, workspace=workspace, disk=limits.disk, files=files, stderr=errors, door=door
+                command, workspace=workspace, disk=limits.disk, files=files, stderr=errors
             )
             undo.pop_all()
         return Launched(process, errors, greeting, door=door)

@@ -1,8 +1,9 @@
-// The way from outside to the session's own port 8080: a socket in a folder that the host sees too. Only the host
-// connects through it; nothing of the host's can be reached from here.
+// The way from outside to the session's own port 8080: a socket in the workspace, to which the host connects. Nothing
+// of the host's can be reached from here.
 "use strict";
 const fs = require("node:fs");
 const net = require("node:net");
+const nodePath = require("node:path");
 
 const PORT = 8080;
 const LISTENING = new RegExp(`^ *\\d+: [0-9A-F]+:${PORT.toString(16).toUpperCase()} \\S+ 0A `, "m");
@@ -24,8 +25,12 @@ function open(path) {
     join(outside, inside);
     join(inside, outside);
   });
-  server.on("error", (error) => console.error(error));
-  return new Promise((resolve) => server.listen(path, resolve).on("error", resolve));
+  return new Promise((resolve) => {
+    server.on("error", (error) => resolve(console.error(error)));
+    fs.mkdirSync(nodePath.dirname(path), { recursive: true });
+    fs.rmSync(path, { recursive: true, force: true }); // of a supervisor before this one
+    server.listen(path, resolve);
+  }).catch(console.error);
 }
 
 function join(from, to) {

@@ -12,19 +12,29 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Callable, Optional, Union
 
-_PORT = 8080
+from buntime.service.descent import Descent
+from buntime.service.workspaces import PathError, WorkspaceGone
+
 _PIECE = 1 << 16
 _BACKLOG = 128
 _OUT_OF_DESCRIPTORS = 0.1
+_FAILED = (OSError, PathError, WorkspaceGone)
 
-Door = Callable[[], Union[Path, None]]
-"""Returns a sandbox's socket, ``None`` where a session has the host's network; ``OSError`` for nowhere."""
+Place = Union[tuple[Path, str], None]
+"""A sandbox's workspace and the path of its socket in there; ``None`` for a session on the host's network."""
+
+Door = Callable[[], Place]
+"""Returns where a session is reached; ``OSError`` for nowhere."""
 
 
 class Previews:
-    """Carries the bytes of connections, both ways. Its one thread exists while something listens."""
+    """Carries the bytes of connections, both ways. Its one thread exists while something listens.
 
-    def __init__(self) -> None:
+    ``port`` is the session's where it is on the host's network; in a sandbox its supervisor knows it.
+    """
+
+    def __init__(self, port: int = 8080) -> None:
+        self._port = port
         self._lock = threading.Lock()
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._thread: Optional[threading.Thread] = None
@@ -61,7 +71,7 @@ class Previews:
         self._loop = self._thread = None
 
     async def _begin(self, listener: socket.socket, door: Door) -> None:
-        self._open[listener] = asyncio.get_running_loop().create_task(_let_in(listener, door))
+        self._open[listener] = asyncio.get_running_loop().create_task(_let_in(listener, door, self._port))
 
     async def _end(self, listener: socket.socket) -> None:
         task = self._open.pop(listener)
@@ -76,7 +86,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-async def _let_in(listener: socket.socket, door: Door) -> None:
+async def _let_in(listener: socket.socket, door: Door, port: int) -> None:
     loop = asyncio.get_running_loop()
     connections: set[asyncio.Task[None]] = set()
     try:
@@ -86,30 +96,32 @@ async def _let_in(listener: socket.socket, door: Door) -> None:
             except OSError:
                 await asyncio.sleep(_OUT_OF_DESCRIPTORS)
                 continue
-            task = loop.create_task(_carry(outside, door))
+            task = loop.create_task(_carry(outside, door, port))
             connections.add(task)
             task.add_done_callback(connections.discard)
     finally:
         await _cancelled(connections)
 
 
-async def _carry(outside: socket.socket, door: Door) -> None:
+async def _carry(outside: socket.socket, door: Door, port: int) -> None:
     """Carry one connection to its end. One that fails is closed, as it would be without us."""
+    with outside, suppress(*_FAILED), _address(door(), port) as (family, address):
+        with socket.socket(family) as inside:
+            inside.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(inside, address)
+            await _join(outside, inside)
+
+
+async def _join(outside: socket.socket, inside: socket.socket) -> None:
     loop = asyncio.get_running_loop()
-    with outside, suppress(OSError), _address(door()) as (family, address), socket.socket(family) as inside:
-        inside.setblocking(False)
-        await loop.sock_connect(inside, address)
-        for one in (outside, inside):
-            if one.family == socket.AF_INET:
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        ways = {
-            loop.create_task(_pass_on(outside, inside)),
-            loop.create_task(_pass_on(inside, outside)),
-        }
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
-        finally:
-            await _cancelled(ways)
+    for one in (outside, inside):
+        if one.family == socket.AF_INET:
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    ways = {loop.create_task(_pass_on(outside, inside)), loop.create_task(_pass_on(inside, outside))}
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        await _cancelled(ways)
 
 
 async def _pass_on(source: socket.socket, sink: socket.socket) -> None:
@@ -126,16 +138,19 @@ async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
 
 
 @contextmanager
-def _address(door: Union[Path, None]) -> Iterator[tuple[socket.AddressFamily, Union[str, tuple[str, int]]]]:
+def _address(place: Place, port: int) -> Iterator[tuple[socket.AddressFamily, Union[str, tuple[str, int]]]]:
     """Give the address of the session's port.
 
     Untrusted code can put anything in the place of its socket. So what is there is opened without following
-    a link and looked at, and then it is that and nothing else that is connected to.
+    a link that leads out, and looked at, and then it is that and nothing else that is connected to.
     """
-    if door is None:
-        yield socket.AF_INET, ("127.0.0.1", _PORT)
+    if place is None:
+        yield socket.AF_INET, ("127.0.0.1", port)
         return
-    descriptor = os.open(door, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    workspace, path = place
+    with Descent(str(workspace)) as descent:
+        name = descent.to(path)
+        descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descent.folder)
     try:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             raise ConnectionRefusedError("what the session listens on is no socket")

@@ -43,12 +43,6 @@ _ETC = {
 BUN_INSIDE = "/usr/local/bin/bun"
 """Where Bun is in a sandbox."""
 
-DOOR_INSIDE = "/run/buntime/door"
-"""Where a sandbox has the folder that it shares with the host for its preview."""
-
-DOOR_NAME = "preview"
-"""The name of the socket in that folder."""
-
 SCRATCH_INSIDE = "/run/buntime/scratch"
 """A writable directory in a sandbox that no program is told of."""
 
@@ -151,13 +145,11 @@ class Sandbox:
         disk: int,
         files: Mapping[str, bytes],
         stderr: IO[bytes],
-        door: Union[Path, None] = None,
     ) -> subprocess.Popen[bytes]:
         """Start ``command`` as process 1 of a new sandbox, with pipes for its stdin and stdout.
 
         ``files`` are given to it read-only under absolute paths; ``disk`` (MB) bounds what it writes to
-        each temporary file system. ``door`` is a folder to share with it. Nobody but the process 1 keeps the
-        sandbox alive.
+        each temporary file system. Nobody but the process 1 keeps the sandbox alive.
         """
         with ExitStack() as stack:
             given = {}
@@ -165,7 +157,7 @@ class Sandbox:
                 given[path] = _in_memory(content)
                 stack.callback(os.close, given[path])
             return subprocess.Popen(
-                [*self._argv(workspace, disk, given, door), "--", *command],
+                [*self._argv(workspace, disk, given), "--", *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -176,9 +168,7 @@ class Sandbox:
                 start_new_session=True,
             )
 
-    def _argv(
-        self, workspace: Path, disk: int, given: Mapping[str, int], door: Union[Path, None]
-    ) -> list[str]:
+    def _argv(self, workspace: Path, disk: int, given: Mapping[str, int]) -> list[str]:
         argv = [self.bwrap, "--unshare-all", "--as-pid-1", "--new-session", "--cap-drop", "ALL"]
         argv += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--hostname", "buntime"]
         argv += ["--disable-userns"] if self.strict else []
@@ -191,7 +181,6 @@ class Sandbox:
         for path, descriptor in given.items():
             argv += ["--file", str(descriptor), path]
         argv += ["--ro-bind", self.bun, BUN_INSIDE, "--symlink", "bun", f"{BUN_INSIDE}x"]
-        argv += ["--bind", str(door), DOOR_INSIDE] if door else []
         argv += ["--bind", str(workspace), WORKSPACE_INSIDE, "--remount-ro", "/dev", "--remount-ro", "/"]
         return [*argv, "--chdir", "/"]
 
