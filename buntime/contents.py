@@ -23,7 +23,7 @@ from buntime.helpers import Helpers, text_of
 from buntime.models import WriteResult
 from buntime.wire import answers, calls
 
-PIECE = 2 * 1024 * 1024
+PIECE = 1536 * 1024
 """Bytes that travel at once. A request or an answer with them passes through some six forms, each a copy."""
 
 WHOLE_TEXT = 8 * 1024 * 1024
@@ -68,35 +68,26 @@ class Contents:
         sent: Callable[[int], object] = lambda _size: None,
     ) -> WriteResult:
         """Write a file of pieces no longer than :data:`PIECE`; ``sent`` is told the size of each."""
-        first = next(pieces, b"")
-        second = next(pieces, None)
-        if second is None:
-            written = self._write_small(session_id, path, first, executable)
-            sent(len(first))
+        piece: Optional[bytes] = next(pieces, b"")
+        if piece is None or len(piece) < PIECE:
+            written = self._write_small(session_id, path, piece or b"", executable)
+            sent(written.size)
             return written
-        key = hashlib.sha256(path.encode() + b"/" + first).hexdigest()
+        key = hashlib.sha256(path.encode() + b"/" + piece).hexdigest()
         part = f"{answers.HIDDEN_FOLDER}/parts/{key[:32]}"
         digest = hashlib.sha256()
         size = 0
         try:
-            # No piece is kept by a name here while another is made.
-            queue = [first, second]
-            del first, second
-            while queue:
-                piece = queue.pop(0)
-                self._helpers.run_staged(
-                    session_id,
-                    "file_piece",
-                    base64.b64encode(piece).decode("ascii"),
-                    path=path,
-                    part=part,
-                    offset=size,
-                )
+            while piece:
+                length = len(piece)
                 digest.update(piece)
-                size += len(piece)
-                sent(len(piece))
-                if not queue:
-                    queue.extend(piece for piece in [next(pieces, b"")] if piece)
+                text = base64.b64encode(piece).decode("ascii")
+                piece = None  # a copy less in memory while it travels
+                self._helpers.run_staged(session_id, "file_piece", text, path=path, part=part, offset=size)
+                del text
+                size += length
+                sent(length)
+                piece = next(pieces, None)
             self._helpers.run(
                 session_id,
                 "file_finish",
@@ -196,12 +187,15 @@ def rechunked(chunks: Iterable[bytes]) -> Iterator[bytes]:
             pending += view[start : start + count]
             start += count
             if len(pending) == PIECE:
-                piece = bytes(pending)
-                pending = bytearray()
-                yield piece
-                del piece
+                yield _emptied(pending)
     if pending:
-        yield bytes(pending)
+        yield _emptied(pending)
+
+
+def _emptied(buffer: bytearray) -> bytes:
+    content = bytes(buffer)
+    buffer.clear()
+    return content
 
 
 def read_chunks(file: IO[bytes]) -> Iterator[bytes]:

@@ -178,6 +178,7 @@ def write_file(full: Path, pieces: Iterable[bytes], executable: Optional[bool]) 
         with open(descriptor, "wb") as file:
             for piece in pieces:
                 file.write(piece)
+                del piece  # a copy less in memory while the next one travels
         with suppress(FileNotFoundError):
             old = full.lstat()
             if stat.S_ISREG(old.st_mode):

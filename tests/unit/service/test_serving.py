@@ -15,21 +15,26 @@ from typing import Any
 import pytest
 
 from buntime.service.bun import BunExecutor
+from buntime.service.executors import Executor
 from buntime.service.scripted import ScriptedExecutor
 from buntime.service.serving import ServeError, is_loopback, make_executor, serve
 
 
-class _Closing(ScriptedExecutor):
+class _Closing(BunExecutor):
     """Counts how often it is closed."""
 
     closed = 0
 
+    def __init__(self) -> None:
+        super().__init__(isolation="none")
+
     def close(self) -> None:
         """Count."""
         self.closed += 1
+        super().close()
 
 
-def _serve(executor: ScriptedExecutor | None = None, **options: Any) -> list[str]:
+def _serve(executor: Executor | None = None, **options: Any) -> list[str]:
     """Serve until the server is ready, and return its URLs."""
     urls: list[str] = []
 
