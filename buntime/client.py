@@ -57,6 +57,10 @@ class Buntime:
         headers: sent with every call.
         delete_on_close: delete the sessions this client created, when it is closed.
 
+    Over an :class:`~buntime.transport.HTTPTransport` it pickles, and has a transport of its own in the other
+    process. The key stays behind: loading takes ``BUNTIME_API_KEY`` and raises
+    :class:`~buntime.ConfigurationError` without it. Sessions pickle as attached.
+
     Raises :class:`~buntime.ConfigurationError` for a setting that is missing or wrong.
     """
 
@@ -112,10 +116,12 @@ class Buntime:
         exchange = getattr(self, "_exchange", None)
         return f"<Buntime over {exchange.transport!r}>" if exchange else "<Buntime, not made>"
 
-    def __getstate__(self) -> None:
-        raise TypeError(
-            "a Buntime client does not pickle, as it holds a credential; make one in the other process"
-        )
+    def __getstate__(self) -> dict[str, Any]:
+        return {"exchange": self._exchange, "delete_on_close": self._created is not None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._exchange = state["exchange"]
+        self._start(created={} if state["delete_on_close"] else None, owns_transport=True)
 
     def __enter__(self) -> Buntime:
         return self

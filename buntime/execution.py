@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Callable, Optional, TypeVar, Union, overload
 
@@ -154,8 +154,9 @@ class ExecuteStream:
     """The events of a running execution, in the order they were sent.
 
     Iterate to receive :class:`~buntime.StreamEvent` values, or :meth:`lines`; after the loop
-    :attr:`result` is the :class:`~buntime.ExecuteResult`. As a context manager it closes the connection when left. Leaving
-    early ends nothing but the connection: the execution goes on until it ends or reaches its time limit.
+    :attr:`result` is the :class:`~buntime.ExecuteResult`. As a context manager it closes the connection when
+    left. Leaving early ends nothing but the connection: the execution goes on until it ends or reaches its
+    time limit.
 
     Iterating raises what the service reports of the execution, :class:`~buntime.APIConnectionError`
     where the stream ends without a result (the output so far stays in :attr:`stdout` and

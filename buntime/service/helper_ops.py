@@ -60,6 +60,7 @@ def _read(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 OPERATIONS: dict[Any, Callable[[Workspace, Mapping[str, Any]], dict[str, Any]]] = {
     "read": _read,
+    "ping": lambda _workspace, _arguments: {},
     **helper_files.OPERATIONS,
 }
 """What each helper does, by its name."""

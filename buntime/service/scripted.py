@@ -12,6 +12,7 @@ import attrs
 from buntime.service import helper_ops
 from buntime.service.executors import Execution, Limits, Outcome, Output
 from buntime.service.refusals import Refusal
+from buntime.service.scripted_calls import CallScript, CallScripts
 from buntime.service.scripted_processes import Pause, ScriptedProcesses
 from buntime.service.workspaces import Workspace
 
@@ -148,6 +149,8 @@ class ScriptedExecutor:
 
     def __init__(self, pause: Pause | None = None) -> None:
         self.pause = pause
+        self.calls = CallScripts()
+        """The scripts of functions that are called."""
         self._scripts: list[Script] = []
         self._lock = threading.Lock()
 
@@ -167,15 +170,16 @@ class ScriptedExecutor:
             self._scripts.append(script)
         return script
 
-    def unused(self) -> list[Script]:
+    def unused(self) -> list[Union[Script, CallScript]]:
         """Return the scripts that answered nothing, or have results left."""
         with self._lock:
-            return [script for script in self._scripts if not script.calls or script.left]
+            unused = [script for script in self._scripts if not script.calls or script.left]
+        return [*unused, *self.calls.unused()]
 
     def answer(self, execution: ScriptedExecution) -> ScriptedResult:
         """Return the result of the first script that has one; a :class:`Refusal` where none has."""
         if execution.code is not None and helper_ops.is_helper(execution.code):
-            return ScriptedResult(stdout=helper_ops.answer(execution.code, execution.workspace))
+            return self._help(execution.code, execution)
         try:
             # A handler may wait for another execution, so it runs outside the lock.
             with self._lock:
@@ -188,6 +192,18 @@ class ScriptedExecutor:
         for path, content in result.files.items():
             execution.workspace.write(path, content.encode())
         return result
+
+    def _help(self, code: str, execution: ScriptedExecution) -> ScriptedResult:
+        arguments = helper_ops.arguments_of(code)
+        if arguments.get("op") != "call":
+            return ScriptedResult(stdout=helper_ops.answer(code, execution.workspace))
+        try:
+            output = self.calls.answer(arguments, execution.workspace)
+        except Refusal:
+            raise
+        except Exception as error:
+            raise HandlerFailed from error
+        return ScriptedResult(output.stdout, output.stderr, output.exit_code)
 
     def _unscripted(self, execution: ScriptedExecution) -> Refusal:
         used_up = [repr(script) for script in self._scripts if script.left == 0]
