@@ -8,7 +8,7 @@ import socket
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Callable, Optional, Union
 
@@ -105,23 +105,20 @@ async def _let_in(listener: socket.socket, door: Door, port: int) -> None:
 
 async def _carry(outside: socket.socket, door: Door, port: int) -> None:
     """Carry one connection to its end. One that fails is closed, as it would be without us."""
-    with outside, suppress(*_FAILED), _address(door(), port) as (family, address):
-        with socket.socket(family) as inside:
-            inside.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(inside, address)
-            await _join(outside, inside)
-
-
-async def _join(outside: socket.socket, inside: socket.socket) -> None:
     loop = asyncio.get_running_loop()
-    for one in (outside, inside):
-        if one.family == socket.AF_INET:
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    ways = {loop.create_task(_pass_on(outside, inside)), loop.create_task(_pass_on(inside, outside))}
-    try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        await _cancelled(ways)
+    with outside, suppress(*_FAILED), ExitStack() as stack:
+        family, address = stack.enter_context(_address(door(), port))
+        inside = stack.enter_context(socket.socket(family))
+        inside.setblocking(False)
+        await loop.sock_connect(inside, address)
+        for one in (outside, inside):
+            if one.family == socket.AF_INET:
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        ways = {loop.create_task(_pass_on(outside, inside)), loop.create_task(_pass_on(inside, outside))}
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            await _cancelled(ways)
 
 
 async def _pass_on(source: socket.socket, sink: socket.socket) -> None:
