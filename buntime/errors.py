@@ -265,7 +265,8 @@ class JavaScriptError(ExecutionFailedError):
         """The error's title and, one a line, where it was thrown; ``""`` for what is no error."""
 
     def __str__(self) -> str:
-        return f"the function failed with {self.stack or f'{self.name}: {self.message}'}"
+        thrown = self.stack or f"{self.name}: {self.message}"
+        return f"the function failed with {thrown}" if self.call is None else f"{super().__str__()}\n{thrown}"
 
 
 class WaitTimeoutError(BuntimeError, TimeoutError):

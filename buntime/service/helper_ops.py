@@ -25,9 +25,12 @@ def is_helper(code: str) -> bool:
 
 
 def arguments_of(code: str) -> dict[str, Any]:
-    """Return what the first line of a helper says, ``op`` among it."""
-    arguments: dict[str, Any] = json.loads(code.partition("\n")[0][len(_MARK) :])
-    return arguments
+    """Return what the first line of a helper says, ``op`` among it; nothing where it is no helper's."""
+    try:
+        found = json.loads(code.partition("\n")[0][len(_MARK) :])
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def answer(code: str, workspace: Workspace) -> str:
@@ -36,7 +39,7 @@ def answer(code: str, workspace: Workspace) -> str:
     Refuses with 501 ``unknown_helper`` an operation that is not known here.
     """
     arguments = arguments_of(code)
-    operation = OPERATIONS.get(arguments.get("op"))
+    operation = OPERATIONS.get(str(arguments.get("op")))
     if operation is None:
         raise Refusal(501, "unknown_helper", f"This model has no helper {arguments.get('op')!r}")
     try:

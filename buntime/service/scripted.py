@@ -254,7 +254,7 @@ class ScriptedRuntime:
     def _answer(self, execution: ScriptedExecution) -> ScriptedResult:
         if execution.code is not None and helper_ops.is_helper(execution.code):
             arguments = helper_ops.arguments_of(execution.code)
-            if self._processes.answers(arguments.get("op")):
+            if self._processes.answers(str(arguments.get("op"))):
                 return ScriptedResult(stdout=self._processes.answer(arguments, execution))
         return self._executor.answer(execution)
 

@@ -61,7 +61,7 @@ class ScriptedProcesses:
             "port": self._port,
         }
 
-    def answers(self, op: object) -> bool:
+    def answers(self, op: str) -> bool:
         """Whether a helper is one of these."""
         return op == "process_start" or op in self._operations
 
