@@ -116,6 +116,9 @@ class Buntime:
         exchange = getattr(self, "_exchange", None)
         return f"<Buntime over {exchange.transport!r}>" if exchange else "<Buntime, not made>"
 
+    def __copy__(self) -> Buntime:
+        return self.with_options()
+
     def __getstate__(self) -> dict[str, Any]:
         return {"exchange": self._exchange, "delete_on_close": self._created is not None}
 
