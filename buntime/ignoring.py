@@ -12,8 +12,6 @@ from typing import Callable, Union
 from buntime import _checks
 from buntime.entries import NOTHING_IGNORED
 
-_SYNTAX = set("\\^$.*+?()[]{}|/")
-
 
 def expression(patterns: Union[str, Iterable[str]]) -> str:
     """Return the regular expression that whole paths match where one of the ``patterns`` does.
@@ -22,7 +20,7 @@ def expression(patterns: Union[str, Iterable[str]]) -> str:
     ``ValueError`` for a pattern without a meaning.
     """
     given = [patterns] if isinstance(patterns, str) else list(patterns)
-    found = [_one(_checks.text("ignore: a pattern", pattern)) for pattern in given]
+    found = [_checked(_checks.text("ignore: a pattern", pattern)) for pattern in given]
     return "|".join(found) if found else NOTHING_IGNORED
 
 
@@ -30,6 +28,14 @@ def matcher(ignore: str) -> Callable[[str], bool]:
     """Return whether a path matches an :func:`expression`."""
     compiled = re.compile(ignore)
     return lambda path: compiled.fullmatch(path) is not None
+
+
+def _checked(pattern: str) -> str:
+    try:
+        re.compile(made := _one(pattern))
+    except re.error as error:
+        raise ValueError(f"ignore holds the pattern {pattern!r}, which has no meaning: {error}") from None
+    return made
 
 
 def _one(pattern: str) -> str:
@@ -63,7 +69,7 @@ def _translated(body: str) -> str:
             made.append("[^/]")
             position += 1
         elif bracket:
-            inside = "".join(_escaped(character) for character in bracket[2])
+            inside = _class(bracket[2])
             made.append(f"[^/{inside}]" if bracket[1] else f"[{inside}]")
             position += len(bracket[0])
         else:
@@ -72,5 +78,16 @@ def _translated(body: str) -> str:
     return "".join(made)
 
 
+def _class(characters: str) -> str:
+    """Return the inside of a character class, in which only a dash between two characters is a range."""
+    return re.sub(r"([\s\S])-([\s\S])|([\s\S])", _range_or_one, characters)
+
+
+def _range_or_one(found: re.Match[str]) -> str:
+    return _escaped(found[3]) if found[3] else f"{_escaped(found[1])}-{_escaped(found[2])}"
+
+
 def _escaped(character: str) -> str:
-    return f"\\{character}" if character in _SYNTAX else character
+    # The one form of an escape that both languages take for any character.
+    special = character.isascii() and not character.isalnum()
+    return f"\\x{ord(character):02x}" if special else character

@@ -118,16 +118,30 @@ def test_what_is_ignored_is_neither_sent_nor_deleted(session: Session, tmp_path:
     """Names at any depth, paths from the top, folders with all that is in them."""
     source = fill(
         tmp_path / "source",
-        {"a.log": "", "keep.txt": "", "node_modules/x/y.js": "", "src/b.log": "", "build/c.js": "", "d/build": ""},
+        {
+            "a.log": "",
+            "keep.txt": "",
+            "node_modules/x/y.js": "",
+            "src/b.log": "",
+            "build/c.js": "",
+            "d/build": "",
+        },
     )
     session.files.write("up/node_modules/there.js", "")
     session.files.write("up/z.log", "")
     ignore = ["*.log", "node_modules", "/build/*.js"]
     sent = session.files.upload(source, "up", ignore=ignore)
     assert (("d/build", "keep.txt"), ()) == (sent.transferred, sent.removed)
-    assert {"build", "d", "d/build", "keep.txt", "node_modules", "node_modules/there.js", "src", "z.log"} == set(
-        _listed(session, "up")
-    )
+    assert {
+        "build",
+        "d",
+        "d/build",
+        "keep.txt",
+        "node_modules",
+        "node_modules/there.js",
+        "src",
+        "z.log",
+    } == set(_listed(session, "up"))
     fill(tmp_path / "target", {"mine.log": "", "node_modules/mine.js": "", "extra": ""})
     got = session.files.download("up", tmp_path / "target", ignore=ignore)
     assert (("d/build", "keep.txt"), ("extra",)) == (got.transferred, got.removed)
@@ -144,9 +158,9 @@ def test_nothing_is_deleted_where_that_is_asked(session: Session, tmp_path: Path
     assert () == session.files.download("up", tmp_path / "target", delete=False).removed
     assert {"a.txt": b"new", "b.txt": b"b", "c.txt": b"c"} == content_of(tmp_path / "target")
     fill(tmp_path / "other", {"a.txt/below": ""})
-    with pytest.raises(FileExistsError, match="a.txt"):
+    with pytest.raises(FileExistsError, match=r"a\.txt"):
         session.files.upload(tmp_path / "other", "up", delete=False)
-    with pytest.raises(FileExistsError, match="a.txt"):
+    with pytest.raises(FileExistsError, match=r"a\.txt"):
         session.files.download("up", tmp_path / "other", delete=False)
 
 
@@ -196,22 +210,26 @@ def test_what_is_not_there(session: Session, tmp_path: Path) -> None:
     assert not (tmp_path / "target").exists()
 
 
-def test_progress(session: Session, tmp_path: Path) -> None:
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_progress(session: Session, tmp_path: Path, direction: str) -> None:
     """It grows from file to file and piece to piece, up to all bytes that travel."""
-    files = {"a.txt": "12345", "large.bin": b"\xff" * (PIECE + 5), "z/b.txt": "123"}
-    source = fill(tmp_path / "source", files)
-    for transfer in (
-        lambda note: session.files.upload(source, "up", progress=note),
-        lambda note: session.files.download("up", tmp_path / "target", progress=note),
-    ):
-        seen: list[tuple[int, int, str]] = []
-        transfer(lambda *step: seen.append(step))
-        total = PIECE + 13
-        assert {total} == {step[1] for step in seen}
-        assert sorted(step[0] for step in seen) == [step[0] for step in seen]
-        assert total == seen[-1][0]
-        assert set(files) == {step[2] for step in seen}
-        assert 4 <= len(seen)
+    large = b"\xff" * (PIECE + 5)
+    source = fill(tmp_path / "source", {"a.txt": b"12345", "large.bin": large, "z/b.txt": b"123"})
+    seen: list[tuple[int, int, str]] = []
+
+    def note(done: int, total: int, name: str) -> None:
+        seen.append((done, total, name))
+
+    if direction == "up":
+        session.files.upload(source, "up", progress=note)
+    else:
+        session.files.upload(source, "up")
+        session.files.download("up", tmp_path / "target", progress=note)
+    assert {PIECE + 13} == {step[1] for step in seen}
+    assert sorted(step[0] for step in seen) == [step[0] for step in seen]
+    assert PIECE + 13 == seen[-1][0]
+    assert {"a.txt", "large.bin", "z/b.txt"} == {step[2] for step in seen}
+    assert 4 == len(seen)
 
 
 def test_random_names_there_and_back(session: Session, tmp_path: Path) -> None:
