@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Callable, Literal, Optional, Union
+from typing import Callable, Literal, Optional, Union, cast
 
 import attrs
 
 from buntime.service import helper_ops
 from buntime.service.executors import Execution, Limits, Outcome, Output
+from buntime.service.helper_files import Editable
 from buntime.service.refusals import Refusal
 from buntime.service.scripted_calls import CallScript, CallScripts
 from buntime.service.scripted_processes import Pause, ScriptedProcesses
@@ -198,7 +199,8 @@ class ScriptedExecutor:
         if arguments.get("op") != "call":
             return ScriptedResult(stdout=helper_ops.answer(code, execution.workspace))
         try:
-            output = self.calls.answer(arguments, execution.workspace)
+            # A scripted session lives in memory, where a file can be deleted.
+            output = self.calls.answer(arguments, cast("Editable", execution.workspace))
         except Refusal:
             raise
         except Exception as error:

@@ -11,8 +11,9 @@ from typing import Any, Callable, Optional, Union
 import attrs
 
 from buntime.service.call_values import received, returned
+from buntime.service.helper_files import Editable
 from buntime.service.refusals import Refusal
-from buntime.service.workspaces import PathError, Workspace
+from buntime.service.workspaces import PathError
 
 Function = Union[str, "re.Pattern[str]", Callable[[str], bool]]
 FunctionHandler = Callable[..., Any]
@@ -75,7 +76,7 @@ class CallScripts:
         with self._lock:
             return [script for script in self._scripts if not script.calls]
 
-    def answer(self, arguments: Mapping[str, Any], workspace: Workspace) -> CallOutput:
+    def answer(self, arguments: Mapping[str, Any], workspace: Editable) -> CallOutput:
         """Return what the call that a helper's first line describes comes to.
 
         Refuses with 501 ``unscripted_call`` one that nobody scripted. What a handler raises passes through.
@@ -109,17 +110,17 @@ def _plain(function: str) -> str:
     return text.removesuffix("#default") if text.startswith("./") else text
 
 
-def _payload(arguments: Mapping[str, Any], workspace: Workspace) -> Optional[str]:
+def _payload(arguments: Mapping[str, Any], workspace: Editable) -> Optional[str]:
     if "payload" in arguments:
         text: str = arguments["payload"]
         return text
     try:
         text = "".join(workspace.read(path).decode() for path in arguments["files"])
         for path in arguments["files"]:
-            workspace.write(path, b"")
+            workspace.delete(path, recursive=False)
     except (OSError, PathError):
         return None
-    return text or None
+    return text
 
 
 def _output(answer: Mapping[str, Any], script: Optional[CallScript] = None) -> CallOutput:

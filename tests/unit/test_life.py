@@ -205,7 +205,8 @@ def test_remaining_goes_by_the_transports_clock() -> None:
         fake.advance(250)
         assert 350 == session.remaining
         attached = client.sessions.attach(session.id)
-        assert attached.remaining is None
+        before = attached.remaining
+        assert before is None
         attached.info()
         left = attached.remaining
         assert left is not None

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from contextlib import closing
+from typing import Any
 
 import pytest
 import requests
@@ -53,7 +54,7 @@ def test_a_header_with_the_key_stays_behind_too(monkeypatch: pytest.MonkeyPatch)
 def test_the_options_travel(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the base URL, ``delete_on_close`` and ``on_retry``."""
     monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
-    options = {"timeout": 7.0, "deadline": 70.0, "max_retries": 5, "retry_delay": 0.5}
+    options: dict[str, Any] = {"timeout": 7.0, "deadline": 70.0, "max_retries": 5, "retry_delay": 0.5}
     with (
         Buntime(base_url="http://127.0.0.1:1/x", on_retry=_heard, delete_on_close=True, **options) as client,
         pickle.loads(pickle.dumps(client.with_options(max_retries=6))) as other,
