@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ServerError,
         SessionFileNotFoundError,
         SessionNotFoundError,
+        WaitTimeoutError,
     )
     from buntime.execution import ExecuteStream
     from buntime.models import (
@@ -40,12 +41,15 @@ if TYPE_CHECKING:
         ExecuteResult,
         FileInfo,
         KillResult,
+        ProcessLogs,
         RateLimit,
         ResourceLimits,
         SessionInfo,
         StreamEvent,
+        TransferResult,
         WriteResult,
     )
+    from buntime.processes import Process
     from buntime.sessions import Session
 
 __all__ = [
@@ -72,6 +76,8 @@ __all__ = [
     "KillResult",
     "NotFoundError",
     "PermissionDeniedError",
+    "Process",
+    "ProcessLogs",
     "RateLimit",
     "RateLimitError",
     "RequestTimeoutError",
@@ -83,6 +89,8 @@ __all__ = [
     "SessionInfo",
     "SessionNotFoundError",
     "StreamEvent",
+    "TransferResult",
+    "WaitTimeoutError",
     "WriteResult",
     "__version__",
 ]
@@ -93,13 +101,15 @@ _MODELS = {
     "ExecuteResult",
     "FileInfo",
     "KillResult",
+    "ProcessLogs",
     "RateLimit",
     "ResourceLimits",
     "SessionInfo",
     "StreamEvent",
+    "TransferResult",
     "WriteResult",
 }
-_HOMES = {"Buntime": "client", "ExecuteStream": "execution", "Session": "sessions"}
+_HOMES = {"Buntime": "client", "ExecuteStream": "execution", "Process": "processes", "Session": "sessions"}
 
 
 def __getattr__(name: str) -> Any:

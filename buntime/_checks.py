@@ -40,6 +40,11 @@ def path(name: str, value: object) -> str:
     return checked
 
 
+def folder(name: str, value: object) -> str:
+    """Return ``value`` if it can name a folder; an empty one is the workspace."""
+    return "" if value == "" else path(name, value)
+
+
 def session_id(value: object) -> str:
     """Return ``value`` if it can be a session's id; no length is checked, as none is documented."""
     checked = text("session_id", value)
@@ -87,6 +92,26 @@ def pid(value: object) -> int:
     if value < 1:
         raise ValueError(f"pid must be at least 1, not {value}")
     return value
+
+
+def port(value: object) -> int:
+    """Return ``value`` if it can be a TCP port."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"port must be an int, not {type(value).__name__}")
+    if not 0 < value < 65536:
+        raise ValueError(f"port must be from 1 to 65535, not {value}")
+    return value
+
+
+def patience(name: str, value: object) -> Optional[float]:
+    """Return ``value`` if it is a number of seconds to wait, 0 included, or ``None``."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name} must be 0 or more and finite, not {value}")
+    return float(value)
 
 
 def metadata(value: object) -> Optional[dict[str, Any]]:

@@ -13,8 +13,9 @@ import attrs
 from buntime import _checks, configuration
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange, Seen
-from buntime.execution import ExecuteStream, Executions, execute_request
+from buntime.execution import ExecuteStream, Executions, OnText, execute_request
 from buntime.files import Files
+from buntime.helpers import Helpers
 from buntime.models import (
     APIResponse,
     ExecuteRequest,
@@ -55,6 +56,10 @@ class Buntime:
             closes it.
         headers: sent with every call.
         delete_on_close: delete the sessions this client created, when it is closed.
+
+    Over an :class:`~buntime.transport.HTTPTransport` it pickles, and has a transport of its own in the other
+    process. The key stays behind: loading takes ``BUNTIME_API_KEY`` and raises
+    :class:`~buntime.ConfigurationError` without it. Sessions pickle as attached.
 
     Raises :class:`~buntime.ConfigurationError` for a setting that is missing or wrong.
     """
@@ -101,7 +106,7 @@ class Buntime:
         self._owns_transport = owns_transport
         self._pid = os.getpid()
         self._executions = Executions(self._exchange)
-        self.files = Files(self._exchange, self._executions)
+        self.files = Files(self._exchange, Helpers(self._executions))
         """The files of any session: :class:`~buntime.files.Files`."""
         self.sessions = Sessions(self._exchange, self._executions, self.files, created)
         """Create, inspect, attach to and delete sessions: :class:`~buntime.sessions.Sessions`."""
@@ -111,10 +116,15 @@ class Buntime:
         exchange = getattr(self, "_exchange", None)
         return f"<Buntime over {exchange.transport!r}>" if exchange else "<Buntime, not made>"
 
-    def __getstate__(self) -> None:
-        raise TypeError(
-            "a Buntime client does not pickle, as it holds a credential; make one in the other process"
-        )
+    def __copy__(self) -> Buntime:
+        return self.with_options()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"exchange": self._exchange, "delete_on_close": self._created is not None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._exchange = state["exchange"]
+        self._start(created={} if state["delete_on_close"] else None, owns_transport=True)
 
     def __enter__(self) -> Buntime:
         return self
@@ -142,6 +152,8 @@ class Buntime:
         working_dir: str | None = None,
         check: bool = False,
         idempotent: bool = False,
+        on_stdout: OnText | None = None,
+        on_stderr: OnText | None = None,
     ) -> ExecuteResult:
         """Run code or a shell command in a session and return what came of it.
 
@@ -151,6 +163,10 @@ class Buntime:
         An execution whose answer is lost is not repeated, unless ``idempotent`` says that it may be: the
         error has ``maybe_executed``.
 
+        ``on_stdout`` and ``on_stderr`` are called with each piece of output as it comes, on this thread; the
+        result is the same as without them. What one raises ends the wait and passes through: the connection
+        is closed, the execution itself goes on. With them nothing is retried once output has come.
+
         Raises:
             ExecutionFailedError: with ``check``, for a non-zero exit code.
             ExecutionTimeoutError: with ``check``, at the time limit; always where the service answers 408.
@@ -159,7 +175,7 @@ class Buntime:
             APIConnectionError: no answer arrived.
             TypeError, ValueError: an argument is wrong; nothing was sent.
         """
-        return self._executions.run(
+        return self._executions.watch(
             execute_request(
                 request,
                 session_id,
@@ -171,7 +187,9 @@ class Buntime:
                 working_dir=working_dir,
                 check=check,
                 idempotent=idempotent,
-            )
+            ),
+            on_stdout=on_stdout,
+            on_stderr=on_stderr,
         )
 
     def stream(

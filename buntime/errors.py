@@ -22,6 +22,7 @@
     ├── ExecutionFailedError          raised by check(): carries the result
     │   ├── ExecutionTimeoutError         the execution reached its time limit
     │   └── JavaScriptError               a function that was called threw
+    ├── WaitTimeoutError              what was waited for did not happen; also a builtin TimeoutError
     └── CassetteError                 a cassette cannot be used
         └── CassetteMismatchError         it holds no answer to this request
 
@@ -250,12 +251,28 @@ class ExecutionTimeoutError(ExecutionFailedError):
 
 
 class JavaScriptError(ExecutionFailedError):
-    """A JavaScript function threw: its error's ``name``, ``stack`` and message."""
+    """A JavaScript function threw: ``message`` and ``name`` are its error's.
+
+    ``stack`` is the error's, in the lines of the function as it was passed, or of the workspace's files.
+    ``details`` has its ``code`` and ``cause`` where it has them, ``result`` the output of the function.
+    """
 
     def __init__(self, message: str, *, name: str = "Error", stack: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)
         self.name = name
+        """The name of what was thrown, such as ``"TypeError"``; the type of what is no error."""
         self.stack = stack
+        """The error's title and, one a line, where it was thrown; ``""`` for what is no error."""
+
+    def __str__(self) -> str:
+        thrown = self.stack or f"{self.name}: {self.message}"
+        return f"the function failed with {thrown}" if self.call is None else f"{super().__str__()}\n{thrown}"
+
+
+class WaitTimeoutError(BuntimeError, TimeoutError):
+    """What was waited for in a session did not happen in time. Also a builtin ``TimeoutError``."""
+
+    hint = "Wait longer with timeout=, and look at the logs() of the process"
 
 
 class CassetteError(BuntimeError):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from typing import Callable, Optional, TypeVar, Union
+from typing import Any, Callable, Optional, TypeVar, Union
 
 import attrs
 
 from buntime.errors import APITimeoutError, BuntimeError, NotFoundError
 from buntime.models import RateLimit
+from buntime.pickling import portable, restored
 from buntime.retries import RetryPolicy
 from buntime.transport.base import Pairs, Request, Response, SupportsTime, Transport
 from buntime.wire.answers import rate_limit
@@ -26,6 +27,7 @@ class _SystemTime:
 
     sleep = staticmethod(time.sleep)
     monotonic = staticmethod(time.monotonic)
+    time = staticmethod(time.time)
 
 
 @attrs.define
@@ -84,6 +86,33 @@ class Exchange:
         self.on_retry = on_retry
         self.seen = seen
         self._clock = transport if isinstance(transport, SupportsTime) else _SystemTime()
+
+    def monotonic(self) -> float:
+        """Return seconds on the clock that the client measures by."""
+        return self._clock.monotonic()
+
+    def time(self) -> float:
+        """Return seconds since the epoch: the transport's, where it owns time and tells it."""
+        read: Callable[[], float] = getattr(self._clock, "time", time.time)
+        return read()
+
+    def beside(self, *, deadline: float) -> Exchange:
+        """Return an exchange for calls that the caller does not make: ``on_retry`` hears nothing of them."""
+        return Exchange(
+            self.transport,
+            headers=self.headers,
+            timeout=self.timeout,
+            deadline=deadline,
+            policy=self.policy,
+            on_retry=None,
+            seen=self.seen,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return portable(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**restored(state), seen=Seen())  # type: ignore[misc]  # they are all of its arguments
 
     def execution_wait(self, limit: float) -> float | None:
         """Return the read timeout of an execution that may take ``limit`` seconds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, TypeVar, Union, overload
 
 import attrs
 
@@ -16,6 +16,11 @@ from buntime.transport.base import Request, Response
 from buntime.wire import answers, calls
 from buntime.wire.events import Terminal, decode_event
 from buntime.wire.fields import Answer, invalid
+
+T = TypeVar("T")
+
+OnText = Callable[[str], object]
+"""What is given output as it comes; what it returns is not looked at."""
 
 
 def execute_request(
@@ -53,14 +58,48 @@ class Executions:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
-    def run(self, request: ExecuteRequest, limit: int | None = None) -> ExecuteResult:
-        """Run it and return the result."""
+    @overload
+    def run(self, request: ExecuteRequest, limit: int | None = None) -> ExecuteResult: ...
+
+    @overload
+    def run(
+        self, request: ExecuteRequest, limit: int | None = None, *, decode: Callable[[ExecuteResult], T]
+    ) -> T: ...
+
+    def run(
+        self,
+        request: ExecuteRequest,
+        limit: int | None = None,
+        *,
+        decode: Optional[Callable[[ExecuteResult], Any]] = None,
+    ) -> Any:
+        """Run it and return the result, or what ``decode`` makes of it: what that raises is the call's."""
+        made = _checked_result if request.check else answers.result
         return self._exchange.call(
             calls.execute(request),
-            _checked_result if request.check else answers.result,
+            made if decode is None else lambda answer: decode(made(answer)),
             repeatable=request.idempotent,
             read_timeout=self._wait(request, limit),
         )
+
+    def watch(
+        self,
+        request: ExecuteRequest,
+        limit: int | None = None,
+        *,
+        on_stdout: OnText | None,
+        on_stderr: OnText | None,
+    ) -> ExecuteResult:
+        """As :meth:`run`, but the callbacks are given the output as it comes."""
+        callbacks = _callbacks(on_stdout=on_stdout, on_stderr=on_stderr)
+        if not callbacks:
+            return self.run(request, limit)
+        with self.stream(request, limit) as stream:
+            for event in stream:
+                callback = callbacks.get(event.kind)
+                if callback is not None and event.text:
+                    callback(event.text)
+        return stream.result
 
     def stream(self, request: ExecuteRequest, limit: int | None = None) -> ExecuteStream:
         """Run it and return its output as it comes."""
@@ -78,6 +117,14 @@ class Executions:
 
     def _wait(self, request: ExecuteRequest, limit: int | None) -> float | None:
         return self._exchange.execution_wait(request.timeout or limit or calls.EXECUTION_LIMIT)
+
+
+def _callbacks(**given: OnText | None) -> dict[str, OnText]:
+    """Return the callbacks that were given, by the kind of output they take."""
+    for name, callback in given.items():
+        if callback is not None and not callable(callback):
+            raise TypeError(f"{name} must be callable with a str, not {type(callback).__name__}")
+    return {name[3:]: callback for name, callback in given.items() if callback is not None}
 
 
 def _checked_result(answer: Answer) -> ExecuteResult:
@@ -106,9 +153,10 @@ def _items(
 class ExecuteStream:
     """The events of a running execution, in the order they were sent.
 
-    Iterate to receive :class:`~buntime.StreamEvent` values; after the loop :attr:`result` is the
-    :class:`~buntime.ExecuteResult`. As a context manager it closes the connection when left. Leaving
-    early ends nothing but the connection: the execution goes on until it ends or reaches its time limit.
+    Iterate to receive :class:`~buntime.StreamEvent` values, or :meth:`lines`; after the loop
+    :attr:`result` is the :class:`~buntime.ExecuteResult`. As a context manager it closes the connection when
+    left. Leaving early ends nothing but the connection: the execution goes on until it ends or reaches its
+    time limit.
 
     Iterating raises what the service reports of the execution, :class:`~buntime.APIConnectionError`
     where the stream ends without a result (the output so far stays in :attr:`stdout` and
@@ -152,6 +200,23 @@ class ExecuteStream:
             raise
         self.close()
         raise StopIteration
+
+    def lines(self) -> Iterator[StreamEvent]:
+        """Yield the output line by line: each event's ``text`` is one line, without its end.
+
+        A line ends with LF or CRLF. What follows the last line end comes when the stream has ended. Lines of
+        stdout and stderr that are written at once do not mix. What iterating raises, this raises too; a line
+        that is cut off by an error is in :attr:`stdout` or :attr:`stderr`.
+        """
+        begun: dict[str, list[str]] = {}
+        for event in self:
+            *whole, rest = event.text.split("\n")
+            for text in whole:
+                yield StreamEvent(event.kind, "".join([*begun.pop(event.kind, ()), text]).removesuffix("\r"))
+            if rest:
+                begun.setdefault(event.kind, []).append(rest)
+        for kind, pieces in begun.items():
+            yield StreamEvent(kind, "".join(pieces))
 
     def _finish(self, last: Union[ExecuteResult, Terminal, None]) -> None:
         if last is None:

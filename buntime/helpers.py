@@ -2,42 +2,140 @@
 
 A helper is Bun code, never shell: what the session's shell offers is unknown. Its first line is
 ``// buntime:helper {"op": ..., ...}``, by which a service model can answer without running it; the last
-line of its standard output is JSON.
+line of its standard output is JSON. The programs are in ``programs/``, one file for each operation.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
+from collections.abc import Mapping
+from importlib import resources
 from typing import Any
 
-from buntime.errors import InvalidResponseError, SessionFileNotFoundError
+from buntime.errors import (
+    APIStatusError,
+    BuntimeError,
+    ConflictError,
+    InvalidRequestError,
+    InvalidResponseError,
+    ResourceLimitError,
+    SessionFileNotFoundError,
+)
 from buntime.execution import Executions
-from buntime.models import ExecuteRequest, ExecuteResult
+from buntime.models import ExecuteRequest, ExecuteResult, FilesArgument
+from buntime.wire.answers import HIDDEN_FOLDER
 
-_READ = r"""
-const { readFileSync } = require("node:fs");
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-let answer;
-try {
-  answer = { content: decoder.decode(readFileSync(helper.path.replace(/^\/workspace\//, ""))) };
-} catch (error) {
-  answer = { error: error.code ?? error.name, message: String(error.message) };
-}
-console.log(JSON.stringify(answer));
-"""
+_REFUSED = frozenset(
+    {
+        "EACCES",
+        "EEXIST",
+        "EINVAL",
+        "EISDIR",
+        "ELOOP",
+        "ENAMETOOLONG",
+        "ENOTDIR",
+        "ENOTEMPTY",
+        "EOUTSIDE",
+        "EPERM",
+        "ERR_ENCODING_INVALID_ENCODED_DATA",
+    }
+)
+_FULL = frozenset({"ENOSPC", "EDQUOT", "EFBIG"})
+_CHANGED = frozenset({"ECHANGED"})
+_CONSUMED = "ECONSUMED"
+
+_SHARED = {"file": ("files",), "process": ("processes",), "port": ("processes",)}
+"""What helpers have in common, by the first word of their names."""
 
 
-def source(op: str, program: str, **arguments: Any) -> str:
-    """Return the code of a helper: its first line, its arguments as ``helper``, and the program."""
+class Helpers:
+    """Runs helpers in sessions."""
+
+    def __init__(self, executions: Executions) -> None:
+        self._executions = executions
+
+    def run(
+        self,
+        session_id: str,
+        op: str,
+        /,
+        *,
+        repeatable: bool,
+        timeout: int | None = None,
+        files: FilesArgument | None = None,
+        env: Mapping[str, str] | None = None,
+        **arguments: Any,
+    ) -> dict[str, Any]:
+        """Run the helper ``op`` and return its answer.
+
+        ``repeatable`` says that running it twice does no harm: it only reads, or overwrites. ``files`` are
+        written first, for arguments too large for a line. ``env`` is the helper's environment. Raises what
+        the operating system refused in the session as the error that the service would give it:
+        :class:`~buntime.SessionFileNotFoundError`, :class:`~buntime.InvalidRequestError`,
+        :class:`~buntime.ResourceLimitError`.
+        """
+        request = ExecuteRequest(
+            source(op, **arguments),
+            session_id=session_id,
+            files=files,
+            env=env,
+            timeout=timeout,
+            idempotent=repeatable,
+        )
+
+        def decode(result: ExecuteResult) -> dict[str, Any]:
+            answer = answer_of(result)
+            error = answer.get("error")
+            if error is not None:
+                raise error_of(op, arguments.get("path"), error)
+            return answer
+
+        return self._executions.run(request, decode=decode)
+
+    def run_staged(
+        self, session_id: str, op: str, /, content: str, *, timeout: int | None = None, **arguments: Any
+    ) -> dict[str, Any]:
+        """As :meth:`run`, repeatable, for a helper that takes ``content`` from a file and deletes the file.
+
+        An attempt that finds the file gone comes after one that had done everything; its answer is empty.
+        """
+        key = hashlib.sha256(json.dumps([op, arguments]).encode())
+        key.update(content.encode())
+        staged = f"{HIDDEN_FOLDER}/staged/{key.hexdigest()[:32]}"
+        try:
+            return self.run(
+                session_id,
+                op,
+                repeatable=True,
+                timeout=timeout,
+                files={staged: content},
+                staged=staged,
+                **arguments,
+            )
+        except APIStatusError as error:
+            if error.code == _CONSUMED and error.maybe_executed:
+                return {}
+            raise
+
+
+def source(op: str, **arguments: Any) -> str:
+    """Return the code of a helper: its first line, its arguments as ``helper``, and its program."""
     line = json.dumps({"op": op, **arguments})
-    return f"// buntime:helper {line}\nconst helper = {line};\n{program.strip()}\n"
+    program = "\n".join(map(_program, ("common", *_SHARED.get(op.partition("_")[0], ()), op)))
+    return f"// buntime:helper {line}\nconst helper = {line};\n{program}"
+
+
+@functools.cache
+def _program(name: str) -> str:
+    return (resources.files("buntime.programs") / f"{name}.js").read_text(encoding="utf-8")
 
 
 def answer_of(result: ExecuteResult) -> dict[str, Any]:
     """Return the JSON object in the last line of a helper's standard output."""
-    line = result.stdout.strip().rpartition("\n")[2]
     try:
-        answer = json.loads(line)
+        answer = json.loads(_last_line(result.stdout))
     except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict):
@@ -49,13 +147,38 @@ def answer_of(result: ExecuteResult) -> dict[str, Any]:
     )
 
 
-def read_file(executions: Executions, session_id: str, path: str) -> str:
-    """Return a file as text, by code that reads it in the session."""
-    code = source("read", _READ, path=path)
-    answer = answer_of(executions.run(ExecuteRequest(code, session_id=session_id, idempotent=True)))
-    content = answer.get("content")
-    if isinstance(content, str):
-        return content
-    if answer.get("error") == "ENOENT":
-        raise SessionFileNotFoundError(f"the session has no file {path!r}", code="file_not_found", path=path)
-    raise InvalidResponseError(f"{path!r} cannot be read as text: {answer.get('message')}")
+def _last_line(text: str) -> str:
+    """Return the last line that is not blank, without a copy of the rest: it may be megabytes."""
+    end = len(text)
+    while end and text[end - 1].isspace():
+        end -= 1
+    return text[text.rfind("\n", 0, end) + 1 : end]
+
+
+def text_of(answer: dict[str, Any], name: str) -> str:
+    """Return a string of a helper's answer; :class:`~buntime.InvalidResponseError` where it is none."""
+    value = answer.get(name)
+    if isinstance(value, str):
+        return value
+    raise InvalidResponseError(f"a helper's answer has no text {name!r}: {json.dumps(answer)[:200]}")
+
+
+def error_of(op: str, path: Any, error: Any) -> BuntimeError:
+    """Return the error that a helper reports, as the service would have put it."""
+    if not isinstance(error, dict):
+        return InvalidResponseError(f"the helper {op!r} failed in a form that is not ours: {error!r:.200}")
+    code, message = str(error.get("code")), str(error.get("message"))
+    details = {"errno": code, "path": path}
+    if code == "ENOENT":
+        shown = path if isinstance(path, str) else None
+        text = f"the session has no file {shown!r}" if shown else message
+        return SessionFileNotFoundError(text, code="file_not_found", path=shown, details=details)
+    if code in _FULL:
+        return ResourceLimitError(message, code="disk_full", details=details)
+    if code in _CHANGED:
+        changed = ConflictError(message, code="changed_meanwhile", details=details)
+        changed.hint = "Try again when nothing else writes to it"
+        return changed
+    if code in _REFUSED:
+        return InvalidRequestError(message, code="invalid_request", details=details)
+    return APIStatusError(f"the helper {op!r} failed: {code}: {message}", code=code, details=details)

@@ -195,12 +195,39 @@ class FileInfo:
 
 
 @attrs.frozen
+class TransferResult:
+    """What an upload or download did.
+
+    ``transferred`` are the paths of the files whose content or mode travelled, ``size`` their bytes,
+    ``unchanged`` how many files were the same already, ``removed`` what was deleted at the target.
+    """
+
+    transferred: tuple[str, ...]
+    unchanged: int
+    removed: tuple[str, ...]
+    size: int
+
+
+@attrs.frozen
 class KillResult:
     """How many processes were ended, and which."""
 
     killed: int
     pids: tuple[int, ...] = ()
     extra: Mapping[str, Any] = _unknown_fields()
+
+
+@attrs.frozen
+class ProcessLogs:
+    """What a background process has written, from one pair of offsets to the next.
+
+    The offsets are in bytes, and say where the following piece begins.
+    """
+
+    stdout: str
+    stderr: str
+    stdout_offset: int
+    stderr_offset: int
 
 
 @attrs.frozen

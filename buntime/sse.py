@@ -14,39 +14,53 @@ def events(chunks: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     dropped, as the format says. ``id`` and ``retry`` fields and comments are passed over.
     """
     name = ""
-    data: list[bytes] = []
-    for line in _lines(chunks):
+    data: list[str] = []
+    for line in _lines(_with_line_feeds(_without_bom(chunks))):
         if not line:
             if data:
-                yield name, b"\n".join(data).decode("utf-8", "replace")
+                yield name, "\n".join(data)
             name, data = "", []
             continue
-        field, _, value = line.partition(b":")
-        if value.startswith(b" "):
-            value = value[1:]
+        colon = line.find(b":")
+        field = line if colon < 0 else line[:colon]
         if field == b"data":
-            data.append(value)
+            data.append(_value(line, colon))
         elif field == b"event":
-            name = value.decode("utf-8", "replace")
+            name = _value(line, colon)
+
+
+def _value(line: bytes, colon: int) -> str:
+    """Return what follows the colon, without the one space that may come first."""
+    if colon < 0:
+        return ""
+    start = colon + (2 if line.startswith(b" ", colon + 1) else 1)
+    # A view, so that a large value is not copied before it is decoded.
+    return str(memoryview(line)[start:], "utf-8", "replace")
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the complete lines, which end with CR, LF or CRLF, without their ends."""
+    """Yield the complete lines, without their ends."""
     begun: list[bytes] = []
-    after_cr = False
-    for chunk in _without_bom(chunks):
-        lines = (chunk[1:] if after_cr and chunk.startswith(b"\n") else chunk).splitlines(keepends=True)
-        after_cr = chunk.endswith(b"\r")
-        unfinished = lines.pop() if lines and lines[-1][-1:] not in {b"\r", b"\n"} else b""
-        for line in lines:
-            text = line.rstrip(b"\r\n")
+    for chunk in chunks:
+        start = 0
+        while (end := chunk.find(b"\n", start)) >= 0:
+            line = chunk[start:end]
             if begun:
-                begun.append(text)
-                text = b"".join(begun)
+                line = b"".join([*begun, line])
                 begun = []
-            yield text
-        if unfinished:
-            begun.append(unfinished)
+            yield line
+            start = end + 1
+        if start < len(chunk):
+            begun.append(chunk[start:])
+
+
+def _with_line_feeds(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the chunks with each line end, CR, LF or CRLF, as one LF; a CR is not held back for its LF."""
+    after_cr = False
+    for chunk in chunks:
+        own = chunk[1:] if after_cr and chunk.startswith(b"\n") else chunk
+        after_cr = own.endswith(b"\r")
+        yield own.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in own else own
 
 
 def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:

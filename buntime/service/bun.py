@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -9,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Callable, Literal, Union
 
 from buntime.service.channel import Channel, ChannelLost, Inbox
 from buntime.service.executors import Execution, ExecutionLost, Limits, Outcome, Output, ResourceExceeded
@@ -17,9 +18,14 @@ from buntime.service.launch import Isolated, Unprotected
 from buntime.service.sandbox import SetupError, find_bun, find_sandbox
 from buntime.service.workspaces import Workspace
 
+if TYPE_CHECKING:
+    from buntime.service.previews import Previews
+
 _KILLED = 137
 _TIMED_OUT = 124
 _ANSWER_WITHIN = 30.0
+logger = logging.getLogger("buntime.service")
+
 _KINDS: Mapping[str, Literal["stdout", "stderr"]] = {"out": "stdout", "err": "stderr"}
 
 
@@ -57,6 +63,7 @@ class BunExecutor:
             else Unprotected(self.bun)
         )
         self._runtimes: dict[str, BunRuntime] = {}
+        self._made_previews: Union[Previews, None] = None
         self._lock = threading.Lock()
 
     def open(self, session_id: str, workspace: Workspace, limits: Limits, lifetime: float) -> BunRuntime:
@@ -67,16 +74,28 @@ class BunExecutor:
         root = getattr(workspace, "root", None)
         if not isinstance(root, Path):
             raise TypeError("a real Bun needs a workspace on disk")
-        runtime = BunRuntime(self._launcher, root, limits, lifetime)
+        runtime = BunRuntime(self._launcher, root, limits, lifetime, self._previews)
         with self._lock:
             self._runtimes = {key: it for key, it in self._runtimes.items() if not it.closed}
             self._runtimes[session_id] = runtime
         return runtime
 
     def preview_url(self, session_id: str) -> str:
-        """Return the URL kept for a server on the session's port 8080."""
+        """Return the URL under which a server on the session's port 8080 is reached from this machine.
+
+        Without isolation, or with ``network=True``, sessions share this machine's own port 8080.
+        """
         with self._lock:
             return self._runtimes[session_id].preview_url
+
+    def _previews(self) -> Previews:
+        with self._lock:
+            if self._made_previews is None:
+                # Imported by those who serve something: it brings asyncio.
+                from buntime.service.previews import Previews
+
+                self._made_previews = Previews()
+            return self._made_previews
 
     def close(self) -> None:
         """End every session. Idempotent."""
@@ -94,7 +113,12 @@ class BunRuntime:
     """
 
     def __init__(
-        self, launcher: Union[Isolated, Unprotected], workspace: Path, limits: Limits, lifetime: float
+        self,
+        launcher: Union[Isolated, Unprotected],
+        workspace: Path,
+        limits: Limits,
+        lifetime: float,
+        previews: Callable[[], Previews],
     ) -> None:
         self._launcher = launcher
         self._workspace = workspace
@@ -105,6 +129,8 @@ class BunRuntime:
         self._channel: Union[Channel, None] = None
         self.closed = False
         """Whether the session has ended for good."""
+        self._previews = previews
+        self._serving = False
         self._preview = socket.socket()
         self._preview.bind(("127.0.0.1", 0))
         self.preview_url = f"http://127.0.0.1:{self._preview.getsockname()[1]}"
@@ -125,7 +151,24 @@ class BunRuntime:
             "stream": execution.stream,
         }
         channel, inbox = self._request(message)
-        return _Run(channel, inbox, patience, self._limits)
+        return _Run(channel, inbox, patience, self._limits, self._serve)
+
+    def _serve(self) -> None:
+        """Listen for the preview from now on: there may be a server."""
+        with self._lock:
+            if self._serving or self.closed:
+                return
+            self._serving = True
+            try:
+                self._previews().open(self._preview, self._door)
+            except (OSError, RuntimeError):
+                logger.exception("The preview %s cannot be served", self.preview_url)
+
+    def _door(self) -> Union[tuple[Path, str], None]:
+        channel = self._channel
+        if channel is None or not channel.usable():
+            raise ConnectionRefusedError("nothing runs in the session")
+        return None if channel.door is None else (self._workspace, channel.door)
 
     def _request(self, message: dict[str, Any]) -> tuple[Channel, Inbox]:
         for last in (False, True):
@@ -205,6 +248,8 @@ class BunRuntime:
             return
         with self._lock:
             self.closed = True
+            if self._serving:
+                self._previews().close(self._preview)
             self._preview.close()
         self.end_processes()
 
@@ -218,7 +263,15 @@ class BunRuntime:
 class _Run:
     """What comes of one execution."""
 
-    def __init__(self, channel: Channel, inbox: Inbox, patience: Union[float, None], limits: Limits) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        inbox: Inbox,
+        patience: Union[float, None],
+        limits: Limits,
+        serve: Callable[[], None],
+    ) -> None:
+        self._serve = serve
         self._channel = channel
         self._inbox = inbox
         self._patience = patience
@@ -233,20 +286,24 @@ class _Run:
     def __next__(self) -> Union[Output, Outcome]:
         if self._finished:
             raise StopIteration
-        try:
-            message = self._channel.receive(self._inbox, self._patience)
-        except ChannelLost as error:
-            self._finished = True
-            if self._channel.closing:
-                return self._outcome(_KILLED, (time.monotonic() - self._started) * 1000, 0, 0)
-            raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
-        for kind, name in _KINDS.items():
-            text = message.get(kind)
-            if isinstance(text, str):
-                self._texts[kind].append(text)
-                return Output(name, text)
-        self._finished = True
-        return self._ended(message)
+        while True:
+            try:
+                message = self._channel.receive(self._inbox, self._patience)
+            except ChannelLost as error:
+                self._finished = True
+                if self._channel.closing:
+                    return self._outcome(_KILLED, (time.monotonic() - self._started) * 1000, 0, 0)
+                raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
+            if message.get("serving") is True:
+                self._serve()
+            for kind, name in _KINDS.items():
+                text = message.get(kind)
+                if isinstance(text, str):
+                    self._texts[kind].append(text)
+                    return Output(name, text)
+            if message.keys() - {"id", "serving"}:
+                self._finished = True
+                return self._ended(message)
 
     def _ended(self, message: dict[str, Any]) -> Outcome:
         values = [message.get(name) for name in ("exit", "wall", "memory", "cpu")]

@@ -46,6 +46,8 @@ class Channel:
             raise ValueError("a supervisor is spoken to through pipes")
         self._launched = launched
         self._process = process
+        self.door = launched.door
+        """Where in the workspace the preview's socket is, where the session has a network of its own."""
         self._to, self._from = process.stdin, process.stdout
         self._writing = threading.Lock()
         self._turn = threading.Condition()

@@ -6,10 +6,13 @@ reading of that protocol: it does not import the client's own.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from typing import Any, Callable
 
+from buntime.service import helper_files
+from buntime.service.helper_files import HelperError
 from buntime.service.refusals import Refusal
 from buntime.service.workspaces import PathError, Workspace
 
@@ -21,19 +24,8 @@ def is_helper(code: str) -> bool:
     return code.startswith(_MARK)
 
 
-def answer(code: str, workspace: Workspace) -> str:
-    """Do what the helper would and return the standard output it would leave: one line of JSON.
-
-    Refuses with 501 ``unknown_helper`` an operation that is not known here.
-    """
-    arguments = _arguments(code)
-    operation = _OPERATIONS.get(str(arguments.get("op")))
-    if operation is None:
-        raise Refusal(501, "unknown_helper", f"This model has no helper {arguments.get('op')!r}")
-    return json.dumps(operation(workspace, arguments)) + "\n"
-
-
-def _arguments(code: str) -> dict[str, Any]:
+def arguments_of(code: str) -> dict[str, Any]:
+    """Return what the first line of a helper says, ``op`` among it; nothing where it is no helper's."""
     try:
         found = json.loads(code.partition("\n")[0][len(_MARK) :])
     except ValueError:
@@ -41,17 +33,37 @@ def _arguments(code: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _read(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def answer(code: str, workspace: Workspace) -> str:
+    """Do what the helper would and return the standard output it would leave: one line of JSON.
+
+    Refuses with 501 ``unknown_helper`` an operation that is not known here.
+    """
+    arguments = arguments_of(code)
+    operation = OPERATIONS.get(str(arguments.get("op")))
+    if operation is None:
+        raise Refusal(501, "unknown_helper", f"This model has no helper {arguments.get('op')!r}")
     try:
-        return {"content": workspace.read(arguments["path"]).decode()}
-    except FileNotFoundError as error:
-        return {"error": "ENOENT", "message": str(error)}
-    except IsADirectoryError as error:
-        return {"error": "EISDIR", "message": str(error)}
-    except UnicodeDecodeError as error:
-        return {"error": "ERR_ENCODING_INVALID_ENCODED_DATA", "message": str(error)}
-    except PathError as error:
-        return {"error": "EACCES", "message": str(error)}
+        answered = operation(workspace, arguments)
+    except (OSError, PathError, UnicodeDecodeError, HelperError) as error:
+        answered = {"error": {"code": _code_of(error), "message": str(error)}}
+    return json.dumps(answered) + "\n"
 
 
-_OPERATIONS: dict[Any, Callable[[Workspace, Mapping[str, Any]], dict[str, Any]]] = {"read": _read}
+def _code_of(error: Exception) -> str:
+    if isinstance(error, HelperError):
+        return error.code
+    if isinstance(error, OSError):
+        return errno.errorcode.get(error.errno or 0, "EIO")
+    return "EOUTSIDE" if isinstance(error, PathError) else "ERR_ENCODING_INVALID_ENCODED_DATA"
+
+
+def _read(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {"content": workspace.read(arguments["path"]).decode()}
+
+
+OPERATIONS: dict[Any, Callable[[Workspace, Mapping[str, Any]], dict[str, Any]]] = {
+    "read": _read,
+    "ping": lambda _workspace, _arguments: {},
+    **helper_files.OPERATIONS,
+}
+"""What each helper does, by its name."""

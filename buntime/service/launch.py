@@ -17,13 +17,15 @@ from typing import IO, Any, Union
 import attrs
 
 from buntime.service.executors import Limits
+from buntime.service.paths import STATE_FOLDER
 from buntime.service.sandbox import BUN_INSIDE, SCRATCH_INSIDE, WORKSPACE_INSIDE, Sandbox
 from buntime.service.strays import FIRST_TAG, end_tagged
 
-_SCRIPTS = ("supervisor.js", "processes.js")
+_SCRIPTS = ("supervisor.js", "processes.js", "preview.js")
 _SCRIPTS_INSIDE = "/run/buntime"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCALE = {"LANG": "C.UTF-8"}
+_DOOR = f"{STATE_FOLDER}/preview"
 
 _TAGS = 2**24
 _THREADS = 1024
@@ -31,12 +33,17 @@ _THREADS = 1024
 
 @attrs.frozen
 class Launched:
-    """A supervisor under way: its process, what it writes to stderr, the first message it waits for."""
+    """A supervisor under way: its process, what it writes to stderr, the first message it waits for.
+
+    ``scratch`` is its folder where it has no sandbox; ``door`` is the path, in the workspace, of the socket
+    through which its preview is reached, where it has a network of its own.
+    """
 
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
     greeting: dict[str, Any]
     scratch: Union[Path, None] = None
+    door: Union[str, None] = None
 
     def tidy(self) -> None:
         """Remove what a supervisor that has ended left outside of a sandbox."""
@@ -74,6 +81,7 @@ class Isolated:
 
     def start(self, workspace: Path, limits: Limits, lifetime: float) -> Launched:
         """Start a supervisor that ends everything after ``lifetime`` seconds."""
+        door = None if self.sandbox.network else _DOOR
         greeting = _greeting(
             limits,
             lifetime,
@@ -81,6 +89,7 @@ class Isolated:
             workspace=WORKSPACE_INSIDE,
             scratch=SCRATCH_INSIDE,
             disposable=False,
+            door=door and f"{WORKSPACE_INSIDE}/{door}",
             env={"PATH": _PATH, "HOME": "/home", "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
             processes=_THREADS if _counts_by_namespace() else None,
         )
@@ -92,7 +101,7 @@ class Isolated:
                 command, workspace=workspace, disk=limits.disk, files=files, stderr=errors
             )
             undo.pop_all()
-        return Launched(process, errors, greeting)
+        return Launched(process, errors, greeting, door=door)
 
 
 def _counts_by_namespace() -> bool:
@@ -135,6 +144,7 @@ class Unprotected:
             workspace=str(workspace),
             scratch=str(scratch),
             disposable=True,
+            door=None,
             env={
                 "PATH": f"{scratch / 'bin'}:{_PATH}",
                 "HOME": str(scratch / "home"),

@@ -87,6 +87,53 @@ class MemoryWorkspace:
             self._check_open()
             return sum(len(file.content) for file in self._files.values())
 
+    def make_folder(self, path: str) -> None:
+        """Make a folder, and those above it; ``NotADirectoryError`` where a file is in its place."""
+        with self._lock:
+            self._check_open()
+            name = normalise(path)
+            above = [*parents(name), name]
+            if any(folder in self._files for folder in above):
+                raise failure(errno.ENOTDIR, path)
+            for folder in above:
+                if folder not in self._folders:
+                    self._folders[folder] = self._folders[_parent(folder)] = self._clock.time()
+
+    def delete(self, path: str, *, recursive: bool) -> None:
+        """Delete a file or a folder; ``OSError`` (``ENOTEMPTY``) for one with content, unless recursive."""
+        with self._lock:
+            name = self._existing(path)
+            if not name:
+                raise failure(errno.EINVAL, path)
+            below = [each for each in (*self._files, *self._folders) if each.startswith(f"{name}/")]
+            if below and not recursive:
+                raise failure(errno.ENOTEMPTY, path)
+            for each in (name, *below):
+                self._files.pop(each, None)
+                self._folders.pop(each, None)
+            self._folders[_parent(name)] = self._clock.time()
+
+    def move(self, source: str, target: str, *, overwrite: bool) -> None:
+        """Rename a file or folder. ``FileExistsError`` unless it is a file that may replace a file."""
+        with self._lock:
+            old, new = self._existing(source), normalise(target)
+            if not old or not new or (f"{new}/".startswith(f"{old}/") and new != old):
+                raise failure(errno.EINVAL, target)
+            if new == old:
+                return
+            if new in self._folders or (new in self._files and (not overwrite or old in self._folders)):
+                raise failure(errno.EEXIST, target)
+            self.make_folder(_parent(new))
+            self._rename(old, new)
+            self._folders[_parent(old)] = self._folders[_parent(new)] = self._clock.time()
+
+    def _rename(self, old: str, new: str) -> None:
+        for name in [name for name in self._files if f"{name}/".startswith(f"{old}/")]:
+            self._versions += 1
+            self._files[new + name[len(old) :]] = attrs.evolve(self._files.pop(name), version=self._versions)
+        for name in [name for name in self._folders if f"{name}/".startswith(f"{old}/")]:
+            self._folders[new + name[len(old) :]] = self._folders.pop(name)
+
     def remove(self) -> None:
         """Delete everything. Idempotent."""
         with self._lock:

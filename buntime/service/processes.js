@@ -32,13 +32,13 @@ function adopt() {
   libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-// Wait for every child that has ended; times in milliseconds, memory in bytes.
+// Wait for every child that has ended; times in milliseconds, memory in bytes. Returns whether others are left.
 function reap(ended) {
   const status = new Int32Array(1);
   const usage = new BigInt64Array(18); // struct rusage: user s, µs, system s, µs, peak KB, ...
   for (;;) {
     const pid = libc.wait4(-1, status, WNOHANG, usage);
-    if (pid <= 0) return;
+    if (pid <= 0) return pid === 0;
     const signal = status[0] & 127;
     const cpu = Number(usage[0] + usage[2]) * 1000 + Number(usage[1] + usage[3]) / 1000;
     ended(pid, signal ? 128 + signal : (status[0] >> 8) & 255, cpu, Number(usage[4]) * 1024);

@@ -24,7 +24,8 @@ def read_scripts(path: Path) -> ScriptedExecutor:
     The file is a JSON list of objects. Each has one of ``code`` (the exact code), ``contains``,
     ``code_pattern``, ``command`` (the exact command), ``command_pattern`` (regular expressions), and either
     the fields of a result (``stdout``, ``stderr``, ``exit_code``, ``timed_out``, ``files``, ``chunks`` as
-    ``["stdout", text]`` pairs, ``execution_time`` and ``cpu_time`` in ms, ``memory_used`` in bytes), or
+    ``["stdout", text]`` pairs, ``execution_time`` and ``cpu_time`` in ms, ``memory_used`` in bytes,
+    ``keeps_running`` for a background process that runs until it is killed), or
     ``results``, a list of such objects that are used up in turn.
 
     Raises :class:`ScriptFileError` naming the file and the script.
@@ -162,6 +163,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "stderr": _text,
     "exit_code": _integer,
     "timed_out": _flag,
+    "keeps_running": _flag,
     "chunks": _chunks,
     "files": _files,
     "execution_time": _time,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Callable, Literal, Optional, Union
+from typing import Callable, Literal, Optional, Union, cast
 
 import attrs
 
 from buntime.service import helper_ops
 from buntime.service.executors import Execution, Limits, Outcome, Output
+from buntime.service.helper_files import Editable
 from buntime.service.refusals import Refusal
+from buntime.service.scripted_calls import CallScript, CallScripts
+from buntime.service.scripted_processes import Pause, ScriptedProcesses
 from buntime.service.workspaces import Workspace
 
 Chunk = tuple[Literal["stdout", "stderr"], str]
@@ -50,6 +53,8 @@ class ScriptedResult:
     chunks: Optional[tuple[Chunk, ...]] = None
     files: Mapping[str, str] = attrs.field(factory=dict)
     """Written to the workspace, as the code would have."""
+    keeps_running: bool = False
+    """A background process with this result runs until it is killed, as a server does."""
 
     @classmethod
     def make(
@@ -139,10 +144,14 @@ class ScriptedExecutor:
     """Answers executions from scripts, tried in the order they were added.
 
     Helpers of the client need no script: they act on the workspace. An execution that nobody scripted is
-    refused with 501 ``unscripted_execution``.
+    refused with 501 ``unscripted_execution``. ``pause`` lets seconds pass for who waits for a background
+    process; where left out, they are waited for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Pause | None = None) -> None:
+        self.pause = pause
+        self.calls = CallScripts()
+        """The scripts of functions that are called."""
         self._scripts: list[Script] = []
         self._lock = threading.Lock()
 
@@ -162,15 +171,16 @@ class ScriptedExecutor:
             self._scripts.append(script)
         return script
 
-    def unused(self) -> list[Script]:
+    def unused(self) -> list[Union[Script, CallScript]]:
         """Return the scripts that answered nothing, or have results left."""
         with self._lock:
-            return [script for script in self._scripts if not script.calls or script.left]
+            unused = [script for script in self._scripts if not script.calls or script.left]
+        return [*unused, *self.calls.unused()]
 
     def answer(self, execution: ScriptedExecution) -> ScriptedResult:
         """Return the result of the first script that has one; a :class:`Refusal` where none has."""
         if execution.code is not None and helper_ops.is_helper(execution.code):
-            return ScriptedResult(stdout=helper_ops.answer(execution.code, execution.workspace))
+            return self._help(execution.code, execution)
         try:
             # A handler may wait for another execution, so it runs outside the lock.
             with self._lock:
@@ -183,6 +193,19 @@ class ScriptedExecutor:
         for path, content in result.files.items():
             execution.workspace.write(path, content.encode())
         return result
+
+    def _help(self, code: str, execution: ScriptedExecution) -> ScriptedResult:
+        arguments = helper_ops.arguments_of(code)
+        if arguments.get("op") != "call":
+            return ScriptedResult(stdout=helper_ops.answer(code, execution.workspace))
+        try:
+            # A scripted session lives in memory, where a file can be deleted.
+            output = self.calls.answer(arguments, cast("Editable", execution.workspace))
+        except Refusal:
+            raise
+        except Exception as error:
+            raise HandlerFailed from error
+        return ScriptedResult(output.stdout, output.stderr, output.exit_code)
 
     def _unscripted(self, execution: ScriptedExecution) -> Refusal:
         used_up = [repr(script) for script in self._scripts if script.left == 0]
@@ -207,12 +230,13 @@ class ScriptedExecutor:
 
 
 class ScriptedRuntime:
-    """The executions of one session; each is over before it is asked for."""
+    """The executions of one session; each is over before it is asked for. Background processes may go on."""
 
     def __init__(self, executor: ScriptedExecutor, session_id: str, workspace: Workspace) -> None:
         self._executor = executor
         self._session_id = session_id
         self._workspace = workspace
+        self._processes = ScriptedProcesses(executor.answer, executor.pause)
 
     def run(self, execution: Execution, *, patience: float | None = None) -> Iterator[Union[Output, Outcome]]:
         """Return the scripted items."""
@@ -227,22 +251,30 @@ class ScriptedRuntime:
             session_id=self._session_id,
             workspace=self._workspace,
         )
-        return self._executor.answer(scripted).items()
+        return self._answer(scripted).items()
+
+    def _answer(self, execution: ScriptedExecution) -> ScriptedResult:
+        if execution.code is not None and helper_ops.is_helper(execution.code):
+            arguments = helper_ops.arguments_of(execution.code)
+            if self._processes.answers(str(arguments.get("op"))):
+                return ScriptedResult(stdout=self._processes.answer(arguments, execution))
+        return self._executor.answer(execution)
 
     def kill(self, pid: int | None) -> list[int]:
-        """Return no pid: nothing runs."""
-        del pid
-        return []
+        """End one background process, or all; return the pids."""
+        return self._processes.end(pid)
 
     def processes(self) -> int:
-        """Return 0."""
-        return 0
+        """Return how many background processes run."""
+        return len(self._processes.running())
 
     def end_processes(self) -> None:
-        """Do nothing: nothing runs."""
+        """End the background processes."""
+        self._processes.end(None)
 
     def close(self) -> None:
-        """Do nothing: nothing runs."""
+        """End the background processes."""
+        self._processes.end(None)
 
 
 def _matcher(

@@ -15,10 +15,13 @@ from typing import Any, Callable, Optional
 
 from buntime.service.app import Service
 from buntime.service.bun import BunExecutor
+from buntime.service.clock import SystemClock
 from buntime.service.executors import Executor
 from buntime.service.folders import WorkspaceFolder
+from buntime.service.memory import MemoryWorkspace
 from buntime.service.sandbox import SetupError
 from buntime.service.script_files import ScriptFileError, read_scripts
+from buntime.service.scripted import ScriptedExecutor
 from buntime.service.wsgi import application
 
 _MAX_PORT = 65535
@@ -132,7 +135,10 @@ def _service(
     executor: Executor, folder: WorkspaceFolder, *, plan: str | None, api_key: str | None
 ) -> Service:
     try:
-        return Service(executor, folder.workspace, plan=plan, api_key=api_key)
+        # Scripts run nothing, so their sessions are in memory, where the client's helpers can be acted out.
+        scripted = isinstance(executor, ScriptedExecutor)
+        workspaces = (lambda _id: MemoryWorkspace(SystemClock())) if scripted else folder.workspace
+        return Service(executor, workspaces, plan=plan, api_key=api_key)
     except ValueError as error:
         raise ServeError(str(error)) from error
 

@@ -3,10 +3,12 @@
 "use strict";
 const fs = require("node:fs");
 const os = require("node:os");
+const preview = require("./preview.js");
 const processes = require("./processes.js");
 
 const CHUNK = 64 * 1024;
 const MB = 1024 * 1024;
+const LOOK_FOR_SERVER = 100;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 // The program is started by a subshell whose parent shell has gone, so that it is a child of nobody but this process.
@@ -27,6 +29,7 @@ let files = 0;
 let launching = false;
 let stopping = false;
 let watching = null;
+let door = null; // settles when connections to the session's port can come in
 const running = new Map(); // pid of the leader -> execution
 const reporting = new Set(); // executions whose result is not sent yet
 
@@ -119,6 +122,7 @@ function execute(message) {
   }
   running.set(run.pid, run);
   reporting.add(run);
+  run.looking = setInterval(() => lookForServer(run), LOOK_FOR_SERVER);
   run.timer = setTimeout(() => strike(run), Math.min(run.timeout * 1000, LONGEST_TIMER));
   run.reported = report(run);
   if (!config.direct) {
@@ -201,6 +205,7 @@ function ended(pid, exit, cpu, memory) {
   if (!run) return; // an orphan
   running.delete(pid);
   clearTimeout(run.timer);
+  clearInterval(run.looking);
   if (!config.direct && memory > config.memory) run.over ??= "memory";
   const wall = performance.now() - run.started;
   run.end({ id: run.id, exit, wall, cpu, memory: Math.max(memory, run.used ?? 0), over: run.over });
@@ -220,7 +225,8 @@ async function report(run) {
     if (rest) send({ id: run.id, [kind]: rest });
     fs.closeSync(fd);
   }
-  await send(result);
+  if (leavesSomething()) await openDoor();
+  await send({ ...result, serving: door !== null });
   reporting.delete(run);
 }
 
@@ -233,6 +239,7 @@ async function forward(run) {
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size - one.position));
       const count = fs.readSync(one.fd, buffer, 0, buffer.length, one.position);
       if (!count) break; // it was truncated
+      if (!moved) await lookForServer(run); // so that who reads of a server can reach it
       moved = true;
       one.position += count;
       const text = one.decoder.decode(buffer.subarray(0, count), { stream: true });
@@ -240,6 +247,28 @@ async function forward(run) {
     }
   }
   return moved;
+}
+
+// ---- letting connections in ----------------------------------------------------------------------------------------
+
+// The host listens for a session only when there may be something to reach: a server in a running execution, or what
+// an ended one has left running.
+function openDoor() {
+  door ??= config.door ? preview.open(config.door) : Promise.resolve();
+  return door;
+}
+
+async function lookForServer(run) {
+  if (run.told || !(door || preview.served())) return;
+  run.told = true;
+  await openDoor();
+  send({ id: run.id, serving: true });
+}
+
+function leavesSomething() {
+  if (config.direct) return true; // what an execution left is not known here
+  if (door || !processes.reap(ended)) return false;
+  return processes.members().some(({ pid, parent }) => parent === process.pid && !running.has(pid));
 }
 
 // ---- ending it -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from typing import Callable, Protocol, Union, runtime_checkable
 
 import attrs
 
-_CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
+CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
+"""Names of headers whose values are secret, in lower case."""
 _HIDDEN = "[hidden]"
 
 Pairs = tuple[tuple[str, str], ...]
@@ -52,7 +53,7 @@ class Headers(Mapping[str, str]):
 
 
 def _shown(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {name: _HIDDEN if name.lower() in _CREDENTIALS else value for name, value in headers}
+    return {name: _HIDDEN if name.lower() in CREDENTIALS else value for name, value in headers}
 
 
 def _headers_repr(headers: Pairs) -> str:
@@ -160,4 +161,13 @@ class SupportsTime(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds on this transport's clock, which never goes back."""
+        ...
+
+
+@runtime_checkable
+class SupportsTimers(Protocol):
+    """A transport whose time passes by itself only: what is to happen in between is its to do."""
+
+    def every(self, seconds: float, act: Callable[[], object], /) -> Callable[[], None]:
+        """Call ``act`` whenever that much of the transport's time has passed; return what stops it."""
         ...

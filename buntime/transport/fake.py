@@ -8,16 +8,20 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import Any, Callable, Optional, Union
 
 import attrs
 
+from buntime.errors import JavaScriptError
 from buntime.service.app import Service
 from buntime.service.memory import MemoryWorkspace
 from buntime.service.scripted import Chunk, Code, Handler, HandlerFailed, ScriptedExecutor, ScriptedResult
+from buntime.service.scripted_calls import CallScript, Function, FunctionHandler, Thrown
 from buntime.service.state import Session
 from buntime.transport.base import Headers, Request, Response
 from buntime.transport.failures import Failure, PlannedFailure, failing
+
+_MISSING: Any = object()
 
 
 @attrs.frozen
@@ -82,13 +86,13 @@ class FakeTransport:
     :class:`~buntime.ServerError` that shows the line to add. Time stands still but for :meth:`advance` and
     the client's own back-off, which takes no real time.
 
-    What it is not: no code runs and no shell; an execution has no processes, and its times and memory are
+    What it is not: no code runs and no shell; no preview URL answers; an execution's times and memory are
     the script's; the workspace has no links and no permissions; nothing is ever slow.
     """
 
     def __init__(self, *, plan: str | None = None) -> None:
         self._clock = _FakeClock()
-        self._executor = ScriptedExecutor()
+        self._executor = ScriptedExecutor(pause=self._clock.advance)
         numbers = itertools.count(1)
         self._service = Service(
             self._executor,
@@ -129,7 +133,11 @@ class FakeTransport:
             chunks: the output as ``("stdout" or "stderr", text)`` pieces, as a stream brings them.
             result: the fields of a :class:`ScriptedResult`: ``stdout``, ``stderr``, ``exit_code``,
                 ``timed_out``, ``files`` (what the code writes, by path), ``execution_time``, ``cpu_time``
-                (milliseconds), ``memory_used`` (bytes).
+                (milliseconds), ``memory_used`` (bytes), ``keeps_running``.
+
+        ``Session.start`` takes its script from here too: the process has written the output at once, and has
+        ended with the exit code, or with ``keeps_running=True`` runs until it is killed; while one runs, any
+        port of the session is open. Who waits for one that runs on lets the clock advance.
 
         Scripts are tried in the order they were added. Raises ``TypeError`` where it is unclear what
         matches or what the result is.
@@ -146,6 +154,48 @@ class FakeTransport:
             fixed = ScriptedResult.make(chunks=chunks, **result)
             answers = lambda _execution: fixed  # noqa: E731 - a handler like the user's own
         self._executor.add(code, contains=contains, command=command, answers=answers)
+
+    def on_call(
+        self,
+        function: Function,
+        *,
+        returns: Any = _MISSING,
+        handler: FunctionHandler | None = None,
+        raises: JavaScriptError | None = None,
+        stdout: str = "",
+        stderr: str = "",
+    ) -> None:
+        """Script the calls of a function with ``session.call``.
+
+        Arguments:
+            function: its source as the program passes it, or ``"./FILE#EXPORT"``; a compiled regular
+                expression that is found in it, or a predicate that takes it.
+            returns: what every call returns.
+            handler: takes the arguments of a call and returns what it returns. A
+                :class:`~buntime.JavaScriptError` that it raises is thrown by the function; another exception
+                reaches the caller of ``call`` as it is.
+            raises: what every call throws: its ``name``, ``message`` and ``stack``.
+            stdout: what a call prints.
+            stderr: the same on standard error.
+
+        Values travel as they do in a real call: a tuple arrives as a list. Scripts are tried in the order
+        they were added. Raises ``TypeError`` unless exactly one of ``returns``, ``handler`` and ``raises`` is
+        given.
+        """
+        if sum([returns is not _MISSING, handler is not None, raises is not None]) != 1:
+            raise TypeError("on_call needs exactly one of returns=, handler= and raises=")
+        if raises is not None and not isinstance(raises, JavaScriptError):
+            raise TypeError(f"raises must be a JavaScriptError, not {type(raises).__name__}")
+
+        def answer(*arguments: Any) -> Any:
+            try:
+                if raises is not None:
+                    raise raises
+                return returns if handler is None else handler(*arguments)
+            except JavaScriptError as error:
+                raise Thrown(error.name, error.message, error.stack) from None
+
+        self._executor.calls.add(CallScript(function, answer, stdout, stderr))
 
     def fail_next(
         self,
@@ -190,6 +240,14 @@ class FakeTransport:
     def monotonic(self) -> float:
         """Return the fake's own seconds, which never go back."""
         return self._clock.monotonic()
+
+    def time(self) -> float:
+        """Return the fake's own date, in seconds since the epoch."""
+        return self._clock.time()
+
+    def every(self, seconds: float, act: Callable[[], object], /) -> Callable[[], None]:
+        """Call ``act`` whenever that much of the fake's time has passed; return what stops it."""
+        return self._clock.every(seconds, act)
 
     @property
     def calls(self) -> list[FakeCall]:
@@ -255,12 +313,21 @@ class FakeTransport:
             self._calls.append(call)
 
 
+@attrs.define(eq=False)
+class _Timer:
+    at: float
+    period: float
+    act: Callable[[], object]
+
+
 class _FakeClock:
     """A clock that starts now and moves when it is told to."""
 
     def __init__(self) -> None:
         self._start = time.time()
         self._passed = 0.0
+        self._timers: list[_Timer] = []
+        self._moving = False
         self._lock = threading.Lock()
 
     def time(self) -> float:
@@ -273,4 +340,36 @@ class _FakeClock:
         if not seconds >= 0:
             raise ValueError(f"time does not go back: advance({seconds})")
         with self._lock:
-            self._passed += seconds
+            end = self._passed + seconds
+            if self._moving or not self._timers:
+                # What a timer does may take time itself; it sets off no further timer.
+                self._passed = end
+                return
+            self._moving = True
+        try:
+            while (timer := self._next(end)) is not None:
+                timer.act()
+        finally:
+            self._moving = False
+
+    def _next(self, end: float) -> _Timer | None:
+        """Move on to the next timer that is due by ``end``, or to ``end`` where there is none."""
+        with self._lock:
+            due = [timer for timer in self._timers if timer.at <= end]
+            timer = min(due, key=lambda timer: timer.at, default=None)
+            self._passed = max(self._passed, end if timer is None else timer.at)
+            if timer is not None:
+                timer.at += timer.period
+            return timer
+
+    def every(self, seconds: float, act: Callable[[], object]) -> Callable[[], None]:
+        timer = _Timer(self._passed + seconds, seconds, act)
+        with self._lock:
+            self._timers.append(timer)
+
+        def stop() -> None:
+            with self._lock:
+                if timer in self._timers:
+                    self._timers.remove(timer)
+
+        return stop

@@ -190,5 +190,10 @@ def _int(value: str | None) -> int | None:
 
 def is_hidden(path: str) -> bool:
     """Whether a path of the workspace is our helpers' own."""
-    inside = path[len(_WORKSPACE) :] if path.startswith(f"{_WORKSPACE}/") else path
-    return inside.lstrip("/").removeprefix("./").split("/", 1)[0] == HIDDEN_FOLDER
+    return relative(path).split("/", 1)[0] == HIDDEN_FOLDER
+
+
+def relative(path: str) -> str:
+    """Return a path of the workspace as relative to it, the workspace itself as ``""``."""
+    inside = f"{path}/".replace(f"{_WORKSPACE}/", "", 1) if f"{path}/".startswith(f"{_WORKSPACE}/") else path
+    return "/".join(part for part in inside.split("/") if part not in {"", "."})

@@ -17,6 +17,8 @@ _TERMINAL = frozenset({"result", "exit", "complete", "done", "end"})
 _TEXT_KEYS = ("text", "data", "chunk", "content", "output")
 _KIND_KEYS = ("type", "event", "stream")
 _CODE_KEYS = ("exitCode", "exit_code", "code")
+_OUTPUT = frozenset({"stdout", "stderr"})
+_KNOWN = _TERMINAL | _OUTPUT | {"error"}
 
 
 @attrs.frozen
@@ -44,20 +46,30 @@ def decode_event(request: Request, name: str, data: str) -> Union[StreamEvent, T
 
     Raises the error that an ``error`` event brings.
     """
-    if data.strip() == "[DONE]":
+    if data.strip() == "[DONE]" and name not in _OUTPUT:
         return Terminal({}, data)
     found = _json_object(data)
     body = found or {}
-    kind = name or next((body[key] for key in _KIND_KEYS if isinstance(body.get(key), str)), "")
+    kind = _kind(name, body)
     if kind == "error":
         raise stream_refused(request, data.encode("utf-8", "replace"))
     if kind in _TERMINAL:
         inner = body.get("data", body.get("result"))
         return Terminal(inner if isinstance(inner, dict) and "stdout" not in body else body, data)
-    if found is None:
-        return StreamEvent(kind or "stdout", data)
     text = next((body[key] for key in _TEXT_KEYS if isinstance(body.get(key), str)), None)
+    if text is None and (found is None or name in _OUTPUT):
+        text = data
     return None if text is None else StreamEvent(kind or "stdout", text)
+
+
+def _kind(name: str, body: dict[str, Any]) -> str:
+    """Return the first name that is known of those an event has, else the first; ``""`` for none.
+
+    An event that names none is a ``message``, and some servers write that out.
+    """
+    names = [name, *(body[key] for key in _KIND_KEYS if isinstance(body.get(key), str))]
+    given = [each for each in names if each not in {"", "message"}]
+    return next((each for each in given if each in _KNOWN), given[0] if given else "")
 
 
 def _json_object(data: str) -> dict[str, Any] | None:

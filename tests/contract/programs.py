@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from buntime.service.scripted import Chunk
 from buntime.transport import FakeTransport, ScriptedExecution, ScriptedResult
+from tests.contract import functions
 
 HELLO = 'console.log("hello");'
 TYPESCRIPT = """
@@ -47,6 +48,7 @@ def script(fake: FakeTransport) -> FakeTransport:
     fake.on_execute(STEPS, chunks=[*steps, ("stderr", "done\n")])
     fake.on_execute(LARGE, stdout="0123456789abcdef" * 65536)
     fake.on_execute(command=COMMAND, stdout="from the shell\n", exit_code=4)
+    functions.script(fake)
     return fake
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from buntime import ExecutionFailedError, Session, StreamEvent
@@ -60,3 +62,51 @@ def test_a_stream_may_be_left(session: Session) -> None:
     with pytest.raises(RuntimeError):
         _ = stream.result
     assert "hello\n" == session.execute(programs.HELLO).stdout
+
+
+def test_a_stream_comes_by_lines(session: Session) -> None:
+    """Each event is a line without its end, however the output was cut."""
+    with session.stream(programs.STEPS) as stream:
+        lines = list(stream.lines())
+    assert ["step 1", "step 2", "step 3"] == [line.text for line in lines if line.kind == "stdout"]
+    assert ["done"] == [line.text for line in lines if line.kind == "stderr"]
+    assert "step 1\nstep 2\nstep 3\n" == stream.result.stdout
+
+
+def test_callbacks_get_the_output_as_it_comes(session: Session) -> None:
+    """On the caller's thread; the result is what it is without them."""
+    out: list[str] = []
+    err: list[str] = []
+    threads: set[int] = set()
+
+    def on_stdout(text: str) -> None:
+        threads.add(threading.get_ident())
+        out.append(text)
+
+    result = session.execute(programs.STEPS, on_stdout=on_stdout, on_stderr=err.append, check=True)
+    plain = session.execute(programs.STEPS)
+    assert ["step 1\n", "step 2\n"] == out[:2]
+    assert (plain.stdout, plain.stderr, plain.exit_code) == ("".join(out), "".join(err), result.exit_code)
+    assert (plain.stdout, plain.stderr) == (result.stdout, result.stderr)
+    assert result.execution_time is not None
+    assert {threading.get_ident()} == threads
+    assert "hello\n" == session.execute(programs.HELLO, on_stderr=err.append).stdout
+
+
+def test_what_a_callback_raises_comes_out(session: Session) -> None:
+    """The wait ends and the session works on."""
+
+    def on_stdout(text: str) -> None:
+        raise KeyError(text)
+
+    with pytest.raises(KeyError, match="step 1"):
+        session.execute(programs.STEPS, on_stdout=on_stdout)
+    assert "hello\n" == session.execute(programs.HELLO).stdout
+
+
+def test_check_applies_with_callbacks(session: Session) -> None:
+    """A failure is raised after the output came."""
+    out: list[str] = []
+    with pytest.raises(ExecutionFailedError):
+        session.execute(programs.EXIT_3, on_stdout=out.append, check=True)
+    assert ["before\n"] == out

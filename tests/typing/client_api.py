@@ -6,6 +6,7 @@ A line that must be an error carries an ignore comment: mypy reports one that is
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Optional
 
 from typing_extensions import assert_type
@@ -27,6 +28,7 @@ from buntime import (
     SessionFileNotFoundError,
     SessionInfo,
     StreamEvent,
+    TransferResult,
     WriteResult,
 )
 
@@ -60,6 +62,11 @@ def calls(client: Buntime) -> None:
     assert_type(client.files.write(session_id="ses_1", path="a", content="b"), WriteResult)
     assert_type(client.files.read(session_id="ses_1", path="a"), str)
     assert_type(client.files.list(session_id="ses_1"), list[FileInfo])
+    assert_type(client.files.list(session_id="ses_1", recursive=True), list[FileInfo])
+    assert_type(client.files.read_bytes(session_id="ses_1", path="a"), bytes)
+    assert_type(client.files.stat(session_id="ses_1", path="a"), FileInfo)
+    assert_type(client.files.exists(session_id="ses_1", path="a"), bool)
+    assert_type(client.files.upload(session_id="ses_1", local="a", remote="a"), TransferResult)
     assert_type(client.request("GET", "/x", params={"a": 1}), APIResponse)
     assert_type(client.rate_limit, Optional[RateLimit])
     assert_type(client.with_options(timeout=None, on_retry=None), Buntime)
@@ -67,7 +74,7 @@ def calls(client: Buntime) -> None:
     client.execute(session_id="ses_1", cod="1")  # type: ignore[call-arg]  # expected: no such argument
     client.sessions.create(ttl="1h")  # type: ignore[arg-type]  # expected: whole seconds
     client.files.read("ses_1", "a")  # type: ignore[call-arg]  # expected: keywords only
-    client.files.write(session_id="ses_1", path="a", content=b"b")  # type: ignore[arg-type]  # expected: text
+    client.files.write(session_id="ses_1", path="a", content=1)  # type: ignore[arg-type]  # expected: content
 
 
 def session(client: Buntime) -> None:
@@ -85,6 +92,15 @@ def session(client: Buntime) -> None:
         assert_type(result.check(), ExecuteResult)
         assert_type(result.json(), Any)
         assert_type(here.files.list("src"), list[FileInfo])
+        with open("local.bin", "rb") as file:
+            for content in ("text", b"bytes", bytearray(1), Path("local.bin"), file, [b"a"], iter([b"a"])):
+                assert_type(here.files.write("a", content), WriteResult)
+        here.files.write("a", ["text"])  # type: ignore[list-item]  # expected: pieces of bytes
+        with open("local.txt") as text:
+            here.files.write("a", text)  # type: ignore[arg-type]  # expected: a binary file
+        got = here.files.download("a", Path("b"), ignore=["*.log"], progress=lambda done, total, name: None)
+        assert_type(got, TransferResult)
+        assert_type(got.transferred, tuple[str, ...])
         here.execute("1", files=[{"path": "a", "content": "b"}])
         here.execute("1", session_id="ses_1")  # type: ignore[call-arg]  # expected: it is this session
         here.execute("1", env={"A": 1})  # type: ignore[dict-item]  # expected: strings

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from buntime import (
     APIConnectionError,
@@ -288,3 +290,100 @@ def test_a_whole_answer_is_checked_too() -> None:
     stream = Buntime(transport=transport).stream(session_id="ses_1", code="1", check=True)
     with pytest.raises(ExecutionFailedError):
         list(stream)
+
+
+def _lines(*texts: str) -> list[str]:
+    stream, _ = _stream(*(answers.event("stdout", {"text": text}) for text in texts), _END)
+    return [line.text for line in stream.lines()]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["a\nb\n"], ["a", "b"]),
+        (["a\r\nb\r", "\nc"], ["a", "b", "c"]),
+        (["a", "", "b", "\n"], ["ab"]),
+        (["\n\n"], ["", ""]),
+        (["no end"], ["no end"]),
+        (["50%\r100%\r", "done\n"], ["50%\r100%\rdone"]),
+        (["one\x0bline\u2028still\n"], ["one\x0bline\u2028still"]),
+        ([], []),
+    ],
+)
+def test_lines_of_a_stream(texts: list[str], expected: list[str]) -> None:
+    """A line ends with LF or CRLF, wherever the output is cut, and with the stream."""
+    assert expected == _lines(*texts)
+
+
+@given(texts=st.lists(st.text(st.sampled_from("ab\r\n"), max_size=6), max_size=6))
+def test_lines_do_not_depend_on_the_pieces(texts: list[str]) -> None:
+    """Any cut of the same output gives the same lines."""
+    assert _lines("".join(texts)) == _lines(*texts)
+
+
+def test_lines_of_both_outputs_do_not_mix() -> None:
+    """Each kind has its own line under way."""
+    pieces = [("stdout", "a"), ("stderr", "x"), ("stdout", "b\nc"), ("stderr", "y\n")]
+    stream, _ = _stream(*(answers.event(kind, {"text": text}) for kind, text in pieces), _END)
+    assert [StreamEvent("stdout", "ab"), StreamEvent("stderr", "xy"), StreamEvent("stdout", "c")] == list(
+        stream.lines()
+    )
+    assert 3 == stream.result.exit_code
+
+
+def test_lines_raise_what_the_stream_raises() -> None:
+    """The line that is cut off is in the output so far."""
+    stream, transport = _stream(answers.event("stdout", {"text": "whole\ncut"}))
+    lines = stream.lines()
+    assert StreamEvent("stdout", "whole") == next(lines)
+    with pytest.raises(APIConnectionError, match="without a result"):
+        next(lines)
+    assert "whole\ncut" == stream.stdout
+    assert 1 == transport.responses_closed
+
+
+@pytest.mark.parametrize(
+    ("steps", "exit_code"),
+    [
+        ([_OUT, _ERR, _END], 3),
+        ([_OUT, _ERR, answers.event("exit", {"code": 3})], 3),
+        ([_OUT, _ERR, b"data: [DONE]\n\n"], None),
+    ],
+)
+def test_callbacks_do_not_change_the_result(steps: list[bytes], exit_code: int | None) -> None:
+    """It has the output in every form in which a stream may end."""
+    transport = ScriptedTransport(always(answers.event_stream, *steps))
+    seen: list[str] = []
+    session = Buntime(transport=transport).sessions.attach("ses_1")
+    result = session.execute("1", on_stdout=seen.append, on_stderr=seen.append)
+    assert ("a\n", "b\n", exit_code) == (result.stdout, result.stderr, result.exit_code)
+    assert result.ok is False
+    assert ["a\n", "b\n"] == seen
+    assert True is transport.body()["stream"]
+    assert 1 == transport.responses_closed
+
+
+def test_callbacks_of_a_service_that_does_not_stream() -> None:
+    """They get the output in one piece."""
+    transport = ScriptedTransport(always(answers.as_json, answers.RESULT))
+    seen: list[str] = []
+    Buntime(transport=transport).execute(session_id="ses_1", code="1", on_stdout=seen.append)
+    assert ["Sum: 15\n"] == seen
+
+
+def test_what_a_callback_raises_closes_the_stream() -> None:
+    """And reaches the caller as it is."""
+    transport = ScriptedTransport(always(answers.event_stream, _OUT, _ERR, _END))
+    client = Buntime(transport=transport)
+    with pytest.raises(ZeroDivisionError):
+        client.execute(session_id="ses_1", code="1", on_stdout=lambda _text: 1 / 0)
+    assert (1, 1) == (len(transport.requests), transport.responses_closed)
+
+
+def test_callbacks_go_with_a_request() -> None:
+    """They are no part of the value."""
+    transport = ScriptedTransport(always(answers.event_stream, _OUT, _END))
+    seen: list[str] = []
+    client = Buntime(transport=transport)
+    client.execute(ExecuteRequest("1"), session_id="ses_1", on_stdout=seen.append)
+    assert ["a\n"] == seen

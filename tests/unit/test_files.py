@@ -81,7 +81,7 @@ def test_the_missing_route_is_remembered_by_clients_made_of_it() -> None:
 
 def test_a_missing_file_found_out_by_helper() -> None:
     """It is the same error, and the route's absence is remembered."""
-    gone = _helper('{"error":"ENOENT","message":"no such file"}\n')
+    gone = _helper('{"error":{"code":"ENOENT","message":"no such file"}}\n')
     client, transport = _client(always(answers.raw, b"", 404), gone)
     for _ in range(2):
         with pytest.raises(FileNotFoundError) as caught:

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buntime import Buntime, ExecuteResult, InvalidResponseError, SessionFileNotFoundError
+from buntime import (
+    APIStatusError,
+    Buntime,
+    ConflictError,
+    ExecuteResult,
+    InvalidRequestError,
+    InvalidResponseError,
+    ResourceLimitError,
+    SessionFileNotFoundError,
+)
 from buntime.helpers import answer_of, source
 from buntime.transport import FunctionTransport, Request, Response
 from tests.support import answers
@@ -29,10 +38,10 @@ def _reads(stdout: str) -> Buntime:
 @given(path=st.text())
 def test_arguments_cannot_break_out(path: str) -> None:
     """Whatever an argument holds, the first line is one line of JSON and the program follows it."""
-    first, second, rest = source("read", "run();", path=path).split("\n", 2)
+    first, second, rest = source("read", path=path).split("\n", 2)
     assert {"op": "read", "path": path} == json.loads(first.removeprefix("// buntime:helper "))
     assert f"const helper = {first.removeprefix('// buntime:helper ')};" == second
-    assert "run();\n" == rest
+    assert source("read", path="a.txt").split("\n", 2)[2] == rest
     assert first.isascii()
 
 
@@ -49,20 +58,45 @@ def test_no_answer(stdout: str) -> None:
     assert len(str(caught.value)) < 1000
 
 
-@pytest.mark.parametrize(
-    "answer", [{}, {"content": 7}, {"error": "EISDIR", "message": "is a directory"}, {"error": 7}]
-)
-def test_what_cannot_be_read(answer: object) -> None:
-    """A folder, a binary file, or an answer of another form."""
-    with pytest.raises(InvalidResponseError, match=r"a\.txt"):
+@pytest.mark.parametrize("answer", [{}, {"content": 7}, {"error": "EISDIR"}, {"error": 7}])
+def test_an_answer_of_another_form(answer: object) -> None:
+    """It is shown as it is."""
+    with pytest.raises(InvalidResponseError, match="helper"):
         _reads(json.dumps(answer)).files.read(session_id="ses_1", path="a.txt")
 
 
+def _failed(code: str) -> str:
+    return json.dumps({"error": {"code": code, "message": f"{code}: it is so"}})
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "shown"),
+    [
+        ("ENOENT", SessionFileNotFoundError, "file_not_found"),
+        ("EISDIR", InvalidRequestError, "invalid_request"),
+        ("EOUTSIDE", InvalidRequestError, "invalid_request"),
+        ("ENOTEMPTY", InvalidRequestError, "invalid_request"),
+        ("ERR_ENCODING_INVALID_ENCODED_DATA", InvalidRequestError, "invalid_request"),
+        ("ENOSPC", ResourceLimitError, "disk_full"),
+        ("ECHANGED", ConflictError, "changed_meanwhile"),
+        ("EWHATEVER", APIStatusError, "EWHATEVER"),
+    ],
+)
+def test_what_a_session_refuses(code: str, kind: type[APIStatusError], shown: str) -> None:
+    """It is the error that the service would give, told as every error is."""
+    with pytest.raises(kind) as caught:
+        _reads(_failed(code)).files.read(session_id="ses_1", path="a.txt")
+    error = caught.value
+    assert kind is type(error)
+    assert (shown, {"errno": code, "path": "a.txt"}) == (error.code, error.details)
+    assert ("POST /execute", 1) == (error.call, error.attempts)
+
+
 def test_what_is_not_there() -> None:
-    """It has the code that the service would give it."""
-    with pytest.raises(SessionFileNotFoundError) as caught:
-        _reads('{"error": "ENOENT"}').files.read(session_id="ses_1", path="a.txt")
-    assert "file_not_found" == caught.value.code
+    """It is a FileNotFoundError that names the path."""
+    with pytest.raises(FileNotFoundError) as caught:
+        _reads(_failed("ENOENT")).files.read(session_id="ses_1", path="a.txt")
+    assert "a.txt" == caught.value.filename
 
 
 @given(

@@ -96,3 +96,25 @@ def test_every_text_arrives(texts: list[str]) -> None:
     """What is sent as one line of data is what comes out."""
     body = "".join(f"data: {text}\n\n" for text in texts).encode()
     assert [("", text) for text in texts] == _events(body)
+
+
+def test_a_line_feed_alone_after_a_carriage_return() -> None:
+    """Chunks that hold one half of a line end each make one line end of it."""
+    assert [("", "a"), ("", "b")] == _events(b"data: a\r", b"\n", b"\r", b"\n", b"data: b\r", b"", b"\n\r")
+
+
+def test_data_that_is_cut_inside_a_character_by_a_line_end() -> None:
+    """Each line is decoded for itself, as the bytes of no character go over one."""
+    assert [("", "\ufffd\n\ufffd")] == _events(b"data: \xf0\x9f\ndata: \x98\n\n")
+
+
+@given(
+    lines=st.lists(
+        st.text(st.characters(blacklist_characters="\r\n", blacklist_categories=["Cs"])), min_size=1
+    )
+)
+def test_every_line_end_is_the_same(lines: list[str]) -> None:
+    """The lines of one event arrive joined by LF, whatever ended them."""
+    for end in ("\n", "\r", "\r\n"):
+        body = "".join(f"data: {line}{end}" for line in lines) + end
+        assert [("", "\n".join(lines))] == _events(body.encode())

@@ -26,14 +26,18 @@ from buntime.service.serving import ServeError, is_loopback, make_executor, serv
 from tests.support.executors import PlayedExecutor, until_closed
 
 
-class _Closing(ScriptedExecutor):
+class _Closing(BunExecutor):
     """Counts how often it is closed."""
 
     closed = 0
 
+    def __init__(self) -> None:
+        super().__init__(isolation="none")
+
     def close(self) -> None:
         """Count."""
         self.closed += 1
+        super().close()
 
 
 def _serve(executor: Executor | None = None, **options: Any) -> list[str]:

@@ -54,6 +54,21 @@ def test_an_object_without_text_says_nothing(data: object) -> None:
     assert _decode("", data) is None
 
 
+def test_the_first_name_that_is_known_counts() -> None:
+    """An event may have a general name and say inside what it is."""
+    assert StreamEvent("stderr", "hi") == _decode("message", {"type": "stderr", "text": "hi"})
+    assert StreamEvent("stderr", "hi") == _decode("output", {"stream": "stderr", "text": "hi"})
+    assert StreamEvent("stderr", "hi") == _decode("", {"type": "output", "stream": "stderr", "data": "hi"})
+    assert StreamEvent("stdout", "hi") == _decode("message", "hi")
+    assert 3 == _result("message", {"type": "exit", "code": 3}).exit_code
+
+
+@pytest.mark.parametrize("data", ["[DONE]", '{"total": 3}', "{}"])
+def test_what_a_program_prints_is_not_taken_for_more(data: str) -> None:
+    """Under the name of an output, what has no known form is the output itself."""
+    assert StreamEvent("stdout", data) == _decode("stdout", data)
+
+
 def test_an_unknown_kind_is_passed_through() -> None:
     """A newer service may have more channels."""
     assert StreamEvent("debug", "hi") == _decode("debug", {"text": "hi"})
@@ -85,9 +100,7 @@ def test_the_end_may_be_enveloped(key: str) -> None:
     assert "Sum: 15\n" == _result("", {"type": "result", key: RESULT}).stdout
 
 
-@pytest.mark.parametrize(
-    ("name", "data"), [("", "[DONE]"), ("stdout", " [DONE] "), ("done", ""), ("end", "bye")]
-)
+@pytest.mark.parametrize(("name", "data"), [("", "[DONE]"), ("", " [DONE] "), ("done", ""), ("end", "bye")])
 def test_the_end_may_say_nothing(name: str, data: str) -> None:
     """The exit code is then unknown, and nothing is made up."""
     result = _result(name, data)

@@ -1,0 +1,1 @@
+"""The helpers that run in a session, in JavaScript: one file for each operation."""

@@ -1,0 +1,275 @@
+// Call a function and hand back its value, apart from what it prints.
+const { createHash } = require("node:crypto");
+const TAG = "$buntime";
+const LONGEST_LINE = 256 * 1024;
+const DEEPEST = 400;
+const FRAME = /^\s+at (?:(.*) \()?(.+):(\d+):(\d+)\)?$/;
+const HERE = new Error().stack.split("\n").map((line) => FRAME.exec(line)).find(Boolean)?.[2];
+
+const print = process.stdout.write.bind(process.stdout);
+const exit = process.exit.bind(process);
+let answered = false;
+let ranOut = false;
+
+// What is the caller's to be told in the words of the service, and was not thrown by the function.
+class Refused extends Error {
+  constructor(code, message) {
+    super(message);
+    this.answer = { error: { code, message } };
+  }
+}
+
+function line(json) {
+  return `\x1ebuntime:call ${json}\n`;
+}
+
+function finish(answer, code) {
+  if (answered) return;
+  answered = true;
+  print(line(typeof answer === "string" ? answer : JSON.stringify(answer)), () => exit(code));
+}
+
+const threw = (error) => finish({ thrown: describe(error, 0) }, 1);
+process.on("uncaughtException", threw);
+process.on("unhandledRejection", threw);
+process.on("beforeExit", () => (ranOut = true));
+process.on("exit", (code) => {
+  if (answered) return;
+  answered = true;
+  fs.writeSync(1, line(JSON.stringify(ranOut ? { unresolved: true } : { exit: code })));
+});
+
+// ---- what was thrown
+
+function describe(error, depth) {
+  if (error?.constructor?.name === "AggregateError" && error.errors?.[0]?.position) error = error.errors[0];
+  if (error?.constructor?.name === "BuildMessage") return invalid(error);
+  const likeError =
+    error instanceof Error || (typeof error?.name === "string" && typeof error?.message === "string");
+  if (!likeError) {
+    const message = typeof error === "string" ? error : Bun.inspect(error).slice(0, 2000);
+    return { name: error === null ? "null" : typeof error, message, stack: "", details: {} };
+  }
+  const [name, message] = [String(error.name), String(error.message)];
+  const details = {};
+  if (typeof error.code === "string" || typeof error.code === "number") details.code = error.code;
+  if (depth < 5 && error.cause !== undefined) details.cause = describe(error.cause, depth + 1);
+  if (depth < 5 && Array.isArray(error.errors)) {
+    details.errors = error.errors.slice(0, 10).map((inner) => describe(inner, depth + 1));
+  }
+  return { name, message, stack: [title(name, message), ...frames(error, name, message)].join("\n"), details };
+}
+
+function invalid({ message, position }) {
+  const found = position ? `\n    at ${place(position.file, position.line, position.column)}` : "";
+  return { name: "SyntaxError", message, stack: title("SyntaxError", message) + found, details: {} };
+}
+
+function title(name, message) {
+  return message ? `${name}: ${message}` : name;
+}
+
+// The frames of the caller's own code: what called it, this program, is below them.
+function frames(error, name, message) {
+  let stack = String(error.stack ?? "");
+  if (stack.startsWith(title(name, message))) stack = stack.slice(title(name, message).length);
+  const kept = [];
+  for (const frame of stack.split("\n")) {
+    const found = FRAME.exec(frame);
+    if (!found || found[2] === "native") continue;
+    if (found[2] === HERE) break;
+    const where = place(found[2], found[3], found[4]);
+    kept.push(found[1] ? `    at ${found[1]} (${where})` : `    at ${where}`);
+  }
+  return kept;
+}
+
+// The source stands one line lower in its module than the caller wrote it.
+function place(path, row, column) {
+  if (path === "buntime-function") return `function:${row - 1}:${column}`;
+  const inside = path.startsWith(WORKSPACE + nodePath.sep) ? path.slice(WORKSPACE.length + 1) : path;
+  return `${inside}:${row}:${column}`;
+}
+
+// ---- values
+
+const tagged = (kind, value) => ({ [TAG]: kind, value });
+
+function decode(value) {
+  if (value === null || typeof value !== "object") return value;
+  if (!Object.hasOwn(value, TAG)) return decodeItems(value);
+  const inner = value.value;
+  switch (value[TAG]) {
+    case "number":
+      return Number(inner);
+    case "bigint":
+      return BigInt(inner);
+    case "date":
+      return new Date(inner);
+    case "bytes":
+      return new Uint8Array(Buffer.from(inner, "base64"));
+    case "set":
+      return new Set(decodeItems(inner));
+    default:
+      return decodeItems(inner);
+  }
+}
+
+function decodeItems(value) {
+  for (const key of Object.keys(value)) {
+    const before = value[key];
+    if (before !== null && typeof before === "object") value[key] = decode(before);
+  }
+  return value;
+}
+
+function unfit(path, what) {
+  const where = path.map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`)).join("");
+  return new TypeError(`the returned value${where && ` at ${where}`} is ${what}`);
+}
+
+function encode(value, path, above) {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return value;
+    case "undefined":
+      return null;
+    case "number":
+      if (Object.is(value, -0)) return tagged("number", "-0");
+      return Number.isFinite(value) ? value : tagged("number", String(value));
+    case "bigint":
+      return tagged("bigint", String(value));
+    case "object":
+      return value === null ? null : encodeObject(value, path, above);
+    default:
+      throw unfit(path, `a ${typeof value}, which has no Python value`);
+  }
+}
+
+function encodeObject(value, path, above) {
+  if (above.has(value)) throw unfit(path, "an object that holds itself");
+  if (above.size >= DEEPEST) throw unfit(path.slice(0, 3), `nested more than ${DEEPEST} levels deep`);
+  above.add(value);
+  const encoded = encodeKind(value, path, above);
+  above.delete(value);
+  return encoded;
+}
+
+function encodeKind(value, path, above) {
+  const item = (inner, key) => {
+    path.push(key);
+    const encoded = encode(inner, path, above);
+    path.pop();
+    return encoded;
+  };
+  if (Array.isArray(value)) return Array.from(value, item);
+  if (value instanceof Date) {
+    if (Number.isNaN(value.getTime())) throw unfit(path, "an invalid Date");
+    return tagged("date", value.getTime());
+  }
+  if (value instanceof Map) {
+    return tagged("map", Array.from(value, ([key, inner], index) => [item(key, index), item(inner, index)]));
+  }
+  if (value instanceof Set) return tagged("set", Array.from(value, item));
+  const bytes = bytesOf(value);
+  if (bytes) return tagged("bytes", bytes.toString("base64"));
+  if (ArrayBuffer.isView(value)) return Array.from(value, item);
+  if (value instanceof RegExp) throw unfit(path, "a RegExp; return its source and flags");
+  if (value instanceof Error) throw unfit(path, "an Error; throw it, or return its message");
+  if (typeof value.toJSON === "function") return encode(value.toJSON(path.at(-1) ?? ""), path, above);
+  return encodeFields(value, path, item);
+}
+
+function bytesOf(value) {
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return Buffer.from(value);
+  const isBytes =
+    value instanceof Uint8Array || value instanceof Uint8ClampedArray || value instanceof DataView;
+  return isBytes ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : null;
+}
+
+function encodeFields(value, path, item) {
+  const kind = Object.prototype.toString.call(value).slice(8, -1);
+  if (["Number", "String", "Boolean", "BigInt"].includes(kind)) return item(value.valueOf(), "valueOf()");
+  if (kind !== "Object") {
+    throw unfit(path, `a ${value.constructor?.name ?? kind}, which has no Python value`);
+  }
+  const fields = Object.create(null);
+  for (const key of Object.keys(value)) fields[key] = item(value[key], key);
+  return Object.hasOwn(value, TAG) ? tagged("object", fields) : fields;
+}
+
+// ---- the call
+
+function take(names) {
+  const paths = names.map(locate);
+  const text = paths.map((path) => fs.readFileSync(path, "utf8")).join("");
+  for (const path of paths) fs.rmSync(path, { force: true });
+  return text;
+}
+
+async function load({ source, file, name }) {
+  if (source !== undefined) {
+    const contents = `export default [(\n${source}\n)];\n`;
+    Bun.plugin({
+      name: "buntime",
+      setup: (build) => build.module("buntime-function", () => ({ contents, loader: "ts" })),
+    });
+    const [found] = (await import("buntime-function")).default;
+    if (typeof found !== "function") throw notAFunction("the source", found);
+    return found;
+  }
+  const exports = await import(resolve(file));
+  if (!(name in exports)) {
+    const names = Object.keys(exports).join(", ") || "nothing";
+    throw new TypeError(`${file} has no export ${JSON.stringify(name)}; it exports ${names}`);
+  }
+  if (typeof exports[name] !== "function") throw notAFunction(`${file}#${name}`, exports[name]);
+  return exports[name];
+}
+
+function notAFunction(what, value) {
+  return new TypeError(`${what} is ${value === null ? "null" : `of type ${typeof value}`}, not a function`);
+}
+
+function resolve(file) {
+  try {
+    return Bun.resolveSync(locate(file), WORKSPACE);
+  } catch (error) {
+    if (error.code === "EOUTSIDE") throw new Refused(error.code, error.message);
+    throw new Refused("ENOENT", `there is no ${file}`);
+  }
+}
+
+// Keep a value too long for a line in a file of its own.
+function store(json) {
+  const folder = locate(".buntime/results");
+  fs.mkdirSync(folder, { recursive: true });
+  const hash = createHash("sha256").update(json).digest("hex").slice(0, 32);
+  for (let number = 0; ; number++) {
+    const name = `${hash}.${number}`;
+    try {
+      fs.writeFileSync(nodePath.join(folder, name), json, { flag: "wx" });
+      return { stored: `.buntime/results/${name}` };
+    } catch (error) {
+      if (error.code !== "EEXIST") throw new Refused(error.code, error.message);
+    }
+  }
+}
+
+async function call() {
+  let payload;
+  try {
+    payload = JSON.parse(helper.payload ?? take(helper.files));
+  } catch {
+    return finish({ gone: true }, 1);
+  }
+  try {
+    const found = await load(payload);
+    const json = JSON.stringify(encode(await found(...decodeItems(payload.arguments)), [], new Set()));
+    finish(json.length > LONGEST_LINE ? store(json) : `{"value":${json}}`, 0);
+  } catch (error) {
+    error instanceof Refused ? finish(error.answer, 1) : threw(error);
+  }
+}
+call();

@@ -1,0 +1,32 @@
+// What every helper of the Python client begins with. `helper` holds its arguments.
+const fs = require("node:fs");
+const nodePath = require("node:path");
+const WORKSPACE = process.cwd();
+
+function fail(code, message) {
+  throw Object.assign(new Error(message), { code });
+}
+
+// A path of the workspace, however the caller wrote it; one that leaves the workspace at any point is refused.
+function locate(name) {
+  const inside = name.replace(/^\/+workspace(?=\/|$)/, ".");
+  if (inside.startsWith("/")) fail("EOUTSIDE", `${name} is outside the workspace`);
+  const parts = [];
+  for (const part of inside.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part !== "..") parts.push(part);
+    else if (parts.pop() === undefined) fail("EOUTSIDE", `${name} is outside the workspace`);
+  }
+  return nodePath.join(WORKSPACE, ...parts);
+}
+
+// Run the helper and print its answer, or the error it ends with, as the last line of stdout.
+async function main(program) {
+  let answer;
+  try {
+    answer = await program(helper);
+  } catch (error) {
+    answer = { error: { code: String(error.code ?? error.name), message: String(error.message) } };
+  }
+  process.stdout.write("\n" + JSON.stringify(answer) + "\n");
+}

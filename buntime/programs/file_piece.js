@@ -1,0 +1,17 @@
+// Write bytes, which come in base64, at an offset of a file that is not yet in its place.
+main(({ staged, path, part, offset }) => {
+  if (offset === 0) writable(path); // before the rest of it is sent
+  const bytes = Buffer.from(taken(staged), "base64");
+  const full = locate(part);
+  fs.mkdirSync(nodePath.dirname(full), { recursive: true });
+  const file = fs.openSync(full, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o666);
+  try {
+    for (let done = 0; done < bytes.length; ) {
+      done += fs.writeSync(file, bytes, done, bytes.length - done, offset + done);
+    }
+  } finally {
+    fs.closeSync(file);
+  }
+  fs.unlinkSync(locate(staged));
+  return {};
+});

@@ -1,0 +1,2 @@
+// Show that the session is in use.
+main(() => ({}));

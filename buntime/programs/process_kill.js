@@ -1,0 +1,13 @@
+// End a process with everything in its process group, which may have outlived it.
+main(async ({ number }) => {
+  const { program, watcher } = stateOf(number);
+  if ([program.born, null].includes(born(fs, program.pid))) {
+    try {
+      process.kill(-program.pid, "SIGKILL");
+    } catch (error) {
+      if (error.code !== "ESRCH") throw error;
+    }
+  }
+  await within(5, () => !alive(watcher) && !alive(program));
+  return look(number);
+});

@@ -1,0 +1,94 @@
+// Start a program that goes on when this helper has ended. A watcher of its own process starts it and writes down how
+// it ends; the answer comes when the program runs, and a start that fails leaves nothing behind.
+main(async ({ code, command, working_dir }) => {
+  const cwd = folder(working_dir);
+  const number = allocate();
+  try {
+    return { number, pid: await launch(number, code, command, cwd) };
+  } catch (error) {
+    fs.rmSync(folderOf(number), { recursive: true, force: true });
+    throw error;
+  }
+});
+
+function folder(name) {
+  const full = name === null ? WORKSPACE : locate(name);
+  if (fs.statSync(full, { throwIfNoEntry: false })?.isDirectory()) return full;
+  return fail("ENOTDIR", `working_dir ${name} is not a directory of the workspace`);
+}
+
+function allocate() {
+  fs.mkdirSync(PROCESSES, { recursive: true });
+  for (let number = 1 + Math.max(0, ...fs.readdirSync(PROCESSES).map(Number).filter(Number.isInteger)); ; number++) {
+    try {
+      fs.mkdirSync(folderOf(number));
+      return number;
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+  }
+}
+
+async function launch(number, code, command, cwd) {
+  const own = folderOf(number);
+  if (code !== null) fs.writeFileSync(nodePath.join(own, "program"), code || "\n"); // empty, it counts as missing
+  const argv = code === null ? ["/bin/sh", "-c", command] : [process.execPath, "-"];
+  const watcher = Bun.spawn({
+    cmd: [process.execPath, "-e", `(${watch})(require("node:fs"), require("node:os"), ${born})`],
+    cwd: own,
+    env: {},
+    stdio: ["pipe", "pipe", "ignore"],
+    detached: true,
+  });
+  watcher.stdin.write(JSON.stringify({ argv, cwd, env: { ...environment(), PWD: cwd } }));
+  watcher.stdin.end();
+  const said = await firstLine(watcher.stdout);
+  watcher.unref();
+  const answer = said ? JSON.parse(said) : { error: "it was ended while it started", code: "EAGAIN" };
+  return answer.pid ?? fail(answer.code, `the process cannot be started: ${answer.error}`);
+}
+
+// What this helper was started with: Bun adds what a .env file says to its own, which is not the program's.
+function environment() {
+  try {
+    const pairs = fs.readFileSync("/proc/self/environ", "utf8").split("\0").filter(Boolean);
+    return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
+  } catch {
+    return process.env;
+  }
+}
+
+async function firstLine(stream) {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const bytes of stream) {
+    text += decoder.decode(bytes, { stream: true });
+    if (text.includes("\n")) return text.slice(0, text.indexOf("\n"));
+  }
+  return "";
+}
+
+// Runs in a process of its own, in the folder of the process it watches; knows nothing but its arguments.
+async function watch(fs, os, born) {
+  const publish = (name, value) => {
+    fs.writeFileSync(`${name}.new`, JSON.stringify(value));
+    fs.renameSync(`${name}.new`, name);
+  };
+  let child;
+  try {
+    const { argv, cwd, env } = JSON.parse(fs.readFileSync(0, "utf8"));
+    const input = fs.openSync(fs.existsSync("program") ? "program" : "/dev/null", "r");
+    const stdio = [input, fs.openSync("stdout", "a"), fs.openSync("stderr", "a")];
+    child = Bun.spawn({ cmd: argv, cwd, env, stdio, detached: true });
+    fs.rmSync("program", { force: true });
+    const who = (pid) => ({ pid, born: born(fs, pid) });
+    publish("state", { program: who(child.pid), watcher: who(process.pid) });
+  } catch (error) {
+    if (child) process.kill(-child.pid, "SIGKILL");
+    fs.writeSync(1, JSON.stringify({ error: error.message, code: String(error.code ?? error.name) }) + "\n");
+    return;
+  }
+  fs.writeSync(1, JSON.stringify({ pid: child.pid }) + "\n");
+  await child.exited;
+  publish("exit", child.signalCode ? 128 + os.constants.signals[child.signalCode] : child.exitCode);
+}

@@ -1,0 +1,245 @@
+"""Calling JavaScript functions."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from buntime import (
+    ExecutionFailedError,
+    ExecutionTimeoutError,
+    InvalidRequestError,
+    JavaScriptError,
+    Session,
+    SessionFileNotFoundError,
+)
+from tests.contract import functions
+
+
+@pytest.fixture
+def real(world: str, session: Session) -> Session:
+    """Return a session in which functions really run; a fake only says what it was told."""
+    if world == "fake":
+        pytest.skip("a fake runs no function")
+    return session
+
+
+def test_a_function_is_called(session: Session) -> None:
+    """JSON in, JSON out."""
+    assert 5 == session.call(functions.ADD, 2, 3)
+    assert "23" == session.call(functions.ADD, "2", "3")
+
+
+def test_output_and_value_are_kept_apart(session: Session) -> None:
+    """A typed async function is awaited; what it prints goes to the callbacks, whole and alone."""
+    out: list[str] = []
+    err: list[str] = []
+    value = session.call(functions.GREET, "World", on_stdout=out.append, on_stderr=err.append)
+    assert "Hello, World" == value
+    assert ("working\n", "and complaining\n") == ("".join(out), "".join(err))
+    assert "Hello, you" == session.call(functions.GREET, "you")
+
+
+ARGUMENTS: list[Any] = [
+    None,
+    True,
+    0,
+    2**53 - 1,
+    -(2**53),
+    2**70,
+    0.5,
+    math.inf,
+    "é ☃ 😀 \0 \u2028 \ud800 </script>",
+    b"\x00\xff",
+    datetime(2024, 1, 19, 10, 30, 0, 5000, timezone.utc),
+    datetime(1, 1, 1, tzinfo=timezone.utc),
+    [],
+    [1, [2, {"three": []}]],
+    {"a": {"b": None}, "__proto__": {"c": 1}, "constructor": 1, "": 2},
+    {"$buntime": "mine", "value": {"$buntime": 1}},
+    {1, "a", None},
+]
+
+
+def test_values_go_there_and_back(session: Session) -> None:
+    """What is passed and returned unchanged is what it was."""
+    back = session.call(functions.ECHO, *ARGUMENTS, timeout=20)
+    assert ARGUMENTS == back
+    assert [type(value) for value in ARGUMENTS] == [type(value) for value in back]
+    nan, zero, pair = session.call(functions.ECHO, math.nan, -0.0, (1, 2))
+    assert math.isnan(nan)
+    assert -1 == math.copysign(1, zero)
+    assert [1, 2] == pair
+
+
+def test_what_json_has_no_form_for_comes_back(session: Session) -> None:
+    """Each JavaScript value has a Python one."""
+    values = session.call(functions.VALUES)
+    assert math.isnan(values.pop("nan"))
+    assert -1 == math.copysign(1, values.pop("zero"))
+    half, nan = values.pop("numbers")
+    assert (0.5, True) == (half, math.isnan(nan))
+    assert datetime(2024, 1, 19, 10, 30, 0, 5000, timezone.utc) == values.pop("date")
+    assert functions.RETURNED == values
+    assert int is type(values["whole"])
+
+
+def test_what_is_thrown_is_raised(session: Session) -> None:
+    """With its name, its message, and the line of the source that was passed."""
+    assert session.call(functions.THROWS, 3) is None
+    with pytest.raises(JavaScriptError) as caught:
+        session.call(functions.THROWS, 4)
+    error = caught.value
+    assert ("RangeError", "too deep: 4") == (error.name, error.message)
+    assert ["RangeError: too deep: 4", "    at <anonymous> (function:4:15)"] == error.stack.splitlines()
+    assert error.result is not None
+    assert ("", 1) == (error.result.stdout, error.result.exit_code)
+    assert "function:4:15" in str(error)
+
+
+def test_anything_can_be_thrown(session: Session) -> None:
+    """What is no error has its type as its name, and no stack."""
+    with pytest.raises(JavaScriptError) as caught:
+        session.call(functions.THROWS_TEXT)
+    assert ("string", "only a text", "") == (caught.value.name, caught.value.message, caught.value.stack)
+
+
+def test_a_function_of_a_file_is_called(session: Session) -> None:
+    """An export of a file of the workspace, or its default; errors show the file's own lines."""
+    session.files.write("lib.ts", functions.LIBRARY)
+    assert 42 == session.call("./lib.ts#summarise", [{"value": 2}, {"value": 40}])
+    assert "the default of it" == session.call("./lib.ts", "it") == session.call("./lib.ts#default", "it")
+    with pytest.raises(JavaScriptError) as caught:
+        session.call("./lib.ts#summarise", [])
+    assert "    at summarise (lib.ts:5:15)" in caught.value.stack.splitlines()
+
+
+@pytest.mark.parametrize("size", [20_000, 6_000_000])
+def test_large_values_travel(session: Session, size: int) -> None:
+    """By file and in pieces; nothing of them stays in the lists."""
+    text = "é" * (size // 2)
+    assert text + text == session.call(functions.LARGE, text)
+    assert [] == session.files.list()
+
+
+def test_large_values_leave_no_file(real: Session) -> None:
+    """What carried them is gone after the call."""
+    real.call(functions.LARGE, "x" * 5_000_000)
+    assert "" == real.execute(command="find .buntime -type f").stdout
+
+
+def test_imports_are_relative_to_the_workspace(real: Session) -> None:
+    """In the source of a function as in an execution."""
+    real.files.write("lib.ts", functions.LIBRARY)
+    assert "the default of x" == real.call("async (x) => (await import('./lib.ts')).default(x)", "x")
+
+
+def test_a_function_may_end_its_process(real: Session) -> None:
+    """That is said, and the output is kept."""
+    with pytest.raises(ExecutionFailedError, match=r"process\.exit\(3\)") as caught:
+        real.call("() => { console.log('before'); process.exit(3) }")
+    assert caught.value.result is not None
+    assert ("before\n", 3) == (caught.value.result.stdout, caught.value.result.exit_code)
+    with pytest.raises(ExecutionFailedError, match="exit code 137"):
+        real.call("() => { process.kill(process.pid, 'SIGKILL') }")
+
+
+def test_a_function_may_never_return(real: Session) -> None:
+    """It reaches the time limit, or nothing is left that could make it return."""
+    with pytest.raises(ExecutionTimeoutError):
+        real.call("async () => { for (;;) await Bun.sleep(10) }", timeout=1)
+    with pytest.raises(ExecutionFailedError, match="never resolved"):
+        real.call("() => new Promise(() => {})")
+
+
+def test_what_a_function_left_running_ends_with_the_call(real: Session) -> None:
+    """A timer or a server does not keep the caller waiting."""
+    assert 1 == real.call(
+        "() => { setInterval(() => {}, 1000); Bun.serve({ port: 0, fetch() {} }); return 1 }"
+    )
+
+
+def test_what_fails_beside_the_function_fails_the_call(real: Session) -> None:
+    """A timer that throws, a rejection nobody handles."""
+    for source in (
+        "() => { setTimeout(() => { throw new Error('later') }, 1); return new Promise(() => {}) }",
+        "() => { Promise.reject(new Error('later')); return Bun.sleep(60_000) }",
+    ):
+        with pytest.raises(JavaScriptError, match="later"):
+            real.call(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "message"),
+    [
+        ("(a) => {\n  return +;\n}", "SyntaxError", "function:2:11"),
+        ("3 +", "SyntaxError", ""),
+        ("42", "TypeError", "the source is of type number, not a function"),
+        ("nothing_of_this_name", "ReferenceError", "nothing_of_this_name"),
+        ("./lib.ts#other", "TypeError", 'no export "other"; it exports default, summarise'),
+        ("./broken.ts#x", "SyntaxError", r"broken.ts:2:"),
+    ],
+)
+def test_what_cannot_be_called(real: Session, source: str, name: str, message: str) -> None:
+    """Each says what is wrong with it, and where."""
+    real.files.write("lib.ts", functions.LIBRARY)
+    real.files.write("broken.ts", "export const a = 1;\nexport function x( { }")
+    with pytest.raises(JavaScriptError) as caught:
+        real.call(source)
+    assert name == caught.value.name
+    assert message in str(caught.value)
+
+
+def test_a_file_that_is_not_there(real: Session) -> None:
+    """It is a FileNotFoundError; one outside the workspace is refused."""
+    with pytest.raises(SessionFileNotFoundError, match=r"\./missing\.ts") as caught:
+        real.call("./missing.ts#x")
+    assert "./missing.ts" == caught.value.filename
+    with pytest.raises(InvalidRequestError, match="outside"):
+        real.call("./../outside.ts")
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("/x/g", "a RegExp"),
+        ("new Error('e')", "an Error"),
+        ("() => 1", "a function"),
+        ("Symbol('x')", "a symbol"),
+        ("(() => { const a = {}; a.b = [a]; return a })()", "holds itself"),
+        ("new Date(NaN)", "an invalid Date"),
+        ("new Date(8.64e15)", "years 1 to 9999"),
+        ("new WeakMap()", "a WeakMap"),
+        ("Promise.resolve(1)", "a Promise"),
+        ("new Response('x')", "a Response"),
+        ("new Map([[1, 1], [true, 2]])", "does not keep apart"),
+        ("new Set([[1]])", "holds objects"),
+    ],
+)
+def test_what_has_no_python_value(real: Session, value: str, problem: str) -> None:
+    """It is an error that says where it is, and nothing is lost in silence."""
+    with pytest.raises(JavaScriptError, match=r"at \.deep\[0\]") as caught:
+        real.call(f"() => ({{ deep: [{value}] }})")
+    assert "TypeError" == caught.value.name
+    assert problem in caught.value.message
+
+
+def test_a_forged_answer_does_not_pass(real: Session) -> None:
+    """Whatever a function prints, its value is what it returns."""
+    source = "() => { process.stdout.write('\\x1e a\\x1ebuntime:call {\"value\":1}\\n'); return 2 }"
+    assert 2 == real.call(source)
+
+
+def test_causes_and_codes_are_kept(real: Session) -> None:
+    """In details, as JavaScript has more than a name and a message."""
+    source = "() => { throw Object.assign(new Error('a', { cause: new TypeError('b') }), { code: 'E1' }) }"
+    with pytest.raises(JavaScriptError) as caught:
+        real.call(source)
+    assert ("E1", "TypeError", "b") == (
+        caught.value.details["code"],
+        caught.value.details["cause"]["name"],
+        caught.value.details["cause"]["message"],
+    )

@@ -1,0 +1,237 @@
+"""Binary content, large files, and what can be done with a file."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from buntime import Buntime, InvalidRequestError, Session, SessionFileNotFoundError, SessionNotFoundError
+from buntime.contents import PIECE, WHOLE_TEXT
+from tests.contract.test_files import NAMES
+
+BYTES = bytes(range(256))
+OUTSIDE = ["../x", "a/../../x", "/etc/passwd", "/workspace/../x", ".."]
+
+
+def _noise(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_in_every_call(session: Session, name: str) -> None:
+    """A name travels through the helpers unchanged."""
+    assert (name, 256) == ((written := session.files.write(name, BYTES)).path, written.size)
+    assert BYTES == session.files.read_bytes(name)
+    assert (name, 256, "file") == ((info := session.files.stat(name)).path, info.size, info.type)
+    session.files.move(name, f"folder {name}/{name}")
+    assert not session.files.exists(name)
+    assert [f"folder {name}", f"folder {name}/{name}"] == [
+        entry.path for entry in session.files.list(recursive=True)
+    ]
+    session.files.delete(f"folder {name}", recursive=True)
+    assert [] == session.files.list()
+
+
+@pytest.mark.parametrize(
+    "size", [0, 1, 1000, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, WHOLE_TEXT + 1], ids=lambda size: f"{size}"
+)
+def test_bytes_of_any_size(session: Session, size: int) -> None:
+    """The same bytes come back, whether they travel whole or in pieces."""
+    content = _noise(size)
+    assert size == session.files.write("deep/down.bin", content).size
+    assert size == session.files.stat("deep/down.bin").size
+    assert content == session.files.read_bytes("deep/down.bin")
+    assert ["deep", "deep/down.bin"] == [info.path for info in session.files.list(recursive=True)]
+
+
+def test_every_form_of_content(session: Session, tmp_path: Path) -> None:
+    """A local file, an open file, pieces of any length, views of bytes: each is written as it is."""
+    content = _noise(2 * PIECE + 5)
+    local = tmp_path / "local.bin"
+    local.write_bytes(content)
+
+    def pieces() -> Iterator[bytes]:
+        yield b""
+        yield content[:7]
+        yield content[7 : PIECE + 100]
+        yield content[PIECE + 100 :]
+
+    for form in (local, io.BytesIO(content), pieces(), [content], bytearray(content), memoryview(content)):
+        assert len(content) == session.files.write("copy.bin", form).size
+        assert content == session.files.read_bytes("copy.bin")
+    for small in (io.BytesIO(b"text"), [b"te", b"xt"], iter([b"text"]), b"text"):
+        session.files.write("copy.bin", small)
+        assert "text" == session.files.read("copy.bin")
+
+
+def test_text_above_the_limit_of_a_request(session: Session) -> None:
+    """It travels in pieces, cut within characters, and is the same text."""
+    text = "é☃😀\n" * (WHOLE_TEXT // 8)
+    session.files.write("long.txt", text)
+    assert text == session.files.read("long.txt")
+
+
+@pytest.mark.parametrize("form", [lambda: iter([b"x" * PIECE, b"y" * PIECE, 1]), lambda: io.StringIO("text")])
+def test_content_that_fails_leaves_what_was_there(session: Session, form: object) -> None:
+    """An iterable that breaks off changes nothing, and nothing is left of what it gave."""
+    session.files.write("kept.txt", "kept")
+    with pytest.raises(TypeError, match="content"):
+        session.files.write("kept.txt", form())  # type: ignore[operator] # a function that makes content
+    assert "kept" == session.files.read("kept.txt")
+    assert ["kept.txt"] == [info.path for info in session.files.list(recursive=True)]
+
+
+@pytest.mark.parametrize("size", [10, 3 * PIECE])
+def test_bytes_where_no_file_can_be(session: Session, size: int) -> None:
+    """A folder, the workspace, a place below a file, a place outside."""
+    session.files.write("folder/file", "")
+    for path in ("folder", "folder/file/below", ".", *OUTSIDE):
+        with pytest.raises(InvalidRequestError):
+            session.files.write(path, b"\xff" * size)
+    assert ["folder", "folder/file"] == [info.path for info in session.files.list(recursive=True)]
+
+
+def test_reading_bytes_that_are_not_there(session: Session) -> None:
+    """The error is that of reading text."""
+    session.files.write("folder/file", "")
+    for path in ("missing", "folder/missing", "folder/file/below"):
+        with pytest.raises(FileNotFoundError) as caught:
+            session.files.read_bytes(path)
+        assert (path, "file_not_found") == (caught.value.filename, caught.value.code)  # type: ignore[attr-defined] # ours
+    for path in ("folder", *OUTSIDE):
+        with pytest.raises(InvalidRequestError):
+            session.files.read_bytes(path)
+
+
+def test_stat(session: Session) -> None:
+    """Size, date and type; the path relative to the workspace."""
+    session.files.write("a/b.txt", "é")
+    info = session.files.stat("/workspace/a/./b.txt")
+    assert ("a/b.txt", 2, "file") == (info.path, info.size, info.type)
+    assert info.modified is not None
+    assert abs((datetime.now(timezone.utc) - info.modified).total_seconds()) < 3600
+    assert ("a", 0, "directory") == ((folder := session.files.stat("a")).path, folder.size, folder.type)
+    with pytest.raises(SessionFileNotFoundError):
+        session.files.stat("a/b.txt/c")
+
+
+def test_exists(session: Session) -> None:
+    """True for files and folders; a path outside is refused."""
+    session.files.write("a/b.txt", "")
+    assert [True, True, False, False] == [
+        session.files.exists(path) for path in ("a", "a/b.txt", "b", "a/b.txt/c")
+    ]
+    with pytest.raises(InvalidRequestError):
+        session.files.exists("../a")
+
+
+def test_mkdir(session: Session) -> None:
+    """With the folders above; twice is once; not in the place of a file."""
+    session.files.mkdir("a/b/c")
+    session.files.mkdir("/workspace/a/b/c")
+    session.files.write("file", "")
+    assert ["a", "a/b", "a/b/c", "file"] == [info.path for info in session.files.list(recursive=True)]
+    for path in ("file", "file/below", "../a"):
+        with pytest.raises(InvalidRequestError):
+            session.files.mkdir(path)
+
+
+def test_move(session: Session) -> None:
+    """A file or a folder gets another path, with the folders that needs."""
+    session.files.write("a/b.txt", "text")
+    session.files.move("a/b.txt", "c/d/e.txt")
+    session.files.move("c", "f/c")
+    session.files.move("f/c", "f/c")
+    assert ["a", "f", "f/c", "f/c/d", "f/c/d/e.txt"] == [
+        info.path for info in session.files.list(recursive=True)
+    ]
+    assert "text" == session.files.read("f/c/d/e.txt")
+
+
+def test_a_move_overwrites_only_where_it_may(session: Session) -> None:
+    """A file replaces a file if asked to; nothing replaces a folder."""
+    session.files.write("a", "a")
+    session.files.write("b", "b")
+    session.files.write("folder/x", "x")
+    for source, target, overwrite in (
+        ("a", "b", False),
+        ("a", "folder", True),
+        ("folder", "b", True),
+        ("folder", "folder/inside", False),
+        (".", "elsewhere", False),
+        ("a", "../a", False),
+    ):
+        with pytest.raises(InvalidRequestError):
+            session.files.move(source, target, overwrite=overwrite)
+    with pytest.raises(SessionFileNotFoundError):
+        session.files.move("missing", "b", overwrite=True)
+    session.files.move("a", "b", overwrite=True)
+    assert "a" == session.files.read("b")
+    assert not session.files.exists("a")
+
+
+def test_delete(session: Session) -> None:
+    """A file, an empty folder, with ``recursive`` any folder; never the workspace itself."""
+    session.files.write("a/b.txt", "")
+    session.files.write("a/c/d.txt", "")
+    session.files.delete("a/b.txt")
+    for path in ("a", ".", "/workspace", "../a"):
+        with pytest.raises(InvalidRequestError):
+            session.files.delete(path)
+    session.files.delete("a/c", recursive=True)
+    session.files.delete("a")
+    assert [] == session.files.list(recursive=True)
+
+
+def test_deleting_what_is_not_there(session: Session) -> None:
+    """An error, unless that is as well."""
+    with pytest.raises(SessionFileNotFoundError):
+        session.files.delete("missing")
+    session.files.delete("missing", missing_ok=True)
+
+
+def test_listing_all(session: Session) -> None:
+    """Everything below a folder, sorted, paths relative to the workspace, our own folder left out."""
+    for path in ("b.txt", "a/x.txt", "a/y/z.bin", "a b"):
+        session.files.write(path, b"\xff")
+    assert ["a", "a b", "a/x.txt", "a/y", "a/y/z.bin", "b.txt"] == [
+        info.path for info in session.files.list(recursive=True)
+    ]
+    for name in ("a", "/workspace/a", "./a/"):
+        below = session.files.list(name, recursive=True)
+        assert [("a/x.txt", "file", 1), ("a/y", "directory", 0), ("a/y/z.bin", "file", 1)] == [
+            (info.path, info.type, info.size) for info in below
+        ]
+    with pytest.raises(SessionFileNotFoundError):
+        session.files.list("missing", recursive=True)
+    with pytest.raises(InvalidRequestError):
+        session.files.list("b.txt", recursive=True)
+
+
+def test_helpers_leave_no_trace(session: Session) -> None:
+    """What they keep of their own is neither listed nor counted."""
+    session.files.write("a.bin", b"\xff" * (2 * PIECE))
+    session.files.read_bytes("a.bin")
+    assert 1 == session.info().files_count
+    assert ["a.bin"] == [info.path for info in session.files.list()]
+
+
+def test_an_ended_session(client: Buntime) -> None:
+    """Every call says so."""
+    session = client.sessions.create()
+    session.delete()
+    for call in (
+        lambda: session.files.write("a", b"\xff"),
+        lambda: session.files.read_bytes("a"),
+        lambda: session.files.stat("a"),
+        lambda: session.files.exists("a"),
+        lambda: session.files.delete("a", missing_ok=True),
+        lambda: session.files.list(recursive=True),
+    ):
+        with pytest.raises(SessionNotFoundError):
+            call()

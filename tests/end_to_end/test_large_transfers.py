@@ -1,0 +1,168 @@
+"""Large files, many files, links and modes: over a real Bun."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from buntime import Buntime, InvalidRequestError, Session
+from buntime.ignoring import expression, matcher
+from buntime.transport import LocalTransport
+from tests.support.folders import content_of, fill, random_names
+from tests.support.serving import buntime_serve
+from tests.unit.test_ignoring import ROWS
+
+MB = 2**20
+LARGE = 200 * MB
+
+TRANSFER = """
+import json, resource, sys
+from pathlib import Path
+from buntime import Buntime
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+url, folder = sys.argv[1], Path(sys.argv[2])
+with Buntime("btk_key", base_url=url) as client, client.sessions.create() as session:
+    session.files.write("small", b"\\xff")
+    assert session.files.read_bytes("small") == b"\\xff"
+    before = peak()
+    session.files.upload(folder / "large.bin", "large.bin")
+    up = peak() - before
+    session.files.download("large.bin", folder / "down.bin")
+    print(json.dumps([up, peak() - before]))
+"""
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    """Return a session on a real Bun."""
+    with Buntime(transport=LocalTransport()) as client, client.sessions.create() as session:
+        yield session
+
+
+def _same(one: Path, other: Path) -> bool:
+    with open(one, "rb") as left, open(other, "rb") as right:
+        while (chunk := left.read(MB)) == right.read(MB):
+            if not chunk:
+                return True
+    return False
+
+
+def test_a_large_file_in_little_memory(tmp_path: Path) -> None:
+    """200 MB go up and come down bit for bit while the program grows by less than 16 MB."""
+    block = random.Random(1).randbytes(MB)
+    with open(tmp_path / "large.bin", "wb") as file:
+        for number in range(LARGE // MB):
+            file.write(number.to_bytes(8, "big") + block[8:])
+    with buntime_serve("--api-key", "btk_key") as server:
+        command = [sys.executable, "-c", TRANSFER, server.url, str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    up, down = json.loads(done.stdout)
+    assert up < 16 * MB
+    assert down < 16 * MB
+    assert _same(tmp_path / "large.bin", tmp_path / "down.bin")
+
+
+def test_ten_thousand_names(session: Session, tmp_path: Path) -> None:
+    """Whatever a file may be called, it goes there and comes back."""
+    source = fill(tmp_path / "source", {name: name for name in random_names(2, 10_000)})
+    assert 10_000 == len(session.files.upload(source, "up").transferred)
+    assert 10_000 == session.files.upload(source, "up").unchanged
+    session.files.download("up", tmp_path / "target")
+    assert content_of(source) == content_of(tmp_path / "target")
+
+
+def test_who_may_run_what(session: Session, tmp_path: Path) -> None:
+    """That a file is executable travels with it, also where nothing else has changed."""
+    source = fill(tmp_path / "source", {"run.sh": "#!/bin/sh\necho it ran\n", "plain": "x", "one": "y"})
+    (source / "run.sh").chmod(0o755)
+    session.files.upload(source, "up")
+    assert "it ran\n" == session.execute(command="up/run.sh").stdout
+    session.files.download("up", tmp_path / "target")
+    assert [True, False] == [os.access(tmp_path / "target" / name, os.X_OK) for name in ("run.sh", "plain")]
+    session.execute(command="chmod -x up/run.sh; chmod +x up/plain", check=True)
+    assert () == session.files.download("up", tmp_path / "target").transferred
+    assert [0, 0o100] == [(tmp_path / "target" / name).stat().st_mode & 0o100 for name in ("run.sh", "plain")]
+    assert ("plain", "run.sh") == session.files.upload(source, "up").transferred
+    assert "it ran\n" == session.execute(command="up/run.sh").stdout
+
+
+def test_links_in_the_session(session: Session, tmp_path: Path) -> None:
+    """One to a file of the workspace is that file; another is an error, unless it is left alone."""
+    session.files.write("up/real.txt", "real")
+    session.execute(command="cd up && ln -s real.txt link.txt", check=True)
+    session.files.download("up", tmp_path / "target")
+    assert {"link.txt": b"real", "real.txt": b"real"} == content_of(tmp_path / "target")
+    session.files.upload(tmp_path / "target", "up")
+    assert "real\n" == session.execute(command="rm up/real.txt; cat up/link.txt; echo").stdout
+    for target in ("/etc/passwd", "missing", "."):
+        session.execute(command=f"ln -sfn {target} up/odd", check=True)
+        with pytest.raises(InvalidRequestError, match="'odd'"):
+            session.files.download("up", tmp_path / "other")
+        assert () == session.files.download("up", tmp_path / "target", ignore="odd").removed[1:]
+    session.files.upload(fill(tmp_path / "source", {"odd": "regular"}), "up")
+    assert "regular" == session.files.read("up/odd")
+
+
+def test_links_out_of_the_workspace(session: Session) -> None:
+    """No call goes through them; deleting one deletes the link alone."""
+    session.execute(
+        command="mkdir real; echo kept > real/file; ln -s real inside; ln -s /etc outside", check=True
+    )
+    for call in (
+        lambda: session.files.read_bytes("outside/passwd"),
+        lambda: session.files.write("outside/new", b"\xff"),
+        lambda: session.files.stat("outside/passwd"),
+        lambda: session.files.mkdir("outside/folder"),
+        lambda: session.files.delete("outside/passwd"),
+        lambda: session.files.move("outside/passwd", "passwd"),
+        lambda: session.files.move("real/file", "outside/file"),
+        lambda: session.files.list("outside", recursive=True),
+    ):
+        with pytest.raises(InvalidRequestError):
+            call()
+    assert b"kept\n" == session.files.read_bytes("inside/file")
+    session.files.delete("inside", recursive=True)
+    session.files.delete("outside")
+    assert ["real", "real/file"] == [info.path for info in session.files.list(recursive=True)]
+
+
+def test_the_mode_of_a_file_outlives_its_content(session: Session) -> None:
+    """As when its text is written."""
+    session.files.write("run.sh", "#!/bin/sh\n")
+    session.execute(command="chmod 750 run.sh", check=True)
+    for content in (b"\xff", b"\xff" * (4 * MB)):
+        session.files.write("run.sh", content)
+        assert "750\n" == session.execute(command="stat -c %a run.sh").stdout
+
+
+def test_both_sides_ignore_the_same(session: Session) -> None:
+    """Python and JavaScript read the expression of a pattern alike."""
+    source = random.Random(3)
+    patterns = [row[0] for row in ROWS]
+    while len(patterns) < 1000:
+        text = "".join(source.choices("ab-/*?[]!^.\\&~|{}+$# 😀\n", k=source.randint(1, 9)))
+        try:
+            expression([text])
+        except ValueError:
+            continue
+        patterns.append(text)
+    paths = [path for row in ROWS for path in (*row[1], *row[2])] + ["a", "b/", "a/b", "-", "😀", "^", "\\"]
+    expressions = [expression([pattern]) for pattern in patterns]
+    code = f"""
+    const paths = {json.dumps(paths)};
+    const expressions = {json.dumps(expressions)}.map((made) => new RegExp(`^(?:${{made}})$`, "u"));
+    console.log(JSON.stringify(expressions.map((one) => paths.filter((path) => one.test(path)))));
+    """
+    found = session.execute(code, check=True).json()
+    for pattern, made, matched in zip(patterns, expressions, found):
+        assert (pattern, [path for path in paths if matcher(made)(path)]) == (pattern, matched)

@@ -1,0 +1,183 @@
+"""Previews of servers in sandboxes of this machine, and what becomes of processes there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from buntime import Buntime, Session
+from buntime.service.app import Service
+from buntime.service.bun import BunExecutor
+from buntime.service.disk import DiskWorkspace
+from buntime.transport import FunctionTransport, LocalTransport
+from tests.support import previews
+from tests.support.clocks import ManualClock
+
+SERVES = """
+Bun.serve({ port: 8080, fetch: (request) => new Response(new URL(request.url).pathname) });
+console.log("up");
+"""
+SERVES_LATER = "await Bun.sleep(300);" + SERVES
+SAYS_BACK = """
+require("node:net").createServer({ allowHalfOpen: true }, (socket) => {
+  let text = "";
+  socket.on("data", (bytes) => (text += bytes));
+  socket.on("end", () => socket.end("all of: " + text));
+}).listen(8080, "127.0.0.1", () => console.log("up"));
+"""
+FOREVER = "setInterval(() => {}, 1000);"
+IMPOSTOR = """
+const path = "/workspace/.buntime/preview";
+require("node:fs").rmSync(path);
+require("node:net").createServer((socket) => socket.end("an impostor")).listen(path, () => console.log("up"));
+"""
+
+
+@pytest.fixture
+def client() -> Iterator[Buntime]:
+    """Return a client of sandboxes."""
+    with Buntime(transport=LocalTransport(isolation="required"), max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture
+def session(client: Buntime) -> Iterator[Session]:
+    """Return a new session."""
+    with client.sessions.create() as made:
+        yield made
+
+
+def url_of(session: Session) -> str:
+    """Return where its preview is."""
+    assert session.preview_url is not None
+    return session.preview_url
+
+
+def test_nothing_listens_for_a_session_that_leaves_nothing(session: Session) -> None:
+    """No thread is started, and its port refuses connections."""
+    session.execute(command="sleep 0.3; true", check=True)
+    assert 1 == threading.active_count()
+    with pytest.raises(ConnectionRefusedError):
+        previews.connect(url_of(session))
+
+
+def test_a_server_in_a_running_execution_is_reached(session: Session) -> None:
+    """At the latest when its output says that it is there."""
+    with session.stream(SERVES, timeout=20) as stream:
+        assert "up\n" == next(stream).text
+        assert b"/a" == previews.get(url_of(session) + "/a")
+        session.kill_all()
+
+
+def test_a_server_in_an_unstreamed_execution_is_reached(session: Session) -> None:
+    """While it runs in another thread, without any other call."""
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(session.execute, SERVES, timeout=20)
+        until_reached(url_of(session))
+        assert b"/a" == previews.get(url_of(session) + "/a")
+        session.kill_all()
+        assert "up\n" == running.result().stdout
+
+
+def test_a_server_that_comes_up_later_is_reached(session: Session) -> None:
+    """Without any call after the one that started it."""
+    session.start(SERVES_LATER)
+    until_reached(url_of(session))
+    assert b"/a" == previews.get(url_of(session) + "/a")
+
+
+def until_reached(url: str) -> None:
+    """Connect again and again, until there is an answer."""
+    end = time.monotonic() + previews.PATIENCE
+    while previews.is_closed(url):
+        assert time.monotonic() < end
+
+
+def test_a_server_left_by_a_command_is_reached(session: Session) -> None:
+    """A preview needs no Process."""
+    session.files.write("server.ts", SERVES)
+    session.execute(command="bun run server.ts >/dev/null 2>&1 &", check=True)
+    session.wait_for_port(8080)
+    assert b"/a" == previews.get(url_of(session) + "/a")
+
+
+def test_many_connections_at_once(session: Session) -> None:
+    """Each gets its own answer."""
+    session.start(SERVES)
+    session.wait_for_port(8080)
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda n: previews.get(f"{url_of(session)}/{n}"), range(100)))
+    assert [f"/{number}".encode() for number in range(100)] == answers
+
+
+def test_the_end_of_what_a_client_sends_is_told(session: Session) -> None:
+    """A server that answers at the end of its input gets there."""
+    session.start(SAYS_BACK)
+    session.wait_for_port(8080)
+    with previews.connect(url_of(session)) as connection:
+        connection.sendall(b"this")
+        connection.shutdown(1)
+        assert b"all of: this" == b"".join(iter(lambda: connection.recv(1000), b""))
+
+
+def test_a_preview_is_of_its_own_session_only(client: Buntime, session: Session) -> None:
+    """Another session neither answers under it nor reaches the server."""
+    session.start(SERVES)
+    session.wait_for_port(8080)
+    with client.sessions.create() as other:
+        with other.start(FOREVER):
+            assert previews.is_closed(url_of(other))
+        assert other.execute("await fetch('http://127.0.0.1:8080')").exit_code
+    assert b"/a" == previews.get(url_of(session) + "/a")
+
+
+def test_code_that_takes_the_place_of_the_way_in_is_reached_itself(session: Session) -> None:
+    """It gains nothing by it: whoever connects, connects to its session."""
+    session.start(FOREVER)
+    with session.start(IMPOSTOR) as impostor:
+        assert "up\n" == next(impostor.follow()).text
+        with previews.connect(url_of(session)) as connection:
+            assert b"an impostor" == connection.recv(100)
+
+
+def test_the_way_in_is_neither_listed_nor_counted(session: Session) -> None:
+    """It is no file of the user's."""
+    session.start(SERVES)
+    session.wait_for_port(8080)
+    assert ([], 0) == (session.files.list(), session.info().files_count)
+    assert () == session.execute("1").files_written
+
+
+@pytest.mark.parametrize("isolation", ["required", "none"])
+def test_sleep_ends_processes(tmp_path: Path, isolation: str) -> None:
+    """They have then been killed, their logs stay, numbers go on, and a new server is reached again."""
+    clock = ManualClock()
+    workspaces = tmp_path / "workspaces"
+    workspaces.mkdir()
+
+    def workspace(session_id: str) -> DiskWorkspace:
+        (workspaces / session_id).mkdir()
+        return DiskWorkspace(workspaces / session_id)
+
+    service = Service(BunExecutor(isolation=isolation), workspace, clock=clock)
+    client = Buntime(transport=FunctionTransport(service.handle), max_retries=0)
+    try:
+        session = client.sessions.create()
+        process = session.start("console.log('up');" + FOREVER)
+        assert "up\n" == next(process.follow()).text
+        clock.advance(31 * 60)
+        assert ("deep-sleep", 0) == (session.info().state, session.info().active_processes)
+        assert (False, 137, 137) == (process.running(), process.exit_code, process.wait())
+        assert "up\n" == process.logs().stdout
+        process.kill()
+        if isolation == "required":
+            assert 2 == session.start(SERVES).number
+            session.wait_for_port(8080)
+            assert b"/a" == previews.get(url_of(session) + "/a")
+    finally:
+        service.close()

@@ -1,0 +1,161 @@
+"""Carrying connections to a session, here to servers of this process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from buntime.service.previews import Place, Previews
+from tests.support.previews import PATIENCE
+
+LARGE = b"0123456789abcdef" * 500_000
+
+
+@contextmanager
+def echoing(listener: socket.socket) -> Iterator[None]:
+    """Answer one connection with what it sends, once it has sent all."""
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            received = read_all(connection)
+            connection.sendall(received)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(PATIENCE)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Read to the end."""
+    return b"".join(iter(lambda: connection.recv(1 << 20), b""))
+
+
+@contextmanager
+def preview(previews: Previews, place: Place | Exception) -> Iterator[int]:
+    """Let connections in to a place, and give the port."""
+
+    def door() -> Place:
+        if isinstance(place, Exception):
+            raise place
+        return place
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        previews.open(listener, door)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            previews.close(listener)
+
+
+def exchange(port: int, data: bytes) -> bytes:
+    """Send everything, say that it is all, and return what comes back."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+        sender = threading.Thread(target=send_all, args=(connection, data))
+        sender.start()
+        try:
+            return read_all(connection)
+        except ConnectionError:
+            return b""
+        finally:
+            sender.join(PATIENCE)
+
+
+def send_all(connection: socket.socket, data: bytes) -> None:
+    """Send as much as the other side takes."""
+    with suppress(OSError):
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+
+
+def test_everything_is_carried_both_ways_on_the_hosts_network() -> None:
+    """And the end of what the client sends is told, while the answer still comes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        previews = Previews(server.getsockname()[1])
+        with echoing(server), preview(previews, None) as port:
+            assert LARGE == exchange(port, LARGE)
+
+
+def test_everything_is_carried_both_ways_to_a_socket(tmp_path: Path) -> None:
+    """The same for a sandbox, which is reached by a socket in its workspace."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "door"))
+        server.listen()
+        with echoing(server), preview(Previews(), (tmp_path, "door")) as port:
+            assert LARGE == exchange(port, LARGE)
+
+
+@pytest.mark.parametrize("kind", ["missing", "file", "fifo", "folder", "link out", "link to a folder out"])
+def test_nothing_but_the_sandboxes_own_socket_is_connected_to(tmp_path: Path, kind: str) -> None:
+    """Whatever untrusted code puts in its place, a link to a socket of the host's above all."""
+    workspace, outside = tmp_path / "workspace", tmp_path / "outside"
+    workspace.mkdir()
+    outside.mkdir()
+    state = workspace / "state"
+    if kind == "link to a folder out":
+        state.symlink_to(outside)
+    else:
+        state.mkdir()
+    if kind == "file":
+        (state / "door").write_text("")
+    elif kind == "fifo":
+        os.mkfifo(state / "door")
+    elif kind == "folder":
+        (state / "door").mkdir()
+    elif kind == "link out":
+        (state / "door").symlink_to(outside / "door")
+    with closing(socket.socket(socket.AF_UNIX)) as server:
+        server.bind(str(outside / "door"))
+        server.listen()
+        server.settimeout(0)
+        with preview(Previews(), (workspace, "state/door")) as port:
+            assert b"" == exchange(port, b"secret")
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+def test_where_nothing_runs_a_connection_is_closed() -> None:
+    """And the next one is accepted again."""
+    with preview(Previews(), ConnectionRefusedError("nothing runs")) as port:
+        assert [b"", b""] == [exchange(port, b"hello") for _ in range(2)]
+
+
+def test_closing_ends_connections_and_the_thread() -> None:
+    """The client's connection ends, the port is free, and closing again is nothing."""
+    previews = Previews()
+    assert 1 == threading.active_count()
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        previews = Previews(server.getsockname()[1])
+        previews.open(listener, lambda: None)
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+            carried, _ = server.accept()
+            with carried:
+                previews.close(listener)
+                previews.close(listener)
+                assert 1 == threading.active_count()
+                assert b"" == client.recv(1)
+                assert b"" == carried.recv(1)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), PATIENCE)
+
+
+def test_one_thread_carries_for_all() -> None:
+    """It ends with the last that is closed, and there is a new one for the next."""
+    previews = Previews()
+    for _ in range(2):
+        with preview(previews, ConnectionRefusedError()) as one, preview(previews, ConnectionRefusedError()):
+            assert 2 == threading.active_count()
+            assert b"" == exchange(one, b"")
+        assert 1 == threading.active_count()

@@ -1,0 +1,61 @@
+"""Patterns of what a transfer leaves alone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buntime.ignoring import expression, matcher
+
+ROWS = [
+    ("*.log", ["a.log", "b/c/a.log", ".log", "x.log/"], ["a.log.txt", "log", "a.logs"]),
+    (
+        "node_modules",
+        ["node_modules/", "a/node_modules/", "node_modules"],
+        ["node_modules2/", "my_node_modules"],
+    ),
+    ("cache/", ["cache/", "a/cache/"], ["cache", "a/cache"]),
+    ("/build", ["build/", "build"], ["a/build"]),
+    ("build/*.js", ["build/a.js"], ["build/a/b.js", "x/build/a.js", "build/.js.map"]),
+    ("src/**/x", ["src/x", "src/a/x", "src/a/b/x/"], ["x", "src/ax", "a/src/x"]),
+    ("src/**", ["src/a", "src/a/b/"], ["src", "src2/a"]),
+    ("**/tmp", ["tmp", "a/b/tmp/"], ["tmpx"]),
+    ("?.txt", ["a.txt", "😀.txt", "b/☃.txt", "\n.txt"], ["ab.txt", "/.txt"]),
+    ("[ab]*.py", ["a.py", "bcd.py"], ["c.py", "[ab].py"]),
+    ("[!ab].py", ["c.py"], ["a.py"]),
+    ("[a-c].py", ["b.py"], ["d.py", "-.py"]),
+    ("[^$.].py", ["^.py", "..py"], ["a.py"]),
+    ("a[b", ["a[b"], ["ab"]),
+    ("a+(b)|{c}^$.\\", ["a+(b)|{c}^$.\\"], ["aab"]),
+    ("a\nb", ["a\nb"], ["a\nb\n"]),
+]
+
+
+@pytest.mark.parametrize(("pattern", "yes", "no"), ROWS, ids=[repr(row[0]) for row in ROWS])
+def test_what_a_pattern_matches(pattern: str, yes: list[str], no: list[str]) -> None:
+    """As in a .gitignore, for the forms that are documented."""
+    matches = matcher(expression([pattern]))
+    assert yes == [path for path in [*yes, *no] if matches(path)]
+
+
+def test_several_patterns() -> None:
+    """One that matches is enough; none match nothing; a text is one pattern."""
+    assert matcher(expression(["a", "b"]))("b")
+    assert not matcher(expression(()))("")
+    assert matcher(expression("*.log"))("a.log")
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1))
+def test_any_pattern_is_an_expression_or_refused(pattern: str) -> None:
+    """And one without special characters matches itself."""
+    try:
+        made = expression([pattern])
+    except ValueError:
+        assert not pattern.strip("/") or pattern.startswith("!") or "[" in pattern
+        return
+    re.compile(made)
+    if not set(pattern) & set("*?[]/"):
+        assert matcher(made)(pattern)

@@ -1,0 +1,145 @@
+"""Clients and sessions on their way to another process."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+from contextlib import closing
+from typing import Any
+
+import pytest
+import requests
+
+from buntime import Buntime, BuntimeError, ConfigurationError, Session
+from buntime.transport import FakeTransport, FunctionTransport, HTTPTransport, Transport
+from tests.support import answers
+from tests.support.loopback import LoopbackServer, json_reply
+
+_KEY = "btk_" + "K3Y" * 5
+
+
+def _heard(error: BuntimeError, attempt: int) -> None:
+    """Stand for a callback of the user's."""
+
+
+def test_the_key_stays_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading takes that of the environment, and says so where there is none."""
+    with Buntime(_KEY) as client:
+        carried = pickle.dumps(client)
+    assert _KEY.encode() not in carried
+    with pytest.raises(ConfigurationError, match="BUNTIME_API_KEY"):
+        pickle.loads(carried)
+    monkeypatch.setenv("BUNTIME_API_KEY", "btk_other")
+    with LoopbackServer(json_reply(answers.INFO)) as server, Buntime(_KEY, base_url=server.url) as client:
+        with pickle.loads(pickle.dumps(client)) as other:
+            other.sessions.info("ses_1")
+        assert ["Bearer btk_other"] == [request.headers["Authorization"] for request in server.requests]
+
+
+def test_a_header_with_the_key_stays_behind_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other credentials do not travel, so a client with one does not; other headers do."""
+    headers = {"Authorization": f"Bearer {_KEY}", "X-Team": "blue"}
+    with Buntime(headers=headers) as client:
+        carried = pickle.dumps(client)
+    assert _KEY.encode() not in carried
+    monkeypatch.setenv("BUNTIME_API_KEY", "btk_other")
+    with pickle.loads(carried) as other:
+        assert ("X-Team", "blue") in other._exchange.headers
+    with Buntime(_KEY, headers={"Cookie": "secret"}) as client, pytest.raises(TypeError, match="cookie"):
+        pickle.dumps(client)
+
+
+def test_the_options_travel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the base URL, ``delete_on_close`` and ``on_retry``."""
+    monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
+    options: dict[str, Any] = {"timeout": 7.0, "deadline": 70.0, "max_retries": 5, "retry_delay": 0.5}
+    with (
+        Buntime(base_url="http://127.0.0.1:1/x", on_retry=_heard, delete_on_close=True, **options) as client,
+        pickle.loads(pickle.dumps(client.with_options(max_retries=6))) as other,
+    ):
+        ours, theirs = client._exchange, other._exchange
+        assert (ours.timeout, ours.deadline, ours.on_retry) == (theirs.timeout, theirs.deadline, _heard)
+        assert (6, 0.5) == (theirs.policy.max_retries, theirs.policy.retry_delay)
+        assert repr(ours.transport) == repr(theirs.transport)
+        assert theirs.transport is not ours.transport
+        assert {} == other._created
+
+
+def test_a_copy_closes_its_own_transport(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The original goes on. A shallow copy shares the transport and leaves it open."""
+    monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
+    with LoopbackServer(json_reply(answers.INFO)) as server, Buntime(base_url=server.url) as client:
+        for other in (pickle.loads(pickle.dumps(client)), copy.deepcopy(client)):
+            other.close()
+            with pytest.raises(RuntimeError, match="closed"):
+                other.sessions.info("ses_1")
+        copy.copy(client).close()
+        assert "active" == client.sessions.info("ses_1").state
+
+
+def test_a_session_pickles_as_attached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knows what it knew, and leaving its block deletes nothing."""
+    monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
+    replies = (json_reply(answers.CREATED), json_reply(answers.INFO))
+    with LoopbackServer(*replies) as server, Buntime(base_url=server.url, delete_on_close=True) as client:
+        session = client.sessions.create()
+        other: Session = pickle.loads(pickle.dumps(session))
+        with closing(other._sessions._exchange.transport), other:
+            assert (session.id, session.expires_at) == (other.id, other.expires_at)
+            assert (session.preview_url, session.resource_limits) == (
+                other.preview_url,
+                other.resource_limits,
+            )
+            assert "active" == other.info().state
+        assert ["POST", "GET"] == [request.method for request in server.requests]
+        client._created = None
+
+
+@pytest.mark.parametrize(
+    "transport", [FakeTransport(), FunctionTransport(lambda request: answers.as_json({}))]
+)
+def test_other_transports_do_not_pickle(transport: Transport) -> None:
+    """The error says why."""
+    client = Buntime(transport=transport)
+    for what in (client, client.sessions.attach("ses_1")):
+        with pytest.raises(TypeError, match=f"{type(transport).__name__}.*lives in this process"):
+            pickle.dumps(what)
+
+
+def test_a_session_of_ones_own_does_not_pickle() -> None:
+    """Its connections and adapters belong to this process."""
+    with (
+        requests.Session() as own,
+        Buntime(_KEY, transport=HTTPTransport(session=own)) as client,
+        pytest.raises(TypeError, match="session="),
+    ):
+        pickle.dumps(client)
+
+
+def test_a_client_without_a_key_needs_none() -> None:
+    """Such as one of a ``buntime serve`` on this machine."""
+    with Buntime(transport=HTTPTransport("http://127.0.0.1:1")) as client:
+        pickle.loads(pickle.dumps(client)).close()
+
+
+_OTHER_PROCESS = """
+import pickle, sys
+session = pickle.load(sys.stdin.buffer)
+print(session.id, session.info().state)
+"""
+
+
+def test_a_session_works_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds its way to the service with that process's own key."""
+    monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
+    with LoopbackServer(json_reply(answers.INFO)) as server, Buntime(base_url=server.url) as client:
+        done = subprocess.run(
+            [sys.executable, "-c", _OTHER_PROCESS],
+            input=pickle.dumps(client.sessions.attach("ses_1")),
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+    assert (b"ses_1 active\n", b"") == (done.stdout, done.stderr)

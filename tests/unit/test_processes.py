@@ -1,0 +1,259 @@
+"""Background processes: what is sent, what is refused, what is retried."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from buntime import (
+    APIConnectionError,
+    APIStatusError,
+    Buntime,
+    InvalidResponseError,
+    ServerError,
+    Session,
+    SessionNotFoundError,
+    WaitTimeoutError,
+)
+from buntime.helpers import source
+from buntime.service.app import Service
+from buntime.service.memory import MemoryWorkspace
+from buntime.service.script_files import ScriptFileError, read_scripts
+from buntime.service.scripted import ScriptedExecutor, ScriptedResult
+from buntime.transport import FakeTransport, FunctionTransport, Request, Response
+from tests.support import answers
+from tests.support.clocks import ManualClock
+
+SERVER = "Bun.serve({ fetch: () => new Response() })"
+
+
+@pytest.fixture
+def fake() -> FakeTransport:
+    """Return a fake with a server that keeps running and a program that ends."""
+    fake = FakeTransport()
+    fake.on_execute(SERVER, stdout="up\n", keeps_running=True)
+    fake.on_execute("ends", exit_code=4)
+    return fake
+
+
+@pytest.fixture
+def session(fake: FakeTransport) -> Iterator[Session]:
+    """Return a session of the fake."""
+    with Buntime(transport=fake) as client, client.sessions.create() as made:
+        yield made
+
+
+def helpers_of(fake: FakeTransport) -> list[dict[str, Any]]:
+    """Return the first lines of the helpers that were sent."""
+    codes = [call.json["code"] for call in fake.calls if call.path == "/execute"]
+    return [json.loads(code.partition("\n")[0][len("// buntime:helper ") :]) for code in codes]
+
+
+WRONG: list[tuple[Callable[[Session], object], type[Exception], str]] = [
+    (lambda session: session.start(), ValueError, "code and command"),
+    (lambda session: session.start("1", command="2"), ValueError, "code and command"),
+    (lambda session: session.start(1), TypeError, "code"),  # type: ignore[arg-type] # wrong on purpose
+    (lambda session: session.start("1", env={"A=": "b"}), ValueError, "env"),
+    (lambda session: session.start("1", working_dir=""), ValueError, "working_dir"),
+    (lambda session: session.wait_for_port(0), ValueError, "port"),
+    (lambda session: session.wait_for_port(65536), ValueError, "port"),
+    (lambda session: session.wait_for_port(True), TypeError, "port"),
+    (lambda session: session.wait_for_port(80, timeout=-1), ValueError, "timeout"),
+    (lambda session: session.wait_for_port(80, timeout=float("nan")), ValueError, "timeout"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "words"), WRONG)
+def test_a_wrong_argument_is_named_and_nothing_is_sent(
+    fake: FakeTransport,
+    session: Session,
+    call: Callable[[Session], object],
+    kind: type[Exception],
+    words: str,
+) -> None:
+    """Of all the calls of a session."""
+    with pytest.raises(kind, match=words):
+        call(session)
+    assert [] == helpers_of(fake)
+
+
+def test_a_wrong_argument_of_a_process_is_named(fake: FakeTransport, session: Session) -> None:
+    """At once, also where the answer would be an iterator."""
+    process = session.start("ends")
+    sent = len(fake.calls)
+    for call in (process.logs, process.follow):
+        for offset, kind in ((-1, ValueError), (True, TypeError), ("1", TypeError), (1.0, TypeError)):
+            with pytest.raises(kind, match="stderr_offset"):
+                call(0, offset)  # type: ignore[arg-type] # wrong on purpose
+    for timeout in (float("inf"), "1", True):
+        with pytest.raises((TypeError, ValueError), match="timeout"):
+            process.wait(timeout)  # type: ignore[arg-type] # wrong on purpose
+    assert sent == len(fake.calls)
+
+
+def test_the_environment_travels_as_that_of_the_execution(fake: FakeTransport, session: Session) -> None:
+    """And not in the helper's code, which a recording shows."""
+    session.start("ends", env={"TOKEN": "secret-value"})
+    body = fake.calls[-1].json
+    assert {"TOKEN": "secret-value"} == body["env"]
+    assert "secret-value" not in body["code"]
+
+
+def test_a_long_wait_is_cut_into_calls(fake: FakeTransport, session: Session) -> None:
+    """Of 20 seconds at most, which add up; none of it is taken from a clock."""
+    process = session.start(SERVER)
+    before = fake.monotonic()
+    with pytest.raises(WaitTimeoutError, match=r"after 50 s"):
+        process.wait(50)
+    assert [20, 20, 10] == [line["wait"] for line in helpers_of(fake)[1:]]
+    assert 50 == fake.monotonic() - before
+
+
+def test_waiting_without_end_ends_with_the_session(fake: FakeTransport, session: Session) -> None:
+    """Also on the fake, where nobody could kill it meanwhile."""
+    process = session.start(SERVER)
+    with pytest.raises(SessionNotFoundError):
+        process.wait()
+
+
+def test_an_exit_code_is_asked_for_once(fake: FakeTransport, session: Session) -> None:
+    """It does not change any more."""
+    process = session.start("ends")
+    assert 4 == process.wait()
+    sent = len(fake.calls)
+    assert (4, False, 4) == (process.wait(1), process.running(), process.exit_code)
+    assert sent == len(fake.calls)
+
+
+def test_what_reads_is_retried(fake: FakeTransport, session: Session) -> None:
+    """Waiting, logs, the list and the port are repeated as a GET is."""
+    process = session.start(SERVER)
+    for call in (process.running, process.logs, session.processes, lambda: session.wait_for_port(80)):
+        fake.fail_next("dropped", call="POST /execute")
+        call()
+    fake.fail_next("dropped", call="POST /execute")
+    assert "up\n" == next(process.follow()).text
+
+
+def test_what_acts_is_not_retried(fake: FakeTransport, session: Session) -> None:
+    """A start or a kill whose answer is lost raises, and says that it may have happened."""
+    fake.fail_next("dropped", call="POST /execute")
+    with pytest.raises(APIConnectionError) as caught:
+        session.start(SERVER)
+    assert (True, 1) == (caught.value.maybe_executed, caught.value.attempts)
+    (process,) = session.processes()
+    fake.fail_next("dropped", call="POST /execute")
+    with pytest.raises(APIConnectionError):
+        process.kill()
+    assert not process.running()
+
+
+def test_a_kill_that_fails_at_the_end_of_a_block(
+    fake: FakeTransport, session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Raises where the block did not, and is logged where it did."""
+    with pytest.raises(ServerError), session.start(SERVER):
+        fake.fail_next(500, call="POST /execute")
+    caplog.set_level(logging.WARNING, "buntime")
+    with pytest.raises(ZeroDivisionError), session.start(SERVER):  # noqa: PT012 - the block is what fails
+        fake.fail_next(500, call="POST /execute")
+        _ = 1 / 0
+    assert "was not killed" in caplog.text
+
+
+def test_a_process_nobody_scripted(session: Session) -> None:
+    """The error shows the line to add, as for an execution."""
+    with pytest.raises(ServerError, match=r"fake\.on_execute\('other', stdout=\.\.\.\)"):
+        session.start("other")
+    assert [] == session.processes()
+
+
+def test_a_process_that_is_not_there(fake: FakeTransport, session: Session) -> None:
+    """It is named."""
+    process = session.start(SERVER)
+    process._number = 7
+    with pytest.raises(APIStatusError, match="no process 7") as caught:
+        process.kill()
+    assert "ESRCH" == caught.value.code
+
+
+def test_sleep_ends_the_processes_of_a_fake(fake: FakeTransport, session: Session) -> None:
+    """As the service's does."""
+    process = session.start(SERVER)
+    fake.advance(31 * 60)
+    info = session.info()
+    assert ("deep-sleep", 0) == (info.state, info.active_processes)
+    assert 137 == process.exit_code
+
+
+def test_one_process_is_killed_by_its_pid(session: Session) -> None:
+    """As any process of the session."""
+    one, other = session.start(SERVER), session.start(SERVER)
+    assert (one.pid,) == session.kill(one.pid).pids
+    assert (137, None) == (one.exit_code, other.exit_code)
+
+
+def test_a_repr_names_session_and_number(session: Session) -> None:
+    """And asks nothing."""
+    assert f"<Process 1 of {session.id}>" == repr(session.start(SERVER))
+
+
+def test_without_a_clock_of_its_own_waiting_is_real() -> None:
+    """The scripted service that is served waits, and a kill wakes who waits."""
+    executor = ScriptedExecutor()
+    executor.add(SERVER, contains=None, command=None, answers=[ScriptedResult(keeps_running=True)])
+    clock = ManualClock()
+    service = Service(executor, lambda _: MemoryWorkspace(clock), clock=clock)
+    client = Buntime(transport=FunctionTransport(service.handle))
+    session = client.sessions.create()
+    process = session.start(SERVER)
+    with pytest.raises(WaitTimeoutError):
+        process.wait(0.01)
+    killer = threading.Thread(target=process.kill)
+    killer.start()
+    assert 137 == process.wait()
+    killer.join()
+
+
+def test_a_script_file_says_what_keeps_running(tmp_path: Path) -> None:
+    """As true or false."""
+    path = tmp_path / "scripts.json"
+    path.write_text(json.dumps([{"code": SERVER, "keeps_running": True}]))
+    clock = ManualClock()
+    service = Service(read_scripts(path), lambda _: MemoryWorkspace(clock), clock=clock)
+    session = Buntime(transport=FunctionTransport(service.handle)).sessions.create()
+    assert session.start(SERVER).running()
+    path.write_text(json.dumps([{"code": SERVER, "keeps_running": "yes"}]))
+    with pytest.raises(ScriptFileError, match="keeps_running must be true or false"):
+        read_scripts(path)
+
+
+def test_helpers_hold_what_they_share() -> None:
+    """And the first line of each names it."""
+    for op in ("process_start", "process_list", "process_wait", "process_logs", "process_kill", "port"):
+        code = source(op, number=1)
+        assert code.startswith(f'// buntime:helper {{"op": "{op}", "number": 1}}\n')
+        assert "async function within(" in code
+
+
+NONSENSE: list[Any] = [{}, {"number": "1", "pid": 2}, {"number": True, "pid": 2}, {"number": 1, "pid": None}]
+
+
+@pytest.mark.parametrize("answer", NONSENSE)
+def test_an_answer_that_is_not_ours(answer: Any) -> None:
+    """Untrusted code could print it: it is an InvalidResponseError, whichever call it answers."""
+
+    def execute(_request: Request) -> Response:
+        return answers.as_json(answers.result(stdout=json.dumps(answer)))
+
+    session = Buntime(transport=FunctionTransport(execute)).sessions.attach("ses_1")
+    with pytest.raises(InvalidResponseError):
+        session.start("1")
+    with pytest.raises(InvalidResponseError, match="lists no processes"):
+        session.processes()

@@ -1,0 +1,311 @@
+"""Transfers over the fake: how many requests, what a bad network and a bad service do."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buntime import (
+    APIConnectionError,
+    Buntime,
+    BuntimeError,
+    ConflictError,
+    InvalidRequestError,
+    InvalidResponseError,
+    Session,
+)
+from buntime.contents import PIECE
+from buntime.transport import FakeTransport, FunctionTransport, Request, Response
+from tests.support import answers
+from tests.support.flaky import FlakyFake
+from tests.support.folders import content_of, fill
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeTransport]:
+    """Return the service in memory, on the free plan."""
+    fake = FakeTransport(plan="free")
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def session(fake: FakeTransport) -> Session:
+    """Return a session of it."""
+    return Buntime(transport=fake, max_retries=0).sessions.create()
+
+
+def _many(root: Path) -> Path:
+    return fill(root, {f"{number % 50}/file {number}.txt": f"{number}" * 300 for number in range(2000)})
+
+
+def test_two_thousand_files_travel_in_few_requests(
+    fake: FakeTransport, session: Session, tmp_path: Path
+) -> None:
+    """At most 25 up and 25 down, within the limits of the free plan; two where nothing changed."""
+    source = _many(tmp_path / "source")
+    before = len(fake.calls)
+    assert 2000 == len(session.files.upload(source, "up").transferred)
+    assert len(fake.calls) - before <= 25
+    before = len(fake.calls)
+    assert () == session.files.upload(source, "up").transferred
+    assert len(fake.calls) - before <= 2
+    before = len(fake.calls)
+    session.files.download("up", tmp_path / "target")
+    assert len(fake.calls) - before <= 25
+    assert content_of(source) == content_of(tmp_path / "target")
+
+
+def test_no_request_is_large(fake: FakeTransport, session: Session, tmp_path: Path) -> None:
+    """Whatever is sent, a request stays below what the smallest plan takes."""
+    source = fill(tmp_path / "source", {f"{n}.bin": b"\xff" * (PIECE // 3) for n in range(9)})
+    fill(source, {"large.bin": b"\xfe" * (4 * PIECE + 1)})
+    session.files.upload(source, "up")
+    bodies = [len(json.dumps(call.json)) for call in fake.calls]
+    assert max(bodies) < 2 * PIECE
+    assert all(len(call.json.get("code", "")) < 20_000 for call in fake.calls if call.json)
+
+
+def test_one_dropped_connection_after_another_kills_no_transfer(tmp_path: Path) -> None:
+    """Every step is repeated until it is answered; what was done twice is done once."""
+    source = fill(tmp_path / "source", {"a/b.txt": "b", "c.bin": b"\xff" * (3 * PIECE + 1), "d": None})
+    with Buntime(transport=FlakyFake()) as client, client.sessions.create() as session:
+        session.files.write("up/extra/file.txt", "extra")
+        session.files.upload(source, "up")
+        session.files.download("up", tmp_path / "target")
+        assert content_of(source) == content_of(tmp_path / "target")
+        session.files.write("x.bin", b"\xff" * (2 * PIECE))
+        assert b"\xff" * (2 * PIECE) == session.files.read_bytes("x.bin")
+        session.files.move("x.bin", "y.bin")
+        session.files.mkdir("y")
+        session.files.delete("y.bin")
+        assert ["up", "y"] == [info.path for info in session.files.list()]
+
+
+def test_a_lost_answer_does_not_make_a_missing_file(fake: FakeTransport) -> None:
+    """Deleting or moving what was never there is an error on a good network, and after a refusal."""
+    client = Buntime(transport=fake)
+    session = client.sessions.create()
+    fake.fail_next(503)
+    with pytest.raises(FileNotFoundError):
+        session.files.delete("x")
+    fake.fail_next(503)
+    with pytest.raises(FileNotFoundError):
+        session.files.move("x", "y")
+    session.files.write("x", "")
+    fake.fail_next("dropped", call="POST /execute", times=3)
+    with pytest.raises(APIConnectionError):
+        session.files.move("x", "y")
+
+
+def test_a_transfer_that_fails_leaves_no_piece(fake: FakeTransport, tmp_path: Path) -> None:
+    """Neither here nor, as far as it can be reached, in the session; the old content stays."""
+    session = Buntime(transport=fake, max_retries=0).sessions.create()
+    session.files.write("x.bin", "old")
+    large = tmp_path / "large.bin"
+    large.write_bytes(b"\xff" * (3 * PIECE))
+    sent: list[int] = []
+
+    def fail_then(done: int, _total: int, _name: str) -> None:
+        sent.append(done)
+        fake.fail_next(500, call="POST /execute")
+
+    with pytest.raises(BuntimeError):
+        session.files.upload(large, "x.bin", progress=fail_then)
+    assert [PIECE] == sent
+    assert "old" == session.files.read("x.bin")
+    assert ["x.bin"] == list(fake.sessions[session.id].files)
+    session.files.upload(large, "x.bin")
+    (tmp_path / "down.bin").write_text("old")
+    with pytest.raises(BuntimeError):
+        session.files.download("x.bin", tmp_path / "down.bin", progress=fail_then)
+    assert {"down.bin": b"old", "large.bin": large.read_bytes()} == content_of(tmp_path)
+
+
+def test_a_file_that_changes_while_it_is_read(fake: FakeTransport, session: Session, tmp_path: Path) -> None:
+    """It is an error, not a mixture."""
+    session.files.write("x.bin", b"\xff" * (3 * PIECE))
+
+    def change(_done: int, _total: int, _name: str) -> None:
+        fake.advance(1)
+        fake.sessions[session.id].write("x.bin", b"\xfe" * (3 * PIECE))
+
+    with pytest.raises(ConflictError, match="changed"):
+        session.files.download("x.bin", tmp_path / "x.bin", progress=change)
+    assert {} == content_of(tmp_path)
+
+
+def test_two_writers_of_the_same_file(fake: FakeTransport, session: Session) -> None:
+    """Each writes its own pieces; the last to finish wins whole."""
+
+    def slow() -> Iterator[bytes]:
+        yield b"\xfe" * PIECE
+        session.files.write("x.bin", b"\xff" * (2 * PIECE))
+        yield b"\xfe" * PIECE
+
+    session.files.write("x.bin", slow())
+    assert b"\xfe" * (2 * PIECE) == session.files.read_bytes("x.bin")
+
+
+def test_a_link_that_leads_out_is_not_sent(session: Session, tmp_path: Path) -> None:
+    """It is named before anything is sent; one to a file inside is sent as that file."""
+    (tmp_path / "secret").write_text("secret")
+    source = fill(tmp_path / "source", {"real.txt": "real"})
+    (source / "inside").symlink_to("real.txt")
+    for target in (tmp_path / "secret", Path("missing"), Path("loop"), Path()):
+        (source / "loop").symlink_to(target)
+        with pytest.raises(ValueError, match="'loop'"):
+            session.files.upload(source, "up")
+        assert not session.files.exists("up")
+        assert ("inside", "real.txt") == session.files.upload(source, "up", ignore="loop").transferred
+        session.files.delete("up", recursive=True)
+        (source / "loop").unlink()
+
+
+def test_what_is_no_file_is_not_sent(session: Session, tmp_path: Path) -> None:
+    """A pipe would be read for ever, a name that is not Unicode cannot be written."""
+    os.mkfifo(fill(tmp_path / "source", {}) / "pipe")
+    with pytest.raises(ValueError, match="'pipe'"):
+        session.files.upload(tmp_path / "source", "up")
+    with pytest.raises(ValueError, match="pipe"):
+        session.files.upload(tmp_path / "source/pipe", "up")
+    (tmp_path / "source/pipe").unlink()
+    (tmp_path / "source" / os.fsdecode(b"\xff.txt")).write_text("")
+    with pytest.raises(ValueError, match="Unicode"):
+        session.files.upload(tmp_path / "source", "up")
+
+
+@pytest.mark.parametrize("ignore", ["", "/", "!keep", "a\ud800"])
+def test_a_pattern_without_a_meaning(session: Session, tmp_path: Path, ignore: str) -> None:
+    """It is refused before anything is done."""
+    with pytest.raises(ValueError, match="ignore"):
+        session.files.upload(tmp_path, "up", ignore=[ignore])
+
+
+def test_planted_links_lead_nowhere(session: Session, tmp_path: Path) -> None:
+    """A link in the target is replaced, never followed, whether it stands for a file or a folder."""
+    outside = fill(tmp_path / "outside", {"kept": "kept", "file": "kept too"})
+    target = fill(tmp_path / "target", {})
+    (target / "folder").symlink_to(outside)
+    (target / "file").symlink_to(outside / "file")
+    (target / "dangling").symlink_to(tmp_path / "new")
+    for name in ("folder/kept", "file", "dangling"):
+        session.files.write(f"up/{name}", "from the session")
+    with pytest.raises(FileExistsError):
+        session.files.download("up", target, delete=False)
+    session.files.download("up", target)
+    assert {"kept": b"kept", "file": b"kept too"} == content_of(outside)
+    assert not (tmp_path / "new").exists()
+    assert b"from the session" == content_of(target)["folder/kept"]
+    assert b"from the session" == content_of(target)["dangling"]
+
+
+def test_an_ignored_link_is_not_followed(session: Session, tmp_path: Path) -> None:
+    """What is left alone is not gone through either."""
+    outside = fill(tmp_path / "outside", {})
+    target = fill(tmp_path / "target", {})
+    (target / "folder").symlink_to(outside)
+    session.files.write("up/folder/x", "x")
+    session.files.download("up", target, ignore="folder")
+    with pytest.raises(FileExistsError):
+        session.files.download("up", target, delete=False)
+    assert ["folder"] == list(content_of(target))
+    assert {} == content_of(outside)
+
+
+def test_a_download_does_not_empty_the_current_folder(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor the home folder, nor one above them: too easily said by mistake."""
+    work = fill(tmp_path / "work", {"mine.txt": "mine", "below": None})
+    session.files.write("up/a.txt", "a")
+    monkeypatch.chdir(work / "below")
+    with pytest.raises(ValueError, match=r"current folder.*delete=False"):
+        session.files.download("up", work)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(work))
+    with pytest.raises(ValueError, match="home folder"):
+        session.files.download("up", work)
+    assert {"mine.txt": b"mine", "below": None} == content_of(work)
+    session.files.download("up", work, delete=False)
+    assert {"a.txt", "below", "mine.txt"} == set(content_of(work))
+
+
+def _entry(path: str, kind: str = "file", **changes: Any) -> dict[str, Any]:
+    return {"path": path, "size": 4, "modified": 0, "type": kind, "sha256": "0", **changes}
+
+
+def _service(*entries: Any, contents: Any = None, **changes: Any) -> Session:
+    """Return a session of a service that says it has these files, each with the content ``evil``."""
+
+    def answer(request: Request) -> Response:
+        code = json.loads(request.body or b"")["code"]
+        told: dict[str, Any] = {"root": _entry("", "directory"), "entries": entries, "next": None, **changes}
+        if '"op": "file_pack"' in code:
+            evil = base64.b64encode(b"evil").decode()
+            count = len(json.loads(code.partition("\n")[0].partition("helper ")[2])["items"])
+            told = {"contents": [evil] * count if contents is None else contents}
+        return answers.as_json(answers.result(stdout=json.dumps(told)))
+
+    return Buntime(transport=FunctionTransport(answer)).sessions.attach("ses_1")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../evil", "a/../../evil", "/tmp/evil", "..", ".", "", "a//b", "a/./b", "nul\0", "a/", "../target/evil"],
+)
+def test_a_name_that_leads_out_is_refused(tmp_path: Path, path: str) -> None:
+    """Whatever the service names, nothing is written, not even what is harmless."""
+    with pytest.raises(InvalidResponseError, match="names a file"):
+        _service(_entry("fine.txt"), _entry(path)).files.download("up", tmp_path / "target")
+    assert {} == content_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [_entry("a"), _entry("a/b")],
+        [{"path": "a"}],
+        [7],
+        None,
+        [_entry("a", size="4")],
+        [_entry("a", modified=1e300)],
+        [_entry("a", modified="now")],
+        [_entry("a", link=1)],
+        [_entry(7)],  # type: ignore[arg-type] # what is not ours
+    ],
+)
+def test_a_list_that_makes_no_sense(tmp_path: Path, entries: Any) -> None:
+    """It is refused before anything is written."""
+    with pytest.raises(InvalidResponseError):
+        _service(*(entries or ()), **({} if entries else {"entries": None})).files.download(
+            "up", tmp_path / "target"
+        )
+    assert {} == content_of(tmp_path)
+
+
+@pytest.mark.parametrize("contents", [[], ["", ""], [7], ["no base64!"], "text"])
+def test_contents_that_make_no_sense(tmp_path: Path, contents: Any) -> None:
+    """No file is made of them."""
+    with pytest.raises(InvalidResponseError):
+        _service(_entry("a"), contents=contents).files.download("up", tmp_path / "target")
+    assert {} == content_of(tmp_path / "target")
+
+
+@pytest.mark.parametrize("entry", [_entry("x", "other"), _entry("x", "directory", link=True)])
+def test_what_is_neither_file_nor_folder_there(tmp_path: Path, entry: dict[str, Any]) -> None:
+    """It is named; leaving it out is the user's decision."""
+    with pytest.raises(InvalidRequestError, match=r"'x'.*ignore="):
+        _service(entry).files.download("up", tmp_path / "target")
+
+
+def test_a_page_that_never_ends(tmp_path: Path) -> None:
+    """A service that sends the same page again is not asked for ever."""
+    _service(_entry("a"), next="a").files.download("up", tmp_path / "target")
+    assert {"a": b"evil"} == content_of(tmp_path / "target")

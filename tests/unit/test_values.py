@@ -1,0 +1,92 @@
+"""Python values on their way to JavaScript."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buntime import Buntime
+from buntime.transport import FakeTransport
+from buntime.values import decode, encode_arguments
+
+
+class _Number(IntEnum):
+    ONE = 1
+
+
+_circular: list[Any] = []
+_circular.append({"again": _circular})
+_deep: list[Any] = []
+for _ in range(300):
+    _deep = [_deep]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (object(), TypeError, r"^args\[1\] is a object"),
+        (Decimal("1.5"), TypeError, r"^args\[1\] is a Decimal"),
+        (date(2024, 1, 1), TypeError, r"^args\[1\] is a date,"),
+        (1j, TypeError, r"^args\[1\] is a complex"),
+        (range(3), TypeError, r"^args\[1\] is a range"),
+        ({"a": [0, {"b": object()}]}, TypeError, r"^args\[1\]\['a'\]\[1\]\['b'\] is a object"),
+        ({1: "a"}, TypeError, r"^args\[1\] has the key 1, a int"),
+        ([{None: 1}], TypeError, r"^args\[1\]\[0\] has the key None"),
+        (datetime(2024, 1, 1), ValueError, r"^args\[1\] is a datetime without a time zone"),
+        (datetime(2024, 1, 1, 0, 0, 0, 1, timezone.utc), ValueError, r"^args\[1\] .* 1 microseconds"),
+        (_circular, ValueError, r"^args\[1\]\[0\]\['again'\] holds itself"),
+        (_deep, ValueError, "200 levels"),
+    ],
+)
+def test_what_has_no_javascript_value(value: Any, error: type[Exception], message: str) -> None:
+    """It is an error that names the argument and the place in it; nothing is sent."""
+    fake = FakeTransport()
+    with Buntime(transport=fake) as client, pytest.raises(error, match=message):
+        client.sessions.attach("ses_1").call("(a, b) => 1", 1, value)
+    assert [] == fake.calls
+
+
+def test_what_stands_for_something_simple() -> None:
+    """Subclasses, views and other zones are what they stand for."""
+    east = timezone(timedelta(hours=5))
+    sent = encode_arguments([_Number.ONE, memoryview(b"a"), datetime(1970, 1, 1, 5, tzinfo=east), (1,)])
+    assert [1, {"$buntime": "bytes", "value": "YQ=="}, {"$buntime": "date", "value": 0}, [1]] == sent
+
+
+def test_the_same_value_twice_is_no_circle() -> None:
+    """It is sent twice."""
+    shared = [1]
+    assert [[[1], [1]]] == encode_arguments([[shared, shared]])
+
+
+_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary()
+    | st.datetimes(timezones=st.just(timezone.utc)).map(lambda at: at.replace(microsecond=0))
+    | st.sets(st.text(max_size=3)),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["a", "$buntime", "value", "__proto__"]), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(value=_json)
+def test_what_is_sent_can_be_read_back(value: Any) -> None:
+    """By the reader of answers, and by the model of the service, which has one of its own."""
+    assert [value] == decode(json.dumps(encode_arguments([value])))
+    fake = FakeTransport()
+    fake.on_call("(value) => value", handler=lambda received: [received == value, received])
+    with Buntime(transport=fake) as client, client.sessions.create() as session:
+        assert [True, value] == session.call("(value) => value", value)
