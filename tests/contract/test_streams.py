@@ -14,8 +14,9 @@ def test_a_stream_brings_the_output_in_order(session: Session) -> None:
     """Each piece says where it was written; the result has the whole of it."""
     with session.stream(programs.STEPS) as stream:
         events = list(stream)
-    assert [StreamEvent("stdout", "step 1\n"), StreamEvent("stdout", "step 2\n")] == events[:2]
-    assert StreamEvent("stderr", "done\n") in events
+    written = {kind: "".join(e.text for e in events if e.kind == kind) for kind in ("stdout", "stderr")}
+    assert {"stdout": "step 1\nstep 2\nstep 3\n", "stderr": "done\n"} == written
+    assert StreamEvent("stderr", "done\n") == events[-1]
     assert "step 1\nstep 2\nstep 3\n" == stream.stdout == stream.result.stdout
     assert "done\n" == stream.stderr == stream.result.stderr
     assert (0, False) == (stream.result.exit_code, stream.result.timed_out)
@@ -57,7 +58,7 @@ def test_text_of_any_script_streams(session: Session) -> None:
 def test_a_stream_may_be_left(session: Session) -> None:
     """Leaving early closes the connection only: the session works on."""
     with session.stream(programs.STEPS) as stream:
-        assert "step 1\n" == next(stream).text
+        assert next(stream).text.startswith("step 1\n")
     assert [] == list(stream)
     with pytest.raises(RuntimeError):
         _ = stream.result
