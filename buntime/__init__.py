@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from buntime.execution import ExecuteStream
+    from buntime.life import StayAwake
     from buntime.models import (
         APIResponse,
         ExecuteRequest,
@@ -88,6 +89,7 @@ __all__ = [
     "SessionFileNotFoundError",
     "SessionInfo",
     "SessionNotFoundError",
+    "StayAwake",
     "StreamEvent",
     "TransferResult",
     "WaitTimeoutError",
@@ -109,7 +111,13 @@ _MODELS = {
     "TransferResult",
     "WriteResult",
 }
-_HOMES = {"Buntime": "client", "ExecuteStream": "execution", "Process": "processes", "Session": "sessions"}
+_HOMES = {
+    "Buntime": "client",
+    "ExecuteStream": "execution",
+    "Process": "processes",
+    "Session": "sessions",
+    "StayAwake": "life",
+}
 
 
 def __getattr__(name: str) -> Any:

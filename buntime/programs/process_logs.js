@@ -1,19 +1,28 @@
-// What a process has written from two offsets on, at most `limit` bytes of each; waits up to `wait` seconds for some.
-main(({ number, stdout, stderr, limit, wait }) =>
-  within(wait, (last) => {
-    const { running } = look(number); // before its output, so that an end is an end of the output too
-    const out = piece(number, "stdout", stdout, limit, running);
-    const err = piece(number, "stderr", stderr, limit, running);
-    if (running && !out.text && !err.text && !last) return null;
-    return {
-      stdout: out.text,
-      stderr: err.text,
-      stdout_offset: out.offset,
-      stderr_offset: err.offset,
-      complete: !running && out.complete && err.complete,
-    };
-  }),
-);
+// What a process has written from two offsets on, at most `limit` bytes of each; waits up to `wait` seconds for some,
+// and then up to `gather` for more. `frequent` says that it came soon, so that gathering saves calls.
+const SOON = 1000;
+
+main(async (asked) => {
+  const began = performance.now();
+  await within(asked.wait, () => pieces(asked, (found, length) => found.complete || length > 0));
+  const frequent = performance.now() - began < SOON;
+  const found = await within(asked.gather, (last) => pieces(asked, (it, _, full) => last || it.complete || full));
+  return { ...found, frequent };
+});
+
+function pieces({ number, stdout, stderr, limit }, enough) {
+  const { running } = look(number); // before its output, so that an end is an end of the output too
+  const out = piece(number, "stdout", stdout, limit, running);
+  const err = piece(number, "stderr", stderr, limit, running);
+  const found = {
+    stdout: out.text,
+    stderr: err.text,
+    stdout_offset: out.offset,
+    stderr_offset: err.offset,
+    complete: out.complete && err.complete,
+  };
+  return enough(found, out.text.length + err.text.length, out.full || err.full) ? found : null;
+}
 
 function piece(number, name, offset, limit, running) {
   const file = fs.openSync(nodePath.join(folderOf(number), name), "r");
@@ -24,7 +33,7 @@ function piece(number, name, offset, limit, running) {
     const last = !running && count >= left;
     const bytes = buffer.subarray(0, last ? count : whole(buffer.subarray(0, count)));
     const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-    return { text, offset: offset + bytes.length, complete: last };
+    return { text, offset: offset + bytes.length, complete: last, full: count < left };
   } finally {
     fs.closeSync(file);
   }

@@ -20,8 +20,9 @@ function born(fs, pid) {
   }
 }
 
+// One that had ended before it could be looked at has no `born`.
 function alive(who) {
-  return born(fs, who.pid) === who.born;
+  return who.born !== null && born(fs, who.pid) === who.born;
 }
 
 function folderOf(number) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from buntime.transport.base import Headers, Request, Response, SupportsTime, Transport
+from buntime.transport.base import Headers, Request, Response, SupportsTime, SupportsTimers, Transport
 from buntime.transport.function import FunctionTransport
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "ScriptedExecution",
     "ScriptedResult",
     "SupportsTime",
+    "SupportsTimers",
     "Transport",
 ]
 

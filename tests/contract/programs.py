@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from buntime.service.scripted import Chunk
 from buntime.transport import FakeTransport, ScriptedExecution, ScriptedResult
 from tests.contract import functions
 
@@ -44,8 +43,15 @@ def script(fake: FakeTransport) -> FakeTransport:
     fake.on_execute(FOLDER, handler=lambda run: f"{run.working_dir}\n")
     fake.on_execute(SLOW, stdout="started\n", timed_out=True)
     fake.on_execute(PRINTS_ARGUMENT, handler=_prints_argument)
-    steps: list[Chunk] = [("stdout", f"step {number}\n") for number in (1, 2, 3)]
-    fake.on_execute(STEPS, chunks=[*steps, ("stderr", "done\n")])
+    fake.on_execute(
+        STEPS,
+        chunks=[
+            ("stdout", "step 1\n"),
+            ("stdout", "step 2\n"),
+            ("stdout", "step 3\n"),
+            ("stderr", "done\n"),
+        ],
+    )
     fake.on_execute(LARGE, stdout="0123456789abcdef" * 65536)
     fake.on_execute(command=COMMAND, stdout="from the shell\n", exit_code=4)
     functions.script(fake)

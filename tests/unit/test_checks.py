@@ -99,7 +99,7 @@ WRONG: list[tuple[Call, type[Exception], str]] = [
     (_write(path=""), ValueError, "path"),
     (_write(path="a\0b"), ValueError, "path"),
     (_write(path=7), TypeError, "path"),
-    (_write(content=b"x"), TypeError, "content"),
+    (_write(content=7), TypeError, "content"),
     (_write(content="\ud800"), ValueError, "content"),
     (_write(session_id=""), ValueError, "session_id"),
     (lambda c: c.files.read(session_id="ses_1", path=""), ValueError, "path"),

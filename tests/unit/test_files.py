@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from buntime import (
+    APIStatusError,
     Buntime,
     FileInfo,
+    InvalidRequestError,
+    InvalidResponseError,
     NotFoundError,
     ServerError,
     SessionFileNotFoundError,
     SessionNotFoundError,
     WriteResult,
 )
-from buntime.transport import FunctionTransport, Request, Response
+from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support import answers
-from tests.support.scripted import ScriptedTransport, Step, always
+from tests.support.scripted import ScriptedTransport, Step, always, lost
 
 
 def _client(*steps: Step) -> tuple[Buntime, ScriptedTransport]:
@@ -175,3 +179,49 @@ def test_hidden_files_do_not_shorten_a_page() -> None:
         always(answers.as_json, {"files": first}), always(answers.as_json, {"files": [_file("z")]})
     )
     assert 100 == len(client.files.list(session_id="ses_1"))
+
+
+def test_a_text_that_is_too_large_for_the_route_is_read_in_pieces() -> None:
+    """What could be written can be read, on the smallest plan too."""
+    with Buntime(transport=FakeTransport(plan="free"), max_retries=0) as client:
+        files = client.sessions.create().files
+        text = "é" * 6_000_000
+        files.write("long.txt", text)
+        assert text == files.read("long.txt")
+        files.write("long.bin", b"\xff" * 12_000_000)
+        with pytest.raises(InvalidRequestError, match="read_bytes"):
+            files.read("long.bin")
+
+
+def test_staged_content_that_is_gone_without_a_reason() -> None:
+    """Only after an attempt whose answer was lost does that mean that all was done."""
+    gone = _helper('{"error":{"code":"ECONSUMED","message":"it is not there"}}')
+    client, _ = _client(gone)
+    with pytest.raises(APIStatusError, match="ECONSUMED"):
+        client.files.write(session_id="ses_1", path="a", content=b"\xff")
+    again = Buntime(transport=ScriptedTransport(lost(), gone))
+    assert WriteResult("a", 1) == again.files.write(session_id="ses_1", path="a", content=b"\xff")
+
+
+@pytest.mark.parametrize("answer", [{"base64": 7}, {"base64": "?"}, {"base64": None}, {}])
+def test_bytes_that_make_no_sense(answer: dict[str, Any]) -> None:
+    """They are an answer that is not ours."""
+    told = json.dumps({"size": 1, "stamp": "1", "sha256": None, **answer})
+    client, _ = _client(_helper(told))
+    with pytest.raises(InvalidResponseError, match="base64"):
+        client.files.read_bytes(session_id="ses_1", path="a")
+
+
+@pytest.mark.parametrize("path", ["", "a\0b", "a\ud800"])
+def test_a_path_that_is_none_is_refused_before_anything_is_sent(path: str) -> None:
+    """By every call."""
+    client, transport = _client(always(answers.raw, b""))
+    files = client.sessions.attach("ses_1").files
+    for call in (files.read_bytes, files.stat, files.exists, files.mkdir, files.delete):
+        with pytest.raises(ValueError, match="path"):
+            call(path)
+    with pytest.raises(ValueError, match="target"):
+        files.move("a", path)
+    with pytest.raises(TypeError, match="content"):
+        files.write("a", 7)  # type: ignore[arg-type] # what is no content
+    assert [] == transport.requests

@@ -131,6 +131,25 @@ def test_an_exit_code_is_asked_for_once(fake: FakeTransport, session: Session) -
     assert sent == len(fake.calls)
 
 
+def test_frequent_output_is_gathered() -> None:
+    """Once a piece came soon, the next call is asked to wait for more; once none did, no longer."""
+    codes: list[str] = []
+    frequent = iter([True, False, False])
+
+    def execute(request: Request) -> Response:
+        codes.append(json.loads(request.body or b"")["code"])
+        answer: dict[str, Any] = {"number": 1, "pid": 2}
+        if len(codes) > 1:
+            offsets = {"stdout_offset": len(codes), "stderr_offset": 0, "complete": len(codes) == 4}
+            answer = {"stdout": "x", "stderr": "", "frequent": next(frequent), **offsets}
+        return answers.as_json(answers.result(stdout=json.dumps(answer)))
+
+    process = Buntime(transport=FunctionTransport(execute)).sessions.attach("ses_1").start("1")
+    assert "xxx" == "".join(event.text for event in process.follow())
+    lines = [json.loads(code.partition("\n")[0].partition("helper ")[2]) for code in codes[1:]]
+    assert [(0, 0), (2, 1), (3, 0)] == [(line["stdout"], line["gather"]) for line in lines]
+
+
 def test_what_reads_is_retried(fake: FakeTransport, session: Session) -> None:
     """Waiting, logs, the list and the port are repeated as a GET is."""
     process = session.start(SERVER)
