@@ -36,6 +36,8 @@ class LocalTransport:
 
     Closing it ends all sessions and removes their folders, and so does the end of the program. An execution
     goes on when its caller stops waiting, up to its time limit, as it does on the service.
+
+    It belongs to the process that makes it: a forked child makes one of its own.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class LocalTransport:
         except SetupError as error:
             raise ConfigurationError(str(error)) from error
         self._isolation = mode
+        self._owner = os.getpid()
         self._folder = WorkspaceFolder(None if root is None else Path(root))
         try:
             self._service = Service(executor, self._folder.workspace, plan=plan)
@@ -65,13 +68,17 @@ class LocalTransport:
             self._folder.remove()
             executor.close()
             raise ConfigurationError(str(error)) from error
-        self._finalizer = weakref.finalize(self, _clean_up, self._service, self._folder, os.getpid())
+        self._finalizer = weakref.finalize(self, _clean_up, self._service, self._folder, self._owner)
 
     def __repr__(self) -> str:
         return f"<LocalTransport isolation={self._isolation!r}>"
 
     def send(self, request: Request, /) -> Response:
-        """Answer the request as the service would; ``RuntimeError`` after :meth:`close`."""
+        """Answer the request as the service would.
+
+        ``RuntimeError`` after :meth:`close`, and in a process forked from the one that made the transport.
+        """
+        self._check_process()
         if not self._finalizer.alive:
             raise RuntimeError("the transport is closed")
         response = _patiently(request, lambda: self._service.handle(request))
@@ -79,6 +86,7 @@ class LocalTransport:
 
         def bounded() -> Iterator[bytes]:
             while True:
+                self._check_process()
                 chunk = _patiently(request, lambda: next(chunks, None))
                 if chunk is None:
                     return
@@ -89,6 +97,12 @@ class LocalTransport:
     def close(self) -> None:
         """End all sessions and remove their folders. Idempotent; does nothing in a forked process."""
         self._finalizer()
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._owner:
+            raise RuntimeError(
+                "this LocalTransport belongs to the process that made it; make one in this process"
+            )
 
 
 def _clean_up(service: Service, folder: WorkspaceFolder, pid: int) -> None:
