@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Callable, Protocol, Union, runtime_checkable
+from typing import Callable, Protocol, Union, cast, runtime_checkable
 
 import attrs
 
@@ -34,7 +34,7 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, items: Union[Mapping[str, str], Iterable[tuple[str, str]]] = ()) -> None:
         self._items: dict[str, tuple[str, str]] = {}
-        pairs: Iterable[tuple[str, str]] = items.items() if isinstance(items, Mapping) else items
+        pairs = cast("Iterable[tuple[str, str]]", items.items() if isinstance(items, Mapping) else items)
         for name, value in pairs:
             _, seen = self._items.get(name.lower(), (name, ""))
             self._items[name.lower()] = (name, f"{seen}, {value}" if seen else value)
