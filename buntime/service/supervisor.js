@@ -261,7 +261,7 @@ function strike(run) {
 // A tag that was never given out was lowered to hide: whoever's limit strikes next, it goes too.
 function ownedBy(run, member) {
   const tag = processes.tagOf(member);
-  return member.pid === run.pid || tag === run.tag || tag <= config.tag;
+  return member.pid === run.pid || tag === run.tag || (tag > 0 && tag <= config.tag);
 }
 
 function alive() {
