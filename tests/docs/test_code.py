@@ -23,8 +23,11 @@ _WITH_CODE = [page for page in PAGES if list(examples(page))]
 
 
 @pytest.mark.parametrize("page", _WITH_CODE, ids=lambda page: page.name)
-def test_code_runs_and_prints_what_is_shown(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_runs_and_prints_what_is_shown(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The blocks of a page run one after the other, and a text block after one is what it prints."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BUNTIME_TRANSPORT", "local")
     names: dict[str, object] = {"__name__": "documentation"}
     try:

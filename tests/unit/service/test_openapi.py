@@ -159,7 +159,7 @@ def test_error_codes_are_those_of_the_source() -> None:
         for status, answer in operation.emitted.items()
         for code in answer.get("x-codes", ())
     }
-    elsewhere = {(404, "route_not_found"), (405, "method_not_allowed")}
+    elsewhere = {(404, "route_not_found"), (405, "method_not_allowed"), (403, "forbidden_host")}
     assert documented | elsewhere == {refusal for file in SOURCES for refusal in _refusals(file)}
 
 

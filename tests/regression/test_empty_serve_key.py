@@ -1,0 +1,41 @@
+"""``buntime serve`` with an empty API key asked for none."""
+
+from __future__ import annotations
+
+import pytest
+
+from buntime.cli import main
+from buntime.service.scripted import ScriptedExecutor
+from buntime.service.serving import ServeError, serve
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "a\n", "\tkey", "schlüssel"])
+def test_a_key_that_no_client_can_send_is_refused(key: str) -> None:
+    """Before anything is served; the message says how to ask for none, and not the key."""
+    with pytest.raises(ServeError, match="leave --api-key and BUNTIME_SERVE_API_KEY out") as caught:
+        serve(
+            ScriptedExecutor(),
+            host="127.0.0.1",
+            port=0,
+            api_key=key,
+            plan=None,
+            threads=1,
+            ready=lambda _url: pytest.fail("it serves"),
+        )
+    assert not key.strip() or key not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable"), [([], ""), (["--api-key", ""], None), (["--api-key="], "key")]
+)
+def test_an_empty_argument_or_variable_is_refused(
+    argument: list[str],
+    variable: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An unset shell variable in a script is no wish to be open."""
+    if variable is not None:
+        monkeypatch.setenv("BUNTIME_SERVE_API_KEY", variable)
+    assert 125 == main(["serve", "--isolation", "none", "--port", "0", *argument])
+    assert "the API key is empty" in capsys.readouterr().err

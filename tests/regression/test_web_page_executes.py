@@ -1,0 +1,103 @@
+"""A server without an API key executed what a web page from elsewhere sent."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from buntime.service.scripted import ScriptedExecutor
+from buntime.service.serving import serve
+from tests.support.openapi import DOCUMENT, breaches_of
+
+FORBIDDEN = DOCUMENT["components"]["responses"]["ForbiddenHost"]
+FOREIGN = [
+    "page.invalid",
+    "page.invalid:80",
+    "127.0.0.1.page.invalid",
+    "192.0.2.1:8000",
+    "[2001:db8::1]:1",
+    "",
+    "[]",
+]
+OWN = ["localhost", "LOCALHOST:1", "127.0.0.1", "127.8.9.1:8000", "[::1]", "[::1]:8000"]
+FOREIGN_ORIGINS = ["https://page.invalid", "http://localhost.page.invalid:80", "null", "http://[", ""]
+OWN_ORIGINS = ["http://localhost:3000", "http://127.0.0.1", "https://[::1]:8000"]
+
+
+def _answers(requests: list[dict[str, str]], api_key: str | None = None) -> list[tuple[int, Any]]:
+    """Serve while a session is asked for with each of these sets of headers; return what is answered."""
+
+    def ask(url: str) -> list[tuple[int, Any]]:
+        try:
+            return [_create(url, headers) for headers in requests]
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as thread:
+        asked: list[Future[list[tuple[int, Any]]]] = []
+        serve(
+            ScriptedExecutor(),
+            host="127.0.0.1",
+            port=0,
+            api_key=api_key,
+            plan=None,
+            threads=1,
+            ready=lambda url: asked.append(thread.submit(ask, url)),
+        )
+        return asked[0].result()
+
+
+def _create(url: str, headers: dict[str, str]) -> tuple[int, Any]:
+    with closing(http.client.HTTPConnection(url.rpartition("/")[2], timeout=60)) as connection:
+        connection.putrequest("POST", "/sessions/create", skip_host=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status == 403:
+            assert [] == breaches_of(FORBIDDEN, dict(answer.headers), body)
+        return answer.status, json.loads(body)
+
+
+def test_another_host_is_refused() -> None:
+    """A name that was pointed at this machine is not served; the refusal says what to do."""
+    for (status, body), host in zip(_answers([{"Host": host} for host in FOREIGN]), FOREIGN):
+        assert (403, "forbidden_host") == (status, body["error"]["code"]), host
+        assert {"header": "Host", "value": host} == body["error"]["details"]
+        assert "--api-key" in body["error"]["message"]
+
+
+def test_another_origin_is_refused() -> None:
+    """Whatever address the page uses."""
+    requests = [{"Host": "127.0.0.1", "Origin": origin} for origin in FOREIGN_ORIGINS]
+    answers = _answers(requests)
+    assert [(403, "Origin")] * len(requests) == [
+        (status, body["error"]["details"]["header"]) for status, body in answers
+    ]
+
+
+@pytest.mark.parametrize("api_key", [None, "key"])
+def test_this_machine_is_served(api_key: str | None) -> None:
+    """By each of its names, pages of its own servers included, and without any name."""
+    key = {"Authorization": f"Bearer {api_key}"}
+    requests = [{**key, "Host": host} for host in OWN]
+    requests += [{**key, "Host": "localhost", "Origin": origin} for origin in OWN_ORIGINS]
+    assert [200] * (len(requests) + 1) == [status for status, _ in _answers([*requests, key], api_key)]
+
+
+def test_with_a_key_every_host_is_served() -> None:
+    """A page does not know the key."""
+    key = {"Authorization": "Bearer key"}
+    requests = [
+        {**key, "Host": "server.invalid"},
+        {**key, "Host": "x.invalid", "Origin": "https://page.invalid"},
+    ]
+    assert [200, 200] == [status for status, _ in _answers(requests, "key")]
