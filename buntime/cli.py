@@ -162,7 +162,7 @@ def _serve(options: argparse.Namespace) -> int:
             make_executor(script=options.script, isolation=options.isolation, network=options.network),
             host=options.host,
             port=options.port,
-            api_key=options.api_key or os.environ.get("BUNTIME_SERVE_API_KEY"),
+            api_key=os.environ.get("BUNTIME_SERVE_API_KEY") if options.api_key is None else options.api_key,
             plan=options.plan,
             threads=options.threads,
             ready=lambda url: print(f"buntime serves on {url}; Ctrl-C ends it", flush=True),

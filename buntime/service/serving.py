@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
+import re
 import select
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,6 +18,7 @@ from buntime.service.bun import BunExecutor
 from buntime.service.clock import SystemClock
 from buntime.service.executors import Executor
 from buntime.service.folders import WorkspaceFolder
+from buntime.service.loopback import is_loopback
 from buntime.service.memory import MemoryWorkspace
 from buntime.service.sandbox import SetupError
 from buntime.service.script_files import ScriptFileError, read_scripts
@@ -58,7 +59,8 @@ def serve(
     """Serve until SIGINT or SIGTERM; then end all executions and sessions. In the main thread only.
 
     ``ready`` is called with the base URL when connections are accepted. Further signals do not disturb the
-    clean-up. Raises :class:`ServeError`.
+    clean-up. Without an ``api_key`` only this machine is served: ``host`` must be its own, and web pages from
+    elsewhere are refused. Raises :class:`ServeError`.
     """
     _check(host, port, api_key, threads)
     create_server = _waitress()
@@ -67,16 +69,22 @@ def serve(
         listener = stack.enter_context(_listening(host, port))
         folder = WorkspaceFolder()
         stack.callback(folder.remove)
-        service = _service(executor, folder, plan=plan, api_key=api_key or None)
+        service = _service(executor, folder, plan=plan, api_key=api_key)
         stack.callback(service.close)
-        with _server(create_server, service, listener, threads) as (server, sockets):
+        served = application(service, loopback_only=api_key is None)
+        with _server(create_server, served, service, listener, threads) as (server, sockets):
             signals.wake = server.pull_trigger
             ready(_url(listener))
             _run(server, sockets, signals)
 
 
 def _check(host: str, port: int, api_key: str | None, threads: int) -> None:
-    if not api_key and not is_loopback(host):
+    if api_key is not None and not re.fullmatch(r"[!-~]+", api_key):
+        raise ServeError(
+            "the API key is empty or has white space or other than ASCII characters; "
+            "leave --api-key and BUNTIME_SERVE_API_KEY out to ask for none"
+        )
+    if api_key is None and not is_loopback(host):
         raise ServeError(
             f"{host} can be reached from other machines; give an --api-key, or serve on 127.0.0.1"
         )
@@ -145,14 +153,18 @@ def _service(
 
 @contextmanager
 def _server(
-    create_server: Callable[..., Any], service: Service, listener: socket.socket, threads: int
+    create_server: Callable[..., Any],
+    served: Callable[..., Iterable[bytes]],
+    service: Service,
+    listener: socket.socket,
+    threads: int,
 ) -> Iterator[tuple[Any, dict[int, Any]]]:
     """Make the server and the map of its sockets; at the end nothing of it is left."""
     sockets: dict[int, Any] = {}
     # A kept connection needs no thread, so there may be more of them; waitress's own limit is 100.
     connections = max(500, 2 * threads)
     server = create_server(
-        application(service),
+        served,
         map=sockets,
         sockets=[listener],
         threads=threads,
@@ -179,13 +191,3 @@ def _run(server: Any, sockets: dict[int, Any], signals: _Signals) -> None:
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

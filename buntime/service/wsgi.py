@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Callable
 from urllib.parse import parse_qsl, quote
 
 from buntime.service.app import Service
+from buntime.service.loopback import check_caller
 from buntime.service.refusals import Refusal
 from buntime.service.validation import check_body_size
 from buntime.transport.base import Pairs, Request, Response
@@ -29,14 +30,19 @@ class _Body:
         self._response.close()
 
 
-def application(service: Service) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+def application(
+    service: Service, *, loopback_only: bool = False
+) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
     """Return ``service`` as a WSGI application.
 
-    The headers of a stream are sent when the execution has started, before there is output.
+    With ``loopback_only`` it refuses what :func:`~buntime.service.loopback.check_caller` does. The headers
+    of a stream are sent when the execution has started, before there is output.
     """
 
     def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
+            if loopback_only:
+                check_caller(environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN"))
             response = service.handle(_request(environ))
         except Refusal as refusal:
             response = refusal.response()
