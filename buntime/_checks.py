@@ -53,25 +53,22 @@ def session_id(value: object) -> str:
     return checked
 
 
-def whole_seconds(name: str, value: object) -> Optional[int]:
-    """Return ``value`` as an int of at least 1, or ``None``."""
+def whole_seconds(name: str, value: object, *, minimum: int = 1) -> Optional[int]:
+    """Return ``value`` as an int of at least ``minimum``, or ``None``."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be an int (whole seconds), not {type(value).__name__}")
     if value != value or value in {float("inf"), float("-inf")} or value != int(value):
         raise ValueError(f"{name} must be whole seconds, not {value}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1 second, not {value}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum} second{'s' if minimum > 1 else ''}, not {value}")
     return int(value)
 
 
 def ttl(value: object) -> Optional[int]:
     """Return ``value`` as whole seconds of at least 300, the API's minimum on every plan."""
-    seconds = whole_seconds("ttl", value)
-    if seconds is not None and seconds < _TTL_MINIMUM:
-        raise ValueError(f"ttl must be at least {_TTL_MINIMUM} seconds, not {seconds}")
-    return seconds
+    return whole_seconds("ttl", value, minimum=_TTL_MINIMUM)
 
 
 def amount(name: str, value: object, *, whole: bool = True) -> None:

@@ -85,6 +85,8 @@ class BuntimeError(Exception):
         text = f"{self.call}: {self.message}" if self.call else self.message
         if self.attempts:
             text += f" (after {self.attempts} attempt{'s' if self.attempts > 1 else ''})"
+        if self.request_id:
+            text += f" (request id {self.request_id})"
         if self.maybe_executed:
             text += " [the service may have acted on it]"
         return f"{text}. {self.hint}" if self.hint else text
@@ -226,7 +228,7 @@ class RateLimitError(APIStatusError):
 class ServerError(APIStatusError):
     """5xx: the service failed."""
 
-    hint = "Try again later; the service's support can find the call by its request_id"
+    hint = "Try again later"
 
 
 class ResourceLimitError(ServerError):

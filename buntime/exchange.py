@@ -9,10 +9,11 @@ from typing import Any, Callable, Optional, TypeVar, Union
 
 import attrs
 
+from buntime._hiding import hide, secrets_of
 from buntime.errors import APITimeoutError, BuntimeError, NotFoundError
 from buntime.models import RateLimit
 from buntime.pickling import portable, restored
-from buntime.retries import RetryPolicy
+from buntime.retries import LONGEST_RETRY_AFTER, RetryPolicy
 from buntime.transport.base import Pairs, Request, Response, SupportsTime, Transport
 from buntime.wire.answers import rate_limit
 from buntime.wire.fields import Answer
@@ -206,7 +207,12 @@ class Exchange:
             except BuntimeError as error:
                 error.maybe_executed = maybe_executed = error.maybe_executed or maybe_executed
                 _tell(error, request, number)
+                self.hide(error)
                 self._back_off(error, number, deadline, repeatable)
+
+    def hide(self, error: BuntimeError) -> None:
+        """Take the client's credentials out of an error."""
+        hide(error, secrets_of(self.headers))
 
     def _back_off(self, error: BuntimeError, number: int, deadline: Deadline, repeatable: bool) -> None:
         """Wait before the next attempt, or raise the error where there is to be none."""
@@ -214,6 +220,10 @@ class Exchange:
         pause = self.policy.delay(error, number, repeatable, random.random())  # noqa: S311 - jitter, no secret
         left = deadline.remaining()
         if pause is None or (left is not None and pause >= left):
+            if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
+                error.hint = (
+                    f"Try again in {error.retry_after:.0f} s, as the service asks; so long is not waited"
+                )
             raise error
         if self.on_retry is not None:
             self.on_retry(error, number)

@@ -29,7 +29,10 @@ def execute_request(
     """Return the request that was passed, or one of the arguments, for the session named."""
     if request is not None:
         if not isinstance(request, ExecuteRequest):
-            raise TypeError(f"the first argument must be an ExecuteRequest, not {type(request).__name__}")
+            raise TypeError(
+                f"the first argument must be an ExecuteRequest, not {type(request).__name__}; "
+                "code is passed as code="
+            )
         given = [name for name, value in arguments.items() if value is not None and value is not False]
         if given:
             raise TypeError(
@@ -108,12 +111,19 @@ class Executions:
             call, repeatable=request.idempotent, read_timeout=self._wait(request, limit)
         )
         return ExecuteStream(
-            _items(call, response, chunks),
+            self._hiding(_items(call, response, chunks)),
             close=response.close,
             check=request.check,
             call=call,
             attempts=attempts,
         )
+
+    def _hiding(self, items: Iterator[T]) -> Iterator[T]:
+        try:
+            yield from items
+        except BuntimeError as error:
+            self._exchange.hide(error)
+            raise
 
     def _wait(self, request: ExecuteRequest, limit: int | None) -> float | None:
         return self._exchange.execution_wait(request.timeout or limit or calls.EXECUTION_LIMIT)

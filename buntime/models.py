@@ -30,7 +30,8 @@ def _unknown_fields() -> Any:
 class ResourceLimits:
     """The resources of a session: ``memory`` and ``disk`` in MB, ``cpu`` in cores, ``timeout`` in seconds.
 
-    ``None`` is the plan's own limit where it is asked for, and unknown where the service answers.
+    ``disk`` is told, and cannot be asked for. ``None`` is the plan's own limit where it is asked for, and
+    unknown where the service answers.
     """
 
     memory: Optional[int] = None
@@ -106,8 +107,8 @@ class ExecuteRequest:
         _checks.optional_text("command", self.command)
         _checks.optional_text("working_dir", self.working_dir)
         if (self.code is None) == (self.command is None):
-            given = "neither" if self.code is None else "both"
-            raise ValueError(f"exactly one of code and command is needed; {given} was given")
+            given = "neither was" if self.code is None else "both were"
+            raise ValueError(f"exactly one of code and command is needed; {given} given")
         if self.working_dir == "":
             raise ValueError("working_dir is empty; leave it out for /workspace")
         if self.session_id is not None:

@@ -69,7 +69,7 @@ class Sessions:
         Arguments:
             ttl: whole seconds the session lives, at least 300; the service's default is a day.
             metadata: a JSON object, at most 16 KB, that :meth:`info` shows again.
-            resource_limits: other limits than the plan's; paid plans only.
+            resource_limits: other limits than the plan's, of memory, cpu and timeout; paid plans only.
             idempotency_key: two calls with one key and the same arguments make one session. Every call
                 carries a key of its own where it is left out, so a retry never makes a second session.
 
@@ -109,7 +109,9 @@ def _check_limits(limits: ResourceLimits | None) -> None:
         return
     if not isinstance(limits, ResourceLimits):
         raise TypeError(f"resource_limits must be ResourceLimits, not {type(limits).__name__}")
-    for name in ("memory", "cpu", "timeout", "disk"):
+    if limits.disk is not None:
+        raise ValueError("resource_limits: disk cannot be asked for; the API takes memory, cpu and timeout")
+    for name in ("memory", "cpu", "timeout"):
         _checks.amount(f"resource_limits: {name}", getattr(limits, name), whole=name != "cpu")
 
 

@@ -97,6 +97,9 @@ class Response:
         *,
         on_close: Callable[[], object] | None = None,
     ) -> None:
+        given: object = chunks
+        if isinstance(given, (str, bytes, bytearray)):
+            raise TypeError("chunks is an iterable of bytes: for one piece, a list of it")
         self.status = status
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.chunks: Iterator[bytes] = iter(chunks)

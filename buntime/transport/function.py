@@ -22,11 +22,16 @@ class FunctionTransport:
     """
 
     def __init__(self, handler: Callable[[Request], Response]) -> None:
+        if not callable(handler):
+            raise TypeError(f"handler must be a function, not {type(handler).__name__}")
         self._handler = handler
 
     def send(self, request: Request, /) -> Response:
-        """Return what the handler returns."""
-        return self._handler(request)
+        """Return what the handler returns; ``TypeError`` where that is no :class:`Response`."""
+        response = self._handler(request)
+        if not isinstance(response, Response):
+            raise TypeError(f"the handler returned {type(response).__name__}, not a Response")
+        return response
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""

@@ -38,9 +38,7 @@ def create_session(
     ttl: int | None, metadata: Mapping[str, Any] | None, limits: ResourceLimits | None, key: str
 ) -> Request:
     """``POST /sessions/create``."""
-    resources = limits and _given(
-        memory=limits.memory, cpu=limits.cpu, timeout=limits.timeout, disk=limits.disk
-    )
+    resources = limits and _given(memory=limits.memory, cpu=limits.cpu, timeout=limits.timeout)
     body = _given(ttl=ttl, metadata=metadata, resourceLimits=resources)
     return _post("/sessions/create", body, headers=(*_JSON_HEADERS, ("Idempotency-Key", key)))
 
