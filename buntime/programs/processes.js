@@ -5,13 +5,19 @@ const KILLED = 137;
 
 // When a process began, which tells it from a later one of the same pid; null where it is gone.
 function born(fs, pid) {
-  try {
-    const boot = fs.readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
-    const line = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
+  const read = (path) => {
+    try {
+      return fs.readFileSync(path, "latin1");
+    } catch {
+      return null;
+    }
+  };
+  const line = read(`/proc/${pid}/stat`);
+  if (line) {
     const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
-    return "ZX".includes(fields[0]) ? null : `${boot} ${fields[19]}`;
-  } catch {}
-  if (fs.existsSync("/proc/self/stat")) return null;
+    return "ZX".includes(fields[0]) ? null : `${read("/proc/sys/kernel/random/boot_id")} ${fields[19]}`;
+  }
+  if (read("/proc/self/stat")) return null;
   try {
     process.kill(pid, 0); // where there is no /proc, a pid is all there is
     return "unknown";

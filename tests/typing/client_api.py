@@ -21,6 +21,8 @@ from buntime import (
     ExecutionFailedError,
     FileInfo,
     KillResult,
+    Process,
+    ProcessLogs,
     RateLimit,
     RateLimitError,
     ResourceLimits,
@@ -108,6 +110,14 @@ def session(client: Buntime) -> None:
             for event in stream:
                 assert_type(event, StreamEvent)
             assert_type(stream.result, ExecuteResult)
+        with here.start(command="sleep 1", env={"A": "b"}) as process:
+            assert_type(process, Process)
+            assert_type(process.wait(timeout=1.5), int)
+            assert_type(process.exit_code, Optional[int])
+            assert_type(process.logs(1, stderr_offset=2), ProcessLogs)
+            assert_type(list(process.follow()), list[StreamEvent])
+        assert_type(here.processes(), list[Process])
+        here.start("1", timeout=5)  # type: ignore[call-arg]  # expected: no time limit ends it
     result.stdout = ""  # type: ignore[misc]  # expected: values are frozen
 
 
