@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable
 
+from buntime._signals import Signalled, ending_signals
 from buntime._version import __version__
 from buntime.client import Buntime
 from buntime.errors import BuntimeError, ConfigurationError
@@ -19,22 +21,43 @@ from buntime.transport.base import Transport
 FAILED = 125
 """The exit code where buntime itself failed, so that it is not taken for the program's own."""
 
-INTERRUPTED = 130
-
+_SIGNALLED = 128
+_BROKEN_PIPE = 141
 _TTL = 3600
+_SUFFIXES = frozenset({"", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: the program's own, or 125 where buntime failed."""
+    """Run the command line and return its exit code.
+
+    It is the program's own, 125 where buntime failed, 2 for a wrong command line, and 128 and the signal's
+    number where a signal ended it, or a pipe that nobody reads any more.
+    """
     options = _parser().parse_args(arguments)
     try:
         code: int = options.action(options)
+    except BrokenPipeError:
+        _drop_output()
+        return _BROKEN_PIPE
     except (BuntimeError, OSError, ValueError) as error:
         print(f"buntime: {error}", file=sys.stderr)
         return FAILED
+    except Signalled as error:
+        return _SIGNALLED + error.number
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return _SIGNALLED + signal.SIGINT
     return code
+
+
+def _drop_output() -> None:
+    """Leave nothing to be written to a broken pipe at the end of the program."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for output in (sys.stdout, sys.stderr):
+        try:
+            output.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, output.fileno())
+    os.close(nowhere)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,11 +84,11 @@ def _add_run(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     program.add_argument("-e", "--eval", metavar="CODE", help="the code itself")
     run.add_argument("arguments", nargs="*", metavar="ARG", help="passed to FILE as its arguments")
     run.add_argument("--local", action="store_true", help="run on this machine: BUNTIME_TRANSPORT=local")
-    run.add_argument("--timeout", type=int, metavar="SECONDS", help="the time limit of the program")
+    run.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="the time limit of the program")
     run.add_argument(
         "--env", action="append", default=[], metavar="NAME=VALUE", help="set a variable; may be repeated"
     )
-    run.set_defaults(action=_run)
+    run.set_defaults(action=_run, refuse=run.error)
 
 
 def _add_serve(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
@@ -106,14 +129,24 @@ def _transport(local: bool) -> Transport | None:
     return LocalTransport()
 
 
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds, 1 or more")
+    return int(text)
+
+
 def _request(options: argparse.Namespace) -> ExecuteRequest:
     """Return what to execute: code as it is; a file under its own name, so that errors name it."""
     env = dict(_variable(text) for text in options.env)
     if options.eval is not None:
         return ExecuteRequest(options.eval, env=env, timeout=options.timeout)
     if options.file == "-":
+        if options.arguments:
+            options.refuse("a program on standard input takes no ARG; name a FILE")
         return ExecuteRequest(sys.stdin.read(), env=env, timeout=options.timeout)
     file = Path(options.file)
+    if file.suffix.lower() not in _SUFFIXES:
+        raise ValueError(f"{file} is neither JavaScript nor TypeScript by its name: {_known_suffixes()}")
     try:
         content = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -124,6 +157,10 @@ def _request(options: argparse.Namespace) -> ExecuteRequest:
     )
 
 
+def _known_suffixes() -> str:
+    return ", ".join(sorted(_SUFFIXES - {""}))
+
+
 def _variable(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
@@ -132,9 +169,10 @@ def _variable(text: str) -> tuple[str, str]:
 
 
 def _run(options: argparse.Namespace) -> int:
-    request = _request(options)
-    with Buntime(transport=_transport(options.local)) as client:
-        return _passed_on(client, request)
+    with ending_signals():
+        request = _request(options)
+        with Buntime(transport=_transport(options.local)) as client:
+            return _passed_on(client, request)
 
 
 def _passed_on(client: Buntime, request: ExecuteRequest) -> int:

@@ -145,7 +145,6 @@ def test_a_refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
         (["run", "/nowhere/at/all.ts"], "/nowhere/at/all.ts"),
         (["run", "-e", "1", "--env", "A"], "NAME=VALUE"),
         (["run", "-e", "1", "--env", "=b"], "env"),
-        (["run", "-e", "1", "--timeout", "0"], "timeout"),
     ],
 )
 def test_what_is_wrong_is_said(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,6 +171,10 @@ def test_a_file_that_is_not_text(tmp_path: Path, capsys: pytest.CaptureFixture[s
         ["fly"],
         ["run", "a.ts", "-e", "1"],
         ["run", "-e", "1", "--timeout", "soon"],
+        ["run", "-e", "1", "--timeout", "0"],
+        ["run", "-e", "1", "--timeout", "-1"],
+        ["run", "-e", "1", "x", "y"],
+        ["run", "-", "x", "y"],
         ["run", "--nope"],
     ],
 )
