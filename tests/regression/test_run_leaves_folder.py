@@ -20,7 +20,7 @@ _SLEEPS = "console.log('runs'); await new Promise(() => setInterval(() => {}, 10
 def test_a_signal_ends_the_session(
     number: int, code: int, isolation: str, temporary_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The program ends, its folder is gone, nothing is said, and the exit code is a shell's for the signal."""
+    """The program ends, its folder is gone, nothing is said, and the exit code names the signal."""
     monkeypatch.setenv("BUNTIME_ISOLATION", isolation)
     command = [sys.executable, "-m", "buntime", "run", "--local", "-e", _SLEEPS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
