@@ -234,6 +234,9 @@ def _create_with_key(world: World) -> None:
 
 _KEYED = [("Idempotency-Key", "k")]
 _HELPER = '// buntime:helper {"op": "fly"}\n'
+_CALL = (
+    '// buntime:helper {"op": "call", "payload": "{\\"source\\": \\"(a) => a\\", \\"arguments\\": [1]}"}\n'
+)
 
 SAMPLES = [
     *OK.values(),
@@ -260,6 +263,7 @@ SAMPLES = [
     ),
     _of("POST /execute", 500, "execution_lost", before=_lose),
     _of("POST /execute", 501, "unscripted_execution", body={**_S, "code": "unheard of"}),
+    _of("POST /execute", 501, "unscripted_call", body={**_S, "code": _CALL}),
     _of("POST /execute", 501, "unknown_helper", body={**_S, "code": _HELPER}),
     _of("POST /execute", 507, "memory_limit_exceeded", before=_exceed),
     _of(

@@ -186,6 +186,20 @@ def test_a_list_has_the_direct_children_sorted(workspace: Workspace) -> None:
     assert ["other", "sub"] == [entry.path for entry in workspace.list("/workspace")]
 
 
+@pytest.mark.parametrize("folder", ["", "sub/"])
+def test_a_list_can_be_taken_in_parts(workspace: Workspace, folder: str) -> None:
+    """Counted among what is shown, and nothing where there is no more."""
+    workspace.write_all([(f"{folder}{name}", b"") for name in "dbca"])
+    workspace.write(".buntime/x", b"")
+
+    def part(offset: int, limit: int | None) -> str:
+        found = workspace.list(folder, offset=offset, limit=limit)
+        return "".join(entry.path[len(folder) :] for entry in found)
+
+    asked = [(0, 2), (2, 2), (1, None), (3, 9), (4, 1), (99, 1), (0, 0)]
+    assert ["ab", "cd", "bcd", "d", "", "", ""] == [part(*each) for each in asked]
+
+
 def test_the_services_own_folder_is_hidden(workspace: Workspace) -> None:
     """What .buntime holds can be read, but is neither listed nor counted nor a result."""
     workspace.write(".buntime/arguments.json", b"{}")
