@@ -11,6 +11,8 @@ from buntime.errors import ConfigurationError
 from buntime.transport.base import Pairs, Secret, Transport
 
 DEFAULT_BASE_URL = "https://api.buntime.sh"
+_CASSETTES = frozenset({"replay", "record", "record+local"})
+_KINDS = _CASSETTES | {"http", "local"}
 
 
 def api_key(value: str | None) -> Secret | None:
@@ -42,17 +44,40 @@ def transport(base_url: str | None, given: Transport | None, *, has_key: bool) -
             )
         return given
     name = os.environ.get("BUNTIME_TRANSPORT") or "http"
-    if name == "http":
-        return _http(base_url, has_key=has_key)
-    if name == "local":
-        if base_url is not None:
-            raise ConfigurationError(
-                "base_url has no meaning with BUNTIME_TRANSPORT=local; leave one of them out"
-            )
-        from buntime.transport.local import LocalTransport
+    kind, colon, path = name.partition(":")
+    if kind not in _KINDS or bool(colon) != (kind in _CASSETTES) or bool(path) != bool(colon):
+        raise ConfigurationError(
+            f"BUNTIME_TRANSPORT is {name!r}; it can be 'http', 'local', 'replay:PATH', 'record:PATH' "
+            "or 'record+local:PATH'"
+        )
+    if base_url is not None and kind not in {"http", "record"}:
+        raise ConfigurationError(
+            f"base_url has no meaning with BUNTIME_TRANSPORT={name}; leave one of them out"
+        )
+    if kind in _CASSETTES:
+        return _cassette(kind, path, base_url, has_key=has_key)
+    return _local() if kind == "local" else _http(base_url, has_key=has_key)
 
-        return LocalTransport()
-    raise ConfigurationError(f"BUNTIME_TRANSPORT is {name!r}; it can be 'http' or 'local'")
+
+def _cassette(kind: str, path: str, base_url: str | None, *, has_key: bool) -> Transport:
+    if kind == "replay":
+        from buntime.transport.replay import ReplayTransport
+
+        return ReplayTransport(path)
+    from buntime.transport.recording import RecordingTransport
+
+    inner = _http(base_url, has_key=has_key) if kind == "record" else _local()
+    try:
+        return RecordingTransport(path, inner)
+    except BaseException:
+        inner.close()
+        raise
+
+
+def _local() -> Transport:
+    from buntime.transport.local import LocalTransport
+
+    return LocalTransport()
 
 
 def _http(base_url: str | None, *, has_key: bool) -> Transport:
