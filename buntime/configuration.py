@@ -56,7 +56,7 @@ def transport(base_url: str | None, given: Transport | None, *, has_key: bool) -
         )
     if kind in _CASSETTES:
         return _cassette(kind, path, base_url, has_key=has_key)
-    return _local() if kind == "local" else _http(base_url, has_key=has_key)
+    return made(kind, base_url, has_key=has_key)
 
 
 def _cassette(kind: str, path: str, base_url: str | None, *, has_key: bool) -> Transport:
@@ -66,7 +66,7 @@ def _cassette(kind: str, path: str, base_url: str | None, *, has_key: bool) -> T
         return ReplayTransport(path)
     from buntime.transport.recording import RecordingTransport
 
-    inner = _http(base_url, has_key=has_key) if kind == "record" else _local()
+    inner = made("http" if kind == "record" else "local", base_url, has_key=has_key)
     try:
         return RecordingTransport(path, inner)
     except BaseException:
@@ -74,13 +74,12 @@ def _cassette(kind: str, path: str, base_url: str | None, *, has_key: bool) -> T
         raise
 
 
-def _local() -> Transport:
-    from buntime.transport.local import LocalTransport
+def made(name: str, base_url: str | None = None, *, has_key: bool) -> Transport:
+    """Return the transport called ``http``, which needs a key, or ``local``."""
+    if name == "local":
+        from buntime.transport.local import LocalTransport
 
-    return LocalTransport()
-
-
-def _http(base_url: str | None, *, has_key: bool) -> Transport:
+        return LocalTransport()
     if not has_key:
         raise ConfigurationError(
             "there is no API key; set BUNTIME_API_KEY or pass api_key= "
