@@ -11,6 +11,7 @@ from typing import Any, NoReturn, Optional
 from buntime import sse
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def stored(content: bytes, content_type: Optional[str]) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def _refuse(constant: str) -> NoReturn:
 def content(form: Mapping[str, Any]) -> bytes:
     """Return the bytes of a body that is no stream."""
     if "json" in form:
-        return json.dumps(form["json"], separators=(",", ":")).encode()
+        return _compact(form["json"]).encode()
     if "text" in form:
         return str(form["text"]).encode("utf-8", "surrogatepass")
     return base64.b64decode(form.get("base64", ""))
@@ -83,6 +84,6 @@ def event_bytes(item: list[Any]) -> bytes:
         return str(item[1]).encode("utf-8", "surrogatepass")
     _, name, data = item
     lines = [f"event: {name}"] if name else []
-    text = data if isinstance(data, str) else json.dumps(data, separators=(",", ":"))
+    text = data if isinstance(data, str) else _compact(data)
     lines += [f"data: {line}" for line in text.split("\n")]
     return ("\n".join(lines) + "\n\n").encode("utf-8", "surrogatepass")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 from buntime.errors import APIConnectionError, APITimeoutError, CassetteMismatchError
+from buntime.transport._index import Index
 from buntime.transport._masking import hidden_request, stored_request
 from buntime.transport._stored_bodies import content, event_bytes
-from buntime.transport.base import Request, Response
+from buntime.transport.base import Pairs, Request, Response
 from buntime.transport.cassette import AnyPath, Interaction, load
-from buntime.transport.matching import Difference, captured, difference, key_of, template
+from buntime.transport.matching import Difference, difference, key_of
 from buntime.transport.scrub import PLACEHOLDER, Secrets, map_strings, replaced
 from buntime.wire import recorded
 
@@ -43,13 +43,10 @@ class ReplayTransport:
             f"or record+local:{self._path}"
         )
         self._interactions = load(path).interactions
-        self._queues: dict[str, deque[Interaction]] = defaultdict(deque)
-        for item in self._interactions:
-            self._queues[key_of(item.request)].append(item)
-        self._templates = [key for key in self._queues if "«" in key or "\\u00ab" in key]
+        self._index = Index(self._interactions)
         self._secrets = Secrets()
+        self._headers_seen: Pairs = ()
         self._time = threading.local()
-        self._lock = threading.Lock()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -60,12 +57,9 @@ class ReplayTransport:
     @property
     def unplayed(self) -> list[str]:
         """What no request has asked for, in words."""
-        with self._lock:
-            left = Counter(id(item) for queue in self._queues.values() for item in queue)
+        count = len(self._interactions)
         return [
-            f"interaction {number} of {len(self._interactions)}: {_description(item)}"
-            for number, item in enumerate(self._interactions, 1)
-            if id(item) in left
+            f"interaction {number} of {count}: {_description(item)}" for number, item in self._index.left()
         ]
 
     def send(self, request: Request, /) -> Response:
@@ -78,15 +72,11 @@ class ReplayTransport:
             raise RuntimeError("the transport is closed")
         if recorded.is_ping(request.method, request.path, request.body):
             return Response(200, [("Content-Type", "application/json")], [recorded.ping_answer()])
-        sent = stored_request(request)
-        secrets: dict[str, Any] = {}
-        if request.headers or request.query or not self._secrets.none_in(request.body or b""):
-            secrets = self._secrets.learn(request, sent.get("json"))
-        sent = self._hidden(request, sent)
-        item = self._next(sent, secrets)
-        if item is None:
-            raise self._mismatch(difference(sent, self._interactions, self._left()))
-        return self._played(item, request, secrets)
+        if request.headers != self._headers_seen:
+            self._secrets.learn_headers(request.headers, {})
+            self._headers_seen = request.headers
+        identical = self._index.identical(request)
+        return self._found(request) if identical is None else self._played(identical, request, {})
 
     def sleep(self, seconds: float, /) -> None:
         """Let time pass on this thread's clock; nothing waits."""
@@ -101,57 +91,31 @@ class ReplayTransport:
         """Answer no more requests. Idempotent."""
         self._closed = True
 
-    def _hidden(self, request: Request, sent: dict[str, Any]) -> dict[str, Any]:
-        if not request.query and self._secrets.none_in(request.body or b""):
-            return sent
-        return hidden_request(sent, lambda text: replaced(text, self._secrets.spans(text)))
-
-    def _left(self) -> list[Interaction]:
-        with self._lock:
-            return [item for queue in self._queues.values() for item in queue]
-
-    def _next(self, sent: Mapping[str, Any], secrets: dict[str, Any]) -> Optional[Interaction]:
+    def _found(self, request: Request) -> Response:
+        sent = stored_request(request)
+        secrets = self._secrets.learn(request, sent.get("json"))
+        sent = hidden_request(sent, lambda text: replaced(text, self._secrets.spans(text)))
         key = key_of(sent)
-        with self._lock:
-            queue = self._queues.get(key)
-            return queue.popleft() if queue else self._next_with_unknown_secrets(key, secrets)
-
-    def _next_with_unknown_secrets(self, key: str, secrets: dict[str, Any]) -> Optional[Interaction]:
-        """Find a recording whose secrets were told later, or by another thread, and learn them."""
-        for recording in self._templates:
-            queue, made = self._queues[recording], template(recording)
-            found = made[0].fullmatch(key) if queue and made else None
-            if found is None or made is None:
-                continue
-            values = captured(made[1], found)
-            if not any(map(self._secrets.knows, values)):
-                for place, value in values.items():
-                    self._secrets.add(place, value, secrets)
-                return queue.popleft()
-        return None
+        item = self._index.equal(key) or self._index.with_unknown_secrets(key, self._secrets, secrets)
+        if item is None:
+            left = [item for _, item in self._index.left()]
+            raise self._mismatch(difference(sent, self._interactions, left))
+        return self._played(item, request, secrets)
 
     def _played(self, item: Interaction, request: Request, secrets: Mapping[str, Any]) -> Response:
-        if item.response is None:
+        response = item.response
+        if response is None:
             raise self._failure(item.error or {}, request)
-        session_id = _session(item)
         if secrets:
-            self._secrets.belongs(session_id, secrets)
-        return Response(
-            item.response["status"],
-            item.response.get("headers", {}),
-            self._chunks(item, item.response, request, session_id, secrets),
-        )
+            self._secrets.belongs(_session(item), secrets)
+        chunks = self._chunks(item, response, request, secrets)
+        return Response(response["status"], response.get("headers", {}), chunks)
 
     def _chunks(
-        self,
-        item: Interaction,
-        response: Mapping[str, Any],
-        request: Request,
-        session_id: Optional[str],
-        secrets: Mapping[str, Any],
+        self, item: Interaction, response: Mapping[str, Any], request: Request, secrets: Mapping[str, Any]
     ) -> Iterator[bytes]:
         def fill(text: str) -> Any:
-            return self._secrets.fill(text, session_id, secrets)
+            return self._secrets.fill(text, _session(item), secrets)
 
         if "events" in response:
             for event in response["events"]:

@@ -24,9 +24,6 @@ _SEARCHED = 4
 """Characters from which on a secret is looked for wherever it may occur; a shorter one is in every text."""
 _CREDENTIAL = 8
 """The same for what is in a header: a key for a test server may be a plain word."""
-_HINTS = re.compile(
-    rb'"env"|pass|pwd|secret|token|key|credential|auth|bearer|cookie|dsn|jwt|otp|"pat|_pat', re.IGNORECASE
-)
 
 
 class Secrets:
@@ -41,8 +38,7 @@ class Secrets:
     def learn(self, request: Request, body: Any) -> dict[str, Any]:
         """Find the secrets of a request; return its values by their placeholders. ``body`` is its JSON."""
         found: dict[str, Any] = {}
-        for place, value in _of_headers(request.headers):
-            self.add(place, value, found, least=_CREDENTIAL)
+        self.learn_headers(request.headers, found)
         for name, value in request.query:
             if looks_secret(name):
                 self.add(f"«value:{name}»", value, found)
@@ -53,6 +49,11 @@ class Secrets:
         for name, value in _named_secret(body, env):
             self.add(f"«value:{name}»", value, found)
         return found
+
+    def learn_headers(self, headers: Pairs, found: dict[str, Any]) -> None:
+        """Find the credentials in a request's headers."""
+        for place, value in _of_headers(headers):
+            self.add(place, value, found, least=_CREDENTIAL)
 
     def learn_answer(self, headers: Mapping[str, str], body: Any) -> None:
         """Find the secrets that the service invented: cookies, and values that are named as such."""
@@ -96,12 +97,6 @@ class Secrets:
         if pattern is not None:
             for found in pattern.finditer(text):
                 yield found.start(), found.end(), self._places[found.group()]
-
-    def none_in(self, body: bytes) -> bool:
-        """Whether a body surely holds no secret; quick, and may err on the side of caution."""
-        return _HINTS.search(body) is None and (
-            self._pattern is None or next(self.spans(body.decode("utf-8", "replace")), None) is None
-        )
 
     def fill(self, text: str, session_id: Optional[str], found: Mapping[str, Any]) -> Any:
         """Return the text with its secrets: those of the request, else of the session, else the last seen."""
