@@ -23,9 +23,12 @@ _WITH_CODE = [page for page in PAGES if list(examples(page))]
 
 
 @pytest.mark.parametrize("page", _WITH_CODE, ids=lambda page: page.name)
-def test_code_runs_and_prints_what_is_shown(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_runs_and_prints_what_is_shown(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The blocks of a page run one after the other, and a text block after one is what it prints."""
     monkeypatch.setenv("BUNTIME_TRANSPORT", "local")
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "documentation"}
     try:
         for block, expected in examples(page):
