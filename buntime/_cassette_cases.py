@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -23,9 +24,9 @@ Source = Union[str, Callable[[], "Transport"]]
 
 def _made(source: Source) -> Transport:
     """Return the transport of a source; ``ConfigurationError`` where it cannot be made."""
-    if callable(source):
-        return source()
-    return configuration.made(source, has_key=configuration.api_key(None) is not None)
+    # Looked at for every source: a wrong key must be an error before anything is opened.
+    has_key = configuration.api_key(None) is not None
+    return configuration.made(source, has_key=has_key) if isinstance(source, str) else source()
 
 
 class Case:
@@ -64,8 +65,9 @@ class _Replay(Case):
         unplayed = self._cassette.unplayed
         super().finish()
         if unplayed and not self._allow_unplayed:
+            some = "an interaction was" if len(unplayed) == 1 else f"{len(unplayed)} interactions were"
             raise CassetteError(
-                "\n  ".join([f"{self._path} holds {len(unplayed)} that were not played:", *unplayed])
+                "\n  ".join([f"{some} not played of {self._path}:", *unplayed])
                 + f"\nTo record it anew: {self._again}; or say allow_unplayed=True"
             )
 
@@ -88,6 +90,7 @@ class _Verify(Case):
             raise CassetteError(f"there is no cassette {path} to compare with; to record it: {again}")
         self._old = cassette.load(path)
         self._path, self._again = path, again
+        self._pid = os.getpid()
         # Recorded over a copy: what varies from run to run keeps the value that the cassette has.
         self._folder = Path(tempfile.mkdtemp(prefix="buntime-verify-"))
         self._new = self._folder / path.name
@@ -115,6 +118,8 @@ class _Verify(Case):
     def _compared(self) -> list[str]:
         from buntime.transport import cassette
 
+        if os.getpid() != self._pid:
+            return []
         try:
             self._owner.close()
             return cassette.compare(self._old, cassette.load(self._new))
@@ -127,10 +132,10 @@ def _recording(path: Path, source: Source, allow: Iterable[str]) -> RecordingTra
 
     inner = _made(source)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return RecordingTransport(path, inner, allow=tuple(allow))
+        return RecordingTransport(path, inner, allow=allow)
     except BaseException:
-        inner.close()
+        with suppress(Exception):
+            inner.close()
         raise
 
 

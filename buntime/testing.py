@@ -47,7 +47,13 @@ def cassette(
             raise: interactions were not played, the recording was withheld, or in ``"verify"`` the
             service answers otherwise (with the difference).
         ConfigurationError: ``mode`` or ``source`` is unknown, or the source cannot be made.
+        TypeError: ``source`` is none of the above, a transport itself for instance.
     """
+    if not (source is None or isinstance(source, str) or callable(source)):
+        raise TypeError(
+            "source must be 'http', 'local' or a function that makes a transport, "
+            f"not {type(source).__name__}"
+        )
     mode = chosen_mode(("mode", mode), environment_mode())
     case = open_case(
         Path(path),

@@ -199,6 +199,34 @@ def test_wrong_settings(
     assert [] == list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("mode", ["replay", "record", "verify", "live"])
+def test_a_source_that_is_a_transport(tape: Path, mode: str) -> None:
+    """Is refused in every mode: a test that only replays would have to make it, too."""
+    with pytest.raises(TypeError, match="a function that makes a transport"):
+        cassette(tape, mode=mode, source=_fake()).__enter__()  # type: ignore[arg-type] # what is tested
+
+
+@pytest.mark.parametrize("mode", ["record", "verify", "live"])
+def test_a_wrong_key_leaves_nothing_behind(tape: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """It is an error before anything is opened."""
+    before = _content(tape)
+    monkeypatch.setenv("BUNTIME_API_KEY", "btk_1\n")
+    with pytest.raises(ConfigurationError, match="BUNTIME_API_KEY"):
+        cassette(tape, mode=mode, source=_fake).__enter__()
+    assert before == _content(tape)
+
+
+@pytest.mark.parametrize("mode", ["record", "verify"])
+def test_arguments_of_the_recording_are_checked(tape: Path, mode: str) -> None:
+    """A source that makes no transport, and one text in place of several."""
+    before = _content(tape)
+    with pytest.raises(TypeError, match="transport"):
+        cassette(tape, mode=mode, source=lambda: None).__enter__()  # type: ignore[arg-type, return-value] # tested
+    with pytest.raises(TypeError, match="several texts"):
+        cassette(tape, mode=mode, source=_fake, allow="ghp_").__enter__()
+    assert before == _content(tape)
+
+
 def test_a_well_known_key_is_withheld(tmp_path: Path) -> None:
     """At the end of the block, and nothing is written; a false alarm can be allowed."""
     path = tmp_path / "x.json"
