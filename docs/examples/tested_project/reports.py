@@ -11,7 +11,10 @@ const totals: Record<string, number> = {};
 const [, ...lines] = (await Bun.file("orders.csv").text()).trim().split("\\n");
 for (const line of lines) {
   const [day, amount] = line.split(",");
-  if (Number.isNaN(Number(amount))) throw new Error(`not an amount: ${line}`);
+  if (Number.isNaN(Number(amount))) {
+    console.error(`not an amount: ${line}`);
+    process.exit(1);
+  }
   const month = day.slice(0, 7);
   totals[month] = (totals[month] ?? 0) + Number(amount);
 }
