@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -46,12 +47,16 @@ class Journal:
         while self._file is not None and view:
             view = view[self._file.write(view) or 0 :]
 
-    def end(self) -> None:
-        """Remove the file."""
-        if self._file is not None:
+    def end(self, *, keep: bool = False) -> None:
+        """Remove the file, unless it is to be kept."""
+        if self._file is None:
+            return
+        if os.name == "nt":  # where an open file cannot be removed
+            self._release()
+        if not keep:
             with suppress(OSError):
                 self.path.unlink()
-            self._release()
+        self._release()
 
     def _release(self) -> None:
         if self._file is not None:

@@ -78,7 +78,7 @@ def load(path: AnyPath) -> Cassette:
     except OSError as error:
         raise CassetteError(f"the cassette {os.fspath(path)} cannot be read: {error}") from error
     if content.startswith(b'{"buntime_cassette_part":'):
-        return _from_journal(content)
+        return _from_journal(content, path)
     return _cassette(_value(content, path), path)
 
 
@@ -188,12 +188,14 @@ def journal_line(number: int, interaction: Interaction) -> bytes:
     return json.dumps([number, interaction.data], separators=(",", ":")).encode() + b"\n"
 
 
-def _from_journal(content: bytes) -> Cassette:
+def _from_journal(content: bytes, path: AnyPath) -> Cassette:
     """Read the whole lines: the last one is cut where the recording was killed while it wrote."""
-    head, *lines = content.split(b"\n")[:-1]
-    found = sorted((json.loads(line) for line in lines), key=lambda item: int(item[0]))
-    interactions = tuple(Interaction(data) for _, data in found)
-    return Cassette(VERSION, date.fromisoformat(json.loads(head)["changed"]), interactions)
+    try:
+        head, *lines = map(json.loads, content.split(b"\n")[:-1])
+        found = [data for _, data in sorted(lines, key=lambda line: int(line[0]))]
+    except (TypeError, ValueError):
+        raise _not_a_cassette(path, "a line of it is no interaction") from None
+    return _cassette({_FORMAT: VERSION, "changed": head["changed"], "interactions": found}, path)
 
 
 def text_of(cassette: Cassette) -> str:
@@ -225,7 +227,7 @@ def compare(old: Cassette, new: Cassette) -> list[str]:
     """
     from buntime.transport.stability import merged
 
-    interactions = merged(old.interactions, new.interactions)
+    interactions = merged(old.interactions, new.interactions, threaded=True)
     if interactions == old.interactions:
         return []
     before, after = _lines(old.interactions), _lines(interactions)

@@ -119,10 +119,10 @@ class RecordingTransport:
         """
         if self._end():
             try:
-                self._inner.close()
                 self._finish()
             finally:
                 self._journal.end()
+                self._inner.close()
 
     def discard(self) -> None:
         """Close the inner transport and leave the cassette as it was, as after a failed test. Idempotent."""
@@ -225,7 +225,9 @@ class RecordingTransport:
         try:
             save(self._path, Cassette(VERSION, self._today, interactions))
         except OSError as error:
-            raise CassetteError(f"the cassette {self._path} cannot be written: {error}") from error
+            self._journal.end(keep=True)
+            kept_in = f"{self._journal.path} has what was recorded"
+            raise CassetteError(f"the cassette {self._path} cannot be written: {error}; {kept_in}") from error
 
     def _before(self) -> Optional[Cassette]:
         try:

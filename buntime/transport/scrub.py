@@ -22,6 +22,8 @@ _LONG = 12
 """Characters from which on the value of an environment variable is a secret whatever its name."""
 _SEARCHED = 4
 """Characters from which on a secret is looked for wherever it may occur; a shorter one is in every text."""
+_FEW = 50
+"""Up to how many secrets one pattern looks for; it would take the longer the more there are."""
 _CREDENTIAL = 8
 """The same for what is in a header: a key for a test server may be a plain word."""
 
@@ -33,6 +35,7 @@ class Secrets:
         self._lock = threading.Lock()
         self._places: dict[str, str] = {}
         self._values: dict[tuple[Optional[str], str], Any] = {}
+        self._by_beginning: dict[str, list[str]] = {}
         self._pattern: Optional[re.Pattern[str]] = None
 
     def learn(self, request: Request, body: Any) -> dict[str, Any]:
@@ -71,10 +74,12 @@ class Secrets:
         with self._lock:
             self._values[None, place] = value
             if isinstance(value, str) and len(value) >= least and value not in self._places:
-                for form in (value, quote(value, safe="")):
-                    self._places.setdefault(form, place)
+                for form in {value: None, quote(value, safe=""): None}:
+                    self._places[form] = place
+                    self._by_beginning.setdefault(form[:_SEARCHED], []).append(form)
                 longest_first = sorted(self._places, key=len, reverse=True)
-                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+                few = len(longest_first) <= _FEW
+                self._pattern = re.compile("|".join(map(re.escape, longest_first))) if few else None
 
     def belongs(self, session_id: Optional[str], found: Mapping[str, Any]) -> None:
         """Note that these values are the ones of a session; another session may have others."""
@@ -97,6 +102,15 @@ class Secrets:
         if pattern is not None:
             for found in pattern.finditer(text):
                 yield found.start(), found.end(), self._places[found.group()]
+        elif self._places:
+            yield from self._spans_of_many(text)
+
+    def _spans_of_many(self, text: str) -> Iterator[Span]:
+        """Do the same in a time that does not depend on how many there are."""
+        for start in range(len(text) - _SEARCHED + 1):
+            for form in self._by_beginning.get(text[start : start + _SEARCHED], ()):
+                if text.startswith(form, start):
+                    yield start, start + len(form), self._places[form]
 
     def fill(self, text: str, session_id: Optional[str], found: Mapping[str, Any]) -> Any:
         """Return the text with its secrets: those of the request, else of the session, else the last seen."""
@@ -195,17 +209,17 @@ def _of_headers(headers: Pairs) -> Iterator[tuple[str, str]]:
             yield f"«header:{name}»", value
 
 
-def map_strings(value: Any, change: Callable[[str], Any], *, names: bool = False) -> Any:
-    """Return a JSON value with each string in it changed, the names in it too, but for the outermost."""
+def map_strings(value: Any, change: Callable[[str], Any]) -> Any:
+    """Return a JSON value with each string in it changed, names included that are not the API's own."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
         return {
-            _text(change(key)) if names else key: map_strings(item, change, names=True)
-            for key, item in value.items()
+            name if name in recorded.FIELDS else _text(change(name)): map_strings(item, change)
+            for name, item in value.items()
         }
     if isinstance(value, list):
-        return [map_strings(item, change, names=True) for item in value]
+        return [map_strings(item, change) for item in value]
     return value
 
 

@@ -21,6 +21,17 @@ _PING_ANSWER = {
 }
 """The answer to a keep-awake ping that reaches no service."""
 
+FIELDS = frozenset(
+    {
+        *("activeProcesses", "code", "command", "content", "cpu", "cpuTime", "createdAt", "data", "deleted"),
+        *("details", "disk", "env", "error", "executionTime", "exitCode", "expiresAt", "files", "filesCount"),
+        *("filesWritten", "killed", "lastActive", "memory", "memoryUsed", "message", "metadata", "modified"),
+        *("path", "pid", "pids", "previewUrl", "resourceLimits", "sessionId", "size", "state", "stderr"),
+        *("stdout", "stream", "text", "timedOut", "timeout", "ttl", "type", "workingDir"),
+    }
+)
+"""The names of the API, which are no secret even where somebody's secret is the same word."""
+
 STORED_HEADERS = {
     name.lower(): name
     for name in (
