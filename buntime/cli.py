@@ -1,4 +1,4 @@
-"""The command line: ``buntime run`` and ``buntime serve``."""
+"""The command line: ``buntime run``, ``buntime serve`` and ``buntime cassette``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Callable
 
 from buntime._signals import Signalled, ending_signals
 from buntime._version import __version__
+from buntime.cli_cassettes import add_cassette
 from buntime.client import Buntime
 from buntime.errors import BuntimeError, ConfigurationError
 from buntime.models import ExecuteRequest
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands.add_parser)
     _add_serve(commands.add_parser)
+    add_cassette(commands.add_parser)
     return parser
 
 

@@ -11,6 +11,8 @@ from buntime.errors import ConfigurationError
 from buntime.transport.base import Pairs, Secret, Transport
 
 DEFAULT_BASE_URL = "https://api.buntime.sh"
+_CASSETTES = frozenset({"replay", "record", "record+local"})
+_KINDS = _CASSETTES | {"http", "local"}
 
 
 def api_key(value: str | None) -> Secret | None:
@@ -42,20 +44,42 @@ def transport(base_url: str | None, given: Transport | None, *, has_key: bool) -
             )
         return given
     name = os.environ.get("BUNTIME_TRANSPORT") or "http"
-    if name == "http":
-        return _http(base_url, has_key=has_key)
+    kind, colon, path = name.partition(":")
+    if kind not in _KINDS or bool(colon) != (kind in _CASSETTES) or bool(path) != bool(colon):
+        raise ConfigurationError(
+            f"BUNTIME_TRANSPORT is {name!r}; it can be 'http', 'local', 'replay:PATH', 'record:PATH' "
+            "or 'record+local:PATH'"
+        )
+    if base_url is not None and kind not in {"http", "record"}:
+        raise ConfigurationError(
+            f"base_url has no meaning with BUNTIME_TRANSPORT={name}; leave one of them out"
+        )
+    if kind in _CASSETTES:
+        return _cassette(kind, path, base_url, has_key=has_key)
+    return made(kind, base_url, has_key=has_key)
+
+
+def _cassette(kind: str, path: str, base_url: str | None, *, has_key: bool) -> Transport:
+    if kind == "replay":
+        from buntime.transport.replay import ReplayTransport
+
+        return ReplayTransport(path)
+    from buntime.transport.recording import RecordingTransport
+
+    inner = made("http" if kind == "record" else "local", base_url, has_key=has_key)
+    try:
+        return RecordingTransport(path, inner)
+    except BaseException:
+        inner.close()
+        raise
+
+
+def made(name: str, base_url: str | None = None, *, has_key: bool) -> Transport:
+    """Return the transport called ``http``, which needs a key, or ``local``."""
     if name == "local":
-        if base_url is not None:
-            raise ConfigurationError(
-                "base_url has no meaning with BUNTIME_TRANSPORT=local; leave one of them out"
-            )
         from buntime.transport.local import LocalTransport
 
         return LocalTransport()
-    raise ConfigurationError(f"BUNTIME_TRANSPORT is {name!r}; it can be 'http' or 'local'")
-
-
-def _http(base_url: str | None, *, has_key: bool) -> Transport:
     if not has_key:
         raise ConfigurationError(
             "there is no API key; set BUNTIME_API_KEY or pass api_key= "

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from buntime.transport.fake import FakeCall, FakeSession, FakeTransport
     from buntime.transport.http import HTTPTransport
     from buntime.transport.local import LocalTransport
+    from buntime.transport.recording import RecordingTransport
+    from buntime.transport.replay import ReplayTransport
 
 __all__ = [
     "FakeCall",
@@ -22,6 +24,8 @@ __all__ = [
     "HTTPTransport",
     "Headers",
     "LocalTransport",
+    "RecordingTransport",
+    "ReplayTransport",
     "Request",
     "Response",
     "ScriptedExecution",
@@ -37,6 +41,8 @@ _LAZY = {
     "FakeTransport": "buntime.transport.fake",
     "HTTPTransport": "buntime.transport.http",
     "LocalTransport": "buntime.transport.local",
+    "RecordingTransport": "buntime.transport.recording",
+    "ReplayTransport": "buntime.transport.replay",
     "ScriptedExecution": "buntime.service.scripted",
     "ScriptedResult": "buntime.service.scripted",
 }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from buntime import Buntime, Session
 from buntime.transport import Transport
-from tests.contract.worlds import KEY, WORLDS
+from tests.contract.worlds import KEY, RECORDED, WORLDS, recording, replaying
 from tests.support.serving import buntime_serve
 
 
@@ -19,7 +21,15 @@ def served_url() -> Iterator[str]:
         yield server.url
 
 
-@pytest.fixture(params=list(WORLDS))
+@pytest.fixture(scope="session")
+def cassettes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of what the tests record."""
+    return tmp_path_factory.mktemp("cassettes")
+
+
+@pytest.fixture(
+    params=[*WORLDS, *(f"{how}_{world}" for world in RECORDED for how in ("recorded", "replayed"))]
+)
 def world(request: pytest.FixtureRequest) -> str:
     """Return the name of the transport under test."""
     name: str = request.param
@@ -27,10 +37,21 @@ def world(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def transport(world: str, served_url: str) -> Iterator[Transport]:
-    """Return the transport under test."""
-    with WORLDS[world](served_url) as made:
-        yield made
+def transport(
+    world: str, served_url: str, cassettes: Path, request: pytest.FixtureRequest
+) -> Iterator[Transport]:
+    """Return the transport under test. A world that is replayed was recorded by the test before."""
+    how, _, source = world.partition("_")
+    test = f"{request.node.nodeid}".replace(world, source)
+    path = cassettes / f"{hashlib.sha256(test.encode()).hexdigest()[:16]}.json"
+    if how == "recorded":
+        made = recording(source, served_url, path)
+    elif how == "replayed":
+        made = replaying(path)
+    else:
+        made = WORLDS[world](served_url)
+    with made as transport:
+        yield transport
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ UNKNOWN = "ses_unknown00000000000"
 def test_a_new_session_says_what_it_is(client: Buntime) -> None:
     """Creation tells the id, both dates, the preview URL and the limits."""
     with client.sessions.create(ttl=600) as session:
-        assert re.fullmatch(r"ses_[A-Za-z0-9]{18,20}", session.id)
+        assert re.fullmatch(r"ses_[A-Za-z0-9]+", session.id)
         assert session.created_at is not None
         assert session.expires_at is not None
         assert timedelta(seconds=600) == session.expires_at - session.created_at

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import requests
 
-from buntime.transport import FakeTransport, HTTPTransport, LocalTransport, Transport
+from buntime.transport import (
+    FakeTransport,
+    HTTPTransport,
+    LocalTransport,
+    RecordingTransport,
+    ReplayTransport,
+    Transport,
+)
 from tests.contract import programs
 
 KEY = "btk_of_the_contract_suite"
@@ -47,3 +60,28 @@ def http_with_own_session(url: str) -> Iterator[Transport]:
 WORLDS = {
     world.__name__: world for world in (fake, local, local_without_isolation, http, http_with_own_session)
 }
+RECORDED = ("fake", "local", "http")
+"""The worlds that are recorded too; each test replays what it recorded just before."""
+
+
+@contextmanager
+def recording(source: str, url: str, path: Path) -> Iterator[Transport]:
+    """Record over one of the worlds."""
+    with WORLDS[source](url) as inner, closing(RecordingTransport(path, inner)) as transport:
+        yield transport
+
+
+@contextmanager
+def replaying(path: Path) -> Iterator[Transport]:
+    """Replay what was recorded, all of it, where there is no socket and no program to run."""
+    transport = ReplayTransport(path)
+    with ExitStack() as absent:
+        absent.enter_context(mock.patch.object(socket, "socket", _nothing))
+        absent.enter_context(mock.patch.object(subprocess, "Popen", _nothing))
+        absent.enter_context(mock.patch.dict(os.environ, {"PATH": "", "BUNTIME_BUN": "/nonexistent/bun"}))
+        yield transport
+    assert [] == transport.unplayed
+
+
+def _nothing(*_: Any, **__: Any) -> Any:
+    raise AssertionError("a replay opens no socket and runs no program")

@@ -29,6 +29,7 @@ def test_code_runs_and_prints_what_is_shown(
     """The blocks of a page run one after the other, and a text block after one is what it prints."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BUNTIME_TRANSPORT", "local")
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "documentation"}
     try:
         for block, expected in examples(page):

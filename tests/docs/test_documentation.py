@@ -12,6 +12,7 @@ import attrs
 import pytest
 
 import buntime
+import buntime.testing
 import buntime.transport
 from buntime.files import Files, SessionFiles
 from buntime.sessions import Sessions
@@ -20,6 +21,7 @@ from tests.docs.markdown import CHANGELOG, DOCS, PAGES, README, ROOT, anchors, b
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 PUBLIC = [
     *(f"buntime.{name}" for name in buntime.__all__),
+    *(f"buntime.testing.{name}" for name in buntime.testing.__all__),
     *(f"buntime.transport.{name}" for name in buntime.transport.__all__),
 ]
 WITH_METHODS: list[tuple[str, type]] = [
@@ -149,10 +151,25 @@ def test_every_setting_of_the_client_is_explained() -> None:
 def test_every_option_of_the_command_line_is_explained() -> None:
     """The pages on the command line and on serving have every option of the program."""
     page = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("command-line.md", "serving.md"))
-    source = (ROOT / "buntime" / "cli.py").read_text(encoding="utf-8")
+    sources = (ROOT / "buntime").glob("cli*.py")
+    source = "".join(file.read_text(encoding="utf-8") for file in sources)
     options = set(re.findall(r"\"(--[a-z-]+)\"", source))
     assert options
     assert set() == {option for option in options if f"`{option}" not in page}
+
+
+def test_every_option_of_the_pytest_plugin_is_explained() -> None:
+    """The page on testing has its options, settings, fixtures and the arguments of its marker."""
+    page = (DOCS / "testing-your-code.md").read_text(encoding="utf-8")
+    source = (ROOT / "buntime" / "pytest_plugin.py").read_text(encoding="utf-8")
+    names = {
+        *re.findall(r"\"(--[a-z-]+)\"", source),
+        *re.findall(r"addini\(\"(\w+)\"", source),
+        *re.findall(r"@pytest\.fixture\ndef (\w+)", source),
+        *re.findall(r"(\w+)=", source.partition("_MARKER = (")[2].partition("):")[0]),
+    }
+    assert 9 == len(names)
+    assert set() == {name for name in names if f"`{name}`" not in page}
 
 
 @pytest.mark.parametrize("page", [*PAGES, CHANGELOG], ids=lambda page: page.name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from buntime import Buntime, ConfigurationError
+from buntime import Buntime, CassetteError, ConfigurationError
 from buntime.transport import HTTPTransport
 from tests.support import answers
 from tests.support.loopback import LoopbackServer, json_reply
@@ -194,3 +195,45 @@ def test_an_idempotency_key_is_no_header_of_every_call() -> None:
     """One key for all calls would make every session the first one."""
     with pytest.raises(ConfigurationError, match="idempotency_key="):
         Buntime(headers={"idempotency-KEY": "k"}, transport=_transport())
+
+
+def test_a_program_is_recorded_and_replayed_from_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BUNTIME_TRANSPORT names the cassette; replay needs no key."""
+    path = tmp_path / "x.json"
+    monkeypatch.setenv("BUNTIME_TRANSPORT", f"record:{path}")
+    with pytest.raises(ConfigurationError, match="no API key"):
+        Buntime()
+    with LoopbackServer(json_reply({"a": 1})) as server, Buntime("btk_1", base_url=server.url) as client:
+        assert {"a": 1} == client.request("GET", "/x").json()
+    monkeypatch.setenv("BUNTIME_TRANSPORT", f"replay:{path}")
+    with Buntime() as client:
+        assert {"a": 1} == client.request("GET", "/x").json()
+
+
+@pytest.mark.parametrize(
+    "name", ["replay", "replay:", "record", "http:x", "local:x", "record+http:x", "tape:x"]
+)
+def test_a_transport_that_does_not_exist_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With those that do."""
+    monkeypatch.setenv("BUNTIME_TRANSPORT", name)
+    with pytest.raises(ConfigurationError, match=r"'replay:PATH', 'record:PATH' or 'record\+local:PATH'"):
+        Buntime("btk_1")
+
+
+@pytest.mark.parametrize("name", ["replay:x.json", "record+local:x.json", "local"])
+def test_a_base_url_has_no_meaning_without_http(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would not be used, so it is refused."""
+    monkeypatch.setenv("BUNTIME_TRANSPORT", name)
+    with pytest.raises(ConfigurationError, match="base_url has no meaning"):
+        Buntime("btk_1", base_url="http://127.0.0.1")
+
+
+def test_a_cassette_of_the_environment_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Is an error, and no reason to go elsewhere."""
+    monkeypatch.setenv("BUNTIME_TRANSPORT", f"replay:{tmp_path / 'x.json'}")
+    with pytest.raises(CassetteError, match="there is no cassette"):
+        Buntime("btk_1")

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 import buntime
+import buntime.testing
 import buntime.transport
 
-MODULES = ["buntime", "buntime.transport"]
+MODULES = ["buntime", "buntime.testing", "buntime.transport"]
 PUBLIC = [
     (module, name)
     for module in MODULES

@@ -1,0 +1,72 @@
+"""Where the cassette of a test is: a file name for every test, on every file system."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+from typing import Optional
+
+FOLDER = "cassettes"
+
+_LONGEST = 120
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_]+")
+_PARAMETERS = re.compile(r"[a-z0-9_.-]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+def module_folder(test_file: Path) -> Path:
+    """Return the folder of the cassettes of one test file, beside it."""
+    return test_file.parent / FOLDER / test_file.stem
+
+
+def file_name(names: Sequence[str], parameters: Optional[str] = None) -> str:
+    """Return the name of a test's cassette.
+
+    Arguments:
+        names: the classes around the test, outermost first, and its function.
+        parameters: the id of its parametrisation.
+
+    A name that a file system could refuse, cut, or take for another is made safe and told apart by a hash
+    after ``~``, which no other name has. Capitals in ``parameters`` are such, as some file systems ignore
+    case.
+    """
+    stem = ".".join(names) + ("" if parameters is None else f"-{parameters}")
+    plain = all(_IDENTIFIER.fullmatch(name) for name in names) and (
+        parameters is None or _PARAMETERS.fullmatch(parameters) is not None
+    )
+    if plain and len(stem) <= _LONGEST:
+        return f"{stem}.json"
+    digest = hashlib.sha256(json.dumps([*names, parameters]).encode())
+    safe = _UNSAFE.sub("-", stem)[: _LONGEST - 11].rstrip("-.")
+    return f"{safe}~{digest.hexdigest()[:10]}.json"
+
+
+def orphans(expected: Mapping[Path, Set[Path]]) -> list[Path]:
+    """Return the cassettes that are nobody's.
+
+    Looked at are the folders of the test files in ``expected``, whose values are the cassettes of their
+    tests, and beside them those of test files that are gone.
+    """
+    wanted = {path for paths in expected.values() for path in paths}
+    folders = {module_folder(file) for file in expected}
+    for parent in {folder.parent for folder in folders}:
+        folders |= {folder for folder in _folders(parent) if not _test_file(folder).exists()}
+    found = (path for folder in folders for path in folder.glob("*.json") if path not in wanted)
+    return sorted(path for path in found if _is_cassette(path))
+
+
+def _folders(parent: Path) -> list[Path]:
+    return [entry for entry in parent.iterdir() if entry.is_dir()] if parent.is_dir() else []
+
+
+def _test_file(folder: Path) -> Path:
+    return folder.parents[1] / f"{folder.name}.py"
+
+
+def _is_cassette(file: Path) -> bool:
+    """Whether a file begins as ours do: other libraries keep their cassettes at the same place."""
+    with file.open("rb") as opened:
+        return b'"buntime_cassette"' in opened.read(64)

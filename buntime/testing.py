@@ -1,0 +1,73 @@
+"""What tests and scripts call to record and replay; for pytest the same comes as fixtures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Callable, Union
+
+from buntime._cassette_cases import open_case
+from buntime._cassette_modes import chosen_mode, chosen_source, environment_mode, environment_source
+from buntime.client import Buntime
+from buntime.transport.base import Transport
+
+__all__ = ["cassette"]
+
+
+@contextmanager
+def cassette(
+    path: Union[str, os.PathLike[str]],
+    *,
+    mode: str | None = None,
+    source: Union[str, Callable[[], Transport], None] = None,
+    allow_unplayed: bool = False,
+    allow: Iterable[str] = (),
+) -> Iterator[Buntime]:
+    """Return a context manager whose client answers from a cassette, or records one.
+
+    Arguments:
+        path: the cassette, a JSON file. Recording makes its folder.
+        mode: ``"replay"`` answers from the cassette and has no network; ``"record"`` records it anew;
+            ``"verify"`` runs against the source, compares with the cassette and writes nothing;
+            ``"live"`` runs against the source and has no cassette. ``BUNTIME_MODE`` where left out, else
+            ``"replay"``.
+        source: what is recorded from: ``"http"``, ``"local"``, or a function that makes a transport.
+            ``BUNTIME_TRANSPORT`` where left out, else ``"http"``. Not used in replay.
+        allow_unplayed: let the block end with interactions of the cassette not played.
+        allow: false alarms of the search for secrets; see
+            :class:`~buntime.transport.RecordingTransport`.
+
+    Leaving the block ends it; the client need not be closed. A block that raises leaves the cassette as it
+    was.
+
+    Raises:
+        CassetteError: the cassette is missing or cannot be read; and at the end of a block that did not
+            raise: interactions were not played, the recording was withheld, or in ``"verify"`` the
+            service answers otherwise (with the difference).
+        ConfigurationError: ``mode`` or ``source`` is unknown, or the source cannot be made.
+        TypeError: ``source`` is none of the above, a transport itself for instance.
+    """
+    if not (source is None or isinstance(source, str) or callable(source)):
+        raise TypeError(
+            "source must be 'http', 'local' or a function that makes a transport, "
+            f"not {type(source).__name__}"
+        )
+    mode = chosen_mode(("mode", mode), environment_mode())
+    case = open_case(
+        Path(path),
+        mode=mode,
+        source=source if callable(source) else chosen_source(mode, ("source", source), environment_source()),
+        allow_unplayed=allow_unplayed,
+        allow=allow,
+        again="run this again with BUNTIME_MODE=record",
+    )
+    try:
+        yield case.client
+    except BaseException:
+        # What the block raised is what the caller must see.
+        with suppress(Exception):
+            case.abandon()
+        raise
+    case.finish()

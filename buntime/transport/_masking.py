@@ -1,0 +1,208 @@
+"""Exchanges as a cassette may show them: without secrets, and with numbers for ids."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Callable, Optional
+
+from buntime.transport._secret_names import known_secrets
+from buntime.transport._stored_bodies import stored
+from buntime.transport._takes import Take
+from buntime.transport.base import Headers, Request
+from buntime.transport.cassette import Interaction
+from buntime.transport.numbering import Numbering
+from buntime.transport.scrub import Secrets, Span, hide_named, map_strings, replaced
+from buntime.transport.stability import joined
+from buntime.wire import recorded
+
+Hide = Callable[[str], str]
+Spans = Callable[[str], Iterator[Span]]
+
+
+def stored_request(request: Request) -> dict[str, Any]:
+    """Return a request in the form of a cassette, without the library's own programs."""
+    found: dict[str, Any] = {"method": request.method, "path": request.path}
+    if request.query:
+        found["query"] = [list(pair) for pair in request.query]
+    if request.body:
+        found.update(stored(request.body, Headers(request.headers).get("Content-Type")))
+    if "json" in found:
+        found["json"] = recorded.without_program(request.method, request.path, found["json"])
+    return found
+
+
+def hidden_request(request: Mapping[str, Any], hide: Hide) -> dict[str, Any]:
+    """Return a request of a cassette without what is secret by its name, and with ``hide`` of every text."""
+    found = dict(request)
+    found["path"] = hide(request["path"])
+    if "query" in request:
+        named = hide_named([{name: value} for name, value in request["query"]], {})
+        found["query"] = [[hide(name), hide(value)] for pair in named for name, value in pair.items()]
+    if "json" in request:
+        env = recorded.environment(request["method"], request["path"], request["json"])
+        found["json"] = map_strings(hide_named(request["json"], env), hide)
+    found.update(_hidden_body(request, hide))
+    return found
+
+
+def _hidden_body(body: Mapping[str, Any], hide: Hide) -> dict[str, Any]:
+    if "text" in body:
+        return {"text": hide(body["text"])}
+    if "base64" not in body:
+        return {}
+    # Latin-1 gives each byte a character, so that an ASCII secret is found among any bytes.
+    text = hide(base64.b64decode(body["base64"]).decode("latin-1"))
+    return {"base64": base64.b64encode(text.encode("latin-1", "replace")).decode()}
+
+
+class Masking:
+    """What is known of one recording's secrets and ids. The caller sees to locking."""
+
+    def __init__(self, allow: Iterable[str]) -> None:
+        self.secrets = Secrets()
+        self._numbering = Numbering()
+        self._allow = tuple(allow)
+        self._stamps: dict[tuple[Any, ...], list[str]] = {}
+        self._seen = 0
+
+    def request(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a stored request as the cassette has it."""
+        return hidden_request(request, self._hide)
+
+    def interaction(self, take: Take) -> dict[str, Any]:
+        """Return a finished exchange as the cassette has it."""
+        outcome = take.outcome()
+        response = outcome.get("response")
+        if response is not None:
+            self._learn(take, response)
+            self._number_stamp(take.stored, response)
+        return self._hidden({"request": take.stored, **outcome}, self._hide, self._spans)
+
+    def again(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an interaction that was masked before without the secrets that came since."""
+        spans = self.secrets.spans
+        return self._hidden(data, lambda text: replaced(text, spans(text)), spans)
+
+    def _hidden(self, data: Mapping[str, Any], hide: Hide, spans: Spans) -> dict[str, Any]:
+        found: dict[str, Any] = {"request": hidden_request(data["request"], hide)}
+        if "response" in data:
+            found["response"] = _hidden_response(data["response"], hide, spans)
+        if "error" in data:
+            found["error"] = {**data["error"], "message": hide(data["error"]["message"])}
+        return found
+
+    def _learn(self, take: Take, response: Mapping[str, Any]) -> None:
+        body = response.get("json")
+        self.secrets.learn_answer(take.response.headers if take.response else {}, body)
+        session_id, preview = recorded.created(take.request.method, take.request.path, body)
+        if session_id is not None:
+            self._numbering.note(session_id, preview)
+
+    def _number_stamp(self, request: Mapping[str, Any], response: dict[str, Any]) -> None:
+        """Give the state of a file, in a helper's answer, a number in place of its time."""
+        body, answer = request.get("json"), response.get("json")
+        arguments = recorded.helper_arguments(request["method"], request["path"], body)
+        stamp = None if arguments is None else recorded.stamp(answer)
+        if arguments is None or stamp is None or not isinstance(body, dict) or not isinstance(answer, dict):
+            return
+        seen = self._stamps.setdefault((body.get("sessionId"), arguments.get("path")), [])
+        if stamp not in seen:
+            seen.append(stamp)
+        number = json.dumps(f"stamp_{seen.index(stamp) + 1}")
+        response["json"] = {**answer, "stdout": answer["stdout"].replace(json.dumps(stamp), number)}
+
+    def new_secrets(self) -> list[bytes]:
+        """Return the secrets that came since the last call, as a line of a journal would show them."""
+        values = self.secrets.searched()
+        new, self._seen = values[self._seen :], len(values)
+        return [json.dumps(value)[1:-1].encode() for value in new]
+
+    def withheld(self, interaction: Interaction) -> list[str]:
+        """Return what an interaction holds that looks like a well-known key, and where; never the key."""
+        found = []
+        for part in ("request", "response", "error"):
+            for place, text in _texts(part, interaction.data.get(part)):
+                found += [f"{what} ({place})" for what in known_secrets(text, self._allow)]
+        return list(dict.fromkeys(found))
+
+    def _spans(self, text: str) -> Iterator[Span]:
+        return itertools.chain(self.secrets.spans(text), self._numbering.spans(text))
+
+    def _hide(self, text: str) -> str:
+        return replaced(text, self._spans(text))
+
+
+def _hidden_response(response: Mapping[str, Any], hide: Hide, spans: Spans) -> dict[str, Any]:
+    found = dict(response)
+    found["headers"] = {name: hide(value) for name, value in response.get("headers", {}).items()}
+    if "json" in response:
+        found["json"] = map_strings(hide_named(response["json"], {}), hide)
+    if "events" in response:
+        found["events"] = _hidden_events(response["events"], hide, spans)
+    found.update(_hidden_body(response, hide))
+    return found
+
+
+def _hidden_events(events: Iterable[list[Any]], hide: Hide, spans: Spans) -> list[list[Any]]:
+    """Hide what must be hidden, also where it comes in pieces."""
+    events = [list(event) for event in events]
+    outputs: dict[str, list[tuple[list[Any], Optional[str]]]] = {}
+    for event in events:
+        output = recorded.output(event[1], event[2]) if len(event) > 2 else None
+        if output is None:
+            event[-1] = map_strings(hide_named(event[-1], {}), hide)
+        else:
+            outputs.setdefault(output[0], []).append((event, output[1]))
+    for pieces in outputs.values():
+        texts = [event[2] if field is None else event[2][field] for event, field in pieces]
+        for (event, field), text in zip(pieces, _hidden_pieces(texts, spans)):
+            event[2] = text if field is None else {**event[2], field: text}
+    return events
+
+
+def _hidden_pieces(texts: list[str], spans: Spans) -> list[str]:
+    """Hide in several texts what is in all of them joined; a name goes where what it replaces begins."""
+    whole = "".join(texts)
+    masked: list[Span] = []
+    for candidate in sorted(spans(whole), key=lambda span: (span[0], -span[1])):
+        if not masked or candidate[0] >= masked[-1][1]:
+            masked.append(candidate)
+    if not masked:
+        return texts
+    found, begin, waiting = [], 0, iter(masked)
+    span: Optional[Span] = next(waiting, None)
+    for text in texts:
+        end = begin + len(text)
+        piece, at = "", begin
+        while span is not None and span[0] < end:
+            piece += whole[at : max(at, span[0])] + (span[2] if span[0] >= begin else "")
+            at = min(span[1], end)
+            if span[1] > end:
+                break
+            span = next(waiting, None)
+        found.append(piece + whole[at:end])
+        begin = end
+    return found
+
+
+def _texts(place: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield each text of a value with its place; bytes as text, the output of a stream in one."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if name == "base64" and isinstance(item, str):
+                yield f"{place} body", base64.b64decode(item).decode("latin-1")
+            elif name == "events":
+                texts, others = joined(item)
+                yield from _texts(f"{place} stream", texts)
+                yield from _texts(f"{place} stream", others)
+            else:
+                yield f"{place} {name}, a name", name
+                yield from _texts(place if name == "json" else f"{place} {name}", item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(place, item)

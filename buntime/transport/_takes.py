@@ -1,0 +1,121 @@
+"""One exchange while it is recorded: its chunks as they pass, and how it ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Callable, Optional
+
+import attrs
+
+from buntime.errors import APIConnectionError, APITimeoutError
+from buntime.transport._stored_bodies import events, stored
+from buntime.transport.base import Request, Response
+from buntime.wire.recorded import STORED_HEADERS, is_end
+
+_HOSTS = re.compile(
+    r"https?://\S+|\[[0-9a-f:]+\](?::\d+)?|\b[\w-]+(?:\.[\w-]+)*:\d+\b|\b(?:[\w-]+\.)+[a-z][\w-]+\b|\b\d+(?:\.\d+){3}\b",
+    re.IGNORECASE,
+)
+
+
+@attrs.define(eq=False)
+class Take:
+    """A request under way. ``finish`` is called once, when its outcome is known."""
+
+    number: int
+    request: Request
+    stored: dict[str, Any]
+    """The request in the form of a cassette, as it is."""
+    thread: int
+    now: Callable[[], float]
+    on_finish: Callable[[Take], None]
+    started: float = attrs.field(init=False)
+    response: Optional[Response] = None
+    chunks: list[tuple[int, bytes]] = attrs.field(factory=list)
+    error: Optional[APIConnectionError] = None
+    left: bool = False
+    finished: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self.started = self.now()
+
+    def failed(self, error: APIConnectionError) -> None:
+        """Note that the exchange failed."""
+        self.error = error
+        self.finish()
+
+    def finish(self) -> None:
+        """Note that nothing more comes."""
+        if not self.finished:
+            self.finished = True
+            self.on_finish(self)
+
+    def close(self) -> None:
+        """Note that the program reads no further; the rest, if any, is not known."""
+        self.left = not self.finished
+        self.finish()
+
+    def passed_through(self, response: Response) -> Response:
+        """Return a response that brings the same, and notes it."""
+        self.response = response
+
+        def on_close() -> None:
+            try:
+                self.close()
+            finally:
+                response.close()
+
+        return _Watched(self, response, on_close)
+
+    def pieces(self, response: Response) -> Iterator[bytes]:
+        """Yield the body as it comes."""
+        try:
+            for chunk in response.chunks:
+                self.chunks.append((round((self.now() - self.started) * 1000), chunk))
+                yield chunk
+        except APIConnectionError as error:
+            self.failed(error)
+            raise
+        self.finish()
+
+    def outcome(self) -> dict[str, Any]:
+        """Return ``response``, ``error`` or both, in the form of a cassette."""
+        found: dict[str, Any] = {}
+        if self.response is not None:
+            found["response"] = self._stored(self.response)
+        if self.error is not None:
+            kind = "timeout" if isinstance(self.error, APITimeoutError) else "connection"
+            message = _HOSTS.sub("the service", self.error.message)
+            found["error"] = {"kind": kind, "phase": self.error.phase, "message": message}
+        return found
+
+    def _stored(self, response: Response) -> dict[str, Any]:
+        found: dict[str, Any] = {"status": response.status}
+        headers = {STORED_HEADERS.get(name.lower()): value for name, value in response.headers.items()}
+        found["headers"] = {name: headers[name] for name in STORED_HEADERS.values() if name in headers}
+        content_type = response.headers.get("Content-Type", "")
+        if "event-stream" in content_type:
+            found["events"] = events(self.chunks)
+        else:
+            found.update(stored(b"".join(chunk for _, chunk in self.chunks), content_type))
+        if self.left and not _is_whole(found.get("events", [])):
+            found["left"] = True
+        return found
+
+
+def _is_whole(events: list[list[Any]]) -> bool:
+    return bool(events) and len(events[-1]) > 2 and is_end(*events[-1][1:])
+
+
+class _Watched(Response):
+    """A response whose reader's own time-outs are noted: a deadline that passes ends the exchange."""
+
+    def __init__(self, take: Take, response: Response, on_close: Callable[[], None]) -> None:
+        super().__init__(response.status, response.headers, take.pieces(response), on_close=on_close)
+        self._take = take
+
+    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
+        if isinstance(error, APITimeoutError) and not self._take.finished:
+            self._take.failed(error)
+        super().__exit__(kind, error, traceback)

@@ -1,0 +1,238 @@
+"""The cassette: a file of recorded interactions."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Union
+
+import attrs
+
+from buntime.errors import CassetteError
+from buntime.transport._cassette_text import parsed, rendered
+
+VERSION = 1
+_FORMAT = "buntime_cassette"
+_FORMS = frozenset({"json", "text", "base64", "events"})
+
+AnyPath = Union[str, "os.PathLike[str]"]
+
+
+@attrs.frozen
+class Interaction:
+    """A request and what came of it, as plain JSON values.
+
+    ``data`` has ``request``, and ``response``, ``error`` or both: an answer that was cut off.
+    """
+
+    data: Mapping[str, Any]
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """``method``, ``path``, ``query`` and a body in one of the forms of a cassette."""
+        found: Mapping[str, Any] = self.data["request"]
+        return found
+
+    @property
+    def response(self) -> Mapping[str, Any] | None:
+        """``status``, ``headers`` and a body; ``left`` where the program did not read to its end."""
+        return self.data.get("response")
+
+    @property
+    def error(self) -> Mapping[str, Any] | None:
+        """``kind`` (``connection`` or ``timeout``), ``phase`` and ``message``."""
+        return self.data.get("error")
+
+    @property
+    def call(self) -> str:
+        """The call, such as ``"POST /execute"``."""
+        return f"{self.request['method']} {self.request['path']}"
+
+
+@attrs.frozen
+class Cassette:
+    """What a cassette file holds.
+
+    ``changed`` is the date on which a recording last changed it.
+    """
+
+    version: int
+    changed: date
+    interactions: tuple[Interaction, ...]
+
+
+def load(path: AnyPath) -> Cassette:
+    """Return the cassette in a file, or what an interrupted recording left in its ``.part``.
+
+    Raises :class:`~buntime.CassetteError` where there is none, or where it is not one; with line and
+    column where it is not JSON.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise _no_file(path) from None
+    except OSError as error:
+        raise CassetteError(f"the cassette {os.fspath(path)} cannot be read: {error}") from error
+    if content.startswith(b'{"buntime_cassette_part":'):
+        return _from_journal(content, path)
+    return _cassette(_value(content, path), path)
+
+
+def _no_file(path: AnyPath) -> CassetteError:
+    error = CassetteError(f"there is no cassette {os.fspath(path)}")
+    error.hint = "Record it first"
+    return error
+
+
+def _value(content: bytes, path: AnyPath) -> Any:
+    try:
+        return parsed(content.decode())
+    except UnicodeDecodeError as error:
+        line, column = _position(content[: error.start].decode("utf-8", "replace"))
+        reason = "it is not UTF-8"
+    except json.JSONDecodeError as error:
+        line, column, reason = error.lineno, error.colno, error.msg
+        if error.doc[error.pos :].startswith(("<<<<<<<", "=======", ">>>>>>>")):
+            reason = "a merge conflict was left in it"
+    except (TypeError, RecursionError):
+        raise _not_a_cassette(path, "a text in it is not a list of lines") from None
+    raise _not_a_cassette(path, f"line {line}, column {column}: {reason}")
+
+
+def _position(before: str) -> tuple[int, int]:
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def _not_a_cassette(path: AnyPath, why: str) -> CassetteError:
+    error = CassetteError(f"the file {os.fspath(path)} is not a cassette: {why}")
+    error.hint = "Restore it, or record it anew"
+    return error
+
+
+def _cassette(found: Any, path: AnyPath) -> Cassette:
+    if not isinstance(found, dict) or _FORMAT not in found:
+        raise _not_a_cassette(path, f"it has no {_FORMAT!r}")
+    if found[_FORMAT] != VERSION:
+        raise CassetteError(
+            f"the cassette {os.fspath(path)} has the format {found[_FORMAT]!r}; "
+            f"this release reads {VERSION}. Record it anew, or install the release that made it"
+        )
+    try:
+        changed = date.fromisoformat(found["changed"])
+        interactions = found["interactions"]
+        if not isinstance(interactions, list):
+            raise TypeError("interactions")
+    except (KeyError, TypeError, ValueError):
+        raise _not_a_cassette(path, "its 'changed' or 'interactions' is missing or wrong") from None
+    for number, data in enumerate(interactions, 1):
+        if not _is_interaction(data):
+            raise _not_a_cassette(path, f"interaction {number} has not the form of one")
+    return Cassette(VERSION, changed, tuple(map(Interaction, interactions)))
+
+
+def _is_interaction(data: Any) -> bool:
+    if not isinstance(data, dict):
+        return False
+    request, response, error = data.get("request"), data.get("response"), data.get("error")
+    if not isinstance(request, dict) or (response is None and error is None):
+        return False
+    known = isinstance(request.get("method"), str) and isinstance(request.get("path"), str)
+    return known and _is_pairs(request.get("query", [])) and _is_response(response) and _is_error(error)
+
+
+def _is_pairs(query: Any) -> bool:
+    return isinstance(query, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)
+        for pair in query
+    )
+
+
+def _is_response(response: Any) -> bool:
+    if response is None:
+        return True
+    if not isinstance(response, dict) or not isinstance(response.get("status"), int):
+        return False
+    headers, items = response.get("headers", {}), response.get("events", [])
+    return (
+        isinstance(headers, dict)
+        and all(isinstance(value, str) for value in headers.values())
+        and isinstance(items, list)
+        and all(isinstance(item, list) and len(item) in {2, 3} and _is_event(item) for item in items)
+    )
+
+
+def _is_event(item: list[Any]) -> bool:
+    return isinstance(item[0], int) and isinstance(item[1], str) and isinstance(item[-1], (str, dict))
+
+
+def _is_error(error: Any) -> bool:
+    return error is None or (
+        isinstance(error, dict)
+        and error.get("kind") in {"connection", "timeout"}
+        and error.get("phase") in {"connect", "send", "read"}
+        and isinstance(error.get("message"), str)
+    )
+
+
+def journal_head(day: date) -> bytes:
+    """Return the first line of a ``.part`` file."""
+    return b'{"buntime_cassette_part": %d, "changed": "%s"}\n' % (VERSION, day.isoformat().encode())
+
+
+def journal_line(number: int, interaction: Interaction) -> bytes:
+    """Return the line of a ``.part`` file for an interaction; ``number`` is its place."""
+    return json.dumps([number, interaction.data], separators=(",", ":")).encode() + b"\n"
+
+
+def _from_journal(content: bytes, path: AnyPath) -> Cassette:
+    """Read the whole lines: the last one is cut where the recording was killed while it wrote."""
+    try:
+        head, *lines = map(json.loads, content.split(b"\n")[:-1])
+        found = [data for _, data in sorted(lines, key=lambda line: int(line[0]))]
+    except (TypeError, ValueError):
+        raise _not_a_cassette(path, "a line of it is no interaction") from None
+    return _cassette({_FORMAT: VERSION, "changed": head["changed"], "interactions": found}, path)
+
+
+def text_of(cassette: Cassette) -> str:
+    """Return a cassette as the text of its file."""
+    return rendered(
+        {
+            _FORMAT: cassette.version,
+            "changed": cassette.changed.isoformat(),
+            "interactions": [dict(interaction.data) for interaction in cassette.interactions],
+        }
+    )
+
+
+def save(path: AnyPath, cassette: Cassette) -> None:
+    """Write a cassette whole, in place of what is there."""
+    target = Path(path)
+    temporary = target.with_name(target.name + ".tmp")
+    with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text_of(cassette))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(target)
+
+
+def compare(old: Cassette, new: Cassette) -> list[str]:
+    """Return what a recording would change in a cassette, as the lines of a unified diff.
+
+    What varies from run to run is no change. An empty list says that both are the same.
+    """
+    from buntime.transport.stability import merged
+
+    interactions = merged(old.interactions, new.interactions, threaded=True)
+    if interactions == old.interactions:
+        return []
+    before, after = _lines(old.interactions), _lines(interactions)
+    return list(difflib.unified_diff(before, after, "recorded", "now", lineterm=""))
+
+
+def _lines(interactions: Iterable[Interaction]) -> list[str]:
+    return rendered([dict(interaction.data) for interaction in interactions]).splitlines()

@@ -1,0 +1,248 @@
+"""A transport that records what passes through it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Optional, cast
+
+import attrs
+
+from buntime.errors import APIConnectionError, CassetteError
+from buntime.transport._journal import Journal
+from buntime.transport._masking import Masking, stored_request
+from buntime.transport._takes import Take
+from buntime.transport.base import Request, Response, SupportsTime, Transport
+from buntime.transport.cassette import (
+    VERSION,
+    AnyPath,
+    Cassette,
+    Interaction,
+    journal_head,
+    journal_line,
+    load,
+    save,
+)
+from buntime.transport.matching import key_of
+from buntime.transport.stability import merged
+from buntime.wire import recorded
+
+
+@attrs.define
+class _Kept:
+    number: int
+    thread: int
+    interaction: Interaction
+    line: bytes
+
+
+class RecordingTransport:
+    """Passes requests on to another transport, and writes what comes of them to a cassette.
+
+    Arguments:
+        path: of the cassette, a JSON file; its folder is made.
+        inner: where requests go; closed with this transport. Streams are passed on as they come.
+        allow: false alarms of the search for well-known keys, each the text found or its beginning.
+
+    What has been recorded so far is in ``PATH.part``. Closing the transport puts it in place of the
+    cassette; a recording that changed nothing leaves the file as it is.
+
+    Credentials, secret environment variables and values named like secrets are replaced before anything
+    is written; see "Secrets" in the documentation.
+
+    Raises :class:`~buntime.CassetteError` where nothing can be written there.
+    """
+
+    def __new__(cls, _path: AnyPath, inner: Transport, **_: Any) -> RecordingTransport:
+        """Return one that has its inner transport's time, where that owns time."""
+        timed = cls is RecordingTransport and isinstance(inner, SupportsTime)
+        return super().__new__(_Timed if timed else cls)
+
+    def __init__(self, path: AnyPath, inner: Transport, *, allow: Iterable[str] = ()) -> None:
+        if isinstance(allow, str):
+            raise TypeError("allow must be several texts, not one")
+        if not isinstance(inner, Transport):
+            raise TypeError(f"inner must be a transport, not {type(inner).__name__}")
+        self._path = Path(path)
+        self._inner = inner
+        self._today = datetime.now(timezone.utc).date()
+        self._masking = Masking(allow)
+        self._lock = threading.RLock()
+        self._under_way: dict[int, Take] = {}
+        self._creating: Counter[str] = Counter()
+        self._kept: list[_Kept] = []
+        self._count = 0
+        self._problems: dict[str, None] = {}
+        self._pid = os.getpid()
+        self._closed = False
+        self._now = inner.monotonic if isinstance(inner, SupportsTime) else time.monotonic
+        self._journal = Journal(self._path.with_name(self._path.name + ".part"), journal_head(self._today))
+
+    def __repr__(self) -> str:
+        # A traceback with local variables shows a transport whose construction failed, too.
+        inner = getattr(self, "_inner", None)
+        return f"<RecordingTransport of {inner!r}>" if inner is not None else "<RecordingTransport, not made>"
+
+    def send(self, request: Request, /) -> Response:
+        """Send through the inner transport and record the answer, or the error that it raises.
+
+        Raises ``RuntimeError`` after :meth:`close`.
+        """
+        if self._closed:
+            raise RuntimeError("the transport is closed")
+        if os.getpid() != self._pid:
+            raise CassetteError("a recording does not go on in a forked process; record there by itself")
+        if recorded.is_ping(request.method, request.path, request.body):
+            return self._inner.send(request)
+        take = self._take(request)
+        try:
+            response = self._inner.send(request)
+        except APIConnectionError as error:
+            take.failed(error)
+            raise
+        except BaseException:
+            self._drop(take)
+            raise
+        return take.passed_through(response)
+
+    def close(self) -> None:
+        """Close the inner transport and put what was recorded in place of the cassette. Idempotent.
+
+        Raises :class:`~buntime.CassetteError` and leaves the cassette as it was where an interaction was
+        withheld because it holds a secret, where sessions cannot be told apart, and where the file cannot be
+        written. In a process forked from the one that made the transport, it does nothing.
+        """
+        if self._end():
+            try:
+                self._finish()
+            finally:
+                self._journal.end()
+                self._inner.close()
+
+    def discard(self) -> None:
+        """Close the inner transport and leave the cassette as it was, as after a failed test. Idempotent."""
+        if self._end():
+            try:
+                self._inner.close()
+            finally:
+                self._journal.end()
+
+    def _end(self) -> bool:
+        """Return whether this call is the one that ends the recording."""
+        if os.getpid() != self._pid:
+            return False
+        with self._lock:
+            ends, self._closed = not self._closed, True
+        return ends
+
+    def _take(self, request: Request) -> Take:
+        found = stored_request(request)
+        self._masking.secrets.learn(request, found.get("json"))
+        with self._lock:
+            self._rewrite_with_new_secrets()
+            self._count += 1
+            take = Take(self._count, request, found, threading.get_ident(), self._now, self._finished)
+            self._under_way[take.number] = take
+            if (request.method, request.path) == recorded.CREATE:
+                self._note_creation(take)
+        return take
+
+    def _note_creation(self, take: Take) -> None:
+        key = key_of(self._masking.request(take.stored))
+        self._creating[key] += 1
+        if self._creating[key] > 1:
+            self._problems.setdefault(
+                "ambiguous_session: sessions were created at the same time with the same arguments, so that "
+                "replay could not tell them apart; give each its own metadata="
+            )
+
+    def _drop(self, take: Take) -> None:
+        with self._lock:
+            del self._under_way[take.number]
+            self._no_longer_creating(take)
+
+    def _no_longer_creating(self, take: Take) -> None:
+        if (take.request.method, take.request.path) == recorded.CREATE:
+            self._creating[key_of(self._masking.request(take.stored))] -= 1
+
+    def _finished(self, take: Take) -> None:
+        """Keep a finished exchange. What goes wrong here is told at the end, not to the caller."""
+        with self._lock:
+            if self._under_way.pop(take.number, None) is None:
+                return
+            self._no_longer_creating(take)
+            interaction = Interaction(self._masking.interaction(take))
+            self._rewrite_with_new_secrets()
+            withheld = self._masking.withheld(interaction)
+            if withheld:
+                self._problems.update(
+                    dict.fromkeys(f"withheld: {interaction.call} holds {what}" for what in withheld)
+                )
+                return
+            line = journal_line(take.number, interaction)
+            self._kept.append(_Kept(take.number, take.thread, interaction, line))
+            self._guarded(lambda: self._journal.append(line))
+
+    def _rewrite_with_new_secrets(self) -> None:
+        """Replace a secret that occurred before it was known to be one."""
+        forms = self._masking.new_secrets()
+        touched = [kept for kept in self._kept if any(form in kept.line for form in forms)] if forms else []
+        for kept in touched:
+            kept.interaction = Interaction(self._masking.again(kept.interaction.data))
+            kept.line = journal_line(kept.number, kept.interaction)
+        if touched:
+            self._guarded(lambda: self._journal.rewrite(kept.line for kept in self._kept))
+
+    def _guarded(self, write: Any) -> None:
+        try:
+            write()
+        except OSError as error:
+            self._problems.setdefault(f"the recording cannot be written: {error}")
+
+    def _finish(self) -> None:
+        for take in list(self._under_way.values()):
+            if take.response is not None:
+                take.close()
+        if self._problems:
+            problems = "; ".join(self._problems)
+            error = CassetteError(f"the cassette {self._path} was left as it was: {problems}")
+            if any(problem.startswith("withheld") for problem in self._problems):
+                error.hint = "Pass the secret in env=, or say allow= if it is none"
+            raise error
+        kept = sorted(self._kept, key=lambda item: item.number)
+        new = [item.interaction for item in kept]
+        old = self._before()
+        interactions = merged(
+            old.interactions if old else (), new, threaded=len({item.thread for item in kept}) > 1
+        )
+        if old is not None and old.interactions == interactions:
+            return
+        try:
+            save(self._path, Cassette(VERSION, self._today, interactions))
+        except OSError as error:
+            self._journal.end(keep=True)
+            kept_in = f"{self._journal.path} has what was recorded"
+            raise CassetteError(f"the cassette {self._path} cannot be written: {error}; {kept_in}") from error
+
+    def _before(self) -> Optional[Cassette]:
+        try:
+            return load(self._path)
+        except CassetteError:
+            return None
+
+
+class _Timed(RecordingTransport):
+    """Over a transport that owns time: so does this one."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait on the inner transport's clock."""
+        cast(SupportsTime, self._inner).sleep(seconds)
+
+    def monotonic(self) -> float:
+        """Return seconds on the inner transport's clock."""
+        return cast(SupportsTime, self._inner).monotonic()

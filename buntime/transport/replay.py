@@ -1,0 +1,178 @@
+"""A transport that answers from a cassette."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+from buntime.errors import APIConnectionError, APITimeoutError, CassetteMismatchError
+from buntime.transport._index import Index
+from buntime.transport._masking import hidden_request, stored_request
+from buntime.transport._stored_bodies import content, event_bytes
+from buntime.transport.base import Pairs, Request, Response
+from buntime.transport.cassette import AnyPath, Interaction, load
+from buntime.transport.matching import Difference, difference, key_of
+from buntime.transport.scrub import PLACEHOLDER, Secrets, map_strings, replaced
+from buntime.wire import recorded
+
+_MARK = rb"\u00ab"
+
+
+class ReplayTransport:
+    """Answers each request as a cassette has it, at once; has no network.
+
+    A request is answered by the first recording that was not played yet, of those with the same method,
+    path, query and body; in which order different requests come does not matter. Where there is none,
+    :class:`~buntime.CassetteMismatchError` says why and shows the difference from the closest.
+
+    Arguments:
+        path: of the cassette.
+        refresh: how to record it anew, for that message; a sentence.
+
+    Nothing waits: a pause between attempts passes on a clock of the transport's own. Raises
+    :class:`~buntime.CassetteError` where there is no such cassette or it cannot be read.
+    """
+
+    def __init__(self, path: AnyPath, *, refresh: Optional[str] = None) -> None:
+        self._path = os.fspath(path)
+        self._refresh = refresh or (
+            f"To record it anew, run the program with BUNTIME_TRANSPORT=record:{self._path}, "
+            f"or record+local:{self._path}"
+        )
+        self._interactions = load(path).interactions
+        self._index = Index(self._interactions)
+        self._secrets = Secrets()
+        self._headers_seen: Pairs = ()
+        self._time = threading.local()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        # A traceback with local variables shows a transport whose construction failed, too.
+        path = getattr(self, "_path", None)
+        return f"ReplayTransport({path!r})" if path is not None else "<ReplayTransport, not made>"
+
+    @property
+    def unplayed(self) -> list[str]:
+        """What no request has asked for, in words."""
+        count = len(self._interactions)
+        return [
+            f"interaction {number} of {count}: {_description(item)}" for number, item in self._index.left()
+        ]
+
+    def send(self, request: Request, /) -> Response:
+        """Return the recorded answer, or raise the recorded :class:`~buntime.APIConnectionError`.
+
+        Raises :class:`~buntime.CassetteMismatchError` where there is none, and ``RuntimeError`` after
+        :meth:`close`.
+        """
+        if self._closed:
+            raise RuntimeError("the transport is closed")
+        if recorded.is_ping(request.method, request.path, request.body):
+            return Response(200, [("Content-Type", "application/json")], [recorded.ping_answer()])
+        if request.headers != self._headers_seen:
+            self._secrets.learn_headers(request.headers, {})
+            self._headers_seen = request.headers
+        identical = self._index.identical(request)
+        return self._found(request) if identical is None else self._played(identical, request, {})
+
+    def sleep(self, seconds: float, /) -> None:
+        """Let time pass on this thread's clock; nothing waits."""
+        self._time.passed = self.monotonic() + seconds
+
+    def monotonic(self) -> float:
+        """Return the seconds that were slept in this thread."""
+        passed: float = getattr(self._time, "passed", 0.0)
+        return passed
+
+    def close(self) -> None:
+        """Answer no more requests. Idempotent."""
+        self._closed = True
+
+    def _found(self, request: Request) -> Response:
+        sent = stored_request(request)
+        secrets = self._secrets.learn(request, sent.get("json"))
+        sent = hidden_request(sent, lambda text: replaced(text, self._secrets.spans(text)))
+        key = key_of(sent)
+        item = self._index.equal(key) or self._index.with_unknown_secrets(key, self._secrets, secrets)
+        if item is None:
+            left = [item for _, item in self._index.left()]
+            raise self._mismatch(difference(sent, self._interactions, left))
+        return self._played(item, request, secrets)
+
+    def _played(self, item: Interaction, request: Request, secrets: Mapping[str, Any]) -> Response:
+        response = item.response
+        if response is None:
+            raise self._failure(item.error or {}, request)
+        if secrets:
+            self._secrets.belongs(_session(item), secrets)
+        chunks = self._chunks(item, response, request, secrets)
+        return Response(response["status"], response.get("headers", {}), chunks)
+
+    def _chunks(
+        self, item: Interaction, response: Mapping[str, Any], request: Request, secrets: Mapping[str, Any]
+    ) -> Iterator[bytes]:
+        def fill(text: str) -> Any:
+            return self._secrets.fill(text, _session(item), secrets)
+
+        if "events" in response:
+            for event in response["events"]:
+                yield _filled_event(event, fill)
+        else:
+            yield from _filled(response, fill)
+        if item.error is not None:
+            raise self._failure(item.error, request)
+        if response.get("left"):
+            further = f"the program that was recorded read no further in the answer to {item.call}"
+            raise self._mismatch(Difference("left", further))
+
+    def _failure(self, error: Mapping[str, Any], request: Request) -> APIConnectionError:
+        message = f"{error['message']} (recorded)"
+        if error["kind"] != "timeout":
+            return APIConnectionError(message, phase=error["phase"])
+        waited = request.connect_timeout if error["phase"] == "connect" else request.read_timeout
+        self.sleep(waited or 0.0)
+        return APITimeoutError(message, phase=error["phase"])
+
+    def _mismatch(self, found: Difference) -> CassetteMismatchError:
+        message = f"the cassette {self._path} has no answer [{found.reason}]: {found.sentence}"
+        if found.diff:
+            message += f"\n\n{found.diff}\n"
+        error = CassetteMismatchError(message, reason=found.reason, closest=found.diff or None)
+        error.hint = self._refresh
+        return error
+
+
+def _description(item: Interaction) -> str:
+    body = item.request.get("json")
+    code = (body.get("code") or body.get("command")) if isinstance(body, dict) else None
+    lines = [line for line in code.splitlines() if line.strip()] if isinstance(code, str) else []
+    return f"{item.call} {lines[0].strip()[:60]!r}" if lines else item.call
+
+
+def _session(item: Interaction) -> Optional[str]:
+    """Return the session that an interaction is about, or makes."""
+    request, path = item.request, item.request["path"]
+    made, _ = recorded.created(request["method"], path, (item.response or {}).get("json"))
+    return made or recorded.session_named(path, dict(request.get("query", [])), request.get("json"))
+
+
+def _filled(response: Mapping[str, Any], fill: Any) -> Iterator[bytes]:
+    body = content(response)
+    if "json" in response and _MARK in body:
+        body = content({"json": map_strings(response["json"], fill)})
+    elif "text" in response:
+        body = PLACEHOLDER.sub(lambda found: str(fill(found.group())), response["text"]).encode()
+    elif "base64" in response and b"\xab" in body:
+        text = PLACEHOLDER.sub(lambda found: str(fill(found.group())), body.decode("latin-1"))
+        body = text.encode("latin-1", "replace")
+    if body:
+        yield body
+
+
+def _filled_event(event: list[Any], fill: Any) -> bytes:
+    if "«" not in json.dumps(event, ensure_ascii=False):
+        return event_bytes(event)
+    return event_bytes([*event[:-1], map_strings(event[-1], fill)])

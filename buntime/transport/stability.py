@@ -1,0 +1,132 @@
+"""Recording again without a change: what varies from run to run keeps its recorded value."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Optional
+
+import attrs
+
+from buntime.transport.cassette import Interaction
+from buntime.transport.matching import key_of
+from buntime.wire import recorded
+
+_NUMBERED = re.compile(r"\bses([_-])([0-9]+)\b")
+
+
+def merged(
+    old: Sequence[Interaction], new: Sequence[Interaction], *, threaded: bool = False
+) -> tuple[Interaction, ...]:
+    """Return ``new`` with each interaction of ``old`` that means the same.
+
+    ``threaded`` says that several threads made the calls. Then numbers of sessions and the order of
+    interactions are as in ``old``, as far as they can be, since chance decides on them.
+    """
+    if threaded:
+        new = _renumbered(old, new)
+    places: dict[str, deque[int]] = defaultdict(deque)
+    for place, item in enumerate(old):
+        places[key_of(item.request)].append(place)
+    found: list[tuple[float, Interaction]] = []
+    last = -1.0
+    for item in new:
+        queue = places[key_of(item.request)]
+        index: Optional[int] = queue.popleft() if queue else None
+        last = last if index is None else float(index)
+        found.append((last, item if index is None or not same(old[index], item) else old[index]))
+    if threaded:
+        found.sort(key=lambda pair: pair[0])
+    return tuple(item for _, item in found)
+
+
+def same(old: Interaction, new: Interaction) -> bool:
+    """Whether two interactions differ in nothing but what varies from run to run."""
+    return _steady(old) == _steady(new) or _both_left(old, new)
+
+
+def _steady(item: Interaction) -> Any:
+    error = item.error
+    return {
+        "response": None if item.response is None else _steady_response(item.response, item.request),
+        "error": None if error is None else (error["kind"], error["phase"]),
+        "request": key_of(item.request),
+    }
+
+
+def _steady_response(response: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+    helper = recorded.helper_arguments(request["method"], request["path"], request.get("json")) is not None
+    found = dict(response)
+    found["headers"] = {
+        name: "varies" if name in recorded.VOLATILE_HEADERS else value
+        for name, value in response.get("headers", {}).items()
+    }
+    if "json" in found:
+        found["json"] = recorded.steady(found["json"], helper=helper)
+    if "events" in found:
+        texts, others = joined(found["events"])
+        found["events"] = [texts, recorded.steady(others, helper=helper)]
+    return found
+
+
+def joined(events: Iterable[Sequence[Any]]) -> tuple[dict[str, str], list[Any]]:
+    """Return the output of a stream as one text for each kind, and what else is in it, without its times."""
+    texts: dict[str, list[str]] = defaultdict(list)
+    others: list[Any] = []
+    for _, name, *data in events:
+        output = recorded.output(name, data[0]) if data else None
+        if output is None:
+            others.append([name, *data])
+        else:
+            kind, field = output
+            texts[kind].append(data[0] if field is None else data[0][field])
+    return {kind: "".join(pieces) for kind, pieces in sorted(texts.items())}, others
+
+
+def _both_left(old: Interaction, new: Interaction) -> bool:
+    """Whether both answers were left by the program, one perhaps some bytes later than the other."""
+    if not (old.response and new.response and old.response.get("left") and new.response.get("left")):
+        return False
+    bodies: dict[str, Any] = {"events": [], "json": None, "text": None}
+    rest = [{**item.response, **bodies} for item in (old, new) if item.response]
+    if key_of(old.request) != key_of(new.request) or rest[0] != rest[1]:
+        return False
+    one, other = (joined(item.response.get("events", []))[0] for item in (old, new) if item.response)
+    return all(
+        one.get(kind, "").startswith(other.get(kind, "")) or other.get(kind, "").startswith(one.get(kind, ""))
+        for kind in {*one, *other}
+    )
+
+
+def _renumbered(old: Sequence[Interaction], new: Sequence[Interaction]) -> list[Interaction]:
+    """Give the sessions the numbers that they have in ``old``, and the others what is free, in order."""
+    known: dict[str, deque[str]] = defaultdict(deque)
+    for item in old:
+        number = _created(item)
+        if number is not None:
+            known[key_of(item.request)].append(number)
+    names: dict[str, Optional[str]] = {}
+    for item in new:
+        number = _created(item)
+        if number is not None and number not in names:
+            queue = known[key_of(item.request)]
+            names[number] = queue.popleft() if queue else None
+    taken = set(names.values())
+    free = (str(number) for number in range(1, len(old) + len(new) + 2) if str(number) not in taken)
+    numbers = {number: name or next(free) for number, name in names.items()}
+    if all(number == name for number, name in numbers.items()):
+        return list(new)
+
+    def rename(found: re.Match[str]) -> str:
+        return f"ses{found[1]}{numbers.get(found[2], found[2])}"
+
+    return [attrs.evolve(item, data=json.loads(_NUMBERED.sub(rename, json.dumps(item.data)))) for item in new]
+
+
+def _created(item: Interaction) -> Optional[str]:
+    body = (item.response or {}).get("json")
+    session_id, _ = recorded.created(item.request["method"], item.request["path"], body)
+    found = _NUMBERED.fullmatch(session_id or "")
+    return found[2] if found else None

@@ -1,0 +1,197 @@
+"""What a cassette has to know of the API: what is an id, what varies from run to run, what is output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Optional
+
+CREATE = ("POST", "/sessions/create")
+EXECUTE = ("POST", "/execute")
+_HELPER = "// buntime:helper "
+_PING_ANSWER = {
+    "stdout": "{}\n",
+    "stderr": "",
+    "exitCode": 0,
+    "executionTime": 0,
+    "memoryUsed": 0,
+    "cpuTime": 0,
+    "timedOut": False,
+    "filesWritten": [],
+}
+"""The answer to a keep-awake ping that reaches no service."""
+
+FIELDS = frozenset(
+    {
+        *("activeProcesses", "code", "command", "content", "cpu", "cpuTime", "createdAt", "data", "deleted"),
+        *("details", "disk", "env", "error", "executionTime", "exitCode", "expiresAt", "files", "filesCount"),
+        *("filesWritten", "killed", "lastActive", "memory", "memoryUsed", "message", "metadata", "modified"),
+        *("path", "pid", "pids", "previewUrl", "resourceLimits", "sessionId", "size", "state", "stderr"),
+        *("stdout", "stream", "text", "timedOut", "timeout", "ttl", "type", "workingDir"),
+    }
+)
+"""The names of the API, which are no secret even where somebody's secret is the same word."""
+
+STORED_HEADERS = {
+    name.lower(): name
+    for name in (
+        "Content-Type",
+        "Retry-After",
+        "X-RateLimit-Limit",
+        "X-RateLimit-Remaining",
+        "X-RateLimit-Reset",
+        "X-Request-Id",
+    )
+}
+"""The headers of an answer that mean something to the client, by their names in lower case."""
+VOLATILE_HEADERS = frozenset(STORED_HEADERS.values()) - {"Content-Type"}
+
+_VOLATILE = frozenset(
+    {
+        "createdAt",
+        "expiresAt",
+        "lastActive",
+        "executionTime",
+        "cpuTime",
+        "memoryUsed",
+        "modified",
+        "pid",
+        "pids",
+    }
+)
+_USERS_OWN = frozenset({"metadata"})
+_ENDS = frozenset({"result", "exit", "complete", "done", "end", "error"})
+_TEXT_KEYS = ("text", "data", "chunk", "content", "output")
+_KIND_KEYS = ("type", "event", "stream")
+
+
+def created(method: str, path: str, body: Any) -> tuple[Optional[str], Optional[str]]:
+    """Return the id and the preview URL that an answer invents; ``None`` for what it does not."""
+    if (method, path) != CREATE or not isinstance(body, dict):
+        return None, None
+    inner = body.get("data", body)
+    if not isinstance(inner, dict):
+        return None, None
+    found = [inner.get(name) for name in ("sessionId", "previewUrl")]
+    session_id, preview = (value if isinstance(value, str) and value else None for value in found)
+    return session_id, preview
+
+
+def session_named(path: str, query: Mapping[str, str], body: Any) -> Optional[str]:
+    """Return the session that a call names, in its body, its query or its path."""
+    fields = body if isinstance(body, dict) else query
+    named = fields.get("sessionId")
+    if isinstance(named, str):
+        return named
+    _, _, last = path.rpartition("/sessions/")
+    return last if last and last != "create" and last != path else None
+
+
+def environment(method: str, path: str, body: Any) -> Mapping[str, Any]:
+    """Return the environment variables that a request passes to its execution."""
+    env = body.get("env") if (method, path) == EXECUTE and isinstance(body, dict) else None
+    return env if isinstance(env, dict) else {}
+
+
+def without_program(method: str, path: str, body: Any) -> Any:
+    """Return a request's body with no more of a helper's code than its first line, which says it all.
+
+    The rest is the library's own program, which another release may have otherwise.
+    """
+    code = _helper_code(method, path, body)
+    return body if code is None else {**body, "code": code.partition("\n")[0]}
+
+
+def _helper_code(method: str, path: str, body: Any) -> Optional[str]:
+    code = body.get("code") if (method, path) == EXECUTE and isinstance(body, dict) else None
+    return code if isinstance(code, str) and code.startswith(_HELPER) else None
+
+
+def is_ping(method: str, path: str, body: Optional[bytes]) -> bool:
+    """Whether a request does nothing but keep a session awake."""
+    if (method, path) != EXECUTE or not body or b'"code":"// buntime:helper {' not in body:
+        return False
+    arguments = helper_arguments(method, path, _json_object(body.decode("utf-8", "replace")))
+    return arguments is not None and arguments.get("op") == "ping"
+
+
+def ping_answer() -> bytes:
+    """Return what a session answers to a keep-awake ping."""
+    return json.dumps(_PING_ANSWER, separators=(",", ":")).encode()
+
+
+def output(event: str, data: Any) -> Optional[tuple[str, Optional[str]]]:
+    """Return the kind of output that an event brings and the field its text is in; ``None`` for no output.
+
+    The field is ``None`` where the data is the text.
+    """
+    if isinstance(data, str):
+        return None if event in _ENDS or data.strip() == "[DONE]" else (event or "stdout", None)
+    kind = event or next((data[key] for key in _KIND_KEYS if isinstance(data.get(key), str)), "")
+    field = next((key for key in _TEXT_KEYS if isinstance(data.get(key), str)), None)
+    return None if kind in _ENDS or field is None else (kind or "stdout", field)
+
+
+def is_end(event: str, data: Any) -> bool:
+    """Whether an event is the last of a stream: the client reads no further."""
+    kind = event or next((data[key] for key in _KIND_KEYS if isinstance(data, dict) and key in data), "")
+    return kind in _ENDS or (isinstance(data, str) and data.strip() == "[DONE]")
+
+
+def steady(body: Any, *, helper: bool) -> Any:
+    """Return the body of an answer with only the type of what varies from run to run.
+
+    ``helper`` says that it answers a helper, whose output has fields of its own.
+    """
+    if isinstance(body, list):
+        return [steady(item, helper=helper) for item in body]
+    if not isinstance(body, dict):
+        return body
+    return {name: _steady_field(name, value, helper) for name, value in body.items()}
+
+
+def _steady_field(name: str, value: Any, helper: bool) -> Any:
+    if name in _USERS_OWN:
+        return value
+    if name in _VOLATILE:
+        return ["varies", _kind(value)]
+    if helper and name == "stdout" and isinstance(value, str):
+        return _steady_output(value)
+    return steady(value, helper=helper)
+
+
+def _steady_output(text: str) -> Any:
+    before, _, last = text.rstrip().rpartition("\n")
+    found = _json_object(last)
+    return text if found is None else [before, steady(found, helper=False)]
+
+
+def _kind(value: Any) -> Any:
+    if isinstance(value, list):
+        return len(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "number"
+    return type(value).__name__
+
+
+def helper_arguments(method: str, path: str, body: Any) -> Optional[dict[str, Any]]:
+    """Return the operation and the arguments of a request that runs a helper, else ``None``."""
+    code = _helper_code(method, path, body)
+    return None if code is None else _json_object(code.partition("\n")[0][len(_HELPER) :])
+
+
+def stamp(body: Any) -> Optional[str]:
+    """Return the value by which a helper's answer tells one state of a file from another."""
+    stdout = body.get("stdout") if isinstance(body, dict) else None
+    if not isinstance(stdout, str):
+        return None
+    found = (_json_object(stdout.rstrip().rpartition("\n")[2]) or {}).get("stamp")
+    return found if isinstance(found, str) and found else None
+
+
+def _json_object(text: str) -> Optional[dict[str, Any]]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,563 @@
+"""The pytest plugin, in test runs of its own that record from a server on this machine."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buntime.transport import http, recording, replay
+from tests.support.serving import buntime_serve
+
+pytest_plugins = ["pytester"]
+
+# Runs inside this process put sys.modules back as it was: what they import must be there before.
+_IMPORTED = (http, recording, replay)
+
+ROOT = Path(__file__).parents[2]
+
+PASSES = """
+def test_hello(buntime_session):
+    assert "hello\\n" == buntime_session.execute("hello()").stdout
+"""
+HELLO = "cassettes/test_it/test_hello.json"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def served_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a service that has an answer to everything; before a test looks at what it finds."""
+    script = tmp_path_factory.mktemp("script") / "script.json"
+    script.write_text(
+        json.dumps([{"code": "hello()", "stdout": "hello\n"}, {"contains": "", "stdout": "other\n"}])
+    )
+    with buntime_serve("--executor", "scripted", "--script", str(script), "--api-key", "btk_1") as server:
+        yield server.url
+
+
+class Project:
+    """A project of one test file, and runs of its tests."""
+
+    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+        self.path = pytester.path
+        self._pytester = pytester
+        self._monkeypatch = monkeypatch
+        self._url = url
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    def write(self, source: str, name: str = "test_it") -> None:
+        """Write a test file."""
+        (self.path / f"{name}.py").write_text(source, encoding="utf-8")
+
+    def online(self, *arguments: str) -> pytest.RunResult:
+        """Run the tests where the service can be reached."""
+        with self._monkeypatch.context() as patched:
+            patched.setenv("BUNTIME_API_KEY", "btk_1")
+            patched.setenv("BUNTIME_BASE_URL", self._url)
+            return self.run(*arguments)
+
+    def record(self, *arguments: str) -> pytest.RunResult:
+        """Record the tests, all of which pass."""
+        result = self.online("--buntime-mode=record", *arguments)
+        assert 0 == result.ret
+        return result
+
+    def offline(self, *arguments: str) -> pytest.RunResult:
+        """Run the tests where no socket can be made, and without a key."""
+        with self._monkeypatch.context() as patched:
+            patched.setattr(socket, "socket", _refused)
+            return self.run(*arguments)
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        """Run the tests."""
+        return self._pytester.runpytest_inprocess(
+            "-p",
+            "buntime.pytest_plugin",
+            "--strict-markers",
+            "-Werror",
+            *arguments,
+            no_reraise_ctrlc=True,
+        )
+
+    def cassettes(self) -> list[str]:
+        """Return the files below the folders of cassettes."""
+        return sorted(
+            str(path.relative_to(self.path)) for path in self.path.rglob("cassettes/**/*") if path.is_file()
+        )
+
+    def change(self, before: str, after: str, cassette: str = HELLO) -> None:
+        """Replace a text in a cassette."""
+        path = self.path / cassette
+        text = path.read_text(encoding="utf-8")
+        assert before in text
+        path.write_text(text.replace(before, after), encoding="utf-8")
+
+
+def _refused(*_: Any, **__: Any) -> Any:
+    raise AssertionError("a socket was made")
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, served_url: str) -> Project:
+    """Return a project whose test passes."""
+    made = Project(pytester, monkeypatch, served_url)
+    made.write(PASSES)
+    return made
+
+
+def test_a_test_is_recorded_once_and_replayed_without_network(project: Project) -> None:
+    """The cassette is beside the test file, and the deletion of the session is part of it."""
+    project.record()
+    assert [HELLO] == project.cassettes()
+    assert "DELETE" in (project.path / HELLO).read_text()
+    project.offline().assert_outcomes(passed=1)
+
+
+def test_a_key_and_a_server_make_no_difference_to_replay(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does what other variables say."""
+    project.record()
+    monkeypatch.setenv("BUNTIME_API_KEY", "btk_another")
+    monkeypatch.setenv("BUNTIME_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("BUNTIME_TRANSPORT", "nonsense")
+    project.offline().assert_outcomes(passed=1)
+
+
+def test_recording_again_changes_nothing(project: Project) -> None:
+    """Not a byte of the cassette of a test that did not change."""
+    project.record()
+    before = (project.path / HELLO).read_bytes()
+    project.record()
+    assert before == (project.path / HELLO).read_bytes()
+
+
+def test_a_missing_cassette(project: Project) -> None:
+    """It is an error that shows the command to type, and no request is made."""
+    result = project.offline()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["there is no cassette *test_hello.json; to record it: pytest --buntime-mode=record *test_hello*"]
+    )
+    assert [] == project.cassettes()
+
+
+def test_changed_code_names_the_line(project: Project) -> None:
+    """The failure shows what the cassette has and what was sent."""
+    project.record()
+    project.write(PASSES.replace("hello()", "goodbye()"))
+    result = project.offline()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*-*hello()*", "*+*goodbye()*"])
+
+
+def test_a_failed_test_leaves_its_cassette_as_it_was(project: Project) -> None:
+    """And no other file."""
+    project.record()
+    before = (project.path / HELLO).read_bytes()
+    project.write(PASSES.replace("hello()", "other()"))
+    result = project.online("--buntime-mode=record")
+    result.assert_outcomes(failed=1)
+    assert [HELLO] == project.cassettes()
+    assert before == (project.path / HELLO).read_bytes()
+
+
+_FAILS_BEFORE = """
+@pytest.fixture
+def late(buntime_session):
+    buntime_session.execute("2")
+    raise OSError
+def test_hello(late): pass
+"""
+_FAILS_AFTER = """
+@pytest.fixture
+def late(buntime_session):
+    yield
+    raise OSError
+def test_hello(late, buntime_session): buntime_session.execute("3")
+"""
+_SKIPS = """
+def test_hello(buntime_session): pytest.skip("not today")
+"""
+
+
+@pytest.mark.parametrize("fails", [_FAILS_BEFORE, _FAILS_AFTER, _SKIPS], ids=["before", "after", "skip"])
+def test_what_does_not_pass_is_not_recorded(project: Project, fails: str) -> None:
+    """A failure of a fixture and a skip are such, too."""
+    project.write(f"import pytest\n{fails}")
+    project.online("--buntime-mode=record")
+    assert [] == project.cassettes()
+
+
+def test_a_test_that_fails_as_expected_is_recorded(project: Project) -> None:
+    """And replayed."""
+    project.write(
+        f"import pytest\n@pytest.mark.xfail(strict=True)\n{PASSES.lstrip().replace('hello()', '1')}"
+    )
+    project.record().assert_outcomes(xfailed=1)
+    assert [HELLO] == project.cassettes()
+    project.offline().assert_outcomes(xfailed=1)
+
+
+def test_what_was_not_played_fails_a_test_that_passed(project: Project) -> None:
+    """It is listed, with the command that records it anew."""
+    project.write(PASSES + '    buntime_session.execute("more()")\n')
+    project.record()
+    project.write(PASSES)
+    result = project.offline()
+    result.assert_outcomes(passed=1, errors=1)
+    assert 1 == result.ret
+    result.stdout.fnmatch_lines(["*not played*", "*POST /execute*", "*pytest --buntime-mode=record *"])
+
+
+def test_what_was_not_played_may_be_allowed(project: Project) -> None:
+    """By the marker."""
+    project.write(PASSES + '    buntime_session.execute("more()")\n')
+    project.record()
+    project.write(f"import pytest\n@pytest.mark.buntime(allow_unplayed=True)\n{PASSES.lstrip()}")
+    project.offline().assert_outcomes(passed=1)
+
+
+def test_a_failure_is_told_alone(project: Project) -> None:
+    """Neither what it left unplayed nor the session that it could not delete is an error beside it."""
+    project.record()
+    project.write(PASSES.replace('"hello()"', '"hello(2)"'))
+    project.offline().assert_outcomes(failed=1)
+    project.write("def test_hello(buntime_session):\n    buntime_session.delete()\n    assert False\n")
+    project.offline().assert_outcomes(failed=1)
+
+
+def test_verify_agrees(project: Project) -> None:
+    """The test runs against the service, and nothing is written."""
+    project.record()
+    path = project.path / HELLO
+    before = (path.read_bytes(), path.stat().st_mtime_ns)
+    project.online("--buntime-mode=verify").assert_outcomes(passed=1)
+    assert before == (path.read_bytes(), path.stat().st_mtime_ns)
+    assert [HELLO] == project.cassettes()
+
+
+def test_verify_shows_the_difference(project: Project) -> None:
+    """Where the service answers otherwise than recorded, though the test does not mind."""
+    project.write('def test_hello(buntime_session):\n    assert buntime_session.execute("hello()").ok\n')
+    project.record()
+    project.change('"hello', '"hullo')
+    before = (project.path / HELLO).read_bytes()
+    result = project.online("--buntime-mode=verify")
+    assert 1 == result.ret
+    result.stdout.fnmatch_lines(["*does not answer as *test_hello.json says*", "-*hullo*", "+*hello*"])
+    assert before == (project.path / HELLO).read_bytes()
+    assert [HELLO] == project.cassettes()
+
+
+def test_verify_shows_the_difference_beside_a_failure(project: Project) -> None:
+    """As it is what explains it."""
+    project.record()
+    project.change('"hello', '"hullo')
+    project.write(PASSES.replace('"hello', '"hullo', 1))
+    result = project.online("--buntime-mode=verify")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*by buntime*", "-*hullo*", "+*hello*"])
+
+
+def test_verify_needs_a_cassette(project: Project) -> None:
+    """And makes none."""
+    result = project.online("--buntime-mode=verify")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["there is no cassette * to compare with*"])
+    assert [] == project.cassettes()
+
+
+def test_live_has_no_cassette(project: Project) -> None:
+    """It neither needs nor makes one."""
+    project.online("--buntime-mode=live").assert_outcomes(passed=1)
+    assert [] == project.cassettes()
+
+
+def test_without_a_key_nothing_is_recorded(project: Project) -> None:
+    """The error says what to set, and names the source that needs no key."""
+    result = project.offline("--buntime-mode=record")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*BUNTIME_API_KEY*BUNTIME_TRANSPORT=local*"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are made on Linux only")
+def test_the_local_source_needs_no_key(project: Project) -> None:
+    """A Bun on this machine is what is recorded."""
+    project.write(PASSES.replace("hello()", "console.log('hello')"))
+    project.run("--buntime-mode=record", "--buntime-source=local").assert_outcomes(passed=1)
+    project.offline().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        ([], {}, "buntime: mode replay, no network"),
+        (["--buntime-mode=record"], {}, "buntime: mode record, source http"),
+        (["--buntime-mode=verify", "--buntime-source=local"], {}, "buntime: mode verify, source local"),
+        (["--buntime-mode=live"], {"BUNTIME_TRANSPORT": "local"}, "buntime: mode live, source local"),
+        ([], {"BUNTIME_MODE": "record"}, "buntime: mode record, source http"),
+        (["--buntime-mode=replay"], {"BUNTIME_MODE": "record"}, "buntime: mode replay, no network"),
+        ([], {"BUNTIME_MODE": "fly"}, "buntime: BUNTIME_MODE is 'fly'; it can be 'replay', *"),
+        (["-obuntime_mode=live", "-obuntime_source=local"], {}, "buntime: mode live, source local"),
+        (["-obuntime_mode=live", "--buntime-mode=verify"], {}, "buntime: mode verify, source http"),
+        (["-obuntime_mode=fly"], {}, "buntime: buntime_mode of the configuration file is 'fly'; *"),
+    ],
+)
+def test_the_header_says_the_mode(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    environment: dict[str, str],
+    said: str,
+) -> None:
+    """The command line wins over the environment, and that over the configuration file."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    project.write("def test_nothing(): pass")
+    result = project.offline(*arguments)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines([said])
+
+
+def test_a_wrong_option_is_a_usage_error(project: Project) -> None:
+    """As for every option."""
+    assert pytest.ExitCode.USAGE_ERROR == project.offline("--buntime-mode=fly").ret
+
+
+def test_the_mode_of_a_marker(project: Project) -> None:
+    """It holds for its test, whatever the command line says but replay."""
+    project.record()
+    before = (project.path / HELLO).read_bytes()
+    project.write(f"import pytest\n@pytest.mark.buntime(mode='replay')\n{PASSES.lstrip()}")
+    project.offline("--buntime-mode=record").assert_outcomes(passed=1)
+    assert before == (project.path / HELLO).read_bytes()
+    project.write(f"import pytest\n@pytest.mark.buntime(mode='live')\n{PASSES.lstrip()}")
+    project.online().assert_outcomes(passed=1)
+    project.offline("--buntime-mode=replay").assert_outcomes(passed=1)
+
+
+def test_a_cassette_of_another_name(project: Project) -> None:
+    """Its path starts at the test file, and the nearest marker wins."""
+    project.write(
+        "import pytest\npytestmark = pytest.mark.buntime(cassette='all.json', allow_unplayed=True)\n"
+        f"@pytest.mark.buntime(cassette='tapes/own.json'){PASSES}"
+    )
+    project.record()
+    assert (project.path / "tapes" / "own.json").is_file()
+    assert not (project.path / "all.json").exists()
+    project.offline().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ("'x.json'", "*takes cassette=, mode=, allow_unplayed= and not 'x.json'*"),
+        ("tape='x.json'", "*and not tape*"),
+        ("mode='fly'", "mode= of the marker buntime is 'fly'; *"),
+        ("cassette=1", "cassette= of the marker buntime must be a str or PathLike, not int"),
+        ("allow_unplayed='no'", "allow_unplayed= *must be a bool, not str"),
+    ],
+)
+def test_a_wrong_marker(project: Project, marker: str, said: str) -> None:
+    """It is said before anything is sent."""
+    project.write(f"import pytest\n@pytest.mark.buntime({marker})\n{PASSES.lstrip()}")
+    result = project.offline()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([said])
+
+
+def test_two_tests_do_not_record_one_cassette(project: Project) -> None:
+    """The second would overwrite the first, so both say so; replaying it is fine."""
+    shared = "@pytest.mark.buntime(cassette='shared.json')\n"
+    both = PASSES.lstrip() + shared + PASSES.lstrip().replace("test_hello", "test_again")
+    project.write(f"import pytest\n{shared}{both}")
+    result = project.online("--buntime-mode=record")
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["*shared.json would be recorded by *test_hello and by *test_again*"])
+    project.record("-k", "hello")
+    project.offline().assert_outcomes(passed=2)
+
+
+_IDS = ["1", "a b", "a/b", "..", "A", "a", "é", "\\n", "x" * 300, "x" * 301, "CON", "a:b*?", "ses-1", "a-b"]
+
+
+def test_every_parametrisation_has_a_name_of_its_own(project: Project) -> None:
+    """Also where a file system ignores case, or takes no such characters or lengths."""
+    project.write(
+        f"""
+import pytest
+class TestThings:
+    @pytest.mark.parametrize("word", range({len(_IDS)}), ids={_IDS!r})
+    def test_word(self, buntime_session, word):
+        assert buntime_session.execute(f"word({{word}})").ok
+"""
+    )
+    project.record().assert_outcomes(passed=len(_IDS))
+    names = [os.path.basename(path) for path in project.cassettes()]
+    assert len(_IDS) == len({name.casefold() for name in names})
+    assert all(name.isascii() and len(name) <= 130 and not set(name) & set(' /:*?[]"') for name in names)
+    assert {"TestThings.test_word-1.json", "TestThings.test_word-a-b.json"} <= set(names)
+    project.offline().assert_outcomes(passed=len(_IDS))
+
+
+THREE = "".join(PASSES.replace("test_hello", f"test_{name}") for name in ("one", "two", "three"))
+
+
+def test_order_does_not_matter(project: Project) -> None:
+    """Each test has a cassette of its own."""
+    project.write(THREE)
+    project.record()
+    (project.path / "conftest.py").write_text(
+        "def pytest_collection_modifyitems(items): items.reverse()\n", encoding="utf-8"
+    )
+    project.offline().assert_outcomes(passed=3)
+
+
+def test_workers_of_xdist_record_and_replay(project: Project) -> None:
+    """And tell of orphans, once."""
+    xdist = ("-p", "xdist", "-n2")
+    project.write(THREE)
+    project.record(*xdist).assert_outcomes(passed=3)
+    assert 3 == len(project.cassettes())
+    project.write(THREE.replace("test_three", "test_four"))
+    project.record(*xdist)
+    project.write(THREE)
+    result = project.offline(*xdist)
+    result.assert_outcomes(passed=3)
+    assert 1 == result.stdout.str().count("test_four.json")
+
+
+def test_orphans_are_listed(project: Project) -> None:
+    """Cassettes of tests and of test files that are gone; the run passes."""
+    project.write(THREE)
+    project.write(PASSES, "test_gone")
+    project.record()
+    project.write(PASSES)
+    (project.path / "test_gone.py").unlink()
+    project.record()
+    result = project.offline()
+    assert 0 == result.ret
+    result.stdout.fnmatch_lines(
+        [
+            "*cassettes of buntime without a test*",
+            "cassettes/test_gone/test_hello.json",
+            "cassettes/test_it/test_one.json",
+            "cassettes/test_it/test_three.json",
+            "cassettes/test_it/test_two.json",
+        ]
+    )
+    assert HELLO not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    "selection", [["-k", "one"], ["test_it.py::test_one"], ["--deselect", "test_it.py::test_two"], ["--lf"]]
+)
+def test_a_selection_of_tests_makes_no_orphans(project: Project, selection: list[str]) -> None:
+    """Only a file all of whose tests were collected shows what is nobody's."""
+    project.write(THREE)
+    project.record()
+    project.write(THREE.replace('"hello', '"hullo', 1))
+    project.offline().assert_outcomes(failed=1, passed=2)
+    assert "without a test" not in project.offline(*selection).stdout.str()
+
+
+def test_files_of_others_are_no_orphans(project: Project) -> None:
+    """Other libraries keep their cassettes at the same place."""
+    project.record()
+    other = project.path / "cassettes" / "test_it" / "test_other.json"
+    other.write_text('{"version": 1, "interactions": []}', encoding="utf-8")
+    other.with_name("test_bytes.json").write_bytes(b"\xff\xfe")
+    assert "without a test" not in project.offline().stdout.str()
+
+
+def test_the_client_may_be_closed_by_the_test(project: Project) -> None:
+    """The recording ends with the test all the same."""
+    project.write(
+        """
+def test_hello(buntime_client):
+    with buntime_client as client:
+        session = client.sessions.create()
+    session.delete()
+"""
+    )
+    project.record()
+    project.offline().assert_outcomes(passed=1)
+    assert "DELETE" in (project.path / HELLO).read_text()
+
+
+def test_what_a_fixture_sends_after_the_test_is_part_of_it(project: Project) -> None:
+    """Whatever depends on the client ends before the cassette."""
+    project.write(
+        """
+import pytest
+@pytest.fixture
+def job(buntime_session):
+    yield buntime_session
+    buntime_session.execute("clean_up()")
+def test_hello(job):
+    assert job.execute("hello()").ok
+"""
+    )
+    project.record()
+    assert "clean_up()" in (project.path / HELLO).read_text()
+    project.offline().assert_outcomes(passed=1)
+
+
+def test_an_interruption_leaves_the_cassette_as_it_was(project: Project) -> None:
+    """Ctrl-C in a test ends its recording as a failure does."""
+    project.record()
+    before = (project.path / HELLO).read_bytes()
+    project.write("def test_hello(buntime_session):\n    raise KeyboardInterrupt\n")
+    assert pytest.ExitCode.INTERRUPTED == project.online("--buntime-mode=record").ret
+    assert [HELLO] == project.cassettes()
+    assert before == (project.path / HELLO).read_bytes()
+
+
+def test_tests_of_others_notice_nothing(project: Project) -> None:
+    """No fixture, warning or marker of ours is in the way of a project that does not use us."""
+    project.write(
+        "import unittest\nclass T(unittest.TestCase):\n    def test_x(self): pass\ndef test_y(): pass\n"
+    )
+    result = project.offline("--strict-config", "--setup-show")
+    result.assert_outcomes(passed=2)
+    assert "buntime_" not in result.stdout.str()
+    assert [] == project.cassettes()
+
+
+def test_an_older_pytest_notices_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fixtures alone say that they need a newer one."""
+    monkeypatch.delattr(pytest, "version_tuple")
+    project.write(PASSES + "def test_plain(): pass")
+    result = project.offline()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["buntime: off, *", "the fixtures of buntime need pytest 7 or later"])
+
+
+def test_the_marker_and_the_fixtures_are_explained(project: Project) -> None:
+    """Where pytest lists them."""
+    project.offline("--markers").stdout.fnmatch_lines(["@pytest.mark.buntime(cassette=None, mode=None, *"])
+    result = project.offline("--fixtures")
+    result.stdout.fnmatch_lines(["buntime_client*", "*answers from the test's cassette*", "buntime_session*"])
+
+
+def test_the_plugin_is_announced() -> None:
+    """So that pytest finds it wherever buntime is installed."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert "buntime = buntime.pytest_plugin" in setup["options.entry_points"]["pytest11"]
+
+
+def test_the_plugin_costs_next_to_nothing() -> None:
+    """It imports neither the client nor what that stands on."""
+    code = "import sys, buntime.pytest_plugin, buntime._pytest_cassettes; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert set() == imported & {"requests", "urllib3", "attrs", "buntime.client", "buntime.transport"}

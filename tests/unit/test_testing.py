@@ -1,0 +1,267 @@
+"""``buntime.testing``: cassettes in unittest, and in any with block."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import socket
+import unittest
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import buntime
+from buntime import Buntime, CassetteError, ConfigurationError
+from buntime.testing import cassette
+from buntime.transport import FakeTransport
+
+
+def _fake() -> FakeTransport:
+    fake = FakeTransport()
+    fake.on_execute("hello()", stdout="hello\n")
+    fake.on_execute(contains="", stdout="other\n")
+    return fake
+
+
+def _hello(client: Buntime, code: str = "hello()") -> str:
+    with client.sessions.create() as session:
+        return session.execute(code).stdout
+
+
+def _failing(client: Buntime, error: type[BaseException]) -> None:
+    client.sessions.create()
+    raise error
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    """Return a cassette of one execution."""
+    path = tmp_path / "tapes" / "hello.json"
+    with cassette(path, mode="record", source=_fake) as client:
+        _hello(client)
+    return path
+
+
+def _content(path: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in path.parent.iterdir()}
+
+
+def test_a_recording_is_replayed_without_network(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And without a key; replay is what there is where nothing is said."""
+    monkeypatch.delattr(socket, "socket")
+    assert ["hello.json"] == list(_content(tape))
+    with cassette(tape) as client:
+        assert "hello\n" == _hello(client)
+
+
+def test_a_path_may_be_a_text(tape: Path) -> None:
+    """As everywhere."""
+    with cassette(str(tape)) as client:
+        assert "hello\n" == _hello(client)
+
+
+def test_a_missing_cassette(tmp_path: Path) -> None:
+    """It is an error that says how to record it, and nothing is made."""
+    with pytest.raises(CassetteError, match=r"there is no cassette .*nowhere.json.*BUNTIME_MODE=record"):
+        cassette(tmp_path / "nowhere.json", source=_fake).__enter__()
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_what_was_not_played_is_an_error_at_the_end(tape: Path) -> None:
+    """Each interaction is listed."""
+    with pytest.raises(CassetteError, match="not played") as caught, cassette(tape) as client:
+        client.sessions.create()
+    assert "POST /execute" in str(caught.value)
+    assert "DELETE /sessions/ses_1" in str(caught.value)
+    assert "BUNTIME_MODE=record" in str(caught.value)
+
+
+def test_what_was_not_played_may_be_allowed(tape: Path) -> None:
+    """It is then no error."""
+    with cassette(tape, allow_unplayed=True) as client:
+        client.sessions.create()
+
+
+def test_what_the_block_raises_is_what_is_raised(tape: Path) -> None:
+    """In every mode, whatever else there would be to say."""
+    before = _content(tape)
+    for mode in ("replay", "record", "verify", "live"):
+        with pytest.raises(ZeroDivisionError), cassette(tape, mode=mode, source=_fake) as client:
+            _failing(client, ZeroDivisionError)
+    assert before == _content(tape)
+
+
+def test_a_failed_block_makes_no_cassette(tmp_path: Path) -> None:
+    """Nor leaves a part of one."""
+    path = tmp_path / "x.json"
+    with pytest.raises(KeyboardInterrupt), cassette(path, mode="record", source=_fake) as client:
+        _failing(client, KeyboardInterrupt)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_recording_again(tape: Path) -> None:
+    """What did not change stays as it is to the byte; what did is recorded."""
+    before = _content(tape)
+    with cassette(tape, mode="record", source=_fake) as client:
+        _hello(client)
+    assert before == _content(tape)
+    with cassette(tape, mode="record", source=_fake) as client:
+        _hello(client, "something_else()")
+    with cassette(tape) as client:
+        assert "other\n" == _hello(client, "something_else()")
+
+
+def test_verify(tape: Path) -> None:
+    """It agrees where nothing changed, else raises the difference, and never writes."""
+    before = _content(tape)
+    with cassette(tape, mode="verify", source=_fake) as client:
+        _hello(client)
+    changed = FakeTransport()
+    changed.on_execute("hello()", stdout="hullo\n")
+    verifying = cassette(tape, mode="verify", source=lambda: changed)
+    with pytest.raises(CassetteError, match="does not answer as") as caught, verifying as client:
+        _hello(client)
+    lines = str(caught.value).splitlines()
+    assert any(line.startswith("-") and "hello" in line for line in lines)
+    assert any(line.startswith("+") and "hullo" in line for line in lines)
+    assert before == _content(tape)
+
+
+def test_live(tape: Path) -> None:
+    """The cassette has no part in it."""
+    before = _content(tape)
+    with cassette(tape.with_name("none.json"), mode="live", source=_fake) as client:
+        assert "hello\n" == _hello(client)
+    assert before == _content(tape)
+
+
+def test_the_client_may_be_closed_in_the_block(tmp_path: Path) -> None:
+    """What comes after is recorded too."""
+    path = tmp_path / "x.json"
+    with cassette(path, mode="record", source=_fake) as client:
+        client.close()
+        _hello(client)
+    with cassette(path) as client, client:
+        _hello(client)
+
+
+def test_the_source_is_closed(tmp_path: Path) -> None:
+    """At the end of the block, however it ends."""
+    made = [_fake(), _fake()]
+    sources = iter(made)
+    with cassette(tmp_path / "x.json", mode="record", source=lambda: next(sources)):
+        pass
+    with pytest.raises(OSError), cassette(tmp_path / "x.json", mode="record", source=lambda: next(sources)):
+        raise OSError
+    for source in made:
+        with Buntime(transport=source) as client, pytest.raises(RuntimeError, match="closed"):
+            client.sessions.create()
+
+
+def test_the_environment_chooses_the_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a script is recorded without a change; an argument wins."""
+    path = tmp_path / "x.json"
+    monkeypatch.setenv("BUNTIME_MODE", "record")
+    with cassette(path, source=_fake) as client:
+        _hello(client)
+    assert path.is_file()
+    monkeypatch.setenv("BUNTIME_TRANSPORT", "neither of both")
+    with cassette(path, mode="replay") as client:
+        _hello(client)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        ({"mode": "fly"}, {}, "mode is 'fly'; it can be 'replay', 'record', 'verify' or 'live'"),
+        ({}, {"BUNTIME_MODE": "fly"}, "BUNTIME_MODE is 'fly'"),
+        ({"mode": "record", "source": "ftp"}, {}, "source is 'ftp'; it can be 'http' or 'local'"),
+        ({"mode": "record"}, {"BUNTIME_TRANSPORT": "ftp"}, "BUNTIME_TRANSPORT is 'ftp'"),
+        ({"mode": "record"}, {}, "BUNTIME_API_KEY"),
+        ({"mode": "live"}, {}, "BUNTIME_API_KEY"),
+        ({"mode": "live", "source": "local"}, {"BUNTIME_BUN": "/nowhere/bun"}, "/nowhere/bun"),
+    ],
+)
+def test_wrong_settings(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: dict[str, Any],
+    environment: dict[str, str],
+    said: str,
+) -> None:
+    """They are said before anything is sent or written."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        cassette(tmp_path / "x.json", **arguments).__enter__()
+    assert said in str(caught.value)
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mode", ["replay", "record", "verify", "live"])
+def test_a_source_that_is_a_transport(tape: Path, mode: str) -> None:
+    """Is refused in every mode: a test that only replays would have to make it, too."""
+    with pytest.raises(TypeError, match="a function that makes a transport"):
+        cassette(tape, mode=mode, source=_fake()).__enter__()  # type: ignore[arg-type] # what is tested
+
+
+@pytest.mark.parametrize("mode", ["record", "verify", "live"])
+def test_a_wrong_key_leaves_nothing_behind(tape: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """It is an error before anything is opened."""
+    before = _content(tape)
+    monkeypatch.setenv("BUNTIME_API_KEY", "btk_1\n")
+    with pytest.raises(ConfigurationError, match="BUNTIME_API_KEY"):
+        cassette(tape, mode=mode, source=_fake).__enter__()
+    assert before == _content(tape)
+
+
+@pytest.mark.parametrize("mode", ["record", "verify"])
+def test_arguments_of_the_recording_are_checked(tape: Path, mode: str) -> None:
+    """A source that makes no transport, and one text in place of several."""
+    before = _content(tape)
+    with pytest.raises(TypeError, match="transport"):
+        cassette(tape, mode=mode, source=lambda: None).__enter__()  # type: ignore[arg-type, return-value] # tested
+    with pytest.raises(TypeError, match="several texts"):
+        cassette(tape, mode=mode, source=_fake, allow="ghp_").__enter__()
+    assert before == _content(tape)
+
+
+def test_a_well_known_key_is_withheld(tmp_path: Path) -> None:
+    """At the end of the block, and nothing is written; a false alarm can be allowed."""
+    path = tmp_path / "x.json"
+    code = "call('ghp_" + "a1B2" * 9 + "')"
+    with pytest.raises(CassetteError, match="GitHub"), cassette(path, mode="record", source=_fake) as client:
+        _hello(client, code)
+    assert [] == list(tmp_path.iterdir())
+    with cassette(path, mode="record", source=_fake, allow=["ghp_a1B2"]) as client:
+        _hello(client, code)
+    assert path.is_file()
+
+
+def test_in_a_unittest(tape: Path) -> None:
+    """A test case uses it as it is, and a cassette that was not played to its end is a failure."""
+
+    class Case(unittest.TestCase):
+        def test_all(self) -> None:
+            with cassette(tape) as client:
+                self.assertEqual("hello\n", _hello(client))  # noqa: PT009 - it is a unittest
+
+        def test_nothing(self) -> None:
+            with cassette(tape):
+                pass
+
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(result)
+    assert 2 == result.testsRun
+    assert ["test_nothing"] == [str(case).split()[0] for case, _ in result.errors]
+
+
+def test_a_cassette_is_readable(tape: Path) -> None:
+    """It is JSON with a head."""
+    assert {"buntime_cassette", "changed", "interactions"} == set(json.loads(tape.read_text()))
+
+
+def test_it_is_reached_from_the_package() -> None:
+    """After an import of its own: ``import buntime`` does not bring it."""
+    assert cassette is importlib.import_module("buntime.testing").cassette is buntime.testing.cassette

@@ -1,0 +1,186 @@
+"""The cassette file."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buntime import CassetteError
+from buntime.transport._cassette_text import LINES, parsed, rendered
+from buntime.transport.cassette import VERSION, Cassette, Interaction, compare, load, save
+
+ASK = {"method": "POST", "path": "/execute", "json": {"sessionId": "ses_1", "code": "1\n2"}}
+ANSWER = {"status": 200, "headers": {"Content-Type": "application/json"}, "json": {"stdout": "1\n"}}
+
+
+def cassette(*interactions: dict[str, Any]) -> Cassette:
+    """Return a cassette of 2020."""
+    return Cassette(VERSION, date(2020, 2, 20), tuple(map(Interaction, interactions)))
+
+
+def written(path: Path, text: str) -> Path:
+    """Return the path of a file with this text."""
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_saved_cassette_is_loaded_as_it_was(tmp_path: Path) -> None:
+    """Version, date and interactions come back."""
+    made = cassette({"request": ASK, "response": ANSWER}, {"request": ASK, "error": _error("timeout")})
+    save(tmp_path / "x.json", made)
+    assert made == load(tmp_path / "x.json")
+
+
+def _error(kind: str) -> dict[str, str]:
+    return {"kind": kind, "phase": "read", "message": "it was lost"}
+
+
+def test_the_file_is_made_to_be_read(tmp_path: Path) -> None:
+    """Indented JSON in UTF-8, a text of several lines as its lines, a short list on one line."""
+    answer = {**ANSWER, "json": {"stdout": "é «»\n", "pids": [1, 2]}}
+    save(tmp_path / "x.json", cassette({"request": ASK, "response": answer}))
+    assert """{
+  "buntime_cassette": 1,
+  "changed": "2020-02-20",
+  "interactions": [
+    {
+      "request": {
+        "method": "POST",
+        "path": "/execute",
+        "json": {
+          "sessionId": "ses_1",
+          "code": {"«lines»": [
+            "1",
+            "2"
+          ]}
+        }
+      },
+      "response": {
+        "status": 200,
+        "headers": {
+          "Content-Type": "application/json"
+        },
+        "json": {
+          "stdout": "é «»\\n",
+          "pids": [1, 2]
+        }
+      }
+    }
+  ]
+}
+""" == (tmp_path / "x.json").read_text(encoding="utf-8")
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters() | st.sampled_from("\n\r\ud800«»\\"))
+    | st.sampled_from(["a\nb", LINES]),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(
+            st.text() | st.sampled_from([LINES, "\\" + LINES, "\\\\" + LINES]), inner, max_size=2
+        )
+    ),
+)
+
+
+@given(values)
+def test_any_json_comes_back(value: Any) -> None:
+    """Texts of any kind, what looks like our own marks, numbers, nesting."""
+    text = rendered(value)
+    assert value == parsed(text)
+    assert json.loads(text) is not None or value is None
+    text.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{\n  "buntime_cassette": 1,\n  "changed" "2020-02-20"\n}', r"line 3, column 13: "),
+        ("", r"line 1, column 1: "),
+        (
+            '{\n  "buntime_cassette": 1,\n<<<<<<< HEAD\n  "changed": "2020-02-20"',
+            r"line 3, column 1: a merge conflict",
+        ),
+        ("[]", "it has no 'buntime_cassette'"),
+        ("{}", "it has no 'buntime_cassette'"),
+        ('{"buntime_cassette": 2}', "has the format 2; this release reads 1"),
+        ('{"buntime_cassette": 1, "interactions": []}', "'changed'"),
+        ('{"buntime_cassette": 1, "changed": "soon", "interactions": []}', "'changed'"),
+        ('{"buntime_cassette": 1, "changed": "2020-02-20", "interactions": {}}', "'interactions'"),
+        ('{"buntime_cassette": 1, "changed": {"«lines»": [1]}}', "not a list of lines"),
+    ],
+)
+def test_a_file_that_is_no_cassette_says_why(tmp_path: Path, text: str, said: str) -> None:
+    """With line and column where it is not JSON, and what to do."""
+    path = written(tmp_path / "bad.json", text)
+    with pytest.raises(CassetteError, match=said) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert "ecord it anew" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        1,
+        {},
+        {"request": ASK},
+        {"response": ANSWER},
+        {"request": {"method": "GET"}, "response": ANSWER},
+        {"request": {**ASK, "query": [["a"]]}, "response": ANSWER},
+        {"request": ASK, "response": {"headers": {}}},
+        {"request": ASK, "response": {"status": 200, "headers": {"A": 1}}},
+        {"request": ASK, "response": {"status": 200, "events": [[1]]}},
+        {"request": ASK, "response": {"status": 200, "events": [["1", "stdout", {}]]}},
+        {"request": ASK, "error": {"kind": "other", "phase": "read", "message": ""}},
+        {"request": ASK, "error": {"kind": "timeout", "phase": "soon", "message": ""}},
+    ],
+)
+def test_an_interaction_that_is_none_is_counted(tmp_path: Path, data: Any) -> None:
+    """A file edited by hand says which of its interactions is wrong."""
+    text = json.dumps(
+        {
+            "buntime_cassette": 1,
+            "changed": "2020-02-20",
+            "interactions": [{"request": ASK, "response": ANSWER}, data],
+        }
+    )
+    with pytest.raises(CassetteError, match="interaction 2 has not the form of one"):
+        load(written(tmp_path / "bad.json", text))
+
+
+def test_bytes_that_are_no_text_are_placed(tmp_path: Path) -> None:
+    """Line and column of the first byte that is not UTF-8."""
+    (tmp_path / "bad.json").write_bytes(b'{\n  "a": "\xff"}')
+    with pytest.raises(CassetteError, match="line 2, column 9: it is not UTF-8"):
+        load(tmp_path / "bad.json")
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """And so is a folder."""
+    with pytest.raises(CassetteError, match=r"there is no cassette .*none\.json\. Record it first"):
+        load(tmp_path / "none.json")
+    with pytest.raises(CassetteError, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_comparing_shows_what_a_recording_would_change() -> None:
+    """As the lines of a unified diff; what varies from run to run is no change."""
+    old = cassette({"request": ASK, "response": {**ANSWER, "json": {"stdout": "1\n", "executionTime": 5}}})
+    new = cassette({"request": ASK, "response": {**ANSWER, "json": {"stdout": "1\n", "executionTime": 9}}})
+    assert [] == compare(old, new)
+    new = cassette({"request": ASK, "response": {**ANSWER, "json": {"stdout": "2\n", "executionTime": 9}}})
+    lines = compare(old, new)
+    assert ["--- recorded", "+++ now"] == lines[:2]
+    assert '-        "stdout": "1\\n",' in lines
+    assert '+        "stdout": "2\\n",' in lines
