@@ -8,6 +8,7 @@ import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 from buntime.service.descent import FOLDER_FLAGS, Descent, open_root
@@ -89,19 +90,19 @@ class DiskWorkspace:
             found = os.stat(name, dir_fd=descent.folder, follow_symlinks=False)
         return _entry(normalise(path), found)
 
-    def list(self, path: str = "") -> Sequence[Entry]:
+    def list(self, path: str = "", *, offset: int = 0, limit: int | None = None) -> Sequence[Entry]:
         """Return the direct children of a directory, sorted by name."""
         prefix = normalise(path)
         with self._reaching(path) as (descent, name):
             folder = os.open(name, FOLDER_FLAGS, dir_fd=descent.folder)
             try:
-                with os.scandir(folder) as entries:
-                    found = sorted(entries, key=lambda entry: entry.name)
-                shown = [entry for entry in found if prefix or not hidden(entry.name)]
-                entries_shown = [self._listed(prefix, entry) for entry in shown]
+                with os.scandir(folder) as found:
+                    names = sorted(entry.name for entry in found)
+                shown = names if prefix else [name for name in names if not hidden(name)]
+                entries = (self._listed(prefix, folder, child) for child in shown[offset:])
+                return list(islice(filter(None, entries), limit))
             finally:
                 os.close(folder)
-        return [entry for entry in entries_shown if entry is not None]
 
     def snapshot(self) -> dict[str, object]:
         """Return a stamp of every file that can be a result: date, size and inode.
@@ -172,13 +173,16 @@ class DiskWorkspace:
             last = descent.to(name, create=True)
             os.rename(staging_name, last, src_dir_fd=top, dst_dir_fd=descent.folder)
 
-    def _listed(self, prefix: str, entry: os.DirEntry[str]) -> Entry | None:
-        path = f"{prefix}/{entry.name}" if prefix else entry.name
-        if entry.is_symlink():
+    def _listed(self, prefix: str, folder: int, name: str) -> Entry | None:
+        path = f"{prefix}/{name}" if prefix else name
+        try:
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        if stat.S_ISLNK(found.st_mode):
             with suppress(PathError, *_MISSING):
                 return self.stat(path)
-        found = entry_stat(entry)
-        return _entry(path, found) if found else None
+        return _entry(path, found)
 
 
 @contextmanager

@@ -34,8 +34,8 @@ def list_folder(model: Model, call: Call) -> Response:
     with workspace_refusals(session, model.plan, path):
         if session.workspace.stat(path).type == "file":
             raise invalid("path", f"{path} is a file, not a directory", path=path)
-        entries = session.workspace.list(path)
-    return json_response({"files": [_shown(entry) for entry in entries[offset : offset + limit]]})
+        entries = session.workspace.list(path, offset=offset, limit=limit)
+    return json_response({"files": [_shown(entry) for entry in entries]})
 
 
 def read(model: Model, call: Call) -> Response:

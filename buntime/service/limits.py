@@ -42,11 +42,15 @@ class Plan:
     env_variables: int
     disk: int
 
-    def check(self, limit: str, value: float, *, field: str) -> None:
-        """Refuse a ``value`` above the limit of that name; ``field`` is what the request calls it."""
+    def check(self, limit: str, value: float, *, field: str, of: str | None = None) -> None:
+        """Refuse a ``value`` above the limit of that name; ``field`` is what the request calls it.
+
+        ``of`` is what ``value`` counts, where it counts something.
+        """
         highest = getattr(self, limit)
         if value > highest:
-            raise self.refusal(limit, highest, value, f"{field} may be at most {highest}", field=field)
+            bound = f"may be at most {highest}" if of is None else f"may have at most {highest} {of}"
+            raise self.refusal(limit, highest, value, f"{field} {bound}", field=field)
 
     def refusal(self, limit: str, highest: Any, value: Any, message: str, *, field: str) -> Refusal:
         """Return the refusal of a ``value`` that goes over a limit."""

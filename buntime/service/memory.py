@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Sequence
+from itertools import islice
 
 import attrs
 
@@ -61,14 +62,15 @@ class MemoryWorkspace:
         with self._lock:
             return self._entry(self._existing(path))
 
-    def list(self, path: str = "") -> Sequence[Entry]:
+    def list(self, path: str = "", *, offset: int = 0, limit: int | None = None) -> Sequence[Entry]:
         """Return the direct children of a directory, sorted by name."""
         with self._lock:
             folder = self._existing(path)
             if folder in self._files:
                 raise failure(errno.ENOTDIR, path)
             names = [name for name in (*self._folders, *self._files) if name and _parent(name) == folder]
-            return [self._entry(name) for name in sorted(names) if folder or not hidden(name)]
+            shown = sorted(name for name in names if folder or not hidden(name))
+            return [self._entry(name) for name in islice(shown[offset:], limit)]
 
     def snapshot(self) -> dict[str, object]:
         """Return a stamp of every file that can be a result: a number that each write raises."""

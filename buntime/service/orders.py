@@ -60,7 +60,7 @@ def _timeout(plan: Plan, session: Session, fields: Fields) -> int:
 
 
 def _env(plan: Plan, env: Mapping[str, Any]) -> dict[str, str]:
-    plan.check("env_variables", len(env), field="env")
+    plan.check("env_variables", len(env), field="env", of="variables")
     for name, value in env.items():
         if not isinstance(value, str):
             raise invalid(f"env.{name}", f"env.{name} must be a string")
@@ -71,7 +71,7 @@ def _env(plan: Plan, env: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _files(plan: Plan, files: list[Any]) -> tuple[tuple[str, bytes], ...]:
-    plan.check("files_per_request", len(files), field="files")
+    plan.check("files_per_request", len(files), field="files", of="entries")
     return tuple(_file(plan, f"files[{index}]", file) for index, file in enumerate(files))
 
 

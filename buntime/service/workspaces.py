@@ -77,10 +77,11 @@ class Workspace(Protocol):
         """Return what ``path`` names; ``FileNotFoundError`` where that is nothing."""
         ...
 
-    def list(self, path: str = "") -> Sequence[Entry]:
+    def list(self, path: str = "", *, offset: int = 0, limit: int | None = None) -> Sequence[Entry]:
         """Return the direct children of a directory, sorted by name, without the service's own.
 
-        Raises ``FileNotFoundError``, and ``NotADirectoryError`` where ``path`` is a file.
+        Of these, ``limit`` or all after the first ``offset``; only what is returned is looked at. Raises
+        ``FileNotFoundError``, and ``NotADirectoryError`` where ``path`` is a file.
         """
         ...
 

@@ -31,8 +31,8 @@ class LocalTransport:
         root: a folder for the sessions' workspaces; a temporary one where left out.
         plan: ``"free"``, ``"paid"`` or ``"enterprise"`` to have that plan's limits enforced.
 
-    Raises :class:`~buntime.ConfigurationError` where Bun or the sandbox is missing or does not work; the
-    message says what to install.
+    Raises :class:`~buntime.ConfigurationError` where Bun or the sandbox is missing or does not work, or
+    ``root`` cannot be made; the message says what to do.
 
     Closing it ends all sessions and removes their folders, and so does the end of the program. An execution
     goes on when its caller stops waiting, up to its time limit, as it does on the service.
@@ -61,7 +61,12 @@ class LocalTransport:
             raise ConfigurationError(str(error)) from error
         self._isolation = mode
         self._owner = os.getpid()
-        self._folder = WorkspaceFolder(None if root is None else Path(root))
+        try:
+            self._folder = WorkspaceFolder(None if root is None else Path(root))
+        except OSError as error:
+            executor.close()
+            place = "a temporary folder" if root is None else f"root {os.fspath(root)}"
+            raise ConfigurationError(f"{place} cannot be used: {error}") from error
         try:
             self._service = Service(executor, self._folder.workspace, plan=plan)
         except ValueError as error:
