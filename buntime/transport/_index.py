@@ -10,19 +10,21 @@ from typing import Any, Optional
 
 from buntime.transport.base import Request
 from buntime.transport.cassette import Interaction
-from buntime.transport.matching import captured, key_of, template
-from buntime.transport.scrub import Secrets
+from buntime.transport.matching import family, key_of, places, standing_for
+from buntime.transport.scrub import PLACEHOLDER, Secrets
 
 _client_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _Sent = tuple[str, str, tuple[tuple[str, str], ...], Optional[bytes]]
+_Pairs = Iterable[tuple[str, str]]
 
 
 class Index:
     """Finds the first interaction left that answers a request. Safe to use from several threads."""
 
-    def __init__(self, interactions: Sequence[Interaction]) -> None:
+    def __init__(self, interactions: Sequence[Interaction], secrets: Secrets) -> None:
         self._interactions = interactions
+        self._secrets = secrets
         self._lock = threading.Lock()
         self._played: set[int] = set()
         self._as_sent: dict[_Sent, deque[int]] = defaultdict(deque)
@@ -30,8 +32,10 @@ class Index:
             sent = _as_sent(item.request)
             if sent is not None:
                 self._as_sent[sent].append(number)
-        self._by_key: Optional[dict[str, deque[int]]] = None
-        self._templates: list[str] = []
+        self._keys: list[str] = []
+        self._families: dict[str, deque[int]] = defaultdict(deque)
+        self._live: dict[str, str] = {}
+        self._recorded: dict[str, str] = {}
 
     def left(self) -> list[tuple[int, Interaction]]:
         """Return what was not played, each with its number from 1."""
@@ -48,48 +52,71 @@ class Index:
         if queue is None:
             return None
         with self._lock:
-            return self._take(queue)
+            while queue:
+                number = queue.popleft()
+                if number not in self._played:
+                    return self._play(number)
+        return None
 
     def equal(self, key: str) -> Optional[Interaction]:
-        """Take what was recorded for this key."""
-        with self._lock:
-            return self._take(self._keys().get(key, ()))
+        """Take what was recorded for this key.
 
-    def with_unknown_secrets(
-        self, key: str, secrets: Secrets, found: dict[str, Any]
-    ) -> Optional[Interaction]:
-        """Take a recording whose secrets were told later, or by another thread, and learn them."""
+        Secrets are equal where they are the same ones in all that was played; where there is no such
+        recording, one whose secrets were told later, or by another thread.
+        """
         with self._lock:
-            for recording in self._templates:
-                queue, made = self._keys()[recording], template(recording)
-                match = made[0].fullmatch(key) if made else None
-                if match is None or made is None:
-                    continue
-                values = captured(made[1], match)
-                item = None if any(map(secrets.knows, values)) else self._take(queue)
-                if item is not None:
-                    for place, value in values.items():
-                        secrets.add(place, value, found)
-                    return item
+            self._make_keys()
+            queue, sent = self._families.get(family(key), deque()), places(key)
+            while queue and queue[0] in self._played:
+                queue.popleft()
+            for number in queue:
+                if number not in self._played and self._bound(zip(places(self._keys[number]), sent)):
+                    return self._play(number)
+            return self._with_unknown_secrets(key)
+
+    def live(self, place: str) -> Any:
+        """Return the secret of the program that runs for a placeholder of the recording."""
+        live = self._live.get(place)
+        if live is None:
+            return place if place in self._recorded else self._secrets.value(place)
+        return self._secrets.value(live)
+
+    def _with_unknown_secrets(self, key: str) -> Optional[Interaction]:
+        for number, recording in enumerate(self._keys):
+            pairs = None if number in self._played else standing_for(recording, key)
+            if pairs is None:
+                continue
+            if any(place in self._live and not PLACEHOLDER.fullmatch(text) for place, text in pairs):
+                continue
+            if self._bound((place, self._place(place, text)) for place, text in pairs):
+                return self._play(number)
         return None
 
-    def _take(self, queue: Iterable[int]) -> Optional[Interaction]:
-        """Return the first that was not played: each is in two queues."""
-        while isinstance(queue, deque) and queue:
-            number = queue.popleft()
-            if number not in self._played:
-                self._played.add(number)
-                return self._interactions[number]
-        return None
+    def _place(self, recorded: str, text: str) -> str:
+        """Return the placeholder of what is found to be a secret only now."""
+        if PLACEHOLDER.fullmatch(text):
+            return text
+        return self._secrets.place(family(recorded)[1:-1], text)
 
-    def _keys(self) -> dict[str, deque[int]]:
+    def _bound(self, pairs: _Pairs) -> bool:
+        """Bind placeholders of the recording to the program's, one to one; false where they are not."""
+        live, recorded = dict(self._live), dict(self._recorded)
+        for place, now in pairs:
+            if live.setdefault(place, now) != now or recorded.setdefault(now, place) != place:
+                return False
+        self._live, self._recorded = live, recorded
+        return True
+
+    def _play(self, number: int) -> Interaction:
+        self._played.add(number)
+        return self._interactions[number]
+
+    def _make_keys(self) -> None:
         """Make the second index when it is first needed: most requests are found in the first."""
-        if self._by_key is None:
-            self._by_key = defaultdict(deque)
-            for number, item in enumerate(self._interactions):
-                self._by_key[key_of(item.request)].append(number)
-            self._templates = [key for key in self._by_key if "«" in key or "\\u00ab" in key]
-        return self._by_key
+        if not self._keys:
+            self._keys = [key_of(item.request) for item in self._interactions]
+            for number, key in enumerate(self._keys):
+                self._families[family(key)].append(number)
 
 
 def _as_sent(request: Mapping[str, Any]) -> Optional[_Sent]:

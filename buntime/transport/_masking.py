@@ -20,6 +20,7 @@ from buntime.wire import recorded
 
 Hide = Callable[[str], str]
 Spans = Callable[[str], Iterator[Span]]
+Place = Callable[[str, Any], str]
 
 
 def stored_request(request: Request) -> dict[str, Any]:
@@ -34,16 +35,16 @@ def stored_request(request: Request) -> dict[str, Any]:
     return found
 
 
-def hidden_request(request: Mapping[str, Any], hide: Hide) -> dict[str, Any]:
+def hidden_request(request: Mapping[str, Any], hide: Hide, place: Place) -> dict[str, Any]:
     """Return a request of a cassette without what is secret by its name, and with ``hide`` of every text."""
     found = dict(request)
     found["path"] = hide(request["path"])
     if "query" in request:
-        named = hide_named([{name: value} for name, value in request["query"]], {})
+        named = hide_named([{name: value} for name, value in request["query"]], {}, place)
         found["query"] = [[hide(name), hide(value)] for pair in named for name, value in pair.items()]
     if "json" in request:
         env = recorded.environment(request["method"], request["path"], request["json"])
-        found["json"] = map_strings(hide_named(request["json"], env), hide)
+        found["json"] = map_strings(hide_named(request["json"], env, place), hide)
     found.update(_hidden_body(request, hide))
     return found
 
@@ -70,7 +71,7 @@ class Masking:
 
     def request(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return a stored request as the cassette has it."""
-        return hidden_request(request, self._hide)
+        return hidden_request(request, self._hide, self.secrets.place)
 
     def interaction(self, take: Take) -> dict[str, Any]:
         """Return a finished exchange as the cassette has it."""
@@ -87,9 +88,9 @@ class Masking:
         return self._hidden(data, lambda text: replaced(text, spans(text)), spans)
 
     def _hidden(self, data: Mapping[str, Any], hide: Hide, spans: Spans) -> dict[str, Any]:
-        found: dict[str, Any] = {"request": hidden_request(data["request"], hide)}
+        found: dict[str, Any] = {"request": hidden_request(data["request"], hide, self.secrets.place)}
         if "response" in data:
-            found["response"] = _hidden_response(data["response"], hide, spans)
+            found["response"] = _hidden_response(data["response"], hide, spans, self.secrets.place)
         if "error" in data:
             found["error"] = {**data["error"], "message": hide(data["error"]["message"])}
         return found
@@ -135,25 +136,25 @@ class Masking:
         return replaced(text, self._spans(text))
 
 
-def _hidden_response(response: Mapping[str, Any], hide: Hide, spans: Spans) -> dict[str, Any]:
+def _hidden_response(response: Mapping[str, Any], hide: Hide, spans: Spans, place: Place) -> dict[str, Any]:
     found = dict(response)
     found["headers"] = {name: hide(value) for name, value in response.get("headers", {}).items()}
     if "json" in response:
-        found["json"] = map_strings(hide_named(response["json"], {}), hide)
+        found["json"] = map_strings(hide_named(response["json"], {}, place), hide)
     if "events" in response:
-        found["events"] = _hidden_events(response["events"], hide, spans)
+        found["events"] = _hidden_events(response["events"], hide, spans, place)
     found.update(_hidden_body(response, hide))
     return found
 
 
-def _hidden_events(events: Iterable[list[Any]], hide: Hide, spans: Spans) -> list[list[Any]]:
+def _hidden_events(events: Iterable[list[Any]], hide: Hide, spans: Spans, place: Place) -> list[list[Any]]:
     """Hide what must be hidden, also where it comes in pieces."""
     events = [list(event) for event in events]
     outputs: dict[str, list[tuple[list[Any], Optional[str]]]] = {}
     for event in events:
         output = recorded.output(event[1], event[2]) if len(event) > 2 else None
         if output is None:
-            event[-1] = map_strings(hide_named(event[-1], {}), hide)
+            event[-1] = map_strings(hide_named(event[-1], {}, place), hide)
         else:
             outputs.setdefault(output[0], []).append((event, output[1]))
     for pieces in outputs.values():

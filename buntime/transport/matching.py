@@ -12,7 +12,6 @@ from typing import Any, Literal, Optional
 import attrs
 
 from buntime.transport.cassette import Interaction
-from buntime.transport.scrub import PLACEHOLDER
 
 Reason = Literal["empty", "path", "method", "query", "body", "played", "left"]
 """Why a cassette has no answer.
@@ -36,42 +35,44 @@ def key_of(request: Mapping[str, Any]) -> str:
     return f"{request['method']} {request['path']}\n{query}\n{body}"
 
 
-def template(key: str) -> Optional[tuple[re.Pattern[str], dict[str, str]]]:
-    """Return a pattern for a key with placeholders, which fits any value of them, and its groups' names.
-
-    ``None`` for a key without any.
-    """
-    # The key is JSON in ASCII, in which the marks of a placeholder are escaped.
-    pieces = re.split(f"({_ESCAPED.pattern})", key)
-    if len(pieces) == 1:
-        return None
-    groups: dict[str, str] = {}
-    pattern = ""
-    for index, piece in enumerate(pieces):
-        if index % 2 == 0:
-            pattern += re.escape(piece)
-        elif piece in groups.values():
-            pattern += f"(?P={next(name for name, place in groups.items() if place == piece)})"
-        else:
-            name = f"g{len(groups)}"
-            groups[name] = piece
-            pattern += rf'(?P<{name}>{re.escape(piece)}|(?:[^"\\]|\\.)+?)'
-    return re.compile(pattern, re.DOTALL), {name: _unescaped(place) for name, place in groups.items()}
-
-
-_ESCAPED = re.compile(
-    r"\\u00ab(?:api_key|idempotency_key|(?:cookie|env|header|value):.+?)\\u00bb|" + PLACEHOLDER.pattern
+_PLACEHOLDER = re.compile(
+    # The marks of a placeholder are escaped in the JSON of a key, which is ASCII, and not in its path.
+    r"(?P<open>«|\\u00ab)(?P<name>api_key|idempotency_key|(?:cookie|env|header|value):.+?)(?::\d+)?(?P<close>»|\\u00bb)"
 )
 
 
-def _unescaped(text: str) -> str:
-    return str(json.loads(f'"{text}"'))
+def family(key: str) -> str:
+    """Return a key without the numbers that tell several secrets of a name apart."""
+    return _PLACEHOLDER.sub(r"\g<open>\g<name>\g<close>", key)
 
 
-def captured(groups: Mapping[str, str], found: re.Match[str]) -> dict[str, str]:
-    """Return the values that stand in a request for a recording's placeholders."""
-    values = {place: _unescaped(found[name]) for name, place in groups.items()}
-    return {place: value for place, value in values.items() if not PLACEHOLDER.fullmatch(value)}
+def places(key: str) -> list[str]:
+    """Return the placeholders in a key, in their order, as a text would have them."""
+    return [_plain(found.group()) for found in _PLACEHOLDER.finditer(key)]
+
+
+def _plain(piece: str) -> str:
+    """Return a piece of a key as the text that it is of."""
+    try:
+        return str(json.loads(f'"{piece}"'))
+    except ValueError:
+        return piece
+
+
+def standing_for(recording: str, key: str) -> Optional[list[tuple[str, str]]]:
+    """Return what stands in a key for the placeholders of a recording's, or ``None`` where it does not fit.
+
+    That is another placeholder, or any text: a secret that is not known to be one yet.
+    """
+    pattern, end, order = "", 0, []
+    for found in _PLACEHOLDER.finditer(recording):
+        pattern += re.escape(recording[end : found.start()])
+        same = re.escape(found["open"] + found["name"]) + r"(?::\d+)?" + re.escape(found["close"])
+        pattern += rf'({same}|(?:[^"\\]|\\.)+?)'
+        order.append(_plain(found.group()))
+        end = found.end()
+    fits = re.fullmatch(pattern + re.escape(recording[end:]), key, re.DOTALL) if order else None
+    return None if fits is None else list(zip(order, map(_plain, fits.groups())))
 
 
 @attrs.frozen

@@ -61,7 +61,8 @@ class RecordingTransport:
     def __new__(cls, _path: AnyPath, inner: Transport, **_: Any) -> RecordingTransport:
         """Return one that has its inner transport's time, where that owns time."""
         timed = cls is RecordingTransport and isinstance(inner, SupportsTime)
-        return super().__new__(_Timed if timed else cls)
+        kind: type[RecordingTransport] = _Timed if timed else cls
+        return object.__new__(kind)
 
     def __init__(self, path: AnyPath, inner: Transport, *, allow: Iterable[str] = ()) -> None:
         if isinstance(allow, str):

@@ -43,8 +43,8 @@ class ReplayTransport:
             f"or record+local:{self._path}"
         )
         self._interactions = load(path).interactions
-        self._index = Index(self._interactions)
         self._secrets = Secrets()
+        self._index = Index(self._interactions, self._secrets)
         self._headers_seen: Pairs = ()
         self._time = threading.local()
         self._closed = False
@@ -73,10 +73,10 @@ class ReplayTransport:
         if recorded.is_ping(request.method, request.path, request.body):
             return Response(200, [("Content-Type", "application/json")], [recorded.ping_answer()])
         if request.headers != self._headers_seen:
-            self._secrets.learn_headers(request.headers, {})
+            self._secrets.learn_headers(request.headers)
             self._headers_seen = request.headers
         identical = self._index.identical(request)
-        return self._found(request) if identical is None else self._played(identical, request, {})
+        return self._found(request) if identical is None else self._played(identical, request)
 
     def sleep(self, seconds: float, /) -> None:
         """Let time pass on this thread's clock; nothing waits."""
@@ -93,29 +93,28 @@ class ReplayTransport:
 
     def _found(self, request: Request) -> Response:
         sent = stored_request(request)
-        secrets = self._secrets.learn(request, sent.get("json"))
-        sent = hidden_request(sent, lambda text: replaced(text, self._secrets.spans(text)))
-        key = key_of(sent)
-        item = self._index.equal(key) or self._index.with_unknown_secrets(key, self._secrets, secrets)
+        self._secrets.learn(request, sent.get("json"))
+        spans = self._secrets.spans
+        sent = hidden_request(sent, lambda text: replaced(text, spans(text)), self._secrets.place)
+        item = self._index.equal(key_of(sent))
         if item is None:
             left = [item for _, item in self._index.left()]
             raise self._mismatch(difference(sent, self._interactions, left))
-        return self._played(item, request, secrets)
+        return self._played(item, request)
 
-    def _played(self, item: Interaction, request: Request, secrets: Mapping[str, Any]) -> Response:
+    def _played(self, item: Interaction, request: Request) -> Response:
         response = item.response
         if response is None:
             raise self._failure(item.error or {}, request)
-        if secrets:
-            self._secrets.belongs(_session(item), secrets)
-        chunks = self._chunks(item, response, request, secrets)
-        return Response(response["status"], response.get("headers", {}), chunks)
+        return Response(
+            response["status"], response.get("headers", {}), self._chunks(item, response, request)
+        )
 
-    def _chunks(
-        self, item: Interaction, response: Mapping[str, Any], request: Request, secrets: Mapping[str, Any]
-    ) -> Iterator[bytes]:
+    def _chunks(self, item: Interaction, response: Mapping[str, Any], request: Request) -> Iterator[bytes]:
         def fill(text: str) -> Any:
-            return self._secrets.fill(text, _session(item), secrets)
+            if PLACEHOLDER.fullmatch(text):
+                return self._index.live(text)
+            return PLACEHOLDER.sub(lambda place: str(self._index.live(place.group())), text)
 
         if "events" in response:
             for event in response["events"]:
@@ -152,22 +151,14 @@ def _description(item: Interaction) -> str:
     return f"{item.call} {lines[0].strip()[:60]!r}" if lines else item.call
 
 
-def _session(item: Interaction) -> Optional[str]:
-    """Return the session that an interaction is about, or makes."""
-    request, path = item.request, item.request["path"]
-    made, _ = recorded.created(request["method"], path, (item.response or {}).get("json"))
-    return made or recorded.session_named(path, dict(request.get("query", [])), request.get("json"))
-
-
 def _filled(response: Mapping[str, Any], fill: Any) -> Iterator[bytes]:
     body = content(response)
     if "json" in response and _MARK in body:
         body = content({"json": map_strings(response["json"], fill)})
     elif "text" in response:
-        body = PLACEHOLDER.sub(lambda found: str(fill(found.group())), response["text"]).encode()
+        body = str(fill(response["text"])).encode("utf-8", "surrogatepass")
     elif "base64" in response and b"\xab" in body:
-        text = PLACEHOLDER.sub(lambda found: str(fill(found.group())), body.decode("latin-1"))
-        body = text.encode("latin-1", "replace")
+        body = str(fill(body.decode("latin-1"))).encode("latin-1", "replace")
     if body:
         yield body
 

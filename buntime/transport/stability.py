@@ -11,7 +11,8 @@ from typing import Any, Optional
 import attrs
 
 from buntime.transport.cassette import Interaction
-from buntime.transport.matching import key_of
+from buntime.transport.matching import family, key_of
+from buntime.transport.scrub import PLACEHOLDER
 from buntime.wire import recorded
 
 _NUMBERED = re.compile(r"\bses([_-])([0-9]+)\b")
@@ -29,17 +30,35 @@ def merged(
         new = _renumbered(old, new)
     places: dict[str, deque[int]] = defaultdict(deque)
     for place, item in enumerate(old):
-        places[key_of(item.request)].append(place)
-    found: list[tuple[float, Interaction]] = []
-    last = -1.0
+        places[family(key_of(item.request))].append(place)
+    pairs: list[tuple[int, Optional[int], Interaction]] = []
+    last = -1
     for item in new:
-        queue = places[key_of(item.request)]
+        queue = places[family(key_of(item.request))]
         index: Optional[int] = queue.popleft() if queue else None
-        last = last if index is None else float(index)
-        found.append((last, item if index is None or not same(old[index], item) else old[index]))
+        last = last if index is None else index
+        pairs.append((last, index, item))
     if threaded:
-        found.sort(key=lambda pair: pair[0])
-    return tuple(item for _, item in found)
+        pairs.sort(key=lambda pair: pair[0])
+    items = [item for _, _, item in pairs]
+    items = _with_secrets_numbered(items) if threaded else items
+    return tuple(
+        item if index is None or not same(old[index], item) else old[index]
+        for (_, index, _), item in zip(pairs, items)
+    )
+
+
+def _with_secrets_numbered(items: Sequence[Interaction]) -> list[Interaction]:
+    """Number the secrets of a name by their first appearance: in which order threads told them is chance."""
+    numbers: dict[str, dict[str, str]] = defaultdict(dict)
+
+    def renumber(found: re.Match[str]) -> str:
+        known = numbers[family(found.group())]
+        name = family(found.group())[1:-1]
+        return known.setdefault(found.group(), f"«{name}:{len(known) + 1}»" if known else f"«{name}»")
+
+    texts = (PLACEHOLDER.sub(renumber, json.dumps(item.data, ensure_ascii=False)) for item in items)
+    return [attrs.evolve(item, data=json.loads(text)) for item, text in zip(items, texts)]
 
 
 def same(old: Interaction, new: Interaction) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from buntime import APIConnectionError, Buntime
 from buntime.cli import main
 from buntime.testing import cassette
-from buntime.transport import FakeTransport
+from buntime.transport import FakeTransport, FunctionTransport, Response
 
 GITHUB = "ghp_" + "a1B2" * 9
 
@@ -91,6 +91,27 @@ def test_show_has_failed_connections(tmp_path: Path, capsys: pytest.CaptureFixtu
             session.execute("1")
     assert 0 == main(["cassette", "show", str(path)])
     assert "   < connection failed (read): " in capsys.readouterr().out
+    assert 0 == main(["cassette", "check", str(path)])
+
+
+def test_show_has_answers_of_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Text, bytes, and JSON that is no object; nothing is found in them."""
+    bodies = {"/text": b"one\ntwo\n", "/bytes": b"\xff" * 9, "/list": b"[1, 2]"}
+    path = tmp_path / "tape.json"
+    source = FunctionTransport(lambda request: Response(200, (), [bodies[request.path]]))
+    with cassette(path, mode="record", source=lambda: source) as client:
+        for name in bodies:
+            client.request("GET", name)
+        client.request("POST", "/list", json=[{"passwords": ["one", "two"]}])
+    assert 0 == main(["cassette", "show", str(path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert ["   <   one", "   <   two"] == lines[lines.index("   < text:") + 1 :][:2]
+    assert "   < 9 bytes" in lines
+    assert "   < [1, 2]" in lines
+    assert 0 == main(["cassette", "check", str(path)])
+    _edited(path, "«value:passwords»", "one")
+    assert 1 == main(["cassette", "check", str(path)])
+    assert "(request passwords)" in capsys.readouterr().out
 
 
 def test_show_has_several_files_and_folders(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -234,6 +234,15 @@ def test_a_failure_is_told_alone(project: Project) -> None:
     project.offline().assert_outcomes(failed=1)
 
 
+def test_a_session_that_cannot_be_deleted(project: Project) -> None:
+    """It is an error after a test that passed, and says nothing after one that failed."""
+    project.record()
+    project.change('"DELETE"', '"PATCH"')
+    project.offline().assert_outcomes(passed=1, errors=1)
+    project.write(PASSES + "    assert False\n")
+    project.offline().assert_outcomes(failed=1)
+
+
 def test_verify_agrees(project: Project) -> None:
     """The test runs against the service, and nothing is written."""
     project.record()
@@ -361,7 +370,7 @@ def test_a_cassette_of_another_name(project: Project) -> None:
     [
         ("'x.json'", "*takes cassette=, mode=, allow_unplayed= and not 'x.json'*"),
         ("tape='x.json'", "*and not tape*"),
-        ("mode='fly'", "mode= of the marker buntime is 'fly'; *"),
+        ("cassette=None, mode='fly'", "mode= of the marker buntime is 'fly'; *"),
         ("cassette=1", "cassette= of the marker buntime must be a str or PathLike, not int"),
         ("allow_unplayed='no'", "allow_unplayed= *must be a bool, not str"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import socket
 import unittest
 from pathlib import Path
@@ -29,8 +30,8 @@ def _hello(client: Buntime, code: str = "hello()") -> str:
         return session.execute(code).stdout
 
 
-def _failing(client: Buntime, error: type[BaseException]) -> None:
-    client.sessions.create()
+def _failing(client: Buntime, error: type[BaseException], code: str = "hello()") -> None:
+    client.sessions.create().execute(code)
     raise error
 
 
@@ -125,6 +126,33 @@ def test_verify(tape: Path) -> None:
     lines = str(caught.value).splitlines()
     assert any(line.startswith("-") and "hello" in line for line in lines)
     assert any(line.startswith("+") and "hullo" in line for line in lines)
+    assert before == _content(tape)
+
+
+def test_a_failed_block_that_could_not_be_compared(tape: Path) -> None:
+    """What it raised is what is raised, and nothing is left behind."""
+    before = _content(tape)
+    with pytest.raises(ZeroDivisionError), cassette(tape, mode="verify", source=_fake) as client:
+        _failing(client, ZeroDivisionError, "call('ghp_" + "a1B2" * 9 + "')")
+    assert before == _content(tape)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_block_that_a_fork_leaves_too(tape: Path) -> None:
+    """It ends in the process that began it; the other one takes nothing away."""
+    before = _content(tape)
+    verifying = cassette(tape, mode="verify", source=_fake)
+    client = verifying.__enter__()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            verifying.__exit__(None, None, None)
+        finally:
+            os._exit(0)
+    assert 0 == os.waitpid(pid, 0)[1]
+    _hello(client)
+    verifying.__exit__(None, None, None)
     assert before == _content(tape)
 
 

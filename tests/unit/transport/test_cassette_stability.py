@@ -10,6 +10,7 @@ from typing import Any, Callable
 import pytest
 
 from buntime import Buntime
+from buntime.service.scripted import Chunk
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support.cassettes import OLD, aged, fake, record, replay
 
@@ -19,10 +20,14 @@ def scripted(number: int) -> FakeTransport:
     transport = FakeTransport()
     for _ in range(number):  # so that ids differ from run to run
         transport.send(Request("POST", "/sessions/create"))
-    pieces = [["one ", "two ", "three\n"], ["one two three\n"], ["o", "ne two thr", "ee\n"]][number % 3]
+    pieces: list[str] = [["one ", "two ", "three\n"], ["one two three\n"], ["o", "ne two thr", "ee\n"]][
+        number % 3
+    ]
+    chunks: list[Chunk] = [("stdout", piece) for piece in pieces]
+    chunks.append(("stderr", "e\n"))
     transport.on_execute(
         "stream",
-        chunks=[("stdout", piece) for piece in pieces] + [("stderr", "e\n")],
+        chunks=chunks,
         execution_time=number,
         cpu_time=number + 1,
         memory_used=1000 + number,

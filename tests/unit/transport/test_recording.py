@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from buntime import (
     Buntime,
     CassetteError,
     CassetteMismatchError,
+    ConflictError,
     SessionNotFoundError,
 )
 from buntime.transport import (
@@ -346,3 +348,31 @@ def test_a_forked_child_leaves_the_recording_alone(tmp_path: Path) -> None:
     run(transport, two_runs)
     assert 4 == len(load(path).interactions)
     assert [] != ReplayTransport(path).unplayed
+
+
+def test_an_idempotency_key_is_in_no_file(tmp_path: Path) -> None:
+    """It is new with each run, so it neither matches nor is stored, not even where the service repeats it."""
+    path = tmp_path / "x.json"
+
+    def program(key: str) -> Any:
+        def create(client: Buntime) -> str:
+            client.sessions.create(ttl=600, idempotency_key=key)
+            with pytest.raises(ConflictError) as caught:
+                client.sessions.create(ttl=900, idempotency_key=key)
+            return caught.value.message
+
+        return create
+
+    repeats = fake()
+
+    def answer(request: Request) -> Response:
+        response = repeats.send(request)
+        key = dict(request.headers).get("Idempotency-Key", "")
+        if response.status != 409:
+            return response
+        body = {"error": {"code": "idempotency_conflict", "message": f"{key} was used"}}
+        return Response(409, {"Content-Type": "application/json"}, [json.dumps(body).encode()])
+
+    record(path, program("the-first-key"), FunctionTransport(answer))
+    assert "the-first-key" not in path.read_text(encoding="utf-8")
+    assert "another-key was used" in replay(path, program("another-key"))

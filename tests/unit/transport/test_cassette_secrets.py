@@ -1,0 +1,391 @@
+"""Secrets never reach a cassette, and come back on replay."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from buntime import Buntime, CassetteError
+from buntime.transport import FakeTransport, FunctionTransport, Request, Response
+from buntime.transport._secret_names import looks_secret
+from buntime.transport.cassette import load
+from tests.support.cassettes import KEY, fake, record, replay
+
+COOKIE = "c00kie-of-the-proxy"
+GIVEN_COOKIE = "c00kie-of-the-service"
+PASSWORD = "hunter2"
+LONG = "twelve-chars-or-more"
+TOKEN = "t0k3n-of-a-user"
+SECRETS = (KEY, COOKIE, GIVEN_COOKIE, PASSWORD, LONG, TOKEN)
+
+RESULT = {"stdout": "", "stderr": "", "exitCode": 0}
+
+
+def echo(request: Request) -> Response:
+    """Answer with everything that was sent, in the output of an execution and the headers."""
+    said = [request.path, *map(":".join, request.query), (request.body or b"").decode(), KEY, GIVEN_COOKIE]
+    headers = {
+        "Content-Type": "application/json",
+        "Set-Cookie": f"session={GIVEN_COOKIE}; HttpOnly",
+        "X-Echo": KEY,
+        "X-Request-Id": f"req-{KEY}",
+    }
+    return Response(200, headers, [json.dumps({**RESULT, "stdout": " ".join(said), KEY: {KEY: 1}}).encode()])
+
+
+def echoing(*sends: Callable[[Buntime], Any]) -> Callable[[Buntime], list[Any]]:
+    """Return a program that makes these calls."""
+    return lambda client: [send(client) for send in sends]
+
+
+PLACES: dict[str, Callable[[Buntime], Any]] = {
+    "authorization header": lambda c: c.request("GET", "/a").json()["stdout"],
+    "path": lambda c: c.request("GET", f"/b/{KEY}").json()["stdout"],
+    "query": lambda c: c.request("GET", "/c", params={"k": KEY, "x" + KEY: "1"}).json()["stdout"],
+    "body": lambda c: c.execute(session_id="ses_9", code=f"f('{KEY}')").stdout,
+    "text body": lambda c: c.request("POST", "/d", json=f"a {KEY} b").json()["stdout"],
+    "cookie": lambda c: c.execute(session_id="ses_9", code=f"f('{COOKIE}')").stdout,
+    "named variable": lambda c: c.execute(session_id="ses_9", code="1", env={"DB_PASSWORD": PASSWORD}).stdout,
+    "long variable": lambda c: c.execute(session_id="ses_9", code="2", env={"GREETING": LONG}).stdout,
+    "metadata": lambda c: c.request(
+        "POST", "/e", json={"metadata": {"token": TOKEN, "pin_token": 12345}}
+    ).json(),
+    "query named token": lambda c: c.request("GET", "/f", params={"token": TOKEN}).json(),
+    "later": lambda c: c.execute(session_id="ses_9", code=" ".join(SECRETS)).stdout,
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_secret_is_written(place: str, tmp_path: Path) -> None:
+    """Neither to the cassette nor to what is beside it meanwhile; replay gives what was answered live."""
+    path = tmp_path / "x.json"
+    sends = [PLACES[place]] if place != "later" else list(PLACES.values())
+    parts: list[bytes] = []
+
+    def program(client: Buntime) -> list[Any]:
+        results = echoing(*sends)(client)
+        if (tmp_path / "x.json.part").exists():
+            parts.append((tmp_path / "x.json.part").read_bytes())
+        return results
+
+    headers = {"Cookie": f"sid={COOKIE}"}
+    live = record(path, program, FunctionTransport(echo), headers=headers)
+    for secret in SECRETS:
+        assert secret.encode() not in path.read_bytes()
+        assert secret.encode() not in parts[0]
+        assert base64.b64encode(secret.encode()) not in path.read_bytes()
+    replayed = replay(path, program, headers=headers)
+    # The service's own secret is not the program's to bring, so it stays hidden.
+    assert json.dumps(live) == json.dumps(replayed, ensure_ascii=False).replace(
+        "«cookie:session»", GIVEN_COOKIE
+    )
+
+
+def test_a_key_in_pieces_of_a_stream_is_replaced(tmp_path: Path) -> None:
+    """Where it begins, whatever the pieces; the caller of the recording saw it as it came."""
+    path = tmp_path / "x.json"
+    transport = FakeTransport()
+    pieces = ["a ", KEY[:5], KEY[5:6], KEY[6:] + " b ", KEY[:3], KEY[3:] + KEY, " c"]
+    transport.on_execute("1", chunks=[("stdout", piece) for piece in pieces])
+
+    def program(client: Buntime) -> list[str]:
+        with client.sessions.create() as session, session.stream("1") as stream:
+            return [event.text for event in stream]
+
+    assert pieces == record(path, program, transport)
+    assert KEY[6:] not in path.read_text(encoding="utf-8")
+    assert KEY[:5] not in path.read_text(encoding="utf-8")
+    assert "".join(pieces) == "".join(replay(path, program))
+
+
+def test_a_harmless_variable_changes_nothing(tmp_path: Path) -> None:
+    """A short value under a plain name is no secret, so no text loses it."""
+    path = tmp_path / "x.json"
+
+    def program(client: Buntime) -> str:
+        with client.sessions.create() as session:
+            return session.execute("1", env={"WORKERS": "5"}).stdout
+
+    record(path, program, fake(stdout="15 tests in 5 files\n"))
+    assert "15 tests in 5 files" in path.read_text(encoding="utf-8")
+    assert '"WORKERS": "5"' in path.read_text(encoding="utf-8")
+    assert "15 tests in 5 files\n" == replay(path, program)
+
+
+def test_a_secret_that_is_told_late_is_replaced_before(tmp_path: Path) -> None:
+    """What was journalled before it was known to be a secret is written anew, and replay finds it."""
+    path = tmp_path / "x.json"
+    content = f"DB_PASSWORD={PASSWORD}\n"
+
+    def program(client: Buntime) -> str:
+        with client.sessions.create() as session:
+            session.files.write(".env", content)
+            session.execute("1", env={"DB_PASSWORD": PASSWORD})
+            if path.with_name("x.json.part").exists():
+                assert PASSWORD not in path.with_name("x.json.part").read_text(encoding="utf-8")
+            return session.files.read(".env")
+
+    assert content == record(path, program)
+    assert PASSWORD not in path.read_text(encoding="utf-8")
+    assert content == replay(path, program)
+
+
+def test_another_secret_replays_too(tmp_path: Path) -> None:
+    """Replay takes the secrets of the program that runs, not of the one that was recorded."""
+    path = tmp_path / "x.json"
+
+    def program(password: str) -> Callable[[Buntime], str]:
+        def run(client: Buntime) -> str:
+            with client.sessions.create() as session:
+                return session.execute("1", env={"DB_PASSWORD": password}).stdout
+
+        return run
+
+    transport = FakeTransport()
+    transport.on_execute("1", handler=lambda run: f"password: {run.env['DB_PASSWORD']}")
+    assert "password: hunter2" == record(path, program(PASSWORD), transport)
+    assert "password: another one" == replay(path, program("another one"), key=None)
+
+
+def test_each_session_gets_its_own_secret_back(tmp_path: Path) -> None:
+    """Two sessions with values of the same name are not mixed up."""
+    path = tmp_path / "x.json"
+
+    def program(client: Buntime) -> list[Any]:
+        sessions = [
+            client.sessions.create(metadata={"token": token}) for token in ("first one", "second one")
+        ]
+        return [dict(session.info().metadata) for session in sessions]
+
+    live = record(path, program)
+    assert [{"token": "first one"}, {"token": "second one"}] == live == replay(path, program)
+
+
+def test_several_values_of_a_name_come_back(tmp_path: Path) -> None:
+    """Values in lists and below a secret name, numbers too."""
+    metadata = {"tokens": ["one-value", "other-value", "one-value"], "auth": {"user": "me!!", "pin": 12345}}
+    path = tmp_path / "x.json"
+
+    def program(client: Buntime) -> Any:
+        with client.sessions.create(metadata=metadata) as session:
+            return session.info().metadata
+
+    assert metadata == record(path, program) == replay(path, program)
+    text = path.read_text(encoding="utf-8")
+    for secret in ("one-value", "other-value", "me!!", "12345"):
+        assert secret not in text
+
+
+FOREIGN = {
+    "an AWS access key": "AKIA" + "ABCDEFGHIJKLMNOP",
+    "a GitHub token": "ghp_" + "a1" * 18,
+    "a private key or certificate (PEM)": "-----BEGIN RSA " + "PRIVATE KEY-----",
+    "a Buntime key": "btk_" + "a1" * 12,
+    "a Stripe key": "sk_live_" + "a1" * 12,
+    "a JSON web token": "eyJhbGciOiJI." + "eyJzdWIiOiIx." + "c2lnbmF0dXJl",
+    "an OpenAI or Anthropic key": "sk-" + "a1" * 12,
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_a_foreign_key_is_withheld(what: str, tmp_path: Path) -> None:
+    """The call goes through, the cassette stays as it was, and the error has the place, not the key."""
+    path = tmp_path / "x.json"
+    path.write_text("as it was")
+    secret = FOREIGN[what]
+    seen: list[str] = []
+
+    def program(client: Buntime) -> None:
+        with client.sessions.create() as session:
+            seen.append(session.execute("1").stdout)
+        assert secret not in path.with_name("x.json.part").read_text(encoding="utf-8")
+
+    with pytest.raises(CassetteError) as caught:
+        record(path, program, fake(stdout=f"x {secret} y"))
+    assert [f"x {secret} y"] == seen
+    assert f"POST /execute holds {what} (response stdout)" in str(caught.value)
+    assert secret not in str(caught.value)
+    assert "as it was" == path.read_text()
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_a_false_alarm_can_be_allowed(tmp_path: Path) -> None:
+    """By the text that was found, or its beginning."""
+    path = tmp_path / "x.json"
+
+    def program(client: Buntime) -> str:
+        with client.sessions.create() as session:
+            return session.execute("1").stdout
+
+    secret = FOREIGN["an AWS access key"]
+    record(path, program, fake(stdout=secret), allow=[secret[:10]])
+    assert secret == replay(path, program)
+
+
+def test_a_foreign_key_in_pieces_is_found(tmp_path: Path) -> None:
+    """In a stream, and in bytes that are no text."""
+    transport = FakeTransport()
+    secret = FOREIGN["a GitHub token"]
+    transport.on_execute("1", chunks=[("stdout", secret[:9]), ("stdout", secret[9:])])
+
+    def program(client: Buntime) -> None:
+        with client.sessions.create() as session, session.stream("1") as stream:
+            list(stream)
+
+    with pytest.raises(CassetteError, match="response stream stdout"):
+        record(tmp_path / "x.json", program, transport)
+
+    def binary(request: Request) -> Response:
+        return Response(200, {"Content-Type": "application/octet-stream"}, [b"\xff\x00" + secret.encode()])
+
+    with pytest.raises(CassetteError, match="response body"):
+        record(tmp_path / "x.json", lambda client: client.request("GET", "/x"), FunctionTransport(binary))
+
+
+def test_a_key_among_bytes_is_replaced(tmp_path: Path) -> None:
+    """A body that is no text comes back with the key in it."""
+    body = b"\xff\xfe" + KEY.encode() + b"\x00\xab"
+
+    def binary(request: Request) -> Response:
+        return Response(200, {"Content-Type": "application/octet-stream"}, [body])
+
+    path = tmp_path / "x.json"
+
+    def program(client: Buntime) -> bytes:
+        return bytes(client.request("GET", "/x").content)
+
+    assert body == record(path, program, FunctionTransport(binary)) == replay(path, program)
+    stored = json.loads(path.read_text(encoding="utf-8"))["interactions"][0]["response"]["base64"]
+    assert KEY.encode() not in base64.b64decode(stored)
+
+
+def test_no_host_is_stored(tmp_path: Path) -> None:
+    """What a failed connection was made to is in the live error, not in the file."""
+    from buntime import APIConnectionError
+    from buntime.transport import HTTPTransport
+
+    path = tmp_path / "x.json"
+
+    def program(client: Buntime) -> str:
+        with pytest.raises(APIConnectionError) as caught:
+            client.request("GET", "/x")
+        return caught.value.message
+
+    live = record(path, program, HTTPTransport("http://nowhere.invalid:81/base", proxies={}), max_retries=0)
+    assert "nowhere.invalid:81" in live
+    text = path.read_text(encoding="utf-8")
+    assert "invalid" not in text
+    assert "81" not in text
+    assert "could not connect to the service" in replay(path, program, max_retries=0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PASSWORD",
+        "DB_PASSWORD",
+        "password",
+        "dbPassword",
+        "apiKey",
+        "API_KEY",
+        "OPENAI_KEY",
+        "secret",
+        "clientSecret",
+        "access_token",
+        "TOKEN",
+        "GITHUB_PAT",
+        "credentials",
+        "PRIVATE_KEY",
+        "Authorization",
+        "jwt",
+        "OTP",
+        "DB_PWD",
+        "cookie",
+        "x-api-key",
+    ],
+)
+def test_names_of_secrets(name: str) -> None:
+    """Whatever the spelling."""
+    assert looks_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "WORKERS",
+        "PATH",
+        "PWD",
+        "key",
+        "keyboard",
+        "sortKey",
+        "primary_key",
+        "public_key",
+        "monkey",
+        "passenger",
+        "author",
+        "NODE_ENV",
+        "sessionId",
+        "path",
+        "stdout",
+        "compass",
+        "idempotency_key",
+    ],
+)
+def test_names_of_no_secrets(name: str) -> None:
+    """A word that only contains such a name is another word."""
+    assert not looks_secret(name)
+
+
+def test_the_stream_passes_while_it_is_recorded(tmp_path: Path) -> None:
+    """Each piece reaches the caller before the next one is there."""
+    order: list[str] = []
+
+    def pieces() -> Iterator[bytes]:
+        for number in (1, 2):
+            order.append(f"sent {number}")
+            yield b'event: stdout\ndata: {"text": "x"}\n\n'
+        yield b'event: result\ndata: {"exitCode": 0}\n\n'
+
+    def program(client: Buntime) -> None:
+        with client.stream(session_id="ses_9", code="1") as stream:
+            order.extend("seen" for _ in stream)
+
+    transport = FunctionTransport(lambda _: Response(200, {"Content-Type": "text/event-stream"}, pieces()))
+    record(tmp_path / "x.json", program, transport)
+    assert ["sent 1", "seen", "sent 2", "seen"] == order
+
+
+def test_many_secrets_are_replaced_as_few_are(tmp_path: Path) -> None:
+    """Each call has one of its own, and all of them are looked for in all texts."""
+    path = tmp_path / "x.json"
+    transport = FakeTransport()
+    transport.on_execute(lambda _: True, handler=lambda run: f"{run.env['NAME']} {run.code}")
+
+    def program(client: Buntime) -> list[str]:
+        with client.sessions.create() as session:
+            values = [f"the value number {number:04}" for number in range(200)]
+            return [
+                session.execute(f"{values[number // 2]}, {number}", env={"NAME": value}).stdout
+                for number, value in enumerate(values)
+            ]
+
+    assert record(path, program, transport) == replay(path, program)
+    assert "the value" not in path.read_text(encoding="utf-8")
+
+
+def test_nothing_is_lost_where_the_cassette_cannot_be_written(tmp_path: Path) -> None:
+    """What was recorded is in the part, and the error says so."""
+    path = tmp_path / "x.json"
+
+    def program(client: Buntime) -> None:
+        client.sessions.create()
+        path.mkdir()
+
+    with pytest.raises(CassetteError, match=r"cannot be written.*x\.json\.part has what was recorded"):
+        record(path, program)
+    assert ["POST /sessions/create"] == [item.call for item in load(tmp_path / "x.json.part").interactions]
