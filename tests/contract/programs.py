@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buntime.transport import FakeTransport, ScriptedExecution, ScriptedResult
-from tests.contract import functions
+from tests.contract import background, functions
 
 HELLO = 'console.log("hello");'
 TYPESCRIPT = """
@@ -55,6 +55,7 @@ def script(fake: FakeTransport) -> FakeTransport:
     fake.on_execute(LARGE, stdout="0123456789abcdef" * 65536)
     fake.on_execute(command=COMMAND, stdout="from the shell\n", exit_code=4)
     functions.script(fake)
+    background.script(fake)
     return fake
 
 

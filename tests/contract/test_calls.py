@@ -22,7 +22,7 @@ from tests.contract import functions
 @pytest.fixture
 def real(world: str, session: Session) -> Session:
     """Return a session in which functions really run; a fake only says what it was told."""
-    if world == "fake":
+    if "fake" in world:
         pytest.skip("a fake runs no function")
     return session
 

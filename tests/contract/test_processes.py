@@ -15,56 +15,22 @@ from buntime import (
     StreamEvent,
     WaitTimeoutError,
 )
-from buntime.transport import FakeTransport, Transport
+from buntime.transport import Transport
+from tests.contract.background import (
+    BOTH,
+    CUT,
+    ECHO,
+    FAMILY,
+    FOREVER,
+    LARGE,
+    LARGE_OUT,
+    NAMED,
+    READS_STDIN,
+    SERVER,
+)
 from tests.contract.worlds import KEY
 from tests.support import previews
 from tests.support.ports import unused_port
-
-BOTH = 'console.log("☃ out"); console.error("err"); process.exit(3);'
-ECHO = "console.log(process.env.WORD, require('node:path').basename(process.cwd()));"
-CUT = """
-process.stdout.write("a");
-for (const byte of Buffer.from("☃😀")) {
-  process.stdout.write(Buffer.from([byte]));
-  await Bun.sleep(15);
-}
-"""
-LARGE = 'process.stdout.write("0123456789☃".repeat(50_000)); process.stderr.write("e".repeat(1000));'
-LARGE_OUT = "0123456789☃" * 50_000
-FOREVER = 'console.log("up"); setInterval(() => {}, 1000);'
-FAMILY = "echo up; sleep 1000 & sleep 1000"
-READS_STDIN = "cat; echo end"
-SERVER = """
-Bun.serve({ port: Number(process.env.PORT), hostname: "127.0.0.1", fetch: () => new Response("") });
-console.log("up");
-"""
-NAMED = """
-Bun.serve({
-  port: 8080,
-  maxRequestBodySize: 2 ** 30,
-  async fetch(request, server) {
-    if (server.upgrade(request)) return;
-    const body = await request.text();
-    return new Response(process.env.NAME + " " + body);
-  },
-  websocket: { message: (socket, text) => void socket.send(`${process.env.NAME} ${text}`) },
-});
-"""
-
-
-@pytest.fixture(autouse=True)
-def _scripts(transport: Transport) -> None:
-    """Teach a fake the programs above."""
-    if not isinstance(transport, FakeTransport):
-        return
-    transport.on_execute(BOTH, stdout="☃ out\n", stderr="err\n", exit_code=3)
-    transport.on_execute(ECHO, handler=lambda run: f"{run.env['WORD']} {run.working_dir}\n")
-    transport.on_execute(CUT, stdout="a☃😀")
-    transport.on_execute(LARGE, stdout=LARGE_OUT, stderr="e" * 1000)
-    transport.on_execute(FOREVER, stdout="up\n", keeps_running=True)
-    transport.on_execute(SERVER, stdout="up\n", keeps_running=True)
-    transport.on_execute(command=FAMILY, stdout="up\n", keeps_running=True)
-    transport.on_execute(command=READS_STDIN, stdout="end\n")
 
 
 def test_a_process_runs_to_its_end(session: Session) -> None:
@@ -219,8 +185,10 @@ def test_the_files_of_processes_are_hidden(session: Session) -> None:
     assert ([], 0) == (session.files.list(), session.info().files_count)
 
 
-def test_waiting_for_a_port(session: Session) -> None:
+def test_waiting_for_a_port(session: Session, world: str) -> None:
     """It returns once a server accepts, and raises where none does in time."""
+    if world.startswith(("recorded", "replayed")):
+        pytest.skip("the free port is another one each time")
     with unused_port() as port, pytest.raises(WaitTimeoutError, match=str(port)):
         session.wait_for_port(port, timeout=0.2)
     with session.start(SERVER, env={"PORT": str(port)}):
@@ -229,8 +197,8 @@ def test_waiting_for_a_port(session: Session) -> None:
 
 def test_previews_answer(client: Buntime, world: str) -> None:
     """Two sessions serve the same port, and each is reached under its own URL, over WebSocket too."""
-    if world in {"fake", "local_without_isolation"}:
-        pytest.skip("nothing serves on a fake; without isolation sessions share the port")
+    if world not in {"local", "http", "http_with_own_session"}:
+        pytest.skip("nothing serves on a fake or a replay; without isolation sessions share the port")
     large = b"x" * 5_000_000
     with client.sessions.create() as one, client.sessions.create() as other:
         for session, name in ((one, "one"), (other, "other")):

@@ -1,0 +1,48 @@
+"""The programs that are left running, and what a fake has to know of them."""
+
+from __future__ import annotations
+
+from buntime.transport import FakeTransport
+
+BOTH = 'console.log("☃ out"); console.error("err"); process.exit(3);'
+ECHO = "console.log(process.env.WORD, require('node:path').basename(process.cwd()));"
+CUT = """
+process.stdout.write("a");
+for (const byte of Buffer.from("☃😀")) {
+  process.stdout.write(Buffer.from([byte]));
+  await Bun.sleep(15);
+}
+"""
+LARGE = 'process.stdout.write("0123456789☃".repeat(50_000)); process.stderr.write("e".repeat(1000));'
+LARGE_OUT = "0123456789☃" * 50_000
+FOREVER = 'console.log("up"); setInterval(() => {}, 1000);'
+FAMILY = "echo up; sleep 1000 & sleep 1000"
+READS_STDIN = "cat; echo end"
+SERVER = """
+Bun.serve({ port: Number(process.env.PORT), hostname: "127.0.0.1", fetch: () => new Response("") });
+console.log("up");
+"""
+NAMED = """
+Bun.serve({
+  port: 8080,
+  maxRequestBodySize: 2 ** 30,
+  async fetch(request, server) {
+    if (server.upgrade(request)) return;
+    const body = await request.text();
+    return new Response(process.env.NAME + " " + body);
+  },
+  websocket: { message: (socket, text) => void socket.send(`${process.env.NAME} ${text}`) },
+});
+"""
+
+
+def script(fake: FakeTransport) -> None:
+    """Teach a fake the programs above."""
+    fake.on_execute(BOTH, stdout="☃ out\n", stderr="err\n", exit_code=3)
+    fake.on_execute(ECHO, handler=lambda run: f"{run.env['WORD']} {run.working_dir}\n")
+    fake.on_execute(CUT, stdout="a☃😀")
+    fake.on_execute(LARGE, stdout=LARGE_OUT, stderr="e" * 1000)
+    fake.on_execute(FOREVER, stdout="up\n", keeps_running=True)
+    fake.on_execute(SERVER, stdout="up\n", keeps_running=True)
+    fake.on_execute(command=FAMILY, stdout="up\n", keeps_running=True)
+    fake.on_execute(command=READS_STDIN, stdout="end\n")
