@@ -13,7 +13,8 @@ function reach(name, { follow = true } = {}) {
   const rest = at === full ? [] : [nodePath.basename(full)];
   for (;;) {
     try {
-      const real = fs.realpathSync(at);
+      // The other realpathSync takes a backslash for a separator in Bun 1.3.
+      const real = fs.realpathSync.native(at);
       if (!within(real)) fail("EOUTSIDE", `${name} leads outside the workspace`);
       return nodePath.join(real, ...rest);
     } catch (error) {
