@@ -18,7 +18,7 @@ function entries(root, top, ignored) {
 
 function linked(full) {
   try {
-    const real = fs.realpathSync.native(full);
+    const real = fs.realpathSync(full);
     if (within(real)) return [real, fs.statSync(real)];
   } catch (error) {
     if (!["ENOENT", "ENOTDIR", "ELOOP"].includes(error.code)) throw error;

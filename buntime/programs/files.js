@@ -13,8 +13,7 @@ function reach(name, { follow = true } = {}) {
   const rest = at === full ? [] : [nodePath.basename(full)];
   for (;;) {
     try {
-      // The other realpathSync takes a backslash for a separator in Bun 1.3.
-      const real = fs.realpathSync.native(at);
+      const real = fs.realpathSync(at);
       if (!within(real)) fail("EOUTSIDE", `${name} leads outside the workspace`);
       return nodePath.join(real, ...rest);
     } catch (error) {
