@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         WriteResult,
     )
     from buntime.processes import Process
-    from buntime.sessions import Session
+    from buntime.session import Session
 
 __all__ = [
     "APIConnectionError",
@@ -115,7 +115,7 @@ _HOMES = {
     "Buntime": "client",
     "ExecuteStream": "execution",
     "Process": "processes",
-    "Session": "sessions",
+    "Session": "session",
     "StayAwake": "life",
 }
 

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import attrs
 
 from buntime import _checks, configuration
+from buntime._logs import logger
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange, Seen
-from buntime.execution import ExecuteStream, Executions, OnText, execute_request
-from buntime.files import Files
-from buntime.helpers import Helpers
-from buntime.models import (
-    APIResponse,
-    ExecuteRequest,
-    ExecuteResult,
-    FilesArgument,
-    KillResult,
-    RateLimit,
-)
 from buntime.retries import RetryPolicy
-from buntime.sessions import Sessions
 from buntime.transport.base import Pairs, Secret, Transport
-from buntime.wire import answers, calls
 
-_logger = logging.getLogger("buntime")
+# What a call needs is imported by the first: a program may import this and make none.
+if TYPE_CHECKING:
+    from buntime.execution import ExecuteStream, Executions, OnText
+    from buntime.files import Files
+    from buntime.models import (
+        APIResponse,
+        ExecuteRequest,
+        ExecuteResult,
+        FilesArgument,
+        KillResult,
+        RateLimit,
+    )
+    from buntime.sessions import Sessions
 
 
 class _Unset:
@@ -105,11 +104,6 @@ class Buntime:
         self._created = created
         self._owns_transport = owns_transport
         self._pid = os.getpid()
-        self._executions = Executions(self._exchange)
-        self.files = Files(self._exchange, Helpers(self._executions))
-        """The files of any session: :class:`~buntime.files.Files`."""
-        self.sessions = Sessions(self._exchange, self._executions, self.files, created)
-        """Create, inspect, attach to and delete sessions: :class:`~buntime.sessions.Sessions`."""
 
     def __repr__(self) -> str:
         # A traceback with local variables shows a client whose construction failed, too.
@@ -137,7 +131,7 @@ class Buntime:
         except Exception as failure:
             if error is None:
                 raise
-            _logger.warning("the client was not closed: %s", failure)
+            logger().warning("the client was not closed: %s", failure)
 
     def execute(
         self,
@@ -175,6 +169,8 @@ class Buntime:
             APIConnectionError: no answer arrived.
             TypeError, ValueError: an argument is wrong; nothing was sent.
         """
+        from buntime.execution import execute_request
+
         return self._executions.watch(
             execute_request(
                 request,
@@ -211,6 +207,8 @@ class Buntime:
         Arguments and errors are those of :meth:`execute`; iterating the stream raises them too. With
         ``idempotent`` the call waits for the first bytes, up to which it is retried.
         """
+        from buntime.execution import execute_request
+
         return self._executions.stream(
             execute_request(
                 request,
@@ -228,13 +226,11 @@ class Buntime:
 
     def kill(self, *, session_id: str, pid: int) -> KillResult:
         """End one process of a session. Raises ``SessionNotFoundError`` and the other API errors."""
-        call = calls.kill(_checks.session_id(session_id), _checks.pid(pid))
-        return self._exchange.call(call, answers.killed, repeatable=False)
+        return self._executions.kill(_checks.session_id(session_id), _checks.pid(pid))
 
     def kill_all(self, *, session_id: str) -> KillResult:
         """End every process of a session. Raises ``SessionNotFoundError`` and the other API errors."""
-        call = calls.kill(_checks.session_id(session_id), None)
-        return self._exchange.call(call, answers.killed, repeatable=False)
+        return self._executions.kill(_checks.session_id(session_id), None)
 
     def request(
         self,
@@ -248,6 +244,8 @@ class Buntime:
         ``GET``, ``HEAD`` and ``DELETE`` are retried as reads are, other methods as an execution is. Raises
         what every call raises: an error status is an :class:`~buntime.APIStatusError`.
         """
+        from buntime.wire import answers, calls
+
         method = _checks.text("method", method).upper()
         if not method.isalpha():
             raise ValueError(f"method is {method!r}, not the name of an HTTP method")
@@ -259,9 +257,31 @@ class Buntime:
         return self._exchange.call(call, answers.api_response, repeatable=method in {"GET", "HEAD", "DELETE"})
 
     @property
+    def _executions(self) -> Executions:
+        from buntime.execution import Executions
+
+        return Executions(self._exchange)
+
+    @property
+    def sessions(self) -> Sessions:
+        """Create, inspect, attach to and delete sessions: :class:`~buntime.sessions.Sessions`."""
+        from buntime.sessions import Sessions
+
+        return Sessions(self._exchange, self._created)
+
+    @property
+    def files(self) -> Files:
+        """The files of any session: :class:`~buntime.files.Files`."""
+        from buntime.files import Files
+
+        return Files(self._exchange)
+
+    @property
     def rate_limit(self) -> RateLimit | None:
         """The rate limit as the last answer that named one told it, or ``None``."""
-        return self._exchange.seen.rate_limit
+        from buntime.wire.answers import rate_limit
+
+        return rate_limit(self._exchange.seen.headers)
 
     def with_options(
         self,

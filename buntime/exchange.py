@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator
 from typing import Any, Callable, Optional, TypeVar, Union
 
 import attrs
 
-from buntime._hiding import hide, secrets_of
 from buntime.errors import APITimeoutError, BuntimeError, NotFoundError
-from buntime.models import RateLimit
-from buntime.pickling import portable, restored
 from buntime.retries import LONGEST_RETRY_AFTER, RetryPolicy
-from buntime.transport.base import Pairs, Request, Response, SupportsTime, Transport
-from buntime.wire.answers import rate_limit
-from buntime.wire.fields import Answer
-from buntime.wire.refusals import refused
+from buntime.transport.base import Headers, Pairs, Request, Response, SupportsTime, Transport
+from buntime.wire.answer import Answer, tells_rate_limit
 
 T = TypeVar("T")
 OnRetry = Callable[[BuntimeError, int], object]
@@ -35,7 +29,8 @@ class _SystemTime:
 class Seen:
     """What the answers so far have told; shared by a client and those made of it by ``with_options``."""
 
-    rate_limit: Optional[RateLimit] = None
+    headers: Headers = attrs.field(factory=Headers)
+    """Of the last answer that told a rate limit."""
     reads_files: bool = True
     """Whether the service has the route ``GET /files/read``, as far as is known."""
 
@@ -110,9 +105,13 @@ class Exchange:
         )
 
     def __getstate__(self) -> dict[str, Any]:
+        from buntime.pickling import portable
+
         return portable(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        from buntime.pickling import restored
+
         self.__init__(**restored(state), seen=Seen())  # type: ignore[misc]  # they are all of its arguments
 
     def execution_wait(self, limit: float) -> float | None:
@@ -169,9 +168,12 @@ class Exchange:
     def _open(self, request: Request, deadline: Deadline) -> Response:
         """Return a 2xx response; raise the error that any other is."""
         response = self.transport.send(request)
-        self.seen.rate_limit = rate_limit(response.headers) or self.seen.rate_limit
+        if tells_rate_limit(response.headers):
+            self.seen.headers = response.headers
         if 200 <= response.status < 300:
             return response
+        from buntime.wire.refusals import refused
+
         with response:
             body = b"".join(_until(deadline, response.chunks))
             raise refused(request, Answer(response.status, response.headers, body))
@@ -212,10 +214,14 @@ class Exchange:
 
     def hide(self, error: BuntimeError) -> None:
         """Take the client's credentials out of an error."""
+        from buntime._hiding import hide, secrets_of
+
         hide(error, secrets_of(self.headers))
 
     def _back_off(self, error: BuntimeError, number: int, deadline: Deadline, repeatable: bool) -> None:
         """Wait before the next attempt, or raise the error where there is to be none."""
+        import random
+
         # S311: jitter spreads clients out; nothing depends on its being unguessable.
         pause = self.policy.delay(error, number, repeatable, random.random())  # noqa: S311 - jitter, no secret
         left = deadline.remaining()

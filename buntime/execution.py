@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Callable, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, overload
 
 import attrs
 
-from buntime import sse
 from buntime.errors import APIConnectionError, BuntimeError
 from buntime.exchange import Exchange
-from buntime.models import ExecuteRequest, ExecuteResult, StreamEvent
+from buntime.models import ExecuteRequest, ExecuteResult, KillResult, StreamEvent
 from buntime.transport.base import Request, Response
 from buntime.wire import answers, calls
-from buntime.wire.events import Terminal, decode_event
-from buntime.wire.fields import Answer, invalid
+from buntime.wire.answer import Answer
+from buntime.wire.fields import invalid
+
+if TYPE_CHECKING:
+    from buntime.wire.events import Terminal
 
 T = TypeVar("T")
 
@@ -118,6 +120,10 @@ class Executions:
             attempts=attempts,
         )
 
+    def kill(self, session_id: str, pid: int | None) -> KillResult:
+        """End one process of a session, or all of them."""
+        return self._exchange.call(calls.kill(session_id, pid), answers.killed, repeatable=False)
+
     def _hiding(self, items: Iterator[T]) -> Iterator[T]:
         try:
             yield from items
@@ -144,6 +150,9 @@ def _checked_result(answer: Answer) -> ExecuteResult:
 def _items(
     call: Request, response: Response, chunks: Iterator[bytes]
 ) -> Iterator[Union[StreamEvent, ExecuteResult, Terminal]]:
+    from buntime import sse
+    from buntime.wire.events import decode_event
+
     content_type = response.headers.get("Content-Type", "").lower()
     if "html" in content_type:
         raise invalid(Answer(response.status, response.headers, b"".join(chunks)), "it is an HTML page")
@@ -231,7 +240,7 @@ class ExecuteStream:
     def _finish(self, last: Union[ExecuteResult, Terminal, None]) -> None:
         if last is None:
             raise APIConnectionError("the stream ended without a result", phase="read")
-        self._result = last.result(self.stdout, self.stderr) if isinstance(last, Terminal) else last
+        self._result = last if isinstance(last, ExecuteResult) else last.result(self.stdout, self.stderr)
         if self._check:
             self._result.check()
 

@@ -29,11 +29,11 @@ class Files:
     full, :class:`~buntime.SessionNotFoundError` where the session has ended, and the errors of every call.
     """
 
-    def __init__(self, exchange: Exchange, helpers: Helpers) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._helpers = helpers
-        self._contents = Contents(exchange, helpers)
-        self._transfers = Transfers(helpers, self._contents)
+        self._helpers = Helpers(exchange)
+        self._contents = Contents(exchange, self._helpers)
+        self._transfers = Transfers(self._helpers, self._contents)
 
     def write(self, *, session_id: str, path: str, content: Content) -> WriteResult:
         """Write a file whole, with the folders it needs; what was there is replaced.

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import re
 from typing import Any, Callable, Optional
 
 import attrs
 
 from buntime import _checks, values
+from buntime._logs import logger
 from buntime.errors import (
     BuntimeError,
     ExecutionFailedError,
     InvalidResponseError,
     JavaScriptError,
 )
+from buntime.exchange import Exchange
 from buntime.execution import Executions, OnText
 from buntime.files import Files
 from buntime.helpers import Helpers, error_of, source
 from buntime.models import ExecuteRequest, ExecuteResult
 from buntime.wire.answers import HIDDEN_FOLDER
-
-_logger = logging.getLogger("buntime")
 
 _LONGEST_LINE = 16 * 1024
 _PIECE = 4 * 1024 * 1024
@@ -40,10 +39,10 @@ class Functions:
     wherever it stands in the output of the function, from which it is taken out again.
     """
 
-    def __init__(self, executions: Executions, files: Files, helpers: Helpers) -> None:
-        self._executions = executions
-        self._files = files
-        self._helpers = helpers
+    def __init__(self, exchange: Exchange) -> None:
+        self._executions = Executions(exchange)
+        self._files = Files(exchange)
+        self._helpers = Helpers(exchange)
 
     def call(
         self,
@@ -124,7 +123,7 @@ class Functions:
                 session_id, "file_delete", repeatable=True, path=path, recursive=False, missing_ok=True
             )
         except BuntimeError as error:
-            _logger.warning("%s stays in session %s: %s", path, session_id, error)
+            logger().warning("%s stays in session %s: %s", path, session_id, error)
 
 
 class _Separator:

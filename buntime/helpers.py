@@ -23,6 +23,7 @@ from buntime.errors import (
     ResourceLimitError,
     SessionFileNotFoundError,
 )
+from buntime.exchange import Exchange
 from buntime.execution import Executions
 from buntime.models import ExecuteRequest, ExecuteResult, FilesArgument
 from buntime.wire.answers import HIDDEN_FOLDER
@@ -53,8 +54,8 @@ _SHARED = {"file": ("files",), "process": ("processes",), "port": ("processes",)
 class Helpers:
     """Runs helpers in sessions."""
 
-    def __init__(self, executions: Executions) -> None:
-        self._executions = executions
+    def __init__(self, exchange: Exchange) -> None:
+        self._executions = Executions(exchange)
 
     def run(
         self,

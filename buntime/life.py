@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import weakref
 from types import TracebackType
 from typing import Callable, Optional
 
+from buntime._logs import logger
 from buntime.errors import SessionNotFoundError
 from buntime.transport.base import SupportsTimers, Transport
-
-_logger = logging.getLogger("buntime")
 
 _LONGEST_INTERVAL = 240
 
@@ -83,10 +81,10 @@ class _Heart:
             self.error = None
         except SessionNotFoundError as error:
             self._ended, self.error = True, error
-            _logger.warning("session %s has ended and is no longer kept awake", self._session_id)
+            logger().warning("session %s has ended and is no longer kept awake", self._session_id)
         except Exception as error:
             self.error = error
-            _logger.warning("session %s was not kept awake: %s", self._session_id, error)
+            logger().warning("session %s was not kept awake: %s", self._session_id, error)
         return not self._ended
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
 from buntime import _checks
+from buntime._logs import logger
 from buntime.errors import InvalidResponseError, SessionNotFoundError, WaitTimeoutError
 from buntime.helpers import Helpers, text_of
 from buntime.models import ExecuteRequest, ProcessLogs, StreamEvent
-
-_logger = logging.getLogger("buntime")
 
 _PIECE = 256 * 1024
 _STEP = 20.0
@@ -53,11 +51,11 @@ class Process:
         try:
             self.kill()
         except SessionNotFoundError:
-            _logger.debug("%r had ended with its session before it was killed", self)
+            logger().debug("%r had ended with its session before it was killed", self)
         except Exception as failure:
             if error is None:
                 raise
-            _logger.warning("%r was not killed: %s", self, failure)
+            logger().warning("%r was not killed: %s", self, failure)
 
     @property
     def number(self) -> int:

@@ -1,61 +1,41 @@
-"""Sessions: the sandboxes in which code runs."""
+"""Creating, inspecting, attaching to and deleting sessions."""
 
 from __future__ import annotations
 
-import logging
 import os
-import uuid
 from collections.abc import Mapping
-from datetime import datetime
-from types import TracebackType
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-import attrs
-
-from buntime import _checks
-from buntime import processes as _processes
-from buntime.errors import SessionNotFoundError
+from buntime import _checks, _json
 from buntime.exchange import Exchange
-from buntime.execution import ExecuteStream, Executions, OnText, execute_request
-from buntime.files import Files, SessionFiles
-from buntime.functions import Functions
-from buntime.helpers import Helpers
-from buntime.life import StayAwake
-from buntime.models import (
-    ExecuteRequest,
-    ExecuteResult,
-    FilesArgument,
-    KillResult,
-    ResourceLimits,
-    SessionInfo,
-)
-from buntime.processes import Process
+from buntime.execution import Executions
+from buntime.models import ResourceLimits, SessionInfo
+from buntime.session import Session
 from buntime.wire import answers, calls
 
-_logger = logging.getLogger("buntime")
-
-_PING_DEADLINE = 10.0
+if TYPE_CHECKING:
+    from buntime.files import Files
 
 
 class Sessions:
     """Creates, inspects, attaches to and deletes sessions."""
 
-    def __init__(
-        self, exchange: Exchange, executions: Executions, files: Files, created: Optional[dict[str, None]]
-    ) -> None:
+    def __init__(self, exchange: Exchange, created: Optional[dict[str, None]] = None) -> None:
         self._exchange = exchange
-        self._executions = executions
-        self._files = files
+        self._executions = Executions(exchange)
         self._created = created
-        self._functions = Functions(executions, files, Helpers(executions))
+
+    @property
+    def _files(self) -> Files:
+        from buntime.files import Files
+
+        return Files(self._exchange)
 
     def __getstate__(self) -> Exchange:
         return self._exchange
 
     def __setstate__(self, exchange: Exchange) -> None:
-        executions = Executions(exchange)
-        files = Files(exchange, Helpers(executions))
-        self.__init__(exchange, executions, files, None)  # type: ignore[misc]  # made anew
+        self.__init__(exchange)  # type: ignore[misc]  # made anew
 
     def create(
         self,
@@ -76,8 +56,8 @@ class Sessions:
         Raises ``ValueError`` or ``TypeError`` naming the argument, and the errors of every call.
         """
         _check_limits(resource_limits)
-        key = uuid.uuid4().hex if idempotency_key is None else _idempotency_key(idempotency_key)
-        call = calls.create_session(_checks.ttl(ttl), _checks.metadata(metadata), resource_limits, key)
+        key = os.urandom(16).hex() if idempotency_key is None else _idempotency_key(idempotency_key)
+        call = calls.create_session(_checks.ttl(ttl), _json.metadata(metadata), resource_limits, key)
         # Measured from before the call, what is left is never overrated. With a key of the caller's the
         # session may have been made long ago.
         born = self._exchange.monotonic() if idempotency_key is None else None
@@ -120,275 +100,3 @@ def _idempotency_key(value: str) -> str:
     if not key or not key.isascii() or not key.isprintable():
         raise ValueError("idempotency_key must be printable ASCII and not empty")
     return key
-
-
-class Session:
-    """One sandbox: a workspace of files in which code runs.
-
-    Made by ``client.sessions``: :meth:`create <buntime.sessions.Sessions.create>` and
-    :meth:`attach <buntime.sessions.Sessions.attach>`. As a context manager it deletes a created session on
-    exit, also when the block raises, without masking what the block raised.
-    """
-
-    def __init__(
-        self,
-        sessions: Sessions,
-        made: answers.CreatedSession,
-        *,
-        owned: bool,
-        born: Optional[float] = None,
-    ) -> None:
-        self._born = born
-        self._sessions = sessions
-        self._made = made
-        self._owned = owned
-        self._pid = os.getpid()
-        self.files = SessionFiles(sessions._files, made.id)
-        """The files of the session: :class:`~buntime.files.SessionFiles`."""
-
-    def __repr__(self) -> str:
-        return f"<Session {self.id}>"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"sessions": self._sessions, "made": self._made}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["sessions"], state["made"], owned=False)  # type: ignore[misc]  # anew
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if not self._owned or os.getpid() != self._pid:
-            return
-        try:
-            self.delete()
-        except SessionNotFoundError:
-            _logger.debug("session %s had ended before it was deleted", self.id)
-        except Exception as failure:
-            if error is None:
-                raise
-            _logger.warning("session %s was not deleted: %s", self.id, failure)
-
-    @property
-    def id(self) -> str:
-        """The id that the service gave it."""
-        return self._made.id
-
-    @property
-    def created_at(self) -> datetime | None:
-        """When it was created, in UTC; ``None`` on an attached session until :meth:`info`."""
-        return self._made.created_at
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """When it ends by itself, in UTC; ``None`` on an attached session until :meth:`info`."""
-        return self._made.expires_at
-
-    @property
-    def preview_url(self) -> str | None:
-        """Where a server on the session's port 8080 is reached; ``None`` on an attached session."""
-        return self._made.preview_url
-
-    @property
-    def resource_limits(self) -> ResourceLimits | None:
-        """The session's limits; ``None`` on an attached session."""
-        return self._made.resource_limits
-
-    def execute(
-        self,
-        code: str | ExecuteRequest | None = None,
-        *,
-        command: str | None = None,
-        files: FilesArgument | None = None,
-        env: Mapping[str, str] | None = None,
-        timeout: int | None = None,
-        working_dir: str | None = None,
-        check: bool = False,
-        idempotent: bool = False,
-        on_stdout: OnText | None = None,
-        on_stderr: OnText | None = None,
-    ) -> ExecuteResult:
-        """Run code or a shell command here; see :meth:`Buntime.execute <buntime.Buntime.execute>`."""
-        request = self._request(
-            code,
-            command=command,
-            files=files,
-            env=env,
-            timeout=timeout,
-            working_dir=working_dir,
-            check=check,
-            idempotent=idempotent,
-        )
-        return self._sessions._executions.watch(
-            request, self._limit(), on_stdout=on_stdout, on_stderr=on_stderr
-        )
-
-    def stream(
-        self,
-        code: str | ExecuteRequest | None = None,
-        *,
-        command: str | None = None,
-        files: FilesArgument | None = None,
-        env: Mapping[str, str] | None = None,
-        timeout: int | None = None,
-        working_dir: str | None = None,
-        check: bool = False,
-        idempotent: bool = False,
-    ) -> ExecuteStream:
-        """Run code or a shell command here and return its output as it comes.
-
-        See :meth:`Buntime.stream <buntime.Buntime.stream>`.
-        """
-        request = self._request(
-            code,
-            command=command,
-            files=files,
-            env=env,
-            timeout=timeout,
-            working_dir=working_dir,
-            check=check,
-            idempotent=idempotent,
-        )
-        return self._sessions._executions.stream(request, self._limit())
-
-    def start(
-        self,
-        code: str | None = None,
-        *,
-        command: str | None = None,
-        env: Mapping[str, str] | None = None,
-        working_dir: str | None = None,
-    ) -> Process:
-        """Start code or a shell command, and leave it running; return once it runs.
-
-        The arguments are those of :class:`~buntime.ExecuteRequest`; a command's standard input is
-        empty. It has a process group of its own, and no time limit but the session's life. A start that
-        fails raises and leaves nothing behind; one whose answer is lost is not repeated, and the error has
-        ``maybe_executed``.
-        """
-        request = ExecuteRequest(code, command=command, env=env, working_dir=working_dir)
-        return _processes.start(self._helpers, self.id, request)
-
-    def processes(self) -> list[Process]:
-        """Return what was started here with :meth:`start`, by any client, by number; the ended ones too."""
-        return _processes.started(self._helpers, self.id)
-
-    def wait_for_port(self, port: int, timeout: float | None = 30.0) -> None:
-        """Wait until something in the session accepts connections on ``127.0.0.1`` and this port.
-
-        ``timeout`` is in seconds, ``None`` for no end; :class:`~buntime.WaitTimeoutError` (also a builtin
-        ``TimeoutError``) where nothing does by then.
-        """
-        _processes.wait_for_port(self._helpers, self.id, port, timeout)
-
-    @property
-    def _helpers(self) -> Helpers:
-        return self._sessions._files._helpers
-
-    def call(
-        self,
-        function: str,
-        /,
-        *args: Any,
-        timeout: int | None = None,
-        idempotent: bool = False,
-        on_stdout: OnText | None = None,
-        on_stderr: OnText | None = None,
-    ) -> Any:
-        """Call a JavaScript or TypeScript function here and return what it returns, awaited.
-
-        Arguments:
-            function: the source of a function, ``"(a, b) => a + b"``; or one that a file of the workspace
-                exports, ``"./lib.ts#summarise"``, ``"./lib.ts"`` for its default export.
-            args: what it is called with: ``None``, ``bool``, ``int``, ``float``, ``str``, ``bytes``, aware
-                ``datetime``, ``list``, ``tuple``, ``set``, and ``dict`` with ``str`` keys.
-            timeout: whole seconds the call may take; the session's limit where left out.
-            idempotent: calling it twice does no harm, so it is retried as a read is.
-            on_stdout: called with each piece of what it prints, as it comes, on this thread.
-            on_stderr: the same for standard error.
-
-        The call ends when the function does: what it left running in its process ends with it.
-
-        Raises:
-            JavaScriptError: the function threw, is no function, or returned what Python has no value for;
-                ``result`` has what it printed.
-            ExecutionTimeoutError: it reached the time limit.
-            ExecutionFailedError: its process ended before it returned.
-            SessionFileNotFoundError: the workspace has no such file.
-            TypeError, ValueError: an argument has no JavaScript value; nothing was sent.
-        """
-        return self._sessions._functions.call(
-            self.id,
-            function,
-            args,
-            timeout=timeout,
-            limit=self._limit(),
-            idempotent=idempotent,
-            on_stdout=on_stdout,
-            on_stderr=on_stderr,
-        )
-
-    def _request(self, code: str | ExecuteRequest | None, **arguments: Any) -> ExecuteRequest:
-        if isinstance(code, ExecuteRequest):
-            return execute_request(code, self.id, **arguments)
-        return execute_request(None, self.id, code=code, **arguments)
-
-    def _limit(self) -> int | None:
-        return self.resource_limits.timeout if self.resource_limits else None
-
-    def kill(self, pid: int) -> KillResult:
-        """End one process; see :meth:`Buntime.kill <buntime.Buntime.kill>`."""
-        call = calls.kill(self.id, _checks.pid(pid))
-        return self._sessions._exchange.call(call, answers.killed, repeatable=False)
-
-    def kill_all(self) -> KillResult:
-        """End every process; see :meth:`Buntime.kill_all <buntime.Buntime.kill_all>`."""
-        call = calls.kill(self.id, None)
-        return self._sessions._exchange.call(call, answers.killed, repeatable=False)
-
-    def info(self) -> SessionInfo:
-        """Return what the service says of this session now; an attached one then knows its dates."""
-        info = self._sessions.info(self.id)
-        if self._made.expires_at is None:
-            self._made = attrs.evolve(self._made, created_at=info.created_at, expires_at=info.expires_at)
-        return info
-
-    @property
-    def remaining(self) -> float | None:
-        """Seconds until it ends by itself, 0 from then on; ``None`` where that is not known.
-
-        On an attached session :meth:`info` makes it known, and it goes by this machine's date.
-        """
-        if self.expires_at is None:
-            return None
-        exchange = self._sessions._exchange
-        if self._born is None or self.created_at is None:
-            left = self.expires_at.timestamp() - exchange.time()
-        else:
-            lifetime = (self.expires_at - self.created_at).total_seconds()
-            left = lifetime - (exchange.monotonic() - self._born)
-        return max(0.0, left)
-
-    def stay_awake(self, *, interval: float = 60.0) -> StayAwake:
-        """Return a context manager that keeps the session from falling asleep while its block runs.
-
-        ``interval`` is how many seconds pass between pings, at most 240: a session is idle after 300 without
-        a request, and asleep, its processes ended, after 1,800. Each ping is an execution and counts as a
-        request. Nothing extends a session's ``ttl``; see :attr:`remaining`.
-        """
-        exchange = self._sessions._exchange.beside(deadline=_PING_DEADLINE)
-        helpers, name = Helpers(Executions(exchange)), self.id
-        return StayAwake(
-            name,
-            lambda: helpers.run(name, "ping", repeatable=True),
-            interval=interval,
-            transport=exchange.transport,
-        )
-
-    def delete(self) -> None:
-        """Delete it with its files and processes. Leaving the block then deletes nothing more."""
-        self._sessions.delete(self.id)
-        self._owned = False

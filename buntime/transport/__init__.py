@@ -6,11 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from buntime.transport.base import Headers, Request, Response, SupportsTime, SupportsTimers, Transport
-from buntime.transport.function import FunctionTransport
 
 if TYPE_CHECKING:
     from buntime.service.scripted import ScriptedExecution, ScriptedResult
     from buntime.transport.fake import FakeCall, FakeSession, FakeTransport
+    from buntime.transport.function import FunctionTransport
     from buntime.transport.http import HTTPTransport
     from buntime.transport.local import LocalTransport
     from buntime.transport.recording import RecordingTransport
@@ -39,6 +39,7 @@ _LAZY = {
     "FakeCall": "buntime.transport.fake",
     "FakeSession": "buntime.transport.fake",
     "FakeTransport": "buntime.transport.fake",
+    "FunctionTransport": "buntime.transport.function",
     "HTTPTransport": "buntime.transport.http",
     "LocalTransport": "buntime.transport.local",
     "RecordingTransport": "buntime.transport.recording",

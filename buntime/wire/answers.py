@@ -20,7 +20,8 @@ from buntime.models import (
     WriteResult,
 )
 from buntime.transport.base import Headers
-from buntime.wire.fields import Answer, Fields, invalid, parse
+from buntime.wire.answer import RATE_LIMIT_HEADERS, Answer, tells_rate_limit
+from buntime.wire.fields import Fields, invalid, parse
 
 HIDDEN_FOLDER = ".buntime"
 """Where our helpers keep their state, below the workspace."""
@@ -175,10 +176,9 @@ def api_response(answer: Answer) -> APIResponse:
 
 def rate_limit(headers: Headers) -> RateLimit | None:
     """Return the rate-limit headers of an answer, or ``None`` where there are none."""
-    values = [headers.get(f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset")]
-    if not any(values):
+    if not tells_rate_limit(headers):
         return None
-    return RateLimit(*(_int(value) for value in values))
+    return RateLimit(*(_int(headers.get(name)) for name in RATE_LIMIT_HEADERS))
 
 
 def _int(value: str | None) -> int | None:

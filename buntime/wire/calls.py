@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
-from buntime import _checks
+from buntime import _json
 from buntime.models import ExecuteRequest, ResourceLimits
 from buntime.transport.base import Pairs, Request
 
@@ -22,7 +21,7 @@ _READ_HEADERS = (("Accept", "application/json"),)
 
 
 def _post(path: str, body: Mapping[str, Any], *, headers: Pairs = _JSON_HEADERS) -> Request:
-    return Request("POST", path, headers=headers, body=_checks.json_body("the request", body))
+    return Request("POST", path, headers=headers, body=_json.json_body("the request", body))
 
 
 def _get(path: str, query: Mapping[str, Any]) -> Request:
@@ -45,12 +44,18 @@ def create_session(
 
 def session_info(session_id: str) -> Request:
     """``GET /sessions/{sessionId}``."""
-    return _get(f"/sessions/{quote(session_id, safe='')}", {})
+    return _get(_session_path(session_id), {})
 
 
 def delete_session(session_id: str) -> Request:
     """``DELETE /sessions/{sessionId}``."""
-    return Request("DELETE", f"/sessions/{quote(session_id, safe='')}", headers=_READ_HEADERS)
+    return Request("DELETE", _session_path(session_id), headers=_READ_HEADERS)
+
+
+def _session_path(session_id: str) -> str:
+    from urllib.parse import quote
+
+    return f"/sessions/{quote(session_id, safe='')}"
 
 
 def execute(request: ExecuteRequest, *, stream: bool = False) -> Request:
@@ -95,4 +100,4 @@ def custom(method: str, path: str, body: Any, params: Mapping[str, Any] | None) 
     query = tuple((name, str(value)) for name, value in (params or {}).items())
     if body is None:
         return Request(method, path, query=query, headers=_READ_HEADERS)
-    return Request(method, path, query=query, headers=_JSON_HEADERS, body=_checks.json_body("json", body))
+    return Request(method, path, query=query, headers=_JSON_HEADERS, body=_json.json_body("json", body))

@@ -9,8 +9,9 @@ import attrs
 
 from buntime.models import ExecuteResult, StreamEvent
 from buntime.transport.base import Headers, Request
+from buntime.wire.answer import Answer
 from buntime.wire.answers import result_of
-from buntime.wire.fields import Answer, Fields
+from buntime.wire.fields import Fields
 from buntime.wire.refusals import stream_refused
 
 _TERMINAL = frozenset({"result", "exit", "complete", "done", "end"})

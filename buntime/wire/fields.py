@@ -7,21 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Callable, TypeVar
 
-import attrs
-
 from buntime.errors import InvalidResponseError
-from buntime.transport.base import Headers
+from buntime.wire.answer import Answer
 
 T = TypeVar("T")
-
-
-@attrs.frozen
-class Answer:
-    """A response whose body is in."""
-
-    status: int | None
-    headers: Headers
-    body: bytes
 
 
 class Fields:

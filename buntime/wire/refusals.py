@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Mapping
 from datetime import timezone
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import attrs
@@ -29,8 +28,8 @@ from buntime.errors import (
     SessionNotFoundError,
 )
 from buntime.transport.base import Headers, Request
+from buntime.wire.answer import Answer
 from buntime.wire.answers import rate_limit
-from buntime.wire.fields import Answer
 
 EXECUTION_TIMEOUT = "execution_timeout"
 FILE_NOT_FOUND = "file_not_found"
@@ -194,6 +193,8 @@ def retry_after(headers: Headers) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
+        from email.utils import parsedate_to_datetime
+
         try:
             when = parsedate_to_datetime(value)
         except (TypeError, ValueError, IndexError, OverflowError):

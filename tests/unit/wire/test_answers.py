@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from buntime import InvalidResponseError, RateLimit
 from buntime.transport import Headers
 from buntime.wire import answers as wire
-from buntime.wire.fields import Answer
+from buntime.wire.answer import Answer
 from tests.support import answers
 from tests.support.outcomes import outcome
 

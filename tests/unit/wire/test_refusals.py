@@ -13,7 +13,7 @@ import buntime
 from buntime import BuntimeError, InvalidResponseError, RateLimitError, SessionFileNotFoundError
 from buntime.transport import Headers, Request
 from buntime.wire import calls
-from buntime.wire.fields import Answer
+from buntime.wire.answer import Answer
 from buntime.wire.refusals import refused, retry_after, route_is_missing
 from tests.support.answers import error_body
 
