@@ -20,7 +20,11 @@ def rendered(value: Any) -> str:
     not ASCII is shown as it is.
     """
     text = "".join(_pieces(value, "\n")) + "\n"
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return text
 
 
 def _pieces(value: Any, newline: str) -> Iterator[str]:

@@ -40,24 +40,30 @@ _NOT_SECRET_BEFORE_KEY = frozenset(
 _NOT_SECRET = frozenset({"pwd", "oldpwd"})
 
 _KNOWN = {
-    "a private key or certificate (PEM)": r"-----BEGIN [A-Z0-9 ]+-----",
-    "an AWS access key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    "a Buntime key": r"\bbtk_[A-Za-z0-9]{16,}",
-    "a GitHub token": r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
-    "a GitLab token": r"\bglpat-[\w-]{20,}",
-    "a Google API key": r"\bAIza[\w-]{35}",
-    "a Google access token": r"\bya29\.[\w-]{20,}",
-    "a Hugging Face token": r"\bhf_[A-Za-z0-9]{30,}",
-    "a JSON web token": r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+",
-    "an npm token": r"\bnpm_[A-Za-z0-9]{30,}",
-    "an OpenAI or Anthropic key": r"\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{20,}",
-    "a PyPI token": r"\bpypi-[\w-]{30,}",
-    "a SendGrid key": r"\bSG\.[\w-]{16,}\.[\w-]{16,}",
-    "a Slack token": r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
-    "a Stripe key": r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}",
+    "a private key or certificate (PEM)": (("-----BEGIN ",), r"-----BEGIN [A-Z0-9 ]+-----"),
+    "an AWS access key": (("AKIA", "ASIA"), r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    "a Buntime key": (("btk_",), r"\bbtk_[A-Za-z0-9]{16,}"),
+    "a GitHub token": (
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
+    ),
+    "a GitLab token": (("glpat-",), r"\bglpat-[\w-]{20,}"),
+    "a Google API key": (("AIza",), r"\bAIza[\w-]{35}"),
+    "a Google access token": (("ya29.",), r"\bya29\.[\w-]{20,}"),
+    "a Hugging Face token": (("hf_",), r"\bhf_[A-Za-z0-9]{30,}"),
+    "a JSON web token": (("eyJ",), r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"),
+    "an npm token": (("npm_",), r"\bnpm_[A-Za-z0-9]{30,}"),
+    "an OpenAI or Anthropic key": (("sk-",), r"\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{20,}"),
+    "a PyPI token": (("pypi-",), r"\bpypi-[\w-]{30,}"),
+    "a SendGrid key": (("SG.",), r"\bSG\.[\w-]{16,}\.[\w-]{16,}"),
+    "a Slack token": (("xox",), r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    "a Stripe key": (
+        ("sk_live_", "sk_test_", "rk_live_", "rk_test_"),
+        r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}",
+    ),
 }
-_ANY = re.compile("|".join(f"({pattern})" for pattern in _KNOWN.values()))
-_WHATS = tuple(_KNOWN)
+"""What a well-known key is, how it begins, and its whole form."""
+_FORMS = [(what, begins, re.compile(pattern)) for what, (begins, pattern) in _KNOWN.items()]
 
 
 def looks_secret(name: str) -> bool:
@@ -72,6 +78,18 @@ def looks_secret(name: str) -> bool:
 
 def known_secrets(text: str, allow: Iterable[str]) -> Iterator[str]:
     """Yield what ``text`` holds of well-known keys, in words; those that begin as ``allow`` says left out."""
-    for found in _ANY.finditer(text):
-        if not any(found.group().startswith(allowed) for allowed in allow):
-            yield _WHATS[(found.lastindex or 1) - 1]
+    for what, begins, form in _FORMS:
+        for beginning in begins:
+            # To look for a fixed text is a hundred times faster than to try every form everywhere.
+            for start in places_of(beginning, text):
+                found = form.match(text, start)
+                if found and not any(found.group().startswith(allowed) for allowed in allow):
+                    yield what
+
+
+def places_of(part: str, text: str) -> Iterator[int]:
+    """Yield where ``part`` is in ``text``."""
+    start = text.find(part)
+    while start >= 0:
+        yield start
+        start = text.find(part, start + 1)

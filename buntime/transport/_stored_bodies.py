@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn, Optional
@@ -23,8 +24,7 @@ def stored(content: bytes, content_type: Optional[str]) -> dict[str, Any]:
         return {}
     if "json" in (content_type or ("json" if content[:1] in b"{[" else "")).lower():
         try:
-            found = json.loads(content, parse_constant=_refuse)
-            json.dumps(found, allow_nan=False)
+            found = json.loads(content, parse_constant=_refuse, parse_float=_finite)
         except (ValueError, RecursionError):
             pass
         else:
@@ -37,6 +37,11 @@ def stored(content: bytes, content_type: Optional[str]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
 
 
 def content(form: Mapping[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Callable, Optional
 from urllib.parse import quote
 
-from buntime.transport._secret_names import looks_secret
+from buntime.transport._secret_names import looks_secret, places_of
 from buntime.transport.base import Pairs, Request
 from buntime.wire import recorded
 
@@ -23,7 +23,7 @@ _LONG = 12
 _SEARCHED = 4
 """Characters from which on a secret is looked for wherever it may occur; a shorter one is in every text."""
 _FEW = 50
-"""Up to how many secrets one pattern looks for; it would take the longer the more there are."""
+"""Up to how many secrets a text is searched once for each."""
 _CREDENTIAL = 8
 """The same for what is in a header: a key for a test server may be a plain word."""
 
@@ -37,7 +37,6 @@ class Secrets:
         self._values: dict[str, Any] = {}
         self._places: dict[str, str] = {}
         self._by_beginning: dict[str, list[str]] = {}
-        self._pattern: Optional[re.Pattern[str]] = None
 
     def learn(self, request: Request, body: Any) -> None:
         """Find the secrets of a request, whose body as JSON is ``body``."""
@@ -77,9 +76,6 @@ class Secrets:
         for form in {value: None, quote(value, safe=""): None}:
             self._places[form] = place
             self._by_beginning.setdefault(form[:_SEARCHED], []).append(form)
-        longest_first = sorted(self._places, key=len, reverse=True)
-        few = len(longest_first) <= _FEW
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if few else None
 
     def value(self, place: str) -> Any:
         """Return what a placeholder stands for, or the placeholder where that is not known."""
@@ -92,12 +88,13 @@ class Secrets:
 
     def spans(self, text: str) -> Iterator[Span]:
         """Yield where secrets are in a text, and what to put there."""
-        pattern = self._pattern
-        if pattern is not None:
-            for found in pattern.finditer(text):
-                yield found.start(), found.end(), self._places[found.group()]
-        elif self._places:
+        places = self._places.copy()
+        if len(places) > _FEW:
             yield from self._spans_of_many(text)
+            return
+        for form, place in places.items():
+            for start in places_of(form, text):
+                yield start, start + len(form), place
 
     def _spans_of_many(self, text: str) -> Iterator[Span]:
         """Do the same in a time that does not depend on how many there are."""
