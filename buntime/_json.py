@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 _METADATA_LIMIT = 16 * 1024
+_encoded = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
 def metadata(value: object) -> Optional[dict[str, Any]]:
@@ -26,7 +27,7 @@ def metadata(value: object) -> Optional[dict[str, Any]]:
 def json_body(name: str, value: object) -> bytes:
     """Return ``value`` as the bytes of its JSON."""
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+        return _encoded(value).encode()
     except UnicodeEncodeError:
         raise ValueError(f"{name} holds a lone surrogate, which UTF-8 cannot carry") from None
     except TypeError as error:

@@ -189,7 +189,7 @@ class Exchange:
         deadline = Deadline(
             None if self.deadline is None else self._clock.monotonic() + self.deadline, self._clock
         )
-        request = attrs.evolve(request, headers=_merged(request.headers, self.headers))
+        headers = _merged(request.headers, self.headers)
         wait = self.timeout if read_timeout is None else read_timeout
         number = 0
         maybe_executed = False
@@ -200,6 +200,7 @@ class Exchange:
                 return attempt(
                     attrs.evolve(
                         request,
+                        headers=headers,
                         connect_timeout=deadline.bound(self.timeout),
                         read_timeout=deadline.bound(wait),
                     ),
@@ -243,6 +244,10 @@ def _merged(own: Pairs, client: Pairs) -> Pairs:
 
 
 def _until(deadline: Deadline, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    return chunks if deadline.at is None else _checked(deadline, chunks)
+
+
+def _checked(deadline: Deadline, chunks: Iterator[bytes]) -> Iterator[bytes]:
     deadline.check(sent=True)
     for chunk in chunks:
         yield chunk

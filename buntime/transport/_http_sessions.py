@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from requests.cookies import RequestsCookieJar
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 from buntime.errors import ConfigurationError
+from buntime.transport.base import Headers
 
 
 class _Discarding:
@@ -37,7 +37,39 @@ class _TLSPool(_Discarding, HTTPSConnectionPool):
 _POOLS = {"http": _Pool, "https": _TLSPool}
 
 
+class _NoCookies(RequestsCookieJar):
+    def extract_cookies(self, *_: Any) -> None:
+        """Take none."""
+
+
 class _Adapter(HTTPAdapter):
+    """Serves one origin, reached in one way: how is looked up for the first request, and holds for all."""
+
+    _connections: Any = None
+
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        if self._connections is None:
+            self._connections = super().get_connection_with_tls_context(*args, **options)
+        return self._connections
+
+    def close(self) -> None:
+        self._connections = None
+        super().close()
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Do without what nobody asks for: cookies, and the encoding of text."""
+        response = requests.Response()
+        response.status_code = resp.status
+        headers: Any = Headers(resp.headers.items())
+        response.headers = headers
+        response.raw = resp
+        response.reason = resp.reason
+        response.url = str(req.url)
+        response.request = req
+        connection: Any = response
+        connection.connection = self
+        return response
+
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
@@ -52,7 +84,7 @@ def own_session(pool_maxsize: int) -> requests.Session:
     """Return a session without requests' default headers, that keeps no cookie and never retries."""
     session = requests.Session()
     session.headers.clear()
-    session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=()))
+    session.cookies = _NoCookies()
     adapter = _Adapter(pool_connections=1, pool_maxsize=pool_maxsize, max_retries=0, pool_block=False)
     session.mount("https://", adapter)
     session.mount("http://", adapter)

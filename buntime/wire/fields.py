@@ -22,9 +22,8 @@ class Fields:
 
     def _take(self, name: str, kinds: tuple[type, ...], wanted: str) -> Any:
         value = self._left.pop(name, None)
-        # To Python a bool is an int; to JSON it is not.
-        fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
-        if value is None or fits:
+        # Compared exactly: to Python a bool is an int, to JSON it is not.
+        if value is None or type(value) in kinds:
             return value
         raise invalid(self._answer, f"the field {name!r} is a {type(value).__name__}, not {wanted}")
 
