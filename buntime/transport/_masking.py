@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional
 
-from buntime.transport._secret_names import known_secrets
+from buntime.transport._secret_names import known_secrets, may_hold_known
 from buntime.transport._stored_bodies import stored
 from buntime.transport._takes import Take
-from buntime.transport.base import Headers, Request
+from buntime.transport.base import Request
 from buntime.transport.cassette import Interaction
 from buntime.transport.numbering import Numbering
 from buntime.transport.scrub import Secrets, Span, hide_named, map_strings, replaced
 from buntime.transport.stability import joined
 from buntime.wire import recorded
 
+_IN_PIECES = ('"events"', '"base64"')
+
 Hide = Callable[[str], str]
-Spans = Callable[[str], Iterator[Span]]
+Spans = Callable[[str], list[Span]]
 Place = Callable[[str, Any], str]
 
 
@@ -29,22 +30,33 @@ def stored_request(request: Request) -> dict[str, Any]:
     if request.query:
         found["query"] = [list(pair) for pair in request.query]
     if request.body:
-        found.update(stored(request.body, Headers(request.headers).get("Content-Type")))
+        kinds = (value for name, value in request.headers if name.lower() == "content-type")
+        found.update(stored(request.body, next(kinds, None)))
     if "json" in found:
         found["json"] = recorded.without_program(request.method, request.path, found["json"])
     return found
 
 
-def hidden_request(request: Mapping[str, Any], hide: Hide, place: Place) -> dict[str, Any]:
-    """Return a request of a cassette without what is secret by its name, and with ``hide`` of every text."""
+def named_request(request: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    """Return a request of a cassette without what is secret by its name."""
+    found = dict(request)
+    if "query" in request:
+        named = hide_named([{name: value} for name, value in request["query"]], {}, place)
+        found["query"] = [list(pair) for item in named for pair in item.items()]
+    if "json" in request:
+        env = recorded.environment(request["method"], request["path"], request["json"])
+        found["json"] = hide_named(request["json"], env, place)
+    return found
+
+
+def hidden_request(request: Mapping[str, Any], hide: Hide) -> dict[str, Any]:
+    """Return a request of a cassette with ``hide`` of every text."""
     found = dict(request)
     found["path"] = hide(request["path"])
     if "query" in request:
-        named = hide_named([{name: value} for name, value in request["query"]], {}, place)
-        found["query"] = [[hide(name), hide(value)] for pair in named for name, value in pair.items()]
+        found["query"] = [[hide(name), hide(value)] for name, value in request["query"]]
     if "json" in request:
-        env = recorded.environment(request["method"], request["path"], request["json"])
-        found["json"] = map_strings(hide_named(request["json"], env, place), hide)
+        found["json"] = map_strings(request["json"], hide)
     found.update(_hidden_body(request, hide))
     return found
 
@@ -69,9 +81,14 @@ class Masking:
         self._stamps: dict[tuple[Any, ...], list[str]] = {}
         self._seen = 0
 
+    def sent(self, request: Request) -> dict[str, Any]:
+        """Return a request in the form of a cassette, and know its secrets from now on."""
+        self.secrets.learn_headers(request.headers)
+        return named_request(stored_request(request), self.secrets.place)
+
     def request(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a stored request as the cassette has it."""
-        return hidden_request(request, self._hide, self.secrets.place)
+        """Return what :meth:`sent` returned as the cassette has it."""
+        return hidden_request(request, self._hide)
 
     def interaction(self, take: Take) -> dict[str, Any]:
         """Return a finished exchange as the cassette has it."""
@@ -88,16 +105,19 @@ class Masking:
         return self._hidden(data, lambda text: replaced(text, spans(text)), spans)
 
     def _hidden(self, data: Mapping[str, Any], hide: Hide, spans: Spans) -> dict[str, Any]:
-        found: dict[str, Any] = {"request": hidden_request(data["request"], hide, self.secrets.place)}
+        found: dict[str, Any] = {"request": hidden_request(data["request"], hide)}
         if "response" in data:
             found["response"] = _hidden_response(data["response"], hide, spans, self.secrets.place)
         if "error" in data:
             found["error"] = {**data["error"], "message": hide(data["error"]["message"])}
         return found
 
-    def _learn(self, take: Take, response: Mapping[str, Any]) -> None:
+    def _learn(self, take: Take, response: dict[str, Any]) -> None:
+        """Know the secrets and ids that the service invented."""
+        self.secrets.learn_cookies(take.response.headers if take.response else {})
         body = response.get("json")
-        self.secrets.learn_answer(take.response.headers if take.response else {}, body)
+        if body is not None:
+            response["json"] = hide_named(body, {}, self.secrets.place)
         session_id, preview = recorded.created(take.request.method, take.request.path, body)
         if session_id is not None:
             self._numbering.note(session_id, preview)
@@ -117,30 +137,37 @@ class Masking:
 
     def new_secrets(self) -> list[bytes]:
         """Return the secrets that came since the last call, as a line of a journal would show them."""
-        values = self.secrets.searched()
+        values = self.secrets.searched
+        if len(values) == self._seen:
+            return []
         new, self._seen = values[self._seen :], len(values)
-        return [json.dumps(value)[1:-1].encode() for value in new]
+        return [json.dumps(value)[1:-1].encode() for value, _ in new]
 
     def withheld(self, interaction: Interaction) -> list[str]:
         """Return what an interaction holds that looks like a well-known key, and where; never the key."""
         found = []
-        for part in ("request", "response", "error"):
-            for place, text in _texts(part, interaction.data.get(part)):
+        for part, value in interaction.data.items():
+            for place, text in _texts(part, value):
                 found += [f"{what} ({place})" for what in known_secrets(text, self._allow)]
         return list(dict.fromkeys(found))
 
-    def _spans(self, text: str) -> Iterator[Span]:
-        return itertools.chain(self.secrets.spans(text), self._numbering.spans(text))
+    def _spans(self, text: str) -> list[Span]:
+        return [*self.secrets.spans(text), *self._numbering.spans(text)]
 
     def _hide(self, text: str) -> str:
         return replaced(text, self._spans(text))
+
+
+def is_surely_clean(line: str) -> bool:
+    """Whether the JSON of an interaction shows that :meth:`Masking.withheld` finds nothing in it."""
+    return not any(word in line for word in _IN_PIECES) and not may_hold_known(line)
 
 
 def _hidden_response(response: Mapping[str, Any], hide: Hide, spans: Spans, place: Place) -> dict[str, Any]:
     found = dict(response)
     found["headers"] = {name: hide(value) for name, value in response.get("headers", {}).items()}
     if "json" in response:
-        found["json"] = map_strings(hide_named(response["json"], {}, place), hide)
+        found["json"] = map_strings(response["json"], hide)
     if "events" in response:
         found["events"] = _hidden_events(response["events"], hide, spans, place)
     found.update(_hidden_body(response, hide))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 
@@ -64,8 +65,10 @@ _KNOWN = {
 }
 """What a well-known key is, how it begins, and its whole form."""
 _FORMS = [(what, begins, re.compile(pattern)) for what, (begins, pattern) in _KNOWN.items()]
+_BEGINNINGS = tuple(beginning for begins, _ in _KNOWN.values() for beginning in begins)
 
 
+@functools.lru_cache(maxsize=1024)
 def looks_secret(name: str) -> bool:
     """Whether a value of this name is likely a secret: ``DB_PASSWORD``, ``apiKey``, ``token``."""
     words = [word.lower() for word in _WORDS.findall(name)]
@@ -74,6 +77,11 @@ def looks_secret(name: str) -> bool:
     if not _SECRET_WORDS.isdisjoint(words):
         return True
     return len(words) > 1 and words[-1] in _KEYS and words[-2] not in _NOT_SECRET_BEFORE_KEY
+
+
+def may_hold_known(text: str) -> bool:
+    """Whether there is anything in ``text`` that :func:`known_secrets` would look at."""
+    return any(beginning in text for beginning in _BEGINNINGS)
 
 
 def known_secrets(text: str, allow: Iterable[str]) -> Iterator[str]:

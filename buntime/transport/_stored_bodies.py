@@ -15,6 +15,18 @@ _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
+
+
+_decoded = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode
+
+
 def stored(content: bytes, content_type: Optional[str]) -> dict[str, Any]:
     """Return a body in the form of a cassette: the name of the form, and the body; nothing for none.
 
@@ -24,7 +36,7 @@ def stored(content: bytes, content_type: Optional[str]) -> dict[str, Any]:
         return {}
     if "json" in (content_type or ("json" if content[:1] in b"{[" else "")).lower():
         try:
-            found = json.loads(content, parse_constant=_refuse, parse_float=_finite)
+            found = _decoded(content.decode())
         except (ValueError, RecursionError):
             pass
         else:
@@ -33,15 +45,6 @@ def stored(content: bytes, content_type: Optional[str]) -> dict[str, Any]:
         return {"text": content.decode()}
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(content).decode()}
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _refuse(text)
 
 
 def content(form: Mapping[str, Any]) -> bytes:
@@ -77,7 +80,7 @@ def events(chunks: Iterable[tuple[int, bytes]]) -> list[list[Any]]:
 
 def _object_or_text(data: str) -> Any:
     try:
-        found = json.loads(data, parse_constant=_refuse)
+        found = _decoded(data)
     except (ValueError, RecursionError):
         return data
     return found if isinstance(found, dict) else data

@@ -19,6 +19,8 @@ VERSION = 1
 _FORMAT = "buntime_cassette"
 _FORMS = frozenset({"json", "text", "base64", "events"})
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+
 AnyPath = Union[str, "os.PathLike[str]"]
 
 
@@ -185,7 +187,7 @@ def journal_head(day: date) -> bytes:
 
 def journal_line(number: int, interaction: Interaction) -> bytes:
     """Return the line of a ``.part`` file for an interaction; ``number`` is its place."""
-    return json.dumps([number, interaction.data], separators=(",", ":")).encode() + b"\n"
+    return _compact([number, interaction.data]).encode() + b"\n"
 
 
 def _from_journal(content: bytes, path: AnyPath) -> Cassette:

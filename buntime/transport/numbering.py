@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Optional
 from urllib.parse import urlsplit
 
@@ -42,8 +41,8 @@ class Numbering:
         self._origins[f"{parts.scheme}://{parts.netloc}"] = f"https://{name}"
         self._origins[parts.netloc] = name
 
-    def spans(self, text: str) -> Iterator[Span]:
-        """Yield where the ids and origins are in a text, and what to put there."""
+    def spans(self, text: str) -> list[Span]:
+        """Return where the ids and origins are in a text, and what to put there."""
         # To look for a fixed text first is many times faster than to try a pattern everywhere.
         likely: list[tuple[re.Pattern[str], dict[str, str]]] = []
         if self._origins and ("://" in text or "127.0.0.1:" in text):
@@ -52,8 +51,9 @@ class Numbering:
             likely.append((_IDS, self._ids))
         if self._odd is not None:
             likely.append((self._odd, self._ids))
-        for pattern, names in likely:
-            for found in pattern.finditer(text):
-                name = names.get(found.group())
-                if name is not None:
-                    yield found.start(), found.end(), name
+        return [
+            (found.start(), found.end(), name)
+            for pattern, names in likely
+            for found in pattern.finditer(text)
+            if (name := names.get(found.group())) is not None
+        ]

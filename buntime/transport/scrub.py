@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional
 from urllib.parse import quote
 
 from buntime.transport._secret_names import looks_secret, places_of
-from buntime.transport.base import Pairs, Request
+from buntime.transport.base import Pairs
 from buntime.wire import recorded
 
 Span = tuple[int, int, str]
@@ -35,29 +35,22 @@ class Secrets:
         self._lock = threading.Lock()
         self._named: dict[str, dict[Any, str]] = {}
         self._values: dict[str, Any] = {}
-        self._places: dict[str, str] = {}
-        self._by_beginning: dict[str, list[str]] = {}
-
-    def learn(self, request: Request, body: Any) -> None:
-        """Find the secrets of a request, whose body as JSON is ``body``."""
-        self.learn_headers(request.headers)
-        for name, value in request.query:
-            if looks_secret(name):
-                self.place(f"value:{name}", value)
-        hide_named(body, recorded.environment(request.method, request.path, body), self.place)
+        self.searched: tuple[tuple[str, str], ...] = ()
+        """What is looked for in texts, each with its placeholder, in the order in which they came."""
+        self._forms: set[str] = set()
+        self._by_beginning: dict[str, list[tuple[str, str]]] = {}
 
     def learn_headers(self, headers: Pairs) -> None:
         """Find the credentials in a request's headers."""
         for name, value in _of_headers(headers):
             self.place(name, value, least=_CREDENTIAL)
 
-    def learn_answer(self, headers: Mapping[str, str], body: Any) -> None:
-        """Find the secrets that the service invented: cookies, and values that are named as such."""
+    def learn_cookies(self, headers: Mapping[str, str]) -> None:
+        """Find the cookies that the service sets."""
         for cookie in (headers.get("Set-Cookie") or "").split(","):
             name, _, value = cookie.partition(";")[0].strip().partition("=")
             if value:
                 self.place(f"cookie:{name}", value, least=_CREDENTIAL)
-        hide_named(body, {}, self.place)
 
     def place(self, name: str, value: Any, *, least: int = _SEARCHED) -> str:
         """Return the placeholder of a secret, from now on the same for this value under this name."""
@@ -68,40 +61,33 @@ class Secrets:
             place = f"«{name}:{len(known) + 1}»" if known else f"«{name}»"
             known[type(value), value] = place
             self._values[place] = value
-            if isinstance(value, str) and len(value) >= least and value not in self._places:
+            if isinstance(value, str) and len(value) >= least and value not in self._forms:
                 self._look_for(value, place)
         return place
 
     def _look_for(self, value: str, place: str) -> None:
         for form in {value: None, quote(value, safe=""): None}:
-            self._places[form] = place
-            self._by_beginning.setdefault(form[:_SEARCHED], []).append(form)
+            self._forms.add(form)
+            self.searched += ((form, place),)
+            self._by_beginning.setdefault(form[:_SEARCHED], []).append((form, place))
 
     def value(self, place: str) -> Any:
         """Return what a placeholder stands for, or the placeholder where that is not known."""
         return self._values.get(place, place)
 
-    def searched(self) -> list[str]:
-        """Return the values that are looked for in texts, in the order in which they came."""
-        with self._lock:
-            return list(self._places)
-
-    def spans(self, text: str) -> Iterator[Span]:
-        """Yield where secrets are in a text, and what to put there."""
-        places = self._places.copy()
-        if len(places) > _FEW:
-            yield from self._spans_of_many(text)
-            return
-        for form, place in places.items():
-            for start in places_of(form, text):
-                yield start, start + len(form), place
+    def spans(self, text: str) -> list[Span]:
+        """Return where secrets are in a text, and what to put there."""
+        if len(self.searched) > _FEW:
+            return list(self._spans_of_many(text))
+        found = [(form, place) for form, place in self.searched if form in text]
+        return [(start, start + len(form), place) for form, place in found for start in places_of(form, text)]
 
     def _spans_of_many(self, text: str) -> Iterator[Span]:
         """Do the same in a time that does not depend on how many there are."""
         for start in range(len(text) - _SEARCHED + 1):
-            for form in self._by_beginning.get(text[start : start + _SEARCHED], ()):
+            for form, place in self._by_beginning.get(text[start : start + _SEARCHED], ()):
                 if text.startswith(form, start):
-                    yield start, start + len(form), self._places[form]
+                    yield start, start + len(form), place
 
 
 def is_secret_variable(name: str, value: Any) -> bool:
@@ -183,12 +169,14 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def replaced(text: str, spans: Iterator[Span]) -> str:
+def replaced(text: str, spans: Iterable[Span]) -> str:
     """Return the text with the spans replaced; of two that overlap, the first."""
+    if not spans:
+        return text
     parts: list[str] = []
     end = 0
     for start, stop, place in sorted(spans, key=lambda span: (span[0], -span[1])):
         if start >= end:
             parts += (text[end:start], place)
             end = stop
-    return text if not end else "".join((*parts, text[end:]))
+    return "".join((*parts, text[end:]))
