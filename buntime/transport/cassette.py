@@ -190,6 +190,11 @@ def journal_line(number: int, interaction: Interaction) -> bytes:
     return _compact([number, interaction.data]).encode() + b"\n"
 
 
+def interaction_of(line: bytes) -> Interaction:
+    """Return the interaction of a line that :func:`journal_line` made."""
+    return Interaction(json.loads(line)[1])
+
+
 def _from_journal(content: bytes, path: AnyPath) -> Cassette:
     """Read the whole lines: the last one is cut where the recording was killed while it wrote."""
     try:

@@ -23,6 +23,7 @@ from buntime.transport.cassette import (
     AnyPath,
     Cassette,
     Interaction,
+    interaction_of,
     journal_head,
     journal_line,
     load,
@@ -35,10 +36,15 @@ from buntime.wire import recorded
 
 @attrs.define
 class _Kept:
+    """A finished interaction as its line of the journal: a recording may be long, and bytes cost least."""
+
     number: int
     thread: int
-    interaction: Interaction
     line: bytes
+
+    @property
+    def interaction(self) -> Interaction:
+        return interaction_of(self.line)
 
 
 class RecordingTransport:
@@ -185,7 +191,7 @@ class RecordingTransport:
                     dict.fromkeys(f"withheld: {interaction.call} holds {what}" for what in withheld)
                 )
                 return
-            self._kept.append(_Kept(take.number, take.thread, interaction, line))
+            self._kept.append(_Kept(take.number, take.thread, line))
             self._guarded(lambda: self._journal.append(line))
 
     def _rewrite_with_new_secrets(self) -> None:
@@ -193,8 +199,8 @@ class RecordingTransport:
         forms = self._masking.new_secrets()
         touched = [kept for kept in self._kept if any(form in kept.line for form in forms)] if forms else []
         for kept in touched:
-            kept.interaction = Interaction(self._masking.again(kept.interaction.data))
-            kept.line = journal_line(kept.number, kept.interaction)
+            again = Interaction(self._masking.again(kept.interaction.data))
+            kept.line = journal_line(kept.number, again)
         if touched:
             self._guarded(lambda: self._journal.rewrite(kept.line for kept in self._kept))
 
