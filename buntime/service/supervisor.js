@@ -230,11 +230,25 @@ async function report(run) {
   reporting.delete(run);
 }
 
+// How far both outputs are at one moment, and first the one that was last written to before the other.
+function written({ out, err }) {
+  const look = (one) => ({ one, ...statsOf(one.fd) });
+  for (let tries = 1; ; tries++) {
+    const [first, second] = [look(out), look(err)];
+    if (tries < 5 && statsOf(out.fd).size !== first.size) continue;
+    return second.time < first.time ? [second, first] : [first, second];
+  }
+}
+
+function statsOf(fd) {
+  const { size, mtimeNs } = fs.fstatSync(fd, { bigint: true });
+  return { size: Number(size), time: mtimeNs };
+}
+
 // Up to what is there now: a process left running may go on writing for ever.
 async function forward(run) {
   let moved = false;
-  for (const one of [run.out, run.err]) {
-    const { size } = fs.fstatSync(one.fd);
+  for (const { one, size } of written(run)) {
     while (one.position < size) {
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size - one.position));
       const count = fs.readSync(one.fd, buffer, 0, buffer.length, one.position);
