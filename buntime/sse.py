@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 _BOM = b"\xef\xbb\xbf"
+_COLON = ord(":")
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[tuple[str, str]]:
@@ -18,40 +19,48 @@ def events(chunks: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     for line in _lines(_with_line_feeds(_without_bom(chunks))):
         if not line:
             if data:
-                yield name, "\n".join(data)
+                yield name, data[0] if len(data) == 1 else "\n".join(data)
             name, data = "", []
-            continue
-        colon = line.find(b":")
-        field = line if colon < 0 else line[:colon]
-        if field == b"data":
-            data.append(_value(line, colon))
-        elif field == b"event":
-            name = _value(line, colon)
+        elif line.startswith(b"data"):
+            value = _value(line, 4)
+            if value is not None:
+                data.append(value)
+        elif line.startswith(b"event"):
+            value = _value(line, 5)
+            name = name if value is None else value
 
 
-def _value(line: bytes, colon: int) -> str:
-    """Return what follows the colon, without the one space that may come first."""
-    if colon < 0:
+def _value(line: bytes, colon: int) -> str | None:
+    """Return what follows the colon, without the one space that may come first.
+
+    ``""`` where the line ends before it, and ``None`` where the field's name goes on.
+    """
+    if len(line) == colon:
         return ""
+    if line[colon] != _COLON:
+        return None
     start = colon + (2 if line.startswith(b" ", colon + 1) else 1)
     # A view, so that a large value is not copied before it is decoded.
     return str(memoryview(line)[start:], "utf-8", "replace")
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the complete lines, without their ends."""
-    begun: list[bytes] = []
+    """Yield the complete lines, without their ends.
+
+    A line that spans chunks may be large, and is copied once; those inside of one may be many.
+    """
+    begun: list[bytes | memoryview] = []
     for chunk in chunks:
-        start = 0
-        while (end := chunk.find(b"\n", start)) >= 0:
-            line = chunk[start:end]
-            if begun:
-                line = b"".join([*begun, line])
-                begun = []
-            yield line
-            start = end + 1
-        if start < len(chunk):
-            begun.append(chunk[start:])
+        first = chunk.find(b"\n")
+        if first >= 0:
+            view = memoryview(chunk)
+            yield b"".join((*begun, view[:first]))
+            last = chunk.rfind(b"\n")
+            if last > first:
+                yield from chunk[first + 1 : last].split(b"\n")
+            begun = [view[last + 1 :]]
+        else:
+            begun.append(chunk)
 
 
 def _with_line_feeds(chunks: Iterable[bytes]) -> Iterator[bytes]:
