@@ -97,7 +97,7 @@ def test_everything_is_carried_both_ways_on_the_hosts_network() -> None:
 
 
 def test_everything_is_carried_both_ways_to_a_socket(tmp_path: Path) -> None:
-    """The same for a sandbox, which is reached by a socket in its workspace: in parts, and answered as it is."""
+    """The same for a sandbox, reached by a socket in its workspace: in parts, and answered as it is."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "door"))
         server.listen()
