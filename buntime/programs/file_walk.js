@@ -18,8 +18,8 @@ function entries(root, top, ignored) {
 
 function linked(full) {
   try {
-    const real = fs.realpathSync(full);
-    if (within(real)) return [real, fs.statSync(real)];
+    const target = real(full);
+    if (within(target)) return [target, fs.statSync(target)];
   } catch (error) {
     if (!["ENOENT", "ENOTDIR", "ELOOP"].includes(error.code)) throw error;
   }
@@ -29,9 +29,9 @@ function linked(full) {
 function look(full, path, hashes) {
   try {
     const own = fs.lstatSync(full);
-    const [real, found] = own.isSymbolicLink() ? linked(full) : [full, own];
+    const [target, found] = own.isSymbolicLink() ? linked(full) : [full, own];
     const entry = { ...described(path, found), link: own.isSymbolicLink() };
-    return hashes && found.isFile() ? { ...entry, sha256: sha256(real) } : entry;
+    return hashes && found.isFile() ? { ...entry, sha256: sha256(target) } : entry;
   } catch (error) {
     if (error.code !== "ENOENT") throw error;
     // Gone meanwhile, or a name whose bytes are not UTF-8: such a name was listed with U+FFFD in it.

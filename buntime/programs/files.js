@@ -1,8 +1,30 @@
 // What the helpers for files have in common.
 const crypto = require("node:crypto");
+const MOST_LINKS = 40;
 
 function within(path) {
   return path === WORKSPACE || path.startsWith(WORKSPACE + nodePath.sep);
+}
+
+// The path behind another, which must be there. fs.realpathSync of Bun 1.3 takes a backslash in a name for a slash.
+function real(path) {
+  const left = path.split("/");
+  let at = "/";
+  for (let links = 0; left.length; ) {
+    const part = left.shift();
+    if (part === "..") at = nodePath.dirname(at);
+    if (["", ".", ".."].includes(part)) continue;
+    const next = nodePath.join(at, part);
+    if (!fs.lstatSync(next).isSymbolicLink()) {
+      at = next;
+      continue;
+    }
+    if (++links > MOST_LINKS) fail("ELOOP", `${path} leads through too many links`);
+    const target = fs.readlinkSync(next);
+    if (target.startsWith("/")) at = "/";
+    left.unshift(...target.split("/"));
+  }
+  return at;
 }
 
 // The path behind a name. Links on the way are followed as long as they stay in the workspace; so is the last one,
@@ -13,9 +35,9 @@ function reach(name, { follow = true } = {}) {
   const rest = at === full ? [] : [nodePath.basename(full)];
   for (;;) {
     try {
-      const real = fs.realpathSync(at);
-      if (!within(real)) fail("EOUTSIDE", `${name} leads outside the workspace`);
-      return nodePath.join(real, ...rest);
+      const found = real(at);
+      if (!within(found)) fail("EOUTSIDE", `${name} leads outside the workspace`);
+      return nodePath.join(found, ...rest);
     } catch (error) {
       if (error.code !== "ENOENT" || at === WORKSPACE) throw error;
       rest.unshift(nodePath.basename(at));

@@ -1,7 +1,7 @@
 // End a process with everything in its process group, which may have outlived it.
 main(async ({ number }) => {
   const { program, watcher } = stateOf(number);
-  if ([program.born, null].includes(born(fs, program.pid))) {
+  if (isOfNow(watcher) && [program.born, null].includes(born(fs, program.pid))) {
     try {
       process.kill(-program.pid, "SIGKILL");
     } catch (error) {

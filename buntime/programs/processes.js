@@ -3,7 +3,8 @@
 const PROCESSES = nodePath.join(WORKSPACE, ".buntime/processes");
 const KILLED = 137;
 
-// When a process began, which tells it from a later one of the same pid; null where it is gone.
+// When a process began, and before it when the machine and the first process did that it is one of; this tells it from
+// a later one of the same pid. null where it is gone.
 function born(fs, pid) {
   const read = (path) => {
     try {
@@ -12,10 +13,14 @@ function born(fs, pid) {
       return null;
     }
   };
-  const line = read(`/proc/${pid}/stat`);
-  if (line) {
-    const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
-    return "ZX".includes(fields[0]) ? null : `${read("/proc/sys/kernel/random/boot_id")} ${fields[19]}`;
+  const fieldsOf = (pid) => {
+    const line = read(`/proc/${pid}/stat`);
+    return line && line.slice(line.lastIndexOf(")") + 2).split(" ");
+  };
+  const fields = fieldsOf(pid);
+  if (fields) {
+    if ("ZX".includes(fields[0])) return null;
+    return `${read("/proc/sys/kernel/random/boot_id")} ${fieldsOf(1)?.[19]} ${fields[19]}`;
   }
   if (read("/proc/self/stat")) return null;
   try {
@@ -29,6 +34,12 @@ function born(fs, pid) {
 // One that had ended before it could be looked at has no `born`.
 function alive(who) {
   return who.born !== null && born(fs, who.pid) === who.born;
+}
+
+// Whether its pid is one of these processes', and not of those before the session fell asleep.
+function isOfNow(who) {
+  const before = (time) => time.slice(0, time.lastIndexOf(" "));
+  return before(who.born) === before(born(fs, process.pid));
 }
 
 function folderOf(number) {

@@ -15,13 +15,16 @@ from typing import Callable, Optional, Union
 from buntime.service.descent import Descent
 from buntime.service.workspaces import PathError, WorkspaceGone
 
-_PIECE = 1 << 16
+_LONGEST_PART = (1 << 16) - 1
 _BACKLOG = 128
 _OUT_OF_DESCRIPTORS = 0.1
 _FAILED = (OSError, PathError, WorkspaceGone)
 
 Place = Union[tuple[Path, str], None]
-"""A sandbox's workspace and the path of its socket in there; ``None`` for a session on the host's network."""
+"""A sandbox's workspace and the path of its socket in there; ``None`` for a session on the host's network.
+
+What is sent to that socket comes in parts, each behind its length; see ``preview.js``.
+"""
 
 Door = Callable[[], Place]
 """Returns where a session is reached; ``OSError`` for nowhere."""
@@ -114,7 +117,8 @@ async def _carry(outside: socket.socket, door: Door, port: int) -> None:
         for one in (outside, inside):
             if one.family == socket.AF_INET:
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        ways = {loop.create_task(_pass_on(outside, inside)), loop.create_task(_pass_on(inside, outside))}
+        way_in = _pass_on(outside, inside) if family == socket.AF_INET else _pass_on_in_parts(outside, inside)
+        ways = {loop.create_task(way_in), loop.create_task(_pass_on(inside, outside))}
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
         finally:
@@ -123,9 +127,16 @@ async def _carry(outside: socket.socket, door: Door, port: int) -> None:
 
 async def _pass_on(source: socket.socket, sink: socket.socket) -> None:
     loop = asyncio.get_running_loop()
-    while data := await loop.sock_recv(source, _PIECE):
+    while data := await loop.sock_recv(source, _LONGEST_PART):
         await loop.sock_sendall(sink, data)
     sink.shutdown(socket.SHUT_WR)
+
+
+async def _pass_on_in_parts(source: socket.socket, sink: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    while data := await loop.sock_recv(source, _LONGEST_PART):
+        await loop.sock_sendall(sink, len(data).to_bytes(2, "big") + data)
+    await loop.sock_sendall(sink, bytes(2))
 
 
 async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:

@@ -272,9 +272,12 @@ function openDoor() {
   return door;
 }
 
+// Settles when the host has been told of a server that was found, whoever found it.
 async function lookForServer(run) {
-  if (run.told || !(door || preview.served())) return;
-  run.told = true;
+  if (run.telling || door || preview.served()) await (run.telling ??= tellOfServer(run));
+}
+
+async function tellOfServer(run) {
   await openDoor();
   send({ id: run.id, serving: true });
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -28,7 +30,7 @@ from tests.contract.background import (
     READS_STDIN,
     SERVER,
 )
-from tests.contract.worlds import KEY
+from tests.contract.worlds import KEY, SHARES_PORTS
 from tests.support import previews
 from tests.support.ports import unused_port
 
@@ -185,31 +187,59 @@ def test_the_files_of_processes_are_hidden(session: Session) -> None:
     assert ([], 0) == (session.files.list(), session.info().files_count)
 
 
+@contextmanager
+def free_port(world: str) -> Iterator[int]:
+    """Give a port on which nothing listens: the same each time, where sessions have ports of their own."""
+    if world in SHARES_PORTS:
+        with unused_port() as port:
+            yield port
+    else:
+        yield 3000
+
+
 def test_waiting_for_a_port(session: Session, world: str) -> None:
     """It returns once a server accepts, and raises where none does in time."""
-    if world.startswith(("recorded", "replayed")):
-        pytest.skip("the free port is another one each time")
-    with unused_port() as port, pytest.raises(WaitTimeoutError, match=str(port)):
+    with free_port(world) as port, pytest.raises(WaitTimeoutError, match=str(port)):
         session.wait_for_port(port, timeout=0.2)
     with session.start(SERVER, env={"PORT": str(port)}):
         session.wait_for_port(port, timeout=20)
 
 
+def test_previews_have_addresses_of_their_own(client: Buntime) -> None:
+    """No two sessions have the same, and a session keeps its own."""
+    with client.sessions.create() as one, client.sessions.create() as other:
+        addresses = [one.preview_url, other.preview_url]
+        assert [True, True] == [str(address).startswith("http") for address in addresses]
+        assert 2 == len(set(addresses))
+        one.start(FOREVER)
+        assert addresses == [one.preview_url, other.preview_url]
+
+
 def test_previews_answer(client: Buntime, world: str) -> None:
-    """Two sessions serve the same port, and each is reached under its own URL, over WebSocket too."""
-    if world not in {"local", "http", "http_with_own_session"}:
-        pytest.skip("nothing serves on a fake or a replay; without isolation sessions share the port")
-    large = b"x" * 5_000_000
+    """Two sessions serve the same port, and each is reached under its own URL, over WebSocket too.
+
+    What is sent there goes through no transport: it is in no recording, and a replay has no server.
+    """
+    if world in SHARES_PORTS or world.endswith("fake"):
+        pytest.skip("nothing serves on a fake; without isolation sessions share the port")
+    answers = not world.startswith("replayed")
     with client.sessions.create() as one, client.sessions.create() as other:
         for session, name in ((one, "one"), (other, "other")):
             session.start(NAMED, env={"NAME": name})
             session.wait_for_port(8080)
-        for session, answer in ((one, b"one "), (other, b"other ")):
-            assert session.preview_url is not None
-            assert answer == previews.get(session.preview_url)
-            assert answer + large == previews.get(session.preview_url, large)
-        assert one.preview_url is not None
-        assert "one hello" == previews.websocket_echo(one.preview_url, "hello")
+        if answers:
+            ask_previews(one, other)
         one.kill_all()
-        assert previews.is_closed(one.preview_url)
-    assert previews.is_closed(one.preview_url)
+        if answers:
+            assert previews.is_closed(str(one.preview_url))
+    if answers:
+        assert previews.is_closed(str(one.preview_url))
+
+
+def ask_previews(one: Session, other: Session) -> None:
+    """Ask the servers of two sessions that say what their session is called."""
+    large = b"x" * 5_000_000
+    for session, answer in ((one, b"one "), (other, b"other ")):
+        assert answer == previews.get(str(session.preview_url))
+        assert answer + large == previews.get(str(session.preview_url), large)
+    assert "one hello" == previews.websocket_echo(str(one.preview_url), "hello")

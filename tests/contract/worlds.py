@@ -60,6 +60,8 @@ def http_with_own_session(url: str) -> Iterator[Transport]:
 WORLDS = {
     world.__name__: world for world in (fake, local, local_without_isolation, http, http_with_own_session)
 }
+SHARES_PORTS = ("local_without_isolation",)
+"""The worlds where sessions have the machine's ports in common."""
 RECORDED = ("fake", "local", "http")
 """The worlds that are recorded too; each test replays what it recorded just before."""
 

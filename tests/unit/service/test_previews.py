@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
@@ -18,13 +19,13 @@ LARGE = b"0123456789abcdef" * 500_000
 
 
 @contextmanager
-def echoing(listener: socket.socket) -> Iterator[None]:
+def echoing(listener: socket.socket, read: Callable[[socket.socket], bytes]) -> Iterator[None]:
     """Answer one connection with what it sends, once it has sent all."""
 
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
-            received = read_all(connection)
+            received = read(connection)
             connection.sendall(received)
 
     thread = threading.Thread(target=serve)
@@ -38,6 +39,15 @@ def echoing(listener: socket.socket) -> Iterator[None]:
 def read_all(connection: socket.socket) -> bytes:
     """Read to the end."""
     return b"".join(iter(lambda: connection.recv(1 << 20), b""))
+
+
+def read_parts(connection: socket.socket) -> bytes:
+    """Read parts, each behind its length, to the empty one."""
+    parts = []
+    with connection.makefile("rb") as file:
+        while length := int.from_bytes(file.read(2), "big"):
+            parts.append(file.read(length))
+    return b"".join(parts)
 
 
 @contextmanager
@@ -82,16 +92,16 @@ def test_everything_is_carried_both_ways_on_the_hosts_network() -> None:
     """And the end of what the client sends is told, while the answer still comes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         previews = Previews(server.getsockname()[1])
-        with echoing(server), preview(previews, None) as port:
+        with echoing(server, read_all), preview(previews, None) as port:
             assert LARGE == exchange(port, LARGE)
 
 
 def test_everything_is_carried_both_ways_to_a_socket(tmp_path: Path) -> None:
-    """The same for a sandbox, which is reached by a socket in its workspace."""
+    """The same for a sandbox, reached by a socket in its workspace: in parts, and answered as it is."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "door"))
         server.listen()
-        with echoing(server), preview(Previews(), (tmp_path, "door")) as port:
+        with echoing(server, read_parts), preview(Previews(), (tmp_path, "door")) as port:
             assert LARGE == exchange(port, LARGE)
 
 
