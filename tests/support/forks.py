@@ -15,6 +15,7 @@ import pytest
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 _PATIENCE = 60
+_LONGEST = 16 * 1024
 
 
 def in_a_fork(function: Callable[[], object]) -> str:
@@ -30,15 +31,15 @@ def in_a_fork(function: Callable[[], object]) -> str:
     if not child:
         try:
             signal.alarm(_PATIENCE)
-            os.close(reading)
-            os.write(writing, _told(function).encode())
+            os.write(writing, _told(function).encode()[:_LONGEST] + b".")
         finally:
             os._exit(0)
-    os.close(writing)
-    with open(reading, encoding="utf-8") as file:
-        told = file.read()
-    assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "the child did not come to an end"
-    return told
+    with open(reading, "rb", buffering=0) as file:
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os.close(writing)
+        assert 0 == ended, "the child did not come to an end"
+        # Not to the end of the pipe, which a child of the child may keep open.
+        return file.read(_LONGEST + 1)[:-1].decode()
 
 
 def _told(function: Callable[[], object]) -> str:
