@@ -14,6 +14,7 @@ import attrs
 
 from buntime import _checks
 from buntime import processes as _processes
+from buntime.created import Created
 from buntime.errors import SessionNotFoundError
 from buntime.exchange import Exchange
 from buntime.execution import ExecuteStream, Executions, OnText, execute_request
@@ -41,7 +42,7 @@ class Sessions:
     """Creates, inspects, attaches to and deletes sessions."""
 
     def __init__(
-        self, exchange: Exchange, executions: Executions, files: Files, created: Optional[dict[str, None]]
+        self, exchange: Exchange, executions: Executions, files: Files, created: Optional[Created]
     ) -> None:
         self._exchange = exchange
         self._executions = executions
@@ -83,7 +84,7 @@ class Sessions:
         born = self._exchange.monotonic() if idempotency_key is None else None
         made = self._exchange.call(call, answers.created_session, repeatable=True)
         if self._created is not None:
-            self._created[made.id] = None
+            self._created.add(made.id)
         return Session(self, made, owned=True, born=born)
 
     def info(self, session_id: str) -> SessionInfo:
@@ -101,7 +102,7 @@ class Sessions:
         call = calls.delete_session(_checks.session_id(session_id))
         self._exchange.delete(call, answers.deleted)
         if self._created is not None:
-            self._created.pop(session_id, None)
+            self._created.discard(session_id)
 
 
 def _check_limits(limits: ResourceLimits | None) -> None:

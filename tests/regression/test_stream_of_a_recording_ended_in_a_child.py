@@ -17,12 +17,15 @@ def test_a_forked_child_adds_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     part = tmp_path / "x.json.part"
     recording = RecordingTransport(path, fake)
-    with Buntime(transport=recording) as client:
-        with client.sessions.create() as session, session.stream("1") as stream:
-            next(stream)
-            before = part.read_bytes()
-            with held(recording._lock):
-                assert "b" == in_a_fork(lambda: "".join(event.text for event in stream))
-            assert before == part.read_bytes()
-            assert "b" == "".join(event.text for event in stream)
+    with (
+        Buntime(transport=recording) as client,
+        client.sessions.create() as session,
+        session.stream("1") as stream,
+    ):
+        next(stream)
+        before = part.read_bytes()
+        with held(recording._lock):
+            assert "b" == in_a_fork(lambda: "".join(event.text for event in stream))
+        assert before == part.read_bytes()
+        assert "b" == "".join(event.text for event in stream)
     assert 3 == len(ReplayTransport(path).unplayed)
