@@ -169,7 +169,9 @@ class Exchange:
     def _open(self, request: Request, deadline: Deadline) -> Response:
         """Return a 2xx response; raise the error that any other is."""
         response = self.transport.send(request)
-        self.seen.rate_limit = rate_limit(response.headers) or self.seen.rate_limit
+        told = rate_limit(response.headers)
+        if told is not None:
+            self.seen.rate_limit = told
         if 200 <= response.status < 300:
             return response
         with response:
