@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 import attrs
 
 from buntime import _checks, configuration
+from buntime._forks import free_after_fork
 from buntime._logs import logger
+from buntime.created import Created
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange, Seen
 from buntime.retries import RetryPolicy
@@ -54,7 +57,8 @@ class Buntime:
         transport: where requests go; ``BUNTIME_TRANSPORT`` (``http``, ``local``) where left out. The client
             closes it.
         headers: sent with every call.
-        delete_on_close: delete the sessions this client created, when it is closed.
+        delete_on_close: delete the sessions this client created, when it is closed; after a fork, each
+            process its own.
 
     Over an :class:`~buntime.transport.HTTPTransport` it pickles, and has a transport of its own in the other
     process. The key stays behind: loading takes ``BUNTIME_API_KEY`` and raises
@@ -98,12 +102,13 @@ class Buntime:
             seen=Seen(),
             **bounds,
         )
-        self._start(created={} if delete_on_close else None, owns_transport=True)
+        self._start(created=Created() if delete_on_close else None, owns_transport=True)
 
-    def _start(self, *, created: Optional[dict[str, None]], owns_transport: bool) -> None:
+    def _start(self, *, created: Optional[Created], owns_transport: bool) -> None:
         self._created = created
         self._owns_transport = owns_transport
         self._pid = os.getpid()
+        self._closing = free_after_fork(threading.RLock())
 
     def __repr__(self) -> str:
         # A traceback with local variables shows a client whose construction failed, too.
@@ -118,7 +123,7 @@ class Buntime:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._exchange = state["exchange"]
-        self._start(created={} if state["delete_on_close"] else None, owns_transport=True)
+        self._start(created=Created() if state["delete_on_close"] else None, owns_transport=True)
 
     def __enter__(self) -> Buntime:
         return self
@@ -326,21 +331,24 @@ class Buntime:
     def close(self) -> None:
         """Close the transport; first, with ``delete_on_close``, delete the sessions created. Idempotent.
 
-        In a process forked from the one that made the client, it does nothing.
+        In a process forked from the one that made the client, it deletes the sessions that were created
+        there, and leaves the transport as it is.
         """
-        if not self._owns_transport or os.getpid() != self._pid:
+        if not self._owns_transport:
             return
-        try:
-            self._delete_created()
-        finally:
-            self._exchange.transport.close()
+        with self._closing:
+            try:
+                self._delete_created()
+            finally:
+                if os.getpid() == self._pid:
+                    self._exchange.transport.close()
 
     def _delete_created(self) -> None:
         """Delete every session created, and raise the first error after the last."""
         failed: BuntimeError | None = None
-        while self._created:
+        while self._created is not None and (session_id := self._created.take()) is not None:
             try:
-                self.sessions.delete(self._created.popitem()[0])
+                self.sessions.delete(session_id)
             except SessionNotFoundError:
                 continue
             except BuntimeError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Callable, Optional
 
 import attrs
@@ -22,6 +23,7 @@ from buntime.execution import Executions, OnText
 from buntime.files import Files
 from buntime.helpers import Helpers, error_of, source
 from buntime.models import ExecuteRequest, ExecuteResult
+from buntime.under_way import numbered
 from buntime.wire.answers import HIDDEN_FOLDER
 
 _LONGEST_LINE = 16 * 1024
@@ -60,23 +62,23 @@ class Functions:
         callee = _callee(function)
         payload = json.dumps({**callee, "arguments": values.encode_arguments(arguments)})
         request = ExecuteRequest("", session_id=session_id, timeout=timeout, idempotent=idempotent)
-        # Another call with the same arguments may have taken the file first; the function has not run then.
-        for _ in range(_TRIES):
-            request = self._loaded(request, payload)
-            result, answer = self._run(request, limit, on_stdout, on_stderr)
-            if "error" in answer:
-                raise error_of("call", callee.get("file"), answer["error"])
-            if "gone" not in answer:
-                return self._value(session_id, answer, result)
+        with _file_for(session_id, payload) as name:
+            # The same call of another process may have taken the file first; the function has not run then.
+            for _ in range(_TRIES):
+                request = self._loaded(request, payload, name)
+                result, answer = self._run(request, limit, on_stdout, on_stderr)
+                if "error" in answer:
+                    raise error_of("call", callee.get("file"), answer["error"])
+                if "gone" not in answer:
+                    return self._value(session_id, answer, result)
         raise InvalidResponseError("the arguments of the call were not found in the session")
 
-    def _loaded(self, request: ExecuteRequest, payload: str) -> ExecuteRequest:
+    def _loaded(self, request: ExecuteRequest, payload: str, name: str) -> ExecuteRequest:
         """Return the request with the payload: in its code, in a file of it, or in files written before."""
-        if len(payload) <= _LONGEST_LINE:
+        if not name:
             return attrs.evolve(request, code=source("call", payload=payload))
-        digest = hashlib.sha256(payload.encode()).hexdigest()[:32]
         pieces = {
-            f"{HIDDEN_FOLDER}/calls/{digest}.{start // _PIECE}": payload[start : start + _PIECE]
+            f"{name}.{start // _PIECE}": payload[start : start + _PIECE]
             for start in range(0, len(payload), _PIECE)
         }
         code = source("call", files=list(pieces))
@@ -171,6 +173,14 @@ def _without_answer(callback: Optional[OnText], separator: _Separator) -> Option
             given(own)
 
     return shown
+
+
+def _file_for(session_id: str, payload: str) -> AbstractContextManager[str]:
+    """Return the name of the file for a payload, "" where it needs none."""
+    if len(payload) <= _LONGEST_LINE:
+        return nullcontext("")
+    digest = hashlib.sha256(payload.encode()).hexdigest()[:32]
+    return numbered(session_id, f"{HIDDEN_FOLDER}/calls/{digest}")
 
 
 def _callee(function: str) -> dict[str, str]:

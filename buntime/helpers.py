@@ -26,6 +26,7 @@ from buntime.errors import (
 from buntime.exchange import Exchange
 from buntime.execution import Executions
 from buntime.models import ExecuteRequest, ExecuteResult, FilesArgument
+from buntime.under_way import numbered
 from buntime.wire.answers import HIDDEN_FOLDER
 
 _REFUSED = frozenset(
@@ -46,6 +47,7 @@ _REFUSED = frozenset(
 _FULL = frozenset({"ENOSPC", "EDQUOT", "EFBIG"})
 _CHANGED = frozenset({"ECHANGED"})
 _CONSUMED = "ECONSUMED"
+_TRIES = 5
 
 _SHARED = {"file": ("files",), "process": ("processes",), "port": ("processes",)}
 """What helpers have in common, by the first word of their names."""
@@ -101,24 +103,21 @@ class Helpers:
         """As :meth:`run`, repeatable, for a helper that takes ``content`` from a file and deletes the file.
 
         An attempt that finds the file gone comes after one that had done everything; its answer is empty.
+        Where no attempt came before, another process made the same call, and this one is made anew.
         """
         key = hashlib.sha256(json.dumps([op, arguments]).encode())
         key.update(content.encode())
-        staged = f"{HIDDEN_FOLDER}/staged/{key.hexdigest()[:32]}"
-        try:
-            return self.run(
-                session_id,
-                op,
-                repeatable=True,
-                timeout=timeout,
-                files={staged: content},
-                staged=staged,
-                **arguments,
-            )
-        except APIStatusError as error:
-            if error.code == _CONSUMED and error.maybe_executed:
-                return {}
-            raise
+        with numbered(session_id, f"{HIDDEN_FOLDER}/staged/{key.hexdigest()[:32]}") as staged:
+            arguments.update(timeout=timeout, files={staged: content}, staged=staged)
+            for left in reversed(range(_TRIES)):
+                try:
+                    return self.run(session_id, op, repeatable=True, **arguments)
+                except APIStatusError as error:
+                    if error.code == _CONSUMED and error.maybe_executed:
+                        return {}
+                    if error.code != _CONSUMED or not left:
+                        raise
+        raise AssertionError("unreachable")
 
 
 def source(op: str, **arguments: Any) -> str:

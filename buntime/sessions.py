@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
 from buntime import _checks, _json
+from buntime.created import Created
 from buntime.exchange import Exchange
 from buntime.execution import Executions
 from buntime.models import ResourceLimits, SessionInfo
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class Sessions:
     """Creates, inspects, attaches to and deletes sessions."""
 
-    def __init__(self, exchange: Exchange, created: Optional[dict[str, None]] = None) -> None:
+    def __init__(self, exchange: Exchange, created: Optional[Created] = None) -> None:
         self._exchange = exchange
         self._executions = Executions(exchange)
         self._created = created
@@ -63,7 +64,7 @@ class Sessions:
         born = self._exchange.monotonic() if idempotency_key is None else None
         made = self._exchange.call(call, answers.created_session, repeatable=True)
         if self._created is not None:
-            self._created[made.id] = None
+            self._created.add(made.id)
         return Session(self, made, owned=True, born=born)
 
     def info(self, session_id: str) -> SessionInfo:
@@ -81,7 +82,7 @@ class Sessions:
         call = calls.delete_session(_checks.session_id(session_id))
         self._exchange.delete(call, answers.deleted)
         if self._created is not None:
-            self._created.pop(session_id, None)
+            self._created.discard(session_id)
 
 
 def _check_limits(limits: ResourceLimits | None) -> None:

@@ -12,6 +12,6 @@ main(({ staged, path, part, offset }) => {
   } finally {
     fs.closeSync(file);
   }
-  fs.unlinkSync(locate(staged));
+  used(staged);
   return {};
 });

@@ -9,6 +9,6 @@ main(({ staged, path }) => {
       if (!["ENOENT", "ENOTEMPTY", "EEXIST"].includes(error.code)) throw error;
     }
   }
-  fs.unlinkSync(locate(staged));
+  used(staged);
   return {};
 });

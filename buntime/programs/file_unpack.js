@@ -1,7 +1,7 @@
 // Write many files, and make folders.
 main(({ staged, path }) => {
   const items = JSON.parse(taken(staged));
-  const part = `${locate(staged)}.part`;
+  const part = `${locate(staged)}.${process.pid}`;
   for (const item of items) {
     const name = item.path ? `${path}/${item.path}` : path;
     if (item.base64 === null) {
@@ -11,6 +11,6 @@ main(({ staged, path }) => {
       place(part, name, item.executable);
     }
   }
-  fs.unlinkSync(locate(staged));
+  used(staged);
   return { count: items.length };
 });

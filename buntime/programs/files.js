@@ -88,7 +88,8 @@ function sha256(path) {
   return hash.digest("hex");
 }
 
-// What was sent with the request. It is deleted when it has been used: gone, an earlier attempt did everything.
+// What was sent with the request. It is deleted when it has been used: gone, an earlier attempt did everything,
+// or the same request of somebody else.
 function taken(staged) {
   try {
     return fs.readFileSync(locate(staged), "utf8");
@@ -96,6 +97,10 @@ function taken(staged) {
     if (error.code === "ENOENT") fail("ECONSUMED", `${staged} is not there`);
     throw error;
   }
+}
+
+function used(staged) {
+  fs.rmSync(locate(staged), { force: true });
 }
 
 // The path behind the name of a file to be written, and the mode of the one that is there.

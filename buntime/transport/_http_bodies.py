@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 from collections.abc import Iterator
 from typing import Any, Callable
 
@@ -24,13 +25,19 @@ class Body:
         self._response = response
         self._fail = fail
         self._closed = False
+        self._owner = os.getpid()
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the body as it arrives and give the connection back at its end."""
+        """Yield the body as it arrives and give the connection back at its end.
+
+        In a forked child, which would take bytes away from its parent, it raises ``RuntimeError``.
+        """
+        self._check_process()
         pieces = iter(()) if self._closed else _pieces(self._response)
         try:
             for piece in pieces:
                 yield piece
+                self._check_process()
                 if self._closed:
                     break
         except FAILURES as error:
@@ -44,6 +51,12 @@ class Body:
         """Close the connection, unless it was given back. Idempotent."""
         self._closed = True
         self._response.close()
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._owner:
+            raise RuntimeError(
+                "this answer belongs to the process that made the call; make a call in this process"
+            )
 
 
 def _release(response: requests.Response) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from queue import Full, LifoQueue
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
@@ -10,28 +11,45 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
+from buntime._forks import free_after_fork
 from buntime.errors import ConfigurationError
 from buntime.transport.base import Headers
 
 
-class _Discarding:
-    """A pool that closes what it has no room for; urllib3's logs a warning each time."""
+class _Idle(LifoQueue[Any]):
+    """The connections that are kept for the next request; urllib3 takes them for a queue.
 
-    pool: Any
+    One that there is no room for is closed, which urllib3 would log. A forked child lets go of its copies:
+    they are the parent's, and open until the last copy is closed.
+    """
 
-    def _put_conn(self, conn: Any) -> None:
-        if self.pool is None or not self.pool.full():
-            super()._put_conn(conn)  # type: ignore[misc]  # urllib3's, beside which this class is mixed in
-        elif conn is not None:
-            conn.close()
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        free_after_fork(self)
+
+    def put(self, item: Any, block: bool = True, timeout: Optional[float] = None) -> None:
+        """Keep a connection, or close it; never wait."""
+        del block, timeout
+        try:
+            super().put(item, block=False)
+        except Full:
+            if item is not None:
+                item.close()
+
+    def _at_fork_reinit(self) -> None:
+        copies = self.queue
+        LifoQueue.__init__(self, self.maxsize)
+        for copy in copies:
+            if copy is not None:
+                copy.close()
 
 
-class _Pool(_Discarding, HTTPConnectionPool):
-    pass
+class _Pool(HTTPConnectionPool):
+    QueueCls = _Idle
 
 
-class _TLSPool(_Discarding, HTTPSConnectionPool):
-    pass
+class _TLSPool(HTTPSConnectionPool):
+    QueueCls = _Idle
 
 
 _POOLS = {"http": _Pool, "https": _TLSPool}
@@ -104,12 +122,14 @@ def check_retries(session: requests.Session, base_url: str) -> None:
         )
 
 
-def renew_pools(session: requests.Session) -> list[Any]:
-    """Give a session's adapters new, empty connection pools; return the old ones.
+def renew(session: requests.Session) -> list[Any]:
+    """Give a session's adapters new, empty connection pools, and it a new cookie jar; return the old pools.
 
     For a forked child, where the old pools are the parent's: they must not be closed or collected
-    here, as both take locks that a thread of the parent may have held during the fork.
+    here, as both take locks that a thread of the parent may have held during the fork. So does the jar.
     """
+    if isinstance(session.cookies, RequestsCookieJar):
+        session.cookies = session.cookies.copy()
     old: list[Any] = []
     for adapter in session.adapters.values():
         if isinstance(adapter, HTTPAdapter):

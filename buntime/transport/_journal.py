@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Optional
 
+from buntime._forks import free_after_fork
 from buntime.errors import CassetteError
 
 
@@ -15,13 +16,15 @@ class Journal:
     """A file to which each finished interaction is appended in one write.
 
     Nothing of it is lost when the process is killed, as what was written is the operating system's. It
-    is locked where there are locks: one recording of a cassette at a time.
+    is locked where there are locks: one recording of a cassette at a time. A forked child lets go of it,
+    as it could hold the lock for longer than its parent lives.
     """
 
     def __init__(self, path: Path, head: bytes) -> None:
         self.path = path
         self._head = head
         self._file: Optional[IO[bytes]] = None
+        free_after_fork(self)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by end()
@@ -56,6 +59,9 @@ class Journal:
         if not keep:
             with suppress(OSError):
                 self.path.unlink()
+        self._release()
+
+    def _at_fork_reinit(self) -> None:
         self._release()
 
     def _release(self) -> None:

@@ -14,7 +14,7 @@ from buntime.transport._http_bodies import Body
 from buntime.transport._http_failures import FAILURES, failure
 from buntime.transport._http_origins import origin
 from buntime.transport._http_preparation import default_headers, prepare
-from buntime.transport._http_sessions import check_retries, own_session, renew_pools
+from buntime.transport._http_sessions import check_retries, own_session, renew
 from buntime.transport.base import Request, Response, Secret
 
 __all__ = ["HTTPTransport"]
@@ -42,7 +42,8 @@ class HTTPTransport:
 
     A body of more than 1 MiB is sent in pieces, so that a timeout bounds each wait and not the whole
     upload. A forked child gets connections of its own; in a session of yours, those of its
-    ``HTTPAdapter`` s. Pickles, unless it was made with ``session``.
+    ``HTTPAdapter`` s. To read an answer there that came in the parent is a ``RuntimeError``. Pickles,
+    unless it was made with ``session``.
 
     Raises :class:`~buntime.ConfigurationError` for a base URL that is none, a missing certificate file
     or a malformed proxy.
@@ -146,7 +147,7 @@ class HTTPTransport:
         if self._own:
             return own_session(self._arguments["pool_maxsize"])
         inherited = next(iter(self._sessions.values()))
-        self._inherited += renew_pools(inherited)
+        self._inherited += renew(inherited)
         return inherited
 
 

@@ -56,7 +56,8 @@ class RecordingTransport:
         allow: false alarms of the search for well-known keys, each the text found or its beginning.
 
     What has been recorded so far is in ``PATH.part``. Closing the transport puts it in place of the
-    cassette; a recording that changed nothing leaves the file as it is.
+    cassette; a recording that changed nothing leaves the file as it is. It belongs to the process that makes
+    it: in a forked child a call is a :class:`~buntime.CassetteError`.
 
     Credentials, secret environment variables and values named like secrets are replaced before anything
     is written; see "Secrets" in the documentation.
@@ -178,6 +179,8 @@ class RecordingTransport:
 
     def _finished(self, take: Take) -> None:
         """Keep a finished exchange. What goes wrong here is told at the end, not to the caller."""
+        if os.getpid() != self._pid:
+            return
         with self._lock:
             if self._under_way.pop(take.number, None) is None:
                 return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Optional
 
 CREATE = ("POST", "/sessions/create")
 EXECUTE = ("POST", "/execute")
+WRITE = ("POST", "/files/write")
 _HELPER = "// buntime:helper "
+_NUMBERED = re.compile(r"(\.buntime/(?:staged|calls)/[0-9a-f]{32})~[0-9]+")
 _PING_ANSWER = {
     "stdout": "{}\n",
     "stderr": "",
@@ -94,12 +97,32 @@ def environment(method: str, path: str, body: Any) -> Mapping[str, Any]:
 
 
 def without_program(method: str, path: str, body: Any) -> Any:
-    """Return a request's body with no more of a helper's code than its first line, which says it all.
+    """Return a request's body without what is the library's own affair.
 
-    The rest is the library's own program, which another release may have otherwise.
+    Of a helper's code its first line is left, which says it all: the rest is a program that another release
+    may have otherwise. The files that helpers hand over lose the numbers by which calls that are under
+    way at once tell theirs apart, as these change with the order of threads.
     """
+    if not isinstance(body, dict):
+        return body
+    found = dict(body)
     code = _helper_code(method, path, body)
-    return body if code is None else {**body, "code": code.partition("\n")[0]}
+    if code is not None:
+        found["code"] = _unnumbered(code.partition("\n")[0])
+        if isinstance(body.get("files"), list):
+            found["files"] = [_unnumbered_file(file) for file in body["files"]]
+    elif (method, path) == WRITE:
+        found = _unnumbered_file(body)
+    return found
+
+
+def _unnumbered(text: str) -> str:
+    return _NUMBERED.sub(r"\1", text)
+
+
+def _unnumbered_file(file: Any) -> Any:
+    named = isinstance(file, dict) and isinstance(file.get("path"), str)
+    return {**file, "path": _unnumbered(file["path"])} if named else file
 
 
 def _helper_code(method: str, path: str, body: Any) -> Optional[str]:

@@ -203,6 +203,18 @@ def test_staged_content_that_is_gone_without_a_reason() -> None:
     assert WriteResult("a", 1) == again.files.write(session_id="ses_1", path="a", content=b"\xff")
 
 
+def test_staged_content_that_another_process_used() -> None:
+    """It is sent again, a few times at most, as that one had the same to send."""
+    gone = _helper('{"error":{"code":"ECONSUMED","message":"it is not there"}}')
+    client, transport = _client(gone, gone, _helper('{"count":1}'))
+    assert WriteResult("a", 1) == client.files.write(session_id="ses_1", path="a", content=b"\xff")
+    assert 3 == len(transport.requests)
+    client, transport = _client(gone)
+    with pytest.raises(APIStatusError, match="ECONSUMED"):
+        client.files.write(session_id="ses_1", path="a", content=b"\xff")
+    assert 5 == len(transport.requests)
+
+
 @pytest.mark.parametrize("answer", [{"base64": 7}, {"base64": "?"}, {"base64": None}, {}])
 def test_bytes_that_make_no_sense(answer: dict[str, Any]) -> None:
     """They are an answer that is not ours."""

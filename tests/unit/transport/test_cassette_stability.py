@@ -12,6 +12,7 @@ import pytest
 from buntime import Buntime
 from buntime.service.scripted import Chunk
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
+from buntime.transport._masking import stored_request
 from tests.support.cassettes import OLD, aged, fake, record, replay
 
 
@@ -226,3 +227,16 @@ def test_ids_are_numbered_wherever_they_are(tmp_path: Path) -> None:
         "I am ses_2, at https://ses-2.preview.invalid/x",
         "I am ses_1, at https://ses-1.preview.invalid/x",
     ] == replay(path, tell)
+
+
+def test_what_tells_calls_apart_is_left_out() -> None:
+    """The number of a helper's file depends on what else was under way; a name of the user's own stays."""
+    name = f".buntime/calls/{'0a' * 16}"
+
+    def asks(path: str) -> dict[str, Any]:
+        request = Request("POST", "/files/write", body=json.dumps({"path": path, "content": "x"}).encode())
+        found: dict[str, Any] = stored_request(request)["json"]
+        return found
+
+    assert {"path": f"{name}.0", "content": "x"} == asks(f"{name}~3.0")
+    assert {"path": "notes~1", "content": "x"} == asks("notes~1")

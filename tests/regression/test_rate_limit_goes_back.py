@@ -1,0 +1,35 @@
+"""An answer without rate-limit headers put back an older limit over what another thread was told meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buntime import Buntime, RateLimit
+from buntime.transport import FunctionTransport
+from tests.support import answers
+
+
+class _Noting:
+    """What answers told, each time that it is written down."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "rate_limit":
+            self.told.append(value)
+        super().__setattr__(name, value)
+
+
+def test_an_answer_that_names_no_limit_writes_none_down() -> None:
+    """Between looking at the old one and writing it down again, another thread may have written a newer."""
+    headers = [[], [("X-RateLimit-Limit", "100"), ("X-RateLimit-Remaining", "7")], []]
+    replies = iter([answers.as_json(answers.INFO, headers=pairs) for pairs in headers])
+    client = Buntime(transport=FunctionTransport(lambda _: next(replies)))
+    seen: Any = _Noting()
+    seen.rate_limit = None
+    client._exchange.seen = seen
+    for _ in headers:
+        client.sessions.info("ses_1")
+    assert [None, RateLimit(100, 7, None)] == seen.told
+    assert RateLimit(100, 7, None) == client.rate_limit

@@ -1,0 +1,41 @@
+"""With ``delete_on_close`` the sessions that a forked child created stayed when it closed the client."""
+
+from __future__ import annotations
+
+from buntime import Buntime
+from buntime.transport import HTTPTransport
+from tests.support import answers
+from tests.support.forks import held, in_a_fork, needs_fork
+from tests.support.loopback import Exchange, LoopbackServer
+
+
+def _answer(exchange: Exchange) -> None:
+    if exchange.request.method == "DELETE":
+        answer: object = answers.DELETED
+    else:
+        answer = {**answers.CREATED, "sessionId": f"ses_{exchange.request.headers['Idempotency-Key']}"}
+    exchange.reply(200, answers.as_json(answer).read())
+
+
+@needs_fork
+def test_each_process_deletes_what_it_created() -> None:
+    """Even while a thread of the parent closes the client; and the parent's connection is left alone."""
+    with LoopbackServer(_answer) as server:
+        client = Buntime(transport=HTTPTransport(server.url), delete_on_close=True)
+
+        def child() -> object:
+            client.sessions.create(idempotency_key="child")
+            client.close()
+            return [received.target for received in server.requests]
+
+        client.sessions.create(idempotency_key="parent")
+        with held(client._closing):
+            in_a_fork(child)
+        client.close()
+    seen = [(received.method, received.target, received.connection) for received in server.requests]
+    assert [
+        ("POST", "/sessions/create", 1),
+        ("POST", "/sessions/create", 2),
+        ("DELETE", "/sessions/ses_child", 2),
+        ("DELETE", "/sessions/ses_parent", 1),
+    ] == seen

@@ -1,0 +1,37 @@
+"""Names of files for calls that are under way at once."""
+
+from __future__ import annotations
+
+from buntime import under_way
+from buntime.under_way import numbered
+from tests.support.forks import held, in_a_fork, needs_fork
+
+
+def _name(session_id: str = "ses_1") -> str:
+    with numbered(session_id, "a") as name:
+        return name
+
+
+def test_a_name_is_nobody_elses() -> None:
+    """The lowest number that is free, and none where nothing else is under way."""
+    with numbered("ses_1", "a") as first, numbered("ses_1", "a") as second:
+        assert ("a", "a~1", "a~2") == (first, second, _name())
+        assert "a" == _name("ses_2")
+    assert ("a", "a") == (_name(), _name())
+
+
+def test_a_number_is_free_again_after_a_failure() -> None:
+    """Whatever the block raised; and nothing is kept."""
+    try:
+        with numbered("ses_1", "a"):
+            raise ZeroDivisionError
+    except ZeroDivisionError:
+        assert "a" == _name()
+    assert {} == under_way._numbers
+
+
+@needs_fork
+def test_a_forked_child_waits_for_nobody() -> None:
+    """Not for a thread that was taking a number."""
+    with held(under_way._lock):
+        assert "a" == in_a_fork(_name)
