@@ -3,23 +3,17 @@
 // empty one says that all was sent, as Bun 1.3 closes a Unix socket whole when the other side ends its own half.
 "use strict";
 const fs = require("node:fs");
+const { listens } = require("./listening.js");
 const net = require("node:net");
 const nodePath = require("node:path");
 const { Duplex, Transform } = require("node:stream");
 
 const PORT = 8080;
 const HELD = 64 * 1024 * 1024;
-const LISTENING = new RegExp(`^ *\\d+: [0-9A-F]+:${PORT.toString(16).toUpperCase()} \\S+ 0A `, "m");
 
-// Whether something in the session listens on the port; where there is no /proc, nobody knows.
+// Whether something in the session listens on the port.
 function served() {
-  return ["tcp", "tcp6"].some((name) => {
-    try {
-      return LISTENING.test(fs.readFileSync(`/proc/net/${name}`, "latin1"));
-    } catch {
-      return false;
-    }
-  });
+  return listens(PORT);
 }
 
 function open(path) {

@@ -45,6 +45,7 @@ function send(message) {
 }
 
 async function writeOut() {
+  await null; // so that what is sent in one go leaves in one write
   while (outbox.lines.length) {
     const bytes = Buffer.from(outbox.lines.splice(0).join(""));
     for (let at = 0; at < bytes.length; ) {
@@ -257,7 +258,8 @@ async function forward(run) {
       moved = true;
       one.position += count;
       const text = one.decoder.decode(buffer.subarray(0, count), { stream: true });
-      if (text) await send({ id: run.id, [one.kind]: text });
+      const sent = text ? send({ id: run.id, [one.kind]: text }) : null;
+      if (one.position < size) await sent; // of a large output a part at a time is in memory
     }
   }
   return moved;

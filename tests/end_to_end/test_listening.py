@@ -1,0 +1,43 @@
+"""Whether something listens on a port, as a session's supervisor asks the kernel."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from importlib import resources
+
+import pytest
+
+from buntime.service.sandbox import find_bun
+
+_ASK = "const {{ listens }} = require({script}); console.log(listens({port}))"
+
+
+def _listens(port: int) -> bool:
+    script = str(resources.files("buntime.service") / "listening.js")
+    code = _ASK.format(script=json.dumps(script), port=port)
+    done = subprocess.run(
+        [find_bun(None, os.environ), "-e", code], capture_output=True, text=True, check=True
+    )
+    return {"true\n": True, "false\n": False}[done.stdout]
+
+
+@pytest.mark.parametrize(
+    ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::1")]
+)
+def test_only_what_listens_is_seen(family: int, host: str) -> None:
+    """Not a socket that is bound and does not listen, nor one that was closed."""
+    with socket.socket(family) as server:
+        try:
+            server.bind((host, 0))
+        except OSError:
+            pytest.skip(f"this machine has no {host}")
+        port = server.getsockname()[1]
+        assert not _listens(port)
+        server.listen()
+        assert _listens(port)
+        with socket.create_connection(server.getsockname()[:2]):
+            assert _listens(port)
+    assert not _listens(port)
