@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional
 
+from buntime.transport._secret_forms import base64_runs
 from buntime.transport._secret_names import known_secrets
 from buntime.transport._stored_bodies import stored
 from buntime.transport._takes import Take
@@ -90,10 +91,20 @@ class Masking:
     def _hidden(self, data: Mapping[str, Any], hide: Hide, spans: Spans) -> dict[str, Any]:
         found: dict[str, Any] = {"request": hidden_request(data["request"], hide, self.secrets.place)}
         if "response" in data:
+            if "error" in data or data["response"].get("left"):
+                hide, spans = self._of_broken_off(spans)
             found["response"] = _hidden_response(data["response"], hide, spans, self.secrets.place)
         if "error" in data:
             found["error"] = {**data["error"], "message": hide(data["error"]["message"])}
         return found
+
+    def _of_broken_off(self, spans: Spans) -> tuple[Hide, Spans]:
+        """Return what hides also a secret of which only the beginning came."""
+
+        def all_spans(text: str) -> Iterator[Span]:
+            return itertools.chain(spans(text), self.secrets.cut(text))
+
+        return (lambda text: replaced(text, all_spans(text))), all_spans
 
     def _learn(self, take: Take, response: Mapping[str, Any]) -> None:
         body = response.get("json")
@@ -127,6 +138,8 @@ class Masking:
         for part in ("request", "response", "error"):
             for place, text in _texts(part, interaction.data.get(part)):
                 found += [f"{what} ({place})" for what in known_secrets(text, self._allow)]
+                for inside in base64_runs(text):
+                    found += [f"{what} ({place}, in base64)" for what in known_secrets(inside, self._allow)]
         return list(dict.fromkeys(found))
 
     def _spans(self, text: str) -> Iterator[Span]:

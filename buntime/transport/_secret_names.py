@@ -33,6 +33,14 @@ _SECRET_WORDS = frozenset(
         "tokens",
     }
 )
+_ENDINGS = (
+    *("password", "passwd", "passphrase", "passcode", "secret", "token"),
+    *(
+        f"{kind}key"
+        for kind in ("access", "api", "encryption", "master", "private", "secret", "signing", "ssh")
+    ),
+)
+"""How words end that are written as one: PGPASSWORD, accesstoken."""
 _KEYS = frozenset({"key", "keys"})
 _NOT_SECRET_BEFORE_KEY = frozenset(
     {"cache", "foreign", "idempotency", "partition", "primary", "public", "sort"}
@@ -56,7 +64,7 @@ _KNOWN = {
     "a Slack token": r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
     "a Stripe key": r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}",
 }
-_ANY = re.compile("|".join(f"({pattern})" for pattern in _KNOWN.values()))
+_ANY = re.compile("|".join(f"({pattern})" for pattern in _KNOWN.values()), re.ASCII)
 _WHATS = tuple(_KNOWN)
 
 
@@ -65,7 +73,7 @@ def looks_secret(name: str) -> bool:
     words = [word.lower() for word in _WORDS.findall(name)]
     if not words or "".join(words) in _NOT_SECRET:
         return False
-    if not _SECRET_WORDS.isdisjoint(words):
+    if not _SECRET_WORDS.isdisjoint(words) or any(word.endswith(_ENDINGS) for word in words):
         return True
     return len(words) > 1 and words[-1] in _KEYS and words[-2] not in _NOT_SECRET_BEFORE_KEY
 

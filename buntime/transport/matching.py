@@ -11,7 +11,9 @@ from typing import Any, Literal, Optional
 
 import attrs
 
+from buntime.transport._secret_forms import FORM
 from buntime.transport.cassette import Interaction
+from buntime.transport.scrub import without_form
 
 Reason = Literal["empty", "path", "method", "query", "body", "played", "left"]
 """Why a cassette has no answer.
@@ -37,7 +39,8 @@ def key_of(request: Mapping[str, Any]) -> str:
 
 _PLACEHOLDER = re.compile(
     # The marks of a placeholder are escaped in the JSON of a key, which is ASCII, and not in its path.
-    r"(?P<open>«|\\u00ab)(?P<name>api_key|idempotency_key|(?:cookie|env|header|value):.+?)(?::\d+)?(?P<close>»|\\u00bb)"
+    r"(?P<open>«|\\u00ab)(?P<name>api_key|idempotency_key|(?:cookie|env|header|value):.+?)(?::\d+)?"
+    rf"(?P<close>(?:{FORM})?(?:»|\\u00bb))"
 )
 
 
@@ -47,8 +50,8 @@ def family(key: str) -> str:
 
 
 def places(key: str) -> list[str]:
-    """Return the placeholders in a key, in their order, as a text would have them."""
-    return [_plain(found.group()) for found in _PLACEHOLDER.finditer(key)]
+    """Return the placeholders in a key, in their order, as a text would have them; all for no form."""
+    return [without_form(_plain(found.group()))[0] for found in _PLACEHOLDER.finditer(key)]
 
 
 def _plain(piece: str) -> str:

@@ -6,26 +6,45 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Callable, Optional
-from urllib.parse import quote
+from urllib.parse import unquote, urlsplit
 
+from buntime.transport._secret_forms import FORM, encoded, forms
 from buntime.transport._secret_names import looks_secret
 from buntime.transport.base import Pairs, Request
 from buntime.wire import recorded
 
 Span = tuple[int, int, str]
 
-PLACEHOLDER = re.compile(r"«(?:api_key|idempotency_key|(?:cookie|env|header|value):[^«»]+?)(?::\d+)?»")
-"""What stands in a cassette in place of a secret: what it is, and from the second of that on a number."""
+PLACEHOLDER = re.compile(
+    rf"«(?:api_key|idempotency_key|(?:cookie|env|header|value):[^«»]+?)(?::\d+)?(?:{FORM})?»"
+)
+"""What stands in a cassette in place of a secret.
+
+That is what it is, from the second of that on a number, and its form where it does not stand there as it is.
+"""
+_FORM = re.compile(rf"({FORM})?»\Z")
 
 _LONG = 12
 """Characters from which on the value of an environment variable is a secret whatever its name."""
 _SEARCHED = 4
 """Characters from which on a secret is looked for wherever it may occur; a shorter one is in every text."""
-_FEW = 50
-"""Up to how many secrets one pattern looks for; it would take the longer the more there are."""
 _CREDENTIAL = 8
 """The same for what is in a header: a key for a test server may be a plain word."""
+
+
+def without_form(place: str) -> tuple[str, str]:
+    """Return the placeholder of the secret itself, and the name of the form that this one is for."""
+    found = _FORM.search(place)
+    if found is None or not found[1]:
+        return place, ""
+    return f"{place[: found.start()]}»", found[1][1:]
+
+
+def in_form(place: str, form: str) -> str:
+    """Return the placeholder for a secret in a form."""
+    return f"{place[:-1]}|{form}»" if form else place
 
 
 class Secrets:
@@ -35,9 +54,8 @@ class Secrets:
         self._lock = threading.Lock()
         self._named: dict[str, dict[Any, str]] = {}
         self._values: dict[str, Any] = {}
-        self._places: dict[str, str] = {}
-        self._by_beginning: dict[str, list[str]] = {}
-        self._pattern: Optional[re.Pattern[str]] = None
+        self._places: set[str] = set()
+        self._searched: list[tuple[str, str]] = []
 
     def learn(self, request: Request, body: Any) -> None:
         """Find the secrets of a request, whose body as JSON is ``body``."""
@@ -45,12 +63,24 @@ class Secrets:
         for name, value in request.query:
             if looks_secret(name):
                 self.place(f"value:{name}", value)
-        hide_named(body, recorded.environment(request.method, request.path, body), self.place)
+        env = recorded.environment(request.method, request.path, body)
+        hide_named(body, env, self.place)
+        for name, value in env.items():
+            self._learn_password(f"env:{name}", value)
+        hide_named(recorded.call_arguments(request.method, request.path, body), {}, self.place)
 
     def learn_headers(self, headers: Pairs) -> None:
         """Find the credentials in a request's headers."""
         for name, value in _of_headers(headers):
             self.place(name, value, least=_CREDENTIAL)
+
+    def _learn_password(self, name: str, value: Any) -> None:
+        """Find the password in the URL of a database, say: programs take such URLs apart."""
+        if isinstance(value, str) and "://" in value and len(value) >= _LONG:
+            with suppress(ValueError):
+                password = urlsplit(value).password
+                if password:
+                    self.place(f"{name}.password", unquote(password))
 
     def learn_answer(self, headers: Mapping[str, str], body: Any) -> None:
         """Find the secrets that the service invented: cookies, and values that are named as such."""
@@ -74,37 +104,38 @@ class Secrets:
         return place
 
     def _look_for(self, value: str, place: str) -> None:
-        for form in {value: None, quote(value, safe=""): None}:
-            self._places[form] = place
-            self._by_beginning.setdefault(form[:_SEARCHED], []).append(form)
-        longest_first = sorted(self._places, key=len, reverse=True)
-        few = len(longest_first) <= _FEW
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if few else None
+        for text, form in forms(value).items():
+            if text not in self._places:
+                self._places.add(text)
+                self._searched.append((text, in_form(place, form)))
 
     def value(self, place: str) -> Any:
         """Return what a placeholder stands for, or the placeholder where that is not known."""
-        return self._values.get(place, place)
+        secret, form = without_form(place)
+        found = self._values.get(secret, place)
+        return encoded(found, form) if form and found is not place and isinstance(found, str) else found
 
     def searched(self) -> list[str]:
-        """Return the values that are looked for in texts, in the order in which they came."""
-        with self._lock:
-            return list(self._places)
+        """Return the texts that are looked for, in the order in which they came."""
+        return [text for text, _ in self._searched]
 
     def spans(self, text: str) -> Iterator[Span]:
         """Yield where secrets are in a text, and what to put there."""
-        pattern = self._pattern
-        if pattern is not None:
-            for found in pattern.finditer(text):
-                yield found.start(), found.end(), self._places[found.group()]
-        elif self._places:
-            yield from self._spans_of_many(text)
+        for searched, place in self._searched:
+            start = text.find(searched)
+            while start >= 0:
+                yield start, start + len(searched), place
+                start = text.find(searched, start + 1)
 
-    def _spans_of_many(self, text: str) -> Iterator[Span]:
-        """Do the same in a time that does not depend on how many there are."""
-        for start in range(len(text) - _SEARCHED + 1):
-            for form in self._by_beginning.get(text[start : start + _SEARCHED], ()):
-                if text.startswith(form, start):
-                    yield start, start + len(form), self._places[form]
+    def cut(self, text: str) -> Iterator[Span]:
+        """Yield where the beginning of a secret is, at the end of a text that broke off."""
+        for secret, place in self._searched:
+            if without_form(place)[1]:
+                continue
+            for length in range(min(len(secret) - 1, len(text)), _SEARCHED - 1, -1):
+                if text.endswith(secret[:length]):
+                    yield len(text) - length, len(text), in_form(place, f"first.{length}")
+                    break
 
 
 def is_secret_variable(name: str, value: Any) -> bool:

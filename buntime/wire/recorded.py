@@ -180,6 +180,16 @@ def helper_arguments(method: str, path: str, body: Any) -> Optional[dict[str, An
     return None if code is None else _json_object(code.partition("\n")[0][len(_HELPER) :])
 
 
+def call_arguments(method: str, path: str, body: Any) -> Any:
+    """Return what a request that calls a function passes to it; ``None`` where it calls none."""
+    helper = helper_arguments(method, path, body)
+    if helper is None or helper.get("op") != "call":
+        return None
+    pieces = [one.get("content") for one in body.get("files") or () if isinstance(one, dict)]
+    payload = helper.get("payload", "".join(piece for piece in pieces if isinstance(piece, str)))
+    return (_json_object(payload) or {}).get("arguments") if isinstance(payload, str) else None
+
+
 def stamp(body: Any) -> Optional[str]:
     """Return the value by which a helper's answer tells one state of a file from another."""
     stdout = body.get("stdout") if isinstance(body, dict) else None
