@@ -8,10 +8,11 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
+from buntime.transport._secret_forms import decoded
 from buntime.transport.base import Request
 from buntime.transport.cassette import Interaction
 from buntime.transport.matching import family, key_of, places, standing_for
-from buntime.transport.scrub import PLACEHOLDER, Secrets
+from buntime.transport.scrub import PLACEHOLDER, Secrets, in_form, without_form
 
 _client_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -36,6 +37,8 @@ class Index:
         self._families: dict[str, deque[int]] = defaultdict(deque)
         self._live: dict[str, str] = {}
         self._recorded: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
+        """What stands for a secret in a form from which it cannot be told, by its placeholder."""
 
     def left(self) -> list[tuple[int, Interaction]]:
         """Return what was not played, each with its number from 1."""
@@ -76,27 +79,36 @@ class Index:
 
     def live(self, place: str) -> Any:
         """Return the secret of the program that runs for a placeholder of the recording."""
-        live = self._live.get(place)
+        if place in self._texts:
+            return self._texts[place]
+        secret, form = without_form(place)
+        live = self._live.get(secret)
         if live is None:
-            return place if place in self._recorded else self._secrets.value(place)
-        return self._secrets.value(live)
+            return place if secret in self._recorded else self._secrets.value(place)
+        return self._secrets.value(in_form(live, form))
 
     def _with_unknown_secrets(self, key: str) -> Optional[Interaction]:
         for number, recording in enumerate(self._keys):
             pairs = None if number in self._played else standing_for(recording, key)
             if pairs is None:
                 continue
-            if any(place in self._live and not PLACEHOLDER.fullmatch(text) for place, text in pairs):
+            if any(self._is_bound(place) and not PLACEHOLDER.fullmatch(text) for place, text in pairs):
                 continue
-            if self._bound((place, self._place(place, text)) for place, text in pairs):
+            texts = {place: text for place, text in pairs if _secret_in(place, text) is None}
+            told = [(place, text) for place, text in pairs if place not in texts]
+            if self._bound((without_form(place)[0], self._place(place, text)) for place, text in told):
+                self._texts.update(texts)
                 return self._play(number)
         return None
+
+    def _is_bound(self, place: str) -> bool:
+        return without_form(place)[0] in self._live
 
     def _place(self, recorded: str, text: str) -> str:
         """Return the placeholder of what is found to be a secret only now."""
         if PLACEHOLDER.fullmatch(text):
-            return text
-        return self._secrets.place(family(recorded)[1:-1], text)
+            return without_form(text)[0]
+        return self._secrets.place(family(without_form(recorded)[0])[1:-1], _secret_in(recorded, text))
 
     def _bound(self, pairs: _Pairs) -> bool:
         """Bind placeholders of the recording to the program's, one to one; false where they are not."""
@@ -117,6 +129,11 @@ class Index:
             self._keys = [key_of(item.request) for item in self._interactions]
             for number, key in enumerate(self._keys):
                 self._families[family(key)].append(number)
+
+
+def _secret_in(place: str, text: str) -> Optional[str]:
+    """Return the secret of which a text is a form, or the placeholder that it is; ``None`` for neither."""
+    return text if PLACEHOLDER.fullmatch(text) else decoded(text, without_form(place)[1])
 
 
 def _as_sent(request: Mapping[str, Any]) -> Optional[_Sent]:

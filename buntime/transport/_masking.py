@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional
 
+from buntime.transport._secret_forms import base64_runs
 from buntime.transport._secret_names import known_secrets, may_hold_known
 from buntime.transport._stored_bodies import stored
 from buntime.transport._takes import Take
@@ -17,6 +19,9 @@ from buntime.transport.scrub import Secrets, Span, hide_named, map_strings, repl
 from buntime.transport.stability import joined
 from buntime.wire import recorded
 
+_ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
+_LONG = 16 * 1024
+"""Characters of JSON above which to look at its texts one by one costs no more."""
 _IN_PIECES = ('"events"', '"base64"')
 
 Hide = Callable[[str], str]
@@ -47,6 +52,15 @@ def named_request(request: Mapping[str, Any], place: Place) -> dict[str, Any]:
         env = recorded.environment(request["method"], request["path"], request["json"])
         found["json"] = hide_named(request["json"], env, place)
     return found
+
+
+def told_request(request: Request, secrets: Secrets) -> dict[str, Any]:
+    """Return a request in the form of a cassette without what is secret by its name; learn its secrets."""
+    found = stored_request(request)
+    secrets.learn_headers(request.headers)
+    named = named_request(found, secrets.place)
+    secrets.learn_arguments(request.method, request.path, found.get("json"))
+    return named
 
 
 def hidden_request(request: Mapping[str, Any], hide: Hide) -> dict[str, Any]:
@@ -83,8 +97,7 @@ class Masking:
 
     def sent(self, request: Request) -> dict[str, Any]:
         """Return a request in the form of a cassette, and know its secrets from now on."""
-        self.secrets.learn_headers(request.headers)
-        return named_request(stored_request(request), self.secrets.place)
+        return told_request(request, self.secrets)
 
     def request(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return what :meth:`sent` returned as the cassette has it."""
@@ -107,10 +120,20 @@ class Masking:
     def _hidden(self, data: Mapping[str, Any], hide: Hide, spans: Spans) -> dict[str, Any]:
         found: dict[str, Any] = {"request": hidden_request(data["request"], hide)}
         if "response" in data:
+            if "error" in data or data["response"].get("left"):
+                hide, spans = self._of_broken_off(spans)
             found["response"] = _hidden_response(data["response"], hide, spans, self.secrets.place)
         if "error" in data:
             found["error"] = {**data["error"], "message": hide(data["error"]["message"])}
         return found
+
+    def _of_broken_off(self, spans: Spans) -> tuple[Hide, Spans]:
+        """Return what hides also a secret of which only the beginning came."""
+
+        def all_spans(text: str) -> list[Span]:
+            return [*spans(text), *self.secrets.cut(text)]
+
+        return (lambda text: replaced(text, all_spans(text))), all_spans
 
     def _learn(self, take: Take, response: dict[str, Any]) -> None:
         """Know the secrets and ids that the service invented."""
@@ -149,6 +172,8 @@ class Masking:
         for part, value in interaction.data.items():
             for place, text in _texts(part, value):
                 found += [f"{what} ({place})" for what in known_secrets(text, self._allow)]
+                for inside in base64_runs(text):
+                    found += [f"{what} ({place}, in base64)" for what in known_secrets(inside, self._allow)]
         return list(dict.fromkeys(found))
 
     def _spans(self, text: str) -> list[Span]:
@@ -159,8 +184,12 @@ class Masking:
 
 
 def is_surely_clean(line: str) -> bool:
-    """Whether the JSON of an interaction shows that :meth:`Masking.withheld` finds nothing in it."""
-    return not any(word in line for word in _IN_PIECES) and not may_hold_known(line)
+    """Whether the JSON of an interaction shows at a glance that :meth:`Masking.withheld` finds nothing."""
+    if len(line) > _LONG or any(word in line for word in _IN_PIECES):
+        return False
+    # The letters of an escape are none of the text's, and would shift what is in base64.
+    text = _ESCAPE.sub(" ", line) if "\\" in line else line
+    return not (may_hold_known(text) or any(map(may_hold_known, base64_runs(text))))
 
 
 def _hidden_response(response: Mapping[str, Any], hide: Hide, spans: Spans, place: Place) -> dict[str, Any]:

@@ -34,6 +34,14 @@ _SECRET_WORDS = frozenset(
         "tokens",
     }
 )
+_ENDINGS = (
+    *("password", "passwd", "passphrase", "passcode", "secret", "token"),
+    *(
+        f"{kind}key"
+        for kind in ("access", "api", "encryption", "master", "private", "secret", "signing", "ssh")
+    ),
+)
+"""How words end that are written as one: PGPASSWORD, accesstoken."""
 _KEYS = frozenset({"key", "keys"})
 _NOT_SECRET_BEFORE_KEY = frozenset(
     {"cache", "foreign", "idempotency", "partition", "primary", "public", "sort"}
@@ -64,7 +72,7 @@ _KNOWN = {
     ),
 }
 """What a well-known key is, how it begins, and its whole form."""
-_FORMS = [(what, begins, re.compile(pattern)) for what, (begins, pattern) in _KNOWN.items()]
+_FORMS = [(what, begins, re.compile(pattern, re.ASCII)) for what, (begins, pattern) in _KNOWN.items()]
 _BEGINNINGS = tuple(beginning for begins, _ in _KNOWN.values() for beginning in begins)
 
 
@@ -74,7 +82,7 @@ def looks_secret(name: str) -> bool:
     words = [word.lower() for word in _WORDS.findall(name)]
     if not words or "".join(words) in _NOT_SECRET:
         return False
-    if not _SECRET_WORDS.isdisjoint(words):
+    if not _SECRET_WORDS.isdisjoint(words) or any(word.endswith(_ENDINGS) for word in words):
         return True
     return len(words) > 1 and words[-1] in _KEYS and words[-2] not in _NOT_SECRET_BEFORE_KEY
 

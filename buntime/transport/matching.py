@@ -6,12 +6,15 @@ import difflib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Optional
 
 import attrs
 
+from buntime.transport._secret_forms import FORM
 from buntime.transport.cassette import Interaction
+from buntime.transport.scrub import without_form
+from buntime.wire import recorded
 
 Reason = Literal["empty", "path", "method", "query", "body", "played", "left"]
 """Why a cassette has no answer.
@@ -23,6 +26,7 @@ program stopped reading this answer where the program now reads on.
 
 _BODY_FORMS = ("json", "text", "base64")
 _LONGEST_LINE = 200
+_MARGIN = "    "
 
 
 def key_of(request: Mapping[str, Any]) -> str:
@@ -37,7 +41,8 @@ def key_of(request: Mapping[str, Any]) -> str:
 
 _PLACEHOLDER = re.compile(
     # The marks of a placeholder are escaped in the JSON of a key, which is ASCII, and not in its path.
-    r"(?P<open>«|\\u00ab)(?P<name>api_key|idempotency_key|(?:cookie|env|header|value):.+?)(?::\d+)?(?P<close>»|\\u00bb)"
+    r"(?P<open>«|\\u00ab)(?P<name>api_key|idempotency_key|(?:cookie|env|header|value):.+?)(?::\d+)?"
+    rf"(?P<close>(?:{FORM})?(?:»|\\u00bb))"
 )
 
 
@@ -49,8 +54,8 @@ def family(key: str) -> str:
 
 
 def places(key: str) -> list[str]:
-    """Return the placeholders in a key, in their order, as a text would have them."""
-    return [_plain(found.group()) for found in _PLACEHOLDER.finditer(key)]
+    """Return the placeholders in a key, in their order, as a text would have them; all for no form."""
+    return [without_form(_plain(found.group()))[0] for found in _PLACEHOLDER.finditer(key)]
 
 
 def _plain(piece: str) -> str:
@@ -102,10 +107,12 @@ def difference(
     same_call = same_call or [item for item in interactions if item.call == call]
     if not same_call:
         return _another_call(request, interactions)
-    lines = list(request_lines(request))
+    lines = _readable_lines(request)
     closest = max(same_call, key=lambda item: _likeness(lines, item))
     reason: Reason = "query" if _query(request) != _query(closest.request) else "body"
-    return _compared(reason, lines, closest, interactions)
+    if lines == _readable_lines(closest.request):
+        return _compared(reason, closest, interactions, *map(request_lines, (closest.request, request)))
+    return _compared(reason, closest, interactions, _readable_lines(closest.request), lines)
 
 
 def _query(request: Mapping[str, Any]) -> list[Any]:
@@ -122,17 +129,21 @@ def _another_call(request: Mapping[str, Any], interactions: Sequence[Interaction
 
 
 def _likeness(lines: Sequence[str], item: Interaction) -> int:
-    return sum((Counter(lines) & Counter(request_lines(item.request))).values())
+    return sum((Counter(lines) & Counter(_readable_lines(item.request))).values())
 
 
 def _compared(
-    reason: Reason, lines: Sequence[str], closest: Interaction, interactions: Sequence[Interaction]
+    reason: Reason,
+    closest: Interaction,
+    interactions: Sequence[Interaction],
+    old: Iterable[str],
+    new: Iterable[str],
 ) -> Difference:
-    old = list(request_lines(closest.request))
+    old, new = list(old), list(new)
     number = next(index for index, item in enumerate(interactions, 1) if item is closest)
     of = f"interaction {number} of {len(interactions)}"
-    diff = list(difflib.unified_diff(old, lines, f"recorded ({of})", "sent", lineterm=""))
-    sentence = f"the {reason} differs from the closest recording, {of}"
+    diff = list(difflib.unified_diff(old, new, f"recorded ({of})", "sent", lineterm=""))
+    sentence = f"the {reason} differs from the closest recording, {of}{_file_of_difference(old, new)}"
     changed = diff[2:]
     recorded = next((line[1:].strip() for line in changed if line.startswith("-")), None)
     sent = next((line[1:].strip() for line in changed if line.startswith("+")), None)
@@ -140,6 +151,23 @@ def _compared(
         if line is not None:
             sentence += f"\n  {word + ':':<9} {line}"
     return Difference(reason, sentence, "\n".join(diff))
+
+
+def _file_of_difference(old: Sequence[str], new: Sequence[str]) -> str:
+    """Return in which file the first difference is, as that may be far above it."""
+    same = 0
+    while same < min(len(old), len(new)) and old[same] == new[same]:
+        same += 1
+    above = next((line for line in reversed(new[: same + 1]) if not line.startswith(_MARGIN)), "")
+    return f", in {above.partition(':')[0]}" if above.startswith("files") else ""
+
+
+def _readable_lines(request: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a request, those of a helper with its arguments opened up."""
+    if "json" not in request:
+        return list(request_lines(request))
+    body = recorded.opened(request["method"], request["path"], request["json"])
+    return list(request_lines({**request, "json": body}))
 
 
 def request_lines(request: Mapping[str, Any]) -> Iterator[str]:
@@ -158,10 +186,11 @@ def _field_lines(name: str, value: Any) -> Iterator[str]:
             yield from _field_lines(f"{name}.{key}" if name else key, item)
     elif isinstance(value, list) and value:
         for index, item in enumerate(value):
-            yield from _field_lines(f"{name}[{index}]", item)
+            path = item.get("path") if isinstance(item, dict) else None
+            yield from _field_lines(f"{name}[{path or index}]", item)
     elif isinstance(value, str) and "\n" in value[:-1]:
         yield f"{name}:"
-        yield from (f"    {_shortened(line)}" for line in value.split("\n"))
+        yield from (f"{_MARGIN}{_shortened(line)}" for line in value.split("\n"))
     else:
         yield f"{name}: {_shortened(json.dumps(value, ensure_ascii=False))}"
 

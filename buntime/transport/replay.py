@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from buntime.errors import APIConnectionError, APITimeoutError, CassetteMismatchError
 from buntime.transport._index import Index
-from buntime.transport._masking import hidden_request, named_request, stored_request
+from buntime.transport._masking import hidden_request, told_request
 from buntime.transport._stored_bodies import content, event_bytes
 from buntime.transport.base import Pairs, Request, Response
 from buntime.transport.cassette import AnyPath, Interaction, load
@@ -92,9 +92,8 @@ class ReplayTransport:
         self._closed = True
 
     def _found(self, request: Request) -> Response:
-        self._secrets.learn_headers(request.headers)
         spans = self._secrets.spans
-        sent = named_request(stored_request(request), self._secrets.place)
+        sent = told_request(request, self._secrets)
         sent = hidden_request(sent, lambda text: replaced(text, spans(text)))
         item = self._index.equal(key_of(sent))
         if item is None:

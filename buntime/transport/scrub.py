@@ -6,26 +6,47 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Callable, Optional
-from urllib.parse import quote
+from urllib.parse import unquote, urlsplit
 
+from buntime.transport._secret_forms import FORM, encoded, forms
 from buntime.transport._secret_names import looks_secret, places_of
 from buntime.transport.base import Pairs
 from buntime.wire import recorded
 
 Span = tuple[int, int, str]
 
-PLACEHOLDER = re.compile(r"«(?:api_key|idempotency_key|(?:cookie|env|header|value):[^«»]+?)(?::\d+)?»")
-"""What stands in a cassette in place of a secret: what it is, and from the second of that on a number."""
+PLACEHOLDER = re.compile(
+    rf"«(?:api_key|idempotency_key|(?:cookie|env|header|value):[^«»]+?)(?::\d+)?(?:{FORM})?»"
+)
+"""What stands in a cassette in place of a secret.
+
+That is what it is, from the second of that on a number, and its form where it does not stand there as it is.
+"""
+_FORM = re.compile(rf"({FORM})?»\Z")
 
 _LONG = 12
 """Characters from which on the value of an environment variable is a secret whatever its name."""
 _SEARCHED = 4
 """Characters from which on a secret is looked for wherever it may occur; a shorter one is in every text."""
-_FEW = 50
-"""Up to how many secrets a text is searched once for each."""
+_FEW = 200
+"""Up to how many texts a text is searched once for each."""
 _CREDENTIAL = 8
 """The same for what is in a header: a key for a test server may be a plain word."""
+
+
+def without_form(place: str) -> tuple[str, str]:
+    """Return the placeholder of the secret itself, and the name of the form that this one is for."""
+    found = _FORM.search(place)
+    if found is None or not found[1]:
+        return place, ""
+    return f"{place[: found.start()]}»", found[1][1:]
+
+
+def in_form(place: str, form: str) -> str:
+    """Return the placeholder for a secret in a form."""
+    return f"{place[:-1]}|{form}»" if form else place
 
 
 class Secrets:
@@ -35,15 +56,29 @@ class Secrets:
         self._lock = threading.Lock()
         self._named: dict[str, dict[Any, str]] = {}
         self._values: dict[str, Any] = {}
-        self.searched: tuple[tuple[str, str], ...] = ()
+        self._places: set[str] = set()
+        self.searched: list[tuple[str, str]] = []
         """What is looked for in texts, each with its placeholder, in the order in which they came."""
-        self._forms: set[str] = set()
         self._by_beginning: dict[str, list[tuple[str, str]]] = {}
+
+    def learn_arguments(self, method: str, path: str, body: Any) -> None:
+        """Find the secrets that are no field of a request's JSON: in URLs, and in the arguments of a call."""
+        for name, value in recorded.environment(method, path, body).items():
+            self._learn_password(f"env:{name}", value)
+        hide_named(recorded.call_arguments(method, path, body), {}, self.place)
 
     def learn_headers(self, headers: Pairs) -> None:
         """Find the credentials in a request's headers."""
         for name, value in _of_headers(headers):
             self.place(name, value, least=_CREDENTIAL)
+
+    def _learn_password(self, name: str, value: Any) -> None:
+        """Find the password in the URL of a database, say: programs take such URLs apart."""
+        if isinstance(value, str) and "://" in value and len(value) >= _LONG:
+            with suppress(ValueError):
+                password = urlsplit(value).password
+                if password:
+                    self.place(f"{name}.password", unquote(password))
 
     def learn_cookies(self, headers: Mapping[str, str]) -> None:
         """Find the cookies that the service sets."""
@@ -61,33 +96,51 @@ class Secrets:
             place = f"«{name}:{len(known) + 1}»" if known else f"«{name}»"
             known[type(value), value] = place
             self._values[place] = value
-            if isinstance(value, str) and len(value) >= least and value not in self._forms:
+            if isinstance(value, str) and len(value) >= least and value not in self._places:
                 self._look_for(value, place)
         return place
 
     def _look_for(self, value: str, place: str) -> None:
-        for form in {value: None, quote(value, safe=""): None}:
-            self._forms.add(form)
-            self.searched += ((form, place),)
-            self._by_beginning.setdefault(form[:_SEARCHED], []).append((form, place))
+        for text, form in forms(value).items():
+            if text not in self._places:
+                self._places.add(text)
+                found = (text, in_form(place, form))
+                self.searched.append(found)
+                self._by_beginning.setdefault(text[:_SEARCHED], []).append(found)
 
     def value(self, place: str) -> Any:
         """Return what a placeholder stands for, or the placeholder where that is not known."""
-        return self._values.get(place, place)
+        secret, form = without_form(place)
+        found = self._values.get(secret, place)
+        return encoded(found, form) if form and found is not place and isinstance(found, str) else found
 
     def spans(self, text: str) -> list[Span]:
         """Return where secrets are in a text, and what to put there."""
         if len(self.searched) > _FEW:
             return list(self._spans_of_many(text))
-        found = [(form, place) for form, place in self.searched if form in text]
-        return [(start, start + len(form), place) for form, place in found for start in places_of(form, text)]
+        found = [(secret, place) for secret, place in self.searched if secret in text]
+        return [
+            (start, start + len(secret), place)
+            for secret, place in found
+            for start in places_of(secret, text)
+        ]
 
     def _spans_of_many(self, text: str) -> Iterator[Span]:
         """Do the same in a time that does not depend on how many there are."""
         for start in range(len(text) - _SEARCHED + 1):
-            for form, place in self._by_beginning.get(text[start : start + _SEARCHED], ()):
-                if text.startswith(form, start):
-                    yield start, start + len(form), place
+            for secret, place in self._by_beginning.get(text[start : start + _SEARCHED], ()):
+                if text.startswith(secret, start):
+                    yield start, start + len(secret), place
+
+    def cut(self, text: str) -> Iterator[Span]:
+        """Yield where the beginning of a secret is, at the end of a text that broke off."""
+        for secret, place in self.searched:
+            if without_form(place)[1]:
+                continue
+            for length in range(min(len(secret) - 1, len(text)), _SEARCHED - 1, -1):
+                if text.endswith(secret[:length]):
+                    yield len(text) - length, len(text), in_form(place, f"first.{length}")
+                    break
 
 
 def is_secret_variable(name: str, value: Any) -> bool:

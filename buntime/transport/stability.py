@@ -12,7 +12,7 @@ import attrs
 
 from buntime.transport.cassette import Interaction
 from buntime.transport.matching import family, key_of
-from buntime.transport.scrub import PLACEHOLDER
+from buntime.transport.scrub import PLACEHOLDER, in_form, without_form
 from buntime.wire import recorded
 
 _NUMBERED = re.compile(r"\bses([_-])([0-9]+)\b")
@@ -53,9 +53,10 @@ def _with_secrets_numbered(items: Sequence[Interaction]) -> list[Interaction]:
     numbers: dict[str, dict[str, str]] = defaultdict(dict)
 
     def renumber(found: re.Match[str]) -> str:
-        known = numbers[family(found.group())]
-        name = family(found.group())[1:-1]
-        return known.setdefault(found.group(), f"«{name}:{len(known) + 1}»" if known else f"«{name}»")
+        place, form = without_form(found.group())
+        name = family(place)[1:-1]
+        known = numbers[name]
+        return in_form(known.setdefault(place, f"«{name}:{len(known) + 1}»" if known else f"«{name}»"), form)
 
     texts = (PLACEHOLDER.sub(renumber, json.dumps(item.data, ensure_ascii=False)) for item in items)
     return [attrs.evolve(item, data=json.loads(text)) for item, text in zip(items, texts)]

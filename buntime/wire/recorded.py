@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ EXECUTE = ("POST", "/execute")
 WRITE = ("POST", "/files/write")
 _HELPER = "// buntime:helper "
 _NUMBERED = re.compile(r"(\.buntime/(?:staged|calls)/[0-9a-f]{32})~[0-9]+")
+_CARRIED = re.compile(r"(\.buntime/(?:staged|calls)/)[0-9a-f]{32}")
 _PING_ANSWER = {
     "stdout": "{}\n",
     "stderr": "",
@@ -201,6 +203,47 @@ def helper_arguments(method: str, path: str, body: Any) -> Optional[dict[str, An
     """Return the operation and the arguments of a request that runs a helper, else ``None``."""
     code = _helper_code(method, path, body)
     return None if code is None else _json_object(code.partition("\n")[0][len(_HELPER) :])
+
+
+def call_arguments(method: str, path: str, body: Any) -> Any:
+    """Return what a request that calls a function passes to it; ``None`` where it calls none."""
+    helper = helper_arguments(method, path, body)
+    if helper is None or helper.get("op") != "call":
+        return None
+    pieces = [one.get("content") for one in body.get("files") or () if isinstance(one, dict)]
+    payload = helper.get("payload", "".join(piece for piece in pieces if isinstance(piece, str)))
+    return (_json_object(payload) or {}).get("arguments") if isinstance(payload, str) else None
+
+
+def opened(method: str, path: str, body: Any) -> Any:
+    """Return a request's body for a reader: of a helper its arguments, and what it carries as text.
+
+    The names of files that it carries are hashes of their content, and left out.
+    """
+    helper = helper_arguments(method, path, body)
+    if helper is None:
+        return body
+    others = {name: value for name, value in body.items() if name != "code"}
+    return _opened({"helper": helper, **others})
+
+
+def _opened(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_opened(item) for item in value]
+    if isinstance(value, dict):
+        return dict(_opened_field(name, item) for name, item in value.items())
+    return _CARRIED.sub(r"\1...", value) if isinstance(value, str) else value
+
+
+def _opened_field(name: str, value: Any) -> tuple[str, Any]:
+    try:
+        if name in {"payload", "content"} and isinstance(value, str):
+            return name, _opened(json.loads(value))
+        if name == "base64" and isinstance(value, str):
+            return "content", base64.b64decode(value, validate=True).decode()
+    except (ValueError, RecursionError):
+        return name, value
+    return name, _opened(value)
 
 
 def stamp(body: Any) -> Optional[str]:

@@ -45,6 +45,7 @@ def echoing(*sends: Callable[[Buntime], Any]) -> Callable[[Buntime], list[Any]]:
 
 PLACES: dict[str, Callable[[Buntime], Any]] = {
     "authorization header": lambda c: c.request("GET", "/a").json()["stdout"],
+    "response body": lambda c: c.request("GET", "/answer").json()["stdout"],
     "path": lambda c: c.request("GET", f"/b/{KEY}").json()["stdout"],
     "query": lambda c: c.request("GET", "/c", params={"k": KEY, "x" + KEY: "1"}).json()["stdout"],
     "body": lambda c: c.execute(session_id="ses_9", code=f"f('{KEY}')").stdout,
@@ -93,13 +94,21 @@ def test_a_key_in_pieces_of_a_stream_is_replaced(tmp_path: Path) -> None:
     pieces = ["a ", KEY[:5], KEY[5:6], KEY[6:] + " b ", KEY[:3], KEY[3:] + KEY, " c"]
     transport.on_execute("1", chunks=[("stdout", piece) for piece in pieces])
 
+    parts: list[str] = []
+
     def program(client: Buntime) -> list[str]:
-        with client.sessions.create() as session, session.stream("1") as stream:
-            return [event.text for event in stream]
+        with client.sessions.create() as session:
+            with session.stream("1") as stream:
+                texts = [event.text for event in stream]
+            if (tmp_path / "x.json.part").exists():
+                parts.append((tmp_path / "x.json.part").read_text())
+            return texts
 
     assert pieces == record(path, program, transport)
-    assert KEY[6:] not in path.read_text(encoding="utf-8")
-    assert KEY[:5] not in path.read_text(encoding="utf-8")
+    for text in (*parts, path.read_text(encoding="utf-8")):
+        assert "/execute" in text
+        assert KEY[6:] not in text
+        assert KEY[:5] not in text
     assert "".join(pieces) == "".join(replay(path, program))
 
 
@@ -264,6 +273,30 @@ def test_a_key_among_bytes_is_replaced(tmp_path: Path) -> None:
     assert KEY.encode() not in base64.b64decode(stored)
 
 
+def test_a_foreign_key_in_base64_is_found(tmp_path: Path) -> None:
+    """In files that are sent and read as such, and in what a program prints."""
+    secret = FOREIGN["a GitHub token"]
+
+    def program(client: Buntime) -> None:
+        with client.sessions.create() as session:
+            session.files.write("a.bin", b"\xff" + secret.encode())
+            session.files.read_bytes("a.bin")
+
+    with pytest.raises(CassetteError) as caught:
+        record(tmp_path / "x.json", program)
+    assert "a GitHub token (request files content, in base64)" in str(caught.value)
+    assert "a GitHub token (response stdout, in base64)" in str(caught.value)
+    printed = base64.urlsafe_b64encode(f"??? {secret}".encode()).decode()
+    with pytest.raises(CassetteError, match="response stdout, in base64"):
+        record(tmp_path / "x.json", lambda c: c.execute(session_id="ses_9", code="1"), echo_of(printed))
+
+
+def echo_of(text: str) -> FunctionTransport:
+    """Return a transport on which every execution prints a text."""
+    body = json.dumps({**RESULT, "stdout": text}).encode()
+    return FunctionTransport(lambda _: Response(200, {"Content-Type": "application/json"}, [body]))
+
+
 def test_no_host_is_stored(tmp_path: Path) -> None:
     """What a failed connection was made to is in the live error, not in the file."""
     from buntime import APIConnectionError
@@ -307,6 +340,10 @@ def test_no_host_is_stored(tmp_path: Path) -> None:
         "DB_PWD",
         "cookie",
         "x-api-key",
+        "PGPASSWORD",
+        "accesstoken",
+        "SECRETKEY",
+        "clientsecret",
     ],
 )
 def test_names_of_secrets(name: str) -> None:
@@ -334,6 +371,9 @@ def test_names_of_secrets(name: str) -> None:
         "stdout",
         "compass",
         "idempotency_key",
+        "tokenizer",
+        "secretary",
+        "hockey",
     ],
 )
 def test_names_of_no_secrets(name: str) -> None:

@@ -1,0 +1,151 @@
+"""How a secret may stand in a text: as it is, or as programs encode it."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from typing import Callable, Optional
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
+
+_DEEPEST = 3
+"""How many times over a text is looked for as a part of JSON."""
+_SHORTEST_OF_BASE64 = 6
+"""Characters of base64 that a secret must determine; fewer are in every file."""
+
+_Encode = Callable[[str], str]
+_Decode = Callable[[str], Optional[str]]
+
+
+def _json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _ascii(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def _from_json(text: str) -> Optional[str]:
+    try:
+        return str(json.loads(f'"{text}"'))
+    except ValueError:
+        return None
+
+
+def _base64_at(offset: int, alphabet: Optional[bytes]) -> _Encode:
+    """Return what encodes the characters that a text determines wholly, ``offset`` bytes after others."""
+
+    def encode(text: str) -> str:
+        data = bytes(offset) + text.encode("utf-8", "surrogatepass")
+        whole = slice(-(-offset * 8 // 6), len(data) * 8 // 6)
+        return base64.b64encode(data, alphabet).decode()[whole]
+
+    return encode
+
+
+def _hex(text: str) -> str:
+    return text.encode("utf-8", "surrogatepass").hex()
+
+
+def _from_hex(text: str) -> Optional[str]:
+    try:
+        return bytes.fromhex(text).decode("utf-8", "surrogatepass")
+    except ValueError:
+        return None
+
+
+def _quoting(safe: str) -> _Encode:
+    return lambda text: quote(text, safe=safe, errors="surrogatepass")
+
+
+def _params(text: str) -> str:
+    """Encode as URLSearchParams does."""
+    return quote(text, safe="* ", errors="surrogatepass").replace("~", "%7E").replace(" ", "+")
+
+
+def _unquoted(text: str) -> str:
+    return unquote(text, errors="surrogatepass")
+
+
+def _nothing(_text: str) -> None:
+    return None
+
+
+_BASE64: dict[str, tuple[_Encode, _Decode]] = {
+    f"{name}.{offset}" if offset else name: (_base64_at(offset, alphabet), _nothing)
+    for name, alphabet in (("base64", None), ("base64url", b"-_"))
+    for offset in range(3)
+}
+_STEPS: dict[str, tuple[_Encode, _Decode]] = {
+    "json": (_json, _from_json),
+    "ascii": (_ascii, _from_json),
+    "url": (_quoting(""), _unquoted),
+    "path": (_quoting("/"), _unquoted),
+    "component": (_quoting("!'()*"), _unquoted),
+    "uri": (_quoting(";,/?:@&=+$!'()*#"), _unquoted),
+    "form": (lambda text: quote_plus(text, errors="surrogatepass"), unquote_plus),
+    "params": (_params, unquote_plus),
+    "hex": (_hex, _from_hex),
+    **_BASE64,
+}
+
+
+_STEP = "|".join(map(re.escape, sorted(_STEPS, key=len, reverse=True)))
+FORM = rf"\|(?:first\.[0-9]+|(?:{_STEP})(?:\+(?:{_STEP}))*)"
+"""What follows the name of a secret in its placeholder where it does not stand there as it is."""
+
+
+def _chains() -> Iterator[tuple[str, ...]]:
+    for depth in range(_DEEPEST + 1):
+        yield from itertools.product(("json", "ascii"), repeat=depth)
+    yield from ((name,) for name in ("url", "path", "component", "uri", "form", "params", "hex"))
+    yield from itertools.product(("json", "ascii"), _BASE64)
+    yield from ((name,) for name in _BASE64)
+
+
+_FORMS = tuple(sorted(map("+".join, _chains()), key=lambda form: form.count("+")))
+
+
+def forms(value: str) -> dict[str, str]:
+    """Return the texts that a secret may stand as, each with the name of its form: empty for itself."""
+    found: dict[str, str] = {}
+    for form in _FORMS:
+        text = encoded(value, form)
+        if "base64" not in form or len(text) >= _SHORTEST_OF_BASE64:
+            found.setdefault(text, form)
+    return found
+
+
+def encoded(value: str, form: str) -> str:
+    """Return a text in one of the forms, of which ``first.3`` is its first three characters."""
+    if form.startswith("first."):
+        return value[: int(form[6:])]
+    for step in filter(None, form.split("+")):
+        value = _STEPS[step][0](value)
+    return value
+
+
+def decoded(text: str, form: str) -> Optional[str]:
+    """Return the text of which this is a form; ``None`` where it is none, or cannot be told from it."""
+    if form.startswith("first."):
+        return None
+    for step in filter(None, reversed(form.split("+"))):
+        value = _STEPS[step][1](text)
+        if value is None:
+            return None
+        text = value
+    return text
+
+
+_RUN = re.compile(r"[A-Za-z0-9+/_-]{24,}")
+_STANDARD = str.maketrans("-_", "+/")
+
+
+def base64_runs(text: str) -> Iterator[str]:
+    """Yield what the pieces of a text that could be base64 would be, each byte as a character."""
+    for run in _RUN.findall(text):
+        whole = run[:-1] if len(run) % 4 == 1 else run
+        data = whole.translate(_STANDARD) + "=" * (-len(whole) % 4)
+        yield base64.b64decode(data).decode("latin-1")

@@ -1,0 +1,208 @@
+"""A secret was written to a cassette where a program had put it into JSON, a URL, base64 or a file."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+from pathlib import Path
+from typing import Any, Callable
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from buntime import Buntime, Session
+from buntime.transport import FakeTransport, ScriptedExecution
+from buntime.transport.cassette import load
+from tests.support.cassettes import KEY, record, replay
+
+ODD = 'pa"ss/w\\ö+d ~*'
+PLAIN = "hunt3r2x"
+ENV = {"DB_PASSWORD": ODD, "PGPASSWORD": PLAIN}
+
+
+def in_json(value: str) -> str:
+    """Return it as JavaScript writes it, which leaves letters as they are."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def in_base64(value: str) -> str:
+    """Return it among other bytes, at each of the places where it is another text."""
+    texts = [f"{'x' * before}{value}{'y' * before}" for before in range(3)]
+    return " ".join(
+        encode(text.encode()).decode()
+        for text in texts
+        for encode in (base64.b64encode, base64.urlsafe_b64encode)
+    )
+
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "json": in_json,
+    "ascii json": json.dumps,
+    "json in json": lambda value: in_json(in_json(value)),
+    "ascii json in json": lambda value: in_json(json.dumps(value)),
+    "json in ascii json": lambda value: json.dumps(in_json(value)),
+    "three times": lambda value: json.dumps(json.dumps(json.dumps(value))),
+    "url": lambda value: quote(value, safe=""),
+    "path": quote,
+    "form": quote_plus,
+    "encodeURIComponent": lambda value: quote(value, safe="!'()*"),
+    "encodeURI": lambda value: quote(value, safe=";,/?:@&=+$!'()*#"),
+    "URLSearchParams": lambda value: quote(value, safe="* ").replace("~", "%7E").replace(" ", "+"),
+    "hex": lambda value: value.encode().hex(),
+    "base64": in_base64,
+    "basic": lambda value: "Basic " + base64.b64encode(f"me:{value}".encode()).decode(),
+    "base64 of json": lambda value: base64.b64encode(in_json(value).encode()).decode(),
+}
+
+
+def texts_of(value: Any) -> list[str]:
+    """Return every text in a JSON value."""
+    if isinstance(value, dict):
+        return [*value, *(text for item in value.values() for text in texts_of(item))]
+    if isinstance(value, list):
+        return [text for item in value for text in texts_of(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def traces(path: Path, secret: str) -> list[str]:
+    """Return the texts of a cassette in which a secret can be recognised, however it is encoded."""
+    forms = {secret, *(encode(secret).strip('"') for encode in ENCODINGS.values())}
+    middles = {
+        base64.b64encode(b"x" * before + encode(secret).strip('"').encode())[4:-4].decode()
+        for before in range(3)
+        for encode in (str, in_json, json.dumps)
+    }
+    middles |= {middle.replace("+", "-").replace("/", "_") for middle in middles}
+    texts = [text for item in load(path).interactions for text in texts_of(item.data)]
+    return [text for text in texts if any(form in text for form in forms | middles)]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_in_what_a_program_prints(encoding: str, tmp_path: Path) -> None:
+    """It is replaced, and replay gives the same text, and that of another secret."""
+    path = tmp_path / "x.json"
+    encode = ENCODINGS[encoding]
+    transport = FakeTransport()
+
+    def handler(run: ScriptedExecution) -> str:
+        return f"a {encode(run.env['DB_PASSWORD'])} b {encode(run.env['PGPASSWORD'])} c {encode(KEY)}"
+
+    transport.on_execute("1", handler=handler)
+
+    def program(env: dict[str, str]) -> Callable[[Buntime], str]:
+        def run(client: Buntime) -> str:
+            with client.sessions.create() as session:
+                return session.execute("1", env=env).stdout
+
+        return run
+
+    live = record(path, program(ENV), transport)
+    assert [] == [text for secret in (*ENV.values(), KEY) for text in traces(path, secret)]
+    assert live == replay(path, program(ENV))
+    if encoding not in {"base64", "basic", "base64 of json"}:  # in which the length shows
+        other = {"DB_PASSWORD": 'an"other ö', "PGPASSWORD": "third"}
+        expected = "a {} b {} c {}".format(*(encode(secret) for secret in (*other.values(), KEY)))
+        assert expected == replay(path, program(other))
+
+
+def written_as_bytes(session: Session, _: Path) -> Any:
+    """Write and read a file that is no text."""
+    session.files.write("a.bin", b"\xff" + ODD.encode() + b"\xfe" + PLAIN.encode())
+    return session.files.read_bytes("a.bin")
+
+
+def uploaded(session: Session, folder: Path) -> Any:
+    """Upload and download small files, many in a request."""
+    (folder / "up").mkdir(exist_ok=True)
+    (folder / "up" / ".env").write_text(f"DB_PASSWORD={ODD}\nPGPASSWORD={PLAIN}\n", encoding="utf-8")
+    (folder / "up" / "x").write_text(f"xy{PLAIN}", encoding="utf-8")
+    session.files.upload(folder / "up", "up")
+    with tempfile.TemporaryDirectory(dir=folder) as down:
+        session.files.download("up", down)
+        return (Path(down) / ".env").read_bytes()
+
+
+def passed(session: Session, _: Path) -> Any:
+    """Pass it to a function and get it back."""
+    return session.call("echo", ODD, {"a": [PLAIN]}, ODD.encode())
+
+
+def passed_in_a_file(session: Session, _: Path) -> Any:
+    """The same with arguments that are too long for a line."""
+    return session.call("echo", ODD, PLAIN + "z" * 40_000)
+
+
+WAYS = [written_as_bytes, uploaded, passed, passed_in_a_file]
+
+
+@pytest.mark.parametrize("told", ["before", "after"])
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_in_what_the_library_sends(way: Callable[[Session, Path], Any], told: str, tmp_path: Path) -> None:
+    """In files and arguments too, also where only a later call shows that it is a secret."""
+    path = tmp_path / "x.json"
+    transport = FakeTransport()
+    transport.on_execute("1", stdout="done")
+    transport.on_call("echo", handler=lambda *values: values)
+
+    def program(client: Buntime) -> Any:
+        with client.sessions.create() as session:
+            if told == "before":
+                session.execute("1", env=ENV)
+            result = way(session, tmp_path)
+            if told == "after":
+                session.execute("1", env=ENV)
+            return result
+
+    live = record(path, program, transport)
+    assert [] == [text for secret in ENV.values() for text in traces(path, secret)]
+    assert live == replay(path, program)
+
+
+def test_in_arguments_that_are_named_so(tmp_path: Path) -> None:
+    """The names in a function's arguments count as those in metadata do."""
+    path = tmp_path / "x.json"
+    transport = FakeTransport()
+    transport.on_call("login", handler=lambda options: options["apiToken"] + "!")
+
+    def program(token: str) -> Callable[[Buntime], str]:
+        def run(client: Buntime) -> str:
+            with client.sessions.create() as session:
+                return str(session.call("login", {"apiToken": token, "max_tokens": 100}))
+
+        return run
+
+    assert f"{PLAIN}!" == record(path, program(PLAIN), transport)
+    assert [] == traces(path, PLAIN)
+    assert "max_tokens" in path.read_text(encoding="utf-8")
+    assert "another!" == replay(path, program("another"))
+
+
+def test_the_password_of_a_database(tmp_path: Path) -> None:
+    """It is one by itself, as programs take such URLs apart."""
+    path = tmp_path / "x.json"
+    transport = FakeTransport()
+    transport.on_execute("1", stdout=f"connecting as me with {PLAIN}%")
+
+    def program(client: Buntime) -> str:
+        with client.sessions.create() as session:
+            return session.execute("1", env={"DATABASE_URL": f"postgres://me:{PLAIN}%25@db/x"}).stdout
+
+    live = record(path, program, transport)
+    assert [] == traces(path, PLAIN)
+    assert live == replay(path, program)
+
+
+def test_the_beginning_of_one_in_a_stream_that_was_left(tmp_path: Path) -> None:
+    """Nothing of a secret is kept where a program stopped reading in the middle of it."""
+    path = tmp_path / "x.json"
+    transport = FakeTransport()
+    transport.on_execute("1", chunks=[("stdout", f"the key: {KEY[:9]}"), ("stdout", KEY[9:])])
+
+    def program(client: Buntime) -> str:
+        with client.sessions.create() as session, session.stream("1") as stream:
+            return next(stream).text
+
+    assert f"the key: {KEY[:9]}" == record(path, program, transport)
+    assert KEY[:5] not in path.read_text(encoding="utf-8")
+    assert f"the key: {KEY[:9]}" == replay(path, program)
