@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any, Callable, Optional, TypeVar
 
@@ -21,6 +20,9 @@ T = TypeVar("T")
 
 CLOSED = "the pool is closed"
 
+SLICE = 1.0
+"""Seconds of one wait. A Ctrl-C just before a wait, and any on Windows, is noticed after it only."""
+
 _LONGEST_WAIT = 24 * 3600.0
 _SHORTEST_DELAY = 1.0
 
@@ -33,6 +35,7 @@ class Clock:
         self._transport = transport if isinstance(transport, SupportsTime) else None
         self._turn = threading.Lock()
         self.now = exchange.monotonic
+        self.date = exchange.time
 
     @property
     def passes(self) -> bool:
@@ -42,7 +45,8 @@ class Clock:
     def until(self, moment: float, stopping: threading.Event) -> None:
         """Wait for a moment; ``RuntimeError`` as soon as ``stopping`` is set."""
         if self._transport is None:
-            stopping.wait(max(0.0, moment - time.monotonic()))
+            while not stopping.is_set() and self.now() < moment:
+                stopping.wait(min(moment - self.now(), SLICE))
         else:
             # One sleeps for all: each that sleeps moves the clock on.
             with self._turn:
@@ -87,38 +91,52 @@ class _LimitsAside(RetryPolicy):
 class _Pauses:
     """The time of an exchange, whose pauses between attempts can be ended."""
 
+    clock: Clock
     stopping: threading.Event = attrs.field(factory=threading.Event)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return self.clock.now()
+
+    def time(self) -> float:
+        return self.clock.date()
 
     def sleep(self, seconds: float, /) -> None:
-        if self.stopping.wait(seconds):
-            raise RuntimeError(CLOSED)
+        self.clock.until(self.clock.now() + seconds, self.stopping)
 
 
-class LimitedExchange(Exchange):
-    """Makes a client's calls; where the rate limit is reached they wait, for as often as it takes."""
+class PoolExchange(Exchange):
+    """Makes a client's calls on a pool's clock, with a policy of their own."""
 
-    def __init__(self, own: Exchange, clock: Clock, gate: Gate) -> None:
+    def __init__(self, own: Exchange, clock: Clock, policy: RetryPolicy) -> None:
         super().__init__(
             own.transport,
             headers=own.headers,
             timeout=own.timeout,
             deadline=own.deadline,
-            policy=_LimitsAside(own.policy.max_retries, own.policy.retry_delay),
+            policy=policy,
             on_retry=own.on_retry,
             seen=own.seen,
         )
         self._own = own
-        self._gate = gate
-        self._pauses = _Pauses()
-        if clock.passes:
-            self._clock = self._pauses
+        self._clock = self._pauses = _Pauses(clock)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The pool stays behind: in another process it is the client's exchange.
         return _restored, (portable(self._own),)
+
+
+def _restored(state: dict[str, Any]) -> Exchange:
+    exchange = Exchange.__new__(Exchange)
+    exchange.__setstate__(state)
+    return exchange
+
+
+class LimitedExchange(PoolExchange):
+    """Makes calls that wait at the rate limit, for as often as it takes."""
+
+    def __init__(self, own: Exchange, clock: Clock, gate: Gate) -> None:
+        super().__init__(own, clock, _LimitsAside(own.policy.max_retries, own.policy.retry_delay))
+        self._gate = gate
 
     def call(
         self,
@@ -157,9 +175,3 @@ class LimitedExchange(Exchange):
         """Return the seconds to wait where the service does not say."""
         shortest = max(_SHORTEST_DELAY, self.policy.retry_delay)
         return min(LONGEST_DELAY, shortest * 2.0 ** min(refusals - 1, 64))
-
-
-def _restored(state: dict[str, Any]) -> Exchange:
-    exchange = Exchange.__new__(Exchange)
-    exchange.__setstate__(state)
-    return exchange

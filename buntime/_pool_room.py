@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from typing import Optional
 
-from buntime._pool_limits import Clock
+from buntime._pool_limits import SLICE, Clock
 from buntime.retries import LONGEST_DELAY
 
 _logger = logging.getLogger("buntime")
 
 _FIRST_PAUSE = 1.0
-# On Windows Ctrl-C does not end a wait that has no end of its own.
-SLICE = 0.5 if os.name == "nt" else None
 
 
 class Room:
@@ -43,7 +40,7 @@ class Room:
         if self._room == self._size or (left > 0 and count and not self._clock.passes):
             self._changed.wait(SLICE)
         elif left > 0 and self._clock.passes:
-            self._changed.wait(left)
+            self._changed.wait(min(left, SLICE))
         else:
             if left > 0:
                 self._clock.until(self._again, stopping)

@@ -10,7 +10,7 @@ import threading
 from typing import Any, Callable, Optional
 
 from buntime._pool_leases import Lease, WatchedExchange
-from buntime._pool_limits import CLOSED, Clock, Gate, LimitedExchange
+from buntime._pool_limits import CLOSED, SLICE, Clock, Gate, PoolExchange
 from buntime._pool_room import Room
 from buntime._pool_threads import Run, at_once
 from buntime.errors import BuntimeError, SessionNotFoundError
@@ -18,10 +18,14 @@ from buntime.exchange import Exchange
 from buntime.execution import Executions
 from buntime.files import Files
 from buntime.helpers import Helpers
+from buntime.retries import RetryPolicy
 from buntime.sessions import Session, Sessions
 from buntime.wire.refusals import is_session_limit
 
 _logger = logging.getLogger("buntime")
+
+_RETRIES = 2
+"""Of a deletion, however few others may have."""
 
 
 class Stock:
@@ -54,7 +58,8 @@ class Stock:
         self._reuse = reuse
         self._clock = Clock(own)
         self._gate = Gate(self._clock)
-        self._deleting = _sessions(LimitedExchange(own, self._clock, self._gate), created)
+        policy = RetryPolicy(max(_RETRIES, own.policy.max_retries), own.policy.retry_delay)
+        self._deleting = _sessions(PoolExchange(own, self._clock, policy), created)
         self._changed = threading.Condition()
         self._idle: list[Lease] = []
         self._lent: set[Lease] = set()
@@ -155,7 +160,8 @@ class Stock:
             run.join()
         with self._changed:
             # Whoever makes one now deletes it before leaving the place.
-            self._changed.wait_for(lambda: self._making <= {threading.get_ident()})
+            while not self._making <= {threading.get_ident()}:
+                self._changed.wait(SLICE)
         for lease in self._left:
             if lease.error is not None:
                 raise lease.error

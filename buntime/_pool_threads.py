@@ -8,8 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, Generic, Optional, TypeVar
 
-from buntime._pool_limits import CLOSED
-from buntime._pool_room import SLICE
+from buntime._pool_limits import CLOSED, SLICE
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -72,7 +71,6 @@ class Run(Generic[Item, Result]):
         """Begin nothing more. What is being worked on goes on."""
         self.stopping.set()
         with self._lock:
-            self._todo.clear()
             self._work_came.notify_all()
             self._work_ended.notify_all()
 
@@ -81,8 +79,8 @@ class Run(Generic[Item, Result]):
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
-            if thread is not threading.current_thread() and thread.is_alive():
-                thread.join()
+            if thread is not threading.current_thread():
+                _join(thread)
 
     def _take(self) -> None:
         """Take items up to the bound, or until a result is there: that is not to wait for slow items."""
@@ -152,7 +150,8 @@ class Run(Generic[Item, Result]):
             while not self._todo and not self.stopping.is_set():
                 self._work_came.wait()
             self._waiting -= 1
-            return self._todo.popleft() if self._todo else None
+            # What is handed out after stop() is left there.
+            return None if self.stopping.is_set() else self._todo.popleft()
 
     def _finish(self, number: int, result: Result) -> None:
         with self._lock:
@@ -176,7 +175,12 @@ def at_once(act: Callable[[Thing], object], things: Iterable[Thing], *, threaded
     for thing in things[len(threads) :]:
         act(thing)
     for thread in threads:
-        thread.join()
+        _join(thread)
+
+
+def _join(thread: threading.Thread) -> None:
+    while thread.is_alive():
+        thread.join(SLICE)
 
 
 def _started(act: Callable[[Thing], object], things: Sequence[Thing]) -> list[threading.Thread]:
