@@ -62,10 +62,11 @@ class Stock:
         self._deleting = _sessions(PoolExchange(own, self._clock, policy), created)
         self._changed = threading.Condition()
         self._idle: list[Lease] = []
-        self._lent: set[Lease] = set()
+        # In their order, so that a recording is the same each time.
+        self._lent: dict[Lease, None] = {}
         self._making: set[int] = set()
         self._runs: set[Run[Any, Any]] = set()
-        self._left: set[Lease] = set()
+        self._left: dict[Lease, None] = {}
         self._room = Room(size, self._clock, self._changed)
         self._registered = False
 
@@ -99,7 +100,7 @@ class Stock:
             return
         with self._changed:
             if self._reuse and lease.fit and not self.closing.is_set():
-                self._lent.discard(lease)
+                self._lent.pop(lease, None)
                 self._idle.append(lease)
                 self._changed.notify_all()
                 return
@@ -176,7 +177,7 @@ class Stock:
         self.closing.set()
         with self._changed:
             self._lend_idle()
-            runs, leases = list(self._runs), self._lent | self._left
+            runs, leases = list(self._runs), list({**self._left, **self._lent})
             for lease in leases:
                 lease.doomed = True
             self._changed.notify_all()
@@ -192,7 +193,7 @@ class Stock:
                 self._check_open(stopping)
                 if self._idle:
                     lease = self._idle.pop()
-                    self._lent.add(lease)
+                    self._lent[lease] = None
                     lease.lend(stopping)
                     return lease
                 if self._take_place(self._size):
@@ -220,7 +221,7 @@ class Stock:
                     return None
             raise
         with self._changed:
-            self._lent.add(lease)
+            self._lent[lease] = None
             if not self.closing.is_set():
                 self._leave_place()
                 self._room.given()
@@ -255,7 +256,7 @@ class Stock:
     def _lend_idle(self) -> list[Lease]:
         """Take all idle sessions, to be deleted."""
         idle, self._idle = self._idle, []
-        self._lent.update(idle)
+        self._lent.update(dict.fromkeys(idle))
         return idle
 
     def _discard(self, lease: Lease) -> None:
@@ -264,7 +265,7 @@ class Stock:
             self._delete(lease)
         finally:
             with self._changed:
-                self._lent.discard(lease)
+                self._lent.pop(lease, None)
                 self._changed.notify_all()
 
     def _delete(self, lease: Lease) -> None:
@@ -275,7 +276,7 @@ class Stock:
         if lease.exchange.ended:
             return
         with self._changed:
-            self._left.add(lease)
+            self._left[lease] = None
         try:
             self._deleting.delete(lease.session.id)
         except SessionNotFoundError:
@@ -286,7 +287,7 @@ class Stock:
             return
         with self._changed:
             lease.exchange.ended = True
-            self._left.discard(lease)
+            self._left.pop(lease, None)
 
 
 def _sessions(exchange: Exchange, created: Optional[dict[str, None]]) -> Sessions:
