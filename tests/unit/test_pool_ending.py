@@ -50,6 +50,8 @@ def test_ctrl_c_ends_everything(service: HeldService, client: Buntime) -> None:
         signal.pthread_kill(main, signal.SIGINT)
 
     main = threading.main_thread().ident or 0
+    # Where the tests run in the background, it is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     pool = SessionPool(client, size=4)
     pool.warm()
     thread = threading.Thread(target=interrupt)
@@ -57,6 +59,7 @@ def test_ctrl_c_ends_everything(service: HeldService, client: Buntime) -> None:
     with pytest.raises(KeyboardInterrupt):
         list(pool.map(_run, ["hold 1", "hold 2", "hold 3"]))
     thread.join()
+    signal.signal(signal.SIGINT, before)
     assert [] == _pool_threads()
     assert set() == service.open
     assert ["hold 1", "hold 2", "hold 3"] == sorted(service.codes)
