@@ -159,11 +159,7 @@ class Stock:
         runs = self._end_all()
         for run in runs:
             run.join()
-        with self._changed:
-            # Whoever makes one now deletes it before leaving the place.
-            while not self._making <= {threading.get_ident()}:
-                self._changed.wait(SLICE)
-        for lease in self._left:
+        for lease in list(self._left):
             if lease.error is not None:
                 raise lease.error
         atexit.unregister(self._at_exit)
@@ -184,6 +180,10 @@ class Stock:
         for run in runs:
             run.stop()
         at_once(self._delete, leases, threaded=self.threaded)
+        with self._changed:
+            # Whoever makes one now deletes it before leaving the place.
+            while not self._making <= {threading.get_ident()}:
+                self._changed.wait(SLICE)
         return runs
 
     def _place(self, stopping: threading.Event) -> Optional[Lease]:

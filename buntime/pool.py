@@ -253,21 +253,21 @@ def _outcome(
     timeout: Optional[int],
 ) -> Outcome[Item, Value]:
     """Return the outcome of an item; one whose session had ended before is tried again in another."""
-    again = True
-    while again:
+    while True:
         try:
             lease = stock.borrow(stopping, timeout)
         except Exception as error:
-            if stopping.is_set():
+            if stopping.is_set() or stock.closing.is_set():
                 raise
             return Outcome(item, error=error)
         try:
             outcome = _attempt(function, lease.session, item)
             lease.exchange.judge(outcome.error)
-            again = lease.ended_before(outcome.error) and not stopping.is_set()
+            final = stopping.is_set() or not lease.ended_before(outcome.error)
         finally:
             stock.give_back(lease)
-    return outcome
+        if final:
+            return outcome
 
 
 def _attempt(

@@ -155,7 +155,7 @@ def test_items_and_outcomes_are_let_go_of() -> None:
         for outcome in pool.map(lambda _session, item: item, items()):
             most = max(most, len(alive))
             assert outcome.ok
-        del outcome
+            del outcome
         gc.collect()
         assert 0 == len(alive)
     assert most <= 8 + 2
@@ -168,7 +168,7 @@ def test_what_the_items_raise_comes_last() -> None:
         yield from (1, 2, 3)
         raise LookupError("no more")
 
-    found = []
+    found: list[int | None] = []
     with Buntime(transport=_fake()) as client, SessionPool(client) as pool:
         outcomes = pool.map(lambda _session, item: item, items())
         found.extend(next(outcomes).value for _ in range(3))
@@ -309,11 +309,11 @@ def test_what_is_no_client_function_or_iterable(service: HeldService, client: Bu
 
 def test_an_outcome_is_a_value() -> None:
     """It compares, pickles and cannot be changed; a value of None is no error."""
-    outcome = Outcome("item", None)
+    outcome: Outcome[str, None] = Outcome("item", None)
     assert (None, True) == (outcome.result(), outcome.ok)
     assert outcome == pickle.loads(pickle.dumps(outcome))
     with pytest.raises(AttributeError):
-        outcome.value = 1  # type: ignore[misc]  # the mistake that is tested
+        outcome.error = None  # type: ignore[misc]  # the mistake that is tested
 
 
 def test_a_pool_stays_in_its_process(client: Buntime) -> None:

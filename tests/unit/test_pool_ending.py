@@ -139,6 +139,36 @@ def test_a_session_that_is_being_made_is_deleted(service: HeldService, client: B
     pool.close()
 
 
+def test_closing_waits_for_a_session_that_is_being_made(service: HeldService, client: Buntime) -> None:
+    """Whoever makes it deletes it, and has none; when close returns, nothing is left."""
+    asked, go = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def create() -> Response:
+        asked.set()
+        assert go.wait(30)
+        return service._create()
+
+    def let_go_on() -> None:
+        assert pool._stock().closing.wait(30)
+        go.set()
+
+    service.answer_next("POST /sessions/create", create)
+    pool = SessionPool(client, size=1)
+    threads = [
+        threading.Thread(target=lambda: told.append(_told(pool.session().__enter__))),
+        threading.Thread(target=let_go_on),
+    ]
+    for thread in threads:
+        thread.start()
+    assert asked.wait(30)
+    pool.close()
+    assert (["ses_1"], set()) == (service.made, service.open)
+    for thread in threads:
+        thread.join()
+    assert ["the pool is closed"] == told
+
+
 def test_outcomes_that_nobody_wants(service: HeldService, client: Buntime) -> None:
     """Leaving the loop ends what runs, and begins nothing more; sessions at rest stay for the next call."""
     with SessionPool(client, size=2) as pool:
@@ -171,7 +201,13 @@ def test_leaving_the_block_ends_a_call_that_is_under_way(service: HeldService, c
         assert "a" == next(outcomes).value
     assert [] == _pool_threads()
     assert set() == service.open
-    for ask in (lambda: next(outcomes), lambda: pool.map(_run, []), pool.warm, pool.session().__enter__):
+    asked: list[Callable[[], object]] = [
+        lambda: next(outcomes),
+        lambda: pool.map(_run, []),
+        pool.warm,
+        pool.session().__enter__,
+    ]
+    for ask in asked:
         with pytest.raises(RuntimeError, match="the pool is closed"):
             ask()
     calls = list(service.calls)

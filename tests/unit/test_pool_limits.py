@@ -20,13 +20,15 @@ _deleted = always(answers.as_json, answers.DELETED)
 _result = always(answers.as_json, answers.RESULT)
 
 
-def _limited(retry_after: str | None = None) -> Step:
+def _limited(retry_after: str | None = None) -> Callable[[], Response]:
     headers = [] if retry_after is None else [("Retry-After", retry_after)]
     return always(answers.error, 429, "rate_limit_exceeded", headers=headers)
 
 
-def _refused(status: int = 403, code: str = "concurrent_session_limit", **headers: str) -> Step:
-    return always(answers.error, status, code, headers=list(headers.items()))
+def _refused(
+    status: int = 403, code: str = "concurrent_session_limit", *, retry_after: str
+) -> Callable[[], Response]:
+    return always(answers.error, status, code, headers=[("Retry-After", retry_after)])
 
 
 def _run(session: Session, code: str) -> str:
@@ -68,13 +70,13 @@ def test_on_a_real_clock_they_are_waited_for_too() -> None:
     service = HeldService(plan=1)
     with Buntime(transport=service.transport) as client:
         other = client.sessions.create()
-        refusal = _refused(**{"Retry-After": "0.01"})
+        refusal = _refused(retry_after="0.01")
         service.answer_next("POST /sessions/create", refusal, refusal, refusal, _ending(service, other.id))
         with SessionPool(client, size=2) as pool:
             assert ["a"] == [outcome.result() for outcome in pool.map(_run, "a")]
 
 
-def _ending(service: HeldService, session_id: str) -> Step:
+def _ending(service: HeldService, session_id: str) -> Callable[[], Response]:
     def answer() -> Response:
         service.end(session_id)
         return service._create()
@@ -117,7 +119,7 @@ def test_a_pool_at_its_limit_asks_for_no_more_than_it_replaces() -> None:
 def test_a_refusal_with_another_status_is_understood() -> None:
     """No code is published for it, and a 429 would do: what has a session goes on."""
     service = HeldService()
-    refused = _refused(429, "too_many_sessions", **{"Retry-After": "3600"})
+    refused = _refused(429, "too_many_sessions", retry_after="3600")
     service.answer_next("POST /sessions/create", service._create, refused)
     with Buntime(transport=service.transport) as client, SessionPool(client, size=2) as pool:
         outcomes = pool.map(_run, ["hold a", "hold b", "c"])
@@ -193,7 +195,7 @@ def test_all_wait_where_one_was_refused() -> None:
 
 def test_waiting_at_a_limit_ends_with_the_call() -> None:
     """Whatever it waits for: requests, a session, or the next attempt."""
-    for step in (_limited("1000"), _retry(503, "1000"), _refused(**{"Retry-After": "1000"})):
+    for step in (_limited("1000"), _retry(503, "1000"), _refused(retry_after="1000")):
         waiting = threading.Event()
         client = Buntime(transport=FunctionTransport(_answering(step, waiting)), max_retries=5)
 

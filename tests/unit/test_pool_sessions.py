@@ -358,7 +358,7 @@ def test_a_block_waits_for_a_session(service: HeldService, client: Buntime) -> N
     order: list[str] = []
     with SessionPool(client, size=1) as pool:
         with pool.session():
-            waiting = threading.Thread(target=lambda: [order.append(o.item) for o in pool.map(_run, "a")])
+            waiting = threading.Thread(target=lambda: order.extend(o.item for o in pool.map(_run, "a")))
             waiting.start()
             order.append("given back")
         waiting.join()
