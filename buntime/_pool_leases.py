@@ -10,7 +10,10 @@ import attrs
 from buntime._pool_limits import Clock, Gate, LimitedExchange
 from buntime.errors import BuntimeError, ResourceLimitError, SessionNotFoundError
 from buntime.exchange import Exchange
-from buntime.sessions import Session
+from buntime.execution import Executions
+from buntime.files import Files
+from buntime.helpers import Helpers
+from buntime.sessions import Session, Sessions
 from buntime.transport.base import Request
 from buntime.wire.calls import EXECUTION_LIMIT
 from buntime.wire.fields import Answer
@@ -111,3 +114,9 @@ class Lease:
         One that was made for the item has not. One whose time is over now may have ended at work.
         """
         return not self.fresh and self.exchange.only_refused(error) and self.session.remaining != 0
+
+
+def sessions_over(exchange: Exchange, created: Optional[dict[str, None]]) -> Sessions:
+    """Return the calls of ``client.sessions`` over another exchange."""
+    executions = Executions(exchange)
+    return Sessions(exchange, executions, Files(exchange, Helpers(executions)), created)

@@ -23,7 +23,7 @@ CLOSED = "the pool is closed"
 SLICE = 1.0
 """Seconds of one wait. A Ctrl-C just before a wait, and any on Windows, is noticed after it only."""
 
-_LONGEST_WAIT = 24 * 3600.0
+LONGEST_WAIT = 24 * 3600.0
 _SHORTEST_DELAY = 1.0
 
 
@@ -74,7 +74,7 @@ class Gate:
     def close(self, since: float, seconds: float) -> None:
         """Let nobody pass for so many seconds, a day at most."""
         with self._lock:
-            self._opens = max(self._opens, since + min(seconds, _LONGEST_WAIT))
+            self._opens = max(self._opens, since + min(seconds, LONGEST_WAIT))
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import Optional
 
-from buntime._pool_limits import SLICE, Clock
+from buntime._pool_limits import LONGEST_WAIT, SLICE, Clock
 from buntime.retries import LONGEST_DELAY
 
 _logger = logging.getLogger("buntime")
@@ -54,11 +54,15 @@ class Room:
     def refused(self, count: int, retry_after: Optional[float]) -> None:
         """Note that a session was refused; ``count`` are left."""
         self._asking, self._room = False, count
-        self._again = self._clock.now() + (retry_after or self._pause)
+        self._again = self._clock.now() + min(retry_after or self._pause, LONGEST_WAIT)
         self._pause = min(LONGEST_DELAY, 2 * self._pause)
         if not self._told:
             self._told = True
-            _logger.warning("the account may have no more sessions; the pool waits for one of its %d", count)
+            _logger.warning(
+                "no more sessions can be open; the pool has %d of %d, and asks for more by and by",
+                count,
+                self._size,
+            )
 
     def given(self) -> None:
         """Note that a session was made: where it was one more than before, the next may be asked for."""

@@ -7,17 +7,15 @@ import logging
 import os
 import sys
 import threading
+from collections import deque
 from typing import Any, Callable, Optional
 
-from buntime._pool_leases import Lease, WatchedExchange
+from buntime._pool_leases import Lease, WatchedExchange, sessions_over
 from buntime._pool_limits import CLOSED, SLICE, Clock, Gate, PoolExchange
 from buntime._pool_room import Room
 from buntime._pool_threads import Run, at_once
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange
-from buntime.execution import Executions
-from buntime.files import Files
-from buntime.helpers import Helpers
 from buntime.retries import RetryPolicy
 from buntime.sessions import Session, Sessions
 from buntime.wire.refusals import is_session_limit
@@ -59,12 +57,13 @@ class Stock:
         self._clock = Clock(own)
         self._gate = Gate(self._clock)
         policy = RetryPolicy(max(_RETRIES, own.policy.max_retries), own.policy.retry_delay)
-        self._deleting = _sessions(PoolExchange(own, self._clock, policy), created)
+        self._deleting = sessions_over(PoolExchange(own, self._clock, policy), created)
         self._changed = threading.Condition()
         self._idle: list[Lease] = []
         # In their order, so that a recording is the same each time.
         self._lent: dict[Lease, None] = {}
         self._making: set[int] = set()
+        self._queue: deque[object] = deque()
         self._runs: set[Run[Any, Any]] = set()
         self._left: dict[Lease, None] = {}
         self._room = Room(size, self._clock, self._changed)
@@ -187,18 +186,33 @@ class Stock:
         return runs
 
     def _place(self, stopping: threading.Event) -> Optional[Lease]:
-        """Return an idle session, lent; ``None`` where a place was taken for one to be made."""
+        """Return an idle session, lent; ``None`` where a place was taken for one to be made.
+
+        Who comes first is served first, so that a call with many items keeps no other waiting.
+        """
+        ticket = object()
         with self._changed:
-            while True:
-                self._check_open(stopping)
-                if self._idle:
-                    lease = self._idle.pop()
-                    self._lent[lease] = None
-                    lease.lend(stopping)
-                    return lease
-                if self._take_place(self._size):
-                    return None
-                self._room.wait(self.count, stopping)
+            self._queue.append(ticket)
+            try:
+                while self._queue[0] is not ticket:
+                    self._changed.wait(SLICE)
+                    self._check_open(stopping)
+                return self._first_place(stopping)
+            finally:
+                self._queue.remove(ticket)
+                self._changed.notify_all()
+
+    def _first_place(self, stopping: threading.Event) -> Optional[Lease]:
+        while True:
+            self._check_open(stopping)
+            if self._idle:
+                lease = self._idle.pop()
+                self._lent[lease] = None
+                lease.lend(stopping)
+                return lease
+            if self._take_place(self._size):
+                return None
+            self._room.wait(self.count, stopping)
 
     def _take_place(self, count: int) -> bool:
         """Take a place for a session to be made, as long as there are fewer than ``count``."""
@@ -240,7 +254,7 @@ class Stock:
     def _made(self, stopping: threading.Event) -> Lease:
         exchange = WatchedExchange(self._own, self._clock, self._gate)
         exchange.begin(stopping)
-        session = self._make(_sessions(exchange, self._created))
+        session = self._make(sessions_over(exchange, self._created))
         # The pool deletes it, whatever a borrower does.
         session._owned = False
         exchange.begin(stopping)
@@ -288,8 +302,3 @@ class Stock:
         with self._changed:
             lease.exchange.ended = True
             self._left.pop(lease, None)
-
-
-def _sessions(exchange: Exchange, created: Optional[dict[str, None]]) -> Sessions:
-    executions = Executions(exchange)
-    return Sessions(exchange, executions, Files(exchange, Helpers(executions)), created)

@@ -55,6 +55,13 @@ class Run(Generic[Item, Result]):
 
     def results(self) -> Iterator[Result]:
         """Yield the results; what ``items`` raises is raised after the last of what it gave before."""
+        try:
+            yield from self._results()
+        finally:
+            # An exception that is raised has this object in its traceback, and must not be in it.
+            self._items_error = self._failure = None
+
+    def _results(self) -> Iterator[Result]:
         while True:
             if os.getpid() != self._pid:
                 raise RuntimeError(

@@ -46,9 +46,13 @@ class Outcome(Generic[Item, Value]):
 
     def result(self) -> Value:
         """Return the value, or raise the error."""
-        if self.error is not None:
+        if self.error is None:
+            return cast(Value, self.value)
+        try:
             raise self.error
-        return cast(Value, self.value)
+        finally:
+            # The error's traceback has this frame, which must not have the error.
+            del self
 
 
 class SessionPool:

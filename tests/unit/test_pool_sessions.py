@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, Callable
 
@@ -364,6 +365,36 @@ def test_a_block_waits_for_a_session(service: HeldService, client: Buntime) -> N
         waiting.join()
     assert ["given back", "a"] == order
     assert ["ses_1"] == service.made
+
+
+def test_who_waits_longest_is_served_first(service: HeldService, client: Buntime) -> None:
+    """A call with many items does not keep a block waiting until its last."""
+
+    class Noticed(deque[object]):
+        def append(self, ticket: object) -> None:
+            super().append(ticket)
+            with service._changed:
+                service._changed.notify_all()
+
+    with SessionPool(client, size=1) as pool:
+        queue = pool._stock()._queue = Noticed()
+
+        def borrow() -> None:
+            with pool.session() as session:
+                _run(session, "between")
+
+        def items() -> Iterator[str]:
+            yield "hold"
+            service.wait_held(1)
+            thread.start()
+            service.wait_for(lambda: 1 == len(queue))
+            service.let_go()
+            yield from "abc"
+
+        thread = threading.Thread(target=borrow)
+        list(pool.map(_run, items()))
+        thread.join()
+    assert ["hold", "between", "a", "b", "c"] == service.codes
 
 
 def test_the_client_deletes_what_it_created() -> None:
