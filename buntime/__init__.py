@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         TransferResult,
         WriteResult,
     )
+    from buntime.pool import Outcome, SessionPool
     from buntime.processes import Process
     from buntime.session import Session
 
@@ -76,6 +77,7 @@ __all__ = [
     "JavaScriptError",
     "KillResult",
     "NotFoundError",
+    "Outcome",
     "PermissionDeniedError",
     "Process",
     "ProcessLogs",
@@ -89,6 +91,7 @@ __all__ = [
     "SessionFileNotFoundError",
     "SessionInfo",
     "SessionNotFoundError",
+    "SessionPool",
     "StayAwake",
     "StreamEvent",
     "TransferResult",
@@ -114,8 +117,10 @@ _MODELS = {
 _HOMES = {
     "Buntime": "client",
     "ExecuteStream": "execution",
+    "Outcome": "pool",
     "Process": "processes",
     "Session": "session",
+    "SessionPool": "pool",
     "StayAwake": "life",
 }
 

@@ -80,6 +80,15 @@ def amount(name: str, value: object, *, whole: bool = True) -> None:
         raise ValueError(f"{name} must be above 0 and finite, not {value}")
 
 
+def count(name: str, value: object) -> int:
+    """Return ``value`` if it is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value}")
+    return value
+
+
 def pid(value: object) -> int:
     """Return ``value`` if it can be a process id."""
     if isinstance(value, bool) or not isinstance(value, int):

@@ -81,7 +81,9 @@ class Exchange:
         self.policy = policy
         self.on_retry = on_retry
         self.seen = seen
-        self._clock = transport if isinstance(transport, SupportsTime) else _SystemTime()
+        self._clock: Union[SupportsTime, _SystemTime] = (
+            transport if isinstance(transport, SupportsTime) else _SystemTime()
+        )
 
     def monotonic(self) -> float:
         """Return seconds on the clock that the client measures by."""

@@ -56,7 +56,7 @@ class Sessions:
 
         Raises ``ValueError`` or ``TypeError`` naming the argument, and the errors of every call.
         """
-        _check_limits(resource_limits)
+        check_limits(resource_limits)
         key = os.urandom(16).hex() if idempotency_key is None else _idempotency_key(idempotency_key)
         call = calls.create_session(_checks.ttl(ttl), _json.metadata(metadata), resource_limits, key)
         # Measured from before the call, what is left is never overrated. With a key of the caller's the
@@ -85,7 +85,8 @@ class Sessions:
             self._created.discard(session_id)
 
 
-def _check_limits(limits: ResourceLimits | None) -> None:
+def check_limits(limits: ResourceLimits | None) -> None:
+    """Check limits that a session is to be created with, before anything is sent."""
     if limits is None:
         return
     if not isinstance(limits, ResourceLimits):

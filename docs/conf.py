@@ -31,6 +31,8 @@ nitpick_ignore_regex = [
     # Unions of plain types, which the text beside them spells out, and what only our own code constructs.
     ("py:class", r"Chunk|Code|Content|Handler|PathArgument|Progress"),
     ("py:class", r"buntime\.(helpers|service)\..*"),
+    # Type variables.
+    ("py:class", r"buntime\.pool\.(Item|Value)"),
 ]
 
 _MADE_BY_THE_CLIENT = {

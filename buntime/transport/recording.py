@@ -65,6 +65,9 @@ class RecordingTransport:
     Raises :class:`~buntime.CassetteError` where nothing can be written there.
     """
 
+    sequential = True
+    """A pool works on one item after another here: which session gets which is then not left to chance."""
+
     def __new__(cls, _path: AnyPath, inner: Transport, **_: Any) -> RecordingTransport:
         """Return one that has its inner transport's time, where that owns time."""
         timed = cls is RecordingTransport and isinstance(inner, SupportsTime)

@@ -36,6 +36,9 @@ class ReplayTransport:
     :class:`~buntime.CassetteError` where there is no such cassette or it cannot be read.
     """
 
+    sequential = True
+    """A pool works on one item after another here, as it did where the cassette was recorded."""
+
     def __init__(self, path: AnyPath, *, refresh: Optional[str] = None) -> None:
         self._path = os.fspath(path)
         self._refresh = refresh or (

@@ -56,6 +56,7 @@ _BY_CODE: dict[str, type[BuntimeError]] = {
     "disk_full": ResourceLimitError,
 }
 _MESSAGE_KEYS = ("message", "detail", "error")
+_SESSION_LIMIT = "concurrent_session_limit"
 _NOT_FOUND_CODES = frozenset({"session_not_found", "invalid_request", FILE_NOT_FOUND})
 _NOT_IMPLEMENTED = 501
 _NOTHING_DONE = frozenset({429, 501, 503})
@@ -91,6 +92,18 @@ def stream_refused(request: Request, body: bytes) -> BuntimeError:
 def route_is_missing(error: BuntimeError) -> bool:
     """Whether a 404 or 405 says that the route, not what it names, does not exist."""
     return error.status in {404, 405} and error.code not in _BY_CODE
+
+
+def is_session_limit(error: BuntimeError) -> bool:
+    """Whether a session was refused because as many are open as the plan allows.
+
+    No code is published for it. A 429 for another reason than the rate is taken for it too, where it answers
+    a creation: waiting for a session to end is right for both.
+    """
+    if error.code == _SESSION_LIMIT:
+        return True
+    creating = error.call == "POST /sessions/create"
+    return creating and isinstance(error, RateLimitError) and error.code not in {None, "rate_limit_exceeded"}
 
 
 def read_refusal(body: bytes) -> Refusal:

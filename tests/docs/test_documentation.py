@@ -28,6 +28,7 @@ WITH_METHODS: list[tuple[str, type]] = [
     ("buntime.Buntime", buntime.Buntime),
     ("buntime.ExecuteStream", buntime.ExecuteStream),
     ("buntime.Session", buntime.Session),
+    ("buntime.SessionPool", buntime.SessionPool),
     ("buntime.files.Files", Files),
     ("buntime.files.SessionFiles", SessionFiles),
     ("buntime.sessions.Sessions", Sessions),

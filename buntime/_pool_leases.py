@@ -1,0 +1,120 @@
+"""One session of a pool, and what its calls tell of it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Callable, Optional, TypeVar
+
+import attrs
+
+from buntime._pool_limits import Clock, Gate, LimitedExchange
+from buntime.created import Created
+from buntime.errors import BuntimeError, ResourceLimitError, SessionNotFoundError
+from buntime.exchange import Exchange
+from buntime.session import Session
+from buntime.sessions import Sessions
+from buntime.transport.base import Request
+from buntime.wire.answer import Answer
+from buntime.wire.calls import EXECUTION_LIMIT
+
+T = TypeVar("T")
+
+_SPARE = 30.0
+
+
+class WatchedExchange(LimitedExchange):
+    """Makes the calls of one session, and knows what they tell of it."""
+
+    def __init__(self, own: Exchange, clock: Clock, gate: Gate) -> None:
+        super().__init__(own, clock, gate)
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._refused: Optional[SessionNotFoundError] = None
+        self.ended = False
+        """Whether there is no such session any more."""
+        self.broken = False
+        """Whether something may still run in the session, or its disk is full."""
+
+    def begin(self, stopping: threading.Event) -> None:
+        """Forget the calls so far; those that follow end their waiting when ``stopping`` is set."""
+        self._pauses.stopping = stopping
+        self._calls = 0
+        self._refused = None
+
+    def only_refused(self, error: Optional[BaseException]) -> bool:
+        """Whether one call is all that was made since :meth:`begin`, and failed so: there is no session."""
+        return error is not None and error is self._refused and self._calls == 1
+
+    def delete(self, request: Request, decode: Callable[[Answer], None]) -> None:
+        """As :meth:`Exchange.delete`."""
+        super().delete(request, decode)
+        self.ended = True
+
+    def judge(self, error: Optional[BaseException]) -> None:
+        """Note what an error tells of the session."""
+        if isinstance(error, SessionNotFoundError):
+            self.ended = True
+        elif isinstance(error, BuntimeError):
+            self.broken |= error.maybe_executed or isinstance(error, ResourceLimitError)
+        elif error is not None and not isinstance(error, Exception):
+            # What was interrupted goes on in the session.
+            self.broken = True
+
+    def _made(self, call: Callable[[], T]) -> T:
+        with self._lock:
+            self._calls += 1
+        try:
+            return super()._made(call)
+        except BaseException as error:
+            self.judge(error)
+            if isinstance(error, SessionNotFoundError) and not error.maybe_executed:
+                self._refused = error
+            raise
+
+
+@attrs.define(eq=False)
+class Lease:
+    """A session of the pool. One borrower at a time has it."""
+
+    session: Session
+    exchange: WatchedExchange
+    lifetime: Optional[float]
+    stopping: threading.Event
+    """Of the borrower: set where it is to end."""
+    fresh: bool = True
+    """Whether it was made for the borrower."""
+    doomed: bool = False
+    """Whether it is not to be lent again."""
+    error: Optional[Exception] = None
+    """Why it could not be deleted."""
+
+    def lend(self, stopping: threading.Event) -> None:
+        """Begin to be lent once more."""
+        self.stopping, self.fresh = stopping, False
+        self.exchange.begin(stopping)
+
+    @property
+    def fit(self) -> bool:
+        """Whether it can be lent again."""
+        return not (self.doomed or self.exchange.ended or self.exchange.broken)
+
+    def worn(self, timeout: Optional[int]) -> bool:
+        """Whether it may end before an execution of ``timeout`` seconds, in the second half of its life."""
+        left = self.session.remaining
+        if self.fresh or left is None or self.lifetime is None:
+            return False
+        limits = self.session.resource_limits
+        limit = timeout or (limits and limits.timeout) or EXECUTION_LIMIT
+        return left < min(limit + _SPARE, self.lifetime / 2)
+
+    def ended_before(self, error: Optional[BaseException]) -> bool:
+        """Whether the item failed because the session had ended before anything was done in it.
+
+        One that was made for the item has not. One whose time is over now may have ended at work.
+        """
+        return not self.fresh and self.exchange.only_refused(error) and self.session.remaining != 0
+
+
+def sessions_over(exchange: Exchange, created: Optional[Created]) -> Sessions:
+    """Return the calls of ``client.sessions`` over another exchange."""
+    return Sessions(exchange, created)

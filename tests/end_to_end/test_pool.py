@@ -1,0 +1,141 @@
+"""A pool over real connections, a real Bun and real signals."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from buntime import Buntime, ExecuteRequest, Session, SessionPool
+from buntime.transport import HTTPTransport
+from tests.support import answers
+from tests.support.loopback import Exchange, LoopbackServer
+from tests.support.serving import ServedProcess, buntime_serve
+
+SLEEPS = "console.log('begun'); await Bun.sleep(300_000)"
+
+
+@pytest.fixture
+def server() -> Iterator[ServedProcess]:
+    """Run a server that allows ten sessions, and a hundred requests a minute."""
+    with buntime_serve("--plan", "free", "--isolation", "none") as server:
+        yield server
+
+
+def _client(server: ServedProcess) -> Buntime:
+    return Buntime("any", transport=HTTPTransport(server.url, pool_maxsize=20))
+
+
+def test_twenty_calls_are_under_way_at_the_same_time() -> None:
+    """They wait for each other at the server, five times over, so that fewer would wait for ever."""
+    together = threading.Barrier(20)
+    created = iter(range(20))
+
+    def answer(exchange: Exchange) -> None:
+        body: object = answers.DELETED
+        if exchange.request.target == "/sessions/create":
+            body = {**answers.CREATED, "sessionId": f"ses_{next(created)}"}
+        elif exchange.request.target == "/execute":
+            together.wait(60)
+            body = answers.result(stdout=json.loads(exchange.request.body)["code"])
+        exchange.reply(200, json.dumps(body).encode(), [("Content-Type", "application/json")])
+
+    with LoopbackServer(answer) as loopback:
+        transport = HTTPTransport(loopback.url, pool_maxsize=20)
+        with Buntime("any", transport=transport) as client, SessionPool(client, size=20) as pool:
+            assert 20 == pool.warm()
+            requests = [ExecuteRequest(f"{number}") for number in range(100)]
+            outcomes = [outcome.result().stdout for outcome in pool.execute(requests)]
+    assert [f"{number}" for number in range(100)] == outcomes
+    assert loopback.connections <= 20 + 20
+
+
+def test_two_pools_share_the_sessions_of_a_plan(server: ServedProcess) -> None:
+    """Each has what the other leaves, and both come to their end."""
+    found: list[list[str]] = []
+
+    def run() -> None:
+        requests = [ExecuteRequest(f"console.log({number})") for number in range(16)]
+        with _client(server) as client, SessionPool(client, size=8) as pool:
+            found.append([outcome.result().stdout for outcome in pool.execute(requests)])
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [[f"{number}\n" for number in range(16)]] * 2 == found
+
+
+def test_what_nobody_waits_for_ends(server: ServedProcess) -> None:
+    """An execution of five minutes does not hold up the loop that was left."""
+    with _client(server) as client, SessionPool(client, size=2) as pool:
+        for outcome in pool.execute([ExecuteRequest(SLEEPS), ExecuteRequest("1")], ordered=False):
+            assert outcome.result().ok
+            break
+        assert _room(client) >= 9
+
+
+def _room(client: Buntime) -> int:
+    """Return how many sessions can be opened."""
+    with SessionPool(client, size=10) as pool:
+        return pool.warm()
+
+
+_PROGRAM = f"""
+import signal
+import sys
+from buntime import Buntime, ExecuteRequest, SessionPool
+from buntime.transport import HTTPTransport
+
+# Where the tests run in the background, it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def work(session, number):
+    with session.stream({SLEEPS!r}) as stream:
+        print(next(stream).text, end="", flush=True)
+        return list(stream)
+
+with Buntime("any", transport=HTTPTransport(sys.argv[1])) as client, SessionPool(client, size=10) as pool:
+    for outcome in pool.map(work, range(30)):
+        print(outcome, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is sent to another process")
+def test_ctrl_c_leaves_nothing(server: ServedProcess) -> None:
+    """The program ends with the interrupt; all its sessions are gone, and their executions with them."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, server.url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout is not None
+        begun = [program.stdout.readline() for _ in range(10)]
+        program.send_signal(signal.SIGINT)
+        output, errors = program.communicate(timeout=60)
+    assert (["begun\n"] * 10, "", -signal.SIGINT) == (begun, output, program.returncode)
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    with _client(server) as client:
+        assert 10 == _room(client)
+
+
+def test_a_session_that_ends_at_work_is_not_run_again(server: ServedProcess) -> None:
+    """Its execution had begun: the outcome is what came of it, and the next item has another session."""
+
+    def work(session: Session, code: str) -> tuple[str, object]:
+        with session.stream(code) as stream:
+            for _ in stream:
+                if code == SLEEPS:
+                    client.sessions.delete(session.id)
+        return stream.stdout, stream.result.exit_code
+
+    with _client(server) as client, SessionPool(client, size=1) as pool:
+        one, two = pool.map(work, [SLEEPS, "console.log(2)"])
+    assert (("begun\n", 137), ("2\n", 0)) == (one.value, two.value)

@@ -1,0 +1,414 @@
+"""How a pool ends: with its block, on Ctrl-C, when nobody wants its outcomes, in a fork, with the program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from buntime import APIConnectionError, Buntime, ServerError, Session, SessionPool
+from buntime.transport import FakeTransport, Response
+from tests.support import answers
+from tests.support.held import HeldService
+from tests.support.scripted import lost
+
+
+@pytest.fixture
+def service() -> HeldService:
+    """Return a service whose executions can be held."""
+    return HeldService()
+
+
+@pytest.fixture
+def client(service: HeldService) -> Iterator[Buntime]:
+    """Return a client of it that does not retry."""
+    with Buntime(transport=service.transport, max_retries=0, retry_delay=0) as client:
+        yield client
+
+
+def _run(session: Session, code: str) -> str:
+    return session.execute(code).stdout
+
+
+def _pool_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("buntime-pool")]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="a signal is sent to the main thread")
+def test_ctrl_c_ends_everything(service: HeldService, client: Buntime) -> None:
+    """What runs is ended, what waits is not begun, no thread and no session is left; it is raised on."""
+
+    def interrupt() -> None:
+        service.wait_held(3)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    main = threading.main_thread().ident or 0
+    # Where the tests run in the background, it is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    pool = SessionPool(client, size=4)
+    pool.warm()
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        list(pool.map(_run, ["hold 1", "hold 2", "hold 3"]))
+    thread.join()
+    signal.signal(signal.SIGINT, before)
+    assert [] == _pool_threads()
+    assert set() == service.open
+    assert ["hold 1", "hold 2", "hold 3"] == sorted(service.codes)
+    assert ["a"] == [outcome.value for outcome in pool.map(_run, "a")]
+    pool.close()
+    assert set() == service.open
+
+
+def test_an_interrupt_while_items_are_taken(service: HeldService, client: Buntime) -> None:
+    """They are taken where it arrives, so it is the same; an item that waits for a session is not begun."""
+
+    def items() -> Iterator[str]:
+        yield from ("hold 1", "hold 2")
+        service.wait_held(2)
+        yield from ("never 1", "never 2")
+        service.wait_for(lambda: 3 == service.answered.count("POST /sessions/create"))
+        raise KeyboardInterrupt
+
+    service.plan = 2
+    with SessionPool(client, size=3) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            list(pool.map(_run, items()))
+        assert [] == _pool_threads()
+        assert set() == service.open
+    assert {"hold 1", "hold 2"} == set(service.codes)
+
+
+def test_an_interrupted_item_is_not_run_again(service: HeldService, client: Buntime) -> None:
+    """That its session is gone is the pool's own doing."""
+
+    def poll(session: Session, code: str) -> str:
+        held.set()
+        service.wait_for(lambda: session.id not in service.open)
+        return _run(session, code)
+
+    def items() -> Iterator[str]:
+        yield "a"
+        assert held.wait(30)
+        raise KeyboardInterrupt
+
+    held = threading.Event()
+    with SessionPool(client, size=1) as pool:
+        pool.warm()
+        with pytest.raises(KeyboardInterrupt):
+            list(pool.map(poll, items()))
+    assert [("ses_1", "a")] == service.executed
+
+
+def test_a_session_that_is_being_made_is_deleted(service: HeldService, client: Buntime) -> None:
+    """It arrives after the interrupt, and no item begins in it."""
+    asked, go = threading.Event(), threading.Event()
+
+    def create() -> Response:
+        asked.set()
+        assert go.wait(30)
+        return service._create()
+
+    def items() -> Iterator[str]:
+        yield "a"
+        assert asked.wait(30)
+        raise KeyboardInterrupt
+
+    def go_on() -> None:
+        assert asked.wait(30)
+        (run,) = pool._stock()._runs
+        assert run.stopping.wait(30)
+        go.set()
+
+    service.answer_next("POST /sessions/create", create)
+    pool = SessionPool(client, size=1)
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        list(pool.map(_run, items()))
+    thread.join()
+    assert (["ses_1"], set(), []) == (service.made, service.open, service.executed)
+    pool.close()
+
+
+def test_closing_waits_for_a_session_that_is_being_made(service: HeldService, client: Buntime) -> None:
+    """Whoever makes it deletes it, and has none; when close returns, nothing is left."""
+    asked, go = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def create() -> Response:
+        asked.set()
+        assert go.wait(30)
+        return service._create()
+
+    def let_go_on() -> None:
+        assert pool._stock().closing.wait(30)
+        go.set()
+
+    service.answer_next("POST /sessions/create", create)
+    pool = SessionPool(client, size=1)
+    threads = [
+        threading.Thread(target=lambda: told.append(_told(pool.session().__enter__))),
+        threading.Thread(target=let_go_on),
+    ]
+    for thread in threads:
+        thread.start()
+    assert asked.wait(30)
+    pool.close()
+    assert (["ses_1"], set()) == (service.made, service.open)
+    for thread in threads:
+        thread.join()
+    assert ["the pool is closed"] == told
+
+
+def test_outcomes_that_nobody_wants(service: HeldService, client: Buntime) -> None:
+    """Leaving the loop ends what runs, and begins nothing more; sessions at rest stay for the next call."""
+    with SessionPool(client, size=2) as pool:
+        for _ in pool.map(_run, ["hold", "a", "b", "c", "d"], ordered=False):
+            service.wait_held(1)
+            break
+        assert [] == _pool_threads()
+        assert 1 >= len(service.open)
+        assert {"hold"} < set(service.codes)
+        assert ["e"] == [outcome.value for outcome in pool.map(_run, "e")]
+
+
+def test_an_error_in_the_loop_is_the_loops(service: HeldService, client: Buntime) -> None:
+    """It is not disturbed, and the pool is left clean."""
+
+    def loop(pool: SessionPool) -> None:
+        for _ in pool.map(_run, ["a", "hold"], ordered=False):
+            raise ZeroDivisionError
+
+    with SessionPool(client, size=2) as pool, pytest.raises(ZeroDivisionError):
+        loop(pool)
+    assert set() == service.open
+    assert [] == _pool_threads()
+
+
+def test_leaving_the_block_ends_a_call_that_is_under_way(service: HeldService, client: Buntime) -> None:
+    """Asking it for more is an error; so is a new one. To close again does nothing."""
+    with SessionPool(client, size=2) as pool:
+        outcomes = pool.map(_run, ["a", "hold"])
+        assert "a" == next(outcomes).value
+    assert [] == _pool_threads()
+    assert set() == service.open
+    asked: list[Callable[[], object]] = [
+        lambda: next(outcomes),
+        lambda: pool.map(_run, []),
+        pool.warm,
+        pool.session().__enter__,
+    ]
+    for ask in asked:
+        with pytest.raises(RuntimeError, match="the pool is closed"):
+            ask()
+    calls = list(service.calls)
+    pool.close()
+    assert calls == service.calls
+
+
+def test_closing_from_another_thread(service: HeldService, client: Buntime) -> None:
+    """Whoever waits for an outcome, or for a session, is told."""
+    pool = SessionPool(client, size=1)
+
+    def close() -> None:
+        service.wait_held(1)
+        pool.close()
+
+    thread = threading.Thread(target=close)
+    thread.start()
+    with pytest.raises(RuntimeError, match="the pool is closed"):
+        list(pool.map(_run, ["hold", "never"]))
+    thread.join()
+    assert ["hold"] == service.codes
+    assert set() == service.open
+
+
+def test_closing_from_an_item(service: HeldService, client: Buntime) -> None:
+    """It waits for all threads but its own."""
+    pool = SessionPool(client, size=2)
+
+    def close(_session: Session, _item: str) -> None:
+        pool.close()
+
+    with pytest.raises(RuntimeError, match="the pool is closed"):
+        list(pool.map(close, "ab"))
+    assert [] == _pool_threads()
+    assert set() == service.open
+
+
+def test_a_borrowed_session_is_deleted_too(service: HeldService, client: Buntime) -> None:
+    """Closing the pool does not wait for the block that has it."""
+    pool = SessionPool(client)
+    with pool.session() as session:
+        pool.close()
+        assert session.id not in service.open
+    assert 1 == service.calls.count(f"DELETE /sessions/{session.id}")
+
+
+def test_a_session_that_cannot_be_deleted(
+    service: HeldService, client: Buntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others are deleted, the error is raised and logged; closing again tries again, then is silent."""
+    pool = SessionPool(client, size=3)
+    pool.warm()
+    service.answer_next("DELETE /sessions/ses_2", *[lambda: answers.error(500, "oops")] * 3)
+    with pytest.raises(ServerError, match="ses_2"):
+        pool.close()
+    assert {"ses_2"} == service.open
+    assert 1 == sum("ses_2 was not deleted" in record.message for record in caplog.records)
+    pool.close()
+    assert set() == service.open
+    pool.close()
+
+
+def test_a_broken_session_that_cannot_be_deleted(service: HeldService, client: Buntime) -> None:
+    """It is tried again when the pool is closed, and its place is free meanwhile."""
+
+    def drop() -> Response:
+        raise lost("read")
+
+    service.answer_next("POST /execute", drop)
+    service.answer_next("DELETE /sessions/ses_1", drop, drop, drop)
+    with SessionPool(client, size=1) as pool:
+        one, two = pool.map(_run, "ab")
+        assert isinstance(one.error, APIConnectionError)
+        assert "b" == two.value
+        assert {"ses_1", "ses_2"} == service.open
+    assert set() == service.open
+
+
+def test_what_the_block_raised_is_not_masked(
+    service: HeldService, client: Buntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That the pool was not closed is logged then."""
+    service.answer_next("DELETE /sessions/ses_1", *[lambda: answers.error(500, "oops")] * 3)
+    pool = SessionPool(client)
+    pool.warm(1)
+    with pytest.raises(ZeroDivisionError), pool:
+        raise ZeroDivisionError
+    assert any("the pool was not closed" in record.message for record in caplog.records)
+    pool.close()
+
+
+def test_deletions_are_made_at_the_same_time(service: HeldService, client: Buntime) -> None:
+    """All wait for each other, so one after another would wait for ever."""
+    together = threading.Barrier(3)
+
+    def delete() -> Response:
+        together.wait(30)
+        return answers.as_json(answers.DELETED)
+
+    for number in range(3):
+        service.answer_next(f"DELETE /sessions/ses_{number + 1}", delete)
+    with SessionPool(client, size=3) as pool:
+        pool.warm()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_ends_nothing_of_its_parents(tmp_path: Path) -> None:
+    """Leaving blocks there deletes only what the child made; a call of the parent's does not go on there."""
+    fake = FakeTransport()
+    fake.on_execute(lambda _: True, handler=lambda execution: execution.code)
+
+    def leave() -> str:
+        told = _told(lambda: next(outcomes))
+        outcomes.close()
+        borrowed.__exit__(None, None, None)
+        own = [outcome.value for outcome in pool.map(_run, "b")]
+        made = len(fake.sessions) - len(before)
+        pool.close()
+        return f"{told}; {own} in {made}; {before == [*fake.sessions]}"
+
+    with Buntime(transport=fake) as client, SessionPool(client, size=2) as pool:
+        outcomes = pool.map(_run, ["a"])
+        assert "a" == next(outcomes).value
+        borrowed = pool.session()
+        with borrowed:
+            before = [*fake.sessions]
+            told = _in_a_fork(leave, tmp_path / "told")
+        assert [] == list(outcomes)
+        assert before == [*fake.sessions]
+    assert (
+        "this call of a pool goes on in the process that began it, not in a fork of it; ['b'] in 1; True"
+        == told
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_closed_pool_is_closed_in_a_fork_too(service: HeldService, client: Buntime, tmp_path: Path) -> None:
+    """It does not come back to life there."""
+    pool = SessionPool(client)
+    pool.close()
+    assert "the pool is closed" == _in_a_fork(lambda: _told(pool.warm), tmp_path / "told")
+
+
+def _told(call: Callable[[], object]) -> str:
+    try:
+        return f"{call()}"
+    except RuntimeError as error:
+        return f"{error}"
+
+
+def _in_a_fork(function: Callable[[], str], told: Path) -> str:
+    """Return what ``function`` returns in a forked child."""
+    child = os.fork()
+    if child == 0:
+        try:
+            told.write_text(function())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    return told.read_text()
+
+
+_PROGRAM = """
+import threading
+from buntime import Buntime, SessionPool
+from buntime.transport import FakeTransport
+
+class Watched(FakeTransport):
+    def send(self, request):
+        if request.method == "DELETE":
+            print(request.method, request.path, flush=True)
+        return super().send(request)
+
+fake = Watched()
+fake.on_execute(lambda _: True, handler=lambda execution: execution.code)
+client = Buntime(transport=fake)
+pool = SessionPool(client, size=3)
+hangs = threading.Event()
+
+def work(session, item):
+    if item == "hang":
+        hangs.set()
+        threading.Event().wait()
+    return session.execute(item).stdout
+
+outcomes = pool.map(work, ["hang", "a", "b"], ordered=False)
+print(next(outcomes).value, next(outcomes).value)
+hangs.wait()
+"""
+
+
+@pytest.mark.parametrize("end", ["", "del pool", "raise SystemExit(3)"])
+def test_a_program_that_closes_nothing_ends(end: str) -> None:
+    """Its sessions are deleted all the same; only a function that hangs is not waited for."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{_PROGRAM}\n{end}"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (3 if end.startswith("raise") else 0, "") == (done.returncode, done.stderr)
+    first, *deleted = done.stdout.splitlines()
+    assert {"a", "b"} == set(first.split())
+    assert len(deleted) in {2, 3}
+    assert len(deleted) == len(set(deleted))

@@ -1,0 +1,244 @@
+"""At the limits of the plan a pool waits, and no item fails for them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Callable
+
+import pytest
+
+from buntime import Buntime, RateLimitError, ServerError, Session, SessionPool
+from buntime.transport import FakeTransport, FunctionTransport, Request, Response
+from tests.support import answers
+from tests.support.held import HeldService
+from tests.support.scripted import ScriptedTransport, Step, always
+
+_created = always(answers.as_json, answers.CREATED)
+_deleted = always(answers.as_json, answers.DELETED)
+_result = always(answers.as_json, answers.RESULT)
+
+
+def _limited(retry_after: str | None = None) -> Callable[[], Response]:
+    headers = [] if retry_after is None else [("Retry-After", retry_after)]
+    return always(answers.error, 429, "rate_limit_exceeded", headers=headers)
+
+
+def _refused(
+    status: int = 403, code: str = "concurrent_session_limit", *, retry_after: str
+) -> Callable[[], Response]:
+    return always(answers.error, status, code, headers=[("Retry-After", retry_after)])
+
+
+def _run(session: Session, code: str) -> str:
+    return session.execute(code).stdout
+
+
+def _free_plan() -> FakeTransport:
+    fake = FakeTransport(plan="free")
+    fake.on_execute(lambda _: True, handler=lambda execution: execution.code)
+    return fake
+
+
+def test_a_pool_makes_do_with_the_sessions_of_the_plan() -> None:
+    """Ten of twenty on the free plan, and every item gets one in time."""
+    fake = _free_plan()
+    together = threading.Barrier(10)
+    with Buntime(transport=fake) as client, SessionPool(client, size=20) as pool:
+        assert 10 == pool.warm()
+        outcomes = list(pool.map(lambda session, _: (together.wait(30), session.id)[1], range(30)))
+        assert 10 == len({outcome.result() for outcome in outcomes}) == len(fake.sessions)
+    assert {} == fake.sessions
+
+
+def test_sessions_of_others_are_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    """Where they leave none: on a fake until its time has ended one. That is logged once."""
+    fake = _free_plan()
+    with Buntime(transport=fake) as client, SessionPool(client, size=3) as pool:
+        for _ in range(10):
+            client.sessions.create(ttl=900)
+        assert 0 == pool.warm()
+        assert ["a", "b", "c", "d"] == [outcome.result() for outcome in pool.map(_run, "abcd")]
+        assert 900 <= fake.monotonic() < 1000
+    assert 1 == sum(
+        "no more sessions can be open; the pool has 0 of 3" in record.message for record in caplog.records
+    )
+    assert 200 > len(fake.calls)
+
+
+def test_on_a_real_clock_they_are_waited_for_too() -> None:
+    """Until the service has room again: it is asked after ``Retry-After``."""
+    service = HeldService(plan=1)
+    with Buntime(transport=service.transport) as client:
+        other = client.sessions.create()
+        refusal = _refused(retry_after="0.01")
+        service.answer_next("POST /sessions/create", refusal, refusal, refusal, _ending(service, other.id))
+        with SessionPool(client, size=2) as pool:
+            assert ["a"] == [outcome.result() for outcome in pool.map(_run, "a")]
+
+
+def _ending(service: HeldService, session_id: str) -> Callable[[], Response]:
+    def answer() -> Response:
+        service.end(session_id)
+        return service._create()
+
+    return answer
+
+
+def test_more_sessions_are_asked_for_by_and_by() -> None:
+    """When others have left room, the pool grows to its size again."""
+    fake = _free_plan()
+    with Buntime(transport=fake) as client, SessionPool(client, size=5) as pool:
+        others = [client.sessions.create() for _ in range(8)]
+        together = threading.Barrier(2)
+
+        def work(session: Session, number: int) -> str:
+            together.wait(30)
+            return session.id
+
+        assert 2 == len({outcome.result() for outcome in pool.map(work, range(6))})
+        for other in others:
+            other.delete()
+        fake.advance(60)
+        everyone = threading.Barrier(5)
+        outcomes = pool.map(lambda session, _: (everyone.wait(30), session.id)[1], range(5))
+        assert 5 == len({outcome.result() for outcome in outcomes})
+
+
+def test_a_pool_at_its_limit_asks_for_no_more_than_it_replaces() -> None:
+    """Each item has a new session, and every one of them is there when it is asked for."""
+    fake = _free_plan()
+    with Buntime(transport=fake) as client, SessionPool(client, size=12, reuse=False) as pool:
+        pool.warm()
+        refused = sum(call.status == 403 for call in fake.calls)
+        assert [f"{number}" for number in range(40)] == [
+            outcome.result() for outcome in pool.map(_run, map(str, range(40)))
+        ]
+        assert refused == sum(call.status == 403 for call in fake.calls) <= 2
+
+
+def test_a_refusal_with_another_status_is_understood() -> None:
+    """No code is published for it, and a 429 would do: what has a session goes on."""
+    service = HeldService()
+    refused = _refused(429, "too_many_sessions", retry_after="3600")
+    service.answer_next("POST /sessions/create", service._create, refused)
+    with Buntime(transport=service.transport) as client, SessionPool(client, size=2) as pool:
+        outcomes = pool.map(_run, ["hold a", "hold b", "c"])
+        threading.Thread(target=_let_go_when_refused, args=(service,)).start()
+        assert ["hold a", "hold b", "c"] == [outcome.result() for outcome in outcomes]
+    assert ["ses_1"] == service.made
+
+
+def _let_go_when_refused(service: HeldService) -> None:
+    service.wait_for(lambda: 2 == service.answered.count("POST /sessions/create"))
+    service.let_go()
+
+
+def test_a_thousand_items_at_a_hundred_requests_a_minute() -> None:
+    """No item fails, and no more time passes than the limit takes: it is the fake's."""
+    fake = _free_plan()
+    codes = [f"{number}" for number in range(1000)]
+    with Buntime(transport=fake, max_retries=0) as client, SessionPool(client, size=8) as pool:
+        assert codes == [outcome.result() for outcome in pool.map(_run, codes)]
+        assert 600 <= fake.monotonic() <= 660
+
+
+@pytest.mark.parametrize("max_retries", [0, 2])
+def test_retry_after_is_obeyed(max_retries: int) -> None:
+    """However long it is and however often it comes, whatever the client's retries; ``on_retry`` is told."""
+    heard: list[tuple[type, int]] = []
+    transport = ScriptedTransport(
+        _limited("5"),
+        _created,
+        _limited("7"),
+        _limited("90"),
+        _limited("999999"),
+        _result,
+        _limited("2"),
+        _deleted,
+    )
+    client = Buntime(
+        transport=transport,
+        max_retries=max_retries,
+        on_retry=lambda error, attempt: heard.append((type(error), attempt)),
+    )
+    with SessionPool(client, size=1) as pool:
+        assert [True] == [outcome.ok for outcome in pool.map(_run, "a")]
+    assert [5, 7, 90, 86400, 2] == transport.slept
+    assert [(RateLimitError, number) for number in (1, 1, 2, 3, 1)] == heard
+
+
+def test_without_retry_after_the_pauses_grow() -> None:
+    """From a second, or the client's ``retry_delay``, to half a minute; never is it asked without one."""
+    steps = [_created, *[_limited()] * 4, _limited("0"), *[_limited()] * 2, _result, _deleted]
+    transport = ScriptedTransport(*steps)
+    with SessionPool(Buntime(transport=transport, retry_delay=0), size=1) as pool:
+        list(pool.map(_run, "a"))
+    assert [1, 2, 4, 8, 16, 30, 30] == transport.slept
+
+
+def test_all_wait_where_one_was_refused() -> None:
+    """The other sessions do not go on asking meanwhile. A deletion does, as nothing may be left."""
+    service, waiting = HeldService(), threading.Event()
+    service.answer_next("POST /execute", _limited("1000"))
+    client = Buntime(transport=service.transport, on_retry=lambda _error, _attempt: waiting.set())
+
+    def items() -> Iterator[str]:
+        yield "first"
+        assert waiting.wait(30)
+        yield from "abc"
+        raise KeyboardInterrupt
+
+    with SessionPool(client, size=4) as pool, pytest.raises(KeyboardInterrupt):
+        list(pool.map(_run, items()))
+    assert ["POST /sessions/create", "POST /execute", "DELETE /sessions/ses_1"] == service.calls
+
+
+def test_waiting_at_a_limit_ends_with_the_call() -> None:
+    """Whatever it waits for: requests, a session, or the next attempt."""
+    for step in (_limited("1000"), _retry(503, "1000"), _refused(retry_after="1000")):
+        waiting = threading.Event()
+        client = Buntime(transport=FunctionTransport(_answering(step, waiting)), max_retries=5)
+
+        def items(waiting: threading.Event = waiting) -> Iterator[str]:
+            yield "a"
+            assert waiting.wait(30)
+            raise KeyboardInterrupt
+
+        pool = SessionPool(client, size=2)
+        with pytest.raises(KeyboardInterrupt):
+            list(pool.map(_run, items()))
+        pool.close()
+
+
+def _retry(status: int, seconds: str) -> Step:
+    return always(answers.error, status, "unavailable", headers=[("Retry-After", seconds)])
+
+
+def _answering(step: Step, waiting: threading.Event) -> Callable[[Request], Response]:
+    def answer(_request: Request) -> Response:
+        waiting.set()
+        assert callable(step)
+        return step()
+
+    return answer
+
+
+def test_other_refusals_are_errors_as_ever() -> None:
+    """The client's own retries are all there are."""
+    unavailable = always(answers.error, 503, "unavailable")
+    transport = ScriptedTransport(_created, unavailable, unavailable, unavailable, _deleted)
+    with SessionPool(Buntime(transport=transport), size=1) as pool:
+        (outcome,) = pool.map(_run, "a")
+    assert isinstance(outcome.error, ServerError)
+    assert 3 == outcome.error.attempts
+
+
+def test_nothing_is_logged_where_nothing_is_short(caplog: pytest.LogCaptureFixture) -> None:
+    """A pool within its limits is silent."""
+    caplog.set_level(logging.INFO)
+    fake = _free_plan()
+    with Buntime(transport=fake) as client, SessionPool(client, size=10) as pool:
+        list(pool.map(_run, "abc"))
+    assert [] == caplog.records

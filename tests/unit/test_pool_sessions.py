@@ -1,0 +1,427 @@
+"""The sessions of a pool: made, reused, replaced, and never is anything executed twice."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Callable
+
+import pytest
+
+from buntime import (
+    APIConnectionError,
+    AuthenticationError,
+    Buntime,
+    ExecuteRequest,
+    ResourceLimits,
+    Session,
+    SessionNotFoundError,
+    SessionPool,
+)
+from buntime.transport import FakeTransport, Response, ScriptedExecution
+from tests.support import answers
+from tests.support.held import HeldService
+from tests.support.scripted import lost
+
+
+@pytest.fixture
+def service() -> HeldService:
+    """Return a service whose executions can be held."""
+    return HeldService()
+
+
+@pytest.fixture
+def client(service: HeldService) -> Iterator[Buntime]:
+    """Return a client of it that does not retry."""
+    with Buntime(transport=service.transport, max_retries=0, retry_delay=0) as client:
+        yield client
+
+
+def _run(session: Session, code: str) -> str:
+    return session.execute(code).stdout
+
+
+def _fake() -> FakeTransport:
+    fake = FakeTransport()
+    fake.on_execute(lambda _: True, handler=lambda execution: execution.code)
+    return fake
+
+
+def _failing(error: Exception) -> Callable[[], Response]:
+    def answer() -> Response:
+        raise error
+
+    return answer
+
+
+def test_an_item_runs_again_where_its_session_had_ended(service: HeldService, client: Buntime) -> None:
+    """Whoever ended it: nothing can have been executed, and the item has a new session."""
+    with SessionPool(client, size=2) as pool:
+        pool.warm()
+        for session_id in list(service.made):
+            service.end(session_id)
+        assert ["a", "b", "c"] == [outcome.result() for outcome in pool.map(_run, "abc")]
+        assert {"ses_1", "ses_2"} & {session_id for session_id, _ in service.executed}
+        assert 2 < len(service.made)
+        assert not {"DELETE /sessions/ses_1", "DELETE /sessions/ses_2"} & set(service.calls)
+
+
+def test_requests_run_again_too(service: HeldService, client: Buntime) -> None:
+    """Each is executed once, in a session that is there."""
+    with SessionPool(client, size=1) as pool:
+        pool.warm()
+        service.end("ses_1")
+        (outcome,) = pool.execute([ExecuteRequest("a")])
+    assert "a" == outcome.result().stdout
+    assert [("ses_1", "a"), ("ses_2", "a")] == service.executed
+
+
+def test_a_new_session_that_is_not_found_is_an_error(service: HeldService, client: Buntime) -> None:
+    """It has not ended since the item before, so trying on for ever would not help."""
+    service.answer_next("POST /execute", *[lambda: answers.error(404, "session_not_found")] * 2)
+    with SessionPool(client, size=1) as pool:
+        pool.warm()
+        (outcome,) = pool.map(_run, "a")
+    assert isinstance(outcome.error, SessionNotFoundError)
+    assert [("ses_1", "a"), ("ses_2", "a")] == service.executed
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        _failing(lost("read")),
+        _failing(lost("send")),
+        lambda: answers.error(500, "execution_lost"),
+        lambda: answers.error(408, "execution_timeout"),
+        lambda: answers.raw(b"<html>", headers=[("Content-Type", "text/html")]),
+    ],
+)
+def test_what_may_have_been_executed_is_not_executed_again(
+    service: HeldService, client: Buntime, failure: Callable[[], Response]
+) -> None:
+    """The error is the outcome. What runs on would disturb the next item, so that has a new session."""
+    service.answer_next("POST /execute", failure)
+    with SessionPool(client, size=1) as pool:
+        one, two = pool.map(_run, "ab")
+        assert {"ses_2"} == service.open
+    assert getattr(one.error, "maybe_executed", None)
+    assert "b" == two.result()
+    assert [("ses_1", "a"), ("ses_2", "b")] == service.executed
+
+
+@pytest.mark.parametrize(
+    "failure", [_failing(lost("connect")), lambda: answers.error(400, "invalid_request")]
+)
+def test_a_session_of_which_nothing_is_wrong_is_kept(
+    service: HeldService, client: Buntime, failure: Callable[[], Response]
+) -> None:
+    """After a refusal, or where no connection was made; nor do the function's own errors say so."""
+    service.answer_next("POST /execute", failure)
+    with SessionPool(client, size=1) as pool:
+        one, two, three = pool.map(lambda session, code: _run(session, code) and 1 / (code != "b"), "abc")
+    assert (False, False, True) == (one.ok, two.ok, three.ok)
+    assert ["ses_1"] == service.made
+
+
+def test_a_full_session_is_replaced(service: HeldService, client: Buntime) -> None:
+    """The next item would find no room in it."""
+    service.answer_next("POST /execute", lambda: answers.error(507, "disk_full"))
+    with SessionPool(client, size=1) as pool:
+        list(pool.map(_run, "ab"))
+    assert [("ses_1", "a"), ("ses_2", "b")] == service.executed
+
+
+def test_a_function_that_has_acted_is_not_called_again(service: HeldService, client: Buntime) -> None:
+    """Its session ended between its first call and its second."""
+    called: list[str] = []
+
+    def twice(session: Session, code: str) -> str:
+        called.append(code)
+        _run(session, code)
+        service.end(session.id)
+        return _run(session, code)
+
+    with SessionPool(client, size=1) as pool:
+        pool.warm()
+        (outcome,) = pool.map(twice, "a")
+        assert isinstance(outcome.error, SessionNotFoundError)
+        assert ["a"] == called
+        assert "b" == next(pool.map(_run, "b")).value
+
+
+def test_a_function_that_was_refused_twice_is_not_called_again(service: HeldService, client: Buntime) -> None:
+    """What it did in between is its own affair."""
+    called: list[str] = []
+
+    def stubborn(session: Session, code: str) -> str:
+        called.append(code)
+        with pytest.raises(SessionNotFoundError):
+            _run(session, code)
+        return _run(session, code)
+
+    with SessionPool(client, size=1) as pool:
+        pool.warm()
+        service.end("ses_1")
+        (outcome,) = pool.map(stubborn, "a")
+    assert isinstance(outcome.error, SessionNotFoundError)
+    assert ["a"] == called
+
+
+def test_an_error_of_another_session_is_not_the_items(service: HeldService, client: Buntime) -> None:
+    """The function asked for a session of its own, which the pool knows nothing of."""
+    called: list[str] = []
+
+    def elsewhere(_session: Session, code: str) -> str:
+        called.append(code)
+        return _run(client.sessions.attach("ses_of_another"), code)
+
+    with SessionPool(client, size=1) as pool:
+        pool.warm()
+        (outcome,) = pool.map(elsewhere, "a")
+    assert isinstance(outcome.error, SessionNotFoundError)
+    assert ["a"] == called
+
+
+def test_an_end_that_the_function_hides_is_noticed(service: HeldService, client: Buntime) -> None:
+    """The next item has another session at once, also where the function deleted it itself."""
+
+    def hiding(session: Session, code: str) -> str:
+        if code == "deletes":
+            session.delete()
+        elif code == "hides":
+            service.end(session.id)
+            with pytest.raises(SessionNotFoundError):
+                session.info()
+        return session.id
+
+    with SessionPool(client, size=1) as pool:
+        ids = [outcome.value for outcome in pool.map(hiding, ["deletes", "hides", "", ""])]
+    assert ["ses_1", "ses_2", "ses_3", "ses_3"] == ids
+
+
+def test_a_session_is_the_pools(service: HeldService, client: Buntime) -> None:
+    """Leaving its block in the function deletes nothing."""
+
+    def block(session: Session, code: str) -> str:
+        with session:
+            return _run(session, code)
+
+    with SessionPool(client, size=1) as pool:
+        list(pool.map(block, "ab"))
+        assert ["ses_1"] == service.made
+    assert 1 == service.calls.count("DELETE /sessions/ses_1")
+
+
+def test_an_interrupted_stream_may_go_on(service: HeldService, client: Buntime) -> None:
+    """Its end was not seen, so the session is replaced."""
+    cut = answers.event_stream(answers.event("stdout", {"text": "a"}))
+    service.answer_next("POST /execute", lambda: cut)
+
+    def stream(session: Session, _item: str) -> str:
+        with session.stream("a") as stream:
+            return "".join(event.text for event in stream)
+
+    with SessionPool(client, size=1) as pool:
+        (outcome,) = pool.map(stream, "a")
+        assert isinstance(outcome.error, APIConnectionError)
+        assert "ses_2" == next(pool.map(lambda session, _: session.id, "b")).value
+
+
+@pytest.mark.parametrize(
+    ("timeout", "passes", "reused"),
+    [(None, 230, True), (None, 241, False), (300, 140, True), (300, 151, False)],
+)
+def test_a_session_near_its_end_is_replaced(timeout: int | None, passes: float, reused: bool) -> None:
+    """Where less is left than the execution may take and half a minute; of a short life, half can be used."""
+    fake = _fake()
+    with Buntime(transport=fake) as client, SessionPool(client, size=1, ttl=300) as pool:
+        pool.warm()
+        before = list(fake.sessions)
+        fake.advance(passes)
+        (outcome,) = pool.execute([ExecuteRequest("a", timeout=timeout)])
+        assert "a" == outcome.result().stdout
+        assert reused == (before == list(fake.sessions))
+        assert 1 == len(fake.sessions)
+
+
+def test_a_session_that_has_expired_is_replaced() -> None:
+    """Before it is used: nothing is executed in vain."""
+    fake = _fake()
+    with Buntime(transport=fake) as client, SessionPool(client, size=2, ttl=300) as pool:
+        pool.warm()
+        fake.advance(1000)
+        assert ["a", "b"] == [outcome.result() for outcome in pool.map(_run, "ab")]
+    assert {200} == {call.status for call in fake.calls if call.path == "/execute"}
+
+
+def test_an_item_whose_session_may_have_ended_at_work_is_not_run_again() -> None:
+    """The session's time was over when the call failed, and it is not known since when."""
+    fake = _fake()
+    called: list[str] = []
+
+    def slow(session: Session, code: str) -> str:
+        called.append(code)
+        fake.advance(300)
+        return _run(session, code)
+
+    with Buntime(transport=fake) as client, SessionPool(client, size=1, ttl=300) as pool:
+        pool.warm()
+        (outcome,) = pool.map(slow, "a")
+    assert isinstance(outcome.error, SessionNotFoundError)
+    assert ["a"] == called
+
+
+def test_a_session_is_created_as_the_pool_was_told(service: HeldService, client: Buntime) -> None:
+    """Each of them."""
+    limits = ResourceLimits(memory=2048)
+    with SessionPool(client, 2, ttl=600, metadata={"job": 7}, resource_limits=limits) as pool:
+        pool.warm()
+    created = [body for call, body in zip(service.calls, service.bodies) if call == "POST /sessions/create"]
+    assert [{"ttl": 600, "metadata": {"job": 7}, "resourceLimits": {"memory": 2048}}] * 2 == created
+
+
+def test_a_session_that_cannot_be_made_is_the_items_error(service: HeldService, client: Buntime) -> None:
+    """Of each item by itself: the next one tries again."""
+    service.answer_next("POST /sessions/create", lambda: answers.error(401, "unauthorized"))
+    with SessionPool(client, size=1) as pool:
+        one, two = pool.map(_run, "ab")
+    assert isinstance(one.error, AuthenticationError)
+    assert "b" == two.value
+
+
+def test_state_stays_in_a_session() -> None:
+    """What an item left is found by the next, unless the sessions are not reused."""
+    fake = FakeTransport()
+
+    def note(execution: ScriptedExecution) -> str:
+        found = execution.workspace.read("note").decode() if "note" in execution.workspace.snapshot() else ""
+        execution.workspace.write("note", found.encode() + (execution.code or "").encode())
+        return found
+
+    fake.on_execute(lambda _: True, handler=note)
+    with Buntime(transport=fake) as client:
+        with SessionPool(client, size=1) as pool:
+            assert ["", "a", "ab"] == [outcome.value for outcome in pool.map(_run, "abc")]
+        with SessionPool(client, size=1, reuse=False) as pool:
+            assert ["", "", ""] == [outcome.value for outcome in pool.map(_run, "abc")]
+            assert {} == fake.sessions
+
+
+def test_sessions_are_made_beforehand(service: HeldService, client: Buntime) -> None:
+    """As many as are missing, at the same time; not more than the size."""
+    together = threading.Barrier(3)
+
+    def create() -> Response:
+        together.wait(30)
+        return service._create()
+
+    service.answer_next("POST /sessions/create", *[create] * 3)
+    with SessionPool(client, size=4) as pool:
+        assert 3 == pool.warm(3)
+        assert 3 == pool.warm(2)
+        assert 4 == pool.warm()
+        assert 4 == pool.warm(9)
+        assert 4 == pool.size == len(service.made)
+        list(pool.map(_run, "abcdefgh"))
+        assert 4 == len(service.made)
+
+
+def test_what_fails_beforehand_is_raised(service: HeldService, client: Buntime) -> None:
+    """After the others were made, which are kept."""
+    service.answer_next("POST /sessions/create", lambda: answers.error(401, "unauthorized"))
+    with SessionPool(client, size=3) as pool:
+        with pytest.raises(AuthenticationError):
+            pool.warm()
+        assert 2 == len(service.open)
+        assert 3 == pool.warm()
+    assert set() == service.open
+
+
+def test_a_session_is_borrowed_for_a_block(service: HeldService, client: Buntime) -> None:
+    """By one block at a time, and reused after it; one that failed doubtfully is replaced."""
+    with SessionPool(client, size=2) as pool:
+        with pool.session() as one, pool.session() as two:
+            assert {"ses_1", "ses_2"} == {one.id, two.id}
+        with pool.session() as again:
+            assert again.id in {"ses_1", "ses_2"}
+        service.answer_next("POST /execute", _failing(lost("read")))
+        with pytest.raises(APIConnectionError), pool.session() as broken:
+            broken.execute("a")
+        assert broken.id not in service.open
+        with pytest.raises(KeyboardInterrupt), pool.session() as interrupted:
+            raise KeyboardInterrupt
+        assert interrupted.id not in service.open
+
+
+def test_a_block_waits_for_a_session(service: HeldService, client: Buntime) -> None:
+    """Until another gives one back."""
+    order: list[str] = []
+    with SessionPool(client, size=1) as pool:
+        with pool.session():
+            waiting = threading.Thread(target=lambda: order.extend(o.item for o in pool.map(_run, "a")))
+            waiting.start()
+            order.append("given back")
+        waiting.join()
+    assert ["given back", "a"] == order
+    assert ["ses_1"] == service.made
+
+
+def test_who_waits_longest_is_served_first(service: HeldService, client: Buntime) -> None:
+    """A call with many items does not keep a block waiting until its last."""
+
+    class Noticed(deque[object]):
+        def append(self, ticket: object) -> None:
+            super().append(ticket)
+            with service._changed:
+                service._changed.notify_all()
+
+    with SessionPool(client, size=1) as pool:
+        queue = pool._stock()._queue = Noticed()
+
+        def borrow() -> None:
+            with pool.session() as session:
+                _run(session, "between")
+
+        def items() -> Iterator[str]:
+            yield "hold"
+            service.wait_held(1)
+            thread.start()
+            service.wait_for(lambda: 1 == len(queue))
+            service.let_go()
+            yield from "abc"
+
+        thread = threading.Thread(target=borrow)
+        list(pool.map(_run, items()))
+        thread.join()
+    assert ["hold", "between", "a", "b", "c"] == service.codes
+
+
+def test_the_client_deletes_what_it_created() -> None:
+    """A pool's sessions are the client's too, so ``delete_on_close`` catches what was left."""
+    fake = _fake()
+    with Buntime(transport=fake, delete_on_close=True) as client:
+        pool = SessionPool(client, size=2)
+        pool.warm()
+        pool.close()
+        assert 2 == sum(call.method == "DELETE" for call in fake.calls)
+    assert 2 == sum(call.method == "DELETE" for call in fake.calls)
+
+
+@pytest.mark.parametrize("call", ["call", "files", "info", "stream"])
+def test_whatever_an_item_asks_first(call: str) -> None:
+    """It runs again where that is answered that the session has ended."""
+    fake = _fake()
+    fake.on_call("() => 1", returns=1)
+    asked: dict[str, Callable[[Session], Any]] = {
+        "call": lambda session: session.call("() => 1"),
+        "files": lambda session: session.files.write("a", "b").size,
+        "info": lambda session: len(session.info().id) // len(session.id),
+        "stream": lambda session: len(list(session.stream("a"))),
+    }
+    with Buntime(transport=fake) as client, SessionPool(client, size=1) as pool:
+        pool.warm()
+        for session_id in fake.sessions:
+            client.sessions.delete(session_id)
+        (outcome,) = pool.map(lambda session, _: asked[call](session), "a")
+    assert 1 == outcome.result()
