@@ -32,7 +32,8 @@ class ReplayTransport:
         path: of the cassette.
         refresh: how to record it anew, for that message; a sentence.
 
-    Nothing waits: a pause between attempts passes on a clock of the transport's own. Raises
+    Nothing waits: a pause between attempts passes on a clock of the transport's own. A forked child plays a
+    copy of what is left, of which its parent sees nothing. Raises
     :class:`~buntime.CassetteError` where there is no such cassette or it cannot be read.
     """
 

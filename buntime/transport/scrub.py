@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Callable, Optional
 from urllib.parse import quote
 
+from buntime._forks import free_after_fork
 from buntime.transport._secret_names import looks_secret
 from buntime.transport.base import Pairs, Request
 from buntime.wire import recorded
@@ -32,7 +33,7 @@ class Secrets:
     """The secrets that requests have brought so far. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = free_after_fork(threading.Lock())
         self._named: dict[str, dict[Any, str]] = {}
         self._values: dict[str, Any] = {}
         self._places: dict[str, str] = {}

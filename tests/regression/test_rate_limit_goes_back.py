@@ -1,4 +1,4 @@
-"""An answer without rate-limit headers put back an older limit over what another thread had just been told."""
+"""An answer without rate-limit headers put back an older limit over what another thread had been told."""
 
 from __future__ import annotations
 
