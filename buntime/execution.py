@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional, TypeVar, Union, overload
 import attrs
 
 from buntime import sse
+from buntime._staying import StaysHere
 from buntime.errors import APIConnectionError, BuntimeError
 from buntime.exchange import Exchange
 from buntime.models import ExecuteRequest, ExecuteResult, StreamEvent
@@ -160,7 +161,7 @@ def _items(
             yield item
 
 
-class ExecuteStream:
+class ExecuteStream(StaysHere):
     """The events of a running execution, in the order they were sent.
 
     Iterate to receive :class:`~buntime.StreamEvent` values, or :meth:`lines`; after the loop

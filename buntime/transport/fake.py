@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional, Union
 import attrs
 
 from buntime._forks import free_after_fork
+from buntime._staying import StaysHere
 from buntime.errors import JavaScriptError
 from buntime.service.app import Service
 from buntime.service.memory import MemoryWorkspace
@@ -79,7 +80,7 @@ class FakeSession:
         self._session.workspace.write(path, content.encode() if isinstance(content, str) else content)
 
 
-class FakeTransport:
+class FakeTransport(StaysHere):
     """Answers as the service does, from memory and at once, for tests of code that uses buntime.
 
     Sessions, files, limits and errors are those of the service's model, with ``plan`` as for

@@ -13,6 +13,7 @@ from typing import Any, Optional, cast
 
 import attrs
 
+from buntime._staying import StaysHere
 from buntime.errors import APIConnectionError, CassetteError
 from buntime.transport._journal import Journal
 from buntime.transport._masking import Masking, stored_request
@@ -41,7 +42,7 @@ class _Kept:
     line: bytes
 
 
-class RecordingTransport:
+class RecordingTransport(StaysHere):
     """Passes requests on to another transport, and writes what comes of them to a cassette.
 
     Arguments:
@@ -250,3 +251,6 @@ class _Timed(RecordingTransport):
     def monotonic(self) -> float:
         """Return seconds on the inner transport's clock."""
         return cast(SupportsTime, self._inner).monotonic()
+
+
+_Timed.__name__ = RecordingTransport.__name__  # the name that messages show

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
+from buntime._staying import StaysHere
 from buntime.errors import APIConnectionError, APITimeoutError, CassetteMismatchError
 from buntime.transport._index import Index
 from buntime.transport._masking import hidden_request, stored_request
@@ -21,7 +22,7 @@ from buntime.wire import recorded
 _MARK = rb"\u00ab"
 
 
-class ReplayTransport:
+class ReplayTransport(StaysHere):
     """Answers each request as a cassette has it, at once; has no network.
 
     A request is answered by the first recording that was not played yet, of those with the same method,
