@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, overl
 
 import attrs
 
+from buntime._staying import StaysHere
 from buntime.errors import APIConnectionError, BuntimeError
 from buntime.exchange import Exchange
 from buntime.models import ExecuteRequest, ExecuteResult, KillResult, StreamEvent
@@ -169,7 +170,7 @@ def _items(
             yield item
 
 
-class ExecuteStream:
+class ExecuteStream(StaysHere):
     """The events of a running execution, in the order they were sent.
 
     Iterate to receive :class:`~buntime.StreamEvent` values, or :meth:`lines`; after the loop

@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import Callable, Optional
 
 from buntime._logs import logger
+from buntime._staying import StaysHere
 from buntime.errors import SessionNotFoundError
 from buntime.transport.base import SupportsTimers, Transport
 
 _LONGEST_INTERVAL = 240
 
 
-class StayAwake:
+class StayAwake(StaysHere):
     """Keeps a session from falling asleep for as long as its block runs.
 
     Made by :meth:`Session.stay_awake <buntime.Session.stay_awake>`. A thread of its own shows every

@@ -26,7 +26,8 @@ class Process:
     Made by :meth:`Session.start <buntime.Session.start>` and :meth:`Session.processes
     <buntime.Session.processes>`. As a context manager it is killed on exit, without masking what the block
     raised. What it says is asked of the session each time; all methods raise
-    :class:`~buntime.SessionNotFoundError` where the session has ended, and the errors of every call.
+    :class:`~buntime.SessionNotFoundError` where the session has ended, and the errors of every call. It
+    pickles as its session does; leaving its block elsewhere kills nothing.
     """
 
     def __init__(self, helpers: Helpers, session_id: str, number: int, pid: int) -> None:
@@ -35,10 +36,14 @@ class Process:
         self._number = number
         self._pid = pid
         self._exit_code: int | None = None
-        self._owner = os.getpid()
+        self._owner: int | None = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Process {self._number} of {self._session_id}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Elsewhere it is nobody's to kill, also where that process happens to have our number.
+        return {**vars(self), "_owner": None}
 
     def __enter__(self) -> Process:
         return self

@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 import attrs
 
+from buntime._forks import free_after_fork
 from buntime.service.clock import Clock
 from buntime.service.refusals import Refusal, invalid
 
@@ -30,7 +31,7 @@ class Idempotency:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._changed = threading.Condition()
+        self._changed = free_after_fork(threading.Condition())
         self._known: dict[str, _Known] = {}
 
     def once(self, key: str, request: Body, act: Callable[[], Body]) -> tuple[Body, bool]:

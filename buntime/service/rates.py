@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 
+from buntime._forks import free_after_fork
 from buntime.service.clock import Clock
 from buntime.service.refusals import Refusal
 
@@ -18,7 +19,7 @@ class RateLimiter:
         self._limit = limit
         self._plan = plan
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = free_after_fork(threading.Lock())
         self._ends = -math.inf
         self._used = 0
 

@@ -9,6 +9,7 @@ from typing import Callable, Literal, Optional, Union, cast
 
 import attrs
 
+from buntime._forks import free_after_fork
 from buntime.service import helper_ops
 from buntime.service.executors import Execution, Limits, Outcome, Output
 from buntime.service.helper_files import Editable
@@ -153,7 +154,7 @@ class ScriptedExecutor:
         self.calls = CallScripts()
         """The scripts of functions that are called."""
         self._scripts: list[Script] = []
-        self._lock = threading.Lock()
+        self._lock = free_after_fork(threading.Lock())
 
     def add(
         self,

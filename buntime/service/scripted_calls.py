@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional, Union
 
 import attrs
 
+from buntime._forks import free_after_fork
 from buntime.service.call_values import received, returned
 from buntime.service.helper_files import Editable
 from buntime.service.refusals import Refusal
@@ -64,7 +65,7 @@ class CallScripts:
 
     def __init__(self) -> None:
         self._scripts: list[CallScript] = []
-        self._lock = threading.Lock()
+        self._lock = free_after_fork(threading.Lock())
 
     def add(self, script: CallScript) -> None:
         """Add a script."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Callable, Literal
 
+from buntime._forks import free_after_fork
 from buntime.service.clock import Clock
 from buntime.service.executors import Executor, Limits, Runtime
 from buntime.service.limits import Plan
@@ -51,7 +52,7 @@ class Session:
         self.ended = False
         """Whether it was deleted or has expired: set before anything of it is taken away."""
         self.clock = clock
-        self._lock = threading.Lock()
+        self._lock = free_after_fork(threading.Lock())
         self._used = clock.monotonic()
         self._expires = self._used + ttl
         self._runs: dict[object, float] = {}
@@ -136,7 +137,7 @@ class Sessions:
         self._clock = clock
         self._plan = plan
         self._ids = ids
-        self._lock = threading.Lock()
+        self._lock = free_after_fork(threading.Lock())
         self._sessions: dict[str, Session] = {}
         self._opening = 0
         self._closed = False

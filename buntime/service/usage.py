@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from buntime._forks import free_after_fork
 from buntime.service.limits import MB
 from buntime.service.paths import normalise
 from buntime.service.refusals import Refusal
@@ -22,7 +23,7 @@ class DiskUsage:
     def __init__(self, workspace: Workspace, limit: int) -> None:
         self._workspace = workspace
         self._limit = limit * MB
-        self._lock = threading.Lock()
+        self._lock = free_after_fork(threading.Lock())
         self._known: int | None = 0
 
     def forget(self) -> None:

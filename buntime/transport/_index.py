@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
+from buntime._forks import free_after_fork
 from buntime.transport._secret_forms import decoded
 from buntime.transport.base import Request
 from buntime.transport.cassette import Interaction
@@ -26,7 +27,7 @@ class Index:
     def __init__(self, interactions: Sequence[Interaction], secrets: Secrets) -> None:
         self._interactions = interactions
         self._secrets = secrets
-        self._lock = threading.Lock()
+        self._lock = free_after_fork(threading.Lock())
         self._played: set[int] = set()
         self._as_sent: dict[_Sent, deque[int]] = defaultdict(deque)
         for number, item in enumerate(interactions):

@@ -12,6 +12,8 @@ from typing import Any, Callable, Optional, Union
 
 import attrs
 
+from buntime._forks import free_after_fork
+from buntime._staying import StaysHere
 from buntime.errors import JavaScriptError
 from buntime.service.app import Service
 from buntime.service.memory import MemoryWorkspace
@@ -78,7 +80,7 @@ class FakeSession:
         self._session.workspace.write(path, content.encode() if isinstance(content, str) else content)
 
 
-class FakeTransport:
+class FakeTransport(StaysHere):
     """Answers as the service does, from memory and at once, for tests of code that uses buntime.
 
     Sessions, files, limits and errors are those of the service's model, with ``plan`` as for
@@ -88,6 +90,8 @@ class FakeTransport:
 
     What it is not: no code runs and no shell; no preview URL answers; an execution's times and memory are
     the script's; the workspace has no links and no permissions; nothing is ever slow.
+
+    A forked child goes on with a copy, of which its parent sees nothing.
     """
 
     def __init__(self, *, plan: str | None = None) -> None:
@@ -103,7 +107,7 @@ class FakeTransport:
         )
         self._failures: list[PlannedFailure] = []
         self._calls: list[FakeCall] = []
-        self._lock = threading.Lock()
+        self._lock = free_after_fork(threading.Lock())
         self._closed = False
 
     def __repr__(self) -> str:
@@ -329,7 +333,7 @@ class _FakeClock:
         self._passed = 0.0
         self._timers: list[_Timer] = []
         self._moving = False
-        self._lock = threading.Lock()
+        self._lock = free_after_fork(threading.Lock())
 
     def time(self) -> float:
         return self._start + self._passed

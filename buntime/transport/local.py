@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable, TypeVar, Union
 
+from buntime._staying import StaysHere
 from buntime.errors import APITimeoutError, ConfigurationError
 from buntime.service.app import Service
 from buntime.service.bun import BunExecutor
@@ -18,7 +19,7 @@ from buntime.transport.base import Request, Response
 T = TypeVar("T")
 
 
-class LocalTransport:
+class LocalTransport(StaysHere):
     """Runs sessions on this machine: files on disk, executions on a real Bun, no account and no network.
 
     Arguments:

@@ -13,6 +13,7 @@ from typing import Any, Optional, cast
 
 import attrs
 
+from buntime._staying import StaysHere
 from buntime.errors import APIConnectionError, CassetteError
 from buntime.transport._journal import Journal
 from buntime.transport._masking import Masking, is_surely_clean
@@ -47,7 +48,7 @@ class _Kept:
         return interaction_of(self.line)
 
 
-class RecordingTransport:
+class RecordingTransport(StaysHere):
     """Passes requests on to another transport, and writes what comes of them to a cassette.
 
     Arguments:
@@ -258,3 +259,6 @@ class _Timed(RecordingTransport):
     def monotonic(self) -> float:
         """Return seconds on the inner transport's clock."""
         return cast(SupportsTime, self._inner).monotonic()
+
+
+_Timed.__name__ = RecordingTransport.__name__  # the name that messages show

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
+from buntime._staying import StaysHere
 from buntime.errors import APIConnectionError, APITimeoutError, CassetteMismatchError
 from buntime.transport._index import Index
 from buntime.transport._masking import hidden_request, told_request
@@ -21,7 +22,7 @@ from buntime.wire import recorded
 _MARK = rb"\u00ab"
 
 
-class ReplayTransport:
+class ReplayTransport(StaysHere):
     """Answers each request as a cassette has it, at once; has no network.
 
     A request is answered by the first recording that was not played yet, of those with the same method,
@@ -32,7 +33,8 @@ class ReplayTransport:
         path: of the cassette.
         refresh: how to record it anew, for that message; a sentence.
 
-    Nothing waits: a pause between attempts passes on a clock of the transport's own. Raises
+    Nothing waits: a pause between attempts passes on a clock of the transport's own. A forked child plays a
+    copy of what is left, of which its parent sees nothing. Raises
     :class:`~buntime.CassetteError` where there is no such cassette or it cannot be read.
     """
 

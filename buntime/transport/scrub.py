@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, Callable, Optional
 from urllib.parse import unquote, urlsplit
 
+from buntime._forks import free_after_fork
 from buntime.transport._secret_forms import FORM, encoded, forms
 from buntime.transport._secret_names import looks_secret, places_of
 from buntime.transport.base import Pairs
@@ -53,7 +54,7 @@ class Secrets:
     """The secrets that requests have brought so far. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = free_after_fork(threading.Lock())
         self._named: dict[str, dict[Any, str]] = {}
         self._values: dict[str, Any] = {}
         self._places: set[str] = set()

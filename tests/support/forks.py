@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import FunctionType, ModuleType
 from typing import Any, Callable
 
 import pytest
@@ -16,6 +18,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 
 _PATIENCE = 60
 _LONGEST = 16 * 1024
+_LOCKS = (type(threading.Lock()), type(threading.RLock()))
 
 
 def in_a_fork(function: Callable[[], object]) -> str:
@@ -50,12 +53,14 @@ def _told(function: Callable[[], object]) -> str:
 
 
 @contextmanager
-def held(lock: Any) -> Iterator[None]:
-    """Have another thread hold a lock, as one in the middle of a call would."""
+def held(*locks: Any) -> Iterator[None]:
+    """Have another thread hold these locks, as one in the middle of a call would."""
     taken, over = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with lock:
+        with ExitStack() as stack:
+            for lock in locks:
+                stack.enter_context(lock)
             taken.set()
             over.wait(_PATIENCE)
 
@@ -67,3 +72,19 @@ def held(lock: Any) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def locks_of(thing: object) -> list[Any]:
+    """Return every lock that something holds, however deep."""
+    found: dict[int, Any] = {}
+    seen: dict[int, object] = {}
+    waiting = [thing]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, (ModuleType, type)):
+            continue
+        seen[id(one)] = one
+        if isinstance(one, _LOCKS):
+            found[id(one)] = one
+        waiting += one.__closure__ or () if isinstance(one, FunctionType) else gc.get_referents(one)
+    return list(found.values())

@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 from typing import Any
 
 import attrs
 import pytest
 
+import buntime
 from buntime import (
     APIResponse,
     ExecuteRequest,
     ExecuteResult,
     ExecutionFailedError,
     ExecutionTimeoutError,
-    FileInfo,
-    KillResult,
-    RateLimit,
-    ResourceLimits,
-    SessionInfo,
-    StreamEvent,
     WriteResult,
 )
 from buntime.transport import Headers
+from tests.support.travellers import VALUES, shown
 
-VALUES: list[Any] = [
-    APIResponse(200, Headers({"A": "b"}), b"{}"),
-    ExecuteRequest("1", env={"A": "b"}, files={"a": "b"}, session_id="ses_1"),
-    ExecuteResult("out", "err", 0, files_written=("a",), extra={"x": 1}),
-    FileInfo("a", 1, None, "file"),
-    KillResult(1, (7,)),
-    RateLimit(1, 2, 3),
-    ResourceLimits(memory=1),
-    SessionInfo("ses_1", metadata={"a": 1}),
-    StreamEvent("stdout", "hi"),
-    WriteResult("a", 1),
-]
 every_value = pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 
 
@@ -51,11 +36,14 @@ def test_a_value_cannot_be_changed(value: Any) -> None:
 @every_value
 def test_a_value_survives_a_process_pool(value: Any) -> None:
     """It pickles and copies to an equal one, with what the service said beyond the known."""
-    for other in (pickle.loads(pickle.dumps(value)), copy.deepcopy(value)):
-        assert repr(value) == repr(other)
-        for field in attrs.fields(type(value)):
-            if field.name != "headers":
-                assert getattr(value, field.name) == getattr(other, field.name)
+    for other in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):
+        assert shown(value) == shown(other)
+
+
+def test_every_public_value_is_among_them() -> None:
+    """One that is new is tried as well."""
+    public = {getattr(buntime, name) for name in buntime.__all__}
+    assert {kind for kind in public if inspect.isclass(kind) and attrs.has(kind)} == set(map(type, VALUES))
 
 
 def test_unknown_fields_do_not_count() -> None:

@@ -7,13 +7,21 @@ import pickle
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from buntime import Buntime, BuntimeError, ConfigurationError, Session
-from buntime.transport import FakeTransport, FunctionTransport, HTTPTransport, Transport
+from buntime.transport import (
+    FakeTransport,
+    FunctionTransport,
+    HTTPTransport,
+    RecordingTransport,
+    ReplayTransport,
+    Transport,
+)
 from tests.support import answers
 from tests.support.loopback import LoopbackServer, json_reply
 
@@ -107,6 +115,42 @@ def test_other_transports_do_not_pickle(transport: Transport) -> None:
     for what in (client, client.sessions.attach("ses_1")):
         with pytest.raises(TypeError, match=f"{type(transport).__name__}.*lives in this process"):
             pickle.dumps(what)
+
+
+@pytest.mark.parametrize("kind", ["fake", "replay", "recording", "stream", "stay_awake"])
+def test_what_stays_here_says_so(kind: str, tmp_path: Path) -> None:
+    """Whether it is pickled or copied."""
+    fake = FakeTransport()
+    fake.on_execute("1", stdout="1")
+    recording = RecordingTransport(tmp_path / "x.json", fake)
+    with Buntime(transport=recording) as client:
+        session = client.sessions.create()
+        stream = session.stream("1")
+        things: dict[str, object] = {
+            "fake": fake,
+            "recording": recording,
+            "stream": stream,
+            "stay_awake": session.stay_awake(),
+        }
+        list(stream)
+    things["replay"] = ReplayTransport(tmp_path / "x.json")
+    names = {"stream": "ExecuteStream", "stay_awake": "StayAwake"}
+    name = names.get(kind, f"{kind.title()}Transport")
+    for away in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match=f"a {name} does not pickle, as what it holds lives in"):
+            away(things[kind])
+
+
+def test_a_process_pickles_as_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaving its block elsewhere kills nothing, whatever number that process has."""
+    monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
+    started = json_reply({**answers.RESULT, "stdout": '{"number": 1, "pid": 7}'})
+    with LoopbackServer(started) as server, Buntime(base_url=server.url) as client:
+        process = client.sessions.attach("ses_1").start("serve()")
+        for other in (pickle.loads(pickle.dumps(process)), copy.copy(process)):
+            with other:
+                assert (1, 7, "<Process 1 of ses_1>") == (other.number, other.pid, repr(other))
+        assert 1 == len(server.requests)
 
 
 def test_a_session_of_ones_own_does_not_pickle() -> None:

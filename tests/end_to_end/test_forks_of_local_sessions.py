@@ -1,0 +1,79 @@
+"""Sessions on this machine, and what ends in a forked child of the process that has them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.forks import needs_fork
+
+_PROGRAM = """
+import os, signal, sys, threading, urllib.request
+from buntime import Buntime
+from buntime.transport import LocalTransport
+
+transport = LocalTransport(isolation=sys.argv[1], root=sys.argv[2])
+client = Buntime(transport=transport, delete_on_close=True)
+session = client.sessions.create()
+session.files.write("a.txt", "a")
+# Without isolation the port 8080 is the machine's own, and somebody else may have it.
+isolated = sys.argv[1] == "required"
+server = "Bun.serve({ port: 8080, fetch: () => new Response('up') })"
+process = session.start(server if isolated else "setInterval(() => {}, 1000)")
+def serves():
+    return not isolated or urllib.request.urlopen(session.preview_url, timeout=30).read() == b"up"
+
+if isolated:
+    session.wait_for_port(8080)
+assert serves()
+awake = session.stay_awake(interval=0.05)
+awake.__enter__()
+
+results = []
+def run():
+    results.append(session.execute("while (!(await Bun.file('go').exists())) await Bun.sleep(5)").exit_code)
+
+running = threading.Thread(target=run)
+running.start()
+codes = []
+for ends in ("sys.exit", "os._exit", "raises"):
+    child = os.fork()
+    if not child:
+        signal.alarm(60)
+        sys.stderr = open(os.devnull, "w")
+        with process, session, client:
+            awake.__exit__(None, None, None)
+            transport.close()
+        if ends == "os._exit":
+            os._exit(0)
+        if ends == "raises":
+            raise ZeroDivisionError
+        sys.exit(0)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(codes, process.running(), serves(), session.files.read("a.txt"), awake.error)
+session.files.write("go", "")
+running.join()
+print(results, os.listdir(sys.argv[2]) == [session.id])
+awake.__exit__(None, None, None)
+client.close()
+print(os.listdir(sys.argv[2]))
+"""
+
+
+@needs_fork
+@pytest.mark.parametrize("isolation", ["none", "required"])
+def test_the_end_of_a_child_ends_nothing(isolation: str, tmp_path: Path) -> None:
+    """However it ends, and whatever blocks it leaves: not the sandbox, a process, a file, an execution."""
+    if isolation == "required" and sys.platform != "linux":
+        pytest.skip("sandboxes are made on Linux only")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", _PROGRAM, isolation, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ("[0, 0, 1] True True a None\n[0] True\n[]\n", "") == (done.stdout, done.stderr)

@@ -1,0 +1,55 @@
+"""Errors and values on their way through real process pools."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+
+import pytest
+
+from tests.docs.markdown import ROOT
+from tests.support.travellers import VALUES, all_errors
+
+_PROGRAM = """
+import multiprocessing, sys
+from concurrent.futures import ProcessPoolExecutor
+from tests.support.travellers import VALUES, all_errors, fail, said, same, shown
+
+def raised(number):
+    try:
+        return pool.submit(fail, number).result(60)
+    except Exception as error:
+        return error
+
+arrived = 0
+with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(sys.argv[1])) as pool:
+    for number, error in enumerate(all_errors()):
+        found = raised(number)
+        if said(error) != said(found):
+            print(repr(error), "became", repr(found))
+        if "a connection broke" not in str(found.__cause__):
+            print(repr(error), "lost its cause:", found.__cause__)
+        # Where an error breaks a pool, it is the next task that fails.
+        arrived += pool.submit(same, 1).result(60)
+    for value in VALUES:
+        back = pool.submit(same, value).result(60)
+        if shown(value) != shown(back):
+            print(repr(value), "became", repr(back))
+        arrived += 1
+print(arrived, "arrived")
+"""
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_everything_arrives_as_it_was(method: str) -> None:
+    """An error with its cause, its notes and a class of the user's own; and the pool does the next task."""
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, method],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (f"{len(all_errors()) + len(VALUES)} arrived\n", 0) == (done.stdout, done.returncode), done.stderr
