@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable, Optional
 
-from benchmarks import calls, cassettes, imports, local, streams, text
+from benchmarks import calls, cassettes, first, flat, imports, local, streams, text, threads, transfers
 from benchmarks.measuring import FULL, QUICK, Effort, say
 from benchmarks.report import report
 from benchmarks.results import Table
@@ -17,10 +17,14 @@ from benchmarks.targets import verdicts
 
 BENCHMARKS: dict[str, Callable[[Effort], list[Table]]] = {
     "import": imports.measure,
+    "first": first.measure,
     "calls": calls.measure,
     "streams": streams.measure,
+    "transfers": transfers.measure,
     "cassettes": cassettes.measure,
     "local": local.measure,
+    "threads": threads.measure,
+    "flat": flat.measure,
 }
 
 
