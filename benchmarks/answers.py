@@ -24,6 +24,7 @@ _CREATED = {
     "createdAt": "2034-01-19T10:30:00Z",
     "resourceLimits": {"memory": 1024, "cpu": 0.25, "timeout": 30, "disk": 1024},
 }
+_RUNLOOP_DEVBOX = {"id": "dbx_1", "status": "running", "create_time_ms": 1700000000000}
 _RUNLOOP_RESULT = {
     "devbox_id": "dbx_1",
     "execution_id": "exec_1",
@@ -92,7 +93,8 @@ def table() -> dict[bytes, bytes]:
         ("/slow/sessions/create", _whole(json.dumps(_CREATED).encode())),
         ("/large/execute", _whole(large_events(), "text/event-stream")),
         ("/small/execute", _whole(small_events(), "text/event-stream")),
-        ("/v1/devboxes/dbx_1/execute", _whole(json.dumps(_RUNLOOP_RESULT).encode())),
+        ("/v1/devboxes/create_and_await_running", _whole(json.dumps(_RUNLOOP_DEVBOX).encode())),
+        ("/v1/devboxes/dbx_1/execute_async", _whole(json.dumps(_RUNLOOP_RESULT).encode())),
         ("/v2/sandboxes", _whole(json.dumps(_E2B_SANDBOX).encode(), status="201 Created")),
         ("/process.Process/Start", _whole(_e2b_execution(), "application/connect+json")),
         ("/upload", _whole(b"{}")),

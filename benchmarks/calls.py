@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from typing import Callable
 from urllib.parse import urlsplit
 
-from benchmarks.answers import SESSION
-from benchmarks.measuring import Call, Effort, Maker, compared, repeated
+from benchmarks.answers import RESULT, SESSION
+from benchmarks.measuring import Call, Effort, Maker, Round, compared, repeated
 from benchmarks.peers import peer
 from benchmarks.results import Table
 from benchmarks.server import loopback
@@ -61,9 +61,10 @@ def http_client_call(url: str, stack: ExitStack) -> Call:
 
 def runloop_call(url: str, stack: ExitStack) -> Call:
     """Return Runloop's call that runs a command and waits for its end; one exchange where it ends at once."""
-    client = stack.enter_context(peer("runloop_api_client").Runloop(bearer_token="key", base_url=url))
-    run = client.devboxes.execute_and_await_completion
-    return lambda: run("dbx_1", command="echo 'Sum: 15'").stdout
+    runloop = peer("runloop_api_client").RunloopSDK(bearer_token="key", base_url=url)
+    stack.callback(runloop.close)
+    devbox = runloop.devbox.create()
+    return lambda: devbox.cmd.exec("echo 'Sum: 15'").stdout()
 
 
 def e2b_call(url: str, _stack: ExitStack) -> Call:
@@ -94,4 +95,10 @@ def measure(effort: Effort) -> list[Table]:
 
 
 def _maker(url: str, caller: Callable[[str, ExitStack], Call], calls: int) -> Maker:
-    return lambda stack: repeated(caller(url, stack), calls)
+    def make(stack: ExitStack) -> Round:
+        call = caller(url, stack)
+        if call() != RESULT["stdout"]:
+            raise AssertionError(f"{caller.__name__} did not give the output")
+        return repeated(call, calls)
+
+    return make

@@ -165,10 +165,9 @@ def _recorded(opener: Open, url: str, count: int, closing: bool) -> Maker:
                 calls = _seconds(send, _codes(count))
             return (time.perf_counter() - start if closing else calls) / count
 
-    def make(stack: ExitStack) -> Round:
-        with TemporaryDirectory() as folder:
-            # Where the recorder is missing, this says so.
-            stack.enter_context(opener(url, Path(folder) / "calls.json"))
-        return measure
+    def make(_stack: ExitStack) -> Round:
+        # Where the recorder is missing, this says so.
+        with TemporaryDirectory() as folder, opener(url, Path(folder) / "calls.yaml"):
+            return measure
 
     return make

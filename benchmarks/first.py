@@ -34,7 +34,8 @@ output = json.loads(connection.getresponse().read())["stdout"]
 """,
     "urllib3": f"""
 import json, urllib3
-answer = urllib3.PoolManager().request("POST", url + "/execute", body=json.dumps({BODY!r}), headers={HEADERS!r})
+pool = urllib3.PoolManager(headers={HEADERS!r})
+answer = pool.request("POST", url + "/execute", body=json.dumps({BODY!r}))
 output = json.loads(answer.data)["stdout"]
 """,
     "httpx": f"""
@@ -46,9 +47,9 @@ import requests
 output = requests.Session().post(url + "/execute", json={BODY!r}, headers={HEADERS!r}).json()["stdout"]
 """,
     "runloop_api_client": """
-from runloop_api_client import Runloop
-client = Runloop(bearer_token="key", base_url=url)
-output = client.devboxes.execute_and_await_completion("dbx_1", command="echo 'Sum: 15'").stdout
+from runloop_api_client import RunloopSDK
+devbox = RunloopSDK(bearer_token="key", base_url=url).devbox.create()
+output = devbox.cmd.exec("echo 'Sum: 15'").stdout()
 """,
     "e2b": """
 from e2b import Sandbox

@@ -14,7 +14,7 @@ from benchmarks.results import Row, Table
 from benchmarks.server import loopback
 from buntime import Buntime, Session
 
-_CALLS, _BLOCK, _TRACED = 100_000, 500, 10_000
+_CALLS, _BLOCK, _TRACED = 100_000, 100, 10_000
 _SESSIONS = (1, 10, 100, 1000)
 _BESIDE, _ROUNDS = 200, 31
 _KILOBYTE, _MICROSECONDS = 1024, 1e6
@@ -28,17 +28,16 @@ def measure(effort: Effort) -> list[Table]:
 
 def _calls(url: str, effort: Effort) -> list[Table]:
     blocks = effort.of(_CALLS // _BLOCK, least=10)
-    block = effort.of(_BLOCK)
     with ExitStack() as stack:
         call, control = buntime_call(url, stack), http_client_call(url, stack)
-        timed(call, block), timed(control, block)
+        timed(call, _BLOCK), timed(control, _BLOCK)
         before = _resident()
-        samples = [timed(call, block) / timed(control, block) for _ in range(blocks)]
+        samples = [timed(call, _BLOCK) / timed(control, _BLOCK) for _ in range(blocks)]
         grown = _resident() - before
         traced = _traced(call, effort.of(_TRACED))
     tenth = blocks // 10
     time = (Row("first tenth", tuple(samples[:tenth])), Row("last tenth", tuple(samples[-tenth:])))
-    total = f"{blocks * block:,} calls in a row"
+    total = f"{blocks * _BLOCK:,} calls in a row"
     memory = (
         Row("growth of the process", (grown / _KILOBYTE,)),
         Row("growth of what Python allocated", (traced / _KILOBYTE,), f"of {effort.of(_TRACED):,} calls"),

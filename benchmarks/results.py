@@ -38,7 +38,8 @@ class Row:
 class Table:
     """Contenders that were measured in the same rounds, all in one unit.
 
-    ``reference`` names the row that the ratios are to, ``more_is_better`` says which way is good.
+    ``reference`` names the row that the ratios are to, "" for none; ``more_is_better`` says which way is
+    good; ``benchmark`` is the one that it belongs to.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Table:
     reference: str
     rows: tuple[Row, ...]
     more_is_better: bool = False
-    note: str = ""
+    benchmark: str = ""
 
     def row(self, name: str) -> Optional[Row]:
         """Return the row of this name, ``None`` where there is none."""

@@ -85,3 +85,21 @@ def verdicts(tables: Iterable[Table]) -> list[Verdict]:
     by_name = {table.name: table for table in tables}
     measured = ((target, target.measured(by_name)) for target in TARGETS)
     return [Verdict(target, value) for target, value in measured if value is not None]
+
+
+def bound(table: Table, row: str) -> Optional[float]:
+    """Return the median that would just meet the strictest limit of a row, ``None`` without one."""
+    bounds = [
+        _in_unit(target, table) for target in TARGETS if (target.table, target.row) == (table.name, row)
+    ]
+    known = [one for one in bounds if one is not None]
+    if not known:
+        return None
+    return max(known) if table.more_is_better else min(known)
+
+
+def _in_unit(target: Target, table: Table) -> Optional[float]:
+    if target.limit is None or not target.reference:
+        return target.limit
+    reference = table.row(target.reference)
+    return None if reference is None or reference.median is None else target.limit * reference.median
