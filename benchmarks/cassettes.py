@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,10 +89,14 @@ _UNRECORDED: dict[str, Open] = {"buntime alone": _unrecorded, "requests alone": 
 def measure(effort: Effort) -> list[Table]:
     """Measure loading and replaying one cassette, and recording it."""
     count, rounds = effort.of(INTERACTIONS), effort.times(_ROUNDS)
-    with loopback() as url:
+    with loopback() as url, TemporaryDirectory() as folder:
+        made = {
+            name: _Made(opener, url, Path(folder, name, file), count)
+            for name, (opener, file) in _RECORDERS.items()
+        }
         return [
-            _table("load", f"opening a cassette of {count:,}", count, rounds, url, _opening),
-            _table("replay", f"replaying {count:,} in their order", count, rounds, url, _replaying),
+            _replay("load", f"opening a cassette of {count:,}", made, _Made.opening, rounds),
+            _replay("replay", f"replaying {count:,} in their order", made, _Made.replaying, rounds),
             *(_recording(closing, effort.of(_RECORDED), rounds, url) for closing in (False, True)),
         ]
 
@@ -101,39 +105,44 @@ def _codes(count: int) -> list[str]:
     return [f"console.log('line {number}')" for number in range(count)]
 
 
-def _table(
-    name: str, title: str, count: int, rounds: int, url: str, measure: Callable[[Open, str, Path, int], float]
+@attrs.frozen
+class _Made:
+    """A cassette of so many executions, recorded where it is first needed."""
+
+    open: Open
+    url: str
+    path: Path
+    count: int
+
+    def record(self) -> None:
+        if not self.path.exists():
+            self.path.parent.mkdir()
+            with self.open(self.url, self.path) as send:
+                _seconds(send, _codes(self.count))
+
+    def opening(self) -> float:
+        start = time.perf_counter()
+        with self.open(self.url, self.path):
+            return time.perf_counter() - start
+
+    def replaying(self) -> float:
+        with self.open(self.url, self.path) as send:
+            return _seconds(send, _codes(self.count))
+
+
+def _replay(
+    name: str, title: str, made: Mapping[str, _Made], measure: Callable[[_Made], float], rounds: int
 ) -> Table:
-    contenders = {
-        recorder: _replayed(opener, url, file, count, measure)
-        for recorder, (opener, file) in _RECORDERS.items()
-    }
-    rows = compared(contenders, rounds, scale=_MILLISECONDS)
-    return Table(name, title, "ms", "requests + vcrpy", rows)
+    contenders = {recorder: _replayed(cassette, measure) for recorder, cassette in made.items()}
+    return Table(name, title, "ms", "requests + cassetter", compared(contenders, rounds, scale=_MILLISECONDS))
 
 
-def _replayed(
-    opener: Open, url: str, file: str, count: int, measure: Callable[[Open, str, Path, int], float]
-) -> Maker:
-    def make(stack: ExitStack) -> Round:
-        path = Path(stack.enter_context(TemporaryDirectory())) / file
-        with opener(url, path) as send:
-            for code in _codes(count):
-                send(code)
-        return lambda: measure(opener, url, path, count)
+def _replayed(cassette: _Made, measure: Callable[[_Made], float]) -> Maker:
+    def make(_stack: ExitStack) -> Round:
+        cassette.record()
+        return lambda: measure(cassette)
 
     return make
-
-
-def _opening(opener: Open, url: str, path: Path, _count: int) -> float:
-    start = time.perf_counter()
-    with opener(url, path):
-        return time.perf_counter() - start
-
-
-def _replaying(opener: Open, url: str, path: Path, count: int) -> float:
-    with opener(url, path) as send:
-        return _seconds(send, _codes(count))
 
 
 def _seconds(send: Send, codes: Iterable[str]) -> float:

@@ -30,7 +30,8 @@ def _calls(url: str, effort: Effort) -> list[Table]:
     blocks = effort.of(_CALLS // _BLOCK, least=10)
     with ExitStack() as stack:
         call, control = buntime_call(url, stack), http_client_call(url, stack)
-        timed(call, _BLOCK), timed(control, _BLOCK)
+        timed(call, _BLOCK)
+        timed(control, _BLOCK)
         before = _resident()
         samples = [timed(call, _BLOCK) / timed(control, _BLOCK) for _ in range(blocks)]
         grown = _resident() - before

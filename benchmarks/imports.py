@@ -24,7 +24,7 @@ _STATEMENTS = {
     "import runloop_api_client": "import runloop_api_client",
     "import e2b": "import e2b",
 }
-_ROUNDS = 31
+_ROUNDS, _BEST_OF = 21, 3
 _MILLISECONDS = 1e3
 
 
@@ -43,7 +43,7 @@ def _maker(statement: str) -> Maker:
     def make(_stack: ExitStack) -> Round:
         if statement.startswith("import "):
             peer(statement.removeprefix("import "))
-        return lambda: timed(lambda: _run(statement), 1)
+        return lambda: min(timed(lambda: _run(statement), 1) for _ in range(_BEST_OF))
 
     return make
 

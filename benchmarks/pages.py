@@ -13,7 +13,7 @@ from benchmarks.report import Run, from_json
 from benchmarks.results import Row, Table
 from benchmarks.server import ROOT
 from benchmarks.targets import Verdict, verdicts
-from benchmarks.text import number, words
+from benchmarks.text import number, share, times, words
 
 DOCS = ROOT / "docs"
 _FIGURES = re.compile(r"(?<=<!-- begin figures -->\n).*(?=<!-- end figures -->)", re.DOTALL)
@@ -80,17 +80,11 @@ def _table(table: Table) -> str:
 
 
 def _cells(table: Table, row: Row) -> tuple[str, ...]:
-    median, spread, ratio = row.median, row.spread, table.ratio(row.name)
-    if median is None:
+    if row.median is None:
         return (row.name, row.note, "", "")
     note = f" ({row.note})" if row.note else ""
     to = f" to {row.reference}" if row.reference else ""
-    return (
-        row.name + note,
-        number(median),
-        "" if ratio is None else f"{ratio:.2f}{to}",
-        "" if spread is None else f"{spread:.0%}",
-    )
+    return (row.name + note, number(row.median), times(table.ratio(row.name)) + to, share(row.spread))
 
 
 def _markdown(lines: Sequence[Sequence[str]]) -> str:

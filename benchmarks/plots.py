@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Optional
 from xml.sax.saxutils import escape
 
 import attrs
 
 from benchmarks.results import Row, Table
 from benchmarks.targets import bound
-from benchmarks.text import number
+from benchmarks.text import number, times
 
-_WIDTH, _GAP, _PADDING = 420, 16, 16
+_WIDTH, _GAP, _PADDING = 450, 16, 16
 _HEAD, _LINE, _BAR = 48, 22, 13
-_LABELS, _BARS = 158, 142
+_LABELS, _BARS = 186, 142
 _LOGARITHMIC = 40.0
 """How many times the shortest bar the longest may be, on a linear scale."""
 _STYLE = """
@@ -135,31 +134,21 @@ class _Scale:
 
 
 def _bar(table: Table, row: Row, scale: _Scale, y: int) -> str:
-    own = row.name.startswith(("buntime", "import buntime", "from buntime"))
-    length = scale.length(row.median or 0.0)
-    ratio = table.ratio(row.name)
-    middle = y + 11
-    figure = number(row.median or 0.0)
-    beside = "" if ratio is None else f'  <tspan class="quiet">{ratio:.2f}\u00d7</tspan>'
-    target = bound(table, row.name)
-    mark = "" if target is None else _mark(scale.length(target), y)
+    kind, weight = ("own", "name") if "buntime" in row.name else ("bar", "")
+    length = max(scale.length(row.median or 0.0), 1.0)
+    ratio, target = table.ratio(row.name), bound(table, row.name)
+    at = None if target is None else scale.length(target)
+    mark = "" if at is None or at > _BARS else _mark(at, y)
+    beyond = _LABELS + 16 + max(length, at if mark and at else 0.0)
+    beside = "" if ratio is None else f' <tspan class="quiet">{times(ratio)}\u00d7</tspan>'
     return (
-        f'<text class="{"name" if own else ""}" text-anchor="end" '
-        f'x="{_LABELS}" y="{middle}">{escape(row.name)}</text>'
-        f'<rect class="{"own" if own else "bar"}" x="{_LABELS + 8}" y="{y}" width="{max(length, 1):.1f}" '
-        f'height="{_BAR}" rx="2"/>{mark}'
-        f'<text x="{_LABELS + 8 + max(length, _beyond(scale, target)) + 8:.1f}" y="{middle}">'
-        f"{figure}{beside}</text>\n"
+        f'<text class="{weight}" text-anchor="end" x="{_LABELS}" y="{y + 11}">{escape(row.name)}</text>'
+        f'<rect class="{kind}" x="{_LABELS + 8}" y="{y}" width="{length:.1f}" height="{_BAR}" rx="2"/>{mark}'
+        f'<text x="{beyond:.1f}" y="{y + 11}">{number(row.median or 0.0)}{beside}</text>\n'
     )
 
 
-def _beyond(scale: _Scale, target: Optional[float]) -> float:
-    return 0.0 if target is None else min(scale.length(target), _BARS)
-
-
 def _mark(x: float, y: int) -> str:
-    if x > _BARS:
-        return ""
     return f'<path class="target" d="M{_LABELS + 8 + x:.1f} {y - 3}v{_BAR + 6}"/>'
 
 
@@ -196,11 +185,10 @@ def _line(name: str, line: Mapping[str, float], most: float) -> str:
         (_across(index, len(line)), _HEAD + _PLOT * (1 - 0.92 * value / most))
         for index, value in enumerate(line.values())
     ]
-    own = name.startswith("buntime")
+    kind, dot, weight = ("own-line", "own", "name") if "buntime" in name else ("line", "dot", "")
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    dots = "".join(
-        f'<circle class="{"own" if own else "dot"}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points
-    )
+    dots = "".join(f'<circle class="{dot}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points)
     x, y = points[-1]
-    label = f'<text class="{"name" if own else ""}" x="{x + 9:.1f}" y="{y + 4:.1f}">{escape(name)}</text>'
-    return f'<path class="{"own-line" if own else "line"}" d="{path}"/>{dots}{label}\n'
+    last = number(list(line.values())[-1])
+    label = f'<text class="{weight}" x="{x + 9:.1f}" y="{y + 4:.1f}">{escape(name)} {last}</text>'
+    return f'<path class="{kind}" d="{path}"/>{dots}{label}\n'

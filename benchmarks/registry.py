@@ -7,7 +7,7 @@ from typing import Callable
 
 import attrs
 
-from benchmarks import calls, cassettes, first, flat, imports, local, streams, threads, transfers
+from benchmarks import calls, cassettes, first, flat, imports, local, pools, streams, threads, transfers
 from benchmarks.machine import machine, versions
 from benchmarks.measuring import FULL, QUICK, TINY, Effort
 from benchmarks.report import Run
@@ -31,6 +31,7 @@ BENCHMARKS = {
     "cassettes": Benchmark("Recording and replay", cassettes.measure),
     "local": Benchmark("Execution on this machine", local.measure),
     "threads": Benchmark("Threads", threads.measure),
+    "pool": Benchmark("Many sessions at once", pools.measure),
     "flat": Benchmark("After many calls, beside many sessions", flat.measure),
 }
 EFFORTS = {"full": FULL, "quick": QUICK, "tiny": TINY}

@@ -57,8 +57,8 @@ class Table:
     def ratio(self, name: str, reference: Optional[str] = None) -> Optional[float]:
         """Return one row over another: the median of the ratios of each round.
 
-        ``None`` where one of them was not measured. What disturbs a whole round disturbs neither more than
-        the other.
+        What disturbs a whole round disturbs neither more than the other. Where one took part in fewer rounds it
+        is the ratio of their medians; ``None`` where one was not measured.
         """
         own = self.row(name)
         if own is None:
@@ -66,4 +66,6 @@ class Table:
         other = self.row(reference or own.reference or self.reference)
         if other is None or not own.samples or not other.samples:
             return None
+        if len(own.samples) != len(other.samples):
+            return statistics.median(own.samples) / statistics.median(other.samples)
         return statistics.median(one / two for one, two in zip(own.samples, other.samples))

@@ -74,6 +74,7 @@ TARGETS = (
     Target("local", "buntime, isolation='none'", "subprocess.run([bun, '-'])", 1.3),
     Target("local", "buntime, isolated", "subprocess.run([bun, '-'])", 1.8, 1.5),
     Target("threads", "buntime, 64 threads", "urllib3, 64 threads", 0.75, at_least=True),
+    Target("pool", "buntime SessionPool", "", 700.0),
     Target("many calls", "last tenth", "first tenth", 1.1),
     Target("many calls, memory", "growth of the process", "", 1024.0),
     Target("open sessions", "1,000 open sessions", "1 open session", 1.1),

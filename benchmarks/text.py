@@ -13,7 +13,8 @@ def of_table(table: Table) -> str:
     better = "more" if table.more_is_better else "less"
     head = (f"{table.name} [{table.unit}, {better} is better]", "median", "ratio", "spread", "")
     lines = [head, *(_cells(table, row) for row in table.rows)]
-    return f"{table.title}; ratio to {table.reference}\n{_aligned(lines)}\n"
+    to = f"; ratio to {table.reference}" if table.reference else ""
+    return f"{table.title}{to}\n{_aligned(lines)}\n"
 
 
 def of_verdicts(found: Iterable[Verdict]) -> str:
@@ -27,18 +28,27 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
 
 
+def times(ratio: float | None) -> str:
+    """Return a ratio, two digits of it at least; nothing for none."""
+    return "" if ratio is None else f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
+
+
+def share(spread: float | None) -> str:
+    """Return a spread in percent; nothing for none."""
+    return "" if spread is None else f"{spread:.0%}"
+
+
 def words(met: bool | None) -> str:
     """Return what became of a bound."""
     return "" if met is None else "met" if met else "not met"
 
 
 def _cells(table: Table, row: Row) -> tuple[str, ...]:
-    median, spread, ratio = row.median, row.spread, table.ratio(row.name)
     return (
         row.name,
-        "" if median is None else number(median),
-        "" if ratio is None else f"{ratio:.2f}",
-        "" if spread is None else f"{spread:.0%}",
+        "" if row.median is None else number(row.median),
+        times(table.ratio(row.name)),
+        share(row.spread),
         "; ".join(filter(None, (row.note, row.reference and f"ratio to {row.reference}"))),
     )
 
