@@ -22,7 +22,7 @@ from buntime.transport import HTTPTransport, RecordingTransport, ReplayTransport
 
 INTERACTIONS = 2000
 _RECORDED = 200
-_ROUNDS = 11
+_ROUNDS, _RECORDING_ROUNDS = 11, 21
 _MATCH = ["method", "uri", "body"]
 _MILLISECONDS, _MICROSECONDS = 1e3, 1e6
 
@@ -83,7 +83,6 @@ _RECORDERS: dict[str, tuple[Open, str]] = {
     "requests + betamax": (_betamax, "calls.json"),
     "requests + vcrpy": (_vcrpy, "calls.yaml"),
 }
-_UNRECORDED: dict[str, Open] = {"buntime alone": _unrecorded, "requests alone": _requests}
 
 
 def measure(effort: Effort) -> list[Table]:
@@ -97,7 +96,8 @@ def measure(effort: Effort) -> list[Table]:
         return [
             _replay("load", f"opening a cassette of {count:,}", made, _Made.opening, rounds),
             _replay("replay", f"replaying {count:,} in their order", made, _Made.replaying, rounds),
-            *(_recording(closing, effort.of(_RECORDED), rounds, url) for closing in (False, True)),
+            _recording(url, effort, closing=False),
+            _recording(url, effort, closing=True),
         ]
 
 
@@ -152,10 +152,13 @@ def _seconds(send: Send, codes: Iterable[str]) -> float:
     return time.perf_counter() - start
 
 
-def _recording(closing: bool, count: int, rounds: int, url: str) -> Table:
-    openers = {**_UNRECORDED, **{name: opener for name, (opener, _) in _RECORDERS.items()}}
+def _recording(url: str, effort: Effort, *, closing: bool) -> Table:
+    count = effort.of(_RECORDED)
+    recorders = {name: opener for name, (opener, _) in _RECORDERS.items()}
+    own = recorders.pop("buntime")
+    openers = {"buntime alone": _unrecorded, "buntime": own, "requests alone": _requests, **recorders}
     contenders = {name: _recorded(opener, url, count, closing) for name, opener in openers.items()}
-    rows = compared(contenders, rounds, scale=_MICROSECONDS)
+    rows = compared(contenders, effort.times(_RECORDING_ROUNDS), scale=_MICROSECONDS)
     against = {name: "requests alone" for name in openers if name.startswith("requests")}
     return Table(
         "record and close" if closing else "record",

@@ -57,8 +57,8 @@ class Table:
     def ratio(self, name: str, reference: Optional[str] = None) -> Optional[float]:
         """Return one row over another: the median of the ratios of each round.
 
-        What disturbs a whole round disturbs neither more than the other. Where one took part in fewer rounds it
-        is the ratio of their medians; ``None`` where one was not measured.
+        What disturbs a whole round disturbs neither more than the other. Where one took part in fewer rounds
+        it is the ratio of their medians; ``None`` where one was not measured.
         """
         own = self.row(name)
         if own is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any, Callable
+from urllib.parse import urlsplit
 
 from benchmarks import answers
 from benchmarks.answers import SESSION
@@ -87,6 +89,7 @@ def _clients(kind: str, url: str, size: int, rounds: int) -> Table:
         "buntime client.stream": lambda stack: _speed(_buntime_stream(url, stack), size),
         _REFERENCE: lambda stack: _speed(_httpx_stream(url, stack), size),
         "sseclient-py": lambda stack: _speed(_requests_stream(url, stack), size),
+        "http.client, not parsed": lambda stack: _speed(_bare_stream(url, stack), size),
     }
     title = f"a streamed execution of {kind} events over loopback, texts decoded from JSON"
     return Table(
@@ -131,6 +134,19 @@ def _requests_stream(url: str, stack: ExitStack) -> Read:
         answer = session.post(f"{url}/execute", json={**BODY, "stream": True}, stream=True)
         for event in client(answer).events():
             yield json.loads(event.data).get("text")
+
+    return read
+
+
+def _bare_stream(url: str, stack: ExitStack) -> Read:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc)
+    stack.callback(connection.close)
+
+    def read() -> Iterator[bytes]:
+        connection.request("POST", f"{parts.path}/execute", json.dumps({**BODY, "stream": True}), HEADERS)
+        with connection.getresponse() as answer:
+            yield from iter(lambda: answer.read1(_PIECE), b"")
 
     return read
 

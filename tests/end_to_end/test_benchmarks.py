@@ -36,4 +36,4 @@ def test_a_benchmark_runs(name: str, tmp_path: Path) -> None:
     assert [name] * len(tables) == [table["benchmark"] for table in tables]
     rows = [row for table in tables for row in table["rows"]]
     assert [] == [row for row in rows if not row["samples"] and not row["note"].startswith("not installed")]
-    assert all(any("buntime" in row["name"] and row["samples"] for row in table["rows"]) for table in tables)
+    assert all(any(row["samples"] for row in table["rows"]) for table in tables)
