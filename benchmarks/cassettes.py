@@ -116,7 +116,7 @@ class _Made:
 
     def record(self) -> None:
         if not self.path.exists():
-            self.path.parent.mkdir()
+            self.path.parent.mkdir(exist_ok=True)
             with self.open(self.url, self.path) as send:
                 _seconds(send, _codes(self.count))
 
