@@ -56,8 +56,8 @@ def _options(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     unknown = set(options.names) - set(BENCHMARKS)
     if unknown:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    if options.docs and options.names:
-        parser.error("--docs takes a whole run: name no benchmark")
+    if options.docs and (options.names or options.effort != "full"):
+        parser.error("--docs takes a whole run: name no benchmark, and say neither --quick nor --tiny")
     return options
 
 

@@ -30,7 +30,8 @@ _MILLISECONDS = 1e3
 
 def measure(effort: Effort) -> list[Table]:
     """Measure the time of a process with one import, and what is above one with none."""
-    contenders = {name: _maker(statement) for name, statement in _STATEMENTS.items()}
+    best_of = effort.of(_BEST_OF)
+    contenders = {name: _maker(statement, best_of) for name, statement in _STATEMENTS.items()}
     whole = compared(contenders, effort.times(_ROUNDS), scale=_MILLISECONDS)
     above = tuple(_above(row, whole[0]) for row in whole[1:])
     return [
@@ -39,11 +40,11 @@ def measure(effort: Effort) -> list[Table]:
     ]
 
 
-def _maker(statement: str) -> Maker:
+def _maker(statement: str, best_of: int) -> Maker:
     def make(_stack: ExitStack) -> Round:
         if statement.startswith("import "):
             peer(statement.removeprefix("import "))
-        return lambda: min(timed(lambda: _run(statement), 1) for _ in range(_BEST_OF))
+        return lambda: min(timed(lambda: _run(statement), 1) for _ in range(best_of))
 
     return make
 

@@ -34,7 +34,7 @@ class Effort:
 
     def times(self, full: int) -> int:
         """Return this many of so many rounds."""
-        return max(2, round(full * self.rounds))
+        return max(1, round(full * self.rounds))
 
 
 _PATIENCE = 20.0

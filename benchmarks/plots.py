@@ -12,16 +12,17 @@ from benchmarks.results import Row, Table
 from benchmarks.targets import bound
 from benchmarks.text import number, times
 
-_WIDTH, _GAP, _PADDING = 450, 16, 16
+_WIDTH, _GAP, _PADDING = 460, 16, 16
 _HEAD, _LINE, _BAR = 48, 22, 13
-_LABELS, _BARS = 186, 142
-_LOGARITHMIC = 40.0
+_LABELS, _BARS = 210, 136
+_LOGARITHMIC = 300.0
 """How many times the shortest bar the longest may be, on a linear scale."""
 _STYLE = """
   text { font: 12px system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif; fill: #24292f }
   .card { fill: #ffffff; stroke: #d8dee4 }
   .title { font-weight: 600; font-size: 13px }
   .quiet { fill: #656d76; font-size: 11px }
+  .legend { fill: #7d8590; font-size: 11px }
   .bar { fill: #c9d1d9 }
   .own { fill: #e0457b }
   .name { font-weight: 600 }
@@ -51,52 +52,62 @@ class _Panel:
     content: str
 
 
-_HEADINGS = {
-    "import": "Import, above the bare interpreter",
-    "first call": "A fresh process to its first answer",
-    "round trip": "execute and its answer",
-    "stream, 64 KB events": "Stream of 64 KB events",
-    "stream, small events": "Stream of small events",
-    "load": "Opening a cassette of 2,000",
-    "replay": "Replaying 2,000",
-    "record": "A call that is recorded",
-    "local": "Execution on this machine",
-    "threads": "Calls a second, by threads",
-}
+_COLUMNS = (
+    {
+        "import": "Import, above the bare interpreter",
+        "round trip": "execute and its answer",
+        "load": "Opening a cassette of 2,000",
+        "replay": "Replaying a cassette of 2,000",
+        "local": "Execution on this machine",
+    },
+    {
+        "first call": "A fresh process to its first answer",
+        "stream, 64 KB events": "Stream of 64 KB events",
+        "stream, small events": "Stream of small events",
+        "record": "A call that is recorded",
+        "threads": "Calls a second, by threads",
+    },
+)
+_LEFT_OUT = {"http.client, not parsed"}
+_LEGEND = (
+    "Medians of interleaved rounds. The dashed mark is the target: what buntime takes is to end before it, "
+    "its speed beyond it."
+)
 
 
 def plot(tables: Iterable[Table]) -> str:
     """Return the figure, as SVG."""
     by_name = {table.name: table for table in tables}
-    panels = [_panel(by_name[name], heading) for name, heading in _HEADINGS.items() if name in by_name]
-    placed, height = _placed(panels)
+    columns = [
+        _column([_panel(by_name[name], heading) for name, heading in column.items() if name in by_name])
+        for column in _COLUMNS
+    ]
+    height = max(bottom for _, bottom in columns)
     width = 2 * _WIDTH + _GAP
-    legend = (
-        f'<text class="quiet" x="2" y="{height + 18}">Medians of interleaved rounds. '
-        "The dashed mark is the target: a bar of buntime is to end before it, of a speed beyond it.</text>"
+    drawn = "".join(
+        f'<g transform="translate({index * (_WIDTH + _GAP)} 0)">\n{cards}</g>\n'
+        for index, (cards, _) in enumerate(columns)
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-1 -1 {width + 2} {height + 28}" '
         f'width="{width + 2}" height="{height + 28}" role="img" aria-label="buntime beside its peers">\n'
-        f"<style>{_STYLE}</style>\n{placed}{legend}\n</svg>\n"
+        f"<style>{_STYLE}</style>\n{drawn}"
+        f'<text class="legend" x="2" y="{height + 16}">{_LEGEND}</text>\n</svg>\n'
     )
 
 
-def _placed(panels: Iterable[_Panel]) -> tuple[str, int]:
-    """Return the panels in two columns, and how high they are: each goes to the shorter column."""
-    heights = [0, 0]
-    cards = []
+def _column(panels: Iterable[_Panel]) -> tuple[str, int]:
+    """Return cards one below the other, and where they end."""
+    cards, y = "", 0
     for panel in panels:
-        column = heights.index(min(heights))
-        x, y = column * (_WIDTH + _GAP), heights[column]
         card = f'<rect class="card" width="{_WIDTH}" height="{panel.height}" rx="8"/>'
-        cards.append(f'<g transform="translate({x} {y})">{card}\n{panel.content}</g>\n')
-        heights[column] += panel.height + _GAP
-    return "".join(cards), max(heights) - _GAP if cards else 0
+        cards += f'<g transform="translate(0 {y})">{card}\n{panel.content}</g>\n'
+        y += panel.height + _GAP
+    return cards, y
 
 
 def _panel(table: Table, heading: str) -> _Panel:
-    rows = [row for row in table.rows if row.median]
+    rows = [row for row in table.rows if row.median and row.name not in _LEFT_OUT]
     return _lines(table, rows, heading) if table.name == "threads" else _bars(table, rows, heading)
 
 
@@ -108,8 +119,8 @@ def _title(heading: str, detail: str) -> str:
 
 
 def _bars(table: Table, rows: Sequence[Row], heading: str) -> _Panel:
-    values = {row.name: row.median or 0.0 for row in rows}
-    scale = _Scale.over(values.values())
+    bounds = [bound(table, row.name) for row in rows]
+    scale = _Scale.over([row.median or 0.0 for row in rows], [one for one in bounds if one is not None])
     better = "more is better" if table.more_is_better else "less is better"
     detail = f"{table.unit}, {better}{', logarithmic' if scale.logarithmic else ''}"
     lines = [_bar(table, row, scale, _HEAD + _LINE * index) for index, row in enumerate(rows)]
@@ -123,9 +134,9 @@ class _Scale:
     logarithmic: bool
 
     @classmethod
-    def over(cls, values: Iterable[float]) -> _Scale:
-        found = sorted(values) or [1.0]
-        return cls(found[0] / 3, found[-1], found[-1] / found[0] > _LOGARITHMIC)
+    def over(cls, values: Sequence[float], bounds: Sequence[float]) -> _Scale:
+        least, most = min(values, default=1.0), max([*values, *bounds], default=1.0)
+        return cls(least / 3, most, most > _LOGARITHMIC * max(least, 0.0) > 0)
 
     def length(self, value: float) -> float:
         if not self.logarithmic:
@@ -138,8 +149,8 @@ def _bar(table: Table, row: Row, scale: _Scale, y: int) -> str:
     length = max(scale.length(row.median or 0.0), 1.0)
     ratio, target = table.ratio(row.name), bound(table, row.name)
     at = None if target is None else scale.length(target)
-    mark = "" if at is None or at > _BARS else _mark(at, y)
-    beyond = _LABELS + 16 + max(length, at if mark and at else 0.0)
+    mark = "" if at is None else _mark(at, y)
+    beyond = _LABELS + 16 + max(length, at or 0.0)
     beside = "" if ratio is None else f' <tspan class="quiet">{times(ratio)}\u00d7</tspan>'
     return (
         f'<text class="{weight}" text-anchor="end" x="{_LABELS}" y="{y + 11}">{escape(row.name)}</text>'
@@ -177,7 +188,7 @@ def _lines(table: Table, rows: Sequence[Row], heading: str) -> _Panel:
 
 
 def _across(index: int, count: int) -> float:
-    return _PADDING + 24 + index * (_WIDTH - 2 * _PADDING - 110) / max(count - 1, 1)
+    return _PADDING + 24 + index * (_WIDTH - 2 * _PADDING - 150) / max(count - 1, 1)
 
 
 def _line(name: str, line: Mapping[str, float], most: float) -> str:

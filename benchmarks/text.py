@@ -30,7 +30,9 @@ def number(value: float) -> str:
 
 def times(ratio: float | None) -> str:
     """Return a ratio, two digits of it at least; nothing for none."""
-    return "" if ratio is None else f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
+    if ratio is None:
+        return ""
+    return f"{ratio:.2g}" if ratio < 0.1 else f"{ratio:.2f}" if ratio < 100 else f"{ratio:,.0f}"
 
 
 def share(spread: float | None) -> str:

@@ -129,7 +129,7 @@ def test_a_page_is_written(tmp_path: Path) -> None:
     assert plot(TABLES) == (tmp_path / "benchmarks.svg").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("arguments", [["nothing"], ["calls", "--docs"]])
+@pytest.mark.parametrize("arguments", [["nothing"], ["calls", "--docs"], ["--quick", "--docs"]])
 def test_what_makes_no_sense_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """The message says what there is."""
     with pytest.raises(SystemExit) as exit_:
