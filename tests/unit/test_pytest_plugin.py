@@ -257,7 +257,7 @@ def test_verify_shows_the_difference(project: Project) -> None:
     """Where the service answers otherwise than recorded, though the test does not mind."""
     project.write('def test_hello(buntime_session):\n    assert buntime_session.execute("hello()").ok\n')
     project.record()
-    project.change('"hello', '"hullo')
+    project.change('"stdout": "hello', '"stdout": "hullo')
     before = (project.path / HELLO).read_bytes()
     result = project.online("--buntime-mode=verify")
     assert 1 == result.ret
@@ -269,7 +269,7 @@ def test_verify_shows_the_difference(project: Project) -> None:
 def test_verify_shows_the_difference_beside_a_failure(project: Project) -> None:
     """As it is what explains it."""
     project.record()
-    project.change('"hello', '"hullo')
+    project.change('"stdout": "hello', '"stdout": "hullo')
     project.write(PASSES.replace('"hello', '"hullo', 1))
     result = project.online("--buntime-mode=verify")
     result.assert_outcomes(failed=1)
