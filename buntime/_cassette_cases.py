@@ -91,6 +91,7 @@ class _Verify(Case):
         self._old = cassette.load(path)
         self._path, self._again = path, again
         self._pid = os.getpid()
+        self._sent_otherwise = False
         # Recorded over a copy: what varies from run to run keeps the value that the cassette has.
         self._folder = Path(tempfile.mkdtemp(prefix="buntime-verify-"))
         self._new = self._folder / path.name
@@ -105,8 +106,9 @@ class _Verify(Case):
     def finish(self) -> None:
         difference = self._compared()
         if difference:
+            who = "the program does not send" if self._sent_otherwise else "the service does not answer"
             raise CassetteError(
-                "\n".join([f"the service does not answer as {self._path} says:", *difference])
+                "\n".join([f"{who} as {self._path} says:", *difference])
                 + f"\nTo record it anew: {self._again}"
             )
 
@@ -122,7 +124,9 @@ class _Verify(Case):
             return []
         try:
             self._owner.close()
-            return cassette.compare(self._old, cassette.load(self._new))
+            new = cassette.load(self._new)
+            self._sent_otherwise = cassette.calls_of(self._old) != cassette.calls_of(new)
+            return cassette.compare(self._old, new)
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Optional
+from typing import Callable, Optional
 
 from buntime.errors import ConfigurationError
 
@@ -23,6 +23,26 @@ def chosen_mode(*candidates: Candidate) -> str:
 def chosen_source(mode: str, *candidates: Candidate) -> str:
     """As :func:`chosen_mode`, else ``"http"``; for ``"replay"``, which has no source, whatever is given."""
     return SOURCES[0] if mode == "replay" else _chosen(candidates, SOURCES)
+
+
+_command_lines: list[tuple[Optional[str], Optional[str]]] = []
+
+
+def begin_run(mode: Optional[str], source: Optional[str]) -> Callable[[], None]:
+    """Note what the command line of a run of pytest says; return what ends that run."""
+    said = (mode, source)
+    _command_lines.append(said)
+    return lambda: _command_lines.remove(said)
+
+
+def run_mode() -> Candidate:
+    """Return the mode that the command line of pytest gives, where it runs."""
+    return "--buntime-mode", _command_lines[-1][0] if _command_lines else None
+
+
+def run_source() -> Candidate:
+    """Return the source that the command line of pytest gives, where it runs."""
+    return "--buntime-source", _command_lines[-1][1] if _command_lines else None
 
 
 def environment_mode() -> Candidate:

@@ -45,6 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and what looks after cassettes."""
     config.addinivalue_line("markers", _MARKER)
+    said = [config.getoption(name, default=None) for name in ("buntime_mode", "buntime_source")]
+    config.add_cleanup(modes.begin_run(*said))
     # A project with an older pytest that has buntime installed must not notice.
     if hasattr(pytest, "version_tuple"):
         from buntime._pytest_cassettes import Cassettes

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Callable, Union
 
 from buntime._cassette_cases import open_case
-from buntime._cassette_modes import chosen_mode, chosen_source, environment_mode, environment_source
+from buntime._cassette_modes import (
+    chosen_mode,
+    chosen_source,
+    environment_mode,
+    environment_source,
+    run_mode,
+    run_source,
+)
 from buntime.client import Buntime
 from buntime.transport.base import Transport
 
@@ -31,10 +38,11 @@ def cassette(
         path: the cassette, a JSON file. Recording makes its folder.
         mode: ``"replay"`` answers from the cassette and has no network; ``"record"`` records it anew;
             ``"verify"`` runs against the source, compares with the cassette and writes nothing;
-            ``"live"`` runs against the source and has no cassette. ``BUNTIME_MODE`` where left out, else
-            ``"replay"``.
-        source: what is recorded from: ``"http"``, ``"local"``, or a function that makes a transport.
-            ``BUNTIME_TRANSPORT`` where left out, else ``"http"``. Not used in replay.
+            ``"live"`` runs against the source and has no cassette. Where left out, ``--buntime-mode`` of
+            pytest, else ``BUNTIME_MODE``, else ``"replay"``.
+        source: what is recorded from: ``"http"``, ``"local"``, or a function that makes a transport. Where
+            left out, ``--buntime-source`` of pytest, else ``BUNTIME_TRANSPORT``, else ``"http"``. Not used
+            in replay.
         allow_unplayed: let the block end with interactions of the cassette not played.
         allow: false alarms of the search for secrets; see
             :class:`~buntime.transport.RecordingTransport`.
@@ -54,11 +62,13 @@ def cassette(
             "source must be 'http', 'local' or a function that makes a transport, "
             f"not {type(source).__name__}"
         )
-    mode = chosen_mode(("mode", mode), environment_mode())
+    mode = chosen_mode(("mode", mode), run_mode(), environment_mode())
     case = open_case(
         Path(path),
         mode=mode,
-        source=source if callable(source) else chosen_source(mode, ("source", source), environment_source()),
+        source=source
+        if callable(source)
+        else chosen_source(mode, ("source", source), run_source(), environment_source()),
         allow_unplayed=allow_unplayed,
         allow=allow,
         again="run this again with BUNTIME_MODE=record",

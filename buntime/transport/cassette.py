@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -227,14 +228,21 @@ def save(path: AnyPath, cassette: Cassette) -> None:
     temporary.replace(target)
 
 
+def calls_of(cassette: Cassette) -> Counter[str]:
+    """Return what was sent, in whatever order."""
+    from buntime.transport.matching import family, key_of
+
+    return Counter(family(key_of(item.request)) for item in cassette.interactions)
+
+
 def compare(old: Cassette, new: Cassette) -> list[str]:
     """Return what a recording would change in a cassette, as the lines of a unified diff.
 
-    What varies from run to run is no change. An empty list says that both are the same.
+    What varies from run to run is no change, and not shown. An empty list says that both are the same.
     """
     from buntime.transport.stability import merged
 
-    interactions = merged(old.interactions, new.interactions, threaded=True)
+    interactions = merged(old.interactions, new.interactions, threaded=True, quiet=True)
     if interactions == old.interactions:
         return []
     before, after = _lines(old.interactions), _lines(interactions)

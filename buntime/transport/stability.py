@@ -19,10 +19,11 @@ _NUMBERED = re.compile(r"\bses([_-])([0-9]+)\b")
 
 
 def merged(
-    old: Sequence[Interaction], new: Sequence[Interaction], *, threaded: bool = False
+    old: Sequence[Interaction], new: Sequence[Interaction], *, threaded: bool = False, quiet: bool = False
 ) -> tuple[Interaction, ...]:
     """Return ``new`` with each interaction of ``old`` that means the same.
 
+    ``quiet`` takes over also in one that changed what varies from run to run.
     ``threaded`` says that several threads made the calls. Then numbers of sessions and the order of
     interactions are as in ``old``, as far as they can be, since chance decides on them.
     """
@@ -43,9 +44,41 @@ def merged(
     items = [item for _, _, item in pairs]
     items = _with_secrets_numbered(items) if threaded else items
     return tuple(
-        item if index is None or not same(old[index], item) else old[index]
+        item if index is None else _kept(old[index], item, quiet=quiet)
         for (_, index, _), item in zip(pairs, items)
     )
+
+
+def _kept(old: Interaction, new: Interaction, *, quiet: bool) -> Interaction:
+    if same(old, new):
+        return old
+    return attrs.evolve(new, data=_with_figures(old.data, new.data)) if quiet else new
+
+
+def _with_figures(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    before, after = old.get("response"), new.get("response")
+    if before is None or after is None:
+        return dict(new)
+    headers = {
+        name: before.get("headers", {}).get(name, value) if name in recorded.VOLATILE_HEADERS else value
+        for name, value in after.get("headers", {}).items()
+    }
+    found = {**after, "headers": headers}
+    if "json" in before and "json" in after:
+        found["json"] = recorded.with_figures(before["json"], after["json"])
+    if "events" in before and "events" in after:
+        found["events"] = _events_with_figures(before["events"], after["events"])
+    return {**new, "response": found}
+
+
+def _events_with_figures(old: Sequence[Any], new: Sequence[Any]) -> list[Any]:
+    """Take over times and figures, of the last event alone where there are more or fewer pieces."""
+    first = 0 if len(old) == len(new) else max(0, len(new) - 1)
+    pairs = zip(old[-1:] if first else old, new[first:])
+    return [
+        *new[:first],
+        *([before[0], *recorded.with_figures(before[1:], after[1:])] for before, after in pairs),
+    ]
 
 
 def _with_secrets_numbered(items: Sequence[Interaction]) -> list[Interaction]:

@@ -191,6 +191,23 @@ def _steady_output(text: str) -> Any:
     return text if found is None else [before, steady(found, helper=False)]
 
 
+def with_figures(old: Any, new: Any) -> Any:
+    """Return ``new`` with what varies from run to run as it is in ``old``, where both have it."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {name: _figure(name, old[name], new[name]) if name in old else new[name] for name in new}
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [with_figures(before, after) for before, after in zip(old, new)]
+    return new
+
+
+def _figure(name: str, old: Any, new: Any) -> Any:
+    if name in _USERS_OWN:
+        return new
+    if name in _VOLATILE:
+        return old if _kind(old) == _kind(new) else new
+    return with_figures(old, new)
+
+
 def _kind(value: Any) -> Any:
     if isinstance(value, list):
         return len(value)

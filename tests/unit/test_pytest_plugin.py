@@ -257,7 +257,7 @@ def test_verify_shows_the_difference(project: Project) -> None:
     """Where the service answers otherwise than recorded, though the test does not mind."""
     project.write('def test_hello(buntime_session):\n    assert buntime_session.execute("hello()").ok\n')
     project.record()
-    project.change('"hello', '"hullo')
+    project.change('"stdout": "hello', '"stdout": "hullo')
     before = (project.path / HELLO).read_bytes()
     result = project.online("--buntime-mode=verify")
     assert 1 == result.ret
@@ -269,7 +269,7 @@ def test_verify_shows_the_difference(project: Project) -> None:
 def test_verify_shows_the_difference_beside_a_failure(project: Project) -> None:
     """As it is what explains it."""
     project.record()
-    project.change('"hello', '"hullo')
+    project.change('"stdout": "hello', '"stdout": "hullo')
     project.write(PASSES.replace('"hello', '"hullo', 1))
     result = project.online("--buntime-mode=verify")
     result.assert_outcomes(failed=1)
@@ -302,6 +302,32 @@ def test_the_local_source_needs_no_key(project: Project) -> None:
     """A Bun on this machine is what is recorded."""
     project.write(PASSES.replace("hello()", "console.log('hello')"))
     project.run("--buntime-mode=record", "--buntime-source=local").assert_outcomes(passed=1)
+    project.offline().assert_outcomes(passed=1)
+
+
+OPENS_ITS_OWN = """
+import unittest
+from pathlib import Path
+from buntime.testing import cassette
+class Test(unittest.TestCase):
+    def test_hello(self):
+        with cassette(Path(__file__).with_name("own.json")) as client, client.sessions.create() as session:
+            self.assertEqual("hello\\n", session.execute("hello()").stdout)
+"""
+
+
+def test_a_cassette_that_a_test_opens_itself(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line holds for it too, replay whatever the environment says; and only for its own run."""
+    project.write(OPENS_ITS_OWN)
+    project.record()
+    assert (project.path / "own.json").is_file()
+    monkeypatch.setenv("BUNTIME_MODE", "live")
+    project.offline().assert_outcomes(failed=1)
+    project.offline("--buntime-mode=replay").assert_outcomes(passed=1)
+    project.online("--buntime-mode=verify").assert_outcomes(passed=1)
+    monkeypatch.delenv("BUNTIME_MODE")
+    project.offline("--buntime-source=local").assert_outcomes(passed=1)
+    project.run("--buntime-mode=record", "--buntime-source=local", "-k", "nothing")
     project.offline().assert_outcomes(passed=1)
 
 

@@ -126,6 +126,9 @@ def test_verify(tape: Path) -> None:
     lines = str(caught.value).splitlines()
     assert any(line.startswith("-") and "hello" in line for line in lines)
     assert any(line.startswith("+") and "hullo" in line for line in lines)
+    verifying = cassette(tape, mode="verify", source=_fake)
+    with pytest.raises(CassetteError, match="the program does not send as"), verifying as client:
+        _hello(client, "something_else()")
     assert before == _content(tape)
 
 

@@ -184,3 +184,27 @@ def test_comparing_shows_what_a_recording_would_change() -> None:
     assert ["--- recorded", "+++ now"] == lines[:2]
     assert '-        "stdout": "1\\n",' in lines
     assert '+        "stdout": "2\\n",' in lines
+    assert not [line for line in lines if line[0] in "+-" and "executionTime" in line]
+
+
+def test_comparing_streams() -> None:
+    """Times and figures are no difference there either, also where output came in other pieces."""
+
+    def streamed(*texts: str, at: int) -> Cassette:
+        events = [[at, "stdout", {"text": text}] for text in texts]
+        end = [at, "result", {"exitCode": 0, "cpuTime": at}]
+        headers = {"Retry-After": str(at), "Content-Type": "text/event-stream"}
+        return cassette(
+            {"request": ASK, "response": {"status": 200, "headers": headers, "events": [*events, end]}}
+        )
+
+    old = streamed("a", "b", at=1)
+    assert [] == compare(old, streamed("a", "b", at=2))
+    assert [] == compare(old, streamed("ab", at=2))
+    lines = compare(old, streamed("a", "c", at=2))
+    changed = [line for line in lines[2:] if line[0] in "+-"]
+    assert ['-        [1, "stdout", {"text": "b"}],', '+        [1, "stdout", {"text": "c"}],'] == changed
+    text = "\n".join(compare(old, streamed("ac", at=2)))
+    assert '"text": "ac"' in text
+    assert '"cpuTime": 2' not in text
+    assert '"Retry-After": "2"' not in text
