@@ -84,3 +84,12 @@ def test_dask_loses_a_worker(tmp_path: Path) -> None:
     assert (tmp_path / "flag").exists()
     assert 2 == len(_calls_by_session(fake))
     assert {} == fake.sessions
+
+
+def test_a_process_pool() -> None:
+    """Each process has taken one of the sessions, and none is left at the end."""
+    fake = _fake()
+    assert "[0, 1, 4, 9, 16, 25, 36, 49, 64, 81]\n" == _run(fake, EXAMPLES / "process_pool.py")
+    assert 10 == sum(_calls_by_session(fake).values())
+    assert 3 == sum(call.path == "/sessions/create" for call in fake.calls)
+    assert {} == fake.sessions
