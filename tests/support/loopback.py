@@ -200,6 +200,8 @@ class LoopbackServer:
                     connection, _ = self._listener.accept()
                 except OSError:
                     return
+                # An answer in two pieces would wait for the client's delayed acknowledgement.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with self._changed:
                     self.connections += 1
                     number = self.connections
