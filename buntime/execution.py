@@ -241,7 +241,7 @@ class ExecuteStream(StaysHere):
     def _finish(self, last: Union[ExecuteResult, Terminal, None]) -> None:
         if last is None:
             raise APIConnectionError("the stream ended without a result", phase="read")
-        self._result = last if isinstance(last, ExecuteResult) else last.result(self.stdout, self.stderr)
+        self._result = last if isinstance(last, ExecuteResult) else last.result(self._streamed)
         if self._check:
             self._result.check()
 
@@ -256,12 +256,15 @@ class ExecuteStream(StaysHere):
     @property
     def stdout(self) -> str:
         """Standard output so far."""
-        return "".join(self._output["stdout"])
+        return self._streamed("stdout")
 
     @property
     def stderr(self) -> str:
         """Standard error so far."""
-        return "".join(self._output["stderr"])
+        return self._streamed("stderr")
+
+    def _streamed(self, kind: str) -> str:
+        return "".join(self._output[kind])
 
     @property
     def result(self) -> ExecuteResult:

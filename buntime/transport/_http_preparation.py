@@ -34,6 +34,22 @@ def default_headers(session: requests.Session) -> dict[str, str]:
     return dict(merged)
 
 
+class HeaderFields:
+    """Makes the headers of requests from their own and ``defaults``, anew only where they are others."""
+
+    def __init__(self, defaults: Mapping[str, str]) -> None:
+        self._defaults = defaults
+        self._last: tuple[Pairs, Any] = ((), _headers((), defaults))
+
+    def of(self, pairs: Pairs) -> Any:
+        """Return the headers of a request with these of its own."""
+        made_of, headers = self._last
+        if made_of != pairs:
+            headers = _headers(pairs, self._defaults)
+            self._last = (pairs, headers)
+        return headers.copy()
+
+
 def _response_hooks(session: requests.Session) -> list[Any]:
     """Return the session's own hooks, and the one that keeps a redirect from being followed."""
     theirs: Any = session.hooks.get("response") or ()
@@ -41,13 +57,13 @@ def _response_hooks(session: requests.Session) -> list[Any]:
 
 
 def prepare(
-    request: Request, base: str, defaults: Mapping[str, str], session: requests.Session
+    request: Request, base: str, fields: HeaderFields, session: requests.Session
 ) -> requests.PreparedRequest:
     """Return ``request`` for ``base``, ready for ``session.send``."""
     prepared = requests.PreparedRequest()
     prepared.method = request.method
     prepared.url = base + _target(request)
-    prepared.headers = _headers(request.headers, defaults)
+    prepared.headers = fields.of(request.headers)
     if len(session.cookies):
         _add_cookies(prepared, session.cookies)
     if request.body is not None:

@@ -13,7 +13,7 @@ from buntime.errors import APITimeoutError
 from buntime.transport._http_bodies import Body
 from buntime.transport._http_failures import FAILURES, failure
 from buntime.transport._http_origins import origin
-from buntime.transport._http_preparation import default_headers, prepare
+from buntime.transport._http_preparation import HeaderFields, default_headers, prepare
 from buntime.transport._http_sessions import check_retries, own_session, renew
 from buntime.transport.base import Request, Response, Secret
 
@@ -74,7 +74,7 @@ class HTTPTransport:
         self._origin = origin(base_url, first, proxies=proxies, verify=verify, cert=cert)
         check_retries(first, self._origin.base)
         self._own = session is None
-        self._headers = default_headers(first)
+        self._fields = HeaderFields(default_headers(first))
         self._sessions = {os.getpid(): first}
         self._locks: dict[int, threading.Lock] = {}
         self._inherited: list[Any] = []
@@ -108,7 +108,7 @@ class HTTPTransport:
         if _no_time(request.connect_timeout) or _no_time(request.read_timeout):
             raise APITimeoutError(f"no time was left to send to {self._origin.peer}", phase="connect")
         session = self._session()
-        prepared = prepare(request, self._origin.base, self._headers, session)
+        prepared = prepare(request, self._origin.base, self._fields, session)
         try:
             response = session.send(
                 prepared,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Union
+from typing import Any, Callable, Union
 
 import attrs
 
@@ -29,15 +29,15 @@ class Terminal:
     fields: dict[str, Any]
     data: str
 
-    def result(self, stdout: str, stderr: str) -> ExecuteResult:
-        """Return the result; ``stdout`` and ``stderr`` are what was streamed, for what it does not bring."""
-        fields = Fields(self.fields, Answer(200, Headers(), self.data.encode("utf-8", "replace")))
+    def result(self, streamed: Callable[[str], str]) -> ExecuteResult:
+        """Return the result; ``streamed`` tells what was streamed of an output that it does not bring."""
+        fields = Fields(self.fields, Answer(200, Headers(), self.data[:500].encode("utf-8", "replace")))
         codes = [fields.whole(key) for key in _CODE_KEYS]
         own_stdout, own_stderr = fields.text("stdout"), fields.text("stderr")
         return result_of(
             fields,
-            stdout=stdout if own_stdout is None else own_stdout,
-            stderr=stderr if own_stderr is None else own_stderr,
+            stdout=streamed("stdout") if own_stdout is None else own_stdout,
+            stderr=streamed("stderr") if own_stderr is None else own_stderr,
             exit_code=next((code for code in codes if code is not None), None),
         )
 
@@ -47,9 +47,9 @@ def decode_event(request: Request, name: str, data: str) -> Union[StreamEvent, T
 
     Raises the error that an ``error`` event brings.
     """
-    if data.strip() == "[DONE]" and name not in _OUTPUT:
-        return Terminal({}, data)
     found = _json_object(data)
+    if found is None and data.strip() == "[DONE]" and name not in _OUTPUT:
+        return Terminal({}, data)
     body = found or {}
     kind = _kind(name, body)
     if kind == "error":
@@ -57,7 +57,7 @@ def decode_event(request: Request, name: str, data: str) -> Union[StreamEvent, T
     if kind in _TERMINAL:
         inner = body.get("data", body.get("result"))
         return Terminal(inner if isinstance(inner, dict) and "stdout" not in body else body, data)
-    text = next((body[key] for key in _TEXT_KEYS if isinstance(body.get(key), str)), None)
+    text = _text(body)
     if text is None and (found is None or name in _OUTPUT):
         text = data
     return None if text is None else StreamEvent(kind or "stdout", text)
@@ -68,9 +68,19 @@ def _kind(name: str, body: dict[str, Any]) -> str:
 
     An event that names none is a ``message``, and some servers write that out.
     """
+    if name in _KNOWN:
+        return name
     names = [name, *(body[key] for key in _KIND_KEYS if isinstance(body.get(key), str))]
     given = [each for each in names if each not in {"", "message"}]
     return next((each for each in given if each in _KNOWN), given[0] if given else "")
+
+
+def _text(body: dict[str, Any]) -> str | None:
+    for key in _TEXT_KEYS:
+        text = body.get(key)
+        if isinstance(text, str):
+            return text
+    return None
 
 
 def _json_object(data: str) -> dict[str, Any] | None:
