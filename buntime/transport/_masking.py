@@ -19,6 +19,9 @@ from buntime.transport.scrub import Secrets, Span, hide_named, map_strings, repl
 from buntime.transport.stability import joined
 from buntime.wire import recorded
 
+_RECURRING = 100
+"""Characters up to which a text is likely to come again: an id, a header's value, a status."""
+_REMEMBERED = 1000
 _ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
 _LONG = 16 * 1024
 """Characters of JSON above which to look at its texts one by one costs no more."""
@@ -94,6 +97,8 @@ class Masking:
         self._allow = tuple(allow)
         self._stamps: dict[tuple[Any, ...], list[str]] = {}
         self._seen = 0
+        self._state = (0, 0)
+        self._short: dict[str, str] = {}
 
     def sent(self, request: Request) -> dict[str, Any]:
         """Return a request in the form of a cassette, and know its secrets from now on."""
@@ -180,7 +185,15 @@ class Masking:
         return [*self.secrets.spans(text), *self._numbering.spans(text)]
 
     def _hide(self, text: str) -> str:
-        return replaced(text, self._spans(text))
+        if len(text) > _RECURRING:
+            return replaced(text, self._spans(text))
+        state = (len(self.secrets.searched), self._numbering.count)
+        if state != self._state or len(self._short) > _REMEMBERED:
+            self._state, self._short = state, {}
+        found = self._short.get(text)
+        if found is None:
+            found = self._short[text] = replaced(text, self._spans(text))
+        return found
 
 
 def is_surely_clean(line: str) -> bool:

@@ -92,8 +92,8 @@ class Take:
 
     def _stored(self, response: Response) -> dict[str, Any]:
         found: dict[str, Any] = {"status": response.status}
-        headers = {STORED_HEADERS.get(name.lower()): value for name, value in response.headers.items()}
-        found["headers"] = {name: headers[name] for name in STORED_HEADERS.values() if name in headers}
+        headers = response.headers
+        found["headers"] = {name: headers[name] for name in STORED_HEADERS if name in headers}
         content_type = response.headers.get("Content-Type", "")
         if "event-stream" in content_type:
             found["events"] = events(self.chunks)

@@ -23,6 +23,11 @@ class Numbering:
         self._origins: dict[str, str] = {}
         self._odd: Optional[re.Pattern[str]] = None
 
+    @property
+    def count(self) -> int:
+        """How many texts are replaced."""
+        return len(self._ids) + len(self._origins)
+
     def note(self, session_id: str, preview_url: Optional[str]) -> None:
         """Give a new session its number, and its preview an origin that is named for it."""
         number = self._numbers.setdefault(session_id, len(self._numbers) + 1)

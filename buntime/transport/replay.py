@@ -13,7 +13,7 @@ from buntime.errors import APIConnectionError, APITimeoutError, CassetteMismatch
 from buntime.transport._index import Index
 from buntime.transport._masking import hidden_request, told_request
 from buntime.transport._stored_bodies import content, event_bytes
-from buntime.transport.base import Pairs, Request, Response
+from buntime.transport.base import Request, Response
 from buntime.transport.cassette import AnyPath, Interaction, load
 from buntime.transport.matching import Difference, difference, key_of
 from buntime.transport.scrub import PLACEHOLDER, Secrets, map_strings, replaced
@@ -50,7 +50,6 @@ class ReplayTransport(StaysHere):
         self._interactions = load(path).interactions
         self._secrets = Secrets()
         self._index = Index(self._interactions, self._secrets)
-        self._headers_seen: Pairs = ()
         self._time = threading.local()
         self._closed = False
 
@@ -77,9 +76,7 @@ class ReplayTransport(StaysHere):
             raise RuntimeError("the transport is closed")
         if recorded.is_ping(request.method, request.path, request.body):
             return Response(200, [("Content-Type", "application/json")], [recorded.ping_answer()])
-        if request.headers != self._headers_seen:
-            self._secrets.learn_headers(request.headers)
-            self._headers_seen = request.headers
+        self._secrets.learn_headers(request.headers)
         identical = self._index.identical(request)
         return self._found(request) if identical is None else self._played(identical, request)
 

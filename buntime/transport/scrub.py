@@ -57,6 +57,7 @@ class Secrets:
         self._lock = free_after_fork(threading.Lock())
         self._named: dict[str, dict[Any, str]] = {}
         self._values: dict[str, Any] = {}
+        self._headers_seen: Pairs = ()
         self._places: set[str] = set()
         self.searched: list[tuple[str, str]] = []
         """What is looked for in texts, each with its placeholder, in the order in which they came."""
@@ -70,8 +71,11 @@ class Secrets:
 
     def learn_headers(self, headers: Pairs) -> None:
         """Find the credentials in a request's headers."""
+        if headers == self._headers_seen:
+            return
         for name, value in _of_headers(headers):
             self.place(name, value, least=_CREDENTIAL)
+        self._headers_seen = headers
 
     def _learn_password(self, name: str, value: Any) -> None:
         """Find the password in the URL of a database, say: programs take such URLs apart."""

@@ -37,19 +37,16 @@ FIELDS = frozenset(
 )
 """The names of the API, which are no secret even where somebody's secret is the same word."""
 
-STORED_HEADERS = {
-    name.lower(): name
-    for name in (
-        "Content-Type",
-        "Retry-After",
-        "X-RateLimit-Limit",
-        "X-RateLimit-Remaining",
-        "X-RateLimit-Reset",
-        "X-Request-Id",
-    )
-}
-"""The headers of an answer that mean something to the client, by their names in lower case."""
-VOLATILE_HEADERS = frozenset(STORED_HEADERS.values()) - {"Content-Type"}
+STORED_HEADERS = (
+    "Content-Type",
+    "Retry-After",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "X-Request-Id",
+)
+"""The headers of an answer that mean something to the client."""
+VOLATILE_HEADERS = frozenset(STORED_HEADERS) - {"Content-Type"}
 
 _VOLATILE = frozenset(
     {
