@@ -268,7 +268,11 @@ class ExecuteStream(StaysHere):
 
     @property
     def result(self) -> ExecuteResult:
-        """What came of the execution; ``RuntimeError`` before the stream has ended."""
+        """What came of the execution; ``RuntimeError`` where the stream has not ended."""
+        if self._result is None and self._closed:
+            raise RuntimeError(
+                "the stream was closed before its end, so what came of the execution is not known"
+            )
         if self._result is None:
             raise RuntimeError("the stream has no result yet: iterate to its end first")
         return self._result

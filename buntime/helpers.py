@@ -20,6 +20,7 @@ from buntime.errors import (
     ConflictError,
     InvalidRequestError,
     InvalidResponseError,
+    NotFoundError,
     ResourceLimitError,
     SessionFileNotFoundError,
 )
@@ -31,6 +32,7 @@ from buntime.wire.answers import HIDDEN_FOLDER
 
 _REFUSED = frozenset(
     {
+        "E2BIG",
         "EACCES",
         "EEXIST",
         "EINVAL",
@@ -46,6 +48,7 @@ _REFUSED = frozenset(
 )
 _FULL = frozenset({"ENOSPC", "EDQUOT", "EFBIG"})
 _CHANGED = frozenset({"ECHANGED"})
+_NO_PROCESS = "ESRCH"
 _CONSUMED = "ECONSUMED"
 _TRIES = 5
 
@@ -140,11 +143,14 @@ def answer_of(result: ExecuteResult) -> dict[str, Any]:
         answer = None
     if isinstance(answer, dict):
         return answer
-    raise InvalidResponseError(
+    error = InvalidResponseError(
         f"a helper ended with exit code {result.exit_code} and no JSON object in the last line of its "
         f"output; stderr ends {result.stderr[-300:]!r}",
         body=result.stdout[-500:].encode("utf-8", "replace"),
     )
+    if result.exit_code:
+        error.hint = "It could not be started, or was ended: pass less at once, or try again"
+    raise error
 
 
 def _last_line(text: str) -> str:
@@ -173,6 +179,10 @@ def error_of(op: str, path: Any, error: Any) -> BuntimeError:
         shown = path if isinstance(path, str) else None
         text = f"the session has no file {shown!r}" if shown else message
         return SessionFileNotFoundError(text, code="file_not_found", path=shown, details=details)
+    if code == _NO_PROCESS:
+        missing = NotFoundError(message, code="process_not_found", details=details)
+        missing.hint = "See session.processes() for what was started"
+        return missing
     if code in _FULL:
         return ResourceLimitError(message, code="disk_full", details=details)
     if code in _CHANGED:

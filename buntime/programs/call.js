@@ -192,7 +192,8 @@ function encodeFields(value, path, item) {
   const kind = Object.prototype.toString.call(value).slice(8, -1);
   if (["Number", "String", "Boolean", "BigInt"].includes(kind)) return item(value.valueOf(), "valueOf()");
   if (kind !== "Object") {
-    throw unfit(path, `a ${value.constructor?.name ?? kind}, which has no Python value`);
+    const name = value.constructor?.name;
+    throw unfit(path, `a ${name && name !== "Object" ? name : kind}, which has no Python value`);
   }
   const fields = Object.create(null);
   for (const key of Object.keys(value)) fields[key] = item(value[key], key);
@@ -237,6 +238,7 @@ function resolve(file) {
     return Bun.resolveSync(locate(file), WORKSPACE);
   } catch (error) {
     if (error.code === "EOUTSIDE") throw new Refused(error.code, error.message);
+    if (fs.existsSync(locate(file))) throw new Refused("EINVAL", `Bun imports nothing of such a name: ${file}`);
     throw new Refused("ENOENT", `there is no ${file}`);
   }
 }

@@ -42,12 +42,15 @@ def key_of(request: Mapping[str, Any]) -> str:
 _PLACEHOLDER = re.compile(
     # The marks of a placeholder are escaped in the JSON of a key, which is ASCII, and not in its path.
     r"(?P<open>«|\\u00ab)(?P<name>api_key|idempotency_key|(?:cookie|env|header|value):.+?)(?::\d+)?"
-    rf"(?P<close>(?:{FORM})?(?:»|\\u00bb))"
+    rf"(?P<form>{FORM})?(?P<close>»|\\u00bb)"
 )
 
 
 def family(key: str) -> str:
-    """Return a key without the numbers that tell several secrets of a name apart."""
+    """Return a key without the numbers that tell several secrets of a name apart, and without their forms.
+
+    In which of several equal forms a secret stands depends on its characters, and so on the secret.
+    """
     if "«" not in key and "\\u00ab" not in key:
         return key
     return _PLACEHOLDER.sub(r"\g<open>\g<name>\g<close>", key)
@@ -74,7 +77,7 @@ def standing_for(recording: str, key: str) -> Optional[list[tuple[str, str]]]:
     pattern, end, order = "", 0, []
     for found in _PLACEHOLDER.finditer(recording):
         pattern += re.escape(recording[end : found.start()])
-        same = re.escape(found["open"] + found["name"]) + r"(?::\d+)?" + re.escape(found["close"])
+        same = re.escape(found["open"] + found["name"]) + rf"(?::\d+)?(?:{FORM})?" + re.escape(found["close"])
         pattern += rf'({same}|(?:[^"\\]|\\.)+?)'
         order.append(_plain(found.group()))
         end = found.end()

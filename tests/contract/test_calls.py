@@ -200,6 +200,9 @@ def test_a_file_that_is_not_there(real: Session) -> None:
     assert "./missing.ts" == caught.value.filename
     with pytest.raises(InvalidRequestError, match="outside"):
         real.call("./../outside.ts")
+    real.files.write("odd\\name.ts", "export default () => 1")
+    with pytest.raises(InvalidRequestError, match="imports nothing of such a name"):
+        real.call("./odd\\name.ts")
 
 
 @pytest.mark.parametrize(
@@ -215,6 +218,8 @@ def test_a_file_that_is_not_there(real: Session) -> None:
         ("new WeakMap()", "a WeakMap"),
         ("Promise.resolve(1)", "a Promise"),
         ("new Response('x')", "a Response"),
+        ("(function* () {})()", "a Generator"),
+        ("Math", "a Math"),
         ("new Map([[1, 1], [true, 2]])", "does not keep apart"),
         ("new Set([[1]])", "holds objects"),
     ],

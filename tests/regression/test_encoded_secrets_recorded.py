@@ -159,6 +159,21 @@ def test_in_what_the_library_sends(way: Callable[[Session, Path], Any], told: st
     assert live == replay(path, program)
 
 
+@pytest.mark.parametrize(("recorded", "sent"), [(ODD, "plain"), ("plain", ODD), (ODD, 'other "odd" one')])
+def test_another_secret_in_the_code(recorded: str, sent: str, tmp_path: Path) -> None:
+    """It replays whether or not its characters need an escape, and comes back as it is."""
+    path = tmp_path / "x.json"
+    transport = FakeTransport()
+    transport.on_execute(contains="login(", handler=lambda run: f"as {run.env['DB_PASSWORD']}")
+
+    def program(secret: str) -> Callable[[Buntime], str]:
+        code = f"login({json.dumps(secret)})"
+        return lambda client: client.sessions.create().execute(code, env={"DB_PASSWORD": secret}).stdout
+
+    assert f"as {recorded}" == record(path, program(recorded), transport)
+    assert f"as {sent}" == replay(path, program(sent))
+
+
 def test_in_arguments_that_are_named_so(tmp_path: Path) -> None:
     """The names in a function's arguments count as those in metadata do."""
     path = tmp_path / "x.json"

@@ -159,6 +159,9 @@ def test_output_so_far() -> None:
     assert ("a\n", "") == (stream.stdout, stream.stderr)
     with pytest.raises(RuntimeError, match="iterate"):
         stream.result  # noqa: B018 - reading it is what fails
+    stream.close()
+    with pytest.raises(RuntimeError, match="closed before its end"):
+        stream.result  # noqa: B018 - reading it is what fails
 
 
 def test_an_end_without_fields_takes_the_streamed_output() -> None:

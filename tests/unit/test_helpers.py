@@ -15,6 +15,7 @@ from buntime import (
     ExecuteResult,
     InvalidRequestError,
     InvalidResponseError,
+    NotFoundError,
     ResourceLimitError,
     SessionFileNotFoundError,
 )
@@ -56,6 +57,7 @@ def test_no_answer(stdout: str) -> None:
     with pytest.raises(InvalidResponseError, match=r"exit code 1.*'oh'") as caught:
         _reads(stdout).files.read(session_id="ses_1", path="a.txt")
     assert len(str(caught.value)) < 1000
+    assert "It could not be started, or was ended" in str(caught.value)
 
 
 @pytest.mark.parametrize("answer", [{}, {"content": 7}, {"error": "EISDIR"}, {"error": 7}])
@@ -77,6 +79,8 @@ def _failed(code: str) -> str:
         ("EOUTSIDE", InvalidRequestError, "invalid_request"),
         ("ENOTEMPTY", InvalidRequestError, "invalid_request"),
         ("ERR_ENCODING_INVALID_ENCODED_DATA", InvalidRequestError, "invalid_request"),
+        ("E2BIG", InvalidRequestError, "invalid_request"),
+        ("ESRCH", NotFoundError, "process_not_found"),
         ("ENOSPC", ResourceLimitError, "disk_full"),
         ("ECHANGED", ConflictError, "changed_meanwhile"),
         ("EWHATEVER", APIStatusError, "EWHATEVER"),

@@ -13,9 +13,9 @@ import pytest
 
 from buntime import (
     APIConnectionError,
-    APIStatusError,
     Buntime,
     InvalidResponseError,
+    NotFoundError,
     ServerError,
     Session,
     SessionNotFoundError,
@@ -197,9 +197,9 @@ def test_a_process_that_is_not_there(fake: FakeTransport, session: Session) -> N
     """It is named."""
     process = session.start(SERVER)
     process._number = 7
-    with pytest.raises(APIStatusError, match="no process 7") as caught:
+    with pytest.raises(NotFoundError, match=r"no process 7 .*session.processes\(\)") as caught:
         process.kill()
-    assert "ESRCH" == caught.value.code
+    assert "process_not_found" == caught.value.code
 
 
 def test_sleep_ends_the_processes_of_a_fake(fake: FakeTransport, session: Session) -> None:
