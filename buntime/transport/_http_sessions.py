@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from queue import Full, LifoQueue
 from typing import Any, Optional
 from urllib.parse import urlsplit
@@ -41,7 +42,8 @@ class _Idle(LifoQueue[Any]):
         LifoQueue.__init__(self, self.maxsize)
         for copy in copies:
             if copy is not None:
-                copy.close()
+                with suppress(OSError):
+                    copy.close()
 
 
 class _Pool(HTTPConnectionPool):

@@ -9,6 +9,7 @@ from typing import Any, Optional, Union
 
 import requests
 
+from buntime._forks import free_after_fork
 from buntime.errors import APITimeoutError
 from buntime.transport._http_bodies import Body
 from buntime.transport._http_failures import FAILURES, failure
@@ -76,7 +77,7 @@ class HTTPTransport:
         self._own = session is None
         self._fields = HeaderFields(default_headers(first))
         self._sessions = {os.getpid(): first}
-        self._locks: dict[int, threading.Lock] = {}
+        self._forking = free_after_fork(threading.Lock())
         self._inherited: list[Any] = []
         self._closed = False
 
@@ -138,7 +139,7 @@ class HTTPTransport:
 
     def _after_fork(self, pid: int) -> requests.Session:
         """Return this child's session. The parent's is kept as it is, and not even collected."""
-        with self._locks.setdefault(pid, threading.Lock()):
+        with self._forking:
             if pid not in self._sessions:
                 self._sessions[pid] = self._session_for_child()
         return self._sessions[pid]
