@@ -7,6 +7,7 @@ import gc
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -33,6 +34,14 @@ _OPENED_ONCE = {"/dev/urandom"}
 
 settings.register_profile("buntime", deadline=None, database=None)
 settings.load_profile("buntime")
+
+
+def pytest_configure() -> None:
+    """Take up the signals that whoever started the tests ignores, as nohup does: programs inherit that."""
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @attrs.frozen
