@@ -76,6 +76,7 @@ class Exchange:
     ) -> None:
         self.transport = transport
         self.headers = headers
+        self._names = {name.lower() for name, _ in headers}
         self.timeout = timeout
         self.deadline = deadline
         self.policy = policy
@@ -191,7 +192,7 @@ class Exchange:
         deadline = Deadline(
             None if self.deadline is None else self._clock.monotonic() + self.deadline, self._clock
         )
-        headers = _merged(request.headers, self.headers)
+        headers = self._with_own(request.headers)
         wait = self.timeout if read_timeout is None else read_timeout
         number = 0
         maybe_executed = False
@@ -200,9 +201,12 @@ class Exchange:
             try:
                 deadline.check(sent=False)
                 return attempt(
-                    attrs.evolve(
-                        request,
-                        headers=headers,
+                    Request(
+                        request.method,
+                        request.path,
+                        request.query,
+                        headers,
+                        request.body,
                         connect_timeout=deadline.bound(self.timeout),
                         read_timeout=deadline.bound(wait),
                     ),
@@ -214,6 +218,10 @@ class Exchange:
                 _tell(error, request, number)
                 self.hide(error)
                 self._back_off(error, number, deadline, repeatable)
+
+    def _with_own(self, headers: Pairs) -> Pairs:
+        """Return a request's headers and those of the client, which win."""
+        return (*[pair for pair in headers if pair[0].lower() not in self._names], *self.headers)
 
     def hide(self, error: BuntimeError) -> None:
         """Take the client's credentials out of an error."""
@@ -237,12 +245,6 @@ class Exchange:
         if self.on_retry is not None:
             self.on_retry(error, number)
         self._clock.sleep(pause)
-
-
-def _merged(own: Pairs, client: Pairs) -> Pairs:
-    """Return the request's headers and those of the client, which win."""
-    names = {name.lower() for name, _ in client}
-    return (*(pair for pair in own if pair[0].lower() not in names), *client)
 
 
 def _until(deadline: Deadline, chunks: Iterator[bytes]) -> Iterator[bytes]:
