@@ -8,7 +8,7 @@ from typing import Callable, Optional, TypeVar
 import attrs
 
 from buntime._pool_limits import Clock, Gate, LimitedExchange
-from buntime.errors import BuntimeError, ResourceLimitError, SessionNotFoundError
+from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange
 from buntime.execution import Executions
 from buntime.files import Files
@@ -56,7 +56,8 @@ class WatchedExchange(LimitedExchange):
         if isinstance(error, SessionNotFoundError):
             self.ended = True
         elif isinstance(error, BuntimeError):
-            self.broken |= error.maybe_executed or isinstance(error, ResourceLimitError)
+            # A full disk is a 507, which may have been executed too.
+            self.broken |= error.maybe_executed
         elif error is not None and not isinstance(error, Exception):
             # What was interrupted goes on in the session.
             self.broken = True
