@@ -9,7 +9,7 @@ import attrs
 
 from buntime._pool_limits import Clock, Gate, LimitedExchange
 from buntime.created import Created
-from buntime.errors import BuntimeError, ResourceLimitError, SessionNotFoundError
+from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange
 from buntime.session import Session
 from buntime.sessions import Sessions
@@ -55,7 +55,8 @@ class WatchedExchange(LimitedExchange):
         if isinstance(error, SessionNotFoundError):
             self.ended = True
         elif isinstance(error, BuntimeError):
-            self.broken |= error.maybe_executed or isinstance(error, ResourceLimitError)
+            # A full disk is a 507, which may have been executed too.
+            self.broken |= error.maybe_executed
         elif error is not None and not isinstance(error, Exception):
             # What was interrupted goes on in the session.
             self.broken = True

@@ -57,9 +57,7 @@ class Room:
         if not self._told:
             self._told = True
             logger().warning(
-                "no more sessions can be open; the pool has %d of %d, and asks for more by and by",
-                count,
-                self._size,
+                "no more sessions can be open; the pool goes on with those it has, and waits where it has none"
             )
 
     def given(self) -> None:

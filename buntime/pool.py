@@ -266,7 +266,7 @@ def _outcome(
         try:
             outcome = _attempt(function, lease.session, item)
             lease.exchange.judge(outcome.error)
-            final = stopping.is_set() or not lease.ended_before(outcome.error)
+            final = not lease.ended_before(outcome.error)
         finally:
             stock.give_back(lease)
         if final:

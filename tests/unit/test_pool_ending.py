@@ -13,7 +13,7 @@ from typing import Callable
 
 import pytest
 
-from buntime import APIConnectionError, Buntime, ServerError, Session, SessionPool
+from buntime import APIConnectionError, Buntime, Outcome, ServerError, Session, SessionPool
 from buntime.transport import FakeTransport, Response
 from tests.support import answers
 from tests.support.held import HeldService
@@ -141,7 +141,7 @@ def test_a_session_that_is_being_made_is_deleted(service: HeldService, client: B
 
 def test_closing_waits_for_a_session_that_is_being_made(service: HeldService, client: Buntime) -> None:
     """Whoever makes it deletes it, and has none; when close returns, nothing is left."""
-    asked, go = threading.Event(), threading.Event()
+    asked, go, closed = threading.Event(), threading.Event(), threading.Event()
     told: list[str] = []
 
     def create() -> Response:
@@ -149,11 +149,17 @@ def test_closing_waits_for_a_session_that_is_being_made(service: HeldService, cl
         assert go.wait(30)
         return service._create()
 
+    def delete() -> Response:
+        assert not closed.wait(0.05)
+        service.end("ses_1")
+        return answers.as_json(answers.DELETED)
+
     def let_go_on() -> None:
         assert pool._stock().closing.wait(30)
         go.set()
 
     service.answer_next("POST /sessions/create", create)
+    service.answer_next("DELETE /sessions/ses_1", delete)
     pool = SessionPool(client, size=1)
     threads = [
         threading.Thread(target=lambda: told.append(_told(pool.session().__enter__))),
@@ -163,6 +169,7 @@ def test_closing_waits_for_a_session_that_is_being_made(service: HeldService, cl
         thread.start()
     assert asked.wait(30)
     pool.close()
+    closed.set()
     assert (["ses_1"], set()) == (service.made, service.open)
     for thread in threads:
         thread.join()
@@ -179,6 +186,27 @@ def test_outcomes_that_nobody_wants(service: HeldService, client: Buntime) -> No
         assert 1 >= len(service.open)
         assert {"hold"} < set(service.codes)
         assert ["e"] == [outcome.value for outcome in pool.map(_run, "e")]
+
+
+def test_a_function_that_does_not_notice_its_end(service: HeldService, client: Buntime) -> None:
+    """Its session was deleted, so no later item has it, although nothing told the function."""
+
+    def patient(session: Session, code: str) -> str:
+        begun.set()
+        service.wait_for(lambda: session.id not in service.open)
+        return code
+
+    def items() -> Iterator[str]:
+        yield "a"
+        assert begun.wait(30)
+        raise KeyboardInterrupt
+
+    begun = threading.Event()
+    with SessionPool(client, size=1) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            list(pool.map(patient, items()))
+        assert ["b"] == [outcome.value for outcome in pool.map(_run, "b")]
+    assert [("ses_2", "b")] == service.executed
 
 
 def test_an_error_in_the_loop_is_the_loops(service: HeldService, client: Buntime) -> None:
@@ -232,15 +260,33 @@ def test_closing_from_another_thread(service: HeldService, client: Buntime) -> N
     assert set() == service.open
 
 
+def test_an_item_that_comes_too_late(service: HeldService, client: Buntime) -> None:
+    """That there is no session for it any more is not its error: the call has ended."""
+
+    def closing(_session: Session, item: str) -> str:
+        pool._stock().closing.set()
+        return item
+
+    found: list[Outcome[str, str]] = []
+    pool = SessionPool(client, size=1)
+    with pytest.raises(RuntimeError, match="the pool is closed"):
+        found.extend(pool.map(closing, "ab"))
+    assert all(outcome.ok for outcome in found)
+    pool.close()
+
+
 def test_closing_from_an_item(service: HeldService, client: Buntime) -> None:
     """It waits for all threads but its own."""
     pool = SessionPool(client, size=2)
 
-    def close(_session: Session, _item: str) -> None:
+    def close(_session: Session, item: str) -> None:
         pool.close()
+        closed.append(item)
 
+    closed: list[str] = []
     with pytest.raises(RuntimeError, match="the pool is closed"):
-        list(pool.map(close, "ab"))
+        list(pool.map(close, "a"))
+    assert ["a"] == closed
     assert [] == _pool_threads()
     assert set() == service.open
 
@@ -342,6 +388,29 @@ def test_a_forked_child_ends_nothing_of_its_parents(tmp_path: Path) -> None:
         "this call of a pool goes on in the process that began it, not in a fork of it; ['b'] in 1; True"
         == told
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_call_under_way_is_not_ended_by_a_fork(
+    service: HeldService, client: Buntime, tmp_path: Path
+) -> None:
+    """What runs belongs to the parent, and is there when the child has left the loop."""
+
+    def leave() -> str:
+        told = _told(lambda: next(outcomes))
+        outcomes.close()
+        return f"{told}; {len(service.open)}"
+
+    with SessionPool(client, size=2) as pool:
+        outcomes = pool.map(_run, ["hold", "a"], ordered=False)
+        assert "a" == next(outcomes).value
+        service.wait_held(1)
+        opened = len(service.open)
+        told = _in_a_fork(leave, tmp_path / "told")
+        service.let_go()
+        assert ["hold"] == [outcome.value for outcome in outcomes]
+    assert f"in the process that began it, not in a fork of it; {opened}" in told
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

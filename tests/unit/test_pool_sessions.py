@@ -168,6 +168,28 @@ def test_a_function_that_was_refused_twice_is_not_called_again(service: HeldServ
     assert ["a"] == called
 
 
+def test_a_function_that_makes_something_else_of_it_is_not_called_again(
+    service: HeldService, client: Buntime
+) -> None:
+    """What it raises is its own error, for its own reasons."""
+    called: list[str] = []
+
+    def own(session: Session, code: str) -> str:
+        called.append(code)
+        try:
+            return _run(session, code)
+        except SessionNotFoundError as error:
+            raise LookupError(code) from error
+
+    with SessionPool(client, size=1) as pool:
+        pool.warm()
+        service.end("ses_1")
+        one, two = pool.map(own, "ab")
+    assert isinstance(one.error, LookupError)
+    assert "b" == two.value
+    assert ["a", "b"] == called
+
+
 def test_an_error_of_another_session_is_not_the_items(service: HeldService, client: Buntime) -> None:
     """The function asked for a session of its own, which the pool knows nothing of."""
     called: list[str] = []
