@@ -27,6 +27,9 @@ _LONG = 16 * 1024
 """Characters of JSON above which to look at its texts one by one costs no more."""
 _IN_PIECES = ('"events"', '"base64"')
 
+_IN_JSON = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?')
+"""A text in JSON, and what makes it the name of a field."""
+
 Hide = Callable[[str], str]
 Spans = Callable[[str], list[Span]]
 Place = Callable[[str, Any], str]
@@ -88,6 +91,39 @@ def _hidden_body(body: Mapping[str, Any], hide: Hide) -> dict[str, Any]:
     return {"base64": base64.b64encode(text.encode("latin-1", "replace")).decode()}
 
 
+def hiding(spans: Spans) -> Hide:
+    """Return what replaces the spans in a text."""
+    return lambda text: replaced(text, spans(text))
+
+
+def live_request(request: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
+    """Return a request that :func:`told_request` returned as a cassette has it."""
+    pieces = _is_of_pieces(request)
+    return hidden_request(request, hiding(in_pieces(secrets.spans, secrets) if pieces else secrets.spans))
+
+
+def _is_of_pieces(request: Mapping[str, Any]) -> bool:
+    return recorded.is_of_pieces(request["method"], request["path"], request.get("json"))
+
+
+def in_pieces(spans: Spans, secrets: Secrets) -> Spans:
+    """Return what finds secrets also where they are cut, as what is sent or asked for is a piece."""
+
+    def all_spans(text: str) -> list[Span]:
+        found = [*spans(text), *secrets.at_the_ends(text, begun=True)]
+        for inner in _IN_JSON.finditer(text):
+            at = inner.start(1)
+            ends = () if inner[2] else secrets.at_the_ends(inner[1], begun=True)
+            found += [(at + start, at + end, place) for start, end, place in ends]
+        return found
+
+    return all_spans
+
+
+def _of_broken_off(spans: Spans, secrets: Secrets) -> Spans:
+    return lambda text: [*spans(text), *secrets.at_the_ends(text)]
+
+
 class Masking:
     """What is known of one recording's secrets and ids. The caller sees to locking."""
 
@@ -119,26 +155,21 @@ class Masking:
 
     def again(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction that was masked before without the secrets that came since."""
-        spans = self.secrets.spans
-        return self._hidden(data, lambda text: replaced(text, spans(text)), spans)
+        return self._hidden(data, hiding(self.secrets.spans), self.secrets.spans)
 
     def _hidden(self, data: Mapping[str, Any], hide: Hide, spans: Spans) -> dict[str, Any]:
+        if _is_of_pieces(data["request"]):
+            spans = in_pieces(spans, self.secrets)
+            hide = hiding(spans)
         found: dict[str, Any] = {"request": hidden_request(data["request"], hide)}
         if "response" in data:
             if "error" in data or data["response"].get("left"):
-                hide, spans = self._of_broken_off(spans)
+                spans = _of_broken_off(spans, self.secrets)
+                hide = hiding(spans)
             found["response"] = _hidden_response(data["response"], hide, spans, self.secrets.place)
         if "error" in data:
             found["error"] = {**data["error"], "message": hide(data["error"]["message"])}
         return found
-
-    def _of_broken_off(self, spans: Spans) -> tuple[Hide, Spans]:
-        """Return what hides also a secret of which only the beginning came."""
-
-        def all_spans(text: str) -> list[Span]:
-            return [*spans(text), *self.secrets.cut(text)]
-
-        return (lambda text: replaced(text, all_spans(text))), all_spans
 
     def _learn(self, take: Take, response: dict[str, Any]) -> None:
         """Know the secrets and ids that the service invented."""

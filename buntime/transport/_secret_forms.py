@@ -12,6 +12,10 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 _DEEPEST = 3
 """How many times over a text is looked for as a part of JSON."""
+_SHORTEST_PART = 4
+"""Characters of a secret that was cut by which it is known."""
+_LONGEST_CUT = 256
+"""Up to which character of a secret a cut is looked for."""
 _SHORTEST_OF_BASE64 = 6
 """Characters of base64 that a secret must determine; fewer are in every file."""
 
@@ -92,8 +96,8 @@ _STEPS: dict[str, tuple[_Encode, _Decode]] = {
 }
 
 
-_STEP = "|".join(map(re.escape, sorted(_STEPS, key=len, reverse=True)))
-FORM = rf"\|(?:first\.[0-9]+|(?:{_STEP})(?:\+(?:{_STEP}))*)"
+_STEP = "|".join([r"(?:first|after)\.[0-9]+", *map(re.escape, sorted(_STEPS, key=len, reverse=True))])
+FORM = rf"\|(?:{_STEP})(?:\+(?:{_STEP}))*"
 """What follows the name of a secret in its placeholder where it does not stand there as it is."""
 
 
@@ -118,21 +122,40 @@ def forms(value: str) -> dict[str, str]:
     return found
 
 
+def cut(value: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield the two parts of a secret that was cut, wherever that was.
+
+    Each is a text, the name of its form, and whether it is the first part, which ends a text.
+    """
+    for count in range(1, min(len(value), _LONGEST_CUT)):
+        # What ends a piece ends a group of three bytes, and what begins one begins a group.
+        offset = -len(value[:count].encode("utf-8", "surrogatepass")) % 3
+        for form in (
+            *(f"first.{count}{step}" for step in ("", "+json", "+ascii", f"+base64.{offset}")),
+            *(f"after.{count}{step}" for step in ("", "+json", "+ascii", "+base64.0")),
+        ):
+            text = encoded(value, form := form.replace("base64.0", "base64"))
+            if len(text) >= (_SHORTEST_OF_BASE64 if "base64" in form else _SHORTEST_PART):
+                yield text, form, form.startswith("first")
+
+
 def encoded(value: str, form: str) -> str:
-    """Return a text in one of the forms, of which ``first.3`` is its first three characters."""
-    if form.startswith("first."):
-        return value[: int(form[6:])]
+    """Return a text in one of the forms; ``first.3`` is its first three characters, ``after.3`` the rest."""
     for step in filter(None, form.split("+")):
-        value = _STEPS[step][0](value)
+        kind, _, count = step.partition(".")
+        if kind == "first":
+            value = value[: int(count)]
+        elif kind == "after":
+            value = value[int(count) :]
+        else:
+            value = _STEPS[step][0](value)
     return value
 
 
 def decoded(text: str, form: str) -> Optional[str]:
     """Return the text of which this is a form; ``None`` where it is none, or cannot be told from it."""
-    if form.startswith("first."):
-        return None
     for step in filter(None, reversed(form.split("+"))):
-        value = _STEPS[step][1](text)
+        value = _STEPS[step][1](text) if step in _STEPS else None
         if value is None:
             return None
         text = value

@@ -11,12 +11,12 @@ from typing import Any, Optional
 from buntime._staying import StaysHere
 from buntime.errors import APIConnectionError, APITimeoutError, CassetteMismatchError
 from buntime.transport._index import Index
-from buntime.transport._masking import hidden_request, told_request
+from buntime.transport._masking import live_request, told_request
 from buntime.transport._stored_bodies import content, event_bytes
 from buntime.transport.base import Request, Response
 from buntime.transport.cassette import AnyPath, Interaction, load
 from buntime.transport.matching import Difference, difference, key_of
-from buntime.transport.scrub import PLACEHOLDER, Secrets, map_strings, replaced
+from buntime.transport.scrub import PLACEHOLDER, Secrets, map_strings
 from buntime.wire import recorded
 
 _MARK = rb"\u00ab"
@@ -94,9 +94,7 @@ class ReplayTransport(StaysHere):
         self._closed = True
 
     def _found(self, request: Request) -> Response:
-        spans = self._secrets.spans
-        sent = told_request(request, self._secrets)
-        sent = hidden_request(sent, lambda text: replaced(text, spans(text)))
+        sent = live_request(told_request(request, self._secrets), self._secrets)
         item = self._index.equal(key_of(sent))
         if item is None:
             left = [item for _, item in self._index.left()]

@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 from urllib.parse import unquote, urlsplit
 
 from buntime._forks import free_after_fork
-from buntime.transport._secret_forms import FORM, encoded, forms
+from buntime.transport._secret_forms import FORM, cut, encoded, forms
 from buntime.transport._secret_names import looks_secret, places_of
 from buntime.transport.base import Pairs
 from buntime.wire import recorded
@@ -62,6 +62,10 @@ class Secrets:
         self.searched: list[tuple[str, str]] = []
         """What is looked for in texts, each with its placeholder, in the order in which they came."""
         self._by_beginning: dict[str, list[tuple[str, str]]] = {}
+        self._parted = 0
+        self._firsts: dict[str, str] = {}
+        self._others: dict[str, str] = {}
+        self._lengths: list[int] = []
 
     def learn_arguments(self, method: str, path: str, body: Any) -> None:
         """Find the secrets that are no field of a request's JSON: in URLs, and in the arguments of a call."""
@@ -137,15 +141,29 @@ class Secrets:
                 if text.startswith(secret, start):
                     yield start, start + len(secret), place
 
-    def cut(self, text: str) -> Iterator[Span]:
-        """Yield where the beginning of a secret is, at the end of a text that broke off."""
-        for secret, place in self.searched:
-            if without_form(place)[1]:
-                continue
-            for length in range(min(len(secret) - 1, len(text)), _SEARCHED - 1, -1):
-                if text.endswith(secret[:length]):
-                    yield len(text) - length, len(text), in_form(place, f"first.{length}")
-                    break
+    def at_the_ends(self, text: str, *, begun: bool = False) -> Iterator[Span]:
+        """Yield where the first part of a secret is, at the end of a text that was cut.
+
+        ``begun`` says that it was cut where it begins, too.
+        """
+        self._look_for_parts()
+        for length in self._lengths:
+            first, other = self._firsts.get(text[-length:]), self._others.get(text[:length])
+            if first is not None and length <= len(text):
+                yield len(text) - length, len(text), first
+            if begun and other is not None and length <= len(text):
+                yield 0, length, other
+
+    def _look_for_parts(self) -> None:
+        """Find the parts of the secrets that came since the last time."""
+        with self._lock:
+            new, self._parted = self.searched[self._parted :], len(self.searched)
+            for secret, place in new:
+                if not without_form(place)[1]:
+                    for text, form, is_first in cut(secret):
+                        (self._firsts if is_first else self._others).setdefault(text, in_form(place, form))
+            if new:
+                self._lengths = sorted({*map(len, self._firsts), *map(len, self._others)}, reverse=True)
 
 
 def is_secret_variable(name: str, value: Any) -> bool:

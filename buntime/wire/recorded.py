@@ -14,6 +14,7 @@ WRITE = ("POST", "/files/write")
 _HELPER = "// buntime:helper "
 _NUMBERED = re.compile(r"(\.buntime/(?:staged|calls)/[0-9a-f]{32})~[0-9]+")
 _CARRIED = re.compile(r"(\.buntime/(?:staged|calls)/)[0-9a-f]{32}")
+_IN_PIECES = frozenset({"file_piece", "file_range", "process_logs"})
 _PING_ANSWER = {
     "stdout": "{}\n",
     "stderr": "",
@@ -227,6 +228,12 @@ def call_arguments(method: str, path: str, body: Any) -> Any:
     pieces = [one.get("content") for one in body.get("files") or () if isinstance(one, dict)]
     payload = helper.get("payload", "".join(piece for piece in pieces if isinstance(piece, str)))
     return (_json_object(payload) or {}).get("arguments") if isinstance(payload, str) else None
+
+
+def is_of_pieces(method: str, path: str, body: Any) -> bool:
+    """Whether a request sends or asks for a piece of something longer."""
+    helper = helper_arguments(method, path, body)
+    return helper is not None and helper.get("op") in _IN_PIECES
 
 
 def opened(method: str, path: str, body: Any) -> Any:

@@ -12,6 +12,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from buntime import Buntime, Session
+from buntime.contents import PIECE
 from buntime.transport import FakeTransport, ScriptedExecution
 from buntime.transport.cassette import load
 from tests.support.cassettes import KEY, record, replay
@@ -206,6 +207,53 @@ def test_the_password_of_a_database(tmp_path: Path) -> None:
     live = record(path, program, transport)
     assert [] == traces(path, PLAIN)
     assert live == replay(path, program)
+
+
+PIECE_OF_LOGS = 256 * 1024
+
+
+@pytest.mark.parametrize("before", range(1, len(ODD), 3))
+def test_in_two_pieces_of_a_log(before: int, tmp_path: Path) -> None:
+    """It is known by its parts where what a process wrote is read piece by piece."""
+    path = tmp_path / "x.json"
+    transport = FakeTransport()
+    transport.on_execute("1", stdout="x" * (PIECE_OF_LOGS - before) + ODD + "y")
+
+    def program(client: Buntime) -> str:
+        with client.sessions.create() as session:
+            process = session.start("1", env={"DB_PASSWORD": ODD})
+            return "".join(event.text for event in process.follow())
+
+    live = record(path, program, transport)
+    assert live.endswith(f"x{ODD}y")
+    text = path.read_text(encoding="utf-8")
+    first, other = (json.dumps(part, ensure_ascii=False)[1:-1] for part in (ODD[:before], ODD[before:]))
+    assert len(first) < 5 or f"x{first}" not in text
+    assert len(other) < 5 or f"{other}y" not in text
+    assert live == replay(path, program)
+
+
+@pytest.mark.parametrize("before", [1, 5, 6, 10])
+def test_in_two_pieces_of_a_file(before: int, tmp_path: Path) -> None:
+    """The same for a large file, which travels in base64 both ways."""
+    path = tmp_path / "x.json"
+    content = b"\xff" * (PIECE - len(ODD[:before].encode())) + ODD.encode() + b"\xff"
+
+    def program(client: Buntime) -> bytes:
+        with client.sessions.create() as session:
+            session.execute("1", env={"DB_PASSWORD": ODD})
+            session.files.write("large", content)
+            return session.files.read_bytes("large")
+
+    assert content == record(path, program)
+    text = path.read_text(encoding="utf-8")
+    both = base64.b64encode(content).decode()
+    cut = PIECE // 3 * 4
+    if before >= 5:
+        assert both[cut - 6 : cut] not in text
+    if len(ODD) - before >= 5:
+        assert f'"{both[cut : cut + 6]}' not in text.replace("\\", "")
+    assert content == replay(path, program)
 
 
 def test_the_beginning_of_one_in_a_stream_that_was_left(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buntime.transport._secret_forms import base64_runs, decoded, encoded, forms
+from buntime.transport._secret_forms import base64_runs, cut, decoded, encoded, forms
 
 
 @given(st.text(min_size=1))
@@ -48,6 +48,17 @@ def test_what_is_equal_has_one_name() -> None:
     """A plain secret looks the same in JSON and in a URL."""
     assert ["", "hex", "base64", "base64.1", "base64.2"] == list(forms("hunter2x").values())
     assert ["", "hex"] == list(forms("abcd").values())
+
+
+@given(st.text(min_size=2, max_size=20))
+def test_the_parts_of_a_cut(value: str) -> None:
+    """Each is what its form says, and does not tell the secret; together they are all of it."""
+    for text, form, first in cut(value):
+        assert text == encoded(value, form)
+        assert len(text) >= 4
+        assert first == form.startswith("first.")
+        assert decoded(text, form) is None
+    assert value == encoded(value, "first.1") + encoded(value, "after.1")
 
 
 @pytest.mark.parametrize("form", ["", "json", "ascii+ascii", "url", "base64.1", "json+base64"])
