@@ -59,7 +59,7 @@ class Room:
         if not self._told:
             self._told = True
             _logger.warning(
-                "no more sessions can be open; the pool goes on with those it has, and waits where it has none"
+                "no more sessions can be open; the pool goes on with those it has and waits where it has none"
             )
 
     def given(self) -> None:

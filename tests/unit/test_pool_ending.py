@@ -238,6 +238,7 @@ def test_leaving_the_block_ends_a_call_that_is_under_way(service: HeldService, c
     for ask in asked:
         with pytest.raises(RuntimeError, match="the pool is closed"):
             ask()
+    assert "<SessionPool, 0 of 2 sessions>" == repr(pool)
     calls = list(service.calls)
     pool.close()
     assert calls == service.calls
@@ -370,13 +371,13 @@ def test_a_forked_child_ends_nothing_of_its_parents(tmp_path: Path) -> None:
         told = _told(lambda: next(outcomes))
         outcomes.close()
         borrowed.__exit__(None, None, None)
-        own = [outcome.value for outcome in pool.map(_run, "b")]
+        own = [outcome.value for outcome in later]
         made = len(fake.sessions) - len(before)
         pool.close()
         return f"{told}; {own} in {made}; {before == [*fake.sessions]}"
 
     with Buntime(transport=fake) as client, SessionPool(client, size=2) as pool:
-        outcomes = pool.map(_run, ["a"])
+        outcomes, later = pool.map(_run, ["a"]), pool.map(_run, ["b"])
         assert "a" == next(outcomes).value
         borrowed = pool.session()
         with borrowed:
