@@ -57,7 +57,7 @@ class Room:
         if not self._told:
             self._told = True
             logger().warning(
-                "no more sessions can be open; the pool goes on with those it has, and waits for one"
+                "no more sessions can be open; the pool goes on with those it has and waits where it has none"
             )
 
     def given(self) -> None:

@@ -74,6 +74,11 @@ class Stock:
         """How many sessions there are, those that are being made included."""
         return len(self._idle) + len(self._lent) + len(self._making)
 
+    def check_open(self, stopping: Optional[threading.Event] = None) -> None:
+        """Raise ``RuntimeError`` where it was closed, or ``stopping`` is set."""
+        if self.closing.is_set() or (stopping is not None and stopping.is_set()):
+            raise RuntimeError(CLOSED)
+
     def borrow(self, stopping: threading.Event, timeout: Optional[int] = None) -> Lease:
         """Return a session that nobody else has, and will not before :meth:`give_back`.
 
@@ -107,6 +112,7 @@ class Stock:
 
     def warm(self, count: int) -> int:
         """Make sessions until there are ``count`` or the service gives no more; return how many there are."""
+        self.check_open()
         failures: list[Exception] = []
 
         def make(_number: int) -> None:
@@ -126,7 +132,7 @@ class Stock:
     def begin(self, run: Run[Any, Any]) -> None:
         """Know of a run, so that :meth:`close` ends it."""
         with self._changed:
-            self._check_open(run.stopping)
+            self.check_open(run.stopping)
             self._runs.add(run)
 
     def end(self, run: Run[Any, Any], *, interrupted: bool) -> None:
@@ -171,7 +177,7 @@ class Stock:
     def _end_all(self) -> list[Run[Any, Any]]:
         self.closing.set()
         with self._changed:
-            self._lend_idle()
+            idle = self._lend_idle()
             runs, leases = list(self._runs), list({**self._left, **self._lent})
             for lease in leases:
                 lease.doomed = True
@@ -180,6 +186,8 @@ class Stock:
             run.stop()
         at_once(self._delete, leases, threaded=self.threaded)
         with self._changed:
+            for lease in idle:
+                self._lent.pop(lease, None)
             # Whoever makes one now deletes it before leaving the place.
             while not self._making <= {threading.get_ident()}:
                 self._changed.wait(SLICE)
@@ -196,7 +204,7 @@ class Stock:
             try:
                 while self._queue[0] is not ticket:
                     self._changed.wait(SLICE)
-                    self._check_open(stopping)
+                    self.check_open(stopping)
                 return self._first_place(stopping)
             finally:
                 self._queue.remove(ticket)
@@ -204,7 +212,7 @@ class Stock:
 
     def _first_place(self, stopping: threading.Event) -> Optional[Lease]:
         while True:
-            self._check_open(stopping)
+            self.check_open(stopping)
             if self._idle:
                 lease = self._idle.pop()
                 self._lent[lease] = None
@@ -217,7 +225,7 @@ class Stock:
     def _take_place(self, count: int) -> bool:
         """Take a place for a session to be made, as long as there are fewer than ``count``."""
         with self._changed:
-            self._check_open(self.closing)
+            self.check_open()
             free = self.count < count and self._room.has(self.count)
             if free:
                 self._making.add(threading.get_ident())
@@ -262,10 +270,6 @@ class Stock:
             self._registered = True
             atexit.register(self._at_exit)
         return Lease(session, exchange, session.remaining, stopping)
-
-    def _check_open(self, stopping: threading.Event) -> None:
-        if self.closing.is_set() or stopping.is_set():
-            raise RuntimeError(CLOSED)
 
     def _lend_idle(self) -> list[Lease]:
         """Take all idle sessions, to be deleted."""

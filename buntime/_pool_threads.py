@@ -30,9 +30,15 @@ class Run(Generic[Item, Result]):
     """
 
     def __init__(
-        self, work: Callable[[Item], Result], items: Iterator[Item], *, threads: int, ordered: bool
+        self,
+        work: Callable[[Item], Result],
+        items: Iterator[Item],
+        stopping: threading.Event,
+        *,
+        threads: int,
+        ordered: bool,
     ) -> None:
-        self.stopping = threading.Event()
+        self.stopping = stopping
         """Set once nothing more is to be begun."""
         self._pid = os.getpid()
         self._work = work

@@ -13,7 +13,6 @@ import attrs
 
 from buntime import _checks, _json
 from buntime._logs import logger
-from buntime._pool_limits import CLOSED
 from buntime._pool_sessions import Stock
 from buntime._pool_threads import Run
 from buntime.client import Buntime
@@ -150,7 +149,9 @@ class SessionPool:
         """
         if not callable(function):
             raise TypeError(f"function must be callable with a session and an item, not {function!r}")
-        return self._outcomes(function, iter(items), ordered, lambda _item: None)
+        iterator = iter(items)
+        self._stock().check_open()
+        return self._outcomes(function, iterator, ordered, lambda _item: None)
 
     def execute(
         self, requests: Iterable[ExecuteRequest], *, ordered: bool = True
@@ -164,6 +165,7 @@ class SessionPool:
         if isinstance(requests, Collection):
             for request in requests:
                 _check(request)
+        self._stock().check_open()
         return self._outcomes(_execute, map(_check, requests), ordered, _timeout)
 
     def warm(self, count: int | None = None) -> int:
@@ -221,31 +223,21 @@ class SessionPool:
         ordered: bool,
         timeout: Callable[[Item], Optional[int]],
     ) -> Generator[Outcome[Item, Value], None, None]:
-        stock = self._stock()
-        if stock.closing.is_set():
-            raise RuntimeError(CLOSED)
-        return _outcomes(stock, function, items, ordered, timeout, self._size if stock.threaded else 0)
+        # The stock is that of the process that iterates.
+        stock, stopping = self._stock(), threading.Event()
 
+        def work(item: Item) -> Outcome[Item, Value]:
+            return _outcome(stock, stopping, function, item, timeout(item))
 
-def _outcomes(
-    stock: Stock,
-    function: Callable[[Session, Item], Value],
-    items: Iterator[Item],
-    ordered: bool,
-    timeout: Callable[[Item], Optional[int]],
-    threads: int,
-) -> Generator[Outcome[Item, Value], None, None]:
-    def work(item: Item) -> Outcome[Item, Value]:
-        return _outcome(stock, run.stopping, function, item, timeout(item))
-
-    run = Run(work, items, threads=threads, ordered=ordered)
-    stock.begin(run)
-    try:
-        yield from run.results()
-    except BaseException as error:
-        stock.end(run, interrupted=not isinstance(error, (Exception, GeneratorExit)))
-        raise
-    stock.end(run, interrupted=False)
+        threads = self._size if stock.threaded else 0
+        run = Run(work, items, stopping, threads=threads, ordered=ordered)
+        stock.begin(run)
+        try:
+            yield from run.results()
+        except BaseException as error:
+            stock.end(run, interrupted=not isinstance(error, (Exception, GeneratorExit)))
+            raise
+        stock.end(run, interrupted=False)
 
 
 def _outcome(

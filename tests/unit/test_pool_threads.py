@@ -22,7 +22,7 @@ def test_items_that_take_long_hold_no_result_back() -> None:
         yield 2
         pytest.fail("the result of 1 was there")
 
-    run: Run[int, str] = Run(str, items(), threads=4, ordered=True)
+    run: Run[int, str] = Run(str, items(), threading.Event(), threads=4, ordered=True)
     results = run.results()
     assert "1" == next(results)
     run.stop()
@@ -40,7 +40,7 @@ def test_stopping_begins_nothing_more() -> None:
         worked.append(item)
         return item
 
-    run: Run[int, int] = Run(work, iter(range(10)), threads=1, ordered=True)
+    run: Run[int, int] = Run(work, iter(range(10)), threading.Event(), threads=1, ordered=True)
 
     def stop() -> None:
         begun.wait(_PATIENCE)
@@ -65,7 +65,9 @@ def test_with_no_threads_the_caller_works() -> None:
             taken.append(number)
             yield number
 
-    run: Run[int, str] = Run(lambda _: threading.current_thread().name, items(), threads=0, ordered=False)
+    run: Run[int, str] = Run(
+        lambda _: threading.current_thread().name, items(), threading.Event(), threads=0, ordered=False
+    )
     results = run.results()
     assert threading.current_thread().name == next(results)
     assert [0] == taken
