@@ -76,18 +76,11 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
     if not is_real:
         return response.iter_content(_SIZE)
     raw.enforce_content_length = True  # urllib3 1.26 leaves it out, and a cut body looks whole
-    if _fits_one_piece(raw):
-        return _stream(raw)
     if hasattr(raw, "read1") and hasattr(getattr(raw, "_fp", None), "read1"):
         return _read1(raw)
     if _ends_with_connection(raw):
         return _read1_before_urllib3_2_2(raw)
     return _stream(raw)
-
-
-def _fits_one_piece(raw: Any) -> bool:
-    left = raw.length_remaining
-    return left is not None and left <= _SIZE
 
 
 def _read1(raw: Any) -> Iterator[bytes]:
