@@ -7,10 +7,9 @@ from contextlib import ExitStack
 
 from benchmarks.calls import BODY
 from benchmarks.measuring import Call, Effort, Round, compared, timed
-from benchmarks.peers import peer
 from benchmarks.results import Table
 from benchmarks.server import SLOW, loopback
-from buntime import Buntime, Session
+from buntime import Buntime, Session, SessionPool
 
 _CALLS, _SESSIONS = 100, 20
 _ROUNDS = 21
@@ -53,6 +52,6 @@ def _by_hand(url: str, calls: int, stack: ExitStack) -> Call:
 
 def _pool(url: str, calls: int, stack: ExitStack) -> Call:
     client = stack.enter_context(Buntime("btk_123", base_url=url))
-    pool = stack.enter_context(peer("buntime.pool").SessionPool(client, size=_SESSIONS))
+    pool = stack.enter_context(SessionPool(client, size=_SESSIONS))
     pool.warm()
     return lambda: [outcome.result() for outcome in pool.map(_execute, range(calls))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Callable
 
@@ -73,14 +74,13 @@ def _maker(caller: _Caller, url: str, count: int, calls: int) -> Maker:
 def _round(call: Call, count: int, calls: int) -> Round:
     def measure() -> float:
         ready = threading.Barrier(count + 1)
-        threads = [threading.Thread(target=_work, args=(call, calls, ready)) for _ in range(count)]
-        for thread in threads:
-            thread.start()
-        ready.wait()
-        start = time.perf_counter()
-        for thread in threads:
-            thread.join()
-        return count * calls / (time.perf_counter() - start)
+        with ThreadPoolExecutor(count) as threads:
+            work = [threads.submit(_work, call, calls, ready) for _ in range(count)]
+            ready.wait()
+            start = time.perf_counter()
+            for future in work:
+                future.result()
+            return count * calls / (time.perf_counter() - start)
 
     return measure
 

@@ -233,8 +233,7 @@ class Exchange:
         """Wait before the next attempt, or raise the error where there is to be none."""
         import random
 
-        # S311: jitter spreads clients out; nothing depends on its being unguessable.
-        pause = self.policy.delay(error, number, repeatable, random.random())  # noqa: S311 - jitter, no secret
+        pause = self.policy.delay(error, number, repeatable, random.random())  # noqa: S311 - jitter spreads clients out, and is no secret
         left = deadline.remaining()
         if pause is None or (left is not None and pause >= left):
             if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:

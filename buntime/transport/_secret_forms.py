@@ -19,6 +19,8 @@ _LONGEST_CUT = 256
 _SHORTEST_OF_BASE64 = 6
 """Characters of base64 that a secret must determine; fewer are in every file."""
 
+_PERCENT = re.compile("%[0-9A-F]{2}")
+
 _Encode = Callable[[str], str]
 _Decode = Callable[[str], Optional[str]]
 
@@ -53,6 +55,10 @@ def _hex(text: str) -> str:
     return text.encode("utf-8", "surrogatepass").hex()
 
 
+def _hex_in_capitals(text: str) -> str:
+    return _hex(text).upper()
+
+
 def _from_hex(text: str) -> Optional[str]:
     try:
         return bytes.fromhex(text).decode("utf-8", "surrogatepass")
@@ -62,6 +68,15 @@ def _from_hex(text: str) -> Optional[str]:
 
 def _quoting(safe: str) -> _Encode:
     return lambda text: quote(text, safe=safe, errors="surrogatepass")
+
+
+def _url_in_small_letters(text: str) -> str:
+    """Encode as some servers do; RFC 3986 has the digits in capitals."""
+    return _PERCENT.sub(lambda found: found.group().lower(), quote(text, safe="", errors="surrogatepass"))
+
+
+def _json_for_html(text: str) -> str:
+    return _json(text).replace("/", "\\/")
 
 
 def _params(text: str) -> str:
@@ -92,6 +107,9 @@ _STEPS: dict[str, tuple[_Encode, _Decode]] = {
     "form": (lambda text: quote_plus(text, errors="surrogatepass"), unquote_plus),
     "params": (_params, unquote_plus),
     "hex": (_hex, _from_hex),
+    "hex.upper": (_hex_in_capitals, _from_hex),
+    "url.lower": (_url_in_small_letters, _unquoted),
+    "json.html": (_json_for_html, _from_json),
     **_BASE64,
 }
 
@@ -101,10 +119,17 @@ FORM = rf"\|(?:{_STEP})(?:\+(?:{_STEP}))*"
 """What follows the name of a secret in its placeholder where it does not stand there as it is."""
 
 
+_ONCE = (
+    *("url", "path", "component", "uri", "form", "params", "url.lower"),
+    *("hex", "hex.upper", "json.html"),
+)
+"""Forms that are not looked for inside of others."""
+
+
 def _chains() -> Iterator[tuple[str, ...]]:
     for depth in range(_DEEPEST + 1):
         yield from itertools.product(("json", "ascii"), repeat=depth)
-    yield from ((name,) for name in ("url", "path", "component", "uri", "form", "params", "hex"))
+    yield from ((name,) for name in _ONCE)
     yield from itertools.product(("json", "ascii"), _BASE64)
     yield from ((name,) for name in _BASE64)
 

@@ -36,7 +36,7 @@ def stored(content: bytes, content_type: Optional[str]) -> dict[str, Any]:
         return {}
     if "json" in (content_type or ("json" if content[:1] in b"{[" else "")).lower():
         try:
-            found = _decoded(content.decode())
+            found = _decoded(content.decode(json.detect_encoding(content), "surrogatepass"))
         except (ValueError, RecursionError):
             pass
         else:

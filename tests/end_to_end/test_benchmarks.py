@@ -30,6 +30,7 @@ def test_a_benchmark_runs(name: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     assert 0 == ran.returncode, ran.stderr
     tables = json.loads(output.read_text(encoding="utf-8"))["tables"]

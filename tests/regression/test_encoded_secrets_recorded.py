@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, Callable
@@ -51,6 +52,11 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "encodeURI": lambda value: quote(value, safe=";,/?:@&=+$!'()*#"),
     "URLSearchParams": lambda value: quote(value, safe="* ").replace("~", "%7E").replace(" ", "+"),
     "hex": lambda value: value.encode().hex(),
+    "hex in capitals": lambda value: value.encode().hex().upper(),
+    "url in small letters": lambda value: re.sub(
+        "%..", lambda found: found[0].lower(), quote(value, safe="")
+    ),
+    "json for html": lambda value: in_json(value).replace("/", "\\/"),
     "base64": in_base64,
     "basic": lambda value: "Basic " + base64.b64encode(f"me:{value}".encode()).decode(),
     "base64 of json": lambda value: base64.b64encode(in_json(value).encode()).decode(),

@@ -46,7 +46,7 @@ def test_json_in_json(value: str) -> None:
 
 def test_what_is_equal_has_one_name() -> None:
     """A plain secret looks the same in JSON and in a URL."""
-    assert ["", "hex", "base64", "base64.1", "base64.2"] == list(forms("hunter2x").values())
+    assert ["", "hex", "hex.upper", "base64", "base64.1", "base64.2"] == list(forms("hunter2x").values())
     assert ["", "hex"] == list(forms("abcd").values())
 
 
