@@ -58,8 +58,9 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 
 
 class _NoCookies(RequestsCookieJar):
-    def extract_cookies(self, *_: Any) -> None:
+    def extract_cookies(self, response: Any, request: Any) -> None:
         """Take none."""
+        del response, request
 
 
 class _Adapter(HTTPAdapter):
