@@ -203,6 +203,72 @@ def test_an_error_of_another_session_is_not_the_items(service: HeldService, clie
         (outcome,) = pool.map(elsewhere, "a")
     assert isinstance(outcome.error, SessionNotFoundError)
     assert ["a"] == called
+    assert set() == service.open
+
+
+def test_what_came_before_a_rate_limit_counts(service: HeldService) -> None:
+    """An execution that was lost may have happened, also where the session is not known after a pause."""
+    called: list[str] = []
+
+    def once(session: Session, code: str) -> str:
+        called.append(code)
+        return session.execute(code, idempotent=True).stdout
+
+    patient = Buntime(transport=service.transport, max_retries=1, retry_delay=0)
+    with patient as client, SessionPool(client, size=1) as pool:
+        pool.warm()
+        service.answer_next(
+            "POST /execute",
+            _failing(APIConnectionError("lost", phase="read")),
+            lambda: answers.error(429, "rate_limit_exceeded", headers=[("Retry-After", "0.01")]),
+            lambda: answers.error(404, "session_not_found"),
+        )
+        (outcome,) = pool.map(once, "a")
+    error = outcome.error
+    assert isinstance(error, SessionNotFoundError)
+    assert (True, 3) == (error.maybe_executed, error.attempts)
+    assert ["a"] == called
+
+
+def test_sessions_made_beforehand_serve_an_item_each(service: HeldService, client: Buntime) -> None:
+    """Where none is to be reused: they wait for their item, and are deleted after it."""
+    with SessionPool(client, size=2, reuse=False) as pool:
+        assert 2 == pool.warm()
+        assert ["a", "b"] == sorted(outcome.result() for outcome in pool.map(_run, "ab"))
+        assert ["ses_1", "ses_2"] == sorted(session_id for session_id, _ in service.executed)
+    assert set() == service.open
+
+
+def test_a_session_at_work_is_deleted_once(service: HeldService, client: Buntime) -> None:
+    """Although the pool that is closed and the thread that works in it both see to it."""
+
+    def work() -> None:
+        with pytest.raises(RuntimeError, match="closed"):
+            list(pool.map(_run, ["hold 1", "hold 2"]))
+
+    pool = SessionPool(client, size=2)
+    thread = threading.Thread(target=work)
+    thread.start()
+    service.wait_held(2)
+    pool.close()
+    thread.join()
+    deleted = [call for call in service.calls if call.startswith("DELETE")]
+    assert ["DELETE /sessions/ses_1", "DELETE /sessions/ses_2"] == sorted(deleted)
+
+
+def test_a_call_may_end_on_a_thread_of_its_own(service: HeldService, client: Buntime) -> None:
+    """As where its generator is collected there, in the middle of the call's own bookkeeping."""
+    pool = SessionPool(client, size=1)
+
+    def ending(_session: Session, _item: str) -> None:
+        (run,) = pool._stock()._runs
+        with run._lock:
+            pool._stock().end(run, interrupted=False)
+
+    with pytest.raises(RuntimeError, match="closed"):
+        list(pool.map(ending, "a"))
+    pool.close()
+    assert set() == service.open
 
 
 def test_an_end_that_the_function_hides_is_noticed(service: HeldService, client: Buntime) -> None:
