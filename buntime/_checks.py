@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Optional, Union
 
 from buntime.transport.base import Secret
@@ -41,6 +43,21 @@ def path(name: str, value: object) -> str:
 def folder(name: str, value: object) -> str:
     """Return ``value`` if it can name a folder; an empty one is the workspace."""
     return "" if value == "" else path(name, value)
+
+
+def local_path(name: str, value: object) -> Path:
+    """Return ``value`` as the path of something on this machine."""
+    if isinstance(value, bytes) or not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a str or os.PathLike, not {type(value).__name__}")
+    if not os.fspath(value):
+        raise ValueError(f"{name} is empty; the current folder is '.'")
+    return Path(value)
+
+
+def optional_callable(name: str, value: object) -> None:
+    """Check that ``value`` can be called, or is ``None``."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} must be callable, not {type(value).__name__}")
 
 
 def session_id(value: object) -> str:

@@ -205,7 +205,7 @@ def _serve(options: argparse.Namespace) -> int:
             api_key=os.environ.get("BUNTIME_SERVE_API_KEY") if options.api_key is None else options.api_key,
             plan=options.plan,
             threads=options.threads,
-            ready=lambda url: print(f"buntime serves on {url}; Ctrl-C ends it", flush=True),
+            ready=lambda url: print(f"buntime serves on {url} (Ctrl-C ends it)", flush=True),
         )
     except ServeError as error:
         raise ConfigurationError(str(error)) from error

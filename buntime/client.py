@@ -93,6 +93,7 @@ class Buntime:
             "timeout": configuration.seconds("timeout", timeout),
             "deadline": configuration.seconds("deadline", deadline),
         }
+        configuration.callback("on_retry", on_retry)
         pairs = configuration.headers(headers, api_key)
         self._exchange = Exchange(
             configuration.transport(base_url, transport, has_key=_authorized(pairs)),
@@ -310,6 +311,8 @@ class Buntime:
         if not isinstance(retry_delay, _Unset):
             delay = configuration.seconds("retry_delay", retry_delay, zero=True) or 0.0
             policy = attrs.evolve(policy, retry_delay=delay)
+        if not isinstance(on_retry, _Unset):
+            configuration.callback("on_retry", on_retry)
         headers = configuration.hidden(headers)
         added = configuration.headers(headers, None)
         names = {name.lower() for name, _ in added}

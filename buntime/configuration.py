@@ -38,6 +38,9 @@ def transport(base_url: str | None, given: Transport | None, *, has_key: bool) -
             raise ConfigurationError(
                 "base_url belongs to the transport; pass it there, or leave transport= out"
             )
+        if isinstance(given, type):
+            name = given.__name__
+            raise ConfigurationError(f"transport is the class {name}, not one of it; pass {name}(...)")
         if not isinstance(given, Transport):
             raise ConfigurationError(
                 f"transport is a {type(given).__name__}, not an object with send() and close()"
@@ -101,6 +104,14 @@ def seconds(name: str, value: float | None, *, zero: bool = False) -> float | No
             f"{name} must be {'at least' if zero else 'above'} 0 and finite, not {value}"
         )
     return value
+
+
+def callback(name: str, value: object) -> None:
+    """Check that a callback can be called, or is ``None``."""
+    try:
+        _checks.optional_callable(name, value)
+    except TypeError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def retries(max_retries: int) -> int:

@@ -18,6 +18,7 @@ from buntime.wire import answers, calls
 from buntime.wire.refusals import route_is_missing
 
 _TOO_LARGE = 413
+_NOT_TEXT = "not_text"
 
 
 class Files:
@@ -61,6 +62,8 @@ class Files:
             except APIStatusError as error:
                 if error.status == _TOO_LARGE:
                     return self._read_large(session_id, path)
+                if error.code == _NOT_TEXT:
+                    error.hint = "Use read_bytes() or download(), which take any bytes"
                 if not route_is_missing(error):
                     raise
         try:

@@ -127,6 +127,16 @@ class Service:
             )
 
 
+def is_call(call: str) -> bool:
+    """Whether the API has a call such as ``POST /execute``."""
+    method, _, path = call.partition(" ")
+    try:
+        _route(Request(method, path))
+    except Refusal:
+        return False
+    return True
+
+
 def _route(request: Request) -> tuple[Handler, str]:
     """Return the handler of a request, and the session id in its path or ``""``."""
     route, session_id = request.path, ""

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Callable, Literal, Optional, Union, cast
 
 import attrs
+from attrs.validators import deep_mapping
+from attrs.validators import instance_of as _is
 
 from buntime._forks import free_after_fork
 from buntime.service import helper_ops
@@ -36,6 +38,13 @@ class ScriptedExecution:
     workspace: Workspace = attrs.field(repr=False)
 
 
+def _chunk(piece: Chunk) -> Chunk:
+    kind, text = piece
+    if kind not in {"stdout", "stderr"} or not isinstance(text, str):
+        raise TypeError(f"chunks holds {piece!r}, which is no ('stdout' or 'stderr', text)")
+    return kind, text
+
+
 @attrs.frozen
 class ScriptedResult:
     """What an execution ends with.
@@ -44,15 +53,15 @@ class ScriptedResult:
     out, stdout comes in one piece and stderr after it. Times are milliseconds, memory is bytes.
     """
 
-    stdout: str = ""
-    stderr: str = ""
-    exit_code: int = 0
-    execution_time: float = 1.0
-    memory_used: int = 12_582_912
-    cpu_time: float = 1.0
+    stdout: str = attrs.field(default="", validator=_is(str))
+    stderr: str = attrs.field(default="", validator=_is(str))
+    exit_code: int = attrs.field(default=0, validator=_is(int))
+    execution_time: float = attrs.field(default=1.0, validator=_is((int, float)))
+    memory_used: int = attrs.field(default=12_582_912, validator=_is(int))
+    cpu_time: float = attrs.field(default=1.0, validator=_is((int, float)))
     timed_out: bool = False
     chunks: Optional[tuple[Chunk, ...]] = None
-    files: Mapping[str, str] = attrs.field(factory=dict)
+    files: Mapping[str, str] = attrs.field(factory=dict, validator=deep_mapping(_is(str), _is(str)))
     """Written to the workspace, as the code would have."""
     keeps_running: bool = False
     """A background process with this result runs until it is killed, as a server does."""
@@ -68,7 +77,7 @@ class ScriptedResult:
             return cls(timed_out=timed_out, **fields)  # type: ignore[arg-type] # attrs checks the names
         if "stdout" in fields or "stderr" in fields:
             raise TypeError("give the output as chunks, or as stdout and stderr, not as both")
-        pieces = tuple(chunks)
+        pieces = tuple(map(_chunk, chunks))
         joined = {
             kind: "".join(text for name, text in pieces if name == kind) for kind in ("stdout", "stderr")
         }
@@ -167,6 +176,7 @@ class ScriptedExecutor:
         """Add a script for executions of which exactly one of the first three is true."""
         if sum(given is not None for given in (code, contains, command)) != 1:
             raise TypeError("on_execute needs exactly one of code, contains= and command=")
+        _check_matcher(code, contains, command)
         script = Script(*_matcher(code, contains, command), answers=answers)
         with self._lock:
             self._scripts.append(script)
@@ -276,6 +286,15 @@ class ScriptedRuntime:
     def close(self) -> None:
         """End the background processes."""
         self._processes.end(None)
+
+
+def _check_matcher(code: object, contains: object, command: object) -> None:
+    if code is not None and not (isinstance(code, (str, re.Pattern)) or callable(code)):
+        raise TypeError(f"code is a {type(code).__name__}, not a str, a compiled pattern or a predicate")
+    if contains is not None and not isinstance(contains, str):
+        raise TypeError(f"contains is a {type(contains).__name__}, not a str")
+    if command is not None and not isinstance(command, (str, re.Pattern)):
+        raise TypeError(f"command is a {type(command).__name__}, not a str or a compiled pattern")
 
 
 def _matcher(

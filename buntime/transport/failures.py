@@ -43,6 +43,8 @@ class PlannedFailure:
         if isinstance(failure, str):
             if failure not in _NAMES:
                 raise ValueError(f"failure is {failure!r}; it is a status or one of {', '.join(_NAMES)}")
+        elif isinstance(failure, bool) or not isinstance(failure, int):
+            raise TypeError(f"failure is a {type(failure).__name__}, not a status or a name")
         elif not 300 <= failure <= 599:
             raise ValueError(f"failure is the status {failure}, which is no failure")
         if failure == "connect" and acted:

@@ -15,7 +15,7 @@ import attrs
 from buntime._forks import free_after_fork
 from buntime._staying import StaysHere
 from buntime.errors import JavaScriptError
-from buntime.service.app import Service
+from buntime.service.app import Service, is_call
 from buntime.service.memory import MemoryWorkspace
 from buntime.service.scripted import Chunk, Code, Handler, HandlerFailed, ScriptedExecutor, ScriptedResult
 from buntime.service.scripted_calls import CallScript, Function, FunctionHandler, Thrown
@@ -151,9 +151,11 @@ class FakeTransport(StaysHere):
             raise TypeError("give a handler, results, or the fields of one result; only one of them")
         answers: Handler | Sequence[ScriptedResult]
         if handler is not None:
+            if not callable(handler):
+                raise TypeError(f"handler is a {type(handler).__name__}, not a function")
             answers = handler
         elif results is not None:
-            answers = tuple(results)
+            answers = _checked_results(results)
         else:
             fixed = ScriptedResult.make(chunks=chunks, **result)
             answers = lambda _execution: fixed  # noqa: E731 - a handler like the user's own
@@ -226,10 +228,16 @@ class FakeTransport(StaysHere):
             code: the service's error code, with a status.
             message: the error's message, with a status.
             headers: such as ``{"Retry-After": "2"}``, with a status or ``"html"``.
+
+        Raises ``ValueError`` or ``TypeError`` for a failure or a call that cannot be.
         """
         plan = PlannedFailure.make(
             failure, call=call, acted=acted, code=code, message=message, headers=headers
         )
+        if call is not None and not is_call(call):
+            raise ValueError(f"call is {call!r}, which is no call of the API, such as 'POST /execute'")
+        if isinstance(times, bool) or not isinstance(times, int) or times < 1:
+            raise ValueError(f"times is {times!r}; it is a whole number of at least 1")
         with self._lock:
             self._failures.extend([plan] * times)
 
@@ -378,3 +386,13 @@ class _FakeClock:
                     self._timers.remove(timer)
 
         return stop
+
+
+def _checked_results(results: Iterable[ScriptedResult]) -> tuple[ScriptedResult, ...]:
+    if isinstance(results, ScriptedResult):
+        raise TypeError("results holds several; for one result give its fields")
+    found = tuple(results)
+    for result in found:
+        if not isinstance(result, ScriptedResult):
+            raise TypeError(f"results holds a {type(result).__name__}, not a ScriptedResult")
+    return found

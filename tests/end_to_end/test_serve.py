@@ -260,7 +260,7 @@ def _process(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            found = re.fullmatch(r"buntime serves on (http://127\.0\.0\.1:\d+); Ctrl-C ends it\n", line)
+            found = re.fullmatch(r"buntime serves on (http://127\.0\.0\.1:\d+) \(Ctrl-C ends it\)\n", line)
             assert found, line
             yield found[1], process
         finally:

@@ -36,7 +36,7 @@ def buntime_serve(*arguments: str, environment: Mapping[str, str] | None = None)
     with process.stdout:
         try:
             line = process.stdout.readline()
-            found = re.search(r"http://\S+?(?=;)", line)
+            found = re.search(r"http://\S+", line)
             assert found, f"buntime serve did not start: {line!r}"
             yield ServedProcess(found.group(), process.pid)
         finally:

@@ -47,6 +47,8 @@ def _transport() -> ScriptedTransport:
         ({"base_url": "http://127.0.0.1"}, "base_url"),
         ({"transport": "local"}, "transport"),
         ({"transport": object()}, "transport"),
+        ({"transport": FunctionTransport}, "transport is the class FunctionTransport"),
+        ({"on_retry": 3}, "on_retry"),
     ],
 )
 def test_a_wrong_setting_is_named(options: dict[str, Any], named: str) -> None:

@@ -45,6 +45,34 @@ def _many(root: Path) -> Path:
     return fill(root, {f"{number % 50}/file {number}.txt": f"{number}" * 300 for number in range(2000)})
 
 
+@pytest.mark.parametrize("way", ["upload", "download"])
+@pytest.mark.parametrize(("local", "kind"), [("", ValueError), (None, TypeError), (b"x", TypeError)])
+def test_a_local_path_that_cannot_be(
+    fake: FakeTransport, session: Session, way: str, local: Any, kind: type[Exception]
+) -> None:
+    """An empty one would be the current folder, whose files nobody named; nothing is sent or deleted."""
+    session.files.write("keep.txt", "precious")
+    before = len(fake.calls)
+    move = {
+        "upload": lambda: session.files.upload(local, ""),
+        "download": lambda: session.files.download("", local),
+    }
+    with pytest.raises(kind, match="local"):
+        move[way]()
+    assert before == len(fake.calls)
+
+
+def test_progress_that_cannot_be_called(fake: FakeTransport, session: Session, tmp_path: Path) -> None:
+    """It is refused before anything travels."""
+    before = len(fake.calls)
+    wrong: Any = 3
+    with pytest.raises(TypeError, match="progress"):
+        session.files.upload(fill(tmp_path / "here", {"a": "b"}), "there", progress=wrong)
+    with pytest.raises(TypeError, match="progress"):
+        session.files.download("there", tmp_path / "other", progress=wrong)
+    assert before == len(fake.calls)
+
+
 def test_two_thousand_files_travel_in_few_requests(
     fake: FakeTransport, session: Session, tmp_path: Path
 ) -> None:

@@ -1,0 +1,72 @@
+"""What a fake is told is checked when it is told, not when a test runs into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from buntime.transport import FakeTransport, ScriptedResult
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"stdout": b"x"}, "stdout"),
+        ({"stderr": None}, "stderr"),
+        ({"exit_code": "1"}, "exit_code"),
+        ({"execution_time": "a"}, "execution_time"),
+        ({"files": {"a": b"x"}}, "str"),
+        ({"chunks": [("out", "x")]}, "chunks"),
+        ({"chunks": ["ab"]}, "chunks"),
+        ({"handler": 3}, "handler"),
+        ({"results": ["a"]}, "results"),
+        ({"results": ScriptedResult()}, "results"),
+    ],
+)
+def test_a_result_that_cannot_be(arguments: dict[str, Any], named: str) -> None:
+    """A script that would end an execution wrongly is refused by name."""
+    with pytest.raises(TypeError, match=named):
+        FakeTransport().on_execute("1", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"code": b"x"}, "code"),
+        ({"code": 5}, "code"),
+        ({"contains": 5}, "contains"),
+        ({"command": 5}, "command"),
+    ],
+)
+def test_a_match_that_cannot_be(arguments: dict[str, Any], named: str) -> None:
+    """What no execution could match is refused by name."""
+    with pytest.raises(TypeError, match=named):
+        FakeTransport().on_execute(**arguments)
+
+
+@pytest.mark.parametrize("call", ["nonsense", "POST /exec", "GET /execute", "/execute", ""])
+def test_a_call_that_cannot_be(call: str) -> None:
+    """A failure of it would never happen, and the test would test nothing."""
+    with pytest.raises(ValueError, match="no call of the API"):
+        FakeTransport().fail_next(503, call=call)
+
+
+@pytest.mark.parametrize("call", ["POST /execute", "GET /sessions/ses_1", "DELETE /sessions/ses_1", None])
+def test_a_call_that_can_be(call: str | None) -> None:
+    """Those of the API, and any."""
+    FakeTransport().fail_next(503, call=call)
+
+
+@pytest.mark.parametrize("times", [0, -1, 1.5, True])
+def test_a_number_of_failures_that_cannot_be(times: Any) -> None:
+    """At least one call fails."""
+    with pytest.raises(ValueError, match="times"):
+        FakeTransport().fail_next(503, times=times)
+
+
+@pytest.mark.parametrize("failure", [None, True, 5.0])
+def test_a_failure_that_cannot_be(failure: Any) -> None:
+    """It is a status or a name."""
+    with pytest.raises(TypeError, match="failure"):
+        FakeTransport().fail_next(failure)
