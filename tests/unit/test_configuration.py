@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from buntime import Buntime, CassetteError, ConfigurationError
-from buntime.transport import HTTPTransport
+from buntime.transport import FunctionTransport, HTTPTransport
 from tests.support import answers
 from tests.support.loopback import LoopbackServer, json_reply
 from tests.support.scripted import ScriptedTransport, always
