@@ -29,7 +29,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|datetime|os|pathlib|re|requests|types|typing)\..*"),
     # Unions of plain types, which the text beside them spells out, and what only our own code constructs.
-    ("py:class", r"Chunk|Code|Content|Handler|PathArgument|Progress"),
+    ("py:class", r"Chunk|Code|Content|FilesArgument|Handler|OnText|PathArgument|Progress"),
     ("py:class", r"buntime\.(helpers|service)\..*"),
     # Type variables.
     ("py:class", r"buntime\.pool\.(Item|Value)"),
