@@ -105,7 +105,7 @@ def _serving() -> Iterator[str]:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
-            found = re.search(r"http://\S+?(?=;)", line)
+            found = re.search(r"http://\S+", line)
             if found is None:
                 raise RuntimeError(f"buntime serve did not start: {line!r}")
             yield found.group()
