@@ -51,9 +51,9 @@ class WatchedExchange(LimitedExchange):
         self.ended = True
 
     def judge(self, error: Optional[BaseException]) -> None:
-        """Note what an error tells of the session; one that is not of its calls may be of another session."""
+        """Note what an error tells of the session."""
         if isinstance(error, SessionNotFoundError):
-            self.broken = True
+            self.ended = True
         elif isinstance(error, BuntimeError):
             # A full disk is a 507, which may have been executed too.
             self.broken |= error.maybe_executed
@@ -68,9 +68,8 @@ class WatchedExchange(LimitedExchange):
             return super()._made(call)
         except BaseException as error:
             self.judge(error)
-            if isinstance(error, SessionNotFoundError):
-                self.ended = True
-                self._refused = None if error.maybe_executed else error
+            if isinstance(error, SessionNotFoundError) and not error.maybe_executed:
+                self._refused = error
             raise
 
 
@@ -87,8 +86,6 @@ class Lease:
     """Whether it was made for the borrower."""
     doomed: bool = False
     """Whether it is not to be lent again."""
-    deleting: bool = False
-    """Whether somebody is deleting it."""
     error: Optional[Exception] = None
     """Why it could not be deleted."""
 

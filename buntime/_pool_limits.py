@@ -158,16 +158,13 @@ class LimitedExchange(PoolExchange):
         return self._made(lambda: made(request, repeatable=repeatable, read_timeout=read_timeout))
 
     def _made(self, call: Callable[[], T]) -> T:
-        refusals = attempts = 0
-        maybe_executed = False
+        refusals = 0
         while True:
             began = self._gate.pass_through(self._pauses.stopping)
             try:
                 return call()
-            except BuntimeError as error:
-                error.attempts = attempts = attempts + error.attempts
-                error.maybe_executed = maybe_executed = maybe_executed or error.maybe_executed
-                if not isinstance(error, RateLimitError) or is_session_limit(error):
+            except RateLimitError as error:
+                if is_session_limit(error):
                     raise
                 refusals += 1
                 self._gate.close(began, error.retry_after or self._delay(refusals))

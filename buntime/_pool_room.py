@@ -51,12 +51,9 @@ class Room:
 
     def refused(self, count: int, retry_after: Optional[float]) -> None:
         """Note that a session was refused; ``count`` are left."""
-        now = self._clock.now()
-        # Of those that are refused at the same time, one counts.
-        if self._asking or now >= self._again:
-            self._again = now + min(retry_after or self._pause, LONGEST_WAIT)
-            self._pause = min(LONGEST_DELAY, 2 * self._pause)
         self._asking, self._room = False, count
+        self._again = self._clock.now() + min(retry_after or self._pause, LONGEST_WAIT)
+        self._pause = min(LONGEST_DELAY, 2 * self._pause)
         if not self._told:
             self._told = True
             logger().warning(

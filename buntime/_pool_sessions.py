@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 from collections import deque
-from functools import partial
 from typing import Any, Callable, Optional
 
 from buntime._logs import logger
@@ -103,18 +102,13 @@ class Stock:
         """Take a session back, to be lent again or deleted. In a forked child nothing happens."""
         if os.getpid() != self.pid:
             return
-        if not (self._reuse and self._rest(lease)):
-            self._discard(lease)
-
-    def _rest(self, lease: Lease) -> bool:
-        """Make a session idle, and return whether that could be."""
         with self._changed:
-            fit = lease.fit and not self.closing.is_set()
-            if fit:
+            if self._reuse and lease.fit and not self.closing.is_set():
                 self._lent.pop(lease, None)
                 self._idle.append(lease)
                 self._changed.notify_all()
-            return fit
+                return
+        self._discard(lease)
 
     def warm(self, count: int) -> int:
         """Make sessions until there are ``count`` or the service gives no more; return how many there are."""
@@ -127,8 +121,8 @@ class Stock:
             except Exception as error:
                 failures.append(error)
             else:
-                if lease is not None and not self._rest(lease):
-                    self._discard(lease)
+                if lease is not None:
+                    self.give_back(lease)
 
         at_once(make, range(count - self.count), threaded=self.threaded)
         if failures:
@@ -147,12 +141,6 @@ class Stock:
         Where it was ``interrupted``, the idle sessions are deleted too.
         """
         if os.getpid() != self.pid or sys.is_finalizing():
-            return
-        if run.works_here():
-            # A generator is collected by any thread, and this one may hold the run's lock.
-            run.stopping.set()
-            end = partial(self.end, run, interrupted=interrupted)
-            threading.Thread(target=end, name="buntime-pool-end", daemon=False).start()
             return
         run.stop()
         with self._changed:
@@ -301,23 +289,12 @@ class Stock:
     def _delete(self, lease: Lease) -> None:
         """Delete a session, unless it has ended; where that fails, :meth:`close` tries again.
 
-        Who comes while it is being deleted waits for that.
+        To delete one twice at a time does no harm: the service then says that there is none.
         """
+        if lease.exchange.ended:
+            return
         with self._changed:
-            while lease.deleting:
-                self._changed.wait(SLICE)
-            if lease.exchange.ended:
-                return
-            lease.deleting = True
             self._left[lease] = None
-        try:
-            self._ask_to_delete(lease)
-        finally:
-            with self._changed:
-                lease.deleting = False
-                self._changed.notify_all()
-
-    def _ask_to_delete(self, lease: Lease) -> None:
         try:
             self._deleting.delete(lease.session.id)
         except SessionNotFoundError:

@@ -80,10 +80,6 @@ class Run(Generic[Item, Result]):
         if self._items_error is not None:
             raise self._items_error
 
-    def works_here(self) -> bool:
-        """Whether the thread that asks is one of the run's own."""
-        return threading.current_thread() in self._threads
-
     def stop(self) -> None:
         """Begin nothing more. What is being worked on goes on."""
         self.stopping.set()
@@ -128,17 +124,7 @@ class Run(Generic[Item, Result]):
             name = f"buntime-pool-{len(self._threads) + 1}"
             thread = threading.Thread(target=self._run, name=name, daemon=True)
             self._threads.append(thread)
-        self._start(thread)
-
-    def _start(self, thread: threading.Thread) -> None:
-        try:
-            thread.start()
-        except RuntimeError:
-            # The system has no room for more: those that there are do the work.
-            with self._lock:
-                self._threads.remove(thread)
-                if not self._threads:
-                    raise
+        thread.start()
 
     def _ready(self) -> bool:
         return self._yielded in self._done if self._ordered else bool(self._done)

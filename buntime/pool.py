@@ -208,7 +208,7 @@ class SessionPool:
         if stock is None:
             client = self._client
             made = Stock(client._exchange, client._created, self._make, size=self._size, reuse=self._reuse)
-            if any(other.closing.is_set() for other in list(self._stocks.values())):
+            if any(other.closing.is_set() for other in self._stocks.values()):
                 made.closing.set()
             stock = self._stocks.setdefault(made.pid, made)
         return stock

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from typing import Any, Callable
+from typing import Callable
 
 import pytest
 
 from buntime import Buntime, RateLimitError, ServerError, Session, SessionPool
-from buntime._pool_room import Room
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support import answers
 from tests.support.held import HeldService
@@ -115,28 +114,6 @@ def test_a_pool_at_its_limit_asks_for_no_more_than_it_replaces() -> None:
             outcome.result() for outcome in pool.map(_run, map(str, range(40)))
         ]
         assert refused == sum(call.status == 403 for call in fake.calls) <= 2
-
-
-def test_refusals_at_the_same_time_count_as_one() -> None:
-    """Eight threads that are refused at once wait as one does: a second, and not longer and longer."""
-
-    class Clock:
-        passes = True
-        moment = 5.0
-
-        def now(self) -> float:
-            return self.moment
-
-    clock: Any = Clock()
-    changed = threading.Condition()
-    room = Room(8, clock, changed)
-    with changed:
-        for _ in range(8):
-            room.refused(0, None)
-        assert not room.has(0)
-        clock.moment += 1
-        room.wait(0, threading.Event())
-        assert room.has(0)
 
 
 def test_a_refusal_with_another_status_is_understood() -> None:
