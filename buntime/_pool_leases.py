@@ -51,12 +51,13 @@ class WatchedExchange(LimitedExchange):
         self.ended = True
 
     def judge(self, error: Optional[BaseException]) -> None:
-        """Note what an error tells of the session."""
-        if isinstance(error, SessionNotFoundError):
-            self.ended = True
-        elif isinstance(error, BuntimeError):
+        """Note what a borrower's error tells of the session.
+
+        One that was not found may be another: this one is deleted all the same.
+        """
+        if isinstance(error, BuntimeError):
             # A full disk is a 507, which may have been executed too.
-            self.broken |= error.maybe_executed
+            self.broken |= error.maybe_executed or isinstance(error, SessionNotFoundError)
         elif error is not None and not isinstance(error, Exception):
             # What was interrupted goes on in the session.
             self.broken = True
@@ -68,8 +69,9 @@ class WatchedExchange(LimitedExchange):
             return super()._made(call)
         except BaseException as error:
             self.judge(error)
-            if isinstance(error, SessionNotFoundError) and not error.maybe_executed:
-                self._refused = error
+            if isinstance(error, SessionNotFoundError):
+                self.ended = True
+                self._refused = None if error.maybe_executed else error
             raise
 
 

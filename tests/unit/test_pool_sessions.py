@@ -203,6 +203,7 @@ def test_an_error_of_another_session_is_not_the_items(service: HeldService, clie
         (outcome,) = pool.map(elsewhere, "a")
     assert isinstance(outcome.error, SessionNotFoundError)
     assert ["a"] == called
+    assert set() == service.open
 
 
 def test_an_end_that_the_function_hides_is_noticed(service: HeldService, client: Buntime) -> None:
