@@ -62,7 +62,7 @@ class WatchedExchange(LimitedExchange):
             # What was interrupted goes on in the session.
             self.broken = True
 
-    def _made(self, call: Callable[[], T]) -> T:
+    def _made(self, call: Callable[[int], T]) -> T:
         with self._lock:
             self._calls += 1
         try:
