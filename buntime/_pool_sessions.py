@@ -138,10 +138,18 @@ class Stock:
     def end(self, run: Run[Any, Any], *, interrupted: bool) -> None:
         """End a run: begin nothing more, end what runs by deleting its session, join the threads.
 
-        Where it was ``interrupted``, the idle sessions are deleted too.
+        Where it was ``interrupted``, the idle sessions are deleted too. On a thread of a run, where a loop
+        that was forgotten may be collected, another does all that.
         """
         if os.getpid() != self.pid or sys.is_finalizing():
             return
+        # A copy, as others change it meanwhile.
+        if any(other.works_here() for other in self._runs.copy()):
+            run.end_aside(lambda: self._end(run, interrupted=interrupted))
+        else:
+            self._end(run, interrupted=interrupted)
+
+    def _end(self, run: Run[Any, Any], *, interrupted: bool) -> None:
         run.stop()
         with self._changed:
             self._changed.notify_all()
