@@ -88,6 +88,8 @@ class Lease:
     """Whether it was made for the borrower."""
     doomed: bool = False
     """Whether it is not to be lent again."""
+    deleter: Optional[int] = None
+    """The thread that deletes it now."""
     error: Optional[Exception] = None
     """Why it could not be deleted."""
 

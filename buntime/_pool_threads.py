@@ -135,7 +135,14 @@ class Run(Generic[Item, Result]):
             name = f"buntime-pool-{len(self._threads) + 1}"
             thread = threading.Thread(target=self._run, name=name, daemon=True)
             self._threads.append(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system has no room for more: those there are do the work.
+            with self._lock:
+                self._threads.remove(thread)
+            if not self._threads:
+                raise
 
     def _ready(self) -> bool:
         return self._yielded in self._done if self._ordered else bool(self._done)

@@ -1,4 +1,4 @@
-"""A call of a pool that was lost, then refused at the rate limit, then not found, was made again elsewhere."""
+"""What a pool lost, was refused at the rate limit and then did not find, was executed again elsewhere."""
 
 from __future__ import annotations
 

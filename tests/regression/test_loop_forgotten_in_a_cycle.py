@@ -1,4 +1,4 @@
-"""A pool's loop that was forgotten, and collected by one of the pool's own threads, had that thread wait for ever."""
+"""A pool's loop that was forgotten, and collected by a thread of the pool, had that thread wait for ever."""
 
 from __future__ import annotations
 

@@ -350,6 +350,16 @@ def test_sessions_are_made_beforehand(service: HeldService, client: Buntime) -> 
         assert 4 == len(service.made)
 
 
+def test_sessions_made_beforehand_are_kept_without_reuse(service: HeldService, client: Buntime) -> None:
+    """Nobody has used them; each is deleted after its first item."""
+    with SessionPool(client, size=2, reuse=False) as pool:
+        assert 2 == pool.warm()
+        assert {"ses_1", "ses_2"} == service.open
+        list(pool.map(_run, "ab"))
+        assert {"ses_1", "ses_2"} == {session_id for session_id, _ in service.executed}
+        assert set() == service.open
+
+
 def test_what_fails_beforehand_is_raised(service: HeldService, client: Buntime) -> None:
     """After the others were made, which are kept."""
     service.answer_next("POST /sessions/create", lambda: answers.error(401, "unauthorized"))
