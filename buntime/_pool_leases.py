@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Callable, Optional, TypeVar
 
 import attrs
@@ -13,7 +14,7 @@ from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange
 from buntime.session import Session
 from buntime.sessions import Sessions
-from buntime.transport.base import Request
+from buntime.transport.base import Request, Response
 from buntime.wire.answer import Answer
 from buntime.wire.calls import EXECUTION_LIMIT
 
@@ -29,6 +30,7 @@ class WatchedExchange(LimitedExchange):
         super().__init__(own, clock, gate)
         self._lock = threading.Lock()
         self._calls = 0
+        self._streams = 0
         self._refused: Optional[SessionNotFoundError] = None
         self.ended = False
         """Whether there is no such session any more."""
@@ -49,6 +51,25 @@ class WatchedExchange(LimitedExchange):
         """As :meth:`Exchange.delete`."""
         super().delete(request, decode)
         self.ended = True
+
+    def stream(
+        self, request: Request, *, repeatable: bool, read_timeout: float | None
+    ) -> tuple[Response, Iterator[bytes], int]:
+        """As :meth:`Exchange.stream`."""
+        opened = super().stream(request, repeatable=repeatable, read_timeout=read_timeout)
+        with self._lock:
+            self._streams += 1
+        return opened
+
+    def seen_to_end(self) -> None:
+        """As :meth:`Exchange.seen_to_end`."""
+        with self._lock:
+            self._streams -= 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether an execution may go on: not all that was streamed has been read to its end."""
+        return self._streams > 0
 
     def judge(self, error: Optional[BaseException]) -> None:
         """Note what a borrower's error tells of the session.
@@ -101,7 +122,7 @@ class Lease:
     @property
     def fit(self) -> bool:
         """Whether it can be lent again."""
-        return not (self.doomed or self.exchange.ended or self.exchange.broken)
+        return not (self.doomed or self.exchange.ended or self.exchange.broken or self.exchange.busy)
 
     def worn(self, timeout: Optional[int]) -> bool:
         """Whether it may end before an execution of ``timeout`` seconds, in the second half of its life."""

@@ -251,6 +251,23 @@ def test_an_interrupted_stream_may_go_on(service: HeldService, client: Buntime) 
         assert "ses_2" == next(pool.map(lambda session, _: session.id, "b")).value
 
 
+@pytest.mark.parametrize("read", [0, 1, 9])
+def test_a_stream_that_is_left_early_goes_on(read: int) -> None:
+    """The next item has another session, unless the stream was read to its end."""
+    fake = _fake()
+
+    def stream(session: Session, _item: str) -> str:
+        with session.stream("a") as stream:
+            for _ in zip(range(read), stream):
+                pass
+        return session.id
+
+    with Buntime(transport=fake) as client, SessionPool(client, size=1) as pool:
+        one, two = (outcome.result() for outcome in pool.map(stream, "ab"))
+        assert (read == 9) == (one == two)
+    assert {} == fake.sessions
+
+
 @pytest.mark.parametrize(
     ("timeout", "passes", "reused"),
     [(None, 230, True), (None, 241, False), (300, 140, True), (300, 151, False)],
