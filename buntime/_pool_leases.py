@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Callable, Optional, TypeVar
 
 import attrs
@@ -13,7 +14,7 @@ from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange
 from buntime.session import Session
 from buntime.sessions import Sessions
-from buntime.transport.base import Request
+from buntime.transport.base import Request, Response
 from buntime.wire.answer import Answer
 from buntime.wire.calls import EXECUTION_LIMIT
 
@@ -29,6 +30,7 @@ class WatchedExchange(LimitedExchange):
         super().__init__(own, clock, gate)
         self._lock = threading.Lock()
         self._calls = 0
+        self._streams = 0
         self._refused: Optional[SessionNotFoundError] = None
         self.ended = False
         """Whether there is no such session any more."""
@@ -50,26 +52,47 @@ class WatchedExchange(LimitedExchange):
         super().delete(request, decode)
         self.ended = True
 
+    def stream(
+        self, request: Request, *, repeatable: bool, read_timeout: float | None
+    ) -> tuple[Response, Iterator[bytes], int]:
+        """As :meth:`Exchange.stream`."""
+        opened = super().stream(request, repeatable=repeatable, read_timeout=read_timeout)
+        with self._lock:
+            self._streams += 1
+        return opened
+
+    def seen_to_end(self) -> None:
+        """As :meth:`Exchange.seen_to_end`."""
+        with self._lock:
+            self._streams -= 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether an execution may go on: not all that was streamed has been read to its end."""
+        return self._streams > 0
+
     def judge(self, error: Optional[BaseException]) -> None:
-        """Note what an error tells of the session."""
-        if isinstance(error, SessionNotFoundError):
-            self.ended = True
-        elif isinstance(error, BuntimeError):
+        """Note what a borrower's error tells of the session.
+
+        One that was not found may be another: this one is deleted all the same.
+        """
+        if isinstance(error, BuntimeError):
             # A full disk is a 507, which may have been executed too.
-            self.broken |= error.maybe_executed
+            self.broken |= error.maybe_executed or isinstance(error, SessionNotFoundError)
         elif error is not None and not isinstance(error, Exception):
             # What was interrupted goes on in the session.
             self.broken = True
 
-    def _made(self, call: Callable[[], T]) -> T:
+    def _made(self, call: Callable[[int], T]) -> T:
         with self._lock:
             self._calls += 1
         try:
             return super()._made(call)
         except BaseException as error:
             self.judge(error)
-            if isinstance(error, SessionNotFoundError) and not error.maybe_executed:
-                self._refused = error
+            if isinstance(error, SessionNotFoundError):
+                self.ended = True
+                self._refused = None if error.maybe_executed else error
             raise
 
 
@@ -86,6 +109,8 @@ class Lease:
     """Whether it was made for the borrower."""
     doomed: bool = False
     """Whether it is not to be lent again."""
+    deleter: Optional[int] = None
+    """The thread that deletes it now."""
     error: Optional[Exception] = None
     """Why it could not be deleted."""
 
@@ -97,7 +122,7 @@ class Lease:
     @property
     def fit(self) -> bool:
         """Whether it can be lent again."""
-        return not (self.doomed or self.exchange.ended or self.exchange.broken)
+        return not (self.doomed or self.exchange.ended or self.exchange.broken or self.exchange.busy)
 
     def worn(self, timeout: Optional[int]) -> bool:
         """Whether it may end before an execution of ``timeout`` seconds, in the second half of its life."""

@@ -148,23 +148,31 @@ class LimitedExchange(PoolExchange):
     ) -> T:
         """As :meth:`Exchange.call`."""
         made = super().call
-        return self._made(lambda: made(request, decode, repeatable=repeatable, read_timeout=read_timeout))
+        return self._made(lambda _: made(request, decode, repeatable=repeatable, read_timeout=read_timeout))
 
     def stream(
         self, request: Request, *, repeatable: bool, read_timeout: float | None
     ) -> tuple[Response, Iterator[bytes], int]:
         """As :meth:`Exchange.stream`."""
         made = super().stream
-        return self._made(lambda: made(request, repeatable=repeatable, read_timeout=read_timeout))
 
-    def _made(self, call: Callable[[], T]) -> T:
-        refusals = 0
+        def call(before: int) -> tuple[Response, Iterator[bytes], int]:
+            response, chunks, attempts = made(request, repeatable=repeatable, read_timeout=read_timeout)
+            return response, chunks, before + attempts
+
+        return self._made(call)
+
+    def _made(self, call: Callable[[int], T]) -> T:
+        """Make a call, which is passed how many attempts were made before."""
+        refusals, attempts, maybe_executed = 0, 0, False
         while True:
             began = self._gate.pass_through(self._pauses.stopping)
             try:
-                return call()
-            except RateLimitError as error:
-                if is_session_limit(error):
+                return call(attempts)
+            except BuntimeError as error:
+                attempts = error.attempts = attempts + error.attempts
+                maybe_executed = error.maybe_executed = maybe_executed or error.maybe_executed
+                if not isinstance(error, RateLimitError) or is_session_limit(error):
                     raise
                 refusals += 1
                 self._gate.close(began, error.retry_after or self._delay(refusals))

@@ -50,10 +50,14 @@ class Room:
         self._again = self._clock.now() + self._pause
 
     def refused(self, count: int, retry_after: Optional[float]) -> None:
-        """Note that a session was refused; ``count`` are left."""
+        """Note that a session was refused; ``count`` are left. Refusals at the same time count once."""
+        now = self._clock.now()
+        first = self._asking or now >= self._again
         self._asking, self._room = False, count
-        self._again = self._clock.now() + min(retry_after or self._pause, LONGEST_WAIT)
-        self._pause = min(LONGEST_DELAY, 2 * self._pause)
+        if first or retry_after:
+            self._again = now + min(retry_after or self._pause, LONGEST_WAIT)
+        if first:
+            self._pause = min(LONGEST_DELAY, 2 * self._pause)
         if not self._told:
             self._told = True
             logger().warning(

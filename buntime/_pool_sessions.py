@@ -98,12 +98,12 @@ class Stock:
             else:
                 return lease
 
-    def give_back(self, lease: Lease) -> None:
+    def give_back(self, lease: Lease, *, used: bool = True) -> None:
         """Take a session back, to be lent again or deleted. In a forked child nothing happens."""
         if os.getpid() != self.pid:
             return
         with self._changed:
-            if self._reuse and lease.fit and not self.closing.is_set():
+            if (self._reuse or not used) and lease.fit and not self.closing.is_set():
                 self._lent.pop(lease, None)
                 self._idle.append(lease)
                 self._changed.notify_all()
@@ -122,7 +122,7 @@ class Stock:
                 failures.append(error)
             else:
                 if lease is not None:
-                    self.give_back(lease)
+                    self.give_back(lease, used=False)
 
         at_once(make, range(count - self.count), threaded=self.threaded)
         if failures:
@@ -138,10 +138,18 @@ class Stock:
     def end(self, run: Run[Any, Any], *, interrupted: bool) -> None:
         """End a run: begin nothing more, end what runs by deleting its session, join the threads.
 
-        Where it was ``interrupted``, the idle sessions are deleted too.
+        Where it was ``interrupted``, the idle sessions are deleted too. On a thread of a run, where a loop
+        that was forgotten may be collected, another does all that.
         """
         if os.getpid() != self.pid or sys.is_finalizing():
             return
+        # A copy, as others change it meanwhile.
+        if any(other.works_here() for other in self._runs.copy()):
+            run.end_aside(lambda: self._end(run, interrupted=interrupted))
+        else:
+            self._end(run, interrupted=interrupted)
+
+    def _end(self, run: Run[Any, Any], *, interrupted: bool) -> None:
         run.stop()
         with self._changed:
             self._changed.notify_all()
@@ -287,22 +295,41 @@ class Stock:
                 self._changed.notify_all()
 
     def _delete(self, lease: Lease) -> None:
-        """Delete a session, unless it has ended; where that fails, :meth:`close` tries again.
-
-        To delete one twice at a time does no harm: the service then says that there is none.
-        """
-        if lease.exchange.ended:
+        """Delete a session, unless it has ended; where that fails, :meth:`close` tries again."""
+        if not self._begin_deleting(lease):
             return
-        with self._changed:
-            self._left[lease] = None
         try:
             self._deleting.delete(lease.session.id)
         except SessionNotFoundError:
             logger().debug("session %s had ended before it was deleted", lease.session.id)
+            self._deleted(lease)
         except Exception as error:
             lease.error = error
             logger().warning("session %s was not deleted: %s", lease.session.id, error)
-            return
+        else:
+            self._deleted(lease)
+        finally:
+            with self._changed:
+                lease.deleter = None
+                self._changed.notify_all()
+
+    def _begin_deleting(self, lease: Lease) -> bool:
+        """Whether this thread is to delete it; where another does, wait for what comes of that."""
+        this = threading.get_ident()
+        with self._changed:
+            waited = False
+            while lease.deleter is not None:
+                if lease.deleter == this:
+                    return False
+                waited = True
+                self._changed.wait(SLICE)
+            if lease.exchange.ended or (waited and lease.error is not None):
+                return False
+            lease.deleter, lease.error = this, None
+            self._left[lease] = None
+            return True
+
+    def _deleted(self, lease: Lease) -> None:
         with self._changed:
             lease.exchange.ended = True
             self._left.pop(lease, None)

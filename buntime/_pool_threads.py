@@ -57,6 +57,7 @@ class Run(Generic[Item, Result]):
         self._done: dict[int, Result] = {}
         self._waiting = 0
         self._threads: list[threading.Thread] = []
+        self._enders: list[threading.Thread] = []
         self._failure: Optional[BaseException] = None
 
     def results(self) -> Iterator[Result]:
@@ -87,10 +88,20 @@ class Run(Generic[Item, Result]):
             self._work_came.notify_all()
             self._work_ended.notify_all()
 
+    def works_here(self) -> bool:
+        """Whether the thread that asks is one of this run's."""
+        return threading.current_thread() in self._threads
+
+    def end_aside(self, end: Callable[[], object]) -> None:
+        """Have a new thread end the run: this one may hold any lock, as garbage is collected anywhere."""
+        thread = threading.Thread(target=end, name="buntime-pool-end", daemon=False)
+        self._enders.append(thread)
+        thread.start()
+
     def join(self) -> None:
         """Wait until every thread has ended, but for the one that calls this. After :meth:`stop`."""
         with self._lock:
-            threads = list(self._threads)
+            threads = [*self._threads, *self._enders]
         for thread in threads:
             if thread is not threading.current_thread():
                 _join(thread)
@@ -124,7 +135,14 @@ class Run(Generic[Item, Result]):
             name = f"buntime-pool-{len(self._threads) + 1}"
             thread = threading.Thread(target=self._run, name=name, daemon=True)
             self._threads.append(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system has no room for more: those there are do the work.
+            with self._lock:
+                self._threads.remove(thread)
+            if not self._threads:
+                raise
 
     def _ready(self) -> bool:
         return self._yielded in self._done if self._ordered else bool(self._done)

@@ -168,6 +168,9 @@ class Exchange:
 
         return self._attempts(request, attempt, repeatable=repeatable, read_timeout=read_timeout)
 
+    def seen_to_end(self) -> None:
+        """Hear that an execution whose output was streamed has ended."""
+
     def _open(self, request: Request, deadline: Deadline) -> Response:
         """Return a 2xx response; raise the error that any other is."""
         response = self.transport.send(request)

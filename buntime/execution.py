@@ -114,7 +114,7 @@ class Executions:
             call, repeatable=request.idempotent, read_timeout=self._wait(request, limit)
         )
         return ExecuteStream(
-            self._hiding(_items(call, response, chunks)),
+            self._heard(_items(call, response, chunks)),
             close=response.close,
             check=request.check,
             call=call,
@@ -125,9 +125,14 @@ class Executions:
         """End one process of a session, or all of them."""
         return self._exchange.call(calls.kill(session_id, pid), answers.killed, repeatable=False)
 
-    def _hiding(self, items: Iterator[T]) -> Iterator[T]:
+    def _heard(
+        self, items: Iterator[Union[StreamEvent, ExecuteResult, Terminal]]
+    ) -> Iterator[Union[StreamEvent, ExecuteResult, Terminal]]:
         try:
-            yield from items
+            for item in items:
+                if not isinstance(item, StreamEvent):
+                    self._exchange.seen_to_end()
+                yield item
         except BuntimeError as error:
             self._exchange.hide(error)
             raise

@@ -15,6 +15,7 @@ from buntime import _checks, _json
 from buntime._logs import logger
 from buntime._pool_sessions import Stock
 from buntime._pool_threads import Run
+from buntime._staying import StaysHere
 from buntime.client import Buntime
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
 from buntime.session import Session
@@ -53,7 +54,7 @@ class Outcome(Generic[Item, Value]):
             del self
 
 
-class SessionPool:
+class SessionPool(StaysHere):
     """Up to ``size`` sessions, and the work of many items spread over them.
 
     Arguments:
@@ -99,12 +100,6 @@ class SessionPool:
     def __repr__(self) -> str:
         stocks = getattr(self, "_stocks", None)
         return f"<SessionPool, {self._stock().count} of {self._size} sessions>" if stocks else "<SessionPool>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError(
-            "a SessionPool does not pickle, as its sessions and threads belong to this process; make one in "
-            "the other process, of a client"
-        )
 
     def __enter__(self) -> SessionPool:
         return self
@@ -208,7 +203,7 @@ class SessionPool:
         if stock is None:
             client = self._client
             made = Stock(client._exchange, client._created, self._make, size=self._size, reuse=self._reuse)
-            if any(other.closing.is_set() for other in self._stocks.values()):
+            if any(other.closing.is_set() for other in list(self._stocks.values())):
                 made.closing.set()
             stock = self._stocks.setdefault(made.pid, made)
         return stock

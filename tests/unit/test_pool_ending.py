@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Callable
 
 import pytest
@@ -16,6 +14,7 @@ import pytest
 from buntime import APIConnectionError, Buntime, Outcome, ServerError, Session, SessionPool
 from buntime.transport import FakeTransport, Response
 from tests.support import answers
+from tests.support.forks import in_a_fork, needs_fork
 from tests.support.held import HeldService
 from tests.support.scripted import lost
 
@@ -314,6 +313,38 @@ def test_a_borrowed_session_is_deleted_too(service: HeldService, client: Buntime
     assert 1 == service.calls.count(f"DELETE /sessions/{session.id}")
 
 
+def test_a_session_is_deleted_once(service: HeldService, client: Buntime) -> None:
+    """Its item ends while the pool is being closed, and gives back what is being deleted."""
+    pool = SessionPool(client, size=1)
+    begun, returned = threading.Event(), threading.Event()
+
+    def work(session: Session, code: str) -> str:
+        begun.set()
+        service.wait_for(lambda: f"DELETE /sessions/{session.id}" in service.calls)
+        returned.set()
+        return code
+
+    def delete() -> Response:
+        assert returned.wait(30)
+        # Long enough for the session to be given back; where it is not, nothing is noticed.
+        threading.Event().wait(0.05)
+        service.end("ses_1")
+        return answers.as_json(answers.DELETED)
+
+    def close() -> None:
+        assert begun.wait(30)
+        pool.close()
+
+    service.answer_next("DELETE /sessions/ses_1", delete)
+    closer = threading.Thread(target=close)
+    outcomes = pool.map(work, "a")
+    closer.start()
+    with pytest.raises(RuntimeError, match="the pool is closed"):
+        next(outcomes)
+    closer.join()
+    assert 1 == service.calls.count("DELETE /sessions/ses_1")
+
+
 def test_a_session_that_cannot_be_deleted(
     service: HeldService, client: Buntime, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -373,9 +404,8 @@ def test_deletions_are_made_at_the_same_time(service: HeldService, client: Bunti
         pool.warm()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_child_ends_nothing_of_its_parents(tmp_path: Path) -> None:
+@needs_fork
+def test_a_forked_child_ends_nothing_of_its_parents() -> None:
     """Leaving blocks there deletes only what the child made; a call of the parent's does not go on there."""
     fake = FakeTransport()
     fake.on_execute(lambda _: True, handler=lambda execution: execution.code)
@@ -395,7 +425,7 @@ def test_a_forked_child_ends_nothing_of_its_parents(tmp_path: Path) -> None:
         borrowed = pool.session()
         with borrowed:
             before = [*fake.sessions]
-            told = _in_a_fork(leave, tmp_path / "told")
+            told = in_a_fork(leave)
         assert [] == list(outcomes)
         assert before == [*fake.sessions]
     assert (
@@ -404,11 +434,8 @@ def test_a_forked_child_ends_nothing_of_its_parents(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_call_under_way_is_not_ended_by_a_fork(
-    service: HeldService, client: Buntime, tmp_path: Path
-) -> None:
+@needs_fork
+def test_a_call_under_way_is_not_ended_by_a_fork(service: HeldService, client: Buntime) -> None:
     """What runs belongs to the parent, and is there when the child has left the loop."""
 
     def leave() -> str:
@@ -421,19 +448,18 @@ def test_a_call_under_way_is_not_ended_by_a_fork(
         assert "a" == next(outcomes).value
         service.wait_held(1)
         opened = len(service.open)
-        told = _in_a_fork(leave, tmp_path / "told")
+        told = in_a_fork(leave)
         service.let_go()
         assert ["hold"] == [outcome.value for outcome in outcomes]
     assert f"in the process that began it, not in a fork of it; {opened}" in told
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_closed_pool_is_closed_in_a_fork_too(service: HeldService, client: Buntime, tmp_path: Path) -> None:
+@needs_fork
+def test_a_closed_pool_is_closed_in_a_fork_too(service: HeldService, client: Buntime) -> None:
     """It does not come back to life there."""
     pool = SessionPool(client)
     pool.close()
-    assert "the pool is closed" == _in_a_fork(lambda: _told(pool.warm), tmp_path / "told")
+    assert "the pool is closed" == in_a_fork(lambda: _told(pool.warm))
 
 
 def _told(call: Callable[[], object]) -> str:
@@ -441,18 +467,6 @@ def _told(call: Callable[[], object]) -> str:
         return f"{call()}"
     except RuntimeError as error:
         return f"{error}"
-
-
-def _in_a_fork(function: Callable[[], str], told: Path) -> str:
-    """Return what ``function`` returns in a forked child."""
-    child = os.fork()
-    if child == 0:
-        try:
-            told.write_text(function())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    return told.read_text()
 
 
 _PROGRAM = """

@@ -203,6 +203,7 @@ def test_an_error_of_another_session_is_not_the_items(service: HeldService, clie
         (outcome,) = pool.map(elsewhere, "a")
     assert isinstance(outcome.error, SessionNotFoundError)
     assert ["a"] == called
+    assert set() == service.open
 
 
 def test_an_end_that_the_function_hides_is_noticed(service: HeldService, client: Buntime) -> None:
@@ -248,6 +249,23 @@ def test_an_interrupted_stream_may_go_on(service: HeldService, client: Buntime) 
         (outcome,) = pool.map(stream, "a")
         assert isinstance(outcome.error, APIConnectionError)
         assert "ses_2" == next(pool.map(lambda session, _: session.id, "b")).value
+
+
+@pytest.mark.parametrize("read", [0, 1, 9])
+def test_a_stream_that_is_left_early_goes_on(read: int) -> None:
+    """The next item has another session, unless the stream was read to its end."""
+    fake = _fake()
+
+    def stream(session: Session, _item: str) -> str:
+        with session.stream("a") as stream:
+            for _ in zip(range(read), stream):
+                pass
+        return session.id
+
+    with Buntime(transport=fake) as client, SessionPool(client, size=1) as pool:
+        one, two = (outcome.result() for outcome in pool.map(stream, "ab"))
+        assert (read == 9) == (one == two)
+    assert {} == fake.sessions
 
 
 @pytest.mark.parametrize(
@@ -347,6 +365,16 @@ def test_sessions_are_made_beforehand(service: HeldService, client: Buntime) -> 
         assert 4 == pool.size == len(service.made)
         list(pool.map(_run, "abcdefgh"))
         assert 4 == len(service.made)
+
+
+def test_sessions_made_beforehand_are_kept_without_reuse(service: HeldService, client: Buntime) -> None:
+    """Nobody has used them; each is deleted after its first item."""
+    with SessionPool(client, size=2, reuse=False) as pool:
+        assert 2 == pool.warm()
+        assert {"ses_1", "ses_2"} == service.open
+        list(pool.map(_run, "ab"))
+        assert {"ses_1", "ses_2"} == {session_id for session_id, _ in service.executed}
+        assert set() == service.open
 
 
 def test_what_fails_beforehand_is_raised(service: HeldService, client: Buntime) -> None:

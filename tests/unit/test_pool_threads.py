@@ -74,6 +74,31 @@ def test_with_no_threads_the_caller_works() -> None:
     assert 2 == len(list(results))
 
 
+def test_fewer_threads_than_wanted_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has no room for more; with none at all there is an error."""
+    start = threading.Thread.start
+    room = 1
+
+    def limited(thread: threading.Thread) -> None:
+        nonlocal room
+        if room == 0:
+            raise RuntimeError("can't start new thread")
+        room -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    found: list[list[str]] = []
+    for _ in range(2):
+        run: Run[int, str] = Run(str, iter(range(20)), threading.Event(), threads=4, ordered=True)
+        try:
+            found.append(list(run.results()))
+        except RuntimeError as error:
+            found.append([str(error)])
+        run.stop()
+        run.join()
+    assert [[str(number) for number in range(20)], ["can't start new thread"]] == found
+
+
 def test_at_once_is_at_the_same_time() -> None:
     """All wait for each other; without threads they come one after another, here."""
     together = threading.Barrier(3)

@@ -1,0 +1,51 @@
+"""A pool's loop that was forgotten, and collected by a thread of the pool, had that thread wait for ever."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from typing import Any
+
+from buntime import Buntime, Session, SessionPool
+from tests.support.held import HeldService
+
+_PATIENCE = 30.0
+
+
+class _Collecting(dict[int, Any]):
+    """Results; adding one is where the garbage is collected, once."""
+
+    def __init__(self, collected: threading.Event) -> None:
+        super().__init__()
+        self._collected = collected
+
+    def __setitem__(self, number: int, result: Any) -> None:
+        super().__setitem__(number, result)
+        if not self._collected.is_set():
+            gc.collect()
+            self._collected.set()
+
+
+def _forget(pool: SessionPool, collected: threading.Event) -> None:
+    """Begin a loop, and leave it in a cycle."""
+
+    def run(session: Session, code: str) -> str:
+        return session.execute(code).stdout
+
+    outcomes = pool.map(run, ["hold", "a"], ordered=False)
+    assert "a" == next(outcomes).value
+    (started,) = pool._stock()._runs
+    with started._lock:
+        started._done = _Collecting(collected)
+    cycle: list[Any] = [outcomes]
+    cycle.append(cycle)
+
+
+def test_it_ends_all_the_same() -> None:
+    """The thread goes on, and closing the pool waits for what ends the loop."""
+    service, collected = HeldService(), threading.Event()
+    with Buntime(transport=service.transport, max_retries=0) as client, SessionPool(client, size=2) as pool:
+        _forget(pool, collected)
+        service.let_go()
+        assert collected.wait(_PATIENCE), "the thread waits for itself"
+    assert set() == service.open
