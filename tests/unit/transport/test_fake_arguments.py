@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from buntime import Buntime, ServerError
 from buntime.transport import FakeTransport, ScriptedResult
 
 
@@ -55,7 +56,10 @@ def test_a_call_that_cannot_be(call: str) -> None:
 @pytest.mark.parametrize("call", ["POST /execute", "GET /sessions/ses_1", "DELETE /sessions/ses_1", None])
 def test_a_call_that_can_be(call: str | None) -> None:
     """Those of the API, and any."""
-    FakeTransport().fail_next(503, call=call)
+    fake = FakeTransport()
+    fake.fail_next(503, call=call)
+    with Buntime(transport=fake, max_retries=0) as client, pytest.raises(ServerError):
+        client.request(*(call or "GET /execute").split())
 
 
 @pytest.mark.parametrize("times", [0, -1, 1.5, True])
