@@ -58,8 +58,9 @@ def test_a_call_that_can_be(call: str | None) -> None:
     """Those of the API, and any."""
     fake = FakeTransport()
     fake.fail_next(503, call=call)
+    method, path = (call or "GET /execute").split()
     with Buntime(transport=fake, max_retries=0) as client, pytest.raises(ServerError):
-        client.request(*(call or "GET /execute").split())
+        client.request(method, path)
 
 
 @pytest.mark.parametrize("times", [0, -1, 1.5, True])
