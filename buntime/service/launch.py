@@ -21,7 +21,7 @@ from buntime.service.paths import STATE_FOLDER
 from buntime.service.sandbox import BUN_INSIDE, SCRATCH_INSIDE, WORKSPACE_INSIDE, Sandbox
 from buntime.service.strays import FIRST_TAG, end_tagged
 
-_SCRIPTS = ("supervisor.js", "processes.js", "preview.js", "listening.js")
+_SCRIPTS = ("supervisor.js", "launching.js", "processes.js", "preview.js", "listening.js")
 _SCRIPTS_INSIDE = "/run/buntime"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCALE = {"LANG": "C.UTF-8"}

@@ -3,6 +3,7 @@
 const fs = require("node:fs");
 const { dlopen } = require("bun:ffi");
 
+const O_CLOEXEC = 0o2000000;
 const WNOHANG = 1;
 const SIGKILL = 9;
 const PR_SET_DUMPABLE = 4;
@@ -15,6 +16,7 @@ function openLibc() {
     wait4: { args: ["i32", "ptr", "i32", "ptr"], returns: "i32" },
     prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
     getpagesize: { args: [], returns: "i32" },
+    pipe2: { args: ["ptr", "i32"], returns: "i32" },
   };
   const names = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
   for (const name of names) {
@@ -30,6 +32,13 @@ function adopt() {
   libc = openLibc();
   libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+// A pipe that no child has unless it is given one of its ends.
+function pipe() {
+  const ends = new Int32Array(2);
+  if (libc.pipe2(ends, O_CLOEXEC)) throw new Error("there are no file descriptors left for a pipe");
+  return { reader: ends[0], writer: ends[1] };
 }
 
 // Wait for every child that has ended; times in milliseconds, memory in bytes. Returns whether others are left.
@@ -121,4 +130,4 @@ function killOne(pid) {
   return [pid];
 }
 
-module.exports = { adopt, kill, killOne, members, memoryOf, reap, sweep, tagOf };
+module.exports = { adopt, kill, killOne, members, memoryOf, pipe, reap, sweep, tagOf };

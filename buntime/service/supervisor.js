@@ -2,7 +2,7 @@
 // when stdin ends, so does everything started here. In a sandbox it is process 1 of its own pid namespace.
 "use strict";
 const fs = require("node:fs");
-const os = require("node:os");
+const launching = require("./launching.js");
 const preview = require("./preview.js");
 const processes = require("./processes.js");
 
@@ -11,22 +11,7 @@ const MB = 1024 * 1024;
 const LOOK_FOR_SERVER = 100;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-// The program is started by a subshell whose parent shell has gone, so that it is a child of nobody but this process.
-// It waits for that: a killed shell that is not scheduled at once could still reap a short program in its last wait.
-// A child started directly would report at least this process's own memory as its peak. The resident set limit, which
-// Linux accepts and ignores, marks whatever an execution starts: it is inherited for ever and can only be lowered.
-const LAUNCH = `
-ulimit -c 0; ulimit -f "$1" 2>/dev/null; ulimit -m "$2" 2>/dev/null
-[ -z "$3" ] || ulimit -u "$3" 2>/dev/null || ulimit -p "$3" 2>/dev/null
-shift 3
-( read -r p _ </proc/self/stat; echo "$p"; kill -9 $$
-while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do :; done
-exec "$@" >&3 3>&- ); :`;
-const LAUNCH_DIRECTLY = `ulimit -c 0; ulimit -f "$1" 2>/dev/null; shift; exec "$@"`;
-
 let config;
-let files = 0;
-let launching = false;
 let stopping = false;
 let watching = null;
 let door = null; // settles when connections to the session's port can come in
@@ -87,9 +72,10 @@ function receive(message) {
 
 function start(message) {
   config = message;
+  launching.begin(config);
   if (!config.direct) {
     processes.adopt();
-    process.on("SIGCHLD", () => launching || processes.reap(ended));
+    process.on("SIGCHLD", () => launching.busy() || processes.reap(ended));
   }
   setTimeout(() => stop(true), Math.min(config.lifetime * 1000, LONGEST_TIMER));
 }
@@ -97,6 +83,7 @@ function start(message) {
 async function stop(politely) {
   if (stopping) return;
   stopping = true;
+  launching.discard();
   sweep();
   if (politely) {
     if (!config.direct) processes.reap(ended);
@@ -113,11 +100,9 @@ function execute(message) {
   const run = { ...message, started: performance.now(), over: null };
   run.ended = new Promise((resolve) => (run.end = resolve));
   try {
-    run.out = output("out");
-    run.err = output("err");
-    launch(run);
+    if (!config.direct) processes.reap(ended); // a shell that waited may have died
+    launching.launch(run, ended);
   } catch (error) {
-    for (const one of [run.out, run.err]) if (one) fs.closeSync(one.fd);
     send({ id: run.id, err: `buntime: cannot start the execution: ${error.message}\n` });
     return send({ id: run.id, exit: 126, wall: 0, cpu: 0, memory: 0, over: null });
   }
@@ -132,78 +117,11 @@ function execute(message) {
   }
 }
 
-function scratchFile(flags) {
-  const path = `${config.scratch}/${process.pid}-${files++}`;
-  return [path, fs.openSync(path, flags, 0o600)];
-}
-
-function output(kind) {
-  const [path, fd] = scratchFile("ax+");
-  fs.unlinkSync(path);
-  return { kind, fd, position: 0, decoder: new TextDecoder("utf-8", { ignoreBOM: true }) };
-}
-
-function input(code) {
-  if (code === null) return fs.openSync("/dev/null", "r");
-  const [path, fd] = scratchFile("wx");
-  try {
-    fs.writeFileSync(fd, code || "\n"); // bun takes an empty script for a missing file
-    return fs.openSync(path, "r");
-  } finally {
-    fs.unlinkSync(path);
-    fs.closeSync(fd);
-  }
-}
-
-function launch(run) {
-  const cwd = run.cwd ? `${config.workspace}/${run.cwd}` : config.workspace;
-  if (!fs.statSync(cwd).isDirectory()) throw new Error(`${cwd} is not a directory`);
-  const options = { cwd, env: { ...config.env, PWD: cwd, ...run.env }, detached: true };
-  const stdin = input(run.code);
-  try {
-    (config.direct ? launchDirectly : launchOrphan)(run, stdin, options);
-  } finally {
-    fs.closeSync(stdin);
-  }
-}
-
-function launchOrphan(run, stdin, options) {
-  run.tag = config.tag--;
-  const cmd = ["/bin/sh", "-c", LAUNCH, "sh", config.blocks, run.tag, config.processes ?? "", ...program(run)];
-  const stdio = [stdin, "pipe", run.err.fd, run.out.fd];
-  launching = true; // its shell is Bun's to wait for
-  try {
-    run.pid = parseInt(Bun.spawnSync({ cmd: cmd.map(String), ...options, stdio }).stdout.toString(), 10);
-  } finally {
-    launching = false;
-  }
-  if (!(run.pid > 1)) throw new Error(fs.readFileSync(run.err.fd, "utf8") || "the shell could not start a process");
-}
-
-// Where there is no /proc (macOS): no view of grandchildren, and memory figures that include the supervisor's.
-function launchDirectly(run, stdin, options) {
-  const cmd = ["/bin/sh", "-c", LAUNCH_DIRECTLY, "sh", String(config.blocks), ...program(run)];
-  const child = Bun.spawn({ cmd, ...options, stdio: [stdin, run.out.fd, run.err.fd] });
-  run.pid = child.pid;
-  child.exited.then(() => {
-    const usage = child.resourceUsage();
-    const exit = child.signalCode ? 128 + os.constants.signals[child.signalCode] : child.exitCode;
-    ended(run.pid, exit, Number(usage.cpuTime.total) / 1000, Number(usage.maxRSS));
-  });
-}
-
-function program(run) {
-  const argv = run.code === null ? ["/bin/sh", "-c", run.command] : [process.execPath, "-"];
-  // dash drops variables whose names it could not assign; env(1) puts them back.
-  const odd = Object.entries(run.env).filter(([name]) => !/^[A-Za-z_]\w*$/.test(name));
-  return odd.length ? ["/usr/bin/env", ...odd.map(([name, value]) => `${name}=${value}`), ...argv] : argv;
-}
-
 // ---- following it to its end ---------------------------------------------------------------------------------------
 
 function ended(pid, exit, cpu, memory) {
   const run = running.get(pid);
-  if (!run) return; // an orphan
+  if (!run) return launching.discard(pid); // or it was an orphan
   running.delete(pid);
   clearTimeout(run.timer);
   clearInterval(run.looking);
@@ -229,6 +147,7 @@ async function report(run) {
   if (leavesSomething()) await openDoor();
   await send({ ...result, serving: door !== null });
   reporting.delete(run);
+  if (!stopping && !running.size && !config.direct && !processes.reap(ended)) launching.prepare();
 }
 
 // How far both outputs are at one moment, and first the one that was last written to before the other.
@@ -254,7 +173,7 @@ async function forward(run) {
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size - one.position));
       const count = fs.readSync(one.fd, buffer, 0, buffer.length, one.position);
       if (!count) break; // it was truncated
-      if (!moved) await lookForServer(run); // so that who reads of a server can reach it
+      if (!moved && run.stream) await lookForServer(run); // so that who reads of a server can reach it
       moved = true;
       one.position += count;
       const text = one.decoder.decode(buffer.subarray(0, count), { stream: true });
@@ -287,7 +206,7 @@ async function tellOfServer(run) {
 function leavesSomething() {
   if (config.direct) return true; // what an execution left is not known here
   if (door || !processes.reap(ended)) return false;
-  return processes.members().some(({ pid, parent }) => parent === process.pid && !running.has(pid));
+  return members().some(({ pid, parent }) => parent === process.pid && !running.has(pid));
 }
 
 // ---- ending it -----------------------------------------------------------------------------------------------------
@@ -305,17 +224,23 @@ function ownedBy(run, member) {
   return member.pid === run.pid || tag === run.tag || (tag > 0 && tag <= config.tag);
 }
 
+// The processes of executions. A shell waits for the next one only while there are none.
+function members() {
+  return launching.isWaiting() ? [] : processes.members();
+}
+
 function alive() {
-  return config.direct ? running.size : processes.members().length;
+  return config.direct ? running.size : members().length;
 }
 
 function sweep() {
-  if (!config) return [];
+  if (!config || launching.isWaiting()) return [];
   if (!config.direct) return processes.sweep(() => true);
   return [...running.keys()].map((pid) => (processes.kill(-pid), pid));
 }
 
 function killOne(pid) {
+  if (launching.isWaiting()) return [];
   if (!config.direct) return processes.killOne(pid);
   if (!running.has(pid)) return [];
   processes.kill(pid);
@@ -332,7 +257,7 @@ function watchMemory(headroom) {
 function checkMemory() {
   watching = null;
   const byTag = new Map();
-  for (const member of processes.members()) {
+  for (const member of members()) {
     const tag = processes.tagOf(member);
     byTag.set(tag, [...(byTag.get(tag) ?? []), member]);
   }

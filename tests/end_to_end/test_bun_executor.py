@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from buntime.service.bun import BunExecutor
 from buntime.service.executors import Execution, ExecutionLost, Outcome, Output, ResourceExceeded
 from buntime.service.launch import Unprotected
 from buntime.service.sandbox import find_bun
-from tests.support.bun import BunSession, read_proc, the_end
+from tests.support.bun import BunSession, read_proc, the_end, wait_for_the_end_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
 
@@ -439,7 +438,7 @@ class TestEnds:
 
         assert len(left) >= 2
         while left := orphan.host_pids():
-            _wait_for_the_end_of(left)
+            wait_for_the_end_of(left)
 
 
 def test_without_proc_executions_run_and_end(tmp_path: Path) -> None:
@@ -515,13 +514,3 @@ def _in_a_fork(function: Callable[[], str]) -> str:
         said = file.read().decode()
     os.waitpid(child, 0)
     return said
-
-
-def _wait_for_the_end_of(pids: set[int]) -> None:
-    for pid in pids:
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
-        with open(handle, "rb"):
-            assert select.select([handle], [], [], 10)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Union
@@ -88,3 +89,14 @@ def read_proc(pid: int, name: str) -> bytes:
         return Path(f"/proc/{pid}/{name}").read_bytes()
     except OSError:
         return b""
+
+
+def wait_for_the_end_of(pids: set[int]) -> None:
+    """Wait until none of these processes is alive; a parent need not have waited for it."""
+    for pid in pids:
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        with open(handle, "rb"):
+            assert select.select([handle], [], [], 10)[0]
