@@ -84,8 +84,11 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
 
 
 def _read1(raw: Any) -> Iterator[bytes]:
+    plain = "content-encoding" not in raw.headers
     while piece := raw.read1(_SIZE, decode_content=True):
         yield piece
+        if plain and raw.length_remaining == 0:
+            return
 
 
 def _stream(raw: Any) -> Iterator[bytes]:

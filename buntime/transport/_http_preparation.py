@@ -34,6 +34,20 @@ def default_headers(session: requests.Session) -> dict[str, str]:
     return dict(merged)
 
 
+class _Fields(CaseInsensitiveDict[str]):
+    """The same dictionary, as fast to copy and to go through as one that does not ignore case."""
+
+    _store: dict[str, tuple[str, str]]
+
+    def copy(self) -> _Fields:
+        found = _Fields()
+        found._store = self._store.copy()
+        return found
+
+    def items(self) -> Any:
+        return self._store.values()
+
+
 class HeaderFields:
     """Makes the headers of requests from their own and ``defaults``, anew only where they are others."""
 
@@ -95,7 +109,7 @@ def _target(request: Request) -> str:
 
 
 def _headers(pairs: Pairs, defaults: Mapping[str, str]) -> Any:
-    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+    headers = _Fields()
     for name, value in pairs:
         _checked(name, value)
         headers[name] = type(value)(f"{headers[name]}, {value}") if name in headers else value

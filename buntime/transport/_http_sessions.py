@@ -63,32 +63,43 @@ class _NoCookies(RequestsCookieJar):
         del response, request
 
 
+_BLANK = vars(requests.Response())
+"""What every answer begins as: one cookie jar, slow to make and left empty, serves them all."""
+
+
 class _Adapter(HTTPAdapter):
     """Serves one origin, reached in one way: how is looked up for the first request, and holds for all."""
 
     _connections: Any = None
+    _is_proxied: Optional[bool] = None
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
         if self._connections is None:
             self._connections = super().get_connection_with_tls_context(*args, **options)
         return self._connections
 
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        if self._is_proxied is None:
+            self._is_proxied = super().request_url(request, proxies) != request.path_url
+        return super().request_url(request, proxies) if self._is_proxied else request.path_url
+
     def close(self) -> None:
-        self._connections = None
+        self._connections = self._is_proxied = None
         super().close()
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         """Do without what nobody asks for: cookies, and the encoding of text."""
-        response = requests.Response()
-        response.status_code = resp.status
-        headers: Any = Headers(resp.headers.items())
-        response.headers = headers
-        response.raw = resp
-        response.reason = resp.reason
-        response.url = str(req.url)
-        response.request = req
-        connection: Any = response
-        connection.connection = self
+        response = requests.Response.__new__(requests.Response)
+        vars(response).update(
+            _BLANK,
+            status_code=resp.status,
+            headers=Headers(resp.headers.items()),
+            raw=resp,
+            reason=resp.reason,
+            url=str(req.url),
+            request=req,
+            connection=self,
+        )
         return response
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
