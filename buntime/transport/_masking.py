@@ -22,11 +22,6 @@ from buntime.wire import recorded
 _RECURRING = 100
 """Characters up to which a text is likely to come again: an id, a header's value, a status."""
 _REMEMBERED = 1000
-_ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
-_LONG = 16 * 1024
-"""Characters of JSON above which to look at its texts one by one costs no more."""
-_IN_PIECES = ('"events"', '"base64"')
-
 _IN_JSON = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?')
 """A text in JSON, and what makes it the name of a field."""
 
@@ -134,7 +129,8 @@ class Masking:
         self._stamps: dict[tuple[Any, ...], list[str]] = {}
         self._seen = 0
         self._state = (0, 0)
-        self._short: dict[str, str] = {}
+        self._surely_clean = True
+        self._hidden_texts = _Remembered(self._hide)
 
     def sent(self, request: Request) -> dict[str, Any]:
         """Return a request in the form of a cassette, and know its secrets from now on."""
@@ -142,16 +138,20 @@ class Masking:
 
     def request(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return what :meth:`sent` returned as the cassette has it."""
-        return hidden_request(request, self._hide)
+        self._forget_what_may_be_hidden_now()
+        return hidden_request(request, self._hidden_texts.__getitem__)
 
-    def interaction(self, take: Take) -> dict[str, Any]:
-        """Return a finished exchange as the cassette has it."""
+    def interaction(self, take: Take) -> tuple[dict[str, Any], bool]:
+        """Return a finished exchange as the cassette has it, and whether it surely has no well-known key."""
         outcome = take.outcome()
         response = outcome.get("response")
         if response is not None:
             self._learn(take, response)
             self._number_stamp(take.stored, response)
-        return self._hidden({"request": take.stored, **outcome}, self._hide, self._spans)
+        self._forget_what_may_be_hidden_now()
+        self._surely_clean = True
+        hide = self._hidden_texts.__getitem__
+        return self._hidden({"request": take.stored, **outcome}, hide, self._spans), self._surely_clean
 
     def again(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction that was masked before without the secrets that came since."""
@@ -160,16 +160,22 @@ class Masking:
     def _hidden(self, data: Mapping[str, Any], hide: Hide, spans: Spans) -> dict[str, Any]:
         if _is_of_pieces(data["request"]):
             spans = in_pieces(spans, self.secrets)
-            hide = hiding(spans)
+            hide = self._looked_at_again(spans)
         found: dict[str, Any] = {"request": hidden_request(data["request"], hide)}
         if "response" in data:
             if "error" in data or data["response"].get("left"):
                 spans = _of_broken_off(spans, self.secrets)
-                hide = hiding(spans)
+                hide = self._looked_at_again(spans)
+            if "events" in data["response"]:
+                self._surely_clean = False
             found["response"] = _hidden_response(data["response"], hide, spans, self.secrets.place)
         if "error" in data:
             found["error"] = {**data["error"], "message": hide(data["error"]["message"])}
         return found
+
+    def _looked_at_again(self, spans: Spans) -> Hide:
+        self._surely_clean = False
+        return hiding(spans)
 
     def _learn(self, take: Take, response: dict[str, Any]) -> None:
         """Know the secrets and ids that the service invented."""
@@ -215,24 +221,37 @@ class Masking:
     def _spans(self, text: str) -> list[Span]:
         return [*self.secrets.spans(text), *self._numbering.spans(text)]
 
-    def _hide(self, text: str) -> str:
-        if len(text) > _RECURRING:
-            return replaced(text, self._spans(text))
+    def _hide(self, text: str) -> tuple[str, bool]:
+        """Return what a text becomes, and whether that is worth remembering."""
+        found = replaced(text, self._spans(text))
+        if is_surely_clean(found):
+            return found, len(text) <= _RECURRING
+        self._surely_clean = False
+        return found, False
+
+    def _forget_what_may_be_hidden_now(self) -> None:
         state = (len(self.secrets.searched), self._numbering.count)
-        if state != self._state or len(self._short) > _REMEMBERED:
-            self._state, self._short = state, {}
-        found = self._short.get(text)
-        if found is None:
-            found = self._short[text] = replaced(text, self._spans(text))
+        if state != self._state or len(self._hidden_texts) > _REMEMBERED:
+            self._state = state
+            self._hidden_texts.clear()
+
+
+class _Remembered(dict[str, str]):
+    """What ``hide`` makes of texts: an interaction has few that no other had before."""
+
+    def __init__(self, hide: Callable[[str], tuple[str, bool]]) -> None:
+        super().__init__()
+        self._hide = hide
+
+    def __missing__(self, text: str) -> str:
+        found, recurs = self._hide(text)
+        if recurs:
+            self[text] = found
         return found
 
 
-def is_surely_clean(line: str) -> bool:
-    """Whether the JSON of an interaction shows at a glance that :meth:`Masking.withheld` finds nothing."""
-    if len(line) > _LONG or any(word in line for word in _IN_PIECES):
-        return False
-    # The letters of an escape are none of the text's, and would shift what is in base64.
-    text = _ESCAPE.sub(" ", line) if "\\" in line else line
+def is_surely_clean(text: str) -> bool:
+    """Whether a text shows at a glance that it holds no well-known key."""
     return not (may_hold_known(text) or any(map(may_hold_known, base64_runs(text))))
 
 

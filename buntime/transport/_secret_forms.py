@@ -187,13 +187,14 @@ def decoded(text: str, form: str) -> Optional[str]:
     return text
 
 
-_RUN = re.compile(r"[A-Za-z0-9+/_-]{24,}")
+_SHORTEST_RUN = 24
+_RUN = re.compile(rf"[A-Za-z0-9+/_-]{{{_SHORTEST_RUN},}}")
 _STANDARD = str.maketrans("-_", "+/")
 
 
 def base64_runs(text: str) -> Iterator[str]:
     """Yield what the pieces of a text that could be base64 would be, each byte as a character."""
-    for run in _RUN.findall(text):
+    for run in _RUN.findall(text) if len(text) >= _SHORTEST_RUN else ():
         whole = run[:-1] if len(run) % 4 == 1 else run
         data = whole.translate(_STANDARD) + "=" * (-len(whole) % 4)
         yield base64.b64decode(data).decode("latin-1")

@@ -74,6 +74,9 @@ _KNOWN = {
 """What a well-known key is, how it begins, and its whole form."""
 _FORMS = [(what, begins, re.compile(pattern, re.ASCII)) for what, (begins, pattern) in _KNOWN.items()]
 _BEGINNINGS = tuple(beginning for begins, _ in _KNOWN.values() for beginning in begins)
+_BEGINNING = re.compile("|".join(map(re.escape, _BEGINNINGS)))
+_SHORT = 100
+"""Characters up to which one pattern is faster than to look for each of the beginnings."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -89,6 +92,8 @@ def looks_secret(name: str) -> bool:
 
 def may_hold_known(text: str) -> bool:
     """Whether there is anything in ``text`` that :func:`known_secrets` would look at."""
+    if len(text) <= _SHORT:
+        return _BEGINNING.search(text) is not None
     return any(map(text.__contains__, _BEGINNINGS))
 
 

@@ -92,9 +92,9 @@ class Take:
 
     def _stored(self, response: Response) -> dict[str, Any]:
         found: dict[str, Any] = {"status": response.status}
-        headers = response.headers
-        found["headers"] = {name: headers[name] for name in STORED_HEADERS if name in headers}
-        content_type = response.headers.get("Content-Type", "")
+        headers = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
+        found["headers"] = headers
+        content_type = headers.get("Content-Type", "")
         if "event-stream" in content_type:
             found["events"] = events(self.chunks)
         else:

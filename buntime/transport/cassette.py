@@ -20,7 +20,7 @@ VERSION = 1
 _FORMAT = "buntime_cassette"
 _FORMS = frozenset({"json", "text", "base64", "events"})
 
-_compact = json.JSONEncoder(separators=(",", ":")).encode
+_compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 AnyPath = Union[str, "os.PathLike[str]"]
 

@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Optional, cast
+from typing import Any, Callable, Optional, TypeVar, cast
 
 import attrs
 
 from buntime._staying import StaysHere
 from buntime.errors import APIConnectionError, CassetteError
 from buntime.transport._journal import Journal
-from buntime.transport._masking import Masking, is_surely_clean
+from buntime.transport._masking import Masking
 from buntime.transport._takes import Take
 from buntime.transport.base import Request, Response, SupportsTime, Transport
 from buntime.transport.cassette import (
@@ -33,6 +33,8 @@ from buntime.transport.cassette import (
 from buntime.transport.matching import key_of
 from buntime.transport.stability import merged
 from buntime.wire import recorded
+
+T = TypeVar("T")
 
 
 @attrs.define
@@ -153,8 +155,8 @@ class RecordingTransport(StaysHere):
         return ends
 
     def _take(self, request: Request) -> Take:
-        found = self._masking.sent(request)
         with self._lock:
+            found = self._masking.sent(request)
             self._rewrite_with_new_secrets()
             self._count += 1
             take = Take(self._count, request, found, threading.get_ident(), self._now, self._finished)
@@ -189,17 +191,18 @@ class RecordingTransport(StaysHere):
             if self._under_way.pop(take.number, None) is None:
                 return
             self._no_longer_creating(take)
-            interaction = Interaction(self._masking.interaction(take))
+            data, surely_clean = self._masking.interaction(take)
+            interaction = Interaction(data)
             self._rewrite_with_new_secrets()
             line = journal_line(take.number, interaction)
-            withheld = [] if is_surely_clean(line.decode()) else self._masking.withheld(interaction)
+            withheld = [] if surely_clean else self._masking.withheld(interaction)
             if withheld:
                 self._problems.update(
                     dict.fromkeys(f"withheld: {interaction.call} holds {what}" for what in withheld)
                 )
                 return
             self._kept.append(_Kept(take.number, take.thread, line))
-            self._guarded(lambda: self._journal.append(line))
+            self._write(self._journal.append, line)
 
     def _rewrite_with_new_secrets(self) -> None:
         """Replace a secret that occurred before it was known to be one."""
@@ -209,11 +212,11 @@ class RecordingTransport(StaysHere):
             again = Interaction(self._masking.again(kept.interaction.data))
             kept.line = journal_line(kept.number, again)
         if touched:
-            self._guarded(lambda: self._journal.rewrite(kept.line for kept in self._kept))
+            self._write(self._journal.rewrite, [kept.line for kept in self._kept])
 
-    def _guarded(self, write: Any) -> None:
+    def _write(self, write: Callable[[T], None], what: T) -> None:
         try:
-            write()
+            write(what)
         except OSError as error:
             self._problems.setdefault(f"the recording cannot be written: {error}")
 

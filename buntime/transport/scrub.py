@@ -71,7 +71,9 @@ class Secrets:
         """Find the secrets that are no field of a request's JSON: in URLs, and in the arguments of a call."""
         for name, value in recorded.environment(method, path, body).items():
             self._learn_password(f"env:{name}", value)
-        hide_named(recorded.call_arguments(method, path, body), {}, self.place)
+        arguments = recorded.call_arguments(method, path, body)
+        if arguments is not None:
+            hide_named(arguments, {}, self.place)
 
     def learn_headers(self, headers: Pairs) -> None:
         """Find the credentials in a request's headers."""
@@ -91,7 +93,7 @@ class Secrets:
 
     def learn_cookies(self, headers: Mapping[str, str]) -> None:
         """Find the cookies that the service sets."""
-        for cookie in (headers.get("Set-Cookie") or "").split(","):
+        for cookie in headers["Set-Cookie"].split(",") if "Set-Cookie" in headers else ():
             name, _, value = cookie.partition(";")[0].strip().partition("=")
             if value:
                 self.place(f"cookie:{name}", value, least=_CREDENTIAL)
@@ -182,21 +184,27 @@ def hide_named(
 
     ``env`` is the part of it that has environment variables; ``place`` makes the placeholder of a value.
     """
+    return _hidden_values(body, None, env, place)
 
-    def walk(value: Any, name: Optional[str]) -> Any:
-        if isinstance(value, dict):
-            if value is env:
-                return {key: variable(key, item) for key, item in value.items()}
-            return {key: walk(item, _name(key, name)) for key, item in value.items()}
-        if isinstance(value, list):
-            return [walk(item, name) for item in value]
-        return value if name is None or not _can_be_secret(value) else place(f"value:{name}", value)
 
-    def variable(name: str, value: Any) -> Any:
-        hidden = is_secret_variable(name, value) and _can_be_secret(value)
-        return place(f"env:{name}", value) if hidden else value
+def _hidden_values(
+    value: Any, name: Optional[str], env: Mapping[str, Any], place: Callable[[str, Any], str]
+) -> Any:
+    if isinstance(value, dict):
+        if value is env:
+            return {key: _hidden_variable(key, item, place) for key, item in value.items()}
+        if name is None and not any(map(looks_secret, value)):
+            inner = [(key, item) for key, item in value.items() if isinstance(item, (dict, list))]
+            return {**value, **{key: _hidden_values(item, None, env, place) for key, item in inner}}
+        return {key: _hidden_values(item, _name(key, name), env, place) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_hidden_values(item, name, env, place) for item in value]
+    return value if name is None or not _can_be_secret(value) else place(f"value:{name}", value)
 
-    return walk(body, None)
+
+def _hidden_variable(name: str, value: Any, place: Callable[[str, Any], str]) -> Any:
+    hidden = is_secret_variable(name, value) and _can_be_secret(value)
+    return place(f"env:{name}", value) if hidden else value
 
 
 def _name(key: str, above: Optional[str]) -> Optional[str]:
@@ -233,7 +241,11 @@ def map_strings(value: Any, change: Callable[[str], Any]) -> Any:
         return change(value)
     if isinstance(value, dict):
         return {
-            name if name in recorded.FIELDS else _text(change(name)): map_strings(item, change)
+            name if name in recorded.FIELDS else _text(change(name)): change(item)
+            if isinstance(item, str)
+            else map_strings(item, change)
+            if isinstance(item, (dict, list))
+            else item
             for name, item in value.items()
         }
     if isinstance(value, list):

@@ -1,0 +1,58 @@
+"""A secret stayed in a recording whose call began while an earlier answer with it was being written."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buntime import Buntime
+from buntime.transport import FunctionTransport, RecordingTransport, Request, Response
+from buntime.transport._masking import Masking
+
+SECRET = "hunt3r2xyz"
+
+
+def answer(_: Request) -> Response:
+    """Answer any execution with an output that has the secret in it."""
+    result = {"stdout": SECRET, "stderr": "", "exitCode": 0}
+    return Response(200, {"Content-Type": "application/json"}, [json.dumps(result).encode()])
+
+
+def test_a_secret_that_is_learned_while_an_answer_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The secret is in neither interaction, whichever call is first to be written."""
+    path = tmp_path / "cassette.json"
+    client = Buntime("btk_123", transport=RecordingTransport(path, FunctionTransport(answer)))
+    learned = threading.Event()
+    interaction, sent = Masking.interaction, Masking.sent
+    other = threading.Thread(
+        target=lambda: client.execute(session_id="ses_1", code="2", env={"DB_PASSWORD": SECRET})
+    )
+
+    def masked(masking: Masking, take: Any) -> Any:
+        found = interaction(masking, take)
+        if other.ident is None:
+            other.start()
+            learned.wait(0.5)
+        return found
+
+    def telling(masking: Masking, request: Request) -> Any:
+        found = sent(masking, request)
+        if b"DB_PASSWORD" in (request.body or b""):
+            learned.set()
+        return found
+
+    monkeypatch.setattr(Masking, "interaction", masked)
+    monkeypatch.setattr(Masking, "sent", telling)
+
+    client.execute(session_id="ses_1", code="1")
+    other.join()
+    client.close()
+
+    assert learned.is_set()
+    assert SECRET not in path.read_text()
