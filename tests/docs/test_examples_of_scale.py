@@ -8,10 +8,14 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from buntime.transport import FakeTransport
 from tests.docs.markdown import DOCS, ROOT
 from tests.support.fakes import over_http
 from tests.support.loopback import LoopbackServer
+
+pytestmark = pytest.mark.one_python
 
 EXAMPLES = DOCS / "examples"
 

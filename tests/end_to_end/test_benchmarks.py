@@ -13,7 +13,10 @@ import pytest
 from benchmarks.registry import BENCHMARKS
 from tests.docs.markdown import ROOT
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are made on Linux only")
+pytestmark = [
+    pytest.mark.one_python,
+    pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are made on Linux only"),
+]
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

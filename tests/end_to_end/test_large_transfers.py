@@ -19,6 +19,8 @@ from tests.support.folders import content_of, fill, random_names
 from tests.support.serving import buntime_serve
 from tests.unit.test_ignoring import ROWS
 
+pytestmark = pytest.mark.one_python
+
 MB = 2**20
 LARGE = 200 * MB
 

@@ -14,6 +14,8 @@ from tests.contract import programs
 from tests.support.cassettes import KEY, aged, replay, run
 from tests.support.serving import buntime_serve
 
+pytestmark = pytest.mark.one_python
+
 CHATTY = """
 for (let i = 0; i < 40; i++) {
   process.stdout.write(`line ${i}\\n`);

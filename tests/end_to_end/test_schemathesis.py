@@ -24,6 +24,8 @@ if sys.version_info < (3, 11):
 import schemathesis
 import schemathesis.checks
 
+pytestmark = pytest.mark.one_python
+
 _KEY = "btk_of_schemathesis"
 _TRIES = 5
 _AUTHORIZED = {"Authorization": f"Bearer {_KEY}"}

@@ -14,6 +14,8 @@ from buntime import Buntime
 from buntime.transport import HTTPTransport
 from tests.support.serving import ServedProcess, buntime_serve
 
+pytestmark = pytest.mark.one_python
+
 SESSIONS = 20
 EXECUTIONS = 200
 
