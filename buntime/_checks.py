@@ -40,6 +40,14 @@ def path(name: str, value: object) -> str:
     return checked
 
 
+def file(name: str, value: object) -> str:
+    """Return ``value`` if it can name a file, and not only a folder."""
+    checked = path(name, value)
+    if checked.endswith("/"):
+        raise ValueError(f"{name} is {checked!r}, which names a folder, as it ends with '/'")
+    return checked
+
+
 def folder(name: str, value: object) -> str:
     """Return ``value`` if it can name a folder; an empty one is the workspace."""
     return "" if value == "" else path(name, value)
@@ -52,6 +60,13 @@ def local_path(name: str, value: object) -> Path:
     if not os.fspath(value):
         raise ValueError(f"{name} is empty; the current folder is '.'")
     return Path(value)
+
+
+def flag(name: str, value: object) -> bool:
+    """Return ``value`` if it is true or false; a word such as "no" is neither."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
+    return value
 
 
 def optional_callable(name: str, value: object) -> None:
@@ -143,7 +158,7 @@ def files(value: Union[Mapping[str, str], Iterable[Any], None]) -> tuple[tuple[s
         raise TypeError(f"files must be a mapping of path to content, not {type(value).__name__}")
     pairs = value.items() if isinstance(value, Mapping) else [_pair(item) for item in value]
     return tuple(
-        (path("files: path", name), text(f"files: content of {name!r}", body)) for name, body in pairs
+        (file("files: path", name), text(f"files: content of {name!r}", body)) for name, body in pairs
     )
 
 

@@ -63,10 +63,9 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def _days(text: str) -> int:
-    days = int(text)
-    if days < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return days
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
+    return int(text)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -87,7 +86,7 @@ def _check(options: argparse.Namespace) -> int:
         for finding in _findings(file, today, options.max_age, options.allow):
             found += 1
             print(f"{file}: {finding}")
-    print(f"{len(files)} cassettes checked, {found or 'nothing'} found")
+    print(f"{len(files)} cassette{'s' * (len(files) != 1)} checked, {found or 'nothing'} found")
     return FOUND if found else 0
 
 

@@ -94,6 +94,7 @@ class Buntime:
             "deadline": configuration.seconds("deadline", deadline),
         }
         configuration.callback("on_retry", on_retry)
+        deletes = configuration.flag("delete_on_close", delete_on_close)
         pairs = configuration.headers(headers, api_key)
         self._exchange = Exchange(
             configuration.transport(base_url, transport, has_key=_authorized(pairs)),
@@ -103,7 +104,7 @@ class Buntime:
             seen=Seen(),
             **bounds,
         )
-        self._start(created=Created() if delete_on_close else None, owns_transport=True)
+        self._start(created=Created() if deletes else None, owns_transport=True)
 
     def _start(self, *, created: Optional[Created], owns_transport: bool) -> None:
         self._created = created

@@ -24,7 +24,7 @@ def api_key(value: str | None) -> Secret | None:
     value = Secret(os.environ.get("BUNTIME_API_KEY", "") if value is None else value)
     if not value:
         return None
-    if value != value.strip() or not value.isascii() or not value.isprintable():
+    if " " in value or not value.isascii() or not value.isprintable():
         raise ConfigurationError(
             f"{source} holds characters that no key has (a line end or a space, perhaps); remove them"
         )
@@ -110,6 +110,14 @@ def callback(name: str, value: object) -> None:
     """Check that a callback can be called, or is ``None``."""
     try:
         _checks.optional_callable(name, value)
+    except TypeError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def flag(name: str, value: object) -> bool:
+    """Return ``value`` if it is true or false."""
+    try:
+        return _checks.flag(name, value)
     except TypeError as error:
         raise ConfigurationError(str(error)) from None
 

@@ -49,11 +49,11 @@ class Files:
 
         Raises :class:`~buntime.ConflictError` where somebody else writes the same content to it meanwhile.
         """
-        return self._contents.write(_checks.session_id(session_id), _checks.path("path", path), content)
+        return self._contents.write(_checks.session_id(session_id), _checks.file("path", path), content)
 
     def read(self, *, session_id: str, path: str) -> str:
         """Return a text file; an error where it is not UTF-8."""
-        session_id, path = _checks.session_id(session_id), _checks.path("path", path)
+        session_id, path = _checks.session_id(session_id), _checks.file("path", path)
         seen = self._exchange.seen
         if seen.reads_files:
             call = calls.read_file(session_id, path)
@@ -86,7 +86,7 @@ class Files:
 
         Raises :class:`~buntime.ConflictError` where it changes while it is read.
         """
-        return b"".join(self._contents.read(_checks.session_id(session_id), _checks.path("path", path)))
+        return b"".join(self._contents.read(_checks.session_id(session_id), _checks.file("path", path)))
 
     def list(self, *, session_id: str, path: str = "", recursive: bool = False) -> builtins.list[FileInfo]:
         """Return the direct children of a folder, or all that is below it, sorted by path.
@@ -95,7 +95,7 @@ class Files:
         does not exist.
         """
         session_id, path = _checks.session_id(session_id), _checks.folder("path", path)
-        if recursive:
+        if _checks.flag("recursive", recursive):
             return self._list_all(session_id, path)
         found: dict[str, FileInfo] = {}
         offset = 0
@@ -149,6 +149,7 @@ class Files:
         """
         session_id = _checks.session_id(session_id)
         source, target = _checks.path("source", source), _checks.path("target", target)
+        _checks.flag("overwrite", overwrite)
         try:
             self._helpers.run(
                 session_id, "file_move", repeatable=True, path=source, target=target, overwrite=overwrite
@@ -171,8 +172,8 @@ class Files:
                 "file_delete",
                 repeatable=True,
                 path=_checks.path("path", path),
-                recursive=bool(recursive),
-                missing_ok=bool(missing_ok),
+                recursive=_checks.flag("recursive", recursive),
+                missing_ok=_checks.flag("missing_ok", missing_ok),
             )
         except SessionFileNotFoundError as error:
             # An attempt whose answer was lost may have deleted it.
@@ -214,7 +215,7 @@ class Files:
             _checks.folder("remote", remote),
             ignore=ignore,
             progress=progress,
-            delete=delete,
+            delete=_checks.flag("delete", delete),
         )
 
     def download(
@@ -243,7 +244,7 @@ class Files:
             local,
             ignore=ignore,
             progress=progress,
-            delete=delete,
+            delete=_checks.flag("delete", delete),
         )
 
 

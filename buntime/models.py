@@ -106,6 +106,8 @@ class ExecuteRequest:
         _checks.optional_text("code", self.code)
         _checks.optional_text("command", self.command)
         _checks.optional_text("working_dir", self.working_dir)
+        _checks.flag("check", self.check)
+        _checks.flag("idempotent", self.idempotent)
         if (self.code is None) == (self.command is None):
             given = "neither was" if self.code is None else "both were"
             raise ValueError(f"exactly one of code and command is needed; {given} given")

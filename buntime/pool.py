@@ -93,7 +93,7 @@ class SessionPool(StaysHere):
         self._ttl = _checks.ttl(ttl)
         self._metadata = _json.metadata(metadata)
         self._resource_limits = resource_limits
-        self._reuse = bool(reuse)
+        self._reuse = _checks.flag("reuse", reuse)
         self._stocks: dict[int, Stock] = {}
         self._stock()
 
@@ -146,7 +146,7 @@ class SessionPool(StaysHere):
             raise TypeError(f"function must be callable with a session and an item, not {function!r}")
         iterator = iter(items)
         self._stock().check_open()
-        return self._outcomes(function, iterator, ordered, lambda _item: None)
+        return self._outcomes(function, iterator, _checks.flag("ordered", ordered), lambda _item: None)
 
     def execute(
         self, requests: Iterable[ExecuteRequest], *, ordered: bool = True
@@ -161,6 +161,7 @@ class SessionPool(StaysHere):
             for request in requests:
                 _check(request)
         self._stock().check_open()
+        ordered = _checks.flag("ordered", ordered)
         return self._outcomes(_execute, map(_check, requests), ordered, _timeout)
 
     def warm(self, count: int | None = None) -> int:

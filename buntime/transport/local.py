@@ -54,6 +54,8 @@ class LocalTransport(StaysHere):
         if mode not in {"required", "none"}:
             source = "isolation" if isolation else "BUNTIME_ISOLATION"
             raise ConfigurationError(f"{source} is {mode!r}; it can be 'required' or 'none'")
+        if not isinstance(network, bool):
+            raise ConfigurationError(f"network must be a bool, not {type(network).__name__}")
         try:
             executor = BunExecutor(
                 isolation=mode, network=network, bun=None if bun is None else os.fspath(bun)

@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 import pytest
 
-from buntime import Buntime, ExecuteRequest, ResourceLimits
+from buntime import Buntime, ExecuteRequest, ResourceLimits, SessionPool
 from tests.support.scripted import ScriptedTransport, lost
 
 Call = Callable[[Any], object]
@@ -26,6 +26,14 @@ def _limits(**limits: Any) -> Call:
 
 def _write(path: Any = "a.txt", content: Any = "x", session_id: Any = "ses_1") -> Call:
     return lambda client: client.files.write(session_id=session_id, path=path, content=content)
+
+
+def _made_pool(client: Any, **arguments: Any) -> SessionPool:
+    return SessionPool(client, **arguments)
+
+
+def _pool(method: str, *positional: Any, **arguments: Any) -> Call:
+    return lambda client: getattr(SessionPool(client), method)(*positional, **arguments)
 
 
 _deep: list[Any] = []
@@ -89,7 +97,10 @@ WRONG: list[tuple[Call, type[Exception], str]] = [
     (_execute(files=[{"path": "a.txt"}]), ValueError, "files"),
     (_execute(files=[{"path": "a", "content": "x", "mode": "w"}]), ValueError, "files"),
     (_execute(files=["a.txt"]), TypeError, "files"),
+    (_execute(files={"a/": "x"}), ValueError, "names a folder"),
     (_execute(dir="x"), TypeError, "dir"),
+    (_execute(check="no"), TypeError, "check"),
+    (_execute(idempotent="no"), TypeError, "idempotent"),
     (lambda c: c.stream(session_id="ses_1"), ValueError, "neither"),
     (lambda c: c.sessions.attach("s").execute("1", cwd="x"), TypeError, "cwd"),
     (lambda c: c.kill(session_id="ses_1", pid=0), ValueError, "pid"),
@@ -103,6 +114,18 @@ WRONG: list[tuple[Call, type[Exception], str]] = [
     (_write(content="\ud800"), ValueError, "content"),
     (_write(session_id=""), ValueError, "session_id"),
     (lambda c: c.files.read(session_id="ses_1", path=""), ValueError, "path"),
+    (_write(path="a/"), ValueError, "names a folder"),
+    (lambda c: c.files.read(session_id="ses_1", path="a/"), ValueError, "names a folder"),
+    (lambda c: c.files.read_bytes(session_id="ses_1", path="a/"), ValueError, "names a folder"),
+    (lambda c: c.files.list(session_id="ses_1", recursive="no"), TypeError, "recursive"),
+    (lambda c: c.files.delete(session_id="ses_1", path="a", recursive="no"), TypeError, "recursive"),
+    (lambda c: c.files.delete(session_id="ses_1", path="a", missing_ok=1), TypeError, "missing_ok"),
+    (lambda c: c.files.move(session_id="s", source="a", target="b", overwrite=1), TypeError, "overwrite"),
+    (lambda c: c.files.upload(session_id="s", local=".", remote="", delete="no"), TypeError, "delete"),
+    (lambda c: c.files.download(session_id="s", remote="", local="x", delete="no"), TypeError, "delete"),
+    (_pool("map", print, [], ordered="no"), TypeError, "ordered"),
+    (_pool("execute", [], ordered="no"), TypeError, "ordered"),
+    (lambda c: _made_pool(c, reuse="no"), TypeError, "reuse"),
     (lambda c: c.files.list(session_id="ses_1", path="a\0"), ValueError, "path"),
     (lambda c: c.files.list(session_id="ses_1", path=None), TypeError, "path"),
     (lambda c: c.request("", "/x"), ValueError, "method"),

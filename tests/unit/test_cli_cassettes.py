@@ -137,7 +137,7 @@ def test_show_of_what_is_no_cassette(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_check_finds_nothing(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In a cassette as it was recorded."""
     assert 0 == main(["cassette", "check", "--max-age", "0", str(tape)])
-    assert "1 cassettes checked, nothing found\n" == capsys.readouterr().out
+    assert "1 cassette checked, nothing found\n" == capsys.readouterr().out
 
 
 def test_check_finds_what_does_not_parse(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from buntime import Buntime, CassetteError, ConfigurationError
-from buntime.transport import FunctionTransport, HTTPTransport
+from buntime.transport import FunctionTransport, HTTPTransport, LocalTransport
 from tests.support import answers
 from tests.support.loopback import LoopbackServer, json_reply
 from tests.support.scripted import ScriptedTransport, always
@@ -42,6 +42,8 @@ def _transport() -> ScriptedTransport:
         ({"headers": {"X-Note": "\u20ac"}}, "X-Note"),
         ({"api_key": "btk_1\n"}, "api_key"),
         ({"api_key": " btk_1"}, "api_key"),
+        ({"api_key": "btk 1"}, "api_key"),
+        ({"delete_on_close": "yes"}, "delete_on_close"),
         ({"api_key": "btk_\u00e9"}, "api_key"),
         ({"api_key": b"btk_1"}, "api_key"),
         ({"base_url": "http://127.0.0.1"}, "base_url"),
@@ -239,3 +241,10 @@ def test_a_cassette_of_the_environment_that_is_missing(
     monkeypatch.setenv("BUNTIME_TRANSPORT", f"replay:{tmp_path / 'x.json'}")
     with pytest.raises(CassetteError, match="there is no cassette"):
         Buntime("btk_1")
+
+
+def test_a_network_is_asked_for_by_true_or_false() -> None:
+    """A word, "no" perhaps, opens no sandbox."""
+    network: Any = "no"
+    with pytest.raises(ConfigurationError, match="network must be a bool, not str"):
+        LocalTransport(network=network)
