@@ -46,9 +46,8 @@ class Journal:
             self._write(b"".join((self._head, *lines)))
 
     def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while self._file is not None and view:
-            view = view[self._file.write(view) or 0 :]
+        while self._file is not None and data:
+            data = data[self._file.write(data) or 0 :]
 
     def end(self, *, keep: bool = False) -> None:
         """Remove the file, unless it is to be kept."""

@@ -32,7 +32,8 @@ class Take:
     on_finish: Callable[[Take], None]
     started: float = attrs.field(init=False)
     response: Optional[Response] = None
-    chunks: list[tuple[int, bytes]] = attrs.field(factory=list)
+    chunks: list[tuple[float, bytes]] = attrs.field(factory=list)
+    """Each with its time on the clock."""
     error: Optional[APIConnectionError] = None
     left: bool = False
     finished: bool = False
@@ -72,7 +73,7 @@ class Take:
         """Yield the body as it comes."""
         try:
             for chunk in response.chunks:
-                self.chunks.append((round((self.now() - self.started) * 1000), chunk))
+                self.chunks.append((self.now(), chunk))
                 yield chunk
         except APIConnectionError as error:
             self.failed(error)
@@ -96,7 +97,7 @@ class Take:
         found["headers"] = headers
         content_type = headers.get("Content-Type", "")
         if "event-stream" in content_type:
-            found["events"] = events(self.chunks)
+            found["events"] = events((round((at - self.started) * 1000), chunk) for at, chunk in self.chunks)
         else:
             found.update(stored(b"".join(chunk for _, chunk in self.chunks), content_type))
         if self.left and not _is_whole(found.get("events", [])):
