@@ -21,8 +21,8 @@ from buntime import Buntime
 from buntime.transport import HTTPTransport, RecordingTransport, ReplayTransport
 
 INTERACTIONS = 2000
-_RECORDED = 100
-_ROUNDS, _RECORDING_ROUNDS = 11, 41
+_RECORDED = 400
+_ROUNDS, _RECORDING_ROUNDS = 11, 21
 _MATCH = ["method", "uri", "body"]
 _MILLISECONDS, _MICROSECONDS = 1e3, 1e6
 
