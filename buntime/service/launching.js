@@ -59,7 +59,7 @@ function order(run, cwd) {
 
 function orders(run, cwd) {
   const stdin = run.code === null ? "</dev/null" : "";
-  return `cd ${quoted(cwd)}; unset OLDPWD SHLVL; exec 4<&- ${stdin} ${program(run).map(quoted).join(" ")}\n`;
+  return `cd ${quoted(cwd)} && unset OLDPWD SHLVL && exec 4<&- ${stdin} ${program(run).map(quoted).join(" ")}\n`;
 }
 
 function quoted(text) {
