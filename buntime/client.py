@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
@@ -176,10 +177,9 @@ class Buntime:
             APIConnectionError: no answer arrived.
             TypeError, ValueError: an argument is wrong; nothing was sent.
         """
-        from buntime.execution import execute_request
-
-        return self._executions.watch(
-            execute_request(
+        executions = self._executions
+        return executions.watch(
+            executions.request(
                 request,
                 session_id,
                 code=code,
@@ -214,10 +214,9 @@ class Buntime:
         Arguments and errors are those of :meth:`execute`; iterating the stream raises them too. With
         ``idempotent`` the call waits for the first bytes, up to which it is retried.
         """
-        from buntime.execution import execute_request
-
-        return self._executions.stream(
-            execute_request(
+        executions = self._executions
+        return executions.stream(
+            executions.request(
                 request,
                 session_id,
                 code=code,
@@ -263,7 +262,7 @@ class Buntime:
         call = calls.custom(method, path, json, params)
         return self._exchange.call(call, answers.api_response, repeatable=method in {"GET", "HEAD", "DELETE"})
 
-    @property
+    @cached_property
     def _executions(self) -> Executions:
         from buntime.execution import Executions
 

@@ -26,35 +26,6 @@ OnText = Callable[[str], object]
 """What is given output as it comes; what it returns is not looked at."""
 
 
-def execute_request(
-    request: ExecuteRequest | None, session_id: str | None, **arguments: Any
-) -> ExecuteRequest:
-    """Return the request that was passed, or one of the arguments, for the session named."""
-    if request is not None:
-        if not isinstance(request, ExecuteRequest):
-            raise TypeError(
-                f"the first argument must be an ExecuteRequest, not {type(request).__name__}; "
-                "code is passed as code="
-            )
-        given = [name for name, value in arguments.items() if value is not None and value is not False]
-        if given:
-            raise TypeError(
-                f"{', '.join(given)} was passed beside an ExecuteRequest; put it into the request"
-            )
-        if session_id is None or session_id == request.session_id:
-            session_id = request.session_id
-        elif request.session_id is not None:
-            raise ValueError(
-                f"the ExecuteRequest names the session {request.session_id}, the call {session_id}"
-            )
-        request = attrs.evolve(request, session_id=session_id)
-    else:
-        request = ExecuteRequest(session_id=session_id, **arguments)
-    if request.session_id is None:
-        raise TypeError("session_id is missing")
-    return request
-
-
 class Executions:
     """Runs execute requests over an exchange.
 
@@ -63,6 +34,33 @@ class Executions:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
+
+    @staticmethod
+    def request(request: ExecuteRequest | None, session_id: str | None, **arguments: Any) -> ExecuteRequest:
+        """Return the request that was passed, or one of the arguments, for the session named."""
+        if request is not None:
+            if not isinstance(request, ExecuteRequest):
+                raise TypeError(
+                    f"the first argument must be an ExecuteRequest, not {type(request).__name__}; "
+                    "code is passed as code="
+                )
+            given = [name for name, value in arguments.items() if value is not None and value is not False]
+            if given:
+                raise TypeError(
+                    f"{', '.join(given)} was passed beside an ExecuteRequest; put it into the request"
+                )
+            if session_id is None or session_id == request.session_id:
+                session_id = request.session_id
+            elif request.session_id is not None:
+                raise ValueError(
+                    f"the ExecuteRequest names the session {request.session_id}, the call {session_id}"
+                )
+            request = attrs.evolve(request, session_id=session_id)
+        else:
+            request = ExecuteRequest(session_id=session_id, **arguments)
+        if request.session_id is None:
+            raise TypeError("session_id is missing")
+        return request
 
     @overload
     def run(self, request: ExecuteRequest, limit: int | None = None) -> ExecuteResult: ...

@@ -13,7 +13,7 @@ import attrs
 from buntime import _checks
 from buntime._logs import logger
 from buntime.errors import SessionNotFoundError
-from buntime.execution import ExecuteStream, OnText, execute_request
+from buntime.execution import ExecuteStream, Executions, OnText
 from buntime.models import (
     ExecuteRequest,
     ExecuteResult,
@@ -260,8 +260,8 @@ class Session:
 
     def _request(self, code: str | ExecuteRequest | None, **arguments: Any) -> ExecuteRequest:
         if isinstance(code, ExecuteRequest):
-            return execute_request(code, self.id, **arguments)
-        return execute_request(None, self.id, code=code, **arguments)
+            return Executions.request(code, self.id, **arguments)
+        return Executions.request(None, self.id, code=code, **arguments)
 
     def _limit(self) -> int | None:
         return self.resource_limits.timeout if self.resource_limits else None
