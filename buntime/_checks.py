@@ -43,7 +43,7 @@ def path(name: str, value: object) -> str:
 def file(name: str, value: object) -> str:
     """Return ``value`` if it can name a file, and not only a folder."""
     checked = path(name, value)
-    if checked.endswith("/"):
+    if checked.endswith("/") and checked.strip("/"):
         raise ValueError(f"{name} is {checked!r}, which names a folder, as it ends with '/'")
     return checked
 

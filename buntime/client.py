@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
@@ -112,6 +111,7 @@ class Buntime:
         self._owns_transport = owns_transport
         self._pid = os.getpid()
         self._closing = free_after_fork(threading.RLock())
+        self._made_executions: Optional[Executions] = None
 
     def __repr__(self) -> str:
         # A traceback with local variables shows a client whose construction failed, too.
@@ -262,11 +262,14 @@ class Buntime:
         call = calls.custom(method, path, json, params)
         return self._exchange.call(call, answers.api_response, repeatable=method in {"GET", "HEAD", "DELETE"})
 
-    @cached_property
+    @property
     def _executions(self) -> Executions:
-        from buntime.execution import Executions
+        executions = self._made_executions
+        if executions is None:
+            from buntime.execution import Executions
 
-        return Executions(self._exchange)
+            executions = self._made_executions = Executions(self._exchange)
+        return executions
 
     @property
     def sessions(self) -> Sessions:

@@ -15,6 +15,8 @@ ulimit -c 0; ulimit -f "$1" 2>/dev/null; ulimit -m "$2" 2>/dev/null
 while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do :; done
 exec >&3 3>&-
 . /proc/self/fd/4 ); :`;
+const OF_SHELLS =
+  /^(BASH.*|CDPATH|COMP_.*|DIRSTACK|E?UID|ENV|EPOCH.*|FUNCNAME|GLOBIGNORE|GROUPS|HIST.*|IFS|LANG|LC_.*|LINENO|MAIL.*|OLDPWD|OPT(ARG|ERR|IND)|PIPESTATUS|POSIXLY_CORRECT|PPID|PS\d|PWD|S?RANDOM|SECONDS|SHELLOPTS|SHLVL|TEXTDOMAIN.*|TIMEFORMAT|TMOUT|_)$/;
 const DIRECTLY = `ulimit -c 0; ulimit -f "$1" 2>/dev/null; shift; exec "$@"`;
 
 let config;
@@ -38,6 +40,7 @@ function busy() {
 function launch(run, ended) {
   const cwd = run.cwd ? `${config.workspace}/${run.cwd}` : config.workspace;
   if (!fs.statSync(cwd).isDirectory()) throw new Error(`${cwd} is not a directory`);
+  fs.accessSync(cwd, fs.constants.X_OK);
   if (config.direct) launchDirectly(run, cwd, ended);
   else order(run, cwd);
 }
@@ -57,20 +60,32 @@ function order(run, cwd) {
   Object.assign(run, { pid: shell.pid, tag: shell.tag, out: shell.out, err: shell.err });
 }
 
+// What the shell is told comes through a pipe: what it exports is in no command line, which everybody could read.
 function orders(run, cwd) {
+  const { plain } = variables(run);
+  const exports = plain.map(([name, value]) => `export ${name}=${quoted(value)}\n`).join("");
   const stdin = run.code === null ? "</dev/null" : "";
-  return `cd ${quoted(cwd)} && unset OLDPWD SHLVL && exec 4<&- ${stdin} ${program(run).map(quoted).join(" ")}\n`;
+  const exec = `exec 4<&- ${stdin} ${program(run).map(quoted).join(" ")}`;
+  return `cd ${quoted(cwd)} || exit 126\nunset OLDPWD SHLVL\n${exports}${exec}\n`;
 }
 
 function quoted(text) {
   return `'${String(text).replaceAll("'", `'\\''`)}'`;
 }
 
-// env(1), as a shell has variables of its own, and drops those whose names it could not assign.
+// Those that a shell passes on as they are, and the others: a shell has variables of its own, and cannot assign every name.
+function variables(run) {
+  const [plain, odd] = [[], []];
+  for (const entry of Object.entries(run.env)) {
+    (/^[A-Za-z_]\w*$/.test(entry[0]) && !OF_SHELLS.test(entry[0]) ? plain : odd).push(entry);
+  }
+  return { plain, odd };
+}
+
 function program(run) {
   const argv = run.code === null ? ["/bin/sh", "-c", run.command] : [process.execPath, "-"];
-  const env = Object.entries(run.env).map(([name, value]) => `${name}=${value}`);
-  return env.length ? ["/usr/bin/env", "--", ...env, ...argv] : argv;
+  const odd = variables(run).odd.map(([name, value]) => `${name}=${value}`);
+  return odd.length ? ["/usr/bin/env", "--", ...odd, ...argv] : argv;
 }
 
 // Where there is no /proc (macOS): no view of grandchildren, and memory figures that include the supervisor's.
@@ -80,7 +95,7 @@ function launchDirectly(run, cwd, ended) {
     write(code, run.code);
     Object.assign(run, { out: output("out"), err: output("err") });
     const cmd = ["/bin/sh", "-c", DIRECTLY, "sh", String(config.blocks), ...program(run)];
-    const env = { ...config.env, PWD: cwd };
+    const env = { ...config.env, PWD: cwd, ...Object.fromEntries(variables(run).plain) };
     const stdin = run.code === null ? "ignore" : code.reader;
     const child = Bun.spawn({ cmd, cwd, env, detached: true, stdio: [stdin, run.out.fd, run.err.fd] });
     run.pid = child.pid;
@@ -169,6 +184,9 @@ function input() {
   const [path, writer] = scratchFile("wx");
   try {
     return { writer, reader: fs.openSync(path, "r") };
+  } catch (error) {
+    close(writer);
+    throw error;
   } finally {
     fs.unlinkSync(path);
   }

@@ -173,7 +173,7 @@ async function forward(run) {
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size - one.position));
       const count = fs.readSync(one.fd, buffer, 0, buffer.length, one.position);
       if (!count) break; // it was truncated
-      if (!moved && run.stream) await lookForServer(run); // so that who reads of a server can reach it
+      if (!moved && (run.stream || running.size)) await lookForServer(run); // so that who reads of a server can reach it
       moved = true;
       one.position += count;
       const text = one.decoder.decode(buffer.subarray(0, count), { stream: true });

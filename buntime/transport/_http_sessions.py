@@ -112,20 +112,12 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-class _OwnSession(requests.Session):
-    def get_adapter(self, url: str) -> Any:
-        """Return the one that serves every address."""
-        del url
-        return next(iter(self.adapters.values()))
-
-    def resolve_redirects(self, *_: Any, **__: Any) -> Any:
-        """Look for none: requests would take the address apart to say where the next one leads."""
-        return iter(())
-
-
 def own_session(pool_maxsize: int) -> requests.Session:
     """Return a session without requests' default headers, that keeps no cookie and never retries."""
-    session = _OwnSession()
+    session = requests.Session()
+    own: Any = session
+    # requests would take the address apart to say where the next one leads.
+    own.resolve_redirects = lambda *_, **__: iter(())
     session.headers.clear()
     session.cookies = _NoCookies()
     adapter = _Adapter(pool_connections=1, pool_maxsize=pool_maxsize, max_retries=0, pool_block=False)

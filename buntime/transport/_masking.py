@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional
 
 from buntime.transport._secret_forms import base64_runs
-from buntime.transport._secret_names import known_secrets, looks_secret, may_hold_known
+from buntime.transport._secret_names import known_secrets, may_hold_known
 from buntime.transport._stored_bodies import stored
 from buntime.transport._takes import Take
 from buntime.transport.base import Request
@@ -26,7 +26,6 @@ _IN_JSON = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?')
 """A text in JSON, and what makes it the name of a field."""
 
 Hide = Callable[[str], str]
-Mask = Callable[[Any], Any]
 Spans = Callable[[str], list[Span]]
 Place = Callable[[str, Any], str]
 
@@ -65,14 +64,14 @@ def told_request(request: Request, secrets: Secrets) -> dict[str, Any]:
     return named
 
 
-def hidden_request(request: Mapping[str, Any], hide: Hide, mask: Optional[Mask] = None) -> dict[str, Any]:
-    """Return a request of a cassette with ``hide`` of every text; ``mask`` does that for JSON."""
+def hidden_request(request: Mapping[str, Any], hide: Hide) -> dict[str, Any]:
+    """Return a request of a cassette with ``hide`` of every text."""
     found = dict(request)
     found["path"] = hide(request["path"])
     if "query" in request:
         found["query"] = [[hide(name), hide(value)] for name, value in request["query"]]
     if "json" in request:
-        found["json"] = mask(request["json"]) if mask else map_strings(request["json"], hide)
+        found["json"] = map_strings(request["json"], hide)
     found.update(_hidden_body(request, hide))
     return found
 
@@ -131,8 +130,7 @@ class Masking:
         self._seen = 0
         self._state = (0, 0)
         self._surely_clean = True
-        self._texts = _Texts(self._hide)
-        self._names = _Names(self._texts)
+        self._hidden_texts = _Remembered(self._hide)
 
     def sent(self, request: Request) -> dict[str, Any]:
         """Return a request in the form of a cassette, and know its secrets from now on."""
@@ -141,7 +139,7 @@ class Masking:
     def request(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return what :meth:`sent` returned as the cassette has it."""
         self._forget_what_may_be_hidden_now()
-        return hidden_request(request, self._texts.__getitem__, self._masked)
+        return hidden_request(request, self._hidden_texts.__getitem__)
 
     def interaction(self, take: Take) -> tuple[dict[str, Any], bool]:
         """Return a finished exchange as the cassette has it, and whether it surely has no well-known key."""
@@ -152,67 +150,40 @@ class Masking:
             self._number_stamp(take.stored, response)
         self._forget_what_may_be_hidden_now()
         self._surely_clean = True
-        known = len(self.secrets.searched)
-        data = {"request": take.stored, **outcome}
-        found = self._hidden(data, self._texts.__getitem__, self._spans, self._masked)
-        if len(self.secrets.searched) == known:
-            return found, self._surely_clean
-        # What the answer has told may be in the rest of it, too.
-        return self.again(found), False
+        hide = self._hidden_texts.__getitem__
+        return self._hidden({"request": take.stored, **outcome}, hide, self._spans), self._surely_clean
 
     def again(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction that was masked before without the secrets that came since."""
-        hide = hiding(self.secrets.spans)
-        return self._hidden(data, hide, self.secrets.spans, self._masking_with(hide))
+        return self._hidden(data, hiding(self.secrets.spans), self.secrets.spans)
 
-    def _hidden(self, data: Mapping[str, Any], hide: Hide, spans: Spans, mask: Mask) -> dict[str, Any]:
+    def _hidden(self, data: Mapping[str, Any], hide: Hide, spans: Spans) -> dict[str, Any]:
         if _is_of_pieces(data["request"]):
             spans = in_pieces(spans, self.secrets)
-            hide, mask = self._looked_at_again(spans)
-        found: dict[str, Any] = {"request": hidden_request(data["request"], hide, mask)}
+            hide = self._looked_at_again(spans)
+        found: dict[str, Any] = {"request": hidden_request(data["request"], hide)}
         if "response" in data:
             if "error" in data or data["response"].get("left"):
                 spans = _of_broken_off(spans, self.secrets)
-                hide, mask = self._looked_at_again(spans)
+                hide = self._looked_at_again(spans)
             if "events" in data["response"]:
                 self._surely_clean = False
-            found["response"] = _hidden_response(data["response"], hide, spans, mask)
+            found["response"] = _hidden_response(data["response"], hide, spans, self.secrets.place)
         if "error" in data:
             found["error"] = {**data["error"], "message": hide(data["error"]["message"])}
         return found
 
-    def _looked_at_again(self, spans: Spans) -> tuple[Hide, Mask]:
+    def _looked_at_again(self, spans: Spans) -> Hide:
         self._surely_clean = False
-        hide = hiding(spans)
-        return hide, self._masking_with(hide)
-
-    def _masking_with(self, hide: Hide) -> Mask:
-        return lambda value: map_strings(hide_named(value, {}, self.secrets.place), hide)
-
-    def _masked(self, value: Any) -> Any:
-        """Return a JSON value without what is secret by its name, and without secrets in its texts."""
-        if isinstance(value, str):
-            return self._texts[value]
-        if isinstance(value, list):
-            return [self._masked(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        found = {}
-        for key, item in value.items():
-            name, is_secret = self._names[key]
-            shown = hide_named({key: item}, {}, self.secrets.place)[key] if is_secret else item
-            if isinstance(shown, str):
-                found[name] = self._texts[shown]
-            elif isinstance(shown, (dict, list)):
-                found[name] = self._masked(shown)
-            else:
-                found[name] = shown
-        return found
+        return hiding(spans)
 
     def _learn(self, take: Take, response: dict[str, Any]) -> None:
         """Know the secrets and ids that the service invented."""
         self.secrets.learn_cookies(take.response.headers if take.response else {})
-        session_id, preview = recorded.created(take.request.method, take.request.path, response.get("json"))
+        body = response.get("json")
+        if body is not None:
+            response["json"] = hide_named(body, {}, self.secrets.place)
+        session_id, preview = recorded.created(take.request.method, take.request.path, body)
         if session_id is not None:
             self._numbering.note(session_id, preview)
 
@@ -260,13 +231,12 @@ class Masking:
 
     def _forget_what_may_be_hidden_now(self) -> None:
         state = (len(self.secrets.searched), self._numbering.count)
-        if state != self._state or len(self._texts) > _REMEMBERED:
+        if state != self._state or len(self._hidden_texts) >= _REMEMBERED:
             self._state = state
-            self._texts.clear()
-            self._names.clear()
+            self._hidden_texts.clear()
 
 
-class _Texts(dict[str, str]):
+class _Remembered(dict[str, str]):
     """What ``hide`` makes of texts: an interaction has few that no other had before."""
 
     def __init__(self, hide: Callable[[str], tuple[str, bool]]) -> None:
@@ -275,23 +245,8 @@ class _Texts(dict[str, str]):
 
     def __missing__(self, text: str) -> str:
         found, recurs = self._hide(text)
-        if recurs:
+        if recurs and len(self) < _REMEMBERED:
             self[text] = found
-        return found
-
-
-class _Names(dict[str, "tuple[str, bool]"]):
-    """What the names of fields become, each with whether what it names is secret."""
-
-    def __init__(self, texts: _Texts) -> None:
-        super().__init__()
-        self._texts = texts
-
-    def __missing__(self, name: str) -> tuple[str, bool]:
-        own = name in recorded.FIELDS
-        found = (name if own else self._texts[name], looks_secret(name))
-        if own or name in self._texts:
-            self[name] = found
         return found
 
 
@@ -300,25 +255,25 @@ def is_surely_clean(text: str) -> bool:
     return not (may_hold_known(text) or any(map(may_hold_known, base64_runs(text))))
 
 
-def _hidden_response(response: Mapping[str, Any], hide: Hide, spans: Spans, mask: Mask) -> dict[str, Any]:
+def _hidden_response(response: Mapping[str, Any], hide: Hide, spans: Spans, place: Place) -> dict[str, Any]:
     found = dict(response)
     found["headers"] = {name: hide(value) for name, value in response.get("headers", {}).items()}
     if "json" in response:
-        found["json"] = mask(response["json"])
+        found["json"] = map_strings(response["json"], hide)
     if "events" in response:
-        found["events"] = _hidden_events(response["events"], spans, mask)
+        found["events"] = _hidden_events(response["events"], hide, spans, place)
     found.update(_hidden_body(response, hide))
     return found
 
 
-def _hidden_events(events: Iterable[list[Any]], spans: Spans, mask: Mask) -> list[list[Any]]:
+def _hidden_events(events: Iterable[list[Any]], hide: Hide, spans: Spans, place: Place) -> list[list[Any]]:
     """Hide what must be hidden, also where it comes in pieces."""
     events = [list(event) for event in events]
     outputs: dict[str, list[tuple[list[Any], Optional[str]]]] = {}
     for event in events:
         output = recorded.output(event[1], event[2]) if len(event) > 2 else None
         if output is None:
-            event[-1] = mask(event[-1])
+            event[-1] = map_strings(hide_named(event[-1], {}, place), hide)
         else:
             outputs.setdefault(output[0], []).append((event, output[1]))
     for pieces in outputs.values():

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from buntime.service.bun import BunExecutor
 from tests.support.bun import BunSession, every_pid, read_proc, the_end, wait_for_the_end_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
+
+SECRET = b"hunt3r2-of-the-launch"
 
 ASKED = 10_000
 """How often a supervisor is asked something before a shell must be there."""
@@ -115,6 +118,33 @@ class TestOrders:
             given.items()
             <= json.loads(session.run("console.log(JSON.stringify(process.env))", env=given).stdout).items()
         )
+
+    def test_values_are_in_no_command_line(self, session: BunSession) -> None:
+        """What another user can read of a process does not show them."""
+        seen: set[bytes] = set()
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.is_set():
+                seen.update(line for pid in every_pid() if SECRET in (line := read_proc(pid, "cmdline")))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        for _ in range(40):
+            session.sh("true", env={"DB_PASSWORD": SECRET.decode()})
+        ended.set()
+        watcher.join()
+
+        assert set() == seen
+
+    def test_a_folder_that_cannot_be_entered(self, session: BunSession) -> None:
+        """It is said as for one that is not there; root enters any."""
+        (session.workspace / "closed").mkdir(mode=0)
+
+        outcome = session.sh("true", working_dir="closed")
+
+        refused = outcome.exit_code == 126 and "cannot start the execution" in outcome.stderr
+        assert refused or outcome.exit_code == 0
 
     @pytest.mark.parametrize("working_dir", ["", "it's a"])
     def test_no_variable_is_added(self, session: BunSession, working_dir: str) -> None:

@@ -429,3 +429,36 @@ def test_nothing_is_lost_where_the_cassette_cannot_be_written(tmp_path: Path) ->
     with pytest.raises(CassetteError, match=r"cannot be written.*x\.json\.part has what was recorded"):
         record(path, program)
     assert ["POST /sessions/create"] == [item.call for item in load(tmp_path / "x.json.part").interactions]
+
+
+@pytest.mark.parametrize(
+    ("env", "secret", "answer"),
+    [
+        ({}, "ses_abc123.9f8e7d6c", {"url": "wss://x/?t={0}", "accessToken": "{0}"}),
+        ({"USER_TOKEN": "alice"}, "alice:S3cretPw99", {"url": "pg://{0}@h", "dsn": "{0}"}),
+        ({}, "S3cretPw99", {"user": {"note": "is {0}"}, "password": "{0}"}),
+    ],
+    ids=["begins with an id", "begins with another secret", "named behind"],
+)
+def test_a_secret_that_an_answer_names_is_hidden_in_all_of_it(
+    env: dict[str, str], secret: str, answer: dict[str, Any], tmp_path: Path
+) -> None:
+    """Wherever in the answer it stands, whatever else of it is replaced."""
+    answers = {
+        "/sessions/create": {"sessionId": "ses_abc123", "previewUrl": "https://ses-abc123.example"},
+        "/execute": RESULT,
+        "/told": json.loads(json.dumps(answer).replace("{0}", secret)),
+    }
+
+    def service(request: Request) -> Response:
+        body = json.dumps(answers[request.path]).encode()
+        return Response(200, {"Content-Type": "application/json"}, [body])
+
+    def program(client: Buntime) -> Any:
+        client.sessions.create().execute("1", env=env)
+        return client.request("GET", "/told").json()
+
+    path = tmp_path / "x.json"
+    record(path, program, FunctionTransport(service))
+
+    assert secret[-8:] not in path.read_text(encoding="utf-8")

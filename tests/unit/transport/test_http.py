@@ -268,6 +268,16 @@ def test_requests_mock_intercepts() -> None:
         assert mock.last_request.body == b"{}"
 
 
+def test_a_patched_session_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing escapes to the network where an adapter is put in the place of every session's."""
+    adapter = requests_mock.Adapter()
+    adapter.register_uri("POST", f"{URL}/execute", text="mocked")
+    monkeypatch.setattr(requests.Session, "get_adapter", lambda *_, **__: adapter)
+
+    with closing(HTTPTransport(URL)) as transport:
+        assert transport.send(Request("POST", "/execute", body=b"{}")).read() == b"mocked"
+
+
 def test_vcrpy_intercepts(tmp_path: Path) -> None:
     """Users' tests that use vcrpy keep working: what was recorded is replayed without a server."""
     cassette = str(tmp_path / "cassette.yaml")
