@@ -15,8 +15,11 @@ ulimit -c 0; ulimit -f "$1" 2>/dev/null; ulimit -m "$2" 2>/dev/null
 while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do :; done
 exec >&3 3>&-
 . /proc/self/fd/4 ); :`;
-const OF_SHELLS =
-  /^(BASH.*|CDPATH|COMP_.*|DIRSTACK|E?UID|ENV|EPOCH.*|FUNCNAME|GLOBIGNORE|GROUPS|HIST.*|IFS|LANG|LC_.*|LINENO|MAIL.*|OLDPWD|OPT(ARG|ERR|IND)|PIPESTATUS|POSIXLY_CORRECT|PPID|PS\d|PWD|S?RANDOM|SECONDS|SHELLOPTS|SHLVL|TEXTDOMAIN.*|TIMEFORMAT|TMOUT|_)$/;
+const OF_SHELLS = new RegExp(
+  "^(BASH.*|CDPATH|COMP_.*|DIRSTACK|E?UID|ENV|EPOCH.*|FUNCNAME|GLOBIGNORE|GROUPS|HIST.*|IFS|LANG|LC_.*|LINENO|MAIL.*" +
+    "|OLDPWD|OPT(ARG|ERR|IND)|PIPESTATUS|POSIXLY_CORRECT|PPID|PS\\d|PWD|S?RANDOM|SECONDS|SHELLOPTS|SHLVL" +
+    "|TEXTDOMAIN.*|TIMEFORMAT|TMOUT|_)$",
+);
 const DIRECTLY = `ulimit -c 0; ulimit -f "$1" 2>/dev/null; shift; exec "$@"`;
 
 let config;
@@ -73,7 +76,7 @@ function quoted(text) {
   return `'${String(text).replaceAll("'", `'\\''`)}'`;
 }
 
-// Those that a shell passes on as they are, and the others: a shell has variables of its own, and cannot assign every name.
+// Those that a shell passes on as they are, and the others: it has variables of its own, and cannot assign every name.
 function variables(run) {
   const [plain, odd] = [[], []];
   for (const entry of Object.entries(run.env)) {
