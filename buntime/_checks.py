@@ -30,6 +30,14 @@ def optional_text(name: str, value: object) -> Optional[str]:
     return None if value is None else text(name, value)
 
 
+def optional_argument(name: str, value: object) -> Optional[str]:
+    """As :func:`optional_text`, for what a system call is given."""
+    checked = optional_text(name, value)
+    if checked is not None and "\0" in checked:
+        raise ValueError(f"{name} holds a NUL character")
+    return checked
+
+
 def path(name: str, value: object) -> str:
     """Return ``value`` if it can name a file."""
     checked = text(name, value)

@@ -104,8 +104,8 @@ class ExecuteRequest:
 
     def __attrs_post_init__(self) -> None:
         _checks.optional_text("code", self.code)
-        _checks.optional_text("command", self.command)
-        _checks.optional_text("working_dir", self.working_dir)
+        _checks.optional_argument("command", self.command)
+        _checks.optional_argument("working_dir", self.working_dir)
         _checks.flag("check", self.check)
         _checks.flag("idempotent", self.idempotent)
         if (self.code is None) == (self.command is None):

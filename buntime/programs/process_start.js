@@ -32,7 +32,7 @@ function allocate() {
 async function launch(number, code, command, cwd) {
   const own = folderOf(number);
   if (code !== null) fs.writeFileSync(nodePath.join(own, "program"), code || "\n"); // empty, it counts as missing
-  const argv = code === null ? ["/bin/sh", "-c", command] : [process.execPath, "-"];
+  const argv = code === null ? ["/bin/sh", "-c", "--", command] : [process.execPath, "-"];
   const watcher = Bun.spawn({
     cmd: [process.execPath, "-e", `(${watch})(require("node:fs"), require("node:os"), ${born})`],
     cwd: own,

@@ -86,7 +86,7 @@ function variables(run) {
 }
 
 function program(run) {
-  const argv = run.code === null ? ["/bin/sh", "-c", run.command] : [process.execPath, "-"];
+  const argv = run.code === null ? ["/bin/sh", "-c", "--", run.command] : [process.execPath, "-"];
   const odd = variables(run).odd.map(([name, value]) => `${name}=${value}`);
   return odd.length ? ["/usr/bin/env", "--", ...odd, ...argv] : argv;
 }

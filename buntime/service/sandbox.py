@@ -63,7 +63,9 @@ def find_bun(bun: Union[str, os.PathLike[str], None], environ: Mapping[str, str]
     """
     for named, source in ((bun, "bun="), (environ.get("BUNTIME_BUN"), "BUNTIME_BUN")):
         if named:
-            found, problem = _ask_bun(os.fspath(named), environ)
+            # A name alone is looked for on PATH; a path is from the current folder.
+            path = os.fspath(named)
+            found, problem = _ask_bun(os.path.abspath(path) if os.path.dirname(path) else path, environ)
             if not found:
                 raise SetupError(f"{source} is {os.fspath(named)!r}, which does not run as Bun: {problem}")
             return found

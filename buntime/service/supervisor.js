@@ -35,8 +35,9 @@ async function writeOut() {
     const bytes = Buffer.from(outbox.lines.splice(0).join(""));
     for (let at = 0; at < bytes.length; ) {
       const [error, count] = await new Promise((resolve) => fs.write(1, bytes, at, bytes.length - at, null, (...it) => resolve(it)));
-      if (error) return stop(false);
-      at += count;
+      if (error && error.code !== "EAGAIN") return stop(false);
+      if (error) await Bun.sleep(1); // once a preview was connected to, Bun has the pipe not wait for its reader
+      else at += count;
     }
   }
   outbox.writing = null;

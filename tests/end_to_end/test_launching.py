@@ -163,6 +163,10 @@ class TestOrders:
 
         assert session.sh(command).stdout == "it's\n2\ndone"
 
+    def test_a_command_is_no_option(self, session: BunSession) -> None:
+        """One that begins with a hyphen is the name of a program that is not there."""
+        assert session.sh("-n").exit_code == 127
+
     def test_a_large_command(self, session: BunSession) -> None:
         """A command of 100,000 characters arrives whole: more than a pipe holds."""
         text = "x" * 100_000

@@ -79,6 +79,8 @@ WRONG: list[tuple[Call, type[Exception], str]] = [
     (_execute(code=b"1"), TypeError, "code"),
     (_execute(code="\ud800"), ValueError, "code"),
     (_execute(code=None, command=["ls"]), TypeError, "command"),
+    (_execute(code=None, command="a\0b"), ValueError, "command"),
+    (_execute(working_dir="a\0b"), ValueError, "working_dir"),
     (_execute(timeout=0), ValueError, "timeout"),
     (_execute(timeout=-5), ValueError, "timeout"),
     (_execute(timeout=1.5), ValueError, "timeout"),

@@ -45,6 +45,16 @@ class TestFindBun:
 
         assert find_bun(None, {"BUNTIME_BUN": str(wrapper)}) == bun
 
+    def test_a_relative_path_is_from_the_current_folder(
+        self, bun: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Wherever it is tried."""
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "bun").symlink_to(bun)
+        monkeypatch.chdir(tmp_path)
+
+        assert find_bun("bin/bun", os.environ) == bun
+
     @pytest.mark.parametrize("text", ["exit 3", "echo", "echo broken >&2; exit 1"])
     def test_one_that_does_not_run(self, tmp_path: Path, text: str) -> None:
         """A Bun that was named and does not run is an error, not a reason to take another."""
