@@ -65,7 +65,7 @@ def find_bun(bun: Union[str, os.PathLike[str], None], environ: Mapping[str, str]
         if named:
             # A name alone is looked for on PATH; a path is from the current folder.
             path = os.fspath(named)
-            found, problem = _ask_bun(os.path.abspath(path) if os.path.dirname(path) else path, environ)
+            found, problem = _ask_bun(str(Path(path).absolute()) if os.sep in path else path, environ)
             if not found:
                 raise SetupError(f"{source} is {os.fspath(named)!r}, which does not run as Bun: {problem}")
             return found
