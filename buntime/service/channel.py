@@ -166,7 +166,7 @@ class Channel:
         except TimeoutError:
             self.fail("it did not end")
         except ChannelLost:
-            pass
+            pass  # its end is what was waited for
         try:
             self._process.wait(_PATIENCE_AT_THE_END)
         except subprocess.TimeoutExpired:

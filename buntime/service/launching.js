@@ -96,7 +96,8 @@ function launchDirectly(run, cwd, ended) {
   const code = input();
   try {
     write(code, run.code);
-    Object.assign(run, { out: output("out"), err: output("err") });
+    run.out = output("out");
+    run.err = output("err");
     const cmd = ["/bin/sh", "-c", DIRECTLY, "sh", String(config.blocks), ...program(run)];
     const env = { ...config.env, PWD: cwd, ...Object.fromEntries(variables(run).plain) };
     const stdin = run.code === null ? "ignore" : code.reader;

@@ -36,7 +36,7 @@ def stored(content: bytes, content_type: Optional[str]) -> dict[str, Any]:
         return {}
     if "json" in (content_type or ("json" if content[:1] in b"{[" else "")).lower():
         try:
-            found = _decoded(content.decode(_encoding(content), "surrogatepass"))
+            found = _decoded(content.decode(json.detect_encoding(content), "surrogatepass"))
         except (ValueError, RecursionError):
             pass
         else:
@@ -45,11 +45,6 @@ def stored(content: bytes, content_type: Optional[str]) -> dict[str, Any]:
         return {"text": content.decode()}
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(content).decode()}
-
-
-def _encoding(content: bytes) -> str:
-    is_plain = content[:1] in b"{[" and 0 not in content[:4]
-    return "utf-8" if is_plain else json.detect_encoding(content)
 
 
 def content(form: Mapping[str, Any]) -> bytes:
