@@ -58,8 +58,9 @@ def _options(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     if options.docs and (options.names or options.effort != "full"):
         parser.error("--docs takes a whole run: name no benchmark, and say neither --quick nor --tiny")
-    if options.output and not Path(options.output).absolute().parent.is_dir():
-        parser.error(f"--output is {options.output}, and there is no such folder")
+    folder = Path(options.output or ".").absolute().parent
+    if not folder.is_dir():
+        parser.error(f"--output {options.output}: there is no folder {folder}")
     return options
 
 
