@@ -15,7 +15,7 @@ from buntime.client import Buntime
 from buntime.errors import CassetteError
 
 if TYPE_CHECKING:
-    from buntime.transport.base import Transport
+    from buntime._http import Transport
     from buntime.transport.recording import RecordingTransport
 
 Source = Union[str, Callable[[], "Transport"]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from buntime._http import CREDENTIALS, Pairs
 from buntime.errors import BuntimeError
-from buntime.transport.base import CREDENTIALS, Pairs
 
 _HIDDEN = "[hidden]"
 _SHORTEST = 6

@@ -8,13 +8,13 @@ from typing import Callable, Optional, TypeVar
 
 import attrs
 
+from buntime._http import Request, Response
 from buntime._pool_limits import Clock, Gate, LimitedExchange
 from buntime.created import Created
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange
 from buntime.session import Session
 from buntime.sessions import Sessions
-from buntime.transport.base import Request, Response
 from buntime.wire.answer import Answer
 from buntime.wire.calls import EXECUTION_LIMIT
 

@@ -8,11 +8,11 @@ from typing import Any, Callable, Optional, TypeVar
 
 import attrs
 
+from buntime._http import Request, Response, SupportsTime
 from buntime.errors import BuntimeError, RateLimitError
 from buntime.exchange import Exchange
 from buntime.pickling import portable
 from buntime.retries import LONGEST_DELAY, RetryPolicy
-from buntime.transport.base import Request, Response, SupportsTime
 from buntime.wire.answer import Answer
 from buntime.wire.refusals import is_session_limit
 

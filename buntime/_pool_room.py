@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Optional
 
-from buntime._logs import logger
 from buntime._pool_limits import LONGEST_WAIT, SLICE, Clock
+from buntime._support.log import logger
 from buntime.retries import LONGEST_DELAY
 
 _FIRST_PAUSE = 1.0

@@ -9,11 +9,11 @@ import threading
 from collections import deque
 from typing import Any, Callable, Optional
 
-from buntime._logs import logger
 from buntime._pool_leases import Lease, WatchedExchange, sessions_over
 from buntime._pool_limits import CLOSED, SLICE, Clock, Gate, PoolExchange
 from buntime._pool_room import Room
 from buntime._pool_threads import Run, at_once
+from buntime._support.log import logger
 from buntime.created import Created
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable
 
-from buntime._signals import Signalled, ending_signals
+from buntime._http import Transport
+from buntime._support.signals import Signalled, ending_signals
 from buntime._version import __version__
 from buntime.cli_cassettes import add_cassette
 from buntime.client import Buntime
 from buntime.errors import BuntimeError, ConfigurationError
 from buntime.models import ExecuteRequest
-from buntime.transport.base import Transport
 
 FAILED = 125
 """The exit code where buntime itself failed, so that it is not taken for the program's own."""

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import attrs
 
-from buntime import _checks, configuration
-from buntime._forks import free_after_fork
-from buntime._logs import logger
+from buntime import _validate, configuration
+from buntime._http import Pairs, Secret, Transport
+from buntime._support.forks import free_after_fork
+from buntime._support.log import logger
 from buntime.created import Created
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange, Seen
 from buntime.retries import RetryPolicy
-from buntime.transport.base import Pairs, Secret, Transport
 
 # What a call needs is imported by the first: a program may import this and make none.
 if TYPE_CHECKING:
@@ -232,11 +232,11 @@ class Buntime:
 
     def kill(self, *, session_id: str, pid: int) -> KillResult:
         """End one process of a session. Raises ``SessionNotFoundError`` and the other API errors."""
-        return self._executions.kill(_checks.session_id(session_id), _checks.pid(pid))
+        return self._executions.kill(_validate.session_id(session_id), _validate.pid(pid))
 
     def kill_all(self, *, session_id: str) -> KillResult:
         """End every process of a session. Raises ``SessionNotFoundError`` and the other API errors."""
-        return self._executions.kill(_checks.session_id(session_id), None)
+        return self._executions.kill(_validate.session_id(session_id), None)
 
     def request(
         self,
@@ -252,10 +252,10 @@ class Buntime:
         """
         from buntime.wire import answers, calls
 
-        method = _checks.text("method", method).upper()
+        method = _validate.text("method", method).upper()
         if not method.isalpha():
             raise ValueError(f"method is {method!r}, not the name of an HTTP method")
-        if not _checks.text("path", path).startswith("/") or set(path) & set("?#\r\n\0 "):
+        if not _validate.text("path", path).startswith("/") or set(path) & set("?#\r\n\0 "):
             raise ValueError(
                 f"path is {path!r}; it starts with '/' and has no query (use params=) and no space"
             )

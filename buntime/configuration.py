@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import Optional
 
-from buntime import _checks
+from buntime import _validate
+from buntime._http import Pairs, Secret, Transport
 from buntime.errors import ConfigurationError
-from buntime.transport.base import Pairs, Secret, Transport
 
 DEFAULT_BASE_URL = "https://api.buntime.sh"
 _CASSETTES = frozenset({"replay", "record", "record+local"})
@@ -109,7 +109,7 @@ def seconds(name: str, value: float | None, *, zero: bool = False) -> float | No
 def callback(name: str, value: object) -> None:
     """Check that a callback can be called, or is ``None``."""
     try:
-        _checks.optional_callable(name, value)
+        _validate.optional_callable(name, value)
     except TypeError as error:
         raise ConfigurationError(str(error)) from None
 
@@ -117,7 +117,7 @@ def callback(name: str, value: object) -> None:
 def flag(name: str, value: object) -> bool:
     """Return ``value`` if it is true or false."""
     try:
-        return _checks.flag(name, value)
+        return _validate.flag(name, value)
     except TypeError as error:
         raise ConfigurationError(str(error)) from None
 
@@ -139,7 +139,7 @@ def hidden(given: Optional[Mapping[str, str]]) -> Optional[Mapping[str, str]]:
 def headers(given: Optional[Mapping[str, str]], key: Secret | None) -> Pairs:
     """Return the headers of every call; those given win over the key's."""
     try:
-        pairs = _checks.header_pairs(given)
+        pairs = _validate.header_pairs(given)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(str(error)) from None
     if any(name.lower() == "idempotency-key" for name, _ in pairs):

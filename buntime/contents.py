@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import IO, Any, Callable, Optional, Union
 
-from buntime import _checks
+from buntime import _validate
 from buntime.errors import BuntimeError, ConflictError, InvalidResponseError
 from buntime.exchange import Exchange
 from buntime.helpers import Helpers, text_of
@@ -43,7 +43,7 @@ class Contents:
     def write(self, session_id: str, path: str, content: Content) -> WriteResult:
         """Write a file whole."""
         if isinstance(content, str):
-            text = _checks.text("content", content)
+            text = _validate.text("content", content)
             if len(text) <= WHOLE_TEXT and len(text.encode()) <= WHOLE_TEXT:
                 return self._write_text(session_id, path, text)
             return self.write_pieces(session_id, path, rechunked(_encoded(text)))

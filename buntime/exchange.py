@@ -8,9 +8,9 @@ from typing import Any, Callable, Optional, TypeVar, Union
 
 import attrs
 
+from buntime._http import Headers, Pairs, Request, Response, SupportsTime, Transport
 from buntime.errors import APITimeoutError, BuntimeError, NotFoundError
 from buntime.retries import LONGEST_RETRY_AFTER, RetryPolicy
-from buntime.transport.base import Headers, Pairs, Request, Response, SupportsTime, Transport
 from buntime.wire.answer import Answer, tells_rate_limit
 
 T = TypeVar("T")

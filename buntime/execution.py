@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, overl
 
 import attrs
 
-from buntime._staying import StaysHere
+from buntime._http import Request, Response
+from buntime._support.unpicklable import StaysHere
 from buntime.errors import APIConnectionError, BuntimeError
 from buntime.exchange import Exchange
 from buntime.models import ExecuteRequest, ExecuteResult, KillResult, StreamEvent
-from buntime.transport.base import Request, Response
 from buntime.wire import answers, calls
 from buntime.wire.answer import Answer
 from buntime.wire.fields import invalid

@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Iterable
 from typing import Optional, Union
 
-from buntime import _checks
+from buntime import _validate
 from buntime.contents import Content, Contents
 from buntime.entries import Entry, Tree
 from buntime.errors import APIStatusError, InvalidRequestError, SessionFileNotFoundError
@@ -49,11 +49,11 @@ class Files:
 
         Raises :class:`~buntime.ConflictError` where somebody else writes the same content to it meanwhile.
         """
-        return self._contents.write(_checks.session_id(session_id), _checks.file("path", path), content)
+        return self._contents.write(_validate.session_id(session_id), _validate.file("path", path), content)
 
     def read(self, *, session_id: str, path: str) -> str:
         """Return a text file; an error where it is not UTF-8."""
-        session_id, path = _checks.session_id(session_id), _checks.file("path", path)
+        session_id, path = _validate.session_id(session_id), _validate.file("path", path)
         seen = self._exchange.seen
         if seen.reads_files:
             call = calls.read_file(session_id, path)
@@ -86,7 +86,7 @@ class Files:
 
         Raises :class:`~buntime.ConflictError` where it changes while it is read.
         """
-        return b"".join(self._contents.read(_checks.session_id(session_id), _checks.file("path", path)))
+        return b"".join(self._contents.read(_validate.session_id(session_id), _validate.file("path", path)))
 
     def list(self, *, session_id: str, path: str = "", recursive: bool = False) -> builtins.list[FileInfo]:
         """Return the direct children of a folder, or all that is below it, sorted by path.
@@ -94,8 +94,8 @@ class Files:
         Links to folders are not entered. Raises :class:`~buntime.SessionFileNotFoundError` where the folder
         does not exist.
         """
-        session_id, path = _checks.session_id(session_id), _checks.folder("path", path)
-        if _checks.flag("recursive", recursive):
+        session_id, path = _validate.session_id(session_id), _validate.folder("path", path)
+        if _validate.flag("recursive", recursive):
             return self._list_all(session_id, path)
         found: dict[str, FileInfo] = {}
         offset = 0
@@ -123,7 +123,7 @@ class Files:
     def stat(self, *, session_id: str, path: str) -> FileInfo:
         """Return size, date and type of a file or folder. A link is what it leads to."""
         answer = self._helpers.run(
-            _checks.session_id(session_id), "file_stat", repeatable=True, path=_checks.path("path", path)
+            _validate.session_id(session_id), "file_stat", repeatable=True, path=_validate.path("path", path)
         )
         return Entry.of(answer).info()
 
@@ -138,7 +138,7 @@ class Files:
     def mkdir(self, *, session_id: str, path: str) -> None:
         """Make a folder and those above it, where they are not there yet."""
         self._helpers.run(
-            _checks.session_id(session_id), "file_mkdir", repeatable=True, path=_checks.path("path", path)
+            _validate.session_id(session_id), "file_mkdir", repeatable=True, path=_validate.path("path", path)
         )
 
     def move(self, *, session_id: str, source: str, target: str, overwrite: bool = False) -> None:
@@ -147,9 +147,9 @@ class Files:
         ``target`` is the new path itself, never a folder to move into. Where it is there already that is an
         :class:`~buntime.InvalidRequestError`, unless ``overwrite`` lets a file replace a file.
         """
-        session_id = _checks.session_id(session_id)
-        source, target = _checks.path("source", source), _checks.path("target", target)
-        _checks.flag("overwrite", overwrite)
+        session_id = _validate.session_id(session_id)
+        source, target = _validate.path("source", source), _validate.path("target", target)
+        _validate.flag("overwrite", overwrite)
         try:
             self._helpers.run(
                 session_id, "file_move", repeatable=True, path=source, target=target, overwrite=overwrite
@@ -168,12 +168,12 @@ class Files:
         """
         try:
             self._helpers.run(
-                _checks.session_id(session_id),
+                _validate.session_id(session_id),
                 "file_delete",
                 repeatable=True,
-                path=_checks.path("path", path),
-                recursive=_checks.flag("recursive", recursive),
-                missing_ok=_checks.flag("missing_ok", missing_ok),
+                path=_validate.path("path", path),
+                recursive=_validate.flag("recursive", recursive),
+                missing_ok=_validate.flag("missing_ok", missing_ok),
             )
         except SessionFileNotFoundError as error:
             # An attempt whose answer was lost may have deleted it.
@@ -210,12 +210,12 @@ class Files:
         sent, before anything was.
         """
         return self._transfers.upload(
-            _checks.session_id(session_id),
+            _validate.session_id(session_id),
             local,
-            _checks.folder("remote", remote),
+            _validate.folder("remote", remote),
             ignore=ignore,
             progress=progress,
-            delete=_checks.flag("delete", delete),
+            delete=_validate.flag("delete", delete),
         )
 
     def download(
@@ -239,12 +239,12 @@ class Files:
         above, and :class:`~buntime.ConflictError` where a file changes while it is read.
         """
         return self._transfers.download(
-            _checks.session_id(session_id),
-            _checks.folder("remote", remote),
+            _validate.session_id(session_id),
+            _validate.folder("remote", remote),
             local,
             ignore=ignore,
             progress=progress,
-            delete=_checks.flag("delete", delete),
+            delete=_validate.flag("delete", delete),
         )
 
 

@@ -10,8 +10,8 @@ from typing import Any, Callable, Optional
 
 import attrs
 
-from buntime import _checks, values
-from buntime._logs import logger
+from buntime import _validate, values
+from buntime._support.log import logger
 from buntime.errors import (
     BuntimeError,
     ExecutionFailedError,
@@ -188,7 +188,7 @@ def _callee(function: str) -> dict[str, str]:
 
     No JavaScript begins with ``./`` or ``/workspace/``, so the two are never taken for each other.
     """
-    text = _checks.text("function", function).strip()
+    text = _validate.text("function", function).strip()
     if not text:
         raise ValueError("function is empty; pass the source of a function, or './FILE.ts#EXPORT'")
     if text.startswith((".", "/workspace/")):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Callable, Union
 
-from buntime import _checks
+from buntime import _validate
 from buntime.entries import NOTHING_IGNORED
 
 
@@ -20,7 +20,7 @@ def expression(patterns: Union[str, Iterable[str]]) -> str:
     ``ValueError`` for a pattern without a meaning.
     """
     given = [patterns] if isinstance(patterns, str) else list(patterns)
-    found = [_checked(_checks.text("ignore: a pattern", pattern)) for pattern in given]
+    found = [_checked(_validate.text("ignore: a pattern", pattern)) for pattern in given]
     return "|".join(found) if found else NOTHING_IGNORED
 
 

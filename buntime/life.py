@@ -8,10 +8,10 @@ import weakref
 from types import TracebackType
 from typing import Callable, Optional
 
-from buntime._logs import logger
-from buntime._staying import StaysHere
+from buntime._http import SupportsTimers, Transport
+from buntime._support.log import logger
+from buntime._support.unpicklable import StaysHere
 from buntime.errors import SessionNotFoundError
-from buntime.transport.base import SupportsTimers, Transport
 
 _LONGEST_INTERVAL = 240
 

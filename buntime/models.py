@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 
 import attrs
 
-from buntime import _checks
+from buntime import _validate
 from buntime.errors import ExecutionFailedError, ExecutionTimeoutError
 
 _STDERR_TAIL = 400
@@ -60,7 +60,7 @@ class SessionInfo:
 
 
 def _timeout(value: Optional[int]) -> Optional[int]:
-    return _checks.whole_seconds("timeout", value)
+    return _validate.whole_seconds("timeout", value)
 
 
 def _body_size(body: bytes) -> str:
@@ -92,9 +92,9 @@ class ExecuteRequest:
 
     code: Optional[str] = None
     command: Optional[str] = attrs.field(default=None, kw_only=True)
-    files: tuple[tuple[str, str], ...] = attrs.field(default=(), kw_only=True, converter=_checks.files)
+    files: tuple[tuple[str, str], ...] = attrs.field(default=(), kw_only=True, converter=_validate.files)
     env: Optional[Mapping[str, str]] = attrs.field(
-        default=None, kw_only=True, converter=_checks.env, repr=_env_names
+        default=None, kw_only=True, converter=_validate.env, repr=_env_names
     )
     timeout: Optional[int] = attrs.field(default=None, kw_only=True, converter=_timeout)
     working_dir: Optional[str] = attrs.field(default=None, kw_only=True)
@@ -103,18 +103,18 @@ class ExecuteRequest:
     session_id: Optional[str] = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        _checks.optional_text("code", self.code)
-        _checks.optional_argument("command", self.command)
-        _checks.optional_argument("working_dir", self.working_dir)
-        _checks.flag("check", self.check)
-        _checks.flag("idempotent", self.idempotent)
+        _validate.optional_text("code", self.code)
+        _validate.optional_argument("command", self.command)
+        _validate.optional_argument("working_dir", self.working_dir)
+        _validate.flag("check", self.check)
+        _validate.flag("idempotent", self.idempotent)
         if (self.code is None) == (self.command is None):
             given = "neither was" if self.code is None else "both were"
             raise ValueError(f"exactly one of code and command is needed; {given} given")
         if self.working_dir == "":
             raise ValueError("working_dir is empty; leave it out for /workspace")
         if self.session_id is not None:
-            _checks.session_id(self.session_id)
+            _validate.session_id(self.session_id)
 
 
 @attrs.frozen

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from buntime import configuration
+from buntime._http import CREDENTIALS
 from buntime.errors import ConfigurationError
-from buntime.transport.base import CREDENTIALS
 
 if TYPE_CHECKING:
     from buntime.exchange import Exchange

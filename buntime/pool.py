@@ -11,11 +11,11 @@ from typing import Any, Callable, Generic, Optional, TypeVar, cast
 
 import attrs
 
-from buntime import _checks, _json
-from buntime._logs import logger
+from buntime import _json, _validate
 from buntime._pool_sessions import Stock
 from buntime._pool_threads import Run
-from buntime._staying import StaysHere
+from buntime._support.log import logger
+from buntime._support.unpicklable import StaysHere
 from buntime.client import Buntime
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
 from buntime.session import Session
@@ -89,11 +89,11 @@ class SessionPool(StaysHere):
             raise TypeError(f"client must be a Buntime, not {type(client).__name__}")
         check_limits(resource_limits)
         self._client = client
-        self._size = _checks.count("size", size)
-        self._ttl = _checks.ttl(ttl)
+        self._size = _validate.count("size", size)
+        self._ttl = _validate.ttl(ttl)
         self._metadata = _json.metadata(metadata)
         self._resource_limits = resource_limits
-        self._reuse = _checks.flag("reuse", reuse)
+        self._reuse = _validate.flag("reuse", reuse)
         self._stocks: dict[int, Stock] = {}
         self._stock()
 
@@ -146,7 +146,7 @@ class SessionPool(StaysHere):
             raise TypeError(f"function must be callable with a session and an item, not {function!r}")
         iterator = iter(items)
         self._stock().check_open()
-        return self._outcomes(function, iterator, _checks.flag("ordered", ordered), lambda _item: None)
+        return self._outcomes(function, iterator, _validate.flag("ordered", ordered), lambda _item: None)
 
     def execute(
         self, requests: Iterable[ExecuteRequest], *, ordered: bool = True
@@ -161,7 +161,7 @@ class SessionPool(StaysHere):
             for request in requests:
                 _check(request)
         self._stock().check_open()
-        ordered = _checks.flag("ordered", ordered)
+        ordered = _validate.flag("ordered", ordered)
         return self._outcomes(_execute, map(_check, requests), ordered, _timeout)
 
     def warm(self, count: int | None = None) -> int:
@@ -170,7 +170,7 @@ class SessionPool(StaysHere):
         Return how many there are: fewer where the plan allows no more. Raises what making one raises, after
         the others were made.
         """
-        wanted = self._size if count is None else _checks.count("count", count)
+        wanted = self._size if count is None else _validate.count("count", count)
         return self._stock().warm(min(wanted, self._size))
 
     @contextmanager

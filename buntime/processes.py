@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-from buntime import _checks
-from buntime._logs import logger
+from buntime import _validate
+from buntime._support.log import logger
 from buntime.errors import InvalidResponseError, SessionNotFoundError, WaitTimeoutError
 from buntime.helpers import Helpers, text_of
 from buntime.models import ExecuteRequest, ProcessLogs, StreamEvent
@@ -93,7 +93,7 @@ class Process:
         ``TimeoutError``) where it still runs then. The waiting is done in the session, in calls that take 20
         seconds at most.
         """
-        for step in _steps(_checks.patience("timeout", timeout)):
+        for step in _steps(_validate.patience("timeout", timeout)):
             if self._exit_code is None:
                 self._look(step)
             if self._exit_code is not None:
@@ -198,8 +198,8 @@ def started(helpers: Helpers, session_id: str) -> list[Process]:
 
 def wait_for_port(helpers: Helpers, session_id: str, port: int, timeout: float | None) -> None:
     """Wait until a port of the session accepts connections."""
-    port = _checks.port(port)
-    for step in _steps(_checks.patience("timeout", timeout)):
+    port = _validate.port(port)
+    for step in _steps(_validate.patience("timeout", timeout)):
         answer = helpers.run(session_id, "port", repeatable=True, timeout=_STEP_LIMIT, port=port, wait=step)
         if answer.get("open") is True:
             return

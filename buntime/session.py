@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import attrs
 
-from buntime import _checks
-from buntime._logs import logger
+from buntime import _validate
+from buntime._support.log import logger
 from buntime.errors import SessionNotFoundError
 from buntime.execution import ExecuteStream, Executions, OnText
 from buntime.models import (
@@ -268,7 +268,7 @@ class Session:
 
     def kill(self, pid: int) -> KillResult:
         """End one process; see :meth:`Buntime.kill <buntime.Buntime.kill>`."""
-        return self._sessions._executions.kill(self.id, _checks.pid(pid))
+        return self._sessions._executions.kill(self.id, _validate.pid(pid))
 
     def kill_all(self) -> KillResult:
         """End every process; see :meth:`Buntime.kill_all <buntime.Buntime.kill_all>`."""

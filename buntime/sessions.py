@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
-from buntime import _checks, _json
+from buntime import _json, _validate
 from buntime.created import Created
 from buntime.exchange import Exchange
 from buntime.execution import Executions
@@ -58,7 +58,7 @@ class Sessions:
         """
         check_limits(resource_limits)
         key = os.urandom(16).hex() if idempotency_key is None else _idempotency_key(idempotency_key)
-        call = calls.create_session(_checks.ttl(ttl), _json.metadata(metadata), resource_limits, key)
+        call = calls.create_session(_validate.ttl(ttl), _json.metadata(metadata), resource_limits, key)
         # Measured from before the call, what is left is never overrated. With a key of the caller's the
         # session may have been made long ago.
         born = self._exchange.monotonic() if idempotency_key is None else None
@@ -69,17 +69,17 @@ class Sessions:
 
     def info(self, session_id: str) -> SessionInfo:
         """Return what the service says of a session; ``SessionNotFoundError`` where it has ended."""
-        call = calls.session_info(_checks.session_id(session_id))
+        call = calls.session_info(_validate.session_id(session_id))
         return self._exchange.call(call, answers.decode_session_info, repeatable=True)
 
     def attach(self, session_id: str) -> Session:
         """Return an existing session as an object, without asking the service. It is not deleted on exit."""
-        made = answers.CreatedSession(id=_checks.session_id(session_id))
+        made = answers.CreatedSession(id=_validate.session_id(session_id))
         return Session(self, made, owned=False)
 
     def delete(self, session_id: str) -> None:
         """Delete a session with its files and processes; ``SessionNotFoundError`` where it has ended."""
-        call = calls.delete_session(_checks.session_id(session_id))
+        call = calls.delete_session(_validate.session_id(session_id))
         self._exchange.delete(call, answers.deleted)
         if self._created is not None:
             self._created.discard(session_id)
@@ -94,11 +94,11 @@ def check_limits(limits: ResourceLimits | None) -> None:
     if limits.disk is not None:
         raise ValueError("resource_limits: disk cannot be asked for; the API takes memory, cpu and timeout")
     for name in ("memory", "cpu", "timeout"):
-        _checks.amount(f"resource_limits: {name}", getattr(limits, name), whole=name != "cpu")
+        _validate.amount(f"resource_limits: {name}", getattr(limits, name), whole=name != "cpu")
 
 
 def _idempotency_key(value: str) -> str:
-    key = _checks.text("idempotency_key", value)
+    key = _validate.text("idempotency_key", value)
     if not key or not key.isascii() or not key.isprintable():
         raise ValueError("idempotency_key must be printable ASCII and not empty")
     return key

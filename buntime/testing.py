@@ -17,8 +17,8 @@ from buntime._cassette_modes import (
     run_mode,
     run_source,
 )
+from buntime._http import Transport
 from buntime.client import Buntime
-from buntime.transport.base import Transport
 
 __all__ = ["cassette"]
 

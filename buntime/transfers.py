@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Callable, Optional, Union
 
-from buntime import _checks, folders
+from buntime import _validate, folders
 from buntime.contents import PIECE, Contents, packed, read_chunks, rechunked, unpacked
 from buntime.entries import Entry, Tree
 from buntime.errors import InvalidRequestError, InvalidResponseError, SessionFileNotFoundError
@@ -58,8 +58,8 @@ class Transfers:
         delete: bool,
     ) -> TransferResult:
         """Bring a local file or folder to the session."""
-        source = _checks.local_path("local", local)
-        _checks.optional_callable("progress", progress)
+        source = _validate.local_path("local", local)
+        _validate.optional_callable("progress", progress)
         pattern = expression(ignore)
         if not source.is_dir():
             return self._upload_file(session_id, source, remote, progress)
@@ -162,8 +162,8 @@ class Transfers:
         delete: bool,
     ) -> TransferResult:
         """Bring a file or folder of the session here."""
-        target = _checks.local_path("local", local)
-        _checks.optional_callable("progress", progress)
+        target = _validate.local_path("local", local)
+        _validate.optional_callable("progress", progress)
         pattern = expression(ignore)
         there = Tree.read(self._helpers, session_id, remote, hashes=True, ignore=pattern)
         if there.root is None:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from buntime._forks import free_after_fork
+from buntime._support.forks import free_after_fork
 
 _lock = free_after_fork(threading.Lock())
 _numbers: dict[tuple[str, str], set[int]] = defaultdict(set)

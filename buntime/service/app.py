@@ -8,6 +8,7 @@ import string
 from typing import Callable, Optional
 from urllib.parse import unquote
 
+from buntime._http import Request, Response, Secret
 from buntime.service import execution_calls, file_calls, session_calls
 from buntime.service.calls import Call, Model
 from buntime.service.clock import Clock, SystemClock
@@ -20,7 +21,6 @@ from buntime.service.refusals import Refusal
 from buntime.service.state import Session, Sessions
 from buntime.service.validation import header
 from buntime.service.workspaces import Workspace
-from buntime.transport.base import Request, Response, Secret
 
 Handler = Callable[[Model, Call], Response]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from buntime._http import Request
 from buntime.service.executors import Executor
 from buntime.service.idempotency import Idempotency
 from buntime.service.limits import Plan
@@ -17,7 +18,6 @@ from buntime.service.refusals import Refusal, file_not_found, invalid, session_n
 from buntime.service.state import Session, Sessions
 from buntime.service.validation import Fields, json_object
 from buntime.service.workspaces import DiskFullError, PathError, TooLargeError, WorkspaceGone
-from buntime.transport.base import Request
 
 
 @attrs.frozen

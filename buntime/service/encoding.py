@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from buntime.transport.base import Response
+from buntime._http import Response
 
 KEEP_ALIVE = b": keep-alive\n\n"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)

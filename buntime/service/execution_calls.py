@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from buntime._http import Response
 from buntime.service.calls import Call, Model, workspace_refusals
 from buntime.service.encoding import json_response
 from buntime.service.orders import Order, read_order
 from buntime.service.runs import Run
 from buntime.service.state import Session
-from buntime.transport.base import Response
 
 
 def execute(model: Model, call: Call) -> Response:

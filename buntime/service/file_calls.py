@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from buntime._http import Response
 from buntime.service.calls import Call, Model, workspace_refusals
 from buntime.service.encoding import json_response, timestamp
 from buntime.service.limits import DEFAULT_PAGE, MAX_PAGE
 from buntime.service.refusals import Refusal, invalid
 from buntime.service.workspaces import Entry
-from buntime.transport.base import Response
 
 
 def write(model: Model, call: Call) -> Response:

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import attrs
 
-from buntime._forks import free_after_fork
+from buntime._support.forks import free_after_fork
 from buntime.service.clock import Clock
 from buntime.service.refusals import Refusal, invalid
 

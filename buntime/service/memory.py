@@ -9,7 +9,7 @@ from itertools import islice
 
 import attrs
 
-from buntime._forks import free_after_fork
+from buntime._support.forks import free_after_fork
 from buntime.service.clock import Clock
 from buntime.service.paths import check_disjoint, failure, hidden, normalise, parents
 from buntime.service.workspaces import UNWATCHED, Entry, PathError, TooLargeError, WorkspaceGone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 
-from buntime._forks import free_after_fork
+from buntime._support.forks import free_after_fork
 from buntime.service.clock import Clock
 from buntime.service.refusals import Refusal
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from buntime._http import Response
 from buntime.service.encoding import json_response
-from buntime.transport.base import Response
 
 
 class Refusal(Exception):  # noqa: N818 - an answer of the service, not an error in it

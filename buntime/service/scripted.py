@@ -11,7 +11,7 @@ import attrs
 from attrs.validators import deep_mapping
 from attrs.validators import instance_of as _is
 
-from buntime._forks import free_after_fork
+from buntime._support.forks import free_after_fork
 from buntime.service import helper_ops
 from buntime.service.executors import Execution, Limits, Outcome, Output
 from buntime.service.helper_files import Editable

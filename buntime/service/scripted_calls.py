@@ -10,7 +10,7 @@ from typing import Any, Callable, Optional, Union
 
 import attrs
 
-from buntime._forks import free_after_fork
+from buntime._support.forks import free_after_fork
 from buntime.service.call_values import received, returned
 from buntime.service.helper_files import Editable
 from buntime.service.refusals import Refusal

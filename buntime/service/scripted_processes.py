@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import attrs
 
-from buntime._forks import free_after_fork
+from buntime._support.forks import free_after_fork
 from buntime.service.paths import PathError, normalise
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from buntime._http import Response
 from buntime.service.calls import Call, Model, workspace_refusals
 from buntime.service.encoding import json_bytes, json_response, timestamp
 from buntime.service.executors import Limits
@@ -12,7 +13,6 @@ from buntime.service.limits import DEFAULT_TTL, MAX_METADATA, MIN_TTL, Plan
 from buntime.service.refusals import invalid
 from buntime.service.state import Session
 from buntime.service.validation import Fields, header
-from buntime.transport.base import Response
 
 REPLAYED = "Idempotency-Replayed"
 """The header, ``true``, of a create that an earlier one with the same key had answered."""

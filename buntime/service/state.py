@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Callable, Literal
 
-from buntime._forks import free_after_fork
+from buntime._support.forks import free_after_fork
 from buntime.service.clock import Clock
 from buntime.service.executors import Executor, Limits, Runtime
 from buntime.service.limits import Plan

@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
+from buntime._http import Request
 from buntime.service.limits import MAX_BODY
 from buntime.service.refusals import Refusal, invalid
-from buntime.transport.base import Request
 
 _MAX_NESTING = 100
 

@@ -7,11 +7,11 @@ from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Callable
 from urllib.parse import parse_qsl, quote
 
+from buntime._http import Pairs, Request, Response
 from buntime.service.app import Service
 from buntime.service.loopback import check_caller
 from buntime.service.refusals import Refusal
 from buntime.service.validation import check_body_size
-from buntime.transport.base import Pairs, Request, Response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

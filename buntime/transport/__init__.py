@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from buntime.transport.base import Headers, Request, Response, SupportsTime, SupportsTimers, Transport
+from buntime._http import Headers, Request, Response, SupportsTime, SupportsTimers, Transport
 
 if TYPE_CHECKING:
     from buntime.service.scripted import ScriptedExecution, ScriptedResult

@@ -13,8 +13,8 @@ import attrs
 import requests
 import urllib3.exceptions
 
+from buntime._http import Request
 from buntime.errors import APIConnectionError, APITimeoutError, Phase
-from buntime.transport.base import Request
 
 FAILURES = (
     requests.RequestException,

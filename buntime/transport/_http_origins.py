@@ -12,8 +12,8 @@ import attrs
 import requests
 import urllib3.exceptions
 
+from buntime._http import Secret
 from buntime.errors import ConfigurationError
-from buntime.transport.base import Secret
 
 Verify = Union[bool, str]
 Cert = Union[str, tuple[str, str], None]

@@ -12,10 +12,10 @@ import requests
 import requests.cookies
 from requests.structures import CaseInsensitiveDict
 
+from buntime._http import Pairs, Request, Secret
 from buntime._version import __version__
 from buntime.errors import ConfigurationError
 from buntime.transport._http_sessions import leave_redirect
-from buntime.transport.base import Pairs, Request, Secret
 
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9/_.~-]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -12,9 +12,9 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
-from buntime._forks import free_after_fork
+from buntime._http import Headers
+from buntime._support.forks import free_after_fork
 from buntime.errors import ConfigurationError
-from buntime.transport.base import Headers
 
 
 class _Idle(LifoQueue[Any]):

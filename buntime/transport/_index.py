@@ -8,9 +8,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
-from buntime._forks import free_after_fork
+from buntime._http import Request
+from buntime._support.forks import free_after_fork
 from buntime.transport._secret_forms import decoded
-from buntime.transport.base import Request
 from buntime.transport.cassette import Interaction
 from buntime.transport.matching import family, key_of, places, standing_for
 from buntime.transport.scrub import PLACEHOLDER, Secrets, in_form, without_form

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Optional
 
-from buntime._forks import free_after_fork
+from buntime._support.forks import free_after_fork
 from buntime.errors import CassetteError
 
 

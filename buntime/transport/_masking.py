@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional
 
+from buntime._http import Request
 from buntime.transport._secret_forms import base64_runs
 from buntime.transport._secret_names import known_secrets, may_hold_known
 from buntime.transport._stored_bodies import stored
 from buntime.transport._takes import Take
-from buntime.transport.base import Request
 from buntime.transport.cassette import Interaction
 from buntime.transport.numbering import Numbering
 from buntime.transport.scrub import Secrets, Span, hide_named, map_strings, replaced

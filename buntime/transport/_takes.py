@@ -8,9 +8,9 @@ from typing import Any, Callable, Optional
 
 import attrs
 
+from buntime._http import Request, Response
 from buntime.errors import APIConnectionError, APITimeoutError
 from buntime.transport._stored_bodies import events, stored
-from buntime.transport.base import Request, Response
 from buntime.wire.recorded import STORED_HEADERS, is_end
 
 _HOSTS = re.compile(

@@ -8,8 +8,8 @@ from typing import Callable, Literal, Optional, Union
 
 import attrs
 
+from buntime._http import Pairs, Request, Response
 from buntime.errors import APIConnectionError, APITimeoutError
-from buntime.transport.base import Pairs, Request, Response
 
 Failure = Literal["connect", "dropped", "timeout", "cut_body", "html"]
 

@@ -12,15 +12,15 @@ from typing import Any, Callable, Optional, Union
 
 import attrs
 
-from buntime._forks import free_after_fork
-from buntime._staying import StaysHere
+from buntime._http import Headers, Request, Response
+from buntime._support.forks import free_after_fork
+from buntime._support.unpicklable import StaysHere
 from buntime.errors import JavaScriptError
 from buntime.service.app import Service, is_call
 from buntime.service.memory import MemoryWorkspace
 from buntime.service.scripted import Chunk, Code, Handler, HandlerFailed, ScriptedExecutor, ScriptedResult
 from buntime.service.scripted_calls import CallScript, Function, FunctionHandler, Thrown
 from buntime.service.state import Session
-from buntime.transport.base import Headers, Request, Response
 from buntime.transport.failures import Failure, PlannedFailure, failing
 
 _MISSING: Any = object()

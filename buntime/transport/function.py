@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from buntime.transport.base import Request, Response
+from buntime._http import Request, Response
 
 
 class FunctionTransport:

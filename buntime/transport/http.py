@@ -9,14 +9,14 @@ from typing import Any, Optional, Union
 
 import requests
 
-from buntime._forks import free_after_fork
+from buntime._http import Request, Response, Secret
+from buntime._support.forks import free_after_fork
 from buntime.errors import APITimeoutError
 from buntime.transport._http_bodies import Body
 from buntime.transport._http_failures import FAILURES, failure
 from buntime.transport._http_origins import origin
 from buntime.transport._http_preparation import HeaderFields, default_headers, prepare
 from buntime.transport._http_sessions import check_retries, own_session, renew
-from buntime.transport.base import Request, Response, Secret
 
 __all__ = ["HTTPTransport"]
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable, TypeVar, Union
 
-from buntime._staying import StaysHere
+from buntime._http import Request, Response
+from buntime._support.unpicklable import StaysHere
 from buntime.errors import APITimeoutError, ConfigurationError
 from buntime.service.app import Service
 from buntime.service.bun import BunExecutor
 from buntime.service.folders import WorkspaceFolder
 from buntime.service.sandbox import SetupError
-from buntime.transport.base import Request, Response
 
 T = TypeVar("T")
 

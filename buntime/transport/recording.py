@@ -13,12 +13,12 @@ from typing import Any, Callable, Optional, TypeVar, cast
 
 import attrs
 
-from buntime._staying import StaysHere
+from buntime._http import Request, Response, SupportsTime, Transport
+from buntime._support.unpicklable import StaysHere
 from buntime.errors import APIConnectionError, CassetteError
 from buntime.transport._journal import Journal
 from buntime.transport._masking import Masking
 from buntime.transport._takes import Take
-from buntime.transport.base import Request, Response, SupportsTime, Transport
 from buntime.transport.cassette import (
     VERSION,
     AnyPath,

@@ -8,12 +8,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
-from buntime._staying import StaysHere
+from buntime._http import Request, Response
+from buntime._support.unpicklable import StaysHere
 from buntime.errors import APIConnectionError, APITimeoutError, CassetteMismatchError
 from buntime.transport._index import Index
 from buntime.transport._masking import live_request, told_request
 from buntime.transport._stored_bodies import content, event_bytes
-from buntime.transport.base import Request, Response
 from buntime.transport.cassette import AnyPath, Interaction, load
 from buntime.transport.matching import Difference, difference, key_of
 from buntime.transport.scrub import PLACEHOLDER, Secrets, map_strings

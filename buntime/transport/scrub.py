@@ -10,10 +10,10 @@ from contextlib import suppress
 from typing import Any, Callable, Optional
 from urllib.parse import unquote, urlsplit
 
-from buntime._forks import free_after_fork
+from buntime._http import Pairs
+from buntime._support.forks import free_after_fork
 from buntime.transport._secret_forms import FORM, cut, encoded, forms
 from buntime.transport._secret_names import looks_secret, places_of
-from buntime.transport.base import Pairs
 from buntime.wire import recorded
 
 Span = tuple[int, int, str]

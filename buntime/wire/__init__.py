@@ -1,5 +1,4 @@
-"""Every assumption about the HTTP API: paths, field names, accepted variants.
+"""Every assumption about the API of buntime.sh: paths, field names, codes, bounds, stream events.
 
-``calls`` makes the requests, ``answers`` and ``events`` decode what comes back, ``refusals`` turns what
-the service refuses into the error it is. Nothing else in the client spells a field name of the API.
+Imports `_http`, `_support`, `_validate`, errors and models. Nothing here sends a request.
 """

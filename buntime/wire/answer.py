@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from buntime.transport.base import Headers
+from buntime._http import Headers
 
 RATE_LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 

@@ -9,6 +9,7 @@ from typing import Callable, Optional
 
 import attrs
 
+from buntime._http import Headers
 from buntime.models import (
     APIResponse,
     ExecuteResult,
@@ -19,7 +20,6 @@ from buntime.models import (
     SessionInfo,
     WriteResult,
 )
-from buntime.transport.base import Headers
 from buntime.wire.answer import RATE_LIMIT_HEADERS, Answer, tells_rate_limit
 from buntime.wire.fields import Fields, invalid, parse
 

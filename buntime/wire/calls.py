@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from buntime import _json
+from buntime._http import Pairs, Request
 from buntime.models import ExecuteRequest, ResourceLimits
-from buntime.transport.base import Pairs, Request
 
 PAGE = 100
 """The longest page the API gives."""

@@ -7,8 +7,8 @@ from typing import Any, Callable, Union
 
 import attrs
 
+from buntime._http import Headers, Request
 from buntime.models import ExecuteResult, StreamEvent
-from buntime.transport.base import Headers, Request
 from buntime.wire.answer import Answer
 from buntime.wire.answers import result_of
 from buntime.wire.fields import Fields

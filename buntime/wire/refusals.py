@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from buntime._http import Headers, Request
 from buntime.errors import (
     APIStatusError,
     AuthenticationError,
@@ -27,7 +28,6 @@ from buntime.errors import (
     SessionFileNotFoundError,
     SessionNotFoundError,
 )
-from buntime.transport.base import Headers, Request
 from buntime.wire.answer import Answer
 from buntime.wire.answers import rate_limit
 

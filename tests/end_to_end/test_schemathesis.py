@@ -14,7 +14,7 @@ import requests
 from hypothesis import HealthCheck, settings
 from hypothesis.errors import FlakyStrategyDefinition
 
-from buntime.transport.base import Headers
+from buntime._http import Headers
 from tests.support.openapi import DOCUMENT, OPERATIONS, breaches_of
 from tests.support.serving import buntime_serve
 

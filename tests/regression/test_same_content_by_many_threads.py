@@ -11,8 +11,8 @@ from typing import Callable
 import pytest
 
 from buntime import Buntime, Session
+from buntime._http import Response
 from buntime.transport import FakeTransport, FunctionTransport, RecordingTransport, ReplayTransport, Request
-from buntime.transport.base import Response
 
 _BYTES = b"\x89PNG"
 _LARGE = "x" * 20_000

@@ -7,8 +7,8 @@ from typing import Any, Optional
 
 import attrs
 
+from buntime._http import Headers, Request, Response
 from buntime.service.app import Service
-from buntime.transport.base import Headers, Request, Response
 from tests.support.clocks import ManualClock
 from tests.support.executors import PlayedExecutor, PlayedRuntime
 

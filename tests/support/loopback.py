@@ -26,7 +26,7 @@ from typing import Callable, Optional
 
 import attrs
 
-from buntime.transport.base import Headers
+from buntime._http import Headers
 
 _PATIENCE = 30.0
 

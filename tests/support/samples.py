@@ -8,13 +8,13 @@ from typing import Any, Callable, Optional, Union
 
 import attrs
 
+from buntime._http import Request, Response
 from buntime.service.app import Service
 from buntime.service.executors import Execution, ExecutionLost, Limits, Outcome, Output, ResourceExceeded
 from buntime.service.limits import MAX_BODY, MB
 from buntime.service.memory import MemoryWorkspace
 from buntime.service.scripted import ScriptedExecutor, ScriptedResult, ScriptedRuntime
 from buntime.service.workspaces import DiskFullError, Workspace
-from buntime.transport.base import Request, Response
 from tests.support.clocks import ManualClock
 
 CODE = "console.log('Sum:', 15)"

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 import pytest
 
-from buntime._forks import free_after_fork
+from buntime._support.forks import free_after_fork
 from tests.support.forks import held, in_a_fork, needs_fork
 
 LOCKS: list[Callable[[], Any]] = [threading.Lock, threading.RLock, threading.Condition]

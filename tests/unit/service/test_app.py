@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from buntime._http import Request
 from buntime.service.app import ROUTES
 from buntime.service.limits import MAX_BODY
-from buntime.transport.base import Request
 from tests.support.callers import Caller
 from tests.unit.service.conftest import MakeCaller
 

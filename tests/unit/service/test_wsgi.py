@@ -13,10 +13,10 @@ from wsgiref.validate import validator
 import attrs
 import pytest
 
+from buntime._http import Headers
 from buntime.service.executors import Execution, Output
 from buntime.service.limits import MAX_BODY
 from buntime.service.wsgi import application
-from buntime.transport.base import Headers
 from tests.support.callers import Caller
 from tests.support.executors import Item, PlayedRuntime, outcome
 from tests.unit.service.conftest import MakeCaller

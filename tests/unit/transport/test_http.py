@@ -15,9 +15,9 @@ import responses
 import vcr  # type: ignore[import-untyped]  # vcrpy ships no types
 
 from buntime import __version__
+from buntime._http import Secret
 from buntime.errors import APIConnectionError, APITimeoutError, ConfigurationError
 from buntime.transport import HTTPTransport, Request
-from buntime.transport.base import Secret
 from tests.support.loopback import LoopbackServer, json_reply
 
 URL = "https://api.buntime.sh"

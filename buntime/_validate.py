@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from buntime.transport.base import Secret
+from buntime._http import Secret
 
 _TTL_MINIMUM = 300
 

@@ -1,0 +1,4 @@
+"""Helpers that know nothing of sandboxes: forks, signals, logging, ownership.
+
+Imports the standard library alone.
+"""
