@@ -17,7 +17,8 @@ from benchmarks.measuring import Effort, Maker, Round, compared
 from benchmarks.peers import peer
 from benchmarks.results import Table
 from benchmarks.server import loopback
-from buntime import Buntime, sse
+from buntime import Buntime
+from buntime.wire import sse
 
 _PIECE = 64 * 1024
 _ROUNDS = 21
@@ -44,7 +45,7 @@ def measure(effort: Effort) -> list[Table]:
 def _parsers(kind: str, stream: bytes, rounds: int) -> Table:
     pieces = [stream[at : at + _PIECE] for at in range(0, len(stream), _PIECE)]
     contenders: dict[str, Maker] = {
-        "buntime.sse": lambda _: _speed(lambda: sse.events(pieces), len(stream)),
+        "buntime.wire.sse": lambda _: _speed(lambda: sse.events(pieces), len(stream)),
         _REFERENCE: lambda _: _speed(_httpx_sse(pieces), len(stream)),
         "sseclient-py": lambda _: _speed(_sseclient(pieces), len(stream)),
     }

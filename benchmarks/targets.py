@@ -66,7 +66,7 @@ TARGETS = (
     Target("round trip", "buntime", "runloop-api-client", 0.58),
     Target("round trip", "buntime", "httpx Client", 0.90),
     Target("round trip", "buntime", "urllib3 PoolManager", None, 1.25),
-    Target("parser, 64 KB events", "buntime.sse", "httpx-sse", 3.0, at_least=True),
+    Target("parser, 64 KB events", "buntime.wire.sse", "httpx-sse", 3.0, at_least=True),
     Target("load", "buntime", "", 50.0),
     Target("replay", "buntime", "", 100.0),
     Target("record", "buntime", "buntime alone", 1.25),

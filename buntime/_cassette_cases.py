@@ -84,11 +84,11 @@ class _Record(Case):
 
 class _Verify(Case):
     def __init__(self, path: Path, source: Source, allow: Iterable[str], again: str) -> None:
-        from buntime.transport import cassette
+        from buntime.cassette import file
 
         if not path.exists():
             raise CassetteError(f"there is no cassette {path} to compare with; to record it: {again}")
-        self._old = cassette.load(path)
+        self._old = file.load(path)
         self._path, self._again = path, again
         self._pid = os.getpid()
         self._sent_otherwise = False
@@ -118,15 +118,15 @@ class _Verify(Case):
         return []
 
     def _compared(self) -> list[str]:
-        from buntime.transport import cassette
+        from buntime.cassette import file
 
         if os.getpid() != self._pid:
             return []
         try:
             self._owner.close()
-            new = cassette.load(self._new)
-            self._sent_otherwise = cassette.calls_of(self._old) != cassette.calls_of(new)
-            return cassette.compare(self._old, new)
+            new = file.load(self._new)
+            self._sent_otherwise = file.calls_of(self._old) != file.calls_of(new)
+            return file.compare(self._old, new)
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 

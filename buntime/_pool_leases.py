@@ -15,8 +15,8 @@ from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.exchange import Exchange
 from buntime.session import Session
 from buntime.sessions import Sessions
-from buntime.wire.answer import Answer
-from buntime.wire.calls import EXECUTION_LIMIT
+from buntime.wire.buffered import Answer
+from buntime.wire.requests import EXECUTION_LIMIT
 
 T = TypeVar("T")
 

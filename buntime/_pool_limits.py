@@ -13,8 +13,8 @@ from buntime.errors import BuntimeError, RateLimitError
 from buntime.exchange import Exchange
 from buntime.pickling import portable
 from buntime.retries import LONGEST_DELAY, RetryPolicy
-from buntime.wire.answer import Answer
-from buntime.wire.refusals import is_session_limit
+from buntime.wire.buffered import Answer
+from buntime.wire.error_responses import is_session_limit
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from buntime.exchange import Exchange
 from buntime.retries import RetryPolicy
 from buntime.session import Session
 from buntime.sessions import Sessions
-from buntime.wire.refusals import is_session_limit
+from buntime.wire.error_responses import is_session_limit
 
 _RETRIES = 2
 """Of a deletion, however few others may have."""

@@ -69,8 +69,8 @@ def _days(text: str) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from buntime.transport.cassette import load
-    from buntime.transport.listing import listing
+    from buntime.cassette.file import load
+    from buntime.cassette.show import listing
 
     for file in _files(options.files):
         for line in listing(load(file), str(file)):
@@ -103,8 +103,8 @@ def _files(named: Sequence[Path]) -> Iterator[Path]:
 
 def _findings(file: Path, today: date, max_age: Optional[int], allow: Sequence[str]) -> Iterator[str]:
     """Yield what is wrong with a file, in words."""
-    from buntime.transport.cassette import load
-    from buntime.transport.leaks import secrets_in
+    from buntime.cassette.file import load
+    from buntime.cassette.secrets.audit import secrets_in
 
     part = file.with_name(file.name + ".part")
     if part.exists():

@@ -250,7 +250,7 @@ class Buntime:
         ``GET``, ``HEAD`` and ``DELETE`` are retried as reads are, other methods as an execution is. Raises
         what every call raises: an error status is an :class:`~buntime.APIStatusError`.
         """
-        from buntime.wire import answers, calls
+        from buntime.wire import requests, responses
 
         method = _validate.text("method", method).upper()
         if not method.isalpha():
@@ -259,8 +259,10 @@ class Buntime:
             raise ValueError(
                 f"path is {path!r}; it starts with '/' and has no query (use params=) and no space"
             )
-        call = calls.custom(method, path, json, params)
-        return self._exchange.call(call, answers.api_response, repeatable=method in {"GET", "HEAD", "DELETE"})
+        call = requests.custom(method, path, json, params)
+        return self._exchange.call(
+            call, responses.api_response, repeatable=method in {"GET", "HEAD", "DELETE"}
+        )
 
     @property
     def _executions(self) -> Executions:
@@ -288,7 +290,7 @@ class Buntime:
     @property
     def rate_limit(self) -> RateLimit | None:
         """The rate limit as the last answer that named one told it, or ``None``."""
-        from buntime.wire.answers import rate_limit
+        from buntime.wire.responses import rate_limit
 
         return rate_limit(self._exchange.seen.headers)
 

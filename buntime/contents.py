@@ -21,7 +21,7 @@ from buntime.errors import BuntimeError, ConflictError, InvalidResponseError
 from buntime.exchange import Exchange
 from buntime.helpers import Helpers, text_of
 from buntime.models import WriteResult
-from buntime.wire import answers, calls
+from buntime.wire import requests, responses
 
 PIECE = 1536 * 1024
 """Bytes that travel at once. A request or an answer with them passes through some six forms, each a copy."""
@@ -74,7 +74,7 @@ class Contents:
             sent(written.size)
             return written
         key = hashlib.sha256(path.encode() + b"/" + piece).hexdigest()
-        part = f"{answers.HIDDEN_FOLDER}/parts/{key[:32]}"
+        part = f"{responses.HIDDEN_FOLDER}/parts/{key[:32]}"
         digest = hashlib.sha256()
         size = 0
         try:
@@ -104,8 +104,8 @@ class Contents:
         return WriteResult(path, size)
 
     def _write_text(self, session_id: str, path: str, text: str) -> WriteResult:
-        call = calls.write_file(session_id, path, text)
-        return self._exchange.call(call, answers.written, repeatable=True)
+        call = requests.write_file(session_id, path, text)
+        return self._exchange.call(call, responses.written, repeatable=True)
 
     def _write_small(
         self, session_id: str, path: str, content: bytes, executable: Optional[bool]

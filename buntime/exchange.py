@@ -11,7 +11,7 @@ import attrs
 from buntime._http import Headers, Pairs, Request, Response, SupportsTime, Transport
 from buntime.errors import APITimeoutError, BuntimeError, NotFoundError
 from buntime.retries import LONGEST_RETRY_AFTER, RetryPolicy
-from buntime.wire.answer import Answer, tells_rate_limit
+from buntime.wire.buffered import Answer, tells_rate_limit
 
 T = TypeVar("T")
 OnRetry = Callable[[BuntimeError, int], object]
@@ -178,7 +178,7 @@ class Exchange:
             self.seen.headers = response.headers
         if 200 <= response.status < 300:
             return response
-        from buntime.wire.refusals import refused
+        from buntime.wire.error_responses import refused
 
         with response:
             body = b"".join(_until(deadline, response.chunks))

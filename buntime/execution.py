@@ -13,8 +13,8 @@ from buntime._support.unpicklable import StaysHere
 from buntime.errors import APIConnectionError, BuntimeError
 from buntime.exchange import Exchange
 from buntime.models import ExecuteRequest, ExecuteResult, KillResult, StreamEvent
-from buntime.wire import answers, calls
-from buntime.wire.answer import Answer
+from buntime.wire import requests, responses
+from buntime.wire.buffered import Answer
 from buntime.wire.fields import invalid
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ class Executions:
         decode: Optional[Callable[[ExecuteResult], Any]] = None,
     ) -> Any:
         """Run it and return the result, or what ``decode`` makes of it: what that raises is the call's."""
-        made = _checked_result if request.check else answers.result
+        made = _checked_result if request.check else responses.result
         return self._exchange.call(
-            calls.execute(request),
+            requests.execute(request),
             made if decode is None else lambda answer: decode(made(answer)),
             repeatable=request.idempotent,
             read_timeout=self._wait(request, limit),
@@ -107,7 +107,7 @@ class Executions:
 
     def stream(self, request: ExecuteRequest, limit: int | None = None) -> ExecuteStream:
         """Run it and return its output as it comes."""
-        call = calls.execute(request, stream=True)
+        call = requests.execute(request, stream=True)
         response, chunks, attempts = self._exchange.stream(
             call, repeatable=request.idempotent, read_timeout=self._wait(request, limit)
         )
@@ -121,7 +121,7 @@ class Executions:
 
     def kill(self, session_id: str, pid: int | None) -> KillResult:
         """End one process of a session, or all of them."""
-        return self._exchange.call(calls.kill(session_id, pid), answers.killed, repeatable=False)
+        return self._exchange.call(requests.kill(session_id, pid), responses.killed, repeatable=False)
 
     def _heard(
         self, items: Iterator[Union[StreamEvent, ExecuteResult, Terminal]]
@@ -136,7 +136,7 @@ class Executions:
             raise
 
     def _wait(self, request: ExecuteRequest, limit: int | None) -> float | None:
-        return self._exchange.execution_wait(request.timeout or limit or calls.EXECUTION_LIMIT)
+        return self._exchange.execution_wait(request.timeout or limit or requests.EXECUTION_LIMIT)
 
 
 def _callbacks(**given: OnText | None) -> dict[str, OnText]:
@@ -148,20 +148,20 @@ def _callbacks(**given: OnText | None) -> dict[str, OnText]:
 
 
 def _checked_result(answer: Answer) -> ExecuteResult:
-    return answers.result(answer).check()
+    return responses.result(answer).check()
 
 
 def _items(
     call: Request, response: Response, chunks: Iterator[bytes]
 ) -> Iterator[Union[StreamEvent, ExecuteResult, Terminal]]:
-    from buntime import sse
+    from buntime.wire import sse
     from buntime.wire.events import decode_event
 
     content_type = response.headers.get("Content-Type", "").lower()
     if "html" in content_type:
         raise invalid(Answer(response.status, response.headers, b"".join(chunks)), "it is an HTML page")
     if "json" in content_type:
-        result = answers.result(Answer(response.status, response.headers, b"".join(chunks)))
+        result = responses.result(Answer(response.status, response.headers, b"".join(chunks)))
         for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
             if text:
                 yield StreamEvent(kind, text)

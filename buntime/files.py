@@ -14,8 +14,8 @@ from buntime.exchange import Exchange
 from buntime.helpers import Helpers, text_of
 from buntime.models import FileInfo, TransferResult, WriteResult
 from buntime.transfers import PathArgument, Progress, Transfers
-from buntime.wire import answers, calls
-from buntime.wire.refusals import route_is_missing
+from buntime.wire import requests, responses
+from buntime.wire.error_responses import route_is_missing
 
 _TOO_LARGE = 413
 _NOT_TEXT = "not_text"
@@ -56,9 +56,9 @@ class Files:
         session_id, path = _validate.session_id(session_id), _validate.file("path", path)
         seen = self._exchange.seen
         if seen.reads_files:
-            call = calls.read_file(session_id, path)
+            call = requests.read_file(session_id, path)
             try:
-                return self._exchange.call(call, answers.file_content(path), repeatable=True)
+                return self._exchange.call(call, responses.file_content(path), repeatable=True)
             except APIStatusError as error:
                 if error.status == _TOO_LARGE:
                     return self._read_large(session_id, path)
@@ -100,14 +100,14 @@ class Files:
         found: dict[str, FileInfo] = {}
         offset = 0
         while True:
-            call = calls.list_files(session_id, path, offset)
-            page = self._exchange.call(call, answers.listed, repeatable=True)
+            call = requests.list_files(session_id, path, offset)
+            page = self._exchange.call(call, responses.listed, repeatable=True)
             offset += len(page)
             new = {item.path: item for item in page if item.path not in found}
             found.update(new)
             # A service that ignores the offset sends the same page for ever.
-            if len(page) < calls.PAGE or not new:
-                shown = (item for item in found.values() if not answers.is_hidden(item.path))
+            if len(page) < requests.PAGE or not new:
+                shown = (item for item in found.values() if not responses.is_hidden(item.path))
                 return sorted(shown, key=lambda item: item.path)
 
     def _list_all(self, session_id: str, path: str) -> builtins.list[FileInfo]:
@@ -117,7 +117,7 @@ class Files:
             raise SessionFileNotFoundError(message, code="file_not_found", path=path)
         if tree.root.type != "directory":
             raise InvalidRequestError(f"{path!r} is a file, not a folder", code="invalid_request")
-        folder = answers.relative(path)
+        folder = responses.relative(path)
         return [entry.info(folder) for entry in tree.entries.values()]
 
     def stat(self, *, session_id: str, path: str) -> FileInfo:

@@ -15,7 +15,7 @@ import attrs
 
 from buntime.contents import read_chunks
 from buntime.errors import InvalidResponseError
-from buntime.wire.answers import HIDDEN_FOLDER
+from buntime.wire.responses import HIDDEN_FOLDER
 
 _FORBIDDEN = set('<>:"\\|?*') if os.name == "nt" else set()
 _HAS_MODES = os.name != "nt"

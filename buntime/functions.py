@@ -24,7 +24,7 @@ from buntime.files import Files
 from buntime.helpers import Helpers, error_of, source
 from buntime.models import ExecuteRequest, ExecuteResult
 from buntime.under_way import numbered
-from buntime.wire.answers import HIDDEN_FOLDER
+from buntime.wire.responses import HIDDEN_FOLDER
 
 _LONGEST_LINE = 16 * 1024
 _PIECE = 4 * 1024 * 1024

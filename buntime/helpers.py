@@ -28,7 +28,7 @@ from buntime.exchange import Exchange
 from buntime.execution import Executions
 from buntime.models import ExecuteRequest, ExecuteResult, FilesArgument
 from buntime.under_way import numbered
-from buntime.wire.answers import HIDDEN_FOLDER
+from buntime.wire.responses import HIDDEN_FOLDER
 
 _REFUSED = frozenset(
     {

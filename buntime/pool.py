@@ -11,7 +11,7 @@ from typing import Any, Callable, Generic, Optional, TypeVar, cast
 
 import attrs
 
-from buntime import _json, _validate
+from buntime import _validate
 from buntime._pool_sessions import Stock
 from buntime._pool_threads import Run
 from buntime._support.log import logger
@@ -20,6 +20,7 @@ from buntime.client import Buntime
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
 from buntime.session import Session
 from buntime.sessions import Sessions, check_limits
+from buntime.wire import json
 
 __all__ = ["Outcome", "SessionPool"]
 
@@ -91,7 +92,7 @@ class SessionPool(StaysHere):
         self._client = client
         self._size = _validate.count("size", size)
         self._ttl = _validate.ttl(ttl)
-        self._metadata = _json.metadata(metadata)
+        self._metadata = json.metadata(metadata)
         self._resource_limits = resource_limits
         self._reuse = _validate.flag("reuse", reuse)
         self._stocks: dict[int, Stock] = {}

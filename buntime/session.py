@@ -22,7 +22,7 @@ from buntime.models import (
     ResourceLimits,
     SessionInfo,
 )
-from buntime.wire.answers import CreatedSession
+from buntime.wire.responses import CreatedSession
 
 if TYPE_CHECKING:
     from buntime.files import SessionFiles

@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
-from buntime import _json, _validate
+from buntime import _validate
 from buntime.created import Created
 from buntime.exchange import Exchange
 from buntime.execution import Executions
 from buntime.models import ResourceLimits, SessionInfo
 from buntime.session import Session
-from buntime.wire import answers, calls
+from buntime.wire import json, requests, responses
 
 if TYPE_CHECKING:
     from buntime.files import Files
@@ -58,29 +58,29 @@ class Sessions:
         """
         check_limits(resource_limits)
         key = os.urandom(16).hex() if idempotency_key is None else _idempotency_key(idempotency_key)
-        call = calls.create_session(_validate.ttl(ttl), _json.metadata(metadata), resource_limits, key)
+        call = requests.create_session(_validate.ttl(ttl), json.metadata(metadata), resource_limits, key)
         # Measured from before the call, what is left is never overrated. With a key of the caller's the
         # session may have been made long ago.
         born = self._exchange.monotonic() if idempotency_key is None else None
-        made = self._exchange.call(call, answers.created_session, repeatable=True)
+        made = self._exchange.call(call, responses.created_session, repeatable=True)
         if self._created is not None:
             self._created.add(made.id)
         return Session(self, made, owned=True, born=born)
 
     def info(self, session_id: str) -> SessionInfo:
         """Return what the service says of a session; ``SessionNotFoundError`` where it has ended."""
-        call = calls.session_info(_validate.session_id(session_id))
-        return self._exchange.call(call, answers.decode_session_info, repeatable=True)
+        call = requests.session_info(_validate.session_id(session_id))
+        return self._exchange.call(call, responses.decode_session_info, repeatable=True)
 
     def attach(self, session_id: str) -> Session:
         """Return an existing session as an object, without asking the service. It is not deleted on exit."""
-        made = answers.CreatedSession(id=_validate.session_id(session_id))
+        made = responses.CreatedSession(id=_validate.session_id(session_id))
         return Session(self, made, owned=False)
 
     def delete(self, session_id: str) -> None:
         """Delete a session with its files and processes; ``SessionNotFoundError`` where it has ended."""
-        call = calls.delete_session(_validate.session_id(session_id))
-        self._exchange.delete(call, answers.deleted)
+        call = requests.delete_session(_validate.session_id(session_id))
+        self._exchange.delete(call, responses.deleted)
         if self._created is not None:
             self._created.discard(session_id)
 

@@ -15,11 +15,7 @@ import attrs
 
 from buntime._http import Request, Response, SupportsTime, Transport
 from buntime._support.unpicklable import StaysHere
-from buntime.errors import APIConnectionError, CassetteError
-from buntime.transport._journal import Journal
-from buntime.transport._masking import Masking
-from buntime.transport._takes import Take
-from buntime.transport.cassette import (
+from buntime.cassette.file import (
     VERSION,
     AnyPath,
     Cassette,
@@ -30,9 +26,13 @@ from buntime.transport.cassette import (
     load,
     save,
 )
-from buntime.transport.matching import key_of
-from buntime.transport.stability import merged
-from buntime.wire import recorded
+from buntime.cassette.journal import Journal
+from buntime.cassette.match import key_of
+from buntime.cassette.merge import merged
+from buntime.cassette.pending import Take
+from buntime.cassette.secrets.redactor import Masking
+from buntime.errors import APIConnectionError, CassetteError
+from buntime.wire import volatile
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ class RecordingTransport(StaysHere):
             raise RuntimeError("the transport is closed")
         if os.getpid() != self._pid:
             raise CassetteError("a recording does not go on in a forked process; record there by itself")
-        if recorded.is_ping(request.method, request.path, request.body):
+        if volatile.is_ping(request.method, request.path, request.body):
             return self._inner.send(request)
         take = self._take(request)
         try:
@@ -161,7 +161,7 @@ class RecordingTransport(StaysHere):
             self._count += 1
             take = Take(self._count, request, found, threading.get_ident(), self._now, self._finished)
             self._under_way[take.number] = take
-            if (request.method, request.path) == recorded.CREATE:
+            if (request.method, request.path) == volatile.CREATE:
                 self._note_creation(take)
         return take
 
@@ -180,7 +180,7 @@ class RecordingTransport(StaysHere):
             self._no_longer_creating(take)
 
     def _no_longer_creating(self, take: Take) -> None:
-        if (take.request.method, take.request.path) == recorded.CREATE:
+        if (take.request.method, take.request.path) == volatile.CREATE:
             self._creating[key_of(self._masking.request(take.stored))] -= 1
 
     def _finished(self, take: Take) -> None:

@@ -10,14 +10,14 @@ from typing import Any, Optional
 
 from buntime._http import Request, Response
 from buntime._support.unpicklable import StaysHere
+from buntime.cassette.body import content, event_bytes
+from buntime.cassette.file import AnyPath, Interaction, load
+from buntime.cassette.index import Index
+from buntime.cassette.match import Difference, difference, key_of
+from buntime.cassette.secrets.redactor import live_request, told_request
+from buntime.cassette.secrets.registry import PLACEHOLDER, Secrets, map_strings
 from buntime.errors import APIConnectionError, APITimeoutError, CassetteMismatchError
-from buntime.transport._index import Index
-from buntime.transport._masking import live_request, told_request
-from buntime.transport._stored_bodies import content, event_bytes
-from buntime.transport.cassette import AnyPath, Interaction, load
-from buntime.transport.matching import Difference, difference, key_of
-from buntime.transport.scrub import PLACEHOLDER, Secrets, map_strings
-from buntime.wire import recorded
+from buntime.wire import volatile
 
 _MARK = rb"\u00ab"
 
@@ -74,8 +74,8 @@ class ReplayTransport(StaysHere):
         """
         if self._closed:
             raise RuntimeError("the transport is closed")
-        if recorded.is_ping(request.method, request.path, request.body):
-            return Response(200, [("Content-Type", "application/json")], [recorded.ping_answer()])
+        if volatile.is_ping(request.method, request.path, request.body):
+            return Response(200, [("Content-Type", "application/json")], [volatile.ping_answer()])
         self._secrets.learn_headers(request.headers)
         identical = self._index.identical(request)
         return self._found(request) if identical is None else self._played(identical, request)

@@ -9,10 +9,10 @@ import attrs
 
 from buntime._http import Headers, Request
 from buntime.models import ExecuteResult, StreamEvent
-from buntime.wire.answer import Answer
-from buntime.wire.answers import result_of
+from buntime.wire.buffered import Answer
+from buntime.wire.error_responses import stream_refused
 from buntime.wire.fields import Fields
-from buntime.wire.refusals import stream_refused
+from buntime.wire.responses import result_of
 
 _TERMINAL = frozenset({"result", "exit", "complete", "done", "end"})
 _TEXT_KEYS = ("text", "data", "chunk", "content", "output")

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any, Callable, TypeVar
 
 from buntime.errors import InvalidResponseError
-from buntime.wire.answer import Answer
+from buntime.wire.buffered import Answer
 
 T = TypeVar("T")
 

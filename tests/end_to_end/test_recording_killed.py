@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from buntime.transport.cassette import load
+from buntime.cassette.file import load
 
 MOMENTS = int(os.environ.get("RECORDINGS_TO_KILL", "40"))
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from buntime import Buntime
+from buntime.cassette.file import load
 from buntime.transport import FakeTransport, RecordingTransport
-from buntime.transport.cassette import load
 from tests.support.forks import in_a_fork, needs_fork
 
 

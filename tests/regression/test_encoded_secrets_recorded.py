@@ -13,9 +13,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from buntime import Buntime, Session
+from buntime.cassette.file import load
 from buntime.contents import PIECE
 from buntime.transport import FakeTransport, ScriptedExecution
-from buntime.transport.cassette import load
 from tests.support.cassettes import KEY, record, replay
 
 ODD = 'pa"ss/w\\ö+d ~*'

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from buntime.transport import Headers
-from buntime.wire.refusals import retry_after
+from buntime.wire.error_responses import retry_after
 
 
 @pytest.fixture(params=["UTC+8", "UTC-8"])

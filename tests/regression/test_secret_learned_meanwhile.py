@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from buntime import Buntime
+from buntime.cassette.secrets.redactor import Masking
 from buntime.transport import FunctionTransport, RecordingTransport, Request, Response
-from buntime.transport._masking import Masking
 
 SECRET = "hunt3r2xyz"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buntime import sse
+from buntime.wire import sse
 
 
 def _events(*chunks: bytes) -> list[tuple[str, str]]:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime import CassetteError
-from buntime.transport._cassette_text import LINES, parsed, rendered
-from buntime.transport.cassette import VERSION, Cassette, Interaction, compare, load, save
+from buntime.cassette.file import VERSION, Cassette, Interaction, compare, load, save
+from buntime.cassette.text import LINES, parsed, rendered
 
 ASK = {"method": "POST", "path": "/execute", "json": {"sessionId": "ses_1", "code": "1\n2"}}
 ANSWER = {"status": 200, "headers": {"Content-Type": "application/json"}, "json": {"stdout": "1\n"}}

@@ -11,9 +11,9 @@ from typing import Any, Callable
 import pytest
 
 from buntime import Buntime, CassetteError
+from buntime.cassette.file import load
+from buntime.cassette.secrets.detect import looks_secret
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
-from buntime.transport._secret_names import looks_secret
-from buntime.transport.cassette import load
 from tests.support.cassettes import KEY, fake, record, replay
 
 COOKIE = "c00kie-of-the-proxy"

@@ -10,9 +10,9 @@ from typing import Any, Callable
 import pytest
 
 from buntime import Buntime
+from buntime.cassette.secrets.redactor import stored_request
 from buntime.service.scripted import Chunk
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
-from buntime.transport._masking import stored_request
 from tests.support.cassettes import OLD, aged, fake, record, replay
 
 

@@ -20,6 +20,7 @@ from buntime import (
     ConflictError,
     SessionNotFoundError,
 )
+from buntime.cassette.file import load
 from buntime.transport import (
     FakeTransport,
     FunctionTransport,
@@ -29,7 +30,6 @@ from buntime.transport import (
     Response,
     SupportsTime,
 )
-from buntime.transport.cassette import load
 from tests.support.cassettes import fake, record, replay, run
 from tests.support.scripted import ScriptedTransport, cut, lost
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buntime.transport._secret_forms import base64_runs, cut, decoded, encoded, forms
+from buntime.cassette.secrets.encodings import base64_runs, cut, decoded, encoded, forms
 
 
 @given(st.text(min_size=1))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from buntime import InvalidResponseError, RateLimit
 from buntime.transport import Headers
-from buntime.wire import answers as wire
-from buntime.wire.answer import Answer
+from buntime.wire import responses as wire
+from buntime.wire.buffered import Answer
 from tests.support import answers
 from tests.support.outcomes import outcome
 

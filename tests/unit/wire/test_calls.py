@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from buntime import ExecuteRequest, ResourceLimits
-from buntime.wire import calls
+from buntime.wire import requests
 
 
 def _body(request: Any) -> Any:
@@ -17,7 +17,7 @@ def _body(request: Any) -> Any:
 
 def test_create_session_with_everything() -> None:
     """Names are the service's, in camelCase, and the key is a header."""
-    request = calls.create_session(3600, {"a": 1}, ResourceLimits(memory=2048, cpu=1.5, timeout=60), "k1")
+    request = requests.create_session(3600, {"a": 1}, ResourceLimits(memory=2048, cpu=1.5, timeout=60), "k1")
     assert ("POST", "/sessions/create") == (request.method, request.path)
     assert {
         "ttl": 3600,
@@ -30,12 +30,12 @@ def test_create_session_with_everything() -> None:
 
 def test_create_session_with_nothing() -> None:
     """What was left out is not sent: the service's defaults are the service's."""
-    assert {} == _body(calls.create_session(None, None, None, "k1"))
+    assert {} == _body(requests.create_session(None, None, None, "k1"))
 
 
 def test_execute_with_everything() -> None:
     """Every argument has its field; what concerns only the client has none."""
-    request = calls.execute(
+    request = requests.execute(
         ExecuteRequest(
             "console.log(1)",
             session_id="ses_1",
@@ -59,19 +59,21 @@ def test_execute_with_everything() -> None:
 
 def test_execute_streamed() -> None:
     """A stream is asked for in the body and in the headers."""
-    request = calls.execute(ExecuteRequest(command="ls", session_id="ses_1"), stream=True)
+    request = requests.execute(ExecuteRequest(command="ls", session_id="ses_1"), stream=True)
     assert {"sessionId": "ses_1", "command": "ls", "stream": True} == _body(request)
     assert ("Accept", "text/event-stream") in request.headers
 
 
 def test_an_empty_program_is_sent() -> None:
     """An empty file is a program; it is not the same as none."""
-    assert {"sessionId": "ses_1", "code": ""} == _body(calls.execute(ExecuteRequest("", session_id="ses_1")))
+    assert {"sessionId": "ses_1", "code": ""} == _body(
+        requests.execute(ExecuteRequest("", session_id="ses_1"))
+    )
 
 
 def test_text_goes_as_utf8() -> None:
     """No character is escaped that need not be, and none is lost."""
-    request = calls.execute(ExecuteRequest("'é 😀 \u2028'", session_id="ses_1"))
+    request = requests.execute(ExecuteRequest("'é 😀 \u2028'", session_id="ses_1"))
     assert "'é 😀 \u2028'" == _body(request)["code"]
     assert "😀".encode() in (request.body or b"")
 
@@ -81,20 +83,20 @@ def test_text_goes_as_utf8() -> None:
 )
 def test_kill(pid: int | None, expected: dict[str, Any]) -> None:
     """Without a pid the field is left out, which means all."""
-    request = calls.kill("ses_1", pid)
+    request = requests.kill("ses_1", pid)
     assert "/execution/kill" == request.path
     assert expected == _body(request)
 
 
 def test_files() -> None:
     """Reading and listing are queries, writing is a body."""
-    write = calls.write_file("ses_1", "a.txt", "")
+    write = requests.write_file("ses_1", "a.txt", "")
     assert ("POST", "/files/write") == (write.method, write.path)
     assert {"sessionId": "ses_1", "path": "a.txt", "content": ""} == _body(write)
-    read = calls.read_file("ses_1", "a b.txt")
+    read = requests.read_file("ses_1", "a b.txt")
     assert ("GET", "/files/read") == (read.method, read.path)
     assert (("sessionId", "ses_1"), ("path", "a b.txt")) == read.query
-    listed = calls.list_files("ses_1", "", 100)
+    listed = requests.list_files("ses_1", "", 100)
     assert ("GET", "/files/list") == (listed.method, listed.path)
     assert (("sessionId", "ses_1"), ("limit", "100"), ("offset", "100")) == listed.query
 
@@ -105,17 +107,17 @@ def test_files() -> None:
 )
 def test_an_id_is_one_part_of_the_path(session_id: str, path: str) -> None:
     """Whatever an id holds, it cannot lead to another route."""
-    assert path == calls.session_info(session_id).path
+    assert path == requests.session_info(session_id).path
     assert ("DELETE", path) == (
-        calls.delete_session(session_id).method,
-        calls.delete_session(session_id).path,
+        requests.delete_session(session_id).method,
+        requests.delete_session(session_id).path,
     )
 
 
 def test_custom() -> None:
     """A call of the user's own has a body only where one was given."""
-    request = calls.custom("POST", "/webhooks", {"url": "x"}, {"a": 1})
+    request = requests.custom("POST", "/webhooks", {"url": "x"}, {"a": 1})
     assert {"url": "x"} == _body(request)
     assert (("a", "1"),) == request.query
-    assert calls.custom("GET", "/usage", None, None).body is None
-    assert b"[]" == calls.custom("POST", "/usage", [], None).body
+    assert requests.custom("GET", "/usage", None, None).body is None
+    assert b"[]" == requests.custom("POST", "/usage", [], None).body

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 import buntime
 from buntime import BuntimeError, ExecuteRequest, ExecuteResult, InvalidResponseError, StreamEvent
-from buntime.wire import calls
+from buntime.wire import requests
 from buntime.wire.events import Terminal, decode_event
 from tests.support.answers import RESULT, error_body
 from tests.support.outcomes import outcome
 
-_REQUEST = calls.execute(ExecuteRequest("1", session_id="ses_1"), stream=True)
+_REQUEST = requests.execute(ExecuteRequest("1", session_id="ses_1"), stream=True)
 
 
 def _decode(name: str, data: object) -> object:

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 import buntime
 from buntime import BuntimeError, InvalidResponseError, RateLimitError, SessionFileNotFoundError
 from buntime.transport import Headers, Request
-from buntime.wire import calls
-from buntime.wire.answer import Answer
-from buntime.wire.refusals import refused, retry_after, route_is_missing
+from buntime.wire import requests
+from buntime.wire.buffered import Answer
+from buntime.wire.error_responses import refused, retry_after, route_is_missing
 from tests.support.answers import error_body
 
-_GET = calls.session_info("ses_1")
-_POST = calls.kill("ses_1", 7)
-_CREATE = calls.create_session(None, None, None, "k")
-_READ = calls.read_file("ses_1", "a.txt")
-_OTHER = calls.custom("GET", "/usage", None, None)
+_GET = requests.session_info("ses_1")
+_POST = requests.kill("ses_1", 7)
+_CREATE = requests.create_session(None, None, None, "k")
+_READ = requests.read_file("ses_1", "a.txt")
+_OTHER = requests.custom("GET", "/usage", None, None)
 
 
 def _refused(request: Request, status: int, body: object = b"", **headers: str) -> BuntimeError:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from buntime import _json
 from buntime._http import Pairs, Request
 from buntime.models import ExecuteRequest, ResourceLimits
+from buntime.wire import json
 
 PAGE = 100
 """The longest page the API gives."""
@@ -21,7 +21,7 @@ _READ_HEADERS = (("Accept", "application/json"),)
 
 
 def _post(path: str, body: Mapping[str, Any], *, headers: Pairs = _JSON_HEADERS) -> Request:
-    return Request("POST", path, headers=headers, body=_json.json_body("the request", body))
+    return Request("POST", path, headers=headers, body=json.json_body("the request", body))
 
 
 def _get(path: str, query: Mapping[str, Any]) -> Request:
@@ -100,4 +100,4 @@ def custom(method: str, path: str, body: Any, params: Mapping[str, Any] | None) 
     query = tuple((name, str(value)) for name, value in (params or {}).items())
     if body is None:
         return Request(method, path, query=query, headers=_READ_HEADERS)
-    return Request(method, path, query=query, headers=_JSON_HEADERS, body=_json.json_body("json", body))
+    return Request(method, path, query=query, headers=_JSON_HEADERS, body=json.json_body("json", body))

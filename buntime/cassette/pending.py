@@ -9,9 +9,9 @@ from typing import Any, Callable, Optional
 import attrs
 
 from buntime._http import Request, Response
+from buntime.cassette.body import events, stored
 from buntime.errors import APIConnectionError, APITimeoutError
-from buntime.transport._stored_bodies import events, stored
-from buntime.wire.recorded import STORED_HEADERS, is_end
+from buntime.wire.volatile import STORED_HEADERS, is_end
 
 _HOSTS = re.compile(
     r"https?://\S+|\[[0-9a-f:]+\](?::\d+)?|\b[\w-]+(?:\.[\w-]+)*:\d+\b|\b(?:[\w-]+\.)+[a-z][\w-]+\b|\b\d+(?:\.\d+){3}\b",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from buntime.transport.cassette import Cassette
+from buntime.cassette.file import Cassette
 
 
 def listing(cassette: Cassette, name: str) -> Iterator[str]:

@@ -11,10 +11,10 @@ from typing import Any, Literal, Optional
 
 import attrs
 
-from buntime.transport._secret_forms import FORM
-from buntime.transport.cassette import Interaction
-from buntime.transport.scrub import without_form
-from buntime.wire import recorded
+from buntime.cassette.file import Interaction
+from buntime.cassette.secrets.encodings import FORM
+from buntime.cassette.secrets.registry import without_form
+from buntime.wire import volatile
 
 Reason = Literal["empty", "path", "method", "query", "body", "played", "left"]
 """Why a cassette has no answer.
@@ -169,7 +169,7 @@ def _readable_lines(request: Mapping[str, Any]) -> list[str]:
     """Return the lines of a request, those of a helper with its arguments opened up."""
     if "json" not in request:
         return list(request_lines(request))
-    body = recorded.opened(request["method"], request["path"], request["json"])
+    body = volatile.opened(request["method"], request["path"], request["json"])
     return list(request_lines({**request, "json": body}))
 
 

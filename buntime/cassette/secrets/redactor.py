@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional
 
 from buntime._http import Request
-from buntime.transport._secret_forms import base64_runs
-from buntime.transport._secret_names import known_secrets, may_hold_known
-from buntime.transport._stored_bodies import stored
-from buntime.transport._takes import Take
-from buntime.transport.cassette import Interaction
-from buntime.transport.numbering import Numbering
-from buntime.transport.scrub import Secrets, Span, hide_named, map_strings, replaced
-from buntime.transport.stability import joined
-from buntime.wire import recorded
+from buntime.cassette.body import stored
+from buntime.cassette.file import Interaction
+from buntime.cassette.ids import Numbering
+from buntime.cassette.merge import joined
+from buntime.cassette.pending import Take
+from buntime.cassette.secrets.detect import known_secrets, may_hold_known
+from buntime.cassette.secrets.encodings import base64_runs
+from buntime.cassette.secrets.registry import Secrets, Span, hide_named, map_strings, replaced
+from buntime.wire import volatile
 
 _RECURRING = 100
 """Characters up to which a text is likely to come again: an id, a header's value, a status."""
@@ -39,7 +39,7 @@ def stored_request(request: Request) -> dict[str, Any]:
         kinds = (value for name, value in request.headers if name.lower() == "content-type")
         found.update(stored(request.body, next(kinds, None)))
     if "json" in found:
-        found["json"] = recorded.without_program(request.method, request.path, found["json"])
+        found["json"] = volatile.without_program(request.method, request.path, found["json"])
     return found
 
 
@@ -50,7 +50,7 @@ def named_request(request: Mapping[str, Any], place: Place) -> dict[str, Any]:
         named = hide_named([{name: value} for name, value in request["query"]], {}, place)
         found["query"] = [list(pair) for item in named for pair in item.items()]
     if "json" in request:
-        env = recorded.environment(request["method"], request["path"], request["json"])
+        env = volatile.environment(request["method"], request["path"], request["json"])
         found["json"] = hide_named(request["json"], env, place)
     return found
 
@@ -98,7 +98,7 @@ def live_request(request: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]
 
 
 def _is_of_pieces(request: Mapping[str, Any]) -> bool:
-    return recorded.is_of_pieces(request["method"], request["path"], request.get("json"))
+    return volatile.is_of_pieces(request["method"], request["path"], request.get("json"))
 
 
 def in_pieces(spans: Spans, secrets: Secrets) -> Spans:
@@ -183,15 +183,15 @@ class Masking:
         body = response.get("json")
         if body is not None:
             response["json"] = hide_named(body, {}, self.secrets.place)
-        session_id, preview = recorded.created(take.request.method, take.request.path, body)
+        session_id, preview = volatile.created(take.request.method, take.request.path, body)
         if session_id is not None:
             self._numbering.note(session_id, preview)
 
     def _number_stamp(self, request: Mapping[str, Any], response: dict[str, Any]) -> None:
         """Give the state of a file, in a helper's answer, a number in place of its time."""
         body, answer = request.get("json"), response.get("json")
-        arguments = recorded.helper_arguments(request["method"], request["path"], body)
-        stamp = None if arguments is None else recorded.stamp(answer)
+        arguments = volatile.helper_arguments(request["method"], request["path"], body)
+        stamp = None if arguments is None else volatile.stamp(answer)
         if arguments is None or stamp is None or not isinstance(body, dict) or not isinstance(answer, dict):
             return
         seen = self._stamps.setdefault((body.get("sessionId"), arguments.get("path")), [])
@@ -271,7 +271,7 @@ def _hidden_events(events: Iterable[list[Any]], hide: Hide, spans: Spans, place:
     events = [list(event) for event in events]
     outputs: dict[str, list[tuple[list[Any], Optional[str]]]] = {}
     for event in events:
-        output = recorded.output(event[1], event[2]) if len(event) > 2 else None
+        output = volatile.output(event[1], event[2]) if len(event) > 2 else None
         if output is None:
             event[-1] = map_strings(hide_named(event[-1], {}, place), hide)
         else:

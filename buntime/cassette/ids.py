@@ -6,7 +6,7 @@ import re
 from typing import Optional
 from urllib.parse import urlsplit
 
-from buntime.transport.scrub import Span
+from buntime.cassette.secrets.registry import Span
 
 _IDS = re.compile(r"ses[_-][A-Za-z0-9]+")
 _ORIGINS = re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d+)?|127\.0\.0\.1:\d+")

@@ -28,8 +28,8 @@ from buntime.errors import (
     SessionFileNotFoundError,
     SessionNotFoundError,
 )
-from buntime.wire.answer import Answer
-from buntime.wire.answers import rate_limit
+from buntime.wire.buffered import Answer
+from buntime.wire.responses import rate_limit
 
 EXECUTION_TIMEOUT = "execution_timeout"
 FILE_NOT_FOUND = "file_not_found"

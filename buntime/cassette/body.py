@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn, Optional
 
-from buntime import sse
+from buntime.wire import sse
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _compact = json.JSONEncoder(separators=(",", ":")).encode

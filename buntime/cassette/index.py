@@ -10,10 +10,10 @@ from typing import Any, Optional
 
 from buntime._http import Request
 from buntime._support.forks import free_after_fork
-from buntime.transport._secret_forms import decoded
-from buntime.transport.cassette import Interaction
-from buntime.transport.matching import family, key_of, places, standing_for
-from buntime.transport.scrub import PLACEHOLDER, Secrets, in_form, without_form
+from buntime.cassette.file import Interaction
+from buntime.cassette.match import family, key_of, places, standing_for
+from buntime.cassette.secrets.encodings import decoded
+from buntime.cassette.secrets.registry import PLACEHOLDER, Secrets, in_form, without_form
 
 _client_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 

@@ -13,8 +13,8 @@ from typing import Any, Union
 
 import attrs
 
+from buntime.cassette.text import parsed, rendered
 from buntime.errors import CassetteError
-from buntime.transport._cassette_text import parsed, rendered
 
 VERSION = 1
 _FORMAT = "buntime_cassette"
@@ -230,7 +230,7 @@ def save(path: AnyPath, cassette: Cassette) -> None:
 
 def calls_of(cassette: Cassette) -> Counter[str]:
     """Return what was sent, in whatever order."""
-    from buntime.transport.matching import family, key_of
+    from buntime.cassette.match import family, key_of
 
     return Counter(family(key_of(item.request)) for item in cassette.interactions)
 
@@ -240,7 +240,7 @@ def compare(old: Cassette, new: Cassette) -> list[str]:
 
     What varies from run to run is no change, and not shown. An empty list says that both are the same.
     """
-    from buntime.transport.stability import merged
+    from buntime.cassette.merge import merged
 
     interactions = merged(old.interactions, new.interactions, threaded=True, quiet=True)
     if interactions == old.interactions:

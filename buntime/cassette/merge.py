@@ -10,10 +10,10 @@ from typing import Any, Optional
 
 import attrs
 
-from buntime.transport.cassette import Interaction
-from buntime.transport.matching import family, key_of
-from buntime.transport.scrub import PLACEHOLDER, in_form, without_form
-from buntime.wire import recorded
+from buntime.cassette.file import Interaction
+from buntime.cassette.match import family, key_of
+from buntime.cassette.secrets.registry import PLACEHOLDER, in_form, without_form
+from buntime.wire import volatile
 
 _NUMBERED = re.compile(r"\bses([_-])([0-9]+)\b")
 
@@ -60,12 +60,12 @@ def _with_figures(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
     if before is None or after is None:
         return dict(new)
     headers = {
-        name: before.get("headers", {}).get(name, value) if name in recorded.VOLATILE_HEADERS else value
+        name: before.get("headers", {}).get(name, value) if name in volatile.VOLATILE_HEADERS else value
         for name, value in after.get("headers", {}).items()
     }
     found = {**after, "headers": headers}
     if "json" in before and "json" in after:
-        found["json"] = recorded.with_figures(before["json"], after["json"])
+        found["json"] = volatile.with_figures(before["json"], after["json"])
     if "events" in before and "events" in after:
         found["events"] = _events_with_figures(before["events"], after["events"])
     return {**new, "response": found}
@@ -77,7 +77,7 @@ def _events_with_figures(old: Sequence[Any], new: Sequence[Any]) -> list[Any]:
     pairs = zip(old[-1:] if first else old, new[first:])
     return [
         *new[:first],
-        *([before[0], *recorded.with_figures(before[1:], after[1:])] for before, after in pairs),
+        *([before[0], *volatile.with_figures(before[1:], after[1:])] for before, after in pairs),
     ]
 
 
@@ -110,17 +110,17 @@ def _steady(item: Interaction) -> Any:
 
 
 def _steady_response(response: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
-    helper = recorded.helper_arguments(request["method"], request["path"], request.get("json")) is not None
+    helper = volatile.helper_arguments(request["method"], request["path"], request.get("json")) is not None
     found = dict(response)
     found["headers"] = {
-        name: "varies" if name in recorded.VOLATILE_HEADERS else value
+        name: "varies" if name in volatile.VOLATILE_HEADERS else value
         for name, value in response.get("headers", {}).items()
     }
     if "json" in found:
-        found["json"] = recorded.steady(found["json"], helper=helper)
+        found["json"] = volatile.steady(found["json"], helper=helper)
     if "events" in found:
         texts, others = joined(found["events"])
-        found["events"] = [texts, recorded.steady(others, helper=helper)]
+        found["events"] = [texts, volatile.steady(others, helper=helper)]
     return found
 
 
@@ -129,7 +129,7 @@ def joined(events: Iterable[Sequence[Any]]) -> tuple[dict[str, str], list[Any]]:
     texts: dict[str, list[str]] = defaultdict(list)
     others: list[Any] = []
     for _, name, *data in events:
-        output = recorded.output(name, data[0]) if data else None
+        output = volatile.output(name, data[0]) if data else None
         if output is None:
             others.append([name, *data])
         else:
@@ -180,6 +180,6 @@ def _renumbered(old: Sequence[Interaction], new: Sequence[Interaction]) -> list[
 
 def _created(item: Interaction) -> Optional[str]:
     body = (item.response or {}).get("json")
-    session_id, _ = recorded.created(item.request["method"], item.request["path"], body)
+    session_id, _ = volatile.created(item.request["method"], item.request["path"], body)
     found = _NUMBERED.fullmatch(session_id or "")
     return found[2] if found else None

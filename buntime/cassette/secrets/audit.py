@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from buntime.transport._masking import Masking
-from buntime.transport.cassette import Cassette
-from buntime.transport.scrub import hide_named
-from buntime.wire import recorded
+from buntime.cassette.file import Cassette
+from buntime.cassette.secrets.redactor import Masking
+from buntime.cassette.secrets.registry import hide_named
+from buntime.wire import volatile
 
 
 def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
@@ -31,7 +31,7 @@ def _named(message: Mapping[str, Any] | None, place: str) -> Iterator[str]:
     if message is None:
         return
     body = message.get("json")
-    env = recorded.environment(message.get("method", ""), message.get("path", ""), body)
+    env = volatile.environment(message.get("method", ""), message.get("path", ""), body)
     parts: list[tuple[Any, Mapping[str, Any]]] = [(body, env)]
     parts += [({name: value}, {}) for name, value in message.get("query") or ()]
     parts += [(event[-1], {}) for event in message.get("events") or ()]

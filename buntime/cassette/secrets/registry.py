@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from buntime._http import Pairs
 from buntime._support.forks import free_after_fork
-from buntime.transport._secret_forms import FORM, cut, encoded, forms
-from buntime.transport._secret_names import looks_secret, places_of
-from buntime.wire import recorded
+from buntime.cassette.secrets.detect import looks_secret, places_of
+from buntime.cassette.secrets.encodings import FORM, cut, encoded, forms
+from buntime.wire import volatile
 
 Span = tuple[int, int, str]
 
@@ -69,9 +69,9 @@ class Secrets:
 
     def learn_arguments(self, method: str, path: str, body: Any) -> None:
         """Find the secrets that are no field of a request's JSON: in URLs, and in the arguments of a call."""
-        for name, value in recorded.environment(method, path, body).items():
+        for name, value in volatile.environment(method, path, body).items():
             self._learn_password(f"env:{name}", value)
-        arguments = recorded.call_arguments(method, path, body)
+        arguments = volatile.call_arguments(method, path, body)
         if arguments is not None:
             hide_named(arguments, {}, self.place)
 
@@ -241,7 +241,7 @@ def map_strings(value: Any, change: Callable[[str], Any]) -> Any:
         return change(value)
     if isinstance(value, dict):
         return {
-            name if name in recorded.FIELDS else _text(change(name)): change(item)
+            name if name in volatile.FIELDS else _text(change(name)): change(item)
             if isinstance(item, str)
             else map_strings(item, change)
             if isinstance(item, (dict, list))

@@ -20,7 +20,7 @@ from buntime.models import (
     SessionInfo,
     WriteResult,
 )
-from buntime.wire.answer import RATE_LIMIT_HEADERS, Answer, tells_rate_limit
+from buntime.wire.buffered import RATE_LIMIT_HEADERS, Answer, tells_rate_limit
 from buntime.wire.fields import Fields, invalid, parse
 
 HIDDEN_FOLDER = ".buntime"
