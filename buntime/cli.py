@@ -193,7 +193,7 @@ def _passed_on(client: Buntime, request: ExecuteRequest) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     # The service is imported where it is served: running code needs none of it.
-    from buntime.service.serving import ServeError, make_executor, serve
+    from buntime.service.server.serve import ServeError, make_executor, serve
 
     if (options.executor == "scripted") != (options.script is not None):
         raise ConfigurationError("--executor scripted and --script FILE go together")

@@ -16,7 +16,7 @@ from buntime.service.channel import Channel, ChannelLost, Inbox
 from buntime.service.executors import Execution, ExecutionLost, Limits, Outcome, Output, ResourceExceeded
 from buntime.service.launch import Isolated, Unprotected
 from buntime.service.sandbox import SetupError, find_bun, find_sandbox
-from buntime.service.workspaces import Workspace
+from buntime.service.workspace.base import Workspace
 
 if TYPE_CHECKING:
     from buntime.service.previews import Previews

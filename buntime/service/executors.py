@@ -7,7 +7,7 @@ from typing import Literal, Protocol, Union
 
 import attrs
 
-from buntime.service.workspaces import Workspace
+from buntime.service.workspace.base import Workspace
 
 
 @attrs.frozen

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from buntime.service.errors import Refusal
 from buntime.service.executors import ExecutionLost, ResourceExceeded
-from buntime.service.refusals import Refusal
 
 logger = logging.getLogger("buntime.service")
 

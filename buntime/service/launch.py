@@ -17,9 +17,9 @@ from typing import IO, Any, Union
 import attrs
 
 from buntime.service.executors import Limits
-from buntime.service.paths import STATE_FOLDER
 from buntime.service.sandbox import BUN_INSIDE, SCRATCH_INSIDE, WORKSPACE_INSIDE, Sandbox
 from buntime.service.strays import FIRST_TAG, end_tagged
+from buntime.service.workspace.paths import STATE_FOLDER
 
 _SCRIPTS = ("supervisor.js", "launching.js", "processes.js", "preview.js", "listening.js")
 _SCRIPTS_INSIDE = "/run/buntime"

@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Callable, Optional, Union
 
-from buntime.service.descent import Descent
-from buntime.service.workspaces import PathError, WorkspaceGone
+from buntime.service.workspace.base import PathError, WorkspaceGone
+from buntime.service.workspace.resolve import Descent
 
 _LONGEST_PART = (1 << 16) - 1
 _BACKLOG = 128

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from buntime._http import Headers, Request, Response, SupportsTime, SupportsTimers, Transport
 
 if TYPE_CHECKING:
-    from buntime.service.scripted import ScriptedExecution, ScriptedResult
+    from buntime.service.scripted.executor import ScriptedExecution, ScriptedResult
     from buntime.transport.fake import FakeCall, FakeSession, FakeTransport
     from buntime.transport.function import FunctionTransport
     from buntime.transport.http import HTTPTransport
@@ -44,8 +44,8 @@ _LAZY = {
     "LocalTransport": "buntime.transport.local",
     "RecordingTransport": "buntime.transport.recording",
     "ReplayTransport": "buntime.transport.replay",
-    "ScriptedExecution": "buntime.service.scripted",
-    "ScriptedResult": "buntime.service.scripted",
+    "ScriptedExecution": "buntime.service.scripted.executor",
+    "ScriptedResult": "buntime.service.scripted.executor",
 }
 
 

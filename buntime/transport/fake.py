@@ -16,11 +16,18 @@ from buntime._http import Headers, Request, Response
 from buntime._support.forks import free_after_fork
 from buntime._support.unpicklable import StaysHere
 from buntime.errors import JavaScriptError
-from buntime.service.app import Service, is_call
-from buntime.service.memory import MemoryWorkspace
-from buntime.service.scripted import Chunk, Code, Handler, HandlerFailed, ScriptedExecutor, ScriptedResult
-from buntime.service.scripted_calls import CallScript, Function, FunctionHandler, Thrown
-from buntime.service.state import Session
+from buntime.service.scripted.executor import (
+    Chunk,
+    Code,
+    Handler,
+    HandlerFailed,
+    ScriptedExecutor,
+    ScriptedResult,
+)
+from buntime.service.scripted.functions import CallScript, Function, FunctionHandler, Thrown
+from buntime.service.sessions.app import Service, is_call
+from buntime.service.sessions.sessions import Session
+from buntime.service.workspace.memory import MemoryWorkspace
 from buntime.transport.failures import Failure, PlannedFailure, failing
 
 _MISSING: Any = object()

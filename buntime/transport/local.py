@@ -11,10 +11,10 @@ from typing import Callable, TypeVar, Union
 from buntime._http import Request, Response
 from buntime._support.unpicklable import StaysHere
 from buntime.errors import APITimeoutError, ConfigurationError
-from buntime.service.app import Service
 from buntime.service.bun import BunExecutor
-from buntime.service.folders import WorkspaceFolder
 from buntime.service.sandbox import SetupError
+from buntime.service.sessions.app import Service
+from buntime.service.workspace.root import WorkspaceFolder
 
 T = TypeVar("T")
 

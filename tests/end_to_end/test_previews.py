@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from buntime import Buntime, Session
-from buntime.service.app import Service
 from buntime.service.bun import BunExecutor
-from buntime.service.disk import DiskWorkspace
+from buntime.service.sessions.app import Service
+from buntime.service.workspace.disk import DiskWorkspace
 from buntime.transport import FunctionTransport, LocalTransport
 from tests.support import previews
 from tests.support.clocks import ManualClock

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from buntime.cli import main
-from buntime.service.scripted import ScriptedExecutor
-from buntime.service.serving import ServeError, serve
+from buntime.service.scripted.executor import ScriptedExecutor
+from buntime.service.server.serve import ServeError, serve
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "a\n", "\tkey", "schlüssel"])

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from buntime import Buntime
-from buntime.service.app import Service
 from buntime.service.bun import BunExecutor
-from buntime.service.disk import DiskWorkspace
+from buntime.service.sessions.app import Service
+from buntime.service.workspace.disk import DiskWorkspace
 from buntime.transport import FunctionTransport
 from tests.support.clocks import ManualClock
 

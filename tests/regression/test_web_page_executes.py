@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from buntime.service.scripted import ScriptedExecutor
-from buntime.service.serving import serve
+from buntime.service.scripted.executor import ScriptedExecutor
+from buntime.service.server.serve import serve
 from tests.support.openapi import DOCUMENT, breaches_of
 
 FORBIDDEN = DOCUMENT["components"]["responses"]["ForbiddenHost"]

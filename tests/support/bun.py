@@ -11,8 +11,8 @@ from typing import Any, Union
 import attrs
 
 from buntime.service.bun import BunExecutor, BunRuntime
-from buntime.service.disk import DiskWorkspace
 from buntime.service.executors import Execution, Limits, Outcome, Output
+from buntime.service.workspace.disk import DiskWorkspace
 
 PATIENCE = 60.0
 

@@ -8,7 +8,7 @@ from typing import Any, Optional
 import attrs
 
 from buntime._http import Headers, Request, Response
-from buntime.service.app import Service
+from buntime.service.sessions.app import Service
 from tests.support.clocks import ManualClock
 from tests.support.executors import PlayedExecutor, PlayedRuntime
 

@@ -9,7 +9,7 @@ from typing import Callable, Union
 import attrs
 
 from buntime.service.executors import Execution, Limits, Outcome, Output
-from buntime.service.workspaces import Workspace
+from buntime.service.workspace.base import Workspace
 
 
 class Silence:

@@ -9,12 +9,12 @@ from typing import Any, Callable, Optional, Union
 import attrs
 
 from buntime._http import Request, Response
-from buntime.service.app import Service
 from buntime.service.executors import Execution, ExecutionLost, Limits, Outcome, Output, ResourceExceeded
-from buntime.service.limits import MAX_BODY, MB
-from buntime.service.memory import MemoryWorkspace
-from buntime.service.scripted import ScriptedExecutor, ScriptedResult, ScriptedRuntime
-from buntime.service.workspaces import DiskFullError, Workspace
+from buntime.service.scripted.executor import ScriptedExecutor, ScriptedResult, ScriptedRuntime
+from buntime.service.sessions.app import Service
+from buntime.service.sessions.limits import MAX_BODY, MB
+from buntime.service.workspace.base import DiskFullError, Workspace
+from buntime.service.workspace.memory import MemoryWorkspace
 from tests.support.clocks import ManualClock
 
 CODE = "console.log('Sum:', 15)"

@@ -22,10 +22,10 @@ from buntime import (
     WaitTimeoutError,
 )
 from buntime.helpers import source
-from buntime.service.app import Service
-from buntime.service.memory import MemoryWorkspace
-from buntime.service.script_files import ScriptFileError, read_scripts
-from buntime.service.scripted import ScriptedExecutor, ScriptedResult
+from buntime.service.scripted.executor import ScriptedExecutor, ScriptedResult
+from buntime.service.scripted.script_file import ScriptFileError, read_scripts
+from buntime.service.sessions.app import Service
+from buntime.service.workspace.memory import MemoryWorkspace
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support import answers
 from tests.support.clocks import ManualClock

@@ -100,7 +100,7 @@ def test_a_client_over_ones_own_transport_needs_no_requests() -> None:
 
 def test_the_client_and_the_service_do_not_know_each_other() -> None:
     """They meet at Request and Response only, so each checks the other."""
-    imported = _imported("import buntime.service.app")
+    imported = _imported("import buntime.service.sessions.app")
     ours = {name for name in imported if name.startswith("buntime.")}
     assert set() == ours & {
         f"buntime.{name}" for name in ("client", "errors", "models", "wire", "exchange", "helpers")

@@ -7,8 +7,8 @@ from typing import Any, Callable
 
 import pytest
 
-from buntime.service.app import Service
-from buntime.service.memory import MemoryWorkspace
+from buntime.service.sessions.app import Service
+from buntime.service.workspace.memory import MemoryWorkspace
 from tests.support.callers import Caller
 from tests.support.clocks import ManualClock
 from tests.support.executors import PlayedExecutor, Script, echo

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from buntime._http import Request
-from buntime.service.app import ROUTES
-from buntime.service.limits import MAX_BODY
+from buntime.service.sessions.app import ROUTES
+from buntime.service.sessions.limits import MAX_BODY
 from tests.support.callers import Caller
 from tests.unit.service.conftest import MakeCaller
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from buntime.service.app import Service
-from buntime.service.disk import DiskWorkspace
 from buntime.service.executors import Execution, Outcome
-from buntime.service.memory import MemoryWorkspace
-from buntime.service.workspaces import WorkspaceGone
+from buntime.service.sessions.app import Service
+from buntime.service.workspace.base import WorkspaceGone
+from buntime.service.workspace.disk import DiskWorkspace
+from buntime.service.workspace.memory import MemoryWorkspace
 from tests.support.callers import Caller
 from tests.support.clocks import ManualClock
 from tests.support.executors import Item, PlayedExecutor, PlayedItems, PlayedRuntime, outcome, until_closed

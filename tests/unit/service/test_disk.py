@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from buntime.service import disk
-from buntime.service.disk import DiskWorkspace
-from buntime.service.workspaces import DiskFullError, PathError, TooLargeError
+from buntime.service.workspace import disk
+from buntime.service.workspace.base import DiskFullError, PathError, TooLargeError
+from buntime.service.workspace.disk import DiskWorkspace
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from buntime.service.app import Service
-from buntime.service.disk import DiskWorkspace
-from buntime.service.memory import MemoryWorkspace
-from buntime.service.workspaces import DiskFullError
+from buntime.service.sessions.app import Service
+from buntime.service.workspace.base import DiskFullError
+from buntime.service.workspace.disk import DiskWorkspace
+from buntime.service.workspace.memory import MemoryWorkspace
 from tests.support.callers import Answer, Caller
 from tests.support.clocks import ManualClock
 from tests.support.executors import PlayedExecutor

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from buntime.service.idempotency import Idempotency
+from buntime.service.sessions.idempotency import Idempotency
 from tests.support.callers import Answer, Caller
 from tests.support.clocks import ManualClock
 from tests.unit.service.conftest import MakeCaller

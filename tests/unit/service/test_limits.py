@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from buntime.service.app import Service
 from buntime.service.executors import Execution
-from buntime.service.limits import MB, plan_named
-from buntime.service.memory import MemoryWorkspace
-from buntime.service.usage import DiskUsage
+from buntime.service.sessions.app import Service
+from buntime.service.sessions.limits import MB, plan_named
+from buntime.service.workspace.memory import MemoryWorkspace
+from buntime.service.workspace.quota import DiskUsage
 from tests.support.callers import Answer, Caller
 from tests.support.clocks import ManualClock
 from tests.support.executors import Item, PlayedExecutor, PlayedRuntime, outcome

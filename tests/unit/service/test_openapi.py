@@ -14,8 +14,8 @@ import pytest
 from openapi_spec_validator import validate
 
 import buntime.service
-from buntime.service.app import ROUTES
-from buntime.service.limits import PLANS
+from buntime.service.sessions.app import ROUTES
+from buntime.service.sessions.limits import PLANS
 from tests.support import answers
 from tests.support.openapi import DOCUMENT, OPERATIONS, breaches_of, complaints, events, resolved, schema
 from tests.support.samples import CODE, OK, SAMPLES, Sample, World

@@ -11,8 +11,8 @@ import pytest
 
 from buntime.service.bun import BunExecutor
 from buntime.service.executors import Limits
-from buntime.service.memory import MemoryWorkspace
 from buntime.service.sandbox import SetupError, find_bun, find_sandbox
+from buntime.service.workspace.memory import MemoryWorkspace
 from tests.support.clocks import ManualClock
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is Linux's")

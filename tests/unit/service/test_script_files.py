@@ -9,9 +9,9 @@ from typing import Any, Callable, Union
 import pytest
 
 from buntime._http import Request
-from buntime.service.app import Service
-from buntime.service.memory import MemoryWorkspace
-from buntime.service.script_files import ScriptFileError, read_scripts
+from buntime.service.scripted.script_file import ScriptFileError, read_scripts
+from buntime.service.sessions.app import Service
+from buntime.service.workspace.memory import MemoryWorkspace
 from tests.support.clocks import ManualClock
 from tests.support.openapi import complaints, events, schema
 

@@ -21,9 +21,9 @@ import pytest
 
 from buntime.service.bun import BunExecutor
 from buntime.service.executors import Executor
-from buntime.service.loopback import is_loopback
-from buntime.service.scripted import ScriptedExecutor
-from buntime.service.serving import ServeError, make_executor, serve
+from buntime.service.scripted.executor import ScriptedExecutor
+from buntime.service.server.loopback import is_loopback
+from buntime.service.server.serve import ServeError, make_executor, serve
 from tests.support.executors import PlayedExecutor, until_closed
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from buntime.service.app import Service
 from buntime.service.executors import Limits
-from buntime.service.memory import MemoryWorkspace
-from buntime.service.workspaces import Workspace, WorkspaceGone
+from buntime.service.sessions.app import Service
+from buntime.service.workspace.base import Workspace, WorkspaceGone
+from buntime.service.workspace.memory import MemoryWorkspace
 from tests.support.callers import Caller
 from tests.support.clocks import ManualClock
 from tests.support.executors import PlayedExecutor, PlayedRuntime

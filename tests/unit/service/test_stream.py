@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from buntime.service.errors import Refusal
 from buntime.service.executors import Execution, ExecutionLost, Output, ResourceExceeded
-from buntime.service.refusals import Refusal
 from tests.support.callers import Caller
 from tests.support.executors import Item, PlayedRuntime, Silence, outcome
 from tests.unit.service.conftest import MakeCaller

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from buntime.service.paths import MAX_DEPTH
-from buntime.service.trees import entry_stat, remove_tree, walk
+from buntime.service.workspace.paths import MAX_DEPTH
+from buntime.service.workspace.walk import entry_stat, remove_tree, walk
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from buntime.service.disk import DiskWorkspace
-from buntime.service.memory import MemoryWorkspace
-from buntime.service.workspaces import Entry, PathError, TooLargeError, Workspace, WorkspaceGone, changed
+from buntime.service.workspace.base import Entry, PathError, TooLargeError, Workspace, WorkspaceGone, changed
+from buntime.service.workspace.disk import DiskWorkspace
+from buntime.service.workspace.memory import MemoryWorkspace
 from tests.support.clocks import ManualClock
 
 Make = Callable[[], Workspace]

@@ -15,8 +15,8 @@ import pytest
 
 from buntime._http import Headers
 from buntime.service.executors import Execution, Output
-from buntime.service.limits import MAX_BODY
-from buntime.service.wsgi import application
+from buntime.service.server.wsgi import application
+from buntime.service.sessions.limits import MAX_BODY
 from tests.support.callers import Caller
 from tests.support.executors import Item, PlayedRuntime, outcome
 from tests.unit.service.conftest import MakeCaller
