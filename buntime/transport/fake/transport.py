@@ -28,7 +28,7 @@ from buntime.service.scripted.functions import CallScript, Function, FunctionHan
 from buntime.service.sessions.app import Service, is_call
 from buntime.service.sessions.sessions import Session
 from buntime.service.workspace.memory import MemoryWorkspace
-from buntime.transport.failures import Failure, PlannedFailure, failing
+from buntime.transport.fake.faults import Failure, PlannedFailure, failing
 
 _MISSING: Any = object()
 

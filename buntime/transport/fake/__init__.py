@@ -1,0 +1,8 @@
+"""The service in memory, for tests: scripted executions, planned failures, a clock of its own.
+
+Imports `_http`, errors and `service/`. Public names are those of `buntime.transport`.
+"""
+
+from buntime.transport.fake.transport import FakeCall, FakeSession, FakeTransport
+
+__all__ = ["FakeCall", "FakeSession", "FakeTransport"]
