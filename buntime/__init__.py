@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from buntime._version import __version__
 
 if TYPE_CHECKING:
+    from buntime.calls.executions import ExecuteStream
     from buntime.client import Buntime
     from buntime.errors import (
         APIConnectionError,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
         SessionNotFoundError,
         WaitTimeoutError,
     )
-    from buntime.execution import ExecuteStream
     from buntime.life import StayAwake
     from buntime.models import (
         APIResponse,

@@ -11,8 +11,8 @@ import attrs
 from buntime._http import Request, Response
 from buntime._pool_limits import Clock, Gate, LimitedExchange
 from buntime.created import Created
+from buntime.engine.caller import Exchange
 from buntime.errors import BuntimeError, SessionNotFoundError
-from buntime.exchange import Exchange
 from buntime.session import Session
 from buntime.sessions import Sessions
 from buntime.wire.buffered import Answer

@@ -9,10 +9,10 @@ from typing import Any, Callable, Optional, TypeVar
 import attrs
 
 from buntime._http import Request, Response, SupportsTime
+from buntime.engine.caller import Exchange
+from buntime.engine.retries import LONGEST_DELAY, RetryPolicy
 from buntime.errors import BuntimeError, RateLimitError
-from buntime.exchange import Exchange
 from buntime.pickling import portable
-from buntime.retries import LONGEST_DELAY, RetryPolicy
 from buntime.wire.buffered import Answer
 from buntime.wire.error_responses import is_session_limit
 

@@ -7,7 +7,7 @@ from typing import Optional
 
 from buntime._pool_limits import LONGEST_WAIT, SLICE, Clock
 from buntime._support.log import logger
-from buntime.retries import LONGEST_DELAY
+from buntime.engine.retries import LONGEST_DELAY
 
 _FIRST_PAUSE = 1.0
 

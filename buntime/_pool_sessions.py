@@ -15,9 +15,9 @@ from buntime._pool_room import Room
 from buntime._pool_threads import Run, at_once
 from buntime._support.log import logger
 from buntime.created import Created
+from buntime.engine.caller import Exchange
+from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, SessionNotFoundError
-from buntime.exchange import Exchange
-from buntime.retries import RetryPolicy
 from buntime.session import Session
 from buntime.sessions import Sessions
 from buntime.wire.error_responses import is_session_limit

@@ -15,13 +15,13 @@ from buntime._http import Pairs, Secret, Transport
 from buntime._support.forks import free_after_fork
 from buntime._support.log import logger
 from buntime.created import Created
+from buntime.engine.caller import Exchange, Seen
+from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, SessionNotFoundError
-from buntime.exchange import Exchange, Seen
-from buntime.retries import RetryPolicy
 
 # What a call needs is imported by the first: a program may import this and make none.
 if TYPE_CHECKING:
-    from buntime.execution import ExecuteStream, Executions, OnText
+    from buntime.calls.executions import ExecuteStream, Executions, OnText
     from buntime.files import Files
     from buntime.models import (
         APIResponse,
@@ -268,7 +268,7 @@ class Buntime:
     def _executions(self) -> Executions:
         executions = self._made_executions
         if executions is None:
-            from buntime.execution import Executions
+            from buntime.calls.executions import Executions
 
             executions = self._made_executions = Executions(self._exchange)
         return executions

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Optional, Union
 
 from buntime import _validate
-from buntime.contents import Content, Contents
-from buntime.entries import Entry, Tree
+from buntime.engine.caller import Exchange
 from buntime.errors import APIStatusError, InvalidRequestError, SessionFileNotFoundError
-from buntime.exchange import Exchange
-from buntime.helpers import Helpers, text_of
+from buntime.helpers.content import Content, Contents
+from buntime.helpers.mirror import PathArgument, Progress, Transfers
+from buntime.helpers.runner import Helpers, text_of
+from buntime.helpers.tree import Entry, Tree
 from buntime.models import FileInfo, TransferResult, WriteResult
-from buntime.transfers import PathArgument, Progress, Transfers
 from buntime.wire import requests, responses
 from buntime.wire.error_responses import route_is_missing
 

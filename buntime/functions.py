@@ -10,20 +10,21 @@ from typing import Any, Callable, Optional
 
 import attrs
 
-from buntime import _validate, values
+from buntime import _validate
 from buntime._support.log import logger
+from buntime.calls.executions import Executions, OnText
+from buntime.engine.caller import Exchange
 from buntime.errors import (
     BuntimeError,
     ExecutionFailedError,
     InvalidResponseError,
     JavaScriptError,
 )
-from buntime.exchange import Exchange
-from buntime.execution import Executions, OnText
 from buntime.files import Files
-from buntime.helpers import Helpers, error_of, source
+from buntime.helpers import js_values
+from buntime.helpers.runner import Helpers, error_of, source
+from buntime.helpers.unique_names import numbered
 from buntime.models import ExecuteRequest, ExecuteResult
-from buntime.under_way import numbered
 from buntime.wire.responses import HIDDEN_FOLDER
 
 _LONGEST_LINE = 16 * 1024
@@ -60,7 +61,7 @@ class Functions:
     ) -> Any:
         """See :meth:`Session.call <buntime.Session.call>`."""
         callee = _callee(function)
-        payload = json.dumps({**callee, "arguments": values.encode_arguments(arguments)})
+        payload = json.dumps({**callee, "arguments": js_values.encode_arguments(arguments)})
         request = ExecuteRequest("", session_id=session_id, timeout=timeout, idempotent=idempotent)
         with _file_for(session_id, payload) as name:
             # The same call of another process may have taken the file first; the function has not run then.
@@ -220,8 +221,8 @@ def _parsed(answer: str) -> dict[str, Any]:
 
 def _decoded(text: str, result: ExecuteResult) -> Any:
     try:
-        return values.decode(text)
-    except values.UnfitError as error:
+        return js_values.decode(text)
+    except js_values.UnfitError as error:
         raise _thrown({"name": "TypeError", "message": str(error)}, result) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidResponseError(

@@ -9,7 +9,7 @@ from buntime._http import CREDENTIALS
 from buntime.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from buntime.exchange import Exchange
+    from buntime.engine.caller import Exchange
 
 
 def portable(exchange: Exchange) -> dict[str, Any]:

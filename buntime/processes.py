@@ -11,7 +11,7 @@ from typing import Any
 from buntime import _validate
 from buntime._support.log import logger
 from buntime.errors import InvalidResponseError, SessionNotFoundError, WaitTimeoutError
-from buntime.helpers import Helpers, text_of
+from buntime.helpers.runner import Helpers, text_of
 from buntime.models import ExecuteRequest, ProcessLogs, StreamEvent
 
 _PIECE = 256 * 1024

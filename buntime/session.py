@@ -12,8 +12,8 @@ import attrs
 
 from buntime import _validate
 from buntime._support.log import logger
+from buntime.calls.executions import ExecuteStream, Executions, OnText
 from buntime.errors import SessionNotFoundError
-from buntime.execution import ExecuteStream, Executions, OnText
 from buntime.models import (
     ExecuteRequest,
     ExecuteResult,
@@ -26,7 +26,7 @@ from buntime.wire.responses import CreatedSession
 
 if TYPE_CHECKING:
     from buntime.files import SessionFiles
-    from buntime.helpers import Helpers
+    from buntime.helpers.runner import Helpers
     from buntime.life import StayAwake
     from buntime.processes import Process
     from buntime.sessions import Sessions
@@ -209,7 +209,7 @@ class Session:
 
     @property
     def _helpers(self) -> Helpers:
-        from buntime.helpers import Helpers
+        from buntime.helpers.runner import Helpers
 
         return Helpers(self._sessions._exchange)
 
@@ -304,7 +304,7 @@ class Session:
         a request, and asleep, its processes ended, after 1,800. Each ping is an execution and counts as a
         request. Nothing extends a session's ``ttl``; see :attr:`remaining`.
         """
-        from buntime.helpers import Helpers
+        from buntime.helpers.runner import Helpers
         from buntime.life import StayAwake
 
         exchange = self._sessions._exchange.beside(deadline=_PING_DEADLINE)

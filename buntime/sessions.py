@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
 from buntime import _validate
+from buntime.calls.executions import Executions
 from buntime.created import Created
-from buntime.exchange import Exchange
-from buntime.execution import Executions
+from buntime.engine.caller import Exchange
 from buntime.models import ResourceLimits, SessionInfo
 from buntime.session import Session
 from buntime.wire import json, requests, responses

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from buntime import Buntime, InvalidRequestError, Session, SessionFileNotFoundError, SessionNotFoundError
-from buntime.contents import PIECE, WHOLE_TEXT
+from buntime.helpers.content import PIECE, WHOLE_TEXT
 from tests.contract.test_files import NAMES
 
 BYTES = bytes(range(256))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from buntime import FileInfo, InvalidRequestError, Session, SessionFileNotFoundError
-from buntime.contents import PIECE
+from buntime.helpers.content import PIECE
 from tests.support.folders import content_of, fill, random_names
 
 TREE: dict[str, Any] = {

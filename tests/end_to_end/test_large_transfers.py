@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from buntime import Buntime, InvalidRequestError, Session
-from buntime.ignoring import expression, matcher
+from buntime.helpers.ignore import expression, matcher
 from buntime.transport import LocalTransport
 from tests.support.folders import content_of, fill, random_names
 from tests.support.serving import buntime_serve

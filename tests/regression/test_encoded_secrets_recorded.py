@@ -14,7 +14,7 @@ import pytest
 
 from buntime import Buntime, Session
 from buntime.cassette.file import load
-from buntime.contents import PIECE
+from buntime.helpers.content import PIECE
 from buntime.transport import FakeTransport, ScriptedExecution
 from tests.support.cassettes import KEY, record, replay
 

@@ -19,7 +19,7 @@ from buntime import (
     ResourceLimitError,
     SessionFileNotFoundError,
 )
-from buntime.helpers import answer_of, source
+from buntime.helpers.runner import answer_of, source
 from buntime.transport import FunctionTransport, Request, Response
 from tests.support import answers
 from tests.support.outcomes import outcome

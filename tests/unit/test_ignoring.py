@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buntime.ignoring import expression, matcher
+from buntime.helpers.ignore import expression, matcher
 
 ROWS = [
     ("*.log", ["a.log", "b/c/a.log", ".log", "x.log/"], ["a.log.txt", "log", "a.logs"]),

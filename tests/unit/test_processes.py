@@ -21,7 +21,7 @@ from buntime import (
     SessionNotFoundError,
     WaitTimeoutError,
 )
-from buntime.helpers import source
+from buntime.helpers.runner import source
 from buntime.service.scripted.executor import ScriptedExecutor, ScriptedResult
 from buntime.service.scripted.script_file import ScriptFileError, read_scripts
 from buntime.service.sessions.app import Service

@@ -17,8 +17,8 @@ from buntime import (
     RateLimitError,
     ServerError,
 )
+from buntime.engine.retries import RetryPolicy
 from buntime.errors import Phase
-from buntime.retries import RetryPolicy
 
 
 @given(

@@ -20,7 +20,7 @@ from buntime import (
     InvalidResponseError,
     Session,
 )
-from buntime.contents import PIECE
+from buntime.helpers.content import PIECE
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support import answers
 from tests.support.flaky import FlakyFake

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from buntime import under_way
-from buntime.under_way import numbered
+from buntime.helpers import unique_names
+from buntime.helpers.unique_names import numbered
 from tests.support.forks import held, in_a_fork, needs_fork
 
 
@@ -27,11 +27,11 @@ def test_a_number_is_free_again_after_a_failure() -> None:
             raise ZeroDivisionError
     except ZeroDivisionError:
         assert "a" == _name()
-    assert {} == under_way._numbers
+    assert {} == unique_names._numbers
 
 
 @needs_fork
 def test_a_forked_child_waits_for_nobody() -> None:
     """Not for a thread that was taking a number."""
-    with held(under_way._lock):
+    with held(unique_names._lock):
         assert "a" == in_a_fork(_name)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime import Buntime
+from buntime.helpers.js_values import decode, encode_arguments
 from buntime.transport import FakeTransport
-from buntime.values import decode, encode_arguments
 
 
 class _Number(IntEnum):

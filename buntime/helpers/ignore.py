@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Callable, Union
 
 from buntime import _validate
-from buntime.entries import NOTHING_IGNORED
+from buntime.helpers.tree import NOTHING_IGNORED
 
 
 def expression(patterns: Union[str, Iterable[str]]) -> str:

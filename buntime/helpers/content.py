@@ -17,9 +17,9 @@ from contextlib import suppress
 from typing import IO, Any, Callable, Optional, Union
 
 from buntime import _validate
+from buntime.engine.caller import Exchange
 from buntime.errors import BuntimeError, ConflictError, InvalidResponseError
-from buntime.exchange import Exchange
-from buntime.helpers import Helpers, text_of
+from buntime.helpers.runner import Helpers, text_of
 from buntime.models import WriteResult
 from buntime.wire import requests, responses
 

@@ -13,8 +13,8 @@ from typing import Callable, Optional
 
 import attrs
 
-from buntime.contents import read_chunks
 from buntime.errors import InvalidResponseError
+from buntime.helpers.content import read_chunks
 from buntime.wire.responses import HIDDEN_FOLDER
 
 _FORBIDDEN = set('<>:"\\|?*') if os.name == "nt" else set()

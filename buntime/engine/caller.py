@@ -9,8 +9,8 @@ from typing import Any, Callable, Optional, TypeVar, Union
 import attrs
 
 from buntime._http import Headers, Pairs, Request, Response, SupportsTime, Transport
+from buntime.engine.retries import LONGEST_RETRY_AFTER, RetryPolicy
 from buntime.errors import APITimeoutError, BuntimeError, NotFoundError
-from buntime.retries import LONGEST_RETRY_AFTER, RetryPolicy
 from buntime.wire.buffered import Answer, tells_rate_limit
 
 T = TypeVar("T")
@@ -228,7 +228,7 @@ class Exchange:
 
     def hide(self, error: BuntimeError) -> None:
         """Take the client's credentials out of an error."""
-        from buntime._hiding import hide, secrets_of
+        from buntime.engine.redact import hide, secrets_of
 
         hide(error, secrets_of(self.headers))
 

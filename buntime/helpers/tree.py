@@ -9,7 +9,7 @@ from typing import Any, Optional
 import attrs
 
 from buntime.errors import InvalidResponseError
-from buntime.helpers import Helpers
+from buntime.helpers.runner import Helpers
 from buntime.models import FileInfo
 
 _PAGE = 5000

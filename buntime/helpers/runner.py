@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from buntime.calls.executions import Executions
+from buntime.engine.caller import Exchange
 from buntime.errors import (
     APIStatusError,
     BuntimeError,
@@ -24,10 +26,8 @@ from buntime.errors import (
     ResourceLimitError,
     SessionFileNotFoundError,
 )
-from buntime.exchange import Exchange
-from buntime.execution import Executions
+from buntime.helpers.unique_names import numbered
 from buntime.models import ExecuteRequest, ExecuteResult, FilesArgument
-from buntime.under_way import numbered
 from buntime.wire.responses import HIDDEN_FOLDER
 
 _REFUSED = frozenset(
@@ -132,7 +132,7 @@ def source(op: str, **arguments: Any) -> str:
 
 @functools.cache
 def _program(name: str) -> str:
-    return (resources.files("buntime.programs") / f"{name}.js").read_text(encoding="utf-8")
+    return (resources.files("buntime.helpers.programs") / f"{name}.js").read_text(encoding="utf-8")
 
 
 def answer_of(result: ExecuteResult) -> dict[str, Any]:

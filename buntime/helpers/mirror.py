@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Callable, Optional, Union
 
-from buntime import _validate, folders
-from buntime.contents import PIECE, Contents, packed, read_chunks, rechunked, unpacked
-from buntime.entries import Entry, Tree
+from buntime import _validate
 from buntime.errors import InvalidRequestError, InvalidResponseError, SessionFileNotFoundError
-from buntime.folders import LocalEntry, LocalFolder
-from buntime.helpers import Helpers
-from buntime.ignoring import expression, matcher
+from buntime.helpers import local_files
+from buntime.helpers.content import PIECE, Contents, packed, read_chunks, rechunked, unpacked
+from buntime.helpers.ignore import expression, matcher
+from buntime.helpers.local_files import LocalEntry, LocalFolder
+from buntime.helpers.runner import Helpers
+from buntime.helpers.tree import Entry, Tree
 from buntime.models import TransferResult
 
 Progress = Callable[[int, int, str], object]
@@ -63,7 +64,7 @@ class Transfers:
         pattern = expression(ignore)
         if not source.is_dir():
             return self._upload_file(session_id, source, remote, progress)
-        here = folders.sendable(source, folders.scan(source, matcher(pattern)))
+        here = local_files.sendable(source, local_files.scan(source, matcher(pattern)))
         there = Tree.read(self._helpers, session_id, remote, hashes=True, ignore=pattern)
         if there.root is not None and there.root.type != "directory":
             raise InvalidRequestError(f"{remote!r} is a file in the session, {str(source)!r} a folder here")
@@ -98,7 +99,7 @@ class Transfers:
 
     def _prune(self, session_id: str, remote: str, paths: list[str]) -> None:
         doomed = sorted(paths, reverse=True)
-        for batch in folders.iterate_batches(
+        for batch in local_files.iterate_batches(
             ((path, 0) for path in doomed), most_bytes=1, most_path_bytes=_NAMES_SENT
         ):
             self._helpers.run_staged(session_id, "file_prune", json.dumps(batch), path=remote or ".")
@@ -114,7 +115,7 @@ class Transfers:
     ) -> None:
         meter = _Meter(progress, sum(entry.size for entry in work.values()))
         small = {path: entry for path, entry in work.items() if entry.size <= PIECE // 2}
-        batches = folders.iterate_batches(
+        batches = local_files.iterate_batches(
             ((path, entry.size) for path, entry in small.items()),
             most_bytes=PIECE,
             most_path_bytes=_NAMES_SENT,
@@ -171,10 +172,10 @@ class Transfers:
         if there.root.type != "directory":
             return self._download_file(session_id, remote, there.root, target, progress)
         _check_receivable(there.entries)
-        here = folders.scan(target, matcher(pattern)) if target.is_dir() else {}
+        here = local_files.scan(target, matcher(pattern)) if target.is_dir() else {}
         extra = _extra(here, {path: entry.type for path, entry in there.entries.items()})
         if delete:
-            folders.guard(target, extra)
+            local_files.guard(target, extra)
         else:
             _check_places(extra, there.entries)
             extra = []
@@ -204,7 +205,7 @@ class Transfers:
         if work:
             meter = _Meter(progress, entry.size)
             target.parent.mkdir(parents=True, exist_ok=True)
-            folders.write_file(
+            local_files.write_file(
                 target.resolve(), self._metered(session_id, remote, remote, meter), entry.executable
             )
         return _result(work, {remote: entry}, [])
@@ -224,7 +225,9 @@ class Transfers:
                 folder.make(path)
         small = {path: entry.size for path, entry in files.items() if entry.size <= PIECE // 2}
         large = [path for path in files if path not in small]
-        for batch in folders.iterate_batches(small.items(), most_bytes=PIECE, most_path_bytes=_NAMES_ASKED):
+        for batch in local_files.iterate_batches(
+            small.items(), most_bytes=PIECE, most_path_bytes=_NAMES_ASKED
+        ):
             items = [[path, small[path]] for path in batch]
             for path, content in zip(batch, self._packs(session_id, remote, items)):
                 if content is None:
@@ -297,7 +300,7 @@ def _follow_mode(
 
 
 def _check_receivable(entries: Mapping[str, Entry]) -> None:
-    folders.check_names(entries)
+    local_files.check_names(entries)
     for path, entry in entries.items():
         if entry.type not in {"file", "directory"} or (entry.link and entry.type == "directory"):
             raise InvalidRequestError(

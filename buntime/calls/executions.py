@@ -10,8 +10,8 @@ import attrs
 
 from buntime._http import Request, Response
 from buntime._support.unpicklable import StaysHere
+from buntime.engine.caller import Exchange
 from buntime.errors import APIConnectionError, BuntimeError
-from buntime.exchange import Exchange
 from buntime.models import ExecuteRequest, ExecuteResult, KillResult, StreamEvent
 from buntime.wire import requests, responses
 from buntime.wire.buffered import Answer
