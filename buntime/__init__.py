@@ -9,7 +9,12 @@ from buntime._version import __version__
 
 if TYPE_CHECKING:
     from buntime.calls.executions import ExecuteStream
-    from buntime.client import Buntime
+    from buntime.client.client import Buntime
+    from buntime.client.files import Files, SessionFiles
+    from buntime.client.keepalive import StayAwake
+    from buntime.client.processes import Process
+    from buntime.client.session import Session
+    from buntime.client.sessions import Sessions
     from buntime.errors import (
         APIConnectionError,
         APIStatusError,
@@ -35,7 +40,6 @@ if TYPE_CHECKING:
         SessionNotFoundError,
         WaitTimeoutError,
     )
-    from buntime.life import StayAwake
     from buntime.models import (
         APIResponse,
         ExecuteRequest,
@@ -51,8 +55,6 @@ if TYPE_CHECKING:
         WriteResult,
     )
     from buntime.pool import Outcome, SessionPool
-    from buntime.processes import Process
-    from buntime.session import Session
 
 __all__ = [
     "APIConnectionError",
@@ -72,6 +74,7 @@ __all__ = [
     "ExecutionFailedError",
     "ExecutionTimeoutError",
     "FileInfo",
+    "Files",
     "InvalidRequestError",
     "InvalidResponseError",
     "JavaScriptError",
@@ -89,9 +92,11 @@ __all__ = [
     "ServerError",
     "Session",
     "SessionFileNotFoundError",
+    "SessionFiles",
     "SessionInfo",
     "SessionNotFoundError",
     "SessionPool",
+    "Sessions",
     "StayAwake",
     "StreamEvent",
     "TransferResult",
@@ -100,37 +105,39 @@ __all__ = [
     "__version__",
 ]
 
-_MODELS = {
-    "APIResponse",
-    "ExecuteRequest",
-    "ExecuteResult",
-    "FileInfo",
-    "KillResult",
-    "ProcessLogs",
-    "RateLimit",
-    "ResourceLimits",
-    "SessionInfo",
-    "StreamEvent",
-    "TransferResult",
-    "WriteResult",
-}
-_HOMES = {
-    "Buntime": "client",
-    "ExecuteStream": "execution",
+_DEFINED_IN = {
+    "APIResponse": "models",
+    "Buntime": "client.client",
+    "ExecuteRequest": "models",
+    "ExecuteResult": "models",
+    "ExecuteStream": "calls.executions",
+    "FileInfo": "models",
+    "Files": "client.files",
+    "KillResult": "models",
     "Outcome": "pool",
-    "Process": "processes",
-    "Session": "session",
+    "Process": "client.processes",
+    "ProcessLogs": "models",
+    "RateLimit": "models",
+    "ResourceLimits": "models",
+    "Session": "client.session",
+    "SessionFiles": "client.files",
+    "SessionInfo": "models",
     "SessionPool": "pool",
-    "StayAwake": "life",
+    "Sessions": "client.sessions",
+    "StayAwake": "client.keepalive",
+    "StreamEvent": "models",
+    "TransferResult": "models",
+    "WriteResult": "models",
 }
+"""The module of each public name; those not listed are errors."""
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that ``import buntime`` costs next to nothing."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "models" if name in _MODELS else _HOMES.get(name, "errors")
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    module = importlib.import_module(f"{__name__}.{_DEFINED_IN.get(name, 'errors')}")
+    value = getattr(module, name)
     globals()[name] = value
     return value
 

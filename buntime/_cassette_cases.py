@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Union
 
-from buntime import configuration
-from buntime.client import Buntime
+from buntime.client import settings
+from buntime.client.client import Buntime
 from buntime.errors import CassetteError
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ Source = Union[str, Callable[[], "Transport"]]
 def _made(source: Source) -> Transport:
     """Return the transport of a source; ``ConfigurationError`` where it cannot be made."""
     # Looked at for every source: a wrong key must be an error before anything is opened.
-    has_key = configuration.api_key(None) is not None
-    return configuration.made(source, has_key=has_key) if isinstance(source, str) else source()
+    has_key = settings.api_key(None) is not None
+    return settings.made(source, has_key=has_key) if isinstance(source, str) else source()
 
 
 class Case:

@@ -10,11 +10,11 @@ import attrs
 
 from buntime._http import Request, Response
 from buntime._pool_limits import Clock, Gate, LimitedExchange
-from buntime.created import Created
+from buntime.client.owned import Created
+from buntime.client.session import Session
+from buntime.client.sessions import Sessions
 from buntime.engine.caller import Exchange
 from buntime.errors import BuntimeError, SessionNotFoundError
-from buntime.session import Session
-from buntime.sessions import Sessions
 from buntime.wire.buffered import Answer
 from buntime.wire.requests import EXECUTION_LIMIT
 

@@ -14,12 +14,12 @@ from buntime._pool_limits import CLOSED, SLICE, Clock, Gate, PoolExchange
 from buntime._pool_room import Room
 from buntime._pool_threads import Run, at_once
 from buntime._support.log import logger
-from buntime.created import Created
+from buntime.client.owned import Created
+from buntime.client.session import Session
+from buntime.client.sessions import Sessions
 from buntime.engine.caller import Exchange
 from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, SessionNotFoundError
-from buntime.session import Session
-from buntime.sessions import Sessions
 from buntime.wire.error_responses import is_session_limit
 
 _RETRIES = 2

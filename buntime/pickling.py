@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from buntime import configuration
 from buntime._http import CREDENTIALS
+from buntime.client import settings
 from buntime.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def restored(state: dict[str, Any]) -> dict[str, Any]:
     arguments = dict(state)
     if not arguments.pop("has_key"):
         return arguments
-    key = configuration.api_key(None)
+    key = settings.api_key(None)
     if key is None:
         raise ConfigurationError(
             "a client was unpickled and there is no API key, as it travels without; set BUNTIME_API_KEY"
         )
-    return {**arguments, "headers": configuration.headers(dict(arguments["headers"]), key)}
+    return {**arguments, "headers": settings.headers(dict(arguments["headers"]), key)}

@@ -16,10 +16,10 @@ from buntime._pool_sessions import Stock
 from buntime._pool_threads import Run
 from buntime._support.log import logger
 from buntime._support.unpicklable import StaysHere
-from buntime.client import Buntime
+from buntime.client.client import Buntime
+from buntime.client.session import Session
+from buntime.client.sessions import Sessions, check_limits
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
-from buntime.session import Session
-from buntime.sessions import Sessions, check_limits
 from buntime.wire import json
 
 __all__ = ["Outcome", "SessionPool"]

@@ -18,7 +18,7 @@ from buntime._cassette_modes import (
     run_source,
 )
 from buntime._http import Transport
-from buntime.client import Buntime
+from buntime.client.client import Buntime
 
 __all__ = ["cassette"]
 

@@ -39,9 +39,9 @@ _MADE_BY_THE_CLIENT = {
     "buntime.ExecuteStream",
     "buntime.Process",
     "buntime.Session",
-    "buntime.files.Files",
-    "buntime.files.SessionFiles",
-    "buntime.sessions.Sessions",
+    "buntime.client.files.Files",
+    "buntime.client.files.SessionFiles",
+    "buntime.client.sessions.Sessions",
 }
 
 

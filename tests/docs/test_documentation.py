@@ -14,8 +14,8 @@ import pytest
 import buntime
 import buntime.testing
 import buntime.transport
-from buntime.files import Files, SessionFiles
-from buntime.sessions import Sessions
+from buntime.client.files import Files, SessionFiles
+from buntime.client.sessions import Sessions
 from tests.docs.markdown import CHANGELOG, DOCS, PAGES, README, ROOT, anchors, blocks, links
 
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
@@ -29,9 +29,9 @@ WITH_METHODS: list[tuple[str, type]] = [
     ("buntime.ExecuteStream", buntime.ExecuteStream),
     ("buntime.Session", buntime.Session),
     ("buntime.SessionPool", buntime.SessionPool),
-    ("buntime.files.Files", Files),
-    ("buntime.files.SessionFiles", SessionFiles),
-    ("buntime.sessions.Sessions", Sessions),
+    ("buntime.client.files.Files", Files),
+    ("buntime.client.files.SessionFiles", SessionFiles),
+    ("buntime.client.sessions.Sessions", Sessions),
 ]
 VALUES = [
     value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buntime.created import Created
+from buntime.client.owned import Created
 from tests.support.forks import in_a_fork, needs_fork
 
 

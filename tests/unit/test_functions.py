@@ -17,7 +17,7 @@ from buntime import (
     JavaScriptError,
     Session,
 )
-from buntime.functions import _Separator
+from buntime.client.functions import _Separator
 from tests.support import answers
 from tests.support.scripted import ScriptedTransport, Step, always, lost
 

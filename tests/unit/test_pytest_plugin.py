@@ -595,4 +595,4 @@ def test_the_plugin_costs_next_to_nothing() -> None:
     code = "import sys, buntime.pytest_plugin, buntime._pytest_cassettes; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = set(done.stdout.split())
-    assert set() == imported & {"requests", "urllib3", "attrs", "buntime.client", "buntime.transport"}
+    assert set() == imported & {"requests", "urllib3", "attrs", "buntime.client.client", "buntime.transport"}

@@ -25,11 +25,11 @@ from buntime.models import (
 from buntime.wire.responses import CreatedSession
 
 if TYPE_CHECKING:
-    from buntime.files import SessionFiles
+    from buntime.client.files import SessionFiles
+    from buntime.client.keepalive import StayAwake
+    from buntime.client.processes import Process
+    from buntime.client.sessions import Sessions
     from buntime.helpers.runner import Helpers
-    from buntime.life import StayAwake
-    from buntime.processes import Process
-    from buntime.sessions import Sessions
 
 _PING_DEADLINE = 10.0
 
@@ -37,8 +37,8 @@ _PING_DEADLINE = 10.0
 class Session:
     """One sandbox: a workspace of files in which code runs.
 
-    Made by ``client.sessions``: :meth:`create <buntime.sessions.Sessions.create>` and
-    :meth:`attach <buntime.sessions.Sessions.attach>`. As a context manager it deletes a created session on
+    Made by ``client.sessions``: :meth:`create <buntime.client.sessions.Sessions.create>` and
+    :meth:`attach <buntime.client.sessions.Sessions.attach>`. As a context manager it deletes a created session on
     exit, also when the block raises, without masking what the block raised.
     """
 
@@ -89,8 +89,8 @@ class Session:
 
     @property
     def files(self) -> SessionFiles:
-        """The files of the session: :class:`~buntime.files.SessionFiles`."""
-        from buntime.files import SessionFiles
+        """The files of the session: :class:`~buntime.client.files.SessionFiles`."""
+        from buntime.client.files import SessionFiles
 
         return SessionFiles(self._sessions._files, self.id)
 
@@ -186,14 +186,14 @@ class Session:
         fails raises and leaves nothing behind; one whose answer is lost is not repeated, and the error has
         ``maybe_executed``.
         """
-        from buntime import processes
+        from buntime.client import processes
 
         request = ExecuteRequest(code, command=command, env=env, working_dir=working_dir)
         return processes.start(self._helpers, self.id, request)
 
     def processes(self) -> list[Process]:
         """Return what was started here with :meth:`start`, by any client, by number; the ended ones too."""
-        from buntime import processes
+        from buntime.client import processes
 
         return processes.started(self._helpers, self.id)
 
@@ -203,7 +203,7 @@ class Session:
         ``timeout`` is in seconds, ``None`` for no end; :class:`~buntime.WaitTimeoutError` (also a builtin
         ``TimeoutError``) where nothing does by then.
         """
-        from buntime import processes
+        from buntime.client import processes
 
         processes.wait_for_port(self._helpers, self.id, port, timeout)
 
@@ -245,7 +245,7 @@ class Session:
             SessionFileNotFoundError: the workspace has no such file.
             TypeError, ValueError: an argument has no JavaScript value; nothing was sent.
         """
-        from buntime.functions import Functions
+        from buntime.client.functions import Functions
 
         return Functions(self._sessions._exchange).call(
             self.id,
@@ -304,8 +304,8 @@ class Session:
         a request, and asleep, its processes ended, after 1,800. Each ping is an execution and counts as a
         request. Nothing extends a session's ``ttl``; see :attr:`remaining`.
         """
+        from buntime.client.keepalive import StayAwake
         from buntime.helpers.runner import Helpers
-        from buntime.life import StayAwake
 
         exchange = self._sessions._exchange.beside(deadline=_PING_DEADLINE)
         helpers, name = Helpers(exchange), self.id

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from buntime import _validate
 from buntime.calls.executions import Executions
-from buntime.created import Created
+from buntime.client.owned import Created
+from buntime.client.session import Session
 from buntime.engine.caller import Exchange
 from buntime.models import ResourceLimits, SessionInfo
-from buntime.session import Session
 from buntime.wire import json, requests, responses
 
 if TYPE_CHECKING:
-    from buntime.files import Files
+    from buntime.client.files import Files
 
 
 class Sessions:
@@ -28,7 +28,7 @@ class Sessions:
 
     @property
     def _files(self) -> Files:
-        from buntime.files import Files
+        from buntime.client.files import Files
 
         return Files(self._exchange)
 

@@ -13,6 +13,7 @@ import attrs
 from buntime import _validate
 from buntime._support.log import logger
 from buntime.calls.executions import Executions, OnText
+from buntime.client.files import Files
 from buntime.engine.caller import Exchange
 from buntime.errors import (
     BuntimeError,
@@ -20,7 +21,6 @@ from buntime.errors import (
     InvalidResponseError,
     JavaScriptError,
 )
-from buntime.files import Files
 from buntime.helpers import js_values
 from buntime.helpers.runner import Helpers, error_of, source
 from buntime.helpers.unique_names import numbered

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import attrs
 
-from buntime import _validate, configuration
+from buntime import _validate
 from buntime._http import Pairs, Secret, Transport
 from buntime._support.forks import free_after_fork
 from buntime._support.log import logger
-from buntime.created import Created
+from buntime.client import settings
+from buntime.client.owned import Created
 from buntime.engine.caller import Exchange, Seen
 from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, SessionNotFoundError
@@ -22,7 +23,8 @@ from buntime.errors import BuntimeError, SessionNotFoundError
 # What a call needs is imported by the first: a program may import this and make none.
 if TYPE_CHECKING:
     from buntime.calls.executions import ExecuteStream, Executions, OnText
-    from buntime.files import Files
+    from buntime.client.files import Files
+    from buntime.client.sessions import Sessions
     from buntime.models import (
         APIResponse,
         ExecuteRequest,
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
         KillResult,
         RateLimit,
     )
-    from buntime.sessions import Sessions
 
 
 class _Unset:
@@ -83,21 +84,21 @@ class Buntime:
     ) -> None:
         # Rebound first, so that no traceback with local variables shows a credential.
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
-        headers = configuration.hidden(headers)
-        api_key = configuration.api_key(api_key)
+        headers = settings.hidden(headers)
+        api_key = settings.api_key(api_key)
         policy = RetryPolicy(
-            configuration.retries(max_retries),
-            configuration.seconds("retry_delay", retry_delay, zero=True) or 0.0,
+            settings.retries(max_retries),
+            settings.seconds("retry_delay", retry_delay, zero=True) or 0.0,
         )
         bounds = {
-            "timeout": configuration.seconds("timeout", timeout),
-            "deadline": configuration.seconds("deadline", deadline),
+            "timeout": settings.seconds("timeout", timeout),
+            "deadline": settings.seconds("deadline", deadline),
         }
-        configuration.callback("on_retry", on_retry)
-        deletes = configuration.flag("delete_on_close", delete_on_close)
-        pairs = configuration.headers(headers, api_key)
+        settings.callback("on_retry", on_retry)
+        deletes = settings.flag("delete_on_close", delete_on_close)
+        pairs = settings.headers(headers, api_key)
         self._exchange = Exchange(
-            configuration.transport(base_url, transport, has_key=_authorized(pairs)),
+            settings.transport(base_url, transport, has_key=_authorized(pairs)),
             headers=pairs,
             policy=policy,
             on_retry=on_retry,
@@ -275,15 +276,15 @@ class Buntime:
 
     @property
     def sessions(self) -> Sessions:
-        """Create, inspect, attach to and delete sessions: :class:`~buntime.sessions.Sessions`."""
-        from buntime.sessions import Sessions
+        """Create, inspect, attach to and delete sessions: :class:`~buntime.client.sessions.Sessions`."""
+        from buntime.client.sessions import Sessions
 
         return Sessions(self._exchange, self._created)
 
     @property
     def files(self) -> Files:
-        """The files of any session: :class:`~buntime.files.Files`."""
-        from buntime.files import Files
+        """The files of any session: :class:`~buntime.client.files.Files`."""
+        from buntime.client.files import Files
 
         return Files(self._exchange)
 
@@ -312,23 +313,21 @@ class Buntime:
         own = self._exchange
         policy = own.policy
         if not isinstance(max_retries, _Unset):
-            policy = attrs.evolve(policy, max_retries=configuration.retries(max_retries))
+            policy = attrs.evolve(policy, max_retries=settings.retries(max_retries))
         if not isinstance(retry_delay, _Unset):
-            delay = configuration.seconds("retry_delay", retry_delay, zero=True) or 0.0
+            delay = settings.seconds("retry_delay", retry_delay, zero=True) or 0.0
             policy = attrs.evolve(policy, retry_delay=delay)
         if not isinstance(on_retry, _Unset):
-            configuration.callback("on_retry", on_retry)
-        headers = configuration.hidden(headers)
-        added = configuration.headers(headers, None)
+            settings.callback("on_retry", on_retry)
+        headers = settings.hidden(headers)
+        added = settings.headers(headers, None)
         names = {name.lower() for name, _ in added}
         other = Buntime.__new__(Buntime)
         other._exchange = Exchange(
             own.transport,
             headers=(*(pair for pair in own.headers if pair[0].lower() not in names), *added),
-            timeout=own.timeout if isinstance(timeout, _Unset) else configuration.seconds("timeout", timeout),
-            deadline=own.deadline
-            if isinstance(deadline, _Unset)
-            else configuration.seconds("deadline", deadline),
+            timeout=own.timeout if isinstance(timeout, _Unset) else settings.seconds("timeout", timeout),
+            deadline=own.deadline if isinstance(deadline, _Unset) else settings.seconds("deadline", deadline),
             policy=policy,
             on_retry=own.on_retry if isinstance(on_retry, _Unset) else on_retry,
             seen=own.seen,
