@@ -2,6 +2,6 @@
 
 import sys
 
-from buntime.cli import main
+from buntime.cli.main import main
 
 sys.exit(main())

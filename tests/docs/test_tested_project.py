@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from buntime.cli import main
+from buntime.cli.main import main
 from tests.docs.markdown import DOCS, ROOT
 
 PROJECT = DOCS / "examples" / "tested_project"
@@ -59,7 +59,7 @@ def _files(project: Path) -> dict[str, bytes]:
     }
 
 
-PYTEST = ("-m", "pytest", "-p", "buntime.pytest_plugin", "-Werror")
+PYTEST = ("-m", "pytest", "-p", "buntime.pytest_plugin.plugin", "-Werror")
 
 
 def test_it_replays_without_network_bun_and_key(project: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from buntime.cli import main
+from buntime.cli.main import main
 from buntime.service.scripted.executor import ScriptedExecutor
 from buntime.service.server.serve import ServeError, serve
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from buntime.cli import main
+from buntime.cli.main import main
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "a.json", "a.js.bak", "a.sh"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buntime._cassette_paths import file_name, module_folder
+from buntime.pytest_plugin.paths import file_name, module_folder
 
 _NAMES = st.lists(st.from_regex(r"[A-Za-z_]\w{0,150}", fullmatch=True), min_size=1, max_size=3)
 _PARAMETERS = st.none() | st.text(max_size=200)

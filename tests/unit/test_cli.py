@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import buntime
-from buntime.cli import main
+from buntime.cli.main import main
 from tests.support import answers
 from tests.support.loopback import LoopbackServer, json_reply, reply
 

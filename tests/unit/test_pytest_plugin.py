@@ -79,7 +79,7 @@ class Project:
         """Run the tests."""
         return self._pytester.runpytest_inprocess(
             "-p",
-            "buntime.pytest_plugin",
+            "buntime.pytest_plugin.plugin",
             "--strict-markers",
             "-Werror",
             *arguments,
@@ -587,12 +587,12 @@ def test_the_plugin_is_announced() -> None:
     """So that pytest finds it wherever buntime is installed."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    assert "buntime = buntime.pytest_plugin" in setup["options.entry_points"]["pytest11"]
+    assert "buntime = buntime.pytest_plugin.plugin" in setup["options.entry_points"]["pytest11"]
 
 
 def test_the_plugin_costs_next_to_nothing() -> None:
     """It imports neither the client nor what that stands on."""
-    code = "import sys, buntime.pytest_plugin, buntime._pytest_cassettes; print('\\n'.join(sys.modules))"
+    code = "import sys, buntime.pytest_plugin.plugin, buntime.pytest_plugin.cassettes; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = set(done.stdout.split())
     assert set() == imported & {"requests", "urllib3", "attrs", "buntime.client.client", "buntime.transport"}

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 import pytest
 
-from buntime import _cassette_modes as modes
-from buntime import _cassette_paths as paths
 from buntime.errors import BuntimeError, ConfigurationError
+from buntime.pytest_plugin import paths as paths
+from buntime.testing import choice as modes
 
 if TYPE_CHECKING:
     import pluggy
 
     from buntime import Buntime
-    from buntime._cassette_cases import Case
+    from buntime.testing.modes import Case
 
 _ARGUMENTS = {"cassette": (str, os.PathLike), "mode": (str,), "allow_unplayed": (bool,)}
 _ORPHANS = "buntime_orphans"
@@ -68,7 +68,7 @@ class Cassettes:
 
     def start(self, item: pytest.Item) -> Buntime:
         """Open the case of a test and return its client."""
-        from buntime._cassette_cases import open_case
+        from buntime.testing.modes import open_case
 
         marked = _marked(item)
         mode = self.mode(marked.get("mode"))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from buntime.transport.recording import RecordingTransport
 
 Source = Union[str, Callable[[], "Transport"]]
-"""A name of :data:`~buntime._cassette_modes.SOURCES`, or what makes the transport."""
+"""A name of :data:`~buntime.testing.choice.SOURCES`, or what makes the transport."""
 
 
 def _made(source: Source) -> Transport:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buntime import _cassette_modes as modes
 from buntime.errors import BuntimeError, ConfigurationError
+from buntime.testing import choice as modes
 
 if TYPE_CHECKING:
     from buntime import Buntime, Session
-    from buntime._pytest_cassettes import Cassettes
+    from buntime.pytest_plugin.cassettes import Cassettes
 
 _MARKER = (
     "buntime(cassette=None, mode=None, allow_unplayed=False): the cassette of the test (a path from its "
@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(modes.begin_run(*said))
     # A project with an older pytest that has buntime installed must not notice.
     if hasattr(pytest, "version_tuple"):
-        from buntime._pytest_cassettes import Cassettes
+        from buntime.pytest_plugin.cassettes import Cassettes
 
         config.pluginmanager.register(Cassettes(config), _NAME)
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Callable, Union
 
-from buntime._cassette_cases import open_case
-from buntime._cassette_modes import (
+from buntime._http import Transport
+from buntime.client.client import Buntime
+from buntime.testing.choice import (
     chosen_mode,
     chosen_source,
     environment_mode,
@@ -17,8 +18,7 @@ from buntime._cassette_modes import (
     run_mode,
     run_source,
 )
-from buntime._http import Transport
-from buntime.client.client import Buntime
+from buntime.testing.modes import open_case
 
 __all__ = ["cassette"]
 

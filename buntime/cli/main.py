@@ -14,7 +14,7 @@ from typing import Callable
 from buntime._http import Transport
 from buntime._support.signals import Signalled, ending_signals
 from buntime._version import __version__
-from buntime.cli_cassettes import add_cassette
+from buntime.cli.cassette import add_cassette
 from buntime.client.client import Buntime
 from buntime.errors import BuntimeError, ConfigurationError
 from buntime.models import ExecuteRequest
