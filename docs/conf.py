@@ -39,9 +39,9 @@ _MADE_BY_THE_CLIENT = {
     "buntime.ExecuteStream",
     "buntime.Process",
     "buntime.Session",
-    "buntime.client.files.Files",
-    "buntime.client.files.SessionFiles",
-    "buntime.client.sessions.Sessions",
+    "buntime.Files",
+    "buntime.SessionFiles",
+    "buntime.Sessions",
 }
 
 

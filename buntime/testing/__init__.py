@@ -1,8 +1,23 @@
 """Record and replay in tests and scripts; the pytest plugin gives the same as fixtures.
 
-Imports the client, the transports and the cassette. Public names are listed in `__all__`.
+Imports the client, the transports and the cassette, each when a test first uses it: pytest loads the choice of
+modes in every project that has buntime installed.
 """
 
-from buntime.testing.cassette import cassette
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from buntime.testing.context import cassette
 
 __all__ = ["cassette"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "cassette":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from buntime.testing.context import cassette
+
+    globals()["cassette"] = cassette
+    return cassette

@@ -14,8 +14,7 @@ import pytest
 import buntime
 import buntime.testing
 import buntime.transport
-from buntime.client.files import Files, SessionFiles
-from buntime.client.sessions import Sessions
+from buntime import Files, SessionFiles, Sessions
 from tests.docs.markdown import CHANGELOG, DOCS, PAGES, README, ROOT, anchors, blocks, links
 
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
@@ -29,9 +28,9 @@ WITH_METHODS: list[tuple[str, type]] = [
     ("buntime.ExecuteStream", buntime.ExecuteStream),
     ("buntime.Session", buntime.Session),
     ("buntime.SessionPool", buntime.SessionPool),
-    ("buntime.client.files.Files", Files),
-    ("buntime.client.files.SessionFiles", SessionFiles),
-    ("buntime.client.sessions.Sessions", Sessions),
+    ("buntime.Files", Files),
+    ("buntime.SessionFiles", SessionFiles),
+    ("buntime.Sessions", Sessions),
 ]
 VALUES = [
     value
@@ -152,7 +151,7 @@ def test_every_setting_of_the_client_is_explained() -> None:
 def test_every_option_of_the_command_line_is_explained() -> None:
     """The pages on the command line and on serving have every option of the program."""
     page = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("command-line.md", "serving.md"))
-    sources = (ROOT / "buntime").glob("cli*.py")
+    sources = (ROOT / "buntime" / "cli").glob("*.py")
     source = "".join(file.read_text(encoding="utf-8") for file in sources)
     options = set(re.findall(r"\"(--[a-z-]+)\"", source))
     assert options
@@ -162,7 +161,7 @@ def test_every_option_of_the_command_line_is_explained() -> None:
 def test_every_option_of_the_pytest_plugin_is_explained() -> None:
     """The page on testing has its options, settings, fixtures and the arguments of its marker."""
     page = (DOCS / "testing-your-code.md").read_text(encoding="utf-8")
-    source = (ROOT / "buntime" / "pytest_plugin.py").read_text(encoding="utf-8")
+    source = (ROOT / "buntime" / "pytest_plugin" / "plugin.py").read_text(encoding="utf-8")
     names = {
         *re.findall(r"\"(--[a-z-]+)\"", source),
         *re.findall(r"addini\(\"(\w+)\"", source),

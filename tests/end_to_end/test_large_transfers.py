@@ -17,7 +17,7 @@ from buntime.helpers.ignore import expression, matcher
 from buntime.transport import LocalTransport
 from tests.support.folders import content_of, fill, random_names
 from tests.support.serving import buntime_serve
-from tests.unit.test_ignoring import ROWS
+from tests.unit.helpers.test_ignore import ROWS
 
 pytestmark = pytest.mark.one_python
 

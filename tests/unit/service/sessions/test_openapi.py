@@ -20,7 +20,7 @@ from tests.support import answers
 from tests.support.openapi import DOCUMENT, OPERATIONS, breaches_of, complaints, events, resolved, schema
 from tests.support.samples import CODE, OK, SAMPLES, Sample, World
 
-SOURCES = sorted(Path(buntime.service.__file__).parent.glob("*.py"))
+SOURCES = sorted(Path(buntime.service.__file__).parent.rglob("*.py"))
 RESPONSES = DOCUMENT["components"]["responses"]
 
 

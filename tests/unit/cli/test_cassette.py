@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buntime import APIConnectionError, Buntime
-from buntime.cli import main
+from buntime.cli.main import main
 from buntime.testing import cassette
 from buntime.transport import FakeTransport, FunctionTransport, Response
 

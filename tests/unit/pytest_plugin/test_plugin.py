@@ -22,7 +22,7 @@ pytest_plugins = ["pytester"]
 # Runs inside this process put sys.modules back as it was: what they import must be there before.
 _IMPORTED = (http, recording, replay)
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 PASSES = """
 def test_hello(buntime_session):
