@@ -10,12 +10,12 @@ import attrs
 
 from buntime._http import Request, Response
 from buntime._pool_limits import Clock, Gate, LimitedExchange
-from buntime.client.owned import Created
+from buntime.client.owned import OwnedSessions
 from buntime.client.session import Session
 from buntime.client.sessions import Sessions
-from buntime.engine.caller import Exchange
+from buntime.engine.caller import Caller
 from buntime.errors import BuntimeError, SessionNotFoundError
-from buntime.wire.buffered import Answer
+from buntime.wire.buffered import BufferedResponse
 from buntime.wire.requests import EXECUTION_LIMIT
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ _SPARE = 30.0
 class WatchedExchange(LimitedExchange):
     """Makes the calls of one session, and knows what they tell of it."""
 
-    def __init__(self, own: Exchange, clock: Clock, gate: Gate) -> None:
+    def __init__(self, own: Caller, clock: Clock, gate: Gate) -> None:
         super().__init__(own, clock, gate)
         self._lock = threading.Lock()
         self._calls = 0
@@ -47,22 +47,22 @@ class WatchedExchange(LimitedExchange):
         """Whether one call is all that was made since :meth:`begin`, and failed so: there is no session."""
         return error is not None and error is self._refused and self._calls == 1
 
-    def delete(self, request: Request, decode: Callable[[Answer], None]) -> None:
+    def delete(self, request: Request, decode: Callable[[BufferedResponse], None]) -> None:
         """As :meth:`Exchange.delete`."""
         super().delete(request, decode)
         self.ended = True
 
     def stream(
-        self, request: Request, *, repeatable: bool, read_timeout: float | None
+        self, request: Request, *, idempotent: bool, read_timeout: float | None
     ) -> tuple[Response, Iterator[bytes], int]:
         """As :meth:`Exchange.stream`."""
-        opened = super().stream(request, repeatable=repeatable, read_timeout=read_timeout)
+        opened = super().stream(request, idempotent=idempotent, read_timeout=read_timeout)
         with self._lock:
             self._streams += 1
         return opened
 
-    def seen_to_end(self) -> None:
-        """As :meth:`Exchange.seen_to_end`."""
+    def on_stream_complete(self) -> None:
+        """As :meth:`Exchange.on_stream_complete`."""
         with self._lock:
             self._streams -= 1
 
@@ -101,7 +101,7 @@ class Lease:
     """A session of the pool. One borrower at a time has it."""
 
     session: Session
-    exchange: WatchedExchange
+    caller: WatchedExchange
     lifetime: Optional[float]
     stopping: threading.Event
     """Of the borrower: set where it is to end."""
@@ -117,12 +117,12 @@ class Lease:
     def lend(self, stopping: threading.Event) -> None:
         """Begin to be lent once more."""
         self.stopping, self.fresh = stopping, False
-        self.exchange.begin(stopping)
+        self.caller.begin(stopping)
 
     @property
     def fit(self) -> bool:
         """Whether it can be lent again."""
-        return not (self.doomed or self.exchange.ended or self.exchange.broken or self.exchange.busy)
+        return not (self.doomed or self.caller.ended or self.caller.broken or self.caller.busy)
 
     def worn(self, timeout: Optional[int]) -> bool:
         """Whether it may end before an execution of ``timeout`` seconds, in the second half of its life."""
@@ -138,9 +138,9 @@ class Lease:
 
         One that was made for the item has not. One whose time is over now may have ended at work.
         """
-        return not self.fresh and self.exchange.only_refused(error) and self.session.remaining != 0
+        return not self.fresh and self.caller.only_refused(error) and self.session.remaining != 0
 
 
-def sessions_over(exchange: Exchange, created: Optional[Created]) -> Sessions:
+def sessions_over(caller: Caller, created: Optional[OwnedSessions]) -> Sessions:
     """Return the calls of ``client.sessions`` over another exchange."""
-    return Sessions(exchange, created)
+    return Sessions(caller, created)

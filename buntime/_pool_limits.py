@@ -9,11 +9,11 @@ from typing import Any, Callable, Optional, TypeVar
 import attrs
 
 from buntime._http import Request, Response, SupportsTime
-from buntime.engine.caller import Exchange
+from buntime.engine.caller import Caller
 from buntime.engine.retries import LONGEST_DELAY, RetryPolicy
 from buntime.errors import BuntimeError, RateLimitError
 from buntime.pickling import portable
-from buntime.wire.buffered import Answer
+from buntime.wire.buffered import BufferedResponse
 from buntime.wire.error_responses import is_session_limit
 
 T = TypeVar("T")
@@ -30,12 +30,12 @@ _SHORTEST_DELAY = 1.0
 class Clock:
     """The time that a client measures by, and waits on it that can be ended."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        transport = exchange.transport
+    def __init__(self, caller: Caller) -> None:
+        transport = caller.transport
         self._transport = transport if isinstance(transport, SupportsTime) else None
         self._turn = threading.Lock()
-        self.now = exchange.monotonic
-        self.date = exchange.time
+        self.now = caller.monotonic
+        self.date = caller.time
 
     @property
     def passes(self) -> bool:
@@ -82,9 +82,9 @@ class _LimitsAside(RetryPolicy):
     """As the client's, but for the rate limit, at which the gate waits."""
 
     @staticmethod
-    def may_repeat(error: BuntimeError, repeatable: bool) -> bool:
+    def idempotent(error: BuntimeError, idempotent: bool) -> bool:
         """Whether sending the call again is safe and can help."""
-        return not isinstance(error, RateLimitError) and RetryPolicy.may_repeat(error, repeatable)
+        return not isinstance(error, RateLimitError) and RetryPolicy.idempotent(error, idempotent)
 
 
 @attrs.define
@@ -104,10 +104,10 @@ class _Pauses:
         self.clock.until(self.clock.now() + seconds, self.stopping)
 
 
-class PoolExchange(Exchange):
+class PoolExchange(Caller):
     """Makes a client's calls on a pool's clock, with a policy of their own."""
 
-    def __init__(self, own: Exchange, clock: Clock, policy: RetryPolicy) -> None:
+    def __init__(self, own: Caller, clock: Clock, policy: RetryPolicy) -> None:
         super().__init__(
             own.transport,
             headers=own.headers,
@@ -125,39 +125,39 @@ class PoolExchange(Exchange):
         return _restored, (portable(self._own),)
 
 
-def _restored(state: dict[str, Any]) -> Exchange:
-    exchange = Exchange.__new__(Exchange)
-    exchange.__setstate__(state)
-    return exchange
+def _restored(state: dict[str, Any]) -> Caller:
+    caller = Caller.__new__(Caller)
+    caller.__setstate__(state)
+    return caller
 
 
 class LimitedExchange(PoolExchange):
     """Makes calls that wait at the rate limit, for as often as it takes."""
 
-    def __init__(self, own: Exchange, clock: Clock, gate: Gate) -> None:
+    def __init__(self, own: Caller, clock: Clock, gate: Gate) -> None:
         super().__init__(own, clock, _LimitsAside(own.policy.max_retries, own.policy.retry_delay))
         self._gate = gate
 
     def call(
         self,
         request: Request,
-        decode: Callable[[Answer], T],
+        decode: Callable[[BufferedResponse], T],
         *,
-        repeatable: bool,
+        idempotent: bool,
         read_timeout: Optional[float] = None,
     ) -> T:
         """As :meth:`Exchange.call`."""
         made = super().call
-        return self._made(lambda _: made(request, decode, repeatable=repeatable, read_timeout=read_timeout))
+        return self._made(lambda _: made(request, decode, idempotent=idempotent, read_timeout=read_timeout))
 
     def stream(
-        self, request: Request, *, repeatable: bool, read_timeout: float | None
+        self, request: Request, *, idempotent: bool, read_timeout: float | None
     ) -> tuple[Response, Iterator[bytes], int]:
         """As :meth:`Exchange.stream`."""
         made = super().stream
 
         def call(before: int) -> tuple[Response, Iterator[bytes], int]:
-            response, chunks, attempts = made(request, repeatable=repeatable, read_timeout=read_timeout)
+            response, chunks, attempts = made(request, idempotent=idempotent, read_timeout=read_timeout)
             return response, chunks, before + attempts
 
         return self._made(call)

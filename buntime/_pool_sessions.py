@@ -14,10 +14,10 @@ from buntime._pool_limits import CLOSED, SLICE, Clock, Gate, PoolExchange
 from buntime._pool_room import Room
 from buntime._pool_threads import Run, at_once
 from buntime._support.log import logger
-from buntime.client.owned import Created
+from buntime.client.owned import OwnedSessions
 from buntime.client.session import Session
 from buntime.client.sessions import Sessions
-from buntime.engine.caller import Exchange
+from buntime.engine.caller import Caller
 from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.wire.error_responses import is_session_limit
@@ -38,8 +38,8 @@ class Stock:
 
     def __init__(
         self,
-        own: Exchange,
-        created: Optional[Created],
+        own: Caller,
+        created: Optional[OwnedSessions],
         make: Callable[[Sessions], Session],
         *,
         size: int,
@@ -268,16 +268,16 @@ class Stock:
         self._changed.notify_all()
 
     def _made(self, stopping: threading.Event) -> Lease:
-        exchange = WatchedExchange(self._own, self._clock, self._gate)
-        exchange.begin(stopping)
-        session = self._make(sessions_over(exchange, self._created))
+        caller = WatchedExchange(self._own, self._clock, self._gate)
+        caller.begin(stopping)
+        session = self._make(sessions_over(caller, self._created))
         # The pool deletes it, whatever a borrower does.
         session._owned = False
-        exchange.begin(stopping)
+        caller.begin(stopping)
         if not self._registered:
             self._registered = True
             atexit.register(self._at_exit)
-        return Lease(session, exchange, session.remaining, stopping)
+        return Lease(session, caller, session.remaining, stopping)
 
     def _lend_idle(self) -> list[Lease]:
         """Take all idle sessions, to be deleted."""
@@ -323,7 +323,7 @@ class Stock:
                     return False
                 waited = True
                 self._changed.wait(SLICE)
-            if lease.exchange.ended or (waited and lease.error is not None):
+            if lease.caller.ended or (waited and lease.error is not None):
                 return False
             lease.deleter, lease.error = this, None
             self._left[lease] = None
@@ -331,5 +331,5 @@ class Stock:
 
     def _deleted(self, lease: Lease) -> None:
         with self._changed:
-            lease.exchange.ended = True
+            lease.caller.ended = True
             self._left.pop(lease, None)

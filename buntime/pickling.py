@@ -9,19 +9,19 @@ from buntime.client import settings
 from buntime.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from buntime.engine.caller import Exchange
+    from buntime.engine.caller import Caller
 
 
-def portable(exchange: Exchange) -> dict[str, Any]:
-    """Return the arguments of an exchange but for its key; ``TypeError`` where one does not travel."""
+def portable(caller: Caller) -> dict[str, Any]:
+    """Return the arguments of a caller but for its key; ``TypeError`` where one does not travel."""
     from buntime.transport.http import HTTPTransport
 
-    if not isinstance(exchange.transport, HTTPTransport):
+    if not isinstance(caller.transport, HTTPTransport):
         raise TypeError(
-            f"a client over a {type(exchange.transport).__name__} does not pickle, as what that holds lives "
+            f"a client over a {type(caller.transport).__name__} does not pickle, as what that holds lives "
             "in this process; one over an HTTPTransport does"
         )
-    names = {name.lower() for name, _ in exchange.headers}
+    names = {name.lower() for name, _ in caller.headers}
     secret = sorted((names & CREDENTIALS) - {"authorization"})
     if secret:
         raise TypeError(
@@ -29,12 +29,12 @@ def portable(exchange: Exchange) -> dict[str, Any]:
             "the other process"
         )
     return {
-        "transport": exchange.transport,
-        "headers": tuple(pair for pair in exchange.headers if pair[0].lower() != "authorization"),
-        "timeout": exchange.timeout,
-        "deadline": exchange.deadline,
-        "policy": exchange.policy,
-        "on_retry": exchange.on_retry,
+        "transport": caller.transport,
+        "headers": tuple(pair for pair in caller.headers if pair[0].lower() != "authorization"),
+        "timeout": caller.timeout,
+        "deadline": caller.deadline,
+        "policy": caller.policy,
+        "on_retry": caller.on_retry,
         "has_key": "authorization" in names,
     }
 

@@ -15,7 +15,7 @@ from buntime import _validate
 from buntime._pool_sessions import Stock
 from buntime._pool_threads import Run
 from buntime._support.log import logger
-from buntime._support.unpicklable import StaysHere
+from buntime._support.unpicklable import NotPicklable
 from buntime.client.client import Buntime
 from buntime.client.session import Session
 from buntime.client.sessions import Sessions, check_limits
@@ -55,7 +55,7 @@ class Outcome(Generic[Item, Value]):
             del self
 
 
-class SessionPool(StaysHere):
+class SessionPool(NotPicklable):
     """Up to ``size`` sessions, and the work of many items spread over them.
 
     Arguments:
@@ -186,7 +186,7 @@ class SessionPool(StaysHere):
         try:
             yield lease.session
         except BaseException as error:
-            lease.exchange.judge(error)
+            lease.caller.judge(error)
             raise
         finally:
             stock.give_back(lease)
@@ -204,7 +204,7 @@ class SessionPool(StaysHere):
         stock = self._stocks.get(os.getpid())
         if stock is None:
             client = self._client
-            made = Stock(client._exchange, client._created, self._make, size=self._size, reuse=self._reuse)
+            made = Stock(client._caller, client._created, self._make, size=self._size, reuse=self._reuse)
             if any(other.closing.is_set() for other in list(self._stocks.values())):
                 made.closing.set()
             stock = self._stocks.setdefault(made.pid, made)
@@ -254,7 +254,7 @@ def _outcome(
             return Outcome(item, error=error)
         try:
             outcome = _attempt(function, lease.session, item)
-            lease.exchange.judge(outcome.error)
+            lease.caller.judge(outcome.error)
             final = not lease.ended_before(outcome.error)
         finally:
             stock.give_back(lease)

@@ -11,7 +11,7 @@ T = TypeVar("T")
 _known: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def free_after_fork(thing: T) -> T:
+def reset_after_fork(thing: T) -> T:
     """Return a lock, which from now on is free in every forked child, or a holder of something else.
 
     Whichever thread held the lock during the fork, there is no such thread in the child to let go of it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn, SupportsIndex
 
 
-class StaysHere:
+class NotPicklable:
     """A class whose objects refuse to be pickled or copied, and say why."""
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:

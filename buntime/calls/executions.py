@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, overl
 import attrs
 
 from buntime._http import Request, Response
-from buntime._support.unpicklable import StaysHere
-from buntime.engine.caller import Exchange
+from buntime._support.unpicklable import NotPicklable
+from buntime.engine.caller import Caller
 from buntime.errors import APIConnectionError, BuntimeError
 from buntime.models import ExecuteRequest, ExecuteResult, KillResult, StreamEvent
 from buntime.wire import requests, responses
-from buntime.wire.buffered import Answer
+from buntime.wire.buffered import BufferedResponse
 from buntime.wire.fields import invalid
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class Executions:
     ``limit`` is the session's own time limit in seconds, where it is known.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
 
     @staticmethod
     def request(request: ExecuteRequest | None, session_id: str | None, **arguments: Any) -> ExecuteRequest:
@@ -79,10 +79,10 @@ class Executions:
     ) -> Any:
         """Run it and return the result, or what ``decode`` makes of it: what that raises is the call's."""
         made = _checked_result if request.check else responses.result
-        return self._exchange.call(
+        return self._caller.call(
             requests.execute(request),
             made if decode is None else lambda answer: decode(made(answer)),
-            repeatable=request.idempotent,
+            idempotent=request.idempotent,
             read_timeout=self._wait(request, limit),
         )
 
@@ -108,8 +108,8 @@ class Executions:
     def stream(self, request: ExecuteRequest, limit: int | None = None) -> ExecuteStream:
         """Run it and return its output as it comes."""
         call = requests.execute(request, stream=True)
-        response, chunks, attempts = self._exchange.stream(
-            call, repeatable=request.idempotent, read_timeout=self._wait(request, limit)
+        response, chunks, attempts = self._caller.stream(
+            call, idempotent=request.idempotent, read_timeout=self._wait(request, limit)
         )
         return ExecuteStream(
             self._heard(_items(call, response, chunks)),
@@ -121,7 +121,7 @@ class Executions:
 
     def kill(self, session_id: str, pid: int | None) -> KillResult:
         """End one process of a session, or all of them."""
-        return self._exchange.call(requests.kill(session_id, pid), responses.killed, repeatable=False)
+        return self._caller.call(requests.kill(session_id, pid), responses.killed, idempotent=False)
 
     def _heard(
         self, items: Iterator[Union[StreamEvent, ExecuteResult, Terminal]]
@@ -129,14 +129,14 @@ class Executions:
         try:
             for item in items:
                 if not isinstance(item, StreamEvent):
-                    self._exchange.seen_to_end()
+                    self._caller.on_stream_complete()
                 yield item
         except BuntimeError as error:
-            self._exchange.hide(error)
+            self._caller.redact(error)
             raise
 
     def _wait(self, request: ExecuteRequest, limit: int | None) -> float | None:
-        return self._exchange.execution_wait(request.timeout or limit or requests.EXECUTION_LIMIT)
+        return self._caller.execution_wait(request.timeout or limit or requests.EXECUTION_LIMIT)
 
 
 def _callbacks(**given: OnText | None) -> dict[str, OnText]:
@@ -147,7 +147,7 @@ def _callbacks(**given: OnText | None) -> dict[str, OnText]:
     return {name[3:]: callback for name, callback in given.items() if callback is not None}
 
 
-def _checked_result(answer: Answer) -> ExecuteResult:
+def _checked_result(answer: BufferedResponse) -> ExecuteResult:
     return responses.result(answer).check()
 
 
@@ -159,9 +159,11 @@ def _items(
 
     content_type = response.headers.get("Content-Type", "").lower()
     if "html" in content_type:
-        raise invalid(Answer(response.status, response.headers, b"".join(chunks)), "it is an HTML page")
+        raise invalid(
+            BufferedResponse(response.status, response.headers, b"".join(chunks)), "it is an HTML page"
+        )
     if "json" in content_type:
-        result = responses.result(Answer(response.status, response.headers, b"".join(chunks)))
+        result = responses.result(BufferedResponse(response.status, response.headers, b"".join(chunks)))
         for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
             if text:
                 yield StreamEvent(kind, text)
@@ -173,7 +175,7 @@ def _items(
             yield item
 
 
-class ExecuteStream(StaysHere):
+class ExecuteStream(NotPicklable):
     """The events of a running execution, in the order they were sent.
 
     Iterate to receive :class:`~buntime.StreamEvent` values, or :meth:`lines`; after the loop

@@ -230,9 +230,9 @@ def save(path: AnyPath, cassette: Cassette) -> None:
 
 def calls_of(cassette: Cassette) -> Counter[str]:
     """Return what was sent, in whatever order."""
-    from buntime.cassette.match import family, key_of
+    from buntime.cassette.match import key_of, without_numbers
 
-    return Counter(family(key_of(item.request)) for item in cassette.interactions)
+    return Counter(without_numbers(key_of(item.request)) for item in cassette.interactions)
 
 
 def compare(old: Cassette, new: Cassette) -> list[str]:
@@ -240,9 +240,9 @@ def compare(old: Cassette, new: Cassette) -> list[str]:
 
     What varies from run to run is no change, and not shown. An empty list says that both are the same.
     """
-    from buntime.cassette.merge import merged
+    from buntime.cassette.merge import merge_recordings
 
-    interactions = merged(old.interactions, new.interactions, threaded=True, quiet=True)
+    interactions = merge_recordings(old.interactions, new.interactions, threaded=True, quiet=True)
     if interactions == old.interactions:
         return []
     before, after = _lines(old.interactions), _lines(interactions)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from buntime._http import Request
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 from buntime.cassette.file import Interaction
-from buntime.cassette.match import family, key_of, places, standing_for
+from buntime.cassette.match import key_of, match_placeholders, places, without_numbers
 from buntime.cassette.secrets.encodings import decoded
 from buntime.cassette.secrets.registry import PLACEHOLDER, Secrets, in_form, without_form
 
@@ -27,7 +27,7 @@ class Index:
     def __init__(self, interactions: Sequence[Interaction], secrets: Secrets) -> None:
         self._interactions = interactions
         self._secrets = secrets
-        self._lock = free_after_fork(threading.Lock())
+        self._lock = reset_after_fork(threading.Lock())
         self._played: set[int] = set()
         self._as_sent: dict[_Sent, deque[int]] = defaultdict(deque)
         for number, item in enumerate(interactions):
@@ -70,7 +70,7 @@ class Index:
         """
         with self._lock:
             self._make_keys()
-            queue, sent = self._families.get(family(key), deque()), places(key)
+            queue, sent = self._families.get(without_numbers(key), deque()), places(key)
             while queue and queue[0] in self._played:
                 queue.popleft()
             for number in queue:
@@ -90,7 +90,7 @@ class Index:
 
     def _with_unknown_secrets(self, key: str) -> Optional[Interaction]:
         for number, recording in enumerate(self._keys):
-            pairs = None if number in self._played else standing_for(recording, key)
+            pairs = None if number in self._played else match_placeholders(recording, key)
             if pairs is None:
                 continue
             if any(self._is_bound(place) and not PLACEHOLDER.fullmatch(text) for place, text in pairs):
@@ -109,7 +109,9 @@ class Index:
         """Return the placeholder of what is found to be a secret only now."""
         if PLACEHOLDER.fullmatch(text):
             return without_form(text)[0]
-        return self._secrets.place(family(without_form(recorded)[0])[1:-1], _secret_in(recorded, text))
+        return self._secrets.place(
+            without_numbers(without_form(recorded)[0])[1:-1], _secret_in(recorded, text)
+        )
 
     def _bound(self, pairs: _Pairs) -> bool:
         """Bind placeholders of the recording to the program's, one to one; false where they are not."""
@@ -129,7 +131,7 @@ class Index:
         if not self._keys:
             self._keys = [key_of(item.request) for item in self._interactions]
             for number, key in enumerate(self._keys):
-                self._families[family(key)].append(number)
+                self._families[without_numbers(key)].append(number)
 
 
 def _secret_in(place: str, text: str) -> Optional[str]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Optional
 
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 from buntime.errors import CassetteError
 
 
@@ -24,7 +24,7 @@ class Journal:
         self.path = path
         self._head = head
         self._file: Optional[IO[bytes]] = None
-        free_after_fork(self)
+        reset_after_fork(self)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by end()

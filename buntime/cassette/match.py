@@ -46,7 +46,7 @@ _PLACEHOLDER = re.compile(
 )
 
 
-def family(key: str) -> str:
+def without_numbers(key: str) -> str:
     """Return a key without the numbers that tell several secrets of a name apart, and without their forms.
 
     In which of several equal forms a secret stands depends on its characters, and so on the secret.
@@ -69,7 +69,7 @@ def _plain(piece: str) -> str:
         return piece
 
 
-def standing_for(recording: str, key: str) -> Optional[list[tuple[str, str]]]:
+def match_placeholders(recording: str, key: str) -> Optional[list[tuple[str, str]]]:
     """Return what stands in a key for the placeholders of a recording's, or ``None`` where it does not fit.
 
     That is another placeholder, or any text: a secret that is not known to be one yet.

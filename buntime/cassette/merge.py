@@ -11,14 +11,14 @@ from typing import Any, Optional
 import attrs
 
 from buntime.cassette.file import Interaction
-from buntime.cassette.match import family, key_of
+from buntime.cassette.match import key_of, without_numbers
 from buntime.cassette.secrets.registry import PLACEHOLDER, in_form, without_form
 from buntime.wire import volatile
 
 _NUMBERED = re.compile(r"\bses([_-])([0-9]+)\b")
 
 
-def merged(
+def merge_recordings(
     old: Sequence[Interaction], new: Sequence[Interaction], *, threaded: bool = False, quiet: bool = False
 ) -> tuple[Interaction, ...]:
     """Return ``new`` with each interaction of ``old`` that means the same.
@@ -31,11 +31,11 @@ def merged(
         new = _renumbered(old, new)
     places: dict[str, deque[int]] = defaultdict(deque)
     for place, item in enumerate(old):
-        places[family(key_of(item.request))].append(place)
+        places[without_numbers(key_of(item.request))].append(place)
     pairs: list[tuple[int, Optional[int], Interaction]] = []
     last = -1
     for item in new:
-        queue = places[family(key_of(item.request))]
+        queue = places[without_numbers(key_of(item.request))]
         index: Optional[int] = queue.popleft() if queue else None
         last = last if index is None else index
         pairs.append((last, index, item))
@@ -87,7 +87,7 @@ def _with_secrets_numbered(items: Sequence[Interaction]) -> list[Interaction]:
 
     def renumber(found: re.Match[str]) -> str:
         place, form = without_form(found.group())
-        name = family(place)[1:-1]
+        name = without_numbers(place)[1:-1]
         known = numbers[name]
         return in_form(known.setdefault(place, f"«{name}:{len(known) + 1}»" if known else f"«{name}»"), form)
 

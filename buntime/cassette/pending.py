@@ -20,7 +20,7 @@ _HOSTS = re.compile(
 
 
 @attrs.define(eq=False)
-class Take:
+class PendingInteraction:
     """A request under way. ``finish`` is called once, when its outcome is known."""
 
     number: int
@@ -29,7 +29,7 @@ class Take:
     """The request in the form of a cassette, as it is."""
     thread: int
     now: Callable[[], float]
-    on_finish: Callable[[Take], None]
+    on_finish: Callable[[PendingInteraction], None]
     started: float = attrs.field(init=False)
     response: Optional[Response] = None
     chunks: list[tuple[float, bytes]] = attrs.field(factory=list)
@@ -57,7 +57,7 @@ class Take:
         self.left = not self.finished
         self.finish()
 
-    def passed_through(self, response: Response) -> Response:
+    def tee(self, response: Response) -> Response:
         """Return a response that brings the same, and notes it."""
         self.response = response
 
@@ -112,7 +112,7 @@ def _is_whole(events: list[list[Any]]) -> bool:
 class _Watched(Response):
     """A response whose reader's own time-outs are noted: a deadline that passes ends the exchange."""
 
-    def __init__(self, take: Take, response: Response, on_close: Callable[[], None]) -> None:
+    def __init__(self, take: PendingInteraction, response: Response, on_close: Callable[[], None]) -> None:
         super().__init__(response.status, response.headers, take.pieces(response), on_close=on_close)
         self._take = take
 

@@ -12,11 +12,11 @@ import attrs
 
 from buntime import _validate
 from buntime._http import Pairs, Secret, Transport
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 from buntime._support.log import logger
 from buntime.client import settings
-from buntime.client.owned import Created
-from buntime.engine.caller import Exchange, Seen
+from buntime.client.owned import OwnedSessions
+from buntime.engine.caller import Caller, SharedState
 from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, SessionNotFoundError
 
@@ -97,37 +97,37 @@ class Buntime:
         settings.callback("on_retry", on_retry)
         deletes = settings.flag("delete_on_close", delete_on_close)
         pairs = settings.headers(headers, api_key)
-        self._exchange = Exchange(
+        self._caller = Caller(
             settings.transport(base_url, transport, has_key=_authorized(pairs)),
             headers=pairs,
             policy=policy,
             on_retry=on_retry,
-            seen=Seen(),
+            seen=SharedState(),
             **bounds,
         )
-        self._start(created=Created() if deletes else None, owns_transport=True)
+        self._start(created=OwnedSessions() if deletes else None, owns_transport=True)
 
-    def _start(self, *, created: Optional[Created], owns_transport: bool) -> None:
+    def _start(self, *, created: Optional[OwnedSessions], owns_transport: bool) -> None:
         self._created = created
         self._owns_transport = owns_transport
         self._pid = os.getpid()
-        self._closing = free_after_fork(threading.RLock())
+        self._closing = reset_after_fork(threading.RLock())
         self._made_executions: Optional[Executions] = None
 
     def __repr__(self) -> str:
         # A traceback with local variables shows a client whose construction failed, too.
-        exchange = getattr(self, "_exchange", None)
-        return f"<Buntime over {exchange.transport!r}>" if exchange else "<Buntime, not made>"
+        caller = getattr(self, "_caller", None)
+        return f"<Buntime over {caller.transport!r}>" if caller else "<Buntime, not made>"
 
     def __copy__(self) -> Buntime:
         return self.with_options()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"exchange": self._exchange, "delete_on_close": self._created is not None}
+        return {"caller": self._caller, "delete_on_close": self._created is not None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._exchange = state["exchange"]
-        self._start(created=Created() if state["delete_on_close"] else None, owns_transport=True)
+        self._caller = state["caller"]
+        self._start(created=OwnedSessions() if state["delete_on_close"] else None, owns_transport=True)
 
     def __enter__(self) -> Buntime:
         return self
@@ -261,9 +261,7 @@ class Buntime:
                 f"path is {path!r}; it starts with '/' and has no query (use params=) and no space"
             )
         call = requests.custom(method, path, json, params)
-        return self._exchange.call(
-            call, responses.api_response, repeatable=method in {"GET", "HEAD", "DELETE"}
-        )
+        return self._caller.call(call, responses.api_response, idempotent=method in {"GET", "HEAD", "DELETE"})
 
     @property
     def _executions(self) -> Executions:
@@ -271,7 +269,7 @@ class Buntime:
         if executions is None:
             from buntime.calls.executions import Executions
 
-            executions = self._made_executions = Executions(self._exchange)
+            executions = self._made_executions = Executions(self._caller)
         return executions
 
     @property
@@ -279,21 +277,21 @@ class Buntime:
         """Create, inspect, attach to and delete sessions: :class:`~buntime.client.sessions.Sessions`."""
         from buntime.client.sessions import Sessions
 
-        return Sessions(self._exchange, self._created)
+        return Sessions(self._caller, self._created)
 
     @property
     def files(self) -> Files:
         """The files of any session: :class:`~buntime.client.files.Files`."""
         from buntime.client.files import Files
 
-        return Files(self._exchange)
+        return Files(self._caller)
 
     @property
     def rate_limit(self) -> RateLimit | None:
         """The rate limit as the last answer that named one told it, or ``None``."""
         from buntime.wire.responses import rate_limit
 
-        return rate_limit(self._exchange.seen.headers)
+        return rate_limit(self._caller.seen.headers)
 
     def with_options(
         self,
@@ -310,7 +308,7 @@ class Buntime:
         ``headers`` are added to those of this client. Sessions it creates are deleted by this client's
         ``delete_on_close``.
         """
-        own = self._exchange
+        own = self._caller
         policy = own.policy
         if not isinstance(max_retries, _Unset):
             policy = attrs.evolve(policy, max_retries=settings.retries(max_retries))
@@ -323,7 +321,7 @@ class Buntime:
         added = settings.headers(headers, None)
         names = {name.lower() for name, _ in added}
         other = Buntime.__new__(Buntime)
-        other._exchange = Exchange(
+        other._caller = Caller(
             own.transport,
             headers=(*(pair for pair in own.headers if pair[0].lower() not in names), *added),
             timeout=own.timeout if isinstance(timeout, _Unset) else settings.seconds("timeout", timeout),
@@ -348,7 +346,7 @@ class Buntime:
                 self._delete_created()
             finally:
                 if os.getpid() == self._pid:
-                    self._exchange.transport.close()
+                    self._caller.transport.close()
 
     def _delete_created(self) -> None:
         """Delete every session created, and raise the first error after the last."""

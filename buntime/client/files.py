@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Optional, Union
 
 from buntime import _validate
-from buntime.engine.caller import Exchange
+from buntime.engine.caller import Caller
 from buntime.errors import APIStatusError, InvalidRequestError, SessionFileNotFoundError
-from buntime.helpers.content import Content, Contents
+from buntime.helpers.content import ChunkedContent, Content
 from buntime.helpers.mirror import PathArgument, Progress, Transfers
 from buntime.helpers.runner import Helpers, text_of
 from buntime.helpers.tree import Entry, Tree
@@ -30,10 +30,10 @@ class Files:
     full, :class:`~buntime.SessionNotFoundError` where the session has ended, and the errors of every call.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._helpers = Helpers(exchange)
-        self._contents = Contents(exchange, self._helpers)
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._helpers = Helpers(caller)
+        self._contents = ChunkedContent(caller, self._helpers)
         self._transfers = Transfers(self._helpers, self._contents)
 
     def write(self, *, session_id: str, path: str, content: Content) -> WriteResult:
@@ -54,11 +54,11 @@ class Files:
     def read(self, *, session_id: str, path: str) -> str:
         """Return a text file; an error where it is not UTF-8."""
         session_id, path = _validate.session_id(session_id), _validate.file("path", path)
-        seen = self._exchange.seen
+        seen = self._caller.seen
         if seen.reads_files:
             call = requests.read_file(session_id, path)
             try:
-                return self._exchange.call(call, responses.file_content(path), repeatable=True)
+                return self._caller.call(call, responses.file_content(path), idempotent=True)
             except APIStatusError as error:
                 if error.status == _TOO_LARGE:
                     return self._read_large(session_id, path)
@@ -67,7 +67,7 @@ class Files:
                 if not route_is_missing(error):
                     raise
         try:
-            answer = self._helpers.run(session_id, "read", repeatable=True, path=path)
+            answer = self._helpers.run(session_id, "read", idempotent=True, path=path)
         except SessionFileNotFoundError:
             seen.reads_files = False
             raise
@@ -101,7 +101,7 @@ class Files:
         offset = 0
         while True:
             call = requests.list_files(session_id, path, offset)
-            page = self._exchange.call(call, responses.listed, repeatable=True)
+            page = self._caller.call(call, responses.listed, idempotent=True)
             offset += len(page)
             new = {item.path: item for item in page if item.path not in found}
             found.update(new)
@@ -123,7 +123,7 @@ class Files:
     def stat(self, *, session_id: str, path: str) -> FileInfo:
         """Return size, date and type of a file or folder. A link is what it leads to."""
         answer = self._helpers.run(
-            _validate.session_id(session_id), "file_stat", repeatable=True, path=_validate.path("path", path)
+            _validate.session_id(session_id), "file_stat", idempotent=True, path=_validate.path("path", path)
         )
         return Entry.of(answer).info()
 
@@ -138,7 +138,7 @@ class Files:
     def mkdir(self, *, session_id: str, path: str) -> None:
         """Make a folder and those above it, where they are not there yet."""
         self._helpers.run(
-            _validate.session_id(session_id), "file_mkdir", repeatable=True, path=_validate.path("path", path)
+            _validate.session_id(session_id), "file_mkdir", idempotent=True, path=_validate.path("path", path)
         )
 
     def move(self, *, session_id: str, source: str, target: str, overwrite: bool = False) -> None:
@@ -152,7 +152,7 @@ class Files:
         _validate.flag("overwrite", overwrite)
         try:
             self._helpers.run(
-                session_id, "file_move", repeatable=True, path=source, target=target, overwrite=overwrite
+                session_id, "file_move", idempotent=True, path=source, target=target, overwrite=overwrite
             )
         except SessionFileNotFoundError as error:
             # An attempt whose answer was lost may have moved it.
@@ -170,7 +170,7 @@ class Files:
             self._helpers.run(
                 _validate.session_id(session_id),
                 "file_delete",
-                repeatable=True,
+                idempotent=True,
                 path=_validate.path("path", path),
                 recursive=_validate.flag("recursive", recursive),
                 missing_ok=_validate.flag("missing_ok", missing_ok),

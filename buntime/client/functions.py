@@ -14,7 +14,7 @@ from buntime import _validate
 from buntime._support.log import logger
 from buntime.calls.executions import Executions, OnText
 from buntime.client.files import Files
-from buntime.engine.caller import Exchange
+from buntime.engine.caller import Caller
 from buntime.errors import (
     BuntimeError,
     ExecutionFailedError,
@@ -23,7 +23,7 @@ from buntime.errors import (
 )
 from buntime.helpers import js_values
 from buntime.helpers.runner import Helpers, error_of, source
-from buntime.helpers.unique_names import numbered
+from buntime.helpers.unique_names import reserve_unique_name
 from buntime.models import ExecuteRequest, ExecuteResult
 from buntime.wire.responses import HIDDEN_FOLDER
 
@@ -42,10 +42,10 @@ class Functions:
     wherever it stands in the output of the function, from which it is taken out again.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._executions = Executions(exchange)
-        self._files = Files(exchange)
-        self._helpers = Helpers(exchange)
+    def __init__(self, caller: Caller) -> None:
+        self._executions = Executions(caller)
+        self._files = Files(caller)
+        self._helpers = Helpers(caller)
 
     def call(
         self,
@@ -123,7 +123,7 @@ class Functions:
     def _forget(self, session_id: str, path: str) -> None:
         try:
             self._helpers.run(
-                session_id, "file_delete", repeatable=True, path=path, recursive=False, missing_ok=True
+                session_id, "file_delete", idempotent=True, path=path, recursive=False, missing_ok=True
             )
         except BuntimeError as error:
             logger().warning("%s stays in session %s: %s", path, session_id, error)
@@ -181,7 +181,7 @@ def _file_for(session_id: str, payload: str) -> AbstractContextManager[str]:
     if len(payload) <= _LONGEST_LINE:
         return nullcontext("")
     digest = hashlib.sha256(payload.encode()).hexdigest()[:32]
-    return numbered(session_id, f"{HIDDEN_FOLDER}/calls/{digest}")
+    return reserve_unique_name(session_id, f"{HIDDEN_FOLDER}/calls/{digest}")
 
 
 def _callee(function: str) -> dict[str, str]:

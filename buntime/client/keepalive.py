@@ -10,13 +10,13 @@ from typing import Callable, Optional
 
 from buntime._http import SupportsTimers, Transport
 from buntime._support.log import logger
-from buntime._support.unpicklable import StaysHere
+from buntime._support.unpicklable import NotPicklable
 from buntime.errors import SessionNotFoundError
 
 _LONGEST_INTERVAL = 240
 
 
-class StayAwake(StaysHere):
+class StayAwake(NotPicklable):
     """Keeps a session from falling asleep for as long as its block runs.
 
     Made by :meth:`Session.stay_awake <buntime.Session.stay_awake>`. A thread of its own shows every
@@ -35,7 +35,7 @@ class StayAwake(StaysHere):
             )
         self._interval = interval
         self._transport = transport
-        self._heart = _Heart(session_id, ping)
+        self._heart = _Pinger(session_id, ping)
         self._stop: Optional[Callable[[], object]] = None
 
     @property
@@ -64,7 +64,7 @@ class StayAwake(StaysHere):
             stop()
 
 
-class _Heart:
+class _Pinger:
     """What a ping does and what came of the last."""
 
     def __init__(self, session_id: str, ping: Callable[[], object]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 
-class Created:
+class OwnedSessions:
     """The ids of the sessions that were created and nobody deleted yet, those of each process for itself."""
 
     def __init__(self) -> None:

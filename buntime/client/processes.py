@@ -124,7 +124,7 @@ class Process:
         What it started in a session of its own (``setsid``) lives on;
         :meth:`Session.kill_all <buntime.Session.kill_all>` ends that too.
         """
-        self._note(self._run("process_kill", repeatable=False))
+        self._note(self._run("process_kill", idempotent=False))
 
     def _follow(self, out: int, err: int) -> Iterator[StreamEvent]:
         answer: dict[str, Any] = {}
@@ -140,7 +140,7 @@ class Process:
     def _logs(self, out: int, err: int, *, wait: float, gather: float) -> tuple[ProcessLogs, dict[str, Any]]:
         answer = self._run(
             "process_logs",
-            repeatable=True,
+            idempotent=True,
             stdout=out,
             stderr=err,
             limit=_PIECE,
@@ -156,17 +156,17 @@ class Process:
         return logs, answer
 
     def _look(self, wait: float) -> None:
-        self._note(self._run("process_wait", repeatable=True, wait=wait))
+        self._note(self._run("process_wait", idempotent=True, wait=wait))
 
     def _note(self, answer: dict[str, Any]) -> None:
         if answer.get("exit_code") is not None:
             self._exit_code = _integer(answer, "exit_code")
 
-    def _run(self, op: str, *, repeatable: bool, **arguments: Any) -> dict[str, Any]:
+    def _run(self, op: str, *, idempotent: bool, **arguments: Any) -> dict[str, Any]:
         return self._helpers.run(
             self._session_id,
             op,
-            repeatable=repeatable,
+            idempotent=idempotent,
             timeout=_STEP_LIMIT,
             number=self._number,
             **arguments,
@@ -178,7 +178,7 @@ def start(helpers: Helpers, session_id: str, request: ExecuteRequest) -> Process
     answer = helpers.run(
         session_id,
         "process_start",
-        repeatable=False,
+        idempotent=False,
         env=request.env,
         code=request.code,
         command=request.command,
@@ -189,7 +189,7 @@ def start(helpers: Helpers, session_id: str, request: ExecuteRequest) -> Process
 
 def started(helpers: Helpers, session_id: str) -> list[Process]:
     """Return every process that was started in a session, by number."""
-    answer = helpers.run(session_id, "process_list", repeatable=True)
+    answer = helpers.run(session_id, "process_list", idempotent=True)
     found = answer.get("processes")
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise InvalidResponseError(f"a helper's answer lists no processes: {json.dumps(answer)[:200]}")
@@ -200,7 +200,7 @@ def wait_for_port(helpers: Helpers, session_id: str, port: int, timeout: float |
     """Wait until a port of the session accepts connections."""
     port = _validate.port(port)
     for step in _steps(_validate.patience("timeout", timeout)):
-        answer = helpers.run(session_id, "port", repeatable=True, timeout=_STEP_LIMIT, port=port, wait=step)
+        answer = helpers.run(session_id, "port", idempotent=True, timeout=_STEP_LIMIT, port=port, wait=step)
         if answer.get("open") is True:
             return
     raise WaitTimeoutError(f"nothing accepts connections on the session's 127.0.0.1:{port} after {timeout} s")

@@ -211,7 +211,7 @@ class Session:
     def _helpers(self) -> Helpers:
         from buntime.helpers.runner import Helpers
 
-        return Helpers(self._sessions._exchange)
+        return Helpers(self._sessions._caller)
 
     def call(
         self,
@@ -247,7 +247,7 @@ class Session:
         """
         from buntime.client.functions import Functions
 
-        return Functions(self._sessions._exchange).call(
+        return Functions(self._sessions._caller).call(
             self.id,
             function,
             args,
@@ -289,12 +289,12 @@ class Session:
         """
         if self.expires_at is None:
             return None
-        exchange = self._sessions._exchange
+        caller = self._sessions._caller
         if self._born is None or self.created_at is None:
-            left = self.expires_at.timestamp() - exchange.time()
+            left = self.expires_at.timestamp() - caller.time()
         else:
             lifetime = (self.expires_at - self.created_at).total_seconds()
-            left = lifetime - (exchange.monotonic() - self._born)
+            left = lifetime - (caller.monotonic() - self._born)
         return max(0.0, left)
 
     def stay_awake(self, *, interval: float = 60.0) -> StayAwake:
@@ -307,13 +307,13 @@ class Session:
         from buntime.client.keepalive import StayAwake
         from buntime.helpers.runner import Helpers
 
-        exchange = self._sessions._exchange.beside(deadline=_PING_DEADLINE)
-        helpers, name = Helpers(exchange), self.id
+        caller = self._sessions._caller.for_background(deadline=_PING_DEADLINE)
+        helpers, name = Helpers(caller), self.id
         return StayAwake(
             name,
-            lambda: helpers.run(name, "ping", repeatable=True),
+            lambda: helpers.run(name, "ping", idempotent=True),
             interval=interval,
-            transport=exchange.transport,
+            transport=caller.transport,
         )
 
     def delete(self) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from buntime import _validate
 from buntime.calls.executions import Executions
-from buntime.client.owned import Created
+from buntime.client.owned import OwnedSessions
 from buntime.client.session import Session
-from buntime.engine.caller import Exchange
+from buntime.engine.caller import Caller
 from buntime.models import ResourceLimits, SessionInfo
 from buntime.wire import json, requests, responses
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 class Sessions:
     """Creates, inspects, attaches to and deletes sessions."""
 
-    def __init__(self, exchange: Exchange, created: Optional[Created] = None) -> None:
-        self._exchange = exchange
-        self._executions = Executions(exchange)
+    def __init__(self, caller: Caller, created: Optional[OwnedSessions] = None) -> None:
+        self._caller = caller
+        self._executions = Executions(caller)
         self._created = created
 
     @property
     def _files(self) -> Files:
         from buntime.client.files import Files
 
-        return Files(self._exchange)
+        return Files(self._caller)
 
-    def __getstate__(self) -> Exchange:
-        return self._exchange
+    def __getstate__(self) -> Caller:
+        return self._caller
 
-    def __setstate__(self, exchange: Exchange) -> None:
-        self.__init__(exchange)  # type: ignore[misc]  # made anew
+    def __setstate__(self, caller: Caller) -> None:
+        self.__init__(caller)  # type: ignore[misc]  # made anew
 
     def create(
         self,
@@ -61,8 +61,8 @@ class Sessions:
         call = requests.create_session(_validate.ttl(ttl), json.metadata(metadata), resource_limits, key)
         # Measured from before the call, what is left is never overrated. With a key of the caller's the
         # session may have been made long ago.
-        born = self._exchange.monotonic() if idempotency_key is None else None
-        made = self._exchange.call(call, responses.created_session, repeatable=True)
+        born = self._caller.monotonic() if idempotency_key is None else None
+        made = self._caller.call(call, responses.created_session, idempotent=True)
         if self._created is not None:
             self._created.add(made.id)
         return Session(self, made, owned=True, born=born)
@@ -70,7 +70,7 @@ class Sessions:
     def info(self, session_id: str) -> SessionInfo:
         """Return what the service says of a session; ``SessionNotFoundError`` where it has ended."""
         call = requests.session_info(_validate.session_id(session_id))
-        return self._exchange.call(call, responses.decode_session_info, repeatable=True)
+        return self._caller.call(call, responses.decode_session_info, idempotent=True)
 
     def attach(self, session_id: str) -> Session:
         """Return an existing session as an object, without asking the service. It is not deleted on exit."""
@@ -80,7 +80,7 @@ class Sessions:
     def delete(self, session_id: str) -> None:
         """Delete a session with its files and processes; ``SessionNotFoundError`` where it has ended."""
         call = requests.delete_session(_validate.session_id(session_id))
-        self._exchange.delete(call, responses.deleted)
+        self._caller.delete(call, responses.deleted)
         if self._created is not None:
             self._created.discard(session_id)
 

@@ -11,7 +11,7 @@ import attrs
 from buntime._http import Headers, Pairs, Request, Response, SupportsTime, Transport
 from buntime.engine.retries import LONGEST_RETRY_AFTER, RetryPolicy
 from buntime.errors import APITimeoutError, BuntimeError, NotFoundError
-from buntime.wire.buffered import Answer, tells_rate_limit
+from buntime.wire.buffered import BufferedResponse, tells_rate_limit
 
 T = TypeVar("T")
 OnRetry = Callable[[BuntimeError, int], object]
@@ -26,7 +26,7 @@ class _SystemTime:
 
 
 @attrs.define
-class Seen:
+class SharedState:
     """What the answers so far have told; shared by a client and those made of it by ``with_options``."""
 
     headers: Headers = attrs.field(factory=Headers)
@@ -60,7 +60,7 @@ class Deadline:
             raise APITimeoutError("the deadline passed", phase="read" if sent else "connect")
 
 
-class Exchange:
+class Caller:
     """Makes calls over one transport: credentials, retries, deadline, rate limit."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Exchange:
         deadline: float | None,
         policy: RetryPolicy,
         on_retry: OnRetry | None,
-        seen: Seen,
+        seen: SharedState,
     ) -> None:
         self.transport = transport
         self.headers = headers
@@ -95,9 +95,9 @@ class Exchange:
         read: Callable[[], float] = getattr(self._clock, "time", time.time)
         return read()
 
-    def beside(self, *, deadline: float) -> Exchange:
-        """Return an exchange for calls that the caller does not make: ``on_retry`` hears nothing of them."""
-        return Exchange(
+    def for_background(self, *, deadline: float) -> Caller:
+        """Return a copy for background calls: its own deadline, no ``on_retry``."""
+        return Caller(
             self.transport,
             headers=self.headers,
             timeout=self.timeout,
@@ -115,7 +115,7 @@ class Exchange:
     def __setstate__(self, state: dict[str, Any]) -> None:
         from buntime.pickling import restored
 
-        self.__init__(**restored(state), seen=Seen())  # type: ignore[misc]  # they are all of its arguments
+        self.__init__(**restored(state), seen=SharedState())  # type: ignore[misc]  # they are all of its arguments
 
     def execution_wait(self, limit: float) -> float | None:
         """Return the read timeout of an execution that may take ``limit`` seconds."""
@@ -124,30 +124,30 @@ class Exchange:
     def call(
         self,
         request: Request,
-        decode: Callable[[Answer], T],
+        decode: Callable[[BufferedResponse], T],
         *,
-        repeatable: bool,
+        idempotent: bool,
         read_timeout: Optional[float] = None,
     ) -> T:
         """Send the request until it is answered, and return the decoded answer."""
 
         def attempt(sent: Request, deadline: Deadline, _number: int) -> T:
             with self._open(sent, deadline) as response:
-                body = b"".join(_until(deadline, response.chunks))
-                return decode(Answer(response.status, response.headers, body))
+                body = b"".join(_bounded(deadline, response.chunks))
+                return decode(BufferedResponse(response.status, response.headers, body))
 
-        return self._attempts(request, attempt, repeatable=repeatable, read_timeout=read_timeout)
+        return self._attempts(request, attempt, idempotent=idempotent, read_timeout=read_timeout)
 
-    def delete(self, request: Request, decode: Callable[[Answer], None]) -> None:
+    def delete(self, request: Request, decode: Callable[[BufferedResponse], None]) -> None:
         """Send a DELETE; a 404 that answers a retry says that an earlier attempt did it."""
         try:
-            self.call(request, decode, repeatable=True)
+            self.call(request, decode, idempotent=True)
         except NotFoundError as error:
             if error.attempts < 2:
                 raise
 
     def stream(
-        self, request: Request, *, repeatable: bool, read_timeout: float | None
+        self, request: Request, *, idempotent: bool, read_timeout: float | None
     ) -> tuple[Response, Iterator[bytes], int]:
         """Return a 2xx response, its body bounded by the deadline, and the number of attempts it took.
 
@@ -156,8 +156,8 @@ class Exchange:
 
         def attempt(sent: Request, deadline: Deadline, number: int) -> tuple[Response, Iterator[bytes], int]:
             response = self._open(sent, deadline)
-            chunks = _until(deadline, response.chunks)
-            if not repeatable:
+            chunks = _bounded(deadline, response.chunks)
+            if not idempotent:
                 return response, chunks, number
             try:
                 first = next(chunks, b"")
@@ -166,9 +166,9 @@ class Exchange:
                 raise
             return response, _chain(first, chunks), number
 
-        return self._attempts(request, attempt, repeatable=repeatable, read_timeout=read_timeout)
+        return self._attempts(request, attempt, idempotent=idempotent, read_timeout=read_timeout)
 
-    def seen_to_end(self) -> None:
+    def on_stream_complete(self) -> None:
         """Hear that an execution whose output was streamed has ended."""
 
     def _open(self, request: Request, deadline: Deadline) -> Response:
@@ -181,15 +181,15 @@ class Exchange:
         from buntime.wire.error_responses import refused
 
         with response:
-            body = b"".join(_until(deadline, response.chunks))
-            raise refused(request, Answer(response.status, response.headers, body))
+            body = b"".join(_bounded(deadline, response.chunks))
+            raise refused(request, BufferedResponse(response.status, response.headers, body))
 
     def _attempts(
         self,
         request: Request,
         attempt: Callable[[Request, Deadline, int], T],
         *,
-        repeatable: bool,
+        idempotent: bool,
         read_timeout: float | None,
     ) -> T:
         deadline = Deadline(
@@ -218,25 +218,25 @@ class Exchange:
                 )
             except BuntimeError as error:
                 error.maybe_executed = maybe_executed = error.maybe_executed or maybe_executed
-                _tell(error, request, number)
-                self.hide(error)
-                self._back_off(error, number, deadline, repeatable)
+                _annotate(error, request, number)
+                self.redact(error)
+                self._back_off(error, number, deadline, idempotent)
 
     def _with_own(self, headers: Pairs) -> Pairs:
         """Return a request's headers and those of the client, which win."""
         return (*[pair for pair in headers if pair[0].lower() not in self._names], *self.headers)
 
-    def hide(self, error: BuntimeError) -> None:
+    def redact(self, error: BuntimeError) -> None:
         """Take the client's credentials out of an error."""
-        from buntime.engine.redact import hide, secrets_of
+        from buntime.engine.redact import redact, secrets_of
 
-        hide(error, secrets_of(self.headers))
+        redact(error, secrets_of(self.headers))
 
-    def _back_off(self, error: BuntimeError, number: int, deadline: Deadline, repeatable: bool) -> None:
+    def _back_off(self, error: BuntimeError, number: int, deadline: Deadline, idempotent: bool) -> None:
         """Wait before the next attempt, or raise the error where there is to be none."""
         import random
 
-        pause = self.policy.delay(error, number, repeatable, random.random())  # noqa: S311 - jitter spreads clients out, and is no secret
+        pause = self.policy.delay(error, number, idempotent, random.random())  # noqa: S311 - jitter spreads clients out, and is no secret
         left = deadline.remaining()
         if pause is None or (left is not None and pause >= left):
             if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
@@ -249,11 +249,11 @@ class Exchange:
         self._clock.sleep(pause)
 
 
-def _until(deadline: Deadline, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    return chunks if deadline.at is None else _checked(deadline, chunks)
+def _bounded(deadline: Deadline, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    return chunks if deadline.at is None else _bounded_chunks(deadline, chunks)
 
 
-def _checked(deadline: Deadline, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _bounded_chunks(deadline: Deadline, chunks: Iterator[bytes]) -> Iterator[bytes]:
     deadline.check(sent=True)
     for chunk in chunks:
         yield chunk
@@ -265,7 +265,7 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _tell(error: BuntimeError, request: Request, attempts: int) -> None:
+def _annotate(error: BuntimeError, request: Request, attempts: int) -> None:
     """Complete an error with the call it belongs to."""
     error.call = f"{request.method} {request.path}"
     error.attempts = attempts

@@ -21,7 +21,7 @@ def secrets_of(headers: Pairs) -> tuple[str, ...]:
     return tuple(secret for found in values for secret in found if len(secret) >= _SHORTEST)
 
 
-def hide(error: BuntimeError, secrets: Iterable[str]) -> None:
+def redact(error: BuntimeError, secrets: Iterable[str]) -> None:
     """Replace the secrets in everything that the error says."""
     for secret in secrets:
         error.args = tuple(_without(secret, value) for value in error.args)

@@ -30,12 +30,12 @@ class RetryPolicy:
     max_retries: int = 2
     retry_delay: float = 1.0
 
-    def delay(self, error: BuntimeError, attempt: int, repeatable: bool, fraction: float) -> float | None:
+    def delay(self, error: BuntimeError, attempt: int, idempotent: bool, fraction: float) -> float | None:
         """Return the seconds to wait after the failed ``attempt`` (from 1), or ``None`` to give up.
 
         ``repeatable`` says that the call may reach the service twice; ``fraction`` is the jitter, 0 to 1.
         """
-        if attempt > self.max_retries or not self.may_repeat(error, repeatable):
+        if attempt > self.max_retries or not self.idempotent(error, idempotent):
             return None
         if error.retry_after is not None:
             return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else None
@@ -43,12 +43,12 @@ class RetryPolicy:
         return fraction * min(LONGEST_DELAY, self.retry_delay * 2.0 ** min(attempt - 1, 64))
 
     @staticmethod
-    def may_repeat(error: BuntimeError, repeatable: bool) -> bool:
+    def idempotent(error: BuntimeError, idempotent: bool) -> bool:
         """Whether sending the call again is safe and can help."""
         if isinstance(error, APIConnectionError):
-            return repeatable or error.phase == "connect"
+            return idempotent or error.phase == "connect"
         if isinstance(error, (InvalidResponseError, ExecutionTimeoutError)):
             return False
         if isinstance(error, APIStatusError) and error.status is not None:
-            return error.status in _REFUSED_UNSEEN or (repeatable and error.status in _FAILED_UNKNOWN)
+            return error.status in _REFUSED_UNSEEN or (idempotent and error.status in _FAILED_UNKNOWN)
         return False

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import IO, Any, Callable, Optional, Union
 
 from buntime import _validate
-from buntime.engine.caller import Exchange
+from buntime.engine.caller import Caller
 from buntime.errors import BuntimeError, ConflictError, InvalidResponseError
 from buntime.helpers.runner import Helpers, text_of
 from buntime.models import WriteResult
@@ -33,11 +33,11 @@ Content = Union[str, bytes, bytearray, memoryview, "os.PathLike[str]", IO[bytes]
 """What a file is written from: text, bytes, a local file, an open binary file, or pieces of bytes."""
 
 
-class Contents:
+class ChunkedContent:
     """Writes and reads the content of files."""
 
-    def __init__(self, exchange: Exchange, helpers: Helpers) -> None:
-        self._exchange = exchange
+    def __init__(self, caller: Caller, helpers: Helpers) -> None:
+        self._caller = caller
         self._helpers = helpers
 
     def write(self, session_id: str, path: str, content: Content) -> WriteResult:
@@ -91,7 +91,7 @@ class Contents:
             self._helpers.run(
                 session_id,
                 "file_finish",
-                repeatable=True,
+                idempotent=True,
                 path=path,
                 part=part,
                 size=size,
@@ -105,7 +105,7 @@ class Contents:
 
     def _write_text(self, session_id: str, path: str, text: str) -> WriteResult:
         call = requests.write_file(session_id, path, text)
-        return self._exchange.call(call, responses.written, repeatable=True)
+        return self._caller.call(call, responses.written, idempotent=True)
 
     def _write_small(
         self, session_id: str, path: str, content: bytes, executable: Optional[bool]
@@ -121,7 +121,7 @@ class Contents:
         # What failed is being raised already.
         with suppress(BuntimeError):
             self._helpers.run(
-                session_id, "file_delete", repeatable=True, path=part, recursive=False, missing_ok=True
+                session_id, "file_delete", idempotent=True, path=part, recursive=False, missing_ok=True
             )
 
     def read(self, session_id: str, path: str) -> Iterator[bytes]:
@@ -134,7 +134,7 @@ class Contents:
         stamp: Any = None
         while True:
             answer = self._helpers.run(
-                session_id, "file_range", repeatable=True, path=path, offset=offset, length=PIECE
+                session_id, "file_range", idempotent=True, path=path, offset=offset, length=PIECE
             )
             if stamp not in {None, text_of(answer, "stamp")}:
                 raise changed(path)

@@ -70,7 +70,7 @@ def scan(root: Path, ignored: Callable[[str], bool]) -> dict[str, LocalEntry]:
     return dict(sorted(found.items()))
 
 
-def sendable(root: Path, entries: Mapping[str, LocalEntry]) -> dict[str, LocalEntry]:
+def resolve_links(root: Path, entries: Mapping[str, LocalEntry]) -> dict[str, LocalEntry]:
     """Return the entries with each link to a file inside ``root`` as that file.
 
     ``ValueError`` naming what cannot be sent: another link, a device, a name that is not Unicode.

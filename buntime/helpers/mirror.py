@@ -11,7 +11,7 @@ from typing import Callable, Optional, Union
 from buntime import _validate
 from buntime.errors import InvalidRequestError, InvalidResponseError, SessionFileNotFoundError
 from buntime.helpers import local_files
-from buntime.helpers.content import PIECE, Contents, packed, read_chunks, rechunked, unpacked
+from buntime.helpers.content import PIECE, ChunkedContent, packed, read_chunks, rechunked, unpacked
 from buntime.helpers.ignore import expression, matcher
 from buntime.helpers.local_files import LocalEntry, LocalFolder
 from buntime.helpers.runner import Helpers
@@ -27,7 +27,7 @@ _NAMES_SENT = 1024 * 1024
 _NAMES_ASKED = 48 * 1024
 
 
-class _Meter:
+class ProgressReporter:
     """Counts bytes for a progress callback."""
 
     def __init__(self, progress: Optional[Progress], total: int) -> None:
@@ -44,7 +44,7 @@ class _Meter:
 class Transfers:
     """Uploads and downloads files and folders."""
 
-    def __init__(self, helpers: Helpers, contents: Contents) -> None:
+    def __init__(self, helpers: Helpers, contents: ChunkedContent) -> None:
         self._helpers = helpers
         self._contents = contents
 
@@ -64,7 +64,7 @@ class Transfers:
         pattern = expression(ignore)
         if not source.is_dir():
             return self._upload_file(session_id, source, remote, progress)
-        here = local_files.sendable(source, local_files.scan(source, matcher(pattern)))
+        here = local_files.resolve_links(source, local_files.scan(source, matcher(pattern)))
         there = Tree.read(self._helpers, session_id, remote, hashes=True, ignore=pattern)
         if there.root is not None and there.root.type != "directory":
             raise InvalidRequestError(f"{remote!r} is a file in the session, {str(source)!r} a folder here")
@@ -92,7 +92,7 @@ class Transfers:
         if there is not None and there.type == "directory":
             raise InvalidRequestError(f"{remote!r} is a folder in the session, {str(source)!r} a file here")
         work = {remote: entry} if _differs(entry, there) else {}
-        meter = _Meter(progress, entry.size)
+        meter = ProgressReporter(progress, entry.size)
         for path in work:
             self._send_large(session_id, path, path, entry, meter)
         return _result(work, {remote: entry}, [])
@@ -113,7 +113,7 @@ class Transfers:
         *,
         exists: bool,
     ) -> None:
-        meter = _Meter(progress, sum(entry.size for entry in work.values()))
+        meter = ProgressReporter(progress, sum(entry.size for entry in work.values()))
         small = {path: entry for path, entry in work.items() if entry.size <= PIECE // 2}
         batches = local_files.iterate_batches(
             ((path, entry.size) for path, entry in small.items()),
@@ -121,7 +121,7 @@ class Transfers:
             most_path_bytes=_NAMES_SENT,
         )
         if not exists and not small:
-            self._helpers.run(session_id, "file_mkdir", repeatable=True, path=remote or ".")
+            self._helpers.run(session_id, "file_mkdir", idempotent=True, path=remote or ".")
         for batch in batches:
             self._send_batch(session_id, remote, {path: small[path] for path in batch}, meter)
         for path, entry in work.items():
@@ -129,7 +129,7 @@ class Transfers:
                 self._send_large(session_id, _joined(remote, path), path, entry, meter)
 
     def _send_batch(
-        self, session_id: str, remote: str, batch: Mapping[str, LocalEntry], meter: _Meter
+        self, session_id: str, remote: str, batch: Mapping[str, LocalEntry], meter: ProgressReporter
     ) -> None:
         items = []
         sizes = {}
@@ -142,7 +142,9 @@ class Transfers:
             if batch[path].type == "file":
                 meter.add(size, path)
 
-    def _send_large(self, session_id: str, path: str, name: str, entry: LocalEntry, meter: _Meter) -> None:
+    def _send_large(
+        self, session_id: str, path: str, name: str, entry: LocalEntry, meter: ProgressReporter
+    ) -> None:
         with open(entry.full, "rb") as file:
             self._contents.write_pieces(
                 session_id,
@@ -203,7 +205,7 @@ class Transfers:
         same = target.is_file() and _same_content(LocalEntry.of(target, target.stat()), entry)
         work = {} if same else {remote: entry}
         if work:
-            meter = _Meter(progress, entry.size)
+            meter = ProgressReporter(progress, entry.size)
             target.parent.mkdir(parents=True, exist_ok=True)
             local_files.write_file(
                 target.resolve(), self._metered(session_id, remote, remote, meter), entry.executable
@@ -218,7 +220,7 @@ class Transfers:
         folder: LocalFolder,
         progress: Optional[Progress],
     ) -> None:
-        meter = _Meter(progress, sum(entry.size for entry in work.values()))
+        meter = ProgressReporter(progress, sum(entry.size for entry in work.values()))
         files = {path: entry for path, entry in work.items() if entry.type == "file"}
         for path in work:
             if path not in files:
@@ -240,13 +242,13 @@ class Transfers:
             folder.write(path, pieces, files[path].executable)
 
     def _packs(self, session_id: str, remote: str, items: list[list[object]]) -> Iterator[Optional[bytes]]:
-        answer = self._helpers.run(session_id, "file_pack", repeatable=True, path=remote or ".", items=items)
+        answer = self._helpers.run(session_id, "file_pack", idempotent=True, path=remote or ".", items=items)
         contents = answer.get("contents")
         if not isinstance(contents, list) or len(contents) != len(items):
             raise InvalidResponseError("a helper's answer has not the files that were asked for")
         return (None if content is None else unpacked(content) for content in contents)
 
-    def _metered(self, session_id: str, path: str, name: str, meter: _Meter) -> Iterator[bytes]:
+    def _metered(self, session_id: str, path: str, name: str, meter: ProgressReporter) -> Iterator[bytes]:
         for piece in self._contents.read(session_id, path):
             yield piece
             meter.add(len(piece), name)

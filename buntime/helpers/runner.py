@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any
 
 from buntime.calls.executions import Executions
-from buntime.engine.caller import Exchange
+from buntime.engine.caller import Caller
 from buntime.errors import (
     APIStatusError,
     BuntimeError,
@@ -26,7 +26,7 @@ from buntime.errors import (
     ResourceLimitError,
     SessionFileNotFoundError,
 )
-from buntime.helpers.unique_names import numbered
+from buntime.helpers.unique_names import reserve_unique_name
 from buntime.models import ExecuteRequest, ExecuteResult, FilesArgument
 from buntime.wire.responses import HIDDEN_FOLDER
 
@@ -59,8 +59,8 @@ _SHARED = {"file": ("files",), "process": ("processes",), "port": ("processes",)
 class Helpers:
     """Runs helpers in sessions."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._executions = Executions(exchange)
+    def __init__(self, caller: Caller) -> None:
+        self._executions = Executions(caller)
 
     def run(
         self,
@@ -68,7 +68,7 @@ class Helpers:
         op: str,
         /,
         *,
-        repeatable: bool,
+        idempotent: bool,
         timeout: int | None = None,
         files: FilesArgument | None = None,
         env: Mapping[str, str] | None = None,
@@ -88,7 +88,7 @@ class Helpers:
             files=files,
             env=env,
             timeout=timeout,
-            idempotent=repeatable,
+            idempotent=idempotent,
         )
 
         def decode(result: ExecuteResult) -> dict[str, Any]:
@@ -110,11 +110,11 @@ class Helpers:
         """
         key = hashlib.sha256(json.dumps([op, arguments]).encode())
         key.update(content.encode())
-        with numbered(session_id, f"{HIDDEN_FOLDER}/staged/{key.hexdigest()[:32]}") as staged:
+        with reserve_unique_name(session_id, f"{HIDDEN_FOLDER}/staged/{key.hexdigest()[:32]}") as staged:
             arguments.update(timeout=timeout, files={staged: content}, staged=staged)
             for left in reversed(range(_TRIES)):
                 try:
-                    return self.run(session_id, op, repeatable=True, **arguments)
+                    return self.run(session_id, op, idempotent=True, **arguments)
                 except APIStatusError as error:
                     if error.code == _CONSUMED and error.maybe_executed:
                         return {}

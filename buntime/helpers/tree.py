@@ -105,7 +105,7 @@ class Tree:
             answer = helpers.run(
                 session_id,
                 "file_walk",
-                repeatable=True,
+                idempotent=True,
                 path=path or ".",
                 hashes=hashes,
                 ignore=ignore,

@@ -8,14 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 
-_lock = free_after_fork(threading.Lock())
+_lock = reset_after_fork(threading.Lock())
 _numbers: dict[tuple[str, str], set[int]] = defaultdict(set)
 
 
 @contextmanager
-def numbered(session_id: str, name: str) -> Iterator[str]:
+def reserve_unique_name(session_id: str, name: str) -> Iterator[str]:
     """Return the name of a file of a session that no other call of this process uses during the block.
 
     It is the name itself but where that is in use, then ``NAME~1`` and so on: a program that does one

@@ -13,7 +13,7 @@ from collections import deque
 from typing import Any, Union
 from weakref import WeakValueDictionary
 
-from buntime.service.launch import Launched
+from buntime.service.launch import SupervisorProcess
 from buntime.service.strays import end_children
 
 _READ = 1 << 18
@@ -40,7 +40,7 @@ class Channel:
     has what it waited for. What a supervisor says is checked, since untrusted code runs beside it.
     """
 
-    def __init__(self, launched: Launched) -> None:
+    def __init__(self, launched: SupervisorProcess) -> None:
         process = launched.process
         if process.stdin is None or process.stdout is None:
             raise ValueError("a supervisor is spoken to through pipes")

@@ -9,7 +9,7 @@ from buntime._http import Response
 from buntime.service.responses import json_response
 
 
-class Refusal(Exception):  # noqa: N818 - an answer of the service, not an error in it
+class ServiceError(Exception):  # noqa: N818 - an answer of the service, not an error in it
     """An answer with an error status, raised by whoever finds out.
 
     ``details`` is a JSON object; ``headers`` go beside the answer's own.
@@ -40,15 +40,15 @@ class Refusal(Exception):  # noqa: N818 - an answer of the service, not an error
         return json_response(self.envelope(), status=self.status, headers=self.headers)
 
 
-def invalid(field: str | None, message: str, **details: Any) -> Refusal:
+def invalid(field: str | None, message: str, **details: Any) -> ServiceError:
     """Return a 400 ``invalid_request`` about one ``field`` of the request, or about all of it."""
     named = {} if field is None else {"field": field}
-    return Refusal(400, "invalid_request", message, {**named, **details})
+    return ServiceError(400, "invalid_request", message, {**named, **details})
 
 
-def session_not_found(session_id: str) -> Refusal:
+def session_not_found(session_id: str) -> ServiceError:
     """Return the 404 for a session that never was, was deleted, or has expired."""
-    return Refusal(
+    return ServiceError(
         404,
         "session_not_found",
         f"Session {session_id} does not exist or has expired",
@@ -56,6 +56,6 @@ def session_not_found(session_id: str) -> Refusal:
     )
 
 
-def file_not_found(path: str) -> Refusal:
+def file_not_found(path: str) -> ServiceError:
     """Return the 404 for a path that names nothing."""
-    return Refusal(404, "file_not_found", f"No such file or directory: {path}", {"path": path})
+    return ServiceError(404, "file_not_found", f"No such file or directory: {path}", {"path": path})

@@ -18,7 +18,7 @@ import attrs
 
 from buntime.service.executors import Limits
 from buntime.service.sandbox import BUN_INSIDE, SCRATCH_INSIDE, WORKSPACE_INSIDE, Sandbox
-from buntime.service.strays import FIRST_TAG, end_tagged
+from buntime.service.strays import FIRST_TAG, kill_tagged
 from buntime.service.workspace.paths import STATE_FOLDER
 
 _SCRIPTS = ("supervisor.js", "launching.js", "processes.js", "preview.js", "listening.js")
@@ -32,7 +32,7 @@ _THREADS = 1024
 
 
 @attrs.frozen
-class Launched:
+class SupervisorProcess:
     """A supervisor under way: its process, what it writes to stderr, the first message it waits for.
 
     ``scratch`` is its folder where it has no sandbox; ``door`` is the path, in the workspace, of the socket
@@ -51,7 +51,7 @@ class Launched:
         if self.scratch is None:
             return
         if self.process.returncode != 0 and sys.platform == "linux":
-            end_tagged(self.greeting["tag"] - _TAGS, self.greeting["tag"])
+            kill_tagged(self.greeting["tag"] - _TAGS, self.greeting["tag"])
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
@@ -79,7 +79,7 @@ class Isolated:
 
     sandbox: Sandbox
 
-    def start(self, workspace: Path, limits: Limits, lifetime: float) -> Launched:
+    def start(self, workspace: Path, limits: Limits, lifetime: float) -> SupervisorProcess:
         """Start a supervisor that ends everything after ``lifetime`` seconds."""
         door = None if self.sandbox.network else _DOOR
         greeting = _greeting(
@@ -101,7 +101,7 @@ class Isolated:
                 command, workspace=workspace, disk=limits.disk, files=files, stderr=errors
             )
             undo.pop_all()
-        return Launched(process, errors, greeting, door=door)
+        return SupervisorProcess(process, errors, greeting, door=door)
 
 
 def _counts_by_namespace() -> bool:
@@ -121,7 +121,7 @@ class Unprotected:
     bun: str
     direct: bool = sys.platform != "linux"
 
-    def start(self, workspace: Path, limits: Limits, lifetime: float) -> Launched:
+    def start(self, workspace: Path, limits: Limits, lifetime: float) -> SupervisorProcess:
         """Start a supervisor that ends what it can find after ``lifetime`` seconds."""
         scratch = Path(tempfile.mkdtemp(prefix="buntime-"))
         try:
@@ -130,7 +130,7 @@ class Unprotected:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
 
-    def _start(self, scratch: Path, workspace: Path, limits: Limits, lifetime: float) -> Launched:
+    def _start(self, scratch: Path, workspace: Path, limits: Limits, lifetime: float) -> SupervisorProcess:
         for name in ("bin", "home", "tmp"):
             (scratch / name).mkdir()
         for name in ("bun", "bunx"):
@@ -166,4 +166,4 @@ class Unprotected:
                 start_new_session=True,
             )
             undo.pop_all()
-        return Launched(process, errors, greeting, scratch)
+        return SupervisorProcess(process, errors, greeting, scratch)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Callable, Optional, Union
 
 from buntime.service.workspace.base import PathError, WorkspaceGone
-from buntime.service.workspace.resolve import Descent
+from buntime.service.workspace.resolve import PathWalker
 
 _LONGEST_PART = (1 << 16) - 1
 _BACKLOG = 128
@@ -156,7 +156,7 @@ def _address(place: Place, port: int) -> Iterator[tuple[socket.AddressFamily, Un
         yield socket.AF_INET, ("127.0.0.1", port)
         return
     workspace, path = place
-    with Descent(str(workspace)) as descent:
+    with PathWalker(str(workspace)) as descent:
         name = descent.to(path)
         descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descent.folder)
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from buntime._http import Request
-from buntime.service.errors import Refusal, invalid
+from buntime.service.errors import ServiceError, invalid
 from buntime.service.sessions.limits import MAX_BODY
 
 _MAX_NESTING = 100
@@ -41,7 +41,7 @@ def json_object(request: Request) -> dict[str, Any]:
 def check_body_size(size: int) -> None:
     """Refuse with 413 ``request_too_large`` a body of more than 100 MB."""
     if size > MAX_BODY:
-        raise Refusal(
+        raise ServiceError(
             413,
             "request_too_large",
             f"The body has {size} bytes; it may have {MAX_BODY}",

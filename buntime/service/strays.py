@@ -26,7 +26,7 @@ def end_children(pid: int) -> bool:
     return bool(children)
 
 
-def end_tagged(above: int, up_to: int) -> None:
+def kill_tagged(above: int, up_to: int) -> None:
     """Kill whatever carries a tag in the range, in KB: see ``supervisor.js``.
 
     Raises ``ValueError`` for a range that reaches below :data:`FIRST_TAG`, where processes of others are.

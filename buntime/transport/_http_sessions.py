@@ -13,7 +13,7 @@ from requests.cookies import RequestsCookieJar
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 from buntime._http import Headers
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 from buntime.errors import ConfigurationError
 
 
@@ -26,7 +26,7 @@ class _Idle(LifoQueue[Any]):
 
     def __init__(self, maxsize: int = 0) -> None:
         super().__init__(maxsize)
-        free_after_fork(self)
+        reset_after_fork(self)
 
     def put(self, item: Any, block: bool = True, timeout: Optional[float] = None) -> None:
         """Keep a connection, or close it; never wait."""

@@ -10,7 +10,7 @@ from typing import Any, Optional, Union
 import requests
 
 from buntime._http import Request, Response, Secret
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 from buntime.errors import APITimeoutError
 from buntime.transport._http_bodies import Body
 from buntime.transport._http_failures import FAILURES, failure
@@ -77,7 +77,7 @@ class HTTPTransport:
         self._own = session is None
         self._fields = HeaderFields(default_headers(first))
         self._sessions = {os.getpid(): first}
-        self._forking = free_after_fork(threading.Lock())
+        self._forking = reset_after_fork(threading.Lock())
         self._inherited: list[Any] = []
         self._closed = False
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Callable, TypeVar, Union
 
 from buntime._http import Request, Response
-from buntime._support.unpicklable import StaysHere
+from buntime._support.unpicklable import NotPicklable
 from buntime.errors import APITimeoutError, ConfigurationError
 from buntime.service.bun import BunExecutor
 from buntime.service.sandbox import SetupError
@@ -19,7 +19,7 @@ from buntime.service.workspace.root import WorkspaceFolder
 T = TypeVar("T")
 
 
-class LocalTransport(StaysHere):
+class LocalTransport(NotPicklable):
     """Runs sessions on this machine: files on disk, executions on a real Bun, no account and no network.
 
     Arguments:

@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional, TypeVar, cast
 import attrs
 
 from buntime._http import Request, Response, SupportsTime, Transport
-from buntime._support.unpicklable import StaysHere
+from buntime._support.unpicklable import NotPicklable
 from buntime.cassette.file import (
     VERSION,
     AnyPath,
@@ -28,9 +28,9 @@ from buntime.cassette.file import (
 )
 from buntime.cassette.journal import Journal
 from buntime.cassette.match import key_of
-from buntime.cassette.merge import merged
-from buntime.cassette.pending import Take
-from buntime.cassette.secrets.redactor import Masking
+from buntime.cassette.merge import merge_recordings
+from buntime.cassette.pending import PendingInteraction
+from buntime.cassette.secrets.redactor import Redactor
 from buntime.errors import APIConnectionError, CassetteError
 from buntime.wire import volatile
 
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 @attrs.define
-class _Kept:
+class JournaledInteraction:
     """A finished interaction as its line of the journal: a recording may be long, and bytes cost least."""
 
     number: int
@@ -50,7 +50,7 @@ class _Kept:
         return interaction_of(self.line)
 
 
-class RecordingTransport(StaysHere):
+class RecordingTransport(NotPicklable):
     """Passes requests on to another transport, and writes what comes of them to a cassette.
 
     Arguments:
@@ -85,11 +85,11 @@ class RecordingTransport(StaysHere):
         self._path = Path(path)
         self._inner = inner
         self._today = datetime.now(timezone.utc).date()
-        self._masking = Masking(allow)
+        self._masking = Redactor(allow)
         self._lock = threading.RLock()
-        self._under_way: dict[int, Take] = {}
+        self._under_way: dict[int, PendingInteraction] = {}
         self._creating: Counter[str] = Counter()
-        self._kept: list[_Kept] = []
+        self._kept: list[JournaledInteraction] = []
         self._count = 0
         self._problems: dict[str, None] = {}
         self._pid = os.getpid()
@@ -122,7 +122,7 @@ class RecordingTransport(StaysHere):
         except BaseException:
             self._drop(take)
             raise
-        return take.passed_through(response)
+        return take.tee(response)
 
     def close(self) -> None:
         """Close the inner transport and put what was recorded in place of the cassette. Idempotent.
@@ -154,18 +154,20 @@ class RecordingTransport(StaysHere):
             ends, self._closed = not self._closed, True
         return ends
 
-    def _take(self, request: Request) -> Take:
+    def _take(self, request: Request) -> PendingInteraction:
         with self._lock:
             found = self._masking.sent(request)
             self._rewrite_with_new_secrets()
             self._count += 1
-            take = Take(self._count, request, found, threading.get_ident(), self._now, self._finished)
+            take = PendingInteraction(
+                self._count, request, found, threading.get_ident(), self._now, self._finished
+            )
             self._under_way[take.number] = take
             if (request.method, request.path) == volatile.CREATE:
                 self._note_creation(take)
         return take
 
-    def _note_creation(self, take: Take) -> None:
+    def _note_creation(self, take: PendingInteraction) -> None:
         key = key_of(self._masking.request(take.stored))
         self._creating[key] += 1
         if self._creating[key] > 1:
@@ -174,16 +176,16 @@ class RecordingTransport(StaysHere):
                 "replay could not tell them apart; give each its own metadata="
             )
 
-    def _drop(self, take: Take) -> None:
+    def _drop(self, take: PendingInteraction) -> None:
         with self._lock:
             del self._under_way[take.number]
             self._no_longer_creating(take)
 
-    def _no_longer_creating(self, take: Take) -> None:
+    def _no_longer_creating(self, take: PendingInteraction) -> None:
         if (take.request.method, take.request.path) == volatile.CREATE:
             self._creating[key_of(self._masking.request(take.stored))] -= 1
 
-    def _finished(self, take: Take) -> None:
+    def _finished(self, take: PendingInteraction) -> None:
         """Keep a finished exchange. What goes wrong here is told at the end, not to the caller."""
         if os.getpid() != self._pid:
             return
@@ -195,13 +197,13 @@ class RecordingTransport(StaysHere):
             interaction = Interaction(data)
             self._rewrite_with_new_secrets()
             line = journal_line(take.number, interaction)
-            withheld = [] if surely_clean else self._masking.withheld(interaction)
-            if withheld:
+            blocked = [] if surely_clean else self._masking.blocked(interaction)
+            if blocked:
                 self._problems.update(
-                    dict.fromkeys(f"withheld: {interaction.call} holds {what}" for what in withheld)
+                    dict.fromkeys(f"withheld: {interaction.call} holds {what}" for what in blocked)
                 )
                 return
-            self._kept.append(_Kept(take.number, take.thread, line))
+            self._kept.append(JournaledInteraction(take.number, take.thread, line))
             self._write(self._journal.append, line)
 
     def _rewrite_with_new_secrets(self) -> None:
@@ -233,7 +235,7 @@ class RecordingTransport(StaysHere):
         kept = sorted(self._kept, key=lambda item: item.number)
         new = [item.interaction for item in kept]
         old = self._before()
-        interactions = merged(
+        interactions = merge_recordings(
             old.interactions if old else (), new, threaded=len({item.thread for item in kept}) > 1
         )
         if old is not None and old.interactions == interactions:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 from buntime._http import Request, Response
-from buntime._support.unpicklable import StaysHere
+from buntime._support.unpicklable import NotPicklable
 from buntime.cassette.body import content, event_bytes
 from buntime.cassette.file import AnyPath, Interaction, load
 from buntime.cassette.index import Index
@@ -22,7 +22,7 @@ from buntime.wire import volatile
 _MARK = rb"\u00ab"
 
 
-class ReplayTransport(StaysHere):
+class ReplayTransport(NotPicklable):
     """Answers each request as a cassette has it, at once; has no network.
 
     A request is answered by the first recording that was not played yet, of those with the same method,

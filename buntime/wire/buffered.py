@@ -10,7 +10,7 @@ RATE_LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit
 
 
 @attrs.frozen
-class Answer:
+class BufferedResponse:
     """A response whose body is in."""
 
     status: int | None

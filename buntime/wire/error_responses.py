@@ -28,7 +28,7 @@ from buntime.errors import (
     SessionFileNotFoundError,
     SessionNotFoundError,
 )
-from buntime.wire.buffered import Answer
+from buntime.wire.buffered import BufferedResponse
 from buntime.wire.responses import rate_limit
 
 EXECUTION_TIMEOUT = "execution_timeout"
@@ -63,7 +63,7 @@ _NOTHING_DONE = frozenset({429, 501, 503})
 
 
 @attrs.frozen
-class Refusal:
+class ServiceError:
     """What an error body says; ``enveloped`` where it has the documented form."""
 
     message: str
@@ -72,7 +72,7 @@ class Refusal:
     enveloped: bool = False
 
 
-def refused(request: Request, answer: Answer) -> BuntimeError:
+def refused(request: Request, answer: BufferedResponse) -> BuntimeError:
     """Return the error for an answer that is not 2xx."""
     status = answer.status or 0
     if status < 400:
@@ -86,7 +86,7 @@ def stream_refused(request: Request, body: bytes) -> BuntimeError:
     """Return the error for an ``error`` event, which has no status: its code decides."""
     refusal = read_refusal(body)
     kind = _BY_CODE.get(refusal.code or "", APIStatusError)
-    return _error(kind, request, Answer(None, Headers(), body), refusal)
+    return _error(kind, request, BufferedResponse(None, Headers(), body), refusal)
 
 
 def route_is_missing(error: BuntimeError) -> bool:
@@ -106,23 +106,23 @@ def is_session_limit(error: BuntimeError) -> bool:
     return creating and isinstance(error, RateLimitError) and error.code not in {None, "rate_limit_exceeded"}
 
 
-def read_refusal(body: bytes) -> Refusal:
+def read_refusal(body: bytes) -> ServiceError:
     """Read an error body of any shape."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
         text = body[:200].decode("utf-8", "replace").strip()
-        return Refusal(f"the body is not the API's: {text!r}" if text else "the body is empty")
+        return ServiceError(f"the body is not the API's: {text!r}" if text else "the body is empty")
     whole = f"the body is {json.dumps(found)[:200]}"
     if not isinstance(found, dict):
-        return Refusal(whole)
+        return ServiceError(whole)
     inner = found.get("error", found)
     if isinstance(inner, str):
-        return Refusal(inner, _text(found.get("code")), found.get("details"))
+        return ServiceError(inner, _text(found.get("code")), found.get("details"))
     if not isinstance(inner, dict):
-        return Refusal(whole)
+        return ServiceError(whole)
     said = next((inner[key] for key in _MESSAGE_KEYS if isinstance(inner.get(key), str)), None)
-    return Refusal(
+    return ServiceError(
         said or whole, _text(inner.get("code")), inner.get("details"), enveloped=inner is not found
     )
 
@@ -131,7 +131,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None if value is None else str(value)
 
 
-def _redirect(answer: Answer, status: int) -> InvalidResponseError:
+def _redirect(answer: BufferedResponse, status: int) -> InvalidResponseError:
     target = answer.headers.get("Location")
     return InvalidResponseError(
         f"the service answered {status}, a redirect to {target}; redirects are not followed"
@@ -143,7 +143,7 @@ def _redirect(answer: Answer, status: int) -> InvalidResponseError:
     )
 
 
-def _class_of(request: Request, status: int, refusal: Refusal) -> type[BuntimeError]:
+def _class_of(request: Request, status: int, refusal: ServiceError) -> type[BuntimeError]:
     if status == 408 and refusal.code == EXECUTION_TIMEOUT:
         return ExecutionTimeoutError
     if status == 404 and refusal.enveloped:
@@ -169,7 +169,9 @@ def _json_object(body: bytes | None) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _error(kind: type[BuntimeError], request: Request, answer: Answer, refusal: Refusal) -> BuntimeError:
+def _error(
+    kind: type[BuntimeError], request: Request, answer: BufferedResponse, refusal: ServiceError
+) -> BuntimeError:
     status = answer.status
     said = " ".join(str(part) for part in (status, refusal.code) if part is not None)
     fields: dict[str, Any] = {

@@ -9,7 +9,7 @@ import attrs
 
 from buntime._http import Headers, Request
 from buntime.models import ExecuteResult, StreamEvent
-from buntime.wire.buffered import Answer
+from buntime.wire.buffered import BufferedResponse
 from buntime.wire.error_responses import stream_refused
 from buntime.wire.fields import Fields
 from buntime.wire.responses import result_of
@@ -31,7 +31,9 @@ class Terminal:
 
     def result(self, streamed: Callable[[str], str]) -> ExecuteResult:
         """Return the result; ``streamed`` tells what was streamed of an output that it does not bring."""
-        fields = Fields(self.fields, Answer(200, Headers(), self.data[:500].encode("utf-8", "replace")))
+        fields = Fields(
+            self.fields, BufferedResponse(200, Headers(), self.data[:500].encode("utf-8", "replace"))
+        )
         codes = [fields.whole(key) for key in _CODE_KEYS]
         own_stdout, own_stderr = fields.text("stdout"), fields.text("stderr")
         return result_of(

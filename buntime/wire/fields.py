@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any, Callable, TypeVar
 
 from buntime.errors import InvalidResponseError
-from buntime.wire.buffered import Answer
+from buntime.wire.buffered import BufferedResponse
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 class Fields:
     """The fields of a JSON object: each is taken by name and checked; what nobody took is :meth:`rest`."""
 
-    def __init__(self, fields: Mapping[str, Any], answer: Answer) -> None:
+    def __init__(self, fields: Mapping[str, Any], answer: BufferedResponse) -> None:
         self._left = dict(fields)
         self._answer = answer
 
@@ -116,7 +116,7 @@ def _iso8601(value: str) -> datetime:
     return when if when.tzinfo else when.replace(tzinfo=timezone.utc)
 
 
-def invalid(answer: Answer, problem: str) -> InvalidResponseError:
+def invalid(answer: BufferedResponse, problem: str) -> InvalidResponseError:
     """Return the error for an answer that is not the API's."""
     return InvalidResponseError(
         f"the answer ({answer.status}) is not the API's: {problem}; it begins {answer.body[:100]!r}",
@@ -126,7 +126,7 @@ def invalid(answer: Answer, problem: str) -> InvalidResponseError:
     )
 
 
-def parse(answer: Answer, marker: str) -> Fields:
+def parse(answer: BufferedResponse, marker: str) -> Fields:
     """Return the fields of an answer, flat or in a ``data`` envelope; ``marker`` is a field it has."""
     try:
         body = json.loads(answer.body)

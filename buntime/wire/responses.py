@@ -20,7 +20,7 @@ from buntime.models import (
     SessionInfo,
     WriteResult,
 )
-from buntime.wire.buffered import RATE_LIMIT_HEADERS, Answer, tells_rate_limit
+from buntime.wire.buffered import RATE_LIMIT_HEADERS, BufferedResponse, tells_rate_limit
 from buntime.wire.fields import Fields, invalid, parse
 
 HIDDEN_FOLDER = ".buntime"
@@ -40,7 +40,7 @@ class CreatedSession:
     resource_limits: Optional[ResourceLimits] = None
 
 
-def created_session(answer: Answer) -> CreatedSession:
+def created_session(answer: BufferedResponse) -> CreatedSession:
     """Decode the answer to :func:`create_session`."""
     fields = parse(answer, "sessionId")
     limits = Fields(fields.object("resourceLimits") or {}, answer)
@@ -59,7 +59,7 @@ def created_session(answer: Answer) -> CreatedSession:
     )
 
 
-def decode_session_info(answer: Answer) -> SessionInfo:
+def decode_session_info(answer: BufferedResponse) -> SessionInfo:
     """Decode the answer to :func:`session_info`."""
     fields = parse(answer, "sessionId")
     return SessionInfo(
@@ -75,7 +75,7 @@ def decode_session_info(answer: Answer) -> SessionInfo:
     )
 
 
-def deleted(answer: Answer) -> None:
+def deleted(answer: BufferedResponse) -> None:
     """Decode the answer to :func:`delete_session`: an empty body is enough, ``deleted: false`` is not."""
     if not answer.body.strip():
         return
@@ -83,7 +83,7 @@ def deleted(answer: Answer) -> None:
         raise invalid(answer, "it says that the session was not deleted")
 
 
-def result(answer: Answer) -> ExecuteResult:
+def result(answer: BufferedResponse) -> ExecuteResult:
     """Decode the answer to :func:`execute`."""
     fields = parse(answer, "stdout")
     return result_of(
@@ -110,7 +110,7 @@ def result_of(fields: Fields, *, stdout: str, stderr: str, exit_code: int | None
     )
 
 
-def killed(answer: Answer) -> KillResult:
+def killed(answer: BufferedResponse) -> KillResult:
     """Decode the answer to :func:`kill`."""
     fields = parse(answer, "killed")
     return KillResult(
@@ -118,7 +118,7 @@ def killed(answer: Answer) -> KillResult:
     )
 
 
-def written(answer: Answer) -> WriteResult:
+def written(answer: BufferedResponse) -> WriteResult:
     """Decode the answer to :func:`write_file`."""
     fields = parse(answer, "path")
     return WriteResult(
@@ -126,7 +126,7 @@ def written(answer: Answer) -> WriteResult:
     )
 
 
-def listed(answer: Answer) -> Sequence[FileInfo]:
+def listed(answer: BufferedResponse) -> Sequence[FileInfo]:
     """Decode one page of :func:`list_files`, our hidden folder included."""
     fields = parse(answer, "files")
     return [_file_info(Fields(item, answer)) for item in fields.need("files", fields.objects)]
@@ -142,10 +142,10 @@ def _file_info(fields: Fields) -> FileInfo:
     )
 
 
-def file_content(path: str) -> Callable[[Answer], str]:
+def file_content(path: str) -> Callable[[BufferedResponse], str]:
     """Return the decoder of the answer to a read: an object with ``content``, or the bare text."""
 
-    def decode(answer: Answer) -> str:
+    def decode(answer: BufferedResponse) -> str:
         kind = answer.headers.get("Content-Type", "").lower()
         if "json" in kind and not (path.endswith(".json") and not _has_content(answer)):
             fields = parse(answer, "content")
@@ -160,7 +160,7 @@ def file_content(path: str) -> Callable[[Answer], str]:
     return decode
 
 
-def _has_content(answer: Answer) -> bool:
+def _has_content(answer: BufferedResponse) -> bool:
     try:
         body = json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -169,7 +169,7 @@ def _has_content(answer: Answer) -> bool:
     return isinstance(inner, dict) and isinstance(inner.get("content"), str)
 
 
-def api_response(answer: Answer) -> APIResponse:
+def api_response(answer: BufferedResponse) -> APIResponse:
     """Return any answer as it is."""
     return APIResponse(answer.status or 0, answer.headers, answer.body)
 

@@ -10,7 +10,7 @@ import pytest
 
 from buntime import Buntime, Session
 from buntime.transport import Transport
-from tests.contract.worlds import KEY, RECORDED, WORLDS, recording, replaying
+from tests.contract.transports import KEY, RECORDED, WORLDS, recording, replaying
 from tests.support.serving import buntime_serve
 
 

@@ -30,7 +30,7 @@ from tests.contract.background import (
     READS_STDIN,
     SERVER,
 )
-from tests.contract.worlds import KEY, SHARES_PORTS
+from tests.contract.transports import KEY, SHARES_PORTS
 from tests.support import previews
 from tests.support.ports import unused_port
 

@@ -8,11 +8,11 @@ from typing import Callable
 import pytest
 
 from buntime import APIConnectionError, Buntime, StreamEvent
-from tests.support import answers
+from tests.support import responses
 from tests.support.loopback import Exchange, LoopbackServer
 
-_FIRST = answers.event("stdout", {"text": "first\n"})
-_REST = answers.event("stderr", {"text": "second\n"}) + answers.event("result", answers.RESULT)
+_FIRST = responses.event("stdout", {"text": "first\n"})
+_REST = responses.event("stderr", {"text": "second\n"}) + responses.event("result", responses.RESULT)
 _HEADERS = [("Content-Type", "text/event-stream")]
 
 

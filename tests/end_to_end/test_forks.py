@@ -19,7 +19,7 @@ import pytest
 import requests
 
 from tests.docs.markdown import ROOT
-from tests.support import answers
+from tests.support import responses
 from tests.support.forks import needs_fork
 from tests.support.loopback import Exchange, LoopbackServer
 
@@ -37,22 +37,22 @@ class _Sessions:
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
         if request.target == "/sessions/create":
-            _answer(exchange, answers.CREATED)
+            _answer(exchange, responses.CREATED)
         elif request.method == "DELETE":
             self._deleted.set()
-            _answer(exchange, answers.DELETED)
+            _answer(exchange, responses.DELETED)
         elif request.target == "/execute":
             self._stream(exchange)
         else:
             if request.target.endswith(".together"):
                 self._together.wait(60)
-            _answer(exchange, {**answers.INFO, "sessionId": request.target.removeprefix("/sessions/")})
+            _answer(exchange, {**responses.INFO, "sessionId": request.target.removeprefix("/sessions/")})
 
     def _stream(self, exchange: Exchange) -> None:
         exchange.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
-        exchange.chunk(answers.event("stdout", {"text": "a"}))
+        exchange.chunk(responses.event("stdout", {"text": "a"}))
         exchange.wait(self._deleted)
-        exchange.chunk(answers.event("result", answers.RESULT))
+        exchange.chunk(responses.event("result", responses.RESULT))
         exchange.chunk(b"")
 
 
@@ -153,7 +153,7 @@ def test_forks_while_threads_call(tmp_path: Path) -> None:
         deleted = [request.target for request in server.requests if request.method == "DELETE"]
     assert {1} == {len(asked) for asked in processes.values()}
     assert _FORKS + 1 == len(set.union(*processes.values()))
-    assert [f"/sessions/{answers.CREATED['sessionId']}"] == deleted
+    assert [f"/sessions/{responses.CREATED['sessionId']}"] == deleted
 
 
 _STARTED = """
@@ -198,7 +198,7 @@ def test_processes_of_multiprocessing(method: str, tmp_path: Path) -> None:
     with LoopbackServer(_Sessions()) as server:
         assert "done\n" == _run(_STARTED, server, method, folder=tmp_path)
         processes = _processes(server)
-    own = {connection: asked - {answers.CREATED["sessionId"]} for connection, asked in processes.items()}
+    own = {connection: asked - {responses.CREATED["sessionId"]} for connection, asked in processes.items()}
     assert {1} == {len(asked) for asked in own.values()}
     assert len(set.union(*own.values())) in {3, 4}  # the two of a pool may be one that does everything
     methods = [request.method for request in server.requests]
@@ -254,7 +254,7 @@ def test_workers_of_gunicorn(tmp_path: Path) -> None:
         processes = _processes(server)
         deleted = [request.target for request in server.requests if request.method == "DELETE"]
     assert 2 == len(workers - {"0"})
-    own = {connection: asked - {answers.CREATED["sessionId"]} for connection, asked in processes.items()}
+    own = {connection: asked - {responses.CREATED["sessionId"]} for connection, asked in processes.items()}
     assert {1} == {len(asked) for asked in own.values()}
     assert 3 == len(own)
     assert workers < set.union(*own.values())

@@ -13,7 +13,7 @@ import pytest
 
 from buntime import Buntime, ExecuteRequest, Session, SessionPool
 from buntime.transport import HTTPTransport
-from tests.support import answers
+from tests.support import responses
 from tests.support.loopback import Exchange, LoopbackServer
 from tests.support.serving import ServedProcess, buntime_serve
 
@@ -37,12 +37,12 @@ def test_twenty_calls_are_under_way_at_the_same_time() -> None:
     created = iter(range(20))
 
     def answer(exchange: Exchange) -> None:
-        body: object = answers.DELETED
+        body: object = responses.DELETED
         if exchange.request.target == "/sessions/create":
-            body = {**answers.CREATED, "sessionId": f"ses_{next(created)}"}
+            body = {**responses.CREATED, "sessionId": f"ses_{next(created)}"}
         elif exchange.request.target == "/execute":
             together.wait(60)
-            body = answers.result(stdout=json.loads(exchange.request.body)["code"])
+            body = responses.result(stdout=json.loads(exchange.request.body)["code"])
         exchange.reply(200, json.dumps(body).encode(), [("Content-Type", "application/json")])
 
     with LoopbackServer(answer) as loopback:

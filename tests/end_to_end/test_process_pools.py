@@ -9,12 +9,12 @@ import sys
 import pytest
 
 from tests.docs.markdown import ROOT
-from tests.support.travellers import VALUES, all_errors
+from tests.support.picklable_samples import VALUES, all_errors
 
 _PROGRAM = """
 import multiprocessing, sys
 from concurrent.futures import ProcessPoolExecutor
-from tests.support.travellers import VALUES, all_errors, fail, said, same, shown
+from tests.support.picklable_samples import VALUES, all_errors, fail, said, same, shown
 
 def raised(number):
     try:

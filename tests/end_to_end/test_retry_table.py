@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from buntime import APIConnectionError, Buntime, BuntimeError, InvalidResponseError
-from tests.support import answers
+from tests.support import responses
 from tests.support.loopback import Exchange, Handler, LoopbackServer, drop, json_reply, reply, reset
 from tests.support.retry_rows import ROWS, Row
 
@@ -32,7 +32,7 @@ def _client(server: LoopbackServer) -> Buntime:
 def test_what_was_refused_unseen_is_sent_again(row: Row, status: int) -> None:
     """Whatever the call is."""
     with (
-        LoopbackServer(json_reply(answers.error_body(""), status), _satisfied(row)) as server,
+        LoopbackServer(json_reply(responses.error_body(""), status), _satisfied(row)) as server,
         _client(server) as client,
     ):
         row.call(client)
@@ -47,10 +47,10 @@ def test_what_was_refused_unseen_is_sent_again(row: Row, status: int) -> None:
 )
 def test_what_may_have_been_acted_on(row: Row, failure: Handler | int) -> None:
     """It is sent again where that does no harm, and else once, with an error that says so."""
-    first = json_reply(answers.error_body(""), failure) if isinstance(failure, int) else failure
+    first = json_reply(responses.error_body(""), failure) if isinstance(failure, int) else failure
     with LoopbackServer(first, _satisfied(row)) as server, _client(server) as client:
         # A stream from which a byte has arrived is not repeated, idempotent or not.
-        if row.repeatable and not (failure is _cut and "stream" in row.name):
+        if row.idempotent and not (failure is _cut and "stream" in row.name):
             row.call(client)
             assert 2 == len(server.requests)
             return
@@ -65,7 +65,7 @@ def test_what_may_have_been_acted_on(row: Row, failure: Handler | int) -> None:
 def test_what_cannot_change_is_sent_once(row: Row, status: int) -> None:
     """However safe it would be to repeat."""
     with (
-        LoopbackServer(json_reply(answers.error_body("x"), status), _satisfied(row)) as server,
+        LoopbackServer(json_reply(responses.error_body("x"), status), _satisfied(row)) as server,
         _client(server) as client,
     ):
         with pytest.raises(BuntimeError):
@@ -97,7 +97,7 @@ def test_a_stream_is_not_repeated_after_a_byte() -> None:
 
     def half(exchange: Exchange) -> None:
         exchange.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
-        exchange.chunk(answers.event("stdout", {"text": "1"}))
+        exchange.chunk(responses.event("stdout", {"text": "1"}))
         exchange.drop()
 
     with LoopbackServer(half) as server, _client(server) as client:
@@ -111,7 +111,7 @@ def test_a_stream_is_not_repeated_after_a_byte() -> None:
 
 def test_an_execution_limit_and_a_page_are_final() -> None:
     """A 408 that is the execution's, and an answer that is not the API's."""
-    limit = json_reply(answers.error_body("execution_timeout"), 408)
+    limit = json_reply(responses.error_body("execution_timeout"), 408)
     with LoopbackServer(limit) as server, _client(server) as client:
         with pytest.raises(BuntimeError, match="execution_timeout"):
             client.execute(session_id="ses_1", code="1", idempotent=True)
@@ -129,7 +129,7 @@ def test_a_create_whose_answer_was_lost_makes_one_session() -> None:
 
     def create(exchange: Exchange) -> None:
         key = exchange.request.headers["Idempotency-Key"]
-        made.setdefault(key, {**answers.CREATED, "sessionId": f"ses_{len(made) + 1}"})
+        made.setdefault(key, {**responses.CREATED, "sessionId": f"ses_{len(made) + 1}"})
         if len(server.requests) == 1:
             exchange.drop()
         else:
@@ -158,7 +158,7 @@ def test_an_execute_whose_answer_was_lost_is_sent_once() -> None:
 
 def test_a_delete_whose_answer_was_lost_succeeds() -> None:
     """The retry's 404 says that the session is gone."""
-    gone = json_reply(answers.error_body("session_not_found"), 404)
+    gone = json_reply(responses.error_body("session_not_found"), 404)
     with LoopbackServer(drop, gone) as server, _client(server) as client:
         client.sessions.delete("ses_1")
         assert 2 == len(server.requests)

@@ -34,7 +34,7 @@ console.log("second");
 """
 _RUNS_FOR_EVER = 'console.log("first"); await new Promise(() => setInterval(() => {}, 1000));'
 
-Answer = tuple[int, http.client.HTTPMessage, Any]
+BufferedResponse = tuple[int, http.client.HTTPMessage, Any]
 
 
 def _connect(url: str) -> http.client.HTTPConnection:
@@ -47,7 +47,7 @@ def _ask(
     path: str,
     body: Optional[dict[str, Any]] = None,
     headers: Optional[dict[str, str]] = None,
-) -> Answer:
+) -> BufferedResponse:
     """Make one call as a client in any language would; return status, headers and the body, decoded."""
     content = None if body is None else json.dumps(body).encode()
     connection.request(method, path, content, {**(_JSON if body is not None else {}), **(headers or {})})

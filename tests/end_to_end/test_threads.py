@@ -13,7 +13,7 @@ import pytest
 
 from buntime import Buntime
 from buntime.transport import FakeTransport, HTTPTransport, ScriptedExecution
-from tests.support import answers
+from tests.support import responses
 from tests.support.loopback import Exchange, LoopbackServer
 
 _THREADS = 64
@@ -33,22 +33,22 @@ class _Echo:
             self._execute(exchange, json.loads(exchange.request.body))
         elif parts.path == "/files/read":
             path = parse_qs(parts.query)["path"][0]
-            _answer(exchange, {**answers.READ, "path": path, "content": path})
+            _answer(exchange, {**responses.READ, "path": path, "content": path})
         else:
             if parts.path.endswith("-0"):
                 self._first.wait(60)
-            _answer(exchange, {**answers.INFO, "sessionId": parts.path.removeprefix("/sessions/")})
+            _answer(exchange, {**responses.INFO, "sessionId": parts.path.removeprefix("/sessions/")})
 
     @staticmethod
     def _execute(exchange: Exchange, body: dict[str, str]) -> None:
-        result = {**answers.RESULT, "stdout": body["code"]}
+        result = {**responses.RESULT, "stdout": body["code"]}
         if "stream" not in body:
             _answer(exchange, result)
             return
         exchange.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
         for text in body["code"]:
-            exchange.chunk(answers.event("stdout", {"text": text}))
-        exchange.chunk(answers.event("result", result))
+            exchange.chunk(responses.event("stdout", {"text": text}))
+        exchange.chunk(responses.event("result", result))
         exchange.chunk(b"")
 
 
@@ -98,11 +98,11 @@ def test_an_open_stream_holds_up_nobody() -> None:
     def stream(exchange: Exchange) -> None:
         exchange.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
         exchange.wait(answered)
-        exchange.chunk(answers.event("result", answers.RESULT))
+        exchange.chunk(responses.event("result", responses.RESULT))
         exchange.chunk(b"")
 
     with (
-        LoopbackServer(stream, lambda exchange: _answer(exchange, answers.INFO)) as server,
+        LoopbackServer(stream, lambda exchange: _answer(exchange, responses.INFO)) as server,
         Buntime(transport=HTTPTransport(server.url, pool_maxsize=1), timeout=20, max_retries=0) as client,
         client.stream(session_id="ses_1", code="1") as running,
     ):

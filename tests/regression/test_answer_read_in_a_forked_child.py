@@ -6,7 +6,7 @@ import threading
 
 from buntime import Buntime, ExecuteStream
 from buntime.transport import HTTPTransport
-from tests.support import answers
+from tests.support import responses
 from tests.support.forks import in_a_fork, needs_fork
 from tests.support.loopback import Exchange, LoopbackServer
 
@@ -20,10 +20,10 @@ def test_a_stream_is_read_on_by_its_own_process_only() -> None:
 
     def talk(exchange: Exchange) -> None:
         exchange.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
-        exchange.chunk(answers.event("stdout", {"text": "a"}))
-        exchange.chunk(answers.event("stdout", {"text": "b"}))
+        exchange.chunk(responses.event("stdout", {"text": "a"}))
+        exchange.chunk(responses.event("stdout", {"text": "b"}))
         exchange.wait(forked)
-        exchange.chunk(answers.event("result", answers.RESULT))
+        exchange.chunk(responses.event("result", responses.RESULT))
         exchange.chunk(b"")
 
     with (

@@ -6,7 +6,7 @@ import pytest
 
 from buntime import APIConnectionError, Buntime, ExecutionFailedError
 from buntime.transport import Response
-from tests.support import answers
+from tests.support import responses
 from tests.support.scripted import ScriptedTransport, always, cut, lost
 
 
@@ -14,7 +14,7 @@ def test_a_stream_that_was_retried_counts_its_attempts() -> None:
     """Up to its first byte an idempotent stream is retried."""
     transport = ScriptedTransport(
         lambda: Response(200, [("Content-Type", "text/event-stream")], cut(then=lost("read"))),
-        always(answers.event_stream, answers.event("stdout", {"text": "a"})),
+        always(responses.event_stream, responses.event("stdout", {"text": "a"})),
     )
     stream = Buntime(transport=transport).stream(session_id="ses_1", code="1", idempotent=True)
     with pytest.raises(APIConnectionError) as caught:
@@ -25,8 +25,8 @@ def test_a_stream_that_was_retried_counts_its_attempts() -> None:
 
 def test_a_checked_result_that_was_retried_for_counts_its_attempts() -> None:
     """The error of ``check`` tells how often the call was sent, too."""
-    failed = always(answers.as_json, answers.result(exitCode=3))
-    transport = ScriptedTransport(always(answers.error, 503, ""), failed)
+    failed = always(responses.as_json, responses.result(exitCode=3))
+    transport = ScriptedTransport(always(responses.error, 503, ""), failed)
     with pytest.raises(ExecutionFailedError) as caught:
         Buntime(transport=transport).execute(session_id="ses_1", code="1", check=True)
     assert 2 == caught.value.attempts

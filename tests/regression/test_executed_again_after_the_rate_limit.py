@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from buntime import APIConnectionError, Buntime, ExecuteRequest, Session, SessionNotFoundError, SessionPool
-from tests.support import answers
+from tests.support import responses
 from tests.support.scripted import ScriptedTransport, Step, always, lost
 
-_CREATED = always(answers.as_json, answers.CREATED)
-_DELETED = always(answers.as_json, answers.DELETED)
-_LIMITED = always(answers.error, 429, "rate_limit_exceeded", headers=[("Retry-After", "5")])
-_MISSING = always(answers.error, 404, "session_not_found")
+_CREATED = always(responses.as_json, responses.CREATED)
+_DELETED = always(responses.as_json, responses.DELETED)
+_LIMITED = always(responses.error, 429, "rate_limit_exceeded", headers=[("Retry-After", "5")])
+_MISSING = always(responses.error, 404, "session_not_found")
 
 
 def _client(*steps: Step) -> tuple[Buntime, ScriptedTransport]:
@@ -45,7 +45,7 @@ def test_a_deletion_that_was_made_is_no_error() -> None:
 
 def test_attempts_at_a_stream_are_counted() -> None:
     """Those that were refused are in the error of a stream that is cut."""
-    cut = always(answers.event_stream, answers.event("stdout", {"text": "a"}))
+    cut = always(responses.event_stream, responses.event("stdout", {"text": "a"}))
     client, _ = _client(_CREATED, _LIMITED, _LIMITED, cut, _DELETED)
     with SessionPool(client, size=1) as pool:
         (outcome,) = pool.map(lambda session, _: list(session.stream("a")), "a")

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from buntime import Buntime, Session, SessionPool
-from tests.support.held import HeldService
+from tests.support.blocking_service import HeldService
 
 _PATIENCE = 30.0
 

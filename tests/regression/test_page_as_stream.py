@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from buntime import Buntime, InvalidResponseError
-from tests.support import answers
+from tests.support import responses
 from tests.support.scripted import ScriptedTransport, always
 
 
 def test_a_page_in_place_of_a_stream() -> None:
     """It is not an execution without output, and the error shows it."""
     transport = ScriptedTransport(
-        always(answers.raw, b"<html>Sign in</html>", 200, [("Content-Type", "text/html; charset=utf-8")])
+        always(responses.raw, b"<html>Sign in</html>", 200, [("Content-Type", "text/html; charset=utf-8")])
     )
     stream = Buntime(transport=transport).stream(session_id="ses_1", code="1")
     with pytest.raises(InvalidResponseError, match="HTML") as caught:

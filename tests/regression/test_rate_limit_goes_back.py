@@ -6,7 +6,7 @@ from typing import Any
 
 from buntime import Buntime, RateLimit
 from buntime.transport import FunctionTransport, Headers
-from tests.support import answers
+from tests.support import responses
 
 
 class _Noting:
@@ -24,11 +24,11 @@ class _Noting:
 def test_an_answer_that_names_no_limit_writes_none_down() -> None:
     """Between looking at the old one and writing it down again, another thread may have written a newer."""
     headers = [[], [("X-RateLimit-Limit", "100"), ("X-RateLimit-Remaining", "7")], []]
-    replies = iter([answers.as_json(answers.INFO, headers=pairs) for pairs in headers])
+    replies = iter([responses.as_json(responses.INFO, headers=pairs) for pairs in headers])
     client = Buntime(transport=FunctionTransport(lambda _: next(replies)))
     seen: Any = _Noting()
     seen.headers = Headers()
-    client._exchange.seen = seen
+    client._caller.seen = seen
     for _ in headers:
         client.sessions.info("ses_1")
     assert [None, "7"] == seen.told

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from buntime import Buntime
-from buntime.cassette.secrets.redactor import Masking
+from buntime.cassette.secrets.redactor import Redactor
 from buntime.transport import FunctionTransport, RecordingTransport, Request, Response
 
 SECRET = "hunt3r2xyz"
@@ -29,26 +29,26 @@ def test_a_secret_that_is_learned_while_an_answer_is_written(
     path = tmp_path / "cassette.json"
     client = Buntime("btk_123", transport=RecordingTransport(path, FunctionTransport(answer)))
     learned = threading.Event()
-    interaction, sent = Masking.interaction, Masking.sent
+    interaction, sent = Redactor.interaction, Redactor.sent
     other = threading.Thread(
         target=lambda: client.execute(session_id="ses_1", code="2", env={"DB_PASSWORD": SECRET})
     )
 
-    def masked(masking: Masking, take: Any) -> Any:
+    def masked(masking: Redactor, take: Any) -> Any:
         found = interaction(masking, take)
         if other.ident is None:
             other.start()
             learned.wait(0.5)
         return found
 
-    def telling(masking: Masking, request: Request) -> Any:
+    def telling(masking: Redactor, request: Request) -> Any:
         found = sent(masking, request)
         if b"DB_PASSWORD" in (request.body or b""):
             learned.set()
         return found
 
-    monkeypatch.setattr(Masking, "interaction", masked)
-    monkeypatch.setattr(Masking, "sent", telling)
+    monkeypatch.setattr(Redactor, "interaction", masked)
+    monkeypatch.setattr(Redactor, "sent", telling)
 
     client.execute(session_id="ses_1", code="1")
     other.join()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from buntime import Buntime
 from buntime.transport import HTTPTransport
-from tests.support import answers
+from tests.support import responses
 from tests.support.forks import held, in_a_fork, needs_fork
 from tests.support.loopback import Exchange, LoopbackServer
 
 
 def _answer(exchange: Exchange) -> None:
     if exchange.request.method == "DELETE":
-        answer: object = answers.DELETED
+        answer: object = responses.DELETED
     else:
-        answer = {**answers.CREATED, "sessionId": f"ses_{exchange.request.headers['Idempotency-Key']}"}
-    exchange.reply(200, answers.as_json(answer).read())
+        answer = {**responses.CREATED, "sessionId": f"ses_{exchange.request.headers['Idempotency-Key']}"}
+    exchange.reply(200, responses.as_json(answer).read())
 
 
 @needs_fork

@@ -23,9 +23,9 @@ from buntime import (
     SessionFileNotFoundError,
     errors,
 )
-from tests.support import answers
+from tests.support import responses
+from tests.support.picklable_samples import CLASSES, all_errors, made, said
 from tests.support.scripted import ScriptedTransport, always
-from tests.support.travellers import CLASSES, all_errors, made, said
 
 every_class = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 every_error = pytest.mark.parametrize("error", all_errors(), ids=lambda error: type(error).__name__)
@@ -92,7 +92,7 @@ def test_a_connection_never_made_did_nothing(kind: Any, phase: str, maybe: bool)
 def test_a_missing_file_is_caught_as_python_does() -> None:
     """By FileNotFoundError, by OSError, and by our own classes."""
     for kind in (FileNotFoundError, OSError, SessionFileNotFoundError, NotFoundError, BuntimeError):
-        client = Buntime(transport=ScriptedTransport(always(answers.error, 404, "file_not_found")))
+        client = Buntime(transport=ScriptedTransport(always(responses.error, 404, "file_not_found")))
         with pytest.raises(kind) as caught:
             client.files.read(session_id="ses_1", path="a.txt")
         assert "a.txt" in str(caught.value) or "file_not_found" in str(caught.value)

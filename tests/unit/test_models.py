@@ -20,7 +20,7 @@ from buntime import (
     WriteResult,
 )
 from buntime.transport import Headers
-from tests.support.travellers import VALUES, shown
+from tests.support.picklable_samples import VALUES, shown
 
 every_value = pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 

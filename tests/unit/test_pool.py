@@ -14,8 +14,8 @@ import pytest
 
 from buntime import Buntime, ExecuteRequest, ExecutionFailedError, Outcome, Session, SessionPool
 from buntime.transport import FakeTransport, ScriptedExecution
-from tests.support import answers
-from tests.support.held import HeldService
+from tests.support import responses
+from tests.support.blocking_service import HeldService
 from tests.support.loopback import LoopbackServer, json_reply
 
 
@@ -327,11 +327,11 @@ def test_a_session_of_a_pool_travels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_of_the_test")
 
     with (
-        LoopbackServer(json_reply(answers.CREATED), json_reply(answers.DELETED)) as server,
+        LoopbackServer(json_reply(responses.CREATED), json_reply(responses.DELETED)) as server,
         Buntime(base_url=server.url, max_retries=7) as client,
         SessionPool(client) as pool,
         pool.session() as session,
     ):
         copy = pickle.loads(pickle.dumps(session))
     assert session.id == copy.id
-    assert 7 == copy._sessions._exchange.policy.max_retries
+    assert 7 == copy._sessions._caller.policy.max_retries

@@ -13,9 +13,9 @@ import pytest
 
 from buntime import APIConnectionError, Buntime, Outcome, ServerError, Session, SessionPool
 from buntime.transport import FakeTransport, Response
-from tests.support import answers
+from tests.support import responses
+from tests.support.blocking_service import HeldService
 from tests.support.forks import in_a_fork, needs_fork
-from tests.support.held import HeldService
 from tests.support.scripted import lost
 
 
@@ -151,7 +151,7 @@ def test_closing_waits_for_a_session_that_is_being_made(service: HeldService, cl
     def delete() -> Response:
         assert not closed.wait(0.05)
         service.end("ses_1")
-        return answers.as_json(answers.DELETED)
+        return responses.as_json(responses.DELETED)
 
     def let_go_on() -> None:
         assert pool._stock().closing.wait(30)
@@ -208,7 +208,7 @@ def test_a_function_that_does_not_notice_its_end(service: HeldService, client: B
         assert returned.wait(30)
         # Long enough for the session to be given back; where it is not, nothing is noticed.
         threading.Event().wait(0.05)
-        return answers.as_json(answers.DELETED)
+        return responses.as_json(responses.DELETED)
 
     service.answer_next("DELETE /sessions/ses_1", delete)
     with SessionPool(client, size=2) as pool:
@@ -329,7 +329,7 @@ def test_a_session_is_deleted_once(service: HeldService, client: Buntime) -> Non
         # Long enough for the session to be given back; where it is not, nothing is noticed.
         threading.Event().wait(0.05)
         service.end("ses_1")
-        return answers.as_json(answers.DELETED)
+        return responses.as_json(responses.DELETED)
 
     def close() -> None:
         assert begun.wait(30)
@@ -351,7 +351,7 @@ def test_a_session_that_cannot_be_deleted(
     """The others are deleted, the error is raised and logged; closing again tries again, then is silent."""
     pool = SessionPool(client, size=3)
     pool.warm()
-    service.answer_next("DELETE /sessions/ses_2", *[lambda: answers.error(500, "oops")] * 3)
+    service.answer_next("DELETE /sessions/ses_2", *[lambda: responses.error(500, "oops")] * 3)
     with pytest.raises(ServerError, match="ses_2"):
         pool.close()
     assert {"ses_2"} == service.open
@@ -381,7 +381,7 @@ def test_what_the_block_raised_is_not_masked(
     service: HeldService, client: Buntime, caplog: pytest.LogCaptureFixture
 ) -> None:
     """That the pool was not closed is logged then."""
-    service.answer_next("DELETE /sessions/ses_1", *[lambda: answers.error(500, "oops")] * 3)
+    service.answer_next("DELETE /sessions/ses_1", *[lambda: responses.error(500, "oops")] * 3)
     pool = SessionPool(client)
     pool.warm(1)
     with pytest.raises(ZeroDivisionError), pool:
@@ -396,7 +396,7 @@ def test_deletions_are_made_at_the_same_time(service: HeldService, client: Bunti
 
     def delete() -> Response:
         together.wait(30)
-        return answers.as_json(answers.DELETED)
+        return responses.as_json(responses.DELETED)
 
     for number in range(3):
         service.answer_next(f"DELETE /sessions/ses_{number + 1}", delete)

@@ -11,24 +11,24 @@ import pytest
 
 from buntime import Buntime, RateLimitError, ServerError, Session, SessionPool
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
-from tests.support import answers
-from tests.support.held import HeldService
+from tests.support import responses
+from tests.support.blocking_service import HeldService
 from tests.support.scripted import ScriptedTransport, Step, always
 
-_created = always(answers.as_json, answers.CREATED)
-_deleted = always(answers.as_json, answers.DELETED)
-_result = always(answers.as_json, answers.RESULT)
+_created = always(responses.as_json, responses.CREATED)
+_deleted = always(responses.as_json, responses.DELETED)
+_result = always(responses.as_json, responses.RESULT)
 
 
 def _limited(retry_after: str | None = None) -> Callable[[], Response]:
     headers = [] if retry_after is None else [("Retry-After", retry_after)]
-    return always(answers.error, 429, "rate_limit_exceeded", headers=headers)
+    return always(responses.error, 429, "rate_limit_exceeded", headers=headers)
 
 
 def _refused(
     status: int = 403, code: str = "concurrent_session_limit", *, retry_after: str
 ) -> Callable[[], Response]:
-    return always(answers.error, status, code, headers=[("Retry-After", retry_after)])
+    return always(responses.error, status, code, headers=[("Retry-After", retry_after)])
 
 
 def _run(session: Session, code: str) -> str:
@@ -214,7 +214,7 @@ def test_waiting_at_a_limit_ends_with_the_call() -> None:
 
 
 def _retry(status: int, seconds: str) -> Step:
-    return always(answers.error, status, "unavailable", headers=[("Retry-After", seconds)])
+    return always(responses.error, status, "unavailable", headers=[("Retry-After", seconds)])
 
 
 def _answering(step: Step, waiting: threading.Event) -> Callable[[Request], Response]:
@@ -228,7 +228,7 @@ def _answering(step: Step, waiting: threading.Event) -> Callable[[Request], Resp
 
 def test_other_refusals_are_errors_as_ever() -> None:
     """The client's own retries are all there are."""
-    unavailable = always(answers.error, 503, "unavailable")
+    unavailable = always(responses.error, 503, "unavailable")
     transport = ScriptedTransport(_created, unavailable, unavailable, unavailable, _deleted)
     with SessionPool(Buntime(transport=transport), size=1) as pool:
         (outcome,) = pool.map(_run, "a")

@@ -21,7 +21,7 @@ def test_refusals_at_the_same_time_count_once() -> None:
     """The pause is a second at first, and grows with each time that it is asked in vain."""
     transport = ScriptedTransport()
     changed = threading.Condition()
-    room = Room(8, Clock(Buntime(transport=transport)._exchange), changed)
+    room = Room(8, Clock(Buntime(transport=transport)._caller), changed)
     for _ in range(8):
         room.refused(0, None)
     pauses = [_asked_again(room, transport)]
@@ -34,7 +34,7 @@ def test_refusals_at_the_same_time_count_once() -> None:
 def test_the_service_says_when() -> None:
     """Of several refusals, the last that says so."""
     transport = ScriptedTransport()
-    room = Room(8, Clock(Buntime(transport=transport)._exchange), threading.Condition())
+    room = Room(8, Clock(Buntime(transport=transport)._caller), threading.Condition())
     for seconds in (90.0, 20.0, None):
         room.refused(0, seconds)
     assert 20 == _asked_again(room, transport)

@@ -20,8 +20,8 @@ from buntime import (
     SessionPool,
 )
 from buntime.transport import FakeTransport, Response, ScriptedExecution
-from tests.support import answers
-from tests.support.held import HeldService
+from tests.support import responses
+from tests.support.blocking_service import HeldService
 from tests.support.scripted import lost
 
 
@@ -79,7 +79,7 @@ def test_requests_run_again_too(service: HeldService, client: Buntime) -> None:
 
 def test_a_new_session_that_is_not_found_is_an_error(service: HeldService, client: Buntime) -> None:
     """It has not ended since the item before, so trying on for ever would not help."""
-    service.answer_next("POST /execute", *[lambda: answers.error(404, "session_not_found")] * 2)
+    service.answer_next("POST /execute", *[lambda: responses.error(404, "session_not_found")] * 2)
     with SessionPool(client, size=1) as pool:
         pool.warm()
         (outcome,) = pool.map(_run, "a")
@@ -92,9 +92,9 @@ def test_a_new_session_that_is_not_found_is_an_error(service: HeldService, clien
     [
         _failing(lost("read")),
         _failing(lost("send")),
-        lambda: answers.error(500, "execution_lost"),
-        lambda: answers.error(408, "execution_timeout"),
-        lambda: answers.raw(b"<html>", headers=[("Content-Type", "text/html")]),
+        lambda: responses.error(500, "execution_lost"),
+        lambda: responses.error(408, "execution_timeout"),
+        lambda: responses.raw(b"<html>", headers=[("Content-Type", "text/html")]),
     ],
 )
 def test_what_may_have_been_executed_is_not_executed_again(
@@ -111,7 +111,7 @@ def test_what_may_have_been_executed_is_not_executed_again(
 
 
 @pytest.mark.parametrize(
-    "failure", [_failing(lost("connect")), lambda: answers.error(400, "invalid_request")]
+    "failure", [_failing(lost("connect")), lambda: responses.error(400, "invalid_request")]
 )
 def test_a_session_of_which_nothing_is_wrong_is_kept(
     service: HeldService, client: Buntime, failure: Callable[[], Response]
@@ -126,7 +126,7 @@ def test_a_session_of_which_nothing_is_wrong_is_kept(
 
 def test_a_full_session_is_replaced(service: HeldService, client: Buntime) -> None:
     """The next item would find no room in it."""
-    service.answer_next("POST /execute", lambda: answers.error(507, "disk_full"))
+    service.answer_next("POST /execute", lambda: responses.error(507, "disk_full"))
     with SessionPool(client, size=1) as pool:
         list(pool.map(_run, "ab"))
     assert [("ses_1", "a"), ("ses_2", "b")] == service.executed
@@ -238,7 +238,7 @@ def test_a_session_is_the_pools(service: HeldService, client: Buntime) -> None:
 
 def test_an_interrupted_stream_may_go_on(service: HeldService, client: Buntime) -> None:
     """Its end was not seen, so the session is replaced."""
-    cut = answers.event_stream(answers.event("stdout", {"text": "a"}))
+    cut = responses.event_stream(responses.event("stdout", {"text": "a"}))
     service.answer_next("POST /execute", lambda: cut)
 
     def stream(session: Session, _item: str) -> str:
@@ -323,7 +323,7 @@ def test_a_session_is_created_as_the_pool_was_told(service: HeldService, client:
 
 def test_a_session_that_cannot_be_made_is_the_items_error(service: HeldService, client: Buntime) -> None:
     """Of each item by itself: the next one tries again."""
-    service.answer_next("POST /sessions/create", lambda: answers.error(401, "unauthorized"))
+    service.answer_next("POST /sessions/create", lambda: responses.error(401, "unauthorized"))
     with SessionPool(client, size=1) as pool:
         one, two = pool.map(_run, "ab")
     assert isinstance(one.error, AuthenticationError)
@@ -379,7 +379,7 @@ def test_sessions_made_beforehand_are_kept_without_reuse(service: HeldService, c
 
 def test_what_fails_beforehand_is_raised(service: HeldService, client: Buntime) -> None:
     """After the others were made, which are kept."""
-    service.answer_next("POST /sessions/create", lambda: answers.error(401, "unauthorized"))
+    service.answer_next("POST /sessions/create", lambda: responses.error(401, "unauthorized"))
     with SessionPool(client, size=3) as pool:
         with pytest.raises(AuthenticationError):
             pool.warm()

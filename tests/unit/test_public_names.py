@@ -103,7 +103,7 @@ def test_the_client_and_the_service_do_not_know_each_other() -> None:
     imported = _imported("import buntime.service.sessions.app")
     ours = {name for name in imported if name.startswith("buntime.")}
     assert set() == ours & {
-        f"buntime.{name}" for name in ("client", "errors", "models", "wire", "exchange", "helpers")
+        f"buntime.{name}" for name in ("client", "errors", "models", "wire", "engine", "calls", "helpers")
     }
 
 

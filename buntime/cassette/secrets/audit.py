@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from buntime.cassette.file import Cassette
-from buntime.cassette.secrets.redactor import Masking
+from buntime.cassette.secrets.redactor import Redactor
 from buntime.cassette.secrets.registry import hide_named
 from buntime.wire import volatile
 
@@ -17,9 +17,9 @@ def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
     Looked for are well-known keys, but those that begin as ``allow`` says, and values that are named like
     secrets and are not hidden.
     """
-    masking = Masking(allow)
+    masking = Redactor(allow)
     for number, interaction in enumerate(cassette.interactions, 1):
-        found = masking.withheld(interaction)
+        found = masking.blocked(interaction)
         parts = {"request": interaction.request, "response": interaction.response}
         places = (place for name, part in parts.items() for place in _named(part, name))
         found += [f"a value that is not hidden ({place})" for place in places]

@@ -13,7 +13,7 @@ from buntime.cassette.body import stored
 from buntime.cassette.file import Interaction
 from buntime.cassette.ids import Numbering
 from buntime.cassette.merge import joined
-from buntime.cassette.pending import Take
+from buntime.cassette.pending import PendingInteraction
 from buntime.cassette.secrets.detect import known_secrets, may_hold_known
 from buntime.cassette.secrets.encodings import base64_runs
 from buntime.cassette.secrets.registry import Secrets, Span, hide_named, map_strings, replaced
@@ -119,7 +119,7 @@ def _of_broken_off(spans: Spans, secrets: Secrets) -> Spans:
     return lambda text: [*spans(text), *secrets.at_the_ends(text)]
 
 
-class Masking:
+class Redactor:
     """What is known of one recording's secrets and ids. The caller sees to locking."""
 
     def __init__(self, allow: Iterable[str]) -> None:
@@ -141,7 +141,7 @@ class Masking:
         self._forget_what_may_be_hidden_now()
         return hidden_request(request, self._hidden_texts.__getitem__)
 
-    def interaction(self, take: Take) -> tuple[dict[str, Any], bool]:
+    def interaction(self, take: PendingInteraction) -> tuple[dict[str, Any], bool]:
         """Return a finished exchange as the cassette has it, and whether it surely has no well-known key."""
         outcome = take.outcome()
         response = outcome.get("response")
@@ -177,7 +177,7 @@ class Masking:
         self._surely_clean = False
         return hiding(spans)
 
-    def _learn(self, take: Take, response: dict[str, Any]) -> None:
+    def _learn(self, take: PendingInteraction, response: dict[str, Any]) -> None:
         """Know the secrets and ids that the service invented."""
         self.secrets.learn_cookies(take.response.headers if take.response else {})
         body = response.get("json")
@@ -208,7 +208,7 @@ class Masking:
         new, self._seen = values[self._seen :], len(values)
         return [json.dumps(value)[1:-1].encode() for value, _ in new]
 
-    def withheld(self, interaction: Interaction) -> list[str]:
+    def blocked(self, interaction: Interaction) -> list[str]:
         """Return what an interaction holds that looks like a well-known key, and where; never the key."""
         found = []
         for part, value in interaction.data.items():

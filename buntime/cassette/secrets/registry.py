@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 from urllib.parse import unquote, urlsplit
 
 from buntime._http import Pairs
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 from buntime.cassette.secrets.detect import looks_secret, places_of
 from buntime.cassette.secrets.encodings import FORM, cut, encoded, forms
 from buntime.wire import volatile
@@ -54,7 +54,7 @@ class Secrets:
     """The secrets that requests have brought so far. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lock = free_after_fork(threading.Lock())
+        self._lock = reset_after_fork(threading.Lock())
         self._named: dict[str, dict[Any, str]] = {}
         self._values: dict[str, Any] = {}
         self._headers_seen: Pairs = ()

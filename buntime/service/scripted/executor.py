@@ -11,11 +11,11 @@ import attrs
 from attrs.validators import deep_mapping
 from attrs.validators import instance_of as _is
 
-from buntime._support.forks import free_after_fork
-from buntime.service.errors import Refusal
+from buntime._support.forks import reset_after_fork
+from buntime.service.errors import ServiceError
 from buntime.service.executors import Execution, Limits, Outcome, Output
 from buntime.service.scripted import helpers
-from buntime.service.scripted.file_helpers import Editable
+from buntime.service.scripted.file_helpers import MutableWorkspace
 from buntime.service.scripted.functions import CallScript, CallScripts
 from buntime.service.scripted.processes import Pause, ScriptedProcesses
 from buntime.service.workspace.base import Workspace
@@ -163,7 +163,7 @@ class ScriptedExecutor:
         self.calls = CallScripts()
         """The scripts of functions that are called."""
         self._scripts: list[Script] = []
-        self._lock = free_after_fork(threading.Lock())
+        self._lock = reset_after_fork(threading.Lock())
 
     def add(
         self,
@@ -189,7 +189,7 @@ class ScriptedExecutor:
         return [*unused, *self.calls.unused()]
 
     def answer(self, execution: ScriptedExecution) -> ScriptedResult:
-        """Return the result of the first script that has one; a :class:`Refusal` where none has."""
+        """Return the result of the first script that has one; a :class:`ServiceError` where none has."""
         if execution.code is not None and helpers.is_helper(execution.code):
             return self._help(execution.code, execution)
         try:
@@ -211,21 +211,21 @@ class ScriptedExecutor:
             return ScriptedResult(stdout=helpers.answer(code, execution.workspace))
         try:
             # A scripted session lives in memory, where a file can be deleted.
-            output = self.calls.answer(arguments, cast("Editable", execution.workspace))
-        except Refusal:
+            output = self.calls.answer(arguments, cast("MutableWorkspace", execution.workspace))
+        except ServiceError:
             raise
         except Exception as error:
             raise HandlerFailed from error
         return ScriptedResult(output.stdout, output.stderr, output.exit_code)
 
-    def _unscripted(self, execution: ScriptedExecution) -> Refusal:
+    def _unscripted(self, execution: ScriptedExecution) -> ServiceError:
         used_up = [repr(script) for script in self._scripts if script.left == 0]
         program = f"command={execution.command!r}" if execution.code is None else _shortened(execution.code)
         message = f"Nobody scripted this execution. To script it: fake.on_execute({program}, stdout=...)"
         if used_up:
             message += f". Used up: {', '.join(used_up)}"
         details = {"code": execution.code, "command": execution.command}
-        return Refusal(501, "unscripted_execution", message, details)
+        return ServiceError(501, "unscripted_execution", message, details)
 
     def open(self, session_id: str, workspace: Workspace, limits: Limits, lifetime: float) -> ScriptedRuntime:
         """Return the runtime of a new session."""

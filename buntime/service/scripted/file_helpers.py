@@ -16,7 +16,7 @@ from buntime.service.workspace.base import Entry, Workspace
 from buntime.service.workspace.paths import failure, normalise
 
 Arguments = Mapping[str, Any]
-Answer = dict[str, Any]
+BufferedResponse = dict[str, Any]
 
 
 class HelperError(Exception):
@@ -27,7 +27,7 @@ class HelperError(Exception):
         self.code = code
 
 
-class Editable(Workspace, Protocol):
+class MutableWorkspace(Workspace, Protocol):
     """A workspace that does more than the service's own calls need."""
 
     def make_folder(self, path: str) -> None:
@@ -43,21 +43,21 @@ class Editable(Workspace, Protocol):
         ...
 
 
-def _stat(workspace: Editable, arguments: Arguments) -> Answer:
+def _stat(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
     return _described(workspace.stat(arguments["path"]))
 
 
-def _mkdir(workspace: Editable, arguments: Arguments) -> Answer:
+def _mkdir(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
     workspace.make_folder(arguments["path"])
     return {}
 
 
-def _move(workspace: Editable, arguments: Arguments) -> Answer:
+def _move(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
     workspace.move(arguments["path"], arguments["target"], overwrite=arguments["overwrite"])
     return {}
 
 
-def _delete(workspace: Editable, arguments: Arguments) -> Answer:
+def _delete(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
     try:
         workspace.delete(arguments["path"], recursive=arguments["recursive"])
     except FileNotFoundError:
@@ -66,7 +66,7 @@ def _delete(workspace: Editable, arguments: Arguments) -> Answer:
     return {}
 
 
-def _walk(workspace: Editable, arguments: Arguments) -> Answer:
+def _walk(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
     hashes = arguments["hashes"]
     root = normalise(arguments["path"])
     try:
@@ -100,14 +100,14 @@ def _below(
             yield from _below(workspace, entry.path, cut, ignored)
 
 
-def _looked_at(workspace: Workspace, entry: Entry, name: str, hashes: bool) -> Answer:
+def _looked_at(workspace: Workspace, entry: Entry, name: str, hashes: bool) -> BufferedResponse:
     described = _described(entry, name)
     if hashes and entry.type == "file":
         described["sha256"] = hashlib.sha256(workspace.read(entry.path)).hexdigest()
     return described
 
 
-def _described(entry: Entry, name: str | None = None) -> Answer:
+def _described(entry: Entry, name: str | None = None) -> BufferedResponse:
     return {
         "path": entry.path if name is None else name,
         "size": entry.size,
@@ -118,7 +118,7 @@ def _described(entry: Entry, name: str | None = None) -> Answer:
     }
 
 
-def _range(workspace: Editable, arguments: Arguments) -> Answer:
+def _range(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
     content = workspace.read(arguments["path"])
     start = arguments["offset"]
     piece = content[start : start + arguments["length"]]
@@ -131,7 +131,7 @@ def _range(workspace: Editable, arguments: Arguments) -> Answer:
     }
 
 
-def _piece(workspace: Editable, arguments: Arguments) -> Answer:
+def _piece(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
     # Kept apart until the end: a growing file would be copied for every piece.
     content = _bytes(_taken(workspace, arguments))
     if arguments["offset"] == 0:
@@ -147,7 +147,7 @@ def _check_writable(workspace: Workspace, path: str) -> None:
             raise failure(errno.EISDIR, path)
 
 
-def _finish(workspace: Editable, arguments: Arguments) -> Answer:
+def _finish(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
     path, part = arguments["path"], arguments["part"]
     try:
         pieces = [workspace.read(entry.path) for entry in workspace.list(part)]
@@ -164,7 +164,7 @@ def _finish(workspace: Editable, arguments: Arguments) -> Answer:
     return {}
 
 
-def _unpack(workspace: Editable, arguments: Arguments) -> Answer:
+def _unpack(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
     items = json.loads(_taken(workspace, arguments))
     for item in items:
         name = f"{arguments['path']}/{item['path']}" if item["path"] else arguments["path"]
@@ -176,7 +176,7 @@ def _unpack(workspace: Editable, arguments: Arguments) -> Answer:
     return {"count": len(items)}
 
 
-def _pack(workspace: Editable, arguments: Arguments) -> Answer:
+def _pack(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
     contents = []
     for name, size in arguments["items"]:
         content = workspace.read(f"{arguments['path']}/{name}")
@@ -184,7 +184,7 @@ def _pack(workspace: Editable, arguments: Arguments) -> Answer:
     return {"contents": contents}
 
 
-def _prune(workspace: Editable, arguments: Arguments) -> Answer:
+def _prune(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
     for name in json.loads(_taken(workspace, arguments)):
         try:
             workspace.delete(f"{arguments['path']}/{name}", recursive=False)
@@ -213,7 +213,7 @@ def _bytes(text: str) -> bytes:
         raise HelperError("EINVAL", str(error)) from error
 
 
-OPERATIONS: dict[str, Callable[[Any, Arguments], Answer]] = {
+OPERATIONS: dict[str, Callable[[Any, Arguments], BufferedResponse]] = {
     "file_stat": _stat,
     "file_mkdir": _mkdir,
     "file_move": _move,

@@ -10,9 +10,9 @@ from typing import Any, Callable, Optional, Union
 
 import attrs
 
-from buntime._support.forks import free_after_fork
-from buntime.service.errors import Refusal
-from buntime.service.scripted.file_helpers import Editable
+from buntime._support.forks import reset_after_fork
+from buntime.service.errors import ServiceError
+from buntime.service.scripted.file_helpers import MutableWorkspace
 from buntime.service.scripted.js_values import received, returned
 from buntime.service.workspace.base import PathError
 
@@ -65,7 +65,7 @@ class CallScripts:
 
     def __init__(self) -> None:
         self._scripts: list[CallScript] = []
-        self._lock = free_after_fork(threading.Lock())
+        self._lock = reset_after_fork(threading.Lock())
 
     def add(self, script: CallScript) -> None:
         """Add a script."""
@@ -77,7 +77,7 @@ class CallScripts:
         with self._lock:
             return [script for script in self._scripts if not script.calls]
 
-    def answer(self, arguments: Mapping[str, Any], workspace: Editable) -> CallOutput:
+    def answer(self, arguments: Mapping[str, Any], workspace: MutableWorkspace) -> CallOutput:
         """Return what the call that a helper's first line describes comes to.
 
         Refuses with 501 ``unscripted_call`` one that nobody scripted. What a handler raises passes through.
@@ -111,7 +111,7 @@ def _plain(function: str) -> str:
     return text.removesuffix("#default") if text.startswith("./") else text
 
 
-def _payload(arguments: Mapping[str, Any], workspace: Editable) -> Optional[str]:
+def _payload(arguments: Mapping[str, Any], workspace: MutableWorkspace) -> Optional[str]:
     if "payload" in arguments:
         text: str = arguments["payload"]
         return text
@@ -131,7 +131,7 @@ def _output(answer: Mapping[str, Any], script: Optional[CallScript] = None) -> C
     )
 
 
-def _unscripted(function: str) -> Refusal:
+def _unscripted(function: str) -> ServiceError:
     shown = repr(function) if len(function) <= 200 else f"lambda source: {function[:60]!r} in source"
     message = f"Nobody scripted this call. To script it: fake.on_call({shown}, returns=...)"
-    return Refusal(501, "unscripted_call", message, {"function": function})
+    return ServiceError(501, "unscripted_call", message, {"function": function})

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from buntime.service.errors import Refusal
+from buntime.service.errors import ServiceError
 from buntime.service.scripted import file_helpers
 from buntime.service.scripted.file_helpers import HelperError
 from buntime.service.workspace.base import PathError, Workspace
@@ -41,7 +41,7 @@ def answer(code: str, workspace: Workspace) -> str:
     arguments = arguments_of(code)
     operation = OPERATIONS.get(str(arguments.get("op")))
     if operation is None:
-        raise Refusal(501, "unknown_helper", f"This model has no helper {arguments.get('op')!r}")
+        raise ServiceError(501, "unknown_helper", f"This model has no helper {arguments.get('op')!r}")
     try:
         answered = operation(workspace, arguments)
     except (OSError, PathError, UnicodeDecodeError, HelperError) as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import attrs
 
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 from buntime.service.workspace.paths import PathError, normalise
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ScriptedProcesses:
         self._play = play
         self._pause = pause
         self._processes: dict[int, _Process] = {}
-        self._changed = free_after_fork(threading.Condition())
+        self._changed = reset_after_fork(threading.Condition())
         self._operations: dict[Any, Callable[..., dict[str, Any]]] = {
             "process_list": self._list,
             "process_wait": self._wait,

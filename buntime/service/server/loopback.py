@@ -6,7 +6,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from buntime.service.errors import Refusal
+from buntime.service.errors import ServiceError
 
 _HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]*)?")
 
@@ -45,8 +45,8 @@ def _authority(origin: str) -> str:
         return ""
 
 
-def _forbidden(header: str, value: str) -> Refusal:
-    return Refusal(
+def _forbidden(header: str, value: str) -> ServiceError:
+    return ServiceError(
         403,
         "forbidden_host",
         f"Without an API key only this machine's own addresses are served, and the {header} is {value!r}; "

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Callable
 from urllib.parse import parse_qsl, quote
 
 from buntime._http import Pairs, Request, Response
-from buntime.service.errors import Refusal
+from buntime.service.errors import ServiceError
 from buntime.service.requests import check_body_size
 from buntime.service.server.loopback import check_caller
 from buntime.service.sessions.app import Service
@@ -44,7 +44,7 @@ def application(
             if loopback_only:
                 check_caller(environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN"))
             response = service.handle(_request(environ))
-        except Refusal as refusal:
+        except ServiceError as refusal:
             response = refusal.response()
         phrase = HTTPStatus(response.status).phrase
         write = start_response(f"{response.status} {phrase}", list(response.headers.items()))

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from buntime._http import Request, Response, Secret
 from buntime.service.clock import Clock, SystemClock
-from buntime.service.errors import Refusal
+from buntime.service.errors import ServiceError
 from buntime.service.executors import Executor
 from buntime.service.failures import refusal_for
 from buntime.service.requests import header
@@ -119,7 +119,7 @@ class Service:
         scheme, _, key = (header(request, "Authorization") or "").partition(" ")
         given = key.strip().encode("utf-8", "surrogatepass")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._api_key.encode()):
-            raise Refusal(
+            raise ServiceError(
                 401,
                 "unauthorized",
                 "The API key is missing or wrong",
@@ -132,7 +132,7 @@ def is_call(call: str) -> bool:
     method, _, path = call.partition(" ")
     try:
         _route(Request(method, path))
-    except Refusal:
+    except ServiceError:
         return False
     return True
 
@@ -143,12 +143,12 @@ def _route(request: Request) -> tuple[Handler, str]:
     if route not in ROUTES:
         folder, _, last = route.rpartition("/")
         if folder != "/sessions" or not last:
-            raise Refusal(404, "route_not_found", f"There is no {route}", {"path": route})
+            raise ServiceError(404, "route_not_found", f"There is no {route}", {"path": route})
         route, session_id = _SESSION_ROUTE, unquote(last)
     methods = ROUTES[route]
     if request.method not in methods:
         allowed = ", ".join(methods)
-        raise Refusal(
+        raise ServiceError(
             405,
             "method_not_allowed",
             f"{request.path} takes {allowed}, not {request.method}",

@@ -9,9 +9,9 @@ from typing import Any, Callable
 
 import attrs
 
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 from buntime.service.clock import Clock
-from buntime.service.errors import Refusal, invalid
+from buntime.service.errors import ServiceError, invalid
 
 _LIFETIME = 24 * 3600
 _MAX_KEY = 255
@@ -31,14 +31,14 @@ class Idempotency:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._changed = free_after_fork(threading.Condition())
+        self._changed = reset_after_fork(threading.Condition())
         self._known: dict[str, _Known] = {}
 
     def once(self, key: str, request: Body, act: Callable[[], Body]) -> tuple[Body, bool]:
         """Return the answer to ``request`` and whether it is an earlier one.
 
         ``act`` makes the answer; an exception of it is not kept, so the next call with the key acts
-        anew. A call whose key is being acted on waits for that. Raises a :class:`Refusal`, 409
+        anew. A call whose key is being acted on waits for that. Raises a :class:`ServiceError`, 409
         ``idempotency_conflict``, where the key came with another request before.
         """
         if not 0 < len(key) <= _MAX_KEY:
@@ -80,8 +80,8 @@ class Idempotency:
         self._known = {key: known for key, known in self._known.items() if known.expires > now}
 
 
-def _conflict(key: str) -> Refusal:
-    return Refusal(
+def _conflict(key: str) -> ServiceError:
+    return ServiceError(
         409,
         "idempotency_conflict",
         f"The idempotency key {key} was used with another request body",

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from buntime.service.errors import Refusal
+from buntime.service.errors import ServiceError
 from buntime.service.executors import Limits
 
 KB = 1024
@@ -52,30 +52,30 @@ class Plan:
             bound = f"may be at most {highest}" if of is None else f"may have at most {highest} {of}"
             raise self.refusal(limit, highest, value, f"{field} {bound}", field=field)
 
-    def refusal(self, limit: str, highest: Any, value: Any, message: str, *, field: str) -> Refusal:
+    def refusal(self, limit: str, highest: Any, value: Any, message: str, *, field: str) -> ServiceError:
         """Return the refusal of a ``value`` that goes over a limit."""
         details = {"field": field, "limit": limit, "max": highest, "value": value, "plan": self.name}
         if self.name is None:
-            return Refusal(400, "invalid_request", message, details)
-        return Refusal(403, "plan_limit", f"{message} on the {self.name} plan", details)
+            return ServiceError(400, "invalid_request", message, details)
+        return ServiceError(403, "plan_limit", f"{message} on the {self.name} plan", details)
 
-    def file_too_large(self, path: str, size: int) -> Refusal:
+    def file_too_large(self, path: str, size: int) -> ServiceError:
         """Return the 413 for a file of ``size`` bytes."""
-        return Refusal(
+        return ServiceError(
             413,
             "file_too_large",
             f"{path} has {size} bytes; a file may have {self.file_size}",
             {"path": path, "limit": "file_size", "max": self.file_size, "value": size, "plan": self.name},
         )
 
-    def too_many_sessions(self, open_sessions: int) -> Refusal:
+    def too_many_sessions(self, open_sessions: int) -> ServiceError:
         """Return the 403 for one more session than may be open.
 
         Not a 429, although time may cure it: a client that retries by itself would only wait for its
         own sessions to end.
         """
         highest = self.concurrent_sessions
-        return Refusal(
+        return ServiceError(
             403,
             "concurrent_session_limit",
             f"{open_sessions} sessions are open, as many as the {self.name} plan allows; delete one first",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import threading
 
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 from buntime.service.clock import Clock
-from buntime.service.errors import Refusal
+from buntime.service.errors import ServiceError
 
 _WINDOW = 60.0
 
@@ -19,7 +19,7 @@ class RateLimiter:
         self._limit = limit
         self._plan = plan
         self._clock = clock
-        self._lock = free_after_fork(threading.Lock())
+        self._lock = reset_after_fork(threading.Lock())
         self._ends = -math.inf
         self._used = 0
 
@@ -31,7 +31,7 @@ class RateLimiter:
                 self._used += 1
                 return
         wait = max(1, math.ceil(left))
-        raise Refusal(
+        raise ServiceError(
             429,
             "rate_limit_exceeded",
             f"More than {self._limit} requests in a minute; try again in {wait} s",

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Callable, Literal
 
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 from buntime.service.clock import Clock
-from buntime.service.errors import Refusal, session_not_found
+from buntime.service.errors import ServiceError, session_not_found
 from buntime.service.executors import Executor, Limits, Runtime
 from buntime.service.sessions.limits import Plan
 from buntime.service.workspace.base import Workspace
@@ -52,7 +52,7 @@ class Session:
         self.ended = False
         """Whether it was deleted or has expired: set before anything of it is taken away."""
         self.clock = clock
-        self._lock = free_after_fork(threading.Lock())
+        self._lock = reset_after_fork(threading.Lock())
         self._used = clock.monotonic()
         self._expires = self._used + ttl
         self._runs: dict[object, float] = {}
@@ -137,7 +137,7 @@ class Sessions:
         self._clock = clock
         self._plan = plan
         self._ids = ids
-        self._lock = free_after_fork(threading.Lock())
+        self._lock = reset_after_fork(threading.Lock())
         self._sessions: dict[str, Session] = {}
         self._opening = 0
         self._closed = False
@@ -236,5 +236,5 @@ class Sessions:
         )
 
 
-def _shutting_down() -> Refusal:
-    return Refusal(503, "shutting_down", "The service is shutting down and opens no more sessions")
+def _shutting_down() -> ServiceError:
+    return ServiceError(503, "shutting_down", "The service is shutting down and opens no more sessions")

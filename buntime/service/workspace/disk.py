@@ -20,7 +20,7 @@ from buntime.service.workspace.base import (
     WorkspaceGone,
 )
 from buntime.service.workspace.paths import STAGING_PREFIX, check_disjoint, failure, hidden, normalise
-from buntime.service.workspace.resolve import FOLDER_FLAGS, Descent, open_root
+from buntime.service.workspace.resolve import FOLDER_FLAGS, PathWalker, open_root
 from buntime.service.workspace.walk import entry_stat, remove_tree, walk
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -143,9 +143,9 @@ class DiskWorkspace:
             os.close(top)
 
     @contextmanager
-    def _reaching(self, path: str) -> Iterator[tuple[Descent, str]]:
+    def _reaching(self, path: str) -> Iterator[tuple[PathWalker, str]]:
         relative = normalise(path)
-        with _errors(path), Descent(self._path) as descent:
+        with _errors(path), PathWalker(self._path) as descent:
             try:
                 name = descent.to(relative)
             except NotADirectoryError as error:
@@ -156,7 +156,7 @@ class DiskWorkspace:
         """Return the mode of the file that will be overwritten, if there is one."""
         if not name:
             raise PathError("the path of a file is empty")
-        with _errors(name), Descent(self._path) as descent:
+        with _errors(name), PathWalker(self._path) as descent:
             found = None
             with suppress(FileNotFoundError):
                 last = descent.to(name)
@@ -169,7 +169,7 @@ class DiskWorkspace:
         return stat.S_IMODE(found.st_mode) & 0o777
 
     def _place(self, top: int, staging_name: str, name: str) -> None:
-        with _errors(name), Descent(self._path) as descent:
+        with _errors(name), PathWalker(self._path) as descent:
             last = descent.to(name, create=True)
             os.rename(staging_name, last, src_dir_fd=top, dst_dir_fd=descent.folder)
 

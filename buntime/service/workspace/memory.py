@@ -9,7 +9,7 @@ from itertools import islice
 
 import attrs
 
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 from buntime.service.clock import Clock
 from buntime.service.workspace.base import UNWATCHED, Entry, PathError, TooLargeError, WorkspaceGone
 from buntime.service.workspace.paths import check_disjoint, failure, hidden, normalise, parents
@@ -27,7 +27,7 @@ class MemoryWorkspace:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = free_after_fork(threading.RLock())
+        self._lock = reset_after_fork(threading.RLock())
         self._files: dict[str, _File] = {}
         self._folders: dict[str, float] = {"": clock.time()}
         self._versions = 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from buntime._support.forks import free_after_fork
-from buntime.service.errors import Refusal
+from buntime._support.forks import reset_after_fork
+from buntime.service.errors import ServiceError
 from buntime.service.sessions.limits import MB
 from buntime.service.workspace.base import Workspace
 from buntime.service.workspace.paths import normalise
@@ -23,7 +23,7 @@ class DiskUsage:
     def __init__(self, workspace: Workspace, limit: int) -> None:
         self._workspace = workspace
         self._limit = limit * MB
-        self._lock = free_after_fork(threading.Lock())
+        self._lock = reset_after_fork(threading.Lock())
         self._known: int | None = 0
 
     def forget(self) -> None:
@@ -63,8 +63,8 @@ class DiskUsage:
             return 0
 
 
-def _disk_full(highest: int, value: int) -> Refusal:
-    return Refusal(
+def _disk_full(highest: int, value: int) -> ServiceError:
+    return ServiceError(
         507,
         "disk_full",
         f"The session's disk holds {highest} bytes; with this it would be {value}",

@@ -22,7 +22,7 @@ def open_root(root: str) -> int:
         raise WorkspaceGone from error
 
 
-class Descent:
+class PathWalker:
     """A walk from the workspace at ``root`` towards one path, one component at a time.
 
     The kernel never follows a link for it: each one is read and its target walked in turn. A target is
@@ -35,7 +35,7 @@ class Descent:
         self._open = [open_root(root)]
         self._links = 0
 
-    def __enter__(self) -> Descent:
+    def __enter__(self) -> PathWalker:
         return self
 
     def __exit__(

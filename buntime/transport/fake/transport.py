@@ -13,8 +13,8 @@ from typing import Any, Callable, Optional, Union
 import attrs
 
 from buntime._http import Headers, Request, Response
-from buntime._support.forks import free_after_fork
-from buntime._support.unpicklable import StaysHere
+from buntime._support.forks import reset_after_fork
+from buntime._support.unpicklable import NotPicklable
 from buntime.errors import JavaScriptError
 from buntime.service.scripted.executor import (
     Chunk,
@@ -87,7 +87,7 @@ class FakeSession:
         self._session.workspace.write(path, content.encode() if isinstance(content, str) else content)
 
 
-class FakeTransport(StaysHere):
+class FakeTransport(NotPicklable):
     """Answers as the service does, from memory and at once, for tests of code that uses buntime.
 
     Sessions, files, limits and errors are those of the service's model, with ``plan`` as for
@@ -114,7 +114,7 @@ class FakeTransport(StaysHere):
         )
         self._failures: list[PlannedFailure] = []
         self._calls: list[FakeCall] = []
-        self._lock = free_after_fork(threading.Lock())
+        self._lock = reset_after_fork(threading.Lock())
         self._closed = False
 
     def __repr__(self) -> str:
@@ -348,7 +348,7 @@ class _FakeClock:
         self._passed = 0.0
         self._timers: list[_Timer] = []
         self._moving = False
-        self._lock = free_after_fork(threading.Lock())
+        self._lock = reset_after_fork(threading.Lock())
 
     def time(self) -> float:
         return self._start + self._passed

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 import pytest
 
-from buntime._support.forks import free_after_fork
+from buntime._support.forks import reset_after_fork
 from tests.support.forks import held, in_a_fork, needs_fork
 
 LOCKS: list[Callable[[], Any]] = [threading.Lock, threading.RLock, threading.Condition]
@@ -25,7 +25,7 @@ def _taken(lock: Any) -> str:
 @pytest.mark.parametrize("kind", LOCKS)
 def test_a_lock_is_free_in_a_child(kind: Callable[[], Any]) -> None:
     """Whoever held it, and it still is held by that one in the parent."""
-    lock = free_after_fork(kind())
+    lock = reset_after_fork(kind())
     with held(lock):
         assert "taken" == in_a_fork(lambda: _taken(lock))
         assert not lock.acquire(blocking=False)
@@ -34,7 +34,7 @@ def test_a_lock_is_free_in_a_child(kind: Callable[[], Any]) -> None:
 
 def test_a_lock_is_not_kept() -> None:
     """It goes with what it belonged to."""
-    lock = free_after_fork(threading.Lock())
+    lock = reset_after_fork(threading.Lock())
     alive = weakref.ref(lock)
     del lock
     gc.collect()
@@ -50,7 +50,7 @@ def test_what_is_no_lock_is_told() -> None:
         def _at_fork_reinit(self) -> None:
             told.put(1)
 
-    kept = free_after_fork(Told())
+    kept = reset_after_fork(Told())
     assert "1" == in_a_fork(told.qsize)
     assert told.empty()
     del kept

@@ -22,17 +22,17 @@ from buntime import (
     StreamEvent,
 )
 from buntime.transport import Response
-from tests.support import answers
+from tests.support import responses
 from tests.support.scripted import ScriptedTransport, always, cut, lost
 
-_result = always(answers.as_json, answers.RESULT)
-_OUT = answers.event("stdout", {"text": "a\n"})
-_ERR = answers.event("stderr", {"text": "b\n"})
-_END = answers.event("result", answers.result(stdout="a\n", stderr="b\n", exitCode=3))
+_result = always(responses.as_json, responses.RESULT)
+_OUT = responses.event("stdout", {"text": "a\n"})
+_ERR = responses.event("stderr", {"text": "b\n"})
+_END = responses.event("result", responses.result(stdout="a\n", stderr="b\n", exitCode=3))
 
 
 def _stream(*chunks: bytes, **options: Any) -> tuple[ExecuteStream, ScriptedTransport]:
-    transport = ScriptedTransport(always(answers.event_stream, *chunks))
+    transport = ScriptedTransport(always(responses.event_stream, *chunks))
     return Buntime(transport=transport).stream(session_id="ses_1", code="1", **options), transport
 
 
@@ -46,7 +46,7 @@ def test_a_result_is_returned() -> None:
 
 def test_a_non_zero_exit_is_a_result() -> None:
     """A program may fail; the call did not."""
-    transport = ScriptedTransport(always(answers.as_json, answers.result(exitCode=3, stderr="boom")))
+    transport = ScriptedTransport(always(responses.as_json, responses.result(exitCode=3, stderr="boom")))
     assert 3 == Buntime(transport=transport).execute(session_id="ses_1", command="false").exit_code
 
 
@@ -61,7 +61,7 @@ def test_a_non_zero_exit_is_a_result() -> None:
 def test_check_raises_for_what_failed(changes: dict[str, Any], kind: type[ExecutionFailedError]) -> None:
     """The error has the result, names the call, and shows the end of stderr."""
     transport = ScriptedTransport(
-        always(answers.error, 503, ""), always(answers.as_json, answers.result(**changes))
+        always(responses.error, 503, ""), always(responses.as_json, responses.result(**changes))
     )
     with pytest.raises(ExecutionFailedError, match="TypeError: boom") as caught:
         Buntime(transport=transport).execute(session_id="ses_1", code="1", check=True)
@@ -127,8 +127,8 @@ def test_an_execution_may_take_its_time(
     method: str, options: dict[str, Any], limit: int | None, expected: float
 ) -> None:
     """The read timeout is its time limit, else the session's, else 300 s, plus the client's timeout."""
-    created = {**answers.CREATED, "resourceLimits": {"timeout": limit}}
-    transport = ScriptedTransport(always(answers.as_json, created), _result)
+    created = {**responses.CREATED, "resourceLimits": {"timeout": limit}}
+    transport = ScriptedTransport(always(responses.as_json, created), _result)
     session = Buntime(transport=transport, timeout=30).sessions.create()
     getattr(session, method)("1", **options)
     assert expected == transport.requests[1].read_timeout
@@ -219,7 +219,7 @@ def test_check_raises_at_the_end_of_a_stream() -> None:
 )
 def test_an_error_event_ends_a_stream(code: str, kind: type[BuntimeError]) -> None:
     """It is raised where it comes, with the call it belongs to."""
-    stream, transport = _stream(_OUT, answers.event("error", answers.error_body(code, "m")))
+    stream, transport = _stream(_OUT, responses.event("error", responses.error_body(code, "m")))
     with pytest.raises(kind, match="POST /execute") as caught:
         list(stream)
     assert code == caught.value.code
@@ -228,7 +228,7 @@ def test_an_error_event_ends_a_stream(code: str, kind: type[BuntimeError]) -> No
 
 def test_a_refused_stream_raises_at_once() -> None:
     """Before anything is iterated."""
-    transport = ScriptedTransport(always(answers.error, 404, "session_not_found"))
+    transport = ScriptedTransport(always(responses.error, 404, "session_not_found"))
     with pytest.raises(SessionNotFoundError):
         Buntime(transport=transport).stream(session_id="ses_1", code="1")
     assert 1 == transport.responses_closed
@@ -236,7 +236,7 @@ def test_a_refused_stream_raises_at_once() -> None:
 
 def test_an_event_that_says_nothing_is_passed_over() -> None:
     """A newer service may send more than output."""
-    stream, _ = _stream(_OUT, answers.event("usage", {"cpu": 1}), b": keep-alive\n\n", _ERR, _END)
+    stream, _ = _stream(_OUT, responses.event("usage", {"cpu": 1}), b": keep-alive\n\n", _ERR, _END)
     assert ["stdout", "stderr"] == [event.kind for event in stream]
 
 
@@ -281,7 +281,7 @@ def test_a_stream_is_not_read_ahead() -> None:
 
 def test_a_whole_answer_to_a_streamed_call() -> None:
     """A service that does not stream answers JSON; its output comes as events."""
-    transport = ScriptedTransport(always(answers.as_json, answers.result(stderr="b\n")))
+    transport = ScriptedTransport(always(responses.as_json, responses.result(stderr="b\n")))
     stream = Buntime(transport=transport).stream(session_id="ses_1", code="1")
     assert [StreamEvent("stdout", "Sum: 15\n"), StreamEvent("stderr", "b\n")] == list(stream)
     assert "Sum: 15\n" == stream.result.stdout
@@ -289,14 +289,14 @@ def test_a_whole_answer_to_a_streamed_call() -> None:
 
 def test_a_whole_answer_is_checked_too() -> None:
     """``check`` does not depend on the form of the answer."""
-    transport = ScriptedTransport(always(answers.as_json, answers.result(exitCode=1)))
+    transport = ScriptedTransport(always(responses.as_json, responses.result(exitCode=1)))
     stream = Buntime(transport=transport).stream(session_id="ses_1", code="1", check=True)
     with pytest.raises(ExecutionFailedError):
         list(stream)
 
 
 def _lines(*texts: str) -> list[str]:
-    stream, _ = _stream(*(answers.event("stdout", {"text": text}) for text in texts), _END)
+    stream, _ = _stream(*(responses.event("stdout", {"text": text}) for text in texts), _END)
     return [line.text for line in stream.lines()]
 
 
@@ -327,7 +327,7 @@ def test_lines_do_not_depend_on_the_pieces(texts: list[str]) -> None:
 def test_lines_of_both_outputs_do_not_mix() -> None:
     """Each kind has its own line under way."""
     pieces = [("stdout", "a"), ("stderr", "x"), ("stdout", "b\nc"), ("stderr", "y\n")]
-    stream, _ = _stream(*(answers.event(kind, {"text": text}) for kind, text in pieces), _END)
+    stream, _ = _stream(*(responses.event(kind, {"text": text}) for kind, text in pieces), _END)
     assert [StreamEvent("stdout", "ab"), StreamEvent("stderr", "xy"), StreamEvent("stdout", "c")] == list(
         stream.lines()
     )
@@ -336,7 +336,7 @@ def test_lines_of_both_outputs_do_not_mix() -> None:
 
 def test_lines_raise_what_the_stream_raises() -> None:
     """The line that is cut off is in the output so far."""
-    stream, transport = _stream(answers.event("stdout", {"text": "whole\ncut"}))
+    stream, transport = _stream(responses.event("stdout", {"text": "whole\ncut"}))
     lines = stream.lines()
     assert StreamEvent("stdout", "whole") == next(lines)
     with pytest.raises(APIConnectionError, match="without a result"):
@@ -349,13 +349,13 @@ def test_lines_raise_what_the_stream_raises() -> None:
     ("steps", "exit_code"),
     [
         ([_OUT, _ERR, _END], 3),
-        ([_OUT, _ERR, answers.event("exit", {"code": 3})], 3),
+        ([_OUT, _ERR, responses.event("exit", {"code": 3})], 3),
         ([_OUT, _ERR, b"data: [DONE]\n\n"], None),
     ],
 )
 def test_callbacks_do_not_change_the_result(steps: list[bytes], exit_code: int | None) -> None:
     """It has the output in every form in which a stream may end."""
-    transport = ScriptedTransport(always(answers.event_stream, *steps))
+    transport = ScriptedTransport(always(responses.event_stream, *steps))
     seen: list[str] = []
     session = Buntime(transport=transport).sessions.attach("ses_1")
     result = session.execute("1", on_stdout=seen.append, on_stderr=seen.append)
@@ -368,7 +368,7 @@ def test_callbacks_do_not_change_the_result(steps: list[bytes], exit_code: int |
 
 def test_callbacks_of_a_service_that_does_not_stream() -> None:
     """They get the output in one piece."""
-    transport = ScriptedTransport(always(answers.as_json, answers.RESULT))
+    transport = ScriptedTransport(always(responses.as_json, responses.RESULT))
     seen: list[str] = []
     Buntime(transport=transport).execute(session_id="ses_1", code="1", on_stdout=seen.append)
     assert ["Sum: 15\n"] == seen
@@ -376,7 +376,7 @@ def test_callbacks_of_a_service_that_does_not_stream() -> None:
 
 def test_what_a_callback_raises_closes_the_stream() -> None:
     """And reaches the caller as it is."""
-    transport = ScriptedTransport(always(answers.event_stream, _OUT, _ERR, _END))
+    transport = ScriptedTransport(always(responses.event_stream, _OUT, _ERR, _END))
     client = Buntime(transport=transport)
     with pytest.raises(ZeroDivisionError):
         client.execute(session_id="ses_1", code="1", on_stdout=lambda _text: 1 / 0)
@@ -385,7 +385,7 @@ def test_what_a_callback_raises_closes_the_stream() -> None:
 
 def test_callbacks_go_with_a_request() -> None:
     """They are no part of the value."""
-    transport = ScriptedTransport(always(answers.event_stream, _OUT, _END))
+    transport = ScriptedTransport(always(responses.event_stream, _OUT, _END))
     seen: list[str] = []
     client = Buntime(transport=transport)
     client.execute(ExecuteRequest("1"), session_id="ses_1", on_stdout=seen.append)

@@ -14,13 +14,13 @@ import pytest
 
 import buntime
 from buntime.cli.main import main
-from tests.support import answers
+from tests.support import responses
 from tests.support.loopback import LoopbackServer, json_reply, reply
 
 _OUTPUT = (
-    answers.event("stdout", {"text": "one\n"})
-    + answers.event("stderr", {"text": "two\n"})
-    + answers.event("stdout", {"text": "é😀\n"})
+    responses.event("stdout", {"text": "one\n"})
+    + responses.event("stderr", {"text": "two\n"})
+    + responses.event("stdout", {"text": "é😀\n"})
 )
 
 
@@ -29,7 +29,7 @@ class Service(LoopbackServer):
 
     def __init__(self, *events: bytes) -> None:
         stream = reply(200, b"".join(events), [("Content-Type", "text/event-stream")])
-        super().__init__(json_reply(answers.CREATED), stream, json_reply(answers.DELETED))
+        super().__init__(json_reply(responses.CREATED), stream, json_reply(responses.DELETED))
 
     @property
     def execution(self) -> Any:
@@ -48,7 +48,7 @@ ALL_CALLS = ["POST /sessions/create", "POST /execute", "DELETE /sessions"]
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """Serve the output above, which ends with exit code 3, and let the command line find it."""
-    server = Service(_OUTPUT, answers.event("result", {"exitCode": 3}))
+    server = Service(_OUTPUT, responses.event("result", {"exitCode": 3}))
     with server:
         _point(monkeypatch, server)
         yield server
@@ -101,7 +101,7 @@ def test_a_time_limit_that_was_reached(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is said, and the exit code is the service's."""
-    with Service(answers.event("result", answers.result(exitCode=124, timedOut=True))) as server:
+    with Service(responses.event("result", responses.result(exitCode=124, timedOut=True))) as server:
         _point(monkeypatch, server)
         assert 124 == main(["run", "-e", "for(;;);"])
     assert "--timeout" in capsys.readouterr().err
@@ -129,7 +129,7 @@ def test_a_stream_that_breaks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 def test_a_refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The service's message is shown, and the key is not."""
-    with LoopbackServer(json_reply(answers.error_body("unauthorized", "no such key"), 401)) as server:
+    with LoopbackServer(json_reply(responses.error_body("unauthorized", "no such key"), 401)) as server:
         _point(monkeypatch, server)
         assert 125 == main(["run", "-e", "1"])
     err = capsys.readouterr().err

@@ -9,10 +9,10 @@ import pytest
 
 from buntime import Buntime, ConfigurationError, NotFoundError, RateLimit
 from buntime.transport import FunctionTransport, Request, Response
-from tests.support import answers
+from tests.support import responses
 from tests.support.scripted import ScriptedTransport, always, lost
 
-_info = always(answers.as_json, answers.INFO)
+_info = always(responses.as_json, responses.INFO)
 
 
 def test_closing_closes_the_transport() -> None:
@@ -26,7 +26,7 @@ def test_closing_closes_the_transport() -> None:
 
 def test_a_client_shows_its_transport() -> None:
     """So that a log says where calls went."""
-    transport = FunctionTransport(lambda _: answers.as_json(answers.INFO))
+    transport = FunctionTransport(lambda _: responses.as_json(responses.INFO))
     assert f"<Buntime over {transport!r}>" == repr(Buntime(transport=transport))
 
 
@@ -52,7 +52,7 @@ def test_options_can_be_taken_away() -> None:
     client = Buntime(transport=transport, timeout=30, deadline=10, on_retry=lambda error, attempt: 1 / 0)
     client.with_options(timeout=None, deadline=None).sessions.info("ses_1")
     assert transport.requests[0].read_timeout is None
-    busy = ScriptedTransport(always(answers.error, 503, ""), _info)
+    busy = ScriptedTransport(always(responses.error, 503, ""), _info)
     Buntime(transport=busy, on_retry=lambda error, attempt: 1 / 0).with_options(on_retry=None).sessions.info(
         "s"
     )
@@ -61,7 +61,7 @@ def test_options_can_be_taken_away() -> None:
 
 def test_other_retries() -> None:
     """Each of the two settings alone."""
-    transport = ScriptedTransport(always(answers.error, 503, ""))
+    transport = ScriptedTransport(always(responses.error, 503, ""))
     client = Buntime(transport=transport, max_retries=5, retry_delay=0)
     cases: list[tuple[dict[str, Any], int]] = [({"max_retries": 1}, 2), ({"retry_delay": 10}, 6)]
     for options, expected in cases:
@@ -88,7 +88,7 @@ def test_an_unknown_option_is_a_type_error() -> None:
 
 def test_the_rate_limit_is_shared() -> None:
     """It is the account's, not the client's."""
-    limited = always(answers.as_json, answers.INFO, headers=[("X-RateLimit-Remaining", "7")])
+    limited = always(responses.as_json, responses.INFO, headers=[("X-RateLimit-Remaining", "7")])
     client = Buntime(transport=ScriptedTransport(limited))
     client.with_options(timeout=5).sessions.info("ses_1")
     assert RateLimit(None, 7, None) == client.rate_limit
@@ -96,7 +96,7 @@ def test_the_rate_limit_is_shared() -> None:
 
 def test_a_call_of_the_users_own() -> None:
     """Method, path, query and body go out as given; the answer comes back as it is."""
-    transport = ScriptedTransport(always(answers.as_json, {"used": 7}, 202, [("X-Cost", "3")]))
+    transport = ScriptedTransport(always(responses.as_json, {"used": 7}, 202, [("X-Cost", "3")]))
     response = Buntime("btk_1", transport=transport).request(
         "post", "/usage/reports", json={"month": 1}, params={"verbose": "yes"}
     )
@@ -110,13 +110,13 @@ def test_a_call_of_the_users_own() -> None:
 
 def test_a_call_of_the_users_own_may_be_answered_by_anything() -> None:
     """A page is an answer too where no form is known."""
-    client = Buntime(transport=ScriptedTransport(always(answers.raw, b"<html>")))
+    client = Buntime(transport=ScriptedTransport(always(responses.raw, b"<html>")))
     assert "<html>" == client.request("GET", "/status").text
 
 
 def test_a_call_of_the_users_own_is_refused_as_any() -> None:
     """An error status is an error."""
-    client = Buntime(transport=ScriptedTransport(always(answers.error, 404, "not_found")))
+    client = Buntime(transport=ScriptedTransport(always(responses.error, 404, "not_found")))
     with pytest.raises(NotFoundError, match="GET /usage"):
         client.request("GET", "/usage")
 
@@ -134,7 +134,7 @@ def test_many_threads_share_a_client() -> None:
     """Each gets the answer to its own call."""
 
     def answer(request: Request) -> Response:
-        return answers.as_json({**answers.INFO, "sessionId": request.path.rpartition("/")[2]})
+        return responses.as_json({**responses.INFO, "sessionId": request.path.rpartition("/")[2]})
 
     client = Buntime(transport=FunctionTransport(answer))
     seen: dict[int, list[str]] = {}

@@ -20,7 +20,7 @@ from buntime import (
     WriteResult,
 )
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
-from tests.support import answers
+from tests.support import responses
 from tests.support.scripted import ScriptedTransport, Step, always, lost
 
 
@@ -34,12 +34,12 @@ def _file(path: str) -> dict[str, Any]:
 
 
 def _helper(stdout: str, **changes: object) -> Step:
-    return always(answers.as_json, answers.result(stdout=stdout, **changes))
+    return always(responses.as_json, responses.result(stdout=stdout, **changes))
 
 
 def test_write() -> None:
     """By client or by session."""
-    client, transport = _client(always(answers.as_json, answers.WRITTEN))
+    client, transport = _client(always(responses.as_json, responses.WRITTEN))
     written = client.files.write(session_id="ses_1", path="data.csv", content="name,age\n")
     assert WriteResult("data.csv", 9) == written
     assert written == client.sessions.attach("ses_1").files.write("data.csv", "name,age\n")
@@ -48,7 +48,7 @@ def test_write() -> None:
 
 def test_read() -> None:
     """By client or by session."""
-    client, transport = _client(always(answers.as_json, answers.READ))
+    client, transport = _client(always(responses.as_json, responses.READ))
     assert "name,age\n" == client.files.read(session_id="ses_1", path="data.csv")
     assert "name,age\n" == client.sessions.attach("ses_1").files.read("data.csv")
     assert transport.requests[0] == transport.requests[1]
@@ -56,7 +56,7 @@ def test_read() -> None:
 
 def test_reading_what_is_not_there() -> None:
     """The error is the one that reading a file has always raised."""
-    client, transport = _client(always(answers.error, 404, "file_not_found"))
+    client, transport = _client(always(responses.error, 404, "file_not_found"))
     with pytest.raises(FileNotFoundError) as caught:
         client.files.read(session_id="ses_1", path="nope.txt")
     assert isinstance(caught.value, SessionFileNotFoundError)
@@ -67,7 +67,9 @@ def test_reading_what_is_not_there() -> None:
 @pytest.mark.parametrize("status", [404, 405])
 def test_reading_where_the_service_has_no_route(status: int) -> None:
     """The file is read by code in the session, and the next read goes there at once."""
-    client, transport = _client(always(answers.raw, b"no such route", status), _helper('{"content":"hi"}\n'))
+    client, transport = _client(
+        always(responses.raw, b"no such route", status), _helper('{"content":"hi"}\n')
+    )
     for _ in range(2):
         assert "hi" == client.files.read(session_id="ses_1", path="a.txt")
     assert ["GET /files/read", "POST /execute", "POST /execute"] == transport.calls
@@ -77,7 +79,7 @@ def test_reading_where_the_service_has_no_route(status: int) -> None:
 
 def test_the_missing_route_is_remembered_by_clients_made_of_it() -> None:
     """They speak to the same service."""
-    client, transport = _client(always(answers.raw, b"", 404), _helper('{"content":"hi"}'))
+    client, transport = _client(always(responses.raw, b"", 404), _helper('{"content":"hi"}'))
     client.files.read(session_id="ses_1", path="a.txt")
     client.with_options(timeout=5).files.read(session_id="ses_1", path="a.txt")
     assert ["GET /files/read", "POST /execute", "POST /execute"] == transport.calls
@@ -86,7 +88,7 @@ def test_the_missing_route_is_remembered_by_clients_made_of_it() -> None:
 def test_a_missing_file_found_out_by_helper() -> None:
     """It is the same error, and the route's absence is remembered."""
     gone = _helper('{"error":{"code":"ENOENT","message":"no such file"}}\n')
-    client, transport = _client(always(answers.raw, b"", 404), gone)
+    client, transport = _client(always(responses.raw, b"", 404), gone)
     for _ in range(2):
         with pytest.raises(FileNotFoundError) as caught:
             client.files.read(session_id="ses_1", path="nope.txt")
@@ -97,7 +99,7 @@ def test_a_missing_file_found_out_by_helper() -> None:
 def test_a_missing_session_is_not_a_missing_route() -> None:
     """Nothing is tried that cannot work, and nothing is remembered."""
     client, transport = _client(
-        always(answers.error, 404, "session_not_found"), always(answers.as_json, answers.READ)
+        always(responses.error, 404, "session_not_found"), always(responses.as_json, responses.READ)
     )
     with pytest.raises(SessionNotFoundError):
         client.files.read(session_id="ses_1", path="a.txt")
@@ -107,7 +109,7 @@ def test_a_missing_session_is_not_a_missing_route() -> None:
 
 def test_a_missing_session_found_out_by_helper() -> None:
     """A 404 without an envelope, twice, is what it says."""
-    client, transport = _client(always(answers.raw, b"", 404))
+    client, transport = _client(always(responses.raw, b"", 404))
     with pytest.raises(NotFoundError):
         client.files.read(session_id="ses_1", path="a.txt")
     assert ["GET /files/read", "POST /execute"] == transport.calls
@@ -115,7 +117,7 @@ def test_a_missing_session_found_out_by_helper() -> None:
 
 def test_a_failing_route_is_not_a_missing_one() -> None:
     """Another error is raised as it is."""
-    client, transport = _client(always(answers.error, 500, ""))
+    client, transport = _client(always(responses.error, 500, ""))
     with pytest.raises(ServerError):
         client.files.read(session_id="ses_1", path="a.txt")
     assert 1 == len(transport.requests)
@@ -123,7 +125,7 @@ def test_a_failing_route_is_not_a_missing_one() -> None:
 
 def test_list() -> None:
     """By client or by session, sorted."""
-    listing = always(answers.as_json, {"files": [_file("b"), _file("a")]})
+    listing = always(responses.as_json, {"files": [_file("b"), _file("a")]})
     client, transport = _client(listing)
     files = client.sessions.attach("ses_1").files.list("src")
     assert ["a", "b"] == [file.path for file in files]
@@ -141,7 +143,7 @@ def test_list_reads_all_pages() -> None:
     def answer(request: Request) -> Response:
         query = dict(request.query)
         start = int(query["offset"])
-        return answers.as_json(
+        return responses.as_json(
             {"files": [_file(name) for name in names[start : start + int(query["limit"])]]}
         )
 
@@ -151,15 +153,15 @@ def test_list_reads_all_pages() -> None:
 
 def test_a_full_last_page_is_followed_by_an_empty_one() -> None:
     """There is no other sign that nothing more comes."""
-    full = always(answers.as_json, {"files": [_file(f"f{number:03}") for number in range(100)]})
-    client, transport = _client(full, always(answers.as_json, {"files": []}))
+    full = always(responses.as_json, {"files": [_file(f"f{number:03}") for number in range(100)]})
+    client, transport = _client(full, always(responses.as_json, {"files": []}))
     assert 100 == len(client.files.list(session_id="ses_1"))
     assert ["0", "100"] == [dict(request.query)["offset"] for request in transport.requests]
 
 
 def test_a_service_without_pages_does_not_hang() -> None:
     """One that ignores ``offset`` sends the same files again, and that ends it."""
-    same = always(answers.as_json, {"files": [_file(f"f{number:03}") for number in range(150)]})
+    same = always(responses.as_json, {"files": [_file(f"f{number:03}") for number in range(150)]})
     client, transport = _client(same)
     assert 150 == len(client.files.list(session_id="ses_1"))
     assert 2 == len(transport.requests)
@@ -168,7 +170,7 @@ def test_a_service_without_pages_does_not_hang() -> None:
 def test_our_own_folder_is_hidden() -> None:
     """The helpers' state is not the user's."""
     names = [".buntime", "/workspace/.buntime", "./.buntime", ".buntimes", "a/.buntime", "a"]
-    client, _ = _client(always(answers.as_json, {"files": [_file(name) for name in names]}))
+    client, _ = _client(always(responses.as_json, {"files": [_file(name) for name in names]}))
     assert [".buntimes", "a", "a/.buntime"] == [file.path for file in client.files.list(session_id="ses_1")]
 
 
@@ -176,7 +178,7 @@ def test_hidden_files_do_not_shorten_a_page() -> None:
     """A full page with our folder in it is still full."""
     first = [_file(".buntime"), *(_file(f"f{number:03}") for number in range(99))]
     client, _ = _client(
-        always(answers.as_json, {"files": first}), always(answers.as_json, {"files": [_file("z")]})
+        always(responses.as_json, {"files": first}), always(responses.as_json, {"files": [_file("z")]})
     )
     assert 100 == len(client.files.list(session_id="ses_1"))
 
@@ -227,7 +229,7 @@ def test_bytes_that_make_no_sense(answer: dict[str, Any]) -> None:
 @pytest.mark.parametrize("path", ["", "a\0b", "a\ud800"])
 def test_a_path_that_is_none_is_refused_before_anything_is_sent(path: str) -> None:
     """By every call."""
-    client, transport = _client(always(answers.raw, b""))
+    client, transport = _client(always(responses.raw, b""))
     files = client.sessions.attach("ses_1").files
     for call in (files.read_bytes, files.stat, files.exists, files.mkdir, files.delete):
         with pytest.raises(ValueError, match="path"):

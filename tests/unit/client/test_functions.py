@@ -18,7 +18,7 @@ from buntime import (
     Session,
 )
 from buntime.client.functions import _Separator
-from tests.support import answers
+from tests.support import responses
 from tests.support.scripted import ScriptedTransport, Step, always, lost
 
 _MARK = "\x1ebuntime:call "
@@ -29,7 +29,7 @@ def _record(answer: object) -> str:
 
 
 def _prints(stdout: str, **fields: object) -> Step:
-    return always(answers.as_json, answers.result(stdout=stdout, **fields))
+    return always(responses.as_json, responses.result(stdout=stdout, **fields))
 
 
 def _session(*steps: Step, **options: Any) -> tuple[Session, ScriptedTransport]:

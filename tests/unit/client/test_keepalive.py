@@ -14,10 +14,10 @@ import pytest
 
 from buntime import APIConnectionError, Buntime, SessionNotFoundError
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
-from tests.support import answers
+from tests.support import responses
 from tests.support.scripted import ScriptedTransport, always, lost
 
-_CREATED = always(answers.as_json, answers.CREATED)
+_CREATED = always(responses.as_json, responses.CREATED)
 
 
 class _Pinged:
@@ -36,7 +36,7 @@ class _Pinged:
             self._changed.notify_all()
             if self._failures:
                 raise self._failures.pop(0)
-        return answers.as_json(answers.result(stdout="{}\n"))
+        return responses.as_json(responses.result(stdout="{}\n"))
 
     def wait_for(self, count: int) -> None:
         with self._changed:
@@ -235,5 +235,5 @@ def test_a_key_may_bring_back_an_old_session() -> None:
 
 def test_remaining_is_unknown_where_the_service_did_not_say() -> None:
     """Nothing is made up."""
-    client = Buntime(transport=ScriptedTransport(always(answers.as_json, {"sessionId": "ses_1"})))
+    client = Buntime(transport=ScriptedTransport(always(responses.as_json, {"sessionId": "ses_1"})))
     assert client.sessions.create().remaining is None

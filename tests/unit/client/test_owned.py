@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from buntime.client.owned import Created
+from buntime.client.owned import OwnedSessions
 from tests.support.forks import in_a_fork, needs_fork
 
 
-def _taken(created: Created) -> set[str]:
+def _taken(created: OwnedSessions) -> set[str]:
     found: set[str] = set()
     while (session_id := created.take()) is not None:
         found.add(session_id)
@@ -15,7 +15,7 @@ def _taken(created: Created) -> set[str]:
 
 def test_each_is_taken_once() -> None:
     """But those that were forgotten."""
-    created = Created()
+    created = OwnedSessions()
     for session_id in ("ses_1", "ses_2", "ses_3"):
         created.add(session_id)
     created.discard("ses_2")
@@ -27,7 +27,7 @@ def test_each_is_taken_once() -> None:
 @needs_fork
 def test_each_process_has_its_own() -> None:
     """A forked child takes none of its parent's, nor forgets it."""
-    created = Created()
+    created = OwnedSessions()
     created.add("ses_parent")
 
     def child() -> str:

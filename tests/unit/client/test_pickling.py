@@ -22,7 +22,7 @@ from buntime.transport import (
     ReplayTransport,
     Transport,
 )
-from tests.support import answers
+from tests.support import responses
 from tests.support.loopback import LoopbackServer, json_reply
 
 _KEY = "btk_" + "K3Y" * 5
@@ -40,7 +40,7 @@ def test_the_key_stays_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="BUNTIME_API_KEY"):
         pickle.loads(carried)
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_other")
-    with LoopbackServer(json_reply(answers.INFO)) as server, Buntime(_KEY, base_url=server.url) as client:
+    with LoopbackServer(json_reply(responses.INFO)) as server, Buntime(_KEY, base_url=server.url) as client:
         with pickle.loads(pickle.dumps(client)) as other:
             other.sessions.info("ses_1")
         assert ["Bearer btk_other"] == [request.headers["Authorization"] for request in server.requests]
@@ -54,7 +54,7 @@ def test_a_header_with_the_key_stays_behind_too(monkeypatch: pytest.MonkeyPatch)
     assert _KEY.encode() not in carried
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_other")
     with pickle.loads(carried) as other:
-        assert ("X-Team", "blue") in other._exchange.headers
+        assert ("X-Team", "blue") in other._caller.headers
     with Buntime(_KEY, headers={"Cookie": "secret"}) as client, pytest.raises(TypeError, match="cookie"):
         pickle.dumps(client)
 
@@ -67,7 +67,7 @@ def test_the_options_travel(monkeypatch: pytest.MonkeyPatch) -> None:
         Buntime(base_url="http://127.0.0.1:1/x", on_retry=_heard, delete_on_close=True, **options) as client,
         pickle.loads(pickle.dumps(client.with_options(max_retries=6))) as other,
     ):
-        ours, theirs = client._exchange, other._exchange
+        ours, theirs = client._caller, other._caller
         assert (ours.timeout, ours.deadline, ours.on_retry) == (theirs.timeout, theirs.deadline, _heard)
         assert (6, 0.5) == (theirs.policy.max_retries, theirs.policy.retry_delay)
         assert repr(ours.transport) == repr(theirs.transport)
@@ -79,7 +79,7 @@ def test_the_options_travel(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_copy_closes_its_own_transport(monkeypatch: pytest.MonkeyPatch) -> None:
     """The original goes on. A shallow copy shares the transport and leaves it open."""
     monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
-    with LoopbackServer(json_reply(answers.INFO)) as server, Buntime(base_url=server.url) as client:
+    with LoopbackServer(json_reply(responses.INFO)) as server, Buntime(base_url=server.url) as client:
         for other in (pickle.loads(pickle.dumps(client)), copy.deepcopy(client)):
             other.close()
             with pytest.raises(RuntimeError, match="closed"):
@@ -91,11 +91,11 @@ def test_a_copy_closes_its_own_transport(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_session_pickles_as_attached(monkeypatch: pytest.MonkeyPatch) -> None:
     """It knows what it knew, and leaving its block deletes nothing."""
     monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
-    replies = (json_reply(answers.CREATED), json_reply(answers.INFO))
+    replies = (json_reply(responses.CREATED), json_reply(responses.INFO))
     with LoopbackServer(*replies) as server, Buntime(base_url=server.url, delete_on_close=True) as client:
         session = client.sessions.create()
         other: Session = pickle.loads(pickle.dumps(session))
-        with closing(other._sessions._exchange.transport), other:
+        with closing(other._sessions._caller.transport), other:
             assert (session.id, session.expires_at) == (other.id, other.expires_at)
             assert (session.preview_url, session.resource_limits) == (
                 other.preview_url,
@@ -107,7 +107,7 @@ def test_a_session_pickles_as_attached(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "transport", [FakeTransport(), FunctionTransport(lambda request: answers.as_json({}))]
+    "transport", [FakeTransport(), FunctionTransport(lambda request: responses.as_json({}))]
 )
 def test_other_transports_do_not_pickle(transport: Transport) -> None:
     """The error says why."""
@@ -144,7 +144,7 @@ def test_what_stays_here_says_so(kind: str, tmp_path: Path) -> None:
 def test_a_process_pickles_as_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaving its block elsewhere kills nothing, whatever number that process has."""
     monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
-    started = json_reply({**answers.RESULT, "stdout": '{"number": 1, "pid": 7}'})
+    started = json_reply({**responses.RESULT, "stdout": '{"number": 1, "pid": 7}'})
     with LoopbackServer(started) as server, Buntime(base_url=server.url) as client:
         process = client.sessions.attach("ses_1").start("serve()")
         for other in (pickle.loads(pickle.dumps(process)), copy.copy(process)):
@@ -179,7 +179,7 @@ print(session.id, session.info().state)
 def test_a_session_works_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """It finds its way to the service with that process's own key."""
     monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
-    with LoopbackServer(json_reply(answers.INFO)) as server, Buntime(base_url=server.url) as client:
+    with LoopbackServer(json_reply(responses.INFO)) as server, Buntime(base_url=server.url) as client:
         done = subprocess.run(
             [sys.executable, "-c", _OTHER_PROCESS],
             input=pickle.dumps(client.sessions.attach("ses_1")),

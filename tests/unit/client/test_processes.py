@@ -27,7 +27,7 @@ from buntime.service.scripted.script_file import ScriptFileError, read_scripts
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.memory import MemoryWorkspace
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
-from tests.support import answers
+from tests.support import responses
 from tests.support.clocks import ManualClock
 
 SERVER = "Bun.serve({ fetch: () => new Response() })"
@@ -142,7 +142,7 @@ def test_frequent_output_is_gathered() -> None:
         if len(codes) > 1:
             offsets = {"stdout_offset": len(codes), "stderr_offset": 0, "complete": len(codes) == 4}
             answer = {"stdout": "x", "stderr": "", "frequent": next(frequent), **offsets}
-        return answers.as_json(answers.result(stdout=json.dumps(answer)))
+        return responses.as_json(responses.result(stdout=json.dumps(answer)))
 
     process = Buntime(transport=FunctionTransport(execute)).sessions.attach("ses_1").start("1")
     assert "xxx" == "".join(event.text for event in process.follow())
@@ -269,7 +269,7 @@ def test_an_answer_that_is_not_ours(answer: Any) -> None:
     """Untrusted code could print it: it is an InvalidResponseError, whichever call it answers."""
 
     def execute(_request: Request) -> Response:
-        return answers.as_json(answers.result(stdout=json.dumps(answer)))
+        return responses.as_json(responses.result(stdout=json.dumps(answer)))
 
     session = Buntime(transport=FunctionTransport(execute)).sessions.attach("ses_1")
     with pytest.raises(InvalidResponseError):

@@ -18,13 +18,13 @@ from buntime import (
     SessionNotFoundError,
 )
 from buntime.transport import Response
-from tests.support import answers
+from tests.support import responses
 from tests.support.scripted import ScriptedTransport, Step, always, lost
 
-_ID = answers.CREATED["sessionId"]
-_created = always(answers.as_json, answers.CREATED)
-_deleted = always(answers.as_json, answers.DELETED)
-_gone = always(answers.error, 404, "session_not_found")
+_ID = responses.CREATED["sessionId"]
+_created = always(responses.as_json, responses.CREATED)
+_deleted = always(responses.as_json, responses.DELETED)
+_gone = always(responses.error, 404, "session_not_found")
 _CREATE, _DELETE = "POST /sessions/create", f"DELETE /sessions/{_ID}"
 
 
@@ -47,7 +47,7 @@ def test_a_created_session_says_what_the_service_said() -> None:
 
 def test_a_session_of_few_words() -> None:
     """The id is enough."""
-    client, _ = _client(always(answers.as_json, {"sessionId": "ses_1"}, 201))
+    client, _ = _client(always(responses.as_json, {"sessionId": "ses_1"}, 201))
     session = client.sessions.create()
     assert (None, None, None) == (session.created_at, session.expires_at, session.preview_url)
 
@@ -69,7 +69,7 @@ def test_leaving_the_block_by_an_error_deletes_the_session() -> None:
     assert [_CREATE, _DELETE] == transport.calls
 
 
-@pytest.mark.parametrize("failure", [lost("read"), always(answers.error, 500, ""), RuntimeError("closed")])
+@pytest.mark.parametrize("failure", [lost("read"), always(responses.error, 500, ""), RuntimeError("closed")])
 def test_a_failed_deletion_masks_nothing(failure: Step, caplog: pytest.LogCaptureFixture) -> None:
     """What the block raised is what the caller sees; the failed deletion is logged."""
     client, _ = _client(_created, failure, max_retries=0)
@@ -82,7 +82,7 @@ def test_a_failed_deletion_masks_nothing(failure: Step, caplog: pytest.LogCaptur
 
 def test_a_failed_deletion_is_raised_where_nothing_else_was() -> None:
     """A session that stays behind costs money."""
-    client, _ = _client(_created, always(answers.error, 500, ""), max_retries=0)
+    client, _ = _client(_created, always(responses.error, 500, ""), max_retries=0)
     with pytest.raises(ServerError), client.sessions.create():
         pass
 
@@ -131,7 +131,7 @@ def test_an_attached_session_can_be_deleted() -> None:
 
 def test_info() -> None:
     """What the service says now, by client or by session."""
-    client, transport = _client(always(answers.as_json, answers.INFO))
+    client, transport = _client(always(responses.as_json, responses.INFO))
     info = client.sessions.info("ses_1")
     assert info == client.sessions.attach("ses_1").info()
     assert ("active", 2, 1, {"project": "demo"}) == (
@@ -145,7 +145,7 @@ def test_info() -> None:
 
 def test_kill() -> None:
     """One process or all, by client or by session."""
-    client, transport = _client(always(answers.as_json, answers.KILLED))
+    client, transport = _client(always(responses.as_json, responses.KILLED))
     session = client.sessions.attach("ses_1")
     assert KillResult(1, (1234,)) == session.kill(1234) == client.kill(session_id="ses_1", pid=1234)
     assert {"sessionId": "ses_1", "pid": 1234} == transport.body()
@@ -155,7 +155,7 @@ def test_kill() -> None:
 
 def test_a_conflicting_key_is_refused() -> None:
     """A key used for other arguments is a conflict."""
-    client, _ = _client(always(answers.error, 409, "idempotency_conflict"))
+    client, _ = _client(always(responses.error, 409, "idempotency_conflict"))
     with pytest.raises(ConflictError):
         client.sessions.create(idempotency_key="k")
 
@@ -165,7 +165,7 @@ def test_delete_on_close_deletes_what_is_left() -> None:
     ids = iter(["ses_1", "ses_2", "ses_3"])
 
     def created() -> Response:
-        return answers.as_json({"sessionId": next(ids)})
+        return responses.as_json({"sessionId": next(ids)})
 
     client, transport = _client(created, created, created, _deleted, delete_on_close=True)
     first, _, third = (client.sessions.create() for _ in range(3))
@@ -196,7 +196,7 @@ def test_delete_on_close_goes_on_after_a_failure() -> None:
     ids = iter(["ses_1", "ses_2", "ses_3"])
 
     def created() -> Response:
-        return answers.as_json({"sessionId": next(ids)})
+        return responses.as_json({"sessionId": next(ids)})
 
     client, transport = _client(
         created, created, created, lost("read"), _gone, _deleted, delete_on_close=True, max_retries=0

@@ -9,13 +9,13 @@ import pytest
 
 from buntime import Buntime, CassetteError, ConfigurationError
 from buntime.transport import FunctionTransport, HTTPTransport, LocalTransport
-from tests.support import answers
+from tests.support import responses
 from tests.support.loopback import LoopbackServer, json_reply
 from tests.support.scripted import ScriptedTransport, always
 
 
 def _transport() -> ScriptedTransport:
-    return ScriptedTransport(always(answers.as_json, answers.INFO))
+    return ScriptedTransport(always(responses.as_json, responses.INFO))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_headers_go_with_every_call() -> None:
 @pytest.mark.parametrize("by", ["argument", "environment"])
 def test_the_base_url(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the argument, else from the environment, it goes to the transport that is made."""
-    with LoopbackServer(json_reply(answers.INFO)) as server:
+    with LoopbackServer(json_reply(responses.INFO)) as server:
         if by == "environment":
             monkeypatch.setenv("BUNTIME_BASE_URL", server.url)
         else:

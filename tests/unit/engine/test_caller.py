@@ -18,11 +18,11 @@ from buntime import (
     ServerError,
 )
 from buntime.transport import FunctionTransport, Request, Response
-from tests.support import answers
+from tests.support import responses
 from tests.support.scripted import ScriptedTransport, always, lost
 
-_info = always(answers.as_json, answers.INFO)
-_busy = always(answers.error, 503, "")
+_info = always(responses.as_json, responses.INFO)
+_busy = always(responses.error, 503, "")
 
 
 def _ask(transport: ScriptedTransport, **options: Any) -> None:
@@ -50,7 +50,7 @@ def test_no_delay_means_no_pause() -> None:
 
     def answer(request: Request) -> Response:
         calls.append(request)
-        return answers.error(503, "") if len(calls) < 3 else answers.as_json(answers.INFO)
+        return responses.error(503, "") if len(calls) < 3 else responses.as_json(responses.INFO)
 
     Buntime(transport=FunctionTransport(answer), retry_delay=0).sessions.info("ses_1")
     assert 3 == len(calls)
@@ -58,7 +58,7 @@ def test_no_delay_means_no_pause() -> None:
 
 def test_retry_after_in_seconds_is_waited_for() -> None:
     """The service's own figure takes the place of the jitter."""
-    transport = ScriptedTransport(always(answers.error, 429, "", headers=[("Retry-After", "17")]), _info)
+    transport = ScriptedTransport(always(responses.error, 429, "", headers=[("Retry-After", "17")]), _info)
     _ask(transport)
     assert [17.0] == transport.slept
 
@@ -66,14 +66,14 @@ def test_retry_after_in_seconds_is_waited_for() -> None:
 def test_retry_after_as_a_date_is_waited_for() -> None:
     """An HTTP date means the seconds until then."""
     date = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=50), usegmt=True)
-    transport = ScriptedTransport(always(answers.error, 503, "", headers=[("Retry-After", date)]), _info)
+    transport = ScriptedTransport(always(responses.error, 503, "", headers=[("Retry-After", date)]), _info)
     _ask(transport)
     assert 0 < transport.slept[0] <= 50
 
 
 def test_a_long_retry_after_is_raised_at_once() -> None:
     """Above a minute the caller decides, with ``retry_after`` at hand."""
-    transport = ScriptedTransport(always(answers.error, 429, "", headers=[("Retry-After", "61")]), _info)
+    transport = ScriptedTransport(always(responses.error, 429, "", headers=[("Retry-After", "61")]), _info)
     with pytest.raises(RateLimitError) as caught:
         _ask(transport)
     assert 61.0 == caught.value.retry_after
@@ -83,7 +83,7 @@ def test_a_long_retry_after_is_raised_at_once() -> None:
 @pytest.mark.parametrize("value", ["soon", "", "nan", "Foo, 99 Bar 2024", "٣ days"])
 def test_a_retry_after_that_says_nothing_is_passed_over(value: str) -> None:
     """The usual back-off takes its place."""
-    transport = ScriptedTransport(always(answers.error, 503, "", headers=[("Retry-After", value)]), _info)
+    transport = ScriptedTransport(always(responses.error, 503, "", headers=[("Retry-After", value)]), _info)
     _ask(transport)
     assert 1 == len(transport.slept)
     assert transport.slept[0] <= 1
@@ -145,7 +145,7 @@ def test_a_deadline_bounds_a_client_without_timeout() -> None:
 
 def test_a_back_off_that_would_cross_the_deadline_is_not_begun() -> None:
     """The last error is raised at once: waiting could not help."""
-    transport = ScriptedTransport(always(answers.error, 429, "", headers=[("Retry-After", "20")]), _info)
+    transport = ScriptedTransport(always(responses.error, 429, "", headers=[("Retry-After", "20")]), _info)
     with pytest.raises(RateLimitError) as caught:
         _ask(transport, deadline=15)
     assert [] == transport.slept
@@ -187,7 +187,7 @@ def test_the_deadline_bounds_a_stream_too() -> None:
             def chunks() -> Any:
                 while True:
                     self.now += 1
-                    yield answers.event("stdout", {"text": "."})
+                    yield responses.event("stdout", {"text": "."})
 
             return Response(200, [("Content-Type", "text/event-stream")], chunks())
 
@@ -208,8 +208,8 @@ def test_a_deadline_is_for_one_call() -> None:
 
 def test_every_response_is_closed() -> None:
     """Answers, refusals and pages give their connections back."""
-    page = always(answers.raw, b"<html>", 200, [("Content-Type", "text/html")])
-    transport = ScriptedTransport(_busy, _info, always(answers.error, 404, "session_not_found"), page)
+    page = always(responses.raw, b"<html>", 200, [("Content-Type", "text/html")])
+    transport = ScriptedTransport(_busy, _info, always(responses.error, 404, "session_not_found"), page)
     client = Buntime(transport=transport)
     client.sessions.info("ses_1")
     for _ in range(2):
@@ -231,9 +231,9 @@ def test_the_rate_limit_is_remembered() -> None:
         ("X-RateLimit-Reset", "1700000060"),
     ]
     transport = ScriptedTransport(
-        always(answers.as_json, answers.INFO, headers=told),
+        always(responses.as_json, responses.INFO, headers=told),
         _info,
-        always(answers.error, 429, "", headers=refused),
+        always(responses.error, 429, "", headers=refused),
     )
     client = Buntime(transport=transport, max_retries=0)
     assert client.rate_limit is None

@@ -14,7 +14,7 @@ import pytest
 import buntime
 from buntime import Buntime, BuntimeError, ConfigurationError
 from buntime.transport import FunctionTransport, HTTPTransport
-from tests.support import answers
+from tests.support import responses
 from tests.support.loopback import LoopbackServer, drop, json_reply
 from tests.support.scripted import ScriptedTransport, Step, always, lost
 
@@ -70,9 +70,9 @@ FAILING: dict[str, Callable[[Buntime], object]] = {
 }
 FAILURES: dict[str, Step] = {
     "lost": lost("read"),
-    "refused": always(answers.error, 401, "unauthorized", "the key is wrong"),
-    "page": always(answers.raw, b"<html>", 200, [("Content-Type", "text/html")]),
-    "redirect": always(answers.raw, b"", 302, [("Location", "https://elsewhere.invalid")]),
+    "refused": always(responses.error, 401, "unauthorized", "the key is wrong"),
+    "page": always(responses.raw, b"<html>", 200, [("Content-Type", "text/html")]),
+    "redirect": always(responses.raw, b"", 302, [("Location", "https://elsewhere.invalid")]),
     "a bug": RuntimeError("boom"),
 }
 
@@ -132,7 +132,7 @@ def test_a_failing_construction_shows_no_key_of_the_environment(monkeypatch: pyt
 
 def test_failing_options_show_no_key() -> None:
     """A header of ``with_options`` may be a credential too."""
-    client = Buntime(transport=FunctionTransport(lambda _: answers.as_json({})))
+    client = Buntime(transport=FunctionTransport(lambda _: responses.as_json({})))
     with pytest.raises(ConfigurationError) as caught:
         client.with_options(headers={"Authorization": f"Bearer {KEY}\n"})
     assert KEY not in _shown_by(caught.value)
@@ -142,8 +142,8 @@ def test_failing_options_show_no_key() -> None:
 def test_a_client_shows_no_key(options: dict[str, Any]) -> None:
     """Not by repr, not by vars, however deep one looks: sessions, files and streams included."""
     transport = ScriptedTransport(
-        always(answers.as_json, answers.CREATED),
-        always(answers.event_stream, answers.event("stdout", {"text": "a"})),
+        always(responses.as_json, responses.CREATED),
+        always(responses.event_stream, responses.event("stdout", {"text": "a"})),
     )
     client = Buntime(transport=transport, **options)
     session = client.sessions.create()
@@ -155,7 +155,7 @@ def test_a_client_shows_no_key(options: dict[str, Any]) -> None:
 
 def test_a_client_over_http_shows_no_key() -> None:
     """Nor does its transport, used or not."""
-    with LoopbackServer(json_reply(answers.INFO)) as server, Buntime(KEY, base_url=server.url) as client:
+    with LoopbackServer(json_reply(responses.INFO)) as server, Buntime(KEY, base_url=server.url) as client:
         client.sessions.info("ses_1")
         assert KEY not in "\n".join(_everything(client, set(), depth=12))
 
@@ -163,7 +163,7 @@ def test_a_client_over_http_shows_no_key() -> None:
 def test_no_log_line_has_the_key(caplog: pytest.LogCaptureFixture) -> None:
     """At the most talkative level, of every library beneath, retries and failures included."""
     caplog.set_level(logging.DEBUG)
-    with LoopbackServer(drop, json_reply(answers.CREATED), drop) as server:
+    with LoopbackServer(drop, json_reply(responses.CREATED), drop) as server:
         client = Buntime(KEY, transport=HTTPTransport(server.url), retry_delay=0, max_retries=1)
         with client, pytest.raises(ZeroDivisionError), client.sessions.create():
             raise ZeroDivisionError
@@ -185,7 +185,7 @@ def test_a_request_shows_no_credential() -> None:
 
     def note(request: Any) -> Any:
         shown.extend([repr(request), str(request), repr(request.headers)])
-        return answers.as_json(answers.INFO)
+        return responses.as_json(responses.INFO)
 
     Buntime(KEY, transport=FunctionTransport(note)).sessions.info("ses_1")
     assert KEY not in "\n".join(shown)

@@ -16,7 +16,7 @@ from buntime import (
     NotFoundError,
 )
 from buntime.transport import Response
-from tests.support import answers
+from tests.support import responses
 from tests.support.retry_rows import REPEATABLE, ROWS, Row
 from tests.support.scripted import ScriptedTransport, Step, always, cut, lost
 
@@ -29,7 +29,7 @@ every_row = pytest.mark.parametrize("row", ROWS, ids=_name)
 
 
 def _status(status: int, code: str = "") -> Callable[[], Response]:
-    return always(answers.error, status, code)
+    return always(responses.error, status, code)
 
 
 NEVER_SENT: dict[str, Step] = {
@@ -40,7 +40,7 @@ REFUSED_UNSEEN: dict[str, Step] = {"429": _status(429), "503": _status(503)}
 OUTCOME_UNKNOWN: dict[str, Step] = {
     "408": _status(408, "request_timeout"),
     "500": _status(500),
-    "502": always(answers.raw, b"<html>Bad gateway</html>", 502),
+    "502": always(responses.raw, b"<html>Bad gateway</html>", 502),
     "504": _status(504),
     "dropped while sending": lost("send"),
     "dropped before the answer": lost("read"),
@@ -57,7 +57,7 @@ FINAL: dict[str, Step] = {
     "501": _status(501, "unscripted_execution"),
     "505": _status(505),
     "507": _status(507, "memory_limit_exceeded"),
-    "redirect": always(answers.raw, b"", 302, [("Location", "https://elsewhere.invalid/")]),
+    "redirect": always(responses.raw, b"", 302, [("Location", "https://elsewhere.invalid/")]),
     "408 execution_timeout": _status(408, "execution_timeout"),
 }
 
@@ -80,7 +80,7 @@ def test_a_call_that_was_not_acted_on_is_sent_again(row: Row, column: str) -> No
 def test_a_call_that_may_have_been_acted_on(row: Row, column: str) -> None:
     """What may reach the service twice is sent again; the rest is raised and says that it may have run."""
     transport = ScriptedTransport(OUTCOME_UNKNOWN[column], row.answer)
-    if row.repeatable:
+    if row.idempotent:
         row.call(_client(transport))
         assert len(transport.requests) == 2
         return
@@ -107,7 +107,7 @@ def test_an_answer_that_cannot_change_is_raised_at_once(row: Row, column: str) -
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.name.startswith("request")], ids=_name)
 def test_an_answer_that_is_not_the_apis_is_raised_at_once(row: Row) -> None:
     """A captive portal's page is no reason to send the call again."""
-    page = always(answers.raw, b"<html>Sign in</html>", 200, [("Content-Type", "text/html")])
+    page = always(responses.raw, b"<html>Sign in</html>", 200, [("Content-Type", "text/html")])
     transport = ScriptedTransport(page, row.answer)
     with pytest.raises(InvalidResponseError):
         row.call(_client(transport))
@@ -144,7 +144,7 @@ def test_every_attempt_is_the_same_request(row: Row) -> None:
 
 def test_a_create_whose_answer_was_lost_makes_one_session() -> None:
     """Both attempts carry one idempotency key, by which the service knows the second for the first."""
-    transport = ScriptedTransport(lost("read"), always(answers.as_json, answers.CREATED))
+    transport = ScriptedTransport(lost("read"), always(responses.as_json, responses.CREATED))
     _client(transport).sessions.create()
     keys = [transport.header("Idempotency-Key", index) for index in (0, 1)]
     assert keys[0]
@@ -153,7 +153,7 @@ def test_a_create_whose_answer_was_lost_makes_one_session() -> None:
 
 def test_each_create_has_a_key_of_its_own() -> None:
     """Two calls make two sessions."""
-    transport = ScriptedTransport(always(answers.as_json, answers.CREATED))
+    transport = ScriptedTransport(always(responses.as_json, responses.CREATED))
     client = _client(transport)
     client.sessions.create()
     client.sessions.create()
@@ -162,21 +162,21 @@ def test_each_create_has_a_key_of_its_own() -> None:
 
 def test_a_key_of_the_users_own_is_sent() -> None:
     """``idempotency_key`` is what the service gets."""
-    transport = ScriptedTransport(always(answers.as_json, answers.CREATED))
+    transport = ScriptedTransport(always(responses.as_json, responses.CREATED))
     _client(transport).sessions.create(idempotency_key="order-17")
     assert transport.header("Idempotency-Key") == "order-17"
 
 
 def test_only_create_carries_an_idempotency_key() -> None:
     """The key is documented for creating sessions and nothing else."""
-    transport = ScriptedTransport(always(answers.as_json, answers.RESULT))
+    transport = ScriptedTransport(always(responses.as_json, responses.RESULT))
     _client(transport).execute(session_id="ses_1", code="1")
     assert transport.header("Idempotency-Key") is None
 
 
 def test_an_execute_whose_answer_was_lost_is_sent_once() -> None:
     """It may have run, so it is not sent again, and the error says so."""
-    transport = ScriptedTransport(lost("read"), always(answers.as_json, answers.RESULT))
+    transport = ScriptedTransport(lost("read"), always(responses.as_json, responses.RESULT))
     with pytest.raises(APIConnectionError) as caught:
         _client(transport).execute(session_id="ses_1", code="pay()")
     assert transport.calls == ["POST /execute"]
@@ -198,7 +198,7 @@ def test_a_stream_is_not_repeated_after_its_first_byte() -> None:
     """Output that was handed on cannot be taken back, idempotent or not."""
 
     def half() -> Response:
-        chunks = cut(answers.event("stdout", {"text": "1"}), then=lost("read"))
+        chunks = cut(responses.event("stdout", {"text": "1"}), then=lost("read"))
         return Response(200, [("Content-Type", "text/event-stream")], chunks)
 
     transport = ScriptedTransport(half)
@@ -226,7 +226,7 @@ def test_a_delete_of_nothing_fails() -> None:
 
 def test_reading_a_file_by_a_helper_is_repeated() -> None:
     """Where the service has no route for it, the code that reads is sent again as a GET would be."""
-    found = always(answers.as_json, answers.result(stdout='{"content":"hi"}\n'))
-    transport = ScriptedTransport(always(answers.raw, b"", 404), lost("read"), found)
+    found = always(responses.as_json, responses.result(stdout='{"content":"hi"}\n'))
+    transport = ScriptedTransport(always(responses.raw, b"", 404), lost("read"), found)
     assert _client(transport).files.read(session_id="ses_1", path="a.txt") == "hi"
     assert transport.calls == ["GET /files/read", "POST /execute", "POST /execute"]

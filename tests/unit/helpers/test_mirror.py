@@ -22,7 +22,7 @@ from buntime import (
 )
 from buntime.helpers.content import PIECE
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
-from tests.support import answers
+from tests.support import responses
 from tests.support.flaky import FlakyFake
 from tests.support.folders import content_of, fill
 
@@ -279,7 +279,7 @@ def _service(*entries: Any, contents: Any = None, **changes: Any) -> Session:
             evil = base64.b64encode(b"evil").decode()
             count = len(json.loads(code.partition("\n")[0].partition("helper ")[2])["items"])
             told = {"contents": [evil] * count if contents is None else contents}
-        return answers.as_json(answers.result(stdout=json.dumps(told)))
+        return responses.as_json(responses.result(stdout=json.dumps(told)))
 
     return Buntime(transport=FunctionTransport(answer)).sessions.attach("ses_1")
 

@@ -21,8 +21,8 @@ from buntime import (
 )
 from buntime.helpers.runner import answer_of, source
 from buntime.transport import FunctionTransport, Request, Response
-from tests.support import answers
-from tests.support.outcomes import outcome
+from tests.support import responses
+from tests.support.results import outcome
 
 
 def _reads(stdout: str) -> Buntime:
@@ -30,8 +30,8 @@ def _reads(stdout: str) -> Buntime:
 
     def answer(request: Request) -> Response:
         if request.method == "GET":
-            return answers.raw(b"", 404)
-        return answers.as_json(answers.result(stdout=stdout, stderr="oh", exitCode=1))
+            return responses.raw(b"", 404)
+        return responses.as_json(responses.result(stdout=stdout, stderr="oh", exitCode=1))
 
     return Buntime(transport=FunctionTransport(answer))
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from buntime.helpers import unique_names
-from buntime.helpers.unique_names import numbered
+from buntime.helpers.unique_names import reserve_unique_name
 from tests.support.forks import held, in_a_fork, needs_fork
 
 
 def _name(session_id: str = "ses_1") -> str:
-    with numbered(session_id, "a") as name:
+    with reserve_unique_name(session_id, "a") as name:
         return name
 
 
 def test_a_name_is_nobody_elses() -> None:
     """The lowest number that is free, and none where nothing else is under way."""
-    with numbered("ses_1", "a") as first, numbered("ses_1", "a") as second:
+    with reserve_unique_name("ses_1", "a") as first, reserve_unique_name("ses_1", "a") as second:
         assert ("a", "a~1", "a~2") == (first, second, _name())
         assert "a" == _name("ses_2")
     assert ("a", "a") == (_name(), _name())
@@ -23,7 +23,7 @@ def test_a_name_is_nobody_elses() -> None:
 def test_a_number_is_free_again_after_a_failure() -> None:
     """Whatever the block raised; and nothing is kept."""
     try:
-        with numbered("ses_1", "a"):
+        with reserve_unique_name("ses_1", "a"):
             raise ZeroDivisionError
     except ZeroDivisionError:
         assert "a" == _name()

@@ -9,24 +9,24 @@ import pytest
 
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.memory import MemoryWorkspace
-from tests.support.callers import Caller
 from tests.support.clocks import ManualClock
 from tests.support.executors import PlayedExecutor, Script, echo
+from tests.support.wire_client import WireClient
 
-MakeCaller = Callable[..., Caller]
+MakeWireClient = Callable[..., WireClient]
 
 
 @pytest.fixture
-def make_caller() -> Iterator[MakeCaller]:
+def make_wire_client() -> Iterator[MakeWireClient]:
     """Return a function that makes a service, which is closed in the end."""
     made: list[Service] = []
 
-    def make(script: Script = echo, **options: Any) -> Caller:
+    def make(script: Script = echo, **options: Any) -> WireClient:
         clock = ManualClock()
         executor = PlayedExecutor(script)
         service = Service(executor, lambda _: MemoryWorkspace(clock), clock=clock, **options)
         made.append(service)
-        return Caller(service, clock, executor)
+        return WireClient(service, clock, executor)
 
     yield make
     for service in made:
@@ -34,6 +34,6 @@ def make_caller() -> Iterator[MakeCaller]:
 
 
 @pytest.fixture
-def caller(make_caller: MakeCaller) -> Caller:
+def wire_client(make_wire_client: MakeWireClient) -> WireClient:
     """Return a service without a plan."""
-    return make_caller()
+    return make_wire_client()

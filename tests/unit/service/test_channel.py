@@ -12,7 +12,7 @@ from typing import Callable
 import pytest
 
 from buntime.service.channel import Channel, ChannelLost
-from buntime.service.launch import Launched
+from buntime.service.launch import SupervisorProcess
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="supervisors are spoken to through POSIX pipes"
@@ -35,7 +35,7 @@ def play() -> Iterator[Play]:
                 stderr=errors,
                 bufsize=0,
             )
-            channel = Channel(Launched(process, errors, {}))
+            channel = Channel(SupervisorProcess(process, errors, {}))
             stack.callback(channel.close)
             return channel
 

@@ -68,7 +68,7 @@ def preview(previews: Previews, place: Place | Exception) -> Iterator[int]:
             previews.close(listener)
 
 
-def exchange(port: int, data: bytes) -> bytes:
+def caller(port: int, data: bytes) -> bytes:
     """Send everything, say that it is all, and return what comes back."""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
         sender = threading.Thread(target=send_all, args=(connection, data))
@@ -93,7 +93,7 @@ def test_everything_is_carried_both_ways_on_the_hosts_network() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         previews = Previews(server.getsockname()[1])
         with echoing(server, read_all), preview(previews, None) as port:
-            assert LARGE == exchange(port, LARGE)
+            assert LARGE == caller(port, LARGE)
 
 
 def test_everything_is_carried_both_ways_to_a_socket(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_everything_is_carried_both_ways_to_a_socket(tmp_path: Path) -> None:
         server.bind(str(tmp_path / "door"))
         server.listen()
         with echoing(server, read_parts), preview(Previews(), (tmp_path, "door")) as port:
-            assert LARGE == exchange(port, LARGE)
+            assert LARGE == caller(port, LARGE)
 
 
 @pytest.mark.parametrize("kind", ["missing", "file", "fifo", "folder", "link out", "link to a folder out"])
@@ -129,7 +129,7 @@ def test_nothing_but_the_sandboxes_own_socket_is_connected_to(tmp_path: Path, ki
         server.listen()
         server.settimeout(0)
         with preview(Previews(), (workspace, "state/door")) as port:
-            assert b"" == exchange(port, b"secret")
+            assert b"" == caller(port, b"secret")
         with pytest.raises(BlockingIOError):
             server.accept()
 
@@ -137,7 +137,7 @@ def test_nothing_but_the_sandboxes_own_socket_is_connected_to(tmp_path: Path, ki
 def test_where_nothing_runs_a_connection_is_closed() -> None:
     """And the next one is accepted again."""
     with preview(Previews(), ConnectionRefusedError("nothing runs")) as port:
-        assert [b"", b""] == [exchange(port, b"hello") for _ in range(2)]
+        assert [b"", b""] == [caller(port, b"hello") for _ in range(2)]
 
 
 def test_closing_ends_connections_and_the_thread() -> None:
@@ -166,5 +166,5 @@ def test_one_thread_carries_for_all() -> None:
     for _ in range(2):
         with preview(previews, ConnectionRefusedError()) as one, preview(previews, ConnectionRefusedError()):
             assert before + 1 == threading.active_count()
-            assert b"" == exchange(one, b"")
+            assert b"" == caller(one, b"")
         assert before == threading.active_count()

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from buntime.service.strays import FIRST_TAG, end_tagged
+from buntime.service.strays import FIRST_TAG, kill_tagged
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tags are read in /proc")
 
@@ -36,7 +36,7 @@ def test_tagged_processes_end_and_no_other() -> None:
         )
         untagged = stack.enter_context(_sleeping(""))
 
-        end_tagged(TAG - 1, TAG)
+        kill_tagged(TAG - 1, TAG)
 
         assert tagged.wait(10) == -9
         assert [above.poll(), below.poll(), untagged.poll()] == [None, None, None]
@@ -46,4 +46,4 @@ def test_tagged_processes_end_and_no_other() -> None:
 def test_a_range_of_others_is_refused(above: int) -> None:
     """A range that would take in processes that nobody tagged is an error, and ends nothing."""
     with pytest.raises(ValueError, match="tags begin at"):
-        end_tagged(above, above + 1)
+        kill_tagged(above, above + 1)

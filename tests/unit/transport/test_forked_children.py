@@ -19,7 +19,7 @@ from buntime.transport import (
     Request,
     Response,
 )
-from tests.support import answers
+from tests.support import responses
 from tests.support.forks import held, in_a_fork, locks_of, needs_fork
 
 pytestmark = needs_fork
@@ -80,7 +80,7 @@ def test_a_function_is_called_there() -> None:
 
     def answer(request: Request) -> Response:
         calls.append(str(request))
-        return answers.as_json(answers.INFO)
+        return responses.as_json(responses.INFO)
 
     with Buntime(transport=FunctionTransport(answer)) as client:
         assert "active 1" == in_a_fork(lambda: f"{client.sessions.info('ses_1').state} {len(calls)}")

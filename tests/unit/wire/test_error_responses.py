@@ -13,9 +13,9 @@ import buntime
 from buntime import BuntimeError, InvalidResponseError, RateLimitError, SessionFileNotFoundError
 from buntime.transport import Headers, Request
 from buntime.wire import requests
-from buntime.wire.buffered import Answer
+from buntime.wire.buffered import BufferedResponse
 from buntime.wire.error_responses import refused, retry_after, route_is_missing
-from tests.support.answers import error_body
+from tests.support.responses import error_body
 
 _GET = requests.session_info("ses_1")
 _POST = requests.kill("ses_1", 7)
@@ -27,7 +27,7 @@ _OTHER = requests.custom("GET", "/usage", None, None)
 def _refused(request: Request, status: int, body: object = b"", **headers: str) -> BuntimeError:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     pairs = {name.replace("_", "-"): value for name, value in headers.items()}
-    return refused(request, Answer(status, Headers(pairs), content))
+    return refused(request, BufferedResponse(status, Headers(pairs), content))
 
 
 @pytest.mark.parametrize(

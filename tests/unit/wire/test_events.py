@@ -12,8 +12,8 @@ import buntime
 from buntime import BuntimeError, ExecuteRequest, ExecuteResult, InvalidResponseError, StreamEvent
 from buntime.wire import requests
 from buntime.wire.events import Terminal, decode_event
-from tests.support.answers import RESULT, error_body
-from tests.support.outcomes import outcome
+from tests.support.responses import RESULT, error_body
+from tests.support.results import outcome
 
 _REQUEST = requests.execute(ExecuteRequest("1", session_id="ses_1"), stream=True)
 

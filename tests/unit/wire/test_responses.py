@@ -13,27 +13,27 @@ from hypothesis import strategies as st
 from buntime import InvalidResponseError, RateLimit
 from buntime.transport import Headers
 from buntime.wire import responses as wire
-from buntime.wire.buffered import Answer
-from tests.support import answers
-from tests.support.outcomes import outcome
+from buntime.wire.buffered import BufferedResponse
+from tests.support import responses
+from tests.support.results import outcome
 
 _UTC = timezone.utc
-DECODERS: dict[str, tuple[Callable[[Answer], Any], dict[str, Any]]] = {
-    "create": (wire.created_session, answers.CREATED),
-    "info": (wire.decode_session_info, answers.INFO),
-    "execute": (wire.result, answers.RESULT),
-    "kill": (wire.killed, answers.KILLED),
-    "write": (wire.written, answers.WRITTEN),
-    "list": (wire.listed, answers.LISTED),
-    "read": (wire.file_content("data.csv"), answers.READ),
+DECODERS: dict[str, tuple[Callable[[BufferedResponse], Any], dict[str, Any]]] = {
+    "create": (wire.created_session, responses.CREATED),
+    "info": (wire.decode_session_info, responses.INFO),
+    "execute": (wire.result, responses.RESULT),
+    "kill": (wire.killed, responses.KILLED),
+    "write": (wire.written, responses.WRITTEN),
+    "list": (wire.listed, responses.LISTED),
+    "read": (wire.file_content("data.csv"), responses.READ),
 }
 every_decoder = pytest.mark.parametrize("name", DECODERS)
 
 
-def answer(body: object, status: int = 200, kind: str = "application/json") -> Answer:
+def answer(body: object, status: int = 200, kind: str = "application/json") -> BufferedResponse:
     """Return an answer whose body is JSON, or these bytes."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status, Headers({"Content-Type": kind, "X-Request-Id": "req_1"}), content)
+    return BufferedResponse(status, Headers({"Content-Type": kind, "X-Request-Id": "req_1"}), content)
 
 
 @every_decoder
@@ -122,18 +122,18 @@ def test_unknown_fields_are_kept(name: str) -> None:
 
 def test_unknown_fields_of_parts_are_kept() -> None:
     """Resource limits and files keep theirs too."""
-    limits = {**answers.CREATED["resourceLimits"], "gpu": 1}
-    made = wire.created_session(answer({**answers.CREATED, "resourceLimits": limits}))
+    limits = {**responses.CREATED["resourceLimits"], "gpu": 1}
+    made = wire.created_session(answer({**responses.CREATED, "resourceLimits": limits}))
     assert made.resource_limits is not None
     assert {"gpu": 1} == made.resource_limits.extra
-    (file,) = wire.listed(answer({"files": [{**answers.LISTED["files"][0], "mode": "0644"}]}))
+    (file,) = wire.listed(answer({"files": [{**responses.LISTED["files"][0], "mode": "0644"}]}))
     assert {"mode": "0644"} == file.extra
 
 
 def test_unknown_states_and_types_are_passed_through() -> None:
     """An enumeration may grow."""
-    assert "hibernating" == wire.decode_session_info(answer({**answers.INFO, "state": "hibernating"})).state
-    (file,) = wire.listed(answer({"files": [{**answers.LISTED["files"][0], "type": "symlink"}]}))
+    assert "hibernating" == wire.decode_session_info(answer({**responses.INFO, "state": "hibernating"})).state
+    (file,) = wire.listed(answer({"files": [{**responses.LISTED["files"][0], "type": "symlink"}]}))
     assert "symlink" == file.type
 
 
@@ -158,7 +158,7 @@ def test_unknown_states_and_types_are_passed_through() -> None:
 )
 def test_times_are_aware(text: str, expected: datetime) -> None:
     """Every form of ISO 8601 that a service writes is read, on every Python; no offset means UTC."""
-    made = wire.created_session(answer({**answers.CREATED, "createdAt": text}))
+    made = wire.created_session(answer({**responses.CREATED, "createdAt": text}))
     assert expected == made.created_at
     assert made.created_at is not None
     assert isinstance(made.created_at.utcoffset(), timedelta)
@@ -166,7 +166,7 @@ def test_times_are_aware(text: str, expected: datetime) -> None:
 
 def test_a_result_has_what_the_service_said() -> None:
     """Each field arrives in the service's unit."""
-    result = wire.result(answer({**answers.RESULT, "exitCode": 3, "filesWritten": ["a.txt"]}))
+    result = wire.result(answer({**responses.RESULT, "exitCode": 3, "filesWritten": ["a.txt"]}))
     assert ("Sum: 15\n", "", 3) == (result.stdout, result.stderr, result.exit_code)
     assert (45, 12582912, 42) == (result.execution_time, result.memory_used, result.cpu_time)
     assert (False, ("a.txt",)) == (result.timed_out, result.files_written)
@@ -187,7 +187,7 @@ def test_what_the_service_did_not_say_is_none() -> None:
 
 def test_whole_numbers_may_be_floats() -> None:
     """JavaScript has no integers, so ``12.0`` is 12."""
-    memory = wire.result(answer({**answers.RESULT, "memoryUsed": 12.0})).memory_used
+    memory = wire.result(answer({**responses.RESULT, "memoryUsed": 12.0})).memory_used
     assert 12 == memory
     assert isinstance(memory, int)
 
@@ -195,7 +195,7 @@ def test_whole_numbers_may_be_floats() -> None:
 def test_our_own_files_are_not_among_the_written() -> None:
     """The helpers' folder is not the user's."""
     written = ["a.txt", ".buntime/p1/log", "/workspace/.buntime/x", "./.buntime/y", ".buntimes", "b/.buntime"]
-    result = wire.result(answer({**answers.RESULT, "filesWritten": written}))
+    result = wire.result(answer({**responses.RESULT, "filesWritten": written}))
     assert ("a.txt", ".buntimes", "b/.buntime") == result.files_written
 
 
@@ -215,8 +215,8 @@ def test_a_deletion_that_did_not_happen(body: object) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "kind", "expected"),
     [
-        ("a.txt", answers.READ, "application/json", "name,age\n"),
-        ("a.txt", {"data": answers.READ}, "application/json; charset=utf-8", "name,age\n"),
+        ("a.txt", responses.READ, "application/json", "name,age\n"),
+        ("a.txt", {"data": responses.READ}, "application/json; charset=utf-8", "name,age\n"),
         ("a.txt", "é".encode(), "text/plain", "é"),
         ("a.txt", b"", "application/octet-stream", ""),
         ("a.json", b'{"a": 1}', "application/json", '{"a": 1}'),
@@ -291,5 +291,5 @@ def test_no_body_surprises(name: str, body: bytes) -> None:
 )
 def test_no_time_surprises(text: str) -> None:
     """A string in place of a time is a time or a BuntimeError."""
-    made = outcome(lambda: wire.created_session(answer({**answers.CREATED, "createdAt": text})))
+    made = outcome(lambda: wire.created_session(answer({**responses.CREATED, "createdAt": text})))
     assert isinstance(made, (wire.CreatedSession, str))

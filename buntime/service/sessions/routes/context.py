@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from buntime._http import Request
-from buntime.service.errors import Refusal, file_not_found, invalid, session_not_found
+from buntime.service.errors import ServiceError, file_not_found, invalid, session_not_found
 from buntime.service.executors import Executor
 from buntime.service.requests import Fields, json_object
 from buntime.service.sessions.idempotency import Idempotency
@@ -82,13 +82,13 @@ def workspace_refusals(session: Session, plan: Plan, path: str, *, field: str = 
         raise refusal from error
 
 
-def _refusal_of(error: Exception, plan: Plan, path: str, field: str) -> Refusal | None:
+def _refusal_of(error: Exception, plan: Plan, path: str, field: str) -> ServiceError | None:
     if isinstance(error, PathError):
         return invalid(field, str(error), path=path)
     if isinstance(error, TooLargeError):
         return plan.file_too_large(path, error.size)
     if isinstance(error, DiskFullError):
-        return Refusal(507, "disk_full", f"The service's disk is full: {error}", {"path": path})
+        return ServiceError(507, "disk_full", f"The service's disk is full: {error}", {"path": path})
     about = getattr(error, "filename", None) or path
     if isinstance(error, IsADirectoryError):
         return invalid(field, f"{about or WORKSPACE} is a directory", path=about)

@@ -18,14 +18,14 @@ from buntime.service.workspace.paths import WORKSPACE, normalise, parents
 
 
 @attrs.frozen
-class Order:
+class ExecuteCommand:
     """An execution, and the files to be written before it."""
 
     execution: Execution
     files: tuple[tuple[str, bytes], ...]
 
 
-def read_order(plan: Plan, session: Session, fields: Fields) -> Order:
+def parse_execute(plan: Plan, session: Session, fields: Fields) -> ExecuteCommand:
     """Return the order in a body, checked whole before anything of it is done."""
     code, command = _program(fields)
     files = _files(plan, fields.array("files"))
@@ -38,7 +38,7 @@ def read_order(plan: Plan, session: Session, fields: Fields) -> Order:
         files={path: content.decode() for path, content in files},
         stream=fields.flag("stream"),
     )
-    return Order(execution, files)
+    return ExecuteCommand(execution, files)
 
 
 def _program(fields: Fields) -> tuple[str | None, str | None]:

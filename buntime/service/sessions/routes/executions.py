@@ -6,7 +6,7 @@ from buntime._http import Response
 from buntime.service.responses import json_response
 from buntime.service.sessions.execution import Run
 from buntime.service.sessions.routes.context import Call, Model, workspace_refusals
-from buntime.service.sessions.routes.execute_request import Order, read_order
+from buntime.service.sessions.routes.execute_request import ExecuteCommand, parse_execute
 from buntime.service.sessions.sessions import Session
 
 
@@ -18,7 +18,7 @@ def execute(model: Model, call: Call) -> Response:
     """
     fields = call.fields
     session = model.session(fields)
-    order = read_order(model.plan, session, fields)
+    order = parse_execute(model.plan, session, fields)
     _write_files(model, session, order)
     run = Run(session, order.execution, call.request.read_timeout)
     if not order.execution.stream:
@@ -35,7 +35,7 @@ def kill(model: Model, call: Call) -> Response:
     return json_response({"killed": len(pids), "pids": pids})
 
 
-def _write_files(model: Model, session: Session, order: Order) -> None:
+def _write_files(model: Model, session: Session, order: ExecuteCommand) -> None:
     if not order.files:
         return
     with workspace_refusals(session, model.plan, "files", field="files"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from buntime._http import Response
-from buntime.service.errors import Refusal, invalid
+from buntime.service.errors import ServiceError, invalid
 from buntime.service.responses import json_response, timestamp
 from buntime.service.sessions.limits import DEFAULT_PAGE, MAX_PAGE
 from buntime.service.sessions.routes.context import Call, Model, workspace_refusals
@@ -52,7 +52,7 @@ def _text(path: str, content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise Refusal(
+        raise ServiceError(
             400,
             "not_text",
             f"{path} is not UTF-8 text; an execution can print it, for example in base64",

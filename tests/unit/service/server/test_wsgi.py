@@ -17,9 +17,9 @@ from buntime._http import Headers
 from buntime.service.executors import Execution, Output
 from buntime.service.server.wsgi import application
 from buntime.service.sessions.limits import MAX_BODY
-from tests.support.callers import Caller
 from tests.support.executors import Item, PlayedRuntime, outcome
-from tests.unit.service.conftest import MakeCaller
+from tests.support.wire_client import WireClient
+from tests.unit.service.conftest import MakeWireClient
 
 
 @attrs.define
@@ -58,7 +58,7 @@ def _environ(
     return environ
 
 
-def _call(caller: Caller, method: str, path: str, body: bytes = b"", **options: Any) -> Answered:
+def _call(wire_client: WireClient, method: str, path: str, body: bytes = b"", **options: Any) -> Answered:
     """Call the application as a WSGI server does; the validator checks both sides."""
     answered = Answered()
 
@@ -67,12 +67,12 @@ def _call(caller: Caller, method: str, path: str, body: bytes = b"", **options: 
         return answered.written.append
 
     environ = _environ(method, path, body, **options)
-    answered.body = validator(application(caller.service))(environ, start_response)
+    answered.body = validator(application(wire_client.service))(environ, start_response)
     return answered
 
 
-def _created(caller: Caller, **headers: Any) -> str:
-    return str(_call(caller, "POST", "/sessions/create", **headers).json()["sessionId"])
+def _created(wire_client: WireClient, **headers: Any) -> str:
+    return str(_call(wire_client, "POST", "/sessions/create", **headers).json()["sessionId"])
 
 
 def _wsgi(text: str) -> str:
@@ -80,11 +80,11 @@ def _wsgi(text: str) -> str:
     return text.encode().decode("latin-1")
 
 
-def test_a_json_answer_has_its_status_headers_and_body(caller: Caller) -> None:
+def test_a_json_answer_has_its_status_headers_and_body(wire_client: WireClient) -> None:
     """Nothing is lost or added."""
-    session_id = caller.create(metadata={"name": "ö"})
+    session_id = wire_client.create(metadata={"name": "ö"})
 
-    answered = _call(caller, "GET", f"/sessions/{session_id}")
+    answered = _call(wire_client, "GET", f"/sessions/{session_id}")
 
     assert "200 OK" == answered.status
     assert "application/json" == answered.headers["Content-Type"]
@@ -94,97 +94,102 @@ def test_a_json_answer_has_its_status_headers_and_body(caller: Caller) -> None:
     assert {"name": "ö"} == json.loads(body)["metadata"]
 
 
-def test_an_empty_body_is_no_body(caller: Caller) -> None:
+def test_an_empty_body_is_no_body(wire_client: WireClient) -> None:
     """A create without a body and without a Content-Length makes a session."""
-    assert _created(caller) in caller.service.sessions
+    assert _created(wire_client) in wire_client.service.sessions
 
 
-def test_a_body_is_read_to_its_length_and_no_further(caller: Caller) -> None:
+def test_a_body_is_read_to_its_length_and_no_further(wire_client: WireClient) -> None:
     """What follows on the connection is another request's."""
-    answered = _call(caller, "POST", "/sessions/create", b'{"ttl": 400}next', length=12)
+    answered = _call(wire_client, "POST", "/sessions/create", b'{"ttl": 400}next', length=12)
 
     created = answered.json()
-    assert 400 == caller.service.sessions[created["sessionId"]].ttl
+    assert 400 == wire_client.service.sessions[created["sessionId"]].ttl
 
 
-def test_headers_reach_the_service(caller: Caller) -> None:
+def test_headers_reach_the_service(wire_client: WireClient) -> None:
     """By the names they were sent with: a repeated idempotency key answers with the same session."""
-    assert _created(caller, idempotency_key="k") == _created(caller, idempotency_key="k")
-    assert 1 == len(caller.service.sessions)
+    assert _created(wire_client, idempotency_key="k") == _created(wire_client, idempotency_key="k")
+    assert 1 == len(wire_client.service.sessions)
 
 
-def test_headers_of_a_refusal_are_sent(make_caller: MakeCaller) -> None:
+def test_headers_of_a_refusal_are_sent(make_wire_client: MakeWireClient) -> None:
     """A wrong key is told how to do it."""
-    answered = _call(make_caller(api_key="right"), "GET", "/sessions/x", authorization="Bearer wrong")
+    answered = _call(make_wire_client(api_key="right"), "GET", "/sessions/x", authorization="Bearer wrong")
 
     assert "unauthorized" == answered.json()["error"]["code"]
     assert ("401 Unauthorized", "Bearer") == (answered.status, answered.headers["WWW-Authenticate"])
 
 
 @pytest.mark.parametrize("session_id", ["ö", "a b", "a%b", "%2F", "a?b", "\0", "🙂"])
-def test_a_path_of_any_characters_reaches_the_service(caller: Caller, session_id: str) -> None:
+def test_a_path_of_any_characters_reaches_the_service(wire_client: WireClient, session_id: str) -> None:
     """Quoted once and no more: the error names the session as the caller wrote it."""
-    error = _call(caller, "GET", f"/sessions/{_wsgi(session_id)}").json()["error"]
+    error = _call(wire_client, "GET", f"/sessions/{_wsgi(session_id)}").json()["error"]
 
     assert ("session_not_found", {"sessionId": session_id}) == (error["code"], error["details"])
 
 
-def test_an_empty_path_is_the_root(caller: Caller) -> None:
+def test_an_empty_path_is_the_root(wire_client: WireClient) -> None:
     """404 like any other path that is no route."""
-    assert {"path": "/"} == _call(caller, "GET", "").json()["error"]["details"]
+    assert {"path": "/"} == _call(wire_client, "GET", "").json()["error"]["details"]
 
 
 @pytest.mark.parametrize("quoted", [True, False])
 @pytest.mark.parametrize("path", ["data.csv", "a folder/ö & ü=1+1%.txt", "🙂"])
-def test_a_query_of_any_characters_reaches_the_service(caller: Caller, path: str, quoted: bool) -> None:
+def test_a_query_of_any_characters_reaches_the_service(
+    wire_client: WireClient, path: str, quoted: bool
+) -> None:
     """Percent-encoded, or for other than ASCII in plain UTF-8."""
-    session_id = caller.create()
-    caller.post("/files/write", {"sessionId": session_id, "path": path, "content": "x"})
+    session_id = wire_client.create()
+    wire_client.post("/files/write", {"sessionId": session_id, "path": path, "content": "x"})
     sent = quote(path, safe="" if quoted else "öü🙂")
 
-    answered = _call(caller, "GET", "/files/read", query=f"sessionId={session_id}&path={_wsgi(sent)}")
+    answered = _call(wire_client, "GET", "/files/read", query=f"sessionId={session_id}&path={_wsgi(sent)}")
 
     assert {"path": path, "content": "x", "size": 1} == answered.json()
 
 
-def test_a_plus_in_a_query_is_a_space(caller: Caller) -> None:
+def test_a_plus_in_a_query_is_a_space(wire_client: WireClient) -> None:
     """As HTML forms and most HTTP libraries write it."""
-    session_id = caller.create()
-    caller.post("/files/write", {"sessionId": session_id, "path": "a b", "content": "x"})
+    session_id = wire_client.create()
+    wire_client.post("/files/write", {"sessionId": session_id, "path": "a b", "content": "x"})
 
     assert (
-        "x" == _call(caller, "GET", "/files/read", query=f"sessionId={session_id}&path=a+b").json()["content"]
+        "x"
+        == _call(wire_client, "GET", "/files/read", query=f"sessionId={session_id}&path=a+b").json()[
+            "content"
+        ]
     )
 
 
-def test_an_empty_value_in_a_query_is_a_value(caller: Caller) -> None:
+def test_an_empty_value_in_a_query_is_a_value(wire_client: WireClient) -> None:
     """``limit=`` is a mistake, and not left out."""
-    answered = _call(caller, "GET", "/files/list", query=f"sessionId={caller.create()}&limit=")
+    answered = _call(wire_client, "GET", "/files/list", query=f"sessionId={wire_client.create()}&limit=")
 
     assert "400 Bad Request" == answered.status
     assert "limit" == answered.json()["error"]["details"]["field"]
 
 
 @pytest.mark.parametrize("path", ["%FF", "\xff"])
-def test_a_query_that_is_not_utf_8_is_refused(caller: Caller, path: str) -> None:
+def test_a_query_that_is_not_utf_8_is_refused(wire_client: WireClient, path: str) -> None:
     """400 names the field."""
-    answered = _call(caller, "GET", "/files/read", query=f"sessionId={caller.create()}&path={path}")
+    answered = _call(wire_client, "GET", "/files/read", query=f"sessionId={wire_client.create()}&path={path}")
 
     assert "400 Bad Request" == answered.status
     assert "path" == answered.json()["error"]["details"]["field"]
 
 
-def test_an_oversized_body_is_refused_unread(caller: Caller) -> None:
+def test_an_oversized_body_is_refused_unread(wire_client: WireClient) -> None:
     """413 in the envelope, by its length alone."""
-    answered = _call(caller, "POST", "/execute", b"", length=MAX_BODY + 1)
+    answered = _call(wire_client, "POST", "/execute", b"", length=MAX_BODY + 1)
 
     assert "413 " == answered.status[:4]
     assert "request_too_large" == answered.json()["error"]["code"]
 
 
-def test_head_is_answered_without_a_body(caller: Caller) -> None:
+def test_head_is_answered_without_a_body(wire_client: WireClient) -> None:
     """405 with the headers; a body would be taken for the next answer on the connection."""
-    answered = _call(caller, "HEAD", "/execute")
+    answered = _call(wire_client, "HEAD", "/execute")
 
     assert [] == list(answered.body)
     answered.body.close()
@@ -198,63 +203,63 @@ def _two_steps(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
     yield outcome("hello")
 
 
-def _stream(caller: Caller) -> tuple[str, Answered]:
-    session_id = caller.create()
-    return session_id, _call(caller, "POST", "/execute", _streamed(session_id))
+def _stream(wire_client: WireClient) -> tuple[str, Answered]:
+    session_id = wire_client.create()
+    return session_id, _call(wire_client, "POST", "/execute", _streamed(session_id))
 
 
 def _streamed(session_id: str) -> bytes:
     return json.dumps({"sessionId": session_id, "code": "x", "stream": True, "timeout": 300}).encode()
 
 
-def test_headers_of_a_stream_are_sent_before_its_output(make_caller: MakeCaller) -> None:
+def test_headers_of_a_stream_are_sent_before_its_output(make_wire_client: MakeWireClient) -> None:
     """So a caller knows that the execution has started, however long it is silent."""
-    caller = make_caller(_two_steps)
-    session_id, answered = _stream(caller)
+    wire_client = make_wire_client(_two_steps)
+    session_id, answered = _stream(wire_client)
 
     assert [b""] == answered.written
     assert "text/event-stream" == answered.headers["Content-Type"]
-    assert not caller.runtime(session_id).running.is_set()
+    assert not wire_client.runtime(session_id).running.is_set()
     answered.body.close()
 
 
-def test_events_are_passed_on_one_by_one(make_caller: MakeCaller) -> None:
+def test_events_are_passed_on_one_by_one(make_wire_client: MakeWireClient) -> None:
     """The first is there while the execution goes on."""
-    caller = make_caller(_two_steps)
-    session_id, answered = _stream(caller)
+    wire_client = make_wire_client(_two_steps)
+    session_id, answered = _stream(wire_client)
     chunks = iter(answered.body)
 
     assert b'event: stdout\ndata: {"text":"hello"}\n\n' == next(chunks)
-    assert not caller.runtime(session_id).running.is_set()
+    assert not wire_client.runtime(session_id).running.is_set()
     assert next(chunks).startswith(b"event: result\n")
     assert [] == list(chunks)
     answered.body.close()
 
 
-def test_a_stream_that_nobody_reads_any_more_is_closed(make_caller: MakeCaller) -> None:
+def test_a_stream_that_nobody_reads_any_more_is_closed(make_wire_client: MakeWireClient) -> None:
     """The session counts as used until then, and no longer."""
-    caller = make_caller(_two_steps)
-    session_id, answered = _stream(caller)
+    wire_client = make_wire_client(_two_steps)
+    session_id, answered = _stream(wire_client)
     next(iter(answered.body))
 
-    caller.clock.advance(200)
+    wire_client.clock.advance(200)
     answered.body.close()
-    caller.clock.advance(250)
-    assert "active" == caller.get(f"/sessions/{session_id}").body["state"]
-    caller.clock.advance(50)
-    assert "idle" == caller.get(f"/sessions/{session_id}").body["state"]
+    wire_client.clock.advance(250)
+    assert "active" == wire_client.get(f"/sessions/{session_id}").body["state"]
+    wire_client.clock.advance(50)
+    assert "idle" == wire_client.get(f"/sessions/{session_id}").body["state"]
 
 
-def test_a_caller_that_goes_before_the_headers_closes_the_stream(make_caller: MakeCaller) -> None:
+def test_a_caller_that_goes_before_the_headers_closes_the_stream(make_wire_client: MakeWireClient) -> None:
     """As where it goes later."""
-    caller = make_caller(_two_steps)
-    session_id = caller.create()
+    wire_client = make_wire_client(_two_steps)
+    session_id = wire_client.create()
 
     def gone(_data: bytes) -> None:
-        caller.clock.advance(200)
+        wire_client.clock.advance(200)
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        application(caller.service)(_environ("POST", "/execute", _streamed(session_id)), lambda *_: gone)
-    caller.clock.advance(250)
-    assert "active" == caller.get(f"/sessions/{session_id}").body["state"]
+        application(wire_client.service)(_environ("POST", "/execute", _streamed(session_id)), lambda *_: gone)
+    wire_client.clock.advance(250)
+    assert "active" == wire_client.get(f"/sessions/{session_id}").body["state"]

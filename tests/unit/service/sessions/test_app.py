@@ -10,17 +10,19 @@ import pytest
 from buntime._http import Request
 from buntime.service.sessions.app import ROUTES
 from buntime.service.sessions.limits import MAX_BODY
-from tests.support.callers import Caller
-from tests.unit.service.conftest import MakeCaller
+from tests.support.wire_client import WireClient
+from tests.unit.service.conftest import MakeWireClient
 
 
-def _raw(caller: Caller, body: bytes, content_type: str | None = "application/json") -> tuple[int, Any]:
+def _raw(
+    wire_client: WireClient, body: bytes, content_type: str | None = "application/json"
+) -> tuple[int, Any]:
     headers = () if content_type is None else (("content-type", content_type),)
-    response = caller.service.handle(Request("POST", "/sessions/create", headers=headers, body=body))
+    response = wire_client.service.handle(Request("POST", "/sessions/create", headers=headers, body=body))
     return response.status, json.loads(response.read())
 
 
-def test_an_unknown_route_is_not_found(caller: Caller) -> None:
+def test_an_unknown_route_is_not_found(wire_client: WireClient) -> None:
     """404 route_not_found names the path, whatever the method."""
     for path in (
         "/",
@@ -31,15 +33,15 @@ def test_an_unknown_route_is_not_found(caller: Caller) -> None:
         "/v1/execute",
         "/files/delete",
     ):
-        answer = caller.post(path, {"sessionId": "x"})
+        answer = wire_client.post(path, {"sessionId": "x"})
         assert (404, "route_not_found", {"path": path}) == (answer.status, answer.code, answer.details)
 
 
 @pytest.mark.parametrize("path", list(ROUTES))
-def test_another_method_is_not_allowed(caller: Caller, path: str) -> None:
+def test_another_method_is_not_allowed(wire_client: WireClient, path: str) -> None:
     """405 says which methods are."""
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"} - set(ROUTES[path]):
-        response = caller.send(method, path)
+        response = wire_client.send(method, path)
         assert 405 == response.status
         assert ", ".join(ROUTES[path]) == response.headers["Allow"]
         error = json.loads(response.read())["error"]
@@ -50,15 +52,15 @@ def test_another_method_is_not_allowed(caller: Caller, path: str) -> None:
 @pytest.mark.parametrize(
     "content_type", ["application/json", "Application/JSON; charset=utf-8", "application/json;x=y"]
 )
-def test_a_json_content_type_is_accepted(caller: Caller, content_type: str) -> None:
+def test_a_json_content_type_is_accepted(wire_client: WireClient, content_type: str) -> None:
     """In any case, with any parameter."""
-    assert 200 == _raw(caller, b"{}", content_type)[0]
+    assert 200 == _raw(wire_client, b"{}", content_type)[0]
 
 
 @pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/x-www-form-urlencoded"])
-def test_another_content_type_is_refused(caller: Caller, content_type: str | None) -> None:
+def test_another_content_type_is_refused(wire_client: WireClient, content_type: str | None) -> None:
     """400 names the header."""
-    status, body = _raw(caller, b"{}", content_type)
+    status, body = _raw(wire_client, b"{}", content_type)
 
     assert (400, "invalid_request") == (status, body["error"]["code"])
     assert "Content-Type" == body["error"]["details"]["field"]
@@ -82,64 +84,64 @@ def test_another_content_type_is_refused(caller: Caller, content_type: str | Non
         b'{"metadata": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
 )
-def test_a_body_that_is_no_json_object_is_refused(caller: Caller, body: bytes) -> None:
+def test_a_body_that_is_no_json_object_is_refused(wire_client: WireClient, body: bytes) -> None:
     """400 in the envelope; no session is made."""
-    status, answer = _raw(caller, body)
+    status, answer = _raw(wire_client, body)
 
     assert (400, "invalid_request") == (status, answer["error"]["code"])
     assert {"code", "message", "details"} == set(answer["error"])
-    assert {} == caller.service.sessions
+    assert {} == wire_client.service.sessions
 
 
-def test_a_body_can_be_100_deep(caller: Caller) -> None:
+def test_a_body_can_be_100_deep(wire_client: WireClient) -> None:
     """So deep it is still accepted, and comes back."""
     metadata: Any = {}
     for _ in range(97):
         metadata = {"x": metadata}
-    session_id = caller.create(metadata=metadata)
+    session_id = wire_client.create(metadata=metadata)
 
-    assert metadata == caller.get(f"/sessions/{session_id}").body["metadata"]
+    assert metadata == wire_client.get(f"/sessions/{session_id}").body["metadata"]
 
 
-def test_an_oversized_body_is_refused(caller: Caller) -> None:
+def test_an_oversized_body_is_refused(wire_client: WireClient) -> None:
     """413 names the limit, before anything is read of it."""
-    status, body = _raw(caller, bytes(MAX_BODY + 1))
+    status, body = _raw(wire_client, bytes(MAX_BODY + 1))
 
     assert (413, "request_too_large") == (status, body["error"]["code"])
     assert {"limit": "request_body", "max": MAX_BODY, "value": MAX_BODY + 1} == body["error"]["details"]
 
 
-def test_metadata_survives_whatever_text_it_holds(caller: Caller) -> None:
+def test_metadata_survives_whatever_text_it_holds(wire_client: WireClient) -> None:
     """A lone surrogate, which JSON can spell, comes back as it went in."""
-    session_id = caller.create(metadata={"\ud800": "\udfff ö"})
+    session_id = wire_client.create(metadata={"\ud800": "\udfff ö"})
 
-    assert {"\ud800": "\udfff ö"} == caller.get(f"/sessions/{session_id}").body["metadata"]
+    assert {"\ud800": "\udfff ö"} == wire_client.get(f"/sessions/{session_id}").body["metadata"]
 
 
-def test_without_a_key_any_request_may_come(caller: Caller) -> None:
+def test_without_a_key_any_request_may_come(wire_client: WireClient) -> None:
     """In process nobody needs one."""
-    assert 200 == caller.post("/sessions/create", headers={"Authorization": "Bearer whatever"}).status
+    assert 200 == wire_client.post("/sessions/create", headers={"Authorization": "Bearer whatever"}).status
 
 
 @pytest.mark.parametrize("header", ["Bearer right", "bearer right", "Bearer  right "])
-def test_the_right_key_is_accepted(make_caller: MakeCaller, header: str) -> None:
+def test_the_right_key_is_accepted(make_wire_client: MakeWireClient, header: str) -> None:
     """The scheme in any case."""
-    caller = make_caller(api_key="right")
+    wire_client = make_wire_client(api_key="right")
 
-    assert 200 == caller.post("/sessions/create", headers={"authorization": header}).status
+    assert 200 == wire_client.post("/sessions/create", headers={"authorization": header}).status
 
 
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer wrong", "Basic right", "right", "Bearer ö\ud800"]
 )
-def test_a_missing_or_wrong_key_is_refused(make_caller: MakeCaller, header: str | None) -> None:
+def test_a_missing_or_wrong_key_is_refused(make_wire_client: MakeWireClient, header: str | None) -> None:
     """401 on every route, unknown ones too; the key appears nowhere and no request is counted."""
-    caller = make_caller(api_key="right", plan="free")
+    wire_client = make_wire_client(api_key="right", plan="free")
     headers = {} if header is None else {"Authorization": header}
     for path in ("/sessions/create", "/nothing"):
-        answer = caller.post(path, headers=headers)
+        answer = wire_client.post(path, headers=headers)
         assert (401, "unauthorized") == (answer.status, answer.code)
         assert "Bearer" == answer.headers["WWW-Authenticate"]
         assert "100" == answer.headers["X-RateLimit-Remaining"]
         assert "right" not in answer.body["error"]["message"]
-    assert "right" not in repr(vars(caller.service))
+    assert "right" not in repr(vars(wire_client.service))

@@ -15,13 +15,13 @@ from buntime.service.sessions.app import Service
 from buntime.service.workspace.base import WorkspaceGone
 from buntime.service.workspace.disk import DiskWorkspace
 from buntime.service.workspace.memory import MemoryWorkspace
-from tests.support.callers import Caller
 from tests.support.clocks import ManualClock
 from tests.support.executors import Item, PlayedExecutor, PlayedItems, PlayedRuntime, outcome, until_closed
-from tests.unit.service.conftest import MakeCaller
+from tests.support.wire_client import WireClient
+from tests.unit.service.conftest import MakeWireClient
 
 
-def test_executions_run_side_by_side(make_caller: MakeCaller) -> None:
+def test_executions_run_side_by_side(make_wire_client: MakeWireClient) -> None:
     """In one session and in several: no execution waits for another to end."""
     everyone = threading.Barrier(12)
 
@@ -29,28 +29,28 @@ def test_executions_run_side_by_side(make_caller: MakeCaller) -> None:
         everyone.wait(10)
         yield outcome(execution.code or "")
 
-    caller = make_caller(script)
-    ids = [caller.create() for _ in range(3)]
+    wire_client = make_wire_client(script)
+    ids = [wire_client.create() for _ in range(3)]
     with ThreadPoolExecutor(12) as pool:
-        calls = [pool.submit(caller.execute, ids[number % 3], str(number)) for number in range(12)]
+        calls = [pool.submit(wire_client.execute, ids[number % 3], str(number)) for number in range(12)]
 
     assert [str(number) for number in range(12)] == [call.result().body["stdout"] for call in calls]
 
 
-def test_other_calls_pass_while_an_execution_runs(make_caller: MakeCaller) -> None:
+def test_other_calls_pass_while_an_execution_runs(make_wire_client: MakeWireClient) -> None:
     """Files, info, kill and other sessions answer at once."""
-    caller = make_caller(until_closed)
-    session_id = caller.create()
+    wire_client = make_wire_client(until_closed)
+    session_id = wire_client.create()
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(caller.execute, session_id)
-        assert caller.runtime(session_id).running.wait(10)
+        running = pool.submit(wire_client.execute, session_id)
+        assert wire_client.runtime(session_id).running.wait(10)
 
-        assert 200 == caller.post("/files/write", _file(session_id)).status
-        assert 200 == caller.get("/files/read", sessionId=session_id, path="a").status
-        assert "active" == caller.get(f"/sessions/{session_id}").body["state"]
-        assert 200 == caller.post("/execution/kill", {"sessionId": session_id}).status
-        caller.create()
-        caller.service.close()
+        assert 200 == wire_client.post("/files/write", _file(session_id)).status
+        assert 200 == wire_client.get("/files/read", sessionId=session_id, path="a").status
+        assert "active" == wire_client.get(f"/sessions/{session_id}").body["state"]
+        assert 200 == wire_client.post("/execution/kill", {"sessionId": session_id}).status
+        wire_client.create()
+        wire_client.service.close()
     assert 137 == running.result().body["exitCode"]
 
 
@@ -62,15 +62,15 @@ def test_a_delete_ends_what_runs_cleanly_for_both(tmp_path: Path) -> None:
     """The execution's caller gets a killed result, the deleter its answer; the folder is gone."""
     clock, executor = ManualClock(), PlayedExecutor(until_closed)
     service = Service(executor, lambda _: DiskWorkspace(tmp_path / "root"), clock=clock)
-    caller = Caller(service, clock, executor)
+    wire_client = WireClient(service, clock, executor)
     (tmp_path / "root").mkdir()
-    session_id = caller.create()
-    stream = caller.send("POST", "/execute", {"sessionId": session_id, "code": "1", "stream": True})
+    session_id = wire_client.create()
+    stream = wire_client.send("POST", "/execute", {"sessionId": session_id, "code": "1", "stream": True})
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(caller.execute, session_id)
-        assert caller.runtime(session_id).running.wait(10)
-        caller.post("/files/write", _file(session_id))
-        deleted = caller.delete(f"/sessions/{session_id}")
+        running = pool.submit(wire_client.execute, session_id)
+        assert wire_client.runtime(session_id).running.wait(10)
+        wire_client.post("/files/write", _file(session_id))
+        deleted = wire_client.delete(f"/sessions/{session_id}")
 
     result = running.result()
     assert (200, 137, []) == (result.status, result.body["exitCode"], result.body["filesWritten"])
@@ -81,21 +81,21 @@ def test_a_delete_ends_what_runs_cleanly_for_both(tmp_path: Path) -> None:
     service.close()
 
 
-def test_an_execution_that_comes_too_late_is_not_found(make_caller: MakeCaller) -> None:
+def test_an_execution_that_comes_too_late_is_not_found(make_wire_client: MakeWireClient) -> None:
     """A session that is deleted between being found and being used answers 404, whatever fails then."""
 
     class Vanishing(PlayedRuntime):
         def run(self, execution: Execution, *, patience: float | None = None) -> PlayedItems:
             """Be deleted, and fail for it."""
-            caller.delete(f"/sessions/{session_id}")
+            wire_client.delete(f"/sessions/{session_id}")
             raise RuntimeError("closed")
 
-    caller = make_caller()
-    session_id = caller.create()
-    session = caller.service.sessions[session_id]
-    session.runtime = Vanishing(session.workspace, session.limits, 1, caller.executor.script)
+    wire_client = make_wire_client()
+    session_id = wire_client.create()
+    session = wire_client.service.sessions[session_id]
+    session.runtime = Vanishing(session.workspace, session.limits, 1, wire_client.executor.script)
 
-    answer = caller.execute(session_id)
+    answer = wire_client.execute(session_id)
     assert (404, "session_not_found") == (answer.status, answer.code)
 
 
@@ -106,18 +106,18 @@ def test_a_file_that_comes_too_late_is_not_found(error: Exception) -> None:
     class Vanishing(MemoryWorkspace):
         def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
             """Be deleted, and fail for it."""
-            caller.delete(f"/sessions/{session_id}")
+            wire_client.delete(f"/sessions/{session_id}")
             raise error
 
     clock, executor = ManualClock(), PlayedExecutor()
-    caller = Caller(Service(executor, lambda _: Vanishing(clock), clock=clock), clock, executor)
-    session_id = caller.create()
+    wire_client = WireClient(Service(executor, lambda _: Vanishing(clock), clock=clock), clock, executor)
+    session_id = wire_client.create()
 
-    answer = caller.post("/files/write", _file(session_id))
+    answer = wire_client.post("/files/write", _file(session_id))
     assert (404, "session_not_found") == (answer.status, answer.code)
 
 
-def test_a_stream_can_be_dropped(make_caller: MakeCaller) -> None:
+def test_a_stream_can_be_dropped(make_wire_client: MakeWireClient) -> None:
     """Closing it, read or not, ends the wait only: the execution is neither killed nor lost."""
     ended: list[Outcome] = []
 
@@ -125,17 +125,17 @@ def test_a_stream_can_be_dropped(make_caller: MakeCaller) -> None:
         yield outcome("1")
         ended.append(outcome("2"))
 
-    caller = make_caller(script)
-    session_id = caller.create()
+    wire_client = make_wire_client(script)
+    session_id = wire_client.create()
     body = {"sessionId": session_id, "code": "1", "stream": True}
-    caller.send("POST", "/execute", body).close()
-    response = caller.send("POST", "/execute", body)
+    wire_client.send("POST", "/execute", body).close()
+    response = wire_client.send("POST", "/execute", body)
     next(response.chunks)
     response.close()
     response.close()
 
-    assert not caller.runtime(session_id).closed.is_set()
-    assert 200 == caller.execute(session_id).status
+    assert not wire_client.runtime(session_id).closed.is_set()
+    assert 200 == wire_client.execute(session_id).status
 
 
 def test_many_callers_on_one_disk_workspace(tmp_path: Path) -> None:
@@ -143,17 +143,17 @@ def test_many_callers_on_one_disk_workspace(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     clock, executor = ManualClock(), PlayedExecutor()
     service = Service(executor, lambda _: DiskWorkspace(tmp_path / "root"), clock=clock)
-    caller = Caller(service, clock, executor)
-    session_id = caller.create()
+    wire_client = WireClient(service, clock, executor)
+    session_id = wire_client.create()
     contents = [str(number) * 10_000 for number in range(10)]
 
     def write(content: str) -> int:
         body = {"sessionId": session_id, "path": "a/b", "content": content}
-        return caller.post("/files/write", body).status
+        return wire_client.post("/files/write", body).status
 
     with ThreadPoolExecutor(10) as pool:
         assert {200} == set(pool.map(write, contents * 5))
 
-    assert caller.get("/files/read", sessionId=session_id, path="a/b").body["content"] in contents
+    assert wire_client.get("/files/read", sessionId=session_id, path="a/b").body["content"] in contents
     assert ["a"] == [entry.name for entry in (tmp_path / "root").iterdir()]
     service.close()

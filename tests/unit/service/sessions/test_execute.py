@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from buntime.service.executors import Execution, Output
-from tests.support.callers import Caller
 from tests.support.executors import Item, PlayedRuntime, Silence, outcome, until_closed
-from tests.unit.service.conftest import MakeCaller
+from tests.support.wire_client import WireClient
+from tests.unit.service.conftest import MakeWireClient
 
 
-def test_execute_answers_as_the_contract_says(make_caller: MakeCaller) -> None:
+def test_execute_answers_as_the_contract_says(make_wire_client: MakeWireClient) -> None:
     """Every field, whole milliseconds, and the exit code whatever it is."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
@@ -22,9 +22,9 @@ def test_execute_answers_as_the_contract_says(make_caller: MakeCaller) -> None:
         yield Output("stdout", "15\n")
         yield outcome("Sum: 15\n", "oh", 3)
 
-    caller = make_caller(script)
+    wire_client = make_wire_client(script)
 
-    answer = caller.execute(caller.create())
+    answer = wire_client.execute(wire_client.create())
     assert 200 == answer.status
     assert {
         "stdout": "Sum: 15\n",
@@ -38,40 +38,40 @@ def test_execute_answers_as_the_contract_says(make_caller: MakeCaller) -> None:
     } == answer.body
 
 
-def test_the_executor_gets_what_was_asked_for(caller: Caller) -> None:
+def test_the_executor_gets_what_was_asked_for(wire_client: WireClient) -> None:
     """Code or command, env, time limit, the working directory relative to the workspace, and the files."""
-    session_id = caller.create()
-    caller.service.sessions[session_id].workspace.write("a/b/c", b"")
-    caller.execute(session_id, "let x = 1", env={"A": "1"}, timeout=7, workingDir="/workspace/a/b")
-    caller.execute(session_id, None, command="ls")
+    session_id = wire_client.create()
+    wire_client.service.sessions[session_id].workspace.write("a/b/c", b"")
+    wire_client.execute(session_id, "let x = 1", env={"A": "1"}, timeout=7, workingDir="/workspace/a/b")
+    wire_client.execute(session_id, None, command="ls")
 
     files = [{"path": "./f", "content": "x"}]
-    caller.send(
+    wire_client.send(
         "POST", "/execute", {"sessionId": session_id, "code": "", "files": files, "stream": True}
     ).close()
 
-    first, second, third = caller.runtime(session_id).executions
+    first, second, third = wire_client.runtime(session_id).executions
     assert Execution("let x = 1", None, {"A": "1"}, 7, "a/b", stream=False) == first
     assert Execution(None, "ls", {}, 30, stream=False) == second
     assert ({"f": "x"}, True) == (third.files, third.stream)
 
 
-def test_the_time_limit_is_the_sessions_by_default(caller: Caller) -> None:
+def test_the_time_limit_is_the_sessions_by_default(wire_client: WireClient) -> None:
     """resourceLimits.timeout holds where an execution names none."""
-    session_id = caller.create(resourceLimits={"timeout": 120})
-    caller.execute(session_id)
+    session_id = wire_client.create(resourceLimits={"timeout": 120})
+    wire_client.execute(session_id)
 
-    assert 120 == caller.runtime(session_id).executions[0].timeout
+    assert 120 == wire_client.runtime(session_id).executions[0].timeout
 
 
-def test_reaching_the_time_limit_is_a_normal_answer(make_caller: MakeCaller) -> None:
+def test_reaching_the_time_limit_is_a_normal_answer(make_wire_client: MakeWireClient) -> None:
     """timedOut, exit code 124, and the output until then."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield outcome("partial", exit_code=137, timed_out=True)
 
-    caller = make_caller(script)
-    answer = caller.execute(caller.create())
+    wire_client = make_wire_client(script)
+    answer = wire_client.execute(wire_client.create())
 
     assert (200, True, 124) == (answer.status, answer.body["timedOut"], answer.body["exitCode"])
     assert "partial" == answer.body["stdout"]
@@ -112,34 +112,36 @@ def test_reaching_the_time_limit_is_a_normal_answer(make_caller: MakeCaller) -> 
         ("files", {"files": [{"path": "new", "content": ""}, {"path": "", "content": ""}]}),
     ],
 )
-def test_a_bad_execution_is_refused_whole(caller: Caller, field: str, fields: dict[str, Any]) -> None:
+def test_a_bad_execution_is_refused_whole(
+    wire_client: WireClient, field: str, fields: dict[str, Any]
+) -> None:
     """400 naming the field; nothing was run and no file written."""
-    session_id = caller.create()
-    workspace = caller.service.sessions[session_id].workspace
+    session_id = wire_client.create()
+    workspace = wire_client.service.sessions[session_id].workspace
     workspace.write("file", b"")
 
-    answer = caller.execute(session_id, **{"code": "1", **fields})
+    answer = wire_client.execute(session_id, **{"code": "1", **fields})
 
     assert (400, "invalid_request") == (answer.status, answer.code)
     assert field == answer.details["field"]
-    assert [] == caller.runtime(session_id).executions
+    assert [] == wire_client.runtime(session_id).executions
     assert ["file"] == [entry.path for entry in workspace.list()]
 
 
-def test_files_are_written_first(make_caller: MakeCaller) -> None:
+def test_files_are_written_first(make_wire_client: MakeWireClient) -> None:
     """The code sees them, in folders that did not exist, one of which can be its working directory."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield outcome(runtime.workspace.read("data/in.csv").decode() + execution.working_dir)
 
-    caller = make_caller(script)
+    wire_client = make_wire_client(script)
     files = [{"path": "/workspace/data/in.csv", "content": "äöü "}]
 
-    answer = caller.execute(caller.create(), files=files, workingDir="data")
+    answer = wire_client.execute(wire_client.create(), files=files, workingDir="data")
     assert "äöü data" == answer.body["stdout"]
 
 
-def test_files_written_are_what_the_execution_wrote(make_caller: MakeCaller) -> None:
+def test_files_written_are_what_the_execution_wrote(make_wire_client: MakeWireClient) -> None:
     """Sorted; not what came with the request, unless the code changed it."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
@@ -147,69 +149,69 @@ def test_files_written_are_what_the_execution_wrote(make_caller: MakeCaller) -> 
             runtime.workspace.write(path, b"new")
         yield outcome()
 
-    caller = make_caller(script)
+    wire_client = make_wire_client(script)
     files = [{"path": "given1", "content": ""}, {"path": "given2", "content": ""}]
 
-    answer = caller.execute(caller.create(), files=files)
+    answer = wire_client.execute(wire_client.create(), files=files)
     assert ["a/b.txt", "given2", "z.txt"] == answer.body["filesWritten"]
 
 
-def test_a_running_execution_keeps_its_session_awake(make_caller: MakeCaller) -> None:
+def test_a_running_execution_keeps_its_session_awake(make_wire_client: MakeWireClient) -> None:
     """Its session is active as long as it may run, and was last active when it ended."""
-    caller = make_caller(until_closed)
-    session_id = caller.create()
+    wire_client = make_wire_client(until_closed)
+    session_id = wire_client.create()
     states = []
-    with caller.send(
+    with wire_client.send(
         "POST", "/execute", {"sessionId": session_id, "code": "1", "timeout": 300, "stream": True}
     ):
         for _ in range(2):
-            caller.clock.advance(299)
-            states.append(caller.get(f"/sessions/{session_id}").body["state"])
+            wire_client.clock.advance(299)
+            states.append(wire_client.get(f"/sessions/{session_id}").body["state"])
 
-    info = caller.get(f"/sessions/{session_id}").body
+    info = wire_client.get(f"/sessions/{session_id}").body
     assert ["active", "idle"] == states
     assert ("active", "2024-01-19T10:39:58Z") == (info["state"], info["lastActive"])
 
 
-def test_a_caller_that_waits_no_longer_gets_a_timeout(make_caller: MakeCaller) -> None:
+def test_a_caller_that_waits_no_longer_gets_a_timeout(make_wire_client: MakeWireClient) -> None:
     """The executor is told how long that is; its TimeoutError is passed on."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield Silence()
 
-    caller = make_caller(script)
-    session_id = caller.create()
+    wire_client = make_wire_client(script)
+    session_id = wire_client.create()
 
     with pytest.raises(TimeoutError):
-        caller.send("POST", "/execute", {"sessionId": session_id, "code": "1"}, read_timeout=2.5)
-    assert [2.5] == caller.runtime(session_id).patience
+        wire_client.send("POST", "/execute", {"sessionId": session_id, "code": "1"}, read_timeout=2.5)
+    assert [2.5] == wire_client.runtime(session_id).patience
 
 
-def test_output_does_not_make_a_caller_wait_longer(make_caller: MakeCaller) -> None:
+def test_output_does_not_make_a_caller_wait_longer(make_wire_client: MakeWireClient) -> None:
     """An unstreamed answer is late although the execution is not silent."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         for _ in range(10):
-            caller.clock.advance(1)
+            wire_client.clock.advance(1)
             yield Output("stdout", ".")
         yield outcome()
 
-    caller = make_caller(script)
-    session_id = caller.create()
+    wire_client = make_wire_client(script)
+    session_id = wire_client.create()
     body = {"sessionId": session_id, "code": "1"}
 
     with pytest.raises(TimeoutError):
-        caller.send("POST", "/execute", body, read_timeout=5.0)
-    assert 200 == caller.send("POST", "/execute", body, read_timeout=11.0).status
+        wire_client.send("POST", "/execute", body, read_timeout=5.0)
+    assert 200 == wire_client.send("POST", "/execute", body, read_timeout=11.0).status
 
 
-def test_kill_answers_as_the_contract_says(caller: Caller) -> None:
+def test_kill_answers_as_the_contract_says(wire_client: WireClient) -> None:
     """One pid, or all; a pid that is not there ends nothing."""
-    session_id = caller.create()
-    caller.runtime(session_id).pids = [7, 8, 9]
+    session_id = wire_client.create()
+    wire_client.runtime(session_id).pids = [7, 8, 9]
 
     answers = [
-        caller.post("/execution/kill", {"sessionId": session_id, **fields}).body
+        wire_client.post("/execution/kill", {"sessionId": session_id, **fields}).body
         for fields in ({"pid": 8}, {"pid": 8}, {}, {"pid": None})
     ]
     assert [
@@ -221,8 +223,8 @@ def test_kill_answers_as_the_contract_says(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("pid", [0, -1, "7", 1.5, True])
-def test_kill_takes_a_positive_pid(caller: Caller, pid: object) -> None:
+def test_kill_takes_a_positive_pid(wire_client: WireClient, pid: object) -> None:
     """Anything else is 400."""
-    answer = caller.post("/execution/kill", {"sessionId": caller.create(), "pid": pid})
+    answer = wire_client.post("/execution/kill", {"sessionId": wire_client.create(), "pid": pid})
 
     assert (400, "pid") == (answer.status, answer.details["field"])

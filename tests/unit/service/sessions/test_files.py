@@ -12,57 +12,59 @@ from buntime.service.sessions.app import Service
 from buntime.service.workspace.base import DiskFullError
 from buntime.service.workspace.disk import DiskWorkspace
 from buntime.service.workspace.memory import MemoryWorkspace
-from tests.support.callers import Answer, Caller
 from tests.support.clocks import ManualClock
 from tests.support.executors import PlayedExecutor
+from tests.support.wire_client import BufferedResponse, WireClient
 
 
-def _write(caller: Caller, session_id: str, path: Any, content: Any = "x") -> Answer:
-    return caller.post("/files/write", {"sessionId": session_id, "path": path, "content": content})
+def _write(wire_client: WireClient, session_id: str, path: Any, content: Any = "x") -> BufferedResponse:
+    return wire_client.post("/files/write", {"sessionId": session_id, "path": path, "content": content})
 
 
-def _code(answer: Answer) -> tuple[int, str]:
+def _code(answer: BufferedResponse) -> tuple[int, str]:
     return answer.status, answer.code
 
 
-def test_write_answers_the_path_and_the_size_in_bytes(caller: Caller) -> None:
+def test_write_answers_the_path_and_the_size_in_bytes(wire_client: WireClient) -> None:
     """The path as it was given; folders are created, a file is overwritten."""
-    session_id = caller.create()
+    session_id = wire_client.create()
 
-    assert {"path": "/workspace/a/b", "size": 5} == _write(caller, session_id, "/workspace/a/b", "12345").body
-    assert {"path": "a/b", "size": 2} == _write(caller, session_id, "a/b", "ö").body
-    assert "ö" == caller.get("/files/read", sessionId=session_id, path="a/b").body["content"]
+    assert {"path": "/workspace/a/b", "size": 5} == _write(
+        wire_client, session_id, "/workspace/a/b", "12345"
+    ).body
+    assert {"path": "a/b", "size": 2} == _write(wire_client, session_id, "a/b", "ö").body
+    assert "ö" == wire_client.get("/files/read", sessionId=session_id, path="a/b").body["content"]
 
 
 @pytest.mark.parametrize(
     "path", ["", ".", "/workspace", "..", "../x", "/etc/x", "a\0b", "folder", "file/x", 5, None, "\ud800"]
 )
-def test_write_refuses_a_path_that_cannot_be_a_file(caller: Caller, path: object) -> None:
+def test_write_refuses_a_path_that_cannot_be_a_file(wire_client: WireClient, path: object) -> None:
     """400 naming the field; nothing changes."""
-    session_id = caller.create()
-    _write(caller, session_id, "folder/x")
-    _write(caller, session_id, "file", "kept")
+    session_id = wire_client.create()
+    _write(wire_client, session_id, "folder/x")
+    _write(wire_client, session_id, "file", "kept")
 
-    answer = _write(caller, session_id, path)
+    answer = _write(wire_client, session_id, path)
 
     assert (400, "invalid_request") == _code(answer)
     assert "path" == answer.details["field"]
-    assert "kept" == caller.get("/files/read", sessionId=session_id, path="file").body["content"]
+    assert "kept" == wire_client.get("/files/read", sessionId=session_id, path="file").body["content"]
 
 
 @pytest.mark.parametrize("content", [None, 5, ["x"], "\ud800"])
-def test_write_refuses_content_that_is_no_text(caller: Caller, content: object) -> None:
+def test_write_refuses_content_that_is_no_text(wire_client: WireClient, content: object) -> None:
     """400 naming the field."""
-    answer = _write(caller, caller.create(), "a", content)
+    answer = _write(wire_client, wire_client.create(), "a", content)
 
     assert (400, "content") == (answer.status, answer.details["field"])
 
 
-def test_list_answers_as_the_contract_says(caller: Caller) -> None:
+def test_list_answers_as_the_contract_says(wire_client: WireClient) -> None:
     """Direct children, sorted, with paths relative to the workspace and times in ISO 8601."""
-    session_id = caller.create()
+    session_id = wire_client.create()
     for path in ("b.txt", "a/deep/x", ".buntime/state"):
-        _write(caller, session_id, path, "12")
+        _write(wire_client, session_id, path, "12")
 
     modified = "2024-01-19T10:30:00.000Z"
     assert {
@@ -70,19 +72,19 @@ def test_list_answers_as_the_contract_says(caller: Caller) -> None:
             {"path": "a", "size": 0, "modified": modified, "type": "directory"},
             {"path": "b.txt", "size": 2, "modified": modified, "type": "file"},
         ]
-    } == caller.get("/files/list", sessionId=session_id).body
-    listed = caller.get("/files/list", sessionId=session_id, path="/workspace/a").body
+    } == wire_client.get("/files/list", sessionId=session_id).body
+    listed = wire_client.get("/files/list", sessionId=session_id, path="/workspace/a").body
     assert ["a/deep"] == [file["path"] for file in listed["files"]]
 
 
-def test_list_comes_in_pages(caller: Caller) -> None:
+def test_list_comes_in_pages(wire_client: WireClient) -> None:
     """50 by default, 100 at most, from offset on; past the end there is nothing."""
-    session_id = caller.create()
+    session_id = wire_client.create()
     names = [f"{number:03}" for number in range(120)]
-    caller.execute(session_id, files=[{"path": name, "content": ""} for name in names])
+    wire_client.execute(session_id, files=[{"path": name, "content": ""} for name in names])
 
     def page(**query: int) -> Sequence[str]:
-        answer = caller.get("/files/list", sessionId=session_id, **query)
+        answer = wire_client.get("/files/list", sessionId=session_id, **query)
         return [file["path"] for file in answer.body["files"]]
 
     assert names[:50] == page()
@@ -96,32 +98,32 @@ def test_list_comes_in_pages(caller: Caller) -> None:
     ("field", "value"),
     [("limit", v) for v in ("0", "101", "-1", "x", "1.5", "", "٣", "9" * 5000)] + [("offset", "-1")],
 )
-def test_list_refuses_a_page_that_cannot_be(caller: Caller, field: str, value: str) -> None:
+def test_list_refuses_a_page_that_cannot_be(wire_client: WireClient, field: str, value: str) -> None:
     """400 naming the field."""
-    answer = caller.get("/files/list", sessionId=caller.create(), **{field: value})
+    answer = wire_client.get("/files/list", sessionId=wire_client.create(), **{field: value})
 
     assert (400, field) == (answer.status, answer.details["field"])
 
 
-def test_list_of_what_is_no_directory(caller: Caller) -> None:
+def test_list_of_what_is_no_directory(wire_client: WireClient) -> None:
     """404 for what is missing, 400 for a file and for a path outside."""
-    session_id = caller.create()
-    _write(caller, session_id, "file")
+    session_id = wire_client.create()
+    _write(wire_client, session_id, "file")
 
     answers = [
-        caller.get("/files/list", sessionId=session_id, path=path)
+        wire_client.get("/files/list", sessionId=session_id, path=path)
         for path in ("no", "file/x", "file", "../x")
     ]
     missing, invalid = (404, "file_not_found"), (400, "invalid_request")
     assert [missing, missing, invalid, invalid] == [_code(answer) for answer in answers]
 
 
-def test_read_answers_path_content_and_size(caller: Caller) -> None:
+def test_read_answers_path_content_and_size(wire_client: WireClient) -> None:
     """The size is in bytes."""
-    session_id = caller.create()
-    _write(caller, session_id, "a", "ö\r\n\0")
+    session_id = wire_client.create()
+    _write(wire_client, session_id, "a", "ö\r\n\0")
 
-    answer = caller.get("/files/read", sessionId=session_id, path="./a")
+    answer = wire_client.get("/files/read", sessionId=session_id, path="./a")
     assert {"path": "./a", "content": "ö\r\n\0", "size": 5} == answer.body
 
 
@@ -136,44 +138,44 @@ def test_read_answers_path_content_and_size(caller: Caller) -> None:
         ("../x", 400, "invalid_request"),
     ],
 )
-def test_read_of_what_is_no_file(caller: Caller, path: str, status: int, code: str) -> None:
+def test_read_of_what_is_no_file(wire_client: WireClient, path: str, status: int, code: str) -> None:
     """The answer names the path."""
-    session_id = caller.create()
-    _write(caller, session_id, "folder/file")
+    session_id = wire_client.create()
+    _write(wire_client, session_id, "folder/file")
 
-    answer = caller.get("/files/read", sessionId=session_id, path=path)
+    answer = wire_client.get("/files/read", sessionId=session_id, path=path)
     assert (status, code) == _code(answer)
     assert path == answer.details["path"]
 
 
-def test_read_needs_a_path(caller: Caller) -> None:
+def test_read_needs_a_path(wire_client: WireClient) -> None:
     """400 naming the field."""
-    answer = caller.get("/files/read", sessionId=caller.create())
+    answer = wire_client.get("/files/read", sessionId=wire_client.create())
 
     assert (400, "path") == (answer.status, answer.details["field"])
 
 
-def test_a_file_that_is_no_text_is_not_read(caller: Caller) -> None:
+def test_a_file_that_is_no_text_is_not_read(wire_client: WireClient) -> None:
     """400 not_text says where it stops being UTF-8, and another way to get at it."""
-    session_id = caller.create()
-    caller.service.sessions[session_id].workspace.write("a", b"ab\xff")
+    session_id = wire_client.create()
+    wire_client.service.sessions[session_id].workspace.write("a", b"ab\xff")
 
-    answer = caller.get("/files/read", sessionId=session_id, path="a")
+    answer = wire_client.get("/files/read", sessionId=session_id, path="a")
     assert (400, "not_text") == _code(answer)
     assert {"path": "a", "offset": 2} == answer.details
     assert "base64" in answer.body["error"]["message"]
 
 
 @pytest.fixture
-def disk_caller(tmp_path: Path) -> Caller:
+def disk_caller(tmp_path: Path) -> WireClient:
     """Return a service whose only session is in ``tmp_path / "root"``."""
     (tmp_path / "root").mkdir()
     clock, executor = ManualClock(), PlayedExecutor()
     service = Service(executor, lambda _: DiskWorkspace(tmp_path / "root"), clock=clock)
-    return Caller(service, clock, executor)
+    return WireClient(service, clock, executor)
 
 
-def test_a_link_out_of_the_workspace_is_refused(disk_caller: Caller, tmp_path: Path) -> None:
+def test_a_link_out_of_the_workspace_is_refused(disk_caller: WireClient, tmp_path: Path) -> None:
     """400, and nothing of the host is read, listed or written."""
     session_id = disk_caller.create()
     (tmp_path / "outside").mkdir()
@@ -190,7 +192,7 @@ def test_a_link_out_of_the_workspace_is_refused(disk_caller: Caller, tmp_path: P
     assert [] == list((tmp_path / "outside").iterdir())
 
 
-def test_a_date_that_nobody_can_write_is_moved(disk_caller: Caller, tmp_path: Path) -> None:
+def test_a_date_that_nobody_can_write_is_moved(disk_caller: WireClient, tmp_path: Path) -> None:
     """A program can give its files any date; the list still answers."""
     import os
 
@@ -227,6 +229,6 @@ class _BrokenWorkspace(MemoryWorkspace):
 def test_a_workspace_that_fails(kind: type[MemoryWorkspace], status: int, code: str) -> None:
     """A full disk under the service is 507, anything else a failure that names its type."""
     clock, executor = ManualClock(), PlayedExecutor()
-    caller = Caller(Service(executor, lambda _: kind(clock), clock=clock), clock, executor)
+    wire_client = WireClient(Service(executor, lambda _: kind(clock), clock=clock), clock, executor)
 
-    assert (status, code) == _code(_write(caller, caller.create(), "a"))
+    assert (status, code) == _code(_write(wire_client, wire_client.create(), "a"))

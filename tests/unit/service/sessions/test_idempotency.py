@@ -10,85 +10,85 @@ from typing import Any
 import pytest
 
 from buntime.service.sessions.idempotency import Idempotency
-from tests.support.callers import Answer, Caller
 from tests.support.clocks import ManualClock
-from tests.unit.service.conftest import MakeCaller
+from tests.support.wire_client import BufferedResponse, WireClient
+from tests.unit.service.conftest import MakeWireClient
 
 
-def _create(caller: Caller, key: str, **fields: Any) -> Answer:
-    return caller.post("/sessions/create", fields, headers={"Idempotency-Key": key})
+def _create(wire_client: WireClient, key: str, **fields: Any) -> BufferedResponse:
+    return wire_client.post("/sessions/create", fields, headers={"Idempotency-Key": key})
 
 
-def test_the_same_key_and_body_replay_the_answer(caller: Caller) -> None:
+def test_the_same_key_and_body_replay_the_answer(wire_client: WireClient) -> None:
     """One session; only the replayed answer is marked as such."""
-    first = _create(caller, "k", ttl=300, metadata={"a": 1, "b": 2})
-    again = _create(caller, "k", metadata={"b": 2, "a": 1}, ttl=300)
+    first = _create(wire_client, "k", ttl=300, metadata={"a": 1, "b": 2})
+    again = _create(wire_client, "k", metadata={"b": 2, "a": 1}, ttl=300)
 
     assert (first.status, first.body) == (again.status, again.body)
     assert "true" == again.headers["Idempotency-Replayed"]
     assert "Idempotency-Replayed" not in first.headers
-    assert 1 == len(caller.service.sessions)
+    assert 1 == len(wire_client.service.sessions)
 
 
-def test_the_same_key_with_another_body_is_a_conflict(caller: Caller) -> None:
+def test_the_same_key_with_another_body_is_a_conflict(wire_client: WireClient) -> None:
     """409 names the key; values that Python finds equal and JSON does not are different."""
-    _create(caller, "k", metadata={"a": 1})
+    _create(wire_client, "k", metadata={"a": 1})
     for other in ({}, {"metadata": {"a": True}}, {"metadata": {"a": 1.0}}):
-        answer = _create(caller, "k", **other)
+        answer = _create(wire_client, "k", **other)
         assert (409, "idempotency_conflict") == (answer.status, answer.code)
         assert {"idempotencyKey": "k"} == answer.details
 
 
-def test_an_empty_body_is_the_same_as_an_empty_object(caller: Caller) -> None:
+def test_an_empty_body_is_the_same_as_an_empty_object(wire_client: WireClient) -> None:
     """Bodies are compared as they are read."""
-    first = caller.post("/sessions/create", headers={"Idempotency-Key": "k"})
+    first = wire_client.post("/sessions/create", headers={"Idempotency-Key": "k"})
 
-    assert first.body == _create(caller, "k").body
+    assert first.body == _create(wire_client, "k").body
 
 
-def test_another_key_makes_another_session(caller: Caller) -> None:
+def test_another_key_makes_another_session(wire_client: WireClient) -> None:
     """So does no key at all."""
-    _create(caller, "k")
-    _create(caller, "l")
-    caller.create()
+    _create(wire_client, "k")
+    _create(wire_client, "l")
+    wire_client.create()
 
-    assert 3 == len(caller.service.sessions)
+    assert 3 == len(wire_client.service.sessions)
 
 
-def test_a_key_is_forgotten_after_24_hours(caller: Caller) -> None:
+def test_a_key_is_forgotten_after_24_hours(wire_client: WireClient) -> None:
     """Then it makes a new session, whatever the body."""
-    first = _create(caller, "k", ttl=604800)
-    caller.clock.advance(24 * 3600 - 1)
-    assert first.body == _create(caller, "k", ttl=604800).body
-    caller.clock.advance(1)
+    first = _create(wire_client, "k", ttl=604800)
+    wire_client.clock.advance(24 * 3600 - 1)
+    assert first.body == _create(wire_client, "k", ttl=604800).body
+    wire_client.clock.advance(1)
 
-    assert first.body["sessionId"] != _create(caller, "k").body["sessionId"]
+    assert first.body["sessionId"] != _create(wire_client, "k").body["sessionId"]
 
 
-def test_a_refusal_is_not_kept(make_caller: MakeCaller) -> None:
+def test_a_refusal_is_not_kept(make_wire_client: MakeWireClient) -> None:
     """A create that was refused can be tried again with its key, another body included."""
-    caller = make_caller(plan="free")
-    ids = [caller.create() for _ in range(10)]
-    assert 403 == _create(caller, "k").status
-    caller.delete(f"/sessions/{ids[0]}")
+    wire_client = make_wire_client(plan="free")
+    ids = [wire_client.create() for _ in range(10)]
+    assert 403 == _create(wire_client, "k").status
+    wire_client.delete(f"/sessions/{ids[0]}")
 
-    assert 200 == _create(caller, "k", ttl=300).status
+    assert 200 == _create(wire_client, "k", ttl=300).status
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256])
-def test_a_key_has_1_to_255_characters(caller: Caller, key: str) -> None:
+def test_a_key_has_1_to_255_characters(wire_client: WireClient, key: str) -> None:
     """400 names the header."""
-    answer = _create(caller, key)
+    answer = _create(wire_client, key)
 
     assert (400, "Idempotency-Key") == (answer.status, answer.details["field"])
 
 
-def test_concurrent_creates_with_one_key_make_one_session(caller: Caller) -> None:
+def test_concurrent_creates_with_one_key_make_one_session(wire_client: WireClient) -> None:
     """All callers get the same answer."""
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: _create(caller, "k").body["sessionId"], range(16)))
+        answers = list(pool.map(lambda _: _create(wire_client, "k").body["sessionId"], range(16)))
 
-    assert 1 == len(set(answers)) == len(caller.service.sessions)
+    assert 1 == len(set(answers)) == len(wire_client.service.sessions)
 
 
 def test_a_call_waits_for_the_one_that_acts_and_acts_itself_where_that_fails() -> None:

@@ -13,13 +13,13 @@ from buntime.service.sessions.app import Service
 from buntime.service.sessions.limits import MB, plan_named
 from buntime.service.workspace.memory import MemoryWorkspace
 from buntime.service.workspace.quota import DiskUsage
-from tests.support.callers import Answer, Caller
 from tests.support.clocks import ManualClock
 from tests.support.executors import Item, PlayedExecutor, PlayedRuntime, outcome
-from tests.unit.service.conftest import MakeCaller
+from tests.support.wire_client import BufferedResponse, WireClient
+from tests.unit.service.conftest import MakeWireClient
 
 
-def _assert_over(answer: Answer, limit: str, highest: Any, value: Any, plan: str) -> None:
+def _assert_over(answer: BufferedResponse, limit: str, highest: Any, value: Any, plan: str) -> None:
     assert (403, "plan_limit") == (answer.status, answer.code)
     shown = {name: answer.details[name] for name in ("limit", "max", "value", "plan")}
     assert {"limit": limit, "max": highest, "value": value, "plan": plan} == shown
@@ -33,174 +33,176 @@ def test_an_unknown_plan_is_a_mistake() -> None:
 
 
 @pytest.mark.parametrize(("plan", "highest"), [("free", 86400), ("paid", 604800), ("enterprise", 604800)])
-def test_max_ttl(make_caller: MakeCaller, plan: str, highest: int) -> None:
+def test_max_ttl(make_wire_client: MakeWireClient, plan: str, highest: int) -> None:
     """The plan's longest life is allowed, a second more is not."""
-    caller = make_caller(plan=plan)
+    wire_client = make_wire_client(plan=plan)
 
-    caller.create(ttl=highest)
-    _assert_over(caller.post("/sessions/create", {"ttl": highest + 1}), "max_ttl", highest, highest + 1, plan)
+    wire_client.create(ttl=highest)
+    _assert_over(
+        wire_client.post("/sessions/create", {"ttl": highest + 1}), "max_ttl", highest, highest + 1, plan
+    )
 
 
-def test_resource_overrides(make_caller: MakeCaller) -> None:
+def test_resource_overrides(make_wire_client: MakeWireClient) -> None:
     """The free plan takes none, paid ones do."""
-    caller = make_caller(plan="free")
-    caller.create(resourceLimits={})
-    answer = caller.post("/sessions/create", {"resourceLimits": {"memory": 512}})
+    wire_client = make_wire_client(plan="free")
+    wire_client.create(resourceLimits={})
+    answer = wire_client.post("/sessions/create", {"resourceLimits": {"memory": 512}})
     _assert_over(answer, "resource_overrides", False, True, "free")
 
-    make_caller(plan="paid").create(resourceLimits={"memory": 512})
+    make_wire_client(plan="paid").create(resourceLimits={"memory": 512})
 
 
-def test_memory_per_execution(make_caller: MakeCaller) -> None:
+def test_memory_per_execution(make_wire_client: MakeWireClient) -> None:
     """A session cannot be given more memory than an execution may use."""
-    answer = make_caller(plan="paid").post("/sessions/create", {"resourceLimits": {"memory": 4097}})
+    answer = make_wire_client(plan="paid").post("/sessions/create", {"resourceLimits": {"memory": 4097}})
 
     _assert_over(answer, "memory_per_execution", 4096, 4097, "paid")
 
 
 @pytest.mark.parametrize(("plan", "highest"), [("free", 30), ("paid", 300)])
-def test_execution_timeout(make_caller: MakeCaller, plan: str, highest: int) -> None:
+def test_execution_timeout(make_wire_client: MakeWireClient, plan: str, highest: int) -> None:
     """The longest time is allowed, a second more is not, and nothing runs."""
-    caller = make_caller(plan=plan)
-    session_id = caller.create()
+    wire_client = make_wire_client(plan=plan)
+    session_id = wire_client.create()
 
-    assert 200 == caller.execute(session_id, timeout=highest).status
-    answer = caller.execute(session_id, timeout=highest + 1)
+    assert 200 == wire_client.execute(session_id, timeout=highest).status
+    answer = wire_client.execute(session_id, timeout=highest + 1)
     _assert_over(answer, "execution_timeout", highest, highest + 1, plan)
-    assert 1 == len(caller.runtime(session_id).executions)
+    assert 1 == len(wire_client.runtime(session_id).executions)
 
 
 @pytest.mark.parametrize(("plan", "highest"), [("free", 100), ("paid", 500)])
-def test_env_variables(make_caller: MakeCaller, plan: str, highest: int) -> None:
+def test_env_variables(make_wire_client: MakeWireClient, plan: str, highest: int) -> None:
     """As many as the plan says."""
-    caller = make_caller(plan=plan)
-    session_id = caller.create()
+    wire_client = make_wire_client(plan=plan)
+    session_id = wire_client.create()
     env = {f"V{number}": "" for number in range(highest)}
 
-    assert 200 == caller.execute(session_id, env=env).status
-    answer = caller.execute(session_id, env={**env, "ONE_MORE": ""})
+    assert 200 == wire_client.execute(session_id, env=env).status
+    answer = wire_client.execute(session_id, env={**env, "ONE_MORE": ""})
     _assert_over(answer, "env_variables", highest, highest + 1, plan)
 
 
 @pytest.mark.parametrize(("plan", "highest"), [("free", 100), ("paid", 1000)])
-def test_files_per_request(make_caller: MakeCaller, plan: str, highest: int) -> None:
+def test_files_per_request(make_wire_client: MakeWireClient, plan: str, highest: int) -> None:
     """As many as the plan says; of too many, none is written."""
-    caller = make_caller(plan=plan)
-    session_id = caller.create()
+    wire_client = make_wire_client(plan=plan)
+    session_id = wire_client.create()
     files = [{"path": str(number), "content": ""} for number in range(highest + 1)]
 
-    answer = caller.execute(session_id, files=files)
+    answer = wire_client.execute(session_id, files=files)
     _assert_over(answer, "files_per_request", highest, highest + 1, plan)
-    assert 0 == caller.get(f"/sessions/{session_id}").body["filesCount"]
-    assert 200 == caller.execute(session_id, files=files[:-1]).status
+    assert 0 == wire_client.get(f"/sessions/{session_id}").body["filesCount"]
+    assert 200 == wire_client.execute(session_id, files=files[:-1]).status
 
 
 @pytest.mark.parametrize(("plan", "highest"), [("free", 10 * MB), ("paid", 50 * MB), (None, 50 * MB)])
-def test_file_size(make_caller: MakeCaller, plan: str, highest: int) -> None:
+def test_file_size(make_wire_client: MakeWireClient, plan: str, highest: int) -> None:
     """413 for a file above the limit, written either way; at the limit it is written."""
-    caller = make_caller(plan=plan)
-    session_id = caller.create()
+    wire_client = make_wire_client(plan=plan)
+    session_id = wire_client.create()
     content = "x" * (highest + 1)
 
     refused = [
-        caller.post("/files/write", {"sessionId": session_id, "path": "a", "content": content}),
-        caller.execute(session_id, files=[{"path": "a", "content": content}]),
+        wire_client.post("/files/write", {"sessionId": session_id, "path": "a", "content": content}),
+        wire_client.execute(session_id, files=[{"path": "a", "content": content}]),
     ]
     for answer in refused:
         assert (413, "file_too_large") == (answer.status, answer.code)
         expected = {"path": "a", "limit": "file_size", "max": highest, "value": highest + 1, "plan": plan}
         assert expected == answer.details
     body = {"sessionId": session_id, "path": "a", "content": content[:-1]}
-    assert highest == caller.post("/files/write", body).body["size"]
+    assert highest == wire_client.post("/files/write", body).body["size"]
 
 
-def test_a_file_too_large_to_answer(make_caller: MakeCaller) -> None:
+def test_a_file_too_large_to_answer(make_wire_client: MakeWireClient) -> None:
     """What an execution wrote beyond the limit is not read either."""
-    caller = make_caller(plan="free")
-    session_id = caller.create()
-    caller.service.sessions[session_id].workspace.write("huge", b"x" * (10 * MB + 1))
+    wire_client = make_wire_client(plan="free")
+    session_id = wire_client.create()
+    wire_client.service.sessions[session_id].workspace.write("huge", b"x" * (10 * MB + 1))
 
-    answer = caller.get("/files/read", sessionId=session_id, path="huge")
+    answer = wire_client.get("/files/read", sessionId=session_id, path="huge")
 
     assert (413, "file_too_large", 10 * MB + 1) == (answer.status, answer.code, answer.details["value"])
 
 
-def test_disk(caller: Caller) -> None:
+def test_disk(wire_client: WireClient) -> None:
     """507 for files that the session's disk has no room for; what was overwritten counts no more."""
-    session_id = caller.create()
-    session = caller.service.sessions[session_id]
+    session_id = wire_client.create()
+    session = wire_client.service.sessions[session_id]
     session.disk = DiskUsage(session.workspace, 1)
     body = {"sessionId": session_id, "path": "a", "content": "x" * (MB - 10)}
 
-    assert [200, 200] == [caller.post("/files/write", body).status for _ in range(2)]
+    assert [200, 200] == [wire_client.post("/files/write", body).status for _ in range(2)]
     for answer in (
-        caller.post("/files/write", {**body, "path": "b", "content": "x" * 11}),
-        caller.execute(session_id, files=[{"path": "b", "content": "x" * 11}]),
+        wire_client.post("/files/write", {**body, "path": "b", "content": "x" * 11}),
+        wire_client.execute(session_id, files=[{"path": "b", "content": "x" * 11}]),
     ):
         assert (507, "disk_full") == (answer.status, answer.code)
         assert {"limit": "disk", "max": MB, "value": MB + 1} == answer.details
     assert ["a"] == [entry.path for entry in session.workspace.list()]
 
 
-def test_disk_counts_what_executions_wrote(make_caller: MakeCaller) -> None:
+def test_disk_counts_what_executions_wrote(make_wire_client: MakeWireClient) -> None:
     """After an execution the workspace is looked through again."""
 
     def fill(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         runtime.workspace.write("big", bytes(MB))
         yield outcome()
 
-    caller = make_caller(fill)
-    session_id = caller.create()
-    session = caller.service.sessions[session_id]
+    wire_client = make_wire_client(fill)
+    session_id = wire_client.create()
+    session = wire_client.service.sessions[session_id]
     session.disk = DiskUsage(session.workspace, 1)
-    caller.execute(session_id)
+    wire_client.execute(session_id)
 
-    answer = caller.post("/files/write", {"sessionId": session_id, "path": "a", "content": "x"})
+    answer = wire_client.post("/files/write", {"sessionId": session_id, "path": "a", "content": "x"})
     assert (507, MB + 1) == (answer.status, answer.details["value"])
 
 
-def test_plans_differ_in_disk(make_caller: MakeCaller) -> None:
+def test_plans_differ_in_disk(make_wire_client: MakeWireClient) -> None:
     """1 GB free, 5 GB paid."""
     sizes = [
-        make_caller(plan=plan).post("/sessions/create").body["resourceLimits"]["disk"]
+        make_wire_client(plan=plan).post("/sessions/create").body["resourceLimits"]["disk"]
         for plan in ("free", "paid")
     ]
 
     assert [1024, 5120] == sizes
 
 
-def test_concurrent_sessions(make_caller: MakeCaller) -> None:
+def test_concurrent_sessions(make_wire_client: MakeWireClient) -> None:
     """403 for one more than the plan allows; a session that is deleted or expires makes room."""
-    caller = make_caller(plan="free")
-    ids = [caller.create(ttl=300) for _ in range(10)]
+    wire_client = make_wire_client(plan="free")
+    ids = [wire_client.create(ttl=300) for _ in range(10)]
 
-    answer = caller.post("/sessions/create")
+    answer = wire_client.post("/sessions/create")
     assert (403, "concurrent_session_limit") == (answer.status, answer.code)
     assert {"limit": "concurrent_sessions", "max": 10, "value": 11, "plan": "free"} == answer.details
-    caller.delete(f"/sessions/{ids[0]}")
-    caller.create(ttl=600)
-    caller.clock.advance(300)
+    wire_client.delete(f"/sessions/{ids[0]}")
+    wire_client.create(ttl=600)
+    wire_client.clock.advance(300)
     for _ in range(9):
-        caller.create()
-    assert 10 == len(caller.service.sessions)
+        wire_client.create()
+    assert 10 == len(wire_client.service.sessions)
 
 
-def test_concurrent_creates_never_exceed_the_limit(make_caller: MakeCaller) -> None:
+def test_concurrent_creates_never_exceed_the_limit(make_wire_client: MakeWireClient) -> None:
     """Of 20 at once, 10 succeed."""
-    caller = make_caller(plan="free")
+    wire_client = make_wire_client(plan="free")
     with ThreadPoolExecutor(20) as pool:
-        statuses = list(pool.map(lambda _: caller.post("/sessions/create").status, range(20)))
+        statuses = list(pool.map(lambda _: wire_client.post("/sessions/create").status, range(20)))
 
     assert [200] * 10 + [403] * 10 == sorted(statuses)
 
 
-def test_every_answer_says_how_many_requests_are_left(make_caller: MakeCaller) -> None:
+def test_every_answer_says_how_many_requests_are_left(make_wire_client: MakeWireClient) -> None:
     """Limit, what remains, and when it starts anew, in Unix seconds; refusals and streams included."""
-    caller = make_caller(plan="free")
-    first = caller.post("/sessions/create")
-    caller.clock.advance(20)
-    second = caller.get("/nothing")
-    stream = caller.send(
+    wire_client = make_wire_client(plan="free")
+    first = wire_client.post("/sessions/create")
+    wire_client.clock.advance(20)
+    second = wire_client.get("/nothing")
+    stream = wire_client.send(
         "POST", "/execute", {"sessionId": first.body["sessionId"], "code": "1", "stream": True}
     )
 
@@ -211,29 +213,29 @@ def test_every_answer_says_how_many_requests_are_left(make_caller: MakeCaller) -
     assert b"event: result" in stream.read()
 
 
-def test_too_many_requests_are_refused_until_the_minute_is_over(make_caller: MakeCaller) -> None:
+def test_too_many_requests_are_refused_until_the_minute_is_over(make_wire_client: MakeWireClient) -> None:
     """429 with Retry-After; after that time requests pass again."""
-    caller = make_caller(plan="free")
+    wire_client = make_wire_client(plan="free")
     for _ in range(100):
-        assert 404 == caller.get("/nothing").status
-    caller.clock.advance(12.5)
+        assert 404 == wire_client.get("/nothing").status
+    wire_client.clock.advance(12.5)
 
-    answer = caller.get("/nothing")
+    answer = wire_client.get("/nothing")
     assert (429, "rate_limit_exceeded") == (answer.status, answer.code)
     assert ("48", "0") == (answer.headers["Retry-After"], answer.headers["X-RateLimit-Remaining"])
     assert {"limit": "requests_per_minute", "max": 100, "value": 101, "plan": "free"} == answer.details
-    caller.clock.advance(48)
-    assert 404 == caller.get("/nothing").status
+    wire_client.clock.advance(48)
+    assert 404 == wire_client.get("/nothing").status
 
 
 @pytest.mark.parametrize("plan", [None, "enterprise"])
-def test_no_quota(make_caller: MakeCaller, plan: str) -> None:
+def test_no_quota(make_wire_client: MakeWireClient, plan: str) -> None:
     """Without a plan, and on enterprise, neither requests nor sessions are counted."""
-    caller = make_caller(plan=plan)
+    wire_client = make_wire_client(plan=plan)
     for _ in range(101):
-        caller.create()
+        wire_client.create()
 
-    assert "X-RateLimit-Limit" not in caller.get("/nothing").headers
+    assert "X-RateLimit-Limit" not in wire_client.get("/nothing").headers
 
 
 def test_a_published_limit_is_what_it_was() -> None:

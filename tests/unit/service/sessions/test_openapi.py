@@ -16,7 +16,7 @@ from openapi_spec_validator import validate
 import buntime.service
 from buntime.service.sessions.app import ROUTES
 from buntime.service.sessions.limits import PLANS
-from tests.support import answers
+from tests.support import responses
 from tests.support.openapi import DOCUMENT, OPERATIONS, breaches_of, complaints, events, resolved, schema
 from tests.support.samples import CODE, OK, SAMPLES, Sample, World
 
@@ -98,15 +98,15 @@ def test_every_error_code_has_an_example(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "sample"),
     [
-        ("Session", answers.CREATED),
-        ("SessionInfo", answers.INFO),
-        ("ExecuteResult", answers.RESULT),
-        ("Deleted", answers.DELETED),
-        ("KillResult", answers.KILLED),
-        ("WriteResult", answers.WRITTEN),
-        ("FileList", answers.LISTED),
-        ("FileContent", answers.READ),
-        ("Error", answers.error_body("session_not_found")),
+        ("Session", responses.CREATED),
+        ("SessionInfo", responses.INFO),
+        ("ExecuteResult", responses.RESULT),
+        ("Deleted", responses.DELETED),
+        ("KillResult", responses.KILLED),
+        ("WriteResult", responses.WRITTEN),
+        ("FileList", responses.LISTED),
+        ("FileContent", responses.READ),
+        ("Error", responses.error_body("session_not_found")),
         ("Kill", {"sessionId": "ses_abc123", "pid": 1234}),
     ],
 )
@@ -169,7 +169,7 @@ def _refusals(file: Path) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             if node.func.id == "ResourceExceeded":
                 yield 507, ast.literal_eval(node.args[0])
-            elif node.func.id == "Refusal" and "error.code" != ast.unparse(node.args[1]):
+            elif node.func.id == "ServiceError" and "error.code" != ast.unparse(node.args[1]):
                 yield ast.literal_eval(node.args[0]), ast.literal_eval(node.args[1])
 
 

@@ -13,15 +13,15 @@ from buntime.service.executors import Limits
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.base import Workspace, WorkspaceGone
 from buntime.service.workspace.memory import MemoryWorkspace
-from tests.support.callers import Caller
 from tests.support.clocks import ManualClock
 from tests.support.executors import PlayedExecutor, PlayedRuntime
-from tests.unit.service.conftest import MakeCaller
+from tests.support.wire_client import WireClient
+from tests.unit.service.conftest import MakeWireClient
 
 
-def test_create_answers_as_the_contract_says(caller: Caller) -> None:
+def test_create_answers_as_the_contract_says(wire_client: WireClient) -> None:
     """Every field, flat, with the documented defaults; metadata is not echoed."""
-    answer = caller.post("/sessions/create", {"metadata": {"user": "x"}})
+    answer = wire_client.post("/sessions/create", {"metadata": {"user": "x"}})
 
     session_id = answer.body["sessionId"]
     assert 200 == answer.status
@@ -36,18 +36,18 @@ def test_create_answers_as_the_contract_says(caller: Caller) -> None:
     } == answer.body
 
 
-def test_create_takes_an_empty_body(caller: Caller) -> None:
+def test_create_takes_an_empty_body(wire_client: WireClient) -> None:
     """No body at all creates a session, without a Content-Type too."""
-    assert 200 == caller.post("/sessions/create").status
+    assert 200 == wire_client.post("/sessions/create").status
 
 
-def test_create_sets_ttl_and_resources(caller: Caller) -> None:
+def test_create_sets_ttl_and_resources(wire_client: WireClient) -> None:
     """What is asked for is answered, and reaches the executor."""
-    answer = caller.post(
+    answer = wire_client.post(
         "/sessions/create", {"ttl": 300, "resourceLimits": {"memory": 2048, "cpu": 2, "timeout": 60}}
     )
 
-    runtime = caller.runtime(answer.body["sessionId"])
+    runtime = wire_client.runtime(answer.body["sessionId"])
     assert "2024-01-19T10:35:00Z" == answer.body["expiresAt"]
     assert {"memory": 2048, "cpu": 2, "timeout": 60, "disk": 1024} == answer.body["resourceLimits"]
     assert Limits(memory=2048, cpu=2, timeout=60, disk=1024) == runtime.limits
@@ -72,28 +72,30 @@ def test_create_sets_ttl_and_resources(caller: Caller) -> None:
         ("resourceLimits.timeout", {"resourceLimits": {"timeout": 301}}),
     ],
 )
-def test_create_refuses_what_is_out_of_bounds(caller: Caller, field: str, fields: dict[str, Any]) -> None:
+def test_create_refuses_what_is_out_of_bounds(
+    wire_client: WireClient, field: str, fields: dict[str, Any]
+) -> None:
     """400, naming the field; no session is made."""
-    answer = caller.post("/sessions/create", fields)
+    answer = wire_client.post("/sessions/create", fields)
 
     assert (400, "invalid_request") == (answer.status, answer.code)
     assert field == answer.details["field"]
-    assert {} == caller.service.sessions
+    assert {} == wire_client.service.sessions
 
 
-def test_bounds_include_their_ends(caller: Caller) -> None:
+def test_bounds_include_their_ends(wire_client: WireClient) -> None:
     """The least and the most that the contract allows are allowed; null is as good as nothing."""
-    caller.create(ttl=300, resourceLimits={"memory": 1, "timeout": 1})
-    caller.create(ttl=604800, resourceLimits={"memory": 4096, "timeout": 300})
-    caller.create(ttl=None, metadata=None, resourceLimits={"memory": None}, unknown="ignored")
+    wire_client.create(ttl=300, resourceLimits={"memory": 1, "timeout": 1})
+    wire_client.create(ttl=604800, resourceLimits={"memory": 4096, "timeout": 300})
+    wire_client.create(ttl=None, metadata=None, resourceLimits={"memory": None}, unknown="ignored")
 
 
-def test_info_answers_as_the_contract_says(caller: Caller) -> None:
+def test_info_answers_as_the_contract_says(wire_client: WireClient) -> None:
     """Metadata comes back; preview URL and resources do not."""
-    session_id = caller.create(ttl=3600, metadata={"user": "x", "n": [1]})
-    workspace = caller.service.sessions[session_id].workspace
+    session_id = wire_client.create(ttl=3600, metadata={"user": "x", "n": [1]})
+    workspace = wire_client.service.sessions[session_id].workspace
     workspace.write_all([("a/b", b""), ("c", b""), (".buntime/state", b"")])
-    caller.runtime(session_id).pids = [7, 8]
+    wire_client.runtime(session_id).pids = [7, 8]
 
     assert {
         "sessionId": session_id,
@@ -104,109 +106,109 @@ def test_info_answers_as_the_contract_says(caller: Caller) -> None:
         "filesCount": 2,
         "activeProcesses": 2,
         "metadata": {"user": "x", "n": [1]},
-    } == caller.get(f"/sessions/{session_id}").body
+    } == wire_client.get(f"/sessions/{session_id}").body
 
 
-def test_a_session_goes_idle_and_looking_does_not_wake_it(caller: Caller) -> None:
+def test_a_session_goes_idle_and_looking_does_not_wake_it(wire_client: WireClient) -> None:
     """Idle from 5 minutes without a request on; GET shows the state it found."""
-    session_id = caller.create()
+    session_id = wire_client.create()
     states = []
     for _ in range(3):
-        states.append(caller.get(f"/sessions/{session_id}").body["state"])
-        caller.clock.advance(150)
+        states.append(wire_client.get(f"/sessions/{session_id}").body["state"])
+        wire_client.clock.advance(150)
 
     assert ["active", "active", "idle"] == states
 
 
-def test_a_request_wakes_a_session(caller: Caller) -> None:
+def test_a_request_wakes_a_session(wire_client: WireClient) -> None:
     """Any other call that names it makes it active, and is its lastActive."""
-    session_id = caller.create()
-    caller.clock.advance(600)
-    caller.get("/files/list", sessionId=session_id)
+    session_id = wire_client.create()
+    wire_client.clock.advance(600)
+    wire_client.get("/files/list", sessionId=session_id)
 
-    info = caller.get(f"/sessions/{session_id}").body
+    info = wire_client.get(f"/sessions/{session_id}").body
     assert ("active", "2024-01-19T10:40:00Z") == (info["state"], info["lastActive"])
 
 
-def test_deep_sleep_ends_processes_and_keeps_files(caller: Caller) -> None:
+def test_deep_sleep_ends_processes_and_keeps_files(wire_client: WireClient) -> None:
     """After 30 minutes, once; the next request finds the files and the session active."""
-    session_id = caller.create()
-    runtime = caller.runtime(session_id)
+    session_id = wire_client.create()
+    runtime = wire_client.runtime(session_id)
     runtime.pids = [1]
-    caller.post("/files/write", {"sessionId": session_id, "path": "a", "content": "kept"})
-    caller.clock.advance(1800)
+    wire_client.post("/files/write", {"sessionId": session_id, "path": "a", "content": "kept"})
+    wire_client.clock.advance(1800)
 
-    info = caller.get(f"/sessions/{session_id}").body
-    caller.get(f"/sessions/{session_id}")
+    info = wire_client.get(f"/sessions/{session_id}").body
+    wire_client.get(f"/sessions/{session_id}")
     assert ("deep-sleep", 0, 1) == (info["state"], info["activeProcesses"], runtime.put_to_sleep)
-    assert "kept" == caller.get("/files/read", sessionId=session_id, path="a").body["content"]
-    assert "active" == caller.get(f"/sessions/{session_id}").body["state"]
+    assert "kept" == wire_client.get("/files/read", sessionId=session_id, path="a").body["content"]
+    assert "active" == wire_client.get(f"/sessions/{session_id}").body["state"]
 
 
-def test_a_request_after_30_minutes_finds_no_process(caller: Caller) -> None:
+def test_a_request_after_30_minutes_finds_no_process(wire_client: WireClient) -> None:
     """The processes end although the request that comes first is for the session itself."""
-    session_id = caller.create()
-    caller.runtime(session_id).pids = [1]
-    caller.clock.advance(1800)
+    session_id = wire_client.create()
+    wire_client.runtime(session_id).pids = [1]
+    wire_client.clock.advance(1800)
 
-    assert 0 == caller.post("/execution/kill", {"sessionId": session_id}).body["killed"]
-    caller.clock.advance(1800)
-    caller.get("/nothing")
-    assert 2 == caller.runtime(session_id).put_to_sleep
+    assert 0 == wire_client.post("/execution/kill", {"sessionId": session_id}).body["killed"]
+    wire_client.clock.advance(1800)
+    wire_client.get("/nothing")
+    assert 2 == wire_client.runtime(session_id).put_to_sleep
 
 
-def test_a_session_expires_with_its_ttl(caller: Caller) -> None:
+def test_a_session_expires_with_its_ttl(wire_client: WireClient) -> None:
     """From then on its id answers 404 everywhere, its files are gone and its processes ended."""
-    session_id = caller.create(ttl=300)
-    session = caller.service.sessions[session_id]
-    caller.clock.advance(299)
-    assert 200 == caller.execute(session_id).status
-    caller.clock.advance(1)
+    session_id = wire_client.create(ttl=300)
+    session = wire_client.service.sessions[session_id]
+    wire_client.clock.advance(299)
+    assert 200 == wire_client.execute(session_id).status
+    wire_client.clock.advance(1)
 
-    assert {} == caller.service.sessions
-    _assert_gone(caller, session_id)
-    assert caller.runtime(session_id).closed.is_set()
+    assert {} == wire_client.service.sessions
+    _assert_gone(wire_client, session_id)
+    assert wire_client.runtime(session_id).closed.is_set()
     with pytest.raises(WorkspaceGone):
         session.workspace.list()
 
 
-def test_a_session_expires_at_any_request(caller: Caller) -> None:
+def test_a_session_expires_at_any_request(wire_client: WireClient) -> None:
     """Clean-up does not wait for a request that names the session."""
-    session_id = caller.create(ttl=300)
-    caller.clock.advance(300)
-    caller.get("/nothing")
+    session_id = wire_client.create(ttl=300)
+    wire_client.clock.advance(300)
+    wire_client.get("/nothing")
 
-    assert caller.runtime(session_id).closed.is_set()
+    assert wire_client.runtime(session_id).closed.is_set()
 
 
-def test_delete_ends_a_session(caller: Caller) -> None:
+def test_delete_ends_a_session(wire_client: WireClient) -> None:
     """It answers what was deleted; from then on the id answers 404, to another delete too."""
-    session_id, other = caller.create(), caller.create()
+    session_id, other = wire_client.create(), wire_client.create()
 
-    answer = caller.delete(f"/sessions/{session_id}")
+    answer = wire_client.delete(f"/sessions/{session_id}")
 
     assert (200, {"deleted": True, "sessionId": session_id}) == (answer.status, answer.body)
-    assert caller.runtime(session_id).closed.is_set()
-    _assert_gone(caller, session_id)
-    assert [other] == list(caller.service.sessions)
+    assert wire_client.runtime(session_id).closed.is_set()
+    _assert_gone(wire_client, session_id)
+    assert [other] == list(wire_client.service.sessions)
 
 
-def test_a_session_that_never_was_is_not_found(caller: Caller) -> None:
+def test_a_session_that_never_was_is_not_found(wire_client: WireClient) -> None:
     """Any id at all, percent-encoded ones in the path too."""
-    _assert_gone(caller, "ses_x")
-    assert {"sessionId": "é/x"} == caller.get("/sessions/%C3%A9%2Fx").details
+    _assert_gone(wire_client, "ses_x")
+    assert {"sessionId": "é/x"} == wire_client.get("/sessions/%C3%A9%2Fx").details
 
 
-def _assert_gone(caller: Caller, session_id: str) -> None:
+def _assert_gone(wire_client: WireClient, session_id: str) -> None:
     body = {"sessionId": session_id, "path": "a", "content": "", "code": "1"}
     answers = [
-        caller.get(f"/sessions/{session_id}"),
-        caller.delete(f"/sessions/{session_id}"),
-        caller.post("/execute", body),
-        caller.post("/execution/kill", body),
-        caller.post("/files/write", body),
-        caller.get("/files/list", sessionId=session_id),
-        caller.get("/files/read", sessionId=session_id, path="a"),
+        wire_client.get(f"/sessions/{session_id}"),
+        wire_client.delete(f"/sessions/{session_id}"),
+        wire_client.post("/execute", body),
+        wire_client.post("/execution/kill", body),
+        wire_client.post("/files/write", body),
+        wire_client.get("/files/list", sessionId=session_id),
+        wire_client.get("/files/read", sessionId=session_id, path="a"),
     ]
     for answer in answers:
         assert (404, "session_not_found") == (answer.status, answer.code)
@@ -214,34 +216,34 @@ def _assert_gone(caller: Caller, session_id: str) -> None:
         assert {"sessionId": session_id} == answer.details
 
 
-def test_a_session_id_must_be_a_string(caller: Caller) -> None:
+def test_a_session_id_must_be_a_string(wire_client: WireClient) -> None:
     """A missing one, or one of another type, is 400 and names the field."""
     for body in ({}, {"sessionId": None}, {"sessionId": 5}):
-        answer = caller.post("/execute", body)
+        answer = wire_client.post("/execute", body)
         assert (400, "sessionId") == (answer.status, answer.details["field"])
 
 
-def test_concurrent_deletes_delete_once(caller: Caller) -> None:
+def test_concurrent_deletes_delete_once(wire_client: WireClient) -> None:
     """Of many callers one deletes, the others find nothing."""
-    session_id = caller.create()
+    session_id = wire_client.create()
     with ThreadPoolExecutor(8) as pool:
         statuses = list(
-            pool.map(lambda _: caller.delete(f"/sessions/{session_id}").status, range(8)),
+            pool.map(lambda _: wire_client.delete(f"/sessions/{session_id}").status, range(8)),
         )
 
     assert [200, *[404] * 7] == sorted(statuses)
 
 
-def test_closing_ends_every_session(caller: Caller) -> None:
+def test_closing_ends_every_session(wire_client: WireClient) -> None:
     """Runtimes close, workspaces go; closing again changes nothing; no new session is opened."""
-    ids = [caller.create(), caller.create()]
-    caller.service.close()
-    caller.service.close()
+    ids = [wire_client.create(), wire_client.create()]
+    wire_client.service.close()
+    wire_client.service.close()
 
-    assert all(caller.runtime(session_id).closed.is_set() for session_id in ids)
-    assert {} == caller.service.sessions
-    _assert_gone(caller, ids[0])
-    answer = caller.post("/sessions/create")
+    assert all(wire_client.runtime(session_id).closed.is_set() for session_id in ids)
+    assert {} == wire_client.service.sessions
+    _assert_gone(wire_client, ids[0])
+    answer = wire_client.post("/sessions/create")
     assert (503, "shutting_down") == (answer.status, answer.code)
 
 
@@ -264,9 +266,9 @@ def test_a_session_that_opens_while_the_service_closes_is_ended() -> None:
     """Its creator is told that the service is shutting down, and nothing of it is left."""
     clock, executor = ManualClock(), _GatedExecutor()
     service = Service(executor, lambda _: MemoryWorkspace(clock), clock=clock, ids=lambda: "ses_1")
-    caller = Caller(service, clock, executor)
+    wire_client = WireClient(service, clock, executor)
     with ThreadPoolExecutor(1) as pool:
-        creating = pool.submit(caller.post, "/sessions/create")
+        creating = pool.submit(wire_client.post, "/sessions/create")
         assert executor.opening.wait(10)
         service.close()
         executor.gate.set()
@@ -292,9 +294,9 @@ def test_a_session_that_cannot_be_opened_leaves_nothing(caplog: pytest.LogCaptur
         return made[-1]
 
     service = Service(_FailingExecutor(), workspaces, clock=clock, plan="free")
-    caller = Caller(service, clock, PlayedExecutor())
+    wire_client = WireClient(service, clock, PlayedExecutor())
     for _ in range(11):
-        answer = caller.post("/sessions/create")
+        answer = wire_client.post("/sessions/create")
         assert (500, "internal_error") == (answer.status, answer.code)
         assert "RuntimeError: no sandbox" in answer.body["error"]["message"]
 
@@ -303,10 +305,12 @@ def test_a_session_that_cannot_be_opened_leaves_nothing(caplog: pytest.LogCaptur
     assert "no sandbox" in caplog.text
 
 
-def test_what_cannot_be_cleaned_up_is_logged(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_cannot_be_cleaned_up_is_logged(
+    wire_client: WireClient, caplog: pytest.LogCaptureFixture
+) -> None:
     """The deleter gets its answer all the same, and the workspace is removed although the runtime failed."""
-    session_id = caller.create()
-    session = caller.service.sessions[session_id]
+    session_id = wire_client.create()
+    session = wire_client.service.sessions[session_id]
 
     class Broken(PlayedRuntime):
         def close(self) -> None:
@@ -317,19 +321,19 @@ def test_what_cannot_be_cleaned_up_is_logged(caller: Caller, caplog: pytest.LogC
             """Fail too."""
             raise RuntimeError("will not sleep")
 
-    session.runtime = Broken(session.workspace, session.limits, 1, caller.executor.script)
-    caller.clock.advance(1800)
-    assert "deep-sleep" == caller.get(f"/sessions/{session_id}").body["state"]
-    assert 200 == caller.delete(f"/sessions/{session_id}").status
+    session.runtime = Broken(session.workspace, session.limits, 1, wire_client.executor.script)
+    wire_client.clock.advance(1800)
+    assert "deep-sleep" == wire_client.get(f"/sessions/{session_id}").body["state"]
+    assert 200 == wire_client.delete(f"/sessions/{session_id}").status
     assert "will not die" in caplog.text
     assert "will not sleep" in caplog.text
     with pytest.raises(WorkspaceGone):
         session.workspace.list()
 
 
-def test_session_ids_can_be_chosen(make_caller: MakeCaller) -> None:
+def test_session_ids_can_be_chosen(make_wire_client: MakeWireClient) -> None:
     """A caller that needs the same ids every time passes its own."""
     ids = iter(["ses_1", "ses_2"])
-    caller = make_caller(ids=lambda: next(ids))
+    wire_client = make_wire_client(ids=lambda: next(ids))
 
-    assert ["ses_1", "ses_2"] == [caller.create(), caller.create()]
+    assert ["ses_1", "ses_2"] == [wire_client.create(), wire_client.create()]

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from buntime.service.errors import Refusal
+from buntime.service.errors import ServiceError
 from buntime.service.executors import Execution, ExecutionLost, Output, ResourceExceeded
-from tests.support.callers import Caller
 from tests.support.executors import Item, PlayedRuntime, Silence, outcome
-from tests.unit.service.conftest import MakeCaller
+from tests.support.wire_client import WireClient
+from tests.unit.service.conftest import MakeWireClient
 
 
-def _stream(caller: Caller, session_id: str, **options: Any) -> Any:
+def _stream(wire_client: WireClient, session_id: str, **options: Any) -> Any:
     body = {"sessionId": session_id, "code": "1", "stream": True}
-    return caller.send("POST", "/execute", body, **options)
+    return wire_client.send("POST", "/execute", body, **options)
 
 
-def test_a_stream_has_the_output_and_then_the_result(make_caller: MakeCaller) -> None:
+def test_a_stream_has_the_output_and_then_the_result(make_wire_client: MakeWireClient) -> None:
     """One event for each piece of output, in order, then the object an unstreamed call answers."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
@@ -29,8 +29,8 @@ def test_a_stream_has_the_output_and_then_the_result(make_caller: MakeCaller) ->
         runtime.workspace.write("new", b"")
         yield outcome("a\nb", "ö")
 
-    caller = make_caller(script)
-    response = _stream(caller, caller.create())
+    wire_client = make_wire_client(script)
+    response = _stream(wire_client, wire_client.create())
     first, second, third = list(response.chunks)
 
     assert 200 == response.status
@@ -38,12 +38,12 @@ def test_a_stream_has_the_output_and_then_the_result(make_caller: MakeCaller) ->
     assert b'event: stdout\ndata: {"text":"a\\nb"}\n\n' == first
     assert b'event: stderr\ndata: {"text":"\\u00f6"}\n\n' == second
     head, data = third.decode().split("\n", 1)
-    unstreamed = make_caller(script)
+    unstreamed = make_wire_client(script)
     assert "event: result" == head
     assert unstreamed.execute(unstreamed.create()).body == json.loads(data[len("data: ") :])
 
 
-def test_events_are_sent_as_they_happen(make_caller: MakeCaller) -> None:
+def test_events_are_sent_as_they_happen(make_wire_client: MakeWireClient) -> None:
     """The first piece of output is there before the execution goes on."""
     reached = []
 
@@ -52,15 +52,15 @@ def test_events_are_sent_as_they_happen(make_caller: MakeCaller) -> None:
         reached.append("second")
         yield outcome()
 
-    caller = make_caller(script)
-    chunks = _stream(caller, caller.create()).chunks
+    wire_client = make_wire_client(script)
+    chunks = _stream(wire_client, wire_client.create()).chunks
 
     assert b"first" in next(chunks)
     assert [] == reached
     assert b"result" in next(chunks)
 
 
-def test_a_silent_stream_is_kept_alive(make_caller: MakeCaller) -> None:
+def test_a_silent_stream_is_kept_alive(make_wire_client: MakeWireClient) -> None:
     """A comment for each 15 s of silence, and then the execution goes on."""
 
     class Script:
@@ -73,28 +73,28 @@ def test_a_silent_stream_is_kept_alive(make_caller: MakeCaller) -> None:
         def __next__(self) -> Item:
             return self.items.pop(0)
 
-    caller = make_caller(lambda runtime, execution: Script())
-    session_id = caller.create()
-    chunks = list(_stream(caller, session_id, read_timeout=60.0).chunks)
+    wire_client = make_wire_client(lambda runtime, execution: Script())
+    session_id = wire_client.create()
+    chunks = list(_stream(wire_client, session_id, read_timeout=60.0).chunks)
 
     assert [b": keep-alive\n\n"] * 2 == chunks[:2]
     assert b"late" in chunks[2]
-    assert [15.0] == caller.runtime(session_id).patience
+    assert [15.0] == wire_client.runtime(session_id).patience
 
 
-def test_a_stream_waits_no_longer_than_its_caller(make_caller: MakeCaller) -> None:
+def test_a_stream_waits_no_longer_than_its_caller(make_wire_client: MakeWireClient) -> None:
     """TimeoutError where the caller waits for less than 15 s."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield Silence()
 
-    caller = make_caller(script)
-    session_id = caller.create()
-    response = _stream(caller, session_id, read_timeout=3.0)
+    wire_client = make_wire_client(script)
+    session_id = wire_client.create()
+    response = _stream(wire_client, session_id, read_timeout=3.0)
 
     with pytest.raises(TimeoutError):
         next(response.chunks)
-    assert [3.0] == caller.runtime(session_id).patience
+    assert [3.0] == wire_client.runtime(session_id).patience
 
 
 def _failing_later(error: Exception) -> Any:
@@ -115,7 +115,7 @@ failures = pytest.mark.parametrize(
             "memory_limit_exceeded",
             {"limit": "memory", "max": 1, "value": 2},
         ),
-        (Refusal(501, "unscripted_execution", "say what it does"), 501, "unscripted_execution", {}),
+        (ServiceError(501, "unscripted_execution", "say what it does"), 501, "unscripted_execution", {}),
         (KeyError("a bug"), 500, "internal_error", {"type": "KeyError"}),
     ],
 )
@@ -123,14 +123,14 @@ failures = pytest.mark.parametrize(
 
 @failures
 def test_a_failure_while_it_runs(
-    make_caller: MakeCaller, error: Exception, status: int, code: str, details: object
+    make_wire_client: MakeWireClient, error: Exception, status: int, code: str, details: object
 ) -> None:
     """Unstreamed it is the status; in a stream it is the last event, with the same envelope."""
-    caller = make_caller(_failing_later(error))
-    session_id = caller.create()
+    wire_client = make_wire_client(_failing_later(error))
+    session_id = wire_client.create()
 
-    answer = caller.execute(session_id)
-    *_, last = list(_stream(caller, session_id).chunks)
+    answer = wire_client.execute(session_id)
+    *_, last = list(_stream(wire_client, session_id).chunks)
     assert (status, code, details) == (answer.status, answer.code, answer.details)
     assert str(getattr(error, "message", error.args[0])) in answer.body["error"]["message"]
     head, data = last.decode().split("\n", 1)
@@ -140,25 +140,28 @@ def test_a_failure_while_it_runs(
 
 @failures
 def test_a_failure_before_it_runs_is_a_status(
-    caller: Caller, error: Exception, status: int, code: str, details: object
+    wire_client: WireClient, error: Exception, status: int, code: str, details: object
 ) -> None:
     """A stream that never started is refused as any other call is."""
-    session_id = caller.create()
-    caller.runtime(session_id).refusal = error
+    session_id = wire_client.create()
+    wire_client.runtime(session_id).refusal = error
 
     for stream in (False, True):
-        answer = caller.execute(session_id, stream=stream)
+        answer = wire_client.execute(session_id, stream=stream)
         assert (status, code, details) == (answer.status, answer.code, answer.details)
 
 
-def test_an_execution_without_an_outcome_is_lost(make_caller: MakeCaller) -> None:
+def test_an_execution_without_an_outcome_is_lost(make_wire_client: MakeWireClient) -> None:
     """An executor that just stops is no success, streamed or not."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield Output("stdout", "so far")
 
-    caller = make_caller(script)
-    session_id = caller.create()
+    wire_client = make_wire_client(script)
+    session_id = wire_client.create()
 
-    assert (500, "execution_lost") == (caller.execute(session_id).status, caller.execute(session_id).code)
-    assert b"execution_lost" in list(_stream(caller, session_id).chunks)[-1]
+    assert (500, "execution_lost") == (
+        wire_client.execute(session_id).status,
+        wire_client.execute(session_id).code,
+    )
+    assert b"execution_lost" in list(_stream(wire_client, session_id).chunks)[-1]

@@ -14,7 +14,7 @@ from tests.support.executors import PlayedExecutor, PlayedRuntime
 
 
 @attrs.frozen
-class Answer:
+class BufferedResponse:
     """A status, headers, and the decoded body."""
 
     status: int
@@ -32,7 +32,7 @@ class Answer:
         return self.body["error"]["details"]
 
 
-class Caller:
+class WireClient:
     """A service, its clock and its executor, and calls to it."""
 
     def __init__(self, service: Service, clock: ManualClock, executor: PlayedExecutor) -> None:
@@ -46,16 +46,16 @@ class Caller:
         content = None if body is None else json.dumps(body).encode()
         return self.service.handle(Request(method, path, headers=tuple(headers), body=content, **options))
 
-    def post(self, path: str, body: Any = None, **options: Any) -> Answer:
+    def post(self, path: str, body: Any = None, **options: Any) -> BufferedResponse:
         """POST ``body`` as JSON."""
         return _answer(self.send("POST", path, body, **options))
 
-    def get(self, path: str, /, **query: Any) -> Answer:
+    def get(self, path: str, /, **query: Any) -> BufferedResponse:
         """GET with a query."""
         pairs = tuple((name, str(value)) for name, value in query.items())
         return _answer(self.send("GET", path, query=pairs))
 
-    def delete(self, path: str) -> Answer:
+    def delete(self, path: str) -> BufferedResponse:
         """DELETE."""
         return _answer(self.send("DELETE", path))
 
@@ -65,7 +65,7 @@ class Caller:
         assert answer.status == 200, answer
         return str(answer.body["sessionId"])
 
-    def execute(self, session_id: str, code: Optional[str] = "1", **fields: Any) -> Answer:
+    def execute(self, session_id: str, code: Optional[str] = "1", **fields: Any) -> BufferedResponse:
         """Execute code in a session."""
         return self.post("/execute", {"sessionId": session_id, "code": code, **fields})
 
@@ -74,5 +74,5 @@ class Caller:
         return self.executor.runtimes[session_id]
 
 
-def _answer(response: Response) -> Answer:
-    return Answer(response.status, response.headers, json.loads(response.read()))
+def _answer(response: Response) -> BufferedResponse:
+    return BufferedResponse(response.status, response.headers, json.loads(response.read()))

@@ -7,7 +7,7 @@ import threading
 from typing import Any, Callable, Optional
 
 from buntime.transport import FunctionTransport, Request, Response
-from tests.support import answers
+from tests.support import responses
 
 _PATIENCE = 30.0
 HOLD = "hold"
@@ -108,17 +108,17 @@ class HeldService:
     def _create(self) -> Response:
         with self._changed:
             if self.plan is not None and len(self.open) >= self.plan:
-                return answers.error(403, "concurrent_session_limit")
+                return responses.error(403, "concurrent_session_limit")
             session_id = f"ses_{len(self.made) + 1}"
             self.made.append(session_id)
             self.open.add(session_id)
             self._changed.notify_all()
-        return answers.as_json({**answers.CREATED, "sessionId": session_id})
+        return responses.as_json({**responses.CREATED, "sessionId": session_id})
 
     def _execute(self, session_id: str, code: str) -> Response:
         with self._changed:
             if session_id not in self.open:
-                return answers.error(404, "session_not_found")
+                return responses.error(404, "session_not_found")
             if code.startswith(HOLD):
                 self._held.add(code)
                 self._changed.notify_all()
@@ -126,15 +126,15 @@ class HeldService:
                 assert let_go, "an execution was held for too long"
                 self._held.discard(code)
             exit_code = 0 if session_id in self.open else 137
-        return answers.as_json(answers.result(stdout=code, exitCode=exit_code))
+        return responses.as_json(responses.result(stdout=code, exitCode=exit_code))
 
     def _other(self, request: Request) -> Response:
         session_id = request.path.rpartition("/")[2]
         with self._changed:
             if session_id not in self.open:
-                return answers.error(404, "session_not_found")
+                return responses.error(404, "session_not_found")
             if request.method == "DELETE":
                 self.open.discard(session_id)
                 self._changed.notify_all()
-                return answers.as_json(answers.DELETED)
-        return answers.as_json({**answers.INFO, "sessionId": session_id})
+                return responses.as_json(responses.DELETED)
+        return responses.as_json({**responses.INFO, "sessionId": session_id})
