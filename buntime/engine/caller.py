@@ -151,7 +151,7 @@ class Caller:
     ) -> tuple[Response, Iterator[bytes], int]:
         """Return a 2xx response, its body bounded by the deadline, and the number of attempts it took.
 
-        A ``repeatable`` call waits for the first bytes, up to which it is retried.
+        A ``idempotent`` call waits for the first bytes, up to which it is retried.
         """
 
         def attempt(sent: Request, deadline: Deadline, number: int) -> tuple[Response, Iterator[bytes], int]:

@@ -33,7 +33,7 @@ class RetryPolicy:
     def delay(self, error: BuntimeError, attempt: int, idempotent: bool, fraction: float) -> float | None:
         """Return the seconds to wait after the failed ``attempt`` (from 1), or ``None`` to give up.
 
-        ``repeatable`` says that the call may reach the service twice; ``fraction`` is the jitter, 0 to 1.
+        ``idempotent`` says that the call may reach the service twice; ``fraction`` is the jitter, 0 to 1.
         """
         if attempt > self.max_retries or not self.idempotent(error, idempotent):
             return None

@@ -76,7 +76,7 @@ class Helpers:
     ) -> dict[str, Any]:
         """Run the helper ``op`` and return its answer.
 
-        ``repeatable`` says that running it twice does no harm: it only reads, or overwrites. ``files`` are
+        ``idempotent`` says that running it twice does no harm: it only reads, or overwrites. ``files`` are
         written first, for arguments too large for a line. ``env`` is the helper's environment. Raises what
         the operating system refused in the session as the error that the service would give it:
         :class:`~buntime.SessionFileNotFoundError`, :class:`~buntime.InvalidRequestError`,
@@ -103,7 +103,7 @@ class Helpers:
     def run_staged(
         self, session_id: str, op: str, /, content: str, *, timeout: int | None = None, **arguments: Any
     ) -> dict[str, Any]:
-        """As :meth:`run`, repeatable, for a helper that takes ``content`` from a file and deletes the file.
+        """As :meth:`run`, idempotent, for a helper that takes ``content`` from a file and deletes the file.
 
         An attempt that finds the file gone comes after one that had done everything; its answer is empty.
         Where no attempt came before, another process made the same call, and this one is made anew.

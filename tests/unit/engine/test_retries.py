@@ -79,7 +79,7 @@ def test_what_cannot_get_better_is_not_repeated(error: BuntimeError) -> None:
     assert not RetryPolicy.idempotent(error, idempotent=True)
 
 
-@pytest.mark.parametrize("repeatable", [True, False])
+@pytest.mark.parametrize("idempotent", [True, False])
 def test_a_connection_never_made_is_always_tried_again(idempotent: bool) -> None:
     """Nothing reached the service, so nothing can happen twice."""
     assert RetryPolicy.idempotent(APIConnectionError("no", phase="connect"), idempotent)
