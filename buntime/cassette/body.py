@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn, Optional
 
 from buntime.wire import sse
+from buntime.wire.events import read_event
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _compact = json.JSONEncoder(separators=(",", ":")).encode
@@ -71,19 +72,23 @@ def events(chunks: Iterable[tuple[int, bytes]]) -> list[list[Any]]:
             yield chunk
 
     for name, data in sse.events(arriving()):
-        found.append([now, name, _object_or_text(data)])
+        found.append([now, name, _object_or_text(name, data)])
     rest = _BLANK_LINE.split(b"".join(chunk for _, chunk in chunks))[-1].lstrip(b"\r\n")
     if rest and not rest.startswith(b":"):
         found.append([now, rest.decode("utf-8", "replace")])
     return found
 
 
-def _object_or_text(data: str) -> Any:
+def _object_or_text(name: str, data: str) -> Any:
     try:
         found = _decoded(data)
     except (ValueError, RecursionError):
         return data
-    return found if isinstance(found, dict) else data
+    if not isinstance(found, dict):
+        return data
+    # JSON that a program printed stays text: its spaces and the order of its fields are the output.
+    event = read_event(name, found)
+    return data if event.text is not None and event.text_key is None else found
 
 
 def event_bytes(item: list[Any]) -> bytes:

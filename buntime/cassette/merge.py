@@ -14,6 +14,7 @@ from buntime.cassette.file import Interaction
 from buntime.cassette.match import key_of, without_numbers
 from buntime.cassette.secrets.registry import PLACEHOLDER, in_form, without_form
 from buntime.wire import volatile
+from buntime.wire.events import read_event
 
 _NUMBERED = re.compile(r"\bses([_-])([0-9]+)\b")
 
@@ -129,12 +130,11 @@ def joined(events: Iterable[Sequence[Any]]) -> tuple[dict[str, str], list[Any]]:
     texts: dict[str, list[str]] = defaultdict(list)
     others: list[Any] = []
     for _, name, *data in events:
-        output = volatile.output(name, data[0]) if data else None
-        if output is None:
+        event = read_event(name, data[0]) if data else None
+        if event is None or event.text is None:
             others.append([name, *data])
         else:
-            kind, field = output
-            texts[kind].append(data[0] if field is None else data[0][field])
+            texts[event.kind].append(event.text)
     return {kind: "".join(pieces) for kind, pieces in sorted(texts.items())}, others
 
 

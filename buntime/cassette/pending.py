@@ -11,7 +11,8 @@ import attrs
 from buntime._http import Request, Response
 from buntime.cassette.body import events, stored
 from buntime.errors import APIConnectionError, APITimeoutError
-from buntime.wire.volatile import STORED_HEADERS, is_end
+from buntime.wire.events import read_event
+from buntime.wire.volatile import STORED_HEADERS
 
 _HOSTS = re.compile(
     r"https?://\S+|\[[0-9a-f:]+\](?::\d+)?|\b[\w-]+(?:\.[\w-]+)*:\d+\b|\b(?:[\w-]+\.)+[a-z][\w-]+\b|\b\d+(?:\.\d+){3}\b",
@@ -106,7 +107,7 @@ class PendingInteraction:
 
 
 def _is_whole(events: list[list[Any]]) -> bool:
-    return bool(events) and len(events[-1]) > 2 and is_end(*events[-1][1:])
+    return bool(events) and len(events[-1]) > 2 and read_event(*events[-1][1:]).is_end
 
 
 class _Watched(Response):

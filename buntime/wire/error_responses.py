@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from datetime import timezone
 from typing import Any
 
@@ -29,6 +28,7 @@ from buntime.errors import (
     SessionNotFoundError,
 )
 from buntime.wire.buffered import BufferedResponse
+from buntime.wire.json import json_object
 from buntime.wire.responses import rate_limit
 
 EXECUTION_TIMEOUT = "execution_timeout"
@@ -158,15 +158,11 @@ def _class_of(request: Request, status: int, refusal: ServiceError) -> type[Bunt
 def _names_session(request: Request) -> bool:
     if request.path.startswith("/sessions/") and request.path != "/sessions/create":
         return True
-    return "sessionId" in dict(request.query) or "sessionId" in _json_object(request.body)
+    return "sessionId" in dict(request.query) or "sessionId" in _body(request)
 
 
-def _json_object(body: bytes | None) -> Mapping[str, Any]:
-    try:
-        found = json.loads(body or b"{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+def _body(request: Request) -> dict[str, Any]:
+    return json_object(request.body or b"") or {}
 
 
 def _error(
@@ -183,7 +179,7 @@ def _error(
         "maybe_executed": _may_have_acted(request, status, kind),
     }
     if kind is SessionFileNotFoundError:
-        fields["path"] = dict(request.query).get("path") or _json_object(request.body).get("path")
+        fields["path"] = dict(request.query).get("path") or _body(request).get("path")
     elif kind is RateLimitError:
         fields["rate_limit"] = rate_limit(answer.headers)
     error = kind(f"the service answered {said}: {refusal.message}" if said else refusal.message, **fields)

@@ -1,9 +1,9 @@
-"""The events of a streamed execution."""
+"""The events of a streamed execution: the only reader, for the client and for cassettes."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Union
+from typing import Any, Callable, Optional, Union
 
 import attrs
 
@@ -12,6 +12,7 @@ from buntime.models import ExecuteResult, StreamEvent
 from buntime.wire.buffered import BufferedResponse
 from buntime.wire.error_responses import stream_refused
 from buntime.wire.fields import Fields
+from buntime.wire.json import json_object
 from buntime.wire.responses import result_of
 
 _TERMINAL = frozenset({"result", "exit", "complete", "done", "end"})
@@ -19,75 +20,110 @@ _TEXT_KEYS = ("text", "data", "chunk", "content", "output")
 _KIND_KEYS = ("type", "event", "stream")
 _CODE_KEYS = ("exitCode", "exit_code", "code")
 _OUTPUT = frozenset({"stdout", "stderr"})
-_KNOWN = _TERMINAL | _OUTPUT | {"error"}
+_ENDS = _TERMINAL | {"error"}
+_KNOWN = _ENDS | _OUTPUT
+
+
+@attrs.frozen
+class ParsedEvent:
+    """An event in any accepted form."""
+
+    kind: str
+    """``stdout``, ``stderr`` or another output; ``error`` or a word for the end; ``""`` if not known."""
+    data: Union[str, dict[str, Any]]
+    """As it was passed to :func:`read_event`."""
+    fields: dict[str, Any]
+    """The JSON object in the data, or an empty one."""
+    text: Optional[str] = None
+    """The output; ``None`` for an event that brings none."""
+    text_key: Optional[str] = None
+    """The field that holds the text; ``None`` if the data as a whole is the text."""
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the client reads no further."""
+        return self.kind in _ENDS
+
+    def with_text(self, text: str) -> Union[str, dict[str, Any]]:
+        """Return the data with another text in place of its own."""
+        if text == self.text:
+            return self.data
+        if self.text_key is None:
+            return text
+        changed = {**self.fields, self.text_key: text}
+        return json.dumps(changed) if isinstance(self.data, str) else changed
+
+
+def read_event(name: str, data: Union[str, dict[str, Any]]) -> ParsedEvent:
+    """Return the content of an event.
+
+    Args:
+        name: The event's name; ``""`` if it has none.
+        data: Its data, as text or as the JSON object that the text holds.
+    """
+    fields = data if isinstance(data, dict) else json_object(data)
+    if fields is None and isinstance(data, str) and data.strip() == "[DONE]" and name not in _OUTPUT:
+        return ParsedEvent("done", data, {})
+    kind = _kind(name, fields or {})
+    if kind in _ENDS:
+        return ParsedEvent(kind, data, fields or {})
+    for key in _TEXT_KEYS:
+        text = (fields or {}).get(key)
+        if fields is not None and isinstance(text, str):
+            return ParsedEvent(kind or "stdout", data, fields, text, key)
+    # A program may print JSON of its own, and an event may carry bare text.
+    if fields is None or name in _OUTPUT:
+        whole = data if isinstance(data, str) else json.dumps(data, separators=(",", ":"))
+        return ParsedEvent(kind or "stdout", data, fields or {}, whole)
+    return ParsedEvent(kind, data, fields)
+
+
+def _kind(name: str, fields: dict[str, Any]) -> str:
+    """Return the first known name among the event's own and those in its fields, else the first.
+
+    ``message`` does not count: it is the format's name for an event without one.
+    """
+    if name in _KNOWN:
+        return name
+    names = [name, *(fields[key] for key in _KIND_KEYS if isinstance(fields.get(key), str))]
+    candidates = [each for each in names if each not in {"", "message"}]
+    return next((each for each in candidates if each in _KNOWN), candidates[0] if candidates else "")
 
 
 @attrs.frozen
 class Terminal:
-    """The last event of a stream: the fields of the result, as far as it brings them."""
+    """The last event of a stream, with the fields of the result that it brings."""
 
     fields: dict[str, Any]
     data: str
 
     def result(self, streamed: Callable[[str], str]) -> ExecuteResult:
-        """Return the result; ``streamed`` tells what was streamed of an output that it does not bring."""
+        """Return the result; ``streamed(kind)`` is the output that arrived before."""
         fields = Fields(
             self.fields, BufferedResponse(200, Headers(), self.data[:500].encode("utf-8", "replace"))
         )
         codes = [fields.whole(key) for key in _CODE_KEYS]
-        own_stdout, own_stderr = fields.text("stdout"), fields.text("stderr")
+        stdout, stderr = fields.text("stdout"), fields.text("stderr")
         return result_of(
             fields,
-            stdout=streamed("stdout") if own_stdout is None else own_stdout,
-            stderr=streamed("stderr") if own_stderr is None else own_stderr,
+            stdout=streamed("stdout") if stdout is None else stdout,
+            stderr=streamed("stderr") if stderr is None else stderr,
             exit_code=next((code for code in codes if code is not None), None),
         )
 
 
 def decode_event(request: Request, name: str, data: str) -> Union[StreamEvent, Terminal, None]:
-    """Return what an event says: output, the end, or nothing that is known.
+    """Return an event's output or the end of the stream; ``None`` for an event that is not known.
 
-    Raises the error that an ``error`` event brings.
+    Raises the error that an ``error`` event describes.
     """
-    found = _json_object(data)
-    if found is None and data.strip() == "[DONE]" and name not in _OUTPUT:
-        return Terminal({}, data)
-    body = found or {}
-    kind = _kind(name, body)
-    if kind == "error":
+    event = read_event(name, data)
+    if event.text is not None:
+        return StreamEvent(event.kind, event.text)
+    if event.kind == "error":
         raise stream_refused(request, data.encode("utf-8", "replace"))
-    if kind in _TERMINAL:
-        inner = body.get("data", body.get("result"))
-        return Terminal(inner if isinstance(inner, dict) and "stdout" not in body else body, data)
-    text = _text(body)
-    if text is None and (found is None or name in _OUTPUT):
-        text = data
-    return None if text is None else StreamEvent(kind or "stdout", text)
-
-
-def _kind(name: str, body: dict[str, Any]) -> str:
-    """Return the first name that is known of those an event has, else the first; ``""`` for none.
-
-    An event that names none is a ``message``, and some servers write that out.
-    """
-    if name in _KNOWN:
-        return name
-    names = [name, *(body[key] for key in _KIND_KEYS if isinstance(body.get(key), str))]
-    given = [each for each in names if each not in {"", "message"}]
-    return next((each for each in given if each in _KNOWN), given[0] if given else "")
-
-
-def _text(body: dict[str, Any]) -> str | None:
-    for key in _TEXT_KEYS:
-        text = body.get(key)
-        if isinstance(text, str):
-            return text
-    return None
-
-
-def _json_object(data: str) -> dict[str, Any] | None:
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
+    if not event.is_end:
         return None
-    return body if isinstance(body, dict) else None
+    fields = event.fields
+    inner = fields.get("data", fields.get("result"))
+    return Terminal(inner if isinstance(inner, dict) and "stdout" not in fields else fields, data)

@@ -34,3 +34,12 @@ def json_body(name: str, value: object) -> bytes:
         raise TypeError(f"{name} is not JSON: {error}") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} is not JSON: {error}") from None
+
+
+def json_object(text: str | bytes) -> Optional[dict[str, Any]]:
+    """Return the JSON object that ``text`` holds; ``None`` for anything else."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from buntime.wire.json import json_object
+
 CREATE = ("POST", "/sessions/create")
 EXECUTE = ("POST", "/execute")
 WRITE = ("POST", "/files/write")
@@ -63,9 +65,6 @@ _VOLATILE = frozenset(
     }
 )
 _USERS_OWN = frozenset({"metadata"})
-_ENDS = frozenset({"result", "exit", "complete", "done", "end", "error"})
-_TEXT_KEYS = ("text", "data", "chunk", "content", "output")
-_KIND_KEYS = ("type", "event", "stream")
 
 
 def created(method: str, path: str, body: Any) -> tuple[Optional[str], Optional[str]]:
@@ -134,31 +133,13 @@ def is_ping(method: str, path: str, body: Optional[bytes]) -> bool:
     """Whether a request does nothing but keep a session awake."""
     if (method, path) != EXECUTE or not body or b'"code":"// buntime:helper {' not in body:
         return False
-    arguments = helper_arguments(method, path, _json_object(body.decode("utf-8", "replace")))
+    arguments = helper_arguments(method, path, json_object(body))
     return arguments is not None and arguments.get("op") == "ping"
 
 
 def ping_answer() -> bytes:
     """Return what a session answers to a keep-awake ping."""
     return json.dumps(_PING_ANSWER, separators=(",", ":")).encode()
-
-
-def output(event: str, data: Any) -> Optional[tuple[str, Optional[str]]]:
-    """Return the kind of output that an event brings and the field its text is in; ``None`` for no output.
-
-    The field is ``None`` where the data is the text.
-    """
-    if isinstance(data, str):
-        return None if event in _ENDS or data.strip() == "[DONE]" else (event or "stdout", None)
-    kind = event or next((data[key] for key in _KIND_KEYS if isinstance(data.get(key), str)), "")
-    field = next((key for key in _TEXT_KEYS if isinstance(data.get(key), str)), None)
-    return None if kind in _ENDS or field is None else (kind or "stdout", field)
-
-
-def is_end(event: str, data: Any) -> bool:
-    """Whether an event is the last of a stream: the client reads no further."""
-    kind = event or next((data[key] for key in _KIND_KEYS if isinstance(data, dict) and key in data), "")
-    return kind in _ENDS or (isinstance(data, str) and data.strip() == "[DONE]")
 
 
 def steady(body: Any, *, helper: bool) -> Any:
@@ -185,7 +166,7 @@ def _steady_field(name: str, value: Any, helper: bool) -> Any:
 
 def _steady_output(text: str) -> Any:
     before, _, last = text.rstrip().rpartition("\n")
-    found = _json_object(last)
+    found = json_object(last)
     return text if found is None else [before, steady(found, helper=False)]
 
 
@@ -217,7 +198,7 @@ def _kind(value: Any) -> Any:
 def helper_arguments(method: str, path: str, body: Any) -> Optional[dict[str, Any]]:
     """Return the operation and the arguments of a request that runs a helper, else ``None``."""
     code = _helper_code(method, path, body)
-    return None if code is None else _json_object(code.partition("\n")[0][len(_HELPER) :])
+    return None if code is None else json_object(code.partition("\n")[0][len(_HELPER) :])
 
 
 def call_arguments(method: str, path: str, body: Any) -> Any:
@@ -227,7 +208,7 @@ def call_arguments(method: str, path: str, body: Any) -> Any:
         return None
     pieces = [one.get("content") for one in body.get("files") or () if isinstance(one, dict)]
     payload = helper.get("payload", "".join(piece for piece in pieces if isinstance(piece, str)))
-    return (_json_object(payload) or {}).get("arguments") if isinstance(payload, str) else None
+    return (json_object(payload) or {}).get("arguments") if isinstance(payload, str) else None
 
 
 def is_of_pieces(method: str, path: str, body: Any) -> bool:
@@ -272,13 +253,5 @@ def stamp(body: Any) -> Optional[str]:
     stdout = body.get("stdout") if isinstance(body, dict) else None
     if not isinstance(stdout, str):
         return None
-    found = (_json_object(stdout.rstrip().rpartition("\n")[2]) or {}).get("stamp")
+    found = (json_object(stdout.rstrip().rpartition("\n")[2]) or {}).get("stamp")
     return found if isinstance(found, str) and found else None
-
-
-def _json_object(text: str) -> Optional[dict[str, Any]]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None

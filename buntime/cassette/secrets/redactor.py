@@ -18,6 +18,7 @@ from buntime.cassette.secrets.detect import known_secrets, may_hold_known
 from buntime.cassette.secrets.encodings import base64_runs
 from buntime.cassette.secrets.registry import Secrets, Span, hide_named, map_strings, replaced
 from buntime.wire import volatile
+from buntime.wire.events import ParsedEvent, read_event
 
 _RECURRING = 100
 """Characters up to which a text is likely to come again: an id, a header's value, a status."""
@@ -269,17 +270,17 @@ def _hidden_response(response: Mapping[str, Any], hide: Hide, spans: Spans, plac
 def _hidden_events(events: Iterable[list[Any]], hide: Hide, spans: Spans, place: Place) -> list[list[Any]]:
     """Hide what must be hidden, also where it comes in pieces."""
     events = [list(event) for event in events]
-    outputs: dict[str, list[tuple[list[Any], Optional[str]]]] = {}
+    outputs: dict[str, list[tuple[list[Any], str, ParsedEvent]]] = {}
     for event in events:
-        output = volatile.output(event[1], event[2]) if len(event) > 2 else None
-        if output is None:
+        parsed = read_event(event[1], event[2]) if len(event) > 2 else None
+        if parsed is None or parsed.text is None:
             event[-1] = map_strings(hide_named(event[-1], {}, place), hide)
         else:
-            outputs.setdefault(output[0], []).append((event, output[1]))
+            outputs.setdefault(parsed.kind, []).append((event, parsed.text, parsed))
     for pieces in outputs.values():
-        texts = [event[2] if field is None else event[2][field] for event, field in pieces]
-        for (event, field), text in zip(pieces, _hidden_pieces(texts, spans)):
-            event[2] = text if field is None else {**event[2], field: text}
+        hidden = _hidden_pieces([text for _, text, _ in pieces], spans)
+        for (event, _, parsed), text in zip(pieces, hidden):
+            event[2] = parsed.with_text(text)
     return events
 
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 import buntime
 from buntime import BuntimeError, ExecuteRequest, ExecuteResult, InvalidResponseError, StreamEvent
-from buntime.wire import requests
-from buntime.wire.events import Terminal, decode_event
+from buntime.cassette.body import event_bytes, events
+from buntime.cassette.merge import joined
+from buntime.wire import requests, sse
+from buntime.wire.events import Terminal, decode_event, read_event
 from tests.support.responses import RESULT, error_body
 from tests.support.results import outcome
 
@@ -175,3 +177,50 @@ def test_no_event_surprises(name: str, data: str) -> None:
         end = item
         item = outcome(lambda: end.result(lambda _: ""))
     assert item is None or isinstance(item, (StreamEvent, ExecuteResult, str))
+
+
+_names = st.sampled_from(["", "message", "output", "stdout", "stderr", "debug", "exit", "done", "error"])
+_kinds = st.sampled_from(["", "message", "output", "stdout", "stderr", "debug", "exit", "complete", "error"])
+_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"))
+_objects = st.dictionaries(
+    st.sampled_from(["type", "event", "stream", "text", "data", "chunk", "content", "output", "exitCode"]),
+    _kinds | _texts | st.integers() | st.floats(),
+    max_size=4,
+)
+
+
+def _sent(name: str, data: str) -> bytes:
+    return (f"event: {name}\n" if name else "").encode() + f"data: {data}\n\n".encode()
+
+
+def _read(content: bytes) -> list[object]:
+    return [outcome(lambda: decode_event(_REQUEST, *event)) for event in sse.events([content])]  # noqa: B023 - called within the loop
+
+
+@given(name=_names, data=_texts | st.just("[DONE]") | _objects.map(json.dumps))
+def test_the_client_and_a_cassette_read_an_event_alike(name: str, data: str) -> None:
+    """In every accepted form: the same output of the same kind, the same end, the same replayed."""
+    (item,) = _read(_sent(name, data)) or [None]
+    stored = events([(0, _sent(name, data))])
+    texts, others = joined(stored)
+    if isinstance(item, StreamEvent):
+        assert ({item.kind: item.text}, []) == (texts, others)
+    else:
+        assert {} == texts
+    ends = [read_event(*event[1:]).is_end for event in stored]
+    assert ends == [item is not None and not isinstance(item, StreamEvent) for _ in stored]
+    again = _read(b"".join(map(event_bytes, stored)))
+    if isinstance(item, StreamEvent):
+        assert [item] == again
+    else:
+        assert [type(item)] * len(again) == [type(each) for each in again]
+
+
+@given(name=_names, data=_texts | _objects.map(json.dumps), text=_texts)
+def test_a_text_is_replaced_where_it_is(name: str, data: str, text: str) -> None:
+    """What reads the changed event gets the new text, and everything else as it was."""
+    event = read_event(name, data)
+    if event.text is None or (event.text_key is None and read_event(name, text).text != text):
+        return
+    changed = read_event(name, event.with_text(text))
+    assert (event.kind, text) == (changed.kind, changed.text)
