@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.measuring import Effort, Maker, Round, compared, timed
 from benchmarks.results import Table
 from buntime import Buntime
-from buntime.service.sandbox import find_bun
+from buntime.service.machine.sandbox import find_bun
 from buntime.transport import LocalTransport
 
 _CODE = "console.log('Sum: ' + (7 + 8))"

@@ -9,7 +9,7 @@ from buntime._http import Response
 from buntime.service.responses import json_response
 
 
-class ServiceError(Exception):  # noqa: N818 - an answer of the service, not an error in it
+class ServiceError(Exception):
     """An answer with an error status, raised by whoever finds out.
 
     ``details`` is a JSON object; ``headers`` go beside the answer's own.

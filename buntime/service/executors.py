@@ -9,6 +9,9 @@ import attrs
 
 from buntime.service.workspace.base import Workspace
 
+MAX_OUTPUT = 10 * 2**20
+"""How many bytes are kept of each output stream of an execution, by default."""
+
 
 @attrs.frozen
 class Limits:
@@ -26,7 +29,8 @@ class Execution:
 
     ``working_dir`` is relative to the workspace, ``""`` for the workspace itself, and exists. ``files``
     are those of the request, by path, already in the workspace. With ``stream=False`` nobody looks at the
-    output before the end, and an executor may keep it until then.
+    output before the end, and an executor may keep it until then. Of stdout and stderr an executor keeps
+    about ``max_output`` bytes each, the first and the last half, with a line in place of the rest.
     """
 
     code: str | None
@@ -36,6 +40,7 @@ class Execution:
     working_dir: str = ""
     files: Mapping[str, str] = attrs.field(factory=dict, repr=False, eq=False)
     stream: bool = True
+    max_output: int = MAX_OUTPUT
 
 
 @attrs.frozen

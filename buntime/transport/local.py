@@ -11,8 +11,8 @@ from typing import Callable, TypeVar, Union
 from buntime._http import Request, Response
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import APITimeoutError, ConfigurationError
-from buntime.service.bun import BunExecutor
-from buntime.service.sandbox import SetupError
+from buntime.service.machine.executor import BunExecutor
+from buntime.service.machine.sandbox import SetupError
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.root import WorkspaceFolder
 

@@ -15,10 +15,10 @@ from typing import Any, Callable
 
 import pytest
 
-from buntime.service.bun import BunExecutor
 from buntime.service.executors import Execution, ExecutionLost, Outcome, Output, ResourceExceeded
-from buntime.service.launch import Unprotected
-from buntime.service.sandbox import find_bun
+from buntime.service.machine.executor import BunExecutor
+from buntime.service.machine.launch import Unprotected
+from buntime.service.machine.sandbox import find_bun
 from tests.support.bun import BunSession, read_proc, the_end, wait_for_the_end_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
@@ -420,7 +420,7 @@ class TestEnds:
         """When Python itself is killed, everything of its sessions ends."""
         isolation = "none" if isinstance(executor._launcher, Unprotected) else "required"
         script = (
-            "import sys; from pathlib import Path; from buntime.service.bun import BunExecutor\n"
+            "import sys; from pathlib import Path; from buntime.service.machine.executor import BunExecutor\n"
             "from tests.support.bun import BunSession\n"
             "s = BunSession.open(BunExecutor(isolation=sys.argv[1]), Path(sys.argv[2]))\n"
             "s.sh('sleep 1000 & setsid sleep 1000 &')\n"

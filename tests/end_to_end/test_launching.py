@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from buntime.service.bun import BunExecutor
+from buntime.service.machine.executor import BunExecutor
 from tests.support.bun import BunSession, every_pid, read_proc, the_end, wait_for_the_end_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")

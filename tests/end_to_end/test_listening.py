@@ -10,13 +10,16 @@ from importlib import resources
 
 import pytest
 
-from buntime.service.sandbox import find_bun
+from buntime.service.machine.sandbox import find_bun
 
-_ASK = "const {{ listens }} = require({script}); console.log(listens({port}))"
+_ASK = """
+const {{ listens }} = require({script});
+console.log(listens("tcp", {port}) || listens("tcp6", {port}));
+"""
 
 
 def _listens(port: int) -> bool:
-    script = str(resources.files("buntime.service") / "listening.js")
+    script = str(resources.files("buntime.service.machine") / "supervisor" / "preview.js")
     code = _ASK.format(script=json.dumps(script), port=port)
     done = subprocess.run(
         [find_bun(None, os.environ), "-e", code], capture_output=True, text=True, check=True

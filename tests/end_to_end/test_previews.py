@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from buntime import Buntime, Session
-from buntime.service.bun import BunExecutor
+from buntime.service.machine.executor import BunExecutor
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.disk import DiskWorkspace
 from buntime.transport import FunctionTransport, LocalTransport

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buntime import Buntime
-from buntime.service.bun import BunExecutor
+from buntime.service.machine.executor import BunExecutor
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.disk import DiskWorkspace
 from buntime.transport import FunctionTransport

@@ -10,8 +10,8 @@ from typing import Any, Union
 
 import attrs
 
-from buntime.service.bun import BunExecutor, BunRuntime
 from buntime.service.executors import Execution, Limits, Outcome, Output
+from buntime.service.machine.executor import BunExecutor, BunRuntime
 from buntime.service.workspace.disk import DiskWorkspace
 
 PATIENCE = 60.0

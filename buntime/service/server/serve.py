@@ -13,10 +13,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, Optional
 
-from buntime.service.bun import BunExecutor
 from buntime.service.clock import SystemClock
 from buntime.service.executors import Executor
-from buntime.service.sandbox import SetupError
+from buntime.service.machine.executor import BunExecutor
+from buntime.service.machine.sandbox import SetupError
 from buntime.service.scripted.executor import ScriptedExecutor
 from buntime.service.scripted.script_file import ScriptFileError, read_scripts
 from buntime.service.server.loopback import is_loopback

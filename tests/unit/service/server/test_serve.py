@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from buntime.service.bun import BunExecutor
 from buntime.service.executors import Executor
+from buntime.service.machine.executor import BunExecutor
 from buntime.service.scripted.executor import ScriptedExecutor
 from buntime.service.server.loopback import is_loopback
 from buntime.service.server.serve import ServeError, make_executor, serve

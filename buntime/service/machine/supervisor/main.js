@@ -1,22 +1,27 @@
-// Runs the executions of one session and ends what they leave behind. Spoken to in JSON lines over stdin and stdout;
-// when stdin ends, so does everything started here. In a sandbox it is process 1 of its own pid namespace.
+// Runs the executions of one session and ends what they leave behind. It reads and writes JSON lines over stdin and
+// stdout; when stdin ends, so does everything started here. In a sandbox it is process 1 of its own pid namespace.
+//
+// It is sent `start` first, then, each with the id of an execution, `run`, `ack` (so much of its output was taken) and
+// `drop` (nobody reads its output any more), and `kill` and `count`, which are answered. Of an execution it sends `out`
+// and `err`, `serving` once something listens on the session's port, and last `exit` with the figures.
 "use strict";
 const fs = require("node:fs");
-const launching = require("./launching.js");
+const launching = require("./launch.js");
+const { sizeOf } = require("./output.js");
 const preview = require("./preview.js");
 const processes = require("./processes.js");
 
-const CHUNK = 64 * 1024;
 const MB = 1024 * 1024;
+const WINDOW = MB / 2; // how much of an execution's output may be under way to its reader
 const LOOK_FOR_SERVER = 100;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 let config;
 let stopping = false;
 let watching = null;
-let door = null; // settles when connections to the session's port can come in
+let opened = null; // settles when connections to the session's port can come in
 const running = new Map(); // pid of the leader -> execution
-const reporting = new Set(); // executions whose result is not sent yet
+const reporting = new Map(); // id -> execution whose result is not sent yet
 
 // ---- talking -------------------------------------------------------------------------------------------------------
 
@@ -24,7 +29,7 @@ const reporting = new Set(); // executions whose result is not sent yet
 const outbox = { lines: [], writing: null };
 
 function send(message) {
-  outbox.lines.push(JSON.stringify(message) + "\n");
+  outbox.lines.push((typeof message === "string" ? message : JSON.stringify(message)) + "\n");
   outbox.writing ??= writeOut();
   return outbox.writing;
 }
@@ -63,12 +68,14 @@ function listen() {
 }
 
 function receive(message) {
+  const { op, id } = message;
   if (stopping) return;
-  if (message.op === "start") start(message);
-  else if (message.op === "run") execute(message);
-  else if (message.op === "kill") send({ id: message.id, pids: message.pid === null ? sweep() : killOne(message.pid) });
-  else if (message.op === "count") send({ id: message.id, count: alive() });
-  else if (message.op === "stop") stop(true);
+  if (op === "start") start(message);
+  else if (op === "run") execute(message);
+  else if (op === "ack") advance(reporting.get(id), { credit: message.size });
+  else if (op === "drop") advance(reporting.get(id), { credit: 0, dropped: true });
+  else if (op === "kill") send({ id, pids: message.pid === null ? sweep() : killOne(message.pid) });
+  else if (op === "count") send({ id, count: config.direct ? running.size : members().length });
 }
 
 function start(message) {
@@ -88,37 +95,37 @@ async function stop(politely) {
   sweep();
   if (politely) {
     if (!config.direct) processes.reap(ended);
-    await Promise.race([Promise.all([...reporting].map((run) => run.reported)), Bun.sleep(3000)]);
+    await Promise.race([Promise.all([...reporting.values()].map((run) => run.reported)), Bun.sleep(3000)]);
     sweep();
   }
   if (config?.disposable) fs.rmSync(config.scratch, { recursive: true, force: true });
   process.exit(0);
 }
 
-// ---- starting an execution -----------------------------------------------------------------------------------------
+// ---- one execution -------------------------------------------------------------------------------------------------
 
+// An execution is running until its leader has ended, then has a result, and is over when that is sent. Meanwhile its
+// pipes are read: for a stream only as far as the reader has credit, so that the program waits for a slow reader; else
+// always, and what is kept of the output is sent with the result.
 function execute(message) {
-  const run = { ...message, started: performance.now(), over: null };
-  run.ended = new Promise((resolve) => (run.end = resolve));
+  const run = { ...message, started: performance.now(), over: null, result: null, credit: WINDOW, dropped: false };
   try {
     if (!config.direct) processes.reap(ended); // a shell that waited may have died
     launching.launch(run, ended);
   } catch (error) {
-    send({ id: run.id, err: `buntime: cannot start the execution: ${error.message}\n` });
+    send({ id: run.id, err: `buntime: cannot start the execution: ${error.message}\n`, size: 0 });
     return send({ id: run.id, exit: 126, wall: 0, cpu: 0, memory: 0, over: null });
   }
   running.set(run.pid, run);
-  reporting.add(run);
+  reporting.set(run.id, run);
   run.looking = setInterval(() => lookForServer(run), LOOK_FOR_SERVER);
-  run.timer = setTimeout(() => strike(run), Math.min(run.timeout * 1000, LONGEST_TIMER));
+  run.timer = setTimeout(() => killForTimeout(run), Math.min(run.timeout * 1000, LONGEST_TIMER));
   run.reported = report(run);
   if (!config.direct) {
     watchMemory(config.memory);
     processes.reap(ended);
   }
 }
-
-// ---- following it to its end ---------------------------------------------------------------------------------------
 
 function ended(pid, exit, cpu, memory) {
   const run = running.get(pid);
@@ -128,98 +135,108 @@ function ended(pid, exit, cpu, memory) {
   clearInterval(run.looking);
   if (!config.direct && memory > config.memory) run.over ??= "memory";
   const wall = performance.now() - run.started;
-  run.end({ id: run.id, exit, wall, cpu, memory: Math.max(memory, run.used ?? 0), over: run.over });
+  run.result = { id: run.id, exit, wall, cpu, memory: Math.max(memory, run.used ?? 0), over: run.over };
+  run.wake?.();
 }
 
 async function report(run) {
-  let result = null;
-  run.ended.then((it) => (result = it));
-  for (let pause = 2; !result; ) {
-    pause = run.stream && (await forward(run)) ? 2 : Math.min(pause * 2, 16);
-    await Promise.race([run.ended, Bun.sleep(pause)]);
-    if (!config.direct) processes.reap(ended); // where SIGCHLD came while one was being started
+  for (let pause = 2; !run.result; ) {
+    await rest(run, pause);
+    pause = (await forward(run)) ? 1 : Math.min(pause * 2, 16);
+    if (!config.direct) processes.reap(ended); // SIGCHLD may have come while one was being started
   }
   await forward(run);
-  for (const { kind, fd, decoder } of [run.out, run.err]) {
-    const rest = decoder.decode();
-    if (rest) send({ id: run.id, [kind]: rest });
-    fs.closeSync(fd);
+  const outputs = [run.out, run.err];
+  for (const output of outputs) {
+    for (const text of run.stream ? [output.decoder.decode()] : output.texts()) await sendText(run, output.kind, text);
+    output.drain();
   }
-  if (leavesSomething()) await openDoor();
-  await send({ ...result, serving: door !== null });
-  reporting.delete(run);
+  if (leavesSomething()) await openPreview();
+  await send({ ...run.result, omitted: outputs.map((output) => output.omitted), serving: opened !== null });
+  reporting.delete(run.id);
   if (!stopping && !running.size && !config.direct && !processes.reap(ended)) launching.prepare();
 }
 
-// How far both outputs are at one moment, and first the one that was last written to before the other.
-function written({ out, err }) {
-  const look = (one) => ({ one, ...statsOf(one.fd) });
-  for (let tries = 1; ; tries++) {
-    const [first, second] = [look(out), look(err)];
-    if (tries < 5 && statsOf(out.fd).size !== first.size) continue;
-    return second.time < first.time ? [second, first] : [first, second];
-  }
+function rest(run, milliseconds) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    run.wake = () => (clearTimeout(timer), resolve());
+  });
 }
 
-function statsOf(fd) {
-  const { size, mtimeNs } = fs.fstatSync(fd, { bigint: true });
-  return { size: Number(size), time: mtimeNs };
+function advance(run, { credit, dropped = false }) {
+  if (!run) return;
+  run.credit += credit;
+  run.dropped ||= dropped;
+  if (dropped) run.stream = false;
+  run.wake?.();
 }
 
-// Up to what is there now: a process left running may go on writing for ever.
+// Move what the pipes hold now, and no more: a process left running may go on writing for ever. First comes the output
+// that was last written to before the other.
 async function forward(run) {
+  const time = (output) => fs.fstatSync(output.reader, { bigint: true }).mtimeNs;
+  const outputs = time(run.err) < time(run.out) ? [run.err, run.out] : [run.out, run.err];
   let moved = false;
-  for (const { one, size } of written(run)) {
-    while (one.position < size) {
-      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size - one.position));
-      const count = fs.readSync(one.fd, buffer, 0, buffer.length, one.position);
-      if (!count) break; // it was truncated
-      if (!moved && (run.stream || running.size)) await lookForServer(run); // so that who reads of a server can reach it
+  for (const output of outputs) {
+    for (let size, most = MB; most > 0; most -= size) {
+      if (run.stream && run.credit <= 0 && !run.result) return moved;
+      const bytes = run.stream ? output.read() : null;
+      size = bytes ? bytes.length : output.collect();
+      if (!size) break;
+      const text = bytes && output.decode(bytes);
+      if (!moved && (run.stream || running.size)) await lookForServer(run); // its reader can then reach the server
       moved = true;
-      one.position += count;
-      const text = one.decoder.decode(buffer.subarray(0, count), { stream: true });
-      const sent = text ? send({ id: run.id, [one.kind]: text }) : null;
-      if (one.position < size) await sent; // of a large output a part at a time is in memory
+      if (text) await sendText(run, output.kind, text);
     }
   }
   return moved;
+}
+
+// Send a piece of output as soon as its reader has credit, and not at all if there is no reader.
+async function sendText(run, kind, text) {
+  while (run.credit <= 0 && !run.dropped) await rest(run, LONGEST_TIMER);
+  if (!text || run.dropped) return;
+  const size = sizeOf(text);
+  run.credit -= size;
+  await send({ id: run.id, [kind]: text, size });
 }
 
 // ---- letting connections in ----------------------------------------------------------------------------------------
 
 // The host listens for a session only when there may be something to reach: a server in a running execution, or what
 // an ended one has left running.
-function openDoor() {
-  door ??= config.door ? preview.open(config.door) : Promise.resolve();
-  return door;
+function openPreview() {
+  opened ??= config.preview_socket ? preview.open(config.preview_socket) : Promise.resolve();
+  return opened;
 }
 
-// Settles when the host has been told of a server that was found, whoever found it.
+// Settles when the host was sent that a server listens, whichever execution found it.
 async function lookForServer(run) {
-  if (run.telling || door || preview.served()) await (run.telling ??= tellOfServer(run));
+  if (run.announcing || opened || preview.served()) await (run.announcing ??= announceServer(run));
 }
 
-async function tellOfServer(run) {
-  await openDoor();
+async function announceServer(run) {
+  await openPreview();
   send({ id: run.id, serving: true });
 }
 
 function leavesSomething() {
   if (config.direct) return true; // what an execution left is not known here
-  if (door || !processes.reap(ended)) return false;
+  if (opened || !processes.reap(ended)) return false;
   return members().some(({ pid, parent }) => parent === process.pid && !running.has(pid));
 }
 
 // ---- ending it -----------------------------------------------------------------------------------------------------
 
-function strike(run) {
+function killForTimeout(run) {
   if (!running.has(run.pid)) return;
   run.over ??= "time";
   if (config.direct) processes.kill(-run.pid);
   else processes.sweep((member) => ownedBy(run, member));
 }
 
-// A tag that was never given out was lowered to hide: whoever's limit strikes next, it goes too.
+// A tag that was never given out was lowered to hide: it belongs to every execution.
 function ownedBy(run, member) {
   const tag = processes.tagOf(member);
   return member.pid === run.pid || tag === run.tag || (tag > 0 && tag <= config.tag);
@@ -228,10 +245,6 @@ function ownedBy(run, member) {
 // The processes of executions. A shell waits for the next one only while there are none.
 function members() {
   return launching.isWaiting() ? [] : processes.members();
-}
-
-function alive() {
-  return config.direct ? running.size : members().length;
 }
 
 function sweep() {

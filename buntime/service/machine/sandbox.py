@@ -44,7 +44,7 @@ BUN_INSIDE = "/usr/local/bin/bun"
 """Where Bun is in a sandbox."""
 
 SCRATCH_INSIDE = "/run/buntime/scratch"
-"""A writable directory in a sandbox that no program is told of."""
+"""A writable directory in a sandbox that no program is pointed to."""
 
 WORKSPACE_INSIDE = "/workspace"
 """Where the workspace is in a sandbox."""
@@ -140,38 +140,23 @@ class Sandbox:
     network: bool = False
     strict: bool = True
 
-    def popen(
-        self,
-        command: Sequence[str],
-        *,
-        workspace: Path,
-        disk: int,
-        files: Mapping[str, bytes],
-        stderr: IO[bytes],
-    ) -> subprocess.Popen[bytes]:
-        """Start ``command`` as process 1 of a new sandbox, with pipes for its stdin and stdout.
+    def start(
+        self, command: Sequence[str], *, workspace: Path, disk: int, files: Mapping[str, bytes]
+    ) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+        """Start ``command`` as process 1 of a new sandbox; see :func:`start_process`.
 
         ``files`` are given to it read-only under absolute paths; ``disk`` (MB) bounds what it writes to
-        each temporary file system. Nobody but the process 1 keeps the sandbox alive.
+        each temporary file system. The sandbox lives as long as its process 1.
         """
         with ExitStack() as stack:
-            given = {}
+            descriptors = {}
             for path, content in {**_ETC, **files}.items():
-                given[path] = _in_memory(content)
-                stack.callback(os.close, given[path])
-            return subprocess.Popen(
-                [*self._argv(workspace, disk, given), "--", *command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                bufsize=0,
-                env={},
-                cwd="/",
-                pass_fds=tuple(given.values()),
-                start_new_session=True,
-            )
+                descriptors[path] = _in_memory(content)
+                stack.callback(os.close, descriptors[path])
+            argv = [*self._argv(workspace, disk, descriptors), "--", *command]
+            return start_process(argv, cwd="/", pass_fds=tuple(descriptors.values()))
 
-    def _argv(self, workspace: Path, disk: int, given: Mapping[str, int]) -> list[str]:
+    def _argv(self, workspace: Path, disk: int, descriptors: Mapping[str, int]) -> list[str]:
         argv = [self.bwrap, "--unshare-all", "--as-pid-1", "--new-session", "--cap-drop", "ALL"]
         argv += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--hostname", "buntime"]
         argv += ["--disable-userns"] if self.strict else []
@@ -181,11 +166,32 @@ class Sandbox:
             argv += ["--ro-bind", path, path] if Path(path).exists() else []
         for path in ("/tmp", "/home", "/dev/shm", SCRATCH_INSIDE):  # noqa: S108 - the sandbox's own
             argv += [*(["--size", str(disk << 20)] if self.strict else []), "--tmpfs", path]
-        for path, descriptor in given.items():
+        for path, descriptor in descriptors.items():
             argv += ["--file", str(descriptor), path]
         argv += ["--ro-bind", self.bun, BUN_INSIDE, "--symlink", "bun", f"{BUN_INSIDE}x"]
         argv += ["--bind", str(workspace), WORKSPACE_INSIDE, "--remount-ro", "/dev", "--remount-ro", "/"]
         return [*argv, "--chdir", "/"]
+
+
+def start_process(
+    argv: Sequence[str], *, cwd: Union[str, Path], pass_fds: Sequence[int] = ()
+) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """Start a process without an environment; return it, with pipes for stdin and stdout, and its stderr."""
+    with ExitStack() as undo:
+        errors = undo.enter_context(tempfile.TemporaryFile())
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            bufsize=0,
+            env={},
+            cwd=cwd,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+        undo.pop_all()
+    return process, errors
 
 
 def _in_memory(content: bytes) -> int:
@@ -252,14 +258,13 @@ def _version(bwrap: str) -> tuple[int, ...]:
 
 def _try(sandbox: Sandbox) -> str:
     """Return what keeps Bun from running in the sandbox, or an empty string."""
-    script = f"{BUN_INSIDE} --version"
-    with tempfile.TemporaryDirectory(prefix="buntime-") as folder, tempfile.TemporaryFile() as errors:
+    command = ["/bin/sh", "-c", f"{BUN_INSIDE} --version"]
+    with tempfile.TemporaryDirectory(prefix="buntime-") as folder, ExitStack() as stack:
         try:
-            process = sandbox.popen(
-                ["/bin/sh", "-c", script], workspace=Path(folder), disk=1, files={}, stderr=errors
-            )
+            process, errors = sandbox.start(command, workspace=Path(folder), disk=1, files={})
         except OSError as error:
             return str(error)
+        stack.enter_context(errors)
         try:
             process.communicate(timeout=_PROBE_TIMEOUT)
         except subprocess.TimeoutExpired:

@@ -8,24 +8,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Callable
 
 import pytest
 
-from buntime.service.previews import Place, Previews
+from buntime.service.machine.previews import Previews, Target
 from tests.support.previews import PATIENCE
 
 LARGE = b"0123456789abcdef" * 500_000
 
 
 @contextmanager
-def echoing(listener: socket.socket, read: Callable[[socket.socket], bytes]) -> Iterator[None]:
+def echoing(listener: socket.socket) -> Iterator[None]:
     """Answer one connection with what it sends, once it has sent all."""
 
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
-            received = read(connection)
+            received = read_all(connection)
             connection.sendall(received)
 
     thread = threading.Thread(target=serve)
@@ -41,20 +40,11 @@ def read_all(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(1 << 20), b""))
 
 
-def read_parts(connection: socket.socket) -> bytes:
-    """Read parts, each behind its length, to the empty one."""
-    parts = []
-    with connection.makefile("rb") as file:
-        while length := int.from_bytes(file.read(2), "big"):
-            parts.append(file.read(length))
-    return b"".join(parts)
-
-
 @contextmanager
-def preview(previews: Previews, place: Place | Exception) -> Iterator[int]:
+def preview(previews: Previews, place: Target | Exception) -> Iterator[int]:
     """Let connections in to a place, and give the port."""
 
-    def door() -> Place:
+    def door() -> Target:
         if isinstance(place, Exception):
             raise place
         return place
@@ -68,7 +58,7 @@ def preview(previews: Previews, place: Place | Exception) -> Iterator[int]:
             previews.close(listener)
 
 
-def caller(port: int, data: bytes) -> bytes:
+def exchange(port: int, data: bytes) -> bytes:
     """Send everything, say that it is all, and return what comes back."""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
         sender = threading.Thread(target=send_all, args=(connection, data))
@@ -92,17 +82,17 @@ def test_everything_is_carried_both_ways_on_the_hosts_network() -> None:
     """And the end of what the client sends is told, while the answer still comes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         previews = Previews(server.getsockname()[1])
-        with echoing(server, read_all), preview(previews, None) as port:
-            assert LARGE == caller(port, LARGE)
+        with echoing(server), preview(previews, None) as port:
+            assert LARGE == exchange(port, LARGE)
 
 
 def test_everything_is_carried_both_ways_to_a_socket(tmp_path: Path) -> None:
-    """The same for a sandbox, reached by a socket in its workspace: in parts, and answered as it is."""
+    """The same for a sandbox, reached by a socket in its workspace."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "door"))
         server.listen()
-        with echoing(server, read_parts), preview(Previews(), (tmp_path, "door")) as port:
-            assert LARGE == caller(port, LARGE)
+        with echoing(server), preview(Previews(), (tmp_path, "door")) as port:
+            assert LARGE == exchange(port, LARGE)
 
 
 @pytest.mark.parametrize("kind", ["missing", "file", "fifo", "folder", "link out", "link to a folder out"])
@@ -129,7 +119,7 @@ def test_nothing_but_the_sandboxes_own_socket_is_connected_to(tmp_path: Path, ki
         server.listen()
         server.settimeout(0)
         with preview(Previews(), (workspace, "state/door")) as port:
-            assert b"" == caller(port, b"secret")
+            assert b"" == exchange(port, b"secret")
         with pytest.raises(BlockingIOError):
             server.accept()
 
@@ -137,7 +127,7 @@ def test_nothing_but_the_sandboxes_own_socket_is_connected_to(tmp_path: Path, ki
 def test_where_nothing_runs_a_connection_is_closed() -> None:
     """And the next one is accepted again."""
     with preview(Previews(), ConnectionRefusedError("nothing runs")) as port:
-        assert [b"", b""] == [caller(port, b"hello") for _ in range(2)]
+        assert [b"", b""] == [exchange(port, b"hello") for _ in range(2)]
 
 
 def test_closing_ends_connections_and_the_thread() -> None:
@@ -166,5 +156,5 @@ def test_one_thread_carries_for_all() -> None:
     for _ in range(2):
         with preview(previews, ConnectionRefusedError()) as one, preview(previews, ConnectionRefusedError()):
             assert before + 1 == threading.active_count()
-            assert b"" == caller(one, b"")
+            assert b"" == exchange(one, b"")
         assert before == threading.active_count()

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from buntime.service.strays import FIRST_TAG, kill_tagged
+from buntime.service.machine.orphans import FIRST_TAG, kill_tagged
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tags are read in /proc")
 

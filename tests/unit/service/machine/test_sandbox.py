@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from buntime.service.bun import BunExecutor
 from buntime.service.executors import Limits
-from buntime.service.sandbox import SetupError, find_bun, find_sandbox
+from buntime.service.machine.executor import BunExecutor
+from buntime.service.machine.sandbox import SetupError, find_bun, find_sandbox
 from buntime.service.workspace.memory import MemoryWorkspace
 from tests.support.clocks import ManualClock
 
@@ -147,7 +147,7 @@ class TestFindSandbox:
 class TestBunExecutor:
     def test_an_unknown_isolation(self) -> None:
         """A misspelt isolation is refused, not taken for none."""
-        with pytest.raises(SetupError, match='isolation is "required" or "none", not \'None\''):
+        with pytest.raises(SetupError, match='isolation must be "required" or "none", not \'None\''):
             BunExecutor(isolation="None")
 
     def test_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:

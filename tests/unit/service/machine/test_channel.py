@@ -11,8 +11,8 @@ from typing import Callable
 
 import pytest
 
-from buntime.service.channel import Channel, ChannelLost
-from buntime.service.launch import SupervisorProcess
+from buntime.service.machine.channel import Channel, ChannelLost
+from buntime.service.machine.launch import SupervisorProcess
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="supervisors are spoken to through POSIX pipes"
@@ -53,12 +53,12 @@ def test_answers_find_their_requests(play: Play) -> None:
 
 
 @pytest.mark.parametrize("said", ["nonsense", "[]", "1", '{"id": "one"}', '{"id": 1e999}', "{}", "[" * 9_000])
-def test_what_is_no_message(play: Play, said: str) -> None:
-    """A supervisor that says what it never would is given up, and ended."""
+def test_a_line_that_is_not_a_message(play: Play, said: str) -> None:
+    """A supervisor that sends anything else is given up, and ended."""
     channel = play(f"read line; echo '{said}'; exec sleep 1000")
     inbox = channel.request({})
 
-    with pytest.raises(ChannelLost, match="no message"):
+    with pytest.raises(ChannelLost, match="not a message"):
         channel.receive(inbox, 10)
     channel.close()
     assert not channel.usable()

@@ -12,18 +12,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Literal, Union
 
-from buntime.service.channel import Channel, ChannelLost, Inbox
 from buntime.service.executors import Execution, ExecutionLost, Limits, Outcome, Output, ResourceExceeded
-from buntime.service.launch import Isolated, Unprotected
-from buntime.service.sandbox import SetupError, find_bun, find_sandbox
+from buntime.service.machine.channel import Channel, ChannelLost, Inbox
+from buntime.service.machine.launch import Isolated, Unprotected
+from buntime.service.machine.output import BoundedText
+from buntime.service.machine.sandbox import SetupError, find_bun, find_sandbox
 from buntime.service.workspace.base import Workspace
 
 if TYPE_CHECKING:
-    from buntime.service.previews import Previews
+    from buntime.service.machine.previews import Previews, Target
 
 _KILLED = 137
 _TIMED_OUT = 124
-_ANSWER_WITHIN = 30.0
+_ANSWER_TIMEOUT = 30.0
 logger = logging.getLogger("buntime.service")
 
 _KINDS: Mapping[str, Literal["stdout", "stderr"]] = {"out": "stdout", "err": "stderr"}
@@ -34,9 +35,10 @@ class BunExecutor:
 
     ``isolation="required"`` puts every session in a bubblewrap sandbox; ``"none"`` runs them as the user,
     with no protection. ``network=True`` gives a sandbox the host's network, loopback included. ``bun`` is
-    the executable, else it is looked for (see :func:`~buntime.service.sandbox.find_bun`), with ``environ``
-    in place of the process's environment. Raises :class:`~buntime.service.sandbox.SetupError` where this
-    machine cannot do that; it never falls back to less isolation.
+    the executable; by default it is looked up (see :func:`~buntime.service.machine.sandbox.find_bun`), with
+    ``environ`` in place of the process's environment. Raises
+    :class:`~buntime.service.machine.sandbox.SetupError` if this machine cannot do that; it never falls back
+    to less isolation.
 
     Of a session's limits, memory is the resident memory of an execution's processes together, watched
     (Linux); disk bounds each file and, in a sandbox, each temporary file system; cpu is not enforced.
@@ -51,7 +53,7 @@ class BunExecutor:
         environ: Union[Mapping[str, str], None] = None,
     ) -> None:
         if isolation not in {"required", "none"}:
-            raise SetupError(f'isolation is "required" or "none", not {isolation!r}')
+            raise SetupError(f'isolation must be "required" or "none", not {isolation!r}')
         if sys.platform == "win32":
             raise SetupError("sessions run on Linux and macOS, not on Windows")
         environ = os.environ if environ is None else environ
@@ -63,7 +65,7 @@ class BunExecutor:
             else Unprotected(self.bun)
         )
         self._runtimes: dict[str, BunRuntime] = {}
-        self._made_previews: Union[Previews, None] = None
+        self._shared_previews: Union[Previews, None] = None
         self._lock = threading.Lock()
 
     def open(self, session_id: str, workspace: Workspace, limits: Limits, lifetime: float) -> BunRuntime:
@@ -90,12 +92,12 @@ class BunExecutor:
 
     def _previews(self) -> Previews:
         with self._lock:
-            if self._made_previews is None:
-                # Imported by those who serve something: it brings asyncio.
-                from buntime.service.previews import Previews
+            if self._shared_previews is None:
+                # Imported by the first session that serves something: it brings asyncio.
+                from buntime.service.machine.previews import Previews
 
-                self._made_previews = Previews()
-            return self._made_previews
+                self._shared_previews = Previews()
+            return self._shared_previews
 
     def close(self) -> None:
         """End every session. Idempotent."""
@@ -108,7 +110,7 @@ class BunExecutor:
 class BunRuntime:
     """The executions of one session, all under one supervisor.
 
-    It belongs to the process that made it: in a forked child ``run`` and ``kill`` raise ``RuntimeError``,
+    It belongs to the process that created it: in a forked child ``run`` and ``kill`` raise ``RuntimeError``,
     and what would end the session does nothing.
     """
 
@@ -125,6 +127,7 @@ class BunRuntime:
         self._limits = limits
         self._ends = time.monotonic() + lifetime
         self._owner = os.getpid()
+        # Held while a supervisor is started or exchanged, never while one is waited for.
         self._lock = threading.Lock()
         self._channel: Union[Channel, None] = None
         self.closed = False
@@ -149,9 +152,11 @@ class BunRuntime:
             "timeout": execution.timeout,
             "cwd": execution.working_dir,
             "stream": execution.stream,
+            "max_output": execution.max_output,
         }
         channel, inbox = self._request(message)
-        return _Run(channel, inbox, patience, self._limits, self._serve)
+        maximum = execution.max_output if execution.stream else None
+        return _Run(channel, inbox, patience, self._limits, self._serve, maximum)
 
     def _serve(self) -> None:
         """Listen for the preview from now on: there may be a server."""
@@ -160,23 +165,24 @@ class BunRuntime:
                 return
             self._serving = True
             try:
-                self._previews().open(self._preview, self._door)
+                self._previews().open(self._preview, self._preview_target)
             except (OSError, RuntimeError):
                 logger.exception("The preview %s cannot be served", self.preview_url)
 
-    def _door(self) -> Union[tuple[Path, str], None]:
+    def _preview_target(self) -> Target:
         channel = self._channel
         if channel is None or not channel.usable():
             raise ConnectionRefusedError("nothing runs in the session")
-        return None if channel.door is None else (self._workspace, channel.door)
+        return None if channel.preview_socket is None else (self._workspace, channel.preview_socket)
 
     def _request(self, message: dict[str, Any]) -> tuple[Channel, Inbox]:
+        # A supervisor acts on whole lines: one that was lost before the end of ours did nothing, so that the
+        # message can be sent to another. Once: a second loss has a reason that does not pass.
         for last in (False, True):
             channel = self._running_channel()
             try:
                 return channel, channel.request(message)
             except ChannelLost as error:
-                # A supervisor acts on whole lines: one that was lost before the end of ours did nothing.
                 if last or self.closed:
                     raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
         raise AssertionError("unreachable")
@@ -185,40 +191,37 @@ class BunRuntime:
         with self._lock:
             if self.closed:
                 raise ExecutionLost("the session has ended")
-            if self._channel is not None and self._channel.usable():
-                return self._channel
-            if self._channel is not None:
-                self._channel.close(wanted=False)
+            if self._channel is not None and not self._channel.usable():
+                self._channel.close(expected=False)
                 self._channel = None
-            self._channel = self._start()
+            if self._channel is None:
+                self._channel = self._start()
             return self._channel
 
     def _start(self) -> Channel:
         lifetime = max(0.0, self._ends - time.monotonic())
+        channel = None
         try:
-            launched = self._launcher.start(self._workspace, self._limits, lifetime)
-        except OSError as error:
-            raise ExecutionLost(f"the session's supervisor cannot be started: {error}") from error
-        channel = Channel(launched)
-        try:
-            channel.send(launched.greeting)
-        except ChannelLost as error:
-            channel.close()
+            supervisor = self._launcher.start(self._workspace, self._limits, lifetime)
+            channel = Channel(supervisor)
+            channel.send(supervisor.start_message)
+        except (OSError, ChannelLost) as error:
+            if channel is not None:
+                channel.close()
             raise ExecutionLost(f"the session's supervisor cannot be started: {error}") from error
         return channel
 
     def kill(self, pid: Union[int, None]) -> list[int]:
         """End one process of the session, or all of them; return the pids, as the session sees them."""
         self._check_process()
-        answer = self._ask({"op": "kill", "pid": pid})
-        pids = answer.get("pids", [])
+        pids = self._ask({"op": "kill", "pid": pid}).get("pids")
         return [one for one in pids if isinstance(one, int)] if isinstance(pids, list) else []
 
     def processes(self) -> int:
         """Return how many processes of executions are alive."""
         if os.getpid() != self._owner:
             return 0
-        count = self._ask({"op": "count"}).get("count", 0)
+        count = self._ask({"op": "count"}).get("count")
         return count if isinstance(count, int) else 0
 
     def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +230,7 @@ class BunRuntime:
         if channel is None or not channel.usable():
             return {}
         try:
-            return channel.receive(channel.request(message), _ANSWER_WITHIN)
+            return channel.receive(channel.request(message), _ANSWER_TIMEOUT)
         except ChannelLost:
             return {}
         except TimeoutError as error:
@@ -261,24 +264,29 @@ class BunRuntime:
 
 
 class _Run:
-    """What comes of one execution."""
+    """The output and the outcome of one execution; dropping it lets the execution go on unread."""
 
     def __init__(
         self,
         channel: Channel,
         inbox: Inbox,
-        patience: Union[float, None],
+        timeout: Union[float, None],
         limits: Limits,
         serve: Callable[[], None],
+        maximum: Union[int, None],
     ) -> None:
         self._serve = serve
         self._channel = channel
         self._inbox = inbox
-        self._patience = patience
+        self._timeout = timeout
         self._limits = limits
-        self._texts: dict[str, list[str]] = {"out": [], "err": []}
+        self._texts = {kind: BoundedText(maximum) for kind in _KINDS}
         self._started = time.monotonic()
         self._finished = False
+
+    def __del__(self) -> None:
+        if not self._finished:
+            self._channel.drop(self._inbox)
 
     def __iter__(self) -> _Run:
         return self
@@ -288,7 +296,7 @@ class _Run:
             raise StopIteration
         while True:
             try:
-                message = self._channel.receive(self._inbox, self._patience)
+                message = self._channel.receive(self._inbox, self._timeout)
             except ChannelLost as error:
                 self._finished = True
                 if self._channel.closing:
@@ -297,11 +305,11 @@ class _Run:
             if message.get("serving") is True:
                 self._serve()
             for kind, name in _KINDS.items():
-                text = message.get(kind)
-                if isinstance(text, str):
-                    self._texts[kind].append(text)
+                text, size = message.get(kind), message.get("size")
+                if isinstance(text, str) and isinstance(size, int):
+                    self._texts[kind].add(text, size)
                     return Output(name, text)
-            if message.keys() - {"id", "serving"}:
+            if "exit" in message:
                 self._finished = True
                 return self._ended(message)
 
@@ -322,7 +330,7 @@ class _Run:
     def _outcome(
         self, code: int, wall: float, memory: float, cpu: float, *, timed_out: bool = False
     ) -> Outcome:
-        out, err = ("".join(self._texts[kind]) for kind in ("out", "err"))
+        out, err = (self._texts[kind].text() for kind in ("out", "err"))
         return Outcome(out, err, code, wall, int(memory), cpu, timed_out)
 
 

@@ -1,9 +1,11 @@
-// The processes below the supervisor: how an ended one is waited for, how live ones are found, marked and killed.
+// The processes below the supervisor: how an ended one is waited for, how live ones are found, measured and killed.
 "use strict";
 const fs = require("node:fs");
 const { dlopen } = require("bun:ffi");
 
 const O_CLOEXEC = 0o2000000;
+const F_SETFL = 4;
+const F_SETPIPE_SZ = 1031;
 const WNOHANG = 1;
 const SIGKILL = 9;
 const PR_SET_DUMPABLE = 4;
@@ -13,10 +15,11 @@ let libc;
 
 function openLibc() {
   const symbols = {
-    wait4: { args: ["i32", "ptr", "i32", "ptr"], returns: "i32" },
-    prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
-    getpagesize: { args: [], returns: "i32" },
+    fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
     pipe2: { args: ["ptr", "i32"], returns: "i32" },
+    prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+    wait4: { args: ["i32", "ptr", "i32", "ptr"], returns: "i32" },
+    getpagesize: { args: [], returns: "i32" },
   };
   const names = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
   for (const name of names) {
@@ -34,11 +37,15 @@ function adopt() {
   libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-// A pipe that no child has unless it is given one of its ends.
-function pipe() {
+// A pipe that no child has unless it is given one of its ends. With a size its reader never waits; a kernel that
+// refuses the size (a user's pipes are bounded together) has it smaller.
+function pipe(size = 0) {
   const ends = new Int32Array(2);
   if (libc.pipe2(ends, O_CLOEXEC)) throw new Error("there are no file descriptors left for a pipe");
-  return { reader: ends[0], writer: ends[1] };
+  const [reader, writer] = ends;
+  if (size) libc.fcntl(reader, F_SETFL, fs.constants.O_NONBLOCK);
+  if (size) libc.fcntl(writer, F_SETPIPE_SZ, size);
+  return { reader, writer };
 }
 
 // Wait for every child that has ended; times in milliseconds, memory in bytes. Returns whether others are left.
@@ -69,8 +76,8 @@ function members() {
     if (!/^\d+$/.test(name)) continue;
     const line = readProc(name, "stat");
     if (!line) continue;
-    const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
-    all.set(Number(name), { pid: +name, state: fields[0], parent: +fields[1], group: +fields[2] });
+    const [state, parent, group] = line.slice(line.lastIndexOf(")") + 2).split(" ");
+    all.set(Number(name), { pid: +name, state, parent: +parent, group: +group });
   }
   const descends = (member) => {
     while (member && member.parent !== process.pid) member = all.get(member.parent);
@@ -79,10 +86,10 @@ function members() {
   return [...all.values()].filter((member) => !"ZX".includes(member.state) && descends(member));
 }
 
-// What the launcher set as the limit of the resident set, in KB; 0 where there is none.
+// What the launcher set as the limit of the resident set, in KB; 0 if there is none.
 function tagOf(member) {
-  const found = /^Max resident set +(\d+)/m.exec(readProc(member.pid, "limits"));
-  return found ? Number(BigInt(found[1]) / 1024n) : 0;
+  const limit = /^Max resident set +(\d+)/m.exec(readProc(member.pid, "limits"));
+  return limit ? Number(BigInt(limit[1]) / 1024n) : 0;
 }
 
 // What processes use together, in bytes: what each has of its own, and once what they may share.
@@ -104,8 +111,8 @@ function kill(target) {
   } catch {} // it has just ended
 }
 
-// Kill whom `chosen` picks until none is left, however fast they fork. A process group dies at one stroke, and never
-// spans two executions, since each leads a session of its own. Returns the pids.
+// Kill the processes that `chosen` picks until none is left, however fast they fork. A process group dies at one
+// stroke, and never spans two executions, since each leads a session of its own. Returns the pids.
 function sweep(chosen) {
   const pids = new Set();
   const until = performance.now() + 2000;

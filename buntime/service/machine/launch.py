@@ -1,0 +1,144 @@
+"""How the supervisor of a session is started, in a sandbox or without one."""
+
+from __future__ import annotations
+
+import platform
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import IO, Any, Union
+
+import attrs
+
+from buntime.service.executors import Limits
+from buntime.service.machine.orphans import FIRST_TAG, kill_tagged
+from buntime.service.machine.sandbox import (
+    BUN_INSIDE,
+    SCRATCH_INSIDE,
+    WORKSPACE_INSIDE,
+    Sandbox,
+    start_process,
+)
+from buntime.service.workspace.paths import STATE_FOLDER
+
+_SCRIPTS = ("main.js", "launch.js", "output.js", "processes.js", "preview.js")
+_SCRIPTS_INSIDE = "/run/buntime"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_LOCALE = {"LANG": "C.UTF-8"}
+_PREVIEW_SOCKET = f"{STATE_FOLDER}/preview"
+
+_TAGS = 2**24
+_THREADS = 1024
+
+
+@attrs.frozen
+class SupervisorProcess:
+    """A supervisor that was started: its process, its stderr, the first message it waits for.
+
+    ``scratch`` is its folder if it has no sandbox; ``preview_socket`` is the path, in the workspace, of the
+    socket through which its preview is reached, if it has a network of its own.
+    """
+
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes]
+    start_message: dict[str, Any]
+    scratch: Union[Path, None] = None
+    preview_socket: Union[str, None] = None
+
+    def cleanup(self) -> None:
+        """Remove what a supervisor that has ended left outside of a sandbox."""
+        self.errors.close()
+        if self.scratch is None:
+            return
+        if self.process.returncode != 0 and sys.platform == "linux":
+            kill_tagged(self.start_message["tag"] - _TAGS, self.start_message["tag"])
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def _start_message(limits: Limits, lifetime: float, **others: Any) -> dict[str, Any]:
+    """Return what every supervisor is sent first; ``ulimit -f`` counts blocks of 512 bytes."""
+    tag = FIRST_TAG + (secrets.randbelow(2**27) + 1) * _TAGS
+    limited = {"memory": limits.memory << 20, "blocks": limits.disk << 11, "lifetime": lifetime}
+    return {"op": "start", "tag": tag, **limited, **others}
+
+
+def _scripts() -> dict[str, bytes]:
+    folder = resources.files("buntime.service.machine") / "supervisor"
+    return {name: (folder / name).read_bytes() for name in _SCRIPTS}
+
+
+@attrs.frozen
+class Isolated:
+    """Starts a session in a sandbox of its own."""
+
+    sandbox: Sandbox
+
+    def start(self, workspace: Path, limits: Limits, lifetime: float) -> SupervisorProcess:
+        """Start a supervisor that ends everything after ``lifetime`` seconds."""
+        preview_socket = None if self.sandbox.network else _PREVIEW_SOCKET
+        start_message = _start_message(
+            limits,
+            lifetime,
+            direct=False,
+            workspace=WORKSPACE_INSIDE,
+            scratch=SCRATCH_INSIDE,
+            disposable=False,
+            preview_socket=preview_socket and f"{WORKSPACE_INSIDE}/{preview_socket}",
+            env={"PATH": _PATH, "HOME": "/home", "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
+            processes=_THREADS if _counts_by_namespace() else None,
+        )
+        files = {f"{_SCRIPTS_INSIDE}/{name}": content for name, content in _scripts().items()}
+        command = [BUN_INSIDE, f"{_SCRIPTS_INSIDE}/{_SCRIPTS[0]}"]
+        process, errors = self.sandbox.start(command, workspace=workspace, disk=limits.disk, files=files)
+        return SupervisorProcess(process, errors, start_message, preview_socket=preview_socket)
+
+
+def _counts_by_namespace() -> bool:
+    """Return whether RLIMIT_NPROC counts the processes of one user namespace only (Linux 5.14)."""
+    version = re.match(r"(\d+)\.(\d+)", platform.release())
+    return version is not None and (int(version[1]), int(version[2])) >= (5, 14)
+
+
+@attrs.frozen
+class Unprotected:
+    """Starts a session as the user, on the host, with an environment of its own and nothing more.
+
+    ``direct=True`` (the default outside of Linux) does without ``/proc``: an execution's end is its process
+    group's, what left the group lives on, and there is no memory limit.
+    """
+
+    bun: str
+    direct: bool = sys.platform != "linux"
+
+    def start(self, workspace: Path, limits: Limits, lifetime: float) -> SupervisorProcess:
+        """Start a supervisor that ends what it can find after ``lifetime`` seconds."""
+        scratch = Path(tempfile.mkdtemp(prefix="buntime-"))
+        try:
+            for name in ("bin", "home", "tmp"):
+                (scratch / name).mkdir()
+            for name in ("bun", "bunx"):
+                (scratch / "bin" / name).symlink_to(self.bun)
+            for name, content in _scripts().items():
+                (scratch / name).write_bytes(content)
+            env = {"PATH": f"{scratch / 'bin'}:{_PATH}", "HOME": str(scratch / "home")}
+            start_message = _start_message(
+                limits,
+                lifetime,
+                direct=self.direct,
+                workspace=str(workspace),
+                scratch=str(scratch),
+                disposable=True,
+                preview_socket=None,
+                env={**env, "TMPDIR": str(scratch / "tmp"), **_LOCALE},
+                processes=None,
+            )
+            process, errors = start_process([self.bun, str(scratch / _SCRIPTS[0])], cwd=scratch)
+            return SupervisorProcess(process, errors, start_message, scratch)
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise

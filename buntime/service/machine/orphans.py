@@ -1,0 +1,69 @@
+"""Killing processes from outside, when their supervisor cannot do it any more. Linux only."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_TAG = re.compile(rb"^Max resident set +(\d+)", re.MULTILINE)
+_ROUNDS = 100
+
+FIRST_TAG = 2**40
+"""Where tags begin, in KB: at a petabyte, which nobody else sets as a limit."""
+
+
+def kill_children(pid: int) -> bool:
+    """Kill the children of a process, and return whether it had any.
+
+    The child of bubblewrap is the first process of the sandbox, and all others end with it.
+    """
+    children = [child for child in _processes() if _stat(child)[1] == b"%d" % pid]
+    for child in children:
+        _kill(child)
+    return bool(children)
+
+
+def kill_tagged(above: int, up_to: int) -> None:
+    """Kill every process with a tag in the range, in KB: see ``supervisor/launch.js``.
+
+    Raises ``ValueError`` for a range that begins below :data:`FIRST_TAG`, where the processes of others are.
+    """
+    if above < FIRST_TAG:
+        raise ValueError(f"tags begin at {FIRST_TAG}, and {above} is below")
+    # Again until a round finds none: between the look and the kill a process may have forked.
+    for _ in range(_ROUNDS):
+        tagged = [pid for pid in _processes() if above < _tag(pid) <= up_to and _stat(pid)[0] not in b"ZX"]
+        if not tagged:
+            return
+        for pid in tagged:
+            _kill(pid)
+
+
+def _processes() -> Iterator[int]:
+    return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+
+
+def _stat(pid: int) -> list[bytes]:
+    """Return state, parent and more of a process; of one that has ended, as of a zombie."""
+    return _read(pid, "stat").rpartition(b")")[2].split() or [b"Z", b"0"]
+
+
+def _tag(pid: int) -> int:
+    limit = _TAG.search(_read(pid, "limits"))
+    return int(limit[1]) >> 10 if limit else -1
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
+
+
+def _kill(pid: int) -> None:
+    with suppress(OSError):
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,193 @@
+// How the program of an execution is started: by a shell that was made ready for it, and then reads what to do from a
+// pipe. A shell is in one of three states: none (no process waits), waiting (its pid is known, no process of an
+// execution is alive), launched (it has its script, and becomes the program).
+"use strict";
+const fs = require("node:fs");
+const os = require("node:os");
+const { Output } = require("./output.js");
+const processes = require("./processes.js");
+
+// The shell that waits is one whose parent shell has gone, so that it is a child of this process alone: a child
+// started directly would report at least this process's own memory as its peak. It looks for that: a killed shell that
+// is not scheduled immediately could still reap a short program in its last wait. The resident set limit, which Linux
+// accepts and ignores, tags all that an execution starts: it is inherited and can only be lowered.
+const READY = `
+ulimit -c 0; ulimit -f "$1" 2>/dev/null; ulimit -m "$2" 2>/dev/null
+[ -z "$3" ] || ulimit -u "$3" 2>/dev/null || ulimit -p "$3" 2>/dev/null
+( read -r p _ </proc/self/stat; echo "$p"; kill -9 $$
+while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do :; done
+exec >&3 3>&-
+. /proc/self/fd/4 ); :`;
+const OF_SHELLS = new RegExp(
+  "^(BASH.*|CDPATH|COMP_.*|DIRSTACK|E?UID|ENV|EPOCH.*|FUNCNAME|GLOBIGNORE|GROUPS|HIST.*|IFS|LANG|LC_.*|LINENO|MAIL.*" +
+    "|OLDPWD|OPT(ARG|ERR|IND)|PIPESTATUS|POSIXLY_CORRECT|PPID|PS\\d|PWD|S?RANDOM|SECONDS|SHELLOPTS|SHLVL" +
+    "|TEXTDOMAIN.*|TIMEFORMAT|TMOUT|_)$",
+);
+const PIPE_SIZE = 1024 * 1024; // Bun loses what a pipe has no room for when a program calls process.exit()
+const ERROR_PIPE_SIZE = 64 * 1024; // all pipes of a user together may have 64 MB
+const DIRECTLY = `ulimit -c 0; ulimit -f "$1" 2>/dev/null; shift; exec "$@"`;
+
+let config;
+let fifos = 0;
+let spawning = false;
+let waiting = null;
+
+function begin(message) {
+  config = message;
+}
+
+// Whether a child is just being started, which is then Bun's to wait for.
+function busy() {
+  return spawning;
+}
+
+// ---- the program ---------------------------------------------------------------------------------------------------
+
+// Start the program of `run`, and give `run` its pid, its tag and its outputs. Its end is seen by `processes.reap`;
+// without /proc, `ended` is called.
+function launch(run, ended) {
+  const cwd = run.cwd ? `${config.workspace}/${run.cwd}` : config.workspace;
+  if (!fs.statSync(cwd).isDirectory()) throw new Error(`${cwd} is not a directory`);
+  fs.accessSync(cwd, fs.constants.X_OK);
+  if (config.direct) return launchDirectly(run, cwd, ended);
+  const { pid, tag, out, err, code, orders } = waiting ?? makeReady();
+  waiting = null;
+  writeAndClose(orders, script(run, cwd));
+  writeAndClose(code, run.code ?? "");
+  Object.assign(run, { pid, tag, out: new Output("out", out, run.max_output), err: new Output("err", err, run.max_output) });
+}
+
+// The shell's script comes through a pipe: what it exports is in no command line, which everybody could read. Bun reads
+// the program from standard input to its end, so that the program finds it empty.
+function script(run, cwd) {
+  const { plain } = variables(run);
+  const exports = plain.map(([name, value]) => `export ${name}=${quoted(value)}\n`).join("");
+  const stdin = run.code === null ? "</dev/null" : "";
+  const exec = `exec 4<&- ${stdin} ${program(run).map(quoted).join(" ")}`;
+  return `cd ${quoted(cwd)} || exit 126\nunset OLDPWD SHLVL\n${exports}${exec}\n`;
+}
+
+function quoted(text) {
+  return `'${String(text).replaceAll("'", `'\\''`)}'`;
+}
+
+// Those that a shell passes on as they are, and the others: it has variables of its own, and cannot assign every name.
+function variables(run) {
+  const [plain, odd] = [[], []];
+  for (const entry of Object.entries(run.env)) {
+    (/^[A-Za-z_]\w*$/.test(entry[0]) && !OF_SHELLS.test(entry[0]) ? plain : odd).push(entry);
+  }
+  return { plain, odd };
+}
+
+function program(run) {
+  const argv = run.code === null ? ["/bin/sh", "-c", "--", run.command] : [process.execPath, "-"];
+  const odd = variables(run).odd.map(([name, value]) => `${name}=${value}`);
+  return odd.length ? ["/usr/bin/env", "--", ...odd, ...argv] : argv;
+}
+
+// Off this thread: a program may take its time to read, or never do so. Bun takes an empty script for a missing file.
+async function writeAndClose(fd, text) {
+  const bytes = Buffer.from(text || "\n");
+  for (let at = 0; at < bytes.length; ) {
+    const [error, count] = await new Promise((resolve) => fs.write(fd, bytes, at, bytes.length - at, null, (...it) => resolve(it)));
+    if (error) break; // it ended without reading
+    at += count;
+  }
+  fs.closeSync(fd);
+}
+
+// Without /proc (macOS): no view of grandchildren, and memory figures that include the supervisor's.
+function launchDirectly(run, cwd, ended) {
+  const [out, err] = [fifo(), fifo()];
+  try {
+    const cmd = ["/bin/sh", "-c", DIRECTLY, "sh", String(config.blocks), ...program(run)];
+    const env = { ...config.env, PWD: cwd, ...Object.fromEntries(variables(run).plain) };
+    const stdin = run.code === null ? "ignore" : "pipe";
+    const child = Bun.spawn({ cmd, cwd, env, detached: true, stdio: [stdin, out.writer, err.writer] });
+    child.stdin?.write(run.code || "\n");
+    child.stdin?.end();
+    child.exited.then(() => {
+      const usage = child.resourceUsage();
+      const exit = child.signalCode ? 128 + os.constants.signals[child.signalCode] : child.exitCode;
+      ended(run.pid, exit, Number(usage.cpuTime.total) / 1000, Number(usage.maxRSS));
+    });
+    const [output, errors] = [new Output("out", out.reader, run.max_output), new Output("err", err.reader, run.max_output)];
+    Object.assign(run, { pid: child.pid, out: output, err: errors });
+  } catch (error) {
+    close(out.reader, err.reader);
+    throw error;
+  } finally {
+    close(out.writer, err.writer);
+  }
+}
+
+function fifo() {
+  const path = `${config.scratch}/${process.pid}-${fifos++}`;
+  Bun.spawnSync(["mkfifo", "-m", "600", path]);
+  try {
+    const reader = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    return { reader, writer: fs.openSync(path, "w") };
+  } finally {
+    fs.unlinkSync(path);
+  }
+}
+
+// ---- the shell that waits ------------------------------------------------------------------------------------------
+
+// Have a shell wait for the next execution: only while no process of the session is alive that could reach into it.
+// It saves a fifth of the time of a short execution.
+function prepare() {
+  if (waiting) return;
+  try {
+    waiting = makeReady();
+  } catch {} // the next execution reports why
+}
+
+// Whether one waits, so that no process of an execution is alive.
+function isWaiting() {
+  return waiting !== null;
+}
+
+// Do without the one that waits, if it is this one: it ends with its input.
+function discard(pid = waiting?.pid) {
+  if (!waiting || waiting.pid !== pid) return;
+  close(waiting.code, waiting.orders, waiting.out, waiting.err);
+  config.tag = waiting.tag;
+  waiting = null;
+}
+
+function makeReady() {
+  const pipes = [];
+  const pipe = (size) => (pipes.push(processes.pipe(size)), pipes.at(-1));
+  const tag = config.tag--;
+  try {
+    const [code, orders, out, err] = [pipe(), pipe(), pipe(PIPE_SIZE), pipe(ERROR_PIPE_SIZE)];
+    const pid = spawn(tag, [code.reader, "pipe", err.writer, out.writer, orders.reader], err.reader);
+    close(code.reader, orders.reader, out.writer, err.writer);
+    return { tag, pid, code: code.writer, orders: orders.writer, out: out.reader, err: err.reader };
+  } catch (error) {
+    close(...pipes.flatMap(({ reader, writer }) => [reader, writer]));
+    throw error;
+  }
+}
+
+function spawn(tag, stdio, errors) {
+  const cmd = ["/bin/sh", "-c", READY, "sh", config.blocks, tag, config.processes ?? ""].map(String);
+  const env = { ...config.env, PWD: config.workspace };
+  spawning = true;
+  try {
+    const shell = Bun.spawnSync({ cmd, cwd: config.workspace, env, detached: true, stdio });
+    const pid = parseInt(shell.stdout.toString(), 10);
+    if (pid > 1) return pid;
+    throw new Error(new Output("err", errors, 0).read().toString() || "the shell could not start a process");
+  } finally {
+    spawning = false;
+  }
+}
+
+function close(...descriptors) {
+  for (const fd of descriptors) fs.closeSync(fd);
+}
+
+module.exports = { begin, busy, discard, isWaiting, launch, prepare };
