@@ -7,7 +7,6 @@
 "use strict";
 const fs = require("node:fs");
 const launching = require("./launch.js");
-const { sizeOf } = require("./output.js");
 const preview = require("./preview.js");
 const processes = require("./processes.js");
 
@@ -148,7 +147,7 @@ async function report(run) {
   await forward(run);
   const outputs = [run.out, run.err];
   for (const output of outputs) {
-    for (const text of run.stream ? [output.decoder.decode()] : output.texts()) await sendText(run, output.kind, text);
+    for (const piece of run.stream ? [output.rest()] : output.pieces()) await sendOutput(run, output.kind, piece);
     output.drain();
   }
   if (leavesSomething()) await openPreview();
@@ -184,20 +183,19 @@ async function forward(run) {
       const bytes = run.stream ? output.read() : null;
       size = bytes ? bytes.length : output.collect();
       if (!size) break;
-      const text = bytes && output.decode(bytes);
+      const piece = bytes && output.decode(bytes);
       if (!moved && (run.stream || running.size)) await lookForServer(run); // its reader can then reach the server
       moved = true;
-      if (text) await sendText(run, output.kind, text);
+      if (piece) await sendOutput(run, output.kind, piece);
     }
   }
   return moved;
 }
 
 // Send a piece of output as soon as its reader has credit, and not at all if there is no reader.
-async function sendText(run, kind, text) {
+async function sendOutput(run, kind, { text, size }) {
   while (run.credit <= 0 && !run.dropped) await rest(run, LONGEST_TIMER);
   if (!text || run.dropped) return;
-  const size = sizeOf(text);
   run.credit -= size;
   await send({ id: run.id, [kind]: text, size });
 }

@@ -1,5 +1,6 @@
 // The output of an execution: two pipes that are read without waiting, and the halves that are kept of what they carry.
 "use strict";
+const { isAscii } = require("node:buffer");
 const fs = require("node:fs");
 
 const BLOCK = 64 * 1024;
@@ -9,7 +10,7 @@ class Output {
   constructor(kind, reader, maximum) {
     Object.assign(this, { kind, reader, ended: false, blocks: [], omitted: 0 });
     this.half = Math.max(1, Math.ceil(maximum / 2 / BLOCK)); // how many blocks are kept of the start, and of the end
-    this.decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    this.decoder = newDecoder();
   }
 
   // What the pipe holds, up to a block; empty if that is nothing. Valid until the next read of any output.
@@ -45,27 +46,33 @@ class Output {
     }
   }
 
-  // The texts that were collected, with a line in place of what was left out. As a message a text costs up to six times
-  // its size (JSON escapes control characters): what counts is the size of the message, if that is more than double.
-  texts() {
-    const texts = this.blocks.map(({ bytes, size }, index) => {
-      const afterGap = this.omitted > 0 && index === this.half;
-      if (afterGap) this.decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-      return this.decode(bytes.subarray(afterGap ? utf8Boundary(bytes) : 0, size));
-    });
-    texts.push(this.decoder.decode());
-    const sizes = texts.map(sizeOf);
-    const half = this.half * BLOCK;
-    if (!this.omitted && sizes.reduce((sum, size) => sum + size, 0) <= 2 * half) return texts;
-    let [first, last] = [0, texts.length];
-    for (let room = half; first < this.half && (room -= sizes[first]) >= 0; ) first++;
-    for (let room = half; last > Math.max(first, this.half) && (room -= sizes[last - 1]) >= 0; ) last--;
-    for (let index = first; index < last; index++) this.omitted += Buffer.byteLength(texts[index]);
-    return [...texts.slice(0, first), `\n[... ${this.omitted} bytes of output left out ...]\n`, ...texts.slice(last)];
+  // What was collected, piece by piece, with a line in place of what was left out.
+  *pieces() {
+    const sizes = this.blocks.map(({ bytes, size }) => sizeOf(bytes.subarray(0, size)));
+    let [first, last] = [this.blocks.length, this.blocks.length];
+    if (this.omitted || sizes.reduce((sum, size) => sum + size, 0) > 2 * this.half * BLOCK) {
+      first = fitting(sizes, this.half);
+      last = sizes.length - fitting(sizes.slice(first).reverse(), this.half);
+    }
+    for (let index = first; index < last; index++) this.omitted += this.blocks[index].size;
+    for (const { bytes, size } of this.blocks.slice(0, first)) yield this.decode(bytes.subarray(0, size));
+    if (this.omitted) {
+      this.decoder = newDecoder();
+      yield piece(`\n[... ${this.omitted} bytes of output left out ...]\n`);
+    }
+    for (const [index, { bytes, size }] of this.blocks.slice(last).entries()) {
+      yield this.decode(bytes.subarray(this.omitted && !index ? utf8Boundary(bytes) : 0, size));
+    }
+    yield this.rest();
   }
 
   decode(bytes) {
-    return this.decoder.decode(bytes, { stream: true });
+    return piece(this.decoder.decode(bytes, { stream: true }), sizeOf(bytes));
+  }
+
+  // The end of a text that was cut within a character.
+  rest() {
+    return piece(this.decoder.decode());
   }
 
   // After the execution: what it left running may go on writing, and must neither wait for a reader nor be refused.
@@ -76,9 +83,25 @@ class Output {
   }
 }
 
-// The size that a text counts with: in bytes, or half of its message.
-function sizeOf(text) {
-  return Math.max(Buffer.byteLength(text), Math.ceil(JSON.stringify(text).length / 2));
+const piece = (text, size = text.length) => ({ text, size });
+const newDecoder = () => new TextDecoder("utf-8", { ignoreBOM: true });
+
+// What bytes count with: as text in UTF-8, where U+FFFD stands for each that is not; and JSON writes most control
+// characters with six, so each of them counts three times.
+function sizeOf(bytes) {
+  let size = isAscii(bytes) ? bytes.length : Buffer.byteLength(bytes.toString());
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte < 32 && (byte < 8 || byte > 13 || byte === 11)) size += 2;
+  }
+  return size;
+}
+
+// How many of these blocks make up a half: at least one.
+function fitting(sizes, half) {
+  let [count, room] = [0, half * BLOCK];
+  while (count < Math.min(half, sizes.length) && (!count || sizes[count] <= room)) room -= sizes[count++];
+  return count;
 }
 
 // Where the first whole character of a block begins.
@@ -88,4 +111,4 @@ function utf8Boundary(bytes) {
   return at;
 }
 
-module.exports = { Output, sizeOf };
+module.exports = { Output };
