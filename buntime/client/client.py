@@ -90,7 +90,7 @@ class Buntime:
             settings.retries(max_retries),
             settings.seconds("retry_delay", retry_delay, zero=True) or 0.0,
         )
-        bounds = {
+        bounds: dict[str, Any] = {
             "timeout": settings.seconds("timeout", timeout),
             "deadline": settings.seconds("deadline", deadline),
         }
@@ -321,14 +321,12 @@ class Buntime:
         added = settings.headers(headers, None)
         names = {name.lower() for name, _ in added}
         other = Buntime.__new__(Buntime)
-        other._caller = Caller(
-            own.transport,
+        other._caller = own.evolve(
             headers=(*(pair for pair in own.headers if pair[0].lower() not in names), *added),
             timeout=own.timeout if isinstance(timeout, _Unset) else settings.seconds("timeout", timeout),
             deadline=own.deadline if isinstance(deadline, _Unset) else settings.seconds("deadline", deadline),
             policy=policy,
             on_retry=own.on_retry if isinstance(on_retry, _Unset) else on_retry,
-            seen=own.seen,
         )
         other._start(created=self._created, owns_transport=False)
         return other

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Callable, Optional, TypeVar, Union
+from typing import Any, Callable, Optional, Protocol, TypeVar, Union
 
 import attrs
 
 from buntime._http import Headers, Pairs, Request, Response, SupportsTime, Transport
 from buntime.engine.retries import LONGEST_RETRY_AFTER, RetryPolicy
-from buntime.errors import APITimeoutError, BuntimeError, NotFoundError
+from buntime.errors import APITimeoutError, BuntimeError, NotFoundError, RateLimitError
 from buntime.wire.buffered import BufferedResponse, tells_rate_limit
 
 T = TypeVar("T")
@@ -60,6 +60,36 @@ class Deadline:
             raise APITimeoutError("the deadline passed", phase="read" if sent else "connect")
 
 
+class CallHooks(Protocol):
+    """Called at the stages of each call. With it a session pool waits at limits and tracks its sessions."""
+
+    def before_call(self) -> float:
+        """Wait until requests may be sent; return the monotonic time then. An exception ends the call.
+
+        Called before the first attempt, and again after each :meth:`on_rate_limit`. The deadline of the call
+        starts here.
+        """
+        ...
+
+    def on_rate_limit(self, error: RateLimitError, started: float, refusals: int) -> None:
+        """Return to repeat the call after :meth:`before_call`, or raise the error.
+
+        ``started`` is what ``before_call`` returned; ``refusals`` counts this call's rate-limit errors.
+        """
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait before a retry."""
+
+    def on_error(self, error: BaseException) -> None:
+        """Record the exception that the call raises."""
+
+    def on_deleted(self) -> None:
+        """Record that the session was deleted."""
+
+    def on_stream(self, change: int) -> None:
+        """Record that a streamed execution began (1), or that its last event arrived (-1)."""
+
+
 class Caller:
     """Makes calls over one transport: credentials, retries, deadline, rate limit."""
 
@@ -73,6 +103,7 @@ class Caller:
         policy: RetryPolicy,
         on_retry: OnRetry | None,
         seen: SharedState,
+        hooks: CallHooks | None = None,
     ) -> None:
         self.transport = transport
         self.headers = headers
@@ -82,6 +113,7 @@ class Caller:
         self.policy = policy
         self.on_retry = on_retry
         self.seen = seen
+        self.hooks = hooks
         self._clock: Union[SupportsTime, _SystemTime] = (
             transport if isinstance(transport, SupportsTime) else _SystemTime()
         )
@@ -95,17 +127,21 @@ class Caller:
         read: Callable[[], float] = getattr(self._clock, "time", time.time)
         return read()
 
+    def evolve(self, **changes: Any) -> Caller:
+        """Return a caller with other settings over the same transport, without hooks by default."""
+        settings: dict[str, Any] = {
+            "headers": self.headers,
+            "timeout": self.timeout,
+            "deadline": self.deadline,
+            "policy": self.policy,
+            "on_retry": self.on_retry,
+            "seen": self.seen,
+        }
+        return Caller(self.transport, **{**settings, **changes})
+
     def for_background(self, *, deadline: float) -> Caller:
         """Return a copy for background calls: its own deadline, no ``on_retry``."""
-        return Caller(
-            self.transport,
-            headers=self.headers,
-            timeout=self.timeout,
-            deadline=deadline,
-            policy=self.policy,
-            on_retry=None,
-            seen=self.seen,
-        )
+        return self.evolve(deadline=deadline, on_retry=None)
 
     def __getstate__(self) -> dict[str, Any]:
         from buntime.pickling import portable
@@ -145,6 +181,8 @@ class Caller:
         except NotFoundError as error:
             if error.attempts < 2:
                 raise
+        if self.hooks is not None:
+            self.hooks.on_deleted()
 
     def stream(
         self, request: Request, *, idempotent: bool, read_timeout: float | None
@@ -166,10 +204,15 @@ class Caller:
                 raise
             return response, _chain(first, chunks), number
 
-        return self._attempts(request, attempt, idempotent=idempotent, read_timeout=read_timeout)
+        opened = self._attempts(request, attempt, idempotent=idempotent, read_timeout=read_timeout)
+        if self.hooks is not None:
+            self.hooks.on_stream(1)
+        return opened
 
     def on_stream_complete(self) -> None:
-        """Hear that an execution whose output was streamed has ended."""
+        """Report that a streamed execution has ended."""
+        if self.hooks is not None:
+            self.hooks.on_stream(-1)
 
     def _open(self, request: Request, deadline: Deadline) -> Response:
         """Return a 2xx response; raise the error that any other is."""
@@ -192,19 +235,23 @@ class Caller:
         idempotent: bool,
         read_timeout: float | None,
     ) -> T:
-        deadline = Deadline(
-            None if self.deadline is None else self._clock.monotonic() + self.deadline, self._clock
-        )
+        hooks = self.hooks
         headers = self._with_own(request.headers)
         wait = self.timeout if read_timeout is None else read_timeout
-        number = 0
+        # ``number`` counts the attempts under this deadline, ``attempts`` those of the whole call.
+        number = attempts = refusals = 0
         maybe_executed = False
-        while True:
-            number += 1
-            try:
-                deadline.check(sent=False)
-                return attempt(
-                    Request(
+        try:
+            while True:
+                if number == 0:
+                    started = self._clock.monotonic() if hooks is None else hooks.before_call()
+                    end = None if self.deadline is None else started + self.deadline
+                    deadline = Deadline(end, self._clock)
+                number += 1
+                attempts += 1
+                try:
+                    deadline.check(sent=False)
+                    sent = Request(
                         request.method,
                         request.path,
                         request.query,
@@ -212,15 +259,24 @@ class Caller:
                         request.body,
                         connect_timeout=deadline.bound(self.timeout),
                         read_timeout=deadline.bound(wait),
-                    ),
-                    deadline,
-                    number,
-                )
-            except BuntimeError as error:
-                error.maybe_executed = maybe_executed = error.maybe_executed or maybe_executed
-                _annotate(error, request, number)
-                self.redact(error)
-                self._back_off(error, number, deadline, idempotent)
+                    )
+                    return attempt(sent, deadline, attempts)
+                except BuntimeError as error:
+                    error.maybe_executed = maybe_executed = error.maybe_executed or maybe_executed
+                    _annotate(error, request, attempts)
+                    self.redact(error)
+                    if hooks is not None and isinstance(error, RateLimitError):
+                        refusals += 1
+                        hooks.on_rate_limit(error, started, refusals)
+                        if self.on_retry is not None:
+                            self.on_retry(error, refusals)
+                        number = 0
+                    else:
+                        self._back_off(error, number, deadline, idempotent)
+        except BaseException as error:
+            if hooks is not None:
+                hooks.on_error(error)
+            raise
 
     def _with_own(self, headers: Pairs) -> Pairs:
         """Return a request's headers and those of the client, which win."""
@@ -246,7 +302,7 @@ class Caller:
             raise error
         if self.on_retry is not None:
             self.on_retry(error, number)
-        self._clock.sleep(pause)
+        (self.hooks or self._clock).sleep(pause)
 
 
 def _bounded(deadline: Deadline, chunks: Iterator[bytes]) -> Iterator[bytes]:

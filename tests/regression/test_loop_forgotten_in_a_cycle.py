@@ -12,31 +12,18 @@ from tests.support.blocking_service import HeldService
 _PATIENCE = 30.0
 
 
-class _Collecting(dict[int, Any]):
-    """Results; adding one is where the garbage is collected, once."""
-
-    def __init__(self, collected: threading.Event) -> None:
-        super().__init__()
-        self._collected = collected
-
-    def __setitem__(self, number: int, result: Any) -> None:
-        super().__setitem__(number, result)
-        if not self._collected.is_set():
-            gc.collect()
-            self._collected.set()
-
-
 def _forget(pool: SessionPool, collected: threading.Event) -> None:
-    """Begin a loop, and leave it in a cycle."""
+    """Begin a loop and leave it in a cycle, which a thread of the pool collects."""
 
     def run(session: Session, code: str) -> str:
-        return session.execute(code).stdout
+        result = session.execute(code).stdout
+        if code == "hold":
+            gc.collect()
+            collected.set()
+        return result
 
     outcomes = pool.map(run, ["hold", "a"], ordered=False)
     assert "a" == next(outcomes).value
-    (started,) = pool._stock()._runs
-    with started._lock:
-        started._done = _Collecting(collected)
     cycle: list[Any] = [outcomes]
     cycle.append(cycle)
 

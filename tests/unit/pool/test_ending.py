@@ -123,7 +123,7 @@ def test_a_session_that_is_being_made_is_deleted(service: HeldService, client: B
 
     def go_on() -> None:
         assert asked.wait(30)
-        (run,) = pool._stock()._runs
+        (run,) = pool._registry()._maps
         assert run.stopping.wait(30)
         go.set()
 
@@ -154,7 +154,7 @@ def test_closing_waits_for_a_session_that_is_being_made(service: HeldService, cl
         return responses.as_json(responses.DELETED)
 
     def let_go_on() -> None:
-        assert pool._stock().closing.wait(30)
+        assert pool._registry().closing.wait(30)
         go.set()
 
     service.answer_next("POST /sessions/create", create)
@@ -277,7 +277,7 @@ def test_an_item_that_comes_too_late(service: HeldService, client: Buntime) -> N
     """That there is no session for it any more is not its error: the call has ended."""
 
     def closing(_session: Session, item: str) -> str:
-        pool._stock().closing.set()
+        pool._registry().closing.set()
         return item
 
     found: list[Outcome[str, str]] = []
@@ -429,7 +429,7 @@ def test_a_forked_child_ends_nothing_of_its_parents() -> None:
         assert [] == list(outcomes)
         assert before == [*fake.sessions]
     assert (
-        "this call of a pool goes on in the process that began it, not in a fork of it; ['b'] in 1; True"
+        "this call of a pool continues in the process that began it, not in a fork of it; ['b'] in 1; True"
         == told
     )
 

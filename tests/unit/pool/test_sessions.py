@@ -427,7 +427,7 @@ def test_who_waits_longest_is_served_first(service: HeldService, client: Buntime
                 service._changed.notify_all()
 
     with SessionPool(client, size=1) as pool:
-        queue = pool._stock()._queue = Noticed()
+        queue = pool._registry()._waiting = Noticed()
 
         def borrow() -> None:
             with pool.session() as session:

@@ -1,0 +1,171 @@
+"""Calling a function with many items in threads."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from typing import Any, Callable, Generic, Optional, TypeVar
+
+from buntime.pool.limits import CLOSED, MAX_WAIT
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class BoundedMap(Generic[Item, Result]):
+    """Calls ``work`` with each item, and yields the results in the order of the items or as they finish.
+
+    ``items`` is read by the thread that iterates :meth:`results`, at most ``2 * threads`` ahead of what was
+    yielded. With 0 threads that thread does the work too. An exception of ``work`` ends the map.
+
+    Items and results pass through two queues, and all else belongs to the iterating thread, so there is no
+    lock: :meth:`stop` may be called while garbage is collected, which happens in any thread at any time.
+    """
+
+    def __init__(
+        self, work: Callable[[Item], Result], items: Iterator[Item], *, threads: int, ordered: bool
+    ) -> None:
+        self.stopping = threading.Event()
+        """Set when nothing more may begin."""
+        self.threads: list[threading.Thread] = []
+        self._pid = os.getpid()
+        self._work = work
+        self._items = items
+        self._width = threads
+        self._ordered = ordered
+        self._todo: queue.SimpleQueue[Optional[tuple[int, Item]]] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[tuple[int, Any, Optional[BaseException]]] = queue.SimpleQueue()
+        self._received = 0
+        self._ready: dict[int, Result] = {}
+        """By the number of the item, or of the arrival if they are yielded as they finish."""
+
+    def results(self) -> Iterator[Result]:
+        """Yield the results. An exception of ``items`` is raised after those of the items before it."""
+        read = yielded = 0
+        end: Optional[Exception] = None
+        while True:
+            if os.getpid() != self._pid:
+                raise RuntimeError(
+                    "this call of a pool continues in the process that began it, not in a fork of it"
+                )
+            while end is None and read - yielded < max(1, 2 * self._width):
+                try:
+                    item = next(self._items)
+                except Exception as error:
+                    end = error
+                    break
+                self._receive(block=False)
+                self._start(read, item)
+                read += 1
+                del item
+                # A result that is ready is not held up by slow items.
+                if yielded in self._ready:
+                    break
+            if yielded == read:
+                break
+            self._receive(block=False)
+            while yielded not in self._ready:
+                self._receive(block=True)
+            if self.stopping.is_set():
+                raise RuntimeError(CLOSED)
+            yielded += 1
+            yield self._ready.pop(yielded - 1)
+        try:
+            if end is not None and not isinstance(end, StopIteration):
+                raise end
+        finally:
+            # Its traceback has this frame, which must not have it.
+            del end
+
+    def stop(self) -> None:
+        """Begin nothing more, and have :meth:`results` raise. Work in progress continues."""
+        self.stopping.set()
+        for _ in self.threads:
+            self._todo.put(None)
+        self._finished.put((-1, None, RuntimeError(CLOSED)))
+
+    def join(self) -> None:
+        """Wait for the threads, except the current one. After :meth:`stop`."""
+        for thread in list(self.threads):
+            while thread is not threading.current_thread() and thread.is_alive():
+                thread.join(MAX_WAIT)
+
+    def _start(self, number: int, item: Item) -> None:
+        if not self._width:
+            self._ready[number] = self._work(item)
+            return
+        self._todo.put((number, item))
+        if len(self.threads) >= min(self._width, number + 1 - self._received):
+            return
+        # Not a ThreadPoolExecutor: Python waits for its threads at exit, even if a function hangs.
+        name = f"buntime-pool-{len(self.threads) + 1}"
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.threads.append(thread)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system allows no more threads: those that run do the work.
+            self.threads.remove(thread)
+            if not self.threads:
+                raise
+
+    def _receive(self, *, block: bool) -> None:
+        """Take the results that are there, or wait for one; raise the exception that ends the map."""
+        with suppress(queue.Empty):
+            while True:
+                number, result, error = self._finished.get(block, MAX_WAIT)
+                if error is not None:
+                    try:
+                        raise error
+                    finally:
+                        del error
+                self._ready[number if self._ordered else self._received] = result
+                self._received += 1
+                block = False
+
+    def _run(self) -> None:
+        while not self.stopping.is_set():
+            task = self._todo.get()
+            if task is None or self.stopping.is_set():
+                return
+            try:
+                self._finished.put((task[0], self._work(task[1]), None))
+            except BaseException as error:
+                self._finished.put((task[0], None, error))
+                return
+            # A thread that waits must not keep its last item alive.
+            del task
+
+
+def run_concurrently(act: Callable[[Item], object], items: Iterable[Item], *, threaded: bool) -> None:
+    """Call ``act``, which does not raise, with each item: all at the same time, unless not ``threaded``.
+
+    If waiting for the threads is interrupted they continue, and the program does not end before them.
+    """
+    remaining = deque(items)
+    count = len(remaining) if threaded and len(remaining) > 1 else 0
+
+    def work() -> None:
+        with suppress(IndexError):
+            while True:
+                act(remaining.popleft())
+
+    executor = ThreadPoolExecutor(count or 1, thread_name_prefix="buntime-pool-call")
+    futures: list[Future[None]] = []
+    try:
+        # Fails if the system allows no more threads, or the program is ending.
+        with suppress(RuntimeError):
+            futures.extend(executor.submit(work) for _ in range(count))
+        if not count or len(futures) < count:
+            work()
+        while wait(futures, MAX_WAIT).not_done:
+            pass
+    except BaseException:
+        executor.shutdown(wait=False)
+        raise
+    executor.shutdown()

@@ -1,0 +1,133 @@
+"""One session of a pool: its state, and what its calls reveal about it."""
+
+from __future__ import annotations
+
+import threading
+from enum import Enum
+from typing import Optional
+
+import attrs
+
+from buntime.client.session import Session
+from buntime.errors import BuntimeError, RateLimitError, SessionNotFoundError
+from buntime.pool.limits import RateLimitGate, StoppableClock
+from buntime.wire.error_responses import is_session_limit
+from buntime.wire.requests import EXECUTION_LIMIT
+
+_SPARE = 30.0
+
+
+class LeaseState(Enum):
+    """CREATING → LEASED ⇄ IDLE; these → DISCARDED → DELETING → ENDED, or NOT_DELETED → DISCARDED again."""
+
+    CREATING = "a thread creates its session"
+    LEASED = "one worker has its session"
+    IDLE = "its session waits for a worker"
+    DISCARDED = "its session is to be deleted"
+    DELETING = "a thread deletes its session"
+    NOT_DELETED = "the deletion failed; closing the pool tries again"
+    ENDED = "its session has ended"
+
+
+@attrs.define(eq=False)
+class Lease:
+    """A session that one worker at a time holds. Its caller has it as hooks: see ``CallHooks``."""
+
+    clock: StoppableClock
+    gate: RateLimitGate
+    stopping: threading.Event
+    """Of the holder: set when its work is to end."""
+    state: LeaseState = LeaseState.CREATING
+    """Changed by the registry only, which holds its lock."""
+    thread: int = attrs.field(factory=threading.get_ident)
+    """Which creates or deletes the session."""
+    session: Session = attrs.field(init=False)
+    ended: bool = False
+    """Whether the service has reported that the session ended."""
+    tainted: bool = False
+    """Whether something may still run in the session, or its disk is full."""
+    error: Optional[Exception] = None
+    """Why the session could not be deleted."""
+    _lifetime: Optional[float] = None
+    _holders: int = 0
+    _lock: threading.Lock = attrs.field(factory=threading.Lock)
+    _calls: int = 0
+    _open_streams: int = 0
+    _not_found: Optional[SessionNotFoundError] = None
+
+    def check_out(self, stopping: threading.Event) -> None:
+        """Begin to be held; the first time by whom the session was created for."""
+        if not self._holders:
+            # Its holder must not delete it by leaving a block.
+            self.session._owned = False
+            self._lifetime = self.session.remaining
+        self.state, self.stopping = LeaseState.LEASED, stopping
+        self._holders += 1
+        self._calls, self._not_found = 0, None
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another worker can have it. An execution goes on whose stream was not read to its end."""
+        return not (self.ended or self.tainted or self._open_streams)
+
+    def expires_before(self, timeout: Optional[int]) -> bool:
+        """Whether it may expire in an execution of ``timeout`` seconds, and half of its life is over."""
+        remaining = self.session.remaining
+        if self._holders == 1 or remaining is None or self._lifetime is None:
+            return False
+        limits = self.session.resource_limits
+        limit = timeout or (limits and limits.timeout) or EXECUTION_LIMIT
+        return remaining < min(limit + _SPARE, self._lifetime / 2)
+
+    def session_was_gone(self, error: BaseException) -> bool:
+        """Whether an item failed because the session had ended before anything was done in it.
+
+        That must be the error of its only call. A session created for the item had not ended before, and one
+        whose time is over by now may have ended during the work.
+        """
+        only_call = error is self._not_found and self._calls == 1
+        return only_call and self._holders > 1 and self.session.remaining != 0
+
+    def record(self, error: BaseException) -> None:
+        """Note what the holder's error, which may concern another session, reveals about this one."""
+        if isinstance(error, BuntimeError):
+            # A full disk is a 507, which may have been executed too.
+            self.tainted |= error.maybe_executed or isinstance(error, SessionNotFoundError)
+        elif not isinstance(error, Exception):
+            # An interrupted execution goes on in the session.
+            self.tainted = True
+
+    def before_call(self) -> float:
+        """Wait at the rate limit, and count the call."""
+        started = self.gate.wait(self.stopping)
+        with self._lock:
+            self._calls += 1
+        return started
+
+    def on_rate_limit(self, error: RateLimitError, started: float, refusals: int) -> None:
+        """Close the gate; the call is counted again when it is repeated."""
+        if is_session_limit(error):
+            raise error
+        with self._lock:
+            self._calls -= 1
+        self.gate.close(error, started, refusals)
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait before a retry, unless the holder's work is to end."""
+        self.clock.wait_until(self.clock.now() + seconds, self.stopping)
+
+    def on_error(self, error: BaseException) -> None:
+        """Note what the error of a call of this session reveals."""
+        self.record(error)
+        if isinstance(error, SessionNotFoundError):
+            self.ended = True
+            self._not_found = None if error.maybe_executed else error
+
+    def on_deleted(self) -> None:
+        """Note that the holder deleted the session."""
+        self.ended = True
+
+    def on_stream(self, change: int) -> None:
+        """Count the streams whose end was not read."""
+        with self._lock:
+            self._open_streams += change

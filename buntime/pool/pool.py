@@ -1,0 +1,246 @@
+"""The public session pool."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Callable, Generic, Optional, TypeVar, cast
+
+import attrs
+
+from buntime import _validate
+from buntime._support.log import logger
+from buntime._support.unpicklable import NotPicklable
+from buntime.client.client import Buntime
+from buntime.client.session import Session
+from buntime.client.sessions import check_limits
+from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
+from buntime.pool.bounded_map import BoundedMap
+from buntime.pool.registry import SessionRegistry
+from buntime.wire import json
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+@attrs.frozen
+class Outcome(Generic[Item, Value]):
+    """The result of one item: ``value`` is what the function returned, ``error`` the exception it raised."""
+
+    item: Item
+    value: Optional[Value] = None
+    error: Optional[Exception] = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return self.error is None
+
+    def result(self) -> Value:
+        """Return the value, or raise the error."""
+        if self.error is None:
+            return cast(Value, self.value)
+        try:
+            raise self.error
+        finally:
+            # The traceback of the error has this frame, which must not have the error.
+            del self
+
+
+class SessionPool(NotPicklable):
+    """Runs many items over at most ``size`` sessions, each item in a session that it has for itself.
+
+    Arguments:
+        client: makes the calls; it is not closed.
+        size: how many sessions there are at most, and how many items run at the same time.
+        ttl: lifetime of each session in whole seconds; the service's default is a day.
+        metadata: a JSON object for each session.
+        resource_limits: limits of each session instead of the plan's; paid plans only.
+        reuse: give a session to the next item with all that the last one left in it. With ``False`` each item
+            gets a new session, which is deleted after it.
+
+    Sessions are created on demand, and deleted by :meth:`close` or at the end of a ``with`` block. A session
+    is replaced if it has ended, is about to, or may still be busy after a call that failed. The pool waits
+    when it reaches the plan's limits of sessions or requests.
+
+    A pool can be used from any thread. A forked child has its own sessions, and deletes none of its parent's.
+    Raises ``TypeError`` or ``ValueError`` naming the argument.
+    """
+
+    def __init__(
+        self,
+        client: Buntime,
+        size: int = 8,
+        *,
+        ttl: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        resource_limits: ResourceLimits | None = None,
+        reuse: bool = True,
+    ) -> None:
+        if not isinstance(client, Buntime):
+            raise TypeError(f"client must be a Buntime, not {type(client).__name__}")
+        check_limits(resource_limits)
+        self._client = client
+        self._size = _validate.count("size", size)
+        self._options = (_validate.ttl(ttl), json.metadata(metadata), resource_limits)
+        self._reuse = _validate.flag("reuse", reuse)
+        self._registries: dict[int, SessionRegistry] = {}
+        self._registry()
+
+    def __repr__(self) -> str:
+        made = getattr(self, "_registries", None)
+        return (
+            f"<SessionPool, {self._registry().count} of {self._size} sessions>" if made else "<SessionPool>"
+        )
+
+    def __enter__(self) -> SessionPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except Exception as failure:
+            if error is None:
+                raise
+            logger().warning("the pool was not closed: %s", failure)
+
+    @property
+    def size(self) -> int:
+        """How many sessions there are at most."""
+        return self._size
+
+    def map(
+        self, function: Callable[[Session, Item], Value], items: Iterable[Item], *, ordered: bool = True
+    ) -> Generator[Outcome[Item, Value], None, None]:
+        """Call ``function(session, item)`` for each item, and yield an :class:`~buntime.Outcome` for each.
+
+        Arguments:
+            function: called in up to ``size`` threads. An ``Exception`` becomes the outcome's ``error``;
+                ``SystemExit`` and the like stop the run and are raised from your loop.
+            items: any number, read by the thread that iterates, at most ``2 * size`` ahead of the outcomes.
+                An exception is raised after the outcomes of the items before it.
+            ordered: yield in the order of the items; otherwise as they finish.
+
+        Nothing happens before the first outcome is requested. Leaving the loop deletes the sessions that are
+        at work, and after ``KeyboardInterrupt`` the idle ones too; no thread is left.
+
+        Nothing that may have been executed is executed again: an item is passed to ``function`` a second time
+        only if the only call it had made was refused because its session had already ended.
+
+        Raises ``RuntimeError`` if the pool is or gets closed, and ``TypeError`` if ``function`` is not
+        callable.
+        """
+        if not callable(function):
+            raise TypeError(f"function must be callable with a session and an item, not {function!r}")
+        iterator = iter(items)
+        self._registry().check_open()
+        return self._outcomes(function, iterator, ordered=_validate.flag("ordered", ordered))
+
+    def execute(
+        self, requests: Iterable[ExecuteRequest], *, ordered: bool = True
+    ) -> Generator[Outcome[ExecuteRequest, ExecuteResult], None, None]:
+        """Execute each request in one of the sessions, as :meth:`map` does.
+
+        Raises ``ValueError`` for a request that names a session, and ``TypeError`` for anything but an
+        :class:`~buntime.ExecuteRequest`: from a collection before anything is sent, from an iterator when it
+        is read.
+        """
+        if isinstance(requests, Collection):
+            for request in requests:
+                _check(request)
+        self._registry().check_open()
+        ordered = _validate.flag("ordered", ordered)
+        return self._outcomes(Session.execute, map(_check, requests), ordered=ordered)
+
+    def warm(self, count: int | None = None) -> int:
+        """Create sessions concurrently until there are ``count``, by default ``size``.
+
+        Return how many there are: fewer if the plan allows no more. If creating one fails, that is raised
+        after the others were created.
+        """
+        count = self._size if count is None else _validate.count("count", count)
+        return self._registry().warm(min(count, self._size))
+
+    @contextmanager
+    def session(self) -> Generator[Session, None, None]:
+        """Borrow a session for a block; wait for one if all are in use.
+
+        Raises what creating a session raises, and ``RuntimeError`` if the pool is closed.
+        """
+        registry = self._registry()
+        lease = registry.check_out(registry.closing)
+        try:
+            yield lease.session
+        except BaseException as error:
+            lease.record(error)
+            raise
+        finally:
+            registry.check_in(lease, reuse=self._reuse)
+
+    def close(self) -> None:
+        """End all work, join the threads and delete every session; the pool cannot be used afterwards.
+
+        If a deletion fails, the error is raised after the others were tried; closing again tries it again.
+        Idempotent. In a forked child it ends only what belongs to the child.
+        """
+        self._registry().close()
+
+    def _registry(self) -> SessionRegistry:
+        """Return the sessions of this process."""
+        registry = self._registries.get(os.getpid())
+        if registry is None:
+            client, options = self._client, self._options
+            registry = SessionRegistry(
+                client._caller, client._created, lambda sessions: sessions.create(*options), size=self._size
+            )
+            if any(other.closing.is_set() for other in list(self._registries.values())):
+                registry.closing.set()
+            registry = self._registries.setdefault(registry.pid, registry)
+        return registry
+
+    def _outcomes(
+        self, function: Callable[[Session, Item], Value], items: Iterator[Item], *, ordered: bool
+    ) -> Generator[Outcome[Item, Value], None, None]:
+        # Of the process that iterates.
+        registry = self._registry()
+
+        def run(item: Item) -> Outcome[Item, Value]:
+            while True:
+                try:
+                    timeout = item.timeout if isinstance(item, ExecuteRequest) else None
+                    lease = registry.check_out(work.stopping, timeout)
+                except Exception as error:
+                    if work.stopping.is_set() or registry.closing.is_set():
+                        raise
+                    return Outcome(item, error=error)
+                try:
+                    return Outcome(item, function(lease.session, item))
+                except Exception as error:
+                    lease.record(error)
+                    if not lease.session_was_gone(error):
+                        return Outcome(item, error=error)
+                finally:
+                    registry.check_in(lease, reuse=self._reuse)
+
+        work = BoundedMap(run, items, threads=self._size if registry.threaded else 0, ordered=ordered)
+        registry.begin(work)
+        try:
+            yield from work.results()
+        except BaseException as error:
+            registry.finish(work, interrupted=not isinstance(error, (Exception, GeneratorExit)))
+            raise
+        registry.finish(work, interrupted=False)
+
+
+def _check(request: ExecuteRequest) -> ExecuteRequest:
+    if not isinstance(request, ExecuteRequest):
+        raise TypeError(f"requests must be ExecuteRequest, not {type(request).__name__}")
+    if request.session_id is not None:
+        raise ValueError(
+            f"an ExecuteRequest names the session {request.session_id}; the pool chooses one: omit session_id"
+        )
+    return request

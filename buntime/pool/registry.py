@@ -1,0 +1,270 @@
+"""The sessions of a pool in one process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections import deque
+from typing import Any, Callable, Optional
+
+from buntime._support.log import logger
+from buntime.client.owned import OwnedSessions
+from buntime.client.session import Session
+from buntime.client.sessions import Sessions
+from buntime.engine.caller import Caller
+from buntime.engine.retries import RetryPolicy
+from buntime.errors import BuntimeError, SessionNotFoundError
+from buntime.pool.bounded_map import BoundedMap, run_concurrently
+from buntime.pool.lease import Lease, LeaseState
+from buntime.pool.limits import CLOSED, MAX_WAIT, RateLimitGate, SessionQuota, StoppableClock
+from buntime.wire.error_responses import is_session_limit
+
+_DELETE_RETRIES = 2
+"""At least, however few the client has."""
+
+_IN_PROGRESS = (LeaseState.CREATING, LeaseState.DELETING)
+
+
+class SessionRegistry:
+    """Creates the pool's sessions on demand, leases each to one worker at a time, and deletes all of them.
+
+    ``_changed`` guards the attributes after it and the state of each lease. ``_leases`` has all whose session
+    has not ended, those used last at the end. Sessions left at the end of the program are deleted then.
+    """
+
+    def __init__(
+        self,
+        caller: Caller,
+        owned: Optional[OwnedSessions],
+        create: Callable[[Sessions], Session],
+        *,
+        size: int,
+    ) -> None:
+        self.pid = os.getpid()
+        self.closing = threading.Event()
+        self.threaded = not getattr(caller.transport, "sequential", False)
+        """Whether the transport allows concurrent calls, in any order."""
+        self._caller = caller
+        self._owned = owned
+        self._create_session = create
+        self._size = size
+        self._clock = StoppableClock(caller)
+        self._gate = RateLimitGate(self._clock, caller.policy.retry_delay)
+        # Deletions do not wait at the gate: nothing may be left.
+        policy = RetryPolicy(max(_DELETE_RETRIES, caller.policy.max_retries), caller.policy.retry_delay)
+        self._deleting = Sessions(caller.evolve(policy=policy), owned)
+        self._changed = threading.Condition()
+        self._leases: list[Lease] = []
+        self._waiting: deque[object] = deque()
+        self._maps: set[BoundedMap[Any, Any]] = set()
+        self._quota = SessionQuota(size, self._clock)
+        self._registered = False
+
+    @property
+    def count(self) -> int:
+        """How many sessions there are, including those being created; not those that could not be deleted."""
+        return sum(lease.state is not LeaseState.NOT_DELETED for lease in list(self._leases))
+
+    def check_open(self, stopping: Optional[threading.Event] = None) -> None:
+        """Raise ``RuntimeError`` if the registry was closed or ``stopping`` is set."""
+        if self.closing.is_set() or (stopping is not None and stopping.is_set()):
+            raise RuntimeError(CLOSED)
+
+    def check_out(self, stopping: threading.Event, timeout: Optional[int] = None) -> Lease:
+        """Return a lease whose session lives long enough for an execution of ``timeout`` seconds.
+
+        No other worker has it until :meth:`check_in`. Raises ``RuntimeError`` once ``stopping`` is set, and
+        what creating a session raises.
+        """
+        while True:
+            lease = self._next_lease(stopping)
+            if lease.state is LeaseState.CREATING and not self._create(lease):
+                continue
+            expires = lease.expires_before(timeout)
+            if not expires and not stopping.is_set():
+                return lease
+            # Checked now that finish(), which sets it first, can see that the lease is out.
+            self.check_in(lease, reuse=not expires)
+            self.check_open(stopping)
+
+    def check_in(self, lease: Lease, *, reuse: bool) -> None:
+        """Take a lease back, to be reused if it can be, else deleted. In a forked child nothing happens."""
+        if os.getpid() != self.pid:
+            return
+        with self._changed:
+            if lease.state is LeaseState.LEASED:
+                # Last in the list, so that it is the next to be reused.
+                self._leases.remove(lease)
+                self._leases.append(lease)
+                self._move(lease, LeaseState.IDLE if reuse and lease.reusable else LeaseState.DISCARDED)
+        self._delete(lease)
+
+    def warm(self, count: int) -> int:
+        """Create sessions until there are ``count`` or the service refuses one; return how many there are."""
+        self.check_open()
+        errors: list[Exception] = []
+
+        def create(_number: int) -> None:
+            try:
+                with self._changed:
+                    lease = self._reserve(count, self.closing)
+                if lease is not None and self._create(lease):
+                    self.check_in(lease, reuse=True)
+            except Exception as error:
+                errors.append(error)
+
+        run_concurrently(create, range(count - self.count), threaded=self.threaded)
+        if errors:
+            raise errors[0]
+        return self.count
+
+    def begin(self, work: BoundedMap[Any, Any]) -> None:
+        """Register a map, which :meth:`close` then ends."""
+        with self._changed:
+            self.check_open()
+            self._maps.add(work)
+
+    def finish(self, work: BoundedMap[Any, Any], *, interrupted: bool, here: bool = False) -> None:
+        """End a map: begin nothing more, delete the sessions it works in, join its threads.
+
+        If it was ``interrupted``, the idle sessions are deleted too.
+        """
+        if os.getpid() != self.pid or sys.is_finalizing():
+            return
+        this = threading.current_thread()
+        if not here and any(this in each.threads for each in self._maps.copy()):
+            # A forgotten loop is garbage that any thread collects. One of a pool may hold a lock meanwhile,
+            # and would wait for itself.
+            options = {"interrupted": interrupted, "here": True}
+            thread = threading.Thread(target=self.finish, args=(work,), kwargs=options, daemon=False)
+            work.threads.append(thread)
+            thread.start()
+            return
+        work.stop()
+        self._delete_all(lambda each: each.state is LeaseState.LEASED and each.stopping is work.stopping)
+        work.join()
+        if interrupted:
+            self._delete_all(lambda each: each.state is LeaseState.IDLE)
+        with self._changed:
+            self._maps.discard(work)
+
+    def close(self, *, at_exit: bool = False) -> None:
+        """End all work and delete every session; then raise the first error. May be repeated.
+
+        At the exit of the program, a function that hangs is not waited for.
+        """
+        if os.getpid() != self.pid:
+            return
+        self.closing.set()
+        with self._changed:
+            maps = list(self._maps)
+        for work in maps:
+            work.stop()
+        self._delete_all(lambda each: each.state not in _IN_PROGRESS)
+        this = threading.get_ident()
+        with self._changed:
+            # A session that is being created is deleted by the thread that creates it.
+            while any(each.state in _IN_PROGRESS and each.thread != this for each in self._leases):
+                self._changed.wait(MAX_WAIT)
+        if at_exit:
+            return
+        for work in maps:
+            work.join()
+        for lease in list(self._leases):
+            if lease.error is not None:
+                raise lease.error
+        atexit.unregister(self.close)
+
+    def _next_lease(self, stopping: threading.Event) -> Lease:
+        """Return an idle lease, or a new one in the state CREATING. Threads are served in their order."""
+        ticket = object()
+        with self._changed:
+            self._waiting.append(ticket)
+            try:
+                while True:
+                    self.check_open(stopping)
+                    idle = [lease for lease in self._leases if lease.state is LeaseState.IDLE]
+                    if self._waiting[0] is not ticket:
+                        self._changed.wait(MAX_WAIT)
+                    elif idle:
+                        idle[-1].check_out(stopping)
+                        return idle[-1]
+                    elif (lease := self._reserve(self._size, stopping)) is not None:
+                        return lease
+                    elif self._clock.is_real or self.count:
+                        seconds = self._quota.next_try(self.count) - self._clock.now()
+                        self._changed.wait(max(0.0, min(seconds, MAX_WAIT)))
+                    else:
+                        # No session will be checked in, and this makes the transport's time pass.
+                        self._clock.wait_until(self._quota.next_try(0), stopping)
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+
+    def _reserve(self, count: int, stopping: threading.Event) -> Optional[Lease]:
+        """Return a lease in the state CREATING, if there are fewer than ``count``."""
+        self.check_open(stopping)
+        if self.count >= count or not self._quota.has_capacity(self.count):
+            return None
+        lease = Lease(self._clock, self._gate, stopping)
+        self._leases.append(lease)
+        return lease
+
+    def _create(self, lease: Lease) -> bool:
+        """Create the session of a lease; return ``False`` if the plan allows no more."""
+        try:
+            lease.session = self._create_session(Sessions(self._caller.evolve(hooks=lease), self._owned))
+        except BaseException as error:
+            with self._changed:
+                self._move(lease, LeaseState.ENDED)
+                if not isinstance(error, BuntimeError) or not is_session_limit(error):
+                    raise
+                self._quota.on_refused(self.count, error.retry_after)
+                return False
+        with self._changed:
+            if not self._registered:
+                self._registered = True
+                atexit.register(self.close, at_exit=True)
+            lease.check_out(lease.stopping)
+            self._quota.on_created(self.count)
+            if self.closing.is_set():
+                self._move(lease, LeaseState.DISCARDED)
+        self._delete(lease)
+        self.check_open()
+        return True
+
+    def _delete_all(self, condition: Callable[[Lease], bool]) -> None:
+        with self._changed:
+            leases = [lease for lease in self._leases if condition(lease)]
+            for lease in leases:
+                self._move(lease, LeaseState.DISCARDED)
+        run_concurrently(self._delete, leases, threaded=self.threaded)
+
+    def _delete(self, lease: Lease) -> None:
+        """Delete the session of a lease that is DISCARDED; if that fails, :meth:`close` tries again."""
+        with self._changed:
+            if lease.state is not LeaseState.DISCARDED:
+                return
+            self._move(lease, LeaseState.DELETING)
+        state, lease.error = LeaseState.NOT_DELETED, None
+        try:
+            if not lease.ended:
+                self._deleting.delete(lease.session.id)
+            state = LeaseState.ENDED
+        except SessionNotFoundError:
+            logger().debug("session %s had ended before it was deleted", lease.session.id)
+            state = LeaseState.ENDED
+        except Exception as error:
+            lease.error = error
+            logger().warning("session %s was not deleted: %s", lease.session.id, error)
+        finally:
+            with self._changed:
+                self._move(lease, state)
+
+    def _move(self, lease: Lease, state: LeaseState) -> None:
+        lease.state, lease.thread = state, threading.get_ident()
+        if state is LeaseState.ENDED:
+            self._leases.remove(lease)
+        self._changed.notify_all()

@@ -1,0 +1,131 @@
+"""Working through items in threads, without sessions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from buntime.pool.bounded_map import BoundedMap, run_concurrently
+
+_PATIENCE = 30.0
+
+
+def _limit_threads(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """Let the system have room for so many more threads."""
+    start = threading.Thread.start
+
+    def limited(thread: threading.Thread) -> None:
+        nonlocal room
+        if room == 0:
+            raise RuntimeError("can't start new thread")
+        room -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+
+
+def test_slow_items_hold_no_result_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result that is ready is yielded before another item is waited for."""
+    second_begun = threading.Event()
+
+    def work(item: int) -> str:
+        if item == 2:
+            second_begun.set()
+        return str(item)
+
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        # The only thread works in order, so the result of 1 is ready.
+        assert second_begun.wait(_PATIENCE)
+        yield 3
+        pytest.fail("the result of 1 was ready")
+
+    _limit_threads(monkeypatch, 1)
+    bounded: BoundedMap[int, str] = BoundedMap(work, items(), threads=4, ordered=True)
+    results = bounded.results()
+    assert "1" == next(results)
+    bounded.stop()
+    bounded.join()
+
+
+def test_stopping_begins_nothing_more() -> None:
+    """Waiting items are dropped, work in progress ends first, and requesting more is an error."""
+    begun, go = threading.Event(), threading.Event()
+    worked: list[int] = []
+
+    def work(item: int) -> int:
+        begun.set()
+        go.wait(_PATIENCE)
+        worked.append(item)
+        return item
+
+    bounded: BoundedMap[int, int] = BoundedMap(work, iter(range(10)), threads=1, ordered=True)
+
+    def stop() -> None:
+        begun.wait(_PATIENCE)
+        bounded.stop()
+        go.set()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(RuntimeError, match="closed"):
+        list(bounded.results())
+    stopper.join()
+    bounded.join()
+    assert [0] == worked
+
+
+def test_with_no_threads_the_caller_works() -> None:
+    """One item after another, each when its result is requested."""
+    read: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            read.append(number)
+            yield number
+
+    bounded: BoundedMap[int, str] = BoundedMap(
+        lambda _: threading.current_thread().name, items(), threads=0, ordered=False
+    )
+    results = bounded.results()
+    assert threading.current_thread().name == next(results)
+    assert [0] == read
+    assert 2 == len(list(results))
+
+
+def test_fewer_threads_than_requested_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the system has no room for more; with none at all there is an error."""
+    _limit_threads(monkeypatch, 1)
+    results: list[list[str]] = []
+    for _ in range(2):
+        bounded: BoundedMap[int, str] = BoundedMap(str, iter(range(20)), threads=4, ordered=True)
+        try:
+            results.append(list(bounded.results()))
+        except RuntimeError as error:
+            results.append([str(error)])
+        bounded.stop()
+        bounded.join()
+    assert [[str(number) for number in range(20)], ["can't start new thread"]] == results
+
+
+def test_things_are_done_concurrently() -> None:
+    """All wait for each other; without threads they come one after another, in the caller's."""
+    together = threading.Barrier(3)
+    names: list[str] = []
+    run_concurrently(lambda _: together.wait(_PATIENCE), range(3), threaded=True)
+    run_concurrently(lambda _: names.append(threading.current_thread().name), range(3), threaded=False)
+    assert [threading.current_thread().name] * 3 == names
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_what_no_thread_can_be_started_for_is_done_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """Once each, as at the end of a program: by the threads that there are, or by the caller's."""
+    done: list[int] = []
+    _limit_threads(monkeypatch, room)
+    run_concurrently(done.append, range(3), threaded=True)
+    assert [0, 1, 2] == sorted(done)
