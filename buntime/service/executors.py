@@ -88,11 +88,11 @@ class ResourceExceeded(Exception):  # noqa: N818 - as above
 class Runtime(Protocol):
     """Where the executions of one session run, together."""
 
-    def run(self, execution: Execution, *, patience: float | None = None) -> Iterator[Union[Output, Outcome]]:
+    def run(self, execution: Execution, *, timeout: float | None = None) -> Iterator[Union[Output, Outcome]]:
         """Run it; yield each output as it comes and the outcome last.
 
         The execution starts before the first item is asked for, and goes on when the iterator is
-        dropped. ``patience`` is the longest wait for the next item in seconds; where it is longer,
+        dropped. ``timeout`` is the longest wait for the next item in seconds; where it is longer,
         ``next()`` raises ``TimeoutError``, which means "not yet": the execution goes on and the same
         iterator can be asked again. So it is an object of a class with ``__next__``, not a generator,
         which an exception would end. After the outcome comes ``StopIteration``.

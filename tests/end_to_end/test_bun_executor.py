@@ -160,7 +160,7 @@ class TestOutput:
 
     def test_patience_can_run_out_and_be_had_again(self, session: BunSession) -> None:
         """A wait that is too long for the caller is "not yet"; the same iterator goes on later."""
-        items = session.start(command=WAIT_FOR.format("go") + "echo done", patience=0.01)
+        items = session.start(command=WAIT_FOR.format("go") + "echo done", item_timeout=0.01)
 
         with pytest.raises(TimeoutError):
             next(items)
@@ -177,7 +177,7 @@ class TestOutput:
     def test_a_character_in_two_writes(self, session: BunSession) -> None:
         """A character is never cut, and bytes that are none become U+FFFD."""
         command = f"printf '\\303'; {WAIT_FOR.format('go')} printf '\\251\\377'"
-        items = session.start(command=command, patience=0.05)
+        items = session.start(command=command, item_timeout=0.05)
         with pytest.raises(TimeoutError):
             next(items)
         (session.workspace / "go").touch()

@@ -51,12 +51,12 @@ class BunSession:
         timeout: int = 30,
         working_dir: str = "",
         stream: bool = True,
-        patience: Union[float, None] = PATIENCE,
+        item_timeout: Union[float, None] = PATIENCE,
     ) -> Items:
         """Start an execution."""
         marked = {"MARK": self.mark, **(env or {})}
         execution = Execution(code, command, marked, timeout, working_dir, stream=stream)
-        return self.runtime.run(execution, patience=patience)
+        return self.runtime.run(execution, timeout=item_timeout)
 
     def run(self, code: Union[str, None] = None, **options: Any) -> Outcome:
         """Run an execution to its end."""

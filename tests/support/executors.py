@@ -66,16 +66,16 @@ class PlayedRuntime:
     script: Script
     pids: list[int] = attrs.Factory(list)
     executions: list[Execution] = attrs.Factory(list)
-    patience: list[float | None] = attrs.Factory(list)
+    timeouts: list[float | None] = attrs.Factory(list)
     refusal: Exception | None = None
     put_to_sleep: int = 0
     running: threading.Event = attrs.Factory(threading.Event)
     closed: threading.Event = attrs.Factory(threading.Event)
 
-    def run(self, execution: Execution, *, patience: float | None = None) -> Iterator[Output | Outcome]:
+    def run(self, execution: Execution, *, timeout: float | None = None) -> Iterator[Output | Outcome]:
         """Play the script, or raise ``refusal`` where there is one."""
         self.executions.append(execution)
-        self.patience.append(patience)
+        self.timeouts.append(timeout)
         if self.refusal is not None:
             raise self.refusal
         return PlayedItems(self.script(self, execution))

@@ -51,10 +51,10 @@ class FailingRuntime(ScriptedRuntime):
 
     failure: Optional[Exception] = None
 
-    def run(self, execution: Execution, *, patience: float | None = None) -> Iterator[Union[Output, Outcome]]:
+    def run(self, execution: Execution, *, timeout: float | None = None) -> Iterator[Union[Output, Outcome]]:
         """Fail, or return the scripted items."""
         self._fail()
-        return super().run(execution, patience=patience)
+        return super().run(execution, timeout=timeout)
 
     def kill(self, pid: int | None) -> list[int]:
         """Fail, or end nothing."""

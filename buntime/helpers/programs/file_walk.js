@@ -19,14 +19,14 @@ function entries(root, top, ignored) {
 function linked(full) {
   try {
     const target = real(full);
-    if (within(target)) return [target, fs.statSync(target)];
+    if (isInside(target)) return [target, fs.statSync(target)];
   } catch (error) {
     if (!["ENOENT", "ENOTDIR", "ELOOP"].includes(error.code)) throw error;
   }
   return [full, fs.lstatSync(full)];
 }
 
-function look(full, path, hashes) {
+function statusOf(full, path, hashes) {
   try {
     const own = fs.lstatSync(full);
     const [target, found] = own.isSymbolicLink() ? linked(full) : [full, own];
@@ -47,7 +47,7 @@ main(({ path, hashes, ignore, after, limit, budget }) => {
     if (error.code === "ENOENT") return { root: null, entries: [], next: null };
     throw error;
   }
-  if (!found.isDirectory()) return { root: look(root, "", hashes), entries: [], next: null };
+  if (!found.isDirectory()) return { root: statusOf(root, "", hashes), entries: [], next: null };
   const ignored = new RegExp(`^(?:${ignore})$`, "u");
   const names = entries(root, root === WORKSPACE, ignored).filter((name) => after === null || name > after);
   const page = [];
@@ -56,7 +56,7 @@ main(({ path, hashes, ignore, after, limit, budget }) => {
   for (const name of names) {
     if (count >= limit || bytes >= budget) break;
     count++;
-    const entry = look(nodePath.join(root, name), name, hashes);
+    const entry = statusOf(nodePath.join(root, name), name, hashes);
     if (!entry) continue;
     page.push(entry);
     if (hashes) bytes += entry.size;

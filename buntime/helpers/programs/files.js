@@ -2,7 +2,7 @@
 const crypto = require("node:crypto");
 const MOST_LINKS = 40;
 
-function within(path) {
+function isInside(path) {
   return path === WORKSPACE || path.startsWith(WORKSPACE + nodePath.sep);
 }
 
@@ -36,7 +36,7 @@ function reach(name, { follow = true } = {}) {
   for (;;) {
     try {
       const found = real(at);
-      if (!within(found)) fail("EOUTSIDE", `${name} leads outside the workspace`);
+      if (!isInside(found)) fail("EOUTSIDE", `${name} leads outside the workspace`);
       return nodePath.join(found, ...rest);
     } catch (error) {
       if (error.code !== "ENOENT" || at === WORKSPACE) throw error;

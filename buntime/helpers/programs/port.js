@@ -1,5 +1,5 @@
 // Whether something accepts connections on a port of the session's own 127.0.0.1, waited for `wait` seconds.
-main(async ({ port, wait }) => ({ open: Boolean(await within(wait, () => accepts(port))) }));
+main(async ({ port, wait }) => ({ open: Boolean(await pollUntil(wait, () => accepts(port))) }));
 
 async function accepts(port) {
   try {

@@ -2,5 +2,5 @@
 main(() => {
   const names = fs.existsSync(PROCESSES) ? fs.readdirSync(PROCESSES) : [];
   const numbers = names.map(Number).filter((number) => Number.isInteger(number) && stored(number, "state"));
-  return { processes: numbers.sort((a, b) => a - b).map(look) };
+  return { processes: numbers.sort((a, b) => a - b).map(readStatus) };
 });

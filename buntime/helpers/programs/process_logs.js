@@ -4,14 +4,14 @@ const SOON = 1000;
 
 main(async (asked) => {
   const began = performance.now();
-  await within(asked.wait, () => pieces(asked, (found, length) => found.complete || length > 0));
+  await pollUntil(asked.wait, () => pieces(asked, (found, length) => found.complete || length > 0));
   const frequent = performance.now() - began < SOON;
-  const found = await within(asked.gather, (last) => pieces(asked, (it, _, full) => last || it.complete || full));
+  const found = await pollUntil(asked.gather, (last) => pieces(asked, (it, _, full) => last || it.complete || full));
   return { ...found, frequent };
 });
 
 function pieces({ number, stdout, stderr, limit }, enough) {
-  const { running } = look(number); // before its output, so that an end is an end of the output too
+  const { running } = readStatus(number); // before its output, so that an end is an end of the output too
   const out = piece(number, "stdout", stdout, limit, running);
   const err = piece(number, "stderr", stderr, limit, running);
   const found = {
@@ -31,7 +31,7 @@ function piece(number, name, offset, limit, running) {
     const buffer = Buffer.alloc(Math.max(0, Math.min(left, limit)));
     const count = buffer.length ? fs.readSync(file, buffer, 0, buffer.length, offset) : 0;
     const last = !running && count >= left;
-    const bytes = buffer.subarray(0, last ? count : whole(buffer.subarray(0, count)));
+    const bytes = buffer.subarray(0, last ? count : utf8Boundary(buffer.subarray(0, count)));
     const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     return { text, offset: offset + bytes.length, complete: last, full: count < left };
   } finally {
@@ -40,7 +40,7 @@ function piece(number, name, offset, limit, running) {
 }
 
 // How many of the bytes there are before a character that is cut at their end.
-function whole(bytes) {
+function utf8Boundary(bytes) {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back];
     if ((byte & 0xc0) === 0x80) continue;

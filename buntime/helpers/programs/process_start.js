@@ -31,7 +31,6 @@ function allocate() {
 
 async function launch(number, code, command, cwd) {
   const own = folderOf(number);
-  if (code !== null) fs.writeFileSync(nodePath.join(own, "program"), code || "\n"); // empty, it counts as missing
   const argv = code === null ? ["/bin/sh", "-c", "--", command] : [process.execPath, "-"];
   const watcher = Bun.spawn({
     cmd: [process.execPath, "-e", `(${watch})(require("node:fs"), require("node:os"), ${born})`],
@@ -40,7 +39,7 @@ async function launch(number, code, command, cwd) {
     stdio: ["pipe", "pipe", "ignore"],
     detached: true,
   });
-  watcher.stdin.write(JSON.stringify({ argv, cwd, env: { ...environment(), PWD: cwd } }));
+  watcher.stdin.write(JSON.stringify({ argv, cwd, code, env: { ...environment(), PWD: cwd } }));
   watcher.stdin.end();
   const said = await firstLine(watcher.stdout);
   watcher.unref();
@@ -76,11 +75,11 @@ async function watch(fs, os, born) {
   };
   let child;
   try {
-    const { argv, cwd, env } = JSON.parse(fs.readFileSync(0, "utf8"));
-    const input = fs.openSync(fs.existsSync("program") ? "program" : "/dev/null", "r");
-    const stdio = [input, fs.openSync("stdout", "a"), fs.openSync("stderr", "a")];
+    const { argv, cwd, code, env } = JSON.parse(fs.readFileSync(0, "utf8"));
+    const stdio = [code === null ? "ignore" : "pipe", fs.openSync("stdout", "a"), fs.openSync("stderr", "a")];
     child = Bun.spawn({ cmd: argv, cwd, env, stdio, detached: true });
-    fs.rmSync("program", { force: true });
+    child.stdin?.write(code || "\n"); // read to its end by Bun; an empty one would count as missing
+    child.stdin?.end();
     const who = (pid) => ({ pid, born: born(fs, pid) });
     publish("state", { program: who(child.pid), watcher: who(process.pid) });
   } catch (error) {

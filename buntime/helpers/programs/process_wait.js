@@ -1,7 +1,7 @@
 // How a process is, once it has ended or `wait` seconds have passed.
 main(({ number, wait }) =>
-  within(wait, (last) => {
-    const found = look(number);
+  pollUntil(wait, (last) => {
+    const found = readStatus(number);
     return last || !found.running ? found : null;
   }),
 );

@@ -37,7 +37,7 @@ function alive(who) {
 }
 
 // Whether its pid is one of these processes', and not of those before the session fell asleep.
-function isOfNow(who) {
+function isThisBoot(who) {
   const before = (time) => time.slice(0, time.lastIndexOf(" "));
   return before(who.born) === before(born(fs, process.pid));
 }
@@ -60,7 +60,7 @@ function stateOf(number) {
 }
 
 // Whoever ended without an exit code was killed together with its watcher.
-function look(number) {
+function readStatus(number) {
   const state = stateOf(number);
   const running = alive(state.watcher) || alive(state.program);
   const exit = stored(number, "exit"); // looked for last, as the watcher writes it and is gone
@@ -69,7 +69,7 @@ function look(number) {
 }
 
 // Ask again and again until there is an answer, or until `seconds` have passed.
-async function within(seconds, ask) {
+async function pollUntil(seconds, ask) {
   const until = performance.now() + seconds * 1000;
   for (let pause = 5; ; pause = Math.min(pause * 2, 50)) {
     const last = performance.now() >= until;

@@ -140,7 +140,7 @@ class BunRuntime:
         """A loopback address that is this session's until it is closed."""
 
     def run(
-        self, execution: Execution, *, patience: Union[float, None] = None
+        self, execution: Execution, *, timeout: Union[float, None] = None
     ) -> Iterator[Union[Output, Outcome]]:
         """Start an execution; see :meth:`buntime.service.executors.Runtime.run`."""
         self._check_process()
@@ -156,7 +156,7 @@ class BunRuntime:
         }
         channel, inbox = self._request(message)
         maximum = execution.max_output if execution.stream else None
-        return _Run(channel, inbox, patience, self._limits, self._serve, maximum)
+        return _Run(channel, inbox, timeout, self._limits, self._serve, maximum)
 
     def _serve(self) -> None:
         """Listen for the preview from now on: there may be a server."""

@@ -249,9 +249,9 @@ class ScriptedRuntime:
         self._workspace = workspace
         self._processes = ScriptedProcesses(executor.answer, executor.pause)
 
-    def run(self, execution: Execution, *, patience: float | None = None) -> Iterator[Union[Output, Outcome]]:
+    def run(self, execution: Execution, *, timeout: float | None = None) -> Iterator[Union[Output, Outcome]]:
         """Return the scripted items."""
-        del patience
+        del timeout
         scripted = ScriptedExecution(
             code=execution.code,
             command=execution.command,

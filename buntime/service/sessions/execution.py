@@ -33,12 +33,12 @@ class Run:
         self._before = session.workspace.snapshot()
         self._deadline = None if read_timeout is None else session.clock.monotonic() + read_timeout
         self._keeps_alive = read_timeout is None or read_timeout >= KEEP_ALIVE_AFTER
-        patience = KEEP_ALIVE_AFTER if execution.stream and self._keeps_alive else read_timeout
+        timeout = KEEP_ALIVE_AFTER if execution.stream and self._keeps_alive else read_timeout
         self.finish = session.started(execution.timeout)
         """What to call when nobody waits for it any more. Idempotent."""
         try:
             with self._gone_as_missing():
-                self._items = session.runtime.run(execution, patience=patience)
+                self._items = session.runtime.run(execution, timeout=timeout)
         except BaseException:
             self.finish()
             raise

@@ -85,7 +85,7 @@ def test_an_execution_that_comes_too_late_is_not_found(make_wire_client: MakeWir
     """A session that is deleted between being found and being used answers 404, whatever fails then."""
 
     class Vanishing(PlayedRuntime):
-        def run(self, execution: Execution, *, patience: float | None = None) -> PlayedItems:
+        def run(self, execution: Execution, *, timeout: float | None = None) -> PlayedItems:
             """Be deleted, and fail for it."""
             wire_client.delete(f"/sessions/{session_id}")
             raise RuntimeError("closed")

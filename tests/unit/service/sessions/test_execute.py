@@ -184,7 +184,7 @@ def test_a_caller_that_waits_no_longer_gets_a_timeout(make_wire_client: MakeWire
 
     with pytest.raises(TimeoutError):
         wire_client.send("POST", "/execute", {"sessionId": session_id, "code": "1"}, read_timeout=2.5)
-    assert [2.5] == wire_client.runtime(session_id).patience
+    assert [2.5] == wire_client.runtime(session_id).timeouts
 
 
 def test_output_does_not_make_a_caller_wait_longer(make_wire_client: MakeWireClient) -> None:

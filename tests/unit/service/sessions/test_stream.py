@@ -79,7 +79,7 @@ def test_a_silent_stream_is_kept_alive(make_wire_client: MakeWireClient) -> None
 
     assert [b": keep-alive\n\n"] * 2 == chunks[:2]
     assert b"late" in chunks[2]
-    assert [15.0] == wire_client.runtime(session_id).patience
+    assert [15.0] == wire_client.runtime(session_id).timeouts
 
 
 def test_a_stream_waits_no_longer_than_its_caller(make_wire_client: MakeWireClient) -> None:
@@ -94,7 +94,7 @@ def test_a_stream_waits_no_longer_than_its_caller(make_wire_client: MakeWireClie
 
     with pytest.raises(TimeoutError):
         next(response.chunks)
-    assert [3.0] == wire_client.runtime(session_id).patience
+    assert [3.0] == wire_client.runtime(session_id).timeouts
 
 
 def _failing_later(error: Exception) -> Any:
