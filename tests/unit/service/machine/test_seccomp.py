@@ -1,0 +1,103 @@
+"""The filter of system calls, run by an interpreter of its instructions."""
+
+from __future__ import annotations
+
+import errno
+import struct
+
+import pytest
+
+from buntime.service.machine.seccomp import ABSENT, FORBIDDEN, seccomp_filter
+
+ALLOWED = 0x7FFF0000
+ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+MACHINES = pytest.mark.parametrize(("machine", "column"), [("x86_64", 0), ("aarch64", 1)])
+
+
+def result_of(machine: str, number: int, *arguments: int, arch: int | None = None) -> int:
+    """Return what the filter of a machine answers to a call."""
+    values = [*arguments, *[0] * (6 - len(arguments))]
+    data = struct.pack("<IIQ6Q", number, ARCH[machine] if arch is None else arch, 0, *values)
+    program = list(struct.iter_unpack("<HBBI", seccomp_filter(machine)))
+    register = at = 0
+    while True:
+        operation, if_true, if_false, operand = program[at]
+        at += 1
+        if operation == 0x20:
+            (register,) = struct.unpack_from("<I", data, operand)
+        elif operation == 0x06:
+            return int(operand)
+        else:
+            holds = {
+                0x15: register == operand,
+                0x35: register >= operand,
+                0x45: bool(register & operand),
+            }[operation]
+            at += if_true if holds else if_false
+
+
+def refused(code: int) -> int:
+    """Return the filter's answer that a call fails with an error."""
+    return 0x00050000 | code
+
+
+@MACHINES
+def test_every_call_of_the_lists_is_refused(machine: str, column: int) -> None:
+    """And all others are allowed: those that check an argument without one."""
+    expected = dict.fromkeys(range(600), ALLOWED)
+    expected[(41, 198)[column]] = refused(errno.EAFNOSUPPORT)
+    for calls, code in ((FORBIDDEN, errno.EPERM), (ABSENT, errno.ENOSYS)):
+        expected.update(
+            {numbers[column]: refused(code) for numbers in calls.values() if numbers[column] >= 0}
+        )
+
+    assert expected == {number: result_of(machine, number) for number in range(600)}
+
+
+@MACHINES
+def test_sockets_are_of_few_families(machine: str, column: int) -> None:
+    """Unix, IPv4, IPv6 and netlink; not vsock, which leads to the host of a virtual machine."""
+    socket = (41, 198)[column]
+    families = [family for family in range(50) if result_of(machine, socket, family) == ALLOWED]
+
+    assert [1, 2, 10, 16] == families
+
+
+@MACHINES
+def test_clone_makes_threads_and_no_namespaces(machine: str, column: int) -> None:
+    """Whatever else it is called with."""
+    clone = (56, 220)[column]
+
+    assert result_of(machine, clone, 0x3D0F00) == ALLOWED
+    for flag in (0x20000, *(1 << bit for bit in range(25, 31))):
+        assert result_of(machine, clone, flag | 0x11) == refused(errno.EPERM)
+
+
+@MACHINES
+def test_no_input_is_put_into_a_terminal(machine: str, column: int) -> None:
+    """Other requests of ioctl are allowed."""
+    ioctl = (16, 29)[column]
+
+    assert [refused(errno.EPERM)] * 2 == [
+        result_of(machine, ioctl, 0, request) for request in (0x5412, 0x541C)
+    ]
+    assert result_of(machine, ioctl, 0, 0x5401) == ALLOWED
+
+
+def test_calls_of_another_architecture_are_absent() -> None:
+    """Their numbers mean something else: i386 and x32 on x86-64, 32 bits on ARM."""
+    assert refused(errno.ENOSYS) == result_of("x86_64", 39, arch=0x40000003)
+    assert refused(errno.ENOSYS) == result_of("x86_64", 0x40000000 + 39)
+    assert refused(errno.ENOSYS) == result_of("aarch64", 20, arch=0x40000028)
+
+
+def test_other_names_of_the_machines() -> None:
+    """Python reports them by different names."""
+    assert seccomp_filter("x86_64") == seccomp_filter("amd64")
+    assert seccomp_filter("aarch64") == seccomp_filter("arm64")
+
+
+def test_an_unknown_machine() -> None:
+    """It has no filter, and so no sandbox."""
+    with pytest.raises(KeyError):
+        seccomp_filter("riscv64")
