@@ -139,6 +139,7 @@ class SessionRegistry:
             # and would wait for itself.
             options = {"interrupted": interrupted, "here": True}
             thread = threading.Thread(target=self.finish, args=(work,), kwargs=options, daemon=False)
+            thread.name = "buntime-pool-end"
             work.threads.append(thread)
             thread.start()
             return
@@ -227,13 +228,14 @@ class SessionRegistry:
             if not self._registered:
                 self._registered = True
                 atexit.register(self.close, at_exit=True)
-            lease.check_out(lease.stopping)
-            self._quota.on_created(self.count)
-            if self.closing.is_set():
-                self._move(lease, LeaseState.DISCARDED)
+            if not self.closing.is_set():
+                lease.check_out(lease.stopping)
+                self._quota.on_created(self.count)
+                self._changed.notify_all()
+                return True
+        # Still CREATING, so that close() waits until it is deleted.
         self._delete(lease)
-        self.check_open()
-        return True
+        raise RuntimeError(CLOSED)
 
     def _delete_all(self, condition: Callable[[Lease], bool]) -> None:
         with self._changed:
@@ -243,9 +245,9 @@ class SessionRegistry:
         run_concurrently(self._delete, leases, threaded=self.threaded)
 
     def _delete(self, lease: Lease) -> None:
-        """Delete the session of a lease that is DISCARDED; if that fails, :meth:`close` tries again."""
+        """Delete a session that is DISCARDED or just created; if that fails, :meth:`close` tries again."""
         with self._changed:
-            if lease.state is not LeaseState.DISCARDED:
+            if lease.state not in (LeaseState.DISCARDED, LeaseState.CREATING):
                 return
             self._move(lease, LeaseState.DELETING)
         state, lease.error = LeaseState.NOT_DELETED, None
