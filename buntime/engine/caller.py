@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Callable, Optional, Protocol, TypeVar, Union
+from typing import Any, Callable, Optional, TypeVar, Union
 
 import attrs
 
 from buntime._http import Headers, Pairs, Request, Response, SupportsTime, Transport
+from buntime.engine.hooks import CallHooks
 from buntime.engine.retries import LONGEST_RETRY_AFTER, RetryPolicy
 from buntime.errors import APITimeoutError, BuntimeError, NotFoundError, RateLimitError
 from buntime.wire.buffered import BufferedResponse, tells_rate_limit
@@ -58,36 +59,6 @@ class Deadline:
         left = self.remaining()
         if left is not None and left <= 0:
             raise APITimeoutError("the deadline passed", phase="read" if sent else "connect")
-
-
-class CallHooks(Protocol):
-    """Called at the stages of each call. With it a session pool waits at limits and tracks its sessions."""
-
-    def before_call(self) -> float:
-        """Wait until requests may be sent; return the monotonic time then. An exception ends the call.
-
-        Called before the first attempt, and again after each :meth:`on_rate_limit`. The deadline of the call
-        starts here.
-        """
-        ...
-
-    def on_rate_limit(self, error: RateLimitError, started: float, refusals: int) -> None:
-        """Return to repeat the call after :meth:`before_call`, or raise the error.
-
-        ``started`` is what ``before_call`` returned; ``refusals`` counts this call's rate-limit errors.
-        """
-
-    def sleep(self, seconds: float, /) -> None:
-        """Wait before a retry."""
-
-    def on_error(self, error: BaseException) -> None:
-        """Record the exception that the call raises."""
-
-    def on_deleted(self) -> None:
-        """Record that the session was deleted."""
-
-    def on_stream(self, change: int) -> None:
-        """Record that a streamed execution began (1), or that its last event arrived (-1)."""
 
 
 class Caller:
@@ -236,51 +207,53 @@ class Caller:
         read_timeout: float | None,
     ) -> T:
         hooks = self.hooks
-        headers = self._with_own(request.headers)
-        wait = self.timeout if read_timeout is None else read_timeout
         # ``number`` counts the attempts under this deadline, ``attempts`` those of the whole call.
         number = attempts = refusals = 0
         maybe_executed = False
         try:
+            started, deadline = self._begin()
             while True:
-                if number == 0:
-                    started = self._clock.monotonic() if hooks is None else hooks.before_call()
-                    end = None if self.deadline is None else started + self.deadline
-                    deadline = Deadline(end, self._clock)
                 number += 1
                 attempts += 1
                 try:
                     deadline.check(sent=False)
-                    sent = Request(
-                        request.method,
-                        request.path,
-                        request.query,
-                        headers,
-                        request.body,
-                        connect_timeout=deadline.bound(self.timeout),
-                        read_timeout=deadline.bound(wait),
-                    )
-                    return attempt(sent, deadline, attempts)
+                    return attempt(self._completed(request, deadline, read_timeout), deadline, attempts)
                 except BuntimeError as error:
                     error.maybe_executed = maybe_executed = error.maybe_executed or maybe_executed
                     _annotate(error, request, attempts)
                     self.redact(error)
-                    if hooks is not None and isinstance(error, RateLimitError):
-                        refusals += 1
-                        hooks.on_rate_limit(error, started, refusals)
-                        if self.on_retry is not None:
-                            self.on_retry(error, refusals)
-                        number = 0
-                    else:
+                    if hooks is None or not isinstance(error, RateLimitError):
                         self._back_off(error, number, deadline, idempotent)
+                        continue
+                    refusals += 1
+                    hooks.on_rate_limit(error, started, refusals)
+                    if self.on_retry is not None:
+                        self.on_retry(error, refusals)
+                # A wait at the rate limit is neither a retry nor part of the deadline.
+                number = 0
+                started, deadline = self._begin()
         except BaseException as error:
             if hooks is not None:
                 hooks.on_error(error)
             raise
 
-    def _with_own(self, headers: Pairs) -> Pairs:
-        """Return a request's headers and those of the client, which win."""
-        return (*[pair for pair in headers if pair[0].lower() not in self._names], *self.headers)
+    def _begin(self) -> tuple[float, Deadline]:
+        """Return when the call begins, which hooks may delay, and its deadline."""
+        started = self._clock.monotonic() if self.hooks is None else self.hooks.before_call()
+        return started, Deadline(None if self.deadline is None else started + self.deadline, self._clock)
+
+    def _completed(self, request: Request, deadline: Deadline, read_timeout: float | None) -> Request:
+        """Return a request with the client's headers, which win, and its timeouts."""
+        headers = [pair for pair in request.headers if pair[0].lower() not in self._names]
+        return Request(
+            request.method,
+            request.path,
+            request.query,
+            (*headers, *self.headers),
+            request.body,
+            connect_timeout=deadline.bound(self.timeout),
+            read_timeout=deadline.bound(self.timeout if read_timeout is None else read_timeout),
+        )
 
     def redact(self, error: BuntimeError) -> None:
         """Take the client's credentials out of an error."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any, Callable, Generic, Optional, TypeVar
 
@@ -96,23 +94,20 @@ class BoundedMap(Generic[Item, Result]):
                 thread.join(MAX_WAIT)
 
     def _start(self, number: int, item: Item) -> None:
-        if not self._width:
-            self._ready[number] = self._work(item)
-            return
-        self._todo.put((number, item))
-        if len(self.threads) >= min(self._width, number + 1 - self._received):
-            return
-        # Not a ThreadPoolExecutor: Python waits for its threads at exit, even if a function hangs.
-        name = f"buntime-pool-{len(self.threads) + 1}"
-        thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self.threads.append(thread)
-        try:
-            thread.start()
-        except RuntimeError:
-            # The system allows no more threads: those that run do the work.
-            self.threads.remove(thread)
-            if not self.threads:
-                raise
+        if len(self.threads) < min(self._width, number + 1 - self._received):
+            # Not a ThreadPoolExecutor: Python waits for its threads at exit, even if a function hangs.
+            name = f"buntime-pool-{len(self.threads) + 1}"
+            thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self.threads.append(thread)
+            try:
+                thread.start()
+            except RuntimeError:
+                # The system allows no more threads, or the program is ending: those that run do the work.
+                self.threads.remove(thread)
+        if self.threads:
+            self._todo.put((number, item))
+        else:
+            self._finished.put((number, self._work(item), None))
 
     def _receive(self, *, block: bool) -> None:
         """Take the results that are there, or wait for one; raise the exception that ends the map."""
@@ -143,29 +138,14 @@ class BoundedMap(Generic[Item, Result]):
 
 
 def run_concurrently(act: Callable[[Item], object], items: Iterable[Item], *, threaded: bool) -> None:
-    """Call ``act``, which does not raise, with each item: all at the same time, unless not ``threaded``.
-
-    If waiting for the threads is interrupted they continue, and the program does not end before them.
-    """
-    remaining = deque(items)
-    count = len(remaining) if threaded and len(remaining) > 1 else 0
-
-    def work() -> None:
-        with suppress(IndexError):
-            while True:
-                act(remaining.popleft())
-
-    executor = ThreadPoolExecutor(count or 1, thread_name_prefix="buntime-pool-call")
-    futures: list[Future[None]] = []
+    """Call ``act`` with each item: all at the same time, unless not ``threaded``."""
+    items = list(items)
+    work = BoundedMap(
+        act, iter(items), threads=len(items) if threaded and len(items) > 1 else 0, ordered=False
+    )
     try:
-        # Fails if the system allows no more threads, or the program is ending.
-        with suppress(RuntimeError):
-            futures.extend(executor.submit(work) for _ in range(count))
-        if not count or len(futures) < count:
-            work()
-        while wait(futures, MAX_WAIT).not_done:
+        for _ in work.results():
             pass
-    except BaseException:
-        executor.shutdown(wait=False)
-        raise
-    executor.shutdown()
+    finally:
+        work.stop()
+    work.join()

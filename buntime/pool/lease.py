@@ -31,32 +31,30 @@ class LeaseState(Enum):
 
 @attrs.define(eq=False)
 class Lease:
-    """A session that one worker at a time holds. Its caller has it as hooks: see ``CallHooks``."""
+    """A session that one worker at a time holds, and the hooks of the calls in it (see ``CallHooks``).
+
+    The registry alone changes ``state``. ``ended`` says that the service reported the end of the session,
+    ``tainted`` that something may still run in it or that its disk is full.
+    """
 
     clock: StoppableClock
     gate: RateLimitGate
-    stopping: threading.Event
-    """Of the holder: set when its work is to end."""
+    stopping: threading.Event  # set when the work of the holder is to end
     state: LeaseState = LeaseState.CREATING
-    """Changed by the registry only, which holds its lock."""
-    thread: int = attrs.field(factory=threading.get_ident)
-    """Which creates or deletes the session."""
+    thread: int = attrs.field(factory=threading.get_ident)  # which changed the state
     session: Session = attrs.field(init=False)
     ended: bool = False
-    """Whether the service has reported that the session ended."""
     tainted: bool = False
-    """Whether something may still run in the session, or its disk is full."""
-    error: Optional[Exception] = None
-    """Why the session could not be deleted."""
+    error: Optional[Exception] = None  # why the session was not deleted
+    _lock: threading.Lock = attrs.field(factory=threading.Lock)
     _lifetime: Optional[float] = None
     _holders: int = 0
-    _lock: threading.Lock = attrs.field(factory=threading.Lock)
     _calls: int = 0
     _open_streams: int = 0
     _not_found: Optional[SessionNotFoundError] = None
 
     def check_out(self, stopping: threading.Event) -> None:
-        """Begin to be held; the first time by whom the session was created for."""
+        """Begin to be held, the first time by the work that the session was created for."""
         if not self._holders:
             # Its holder must not delete it by leaving a block.
             self.session._owned = False
@@ -67,7 +65,7 @@ class Lease:
 
     @property
     def reusable(self) -> bool:
-        """Whether another worker can have it. An execution goes on whose stream was not read to its end."""
+        """Whether another worker can have it; not if a stream was left, whose execution continues."""
         return not (self.ended or self.tainted or self._open_streams)
 
     def expires_before(self, timeout: Optional[int]) -> bool:
@@ -82,19 +80,19 @@ class Lease:
     def session_was_gone(self, error: BaseException) -> bool:
         """Whether an item failed because the session had ended before anything was done in it.
 
-        That must be the error of its only call. A session created for the item had not ended before, and one
-        whose time is over by now may have ended during the work.
+        Its only call must have failed so. A session created for the item had not ended before, and one whose
+        time is over by now may have ended during the work.
         """
         only_call = error is self._not_found and self._calls == 1
         return only_call and self._holders > 1 and self.session.remaining != 0
 
     def record(self, error: BaseException) -> None:
-        """Note what the holder's error, which may concern another session, reveals about this one."""
+        """Note an error of the holder. A session it did not find may be another: this one is deleted too."""
         if isinstance(error, BuntimeError):
             # A full disk is a 507, which may have been executed too.
             self.tainted |= error.maybe_executed or isinstance(error, SessionNotFoundError)
         elif not isinstance(error, Exception):
-            # An interrupted execution goes on in the session.
+            # An interrupted execution continues in the session.
             self.tainted = True
 
     def before_call(self) -> float:
@@ -113,11 +111,11 @@ class Lease:
         self.gate.close(error, started, refusals)
 
     def sleep(self, seconds: float, /) -> None:
-        """Wait before a retry, unless the holder's work is to end."""
+        """Wait before a retry, unless the work of the holder is to end."""
         self.clock.wait_until(self.clock.now() + seconds, self.stopping)
 
     def on_error(self, error: BaseException) -> None:
-        """Note what the error of a call of this session reveals."""
+        """Note an error of a call in this session."""
         self.record(error)
         if isinstance(error, SessionNotFoundError):
             self.ended = True
@@ -128,6 +126,6 @@ class Lease:
         self.ended = True
 
     def on_stream(self, change: int) -> None:
-        """Count the streams whose end was not read."""
+        """Count the streams that were not read to the end."""
         with self._lock:
             self._open_streams += change

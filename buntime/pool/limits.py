@@ -61,11 +61,8 @@ class RateLimitGate:
         return self._clock.now()
 
     def close(self, error: RateLimitError, started: float, refusals: int) -> None:
-        """Close it; without ``Retry-After``, for longer after each refusal of the same call.
-
-        The time counts from ``started``, when the request was sent, so that threads refused together wait
-        once and not one after another.
-        """
+        """Close it; without ``Retry-After``, for longer after each refusal of the same call."""
+        # Counted from when the request was sent, so that threads refused together wait only once.
         pause = error.retry_after or min(LONGEST_DELAY, self._first_pause * 2.0 ** min(refusals - 1, 64))
         opens_at = started + min(pause, _LONGEST_PAUSE)
         with self._lock:
