@@ -1,1 +1,1 @@
-"""What buntime costs beside its peers, everything side by side in one run: ``python -m benchmarks``."""
+"""Compare the cost of buntime with its peers: ``python -m benchmarks``."""

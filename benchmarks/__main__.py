@@ -3,64 +3,57 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from benchmarks import pages, text
-from benchmarks.measuring import say
-from benchmarks.registry import BENCHMARKS, EFFORTS, measured, run_of
-from benchmarks.report import to_json
-from benchmarks.results import Table
-from benchmarks.targets import verdicts
+from benchmarks import report
+from benchmarks.measure import EFFORTS
+from benchmarks.tables import Table
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Measure what is asked for, print it, and write it down."""
-    options = _options(argv)
-    if options.render:
-        pages.render()
-        return 0
-    tables: tuple[Table, ...] = ()
-    for name in options.names or BENCHMARKS:
-        say(f"measuring: {name}")
-        found = measured(name, EFFORTS[options.effort])
-        tables += found
-        print("\n".join(text.of_table(table) for table in found), flush=True)
-    judged = verdicts(tables)
-    print(text.of_verdicts(judged))
-    written = to_json(run_of(tables, options.effort))
+    """Run the benchmarks, print their tables, and write the figures to files if asked to."""
+    options = _parse(argv)
+    tables: dict[str, list[Table]] = {}
+    for name in options.names or report.HEADINGS:
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        measure = importlib.import_module(f"benchmarks.bench_{name}").measure
+        tables[name] = measure(EFFORTS[options.effort])
+        for table in tables[name]:
+            print(report.row_table(table.figures()), end="\n\n", flush=True)
+    results = report.describe_run(tables)
+    limits = report.all_limits(results)
+    print(report.limit_table(limits))
     if options.output:
-        Path(options.output).write_text(written, encoding="utf-8")
+        report.write(results, options.output)
     if options.docs:
-        pages.write(written)
-    return int(options.check and any(one.met is False for one in judged))
+        report.publish(results)
+    return int(options.check and any(limit["met"] is False for limit in limits))
 
 
-def _options(argv: Optional[Sequence[str]]) -> argparse.Namespace:
+def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        "python -m benchmarks", description="Measure what buntime costs beside its peers, in one run."
+        "python -m benchmarks", description="Compare the cost of buntime with its peers, in one run."
     )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all if none is named"
-    )
+    names = ", ".join(report.HEADINGS)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{names}; all by default")
     parser.set_defaults(effort="full")
-    for name, what in (("quick", "smaller amounts, fewer rounds"), ("tiny", "only to see that it runs")):
-        parser.add_argument(f"--{name}", dest="effort", action="store_const", const=name, help=what)
-    parser.add_argument("--output", metavar="FILE", help="write the figures as JSON")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a target is not met")
-    parser.add_argument("--docs", action="store_true", help="put the figures of a whole run into docs/")
-    parser.add_argument("--render", action="store_true", help="measure nothing; make the page of docs/ anew")
+    for name, text in (("quick", "less work and fewer rounds"), ("tiny", "only check that everything runs")):
+        parser.add_argument(f"--{name}", dest="effort", action="store_const", const=name, help=text)
+    parser.add_argument("--check", action="store_true", help="exit 1 if a limit is exceeded")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="write the figures to a JSON file")
+    parser.add_argument("--docs", action="store_true", help="update docs/benchmarks.{json,md,svg}")
     options = parser.parse_args(argv)
-    unknown = set(options.names) - set(BENCHMARKS)
+    unknown = ", ".join(sorted(set(options.names) - set(report.HEADINGS)))
     if unknown:
-        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    if options.docs and (options.names or options.effort != "full"):
-        parser.error("--docs takes a whole run: name no benchmark, and say neither --quick nor --tiny")
-    folder = Path(options.output or ".").absolute().parent
-    if not folder.is_dir():
-        parser.error(f"--output {options.output}: there is no folder {folder}")
+        parser.error(f"unknown benchmark: {unknown}; choose from {names}")
+    if options.docs and options.effort != "full":
+        parser.error("the benchmarks page shows full runs only: use --docs without --quick and --tiny")
+    if options.output and not options.output.absolute().parent.is_dir():
+        parser.error(f"--output {options.output}: there is no folder {options.output.absolute().parent}")
     return options
 
 

@@ -1,32 +1,20 @@
-"""How much memory a process has."""
+"""The memory of this process."""
 
 from __future__ import annotations
 
+import re
+import resource
 import sys
+from pathlib import Path
 
 
-def resident() -> int:
-    """Return the bytes that this process has in memory now; the most it ever had where that is not told."""
-    return _of_proc("VmRSS") or _most_ever()
-
-
-def peak() -> int:
-    """Return the most bytes that this process had in memory.
-
-    Linux's own figure, as ``ru_maxrss`` begins with what the parent had.
-    """
-    return _of_proc("VmHWM") or _most_ever()
-
-
-def _of_proc(field: str) -> int:
+def memory(field: str) -> int:
+    """Return bytes: ``VmRSS`` is the memory now, ``VmHWM`` its peak; only the peak without ``/proc``."""
+    # On Linux ru_maxrss is not the peak of this process: it starts with the parent's memory.
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith(field))
-    except (OSError, StopIteration):
-        return 0
-
-
-def _most_ever() -> int:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    match = re.search(rf"^{field}:\s*(\d+) kB", status, re.MULTILINE)
+    return int(match[1]) * 1024 if match else 0

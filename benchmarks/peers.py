@@ -1,4 +1,4 @@
-"""Other packages, which the extra ``bench`` installs; nothing here needs one of them."""
+"""Packages that only the benchmarks use."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import importlib
 from typing import Any
 
 
-class NotInstalled(Exception):  # noqa: N818 - it ends no program: a row says it
-    """A package is missing."""
+class NotInstalledError(ImportError):
+    """A package of the dependency group ``bench`` is missing."""
 
 
-def peer(module: str) -> Any:
-    """Import a package to compare with. Raises :class:`NotInstalled` where it is missing."""
+def import_peer(module: str) -> Any:
+    """Import a package, or raise `NotInstalledError`."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise NotInstalled("not installed: pip install 'buntime[bench]'") from error
+        message = f"{module} is not installed: it is in the dependency group 'bench', run nox -s bench"
+        raise NotInstalledError(message) from error

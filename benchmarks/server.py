@@ -1,4 +1,4 @@
-"""A loopback server that does as little as can be: a ready answer for each path, in a process of its own."""
+"""A loopback server that does little work: a prepared response for each path, in a process of its own."""
 
 from __future__ import annotations
 
@@ -6,123 +6,96 @@ import gc
 import itertools
 import os
 import re
-import socket
+import socketserver
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from benchmarks.answers import DELETED, table
+from benchmarks.responses import http_response, responses_by_path
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = 0.1
 """Seconds that an execution below ``/slow`` takes."""
-
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
-_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked\r\n", re.IGNORECASE)
-_BLOCK = bytes(1 << 20)
-_numbers = itertools.count(1)
+_ZEROS = memoryview(bytes(1 << 20))
 
 
 @contextmanager
-def loopback() -> Iterator[str]:
-    """Run the server, and give its URL. It ends with its standard input, so it outlives nobody."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.server"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        process.stdin.close()
+def run_server(*arguments: str) -> Iterator[str]:
+    """Run a Python module that prints a line with its URL, and yield the URL."""
+    command, pipe = [sys.executable, "-m", *arguments], subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            url = re.search(r"http://\S+", line)
+            assert url is not None, f"{arguments} did not start: {line!r}"
+            yield url.group()
+        finally:
+            process.terminate()
+
+
+loopback = partial(run_server, "benchmarks.server")
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Ignore connections that the client closes."""
+
+
+class _Connection(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = True
+    responses: dict[bytes, bytes]
+    deleted = http_response(b'{"deleted":true,"sessionId":"ses_1"}')
+    numbers = itertools.count(1)
+
+    def handle(self) -> None:
+        """Answer the requests of a connection one after the other."""
+        while path := self._read_request():
+            if path == b"/slow/execute":
+                time.sleep(SLOW)
+            if path.startswith(b"/zeros/"):
+                size = int(path[7:])
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+                while size:
+                    size -= self.connection.send(_ZEROS[:size])
+            elif path.endswith(b"/create"):
+                number = b"%08d" % next(self.numbers)
+                self.wfile.write(self.responses[path].replace(b"@@@@@@@@", number))
+            else:
+                self.wfile.write(self.responses.get(path, self.deleted))
+
+    def _read_request(self) -> bytes:
+        """Read one request with its body and return its path, or nothing at the end of the connection."""
+        line, size, chunked = self.rfile.readline(), 0, False
+        while (header := self.rfile.readline().lower()).strip():
+            if header.startswith(b"content-length:"):
+                size = int(header[15:])
+            elif header.startswith(b"transfer-encoding:"):
+                chunked = True
+        while chunked:
+            chunk = int(self.rfile.readline(), 16)
+            chunked = len(self.rfile.read(chunk + 2)) > 2
+        while size > 0:
+            size -= len(self.rfile.read(min(size, len(_ZEROS)))) or size
+        return line.split()[1] if line.strip() else b""
 
 
 def main() -> None:
-    """Serve until standard input ends."""
-    answers = table()
+    """Serve until standard input closes."""
     gc.disable()
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-        print(listener.getsockname()[1], flush=True)
-        threading.Thread(target=_accept, args=(listener, answers), daemon=True).start()
+    _Connection.responses = responses_by_path()
+    with _Server(("127.0.0.1", 0), _Connection) as server:
+        print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         sys.stdin.read()
-    os._exit(0)
-
-
-def _accept(listener: socket.socket, answers: dict[bytes, bytes]) -> None:
-    while True:
-        try:
-            connection, _ = listener.accept()
-        except OSError:
-            return
-        threading.Thread(target=_serve, args=(connection, answers), daemon=True).start()
-
-
-def _serve(connection: socket.socket, answers: dict[bytes, bytes]) -> None:
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with connection:
-        try:
-            while path := _request(connection):
-                _answer(connection, path, answers)
-        except OSError:
-            return
-
-
-def _answer(connection: socket.socket, path: bytes, answers: dict[bytes, bytes]) -> None:
-    if path == b"/slow/execute":
-        time.sleep(SLOW)
-    answer = answers.get(path)
-    if answer is None:
-        _other(connection, path)
-    elif path.endswith(b"/create"):
-        connection.sendall(answer.replace(b"@@@@@@@@", b"%08d" % next(_numbers)))
-    else:
-        connection.sendall(answer)
-
-
-def _other(connection: socket.socket, path: bytes) -> None:
-    if not path.startswith(b"/zeros/"):
-        connection.sendall(DELETED)
-        return
-    left = int(path[7:])
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % left)
-    while left:
-        left -= connection.send(_BLOCK[:left])
-
-
-def _request(connection: socket.socket) -> bytes:
-    """Read one request whole, and return its path; nothing at the end of the connection."""
-    data = b""
-    while (end := data.find(b"\r\n\r\n") + 4) == 3:
-        received = connection.recv(65536)
-        if not received:
-            return b""
-        data += received
-    head = data[:end]
-    length = _LENGTH.search(head)
-    if length is not None:
-        _skip(connection, int(length[1]) - (len(data) - end))
-    elif _CHUNKED.search(head):
-        while not data.endswith(b"\r\n0\r\n\r\n"):
-            data = data[-7:] + connection.recv(65536)
-    return head.split(b" ", 2)[1]
-
-
-def _skip(connection: socket.socket, left: int) -> None:
-    if left <= 0:
-        return
-    block = bytearray(min(left, 1 << 20))
-    while left:
-        received = connection.recv_into(block, min(left, len(block)))
-        if not received:
-            raise ConnectionResetError
-        left -= received
+        os._exit(0)
 
 
 if __name__ == "__main__":

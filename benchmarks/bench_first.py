@@ -1,0 +1,40 @@
+"""A fresh process up to its first response: imports, making a client, connecting, one call."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+
+from benchmarks.clients import CLIENTS, Client
+from benchmarks.measure import Effort, compare
+from benchmarks.server import ROOT, loopback
+from benchmarks.tables import Table
+
+_ROUNDS = 21
+_PROGRAM = """
+import sys, time
+start = time.perf_counter()
+from benchmarks import clients
+with getattr(clients, sys.argv[1])(sys.argv[2]) as call:
+    output = call()
+    seconds = time.perf_counter() - start
+assert output == clients.OUTPUT, output
+print(seconds)
+"""
+
+
+def measure(effort: Effort) -> list[Table]:
+    """Measure the first call of a process with each client."""
+    with loopback() as url:
+        contenders = {name: partial(_sample, client, url) for name, client in CLIENTS.items()}
+        title = "a fresh process: importing, making a client, connecting, one call"
+        table = Table("first call", title, "ms", "requests Session.post")
+        return [compare(table, contenders, effort.scale_rounds(_ROUNDS))]
+
+
+def _sample(client: Client, url: str) -> float:
+    with client(url):
+        """Report a missing package."""
+    command = [sys.executable, "-c", _PROGRAM, client.__name__, url]
+    return float(subprocess.check_output(command, cwd=ROOT, stdin=subprocess.DEVNULL))

@@ -1,0 +1,129 @@
+"""Event streams: the parsers alone, and complete streamed executions."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from functools import partial
+from typing import Any, Callable
+from urllib.parse import urlsplit
+
+from benchmarks.clients import BODY, CODE, HEADERS, JSON_HEADERS, SESSION
+from benchmarks.measure import Effort, Sampler, compare
+from benchmarks.peers import import_peer
+from benchmarks.responses import STREAMS
+from benchmarks.server import loopback
+from benchmarks.tables import Table
+from buntime import Buntime
+from buntime.wire import sse
+
+_CHUNK, _ROUNDS = 64 * 1024, 21
+_REFERENCE = "httpx-sse"
+_STREAMED = {**BODY, "stream": True}
+
+Read = Callable[[], Iterable[Any]]
+"""Start reading a stream."""
+Reader = AbstractContextManager[Read]
+
+
+def measure(effort: Effort) -> list[Table]:
+    """Measure streams of large and of small events, in megabytes of stream a second."""
+    tables = []
+    with loopback() as base:
+        for kind, path in (("64 KB", "large"), ("small", "small")):
+            stream, url = STREAMS[path], f"{base}/{path}"
+            chunks = [stream[at : at + _CHUNK] for at in range(0, len(stream), _CHUNK)]
+            parsers: dict[str, Reader] = {
+                "buntime.wire.sse": nullcontext(partial(sse.events, chunks)),
+                _REFERENCE: nullcontext(partial(_httpx_sse, chunks)),
+                "sseclient-py": nullcontext(partial(_sseclient_py, chunks)),
+            }
+            title = f"parsing {kind} events from memory, in chunks of 64 KB"
+            tables.append(_compare(f"parser, {kind} events", title, parsers, len(stream), effort))
+            clients: dict[str, Reader] = {
+                "buntime client.stream": _buntime(url),
+                _REFERENCE: _httpx(url),
+                "sseclient-py": _sseclient(url),
+                "http.client, not parsed": _http_client(url),
+            }
+            title = f"a streamed execution of {kind} events over loopback, texts decoded from JSON"
+            tables.append(_compare(f"stream, {kind} events", title, clients, len(stream), effort))
+    return tables
+
+
+def _compare(name: str, title: str, readers: dict[str, Reader], size: int, effort: Effort) -> Table:
+    contenders = {label: _speed(reader, size) for label, reader in readers.items()}
+    table = Table(name, title, "MB/s", _REFERENCE, more_is_better=True)
+    return compare(table, contenders, effort.scale_rounds(_ROUNDS))
+
+
+@contextmanager
+def _speed(reader: Reader, size: int) -> Iterator[Sampler]:
+    def sample() -> float:
+        start = time.perf_counter()
+        for _ in read():
+            pass
+        return size / (time.perf_counter() - start) / 1e6
+
+    with reader as read:
+        yield sample
+
+
+def _httpx_sse(chunks: list[bytes]) -> Any:
+    headers = {"Content-Type": "text/event-stream"}
+    response = import_peer("httpx").Response(200, headers=headers, content=iter(chunks))
+    return import_peer("httpx_sse").EventSource(response).iter_sse()
+
+
+def _sseclient_py(chunks: list[bytes]) -> Any:
+    return import_peer("sseclient").SSEClient(chunks).events()
+
+
+@contextmanager
+def _buntime(url: str) -> Iterator[Read]:
+    def read() -> Iterator[str]:
+        with client.stream(session_id=SESSION, code=CODE) as stream:
+            for event in stream:
+                yield event.text
+
+    with Buntime("btk_123", base_url=url) as client:
+        yield read
+
+
+@contextmanager
+def _httpx(url: str) -> Iterator[Read]:
+    def read() -> Iterator[str]:
+        with connect(client, "POST", f"{url}/execute", json=_STREAMED) as source:
+            for event in source.iter_sse():
+                yield json.loads(event.data).get("text")
+
+    connect = import_peer("httpx_sse").connect_sse
+    with import_peer("httpx").Client(headers=HEADERS) as client:
+        yield read
+
+
+@contextmanager
+def _sseclient(url: str) -> Iterator[Read]:
+    def read() -> Iterator[str]:
+        response = session.post(f"{url}/execute", headers=HEADERS, json=_STREAMED, stream=True)
+        for event in import_peer("sseclient").SSEClient(response).events():
+            yield json.loads(event.data).get("text")
+
+    with import_peer("requests").Session() as session:
+        yield read
+
+
+@contextmanager
+def _http_client(url: str) -> Iterator[Read]:
+    def read() -> Iterator[bytes]:
+        connection.request("POST", f"{parts.path}/execute", json.dumps(_STREAMED), JSON_HEADERS)
+        with connection.getresponse() as response:
+            while chunk := response.read1(_CHUNK):
+                yield chunk
+
+    parts = urlsplit(url)
+    with closing(http.client.HTTPConnection(parts.netloc)) as connection:
+        yield read

@@ -1,0 +1,91 @@
+"""Measure several contenders in interleaved rounds, so that a disturbance of the machine affects them all."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
+from typing import Callable, Union
+
+import attrs
+
+from benchmarks.peers import NotInstalledError
+from benchmarks.tables import Row, Table
+
+Sampler = Callable[[], float]
+"""Take one sample."""
+Contender = Union[Sampler, AbstractContextManager[Sampler]]
+"""A sampler, or a context manager that prepares it."""
+
+_UNITS = {"ms": 1e3, "µs": 1e6}
+SLOW_SAMPLE = 20.0
+"""Seconds above which a contender is measured only once."""
+
+
+@attrs.frozen
+class Effort:
+    """How long to measure: factors for the amount of work in a sample and for the number of rounds."""
+
+    amount: float = 1.0
+    rounds: float = 1.0
+
+    def scale(self, full: int, minimum: int = 1) -> int:
+        """Return an amount of work at this effort."""
+        return max(minimum, round(full * self.amount))
+
+    def scale_rounds(self, full: int) -> int:
+        """Return a number of rounds at this effort."""
+        return max(1, round(full * self.rounds))
+
+
+EFFORTS = {"full": Effort(), "quick": Effort(0.2, 0.3), "tiny": Effort(0.0005, 0.0)}
+
+
+def timed(call: Callable[[], object], times: int = 1) -> float:
+    """Return the seconds that one call takes, as the mean of ``times`` calls."""
+    start = time.perf_counter()
+    for _ in range(times):
+        call()
+    return (time.perf_counter() - start) / times
+
+
+def compare(table: Table, contenders: Mapping[str, Contender], rounds: int) -> Table:
+    """Measure the contenders and return the table with a row for each of them.
+
+    The first sample of each contender warms it up and does not count. Each round starts with another
+    contender. A contender whose package is missing becomes a row with a note.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in contenders}
+    notes = dict.fromkeys(contenders, "")
+    with ExitStack() as stack:
+        samplers: dict[str, Sampler] = {}
+        for name, contender in contenders.items():
+            try:
+                if isinstance(contender, AbstractContextManager):
+                    contender = stack.enter_context(contender)  # noqa: PLW2901 - the sampler that it prepares
+                start = time.perf_counter()
+                sample = contender()
+            except NotInstalledError as error:
+                notes[name] = str(error)
+                continue
+            if time.perf_counter() - start > SLOW_SAMPLE:
+                samples[name], notes[name] = [sample], "measured once"
+            else:
+                samplers[name] = contender
+        order = deque(samplers)
+        # Objects from before the rounds, such as imported modules, must not slow their collections down.
+        gc.collect()
+        gc.freeze()
+        try:
+            for _ in range(rounds):
+                for name in order:
+                    gc.collect()
+                    samples[name].append(samplers[name]())
+                order.rotate(-1)
+        finally:
+            gc.unfreeze()
+    scale = _UNITS.get(table.unit, 1.0)
+    rows = (Row(name, tuple(scale * s for s in samples[name]), notes[name]) for name in contenders)
+    return attrs.evolve(table, rows=tuple(rows))
