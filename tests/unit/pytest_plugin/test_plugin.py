@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import json
 import os
 import socket
@@ -585,14 +584,14 @@ def test_the_marker_and_the_fixtures_are_explained(project: Project) -> None:
 
 def test_the_plugin_is_announced() -> None:
     """So that pytest finds it wherever buntime is installed."""
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    assert "buntime = buntime.pytest_plugin.plugin" in setup["options.entry_points"]["pytest11"]
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert '[project.entry-points.pytest11]\nbuntime = "buntime.pytest_plugin.plugin"\n' in project
 
 
 def test_the_plugin_costs_next_to_nothing() -> None:
     """It imports neither the client nor what that stands on."""
-    code = "import sys, buntime.pytest_plugin.plugin, buntime.pytest_plugin.cassettes; print('\\n'.join(sys.modules))"
+    plugin = "buntime.pytest_plugin"
+    code = f"import sys, {plugin}.plugin, {plugin}.cassettes; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = set(done.stdout.split())
     assert set() == imported & {"requests", "urllib3", "attrs", "buntime.client.client", "buntime.transport"}

@@ -1,0 +1,108 @@
+"""The checks of a change: ``nox`` runs the quick ones, ``.ci/run`` all but the benchmarks."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "quick"]
+
+COVERAGE_BOUND = 97
+CODE = ("benchmarks", "buntime", "docs/examples", "noxfile.py", "tests")
+PYTEST = ("python", "-m", "pytest", "-q", "-n", "3", "--dist", "loadfile")
+# These tests do not use the dependencies whose oldest versions are tested.
+NEEDS_BUN = ("test_bun_executor", "test_isolation", "test_launching", "test_benchmarks")
+
+
+def group(name: str) -> list[str]:
+    """Return the packages of a dependency group."""
+    return [*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), name)]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format and the layers of imports."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy and pyright."""
+    session.install("-e", ".[dev]", *group("types"))
+    session.run("mypy", "--strict")
+    session.run("pyright", *CODE)
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Run the unit and regression tests."""
+    session.install("-e", ".[dev]")
+    session.run(*PYTEST, *(session.posargs or ("tests/unit", "tests/regression")))
+
+
+@nox.session(python=["3.9", "3.13"])
+def tests(session: nox.Session) -> None:
+    """Run the tests on the oldest and the newest Python, without those that one Python is enough for."""
+    session.install("-e", ".[dev]")
+    session.run(*PYTEST, "-m", "not one_python", *session.posargs)
+
+
+@nox.session(python="3.9")
+def oldest(session: nox.Session) -> None:
+    """Run the tests on the oldest Python with the oldest dependencies, without the local transport."""
+    session.install("-c", ".ci/oldest.txt", "-e", ".[dev]")
+    ignored = [f"--ignore=tests/end_to_end/{name}.py" for name in NEEDS_BUN]
+    session.run(*PYTEST, "-k", "not local", *ignored, *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests with branch coverage; ``-- report`` reports the data of tests that ran before."""
+    if session.posargs == ["report"]:
+        session.install("coverage[toml]")
+    else:
+        session.install("-e", ".[dev]")
+        session.run(*PYTEST, env={"COVERAGE_PROCESS_START": str(Path("pyproject.toml").absolute())})
+    session.run("coverage", "combine", "-q")
+    session.run("coverage", "report", f"--fail-under={COVERAGE_BOUND}")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    session.install("-e", ".", *group("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the source distribution and the wheel, and check their files."""
+    session.install("build")
+    folder = Path(session.create_tmp())
+    output = session.run("python", "-m", "build", "--outdir", str(folder), ".", silent=True)
+    if "deprecat" in str(output).lower():
+        session.error(f"the build uses something deprecated:\n{output}")
+    wheel = zipfile.ZipFile(next(folder.glob("*.whl"))).namelist()
+    with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
+        sdist = [name.partition("/")[2] for name in archive.getnames()]
+    data = {"buntime/py.typed", *(path.as_posix() for path in Path("buntime").rglob("*.js"))}
+    missing = [*data.difference(wheel), *{*data, "LICENSE", "benchmarks/__main__.py"}.difference(sdist)]
+    extra = [name for name in wheel if not name.startswith("buntime")]
+    if missing or extra or not any(name.endswith("/LICENSE") for name in wheel):
+        session.error(f"missing files: {missing}; files that do not belong into the wheel: {extra}")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks: ``nox -s bench -- calls --quick``."""
+    session.install("-e", ".[local,serve]", *group("bench"))
+    session.run("python", "-m", "benchmarks", *session.posargs)
