@@ -10,7 +10,7 @@ import pytest
 
 from buntime import Buntime, Session
 from buntime.transport import Transport
-from tests.contract.transports import KEY, RECORDED, WORLDS, recording, replaying
+from tests.contract.transports import EVERY, KEY, WORLDS, recording, replaying
 from tests.support.serving import buntime_serve
 
 
@@ -27,9 +27,7 @@ def cassettes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cassettes")
 
 
-@pytest.fixture(
-    params=[*WORLDS, *(f"{how}_{world}" for world in RECORDED for how in ("recorded", "replayed"))]
-)
+@pytest.fixture(params=EVERY)
 def world(request: pytest.FixtureRequest) -> str:
     """Return the name of the transport under test."""
     name: str = request.param

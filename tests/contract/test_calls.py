@@ -17,6 +17,7 @@ from buntime import (
     SessionFileNotFoundError,
 )
 from tests.contract import functions
+from tests.contract.transports import matrix, over
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def test_a_function_of_a_file_is_called(session: Session) -> None:
     assert "    at summarise (lib.ts:5:15)" in caught.value.stack.splitlines()
 
 
-@pytest.mark.parametrize("size", [20_000, 6_000_000])
+@matrix("size", [20_000, 1_600_000], everywhere=1)
 def test_large_values_travel(session: Session, size: int) -> None:
     """By file and in pieces; nothing of them stays in the lists."""
     text = "é" * (size // 2)
@@ -125,6 +126,7 @@ def test_large_values_travel(session: Session, size: int) -> None:
     assert [] == session.files.list()
 
 
+@over("local", "http")
 def test_large_values_leave_no_file(real: Session) -> None:
     """What carried them is gone after the call."""
     real.call(functions.LARGE, "x" * 5_000_000)
@@ -147,6 +149,7 @@ def test_a_function_may_end_its_process(real: Session) -> None:
         real.call("() => { process.kill(process.pid, 'SIGKILL') }")
 
 
+@over("local", "http", "recorded_local", "replayed_local")
 def test_a_function_may_never_return(real: Session) -> None:
     """It reaches the time limit, or nothing is left that could make it return."""
     with pytest.raises(ExecutionTimeoutError):
@@ -172,16 +175,17 @@ def test_what_fails_beside_the_function_fails_the_call(real: Session) -> None:
             real.call(source)
 
 
-@pytest.mark.parametrize(
-    ("source", "name", "message"),
+@matrix(
+    "source, name, message",
     [
         ("(a) => {\n  return +;\n}", "SyntaxError", "function:2:11"),
+        ("./broken.ts#x", "SyntaxError", r"broken.ts:2:"),
         ("3 +", "SyntaxError", ""),
         ("42", "TypeError", "the source is of type number, not a function"),
         ("nothing_of_this_name", "ReferenceError", "nothing_of_this_name"),
         ("./lib.ts#other", "TypeError", 'no export "other"; it exports default, summarise'),
-        ("./broken.ts#x", "SyntaxError", r"broken.ts:2:"),
     ],
+    everywhere=2,
 )
 def test_what_cannot_be_called(real: Session, source: str, name: str, message: str) -> None:
     """Each says what is wrong with it, and where."""
@@ -205,8 +209,8 @@ def test_a_file_that_is_not_there(real: Session) -> None:
         real.call("./odd\\name.ts")
 
 
-@pytest.mark.parametrize(
-    ("value", "problem"),
+@matrix(
+    "value, problem",
     [
         ("/x/g", "a RegExp"),
         ("new Error('e')", "an Error"),
@@ -223,6 +227,7 @@ def test_a_file_that_is_not_there(real: Session) -> None:
         ("new Map([[1, 1], [true, 2]])", "does not keep apart"),
         ("new Set([[1]])", "holds objects"),
     ],
+    everywhere=1,
 )
 def test_what_has_no_python_value(real: Session, value: str, problem: str) -> None:
     """It is an error that says where it is, and nothing is lost in silence."""

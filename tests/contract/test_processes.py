@@ -30,7 +30,7 @@ from tests.contract.background import (
     READS_STDIN,
     SERVER,
 )
-from tests.contract.transports import KEY, SHARES_PORTS
+from tests.contract.transports import KEY, SHARES_PORTS, matrix
 from tests.support import previews
 from tests.support.ports import unused_port
 
@@ -163,7 +163,7 @@ def test_many_at_once_have_each_a_number(session: Session) -> None:
     assert [3] * 8 == [process.wait(20) for process in started]
 
 
-@pytest.mark.parametrize("working_dir", ["nowhere", "file", "..", "/etc"])
+@matrix("working_dir", ["nowhere", "file", "..", "/etc"], everywhere=1)
 def test_a_failed_start_leaves_nothing(session: Session, working_dir: str) -> None:
     """No process, no number that is used up, no file."""
     session.files.write("file", "")

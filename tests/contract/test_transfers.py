@@ -9,6 +9,7 @@ import pytest
 
 from buntime import FileInfo, InvalidRequestError, Session, SessionFileNotFoundError
 from buntime.helpers.content import PIECE
+from tests.contract.transports import matrix, over
 from tests.support.folders import content_of, fill, random_names
 
 TREE: dict[str, Any] = {
@@ -39,6 +40,8 @@ def test_a_folder_there_and_back(session: Session, tmp_path: Path) -> None:
     assert sent.size == got.size == sum((source / name).stat().st_size for name in FILES)
 
 
+# What differs is decided above the transport.
+@over("fake", "local", "http", "recorded_local", "replayed_local")
 def test_a_second_upload_sends_what_changed(session: Session, tmp_path: Path) -> None:
     """By content: same size is not the same, and what is gone here goes there."""
     source = fill(tmp_path / "source", TREE)
@@ -57,6 +60,7 @@ def test_a_second_upload_sends_what_changed(session: Session, tmp_path: Path) ->
     assert "# READ ME\n" == session.files.read("up/readme.md")
 
 
+@over("fake", "local", "http", "recorded_local", "replayed_local")
 def test_a_second_download_fetches_what_changed(session: Session, tmp_path: Path) -> None:
     """As up, so down."""
     target = tmp_path / "target"
@@ -96,7 +100,7 @@ def test_an_empty_folder(session: Session, tmp_path: Path) -> None:
 def test_the_whole_workspace(session: Session, tmp_path: Path) -> None:
     """Its name is the empty one; what the helpers keep stays out of it."""
     session.files.write("old.txt", "")
-    source = fill(tmp_path / "source", {"a/b.txt": "b", "c.bin": b"\xff" * (PIECE + 1)})
+    source = fill(tmp_path / "source", {"a/b.txt": "b", "c.bin": b"\xff" * PIECE})
     session.files.upload(source, "")
     assert ["a", "a/b.txt", "c.bin"] == [info.path for info in session.files.list(recursive=True)]
     session.files.download("", tmp_path / "target")
@@ -164,7 +168,7 @@ def test_nothing_is_deleted_where_that_is_asked(session: Session, tmp_path: Path
         session.files.download("up", tmp_path / "other", delete=False)
 
 
-@pytest.mark.parametrize("size", [0, 10, 2 * PIECE + 1])
+@matrix("size", [10, 0, 2 * PIECE + 1], everywhere=1)
 def test_a_file_there_and_back(session: Session, tmp_path: Path, size: int) -> None:
     """Under the name it is given; the second time nothing travels."""
     source = tmp_path / "one.bin"
@@ -210,7 +214,8 @@ def test_what_is_not_there(session: Session, tmp_path: Path) -> None:
     assert not (tmp_path / "target").exists()
 
 
-@pytest.mark.parametrize("direction", ["up", "down"])
+# It counts what is sent and received, above the transport.
+@matrix("direction", ["up", "down"], everywhere=0)
 def test_progress(session: Session, tmp_path: Path, direction: str) -> None:
     """It grows from file to file and piece to piece, up to all bytes that travel."""
     large = b"\xff" * (PIECE + 5)

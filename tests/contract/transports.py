@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 import requests
 
 from buntime.transport import (
@@ -64,6 +65,27 @@ SHARES_PORTS = ("local_without_isolation",)
 """The worlds where sessions have the machine's ports in common."""
 RECORDED = ("fake", "local", "http")
 """The worlds that are recorded too; each test replays what it recorded just before."""
+EVERY = [*WORLDS, *(f"{how}_{world}" for world in RECORDED for how in ("recorded", "replayed"))]
+WHOLE_MATRIX = ("fake", "local")
+"""One world without and one with a real Bun."""
+
+
+def over(*names: str) -> pytest.MarkDecorator:
+    """Run a test over these worlds alone: it is slow, and the others differ in nothing that it is about."""
+    return pytest.mark.parametrize("world", names, indirect=True)
+
+
+def matrix(arguments: str, rows: Sequence[Any], *, everywhere: int) -> pytest.MarkDecorator:
+    """Run a test with all rows over :data:`WHOLE_MATRIX`, and with the first ``everywhere`` over each world.
+
+    For rows that make a difference to code above or below the transport, which is the same for all worlds.
+    """
+    cases = []
+    for world in EVERY:
+        for row in rows if world in WHOLE_MATRIX else rows[:everywhere]:
+            values = row if isinstance(row, tuple) else (row,)
+            cases.append(pytest.param(world, *values, id=f"{world}-{values[0]}"))
+    return pytest.mark.parametrize(f"world,{arguments}", cases, indirect=["world"])
 
 
 @contextmanager
