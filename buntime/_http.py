@@ -71,8 +71,11 @@ def _body_repr(body: bytes | None) -> str:
 class Request:
     """One HTTP request as a value: it can be compared, kept and sent again.
 
-    ``path`` starts with ``/`` and names no host: the base URL belongs to the transport. Timeouts are
-    seconds, ``None`` waits for ever; ``read_timeout`` is the longest wait for the next bytes.
+    ``path`` starts with ``/`` and names no host: the base URL belongs to the transport.
+
+    Timeouts are seconds; ``None`` sets no limit. ``connect_timeout`` limits connecting and each wait to send,
+    ``read_timeout`` each wait for the next bytes. ``total_timeout`` limits all of these waits together, and
+    ``deadline`` the time from ``send`` to the last byte, with the time that the reader of the body takes.
     """
 
     method: str
@@ -82,6 +85,8 @@ class Request:
     body: bytes | None = attrs.field(default=None, repr=_body_repr)
     connect_timeout: float | None = None
     read_timeout: float | None = None
+    total_timeout: float | None = None
+    deadline: float | None = None
 
 
 class Response:
@@ -89,7 +94,7 @@ class Response:
 
     ``chunks`` yields the body as it arrives, content-decoded. It raises
     :class:`~buntime.APIConnectionError` or :class:`~buntime.APITimeoutError` where the body is cut.
-    ``on_close`` is called once, when the response is closed or has been read whole.
+    ``on_close`` is called once, when the response is closed; ``on_discard`` in its place, if it is discarded.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class Response:
         chunks: Iterable[bytes] = (),
         *,
         on_close: Callable[[], object] | None = None,
+        on_discard: Callable[[], object] | None = None,
     ) -> None:
         given: object = chunks
         if isinstance(given, (str, bytes, bytearray)):
@@ -107,6 +113,7 @@ class Response:
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.chunks: Iterator[bytes] = iter(chunks)
         self._on_close = on_close
+        self._on_discard = on_discard or on_close
         self._body: bytes | None = None
 
     def __repr__(self) -> str:
@@ -130,10 +137,15 @@ class Response:
         return self._body
 
     def close(self) -> None:
-        """Give the connection back, or close it where the body is not at its end. Idempotent."""
-        on_close, self._on_close = self._on_close, None
+        """Give the connection back, or close it if the body is not at its end. Idempotent."""
+        on_close, self._on_close, self._on_discard = self._on_close, None, None
         if on_close is not None:
             on_close()
+
+    def discard(self) -> None:
+        """Close the connection, as after a response that cannot be the service's. Idempotent."""
+        self._on_close = self._on_discard
+        self.close()
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ def ask():
     transport.send(Request("GET", "/", connect_timeout=20, read_timeout=20)).read()
 
 ask()
-pool = transport._session().get_adapter(url).poolmanager.connection_from_url(url).pool
+pool = transport._session.get_adapter(url).poolmanager.connection_from_url(url).pool
 pool.mutex.acquire()  # as a thread in the middle of a call does
 child = os.fork()
 if not child:

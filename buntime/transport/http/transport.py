@@ -11,12 +11,13 @@ import requests
 
 from buntime._http import Request, Response, Secret
 from buntime._support.forks import reset_after_fork
-from buntime.errors import APITimeoutError
-from buntime.transport._http_bodies import Body
-from buntime.transport._http_failures import FAILURES, failure
-from buntime.transport._http_origins import origin
-from buntime.transport._http_preparation import HeaderFields, default_headers, prepare
-from buntime.transport._http_sessions import check_retries, own_session, renew
+from buntime.errors import APIConnectionError, APITimeoutError
+from buntime.transport.http.body import Body
+from buntime.transport.http.connection import Attempt, current
+from buntime.transport.http.errors import FAILURES, Failure
+from buntime.transport.http.origin import resolve_origin
+from buntime.transport.http.prepare import default_headers, prepare
+from buntime.transport.http.session import own_session, prepare_adapter, renew
 
 __all__ = ["HTTPTransport"]
 
@@ -64,21 +65,23 @@ class HTTPTransport:
             raise TypeError(f"session must be a requests.Session, not {type(session).__name__}")
         if pool_maxsize < 1:
             raise ValueError(f"pool_maxsize must be at least 1, not {pool_maxsize}")
+        if proxies is not None:
+            proxies = {scheme: proxy and Secret(proxy) for scheme, proxy in proxies.items()}
         self._arguments: dict[str, Any] = {
             "base_url": base_url,
-            "proxies": _hidden(proxies),
+            "proxies": proxies,
             "verify": verify,
             "cert": cert,
             "pool_maxsize": pool_maxsize,
         }
-        first = own_session(pool_maxsize) if session is None else session
-        self._origin = origin(base_url, first, proxies=proxies, verify=verify, cert=cert)
-        check_retries(first, self._origin.base)
-        self._own = session is None
-        self._fields = HeaderFields(default_headers(first))
-        self._sessions = {os.getpid(): first}
+        self._is_own = session is None
+        self._session = own_session(pool_maxsize) if session is None else session
+        self._origin = resolve_origin(base_url, self._session, proxies=proxies, verify=verify, cert=cert)
+        prepare_adapter(self._session, self._origin.base, self._origin.proxy)
+        self._default_headers = default_headers(self._session)
+        self._pid = os.getpid()
         self._forking = reset_after_fork(threading.Lock())
-        self._inherited: list[Any] = []
+        self._of_parent: list[Any] = []
         self._closed = False
 
     def __repr__(self) -> str:
@@ -87,7 +90,7 @@ class HTTPTransport:
         return f"HTTPTransport({origin.base!r})" if origin else "<HTTPTransport, not made>"
 
     def __getstate__(self) -> dict[str, Any]:
-        if not self._own:
+        if not self._is_own:
             raise TypeError(
                 "an HTTPTransport made with session= does not pickle, as the session's connections and "
                 "adapters belong to this process; make one in the other process"
@@ -102,61 +105,56 @@ class HTTPTransport:
 
         Raises :class:`~buntime.APIConnectionError` and :class:`~buntime.APITimeoutError`, and before
         anything is sent :class:`~buntime.ConfigurationError` for a header that HTTP cannot carry and
-        ``RuntimeError`` where the transport is closed.
+        ``RuntimeError`` if the transport is closed.
         """
         if self._closed:
             raise RuntimeError("the transport is closed")
-        if _no_time(request.connect_timeout) or _no_time(request.read_timeout):
-            raise APITimeoutError(f"no time was left to send to {self._origin.peer}", phase="connect")
-        session = self._session()
-        prepared = prepare(request, self._origin.base, self._fields, session)
+        origin = self._origin
+        limits = (request.connect_timeout, request.read_timeout, request.total_timeout, request.deadline)
+        if any(limit is not None and limit <= 0 for limit in limits):
+            raise APITimeoutError(f"no time was left to send to {origin.peer}", phase="connect")
+        if self._pid != os.getpid():
+            self._renew_after_fork()
+        prepared = prepare(request, origin.base, self._default_headers, self._session)
+        attempt = Attempt(total=request.total_timeout, deadline=request.deadline)
+        outer, current.attempt = current.attempt, attempt
         try:
-            response = session.send(
+            response = self._session.send(
                 prepared,
                 stream=True,
-                timeout=(request.connect_timeout, request.read_timeout),
+                timeout=(attempt.limit(request.connect_timeout), attempt.limit(request.read_timeout)),
                 allow_redirects=False,
-                proxies=self._origin.proxies,
-                verify=self._origin.verify,
-                cert=self._origin.cert,
+                proxies={"all": origin.proxy} if origin.proxy else {},
+                verify=origin.verify,
+                cert=origin.cert,
             )
         except FAILURES as error:
-            raise failure(error, self._origin.peer, request).at_send() from error
-        body = Body(response, lambda error: failure(error, self._origin.peer, request).at_read())
-        return Response(response.status_code, response.headers, body.chunks(), on_close=body.close)
+            raise Failure(error, origin.peer, request, attempt).at_send() from error
+        finally:
+            current.attempt = outer
+        body = Body(response, attempt, lambda error: Failure(error, origin.peer, request, attempt).at_read())
+        if response.status_code < 200:
+            body.discard()
+            raise APIConnectionError(
+                f"{origin.peer} answered with the interim status {response.status_code} only", phase="read"
+            )
+        return Response(
+            response.status_code,
+            response.headers,
+            body.chunks(),
+            on_close=body.close,
+            on_discard=body.discard,
+        )
 
     def close(self) -> None:
         """Close the connections that are kept, unless the session is yours. Idempotent."""
         self._closed = True
-        session = self._sessions.get(os.getpid())
-        if self._own and session is not None:
-            session.close()
+        if self._is_own and self._pid == os.getpid():
+            self._session.close()
 
-    def _session(self) -> requests.Session:
-        pid = os.getpid()
-        session = self._sessions.get(pid)
-        return self._after_fork(pid) if session is None else session
-
-    def _after_fork(self, pid: int) -> requests.Session:
-        """Return this child's session. The parent's is kept as it is, and not even collected."""
+    def _renew_after_fork(self) -> None:
         with self._forking:
-            if pid not in self._sessions:
-                self._sessions[pid] = self._session_for_child()
-        return self._sessions[pid]
-
-    def _session_for_child(self) -> requests.Session:
-        if self._own:
-            return own_session(self._arguments["pool_maxsize"])
-        inherited = next(iter(self._sessions.values()))
-        self._inherited += renew(inherited)
-        return inherited
-
-
-def _no_time(timeout: Optional[float]) -> bool:
-    return timeout is not None and timeout <= 0
-
-
-def _hidden(proxies: Optional[Mapping[str, Optional[str]]]) -> Optional[dict[str, Optional[str]]]:
-    if proxies is None:
-        return None
-    return {scheme: proxy and Secret(proxy) for scheme, proxy in proxies.items()}
+            if self._pid != os.getpid():
+                self._of_parent += renew(self._session)
+                prepare_adapter(self._session, self._origin.base, self._origin.proxy)
+                self._pid = os.getpid()

@@ -1,0 +1,116 @@
+"""The body of a requests response, in the pieces in which it arrives."""
+
+from __future__ import annotations
+
+import http.client
+import os
+from collections.abc import Iterator
+from typing import Any, Callable
+
+import requests
+from urllib3.response import DeflateDecoder, GzipDecoder
+
+from buntime.errors import APIConnectionError
+from buntime.transport.http.connection import Attempt
+from buntime.transport.http.errors import FAILURES
+
+_SIZE = 65536
+_ENCODED_SIZE = 16384
+"""Bytes that are decoded in one go, which gives a thousand times as many at most."""
+_DECODERS = {"gzip": GzipDecoder, "x-gzip": GzipDecoder, "deflate": DeflateDecoder}
+
+
+class Body:
+    """One response's body; ``fail`` makes the error for a failure to read it."""
+
+    def __init__(
+        self,
+        response: requests.Response,
+        attempt: Attempt,
+        fail: Callable[[BaseException], APIConnectionError],
+    ) -> None:
+        self._response = response
+        self._attempt = attempt
+        self._fail = fail
+        self._complete = self._closed = False
+        self._owner = os.getpid()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the body as it arrives. In a forked child, which would steal it, raise ``RuntimeError``."""
+        self._check_process()
+        try:
+            for piece in () if self._closed else self._pieces():
+                paused = self._attempt.now()
+                yield piece
+                self._attempt.pause(self._attempt.now() - paused)
+                self._check_process()
+                if self._closed:
+                    break
+        except FAILURES as error:
+            self.discard()
+            raise self._fail(error) from error
+        if self._closed:
+            raise APIConnectionError("the response was closed before its end", phase="read")
+        self._complete = True
+
+    def close(self) -> None:
+        """Give the connection back after the whole body, else close it. Idempotent."""
+        release = getattr(self._response.raw, "release_conn", None)
+        if self._complete and release is not None:
+            release()
+        else:
+            self.discard()
+
+    def discard(self) -> None:
+        """Close the connection, whatever was read. Idempotent."""
+        self._closed = True
+        if self._response.raw is not None:
+            self._response.raw.close()
+            self._response.close()
+
+    def __del__(self) -> None:
+        # Of a response that was read and never closed.
+        if os.getpid() == self._owner:
+            self.close()
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._owner:
+            raise RuntimeError(
+                "this answer belongs to the process that made the call; make a call in this process"
+            )
+
+    def _pieces(self) -> Iterator[bytes]:
+        """Read from http.client's response, whose ``read1`` returns with the bytes that have come.
+
+        urllib3 has that since 2.2 only. It keeps the response under a private name, which requests uses too.
+        Anything else in its place (a mock, a cache) is read as requests does.
+        """
+        raw: Any = self._response.raw
+        source: Any = getattr(raw, "_original_response", None)
+        encoding = self._response.headers.get("Content-Encoding", "identity").strip().lower()
+        is_live = isinstance(source, http.client.HTTPResponse) and not source.isclosed()
+        if raw is None:
+            return iter([self._response.content] if self._response.content else [])
+        if not is_live or (encoding not in _DECODERS and encoding != "identity"):
+            return self._response.iter_content(_SIZE)
+        pieces = _read1(source)
+        return pieces if encoding == "identity" else _decode(pieces, _DECODERS[encoding]())
+
+
+def _read1(source: http.client.HTTPResponse) -> Iterator[bytes]:
+    remaining = source.length
+    while remaining != 0 and (piece := source.read1(_SIZE if remaining is None else min(_SIZE, remaining))):
+        remaining = None if remaining is None else remaining - len(piece)
+        yield piece
+    if remaining:
+        raise http.client.IncompleteRead(b"", remaining)
+    source.close()
+
+
+def _decode(pieces: Iterator[bytes], decoder: Any) -> Iterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), _ENCODED_SIZE):
+            if decoded := decoder.decompress(piece[start : start + _ENCODED_SIZE]):
+                yield decoded
+    if rest := decoder.flush():
+        yield rest

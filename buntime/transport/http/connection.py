@@ -1,0 +1,214 @@
+"""urllib3 connections that keep a deadline, and that are used again only after a flawless response.
+
+urllib3 and http.client have a public place for each part: the classes of pools, of a pool's queue, of its
+connections and of their responses. None of these passes a value on to a connection, so a thread-local
+variable holds the attempt that the thread is sending.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import io
+import math
+import socket
+import threading
+import time
+from contextlib import suppress
+from queue import Full, LifoQueue
+from typing import Any, Optional
+
+import urllib3
+
+from buntime._support.forks import reset_after_fork
+from buntime.errors import Phase
+
+_MOST_INTERIM = 16
+
+
+class Attempt:
+    """One request on its way: how long it may still take, and which phase it reached.
+
+    ``deadline`` are seconds from now; ``total`` are seconds of waiting, which :meth:`pause` extends.
+    """
+
+    now = staticmethod(time.monotonic)
+    phase: Optional[Phase] = None
+    """``None`` until one of our connections is used."""
+    _late_waits = 200
+
+    def __init__(self, total: Optional[float] = None, deadline: Optional[float] = None) -> None:
+        self._end_of_waiting = math.inf if total is None else self.now() + total
+        self._deadline = math.inf if deadline is None else self.now() + deadline
+
+    def remaining(self) -> float:
+        """Return the seconds until the attempt has to end."""
+        return min(self._deadline, self._end_of_waiting) - self.now()
+
+    def pause(self, seconds: float) -> None:
+        """Leave out time in which nothing was waited for."""
+        self._end_of_waiting += seconds
+
+    def limit(self, timeout: Optional[float]) -> Optional[float]:
+        """Return ``timeout`` cut to the time that remains, for one operation of a socket.
+
+        If no time remains, it is an instant for bytes that are here already, so that a complete response is
+        not lost to a slow program. A server that goes on sending gets 200 of these, then ``socket.timeout``.
+        """
+        remaining = self.remaining()
+        if remaining > 0:
+            return timeout if remaining == math.inf else min(remaining, timeout or math.inf)
+        self._late_waits -= 1
+        if self._late_waits < 0:
+            raise socket.timeout("no time remains")
+        return 0.001
+
+
+class _Thread(threading.local):
+    attempt = Attempt()
+    """By default without a bound: a request that the user sends by their own session."""
+
+
+current = _Thread()
+
+
+class _Incoming(io.RawIOBase):
+    """The bytes that come from a socket, each wait for them limited."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._sock, self._raw, self._attempt = sock, raw, current.attempt
+        self._timeout = sock.gettimeout()
+        self.at_end = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        if self.at_end:
+            return None
+        self._sock.settimeout(self._attempt.limit(self._timeout))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Reader(io.BufferedReader):
+    """A response's buffer, which http.client closes at the end of the body: is it empty by then?"""
+
+    has_surplus = False
+
+    def close(self) -> None:
+        if not self.closed:
+            self.raw.at_end = True  # type: ignore[attr-defined]  # it is an _Incoming
+            self.has_surplus = bool(self.peek(1))
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, debuglevel: int = 0, method: Any = None, url: Any = None) -> None:
+        super().__init__(sock, debuglevel, method, url)
+        self._has_body = method != "HEAD"
+        self.fp = self._reader = _Reader(_Incoming(sock, self.fp.detach()))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Skip interim responses (RFC 9110, 15.2). A private name, as ``begin`` skips only a 100.
+
+        The response behind one that is not skipped would be taken for that of the next request.
+        """
+        for _ in range(_MOST_INTERIM):
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
+            if not 100 <= status < 200 or status == 101:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException(f"more than {_MOST_INTERIM} interim responses")
+
+    def is_flawless(self) -> bool:
+        """Whether anything that follows on the connection can only belong to the next request.
+
+        That is so if the body had one length and ended there. A response that may have no body (HEAD, 204,
+        304) can be followed by one all the same.
+        """
+        if self.headers is None or not self.isclosed() or self._reader.has_surplus:
+            return False
+        lengths = set(self.headers.get_all("Content-Length", ()))
+        has_one_length = len(lengths) + ("Transfer-Encoding" in self.headers) == 1
+        return has_one_length and self._has_body and self.status >= 200 and self.status not in {204, 304}
+
+
+class _Connection:
+    """Mixed into urllib3's classes of connections: notes the phase, and limits each operation."""
+
+    sock: Any
+    timeout: Any
+    last_response: Optional[_Response] = None
+
+    def response_class(self, *args: Any, **options: Any) -> _Response:
+        self.last_response = _Response(*args, **options)
+        return self.last_response
+
+    def connect(self) -> None:
+        # A proxy's tunnel and TLS included: until this returns, nothing of the request was sent.
+        current.attempt.phase = "connect"
+        super().connect()  # type: ignore[misc]  # urllib3's, as below
+        current.attempt.phase = "send"
+
+    def request(self, *args: Any, **options: Any) -> None:
+        current.attempt.phase = "connect" if self.sock is None else "send"
+        super().request(*args, **options)  # type: ignore[misc]  # as above
+
+    def send(self, data: Any) -> None:
+        if self.sock is not None:
+            self.sock.settimeout(current.attempt.limit(self.timeout))
+        super().send(data)  # type: ignore[misc]  # as above
+
+    def getresponse(self, *args: Any, **options: Any) -> Any:
+        current.attempt.phase = "read"
+        return super().getresponse(*args, **options)  # type: ignore[misc]  # as above
+
+
+@functools.cache
+def _connection_class(base: type) -> type:
+    """Mix ours into urllib3's class. Another one in its place, such as vcrpy's, stays as it is."""
+    is_urllib3 = base.__module__ == "urllib3.connection"
+    return type(base.__name__, (_Connection, base), {}) if is_urllib3 else base
+
+
+class _Idle(LifoQueue[Any]):
+    """A pool's idle connections.
+
+    One that there is no room for is closed, which urllib3 would log. A forked child closes its copies: they
+    are the parent's, and open until the last copy is closed.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        reset_after_fork(self)
+
+    def put(self, item: Any, block: bool = True, timeout: Optional[float] = None) -> None:  # noqa: ARG002 - it never waits
+        response = getattr(item, "last_response", None)
+        if response is not None and not response.is_flawless():
+            item.close()
+        try:
+            super().put(item, block=False)
+        except Full:
+            if item is not None:
+                item.close()
+
+    def _at_fork_reinit(self) -> None:
+        copies = self.queue
+        super().__init__(self.maxsize)
+        for copy in copies:
+            if copy is not None:
+                with suppress(OSError):
+                    copy.close()
+
+
+def _pool_class(base: Any) -> Any:
+    # A property, as vcrpy replaces urllib3's class while a cassette is in use.
+    connection_class = property(lambda _: _connection_class(base.ConnectionCls))
+    return type(base.__name__, (base,), {"QueueCls": _Idle, "ConnectionCls": connection_class})
+
+
+POOLS = {"http": _pool_class(urllib3.HTTPConnectionPool), "https": _pool_class(urllib3.HTTPSConnectionPool)}

@@ -1,0 +1,119 @@
+"""The errors of requests, urllib3 and sockets as buntime's two connection errors."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import requests
+import urllib3.exceptions
+
+from buntime._http import Request
+from buntime.errors import APIConnectionError, APITimeoutError, Phase
+from buntime.transport.http.connection import Attempt
+
+FAILURES = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    zlib.error,
+    OSError,
+)
+"""Every class that requests, urllib3 and the sockets below them raise for a failed exchange."""
+
+_NEVER_SENT = (
+    requests.ConnectTimeout,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    urllib3.exceptions.ClosedPoolError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.LocationValueError,
+)
+_TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, socket.timeout)
+_NOT_DECODED = (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError, zlib.error)
+_TIMED_OUT: dict[Phase, str] = {
+    "connect": "connecting to {} took longer than {}",
+    "send": "sending the request to {} stood still for {}",
+    "read": "{} did not answer within {}",
+}
+_LOST: dict[Phase, str] = {
+    "connect": "could not connect to {}",
+    "send": "the connection to {} was lost while the request was sent",
+    "read": "the connection to {} was lost before the answer",
+}
+
+
+@attrs.frozen
+class Failure:
+    """A failed exchange with ``peer``."""
+
+    error: BaseException
+    peer: str
+    request: Request
+    attempt: Attempt
+
+    def at_send(self) -> APIConnectionError:
+        """Return the error for an exchange without a response."""
+        phase = self.attempt.phase
+        if phase is None:  # Not by one of our connections, so "connect" only if nothing can have been sent.
+            phase = "connect" if self._has(_NEVER_SENT) else "read"
+        if self._has(_TIMEOUTS, but=urllib3.exceptions.NewConnectionError):
+            timeout = self.request.read_timeout if phase == "read" else self.request.connect_timeout
+            return self._timed_out(_TIMED_OUT[phase].format(self.peer, _seconds(timeout)), phase)
+        return APIConnectionError(f"{_LOST[phase].format(self.peer)} ({self._reason()})", phase=phase)
+
+    def at_read(self) -> APIConnectionError:
+        """Return the error for a response whose body did not arrive whole."""
+        if self._has(_TIMEOUTS):
+            timeout = _seconds(self.request.read_timeout)
+            return self._timed_out(f"{self.peer} sent nothing more for {timeout}", "read")
+        problem = f"was cut off ({self._reason()})"
+        if self._has(_NOT_DECODED):
+            problem = "is not encoded as its Content-Encoding says"
+        return APIConnectionError(f"the answer from {self.peer} {problem}", phase="read")
+
+    def _timed_out(self, message: str, phase: Phase) -> APITimeoutError:
+        if self.attempt.remaining() <= 0:
+            message = f"the call to {self.peer} did not end in time (it was in its phase {phase!r})"
+        return APITimeoutError(message, phase=phase)
+
+    def _has(self, kinds: Any, but: Any = ()) -> bool:
+        return any(isinstance(error, kinds) and not isinstance(error, but) for error in _unwrap(self.error))
+
+    def _reason(self) -> str:
+        *_, innermost = _unwrap(self.error)
+        if isinstance(innermost, ssl.SSLCertVerificationError):
+            return f"certificate verification failed: {innermost.verify_message}"
+        if isinstance(innermost, http.client.RemoteDisconnected):
+            return "the connection was closed"
+        if isinstance(innermost, OSError):
+            text = innermost.strerror or str(innermost)
+            if innermost.strerror or text.startswith("Tunnel connection failed"):
+                return text.rstrip(".")
+        return type(innermost).__name__
+
+
+def _seconds(timeout: float | None) -> str:
+    return "the time allowed" if timeout is None else f"{timeout:g} s"
+
+
+def _unwrap(error: BaseException) -> Iterator[BaseException]:
+    """Yield ``error`` and the errors in it, the innermost last, and none that was merely being handled.
+
+    An error's ``__context__`` may be the caller's: that of an earlier attempt. urllib3's own timeouts
+    are raised only in the handler of their cause, and urllib3 1.26 keeps it nowhere else.
+    """
+    yield error
+    inner = [*error.args, getattr(error, "reason", None), getattr(error, "original_error", None)]
+    inner.append(error.__cause__)
+    if isinstance(error, urllib3.exceptions.TimeoutError):
+        inner.append(error.__context__)
+    for item in inner:
+        if isinstance(item, BaseException):
+            yield from _unwrap(item)
