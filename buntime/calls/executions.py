@@ -11,7 +11,7 @@ import attrs
 from buntime._http import Request, Response
 from buntime._support.unpicklable import NotPicklable
 from buntime.engine.caller import Caller
-from buntime.errors import APIConnectionError, BuntimeError
+from buntime.errors import APIConnectionError, BuntimeError, InvalidResponseError
 from buntime.models import ExecuteRequest, ExecuteResult, KillResult, StreamEvent
 from buntime.wire import requests, responses
 from buntime.wire.buffered import BufferedResponse
@@ -112,7 +112,7 @@ class Executions:
             call, idempotent=request.idempotent, read_timeout=self._wait(request, limit)
         )
         return ExecuteStream(
-            self._heard(_items(call, response, chunks)),
+            self._heard(response, _items(call, response, chunks)),
             close=response.close,
             check=request.check,
             call=call,
@@ -124,16 +124,22 @@ class Executions:
         return self._caller.call(requests.kill(session_id, pid), responses.killed, idempotent=False)
 
     def _heard(
-        self, items: Iterator[Union[StreamEvent, ExecuteResult, Terminal]]
+        self, response: Response, items: Iterator[Union[StreamEvent, ExecuteResult, Terminal]]
     ) -> Iterator[Union[StreamEvent, ExecuteResult, Terminal]]:
+        is_complete = False
         try:
             for item in items:
                 if not isinstance(item, StreamEvent):
+                    is_complete = True
                     self._caller.on_stream_complete()
                 yield item
         except BuntimeError as error:
+            if isinstance(error, InvalidResponseError):
+                response.discard()
             self._caller.redact(error)
             raise
+        if not is_complete:
+            response.discard()
 
     def _wait(self, request: ExecuteRequest, limit: int | None) -> float | None:
         return self._caller.execution_wait(request.timeout or limit or requests.EXECUTION_LIMIT)

@@ -68,7 +68,13 @@ class PendingInteraction:
             finally:
                 response.close()
 
-        return _Watched(self, response, on_close)
+        def on_discard() -> None:
+            try:
+                self.close()
+            finally:
+                response.discard()
+
+        return _Watched(self, response, on_close, on_discard)
 
     def pieces(self, response: Response) -> Iterator[bytes]:
         """Yield the body as it comes."""
@@ -113,8 +119,20 @@ def _is_whole(events: list[list[Any]]) -> bool:
 class _Watched(Response):
     """A response whose reader's own time-outs are noted: a deadline that passes ends the exchange."""
 
-    def __init__(self, take: PendingInteraction, response: Response, on_close: Callable[[], None]) -> None:
-        super().__init__(response.status, response.headers, take.pieces(response), on_close=on_close)
+    def __init__(
+        self,
+        take: PendingInteraction,
+        response: Response,
+        on_close: Callable[[], None],
+        on_discard: Callable[[], None],
+    ) -> None:
+        super().__init__(
+            response.status,
+            response.headers,
+            take.pieces(response),
+            on_close=on_close,
+            on_discard=on_discard,
+        )
         self._take = take
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:

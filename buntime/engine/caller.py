@@ -11,7 +11,7 @@ import attrs
 from buntime._http import Headers, Pairs, Request, Response, SupportsTime, Transport
 from buntime.engine.hooks import CallHooks
 from buntime.engine.retries import LONGEST_RETRY_AFTER, RetryPolicy
-from buntime.errors import APITimeoutError, BuntimeError, NotFoundError, RateLimitError
+from buntime.errors import APITimeoutError, BuntimeError, InvalidResponseError, NotFoundError, RateLimitError
 from buntime.wire.buffered import BufferedResponse, tells_rate_limit
 
 T = TypeVar("T")
@@ -141,7 +141,11 @@ class Caller:
         def attempt(sent: Request, deadline: Deadline, _number: int) -> T:
             with self._open(sent, deadline) as response:
                 body = b"".join(_bounded(deadline, response.chunks))
-                return decode(BufferedResponse(response.status, response.headers, body))
+                try:
+                    return decode(BufferedResponse(response.status, response.headers, body))
+                except InvalidResponseError:
+                    response.discard()
+                    raise
 
         return self._attempts(request, attempt, idempotent=idempotent, read_timeout=read_timeout)
 
@@ -196,7 +200,10 @@ class Caller:
 
         with response:
             body = b"".join(_bounded(deadline, response.chunks))
-            raise refused(request, BufferedResponse(response.status, response.headers, body))
+            error = refused(request, BufferedResponse(response.status, response.headers, body))
+            if isinstance(error, InvalidResponseError):
+                response.discard()
+            raise error
 
     def _attempts(
         self,
