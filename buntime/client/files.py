@@ -49,11 +49,17 @@ class Files:
 
         Raises :class:`~buntime.ConflictError` where somebody else writes the same content to it meanwhile.
         """
-        return self._contents.write(_validate.session_id(session_id), _validate.file("path", path), content)
+        session_id, path = _validate.session_id(session_id), _validate.file("path", path)
+        with self._caller.one_deadline():
+            return self._contents.write(session_id, path, content)
 
     def read(self, *, session_id: str, path: str) -> str:
         """Return a text file; an error where it is not UTF-8."""
         session_id, path = _validate.session_id(session_id), _validate.file("path", path)
+        with self._caller.one_deadline():
+            return self._read_text(session_id, path)
+
+    def _read_text(self, session_id: str, path: str) -> str:
         seen = self._caller.seen
         if seen.reads_files:
             call = requests.read_file(session_id, path)
@@ -86,7 +92,9 @@ class Files:
 
         Raises :class:`~buntime.ConflictError` where it changes while it is read.
         """
-        return b"".join(self._contents.read(_validate.session_id(session_id), _validate.file("path", path)))
+        session_id, path = _validate.session_id(session_id), _validate.file("path", path)
+        with self._caller.one_deadline():
+            return b"".join(self._contents.read(session_id, path))
 
     def list(self, *, session_id: str, path: str = "", recursive: bool = False) -> builtins.list[FileInfo]:
         """Return the direct children of a folder, or all that is below it, sorted by path.
@@ -95,8 +103,11 @@ class Files:
         does not exist.
         """
         session_id, path = _validate.session_id(session_id), _validate.folder("path", path)
-        if _validate.flag("recursive", recursive):
-            return self._list_all(session_id, path)
+        _validate.flag("recursive", recursive)
+        with self._caller.one_deadline():
+            return self._list_all(session_id, path) if recursive else self._list_children(session_id, path)
+
+    def _list_children(self, session_id: str, path: str) -> builtins.list[FileInfo]:
         found: dict[str, FileInfo] = {}
         offset = 0
         while True:
@@ -209,14 +220,15 @@ class Files:
         Raises ``FileNotFoundError`` where ``local`` is not there, and ``ValueError`` naming what cannot be
         sent, before anything was.
         """
-        return self._transfers.upload(
-            _validate.session_id(session_id),
-            local,
-            _validate.folder("remote", remote),
-            ignore=ignore,
-            progress=progress,
-            delete=_validate.flag("delete", delete),
-        )
+        with self._caller.one_deadline():
+            return self._transfers.upload(
+                _validate.session_id(session_id),
+                local,
+                _validate.folder("remote", remote),
+                ignore=ignore,
+                progress=progress,
+                delete=_validate.flag("delete", delete),
+            )
 
     def download(
         self,
@@ -238,14 +250,15 @@ class Files:
         Raises ``ValueError`` where it would delete files in the current folder or the home folder or one
         above, and :class:`~buntime.ConflictError` where a file changes while it is read.
         """
-        return self._transfers.download(
-            _validate.session_id(session_id),
-            _validate.folder("remote", remote),
-            local,
-            ignore=ignore,
-            progress=progress,
-            delete=_validate.flag("delete", delete),
-        )
+        with self._caller.one_deadline():
+            return self._transfers.download(
+                _validate.session_id(session_id),
+                _validate.folder("remote", remote),
+                local,
+                ignore=ignore,
+                progress=progress,
+                delete=_validate.flag("delete", delete),
+            )
 
 
 class SessionFiles:

@@ -43,6 +43,7 @@ class Functions:
     """
 
     def __init__(self, caller: Caller) -> None:
+        self._caller = caller
         self._executions = Executions(caller)
         self._files = Files(caller)
         self._helpers = Helpers(caller)
@@ -63,7 +64,7 @@ class Functions:
         callee = _callee(function)
         payload = json.dumps({**callee, "arguments": js_values.encode_arguments(arguments)})
         request = ExecuteRequest("", session_id=session_id, timeout=timeout, idempotent=idempotent)
-        with _file_for(session_id, payload) as name:
+        with self._caller.one_deadline(), _file_for(session_id, payload) as name:
             # The same call of another process may have taken the file first; the function has not run then.
             for _ in range(_TRIES):
                 request = self._loaded(request, payload, name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Callable, Optional, TypeVar, Union
 
 import attrs
@@ -48,17 +50,67 @@ class Deadline:
         return None if self.at is None else self.at - self.clock.monotonic()
 
     def bound(self, timeout: float | None) -> float | None:
-        """Return ``timeout`` cut to what is left."""
-        left = self.remaining()
-        if left is None:
+        """Return ``timeout`` cut to the time that remains."""
+        remaining = self.remaining()
+        if remaining is None:
             return timeout
-        return left if timeout is None else min(timeout, left)
+        return remaining if timeout is None else min(timeout, remaining)
 
-    def check(self, *, sent: bool) -> None:
-        """Raise :class:`~buntime.APITimeoutError` if nothing is left."""
-        left = self.remaining()
-        if left is not None and left <= 0:
-            raise APITimeoutError("the deadline passed", phase="read" if sent else "connect")
+    def passed(self) -> bool:
+        """Whether no time remains."""
+        return self.at is not None and self.at <= self.clock.monotonic()
+
+
+class _SharedDeadline(threading.local):
+    deadline: Optional[Deadline] = None
+
+
+@attrs.define
+class _Limits:
+    """Bounds one attempt, whatever trickles meanwhile. A transport that can does so for each operation.
+
+    ``total`` are the seconds that an execution may be waited for in all.
+    """
+
+    deadline: Deadline
+    total: Optional[float]
+    waited: float = 0.0
+
+    def wait(self, step: Callable[..., T], *args: Any) -> T:
+        """Call ``step``, and count the time that it takes."""
+        started = self.deadline.clock.monotonic()
+        try:
+            return step(*args)
+        finally:
+            self.waited += self.deadline.clock.monotonic() - started
+
+    def exceeded(self) -> APITimeoutError | None:
+        """Return the error for a limit that is exceeded, or ``None``."""
+        if self.deadline.passed():
+            return APITimeoutError("the deadline passed", phase="read")
+        if self.total is not None and self.waited >= self.total:
+            return APITimeoutError(f"the execution did not end within {self.total:g} s", phase="read")
+        return None
+
+    def stream(self, response: Response) -> Iterator[bytes]:
+        """Yield the pieces of a body. The time that their reader takes is no wait."""
+        while (error := self.exceeded()) is None:
+            chunk = self.wait(next, response.chunks, None)
+            if chunk is None:
+                return
+            yield chunk
+        raise error
+
+    def read(self, response: Response) -> bytes:
+        """Return a whole body, also if a limit is exceeded just before its end."""
+        pieces: list[bytes] = []
+        error: APITimeoutError | None = None
+        while (chunk := self.wait(next, response.chunks, None)) is not None:
+            if error is not None:
+                raise error
+            pieces.append(chunk)
+            error = self.exceeded()
+        return b"".join(pieces)
 
 
 class Caller:
@@ -85,6 +137,7 @@ class Caller:
         self.on_retry = on_retry
         self.seen = seen
         self.hooks = hooks
+        self._shared_deadline = _SharedDeadline()
         self._clock: Union[SupportsTime, _SystemTime] = (
             transport if isinstance(transport, SupportsTime) else _SystemTime()
         )
@@ -124,8 +177,21 @@ class Caller:
 
         self.__init__(**restored(state), seen=SharedState())  # type: ignore[misc]  # they are all of its arguments
 
+    def _deadline_from(self, started: float) -> Deadline:
+        return Deadline(None if self.deadline is None else started + self.deadline, self._clock)
+
+    @contextmanager
+    def one_deadline(self) -> Iterator[None]:
+        """Have all requests that this thread makes in the block share one deadline, as they are one call."""
+        outer = self._shared_deadline.deadline
+        self._shared_deadline.deadline = outer or self._deadline_from(self._clock.monotonic())
+        try:
+            yield
+        finally:
+            self._shared_deadline.deadline = outer
+
     def execution_wait(self, limit: float) -> float | None:
-        """Return the read timeout of an execution that may take ``limit`` seconds."""
+        """Return how long an execution that may take ``limit`` seconds is waited for, in all."""
         return None if self.timeout is None else limit + self.timeout
 
     def call(
@@ -136,11 +202,14 @@ class Caller:
         idempotent: bool,
         read_timeout: Optional[float] = None,
     ) -> T:
-        """Send the request until it is answered, and return the decoded answer."""
+        """Send the request until it is answered, and return the decoded answer.
 
-        def attempt(sent: Request, deadline: Deadline, _number: int) -> T:
-            with self._open(sent, deadline) as response:
-                body = b"".join(_bounded(deadline, response.chunks))
+        ``read_timeout``, of an execution, limits each wait and all of them together.
+        """
+
+        def attempt(sent: Request, limits: _Limits, _number: int) -> T:
+            with self._open(sent, limits) as response:
+                body = limits.read(response)
                 try:
                     return decode(BufferedResponse(response.status, response.headers, body))
                 except InvalidResponseError:
@@ -164,12 +233,12 @@ class Caller:
     ) -> tuple[Response, Iterator[bytes], int]:
         """Return a 2xx response, its body bounded by the deadline, and the number of attempts it took.
 
-        A ``idempotent`` call waits for the first bytes, up to which it is retried.
+        An ``idempotent`` call waits for the first bytes, up to which it is retried.
         """
 
-        def attempt(sent: Request, deadline: Deadline, number: int) -> tuple[Response, Iterator[bytes], int]:
-            response = self._open(sent, deadline)
-            chunks = _bounded(deadline, response.chunks)
+        def attempt(sent: Request, limits: _Limits, number: int) -> tuple[Response, Iterator[bytes], int]:
+            response = self._open(sent, limits)
+            chunks = limits.stream(response)
             if not idempotent:
                 return response, chunks, number
             try:
@@ -189,9 +258,9 @@ class Caller:
         if self.hooks is not None:
             self.hooks.on_stream(-1)
 
-    def _open(self, request: Request, deadline: Deadline) -> Response:
+    def _open(self, request: Request, limits: _Limits) -> Response:
         """Return a 2xx response; raise the error that any other is."""
-        response = self.transport.send(request)
+        response = limits.wait(self.transport.send, request)
         if tells_rate_limit(response.headers):
             self.seen.headers = response.headers
         if 200 <= response.status < 300:
@@ -199,7 +268,7 @@ class Caller:
         from buntime.wire.error_responses import refused
 
         with response:
-            body = b"".join(_bounded(deadline, response.chunks))
+            body = limits.read(response)
             error = refused(request, BufferedResponse(response.status, response.headers, body))
             if isinstance(error, InvalidResponseError):
                 response.discard()
@@ -208,7 +277,7 @@ class Caller:
     def _attempts(
         self,
         request: Request,
-        attempt: Callable[[Request, Deadline, int], T],
+        attempt: Callable[[Request, _Limits, int], T],
         *,
         idempotent: bool,
         read_timeout: float | None,
@@ -223,8 +292,10 @@ class Caller:
                 number += 1
                 attempts += 1
                 try:
-                    deadline.check(sent=False)
-                    return attempt(self._completed(request, deadline, read_timeout), deadline, attempts)
+                    if deadline.passed():
+                        raise APITimeoutError("the deadline passed", phase="connect")
+                    completed = self._completed(request, deadline, read_timeout)
+                    return attempt(completed, _Limits(deadline, read_timeout), attempts)
                 except BuntimeError as error:
                     error.maybe_executed = maybe_executed = error.maybe_executed or maybe_executed
                     _annotate(error, request, attempts)
@@ -247,7 +318,7 @@ class Caller:
     def _begin(self) -> tuple[float, Deadline]:
         """Return when the call begins, which hooks may delay, and its deadline."""
         started = self._clock.monotonic() if self.hooks is None else self.hooks.before_call()
-        return started, Deadline(None if self.deadline is None else started + self.deadline, self._clock)
+        return started, self._shared_deadline.deadline or self._deadline_from(started)
 
     def _completed(self, request: Request, deadline: Deadline, read_timeout: float | None) -> Request:
         """Return a request with the client's headers, which win, and its timeouts."""
@@ -260,6 +331,8 @@ class Caller:
             request.body,
             connect_timeout=deadline.bound(self.timeout),
             read_timeout=deadline.bound(self.timeout if read_timeout is None else read_timeout),
+            total_timeout=read_timeout,
+            deadline=deadline.remaining(),
         )
 
     def redact(self, error: BuntimeError) -> None:
@@ -273,8 +346,8 @@ class Caller:
         import random
 
         pause = self.policy.delay(error, number, idempotent, random.random())  # noqa: S311 - jitter spreads clients out, and is no secret
-        left = deadline.remaining()
-        if pause is None or (left is not None and pause >= left):
+        remaining = deadline.remaining()
+        if pause is None or (remaining is not None and pause >= remaining):
             if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
                 error.hint = (
                     f"Try again in {error.retry_after:.0f} s, as the service asks; so long is not waited"
@@ -283,17 +356,6 @@ class Caller:
         if self.on_retry is not None:
             self.on_retry(error, number)
         (self.hooks or self._clock).sleep(pause)
-
-
-def _bounded(deadline: Deadline, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    return chunks if deadline.at is None else _bounded_chunks(deadline, chunks)
-
-
-def _bounded_chunks(deadline: Deadline, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    deadline.check(sent=True)
-    for chunk in chunks:
-        yield chunk
-        deadline.check(sent=True)
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

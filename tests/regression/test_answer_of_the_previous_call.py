@@ -59,7 +59,7 @@ def test_interim_responses_are_skipped(statuses: tuple[int, ...], session: reque
     assert 1 == server.connections
 
 
-@pytest.mark.parametrize("statuses", [(101,), (103,) * 50, (100,) * 50])
+@pytest.mark.parametrize("statuses", [(101,), (103,) * 1001, (100,) * 1001])
 def test_what_is_no_interim_response_of_a_request_is_an_error(
     statuses: tuple[int, ...], session: requests.Session | None
 ) -> None:

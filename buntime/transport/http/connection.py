@@ -23,7 +23,7 @@ import urllib3
 from buntime._support.forks import reset_after_fork
 from buntime.errors import Phase
 
-_MOST_INTERIM = 16
+_MOST_INTERIM = 1000
 
 
 class Attempt:

@@ -96,6 +96,8 @@ class Failure:
             text = innermost.strerror or str(innermost)
             if innermost.strerror or text.startswith("Tunnel connection failed"):
                 return text.rstrip(".")
+        if type(innermost) is http.client.HTTPException:
+            return str(innermost)
         return type(innermost).__name__
 
 

@@ -115,6 +115,7 @@ def test_a_deadline_that_passed_replays(tmp_path: Path) -> None:
         yield b"{"
         transport.now += 100
         yield b"}"
+        yield b" "
 
     def program(client: Buntime) -> str:
         with pytest.raises(APITimeoutError) as caught:
