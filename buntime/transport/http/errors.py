@@ -7,7 +7,7 @@ import socket
 import ssl
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Optional
 
 import attrs
 import requests
@@ -101,7 +101,7 @@ class Failure:
         return type(innermost).__name__
 
 
-def _seconds(timeout: float | None) -> str:
+def _seconds(timeout: Optional[float]) -> str:
     return "the time allowed" if timeout is None else f"{timeout:g} s"
 
 
@@ -112,10 +112,30 @@ def _unwrap(error: BaseException) -> Iterator[BaseException]:
     are raised only in the handler of their cause, and urllib3 1.26 keeps it nowhere else.
     """
     yield error
-    inner = [*error.args, getattr(error, "reason", None), getattr(error, "original_error", None)]
-    inner.append(error.__cause__)
+    inner = _inner(error)
     if isinstance(error, urllib3.exceptions.TimeoutError):
         inner.append(error.__context__)
     for item in inner:
         if isinstance(item, BaseException):
             yield from _unwrap(item)
+
+
+def _inner(error: BaseException) -> list[Any]:
+    attributes = (getattr(error, "reason", None), getattr(error, "original_error", None))
+    return [*error.args, *attributes, error.__cause__]
+
+
+def drop_tracebacks(error: BaseException, handled: Optional[BaseException]) -> None:
+    """Take the frames off ``error`` and the errors behind it, up to one that was handled before.
+
+    http.client's hold the bytes that it sent, with the key or the password of a proxy, and error reporters
+    show the variables of frames.
+    """
+    pending: list[Any] = [error]
+    known = {id(handled)}
+    while pending:
+        current = pending.pop()
+        if isinstance(current, BaseException) and id(current) not in known:
+            known.add(id(current))
+            current.__traceback__ = None
+            pending += [*_inner(current), current.__context__]

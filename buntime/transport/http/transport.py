@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Any, Optional, Union
@@ -14,7 +15,7 @@ from buntime._support.forks import reset_after_fork
 from buntime.errors import APIConnectionError, APITimeoutError
 from buntime.transport.http.body import Body
 from buntime.transport.http.connection import Attempt, current
-from buntime.transport.http.errors import FAILURES, Failure
+from buntime.transport.http.errors import FAILURES, Failure, drop_tracebacks
 from buntime.transport.http.origin import resolve_origin
 from buntime.transport.http.prepare import default_headers, prepare
 from buntime.transport.http.session import own_session, prepare_adapter, renew
@@ -118,6 +119,7 @@ class HTTPTransport:
         prepared = prepare(request, origin.base, self._default_headers, self._session)
         attempt = Attempt(total=request.total_timeout, deadline=request.deadline)
         outer, current.attempt = current.attempt, attempt
+        handled = sys.exc_info()[1]
         try:
             response = self._session.send(
                 prepared,
@@ -129,7 +131,11 @@ class HTTPTransport:
                 cert=origin.cert,
             )
         except FAILURES as error:
-            raise Failure(error, origin.peer, request, attempt).at_send() from error
+            failure = Failure(error, origin.peer, request, attempt).at_send()
+            drop_tracebacks(error, handled)
+            raise failure from error
+        except KeyboardInterrupt as interrupt:
+            raise interrupt.with_traceback(None)  # noqa: B904 - it is the same one, without frames that hold the key
         finally:
             current.attempt = outer
         body = Body(response, attempt, lambda error: Failure(error, origin.peer, request, attempt).at_read())
