@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from buntime.service.workspace.disk import DiskWorkspace
 
 
 class WorkspaceFolder:
-    """Makes workspaces in ``root``, or in a temporary folder of its own where that is ``None``."""
+    """Creates workspaces in the folder ``sessions`` of ``root``; by default in a temporary folder.
+
+    The folder around the workspaces is this user's alone. A workspace is not enough: its programs may let
+    others enter it, and leave a setuid program there.
+    """
 
     def __init__(self, root: Path | None = None) -> None:
         self._temporary = root is None
         if root is None:
             self.root = Path(tempfile.mkdtemp(prefix="buntime-"))
         else:
-            self.root = root.resolve()
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root = root.resolve() / "sessions"
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.chmod(0o700)
 
     def workspace(self, session_id: str) -> DiskWorkspace:
         """Return a new, empty workspace, which only this user can enter."""
@@ -27,6 +33,9 @@ class WorkspaceFolder:
         return DiskWorkspace(folder)
 
     def remove(self) -> None:
-        """Remove the folder if it is temporary."""
+        """Remove the folder if it is temporary, else if it is empty."""
         if self._temporary:
             shutil.rmtree(self.root, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                self.root.rmdir()
