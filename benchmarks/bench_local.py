@@ -13,7 +13,7 @@ from benchmarks.clients import CODE
 from benchmarks.measure import Effort, Sampler, compare, timed
 from benchmarks.tables import Table
 from buntime import Buntime
-from buntime.service.machine.sandbox import find_bun
+from buntime.service.machine.find import find_bun
 from buntime.transport import LocalTransport
 
 _ROUNDS = 61

@@ -12,7 +12,7 @@ from buntime._http import Request, Response
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import APITimeoutError, ConfigurationError
 from buntime.service.machine.executor import BunExecutor
-from buntime.service.machine.sandbox import SetupError
+from buntime.service.machine.find import SetupError
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.root import WorkspaceFolder
 

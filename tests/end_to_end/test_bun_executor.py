@@ -17,8 +17,8 @@ import pytest
 
 from buntime.service.executors import Execution, ExecutionLost, Outcome, Output, ResourceExceeded
 from buntime.service.machine.executor import BunExecutor
+from buntime.service.machine.find import find_bun
 from buntime.service.machine.launch import Unprotected
-from buntime.service.machine.sandbox import find_bun
 from tests.support.bun import BunSession, read_proc, the_end, wait_for_the_end_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")

@@ -21,7 +21,7 @@ import pytest
 
 from buntime.service.executors import Outcome
 from buntime.service.machine.executor import BunExecutor
-from buntime.service.machine.sandbox import find_bun, find_sandbox
+from buntime.service.machine.find import find_bun, find_sandbox
 from tests.support.bun import BunSession, read_proc
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sandboxes need Linux")

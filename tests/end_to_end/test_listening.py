@@ -10,7 +10,7 @@ from importlib import resources
 
 import pytest
 
-from buntime.service.machine.sandbox import find_bun
+from buntime.service.machine.find import find_bun
 
 _ASK = """
 const {{ listens }} = require({script});

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, Union
 
 from buntime.service.executors import Execution, ExecutionLost, Limits, Outcome, Output, ResourceExceeded
 from buntime.service.machine.channel import Channel, ChannelLost, Inbox
+from buntime.service.machine.find import SetupError, find_bun, find_sandbox
 from buntime.service.machine.launch import Isolated, Unprotected
 from buntime.service.machine.output import BoundedText
-from buntime.service.machine.sandbox import SetupError, find_bun, find_sandbox
 from buntime.service.workspace.base import Workspace
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ class BunExecutor:
 
     ``isolation="required"`` puts every session in a bubblewrap sandbox; ``"none"`` runs them as the user,
     with no protection. ``network=True`` gives a sandbox the host's network, loopback included. ``bun`` is
-    the executable; by default it is looked up (see :func:`~buntime.service.machine.sandbox.find_bun`), with
+    the executable; by default it is looked up (see :func:`~buntime.service.machine.find.find_bun`), with
     ``environ`` in place of the process's environment. Raises
-    :class:`~buntime.service.machine.sandbox.SetupError` if this machine cannot do that; it never falls back
+    :class:`~buntime.service.machine.find.SetupError` if this machine cannot do that; it never falls back
     to less isolation.
 
     Of a session's limits, memory is the resident memory of an execution's processes together, watched

@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional
 from buntime.service.clock import SystemClock
 from buntime.service.executors import Executor
 from buntime.service.machine.executor import BunExecutor
-from buntime.service.machine.sandbox import SetupError
+from buntime.service.machine.find import SetupError
 from buntime.service.scripted.executor import ScriptedExecutor
 from buntime.service.scripted.script_file import ScriptFileError, read_scripts
 from buntime.service.server.loopback import is_loopback

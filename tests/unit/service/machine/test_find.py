@@ -11,7 +11,7 @@ import pytest
 
 from buntime.service.executors import Limits
 from buntime.service.machine.executor import BunExecutor
-from buntime.service.machine.sandbox import SetupError, find_bun, find_sandbox
+from buntime.service.machine.find import SetupError, find_bun, find_sandbox
 from buntime.service.workspace.memory import MemoryWorkspace
 from tests.support.clocks import ManualClock
 

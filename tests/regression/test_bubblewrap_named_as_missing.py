@@ -1,0 +1,92 @@
+"""Where user namespaces are refused the error said to install bubblewrap, which was there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from buntime.service.machine import find
+from buntime.service.machine.find import SetupError, find_bun, find_sandbox
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is Linux's")
+
+CAUSES = {
+    "kernel/apparmor_restrict_unprivileged_userns": ("1", r"AppArmor .*sysctl -w kernel\.apparmor_.*=0"),
+    "kernel/unprivileged_userns_clone": ("0", r"sysctl -w kernel\.unprivileged_userns_clone=1"),
+    "user/max_user_namespaces": ("0", r"sysctl -w user\.max_user_namespaces=10000"),
+}
+
+
+def refusing_bwrap(folder: Path, message: str = "bwrap: setting up uid map: Permission denied") -> str:
+    """Return the path of a bwrap that is refused its namespaces."""
+    script = folder / "bwrap"
+    script.write_text(f"#!/bin/sh\necho '{message}' >&2\nexit 1\n")
+    script.chmod(0o700)
+    return str(folder)
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return the kernel's settings of this test, to be filled, on a machine with no other bubblewrap."""
+    values: dict[str, str] = {}
+    monkeypatch.setattr(find, "_content", lambda path: values.get(path.removeprefix("/proc/sys/"), ""))
+    monkeypatch.setattr(find, "_CONTAINER_MARKS", ())
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    return values
+
+
+@pytest.fixture
+def bun() -> str:
+    """Return the Bun of this environment."""
+    return find_bun(None, os.environ)
+
+
+@pytest.mark.parametrize("setting", CAUSES)
+def test_the_setting_that_refuses_is_named(
+    bun: str, tmp_path: Path, settings: dict[str, str], setting: str
+) -> None:
+    """With the command that changes it, what bubblewrap wrote, and the way without isolation."""
+    settings[setting], expected = f"{CAUSES[setting][0]}\n", CAUSES[setting][1]
+
+    with pytest.raises(SetupError, match=expected) as caught:
+        find_sandbox(bun, {"PATH": refusing_bwrap(tmp_path)})
+
+    assert "setting up uid map: Permission denied" in str(caught.value)
+    assert "BUNTIME_ISOLATION=none" in str(caught.value)
+    assert "pip install" not in str(caught.value)
+
+
+def test_a_container_is_named(
+    bun: str, tmp_path: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the options that let sandboxes be made in it."""
+    mark = tmp_path / ".dockerenv"
+    mark.touch()
+    monkeypatch.setattr(find, "_CONTAINER_MARKS", (str(mark),))
+
+    with pytest.raises(SetupError, match=r"container's settings.*--security-opt seccomp=unconfined"):
+        find_sandbox(bun, {"PATH": refusing_bwrap(tmp_path)})
+
+
+def test_a_filter_around_the_program_is_named(bun: str, tmp_path: Path, settings: dict[str, str]) -> None:
+    """As of a container that does not say that it is one."""
+    settings["/proc/self/status"] = "Seccomp:\t2\n"
+
+    with pytest.raises(SetupError, match="a seccomp filter refuses user namespaces"):
+        find_sandbox(bun, {"PATH": refusing_bwrap(tmp_path)})
+
+
+def test_in_a_sandbox() -> None:
+    """One that forbids further namespaces."""
+    bwrap = find_sandbox(find_bun(None, os.environ), os.environ).bwrap
+    outer = [bwrap, "--unshare-user", "--disable-userns", "--dev-bind", "/", "/", "--proc", "/proc"]
+    code = "from buntime.transport import LocalTransport; LocalTransport()"
+
+    done = subprocess.run([*outer, sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert "no further user namespace is allowed here" in done.stderr
+    assert "pip install" not in done.stderr
