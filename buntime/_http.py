@@ -184,8 +184,30 @@ class SupportsTime(Protocol):
 
 @runtime_checkable
 class SupportsTimers(Protocol):
-    """A transport whose time passes by itself only: what is to happen in between is its to do."""
+    """A transport whose time only passes when it is told to: it runs the timers."""
 
     def every(self, seconds: float, act: Callable[[], object], /) -> Callable[[], None]:
-        """Call ``act`` whenever that much of the transport's time has passed; return what stops it."""
+        """Call ``act`` each time that many seconds have passed; return a function that stops it."""
+        ...
+
+
+@runtime_checkable
+class SupportsDate(Protocol):
+    """A transport that owns the date: the client compares expiry times with it."""
+
+    def time(self) -> float:
+        """Return seconds since the epoch."""
+        ...
+
+
+@runtime_checkable
+class SupportsOrder(Protocol):
+    """A transport that can ask a pool to run one item after another.
+
+    A recording does so: which item gets which session is then the same in each run.
+    """
+
+    @property
+    def sequential(self) -> bool:
+        """Whether a pool must not run items in parallel over this transport."""
         ...

@@ -1,4 +1,4 @@
-"""Bodies as a cassette has them: JSON as JSON, text as text, streams by event, the rest in base64."""
+"""Bodies in a cassette: JSON as JSON, text as text, streams as events, everything else in base64."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import base64
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Optional
 
-from buntime.wire import sse
+from buntime._http import Request
+from buntime.wire import sse, volatile
 from buntime.wire.events import read_event
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
@@ -25,44 +27,58 @@ def _finite(text: str) -> float:
     return value if math.isfinite(value) else _refuse(text)
 
 
-_decoded = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode
+_parse = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode
 
 
-def stored(content: bytes, content_type: Optional[str]) -> dict[str, Any]:
-    """Return a body in the form of a cassette: the name of the form, and the body; nothing for none.
+def serialize_request(request: Request) -> dict[str, Any]:
+    """Return a request in the form of a cassette, without the library's own programs."""
+    serialized: dict[str, Any] = {"method": request.method, "path": request.path}
+    if request.query:
+        serialized["query"] = [list(pair) for pair in request.query]
+    if request.body:
+        kinds = (value for name, value in request.headers if name.lower() == "content-type")
+        serialized.update(serialize_body(request.body, next(kinds, None)))
+    if "json" in serialized:
+        body = volatile.without_program(request.method, request.path, serialized["json"])
+        serialized["json"] = body
+    return serialized
 
-    What is no JSON although it is called that, or would not come back from a file, is kept as text.
+
+def serialize_body(content: bytes, content_type: Optional[str]) -> dict[str, Any]:
+    """Return the name of a body's form and the body in that form; an empty dict for an empty body.
+
+    A body that is called JSON and is not, or would not come back from a file, is kept as text.
     """
     if not content:
         return {}
     if "json" in (content_type or ("json" if content[:1] in b"{[" else "")).lower():
         try:
-            found = _decoded(content.decode(json.detect_encoding(content), "surrogatepass"))
+            value = _parse(content.decode(json.detect_encoding(content), "surrogatepass"))
         except (ValueError, RecursionError):
             pass
         else:
-            return {"json": found}
+            return {"json": value}
     try:
         return {"text": content.decode()}
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(content).decode()}
 
 
-def content(form: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a body that is no stream."""
-    if "json" in form:
-        return _compact(form["json"]).encode()
-    if "text" in form:
-        return str(form["text"]).encode("utf-8", "surrogatepass")
-    return base64.b64decode(form.get("base64", ""))
+def body_bytes(message: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a body that is not a stream."""
+    if "json" in message:
+        return _compact(message["json"]).encode()
+    if "text" in message:
+        return str(message["text"]).encode("utf-8", "surrogatepass")
+    return base64.b64decode(message.get("base64", ""))
 
 
-def events(chunks: Iterable[tuple[int, bytes]]) -> list[list[Any]]:
-    """Return an event stream as ``[milliseconds, event, data]``, data as JSON where it is an object.
+def serialize_events(chunks: Iterable[tuple[int, bytes]]) -> list[list[Any]]:
+    """Return an event stream as ``[milliseconds, event, data]``; data that is a JSON object is parsed.
 
-    What the stream ends with that is no whole event comes last, as ``[milliseconds, text]``.
+    An incomplete event at the end comes last, as ``[milliseconds, text]``.
     """
-    found: list[list[Any]] = []
+    events: list[list[Any]] = []
     chunks = list(chunks)
     now = 0
 
@@ -72,27 +88,27 @@ def events(chunks: Iterable[tuple[int, bytes]]) -> list[list[Any]]:
             yield chunk
 
     for name, data in sse.events(arriving()):
-        found.append([now, name, _object_or_text(name, data)])
+        events.append([now, name, _object_or_text(name, data)])
     rest = _BLANK_LINE.split(b"".join(chunk for _, chunk in chunks))[-1].lstrip(b"\r\n")
     if rest and not rest.startswith(b":"):
-        found.append([now, rest.decode("utf-8", "replace")])
-    return found
+        events.append([now, rest.decode("utf-8", "replace")])
+    return events
 
 
 def _object_or_text(name: str, data: str) -> Any:
     try:
-        found = _decoded(data)
+        value = _parse(data)
     except (ValueError, RecursionError):
         return data
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         return data
     # JSON that a program printed stays text: its spaces and the order of its fields are the output.
-    event = read_event(name, found)
-    return data if event.text is not None and event.text_key is None else found
+    event = read_event(name, value)
+    return data if event.text is not None and event.text_key is None else value
 
 
-def event_bytes(item: list[Any]) -> bytes:
-    """Return what :func:`events` has made an item of, as it is sent."""
+def event_bytes(item: Sequence[Any]) -> bytes:
+    """Return an item of :func:`serialize_events` as it is sent."""
     if len(item) == 2:
         return str(item[1]).encode("utf-8", "surrogatepass")
     _, name, data = item
@@ -100,3 +116,16 @@ def event_bytes(item: list[Any]) -> bytes:
     text = data if isinstance(data, str) else _compact(data)
     lines += [f"data: {line}" for line in text.split("\n")]
     return ("\n".join(lines) + "\n\n").encode("utf-8", "surrogatepass")
+
+
+def join_outputs(events: Iterable[Sequence[Any]]) -> tuple[dict[str, str], list[Any]]:
+    """Return each output of a stream as one text, and the other events without their times."""
+    texts: dict[str, list[str]] = defaultdict(list)
+    others: list[Any] = []
+    for _, name, *data in events:
+        event = read_event(name, data[0]) if data else None
+        if event is None or event.text is None:
+            others.append([name, *data])
+        else:
+            texts[event.kind].append(event.text)
+    return {kind: "".join(pieces) for kind, pieces in sorted(texts.items())}, others

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Union
 
 import attrs
 
-from buntime.cassette.text import parsed, rendered
+from buntime.cassette.text import parse, render
 from buntime.errors import CassetteError
 
 VERSION = 1
@@ -27,9 +25,9 @@ AnyPath = Union[str, "os.PathLike[str]"]
 
 @attrs.frozen
 class Interaction:
-    """A request and what came of it, as plain JSON values.
+    """A request and its outcome, as plain JSON values.
 
-    ``data`` has ``request``, and ``response``, ``error`` or both: an answer that was cut off.
+    ``data`` has ``request``, and ``response``, ``error`` or both: a response that was cut off.
     """
 
     data: Mapping[str, Any]
@@ -37,12 +35,12 @@ class Interaction:
     @property
     def request(self) -> Mapping[str, Any]:
         """``method``, ``path``, ``query`` and a body in one of the forms of a cassette."""
-        found: Mapping[str, Any] = self.data["request"]
-        return found
+        request: Mapping[str, Any] = self.data["request"]
+        return request
 
     @property
     def response(self) -> Mapping[str, Any] | None:
-        """``status``, ``headers`` and a body; ``left`` where the program did not read to its end."""
+        """``status``, ``headers`` and a body; ``left`` if the program did not read to its end."""
         return self.data.get("response")
 
     @property
@@ -58,10 +56,7 @@ class Interaction:
 
 @attrs.frozen
 class Cassette:
-    """What a cassette file holds.
-
-    ``changed`` is the date on which a recording last changed it.
-    """
+    """The content of a cassette file; ``changed`` is the date on which a recording last changed it."""
 
     version: int
     changed: date
@@ -69,10 +64,10 @@ class Cassette:
 
 
 def load(path: AnyPath) -> Cassette:
-    """Return the cassette in a file, or what an interrupted recording left in its ``.part``.
+    """Return the cassette in a file, or in the ``.part`` of an interrupted recording.
 
-    Raises :class:`~buntime.CassetteError` where there is none, or where it is not one; with line and
-    column where it is not JSON.
+    Raises :class:`~buntime.CassetteError` if there is no such file or it is not a cassette, with line and
+    column if it is not JSON.
     """
     try:
         content = Path(path).read_bytes()
@@ -93,7 +88,7 @@ def _no_file(path: AnyPath) -> CassetteError:
 
 def _value(content: bytes, path: AnyPath) -> Any:
     try:
-        return parsed(content.decode())
+        return parse(content.decode())
     except UnicodeDecodeError as error:
         line, column = _position(content[: error.start].decode("utf-8", "replace"))
         reason = "it is not UTF-8"
@@ -112,28 +107,28 @@ def _position(before: str) -> tuple[int, int]:
 
 def _not_a_cassette(path: AnyPath, why: str) -> CassetteError:
     error = CassetteError(f"the file {os.fspath(path)} is not a cassette: {why}")
-    error.hint = "Restore it, or record it anew"
+    error.hint = "Restore it, or record it again"
     return error
 
 
-def _cassette(found: Any, path: AnyPath) -> Cassette:
-    if not isinstance(found, dict) or _FORMAT not in found:
+def _cassette(value: Any, path: AnyPath) -> Cassette:
+    if not isinstance(value, dict) or _FORMAT not in value:
         raise _not_a_cassette(path, f"it has no {_FORMAT!r}")
-    if found[_FORMAT] != VERSION:
+    if value[_FORMAT] != VERSION:
         raise CassetteError(
-            f"the cassette {os.fspath(path)} has the format {found[_FORMAT]!r}; "
-            f"this release reads {VERSION}. Record it anew, or install the release that made it"
+            f"the cassette {os.fspath(path)} has the format {value[_FORMAT]!r}; "
+            f"this release reads {VERSION}. Record it again, or install the release that made it"
         )
     try:
-        changed = date.fromisoformat(found["changed"])
-        interactions = found["interactions"]
+        changed = date.fromisoformat(value["changed"])
+        interactions = value["interactions"]
         if not isinstance(interactions, list):
             raise TypeError("interactions")
     except (KeyError, TypeError, ValueError):
         raise _not_a_cassette(path, "its 'changed' or 'interactions' is missing or wrong") from None
     for number, data in enumerate(interactions, 1):
         if not _is_interaction(data):
-            raise _not_a_cassette(path, f"interaction {number} has not the form of one")
+            raise _not_a_cassette(path, f"interaction {number} does not have the form of one")
     return Cassette(VERSION, changed, tuple(map(Interaction, interactions)))
 
 
@@ -187,7 +182,7 @@ def journal_head(day: date) -> bytes:
 
 
 def journal_line(number: int, interaction: Interaction) -> bytes:
-    """Return the line of a ``.part`` file for an interaction; ``number`` is its place."""
+    """Return the line of a ``.part`` file for an interaction; ``number`` gives the order."""
     return _compact([number, interaction.data]).encode() + b"\n"
 
 
@@ -197,18 +192,21 @@ def interaction_of(line: bytes) -> Interaction:
 
 
 def _from_journal(content: bytes, path: AnyPath) -> Cassette:
-    """Read the whole lines: the last one is cut where the recording was killed while it wrote."""
+    """Read the complete lines: a recording may have been killed while it wrote the last one."""
     try:
-        head, *lines = map(json.loads, content.split(b"\n")[:-1])
-        found = [data for _, data in sorted(lines, key=lambda line: int(line[0]))]
-    except (TypeError, ValueError):
-        raise _not_a_cassette(path, "a line of it is no interaction") from None
-    return _cassette({_FORMAT: VERSION, "changed": head["changed"], "interactions": found}, path)
+        head, *lines = (line for line in content.split(b"\n")[:-1] if not line.startswith(b" "))
+        # A line that was replaced is blank, or comes first if the process was killed just then.
+        by_number = {int(number): data for number, data in map(json.loads, lines)}
+        changed = json.loads(head)["changed"]
+    except (KeyError, TypeError, ValueError):
+        raise _not_a_cassette(path, "a line of it is not an interaction") from None
+    interactions = [by_number[number] for number in sorted(by_number)]
+    return _cassette({_FORMAT: VERSION, "changed": changed, "interactions": interactions}, path)
 
 
 def text_of(cassette: Cassette) -> str:
     """Return a cassette as the text of its file."""
-    return rendered(
+    return render(
         {
             _FORMAT: cassette.version,
             "changed": cassette.changed.isoformat(),
@@ -218,7 +216,7 @@ def text_of(cassette: Cassette) -> str:
 
 
 def save(path: AnyPath, cassette: Cassette) -> None:
-    """Write a cassette whole, in place of what is there."""
+    """Replace the file with the cassette, or leave it as it is if that fails."""
     target = Path(path)
     temporary = target.with_name(target.name + ".tmp")
     with open(temporary, "w", encoding="utf-8", newline="\n") as file:
@@ -226,28 +224,3 @@ def save(path: AnyPath, cassette: Cassette) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(target)
-
-
-def calls_of(cassette: Cassette) -> Counter[str]:
-    """Return what was sent, in whatever order."""
-    from buntime.cassette.match import key_of, without_numbers
-
-    return Counter(without_numbers(key_of(item.request)) for item in cassette.interactions)
-
-
-def compare(old: Cassette, new: Cassette) -> list[str]:
-    """Return what a recording would change in a cassette, as the lines of a unified diff.
-
-    What varies from run to run is no change, and not shown. An empty list says that both are the same.
-    """
-    from buntime.cassette.merge import merge_recordings
-
-    interactions = merge_recordings(old.interactions, new.interactions, threaded=True, quiet=True)
-    if interactions == old.interactions:
-        return []
-    before, after = _lines(old.interactions), _lines(interactions)
-    return list(difflib.unified_diff(before, after, "recorded", "now", lineterm=""))
-
-
-def _lines(interactions: Iterable[Interaction]) -> list[str]:
-    return rendered([dict(interaction.data) for interaction in interactions]).splitlines()

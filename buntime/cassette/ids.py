@@ -1,4 +1,4 @@
-"""Numbers in place of the ids that the service invents: ``ses_1``, ``ses_2``, the same everywhere."""
+"""Numbers in place of the ids that the service makes: ``ses_1``, ``ses_2``, the same in all texts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import re
 from typing import Optional
 from urllib.parse import urlsplit
 
-from buntime.cassette.secrets.registry import Span
+Span = tuple[int, int, str]
+"""The start and the end of a part of a text, and the text that replaces it."""
 
 _IDS = re.compile(r"ses[_-][A-Za-z0-9]+")
 _ORIGINS = re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d+)?|127\.0\.0\.1:\d+")
 _SHORTEST_ODD_ID = 6
-"""Characters from which on an id in another form than the service's is looked for in texts."""
+"""Characters from which on an id in another form than the service's is searched for in texts."""
 
 
 class Numbering:
@@ -22,11 +23,6 @@ class Numbering:
         self._ids: dict[str, str] = {}
         self._origins: dict[str, str] = {}
         self._odd: Optional[re.Pattern[str]] = None
-
-    @property
-    def count(self) -> int:
-        """How many texts are replaced."""
-        return len(self._ids) + len(self._origins)
 
     def note(self, session_id: str, preview_url: Optional[str]) -> None:
         """Give a new session its number, and its preview an origin that is named for it."""
@@ -47,8 +43,8 @@ class Numbering:
         self._origins[parts.netloc] = name
 
     def spans(self, text: str) -> list[Span]:
-        """Return where the ids and origins are in a text, and what to put there."""
-        # To look for a fixed text first is many times faster than to try a pattern everywhere.
+        """Return where the ids and origins are in a text, with their replacements."""
+        # A search for a fixed text is many times faster than a pattern that is tried everywhere.
         likely: list[tuple[re.Pattern[str], dict[str, str]]] = []
         if self._origins and ("://" in text or "127.0.0.1:" in text):
             likely.append((_ORIGINS, self._origins))
@@ -57,8 +53,8 @@ class Numbering:
         if self._odd is not None:
             likely.append((self._odd, self._ids))
         return [
-            (found.start(), found.end(), name)
+            (match.start(), match.end(), name)
             for pattern, names in likely
-            for found in pattern.finditer(text)
-            if (name := names.get(found.group())) is not None
+            for match in pattern.finditer(text)
+            if (name := names.get(match.group())) is not None
         ]

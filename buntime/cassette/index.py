@@ -2,47 +2,59 @@
 
 from __future__ import annotations
 
+import base64
+import heapq
 import json
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
-from buntime._http import Request
+from buntime._http import Pairs, Request
 from buntime._support.forks import reset_after_fork
+from buntime.cassette.bindings import Bindings
 from buntime.cassette.file import Interaction
-from buntime.cassette.match import key_of, match_placeholders, places, without_numbers
-from buntime.cassette.secrets.encodings import decoded
-from buntime.cassette.secrets.registry import PLACEHOLDER, Secrets, in_form, without_form
+from buntime.cassette.match import BODY_FORMS, has_placeholder, key_of
+from buntime.cassette.secrets.named import credentials
+from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
 
 _client_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _Sent = tuple[str, str, tuple[tuple[str, str], ...], Optional[bytes]]
-_Pairs = Iterable[tuple[str, str]]
+_Shape = tuple[str, Optional[str], str, int]
 
 
 class Index:
-    """Finds the first interaction left that answers a request. Safe to use from several threads."""
+    """Finds the first unplayed interaction that answers a request. Safe to use from several threads.
 
-    def __init__(self, interactions: Sequence[Interaction], secrets: Secrets) -> None:
+    Three indexes, so that each request is found without a look at all interactions:
+
+    1. requests as the client sends them, byte for byte, if they have no secret;
+    2. requests by their keys; one with secrets is added as soon as the run has a value for each of them,
+       so it is filled in once, however often it is looked for;
+    3. requests with secrets by their shape: those are compared one after another, which binds new secrets.
+    """
+
+    def __init__(self, interactions: Sequence[Interaction], bindings: Bindings) -> None:
         self._interactions = interactions
-        self._secrets = secrets
+        self._bindings = bindings
         self._lock = reset_after_fork(threading.Lock())
         self._played: set[int] = set()
-        self._as_sent: dict[_Sent, deque[int]] = defaultdict(deque)
+        self._by_bytes: dict[_Sent, deque[int]] = defaultdict(deque)
         for number, item in enumerate(interactions):
             sent = _as_sent(item.request)
             if sent is not None:
-                self._as_sent[sent].append(number)
-        self._keys: list[str] = []
-        self._families: dict[str, deque[int]] = defaultdict(deque)
-        self._live: dict[str, str] = {}
-        self._recorded: dict[str, str] = {}
-        self._texts: dict[str, str] = {}
-        """What stands for a secret in a form from which it cannot be told, by its placeholder."""
+                self._by_bytes[sent].append(number)
+        self._headers: Pairs = ()
+        self._has_keys = False
+        self._by_key: dict[str, list[int]] = defaultdict(list)
+        self._by_shape: dict[_Shape, deque[int]] = defaultdict(deque)
+        self._templates: dict[int, dict[str, Any]] = {}
+        self._unbound: dict[int, set[str]] = {}
+        self._waiting: dict[str, list[int]] = defaultdict(list)
 
-    def left(self) -> list[tuple[int, Interaction]]:
-        """Return what was not played, each with its number from 1."""
+    def unplayed(self) -> list[tuple[int, Interaction]]:
+        """Return the interactions that were not played, each with its number from 1."""
         with self._lock:
             return [
                 (number + 1, item)
@@ -50,9 +62,17 @@ class Index:
                 if number not in self._played
             ]
 
-    def identical(self, request: Request) -> Optional[Interaction]:
-        """Take what was recorded for these very bytes, in which there is no secret then."""
-        queue = self._as_sent.get((request.method, request.path, request.query, request.body))
+    def bind_credentials(self, headers: Pairs) -> None:
+        """Take the credentials of a request for those of the recording."""
+        if headers != self._headers:
+            with self._lock:
+                for kind, value, name in credentials(headers):
+                    self._bindings.bind_credential(kind, value, name)
+                self._headers = headers
+
+    def pop_exact(self, request: Request) -> Optional[Interaction]:
+        """Return the first unplayed interaction with a request of the same bytes, which has no secret."""
+        queue = self._by_bytes.get((request.method, request.path, request.query, request.body))
         if queue is None:
             return None
         with self._lock:
@@ -62,89 +82,90 @@ class Index:
                     return self._play(number)
         return None
 
-    def equal(self, key: str) -> Optional[Interaction]:
-        """Take what was recorded for this key.
-
-        Secrets are equal where they are the same ones in all that was played; where there is no such
-        recording, one whose secrets were told later, or by another thread.
-        """
+    def pop_equivalent(self, request: Mapping[str, Any]) -> Optional[Interaction]:
+        """Return the first unplayed interaction with an equal request, or one that has other secrets."""
+        sent = _comparable(request)
         with self._lock:
             self._make_keys()
-            queue, sent = self._families.get(without_numbers(key), deque()), places(key)
-            while queue and queue[0] in self._played:
-                queue.popleft()
-            for number in queue:
-                if number not in self._played and self._bound(zip(places(self._keys[number]), sent)):
+            queue = self._by_key.get(key_of(sent), [])
+            while queue:
+                number = heapq.heappop(queue)
+                if number not in self._played:
                     return self._play(number)
-            return self._with_unknown_secrets(key)
-
-    def live(self, place: str) -> Any:
-        """Return the secret of the program that runs for a placeholder of the recording."""
-        if place in self._texts:
-            return self._texts[place]
-        secret, form = without_form(place)
-        live = self._live.get(secret)
-        if live is None:
-            return place if secret in self._recorded else self._secrets.value(place)
-        return self._secrets.value(in_form(live, form))
-
-    def _with_unknown_secrets(self, key: str) -> Optional[Interaction]:
-        for number, recording in enumerate(self._keys):
-            pairs = None if number in self._played else match_placeholders(recording, key)
-            if pairs is None:
-                continue
-            if any(self._is_bound(place) and not PLACEHOLDER.fullmatch(text) for place, text in pairs):
-                continue
-            texts = {place: text for place, text in pairs if _secret_in(place, text) is None}
-            told = [(place, text) for place, text in pairs if place not in texts]
-            if self._bound((without_form(place)[0], self._place(place, text)) for place, text in told):
-                self._texts.update(texts)
-                return self._play(number)
+            for number in self._candidates(sent):
+                if self._bindings.match(self._templates[number], sent):
+                    self._fill_templates()
+                    return self._play(number)
         return None
 
-    def _is_bound(self, place: str) -> bool:
-        return without_form(place)[0] in self._live
-
-    def _place(self, recorded: str, text: str) -> str:
-        """Return the placeholder of what is found to be a secret only now."""
-        if PLACEHOLDER.fullmatch(text):
-            return without_form(text)[0]
-        return self._secrets.place(
-            without_numbers(without_form(recorded)[0])[1:-1], _secret_in(recorded, text)
-        )
-
-    def _bound(self, pairs: _Pairs) -> bool:
-        """Bind placeholders of the recording to the program's, one to one; false where they are not."""
-        live, recorded = dict(self._live), dict(self._recorded)
-        for place, now in pairs:
-            if live.setdefault(place, now) != now or recorded.setdefault(now, place) != place:
-                return False
-        self._live, self._recorded = live, recorded
-        return True
+    def _candidates(self, request: Mapping[str, Any]) -> Iterator[int]:
+        method, path, form, length = _shape(request)
+        for shape in ((method, path, form, length), (method, None, form, length)):
+            queue = self._by_shape.get(shape, deque())
+            while queue and queue[0] in self._played:
+                queue.popleft()
+            yield from (number for number in queue if number not in self._played)
 
     def _play(self, number: int) -> Interaction:
         self._played.add(number)
         return self._interactions[number]
 
     def _make_keys(self) -> None:
-        """Make the second index when it is first needed: most requests are found in the first."""
-        if not self._keys:
-            self._keys = [key_of(item.request) for item in self._interactions]
-            for number, key in enumerate(self._keys):
-                self._families[without_numbers(key)].append(number)
+        """Make the other indexes when one is first needed: most requests are found by their bytes."""
+        if not self._has_keys:
+            self._has_keys = True
+            for number, item in enumerate(self._interactions):
+                request = _comparable(item.request)
+                key = key_of(request)
+                if has_placeholder(key):
+                    self._add_template(number, request)
+                else:
+                    self._by_key[key].append(number)
+            self._bindings.new = [placeholder for placeholder, _ in self._bindings.items()]
+        self._fill_templates()
+
+    def _add_template(self, number: int, request: dict[str, Any]) -> None:
+        self._templates[number] = request
+        self._by_shape[_shape(request)].append(number)
+        text = json.dumps(request, ensure_ascii=False)
+        self._unbound[number] = {split_form(placeholder)[0] for placeholder in PLACEHOLDER.findall(text)}
+        for placeholder in self._unbound[number]:
+            self._waiting[placeholder].append(number)
+
+    def _fill_templates(self) -> None:
+        """Add the requests to the keys in which the secrets bound since the last call were the last ones."""
+        new, self._bindings.new = self._bindings.new, []
+        for placeholder in new:
+            for number in self._waiting.pop(placeholder, ()):
+                self._unbound[number].discard(placeholder)
+                if not self._unbound[number]:
+                    key = key_of(self._bindings.fill(self._templates[number]))
+                    heapq.heappush(self._by_key[key], number)
 
 
-def _secret_in(place: str, text: str) -> Optional[str]:
-    """Return the secret of which a text is a form, or the placeholder that it is; ``None`` for neither."""
-    return text if PLACEHOLDER.fullmatch(text) else decoded(text, without_form(place)[1])
+def _comparable(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request with its query in order, and with bytes as text, in which a secret is seen."""
+    comparable = dict(request)
+    if "query" in request:
+        comparable["query"] = sorted(request["query"], key=lambda pair: str(pair[0]))
+    if "base64" in request:
+        comparable["base64"] = base64.b64decode(request["base64"]).decode("latin-1")
+    return comparable
+
+
+def _shape(request: Mapping[str, Any]) -> _Shape:
+    path = None if "«" in request["path"] else request["path"]
+    body = request.get("json")
+    form = next((form for form in BODY_FORMS if form in request), "")
+    return request["method"], path, form, len(body) if isinstance(body, (dict, list)) else 0
 
 
 def _as_sent(request: Mapping[str, Any]) -> Optional[_Sent]:
     """Return a request as our client sends it; ``None`` for another form, which is found by its key."""
     query = tuple((name, value) for name, value in request.get("query", ()))
     if "json" not in request:
-        plain = "text" not in request and "base64" not in request
-        return (request["method"], request["path"], query, None) if plain else None
+        has_body = "text" in request or "base64" in request
+        return None if has_body else (request["method"], request["path"], query, None)
     try:
         body = _client_json(request["json"]).encode()
     except UnicodeEncodeError:

@@ -1,9 +1,8 @@
-"""The ``.part`` file: what has been recorded so far, safe from the end of the process."""
+"""The ``.part`` file: the finished interactions of a recording, safe from the end of the process."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Optional
@@ -15,45 +14,55 @@ from buntime.errors import CassetteError
 class Journal:
     """A file to which each finished interaction is appended in one write.
 
-    Nothing of it is lost when the process is killed, as what was written is the operating system's. It
-    is locked where there are locks: one recording of a cassette at a time. A forked child lets go of it,
+    Nothing of it is lost when the process is killed, as the operating system has what was written. The file
+    is locked if the system has locks: one recording of a cassette at a time. A forked child lets go of it,
     as it could hold the lock for longer than its parent lives.
     """
 
     def __init__(self, path: Path, head: bytes) -> None:
         self.path = path
-        self._head = head
         self._file: Optional[IO[bytes]] = None
+        self._size = 0
         reset_after_fork(self)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by end()
+            # Not "w", which empties the file of another recording, nor "a", which cannot seek.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            self._file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115 - closed by end()
             _lock(self._file)
             self._file.truncate(0)
-            self._write(head)
+            self.append(head)
         except OSError as error:
             self._release()
             raise CassetteError(f"the recording cannot be written to {path}: {error}") from error
 
-    def append(self, line: bytes) -> None:
-        """Add the line of an interaction. Raises ``OSError``."""
-        self._write(line)
+    def append(self, line: bytes) -> int:
+        """Add a line and return its position. Raises ``OSError``."""
+        position = self._size
+        self._write(position, line)
+        self._size += len(line)
+        return position
 
-    def rewrite(self, lines: Iterable[bytes]) -> None:
-        """Replace what was written. Raises ``OSError``."""
+    def replace(self, position: int, old: bytes, new: bytes) -> int:
+        """Replace a line and return the position of the new one. Raises ``OSError``.
+
+        The new line comes first: a process that is killed in between leaves both, and not neither.
+        """
+        moved = self.append(new)
+        self._write(position, b" " * (len(old) - 1) + b"\n")
+        return moved
+
+    def _write(self, position: int, data: bytes) -> None:
         if self._file is not None:
-            self._file.truncate(0)
-            self._write(b"".join((self._head, *lines)))
-
-    def _write(self, data: bytes) -> None:
-        while self._file is not None and data:
-            data = data[self._file.write(data) or 0 :]
+            self._file.seek(position)
+            while data:
+                data = data[self._file.write(data) or 0 :]
 
     def end(self, *, keep: bool = False) -> None:
         """Remove the file, unless it is to be kept."""
         if self._file is None:
             return
-        if os.name == "nt":  # where an open file cannot be removed
+        if os.name == "nt":  # an open file cannot be removed there
             self._release()
         if not keep:
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""One exchange while it is recorded: its chunks as they pass, and how it ended."""
+"""One interaction while it is recorded: its chunks as they pass, and its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional
 import attrs
 
 from buntime._http import Request, Response
-from buntime.cassette.body import events, stored
+from buntime.cassette.body import serialize_body, serialize_events
 from buntime.errors import APIConnectionError, APITimeoutError
 from buntime.wire.events import read_event
 from buntime.wire.volatile import STORED_HEADERS
@@ -22,12 +22,12 @@ _HOSTS = re.compile(
 
 @attrs.define(eq=False)
 class PendingInteraction:
-    """A request under way. ``finish`` is called once, when its outcome is known."""
+    """A request in flight. ``on_finish`` is called once, when the outcome is known."""
 
     number: int
     request: Request
-    stored: dict[str, Any]
-    """The request in the form of a cassette, as it is."""
+    serialized: dict[str, Any]
+    """The request in the form of a cassette, with its secrets."""
     thread: int
     now: Callable[[], float]
     on_finish: Callable[[PendingInteraction], None]
@@ -36,14 +36,14 @@ class PendingInteraction:
     chunks: list[tuple[float, bytes]] = attrs.field(factory=list)
     """Each with its time on the clock."""
     error: Optional[APIConnectionError] = None
-    left: bool = False
+    stopped_reading: bool = False
     finished: bool = False
 
     def __attrs_post_init__(self) -> None:
         self.started = self.now()
 
-    def failed(self, error: APIConnectionError) -> None:
-        """Note that the exchange failed."""
+    def fail(self, error: APIConnectionError) -> None:
+        """Note that the request failed."""
         self.error = error
         self.finish()
 
@@ -54,12 +54,12 @@ class PendingInteraction:
             self.on_finish(self)
 
     def close(self) -> None:
-        """Note that the program reads no further; the rest, if any, is not known."""
-        self.left = not self.finished
+        """Note that the program reads no further; the rest of the response, if any, is not known."""
+        self.stopped_reading = not self.finished
         self.finish()
 
     def tee(self, response: Response) -> Response:
-        """Return a response that brings the same, and notes it."""
+        """Return a response with the same content, which is noted while it is read."""
         self.response = response
 
         def on_close() -> None:
@@ -83,45 +83,48 @@ class PendingInteraction:
                 self.chunks.append((self.now(), chunk))
                 yield chunk
         except APIConnectionError as error:
-            self.failed(error)
+            self.fail(error)
             raise
         self.finish()
 
     def outcome(self) -> dict[str, Any]:
         """Return ``response``, ``error`` or both, in the form of a cassette."""
-        found: dict[str, Any] = {}
+        outcome: dict[str, Any] = {}
         if self.response is not None:
-            found["response"] = self._stored(self.response)
+            outcome["response"] = self._serialize(self.response)
         if self.error is not None:
             kind = "timeout" if isinstance(self.error, APITimeoutError) else "connection"
             message = _HOSTS.sub("the service", self.error.message)
-            found["error"] = {"kind": kind, "phase": self.error.phase, "message": message}
-        return found
+            outcome["error"] = {"kind": kind, "phase": self.error.phase, "message": message}
+        return outcome
 
-    def _stored(self, response: Response) -> dict[str, Any]:
-        found: dict[str, Any] = {"status": response.status}
+    def _serialize(self, response: Response) -> dict[str, Any]:
+        serialized: dict[str, Any] = {"status": response.status}
         headers = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
-        found["headers"] = headers
+        serialized["headers"] = headers
         content_type = headers.get("Content-Type", "")
         if "event-stream" in content_type:
-            found["events"] = events((round((at - self.started) * 1000), chunk) for at, chunk in self.chunks)
+            started = self.started
+            serialized["events"] = serialize_events(
+                (round((at - started) * 1000), chunk) for at, chunk in self.chunks
+            )
         else:
-            found.update(stored(b"".join(chunk for _, chunk in self.chunks), content_type))
-        if self.left and not _is_whole(found.get("events", [])):
-            found["left"] = True
-        return found
+            serialized.update(serialize_body(b"".join(chunk for _, chunk in self.chunks), content_type))
+        if self.stopped_reading and not _is_complete(serialized.get("events", [])):
+            serialized["left"] = True
+        return serialized
 
 
-def _is_whole(events: list[list[Any]]) -> bool:
+def _is_complete(events: list[list[Any]]) -> bool:
     return bool(events) and len(events[-1]) > 2 and read_event(*events[-1][1:]).is_end
 
 
 class _Watched(Response):
-    """A response whose reader's own time-outs are noted: a deadline that passes ends the exchange."""
+    """A response that notes the time-outs of its reader: a deadline that passes ends the interaction."""
 
     def __init__(
         self,
-        take: PendingInteraction,
+        pending: PendingInteraction,
         response: Response,
         on_close: Callable[[], None],
         on_discard: Callable[[], None],
@@ -129,13 +132,13 @@ class _Watched(Response):
         super().__init__(
             response.status,
             response.headers,
-            take.pieces(response),
+            pending.pieces(response),
             on_close=on_close,
             on_discard=on_discard,
         )
-        self._take = take
+        self._pending = pending
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
-        if isinstance(error, APITimeoutError) and not self._take.finished:
-            self._take.failed(error)
+        if isinstance(error, APITimeoutError) and not self._pending.finished:
+            self._pending.fail(error)
         super().__exit__(kind, error, traceback)

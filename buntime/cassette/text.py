@@ -8,22 +8,22 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 LINES = "«lines»"
-"""The only field of an object that stands for a text of several lines."""
+"""The only field of an object that represents a text of several lines."""
 _WIDTH = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def rendered(value: Any) -> str:
+def render(value: Any) -> str:
     """Return a JSON value as text that ends with a line end.
 
-    A text with a line end in it is a list of its lines, a list that fits on a line is on one, and what is
-    not ASCII is shown as it is.
+    A text with a line end in it is a list of its lines, a list that fits on a line is on one, and
+    characters beyond ASCII are not escaped.
     """
     text = "".join(_pieces(value, "\n")) + "\n"
     try:
         text.encode()
     except UnicodeEncodeError:
-        return _SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+        return _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
     return text
 
 
@@ -63,7 +63,7 @@ def _on_one_line(value: list[Any]) -> str | None:
 
 
 def _too_much(value: Any) -> bool:
-    """Whether a value has a text of several lines, or surely does not fit on one."""
+    """Whether a value has a text of several lines, or certainly does not fit on one."""
     if isinstance(value, str):
         return len(value) > _WIDTH or "\n" in value[:-1]
     if isinstance(value, dict):
@@ -77,7 +77,7 @@ def _plain(value: Any) -> str:
 
 
 def _escaped(value: dict[str, Any]) -> dict[str, Any]:
-    """Mark an object of somebody else's that looks as ours do, so that it comes back as it is."""
+    """Mark a recorded object that looks like a list of lines, so that it comes back as it is."""
     if len(value) == 1:
         (name,) = value
         if name.lstrip("\\") == LINES:
@@ -85,17 +85,17 @@ def _escaped(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _restored(found: dict[str, Any]) -> Any:
-    if len(found) == 1:
-        ((name, value),) = found.items()
+def _restored(item: dict[str, Any]) -> Any:
+    if len(item) == 1:
+        ((name, value),) = item.items()
         if name.endswith(LINES):
             if name == LINES and isinstance(value, list):
                 return "\n".join(value)
             if name.startswith("\\") and name.lstrip("\\") == LINES:
                 return {name[1:]: value}
-    return found
+    return item
 
 
-def parsed(text: str) -> Any:
-    """Return the value of a text that :func:`rendered` made; ``ValueError`` where it is not JSON."""
+def parse(text: str) -> Any:
+    """Return the value of a text that :func:`render` made; ``ValueError`` if it is not JSON."""
     return json.loads(text, object_hook=_restored)

@@ -118,15 +118,15 @@ class _Verify(Case):
         return []
 
     def _compared(self) -> list[str]:
-        from buntime.cassette import file
+        from buntime.cassette import diff, file
 
         if os.getpid() != self._pid:
             return []
         try:
             self._owner.close()
             new = file.load(self._new)
-            self._sent_otherwise = file.calls_of(self._old) != file.calls_of(new)
-            return file.compare(self._old, new)
+            self._sent_otherwise = diff.count_calls(self._old) != diff.count_calls(new)
+            return diff.compare(self._old, new)
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from buntime._http import Headers, Request, Response, SupportsTime, SupportsTimers, Transport
+from buntime._http import (
+    Headers,
+    Request,
+    Response,
+    SupportsDate,
+    SupportsOrder,
+    SupportsTime,
+    SupportsTimers,
+    Transport,
+)
 
 if TYPE_CHECKING:
     from buntime.service.scripted.executor import ScriptedExecution, ScriptedResult
@@ -30,6 +39,8 @@ __all__ = [
     "Response",
     "ScriptedExecution",
     "ScriptedResult",
+    "SupportsDate",
+    "SupportsOrder",
     "SupportsTime",
     "SupportsTimers",
     "Transport",

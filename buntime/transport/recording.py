@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import threading
 import time
+import warnings
+import weakref
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Callable, Optional, TypeVar, cast
+from typing import Any, Optional
 
 import attrs
 
-from buntime._http import Request, Response, SupportsTime, Transport
+from buntime._http import Headers, Request, Response, SupportsTime, Transport
 from buntime._support.unpicklable import NotPicklable
+from buntime.cassette.body import join_outputs, serialize_request
 from buntime.cassette.file import (
     VERSION,
     AnyPath,
@@ -30,11 +36,11 @@ from buntime.cassette.journal import Journal
 from buntime.cassette.match import key_of
 from buntime.cassette.merge import merge_recordings
 from buntime.cassette.pending import PendingInteraction
+from buntime.cassette.secrets.history import History
 from buntime.cassette.secrets.redactor import Redactor
 from buntime.errors import APIConnectionError, CassetteError
+from buntime.transport._forwarding import forwarding
 from buntime.wire import volatile
-
-T = TypeVar("T")
 
 
 @attrs.define
@@ -43,59 +49,63 @@ class JournaledInteraction:
 
     number: int
     thread: int
-    line: bytes
-
-    @property
-    def interaction(self) -> Interaction:
-        return interaction_of(self.line)
+    original: bytes
+    """The line with its secrets, of which a later one is redacted; the same object if it has none."""
+    line: bytes = b""
+    position: int = -1
 
 
 class RecordingTransport(NotPicklable):
-    """Passes requests on to another transport, and writes what comes of them to a cassette.
+    """Passes requests on to another transport, and writes requests and responses to a cassette.
 
     Arguments:
-        path: of the cassette, a JSON file; its folder is made.
+        path: of the cassette, a JSON file; its folder is created. A relative path is resolved immediately.
         inner: where requests go; closed with this transport. Streams are passed on as they come.
         allow: false alarms of the search for well-known keys, each the text found or its beginning.
 
-    What has been recorded so far is in ``PATH.part``. Closing the transport puts it in place of the
-    cassette; a recording that changed nothing leaves the file as it is. It belongs to the process that makes
-    it: in a forked child a call is a :class:`~buntime.CassetteError`.
+    Finished interactions are in ``PATH.part``. Closing the transport puts them in place of the cassette; a
+    recording that changed nothing leaves the file as it is. A recording that is never closed is reported
+    when the program ends, and ``buntime cassette recover PATH.part`` makes a cassette of it. The transport
+    does not work after a fork: in a forked child, a request is a :class:`~buntime.CassetteError`.
 
     Credentials, secret environment variables and values named like secrets are replaced before anything
     is written; see "Secrets" in the documentation.
 
-    Raises :class:`~buntime.CassetteError` where nothing can be written there.
+    The transport has the optional protocols of ``inner``, such as its time.
+
+    Raises :class:`~buntime.CassetteError` if nothing can be written there.
     """
 
     sequential = True
-    """A pool works on one item after another here: which session gets which is then not left to chance."""
+    """A pool works on one item after another, so that each item gets the same session in each run."""
 
     def __new__(cls, _path: AnyPath, inner: Transport, **_: Any) -> RecordingTransport:
-        """Return one that has its inner transport's time, where that owns time."""
-        timed = cls is RecordingTransport and isinstance(inner, SupportsTime)
-        kind: type[RecordingTransport] = _Timed if timed else cls
-        return object.__new__(kind)
+        """Return one that has the optional protocols of the inner transport."""
+        return object.__new__(forwarding(cls, inner))
 
     def __init__(self, path: AnyPath, inner: Transport, *, allow: Iterable[str] = ()) -> None:
         if isinstance(allow, str):
             raise TypeError("allow must be several texts, not one")
         if not isinstance(inner, Transport):
             raise TypeError(f"inner must be a transport, not {type(inner).__name__}")
-        self._path = Path(path)
+        self._path = Path(path).absolute()
         self._inner = inner
         self._today = datetime.now(timezone.utc).date()
-        self._masking = Redactor(allow)
+        self._redactor = Redactor(allow)
+        self._history = History()
         self._lock = threading.RLock()
-        self._under_way: dict[int, PendingInteraction] = {}
+        self._pending: dict[int, PendingInteraction] = {}
         self._creating: Counter[str] = Counter()
-        self._kept: list[JournaledInteraction] = []
+        self._finished: dict[int, JournaledInteraction] = {}
         self._count = 0
         self._problems: dict[str, None] = {}
         self._pid = os.getpid()
         self._closed = False
         self._now = inner.monotonic if isinstance(inner, SupportsTime) else time.monotonic
         self._journal = Journal(self._path.with_name(self._path.name + ".part"), journal_head(self._today))
+        self._finalizer = weakref.finalize(
+            self, _report_unclosed, self._path, self._journal, self._finished, self._pid
+        )
 
     def __repr__(self) -> str:
         # A traceback with local variables shows a transport whose construction failed, too.
@@ -103,37 +113,37 @@ class RecordingTransport(NotPicklable):
         return f"<RecordingTransport of {inner!r}>" if inner is not None else "<RecordingTransport, not made>"
 
     def send(self, request: Request, /) -> Response:
-        """Send through the inner transport and record the answer, or the error that it raises.
+        """Send through the inner transport and record the response, or the error that it raises.
 
         Raises ``RuntimeError`` after :meth:`close`.
         """
         if self._closed:
             raise RuntimeError("the transport is closed")
         if os.getpid() != self._pid:
-            raise CassetteError("a recording does not go on in a forked process; record there by itself")
+            raise CassetteError("RecordingTransport does not work after a fork; create one in the child")
         if volatile.is_ping(request.method, request.path, request.body):
             return self._inner.send(request)
-        take = self._take(request)
+        pending = self._begin(request)
         try:
             response = self._inner.send(request)
         except APIConnectionError as error:
-            take.failed(error)
+            pending.fail(error)
             raise
         except BaseException:
-            self._drop(take)
+            self._drop(pending)
             raise
-        return take.tee(response)
+        return pending.tee(response)
 
     def close(self) -> None:
-        """Close the inner transport and put what was recorded in place of the cassette. Idempotent.
+        """Close the inner transport and put the recording in place of the cassette. Idempotent.
 
-        Raises :class:`~buntime.CassetteError` and leaves the cassette as it was where an interaction was
-        withheld because it holds a secret, where sessions cannot be told apart, and where the file cannot be
-        written. In a process forked from the one that made the transport, it does nothing.
+        Raises :class:`~buntime.CassetteError` and leaves the cassette as it was if an interaction was blocked
+        because it holds a secret, if sessions cannot be told apart, or if the file cannot be written. In a
+        process forked from the one that made the transport, it does nothing.
         """
         if self._end():
             try:
-                self._finish()
+                self._save()
             finally:
                 self._journal.end()
                 self._inner.close()
@@ -152,23 +162,25 @@ class RecordingTransport(NotPicklable):
             return False
         with self._lock:
             ends, self._closed = not self._closed, True
+        self._finalizer.detach()
         return ends
 
-    def _take(self, request: Request) -> PendingInteraction:
+    def _begin(self, request: Request) -> PendingInteraction:
         with self._lock:
-            found = self._masking.sent(request)
-            self._rewrite_with_new_secrets()
+            serialized = serialize_request(request)
+            self._redactor.learn_request(request, serialized)
+            self._redact_again()
             self._count += 1
-            take = PendingInteraction(
-                self._count, request, found, threading.get_ident(), self._now, self._finished
+            pending = PendingInteraction(
+                self._count, request, serialized, threading.get_ident(), self._now, self._finish
             )
-            self._under_way[take.number] = take
+            self._pending[pending.number] = pending
             if (request.method, request.path) == volatile.CREATE:
-                self._note_creation(take)
-        return take
+                self._note_creation(pending)
+        return pending
 
-    def _note_creation(self, take: PendingInteraction) -> None:
-        key = key_of(self._masking.request(take.stored))
+    def _note_creation(self, pending: PendingInteraction) -> None:
+        key = key_of(pending.serialized)
         self._creating[key] += 1
         if self._creating[key] > 1:
             self._problems.setdefault(
@@ -176,67 +188,78 @@ class RecordingTransport(NotPicklable):
                 "replay could not tell them apart; give each its own metadata="
             )
 
-    def _drop(self, take: PendingInteraction) -> None:
+    def _drop(self, pending: PendingInteraction) -> None:
         with self._lock:
-            del self._under_way[take.number]
-            self._no_longer_creating(take)
+            del self._pending[pending.number]
+            self._note_created(pending)
 
-    def _no_longer_creating(self, take: PendingInteraction) -> None:
-        if (take.request.method, take.request.path) == volatile.CREATE:
-            self._creating[key_of(self._masking.request(take.stored))] -= 1
+    def _note_created(self, pending: PendingInteraction) -> None:
+        if (pending.request.method, pending.request.path) == volatile.CREATE:
+            self._creating[key_of(pending.serialized)] -= 1
 
-    def _finished(self, take: PendingInteraction) -> None:
-        """Keep a finished exchange. What goes wrong here is told at the end, not to the caller."""
+    def _finish(self, pending: PendingInteraction) -> None:
+        """Keep a finished interaction. An error here is raised by close(), not in the caller's request."""
         if os.getpid() != self._pid:
             return
         with self._lock:
-            if self._under_way.pop(take.number, None) is None:
+            if self._pending.pop(pending.number, None) is None:
                 return
-            self._no_longer_creating(take)
-            data, surely_clean = self._masking.interaction(take)
-            interaction = Interaction(data)
-            self._rewrite_with_new_secrets()
-            line = journal_line(take.number, interaction)
-            blocked = [] if surely_clean else self._masking.blocked(interaction)
-            if blocked:
-                self._problems.update(
-                    dict.fromkeys(f"withheld: {interaction.call} holds {what}" for what in blocked)
-                )
-                return
-            self._kept.append(JournaledInteraction(take.number, take.thread, line))
-            self._write(self._journal.append, line)
+            self._note_created(pending)
+            outcome = pending.outcome()
+            headers = pending.response.headers if pending.response is not None else Headers()
+            self._redactor.learn_outcome(pending.request, pending.serialized, outcome, headers)
+            self._redact_again()
+            original = {"request": pending.serialized, **outcome}
+            line = journal_line(pending.number, Interaction(original))
+            finished = JournaledInteraction(pending.number, pending.thread, line)
+            self._finished[pending.number] = finished
+            self._history.add(pending.number, _searched(original, line))
+            self._redact(finished, original)
 
-    def _rewrite_with_new_secrets(self) -> None:
-        """Replace a secret that occurred before it was known to be one."""
-        forms = self._masking.new_secrets()
-        touched = [kept for kept in self._kept if any(form in kept.line for form in forms)] if forms else []
-        for kept in touched:
-            again = Interaction(self._masking.again(kept.interaction.data))
-            kept.line = journal_line(kept.number, again)
-        if touched:
-            self._write(self._journal.rewrite, [kept.line for kept in self._kept])
+    def _redact_again(self) -> None:
+        """Redact the interactions with a secret that occurred before it was known to be one."""
+        for number in sorted(self._history.containing(self._redactor.secrets.pop_new())):
+            finished = self._finished[number]
+            self._redact(finished, interaction_of(finished.original).data)
 
-    def _write(self, write: Callable[[T], None], what: T) -> None:
+    def _redact(self, finished: JournaledInteraction, original: Any) -> None:
+        redacted = self._redactor.redact(original)
+        line = (
+            finished.original
+            if redacted == original
+            else journal_line(finished.number, Interaction(redacted))
+        )
+        if line == finished.line:
+            return
+        blocked = self._redactor.blocked(redacted)
+        call = Interaction(redacted).call
+        self._problems.update(dict.fromkeys(f"blocked: {call} holds {kind}" for kind in blocked))
+        if blocked:
+            line = b""
         try:
-            write(what)
+            if finished.position < 0 and line:
+                finished.position = self._journal.append(line)
+            elif finished.line:
+                finished.position = self._journal.replace(finished.position, finished.line, line)
         except OSError as error:
             self._problems.setdefault(f"the recording cannot be written: {error}")
+        finished.line = line
 
-    def _finish(self) -> None:
-        for take in list(self._under_way.values()):
-            if take.response is not None:
-                take.close()
+    def _save(self) -> None:
+        for pending in list(self._pending.values()):
+            if pending.response is not None:
+                pending.close()
         if self._problems:
             problems = "; ".join(self._problems)
             error = CassetteError(f"the cassette {self._path} was left as it was: {problems}")
-            if any(problem.startswith("withheld") for problem in self._problems):
-                error.hint = "Pass the secret in env=, or say allow= if it is none"
+            if any(problem.startswith("blocked") for problem in self._problems):
+                error.hint = "Pass the secret in env=, or use allow= for a false alarm"
             raise error
-        kept = sorted(self._kept, key=lambda item: item.number)
-        new = [item.interaction for item in kept]
+        finished = [self._finished[number] for number in sorted(self._finished)]
+        new = [interaction_of(item.line) for item in finished]
         old = self._before()
         interactions = merge_recordings(
-            old.interactions if old else (), new, threaded=len({item.thread for item in kept}) > 1
+            old.interactions if old else (), new, threaded=len({item.thread for item in finished}) > 1
         )
         if old is not None and old.interactions == interactions:
             return
@@ -244,26 +267,36 @@ class RecordingTransport(NotPicklable):
             save(self._path, Cassette(VERSION, self._today, interactions))
         except OSError as error:
             self._journal.end(keep=True)
-            kept_in = f"{self._journal.path} has what was recorded"
-            raise CassetteError(f"the cassette {self._path} cannot be written: {error}; {kept_in}") from error
+            raise CassetteError(
+                f"the cassette {self._path} cannot be written: {error}; "
+                f"{self._journal.path} has the recording"
+            ) from error
 
     def _before(self) -> Optional[Cassette]:
-        try:
+        with suppress(CassetteError):
             return load(self._path)
-        except CassetteError:
-            return None
+        return None
 
 
-class _Timed(RecordingTransport):
-    """Over a transport that owns time: so does this one."""
-
-    def sleep(self, seconds: float, /) -> None:
-        """Wait on the inner transport's clock."""
-        cast(SupportsTime, self._inner).sleep(seconds)
-
-    def monotonic(self) -> float:
-        """Return seconds on the inner transport's clock."""
-        return cast(SupportsTime, self._inner).monotonic()
+def _searched(original: dict[str, Any], line: bytes) -> str:
+    """Return the text of an interaction in which secrets are searched for, with its streams in one piece."""
+    text = line.decode("ascii")
+    response = original.get("response", {})
+    if "events" in response:
+        text += json.dumps(join_outputs(response["events"])[0])
+    return text
 
 
-_Timed.__name__ = RecordingTransport.__name__  # the name that messages show
+def _report_unclosed(path: Path, journal: Journal, finished: dict[int, Any], pid: int) -> None:
+    """Report a recording that was never closed, and keep its ``.part``."""
+    if os.getpid() != pid:
+        return
+    journal.end(keep=bool(finished))
+    if finished:
+        message = (
+            f"the recording of {path} was never closed: close its client or its transport. "
+            f"To make a cassette of it: buntime cassette recover {journal.path}"
+        )
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(f"buntime: {message}\n")
+        warnings.warn(message, ResourceWarning, stacklevel=2)

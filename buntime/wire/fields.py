@@ -90,7 +90,7 @@ class Fields:
         if value is None:
             return None
         try:
-            return _iso8601(value)
+            return iso8601(value)
         except ValueError:
             raise invalid(self._answer, f"the field {name!r} is {value!r}, not an ISO 8601 time") from None
 
@@ -99,7 +99,8 @@ class Fields:
         return self._left
 
 
-def _iso8601(value: str) -> datetime:
+def iso8601(value: str) -> datetime:
+    """Return a time in ISO 8601; in UTC if it names no zone. ``ValueError`` if it is not one."""
     # Python 3.9 and 3.10 read neither a Z nor a fraction that is not 3 or 6 digits long.
     text = value.strip()
     if text[-1:] in {"Z", "z"}:

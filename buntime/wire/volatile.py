@@ -1,4 +1,4 @@
-"""What a cassette has to know of the API: what is an id, what varies from run to run, what is output."""
+"""The cassettes' knowledge of the API: which fields are ids, vary from run to run, hold secrets or files."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Optional
 
+from buntime.wire.fields import iso8601
 from buntime.wire.json import json_object
 
 CREATE = ("POST", "/sessions/create")
 EXECUTE = ("POST", "/execute")
 WRITE = ("POST", "/files/write")
+ROUTES = frozenset({CREATE[1], EXECUTE[1], WRITE[1], "/execution/kill", "/files/read", "/files/list"})
+"""The paths without an id in them, which hold no secret."""
 _HELPER = "// buntime:helper "
 _NUMBERED = re.compile(r"(\.buntime/(?:staged|calls)/[0-9a-f]{32})~[0-9]+")
 _CARRIED = re.compile(r"(\.buntime/(?:staged|calls)/)[0-9a-f]{32}")
 _IN_PIECES = frozenset({"file_piece", "file_range", "process_logs"})
-_PING_ANSWER = {
+_PING_RESPONSE = {
     "stdout": "{}\n",
     "stderr": "",
     "exitCode": 0,
@@ -27,7 +31,7 @@ _PING_ANSWER = {
     "timedOut": False,
     "filesWritten": [],
 }
-"""The answer to a keep-awake ping that reaches no service."""
+"""The response to a keep-awake ping in replay."""
 
 FIELDS = frozenset(
     {
@@ -38,7 +42,7 @@ FIELDS = frozenset(
         *("stdout", "stream", "text", "timedOut", "timeout", "ttl", "type", "workingDir"),
     }
 )
-"""The names of the API, which are no secret even where somebody's secret is the same word."""
+"""The names of the API, which are not secret even if a secret is the same word."""
 
 STORED_HEADERS = (
     "Content-Type",
@@ -48,7 +52,7 @@ STORED_HEADERS = (
     "X-RateLimit-Reset",
     "X-Request-Id",
 )
-"""The headers of an answer that mean something to the client."""
+"""The headers of a response that the client reads."""
 VOLATILE_HEADERS = frozenset(STORED_HEADERS) - {"Content-Type"}
 
 _VOLATILE = frozenset(
@@ -68,23 +72,34 @@ _USERS_OWN = frozenset({"metadata"})
 
 
 def created(method: str, path: str, body: Any) -> tuple[Optional[str], Optional[str]]:
-    """Return the id and the preview URL that an answer invents; ``None`` for what it does not."""
+    """Return the id and the preview URL that a response creates; ``None`` for each that it does not."""
     if (method, path) != CREATE or not isinstance(body, dict):
         return None, None
     inner = body.get("data", body)
     if not isinstance(inner, dict):
         return None, None
-    found = [inner.get(name) for name in ("sessionId", "previewUrl")]
-    session_id, preview = (value if isinstance(value, str) and value else None for value in found)
+    values = [inner.get(name) for name in ("sessionId", "previewUrl")]
+    session_id, preview = (value if isinstance(value, str) and value else None for value in values)
     return session_id, preview
 
 
+def date_of(body: Any) -> Optional[float]:
+    """Return the service's time when it sent a response, in seconds, as far as its fields show it."""
+    inner = body.get("data", body) if isinstance(body, dict) else None
+    fields = [inner.get(name) for name in ("createdAt", "lastActive")] if isinstance(inner, dict) else []
+    dates = []
+    for text in fields:
+        with suppress(ValueError):
+            dates.append(iso8601(text).timestamp() if isinstance(text, str) else 0.0)
+    return max(filter(None, dates), default=None)
+
+
 def session_named(path: str, query: Mapping[str, str], body: Any) -> Optional[str]:
-    """Return the session that a call names, in its body, its query or its path."""
+    """Return the session id in a request's body, query or path."""
     fields = body if isinstance(body, dict) else query
-    named = fields.get("sessionId")
-    if isinstance(named, str):
-        return named
+    session_id = fields.get("sessionId")
+    if isinstance(session_id, str):
+        return session_id
     _, _, last = path.rpartition("/sessions/")
     return last if last and last != "create" and last != path else None
 
@@ -96,32 +111,28 @@ def environment(method: str, path: str, body: Any) -> Mapping[str, Any]:
 
 
 def without_program(method: str, path: str, body: Any) -> Any:
-    """Return a request's body without what is the library's own affair.
+    """Return a request's body without the library's own programs.
 
-    Of a helper's code its first line is left, which says it all: the rest is a program that another release
-    may have otherwise. The files that helpers hand over lose the numbers by which calls that are under
-    way at once tell theirs apart, as these change with the order of threads.
+    Only the first line of a helper's code is kept, which has its arguments: the rest is a program that may
+    differ in another release. Files of concurrent helpers have numbers that keep them apart; those are
+    removed, as they depend on the order of threads.
     """
     if not isinstance(body, dict):
         return body
-    found = dict(body)
+    result = dict(body)
     code = _helper_code(method, path, body)
     if code is not None:
-        found["code"] = _unnumbered(code.partition("\n")[0])
+        result["code"] = _NUMBERED.sub(r"\1", code.partition("\n")[0])
         if isinstance(body.get("files"), list):
-            found["files"] = [_unnumbered_file(file) for file in body["files"]]
+            result["files"] = [_without_number(file) for file in body["files"]]
     elif (method, path) == WRITE:
-        found = _unnumbered_file(body)
-    return found
+        result = _without_number(body)
+    return result
 
 
-def _unnumbered(text: str) -> str:
-    return _NUMBERED.sub(r"\1", text)
-
-
-def _unnumbered_file(file: Any) -> Any:
-    named = isinstance(file, dict) and isinstance(file.get("path"), str)
-    return {**file, "path": _unnumbered(file["path"])} if named else file
+def _without_number(file: Any) -> Any:
+    has_path = isinstance(file, dict) and isinstance(file.get("path"), str)
+    return {**file, "path": _NUMBERED.sub(r"\1", file["path"])} if has_path else file
 
 
 def _helper_code(method: str, path: str, body: Any) -> Optional[str]:
@@ -130,61 +141,61 @@ def _helper_code(method: str, path: str, body: Any) -> Optional[str]:
 
 
 def is_ping(method: str, path: str, body: Optional[bytes]) -> bool:
-    """Whether a request does nothing but keep a session awake."""
+    """Whether a request only keeps a session awake."""
     if (method, path) != EXECUTE or not body or b'"code":"// buntime:helper {' not in body:
         return False
     arguments = helper_arguments(method, path, json_object(body))
     return arguments is not None and arguments.get("op") == "ping"
 
 
-def ping_answer() -> bytes:
-    """Return what a session answers to a keep-awake ping."""
-    return json.dumps(_PING_ANSWER, separators=(",", ":")).encode()
+def ping_response() -> bytes:
+    """Return the body of the response to a keep-awake ping."""
+    return json.dumps(_PING_RESPONSE, separators=(",", ":")).encode()
 
 
-def steady(body: Any, *, helper: bool) -> Any:
-    """Return the body of an answer with only the type of what varies from run to run.
+def without_volatile_values(body: Any, *, helper: bool) -> Any:
+    """Return the body of a response with only the types of the values that vary from run to run.
 
-    ``helper`` says that it answers a helper, whose output has fields of its own.
+    ``helper`` is true for the response to a helper, whose output has fields.
     """
     if isinstance(body, list):
-        return [steady(item, helper=helper) for item in body]
+        return [without_volatile_values(item, helper=helper) for item in body]
     if not isinstance(body, dict):
         return body
-    return {name: _steady_field(name, value, helper) for name, value in body.items()}
+    return {name: _constant_field(name, value, helper) for name, value in body.items()}
 
 
-def _steady_field(name: str, value: Any, helper: bool) -> Any:
+def _constant_field(name: str, value: Any, helper: bool) -> Any:
     if name in _USERS_OWN:
         return value
     if name in _VOLATILE:
         return ["varies", _kind(value)]
     if helper and name == "stdout" and isinstance(value, str):
-        return _steady_output(value)
-    return steady(value, helper=helper)
+        return _constant_output(value)
+    return without_volatile_values(value, helper=helper)
 
 
-def _steady_output(text: str) -> Any:
+def _constant_output(text: str) -> Any:
     before, _, last = text.rstrip().rpartition("\n")
-    found = json_object(last)
-    return text if found is None else [before, steady(found, helper=False)]
+    fields = json_object(last)
+    return text if fields is None else [before, without_volatile_values(fields, helper=False)]
 
 
-def with_figures(old: Any, new: Any) -> Any:
-    """Return ``new`` with what varies from run to run as it is in ``old``, where both have it."""
+def keep_volatile_values(old: Any, new: Any) -> Any:
+    """Return ``new`` with the values of ``old`` that vary from run to run, if both have them."""
     if isinstance(old, dict) and isinstance(new, dict):
-        return {name: _figure(name, old[name], new[name]) if name in old else new[name] for name in new}
+        return {name: _kept_field(name, old[name], new[name]) if name in old else new[name] for name in new}
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [with_figures(before, after) for before, after in zip(old, new)]
+        return [keep_volatile_values(before, after) for before, after in zip(old, new)]
     return new
 
 
-def _figure(name: str, old: Any, new: Any) -> Any:
+def _kept_field(name: str, old: Any, new: Any) -> Any:
     if name in _USERS_OWN:
         return new
     if name in _VOLATILE:
         return old if _kind(old) == _kind(new) else new
-    return with_figures(old, new)
+    return keep_volatile_values(old, new)
 
 
 def _kind(value: Any) -> Any:
@@ -202,7 +213,7 @@ def helper_arguments(method: str, path: str, body: Any) -> Optional[dict[str, An
 
 
 def call_arguments(method: str, path: str, body: Any) -> Any:
-    """Return what a request that calls a function passes to it; ``None`` where it calls none."""
+    """Return the arguments of a request that calls a function; ``None`` for any other request."""
     helper = helper_arguments(method, path, body)
     if helper is None or helper.get("op") != "call":
         return None
@@ -212,15 +223,15 @@ def call_arguments(method: str, path: str, body: Any) -> Any:
 
 
 def is_of_pieces(method: str, path: str, body: Any) -> bool:
-    """Whether a request sends or asks for a piece of something longer."""
+    """Whether a request sends or reads a piece of a file or a log."""
     helper = helper_arguments(method, path, body)
     return helper is not None and helper.get("op") in _IN_PIECES
 
 
 def opened(method: str, path: str, body: Any) -> Any:
-    """Return a request's body for a reader: of a helper its arguments, and what it carries as text.
+    """Return a request's body for a reader: a helper's arguments, and its files as text.
 
-    The names of files that it carries are hashes of their content, and left out.
+    The names of these files are hashes of their content, and left out.
     """
     helper = helper_arguments(method, path, body)
     if helper is None:
@@ -249,9 +260,9 @@ def _opened_field(name: str, value: Any) -> tuple[str, Any]:
 
 
 def stamp(body: Any) -> Optional[str]:
-    """Return the value by which a helper's answer tells one state of a file from another."""
+    """Return the value in a helper's response that changes with the state of a file."""
     stdout = body.get("stdout") if isinstance(body, dict) else None
     if not isinstance(stdout, str):
         return None
-    found = (json_object(stdout.rstrip().rpartition("\n")[2]) or {}).get("stamp")
-    return found if isinstance(found, str) and found else None
+    value = (json_object(stdout.rstrip().rpartition("\n")[2]) or {}).get("stamp")
+    return value if isinstance(value, str) and value else None

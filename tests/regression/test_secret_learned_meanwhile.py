@@ -29,26 +29,25 @@ def test_a_secret_that_is_learned_while_an_answer_is_written(
     path = tmp_path / "cassette.json"
     client = Buntime("btk_123", transport=RecordingTransport(path, FunctionTransport(answer)))
     learned = threading.Event()
-    interaction, sent = Redactor.interaction, Redactor.sent
+    redact, learn_request = Redactor.redact, Redactor.learn_request
     other = threading.Thread(
         target=lambda: client.execute(session_id="ses_1", code="2", env={"DB_PASSWORD": SECRET})
     )
 
-    def masked(masking: Redactor, take: Any) -> Any:
-        found = interaction(masking, take)
+    def redact_slowly(redactor: Redactor, data: Any) -> Any:
+        redacted = redact(redactor, data)
         if other.ident is None:
             other.start()
             learned.wait(0.5)
-        return found
+        return redacted
 
-    def telling(masking: Redactor, request: Request) -> Any:
-        found = sent(masking, request)
+    def learn(redactor: Redactor, request: Request, serialized: Any) -> None:
+        learn_request(redactor, request, serialized)
         if b"DB_PASSWORD" in (request.body or b""):
             learned.set()
-        return found
 
-    monkeypatch.setattr(Redactor, "interaction", masked)
-    monkeypatch.setattr(Redactor, "sent", telling)
+    monkeypatch.setattr(Redactor, "redact", redact_slowly)
+    monkeypatch.setattr(Redactor, "learn_request", learn)
 
     client.execute(session_id="ses_1", code="1")
     other.join()

@@ -1,4 +1,4 @@
-"""Exchanges as a cassette may show them: without secrets, and with numbers for ids."""
+"""Interactions as a cassette may show them: without secrets, and with numbers for ids."""
 
 from __future__ import annotations
 
@@ -8,305 +8,258 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional
 
-from buntime._http import Request
-from buntime.cassette.body import stored
-from buntime.cassette.file import Interaction
-from buntime.cassette.ids import Numbering
-from buntime.cassette.merge import joined
-from buntime.cassette.pending import PendingInteraction
-from buntime.cassette.secrets.detect import known_secrets, may_hold_known
+from buntime._http import Headers, Pairs, Request
+from buntime.cassette.body import join_outputs
+from buntime.cassette.ids import Numbering, Span
+from buntime.cassette.secrets.detect import known_secrets
 from buntime.cassette.secrets.encodings import base64_runs
-from buntime.cassette.secrets.registry import Secrets, Span, hide_named, map_strings, replaced
+from buntime.cassette.secrets.named import (
+    credentials,
+    is_named_secret,
+    named_secrets,
+    secret_name,
+    url_password,
+)
+from buntime.cassette.secrets.registry import SHORTEST_CREDENTIAL, Secrets, replace_spans
 from buntime.wire import volatile
 from buntime.wire.events import ParsedEvent, read_event
 
-_RECURRING = 100
-"""Characters up to which a text is likely to come again: an id, a header's value, a status."""
-_REMEMBERED = 1000
-_IN_JSON = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?')
-"""A text in JSON, and what makes it the name of a field."""
+_NAMED = frozenset({"stdout", "stderr"})
+_JSON_TEXT = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?')
+"""A text in JSON, and the colon that makes it the name of a field."""
 
-Hide = Callable[[str], str]
-Spans = Callable[[str], list[Span]]
-Place = Callable[[str, Any], str]
-
-
-def stored_request(request: Request) -> dict[str, Any]:
-    """Return a request in the form of a cassette, without the library's own programs."""
-    found: dict[str, Any] = {"method": request.method, "path": request.path}
-    if request.query:
-        found["query"] = [list(pair) for pair in request.query]
-    if request.body:
-        kinds = (value for name, value in request.headers if name.lower() == "content-type")
-        found.update(stored(request.body, next(kinds, None)))
-    if "json" in found:
-        found["json"] = volatile.without_program(request.method, request.path, found["json"])
-    return found
-
-
-def named_request(request: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """Return a request of a cassette without what is secret by its name."""
-    found = dict(request)
-    if "query" in request:
-        named = hide_named([{name: value} for name, value in request["query"]], {}, place)
-        found["query"] = [list(pair) for item in named for pair in item.items()]
-    if "json" in request:
-        env = volatile.environment(request["method"], request["path"], request["json"])
-        found["json"] = hide_named(request["json"], env, place)
-    return found
-
-
-def told_request(request: Request, secrets: Secrets) -> dict[str, Any]:
-    """Return a request in the form of a cassette without what is secret by its name; learn its secrets."""
-    found = stored_request(request)
-    secrets.learn_headers(request.headers)
-    named = named_request(found, secrets.place)
-    secrets.learn_arguments(request.method, request.path, found.get("json"))
-    return named
-
-
-def hidden_request(request: Mapping[str, Any], hide: Hide) -> dict[str, Any]:
-    """Return a request of a cassette with ``hide`` of every text."""
-    found = dict(request)
-    found["path"] = hide(request["path"])
-    if "query" in request:
-        found["query"] = [[hide(name), hide(value)] for name, value in request["query"]]
-    if "json" in request:
-        found["json"] = map_strings(request["json"], hide)
-    found.update(_hidden_body(request, hide))
-    return found
-
-
-def _hidden_body(body: Mapping[str, Any], hide: Hide) -> dict[str, Any]:
-    if "text" in body:
-        return {"text": hide(body["text"])}
-    if "base64" not in body:
-        return {}
-    # Latin-1 gives each byte a character, so that an ASCII secret is found among any bytes.
-    text = hide(base64.b64decode(body["base64"]).decode("latin-1"))
-    return {"base64": base64.b64encode(text.encode("latin-1", "replace")).decode()}
-
-
-def hiding(spans: Spans) -> Hide:
-    """Return what replaces the spans in a text."""
-    return lambda text: replaced(text, spans(text))
-
-
-def live_request(request: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
-    """Return a request that :func:`told_request` returned as a cassette has it."""
-    pieces = _is_of_pieces(request)
-    return hidden_request(request, hiding(in_pieces(secrets.spans, secrets) if pieces else secrets.spans))
-
-
-def _is_of_pieces(request: Mapping[str, Any]) -> bool:
-    return volatile.is_of_pieces(request["method"], request["path"], request.get("json"))
-
-
-def in_pieces(spans: Spans, secrets: Secrets) -> Spans:
-    """Return what finds secrets also where they are cut, as what is sent or asked for is a piece."""
-
-    def all_spans(text: str) -> list[Span]:
-        found = [*spans(text), *secrets.at_the_ends(text, begun=True)]
-        for inner in _IN_JSON.finditer(text):
-            at = inner.start(1)
-            ends = () if inner[2] else secrets.at_the_ends(inner[1], begun=True)
-            found += [(at + start, at + end, place) for start, end, place in ends]
-        return found
-
-    return all_spans
-
-
-def _of_broken_off(spans: Spans, secrets: Secrets) -> Spans:
-    return lambda text: [*spans(text), *secrets.at_the_ends(text)]
+RedactText = Callable[[str], str]
 
 
 class Redactor:
-    """What is known of one recording's secrets and ids. The caller sees to locking."""
+    """The secrets and ids of one recording. The caller sees to locking.
 
-    def __init__(self, allow: Iterable[str]) -> None:
+    Redaction is one pass over the original values, with everything that is known by then. So what becomes
+    known later is redacted from the original again, and never from a text that already has placeholders.
+    """
+
+    def __init__(self, allow: Iterable[str] = ()) -> None:
         self.secrets = Secrets()
         self._numbering = Numbering()
         self._allow = tuple(allow)
         self._stamps: dict[tuple[Any, ...], list[str]] = {}
-        self._seen = 0
-        self._state = (0, 0)
-        self._surely_clean = True
-        self._hidden_texts = _Remembered(self._hide)
+        self._headers: Pairs = ()
 
-    def sent(self, request: Request) -> dict[str, Any]:
-        """Return a request in the form of a cassette, and know its secrets from now on."""
-        return told_request(request, self.secrets)
+    def learn_request(self, request: Request, serialized: Mapping[str, Any]) -> None:
+        """Find the secrets of a request: its credentials, variables and named fields."""
+        if request.headers != self._headers:
+            for kind, value, name in credentials(request.headers):
+                self.secrets.add(kind, value, name, shortest=SHORTEST_CREDENTIAL)
+            self._headers = request.headers
+        method, path, body = request.method, request.path, serialized.get("json")
+        env = volatile.environment(method, path, body)
+        for name, value in env.items():
+            password = url_password(value)
+            if password:
+                self.secrets.add("env", password, f"{name}.password")
+        for part in ([{name: value} for name, value in request.query], body):
+            self._learn_named(part, env)
+        self._learn_named(volatile.call_arguments(method, path, body))
 
-    def request(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what :meth:`sent` returned as the cassette has it."""
-        self._forget_what_may_be_hidden_now()
-        return hidden_request(request, self._hidden_texts.__getitem__)
-
-    def interaction(self, take: PendingInteraction) -> tuple[dict[str, Any], bool]:
-        """Return a finished exchange as the cassette has it, and whether it surely has no well-known key."""
-        outcome = take.outcome()
-        response = outcome.get("response")
-        if response is not None:
-            self._learn(take, response)
-            self._number_stamp(take.stored, response)
-        self._forget_what_may_be_hidden_now()
-        self._surely_clean = True
-        hide = self._hidden_texts.__getitem__
-        return self._hidden({"request": take.stored, **outcome}, hide, self._spans), self._surely_clean
-
-    def again(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an interaction that was masked before without the secrets that came since."""
-        return self._hidden(data, hiding(self.secrets.spans), self.secrets.spans)
-
-    def _hidden(self, data: Mapping[str, Any], hide: Hide, spans: Spans) -> dict[str, Any]:
-        if _is_of_pieces(data["request"]):
-            spans = in_pieces(spans, self.secrets)
-            hide = self._looked_at_again(spans)
-        found: dict[str, Any] = {"request": hidden_request(data["request"], hide)}
-        if "response" in data:
-            if "error" in data or data["response"].get("left"):
-                spans = _of_broken_off(spans, self.secrets)
-                hide = self._looked_at_again(spans)
-            if "events" in data["response"]:
-                self._surely_clean = False
-            found["response"] = _hidden_response(data["response"], hide, spans, self.secrets.place)
-        if "error" in data:
-            found["error"] = {**data["error"], "message": hide(data["error"]["message"])}
-        return found
-
-    def _looked_at_again(self, spans: Spans) -> Hide:
-        self._surely_clean = False
-        return hiding(spans)
-
-    def _learn(self, take: PendingInteraction, response: dict[str, Any]) -> None:
-        """Know the secrets and ids that the service invented."""
-        self.secrets.learn_cookies(take.response.headers if take.response else {})
-        body = response.get("json")
-        if body is not None:
-            response["json"] = hide_named(body, {}, self.secrets.place)
-        session_id, preview = volatile.created(take.request.method, take.request.path, body)
+    def learn_outcome(
+        self, request: Request, serialized: Mapping[str, Any], outcome: dict[str, Any], headers: Headers
+    ) -> None:
+        """Find the secrets and the ids in a response; the state of a file becomes a number in ``outcome``."""
+        for cookie in headers["Set-Cookie"].split(",") if "Set-Cookie" in headers else ():
+            name, _, value = cookie.partition(";")[0].strip().partition("=")
+            if value:
+                self.secrets.add("cookie", value, name, shortest=SHORTEST_CREDENTIAL)
+        response = outcome.get("response", {})
+        self._learn_named(response.get("json"))
+        for event in response.get("events", ()):
+            self._learn_named(event[-1])
+        session_id, preview = volatile.created(request.method, request.path, response.get("json"))
         if session_id is not None:
             self._numbering.note(session_id, preview)
+        self._number_stamp(serialized, response)
+
+    def _learn_named(self, value: Any, env: Optional[Mapping[str, Any]] = None) -> None:
+        for secret in named_secrets(value, env):
+            self.secrets.add(secret.kind, secret.value, secret.name)
 
     def _number_stamp(self, request: Mapping[str, Any], response: dict[str, Any]) -> None:
-        """Give the state of a file, in a helper's answer, a number in place of its time."""
-        body, answer = request.get("json"), response.get("json")
+        """Give the state of a file, in the response to a helper, a number in place of its time."""
+        body, result = request.get("json"), response.get("json")
         arguments = volatile.helper_arguments(request["method"], request["path"], body)
-        stamp = None if arguments is None else volatile.stamp(answer)
-        if arguments is None or stamp is None or not isinstance(body, dict) or not isinstance(answer, dict):
+        stamp = None if arguments is None else volatile.stamp(result)
+        if arguments is None or stamp is None or not isinstance(body, dict) or not isinstance(result, dict):
             return
-        seen = self._stamps.setdefault((body.get("sessionId"), arguments.get("path")), [])
-        if stamp not in seen:
-            seen.append(stamp)
-        number = json.dumps(f"stamp_{seen.index(stamp) + 1}")
-        response["json"] = {**answer, "stdout": answer["stdout"].replace(json.dumps(stamp), number)}
+        known = self._stamps.setdefault((body.get("sessionId"), arguments.get("path")), [])
+        if stamp not in known:
+            known.append(stamp)
+        number = json.dumps(f"stamp_{known.index(stamp) + 1}")
+        response["json"] = {**result, "stdout": result["stdout"].replace(json.dumps(stamp), number)}
 
-    def new_secrets(self) -> list[bytes]:
-        """Return the secrets that came since the last call, as a line of a journal would show them."""
-        values = self.secrets.searched
-        if len(values) == self._seen:
-            return []
-        new, self._seen = values[self._seen :], len(values)
-        return [json.dumps(value)[1:-1].encode() for value, _ in new]
+    def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an interaction as it is, or its request alone, without secrets."""
+        request = data["request"]
+        is_piece = volatile.is_of_pieces(request["method"], request["path"], request.get("json"))
+        redact_text = self._text_in_pieces if is_piece else self._text
+        redacted: dict[str, Any] = {"request": self._request(request, redact_text)}
+        if "response" in data:
+            is_cut = "error" in data or data["response"].get("left", False)
+            # A program that stopped reading may have stopped in the middle of a secret.
+            redact_text = self._text_in_pieces if is_piece else self._cut_text if is_cut else self._text
+            redacted["response"] = self._response(data["response"], redact_text, is_cut=is_cut)
+        if "error" in data:
+            redacted["error"] = {**data["error"], "message": self._text(data["error"]["message"])}
+        return redacted
 
-    def blocked(self, interaction: Interaction) -> list[str]:
-        """Return what an interaction holds that looks like a well-known key, and where; never the key."""
-        found = []
-        for part, value in interaction.data.items():
-            for place, text in _texts(part, value):
-                found += [f"{what} ({place})" for what in known_secrets(text, self._allow)]
-                for inside in base64_runs(text):
-                    found += [f"{what} ({place}, in base64)" for what in known_secrets(inside, self._allow)]
-        return list(dict.fromkeys(found))
+    def _request(self, request: Mapping[str, Any], redact_text: RedactText) -> dict[str, Any]:
+        redacted = {**request, **self._body(request, redact_text)}
+        if request["path"] not in volatile.ROUTES:
+            redacted["path"] = redact_text(request["path"])
+        if "query" in request:
+            fields = [self._value({name: value}, redact_text) for name, value in request["query"]]
+            redacted["query"] = [list(pair) for field in fields for pair in field.items()]
+        return redacted
+
+    def _response(
+        self, response: Mapping[str, Any], redact_text: RedactText, *, is_cut: bool
+    ) -> dict[str, Any]:
+        redacted = {**response, **self._body(response, redact_text)}
+        redacted["headers"] = {
+            name: value if name == "Content-Type" else redact_text(value)
+            for name, value in response.get("headers", {}).items()
+        }
+        if "events" in response:
+            redacted["events"] = self._events(response["events"], redact_text, is_cut=is_cut)
+        return redacted
+
+    def _body(self, message: Mapping[str, Any], redact_text: RedactText) -> dict[str, Any]:
+        if "json" in message:
+            env = volatile.environment(message.get("method", ""), message.get("path", ""), message["json"])
+            return {"json": self._value(message["json"], redact_text, env=env)}
+        if "text" in message:
+            return {"text": redact_text(message["text"])}
+        if "base64" in message:
+            # Latin-1 gives each byte a character, so that a secret is found among any bytes.
+            text = redact_text(base64.b64decode(message["base64"]).decode("latin-1"))
+            return {"base64": base64.b64encode(text.encode("latin-1", "replace")).decode()}
+        return {}
+
+    def _value(
+        self,
+        value: Any,
+        redact_text: RedactText,
+        *,
+        name: Optional[str] = None,
+        env: Optional[Mapping[str, Any]] = None,
+    ) -> Any:
+        """Return a JSON value without secrets; ``name`` is that of a field around it that is one."""
+        if isinstance(value, dict):
+            redacted = {}
+            for key, item in value.items():
+                field = key if key in volatile.FIELDS else redact_text(key)
+                if value is env and is_named_secret(key, item, env=True):
+                    redacted[field] = self.secrets.add("env", item, key)
+                else:
+                    inner = None if value is env else secret_name(key, name)
+                    redacted[field] = self._value(item, redact_text, name=inner, env=env)
+            return redacted
+        if isinstance(value, list):
+            return [self._value(item, redact_text, name=name, env=env) for item in value]
+        if name is not None and is_named_secret(name, value):
+            return self.secrets.add("value", value, name)
+        return redact_text(value) if isinstance(value, str) else value
+
+    def _events(
+        self, events: Iterable[list[Any]], redact_text: RedactText, *, is_cut: bool
+    ) -> list[list[Any]]:
+        """Redact a stream, also a secret that comes in pieces: those of each kind are read as one text."""
+        redacted: list[list[Any]] = []
+        outputs: dict[str, list[tuple[list[Any], ParsedEvent]]] = {}
+        for moment, *event in events:
+            if len(event) == 1:
+                redacted.append([moment, redact_text(event[0])])
+                continue
+            parsed = read_event(*event)
+            name = event[0] if parsed.is_end or parsed.kind in _NAMED else redact_text(event[0])
+            redacted.append([moment, name, event[1]])
+            if parsed.text is None:
+                redacted[-1][2] = self._value(event[1], redact_text)
+            else:
+                outputs.setdefault(parsed.kind, []).append((redacted[-1], parsed))
+        for pieces in outputs.values():
+            texts = [parsed.text or "" for _, parsed in pieces]
+            whole = "".join(texts)
+            ends = self.secrets.fragments(whole, at_start=False, at_end=True) if is_cut else ()
+            for (event, parsed), text in zip(pieces, _replace_in_pieces(texts, [*self._spans(whole), *ends])):
+                event[2] = self._output(parsed, text, redact_text)
+        return redacted
+
+    def _output(self, parsed: ParsedEvent, text: str, redact_text: RedactText) -> Any:
+        """Return the data of an event with its text replaced, and its other fields without secrets."""
+        if parsed.text_key is None:
+            return parsed.with_text(text)
+        fields: dict[str, Any] = {}
+        for key, item in parsed.fields.items():
+            if key == parsed.text_key:
+                fields[key] = text
+            elif isinstance(item, str) and item in _NAMED:
+                fields[key] = item
+            else:
+                fields.update(self._value({key: item}, redact_text))
+        if fields == parsed.fields:
+            return parsed.data
+        return json.dumps(fields) if isinstance(parsed.data, str) else fields
+
+    def _text(self, text: str) -> str:
+        spans = self._spans(text)
+        return replace_spans(text, spans) if spans else text
+
+    def _cut_text(self, text: str) -> str:
+        return replace_spans(
+            text, [*self._spans(text), *self.secrets.fragments(text, at_start=False, at_end=True)]
+        )
+
+    def _text_in_pieces(self, text: str) -> str:
+        """Redact a piece of a file or a log, which may begin and end within a secret; so may a text in it."""
+        spans = [*self._spans(text), *self.secrets.fragments(text, at_start=True, at_end=True)]
+        for inner in _JSON_TEXT.finditer(text):
+            if not inner[2]:
+                at = inner.start(1)
+                parts = self.secrets.fragments(inner[1], at_start=True, at_end=True)
+                spans += [(at + start, at + end, placeholder) for start, end, placeholder in parts]
+        return replace_spans(text, spans)
 
     def _spans(self, text: str) -> list[Span]:
         return [*self.secrets.spans(text), *self._numbering.spans(text)]
 
-    def _hide(self, text: str) -> tuple[str, bool]:
-        """Return what a text becomes, and whether that is worth remembering."""
-        found = replaced(text, self._spans(text))
-        if is_surely_clean(found):
-            return found, len(text) <= _RECURRING
-        self._surely_clean = False
-        return found, False
-
-    def _forget_what_may_be_hidden_now(self) -> None:
-        state = (len(self.secrets.searched), self._numbering.count)
-        if state != self._state or len(self._hidden_texts) >= _REMEMBERED:
-            self._state = state
-            self._hidden_texts.clear()
+    def blocked(self, data: Mapping[str, Any]) -> list[str]:
+        """Return which well-known kinds of key an interaction still has, and where; never the key."""
+        found: dict[str, None] = {}
+        for part, value in data.items():
+            for place, text in _texts(part, value):
+                found.update((f"{kind} ({place})", None) for kind in known_secrets(text, self._allow))
+                for inside in base64_runs(text):
+                    kinds = known_secrets(inside, self._allow)
+                    found.update((f"{kind} ({place}, in base64)", None) for kind in kinds)
+        return list(found)
 
 
-class _Remembered(dict[str, str]):
-    """What ``hide`` makes of texts: an interaction has few that no other had before."""
-
-    def __init__(self, hide: Callable[[str], tuple[str, bool]]) -> None:
-        super().__init__()
-        self._hide = hide
-
-    def __missing__(self, text: str) -> str:
-        found, recurs = self._hide(text)
-        if recurs and len(self) < _REMEMBERED:
-            self[text] = found
-        return found
-
-
-def is_surely_clean(text: str) -> bool:
-    """Whether a text shows at a glance that it holds no well-known key."""
-    return not (may_hold_known(text) or any(map(may_hold_known, base64_runs(text))))
-
-
-def _hidden_response(response: Mapping[str, Any], hide: Hide, spans: Spans, place: Place) -> dict[str, Any]:
-    found = dict(response)
-    found["headers"] = {name: hide(value) for name, value in response.get("headers", {}).items()}
-    if "json" in response:
-        found["json"] = map_strings(response["json"], hide)
-    if "events" in response:
-        found["events"] = _hidden_events(response["events"], hide, spans, place)
-    found.update(_hidden_body(response, hide))
-    return found
-
-
-def _hidden_events(events: Iterable[list[Any]], hide: Hide, spans: Spans, place: Place) -> list[list[Any]]:
-    """Hide what must be hidden, also where it comes in pieces."""
-    events = [list(event) for event in events]
-    outputs: dict[str, list[tuple[list[Any], str, ParsedEvent]]] = {}
-    for event in events:
-        parsed = read_event(event[1], event[2]) if len(event) > 2 else None
-        if parsed is None or parsed.text is None:
-            event[-1] = map_strings(hide_named(event[-1], {}, place), hide)
-        else:
-            outputs.setdefault(parsed.kind, []).append((event, parsed.text, parsed))
-    for pieces in outputs.values():
-        hidden = _hidden_pieces([text for _, text, _ in pieces], spans)
-        for (event, _, parsed), text in zip(pieces, hidden):
-            event[2] = parsed.with_text(text)
-    return events
-
-
-def _hidden_pieces(texts: list[str], spans: Spans) -> list[str]:
-    """Hide in several texts what is in all of them joined; a name goes where what it replaces begins."""
-    whole = "".join(texts)
-    masked: list[Span] = []
-    for candidate in sorted(spans(whole), key=lambda span: (span[0], -span[1])):
-        if not masked or candidate[0] >= masked[-1][1]:
-            masked.append(candidate)
-    if not masked:
-        return texts
-    found, begin, waiting = [], 0, iter(masked)
-    span: Optional[Span] = next(waiting, None)
+def _replace_in_pieces(texts: list[str], spans: Iterable[Span]) -> list[str]:
+    """Replace spans of the joined text; a placeholder goes into the piece in which its span begins."""
+    pieces: list[str] = []
+    ordered = sorted(spans, key=lambda span: (span[0], -span[1]))
+    whole, begin, done, position = "".join(texts), 0, 0, 0
     for text in texts:
         end = begin + len(text)
-        piece, at = "", begin
-        while span is not None and span[0] < end:
-            piece += whole[at : max(at, span[0])] + (span[2] if span[0] >= begin else "")
-            at = min(span[1], end)
-            if span[1] > end:
-                break
-            span = next(waiting, None)
-        found.append(piece + whole[at:end])
-        begin = end
-    return found
+        piece = ""
+        while position < len(ordered) and ordered[position][0] < end:
+            start, stop, replacement = ordered[position]
+            position += 1
+            if start >= done:
+                piece += whole[max(begin, done) : start] + replacement
+                done = stop
+        pieces.append(piece + whole[max(begin, done) : end])
+        begin, done = end, max(done, end)
+    return pieces
 
 
 def _texts(place: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -318,7 +271,7 @@ def _texts(place: str, value: Any) -> Iterator[tuple[str, str]]:
             if name == "base64" and isinstance(item, str):
                 yield f"{place} body", base64.b64decode(item).decode("latin-1")
             elif name == "events":
-                texts, others = joined(item)
+                texts, others = join_outputs(item)
                 yield from _texts(f"{place} stream", texts)
                 yield from _texts(f"{place} stream", others)
             else:

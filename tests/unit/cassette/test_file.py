@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime import CassetteError
-from buntime.cassette.file import VERSION, Cassette, Interaction, compare, load, save
-from buntime.cassette.text import LINES, parsed, rendered
+from buntime.cassette.diff import compare
+from buntime.cassette.file import VERSION, Cassette, Interaction, load, save
+from buntime.cassette.text import LINES, parse, render
 
 ASK = {"method": "POST", "path": "/execute", "json": {"sessionId": "ses_1", "code": "1\n2"}}
 ANSWER = {"status": 200, "headers": {"Content-Type": "application/json"}, "json": {"stdout": "1\n"}}
@@ -96,8 +97,8 @@ values = st.recursive(
 @given(values)
 def test_any_json_comes_back(value: Any) -> None:
     """Texts of any kind, what looks like our own marks, numbers, nesting."""
-    text = rendered(value)
-    assert value == parsed(text)
+    text = render(value)
+    assert value == parse(text)
     assert json.loads(text) is not None or value is None
     text.encode()
 
@@ -126,7 +127,7 @@ def test_a_file_that_is_no_cassette_says_why(tmp_path: Path, text: str, said: st
     with pytest.raises(CassetteError, match=said) as caught:
         load(path)
     assert str(path) in str(caught.value)
-    assert "ecord it anew" in str(caught.value)
+    assert "ecord it again" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_an_interaction_that_is_none_is_counted(tmp_path: Path, data: Any) -> No
             "interactions": [{"request": ASK, "response": ANSWER}, data],
         }
     )
-    with pytest.raises(CassetteError, match="interaction 2 has not the form of one"):
+    with pytest.raises(CassetteError, match="interaction 2 does not have the form of one"):
         load(written(tmp_path / "bad.json", text))
 
 

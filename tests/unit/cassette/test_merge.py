@@ -10,7 +10,7 @@ from typing import Any, Callable
 import pytest
 
 from buntime import Buntime
-from buntime.cassette.secrets.redactor import stored_request
+from buntime.cassette.body import serialize_request
 from buntime.service.scripted.executor import Chunk
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support.cassettes import OLD, aged, fake, record, replay
@@ -235,7 +235,7 @@ def test_what_tells_calls_apart_is_left_out() -> None:
 
     def asks(path: str) -> dict[str, Any]:
         request = Request("POST", "/files/write", body=json.dumps({"path": path, "content": "x"}).encode())
-        found: dict[str, Any] = stored_request(request)["json"]
+        found: dict[str, Any] = serialize_request(request)["json"]
         return found
 
     assert {"path": f"{name}.0", "content": "x"} == asks(f"{name}~3.0")

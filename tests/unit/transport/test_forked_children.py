@@ -115,7 +115,7 @@ def test_a_recording_is_refused(tmp_path: Path) -> None:
     before = (tmp_path / "x.json.part").read_bytes()
 
     def child() -> str:
-        with pytest.raises(CassetteError, match="does not go on in a forked process") as caught, session:
+        with pytest.raises(CassetteError, match="does not work after a fork") as caught, session:
             session.execute("console.log(1)")
         client.close()
         recording.discard()
@@ -123,7 +123,7 @@ def test_a_recording_is_refused(tmp_path: Path) -> None:
 
     with held(*locks_of(recording)):
         told = in_a_fork(child)
-    assert "a recording does not go on in a forked process; record there by itself" == told
+    assert "RecordingTransport does not work after a fork; create one in the child" == told
     assert before == (tmp_path / "x.json.part").read_bytes()
     session.execute("console.log(1)")
     client.close()

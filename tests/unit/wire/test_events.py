@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 import buntime
 from buntime import BuntimeError, ExecuteRequest, ExecuteResult, InvalidResponseError, StreamEvent
-from buntime.cassette.body import event_bytes, events
-from buntime.cassette.merge import joined
+from buntime.cassette.body import event_bytes, join_outputs, serialize_events
 from buntime.wire import requests, sse
 from buntime.wire.events import Terminal, decode_event, read_event
 from tests.support.responses import RESULT, error_body
@@ -201,8 +200,8 @@ def _read(content: bytes) -> list[object]:
 def test_the_client_and_a_cassette_read_an_event_alike(name: str, data: str) -> None:
     """In every accepted form: the same output of the same kind, the same end, the same replayed."""
     (item,) = _read(_sent(name, data)) or [None]
-    stored = events([(0, _sent(name, data))])
-    texts, others = joined(stored)
+    stored = serialize_events([(0, _sent(name, data))])
+    texts, others = join_outputs(stored)
     if isinstance(item, StreamEvent):
         assert ({item.kind: item.text}, []) == (texts, others)
     else:

@@ -193,7 +193,7 @@ def test_several_values_of_a_name_come_back(tmp_path: Path) -> None:
 FOREIGN = {
     "an AWS access key": "AKIA" + "ABCDEFGHIJKLMNOP",
     "a GitHub token": "ghp_" + "a1" * 18,
-    "a private key or certificate (PEM)": "-----BEGIN RSA " + "PRIVATE KEY-----",
+    "a private key (PEM)": "-----BEGIN RSA " + "PRIVATE KEY-----",
     "a Buntime key": "btk_" + "a1" * 12,
     "a Stripe key": "sk_live_" + "a1" * 12,
     "a JSON web token": "eyJhbGciOiJI." + "eyJzdWIiOiIx." + "c2lnbmF0dXJl",
@@ -426,7 +426,7 @@ def test_nothing_is_lost_where_the_cassette_cannot_be_written(tmp_path: Path) ->
         client.sessions.create()
         path.mkdir()
 
-    with pytest.raises(CassetteError, match=r"cannot be written.*x\.json\.part has what was recorded"):
+    with pytest.raises(CassetteError, match=r"cannot be written.*x\.json\.part has the recording"):
         record(path, program)
     assert ["POST /sessions/create"] == [item.call for item in load(tmp_path / "x.json.part").interactions]
 

@@ -1,0 +1,215 @@
+"""How a request differs from a cassette, and one cassette from another."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import attrs
+
+from buntime.cassette.file import Cassette, Interaction
+from buntime.cassette.match import BODY_FORMS, key_of, without_numbers
+from buntime.cassette.merge import merge_recordings
+from buntime.cassette.text import render
+from buntime.wire import volatile
+
+Reason = Literal["empty", "path", "method", "query", "body", "played", "left"]
+"""Why a cassette has no answer.
+
+``empty``: it holds nothing. ``path``, ``method``, ``query``, ``body``: the first of these in which the
+request differs from all recordings. ``played``: its recordings were all played before. ``left``: the recorded
+program stopped reading this response where the program now reads on.
+"""
+
+_LONGEST_LINE = 200
+_LONGEST_DIFF = 400
+"""Lines of each side that are compared in full: difflib takes a time quadratic in their number."""
+_LINES_SHOWN = 20
+_MARGIN = "    "
+_NAMES_COMPARED = 200
+_CANDIDATES = 40
+_CHARACTERS_COMPARED = 400_000
+"""Bounds for the search of the closest recording: a mismatch must be reported immediately."""
+
+
+@attrs.frozen
+class Difference:
+    """Why there is no answer, in a word and in a sentence, with a diff against the closest recording."""
+
+    reason: Reason
+    sentence: str
+    diff: str = ""
+
+
+def difference(
+    request: Mapping[str, Any], interactions: Sequence[Interaction], unplayed: Sequence[Interaction]
+) -> Difference:
+    """Return why no recording answers a request."""
+    if not interactions:
+        return Difference("empty", "the cassette holds no interactions")
+    call = f"{request['method']} {request['path']}"
+    played = sum(_is_equal(item.request, request) for item in interactions)
+    if played:
+        times = "once" if played == 1 else f"{played} times"
+        return Difference("played", f"the request was recorded {times}, and each answer was played")
+    same_call = [item for item in unplayed if item.call == call]
+    same_call = same_call or [item for item in interactions if item.call == call]
+    if not same_call:
+        return _another_call(request, interactions)
+    lines = list(_readable_lines(request))
+    closest = _closest(request, lines, same_call)
+    reason: Reason = "query" if _query(request) != _query(closest.request) else "body"
+    recorded = list(_readable_lines(closest.request))
+    if lines == recorded:
+        recorded, lines = list(request_lines(closest.request)), list(request_lines(request))
+    number = next(index for index, item in enumerate(interactions, 1) if item is closest)
+    return _compare_lines(reason, f"interaction {number} of {len(interactions)}", recorded, lines)
+
+
+def _query(request: Mapping[str, Any]) -> list[Any]:
+    return sorted(request.get("query", []))
+
+
+def _another_call(request: Mapping[str, Any], interactions: Sequence[Interaction]) -> Difference:
+    methods = sorted({str(i.request["method"]) for i in interactions if i.request["path"] == request["path"]})
+    if methods:
+        return Difference("method", f"the path was recorded with {' and '.join(methods)} only")
+    paths = list(dict.fromkeys(str(item.request["path"]) for item in interactions))
+    near = difflib.get_close_matches(request["path"], paths[:_NAMES_COMPARED], 1)
+    return Difference("path", "the path was not recorded" + (f"; the closest is {near[0]}" if near else ""))
+
+
+def _is_equal(recorded: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
+    # Keys take time, and 1 == 1.0 == True is only true in Python.
+    return recorded.get("json") == sent.get("json") and key_of(recorded) == key_of(sent)
+
+
+def _closest(
+    request: Mapping[str, Any], lines: Sequence[str], candidates: Sequence[Interaction]
+) -> Interaction:
+    """Return the recording with the most equal lines, among those of about the same length."""
+    length = _length(request)
+    by_length = sorted(candidates, key=lambda item: abs(_length(item.request) - length))
+    compared = {id(item) for item in by_length[:_CANDIDATES]}
+    best, most = by_length[0], -1
+    counted, budget = Counter(lines), _CHARACTERS_COMPARED
+    for item in candidates:
+        if id(item) in compared and budget > 0:
+            recorded = list(_readable_lines(item.request))
+            budget -= sum(map(len, recorded))
+            same = sum((counted & Counter(recorded)).values())
+            if same > most:
+                best, most = item, same
+    return best
+
+
+def _length(request: Mapping[str, Any]) -> int:
+    body = request.get("json", request)
+    return (
+        sum(len(value) for value in body.values() if isinstance(value, str)) if isinstance(body, dict) else 0
+    )
+
+
+def _compare_lines(reason: Reason, of: str, old: list[str], new: list[str]) -> Difference:
+    diff = list(_diff(old, new, f"recorded ({of})", "sent"))
+    sentence = f"the {reason} differs from the closest recording, {of}{_file_of_difference(old, new)}"
+    for word, sign in (("recorded", "-"), ("sent", "+")):
+        line = next((line[1:].strip() for line in diff[2:] if line.startswith(sign)), None)
+        if line is not None:
+            sentence += f"\n  {word + ':':<9} {line}"
+    return Difference(reason, sentence, "\n".join(diff))
+
+
+def _diff(old: list[str], new: list[str], old_name: str, new_name: str) -> Iterator[str]:
+    """Yield the lines of a unified diff; of long texts, the lines from the first to the last difference."""
+    start = _common(old, new)
+    end = _common(old[start:][::-1], new[start:][::-1])
+    if max(len(old), len(new)) - start - end <= _LONGEST_DIFF:
+        context = max(0, start - _LONGEST_DIFF)
+        stop = max(0, end - _LONGEST_DIFF)
+        yield from difflib.unified_diff(
+            old[context : len(old) - stop], new[context : len(new) - stop], old_name, new_name, lineterm=""
+        )
+        return
+    yield from (f"--- {old_name}", f"+++ {new_name}")
+    for sign, lines in (("-", old), ("+", new)):
+        changed = lines[start : len(lines) - end]
+        yield from (sign + line for line in changed[:_LINES_SHOWN])
+        if len(changed) > _LINES_SHOWN:
+            yield f"{sign}... and {len(changed) - _LINES_SHOWN} more lines"
+
+
+def _common(old: Sequence[str], new: Sequence[str]) -> int:
+    """Return how many lines at the beginning are equal."""
+    count = min(len(old), len(new))
+    return next((index for index in range(count) if old[index] != new[index]), count)
+
+
+def _file_of_difference(old: Sequence[str], new: Sequence[str]) -> str:
+    """Return in which file the first difference is, as that may be far above it."""
+    above = reversed(new[: _common(old, new) + 1])
+    heading = next((line for line in above if not line.startswith(_MARGIN)), "")
+    return f", in {heading.partition(':')[0]}" if heading.startswith("files") else ""
+
+
+def _readable_lines(request: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a request, those of a helper with its arguments opened up."""
+    if "json" not in request:
+        return request_lines(request)
+    body = volatile.opened(request["method"], request["path"], request["json"])
+    return request_lines({**request, "json": body})
+
+
+def request_lines(request: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a request in lines that a diff can compare: one for each field, or each line of a text."""
+    yield f"{request['method']} {request['path']}"
+    for name, value in _query(request):
+        yield f"?{name}={value}"
+    for form in BODY_FORMS:
+        if form in request:
+            yield from _field_lines("" if form == "json" else form, request[form])
+
+
+def _field_lines(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _field_lines(f"{name}.{key}" if name else key, item)
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            path = item.get("path") if isinstance(item, dict) else None
+            yield from _field_lines(f"{name}[{path or index}]", item)
+    elif isinstance(value, str) and "\n" in value[:-1]:
+        yield f"{name}:"
+        yield from (f"{_MARGIN}{_shorten(line)}" for line in value.split("\n"))
+    else:
+        yield f"{name}: {_shorten(json.dumps(value, ensure_ascii=False))}"
+
+
+def _shorten(line: str) -> str:
+    if len(line) <= _LONGEST_LINE:
+        return line
+    # Lines with the same beginning are told apart by their ends and lengths.
+    return f"{line[:_LONGEST_LINE]}... {line[-20:]} ({len(line)} characters)"
+
+
+def count_calls(cassette: Cassette) -> Counter[str]:
+    """Return how often each request is in a cassette, in any order."""
+    return Counter(without_numbers(key_of(item.request)) for item in cassette.interactions)
+
+
+def compare(old: Cassette, new: Cassette) -> list[str]:
+    """Return the change of a cassette by a recording, as the lines of a unified diff; none if it is equal.
+
+    Values that vary from run to run are not a change, and not shown.
+    """
+    interactions = merge_recordings(old.interactions, new.interactions, threaded=True, quiet=True)
+    if interactions == old.interactions:
+        return []
+    return list(_diff(_rendered_lines(old.interactions), _rendered_lines(interactions), "recorded", "now"))
+
+
+def _rendered_lines(interactions: Iterable[Interaction]) -> list[str]:
+    return render([dict(interaction.data) for interaction in interactions]).splitlines()
