@@ -231,7 +231,7 @@ class RecordingTransport(NotPicklable):
         )
         if line == finished.line:
             return
-        blocked = self._redactor.blocked(redacted)
+        blocked = self._redactor.blocked(redacted, line)
         call = Interaction(redacted).call
         self._problems.update(dict.fromkeys(f"blocked: {call} holds {kind}" for kind in blocked))
         if blocked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional
 
-from buntime.cassette.file import Cassette
+from buntime.cassette.file import Cassette, journal_line
 from buntime.cassette.secrets.named import named_secrets
 from buntime.cassette.secrets.redactor import Redactor
 from buntime.wire import volatile
@@ -19,7 +19,7 @@ def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
     """
     redactor = Redactor(allow)
     for number, interaction in enumerate(cassette.interactions, 1):
-        secrets = redactor.blocked(interaction.data)
+        secrets = redactor.blocked(interaction.data, journal_line(number, interaction))
         parts = {"request": interaction.request, "response": interaction.response}
         places = (place for name, part in parts.items() for place in _named(part, name))
         secrets += [f"a value that is not hidden ({place})" for place in places]

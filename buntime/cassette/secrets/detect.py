@@ -93,7 +93,7 @@ def looks_secret(name: str) -> bool:
 
 def known_secrets(text: str, allow: Iterable[str]) -> Iterator[str]:
     """Yield the well-known kinds of key in ``text``, except for keys that begin with a text of ``allow``."""
-    if not _may_have_key(text):
+    if not may_have_key(text):
         return
     for kind, begins, form in _FORMS:
         for beginning in begins:
@@ -104,7 +104,8 @@ def known_secrets(text: str, allow: Iterable[str]) -> Iterator[str]:
                     yield kind
 
 
-def _may_have_key(text: str) -> bool:
+def may_have_key(text: str) -> bool:
+    """Whether ``text`` has the beginning of a well-known key."""
     if len(text) <= _SHORT:
         return _BEGINNING.search(text) is not None
     return any(map(text.__contains__, _BEGINNINGS))

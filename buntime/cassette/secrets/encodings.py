@@ -177,6 +177,11 @@ _RUN = re.compile(rf"[A-Za-z0-9+/_-]{{{_SHORTEST_RUN},}}")
 _STANDARD = str.maketrans("-_", "+/")
 
 
+def has_base64(text: str) -> bool:
+    """Whether a part of a text could be base64."""
+    return _RUN.search(text) is not None
+
+
 def base64_runs(text: str) -> Iterator[str]:
     """Yield the content of the pieces of a text that could be base64, each byte as a character."""
     for run in _RUN.findall(text) if len(text) >= _SHORTEST_RUN else ():
