@@ -167,6 +167,38 @@ def test_retry_after_is_obeyed(max_retries: int) -> None:
     assert [(RateLimitError, number) for number in (1, 1, 2, 3, 1)] == heard
 
 
+def test_each_wait_at_the_rate_limit_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """With the call and the length: a pool that waits for a day does so visibly."""
+    caplog.set_level(logging.INFO, "buntime")
+    transport = ScriptedTransport(_created, _limited("999999"), _limited(), _result, _deleted)
+    with SessionPool(Buntime(transport=transport), size=1) as pool:
+        list(pool.map(_run, "a"))
+    assert [
+        (logging.INFO, "POST /execute: rate limit (429); requests of the pool wait 86400.0 s"),
+        (logging.INFO, "POST /execute: rate limit (429); requests of the pool wait 2.0 s"),
+    ] == [(record.levelno, record.getMessage()) for record in caplog.records]
+
+
+def test_threads_refused_together_wait_once() -> None:
+    """The wait counts from when the requests were sent, on a clock that another thread has moved since."""
+    together = threading.Barrier(4)
+    refusals = [_limited("60")] * 4
+
+    class Limited(FakeTransport):
+        def send(self, request: Request, /) -> Response:
+            if request.path == "/execute" and refusals:
+                refusal = refusals.pop()
+                together.wait(30)
+                return refusal()
+            return super().send(request)
+
+    limited = Limited()
+    limited.on_execute(lambda _: True, handler=lambda execution: execution.code)
+    with Buntime(transport=limited) as client, SessionPool(client, size=4) as pool:
+        assert list("abcd") == [outcome.result() for outcome in pool.map(_run, "abcd")]
+        assert 60 == limited.monotonic()
+
+
 def test_without_retry_after_the_pauses_grow() -> None:
     """From a second, or the client's ``retry_delay``, to half a minute; never is it asked without one."""
     steps = [_created, *[_limited()] * 4, _limited("0"), *[_limited()] * 2, _result, _deleted]
