@@ -38,7 +38,7 @@ class SharedState:
     """Whether the service has the route ``GET /files/read``, as far as is known."""
 
 
-@attrs.frozen
+@attrs.define
 class Deadline:
     """The end of a call on a clock's monotonic time, or never."""
 
@@ -260,7 +260,11 @@ class Caller:
 
     def _open(self, request: Request, limits: _Limits) -> Response:
         """Return a 2xx response; raise the error that any other is."""
-        response = limits.wait(self.transport.send, request)
+        started = limits.deadline.clock.monotonic()
+        try:
+            response = self.transport.send(request)
+        finally:
+            limits.waited += limits.deadline.clock.monotonic() - started
         if tells_rate_limit(response.headers):
             self.seen.headers = response.headers
         if 200 <= response.status < 300:
@@ -317,8 +321,15 @@ class Caller:
 
     def _begin(self) -> tuple[float, Deadline]:
         """Return when the call begins, which hooks may delay, and its deadline."""
-        started = self._clock.monotonic() if self.hooks is None else self.hooks.before_call()
-        return started, self._shared_deadline.deadline or self._deadline_from(started)
+        arrived = self._clock.monotonic()
+        started = arrived if self.hooks is None else self.hooks.before_call()
+        deadline = self._shared_deadline.deadline
+        if deadline is None:
+            deadline = self._deadline_from(started)
+        elif deadline.at is not None:
+            # The requests before have begun it, but it does not count a wait at the rate limit.
+            deadline.at += started - arrived
+        return started, deadline
 
     def _completed(self, request: Request, deadline: Deadline, read_timeout: float | None) -> Request:
         """Return a request with the client's headers, which win, and its timeouts."""

@@ -179,6 +179,28 @@ def test_each_wait_at_the_rate_limit_is_logged(caplog: pytest.LogCaptureFixture)
     ] == [(record.levelno, record.getMessage()) for record in caplog.records]
 
 
+def test_a_wait_at_the_rate_limit_is_not_part_of_the_deadline() -> None:
+    """Neither for a call of one request, nor for one of several that share a deadline."""
+
+    class Limited(FakeTransport):
+        def send(self, request: Request, /) -> Response:
+            path = request.path
+            if path in limited:
+                limited.remove(path)
+                return _limited("60")()
+            return super().send(request)
+
+    limited = {"/execute", "/files/write"}
+    fake = Limited()
+    fake.on_execute(lambda _: True, handler=lambda execution: execution.code)
+    with Buntime(transport=fake, deadline=10) as client, SessionPool(client, size=1) as pool:
+        assert "a" == next(pool.map(_run, "a")).result()
+        (outcome,) = pool.map(lambda session, text: session.files.write("a", text).size, "b")
+        assert 1 == outcome.result()
+    assert set() == limited
+    assert 120 == fake.monotonic()
+
+
 def test_threads_refused_together_wait_once() -> None:
     """The wait counts from when the requests were sent, on a clock that another thread has moved since."""
     together = threading.Barrier(4)
