@@ -33,8 +33,8 @@ class LeaseState(Enum):
 class Lease:
     """A session that one worker at a time holds, and the hooks of the calls in it (see ``CallHooks``).
 
-    The registry alone changes ``state``. ``ended`` says that the service reported the end of the session,
-    ``tainted`` that something may still run in it or that its disk is full.
+    The registry alone changes ``state``. ``ended`` is set when the service reports that the session is gone,
+    ``tainted`` when something may still run in it or its disk is full.
     """
 
     clock: StoppableClock
