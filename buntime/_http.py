@@ -12,6 +12,9 @@ CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "set-
 """Names of headers whose values are secret, in lower case."""
 _HIDDEN = "[hidden]"
 
+MAX_RESPONSE_BYTES = 256 * 1024 * 1024
+"""Bytes of a decoded body that is read whole, by default."""
+
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -95,6 +98,7 @@ class Response:
     ``chunks`` yields the body as it arrives, content-decoded. It raises
     :class:`~buntime.APIConnectionError` or :class:`~buntime.APITimeoutError` where the body is cut.
     ``on_close`` is called once, when the response is closed; ``on_discard`` in its place, if it is discarded.
+    The client refuses a body of more than ``max_bytes`` that it reads whole, which a stream of output is not.
     """
 
     def __init__(
@@ -105,6 +109,7 @@ class Response:
         *,
         on_close: Callable[[], object] | None = None,
         on_discard: Callable[[], object] | None = None,
+        max_bytes: int | None = MAX_RESPONSE_BYTES,
     ) -> None:
         given: object = chunks
         if isinstance(given, (str, bytes, bytearray)):
@@ -114,6 +119,7 @@ class Response:
         self.chunks: Iterator[bytes] = iter(chunks)
         self._on_close = on_close
         self._on_discard = on_discard or on_close
+        self.max_bytes = max_bytes
         self._body: bytes | None = None
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ import attrs
 
 from buntime._http import Request, Response
 from buntime._support.unpicklable import NotPicklable
-from buntime.engine.caller import Caller
+from buntime.engine.caller import Caller, read_whole
 from buntime.errors import APIConnectionError, BuntimeError, InvalidResponseError
 from buntime.models import ExecuteRequest, ExecuteResult, KillResult, StreamEvent
 from buntime.wire import requests, responses
@@ -165,11 +165,11 @@ def _items(
 
     content_type = response.headers.get("Content-Type", "").lower()
     if "html" in content_type:
-        raise invalid(
-            BufferedResponse(response.status, response.headers, b"".join(chunks)), "it is an HTML page"
-        )
+        beginning = next(chunks, b"")
+        raise invalid(BufferedResponse(response.status, response.headers, beginning), "it is an HTML page")
     if "json" in content_type:
-        result = responses.result(BufferedResponse(response.status, response.headers, b"".join(chunks)))
+        body = read_whole(chunks, response.max_bytes)
+        result = responses.result(BufferedResponse(response.status, response.headers, body))
         for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
             if text:
                 yield StreamEvent(kind, text)

@@ -135,6 +135,7 @@ class _Watched(Response):
             pending.pieces(response),
             on_close=on_close,
             on_discard=on_discard,
+            max_bytes=response.max_bytes,
         )
         self._pending = pending
 

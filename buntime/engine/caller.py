@@ -16,6 +16,9 @@ from buntime.engine.retries import LONGEST_RETRY_AFTER, RetryPolicy
 from buntime.errors import APITimeoutError, BuntimeError, InvalidResponseError, NotFoundError, RateLimitError
 from buntime.wire.buffered import BufferedResponse, tells_rate_limit
 
+_LARGEST_ERROR = 1024 * 1024
+"""Bytes that are read of the body of an error status."""
+
 T = TypeVar("T")
 OnRetry = Callable[[BuntimeError, int], object]
 
@@ -101,16 +104,41 @@ class _Limits:
             yield chunk
         raise error
 
-    def read(self, response: Response) -> bytes:
-        """Return a whole body, also if a limit is exceeded just before its end."""
-        pieces: list[bytes] = []
+    def buffered(self, response: Response) -> Iterator[bytes]:
+        """Yield the same of a body that is read whole: its last piece also if a limit is exceeded by then."""
         error: APITimeoutError | None = None
         while (chunk := self.wait(next, response.chunks, None)) is not None:
             if error is not None:
                 raise error
-            pieces.append(chunk)
+            yield chunk
             error = self.exceeded()
-        return b"".join(pieces)
+
+
+def read_whole(chunks: Iterator[bytes], most: int | None) -> bytes:
+    """Return a body; :class:`~buntime.InvalidResponseError` if it is larger than ``most`` bytes."""
+    pieces: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if most is not None and size > most:
+            error = InvalidResponseError(
+                f"the response has more than {most:,} bytes, the most that are read into memory"
+            )
+            error.hint = "Ask for less at once, or raise max_response_bytes= of the HTTPTransport"
+            raise error
+        pieces.append(chunk)
+    return b"".join(pieces)
+
+
+def _read_beginning(chunks: Iterator[bytes], most: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        pieces.append(chunk)
+        size += len(chunk)
+        if size >= most:
+            break
+    return b"".join(pieces)[:most]
 
 
 class Caller:
@@ -209,8 +237,8 @@ class Caller:
 
         def attempt(sent: Request, limits: _Limits, _number: int) -> T:
             with self._open(sent, limits) as response:
-                body = limits.read(response)
                 try:
+                    body = read_whole(limits.buffered(response), response.max_bytes)
                     return decode(BufferedResponse(response.status, response.headers, body))
                 except InvalidResponseError:
                     response.discard()
@@ -272,7 +300,7 @@ class Caller:
         from buntime.wire.error_responses import refused
 
         with response:
-            body = limits.read(response)
+            body = _read_beginning(limits.buffered(response), _LARGEST_ERROR)
             error = refused(request, BufferedResponse(response.status, response.headers, body))
             if isinstance(error, InvalidResponseError):
                 response.discard()

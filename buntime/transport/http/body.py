@@ -12,7 +12,7 @@ from urllib3.response import DeflateDecoder, GzipDecoder
 
 from buntime.errors import APIConnectionError
 from buntime.transport.http.connection import Attempt
-from buntime.transport.http.errors import FAILURES
+from buntime.transport.http.errors import FAILURES, UnknownEncodingError
 
 _SIZE = 65536
 _ENCODED_SIZE = 16384
@@ -88,13 +88,18 @@ class Body:
         raw: Any = self._response.raw
         source: Any = getattr(raw, "_original_response", None)
         encoding = self._response.headers.get("Content-Encoding", "identity").strip().lower()
-        is_live = isinstance(source, http.client.HTTPResponse) and not source.isclosed()
         if raw is None:
             return iter([self._response.content] if self._response.content else [])
-        if not is_live or (encoding not in _DECODERS and encoding != "identity"):
+        if not isinstance(source, http.client.HTTPResponse) or source.isclosed():
             return self._response.iter_content(_SIZE)
-        pieces = _read1(source)
-        return pieces if encoding == "identity" else _decode(pieces, _DECODERS[encoding]())
+        if encoding == "identity":
+            return _read1(source)
+        if encoding in _DECODERS:
+            return _decode(_read1(source), _DECODERS[encoding]())
+        accepted = str(self._response.request.headers.get("Accept-Encoding", "")).split(",")
+        if encoding not in {name.partition(";")[0].strip().lower() for name in accepted}:
+            raise UnknownEncodingError(encoding)
+        return self._response.iter_content(_SIZE)
 
 
 def _read1(source: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -49,6 +49,10 @@ _LOST: dict[Phase, str] = {
 }
 
 
+class UnknownEncodingError(urllib3.exceptions.DecodeError):
+    """A Content-Encoding that the request does not accept. Two in a row can hide a gigabyte in a kilobyte."""
+
+
 @attrs.frozen
 class Failure:
     """A failed exchange with ``peer``."""
@@ -74,7 +78,9 @@ class Failure:
             timeout = _seconds(self.request.read_timeout)
             return self._timed_out(f"{self.peer} sent nothing more for {timeout}", "read")
         problem = f"was cut off ({self._reason()})"
-        if self._has(_NOT_DECODED):
+        if isinstance(self.error, UnknownEncodingError):
+            problem = f"is encoded as {self.error.args[0]!r}, which was not asked for"
+        elif self._has(_NOT_DECODED):
             problem = "is not encoded as its Content-Encoding says"
         return APIConnectionError(f"the answer from {self.peer} {problem}", phase="read")
 

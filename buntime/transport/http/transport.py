@@ -10,7 +10,7 @@ from typing import Any, Optional, Union
 
 import requests
 
-from buntime._http import Request, Response, Secret
+from buntime._http import MAX_RESPONSE_BYTES, Request, Response, Secret
 from buntime._support.forks import reset_after_fork
 from buntime.errors import APIConnectionError, APITimeoutError
 from buntime.transport.http.body import Body
@@ -43,6 +43,9 @@ class HTTPTransport:
     ``Accept-Encoding`` asks for gzip and deflate, or for ``identity`` where it accepts an event stream:
     a proxy that compresses one may hold its events back.
 
+    ``max_response_bytes`` are the bytes of a decoded body that the client reads into memory at most; ``None``
+    sets no limit. Streams of output have none.
+
     A body of more than 1 MiB is sent in pieces, so that a timeout bounds each wait and not the whole
     upload. A forked child gets connections of its own; in a session of yours, those of its
     ``HTTPAdapter`` s. To read an answer there that came in the parent is a ``RuntimeError``. Pickles,
@@ -61,11 +64,14 @@ class HTTPTransport:
         verify: Union[bool, str, os.PathLike[str]] = True,
         cert: Union[str, tuple[str, str], None] = None,
         pool_maxsize: int = 10,
+        max_response_bytes: Optional[int] = MAX_RESPONSE_BYTES,
     ) -> None:
         if session is not None and not isinstance(session, requests.Session):
             raise TypeError(f"session must be a requests.Session, not {type(session).__name__}")
         if pool_maxsize < 1:
             raise ValueError(f"pool_maxsize must be at least 1, not {pool_maxsize}")
+        if max_response_bytes is not None and max_response_bytes < 1:
+            raise ValueError(f"max_response_bytes must be at least 1, not {max_response_bytes}")
         if proxies is not None:
             proxies = {scheme: proxy and Secret(proxy) for scheme, proxy in proxies.items()}
         self._arguments: dict[str, Any] = {
@@ -74,6 +80,7 @@ class HTTPTransport:
             "verify": verify,
             "cert": cert,
             "pool_maxsize": pool_maxsize,
+            "max_response_bytes": max_response_bytes,
         }
         self._is_own = session is None
         self._session = own_session(pool_maxsize) if session is None else session
@@ -150,6 +157,7 @@ class HTTPTransport:
             body.chunks(),
             on_close=body.close,
             on_discard=body.discard,
+            max_bytes=self._arguments["max_response_bytes"],
         )
 
     def close(self) -> None:
