@@ -27,6 +27,7 @@ _SETTINGS = {
     "netrc",
     "no_proxy",
     "requests_ca_bundle",
+    "ssl_cert_file",
 }
 _FDS = Path("/proc/self/fd")
 _TASKS = Path("/proc/self/task")

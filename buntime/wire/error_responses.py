@@ -79,7 +79,12 @@ def refused(request: Request, answer: BufferedResponse) -> BuntimeError:
         return _redirect(answer, status)
     refusal = read_refusal(answer.body)
     kind = _class_of(request, status, refusal)
-    return _error(kind, request, answer, refusal)
+    error = _error(kind, request, answer, refusal)
+    if status == 407:
+        error.hint = (
+            "The proxy asks for a user name and password: put them into its URL, http://USER:PASSWORD@HOST"
+        )
+    return error
 
 
 def stream_refused(request: Request, body: bytes) -> BuntimeError:

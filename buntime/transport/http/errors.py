@@ -17,6 +17,16 @@ from buntime._http import Request
 from buntime.errors import APIConnectionError, APITimeoutError, Phase
 from buntime.transport.http.connection import Attempt
 
+_BAD_CERTIFICATE = "certificate verification failed"
+_NO_TUNNEL = "Tunnel connection failed:"
+_HINT_OF_CERTIFICATES = (
+    "If the network's own authority signs certificates, name the file of its certificates in "
+    "REQUESTS_CA_BUNDLE, or pass it as verify= to the HTTPTransport"
+)
+_HINT_OF_PROXIES = (
+    "The proxy asks for a user name and password: put them into its URL, http://USER:PASSWORD@HOST"
+)
+
 FAILURES = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
@@ -70,7 +80,13 @@ class Failure:
         if self._has(_TIMEOUTS, but=urllib3.exceptions.NewConnectionError):
             timeout = self.request.read_timeout if phase == "read" else self.request.connect_timeout
             return self._timed_out(_TIMED_OUT[phase].format(self.peer, _seconds(timeout)), phase)
-        return APIConnectionError(f"{_LOST[phase].format(self.peer)} ({self._reason()})", phase=phase)
+        reason = self._reason()
+        error = APIConnectionError(f"{_LOST[phase].format(self.peer)} ({reason})", phase=phase)
+        if reason.startswith(_BAD_CERTIFICATE):
+            error.hint = _HINT_OF_CERTIFICATES
+        elif reason.startswith(f"{_NO_TUNNEL} 407"):
+            error.hint = _HINT_OF_PROXIES
+        return error
 
     def at_read(self) -> APIConnectionError:
         """Return the error for a response whose body did not arrive whole."""
@@ -95,12 +111,12 @@ class Failure:
     def _reason(self) -> str:
         *_, innermost = _unwrap(self.error)
         if isinstance(innermost, ssl.SSLCertVerificationError):
-            return f"certificate verification failed: {innermost.verify_message}"
+            return f"{_BAD_CERTIFICATE}: {innermost.verify_message}"
         if isinstance(innermost, http.client.RemoteDisconnected):
             return "the connection was closed"
         if isinstance(innermost, OSError):
             text = innermost.strerror or str(innermost)
-            if innermost.strerror or text.startswith("Tunnel connection failed"):
+            if innermost.strerror or text.startswith(_NO_TUNNEL):
                 return text.rstrip(".")
         if type(innermost) is http.client.HTTPException:
             return str(innermost)

@@ -108,12 +108,18 @@ def _verify(session: requests.Session, verify: Union[bool, str, os.PathLike[str]
     if bundle is True and session.verify is not None:
         bundle = session.verify
     if bundle is True and session.trust_env:
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or _openssl_bundle()
     if not isinstance(bundle, bool) and not Path(bundle).exists():
         raise ConfigurationError(
             f"there is no CA bundle at {bundle!r} (verify=, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE)"
         )
     return bundle if isinstance(bundle, bool) else str(bundle)
+
+
+def _openssl_bundle() -> Union[bool, str]:
+    """Return ``SSL_CERT_FILE`` if there is such a file: some systems name none, which OpenSSL ignores."""
+    path = os.environ.get("SSL_CERT_FILE", "")
+    return path if path and Path(path).is_file() else True
 
 
 def _cert(session: requests.Session, cert: Any) -> Union[str, tuple[str, str], None]:

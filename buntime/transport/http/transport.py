@@ -28,8 +28,8 @@ class HTTPTransport:
 
     ``base_url`` may have a path, which goes before each request's. ``proxies``, ``verify`` and ``cert``
     are those of requests; where they are left out they are the session's, else the environment's
-    (``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE`` and the like), read once, when the transport
-    is made. ``proxies={}`` means none. netrc is never read.
+    (``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, ``SSL_CERT_FILE``), read
+    once, when the transport is made. ``proxies={}`` means none. netrc is never read.
 
     ``pool_maxsize`` is how many idle connections are kept for the next request; a request never waits
     for one.
