@@ -114,6 +114,8 @@ class Failure:
             return f"{_BAD_CERTIFICATE}: {innermost.verify_message}"
         if isinstance(innermost, http.client.RemoteDisconnected):
             return "the connection was closed"
+        if isinstance(innermost, requests.RequestException):  # of a test double, or of the user's adapter
+            return str(innermost) or type(innermost).__name__
         if isinstance(innermost, OSError):
             text = innermost.strerror or str(innermost)
             if innermost.strerror or text.startswith(_NO_TUNNEL):

@@ -1,0 +1,67 @@
+"""HTTPTransport under the tools that stand in for requests, record it, or keep what it reads."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import closing
+from typing import Callable
+
+import pytest
+import requests
+import vcr  # type: ignore[import-untyped]  # vcrpy ships no types
+
+from buntime.transport import HTTPTransport
+from tests.support.exchanges import PATIENT
+from tests.support.loopback import LoopbackServer, json_reply
+
+
+def test_connections_after_vcrpy() -> None:
+    """A transport that was made, or first used, in a cassette connects as any other afterwards."""
+    with LoopbackServer() as server:
+        with vcr.use_cassette(record_mode="none", path="/nonexistent/cassette.yaml"):
+            transport = HTTPTransport(server.url)
+            with pytest.raises(vcr.errors.CannotOverwriteExistingCassetteException):
+                transport.send(PATIENT)
+        with closing(transport):
+            assert b"{}" == transport.send(PATIENT).read()
+        # Also if the cassette was there when the module was imported.
+        with vcr.use_cassette(record_mode="none", path="/nonexistent/cassette.yaml"):
+            connection = importlib.reload(importlib.import_module("buntime.transport.http.connection"))
+        pool = connection.POOLS["http"]("127.0.0.1")
+        assert "urllib3.connection" in {base.__module__ for base in pool.ConnectionCls.__mro__}
+        assert not any("vcr" in base.__module__ for base in pool.ConnectionCls.__mro__)
+
+
+@pytest.mark.parametrize("read", [lambda response: response.content, lambda response: response.text])
+def test_hook_that_reads_the_response(read: Callable[[requests.Response], object]) -> None:
+    """The body that it read is delivered all the same."""
+    with LoopbackServer(json_reply({"ok": True})) as server, requests.Session() as session:
+        session.hooks["response"] = lambda response, **_: (read(response), None)[1]
+        with closing(HTTPTransport(server.url, session=session)) as transport:
+            for _ in range(2):
+                assert b'{"ok": true}' == transport.send(PATIENT).read()
+    assert 1 == server.connections
+
+
+def test_requests_cache_answers() -> None:
+    """A session of requests-cache answers the second call itself."""
+    requests_cache = pytest.importorskip("requests_cache")
+    with LoopbackServer(json_reply({"ok": True})) as server:
+        session = requests_cache.CachedSession(backend="memory", allowable_methods=["GET", "POST"])
+        with session, closing(HTTPTransport(server.url, session=session)) as transport:
+            for _ in range(3):
+                assert b'{"ok": true}' == transport.send(PATIENT).read()
+    assert 1 == len(server.requests)
+
+
+def test_installed_requests_cache() -> None:
+    """And one that stands in for every session."""
+    requests_cache = pytest.importorskip("requests_cache")
+    with (
+        LoopbackServer(json_reply({"ok": True})) as server,
+        requests_cache.enabled(backend="memory", allowable_methods=["GET", "POST"]),
+        closing(HTTPTransport(server.url)) as transport,
+    ):
+        for _ in range(3):
+            assert b'{"ok": true}' == transport.send(PATIENT).read()
+    assert 1 == len(server.requests)
