@@ -248,6 +248,9 @@ class Buntime:
     ) -> APIResponse:
         """Make a call that has no method here yet, and return its answer.
 
+        ``params`` are the query. ``None`` is left out, a list repeats the name once for each item, and a bool
+        is sent as ``true`` or ``false``.
+
         ``GET``, ``HEAD`` and ``DELETE`` are retried as reads are, other methods as an execution is. Raises
         what every call raises: an error status is an :class:`~buntime.APIStatusError`.
         """

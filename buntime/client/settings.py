@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import Optional
 
@@ -41,6 +42,11 @@ def transport(base_url: str | None, given: Transport | None, *, has_key: bool) -
         if isinstance(given, type):
             name = given.__name__
             raise ConfigurationError(f"transport is the class {name}, not one of it; pass {name}(...)")
+        requests = sys.modules.get("requests")
+        if requests is not None and isinstance(given, requests.Session):
+            raise ConfigurationError(
+                "transport is a session of requests; pass HTTPTransport(base_url, session=session)"
+            )
         if not isinstance(given, Transport):
             raise ConfigurationError(
                 f"transport is a {type(given).__name__}, not an object with send() and close()"

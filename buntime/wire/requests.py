@@ -97,7 +97,22 @@ def list_files(session_id: str, path: str, offset: int) -> Request:
 
 def custom(method: str, path: str, body: Any, params: Mapping[str, Any] | None) -> Request:
     """Any other call."""
-    query = tuple((name, str(value)) for name, value in (params or {}).items())
+    query = tuple(
+        (name, text) for name, value in (params or {}).items() for text in _texts(f"params[{name!r}]", value)
+    )
     if body is None:
         return Request(method, path, query=query, headers=_READ_HEADERS)
     return Request(method, path, query=query, headers=_JSON_HEADERS, body=json.json_body("json", body))
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    """Return the values of one parameter, as requests sends them but for bools, which JSON writes so."""
+    if isinstance(value, (Mapping, set, frozenset)):
+        raise TypeError(f"{name} must be a value or a list of values, not {type(value).__name__}")
+    if isinstance(value, (list, tuple)):
+        return [text for item in value for text in _texts(name, item)]
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    return [value.decode() if isinstance(value, bytes) else str(value)]
