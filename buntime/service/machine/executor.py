@@ -40,8 +40,8 @@ class BunExecutor:
     :class:`~buntime.service.machine.find.SetupError` if this machine cannot do that; it never falls back
     to less isolation.
 
-    Of a session's limits, memory is the resident memory of an execution's processes together, watched
-    (Linux); disk bounds each file and, in a sandbox, each temporary file system; cpu is not enforced.
+    Of a session's limits, memory is that of all its processes together, its temporary files included,
+    watched (Linux); disk bounds each file; cpu is not enforced.
     """
 
     def __init__(

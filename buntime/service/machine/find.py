@@ -192,7 +192,7 @@ def _try(sandbox: Sandbox) -> str:
     command = ["/bin/sh", "-c", f"{BUN_INSIDE} --version"]
     with tempfile.TemporaryDirectory(prefix="buntime-") as folder, ExitStack() as stack:
         try:
-            process, errors = sandbox.start(command, workspace=Path(folder), disk=1, files={})
+            process, errors = sandbox.start(command, workspace=Path(folder), temporary=1, files={})
         except OSError as error:
             return str(error)
         stack.enter_context(errors)

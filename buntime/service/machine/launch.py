@@ -19,7 +19,7 @@ from buntime.service.executors import Limits
 from buntime.service.machine.orphans import FIRST_TAG, kill_tagged
 from buntime.service.machine.sandbox import (
     BUN_INSIDE,
-    SCRATCH_INSIDE,
+    TEMPORARY_INSIDE,
     WORKSPACE_INSIDE,
     Sandbox,
     start_process,
@@ -86,15 +86,17 @@ class Isolated:
             lifetime,
             direct=False,
             workspace=WORKSPACE_INSIDE,
-            scratch=SCRATCH_INSIDE,
-            disposable=False,
+            scratch=None,
+            temporary=TEMPORARY_INSIDE,
             preview_socket=preview_socket and f"{WORKSPACE_INSIDE}/{preview_socket}",
             env={"PATH": _PATH, "HOME": "/home", "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
             processes=_THREADS if _counts_by_namespace() else None,
         )
         files = {f"{_SCRIPTS_INSIDE}/{name}": content for name, content in _scripts().items()}
         command = [BUN_INSIDE, f"{_SCRIPTS_INSIDE}/{_SCRIPTS[0]}"]
-        process, errors = self.sandbox.start(command, workspace=workspace, disk=limits.disk, files=files)
+        # Temporary files are memory: all of them together leave a quarter of it to the processes.
+        temporary = max(1, min(limits.disk, limits.memory // 4))
+        process, errors = self.sandbox.start(command, workspace=workspace, temporary=temporary, files=files)
         return SupervisorProcess(process, errors, start_message, preview_socket=preview_socket)
 
 
@@ -132,7 +134,7 @@ class Unprotected:
                 direct=self.direct,
                 workspace=str(workspace),
                 scratch=str(scratch),
-                disposable=True,
+                temporary=(),
                 preview_socket=None,
                 env={**env, "TMPDIR": str(scratch / "tmp"), **_LOCALE},
                 processes=None,

@@ -36,8 +36,8 @@ _ETC = {
 BUN_INSIDE = "/usr/local/bin/bun"
 """Where Bun is in a sandbox."""
 
-SCRATCH_INSIDE = "/run/buntime/scratch"
-"""A writable directory in a sandbox that no program is pointed to."""
+TEMPORARY_INSIDE = ("/tmp", "/home", "/dev/shm")  # noqa: S108 - the sandbox's own
+"""The temporary file systems of a sandbox."""
 
 WORKSPACE_INSIDE = "/workspace"
 """Where the workspace is in a sandbox."""
@@ -59,12 +59,12 @@ class Sandbox:
     strict: bool = True
 
     def start(
-        self, command: Sequence[str], *, workspace: Path, disk: int, files: Mapping[str, bytes]
+        self, command: Sequence[str], *, workspace: Path, temporary: int, files: Mapping[str, bytes]
     ) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
         """Start ``command`` as process 1 of a new sandbox; see :func:`start_process`.
 
-        ``files`` are given to it read-only under absolute paths; ``disk`` (MB) bounds what it writes to
-        each temporary file system. The sandbox lives as long as its process 1.
+        ``files`` are given to it read-only under absolute paths; ``temporary`` is the size of each temporary
+        file system in MB. The sandbox lives as long as its process 1.
         """
         with ExitStack() as stack:
             descriptors = {}
@@ -73,10 +73,10 @@ class Sandbox:
                 stack.callback(os.close, descriptors[path])
             seccomp = _in_memory(seccomp_filter(platform.machine()))
             stack.callback(os.close, seccomp)
-            argv = [*self._argv(workspace, disk, descriptors), "--seccomp", str(seccomp), "--", *command]
+            argv = [*self._argv(workspace, temporary, descriptors), "--seccomp", str(seccomp), "--", *command]
             return start_process(argv, cwd="/", pass_fds=(seccomp, *descriptors.values()))
 
-    def _argv(self, workspace: Path, disk: int, descriptors: Mapping[str, int]) -> list[str]:
+    def _argv(self, workspace: Path, temporary: int, descriptors: Mapping[str, int]) -> list[str]:
         argv = [self.bwrap, "--unshare-all", "--as-pid-1", "--new-session", "--cap-drop", "ALL"]
         argv += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--hostname", "buntime"]
         argv += ["--disable-userns"] if self.strict else []
@@ -84,8 +84,8 @@ class Sandbox:
         argv += [*_system(), *_configuration(network=self.network), "--proc", "/proc", "--dev", "/dev"]
         for path in _KERNEL:
             argv += ["--ro-bind", path, path] if Path(path).exists() else []
-        for path in ("/tmp", "/home", "/dev/shm", SCRATCH_INSIDE):  # noqa: S108 - the sandbox's own
-            argv += [*(["--size", str(disk << 20)] if self.strict else []), "--tmpfs", path]
+        for path in TEMPORARY_INSIDE:
+            argv += [*(["--size", str(temporary << 20)] if self.strict else []), "--tmpfs", path]
         for path, descriptor in descriptors.items():
             argv += ["--file", str(descriptor), path]
         argv += ["--ro-bind", self.bun, BUN_INSIDE, "--symlink", "bun", f"{BUN_INSIDE}x"]

@@ -78,7 +78,7 @@ function receive(message) {
 }
 
 function start(message) {
-  config = message;
+  config = { ...message, firstTag: message.tag };
   launching.begin(config);
   if (!config.direct) {
     processes.adopt();
@@ -97,7 +97,7 @@ async function stop(politely) {
     await Promise.race([Promise.all([...reporting.values()].map((run) => run.reported)), Bun.sleep(3000)]);
     sweep();
   }
-  if (config?.disposable) fs.rmSync(config.scratch, { recursive: true, force: true });
+  if (config?.scratch) fs.rmSync(config.scratch, { recursive: true, force: true });
   process.exit(0);
 }
 
@@ -234,10 +234,14 @@ function killForTimeout(run) {
   else processes.sweep((member) => ownedBy(run, member));
 }
 
-// A tag that was never given out was lowered to hide: it belongs to every execution.
-function ownedBy(run, member) {
-  const tag = processes.tagOf(member);
-  return member.pid === run.pid || tag === run.tag || (tag > 0 && tag <= config.tag);
+// A tag that was never given out was set by a program to hide: its processes belong to every execution.
+function ownedBy(run, { pid, tag }) {
+  return pid === run.pid || tag === run.tag || (tag !== null && !isIssued(tag));
+}
+
+// Tags count down: a process can only take a lower one than its own.
+function isIssued(tag) {
+  return tag > config.tag && tag <= config.firstTag;
 }
 
 // The processes of executions. A shell waits for the next one only while there are none.
@@ -266,25 +270,29 @@ function watchMemory(headroom) {
   watching = setTimeout(checkMemory, Math.max(10, Math.min(250, headroom / (8 * MB))));
 }
 
+// A session's memory is that of all its processes and of what outlives them.
 function checkMemory() {
   watching = null;
-  const byTag = new Map();
-  for (const member of members()) {
-    const tag = processes.tagOf(member);
-    byTag.set(tag, [...(byTag.get(tag) ?? []), member]);
-  }
-  let most = 0;
-  for (const [tag, several] of byTag) {
-    const used = processes.memoryOf(several);
-    most = Math.max(most, used);
-    if (used > config.memory) endForMemory(tag, used);
-  }
-  if (byTag.size) watchMemory(config.memory - most);
+  const everyone = members();
+  if (!everyone.length) return;
+  const kept = processes.memoryWithoutProcess(config.temporary);
+  const used = kept + processes.memoryOf(everyone, config.memory - kept);
+  if (used > config.memory) endForMemory(everyone, used);
+  watchMemory(config.memory - used);
 }
 
-function endForMemory(tag, used) {
-  for (const run of running.values()) if (run.tag === tag) Object.assign(run, { over: run.over ?? "memory", used });
-  processes.sweep((member) => processes.tagOf(member) === tag);
+// The execution that uses most is ended, with what belongs to it; if that is what belongs to every one, so are all.
+function endForMemory(everyone, used) {
+  const groups = new Map();
+  for (const member of everyone) {
+    const tag = isIssued(member.tag) ? member.tag : null;
+    groups.set(tag, [...(groups.get(tag) ?? []), member]);
+  }
+  const sizes = [...groups].map(([tag, several]) => [processes.memoryOf(several, 0), tag]);
+  const [, largest] = sizes.sort(([one], [other]) => other - one)[0];
+  const runs = [...running.values()].filter(({ tag }) => largest === null || tag === largest);
+  for (const run of runs) Object.assign(run, { over: run.over ?? "memory", used });
+  processes.sweep((member) => member.tag === largest || runs.some((run) => ownedBy(run, member)));
 }
 
 listen();

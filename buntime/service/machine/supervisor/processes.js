@@ -69,7 +69,8 @@ function readProc(pid, name) {
   }
 }
 
-// Every live process that descends from this one.
+// Every live process that descends from this one, with its tag: the limit of its resident set in KB, which the launcher
+// set; 0 if there is none, null if the process has just ended.
 function members() {
   const all = new Map();
   for (const name of fs.readdirSync("/proc")) {
@@ -83,26 +84,42 @@ function members() {
     while (member && member.parent !== process.pid) member = all.get(member.parent);
     return member !== undefined;
   };
-  return [...all.values()].filter((member) => !"ZX".includes(member.state) && descends(member));
+  const alive = [...all.values()].filter((member) => !"ZX".includes(member.state) && descends(member));
+  return alive.map((member) => ({ ...member, tag: tagOf(member.pid) }));
 }
 
-// What the launcher set as the limit of the resident set, in KB; 0 if there is none.
-function tagOf(member) {
-  const limit = /^Max resident set +(\d+)/m.exec(readProc(member.pid, "limits"));
-  return limit ? Number(BigInt(limit[1]) / 1024n) : 0;
+function tagOf(pid) {
+  const limits = readProc(pid, "limits");
+  const limit = /^Max resident set +(\d+)/m.exec(limits);
+  return limit ? Number(BigInt(limit[1]) / 1024n) : limits ? 0 : null;
 }
 
-// What processes use together, in bytes: what each has of its own, and once what they may share.
-function memoryOf(several) {
-  let own = 0;
-  let shared = 0;
-  for (const { pid } of several) {
-    const [, resident, common] = readProc(pid, "statm").split(" ").map(Number);
-    if (!resident) continue;
-    own += resident - common;
-    shared = Math.max(shared, common);
+// What processes use together, in bytes: each its share of what several use. What each has resident takes less time to
+// read and is no less, so that it is enough up to `most`.
+function memoryOf(several, most) {
+  const resident = several.map(({ pid }) => (+readProc(pid, "statm").split(" ")[1] || 0) * libc.getpagesize());
+  const sum = resident.reduce((one, other) => one + other, 0);
+  if (sum <= most) return sum;
+  const shares = several.map(({ pid }, index) => {
+    const share = /^Pss: +(\d+)/m.exec(readProc(pid, "smaps_rollup"));
+    return share ? share[1] * 1024 : resident[index]; // a process can forbid to read it
+  });
+  return shares.reduce((one, other) => one + other, 0);
+}
+
+// The memory of temporary file systems, and of shared memory that no process has attached.
+function memoryWithoutProcess(folders) {
+  let used = 0;
+  for (const folder of folders) {
+    const { blocks, bfree, bsize } = fs.statfsSync(folder);
+    used += (blocks - bfree) * bsize;
   }
-  return (own + shared) * libc.getpagesize();
+  if (!folders.length) return used;
+  for (const line of readProc("sysvipc", "shm").split("\n").slice(1)) {
+    const fields = line.trim().split(/ +/);
+    if (fields[6] === "0") used += Number(fields[14]);
+  }
+  return used;
 }
 
 function kill(target) {
@@ -137,4 +154,4 @@ function killOne(pid) {
   return [pid];
 }
 
-module.exports = { adopt, kill, killOne, members, memoryOf, pipe, reap, sweep, tagOf };
+module.exports = { adopt, kill, killOne, members, memoryOf, memoryWithoutProcess, pipe, reap, sweep };
