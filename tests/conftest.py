@@ -75,9 +75,9 @@ def _children() -> frozenset[str]:
     if not _TASKS.is_dir():
         return frozenset()
     found: set[str] = set()
-    for task in _TASKS.iterdir():
-        with contextlib.suppress(OSError):
-            found.update((task / "children").read_text().split())
+    for task in os.listdir(_TASKS):
+        with contextlib.suppress(OSError), open(f"{_TASKS}/{task}/children") as file:
+            found.update(file.read().split())
     return frozenset(found)
 
 
@@ -85,7 +85,7 @@ def _descriptors() -> frozenset[tuple[str, str]]:
     found = set()
     for fd in os.listdir(_FDS) if _FDS.is_dir() else ():
         with contextlib.suppress(OSError):
-            target = os.readlink(_FDS / fd)
+            target = os.readlink(f"{_FDS}/{fd}")
             if target not in _OPENED_ONCE:
                 found.add((fd, target))
     return frozenset(found)

@@ -27,7 +27,14 @@ def cassettes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cassettes")
 
 
-@pytest.fixture(params=EVERY)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test over the worlds that its module names, all by default, unless it names some itself."""
+    named = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "world" in metafunc.fixturenames and not any(names.startswith("world") for names in named):
+        metafunc.parametrize("world", getattr(metafunc.module, "OVER", EVERY), indirect=True)
+
+
+@pytest.fixture
 def world(request: pytest.FixtureRequest) -> str:
     """Return the name of the transport under test."""
     name: str = request.param

@@ -17,7 +17,9 @@ from buntime import (
     SessionFileNotFoundError,
 )
 from tests.contract import functions
-from tests.contract.transports import matrix, over
+from tests.contract.transports import OF_HELPERS, matrix, over
+
+OVER = OF_HELPERS
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ import pytest
 from buntime import Buntime, InvalidRequestError, Session, SessionFileNotFoundError, SessionNotFoundError
 from buntime.helpers.content import PIECE, WHOLE_TEXT
 from tests.contract.test_files import NAMES
-from tests.contract.transports import matrix, over
+from tests.contract.transports import OF_HELPERS, matrix, over
+
+OVER = OF_HELPERS
 
 BYTES = bytes(range(256))
 OUTSIDE = ["../x", "a/../../x", "/etc/passwd", "/workspace/../x", ".."]

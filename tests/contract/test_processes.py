@@ -30,9 +30,11 @@ from tests.contract.background import (
     READS_STDIN,
     SERVER,
 )
-from tests.contract.transports import KEY, SHARES_PORTS, matrix
+from tests.contract.transports import KEY, OF_HELPERS, SHARES_PORTS, matrix
 from tests.support import previews
 from tests.support.ports import unused_port
+
+OVER = OF_HELPERS
 
 
 def test_a_process_runs_to_its_end(session: Session) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from buntime import FileInfo, InvalidRequestError, Session, SessionFileNotFoundError
 from buntime.helpers.content import PIECE
-from tests.contract.transports import matrix, over
+from tests.contract.transports import OF_HELPERS, matrix, over
 from tests.support.folders import content_of, fill, random_names
+
+OVER = OF_HELPERS
 
 TREE: dict[str, Any] = {
     "readme.md": "# read me\n",

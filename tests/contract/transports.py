@@ -66,6 +66,10 @@ SHARES_PORTS = ("local_without_isolation",)
 RECORDED = ("fake", "local", "http")
 """The worlds that are recorded too; each test replays what it recorded just before."""
 EVERY = [*WORLDS, *(f"{how}_{world}" for world in RECORDED for how in ("recorded", "replayed"))]
+OF_HELPERS = [
+    world for world in EVERY if world not in {"http_with_own_session", "recorded_http", "replayed_http"}
+]
+"""The worlds for helpers: each is an execution, and those go over every world in test_executions.py."""
 WHOLE_MATRIX = ("fake", "local")
 """One world without and one with a real Bun."""
 
@@ -76,12 +80,12 @@ def over(*names: str) -> pytest.MarkDecorator:
 
 
 def matrix(arguments: str, rows: Sequence[Any], *, everywhere: int) -> pytest.MarkDecorator:
-    """Run a test with all rows over :data:`WHOLE_MATRIX`, and with the first ``everywhere`` over each world.
+    """Run a test with all rows over :data:`WHOLE_MATRIX`, and with the first ``everywhere`` over the rest.
 
     For rows that make a difference to code above or below the transport, which is the same for all worlds.
     """
     cases = []
-    for world in EVERY:
+    for world in OF_HELPERS:
         for row in rows if world in WHOLE_MATRIX else rows[:everywhere]:
             values = row if isinstance(row, tuple) else (row,)
             cases.append(pytest.param(world, *values, id=f"{world}-{values[0]}"))
