@@ -11,6 +11,7 @@ from typing import Any, Union
 
 import attrs
 
+from buntime.cassette.journal import refuse_if_locked
 from buntime.cassette.text import parse, render
 from buntime.errors import CassetteError
 
@@ -224,3 +225,18 @@ def save(path: AnyPath, cassette: Cassette) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(target)
+
+
+def recover(part: AnyPath, target: AnyPath) -> int:
+    """Make a cassette of an interrupted recording, whose file is removed; return its interactions' number.
+
+    Raises :class:`~buntime.CassetteError` if the recording is still going on, or cannot be read or written.
+    """
+    cassette = load(part)
+    try:
+        refuse_if_locked(Path(part))
+        save(target, cassette)
+        Path(part).unlink()
+    except OSError as error:
+        raise CassetteError(f"the recording {os.fspath(part)} cannot be recovered: {error}") from error
+    return len(cassette.interactions)

@@ -87,3 +87,9 @@ def _lock(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise OSError("another recording of the same cassette is going on") from None
+
+
+def refuse_if_locked(path: Path) -> None:
+    """Raise ``OSError`` if a recording still writes to a file."""
+    with open(path, "rb") as file:
+        _lock(file)

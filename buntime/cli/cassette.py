@@ -1,4 +1,4 @@
-"""The command line: ``buntime cassette show`` and ``buntime cassette check``."""
+"""The command line: ``buntime cassette show``, ``check`` and ``recover``."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from typing import Callable, Optional
 
 from buntime.errors import BuntimeError
 
-FOUND = 1
-"""The exit code of a check that found something."""
+PROBLEMS_FOUND = 1
+"""The exit code of a check that found a problem."""
 
 
 def add_cassette(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add ``cassette`` and what it can do to the command line."""
+    """Add ``cassette`` and its commands to the command line."""
     cassette = add_parser(
-        "cassette", help="show or check recordings", description="Show or check recordings."
+        "cassette",
+        help="show, check or recover recordings",
+        description="Show, check or recover recordings.",
     )
     commands = cassette.add_subparsers(required=True, metavar="COMMAND")
     _add_show(commands.add_parser)
     _add_check(commands.add_parser)
+    _add_recover(commands.add_parser)
 
 
 def _add_show(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     show = add_parser(
         "show",
-        help="list what a cassette holds",
+        help="list the interactions of a cassette",
         description="List the interactions of cassettes, and of the .part file of an interrupted recording.",
     )
     _add_files(show)
@@ -38,22 +41,34 @@ def _add_show(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
 def _add_check(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     check = add_parser(
         "check",
-        help="look for what is wrong with cassettes",
-        description="Look for files that are no cassettes, secrets, interrupted recordings, and old age. "
-        "The exit code is 1 where something was found.",
+        help="look for problems in cassettes",
+        description="Look for files that are not cassettes, secrets, interrupted recordings, and old age. "
+        "The exit code is 1 if there is a problem.",
     )
     _add_files(check)
     check.add_argument(
-        "--max-age", type=_days, metavar="DAYS", help="find cassettes that did not change for more days"
+        "--max-age", type=_days, metavar="DAYS", help="report cassettes that did not change for more days"
     )
     check.add_argument(
         "--allow",
         action="append",
         default=[],
         metavar="TEXT",
-        help="what begins like this is no secret; may be repeated",
+        help="a text that begins like this is not a secret; may be repeated",
     )
     check.set_defaults(action=_check)
+
+
+def _add_recover(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
+    recover = add_parser(
+        "recover",
+        help="make a cassette of an interrupted recording",
+        description="Make a cassette of the .part file of a recording that was not closed. "
+        "The cassette has the name without .part, and must not exist unless --replace is given.",
+    )
+    recover.add_argument("file", type=Path, metavar="FILE.part", help="the file of the recording")
+    recover.add_argument("--replace", action="store_true", help="replace the cassette if there is one")
+    recover.set_defaults(action=_recover)
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +79,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def _days(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days")
     return int(text)
 
 
@@ -81,34 +96,51 @@ def _show(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     today = datetime.now(timezone.utc).date()
     files = list(_files(options.files))
-    found = 0
+    count = 0
     for file in files:
-        for finding in _findings(file, today, options.max_age, options.allow):
-            found += 1
-            print(f"{file}: {finding}")
-    print(f"{len(files)} cassette{'s' * (len(files) != 1)} checked, {found or 'nothing'} found")
-    return FOUND if found else 0
+        for problem in _problems(file, today, options.max_age, options.allow):
+            count += 1
+            print(f"{file}: {problem}")
+    print(f"{len(files)} cassette{'s' * (len(files) != 1)} checked, {count or 'nothing'} found")
+    return PROBLEMS_FOUND if count else 0
 
 
-def _files(named: Sequence[Path]) -> Iterator[Path]:
-    for path in named:
+def _recover(options: argparse.Namespace) -> int:
+    from buntime.cassette.file import recover
+
+    part: Path = options.file
+    if part.suffix != ".part":
+        raise ValueError(f"{part} is not the .part file of a recording")
+    target = part.with_suffix("")
+    if target.exists() and not options.replace:
+        raise ValueError(f"{target} exists; use --replace to replace it by the interrupted recording")
+    count = recover(part, target)
+    print(f"{target}: {count} interaction{'s' * (count != 1)} recovered")
+    return 0
+
+
+def _files(arguments: Sequence[Path]) -> Iterator[Path]:
+    for path in arguments:
         if not path.is_dir():
             yield path
             continue
-        found = {*path.rglob("*.json"), *(part.with_suffix("") for part in path.rglob("*.json.part"))}
-        if not found:
+        files = {*path.rglob("*.json"), *(part.with_suffix("") for part in path.rglob("*.json.part"))}
+        if not files:
             raise ValueError(f"there is no cassette in {path}")
-        yield from sorted(found)
+        yield from sorted(files)
 
 
-def _findings(file: Path, today: date, max_age: Optional[int], allow: Sequence[str]) -> Iterator[str]:
-    """Yield what is wrong with a file, in words."""
+def _problems(file: Path, today: date, max_age: Optional[int], allow: Sequence[str]) -> Iterator[str]:
+    """Yield the problems of a file, in words."""
     from buntime.cassette.file import load
     from buntime.cassette.secrets.audit import secrets_in
 
     part = file.with_name(file.name + ".part")
     if part.exists():
-        yield f"an interrupted recording left {part.name}; record it anew, or remove that file"
+        yield (
+            f"an interrupted recording left {part.name}; record it again, remove that file, "
+            f"or run: buntime cassette recover {part}"
+        )
         if not file.exists():
             return
     try:
@@ -119,4 +151,4 @@ def _findings(file: Path, today: date, max_age: Optional[int], allow: Sequence[s
     yield from secrets_in(cassette, allow)
     age = (today - cassette.changed).days
     if max_age is not None and age > max_age:
-        yield f"it last changed {age} days ago, on {cassette.changed}; verify it, or record it anew"
+        yield f"it last changed {age} days ago, on {cassette.changed}; verify it, or record it again"

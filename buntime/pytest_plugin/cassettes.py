@@ -1,4 +1,4 @@
-"""What looks after the cassettes of a pytest run."""
+"""The hooks of pytest that open, close and account for cassettes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 import pytest
 
 from buntime.errors import BuntimeError, ConfigurationError
-from buntime.pytest_plugin import paths as paths
-from buntime.testing import choice as modes
+from buntime.pytest_plugin import paths
+from buntime.testing import choice
 
 if TYPE_CHECKING:
     import pluggy
@@ -22,47 +22,52 @@ if TYPE_CHECKING:
     from buntime import Buntime
     from buntime.testing.modes import Case
 
-_ARGUMENTS = {"cassette": (str, os.PathLike), "mode": (str,), "allow_unplayed": (bool,)}
+_ARGUMENTS = {
+    "cassette": (str, os.PathLike),
+    "mode": (str,),
+    "allow_unplayed": (bool,),
+    "allow": (str, list, tuple, set, frozenset),
+}
 _ORPHANS = "buntime_orphans"
 
 
-class _Run:
-    """The test in progress, where it uses the client. ``ended`` says how it did; not yet is ``""``."""
+class _RunningTest:
+    """The test in progress, if it uses the client. ``outcome`` is ``""`` until the test itself has ended."""
 
     def __init__(self, case: Case, mode: str) -> None:
         self.case = case
         self.mode = mode
-        self.ended = ""
+        self.outcome = ""
 
 
 class Cassettes:
-    """The hooks of pytest that open, close and keep account of cassettes."""
+    """The cassettes of one run."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._run: Optional[_Run] = None
-        self._partial: set[Path] = set()
+        self._running: Optional[_RunningTest] = None
+        self._partial_files: set[Path] = set()
         self._orphans: set[str] = set()
         self._recorders: Optional[defaultdict[Optional[str], list[str]]] = None
 
-    def mode(self, marked: Optional[str] = None) -> str:
-        """Return the mode of a test; replay on the command line holds for all."""
+    def mode(self, of_marker: Optional[str] = None) -> str:
+        """Return the mode of a test; replay on the command line applies to all tests."""
         option = self._config.getoption("buntime_mode")
         if option == "replay":
             return "replay"
-        return modes.chosen_mode(
-            ("mode= of the marker buntime", marked),
+        return choice.choose_mode(
+            ("mode= of the marker buntime", of_marker),
             ("--buntime-mode", option),
-            modes.environment_mode(),
+            choice.environment_mode(),
             ("buntime_mode of the configuration file", self._config.getini("buntime_mode")),
         )
 
     def source(self, mode: str) -> str:
-        """Return what tests in a mode are recorded from."""
-        return modes.chosen_source(
+        """Return the source from which tests in a mode are recorded."""
+        return choice.choose_source(
             mode,
             ("--buntime-source", self._config.getoption("buntime_source")),
-            modes.environment_source(),
+            choice.environment_source(),
             ("buntime_source of the configuration file", self._config.getini("buntime_source")),
         )
 
@@ -70,8 +75,8 @@ class Cassettes:
         """Open the case of a test and return its client."""
         from buntime.testing.modes import open_case
 
-        marked = _marked(item)
-        mode = self.mode(marked.get("mode"))
+        arguments = _marker_arguments(item)
+        mode = self.mode(arguments.get("mode"))
         path = _cassette(item)
         if mode == "record":
             self._refuse_shared(item, path)
@@ -79,96 +84,102 @@ class Cassettes:
             path,
             mode=mode,
             source=self.source(mode),
-            allow_unplayed=marked.get("allow_unplayed", False),
-            again=f"pytest --buntime-mode=record {shlex.quote(item.nodeid)}",
+            allow_unplayed=arguments.get("allow_unplayed", False),
+            allow=(*self._config.getini("buntime_allow"), *arguments.get("allow", ())),
+            rerecord_command=f"pytest --buntime-mode=record {shlex.quote(item.nodeid)}",
         )
-        self._run = _Run(case, mode)
+        self._running = _RunningTest(case, mode)
         return case.client
 
     @property
     def failed(self) -> bool:
         """Whether the test in progress has failed."""
-        return self._run is not None and self._run.ended == "failed"
+        return self._running is not None and self._running.outcome == "failed"
 
     def _refuse_shared(self, item: pytest.Item, path: Path) -> None:
-        """Raise where another test would record the same cassette, by any worker of xdist."""
+        """Raise if another test would record the same cassette, in any worker of xdist."""
         if self._recorders is None:
             self._recorders = defaultdict(list)
             for other in item.session.items:
-                self._recorders[self._records(other)].append(other.nodeid)
+                self._recorders[self._recorded_cassette(other)].append(other.nodeid)
         same = self._recorders[_comparable(path)]
         if len(same) > 1:
             raise ConfigurationError(
-                f"{path} would be recorded by {' and by '.join(same)}; give each a cassette of its own, "
+                f"{path} would be recorded by {' and by '.join(same)}; give each test its own cassette, "
                 "or mode='replay' to all but one"
             )
 
-    def _records(self, item: pytest.Item) -> Optional[str]:
-        """Return what a test records, in a form that can be compared."""
+    def _recorded_cassette(self, item: pytest.Item) -> Optional[str]:
+        """Return the cassette that a test records, in a form that can be compared."""
         if "buntime_client" in getattr(item, "fixturenames", ()):
             with suppress(ConfigurationError):
-                if self.mode(_marked(item).get("mode")) == "record":
+                if self.mode(_marker_arguments(item).get("mode")) == "record":
                     return _comparable(_cassette(item))
         return None
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
-        """Note how the test ended."""
-        outcome = yield
-        if self._run is None or self._run.ended:
+        """Note the outcome of the test.
+
+        A subtest has a report, too, and cannot be told from the test by it. The test's report is the last
+        one, so an outcome stands until the next report, except for a failure.
+        """
+        result = yield
+        if self._running is None or self._running.outcome == "failed":
             return
-        report = outcome.get_result()
+        report = result.get_result()
         if report.skipped and hasattr(report, "wasxfail"):
-            self._run.ended = "xfailed"
+            self._running.outcome = "xfailed"
         elif not report.passed:
-            self._run.ended = "failed"
+            self._running.outcome = report.outcome
         elif report.when == "call":
-            self._run.ended = "passed"
+            self._running.outcome = "passed"
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, pluggy.Result[None], None]:
-        """End the case after all fixtures, as they may still send something."""
-        outcome = yield
-        run, self._run = self._run, None
-        if run is None:
+        """End the case after all fixtures, as they may still send requests."""
+        result = yield
+        running, self._running = self._running, None
+        if running is None:
             return
-        # A test that fails as expected is recorded, but what it leaves unplayed is nobody's mistake.
-        well = run.ended == "passed" or (run.ended == "xfailed" and run.mode == "record")
-        if outcome.excinfo is None and well:
+        # A test that fails as expected is recorded, but unplayed interactions are not an error there.
+        passed = running.outcome == "passed" or (running.outcome == "xfailed" and running.mode == "record")
+        if result.excinfo is None and passed:
             try:
-                run.case.finish()
+                running.case.commit()
             except (BuntimeError, OSError) as error:
-                outcome.force_exception(pytest.fail.Exception(str(error), pytrace=False))
+                result.force_exception(pytest.fail.Exception(str(error), pytrace=False))
             return
         with suppress(BuntimeError, OSError):
-            notes = run.case.abandon()
+            notes = running.case.discard()
             if notes:
                 item.add_report_section("teardown", "by buntime", "\n".join(notes))
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Note the files of which not every test runs."""
-        self._partial.update(item.path.resolve() for item in items)
+        self._partial_files.update(item.path.resolve() for item in items)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Give up a test that Ctrl-C interrupted, and look for cassettes without a test."""
-        run, self._run = self._run, None
-        if run is not None:
+        """Discard a test that Ctrl-C interrupted, and look for cassettes without a test."""
+        running, self._running = self._running, None
+        if running is not None:
             with suppress(BuntimeError, OSError):
-                run.case.abandon()
-        self._orphans.update(map(str, paths.orphans(self._expected(session))))
-        told: Optional[dict[str, Any]] = getattr(self._config, "workeroutput", None)
-        if told is not None:
-            told[_ORPHANS] = sorted(self._orphans)
+                running.case.discard()
+        with suppress(OSError):  # of a folder that cannot be read
+            self._orphans.update(map(str, paths.orphans(self._expected(session))))
+        output: Optional[dict[str, Any]] = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output[_ORPHANS] = sorted(self._orphans)
 
     def _expected(self, session: pytest.Session) -> dict[Path, set[Path]]:
-        """Return the cassettes of the tests, by test file, for files whose tests were all collected."""
-        # What --last-failed leaves out is not announced as deselected.
+        """Return the cassettes of the tests by test file, for files whose tests were all collected."""
+        # Tests that --last-failed leaves out are not announced as deselected.
         if self._config.getoption("lf", default=False):
             return {}
-        partial = self._partial | set(self._named_in_part())
+        partial = self._partial_files | set(self._named_in_part())
         expected: dict[Path, set[Path]] = {}
-        # A controller of xdist has no items: its workers look.
+        # A controller of xdist has no items: its workers have them.
         for item in getattr(session, "items", ()):
             file = item.path.resolve()
             if file not in partial:
@@ -184,7 +195,7 @@ class Cassettes:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker of xdist found."""
+        """Add the cassettes that a worker of xdist reports."""
         self._orphans.update(getattr(node, "workeroutput", {}).get(_ORPHANS, ()))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -196,9 +207,9 @@ class Cassettes:
             terminalreporter.write_line("Remove them, or name them: @pytest.mark.buntime(cassette=...)")
 
 
-def _marked(item: pytest.Item) -> dict[str, Any]:
+def _marker_arguments(item: pytest.Item) -> dict[str, Any]:
     """Return the arguments of the markers on a test; the nearest one wins."""
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for mark in reversed(list(item.iter_markers("buntime"))):
         unknown = [*map(repr, mark.args), *sorted(set(mark.kwargs) - set(_ARGUMENTS))]
         if unknown:
@@ -212,15 +223,15 @@ def _marked(item: pytest.Item) -> dict[str, Any]:
                 raise ConfigurationError(
                     f"{name}= of the marker buntime must be a {kinds}, not {type(value).__name__}"
                 )
-            found[name] = value
-    return found
+            arguments[name] = (value,) if name == "allow" and isinstance(value, str) else value
+    return arguments
 
 
 def _cassette(item: pytest.Item) -> Path:
     """Return the path of a test's cassette."""
-    named: Union[str, os.PathLike[str], None] = _marked(item).get("cassette")
-    if named is not None:
-        return item.path.parent / named
+    path: Union[str, os.PathLike[str], None] = _marker_arguments(item).get("cassette")
+    if path is not None:
+        return item.path.parent / path
     classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
     function = getattr(item, "originalname", None) or item.name
     parameters = item.name[len(function) + 1 : -1] if item.name != function else None

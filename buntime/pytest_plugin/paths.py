@@ -1,4 +1,4 @@
-"""Where the cassette of a test is: a file name for every test, on every file system."""
+"""The path of a test's cassette: a file name for every test, on every file system."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence, Set
+from io import BytesIO
 from pathlib import Path
 from typing import Optional
 
@@ -29,8 +30,8 @@ def file_name(names: Sequence[str], parameters: Optional[str] = None) -> str:
         names: the classes around the test, outermost first, and its function.
         parameters: the id of its parametrisation.
 
-    A name that a file system could refuse, cut, or take for another is made safe and told apart by a hash
-    after ``~``, which no other name has. Capitals in ``parameters`` are such, as some file systems ignore
+    A name that a file system could refuse, cut or confuse with another is made safe, with a hash after
+    ``~``, which no other name has. That includes capitals in ``parameters``, as some file systems ignore
     case.
     """
     stem = ".".join(names) + ("" if parameters is None else f"-{parameters}")
@@ -45,17 +46,18 @@ def file_name(names: Sequence[str], parameters: Optional[str] = None) -> str:
 
 
 def orphans(expected: Mapping[Path, Set[Path]]) -> list[Path]:
-    """Return the cassettes that are nobody's.
+    """Return the cassettes without a test.
 
-    Looked at are the folders of the test files in ``expected``, whose values are the cassettes of their
-    tests, and beside them those of test files that are gone.
+    Arguments:
+        expected: the cassettes of the tests by test file. Their folders are searched, and the folders beside
+            them of test files that no longer exist.
     """
-    wanted = {path for paths in expected.values() for path in paths}
+    in_use = {path for paths in expected.values() for path in paths}
     folders = {module_folder(file) for file in expected}
     for parent in {folder.parent for folder in folders}:
         folders |= {folder for folder in _folders(parent) if not _test_file(folder).exists()}
-    found = (path for folder in folders for path in folder.glob("*.json") if path not in wanted)
-    return sorted(path for path in found if _is_cassette(path))
+    unused = (path for folder in folders for path in folder.glob("*.json") if path not in in_use)
+    return sorted(path for path in unused if _is_cassette(path))
 
 
 def _folders(parent: Path) -> list[Path]:
@@ -67,6 +69,10 @@ def _test_file(folder: Path) -> Path:
 
 
 def _is_cassette(file: Path) -> bool:
-    """Whether a file begins as ours do: other libraries keep their cassettes at the same place."""
-    with file.open("rb") as opened:
-        return b'"buntime_cassette"' in opened.read(64)
+    """Whether a file begins like a cassette of ours: other libraries have cassettes in the same folder."""
+    # A link may lead nowhere, a file may be unreadable, and opening a pipe would wait for a writer.
+    try:
+        with file.open("rb") if file.is_file() else BytesIO() as opened:
+            return b'"buntime_cassette"' in opened.read(64)
+    except OSError:
+        return False

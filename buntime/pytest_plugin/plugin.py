@@ -1,6 +1,6 @@
 """The pytest plugin: a client that answers from the cassette of the test.
 
-It is loaded wherever buntime is installed, so it imports next to nothing before a test uses a fixture.
+pytest loads it in every project that has buntime installed, so imports wait until a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buntime.errors import BuntimeError, ConfigurationError
-from buntime.testing import choice as modes
+from buntime.testing import choice
 
 if TYPE_CHECKING:
     from buntime import Buntime, Session
     from buntime.pytest_plugin.cassettes import Cassettes
 
 _MARKER = (
-    "buntime(cassette=None, mode=None, allow_unplayed=False): the cassette of the test (a path from its "
-    "file), its mode ('replay', 'record', 'verify', 'live'), and whether it may leave interactions unplayed."
+    "buntime(cassette=None, mode=None, allow_unplayed=False, allow=()): the cassette of the test (a path "
+    "from its file), its mode ('replay', 'record', 'verify', 'live'), whether it may leave interactions unplayed, "
+    "and texts that look like a secret and are not."
 )
 _NAME = "buntime-cassettes"
 _TTL = 3600
@@ -30,24 +31,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("buntime", "cassettes of buntime")
     group.addoption(
         "--buntime-mode",
-        choices=modes.MODES,
-        help="replay cassettes (the default), record them anew, verify them against the source, or go live",
+        choices=choice.MODES,
+        help="replay cassettes (the default), record them again, verify them against the source, or go live",
     )
     group.addoption(
         "--buntime-source",
-        choices=modes.SOURCES,
-        help="what is recorded from: the service (http, the default) or a Bun on this machine (local)",
+        choices=choice.SOURCES,
+        help="where to record from: the service (http, the default) or a Bun on this machine (local)",
     )
     parser.addini("buntime_mode", "the default of --buntime-mode", default="")
     parser.addini("buntime_source", "the default of --buntime-source", default="")
+    parser.addini(
+        "buntime_allow", "texts that look like a secret and are not, one a line", type="linelist", default=[]
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and what looks after cassettes."""
+    """Register the marker and the hooks for cassettes."""
     config.addinivalue_line("markers", _MARKER)
-    said = [config.getoption(name, default=None) for name in ("buntime_mode", "buntime_source")]
-    config.add_cleanup(modes.begin_run(*said))
-    # A project with an older pytest that has buntime installed must not notice.
+    options = [config.getoption(name, default=None) for name in ("buntime_mode", "buntime_source")]
+    config.add_cleanup(choice.begin_run(*options))
+    # A project with an older pytest must not notice that buntime is installed.
     if hasattr(pytest, "version_tuple"):
         from buntime.pytest_plugin.cassettes import Cassettes
 
@@ -55,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Say the mode, and what is recorded from."""
+    """Return the mode and the source."""
     cassettes = config.pluginmanager.get_plugin(_NAME)
     if cassettes is None:
         return "buntime: off, as its fixtures need pytest 7 or later"
@@ -68,10 +72,10 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def _cassettes(request: pytest.FixtureRequest) -> Cassettes:
-    found: Cassettes | None = request.config.pluginmanager.get_plugin(_NAME)
-    if found is None:
+    cassettes: Cassettes | None = request.config.pluginmanager.get_plugin(_NAME)
+    if cassettes is None:
         pytest.fail("the fixtures of buntime need pytest 7 or later", pytrace=False)
-    return found
+    return cassettes
 
 
 @pytest.fixture
@@ -80,9 +84,9 @@ def buntime_client(request: pytest.FixtureRequest) -> Buntime:
     try:
         return _cassettes(request).start(request.node)
     except (BuntimeError, OSError) as error:
-        failed = str(error)
-    # Out here, so that pytest shows no error behind it.
-    pytest.fail(failed, pytrace=False)
+        message = str(error)
+    # Outside of the handler, so that pytest does not show the error as a cause.
+    pytest.fail(message, pytrace=False)
 
 
 @pytest.fixture
@@ -94,6 +98,6 @@ def buntime_session(request: pytest.FixtureRequest, buntime_client: Buntime) -> 
         with session:
             pass
     except BuntimeError:
-        # What the test itself raised says more.
+        # The exception of the test itself explains more.
         if not _cassettes(request).failed:
             raise

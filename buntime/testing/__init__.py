@@ -1,7 +1,7 @@
 """Record and replay in tests and scripts; the pytest plugin gives the same as fixtures.
 
-Imports the client, the transports and the cassette, each when a test first uses it: pytest loads the choice of
-modes in every project that has buntime installed.
+Imports the client, the transports and the cassette, each on first use: pytest loads the choice of modes in
+every project that has buntime installed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What tests and scripts call to record and replay; for pytest the same comes as fixtures."""
+"""Record and replay in tests and scripts; for pytest, the plugin has fixtures."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Callable, Union
 from buntime._http import Transport
 from buntime.client.client import Buntime
 from buntime.testing.choice import (
-    chosen_mode,
-    chosen_source,
+    choose_mode,
+    choose_source,
     environment_mode,
     environment_source,
     run_mode,
@@ -35,25 +35,26 @@ def cassette(
     """Return a context manager whose client answers from a cassette, or records one.
 
     Arguments:
-        path: the cassette, a JSON file. Recording makes its folder.
-        mode: ``"replay"`` answers from the cassette and has no network; ``"record"`` records it anew;
+        path: the cassette, a JSON file. Recording creates its folder. A relative path is resolved when the
+            block begins.
+        mode: ``"replay"`` answers from the cassette and has no network; ``"record"`` records it again;
             ``"verify"`` runs against the source, compares with the cassette and writes nothing;
-            ``"live"`` runs against the source and has no cassette. Where left out, ``--buntime-mode`` of
+            ``"live"`` runs against the source and has no cassette. By default ``--buntime-mode`` of
             pytest, else ``BUNTIME_MODE``, else ``"replay"``.
-        source: what is recorded from: ``"http"``, ``"local"``, or a function that makes a transport. Where
-            left out, ``--buntime-source`` of pytest, else ``BUNTIME_TRANSPORT``, else ``"http"``. Not used
+        source: where to record from: ``"http"``, ``"local"``, or a function that makes a transport. By
+            default ``--buntime-source`` of pytest, else ``BUNTIME_TRANSPORT``, else ``"http"``. Not used
             in replay.
-        allow_unplayed: let the block end with interactions of the cassette not played.
+        allow_unplayed: let the block end although interactions of the cassette were not played.
         allow: false alarms of the search for secrets; see
             :class:`~buntime.transport.RecordingTransport`.
 
-    Leaving the block ends it; the client need not be closed. A block that raises leaves the cassette as it
-    was.
+    The end of the block ends the recording; the client need not be closed. A block that raises leaves the
+    cassette as it was.
 
     Raises:
         CassetteError: the cassette is missing or cannot be read; and at the end of a block that did not
-            raise: interactions were not played, the recording was withheld, or in ``"verify"`` the
-            service answers otherwise (with the difference).
+            raise: interactions were not played, an interaction was blocked for a secret in it, or in
+            ``"verify"`` the service answers differently (with the difference).
         ConfigurationError: ``mode`` or ``source`` is unknown, or the source cannot be made.
         TypeError: ``source`` is none of the above, a transport itself for instance.
     """
@@ -62,22 +63,22 @@ def cassette(
             "source must be 'http', 'local' or a function that makes a transport, "
             f"not {type(source).__name__}"
         )
-    mode = chosen_mode(("mode", mode), run_mode(), environment_mode())
+    mode = choose_mode(("mode", mode), run_mode(), environment_mode())
     case = open_case(
         Path(path),
         mode=mode,
         source=source
         if callable(source)
-        else chosen_source(mode, ("source", source), run_source(), environment_source()),
+        else choose_source(mode, ("source", source), run_source(), environment_source()),
         allow_unplayed=allow_unplayed,
         allow=allow,
-        again="run this again with BUNTIME_MODE=record",
+        rerecord_command="run this again with BUNTIME_MODE=record",
     )
     try:
         yield case.client
     except BaseException:
-        # What the block raised is what the caller must see.
+        # The caller must see the exception of the block, not one of the cassette.
         with suppress(Exception):
-            case.abandon()
+            case.discard()
         raise
-    case.finish()
+    case.commit()

@@ -19,56 +19,56 @@ if TYPE_CHECKING:
     from buntime.transport.recording import RecordingTransport
 
 Source = Union[str, Callable[[], "Transport"]]
-"""A name of :data:`~buntime.testing.choice.SOURCES`, or what makes the transport."""
+"""A name of :data:`~buntime.testing.choice.SOURCES`, or a function that makes the transport."""
 
 
-def _made(source: Source) -> Transport:
-    """Return the transport of a source; ``ConfigurationError`` where it cannot be made."""
-    # Looked at for every source: a wrong key must be an error before anything is opened.
+def _make_transport(source: Source) -> Transport:
+    """Return the transport of a source; ``ConfigurationError`` if it cannot be made."""
+    # Checked for every source: a wrong key must be an error before anything is opened.
     has_key = settings.api_key(None) is not None
     return settings.made(source, has_key=has_key) if isinstance(source, str) else source()
 
 
 class Case:
-    """A client over the transport of a mode; ended by :meth:`finish` or :meth:`abandon`.
+    """A client over the transport of a mode; ended by :meth:`commit` or :meth:`discard`.
 
-    ``client`` shares the transport and does not close it, so that the end of the case decides what becomes
-    of the cassette, wherever the code under test closes its client.
+    ``client`` shares the transport and does not close it, so that the end of the case decides whether the
+    cassette is written, even if the code under test closes its client.
     """
 
     def __init__(self, transport: Transport) -> None:
         self._owner = Buntime(transport=transport)
         self.client = self._owner.with_options()
 
-    def finish(self) -> None:
-        """End a case that went well; raises what is wrong with the cassette."""
+    def commit(self) -> None:
+        """End a case that passed; ``CassetteError`` if something is wrong with the cassette."""
         self._owner.close()
 
-    def abandon(self) -> list[str]:
-        """End a case that failed and leave its cassette as it was; return what may explain the failure."""
+    def discard(self) -> list[str]:
+        """End a case that failed, and leave its cassette as it was; return notes on the failure."""
         self._owner.close()
         return []
 
 
 class _Replay(Case):
-    def __init__(self, path: Path, *, allow_unplayed: bool, again: str) -> None:
+    def __init__(self, path: Path, *, allow_unplayed: bool, rerecord_command: str) -> None:
         from buntime.transport.replay import ReplayTransport
 
         if not path.exists():
-            raise CassetteError(f"there is no cassette {path}; to record it: {again}")
-        self._cassette = ReplayTransport(path, refresh=f"To record it anew: {again}")
-        self._path, self._again = path, again
+            raise CassetteError(f"there is no cassette {path}; to record it: {rerecord_command}")
+        self._cassette = ReplayTransport(path, refresh=f"To record it again: {rerecord_command}")
+        self._path, self._rerecord_command = path, rerecord_command
         self._allow_unplayed = allow_unplayed
         super().__init__(self._cassette)
 
-    def finish(self) -> None:
+    def commit(self) -> None:
         unplayed = self._cassette.unplayed
-        super().finish()
+        super().commit()
         if unplayed and not self._allow_unplayed:
-            some = "an interaction was" if len(unplayed) == 1 else f"{len(unplayed)} interactions were"
+            count = "an interaction was" if len(unplayed) == 1 else f"{len(unplayed)} interactions were"
             raise CassetteError(
-                "\n  ".join([f"{some} not played of {self._path}:", *unplayed])
-                + f"\nTo record it anew: {self._again}; or say allow_unplayed=True"
+                "\n  ".join([f"{count} not played of {self._path}:", *unplayed])
+                + f"\nTo record it again: {self._rerecord_command}; or use allow_unplayed=True"
             )
 
 
@@ -77,22 +77,24 @@ class _Record(Case):
         self._recording = _recording(path, source, allow)
         super().__init__(self._recording)
 
-    def abandon(self) -> list[str]:
+    def discard(self) -> list[str]:
         self._recording.discard()
-        return super().abandon()
+        return super().discard()
 
 
 class _Verify(Case):
-    def __init__(self, path: Path, source: Source, allow: Iterable[str], again: str) -> None:
+    def __init__(self, path: Path, source: Source, allow: Iterable[str], rerecord_command: str) -> None:
         from buntime.cassette import file
 
         if not path.exists():
-            raise CassetteError(f"there is no cassette {path} to compare with; to record it: {again}")
+            raise CassetteError(
+                f"there is no cassette {path} to compare with; to record it: {rerecord_command}"
+            )
         self._old = file.load(path)
-        self._path, self._again = path, again
+        self._path, self._rerecord_command = path, rerecord_command
         self._pid = os.getpid()
-        self._sent_otherwise = False
-        # Recorded over a copy: what varies from run to run keeps the value that the cassette has.
+        self._requests_differ = False
+        # Recorded over a copy, so that values that vary from run to run stay as in the cassette.
         self._folder = Path(tempfile.mkdtemp(prefix="buntime-verify-"))
         self._new = self._folder / path.name
         try:
@@ -103,21 +105,21 @@ class _Verify(Case):
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
-    def finish(self) -> None:
-        difference = self._compared()
+    def commit(self) -> None:
+        difference = self._compare()
         if difference:
-            who = "the program does not send" if self._sent_otherwise else "the service does not answer"
+            who = "the program does not send" if self._requests_differ else "the service does not answer"
             raise CassetteError(
-                "\n".join([f"{who} as {self._path} says:", *difference])
-                + f"\nTo record it anew: {self._again}"
+                "\n".join([f"{who} as recorded in {self._path}:", *difference])
+                + f"\nTo record it again: {self._rerecord_command}"
             )
 
-    def abandon(self) -> list[str]:
+    def discard(self) -> list[str]:
         with suppress(CassetteError):
-            return self._compared()
+            return self._compare()
         return []
 
-    def _compared(self) -> list[str]:
+    def _compare(self) -> list[str]:
         from buntime.cassette import diff, file
 
         if os.getpid() != self._pid:
@@ -125,7 +127,7 @@ class _Verify(Case):
         try:
             self._owner.close()
             new = file.load(self._new)
-            self._sent_otherwise = diff.count_calls(self._old) != diff.count_calls(new)
+            self._requests_differ = diff.count_calls(self._old) != diff.count_calls(new)
             return diff.compare(self._old, new)
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -134,7 +136,7 @@ class _Verify(Case):
 def _recording(path: Path, source: Source, allow: Iterable[str]) -> RecordingTransport:
     from buntime.transport.recording import RecordingTransport
 
-    inner = _made(source)
+    inner = _make_transport(source)
     try:
         return RecordingTransport(path, inner, allow=allow)
     except BaseException:
@@ -150,13 +152,13 @@ def open_case(
     source: Source,
     allow_unplayed: bool,
     allow: Iterable[str] = (),
-    again: str,
+    rerecord_command: str,
 ) -> Case:
-    """Return a case of one of the modes. ``again`` is the command that records the cassette anew."""
+    """Return a case of one of the modes; ``rerecord_command`` records its cassette again."""
     if mode == "replay":
-        return _Replay(path, allow_unplayed=allow_unplayed, again=again)
+        return _Replay(path, allow_unplayed=allow_unplayed, rerecord_command=rerecord_command)
     if mode == "record":
         return _Record(path, source, allow)
     if mode == "verify":
-        return _Verify(path, source, allow, again)
-    return Case(_made(source))
+        return _Verify(path, source, allow, rerecord_command)
+    return Case(_make_transport(source))

@@ -63,7 +63,7 @@ _KNOWN = {
     "a JSON web token": (("eyJ",), r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"),
     "an npm token": (("npm_",), r"\bnpm_[A-Za-z0-9]{30,}"),
     # Words joined by hyphens, as in names of CSS classes, are not a key: that has a long run with a digit.
-    "an OpenAI or Anthropic key": (("sk-",), r"\bsk-[\w-]{0,60}?(?=[A-Za-z_]{0,80}[0-9])[A-Za-z0-9_]{20}"),
+    "an OpenAI or Anthropic key": (("sk-",), r"\bsk-[\w-]{0,200}?(?=[A-Za-z_]{0,80}[0-9])[A-Za-z0-9_]{20}"),
     "a PyPI token": (("pypi-AgE",), r"\bpypi-AgE[\w-]{30,}"),
     "a SendGrid key": (("SG.",), r"\bSG\.[\w-]{16,}\.[\w-]{16,}"),
     "a Slack token": (("xox",), r"\bxox[abeoprs]-(?=[A-Za-z-]*[0-9])[A-Za-z0-9-]{10,}"),

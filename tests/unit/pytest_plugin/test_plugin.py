@@ -260,7 +260,7 @@ def test_verify_shows_the_difference(project: Project) -> None:
     before = (project.path / HELLO).read_bytes()
     result = project.online("--buntime-mode=verify")
     assert 1 == result.ret
-    result.stdout.fnmatch_lines(["*does not answer as *test_hello.json says*", "-*hullo*", "+*hello*"])
+    result.stdout.fnmatch_lines(["*does not answer as recorded in *test_hello.json:*", "-*hullo*", "+*hello*"])
     assert before == (project.path / HELLO).read_bytes()
     assert [HELLO] == project.cassettes()
 
@@ -393,7 +393,7 @@ def test_a_cassette_of_another_name(project: Project) -> None:
 @pytest.mark.parametrize(
     ("marker", "said"),
     [
-        ("'x.json'", "*takes cassette=, mode=, allow_unplayed= and not 'x.json'*"),
+        ("'x.json'", "*takes cassette=, mode=, allow_unplayed=, allow= and not 'x.json'*"),
         ("tape='x.json'", "*and not tape*"),
         ("cassette=None, mode='fly'", "mode= of the marker buntime is 'fly'; *"),
         ("cassette=1", "cassette= of the marker buntime must be a str or PathLike, not int"),

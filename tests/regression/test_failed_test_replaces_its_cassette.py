@@ -1,0 +1,66 @@
+"""A failed test replaced its good cassette if it had a subtest that passed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.cassettes import fake
+
+SOURCE = """
+import os, pytest, unittest
+
+pytest_plugins = ["pytester"]
+
+def test_subtests(buntime_session, subtests):
+    with subtests.test("first"):
+        assert buntime_session.execute("console.log(1)").stdout == "done\\n"
+    {end}
+"""
+ENDS = {
+    "fails": "assert buntime_session.execute('console.log(2)').stdout == '3'",
+    "skips": "buntime_session.execute('2'); pytest.skip('now')",
+    "fails in another subtest": "\n".join(
+        (
+            "with subtests.test('second'): assert buntime_session.execute('2').stdout == '3'",
+            "    with subtests.test('third'): assert buntime_session.execute('4').ok",
+        )
+    ),
+}
+PASSES = {
+    "passes": "assert buntime_session.execute('console.log(2)').stdout == 'done\\n'",
+    "skips a subtest": "with subtests.test('second'): pytest.skip('this one')",
+}
+NAME = "cassettes/test_it/test_subtests.json"
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Return a project whose tests are recorded from a fake."""
+    if not hasattr(pytest, "Subtests"):
+        pytest.skip("this pytest has no subtests")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setattr("buntime.testing.modes._make_transport", lambda _: fake())
+    return pytester
+
+
+def _run(project: pytest.Pytester, end: str, *options: str) -> pytest.RunResult:
+    (project.path / "test_it.py").write_text(SOURCE.format(end=end), encoding="utf-8")
+    return project.runpytest_inprocess("-p", "buntime.pytest_plugin.plugin", *options)
+
+
+@pytest.mark.parametrize("end", PASSES)
+def test_test_that_passes_is_recorded(project: pytest.Pytester, end: str) -> None:
+    """With all that comes after its subtests."""
+    assert 0 == _run(project, PASSES[end], "--buntime-mode=record").ret
+    assert (project.path / NAME).exists()
+    assert 0 == _run(project, PASSES[end]).ret
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_test_that_does_not_pass_leaves_its_cassette(project: pytest.Pytester, end: str) -> None:
+    """Whatever its subtests did before."""
+    _run(project, PASSES["passes"], "--buntime-mode=record")
+    before = (project.path / NAME).read_bytes()
+    _run(project, ENDS[end], "--buntime-mode=record")
+    assert before == (project.path / NAME).read_bytes()
+    assert [] == list((project.path / "cassettes").rglob("*.part"))
