@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Protocol
 
@@ -18,13 +19,26 @@ class Clock(Protocol):
         ...
 
 
+if sys.platform == "win32":
+    now, monotonic = time.time, time.monotonic
+else:
+    # Not time.time and time.monotonic, which tests replace to freeze or move the time: that ends no session.
+    def now() -> float:
+        """Return seconds since the epoch."""
+        return time.clock_gettime(time.CLOCK_REALTIME)
+
+    def monotonic() -> float:
+        """Return seconds since some moment before."""
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
 class SystemClock:
     """The clock of this machine."""
 
     def time(self) -> float:
         """Return seconds since the epoch."""
-        return time.time()
+        return now()
 
     def monotonic(self) -> float:
         """Return seconds since some moment before."""
-        return time.monotonic()
+        return monotonic()

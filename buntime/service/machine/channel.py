@@ -8,11 +8,11 @@ import os
 import select
 import subprocess
 import threading
-import time
 from collections import deque
 from typing import Any, Union
 from weakref import WeakValueDictionary
 
+from buntime.service.clock import monotonic
 from buntime.service.machine.launch import SupervisorProcess
 from buntime.service.machine.orphans import kill_children
 
@@ -121,7 +121,7 @@ class Channel:
         Raises ``TimeoutError`` after ``timeout`` seconds, and :class:`ChannelLost` if no message can come any
         more.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else monotonic() + timeout
         while True:
             with self._turn:
                 if not self._turn.wait_for(lambda: self._settled(inbox), _remaining(deadline)):
@@ -241,4 +241,4 @@ class Channel:
 
 
 def _remaining(deadline: Union[float, None]) -> Union[float, None]:
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
+    return None if deadline is None else max(0.0, deadline - monotonic())

@@ -111,6 +111,9 @@ def start_process(
             start_new_session=True,
         )
         undo.pop_all()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            os.set_blocking(pipe.fileno(), True)  # under gevent's monkey patching it is not
     return process, errors
 
 
