@@ -26,7 +26,8 @@ class LocalTransport(NotPicklable):
         isolation: ``"required"`` runs each session in a sandbox of its own and fails where none can be made;
             ``"none"`` runs it as you, with no protection. ``BUNTIME_ISOLATION`` where left out, else
             ``"required"``.
-        network: let sessions reach the network, this machine's own servers included.
+        network: let sessions reach the network, this machine's own servers included; by default
+            ``BUNTIME_NETWORK`` decides, ``1`` or ``0``.
         bun: the Bun to run; ``BUNTIME_BUN`` where left out, else that of the extra ``local``, else the one on
             ``PATH``.
         root: a folder for the sessions' workspaces; a temporary one where left out.
@@ -45,7 +46,7 @@ class LocalTransport(NotPicklable):
         self,
         *,
         isolation: str | None = None,
-        network: bool = False,
+        network: bool | None = None,
         bun: Union[str, os.PathLike[str], None] = None,
         root: Union[str, os.PathLike[str], None] = None,
         plan: str | None = None,
@@ -54,7 +55,7 @@ class LocalTransport(NotPicklable):
         if mode not in {"required", "none"}:
             source = "isolation" if isolation else "BUNTIME_ISOLATION"
             raise ConfigurationError(f"{source} is {mode!r}; it can be 'required' or 'none'")
-        if not isinstance(network, bool):
+        if network is not None and not isinstance(network, bool):
             raise ConfigurationError(f"network must be a bool, not {type(network).__name__}")
         try:
             executor = BunExecutor(

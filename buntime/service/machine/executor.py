@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Literal, Union
 
+from buntime.service.clock import monotonic
 from buntime.service.executors import Execution, ExecutionLost, Limits, Outcome, Output, ResourceExceeded
 from buntime.service.machine.channel import Channel, ChannelLost, Inbox
-from buntime.service.machine.find import SetupError, find_bun, find_sandbox
+from buntime.service.machine.find import SetupError, find_bun, find_sandbox, read_switch
 from buntime.service.machine.launch import Isolated, Unprotected
 from buntime.service.machine.output import BoundedText
 from buntime.service.workspace.base import Workspace
@@ -27,6 +28,14 @@ _TIMED_OUT = 124
 _ANSWER_TIMEOUT = 30.0
 logger = logging.getLogger("buntime.service")
 
+_UNRESOLVED = re.compile(
+    "DNSResolveFailed|EAI_AGAIN|ENETUNREACH|[Cc]ould not resolve host|name resolution|resolve host address"
+)
+_LOOKED_AT = 4000
+_NO_NETWORK = (
+    "buntime: this session has no network; LocalTransport(network=True) or BUNTIME_NETWORK=1 lets it out\n"
+)
+
 _KINDS: Mapping[str, Literal["stdout", "stderr"]] = {"out": "stdout", "err": "stderr"}
 
 
@@ -34,9 +43,9 @@ class BunExecutor:
     """Runs the executions of each session on a real Bun of this machine.
 
     ``isolation="required"`` puts every session in a bubblewrap sandbox; ``"none"`` runs them as the user,
-    with no protection. ``network=True`` gives a sandbox the host's network, loopback included. ``bun`` is
-    the executable; by default it is looked up (see :func:`~buntime.service.machine.find.find_bun`), with
-    ``environ`` in place of the process's environment. Raises
+    with no protection. ``network=True`` gives a sandbox the host's network, loopback included; by default
+    ``BUNTIME_NETWORK`` decides. ``bun`` is the executable; by default it is looked up, see
+    :func:`~buntime.service.machine.find.find_bun`. ``environ`` replaces the process's environment. Raises
     :class:`~buntime.service.machine.find.SetupError` if this machine cannot do that; it never falls back
     to less isolation.
 
@@ -48,7 +57,7 @@ class BunExecutor:
         self,
         *,
         isolation: str = "required",
-        network: bool = False,
+        network: Union[bool, None] = None,
         bun: Union[str, os.PathLike[str], None] = None,
         environ: Union[Mapping[str, str], None] = None,
     ) -> None:
@@ -57,6 +66,7 @@ class BunExecutor:
         if sys.platform == "win32":
             raise SetupError("sessions run on Linux and macOS, not on Windows")
         environ = os.environ if environ is None else environ
+        network = read_switch("BUNTIME_NETWORK", environ) if network is None else network
         self.bun = find_bun(bun, environ)
         """The path of the Bun executable."""
         self._launcher: Union[Isolated, Unprotected] = (
@@ -124,8 +134,8 @@ class BunRuntime:
     ) -> None:
         self._launcher = launcher
         self._workspace = workspace
-        self._limits = limits
-        self._ends = time.monotonic() + lifetime
+        self.limits = limits
+        self._ends = monotonic() + lifetime
         self._owner = os.getpid()
         # Held while a supervisor is started or exchanged, never while one is waited for.
         self._lock = threading.Lock()
@@ -156,9 +166,14 @@ class BunRuntime:
         }
         channel, inbox = self._request(message)
         maximum = execution.max_output if execution.stream else None
-        return _Run(channel, inbox, timeout, self._limits, self._serve, maximum)
+        return _Run(self, channel, inbox, timeout, maximum)
 
-    def _serve(self) -> None:
+    @property
+    def without_network(self) -> bool:
+        """Whether programs cannot leave the session."""
+        return isinstance(self._launcher, Isolated) and not self._launcher.sandbox.network
+
+    def serve(self) -> None:
         """Listen for the preview from now on: there may be a server."""
         with self._lock:
             if self._serving or self.closed:
@@ -199,10 +214,10 @@ class BunRuntime:
             return self._channel
 
     def _start(self) -> Channel:
-        lifetime = max(0.0, self._ends - time.monotonic())
+        lifetime = max(0.0, self._ends - monotonic())
         channel = None
         try:
-            supervisor = self._launcher.start(self._workspace, self._limits, lifetime)
+            supervisor = self._launcher.start(self._workspace, self.limits, lifetime)
             channel = Channel(supervisor)
             channel.send(supervisor.start_message)
         except (OSError, ChannelLost) as error:
@@ -268,24 +283,23 @@ class _Run:
 
     def __init__(
         self,
+        runtime: BunRuntime,
         channel: Channel,
         inbox: Inbox,
         timeout: Union[float, None],
-        limits: Limits,
-        serve: Callable[[], None],
         maximum: Union[int, None],
     ) -> None:
-        self._serve = serve
+        self._runtime = runtime
         self._channel = channel
         self._inbox = inbox
         self._timeout = timeout
-        self._limits = limits
         self._texts = {kind: BoundedText(maximum) for kind in _KINDS}
-        self._started = time.monotonic()
+        self._started = monotonic()
+        self._end: Union[dict[str, Any], None] = None
         self._finished = False
 
     def __del__(self) -> None:
-        if not self._finished:
+        if self._end is None:
             self._channel.drop(self._inbox)
 
     def __iter__(self) -> _Run:
@@ -294,24 +308,31 @@ class _Run:
     def __next__(self) -> Union[Output, Outcome]:
         if self._finished:
             raise StopIteration
-        while True:
+        while self._end is None:
             try:
                 message = self._channel.receive(self._inbox, self._timeout)
             except ChannelLost as error:
-                self._finished = True
+                self._finished, self._end = True, {}
                 if self._channel.closing:
-                    return self._outcome(_KILLED, (time.monotonic() - self._started) * 1000, 0, 0)
+                    return self._outcome(_KILLED, (monotonic() - self._started) * 1000, 0, 0)
                 raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
             if message.get("serving") is True:
-                self._serve()
+                self._runtime.serve()
             for kind, name in _KINDS.items():
                 text, size = message.get(kind), message.get("size")
                 if isinstance(text, str) and isinstance(size, int):
                     self._texts[kind].add(text, size)
                     return Output(name, text)
             if "exit" in message:
-                self._finished = True
-                return self._ended(message)
+                self._end = message
+                if message["exit"] and self._runtime.without_network and self._missed_network():
+                    self._texts["err"].add(_NO_NETWORK, len(_NO_NETWORK))
+                    return Output("stderr", _NO_NETWORK)
+        self._finished = True
+        return self._ended(self._end)
+
+    def _missed_network(self) -> bool:
+        return bool(_UNRESOLVED.search(self._texts["err"].text()[-_LOOKED_AT:]))
 
     def _ended(self, message: dict[str, Any]) -> Outcome:
         values = [message.get(name) for name in ("exit", "wall", "memory", "cpu")]
@@ -320,9 +341,13 @@ class _Run:
             self._channel.fail("it reported an end without its figures")
             raise ExecutionLost("the session's supervisor reported an end without its figures")
         code, wall, memory, cpu = numbers
-        over = message.get("over")
+        over, maximum = message.get("over"), self._runtime.limits.memory
         if over == "memory":
-            raise _over_memory(self._limits.memory, int(memory))
+            raise ResourceExceeded(
+                "memory_limit_exceeded",
+                f"the execution used more than the session's {maximum} MB of memory and was ended",
+                {"limit": "memory", "max": maximum, "value": round(memory / 2**20, 1)},
+            )
         if over == "time":
             return self._outcome(_TIMED_OUT, wall, memory, cpu, timed_out=True)
         return self._outcome(int(code), wall, memory, cpu)
@@ -332,10 +357,3 @@ class _Run:
     ) -> Outcome:
         out, err = (self._texts[kind].text() for kind in ("out", "err"))
         return Outcome(out, err, code, wall, int(memory), cpu, timed_out)
-
-
-def _over_memory(maximum: int, used: int) -> ResourceExceeded:
-    text = f"the execution used more than the session's {maximum} MB of memory and was ended"
-    return ResourceExceeded(
-        "memory_limit_exceeded", text, {"limit": "memory", "max": maximum, "value": round(used / 2**20, 1)}
-    )

@@ -45,10 +45,19 @@ _CONTAINER = (
     "an Ubuntu host with --security-opt apparmor=unconfined"
 )
 _PROBE_TIMEOUT = 30.0
+_SWITCH = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
 
 
 class SetupError(Exception):
     """This machine cannot run what was asked for; the message says what to do."""
+
+
+def read_switch(name: str, environ: Mapping[str, str]) -> bool:
+    """Return whether a variable is on; :class:`SetupError` for a value that is neither on nor off."""
+    value = environ.get(name, "")
+    if value.lower() not in _SWITCH:
+        raise SetupError(f"{name} must be 1 or 0, not {value!r}")
+    return _SWITCH[value.lower()]
 
 
 def find_bun(bun: Union[str, os.PathLike[str], None], environ: Mapping[str, str]) -> str:

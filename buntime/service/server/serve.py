@@ -41,7 +41,7 @@ def make_executor(*, script: Path | None, isolation: str | None, network: bool) 
         if script is not None:
             return read_scripts(script)
         mode = isolation or os.environ.get("BUNTIME_ISOLATION") or "required"
-        return BunExecutor(isolation=mode, network=network)
+        return BunExecutor(isolation=mode, network=network or None)
     except (SetupError, ScriptFileError) as error:
         raise ServeError(str(error)) from error
 
