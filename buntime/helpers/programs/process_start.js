@@ -17,8 +17,17 @@ function folder(name) {
   return fail("ENOTDIR", `working_dir ${name} is not a directory of the workspace`);
 }
 
+// Of a workspace that is a git repository, `git status` does not show the state of processes, and `git clean -fdx` does
+// not delete it: it passes over what looks like a repository of its own.
+function hideFromGit() {
+  const repository = nodePath.join(PROCESSES, ".git");
+  for (const name of ["objects", "refs"]) fs.mkdirSync(nodePath.join(repository, name), { recursive: true });
+  fs.writeFileSync(nodePath.join(repository, "HEAD"), "ref: refs/heads/main\n");
+  fs.writeFileSync(nodePath.join(PROCESSES, "../.gitignore"), "*\n");
+}
+
 function allocate() {
-  fs.mkdirSync(PROCESSES, { recursive: true });
+  hideFromGit();
   for (let number = 1 + Math.max(0, ...fs.readdirSync(PROCESSES).map(Number).filter(Number.isInteger)); ; number++) {
     try {
       fs.mkdirSync(folderOf(number));
