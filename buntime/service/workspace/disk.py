@@ -66,7 +66,7 @@ class DiskWorkspace:
 
     def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
         """Write several files, or none where one of them cannot be written."""
-        names = [normalise(path) for path, _ in files]
+        names = [_on_disk(path) for path, _ in files]
         check_disjoint(names)
         modes = [self._check_writable(name) for name in names]
         top = open_root(self._path)
@@ -88,11 +88,11 @@ class DiskWorkspace:
         """Return what ``path`` names."""
         with self._reaching(path) as (descent, name):
             found = os.stat(name, dir_fd=descent.folder, follow_symlinks=False)
-        return _entry(normalise(path), found)
+        return _entry(_on_disk(path), found)
 
     def list(self, path: str = "", *, offset: int = 0, limit: int | None = None) -> Sequence[Entry]:
         """Return the direct children of a directory, sorted by name."""
-        prefix = normalise(path)
+        prefix = _on_disk(path)
         with self._reaching(path) as (descent, name):
             folder = os.open(name, FOLDER_FLAGS, dir_fd=descent.folder)
             try:
@@ -144,7 +144,7 @@ class DiskWorkspace:
 
     @contextmanager
     def _reaching(self, path: str) -> Iterator[tuple[PathWalker, str]]:
-        relative = normalise(path)
+        relative = _on_disk(path)
         with _errors(path), PathWalker(self._path) as descent:
             try:
                 name = descent.to(relative)
@@ -156,20 +156,20 @@ class DiskWorkspace:
         """Return the mode of the file that will be overwritten, if there is one."""
         if not name:
             raise PathError("the path of a file is empty")
-        with _errors(name), PathWalker(self._path) as descent:
+        with _errors(_shown(name)), PathWalker(self._path) as descent:
             found = None
             with suppress(FileNotFoundError):
                 last = descent.to(name)
                 found = os.stat(last, dir_fd=descent.folder, follow_symlinks=False)
             if not os.access(".", os.W_OK | os.X_OK, dir_fd=descent.folder):
-                raise PathError(f"{name!r} is in a folder that may not be written")
+                raise PathError(f"{_shown(name)!r} is in a folder that may not be written")
         if found is None:
             return None
-        _check_regular(found, name)
+        _check_regular(found, _shown(name))
         return stat.S_IMODE(found.st_mode) & 0o777
 
     def _place(self, top: int, staging_name: str, name: str) -> None:
-        with _errors(name), PathWalker(self._path) as descent:
+        with _errors(_shown(name)), PathWalker(self._path) as descent:
             last = descent.to(name, create=True)
             os.rename(staging_name, last, src_dir_fd=top, dst_dir_fd=descent.folder)
 
@@ -181,7 +181,7 @@ class DiskWorkspace:
             return None
         if stat.S_ISLNK(found.st_mode):
             with suppress(PathError, *_MISSING):
-                return self.stat(path)
+                return self.stat(_shown(path))
         return _entry(path, found)
 
 
@@ -233,6 +233,15 @@ def _entry(path: str, found: os.stat_result) -> Entry:
     if stat.S_ISDIR(found.st_mode):
         return Entry(_shown(path), 0, found.st_mtime, "directory")
     return Entry(_shown(path), found.st_size, found.st_mtime, "file")
+
+
+def _on_disk(path: str) -> str:
+    """Return a normalised path as the operating system's functions take it: its bytes are UTF-8.
+
+    Programs in the workspace read names so, whatever the locale of this process is.
+    """
+    path = normalise(path)
+    return path if path.isascii() else os.fsdecode(path.encode())
 
 
 def _shown(path: str) -> str:
