@@ -1,4 +1,4 @@
-"""The command line, `buntime`.
+"""The command line, `buntime`: a file for each subcommand.
 
-Imports the public API and what a subcommand needs, when it runs. Nothing imports it.
+Imports the public API, and the implementation of a subcommand when it runs. Nothing imports it.
 """

@@ -1,4 +1,4 @@
-"""Where the service reads the time."""
+"""The clock that the service reads."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import time
 from typing import Protocol
 
 
-class Clock(Protocol):
+class ServiceClock(Protocol):
     """Two readings of one clock: the date, and seconds that never go back."""
 
     def time(self) -> float:
-        """Return seconds since the epoch; what the service shows."""
+        """Return seconds since the epoch, for the dates in responses."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds from an arbitrary start; what the service measures by."""
+        """Return seconds from an arbitrary start, for measuring."""
         ...
 
 

@@ -1,13 +1,45 @@
-"""What runs code for a session, seen from the service model."""
+"""The interface between the service model and whatever runs its code."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, Protocol, Union
+from typing import TYPE_CHECKING, Literal, Optional, Protocol, Union
 
 import attrs
 
-from buntime.service.workspace.base import Workspace
+from buntime.service.errors import ExecutionLost, ResourceExceeded
+
+if TYPE_CHECKING:
+    from buntime.service.workspace.base import Workspace
+
+__all__ = [
+    "HELPER_MARK",
+    "KILLED",
+    "MAX_OUTPUT",
+    "MB",
+    "TIMED_OUT",
+    "Execution",
+    "ExecutionLost",
+    "ExecutionOutcome",
+    "Executor",
+    "Limits",
+    "Outcome",
+    "Output",
+    "ResourceExceeded",
+    "Runtime",
+]
+
+MB = 1024 * 1024
+"""The bytes of a megabyte, as limits count it."""
+
+TIMED_OUT = 124
+"""The exit code of an execution that reached its time limit."""
+
+KILLED = 137
+"""The exit code of a process that was killed."""
+
+HELPER_MARK = "// buntime:helper "
+"""The start of code that a client runs for itself; JSON with the helper's ``op`` follows on the line."""
 
 MAX_OUTPUT = 10 * 2**20
 """How many bytes are kept of each output stream of an execution, by default."""
@@ -27,14 +59,14 @@ class Limits:
 class Execution:
     """One execution: either ``code`` or ``command``; ``timeout`` in seconds.
 
-    ``working_dir`` is relative to the workspace, ``""`` for the workspace itself, and exists. ``files``
-    are those of the request, by path, already in the workspace. With ``stream=False`` nobody looks at the
-    output before the end, and an executor may keep it until then. Of stdout and stderr an executor keeps
-    about ``max_output`` bytes each, the first and the last half, with a line in place of the rest.
+    ``working_dir`` is an existing folder, relative to the workspace. ``files`` are the files of the request
+    by path, already in the workspace. With ``stream=False`` an executor may keep the output until the end.
+    Of stdout and stderr it keeps about ``max_output`` bytes each: the first and the last half, with a line
+    between.
     """
 
-    code: str | None
-    command: str | None
+    code: Optional[str]
+    command: Optional[str]
     env: Mapping[str, str]
     timeout: int
     working_dir: str = ""
@@ -45,14 +77,14 @@ class Execution:
 
 @attrs.frozen
 class Output:
-    """A piece of output, as it came."""
+    """A piece of output."""
 
     kind: Literal["stdout", "stderr"]
     text: str
 
 
 @attrs.frozen
-class Outcome:
+class ExecutionOutcome:
     """How an execution ended. Times in milliseconds, memory in bytes (peak)."""
 
     stdout: str
@@ -64,38 +96,21 @@ class Outcome:
     timed_out: bool = False
 
 
-class ExecutionLost(Exception):  # noqa: N818 - named for what happened, as the service's code is
-    """The executor can no longer say how an execution ended; the service answers 500 ``execution_lost``."""
-
-
-class ResourceExceeded(Exception):  # noqa: N818 - as above
-    """An execution went over a resource of its session; the service answers 507.
-
-    ``code`` is the service's, ``"memory_limit_exceeded"`` or ``"disk_full"``; ``details`` is a JSON
-    object that names the limit and the value.
-    """
-
-    def __init__(self, code: str, message: str, details: Mapping[str, object] | None = None) -> None:
-        super().__init__(code, message, details)
-        self.code = code
-        self.message = message
-        self.details: dict[str, object] = dict(details or {})
-
-    def __str__(self) -> str:
-        return self.message
+Outcome = ExecutionOutcome
 
 
 class Runtime(Protocol):
-    """Where the executions of one session run, together."""
+    """Runs the executions of one session."""
 
-    def run(self, execution: Execution, *, timeout: float | None = None) -> Iterator[Union[Output, Outcome]]:
-        """Run it; yield each output as it comes and the outcome last.
+    def run(
+        self, execution: Execution, *, timeout: float | None = None
+    ) -> Iterator[Union[Output, ExecutionOutcome]]:
+        """Start an execution; yield each output as it arrives and the outcome last.
 
-        The execution starts before the first item is asked for, and goes on when the iterator is
-        dropped. ``timeout`` is the longest wait for the next item in seconds; where it is longer,
-        ``next()`` raises ``TimeoutError``, which means "not yet": the execution goes on and the same
-        iterator can be asked again. So it is an object of a class with ``__next__``, not a generator,
-        which an exception would end. After the outcome comes ``StopIteration``.
+        The execution starts before the first item is requested, and goes on if the iterator is dropped.
+        ``timeout`` is the longest wait for the next item in seconds. After it ``next()`` raises
+        ``TimeoutError``, which means "not yet": the same iterator can be used again. So it must be an object
+        with ``__next__``, not a generator, which an exception would end.
 
         Raises :class:`ExecutionLost` and :class:`ResourceExceeded`, here and from ``next()``.
         """
@@ -122,7 +137,7 @@ class Executor(Protocol):
     """Opens a runtime for each session."""
 
     def open(self, session_id: str, workspace: Workspace, limits: Limits, lifetime: float) -> Runtime:
-        """Return the runtime of a new session that lives for ``lifetime`` seconds at most."""
+        """Return the runtime of a new session that lives for at most ``lifetime`` seconds."""
         ...
 
     def preview_url(self, session_id: str) -> str:

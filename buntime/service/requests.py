@@ -5,86 +5,90 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from buntime._http import Request
 from buntime.service.errors import ServiceError, invalid
-from buntime.service.sessions.limits import MAX_BODY
+
+MAX_BODY = 100 * 1024 * 1024
+"""The most bytes that a request may have."""
 
 _MAX_NESTING = 100
+_NAMES_OF_TYPES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "an integer"}
+
+T = TypeVar("T")
 
 
 def header(request: Request, name: str) -> str | None:
-    """Return the first header of that name, in whatever case."""
+    """Return the first header of that name, in any case."""
     return next((value for key, value in request.headers if key.lower() == name.lower()), None)
 
 
 def json_object(request: Request) -> dict[str, Any]:
     """Return the body, a JSON object; ``{}`` for an empty one.
 
-    Refuses a body over 100 MB (413), and with 400 ``invalid_request`` another Content-Type than
-    ``application/json``, what is not UTF-8 or not JSON (``NaN`` and infinite numbers are not), an
-    object with the same name twice, and one that is nested more than 100 deep.
+    Raises a 413 for a body over 100 MB. Raises a 400 ``invalid_request`` for another Content-Type than
+    ``application/json``, for anything but UTF-8 and strict JSON (no ``NaN``, no infinite numbers, no name
+    twice in an object), and for nesting deeper than 100.
     """
     body = request.body
     if not body:
         return {}
     check_body_size(len(body))
-    _check_content_type(header(request, "Content-Type"))
-    value = _parsed(body)
+    if not is_json(header(request, "Content-Type")):
+        raise invalid(
+            "Content-Type",
+            "Content-Type must be application/json",
+            value=header(request, "Content-Type"),
+        )
+    try:
+        value = json.loads(
+            body.decode(),
+            object_pairs_hook=_object_without_duplicates,
+            parse_float=_finite_number,
+            parse_constant=_reject_constant,
+        )
+    except RecursionError as error:
+        raise _too_deep() from error
+    except ValueError as error:
+        raise invalid(None, f"The body is not valid JSON: {error}") from error
     if not isinstance(value, dict):
-        raise invalid(None, f"The body must be a JSON object, not {_kind(value)}")
+        raise invalid(None, f"The body must be a JSON object, not {_type_name(value)}")
     _check_nesting(value)
     return value
 
 
+def is_json(content_type: str | None) -> bool:
+    """Whether a ``Content-Type`` header announces JSON."""
+    return (content_type or "").partition(";")[0].strip().lower() == "application/json"
+
+
 def check_body_size(size: int) -> None:
-    """Refuse with 413 ``request_too_large`` a body of more than 100 MB."""
+    """Raise a 413 ``request_too_large`` for a body of more than 100 MB."""
     if size > MAX_BODY:
         raise ServiceError(
-            413,
             "request_too_large",
             f"The body has {size} bytes; it may have {MAX_BODY}",
             {"limit": "request_body", "max": MAX_BODY, "value": size},
         )
 
 
-def _check_content_type(content_type: str | None) -> None:
-    media_type = (content_type or "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise invalid("Content-Type", "Content-Type must be application/json", value=content_type)
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(
-            body.decode(),
-            object_pairs_hook=_object,
-            parse_float=_number,
-            parse_constant=_not_a_number,
-        )
-    except RecursionError as error:
-        raise invalid(None, f"The body is nested more than {_MAX_NESTING} deep") from error
-    except ValueError as error:
-        raise invalid(None, f"The body is not valid JSON: {error}") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
         raise ValueError("an object has the same name twice")
-    return found
+    return value
 
 
-def _number(text: str) -> float:
+def _finite_number(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is too large a number")
+        raise ValueError(f"the number {text} is too large")
     return number
 
 
-def _not_a_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON number")
+def _reject_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _check_nesting(value: Any) -> None:
@@ -93,7 +97,11 @@ def _check_nesting(value: Any) -> None:
         level = [child for parent in level for child in _children(parent)]
         if not level:
             return
-    raise invalid(None, f"The body is nested more than {_MAX_NESTING} deep")
+    raise _too_deep()
+
+
+def _too_deep() -> ServiceError:
+    return invalid(None, f"The body is nested more than {_MAX_NESTING} deep")
 
 
 def _children(value: Any) -> Iterable[Any]:
@@ -102,17 +110,16 @@ def _children(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
-def _kind(value: Any) -> str:
-    kinds: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
-    return "null" if value is None else kinds.get(type(value), "a number")
+def _type_name(value: Any) -> str:
+    return "null" if value is None else _NAMES_OF_TYPES.get(type(value), "a number")
 
 
-class Fields:
-    """The fields of a body or a query, asked for by name and type.
+class RequestFields:
+    """The fields of a body or a query, read by name and type.
 
-    A field that is ``null`` counts as left out; fields that nobody asks for are ignored. What does not
-    fit is refused with 400 ``invalid_request``, the field in its details. ``prefix`` is what the
-    fields' names begin with in messages.
+    A field that is ``null`` counts as missing; fields that are never read are ignored. A value of another
+    type raises a 400 ``invalid_request`` with the field in its details. ``prefix`` is put before the
+    fields' names in messages.
     """
 
     def __init__(self, values: Mapping[str, Any], *, prefix: str = "") -> None:
@@ -125,42 +132,46 @@ class Fields:
 
     def text(self, field: str) -> str:
         """Return a required string."""
-        return self._required(field, self.optional_text(field))
+        value = self.optional_text(field)
+        if value is None:
+            raise invalid(self.name(field), f"{self.name(field)} is required")
+        return value
 
     def optional_text(self, field: str) -> str | None:
-        """Return a string; one with a lone surrogate, which no file or program can take, is refused."""
-        value: str | None = self._typed(field, str, "a string")
+        """Return a string; it must not hold a lone surrogate, which no file or program can take."""
+        value = self._typed(field, str)
         if value is not None:
             check_unicode(self.name(field), value)
         return value
 
     def optional_integer(self, field: str, low: int, high: int | None = None) -> int | None:
-        """Return an integer of at least ``low`` and at most ``high``."""
-        value: int | None = self._typed(field, int, "an integer")
+        """Return an integer from ``low`` to ``high``. A number without a fraction, as 300.0, is one too."""
+        number = self.values.get(field)
+        value = int(number) if isinstance(number, float) and number.is_integer() else self._typed(field, int)
         if value is not None:
             self._check_range(field, value, low, high)
         return value
 
     def optional_number(self, field: str) -> float | None:
         """Return a number above 0."""
-        value: float | None = self._typed(field, (int, float), "a number")
+        value = self.values.get(field)
+        if not isinstance(value, float):
+            value = self._typed(field, int, "a number")
         if value is not None and value <= 0:
             raise invalid(self.name(field), f"{self.name(field)} must be above 0", value=value)
         return value
 
     def flag(self, field: str) -> bool:
-        """Return a boolean, ``False`` where it is left out."""
-        return bool(self._typed(field, bool, "a boolean"))
+        """Return a boolean, ``False`` by default."""
+        return self._typed(field, bool) or False
 
     def object(self, field: str) -> dict[str, Any]:
-        """Return an object, ``{}`` where it is left out."""
-        value: dict[str, Any] | None = self._typed(field, dict, "an object")
-        return {} if value is None else value
+        """Return an object, ``{}`` by default."""
+        return self._typed(field, dict) or {}
 
     def array(self, field: str) -> list[Any]:
-        """Return an array, ``[]`` where it is left out."""
-        value: list[Any] | None = self._typed(field, list, "an array")
-        return [] if value is None else value
+        """Return an array, ``[]`` by default."""
+        return self._typed(field, list) or []
 
     def query_integer(self, field: str, low: int, high: int | None, default: int) -> int:
         """Return an integer that a query spells in digits."""
@@ -172,28 +183,25 @@ class Fields:
         self._check_range(field, int(value), low, high)
         return int(value)
 
-    def _required(self, field: str, value: str | None) -> str:
-        if value is None:
-            raise invalid(self.name(field), f"{self.name(field)} is required")
-        return value
-
-    def _typed(self, field: str, kind: type | tuple[type, ...], wanted: str) -> Any:
+    def _typed(self, field: str, kind: type[T], expected: str | None = None) -> T | None:
         value = self.values.get(field)
         if value is None:
             return None
+        # In JSON a boolean is not a number, in Python it is an int.
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise invalid(self.name(field), f"{self.name(field)} must be {wanted}, not {_kind(value)}")
+            expected = expected or _NAMES_OF_TYPES[kind]
+            raise invalid(self.name(field), f"{self.name(field)} must be {expected}, not {_type_name(value)}")
         return value
 
     def _check_range(self, field: str, value: int, low: int, high: int | None) -> None:
         if value < low or (high is not None and value > high):
             bounds = {"min": low} if high is None else {"min": low, "max": high}
-            wanted = f"at least {low}" if high is None else f"from {low} to {high}"
-            raise invalid(self.name(field), f"{self.name(field)} must be {wanted}", value=value, **bounds)
+            expected = f"at least {low}" if high is None else f"from {low} to {high}"
+            raise invalid(self.name(field), f"{self.name(field)} must be {expected}", value=value, **bounds)
 
 
 def check_unicode(field: str, value: str) -> None:
-    """Refuse a string with a lone surrogate."""
+    """Raise a 400 for a string with a lone surrogate."""
     try:
         value.encode()
     except UnicodeEncodeError as error:

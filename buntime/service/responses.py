@@ -1,4 +1,4 @@
-"""How the service writes what it answers: JSON, event streams, times."""
+"""How the service writes responses: JSON, event streams, times."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import Any
 from buntime._http import Response
 
 KEEP_ALIVE = b": keep-alive\n\n"
+"""A comment in an event stream, sent so that no proxy takes silence for the end."""
+
+_NOT_CACHED = ("Cache-Control", "no-store")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_LAST = 253_402_300_799
+_END_OF_YEAR_9999 = 253_402_300_799
 
 
 def json_bytes(value: Any) -> bytes:
@@ -22,10 +25,15 @@ def json_bytes(value: Any) -> bytes:
 def json_response(
     body: Mapping[str, Any], *, status: int = 200, headers: Iterable[tuple[str, str]] = ()
 ) -> Response:
-    """Return a JSON answer with ``headers`` beside its own."""
+    """Return a JSON response with these extra ``headers``."""
     content = json_bytes(body)
-    own = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
-    return Response(status, [*own, *headers], [content])
+    standard = [("Content-Type", "application/json"), ("Content-Length", str(len(content))), _NOT_CACHED]
+    return Response(status, [*standard, *headers], [content])
+
+
+def event_stream_headers() -> list[tuple[str, str]]:
+    """Return the headers of an event stream; the last one keeps nginx from collecting it."""
+    return [("Content-Type", "text/event-stream"), _NOT_CACHED, ("X-Accel-Buffering", "no")]
 
 
 def event(name: str, data: Mapping[str, Any]) -> bytes:
@@ -36,8 +44,7 @@ def event(name: str, data: Mapping[str, Any]) -> bytes:
 def timestamp(epoch: float, *, milliseconds: bool = False) -> str:
     """Return epoch seconds in ISO 8601 with ``Z``, to the second or to the millisecond.
 
-    A time outside the years 1970 to 9999, which any program can give a file, is moved to the nearest
-    end.
+    Programs can give a file any time; one outside the years 1970 to 9999 is moved to the nearest end.
     """
-    moment = _EPOCH + timedelta(seconds=min(max(epoch, 0.0), _LAST))
+    moment = _EPOCH + timedelta(seconds=min(max(epoch, 0.0), _END_OF_YEAR_9999))
     return moment.isoformat(timespec="milliseconds" if milliseconds else "seconds")[:-6] + "Z"

@@ -17,7 +17,7 @@ from buntime._http import (
 )
 
 if TYPE_CHECKING:
-    from buntime.service.scripted.executor import ScriptedExecution, ScriptedResult
+    from buntime.service.scripted.results import ScriptedExecution, ScriptedResult
     from buntime.transport.fake import FakeCall, FakeSession, FakeTransport
     from buntime.transport.function import FunctionTransport
     from buntime.transport.http import HTTPTransport
@@ -55,8 +55,8 @@ _LAZY = {
     "LocalTransport": "buntime.transport.local",
     "RecordingTransport": "buntime.transport.recording",
     "ReplayTransport": "buntime.transport.replay",
-    "ScriptedExecution": "buntime.service.scripted.executor",
-    "ScriptedResult": "buntime.service.scripted.executor",
+    "ScriptedExecution": "buntime.service.scripted.results",
+    "ScriptedResult": "buntime.service.scripted.results",
 }
 
 

@@ -19,7 +19,7 @@ from typing import Callable
 
 import pytest
 
-from buntime.service.executors import Outcome
+from buntime.service.executors import ExecutionOutcome
 from buntime.service.machine.executor import BunExecutor
 from buntime.service.machine.find import find_bun, find_sandbox
 from tests.support.bun import BunSession, read_proc
@@ -69,7 +69,7 @@ def bare(bare_executor: BunExecutor, tmp_path: Path) -> Iterator[BunSession]:
     session.runtime.close()
 
 
-def _got_nothing(outcome: Outcome) -> None:
+def _got_nothing(outcome: ExecutionOutcome) -> None:
     assert outcome.exit_code != 0
     assert outcome.stdout == ""
 

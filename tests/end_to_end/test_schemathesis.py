@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -29,14 +28,6 @@ pytestmark = pytest.mark.one_python
 _KEY = "btk_of_schemathesis"
 _TRIES = 5
 _AUTHORIZED = {"Authorization": f"Bearer {_KEY}"}
-_SCRIPTS = [
-    {
-        "code_pattern": "",
-        "chunks": [["stdout", "é\n"], ["stderr", "done\n"]],
-        "files": {"scripted/result.txt": "15"},
-    },
-    {"command_pattern": "", "stdout": "done\n", "exit_code": 1},
-]
 _BOUNDED = settings(
     max_examples=25,
     deadline=None,
@@ -44,7 +35,7 @@ _BOUNDED = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
-# What a schema cannot say: that a path stays in the workspace and is no directory, that 300.0 is no integer.
+# What a schema cannot express: that a path stays in the workspace and is not a directory.
 _EXCLUDED = [schemathesis.checks.positive_data_acceptance]
 
 schema = schemathesis.openapi.from_dict(
@@ -60,13 +51,9 @@ schema = schemathesis.openapi.from_dict(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url() -> Iterator[str]:
     """Run a server with scripted executions and all limits of a plan but the number of requests."""
-    script = tmp_path_factory.mktemp("scripts") / "scripts.json"
-    script.write_text(json.dumps(_SCRIPTS), encoding="utf-8")
-    with buntime_serve(
-        *("--api-key", _KEY, "--plan", "enterprise", "--executor", "scripted", "--script", str(script))
-    ) as server:
+    with buntime_serve("--api-key", _KEY, "--fake", "tests.support.served_fakes:anything") as server:
         yield server.url
 
 

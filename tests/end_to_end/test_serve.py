@@ -26,7 +26,8 @@ from tests.support.serving import buntime_serve
 _PATIENCE = 60
 _KEY = "btk_of_the_serve_tests"
 _JSON = {"Content-Type": "application/json"}
-_SCRIPTS = [{"code": "console.log(1 + 1)", "chunks": [["stdout", "2\n"], ["stderr", "é\n"]]}]
+_FAKES = "tests.support.served_fakes"
+_SUMS = ("--fake", f"{_FAKES}:sums")
 _WAITS = """
 console.log("first");
 while (!(await Bun.file("/workspace/go").exists())) await Bun.sleep(5);
@@ -84,18 +85,10 @@ class _Stream:
         self._connection.close()
 
 
-@pytest.fixture(scope="module")
-def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a script file."""
-    path = tmp_path_factory.mktemp("scripts") / "scripts.json"
-    path.write_text(json.dumps(_SCRIPTS), encoding="utf-8")
-    return path
-
-
 @pytest.fixture(scope="module", autouse=True)
-def scripted_url(script: Path) -> Iterator[str]:
+def scripted_url() -> Iterator[str]:
     """Run a server with scripted executions on few threads."""
-    with buntime_serve("--executor", "scripted", "--script", str(script), "--threads", "2") as server:
+    with buntime_serve(*_SUMS, "--threads", "2") as server:
         yield server.url
 
 
@@ -177,15 +170,14 @@ def test_connections_that_are_kept_open_do_not_keep_others_out(scripted_url: str
         assert _create(scripted_url).startswith("ses_")
 
 
-def test_the_key_is_asked_for(script: Path) -> None:
+def test_the_key_is_checked() -> None:
     """On the command line or in the environment; a wrong one is 401, and so is none."""
-    scripted = ("--executor", "scripted", "--script", str(script))
     for arguments, environment in (
         (("--api-key", _KEY), {}),
         ((), {"BUNTIME_SERVE_API_KEY": _KEY}),
     ):
         with (
-            buntime_serve(*scripted, *arguments, environment=environment) as server,
+            buntime_serve(*_SUMS, *arguments, environment=environment) as server,
             closing(_connect(server.url)) as connection,
         ):
             for header in ({}, {"Authorization": "Bearer wrong"}):
@@ -196,10 +188,10 @@ def test_the_key_is_asked_for(script: Path) -> None:
             assert 404 == _ask(connection, "GET", "/sessions/ses_1", headers=right)[0]
 
 
-def test_the_limits_of_a_plan_show(script: Path) -> None:
+def test_the_limits_of_a_plan_show() -> None:
     """In the headers of every answer, and once they are used up as a 429."""
-    scripted = ("--executor", "scripted", "--script", str(script))
-    with buntime_serve(*scripted, "--plan", "free") as server, closing(_connect(server.url)) as connection:
+    fake = f"{_FAKES}:on_the_free_plan"
+    with buntime_serve("--fake", fake) as server, closing(_connect(server.url)) as connection:
         _, headers, _ = _ask(connection, "POST", "/sessions/create")
         assert ("100", "99") == (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"])
         assert int(headers["X-RateLimit-Reset"]) > 1_700_000_000
@@ -294,10 +286,10 @@ def test_a_signal_ends_executions_and_removes_files(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_an_idle_server(number: int, script: Path) -> None:
+def test_a_signal_ends_an_idle_server(number: int) -> None:
     """Exit code 0, whatever connections are open."""
     with (
-        _process("--executor", "scripted", "--script", str(script)) as (url, process),
+        _process(*_SUMS) as (url, process),
         closing(_connect(url)) as connection,
     ):
         assert 200 == _ask(connection, "POST", "/sessions/create")[0]
@@ -310,9 +302,14 @@ def test_a_signal_ends_an_idle_server(number: int, script: Path) -> None:
     ("arguments", "message"),
     [
         (["--host", "0.0.0.0"], "0.0.0.0 can be reached from other machines; give an --api-key"),
-        (["--executor", "scripted"], "--executor scripted and --script FILE go together"),
-        (["--script", "x.json"], "--executor scripted and --script FILE go together"),
-        (["--executor", "scripted", "--script", "missing.json"], "missing.json: No such file or directory"),
+        (["--fake", "x"], "--fake takes MODULE:FUNCTION, not 'x'"),
+        (["--fake", "no_such_module:f"], "--fake no_such_module:f: cannot import no_such_module: No module"),
+        (["--fake", f"{_FAKES}:no_such"], f"--fake {_FAKES}:no_such: {_FAKES} has no function no_such"),
+        (
+            ["--fake", f"{_FAKES}:nothing"],
+            f"--fake {_FAKES}:nothing: nothing() returned a NoneType, not a FakeTransport",
+        ),
+        (["--fake", f"{_FAKES}:sums", "--plan", "free"], "--fake runs no code"),
         (["--threads", "0"], "--threads is 0; it must be at least 1"),
         (["--port", "65536"], "--port is 65536; it must be from 0 to 65535"),
     ],

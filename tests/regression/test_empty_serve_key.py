@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from buntime.cli.main import main
-from buntime.service.scripted.executor import ScriptedExecutor
 from buntime.service.server.serve import ServeError, serve
+from buntime.transport import FakeTransport
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "a\n", "\tkey", "schlüssel"])
@@ -14,11 +14,10 @@ def test_a_key_that_no_client_can_send_is_refused(key: str) -> None:
     """Before anything is served; the message says how to ask for none, and not the key."""
     with pytest.raises(ServeError, match="leave --api-key and BUNTIME_SERVE_API_KEY out") as caught:
         serve(
-            ScriptedExecutor(),
+            FakeTransport(),
             host="127.0.0.1",
             port=0,
             api_key=key,
-            plan=None,
             threads=1,
             ready=lambda _url: pytest.fail("it serves"),
         )

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from buntime.service.scripted.executor import ScriptedExecutor
 from buntime.service.server.serve import serve
+from buntime.transport import FakeTransport
 from tests.support.openapi import DOCUMENT, breaches_of
 
 FORBIDDEN = DOCUMENT["components"]["responses"]["ForbiddenHost"]
@@ -43,11 +43,10 @@ def _answers(requests: list[dict[str, str]], api_key: str | None = None) -> list
     with ThreadPoolExecutor(1) as thread:
         asked: list[Future[list[tuple[int, Any]]]] = []
         serve(
-            ScriptedExecutor(),
+            FakeTransport(),
             host="127.0.0.1",
             port=0,
             api_key=api_key,
-            plan=None,
             threads=1,
             ready=lambda url: asked.append(thread.submit(ask, url)),
         )
@@ -84,12 +83,23 @@ def test_another_origin_is_refused() -> None:
     ]
 
 
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_a_page_of_this_machine_needs_permission(content_type: str | None) -> None:
+    """A browser sends these without asking; for JSON it asks first, and the server does not agree."""
+    kind = {} if content_type is None else {"Content-Type": content_type}
+    responses = _answers([{**kind, "Host": "127.0.0.1", "Origin": origin} for origin in OWN_ORIGINS])
+    for status, body in responses:
+        assert (403, "forbidden_host") == (status, body["error"]["code"])
+        assert {"header": "Content-Type", "value": content_type or ""} == body["error"]["details"]
+
+
 @pytest.mark.parametrize("api_key", [None, "key"])
 def test_this_machine_is_served(api_key: str | None) -> None:
     """By each of its names, pages of its own servers included, and without any name."""
     key = {"Authorization": f"Bearer {api_key}"}
     requests = [{**key, "Host": host} for host in OWN]
-    requests += [{**key, "Host": "localhost", "Origin": origin} for origin in OWN_ORIGINS]
+    json_type = {"Content-Type": "application/json"}
+    requests += [{**key, **json_type, "Host": "localhost", "Origin": origin} for origin in OWN_ORIGINS]
     assert [200] * (len(requests) + 1) == [status for status, _ in _answers([*requests, key], api_key)]
 
 

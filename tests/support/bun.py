@@ -10,13 +10,13 @@ from typing import Any, Union
 
 import attrs
 
-from buntime.service.executors import Execution, Limits, Outcome, Output
+from buntime.service.executors import Execution, ExecutionOutcome, Limits, Output
 from buntime.service.machine.executor import BunExecutor, BunRuntime
 from buntime.service.workspace.disk import DiskWorkspace
 
 PATIENCE = 60.0
 
-Items = Iterator[Union[Output, Outcome]]
+Items = Iterator[Union[Output, ExecutionOutcome]]
 
 
 @attrs.frozen
@@ -58,11 +58,11 @@ class BunSession:
         execution = Execution(code, command, marked, timeout, working_dir, stream=stream)
         return self.runtime.run(execution, timeout=item_timeout)
 
-    def run(self, code: Union[str, None] = None, **options: Any) -> Outcome:
+    def run(self, code: Union[str, None] = None, **options: Any) -> ExecutionOutcome:
         """Run an execution to its end."""
         return the_end(self.start(code, **options))
 
-    def sh(self, command: str, **options: Any) -> Outcome:
+    def sh(self, command: str, **options: Any) -> ExecutionOutcome:
         """Run a shell command to its end."""
         return self.run(command=command, **options)
 
@@ -71,10 +71,10 @@ class BunSession:
         return {pid for pid in every_pid() if self.mark.encode() in read_proc(pid, "environ")}
 
 
-def the_end(items: Items) -> Outcome:
+def the_end(items: Items) -> ExecutionOutcome:
     """Return the outcome of an execution, the last of its items."""
     *_, last = items
-    assert isinstance(last, Outcome)
+    assert isinstance(last, ExecutionOutcome)
     return last
 
 

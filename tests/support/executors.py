@@ -8,7 +8,9 @@ from typing import Callable, Union
 
 import attrs
 
-from buntime.service.executors import Execution, Limits, Outcome, Output
+from buntime._http import Request, Response
+from buntime.service.executors import Execution, ExecutionOutcome, Limits, Output
+from buntime.service.sessions.app import Service
 from buntime.service.workspace.base import Workspace
 
 
@@ -16,13 +18,15 @@ class Silence:
     """What a script yields where an executor would stay silent for longer than anyone waits."""
 
 
-Item = Union[Output, Outcome, Silence]
+Item = Union[Output, ExecutionOutcome, Silence]
 Script = Callable[["PlayedRuntime", Execution], Iterator[Item]]
 
 
-def outcome(stdout: str = "", stderr: str = "", exit_code: int = 0, *, timed_out: bool = False) -> Outcome:
+def outcome(
+    stdout: str = "", stderr: str = "", exit_code: int = 0, *, timed_out: bool = False
+) -> ExecutionOutcome:
     """Return an outcome that took 45 ms."""
-    return Outcome(stdout, stderr, exit_code, 45.2, 12_582_912, 41.7, timed_out)
+    return ExecutionOutcome(stdout, stderr, exit_code, 45.2, 12_582_912, 41.7, timed_out)
 
 
 def echo(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
@@ -49,7 +53,7 @@ class PlayedItems:
     def __iter__(self) -> PlayedItems:
         return self
 
-    def __next__(self) -> Output | Outcome:
+    def __next__(self) -> Output | ExecutionOutcome:
         item = next(self._items)
         if isinstance(item, Silence):
             raise TimeoutError("not yet")
@@ -72,7 +76,9 @@ class PlayedRuntime:
     running: threading.Event = attrs.Factory(threading.Event)
     closed: threading.Event = attrs.Factory(threading.Event)
 
-    def run(self, execution: Execution, *, timeout: float | None = None) -> Iterator[Output | Outcome]:
+    def run(
+        self, execution: Execution, *, timeout: float | None = None
+    ) -> Iterator[Output | ExecutionOutcome]:
         """Play the script, or raise ``refusal`` where there is one."""
         self.executions.append(execution)
         self.timeouts.append(timeout)
@@ -121,3 +127,18 @@ class PlayedExecutor:
     def close(self) -> None:
         """Count."""
         self.closed += 1
+
+
+@attrs.frozen
+class ServiceTransport:
+    """A service as a transport, for a server."""
+
+    service: Service
+
+    def send(self, request: Request, /) -> Response:
+        """Return the response."""
+        return self.service.handle(request)
+
+    def close(self) -> None:
+        """Close the service."""
+        self.service.close()

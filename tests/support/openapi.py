@@ -96,7 +96,7 @@ def breaches_of(answer: Mapping[str, Any], headers: Mapping[str, str], body: byt
     if media is None:
         return [*wrong, f"the Content-Type {media_type} is not documented"]
     if media_type == "text/event-stream":
-        return [*wrong, *_wrong_events(resolved(media["schema"]), body.decode())]
+        return [*wrong, *_wrong_events(resolved(media["x-event"]), body.decode())]
     value = json.loads(body)
     wrong += complaints(media["schema"], value)
     code = value["error"]["code"] if "error" in value else None

@@ -8,11 +8,22 @@ from typing import Any, Callable, Optional, Union
 
 import attrs
 
-from buntime._http import Request, Response
-from buntime.service.executors import Execution, ExecutionLost, Limits, Outcome, Output, ResourceExceeded
-from buntime.service.scripted.executor import ScriptedExecutor, ScriptedResult, ScriptedRuntime
+from buntime._http import Request, Response, Secret
+from buntime.service.errors import ServiceError
+from buntime.service.executors import (
+    MB,
+    Execution,
+    ExecutionLost,
+    ExecutionOutcome,
+    Limits,
+    Output,
+    ResourceExceeded,
+)
+from buntime.service.requests import MAX_BODY
+from buntime.service.scripted.executor import ScriptedExecutor, ScriptedRuntime
+from buntime.service.scripted.results import ScriptedResult
+from buntime.service.server.access import AccessControl
 from buntime.service.sessions.app import Service
-from buntime.service.sessions.limits import MAX_BODY, MB
 from buntime.service.workspace.base import DiskFullError, Workspace
 from buntime.service.workspace.memory import MemoryWorkspace
 from tests.support.clocks import ManualClock
@@ -51,7 +62,9 @@ class FailingRuntime(ScriptedRuntime):
 
     failure: Optional[Exception] = None
 
-    def run(self, execution: Execution, *, timeout: float | None = None) -> Iterator[Union[Output, Outcome]]:
+    def run(
+        self, execution: Execution, *, timeout: float | None = None
+    ) -> Iterator[Union[Output, ExecutionOutcome]]:
         """Fail, or return the scripted items."""
         self._fail()
         return super().run(execution, timeout=timeout)
@@ -82,7 +95,8 @@ class FailingExecutor(ScriptedExecutor):
 class World:
     """A service with one session, ``ses_1``, that has a few files and one scripted program."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, api_key: Optional[str] = None, **options: Any) -> None:
+        self.access = AccessControl(None if api_key is None else Secret(api_key))
         self.clock = FailingClock()
         executor = FailingExecutor()
         result = ScriptedResult.make(
@@ -97,8 +111,7 @@ class World:
             ids=lambda: f"ses_{next(numbers)}",
             **options,
         )
-        key = options.get("api_key")
-        self.send("POST /sessions/create", headers=[("Authorization", f"Bearer {key}")])
+        self.send("POST /sessions/create", headers=[("Authorization", f"Bearer {api_key}")])
         self.workspace.write("data.csv", b"name,age\n")
         self.workspace.write("logo.png", b"\x89PNG")
         self.workspace.write("src/index.ts", b"export {}")
@@ -135,6 +148,10 @@ class World:
             headers=(("Content-Type", "application/json"), *headers),
             body=content,
         )
+        try:
+            self.access.check(method, {name.upper(): value for name, value in headers})
+        except ServiceError as error:
+            return error.response()
         return self.service.handle(request)
 
 

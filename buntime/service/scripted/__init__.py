@@ -1,4 +1,4 @@
-"""The executor of the fake: scripted results, functions and processes, and the file helpers in memory.
+"""The executor of the fake: scripted results, functions and processes, and the client's helpers in memory.
 
-Imports `service/workspace/` and what is directly in `service/`.
+Imports `service/workspace/` and the modules directly in `service/`.
 """

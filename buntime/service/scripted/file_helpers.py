@@ -1,4 +1,4 @@
-"""The client's helpers for files, done on a workspace in memory, which has no links and no modes."""
+"""The client's helpers for files, carried out on a workspace in memory, which has no links and no modes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Callable, Protocol
 
-from buntime.service.workspace.base import Entry, Workspace
+from buntime.service.workspace.base import Workspace, WorkspaceEntry
 from buntime.service.workspace.paths import failure, normalise
 
 Arguments = Mapping[str, Any]
-BufferedResponse = dict[str, Any]
+Result = dict[str, Any]
 
 
-class HelperError(Exception):
+class ScriptedHelperError(Exception):
     """A helper ends with an error that is not the operating system's; ``code`` is its name."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -28,7 +28,7 @@ class HelperError(Exception):
 
 
 class MutableWorkspace(Workspace, Protocol):
-    """A workspace that does more than the service's own calls need."""
+    """A workspace with the operations that only helpers need."""
 
     def make_folder(self, path: str) -> None:
         """Make a folder, and those above it."""
@@ -43,21 +43,21 @@ class MutableWorkspace(Workspace, Protocol):
         ...
 
 
-def _stat(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
-    return _described(workspace.stat(arguments["path"]))
+def _stat(workspace: MutableWorkspace, arguments: Arguments) -> Result:
+    return _description(workspace.stat(arguments["path"]))
 
 
-def _mkdir(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
+def _mkdir(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     workspace.make_folder(arguments["path"])
     return {}
 
 
-def _move(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
+def _move(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     workspace.move(arguments["path"], arguments["target"], overwrite=arguments["overwrite"])
     return {}
 
 
-def _delete(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
+def _delete(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     try:
         workspace.delete(arguments["path"], recursive=arguments["recursive"])
     except FileNotFoundError:
@@ -66,49 +66,48 @@ def _delete(workspace: MutableWorkspace, arguments: Arguments) -> BufferedRespon
     return {}
 
 
-def _walk(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
+def _walk(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     hashes = arguments["hashes"]
     root = normalise(arguments["path"])
     try:
-        found = workspace.stat(root)
+        entry = workspace.stat(root)
     except FileNotFoundError:
         return {"root": None, "entries": [], "next": None}
-    if found.type == "file":
-        return {"root": _looked_at(workspace, found, "", hashes), "entries": [], "next": None}
+    if entry.type == "file":
+        return {"root": _description(entry, "", workspace if hashes else None), "entries": [], "next": None}
     ignored = re.compile(arguments["ignore"])
-    entries = sorted(_below(workspace, root, len(root) + 1 if root else 0, ignored))
     after = arguments["after"]
-    left = [(name, entry) for name, entry in entries if after is None or name > after]
-    page = left[: arguments["limit"]]
+    entries = [
+        (name, child)
+        for name, child in sorted(_below(workspace, root, len(root) + 1 if root else 0, ignored))
+        if after is None or name > after
+    ]
+    page = entries[: arguments["limit"]]
     return {
-        "root": _described(found, ""),
-        "entries": [_looked_at(workspace, entry, name, hashes) for name, entry in page],
-        "next": page[-1][0] if len(page) < len(left) else None,
+        "root": _description(entry, ""),
+        "entries": [_description(child, name, workspace if hashes else None) for name, child in page],
+        "next": page[-1][0] if len(page) < len(entries) else None,
     }
 
 
 def _below(
-    workspace: Workspace, folder: str, cut: int, ignored: re.Pattern[str]
-) -> Iterator[tuple[str, Entry]]:
+    workspace: Workspace, folder: str, prefix_length: int, ignored: re.Pattern[str]
+) -> Iterator[tuple[str, WorkspaceEntry]]:
     for entry in workspace.list(folder):
-        name = entry.path[cut:]
+        name = entry.path[prefix_length:]
         is_folder = entry.type == "directory"
         if ignored.fullmatch(f"{name}/" if is_folder else name):
             continue
         yield name, entry
         if is_folder:
-            yield from _below(workspace, entry.path, cut, ignored)
+            yield from _below(workspace, entry.path, prefix_length, ignored)
 
 
-def _looked_at(workspace: Workspace, entry: Entry, name: str, hashes: bool) -> BufferedResponse:
-    described = _described(entry, name)
-    if hashes and entry.type == "file":
-        described["sha256"] = hashlib.sha256(workspace.read(entry.path)).hexdigest()
-    return described
-
-
-def _described(entry: Entry, name: str | None = None) -> BufferedResponse:
-    return {
+def _description(
+    entry: WorkspaceEntry, name: str | None = None, hashed_in: Workspace | None = None
+) -> Result:
+    """Describe an entry as ``name``; with the hash of its content if ``hashed_in`` is its workspace."""
+    description: Result = {
         "path": entry.path if name is None else name,
         "size": entry.size,
         "modified": entry.modified * 1000,
@@ -116,67 +115,66 @@ def _described(entry: Entry, name: str | None = None) -> BufferedResponse:
         "link": False,
         "executable": None,
     }
+    if hashed_in is not None and entry.type == "file":
+        description["sha256"] = hashlib.sha256(hashed_in.read(entry.path)).hexdigest()
+    return description
 
 
-def _range(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
+def _range(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     content = workspace.read(arguments["path"])
     start = arguments["offset"]
     piece = content[start : start + arguments["length"]]
-    last = start > 0 and start + len(piece) >= len(content)
+    is_last_of_several = start > 0 and start + len(piece) >= len(content)
     return {
         "size": len(content),
         "stamp": str(workspace.stat(arguments["path"]).modified),
-        "sha256": hashlib.sha256(content).hexdigest() if last else None,
+        "sha256": hashlib.sha256(content).hexdigest() if is_last_of_several else None,
         "base64": _base64(piece),
     }
 
 
-def _piece(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
-    # Kept apart until the end: a growing file would be copied for every piece.
-    content = _bytes(_taken(workspace, arguments))
+def _piece(workspace: MutableWorkspace, arguments: Arguments) -> Result:
+    # Each piece is a file until the end: a growing file would be copied for every piece.
+    content = _decode_base64(_read_staged(workspace, arguments))
     if arguments["offset"] == 0:
-        _check_writable(workspace, arguments["path"])
+        with suppress(FileNotFoundError):
+            if workspace.stat(arguments["path"]).type == "directory":
+                raise failure(errno.EISDIR, arguments["path"])
     workspace.write(f"{arguments['part']}/{arguments['offset']:020}", content)
     workspace.delete(arguments["staged"], recursive=False)
     return {}
 
 
-def _check_writable(workspace: Workspace, path: str) -> None:
-    with suppress(FileNotFoundError):
-        if workspace.stat(path).type == "directory":
-            raise failure(errno.EISDIR, path)
-
-
-def _finish(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
+def _finish(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     path, part = arguments["path"], arguments["part"]
     try:
         pieces = [workspace.read(entry.path) for entry in workspace.list(part)]
     except FileNotFoundError:
-        content = workspace.read(path)
-        if hashlib.sha256(content).hexdigest() != arguments["digest"]:
-            raise HelperError("ECHANGED", f"{path} was written by somebody else meanwhile") from None
+        # The pieces are gone: fine if an earlier call, whose response was lost, has finished this file.
+        if hashlib.sha256(workspace.read(path)).hexdigest() != arguments["digest"]:
+            raise ScriptedHelperError("ECHANGED", f"{path} was overwritten during the upload") from None
         return {}
     content = b"".join(pieces)[: arguments["size"]]
     workspace.delete(part, recursive=True)
     if hashlib.sha256(content).hexdigest() != arguments["digest"]:
-        raise HelperError("ECHANGED", f"{path} did not arrive as it was sent")
+        raise ScriptedHelperError("ECHANGED", f"{path} did not arrive as it was sent")
     workspace.write(path, content)
     return {}
 
 
-def _unpack(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
-    items = json.loads(_taken(workspace, arguments))
+def _unpack(workspace: MutableWorkspace, arguments: Arguments) -> Result:
+    items = json.loads(_read_staged(workspace, arguments))
     for item in items:
         name = f"{arguments['path']}/{item['path']}" if item["path"] else arguments["path"]
         if item["base64"] is None:
             workspace.make_folder(name)
         else:
-            workspace.write(name, _bytes(item["base64"]))
+            workspace.write(name, _decode_base64(item["base64"]))
     workspace.delete(arguments["staged"], recursive=False)
     return {"count": len(items)}
 
 
-def _pack(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
+def _pack(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     contents = []
     for name, size in arguments["items"]:
         content = workspace.read(f"{arguments['path']}/{name}")
@@ -184,8 +182,8 @@ def _pack(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse
     return {"contents": contents}
 
 
-def _prune(workspace: MutableWorkspace, arguments: Arguments) -> BufferedResponse:
-    for name in json.loads(_taken(workspace, arguments)):
+def _prune(workspace: MutableWorkspace, arguments: Arguments) -> Result:
+    for name in json.loads(_read_staged(workspace, arguments)):
         try:
             workspace.delete(f"{arguments['path']}/{name}", recursive=False)
         except OSError as error:
@@ -195,25 +193,25 @@ def _prune(workspace: MutableWorkspace, arguments: Arguments) -> BufferedRespons
     return {}
 
 
-def _taken(workspace: Workspace, arguments: Arguments) -> str:
+def _read_staged(workspace: Workspace, arguments: Arguments) -> str:
     try:
         return workspace.read(arguments["staged"]).decode()
     except FileNotFoundError as error:
-        raise HelperError("ECONSUMED", f"{arguments['staged']} is not there") from error
+        raise ScriptedHelperError("ECONSUMED", f"{arguments['staged']} is not there") from error
 
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
 
 
-def _bytes(text: str) -> bytes:
+def _decode_base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise HelperError("EINVAL", str(error)) from error
+        raise ScriptedHelperError("EINVAL", str(error)) from error
 
 
-OPERATIONS: dict[str, Callable[[Any, Arguments], BufferedResponse]] = {
+FILE_HELPERS: dict[str, Callable[[Any, Arguments], Result]] = {
     "file_stat": _stat,
     "file_mkdir": _mkdir,
     "file_move": _move,
@@ -226,4 +224,4 @@ OPERATIONS: dict[str, Callable[[Any, Arguments], BufferedResponse]] = {
     "file_pack": _pack,
     "file_prune": _prune,
 }
-"""What each helper for files does, by its name."""
+"""The helpers for files, by operation."""

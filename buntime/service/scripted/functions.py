@@ -1,4 +1,4 @@
-"""Functions that are called, answered from scripts instead of run."""
+"""Calls of functions, answered from scripts instead of run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import attrs
 from buntime._support.forks import reset_after_fork
 from buntime.service.errors import ServiceError
 from buntime.service.scripted.file_helpers import MutableWorkspace
-from buntime.service.scripted.js_values import received, returned
+from buntime.service.scripted.js_values import from_js, to_js
 from buntime.service.workspace.base import PathError
 
 Function = Union[str, "re.Pattern[str]", Callable[[str], bool]]
@@ -22,7 +22,7 @@ FunctionHandler = Callable[..., Any]
 
 @attrs.frozen
 class CallOutput:
-    """What the process of a call leaves."""
+    """The output and exit code of the process of a call."""
 
     stdout: str
     stderr: str
@@ -30,16 +30,16 @@ class CallOutput:
 
 
 class Thrown(Exception):  # noqa: N818 - named for what happened in the function
-    """What a function throws: an error of this ``name``, ``message`` and ``stack``."""
+    """A JavaScript error that a function throws."""
 
     def __init__(self, name: str, message: str, stack: str) -> None:
         super().__init__(name, message, stack)
-        self.answer = {"thrown": {"name": name, "message": message, "stack": stack, "details": {}}}
+        self.error = {"name": name, "message": message, "stack": stack, "details": {}}
 
 
 @attrs.define
 class CallScript:
-    """Which functions it stands for, and what their calls come to."""
+    """The functions it matches, and the result of calling them."""
 
     function: Function
     handler: FunctionHandler
@@ -48,13 +48,12 @@ class CallScript:
     calls: int = 0
 
     def __repr__(self) -> str:
-        shown = getattr(self.function, "__name__", None) or repr(self.function)
-        return f"on_call({shown})"
+        return f"on_call({getattr(self.function, '__name__', None) or repr(self.function)})"
 
     def matches(self, function: str) -> bool:
-        """Whether it answers the calls of this function."""
+        """Whether it applies to the calls of this function."""
         if isinstance(self.function, str):
-            return _plain(self.function) == _plain(function)
+            return _canonical(self.function) == _canonical(function)
         if isinstance(self.function, re.Pattern):
             return self.function.search(function) is not None
         return bool(self.function(function))
@@ -78,25 +77,25 @@ class CallScripts:
             return [script for script in self._scripts if not script.calls]
 
     def answer(self, arguments: Mapping[str, Any], workspace: MutableWorkspace) -> CallOutput:
-        """Return what the call that a helper's first line describes comes to.
+        """Return the output of a call, described by the arguments of its helper.
 
-        Refuses with 501 ``unscripted_call`` one that nobody scripted. What a handler raises passes through.
+        Raises a 501 ``unscripted_call`` if no script matches. Exceptions of a handler pass through.
         """
         text = _payload(arguments, workspace)
         if text is None:
             return _output({"gone": True})
         payload = json.loads(text)
         function = payload.get("source") or f"{payload['file']}#{payload['name']}"
-        script = self._take(function)
+        script = self._find(function)
         if script is None:
             raise _unscripted(function)
         try:
-            answer = {"value": returned(script.handler(*map(received, payload["arguments"])))}
+            value = script.handler(*map(from_js, payload["arguments"]))
         except Thrown as thrown:
-            answer = thrown.answer
-        return _output(answer, script)
+            return _output({"thrown": thrown.error}, script)
+        return _output({"value": to_js(value)}, script)
 
-    def _take(self, function: str) -> Optional[CallScript]:
+    def _find(self, function: str) -> Optional[CallScript]:
         with self._lock:
             for script in self._scripts:
                 if script.matches(function):
@@ -105,13 +104,14 @@ class CallScripts:
         return None
 
 
-def _plain(function: str) -> str:
-    """Return a function's text without what makes no difference to what it stands for."""
+def _canonical(function: str) -> str:
+    """Return a function's text without white space, semicolon and ``#default`` at its end."""
     text = function.strip().rstrip(";")
     return text.removesuffix("#default") if text.startswith("./") else text
 
 
 def _payload(arguments: Mapping[str, Any], workspace: MutableWorkspace) -> Optional[str]:
+    """Return the JSON of a call, which may be in files that are read once; ``None`` if they are gone."""
     if "payload" in arguments:
         text: str = arguments["payload"]
         return text
@@ -124,14 +124,13 @@ def _payload(arguments: Mapping[str, Any], workspace: MutableWorkspace) -> Optio
     return text
 
 
-def _output(answer: Mapping[str, Any], script: Optional[CallScript] = None) -> CallOutput:
-    line = f"\x1ebuntime:call {json.dumps(answer, separators=(',', ':'))}\n"
-    return CallOutput(
-        (script.stdout if script else "") + line, script.stderr if script else "", int("value" not in answer)
-    )
+def _output(result: Mapping[str, Any], script: Optional[CallScript] = None) -> CallOutput:
+    line = f"\x1ebuntime:call {json.dumps(result, separators=(',', ':'))}\n"
+    stdout, stderr = ("", "") if script is None else (script.stdout, script.stderr)
+    return CallOutput(stdout + line, stderr, 0 if "value" in result else 1)
 
 
 def _unscripted(function: str) -> ServiceError:
-    shown = repr(function) if len(function) <= 200 else f"lambda source: {function[:60]!r} in source"
-    message = f"Nobody scripted this call. To script it: fake.on_call({shown}, returns=...)"
-    return ServiceError(501, "unscripted_call", message, {"function": function})
+    matcher = repr(function) if len(function) <= 200 else f"lambda source: {function[:60]!r} in source"
+    message = f"No script matches this call. To add one: fake.on_call({matcher}, returns=...)"
+    return ServiceError("unscripted_call", message, {"function": function})

@@ -1,7 +1,7 @@
-"""The client's helpers, done on a workspace instead of run.
+"""The client's helpers, carried out on a workspace instead of run.
 
-The first line of a helper says what it is to do: ``// buntime:helper {"op": ..., ...}``. This is a second
-reading of that protocol: it does not import the client's own.
+The first line of a helper names its operation: ``// buntime:helper {"op": ..., ...}``. This is a second
+reading of that protocol: it does not import the client's.
 """
 
 from __future__ import annotations
@@ -12,58 +12,62 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from buntime.service.errors import ServiceError
-from buntime.service.scripted import file_helpers
-from buntime.service.scripted.file_helpers import HelperError
+from buntime.service.executors import HELPER_MARK
+from buntime.service.scripted.file_helpers import FILE_HELPERS, ScriptedHelperError
 from buntime.service.workspace.base import PathError, Workspace
-
-_MARK = "// buntime:helper "
 
 
 def is_helper(code: str) -> bool:
     """Whether ``code`` is a helper of the client."""
-    return code.startswith(_MARK)
+    return code.startswith(HELPER_MARK)
 
 
 def arguments_of(code: str) -> dict[str, Any]:
-    """Return what the first line of a helper says, ``op`` among it; nothing where it is no helper's."""
+    """Return the JSON object in the first line of a helper, ``{}`` if there is none."""
     try:
-        found = json.loads(code.partition("\n")[0][len(_MARK) :])
+        arguments = json.loads(code.partition("\n")[0][len(HELPER_MARK) :])
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return arguments if isinstance(arguments, dict) else {}
 
 
-def answer(code: str, workspace: Workspace) -> str:
-    """Do what the helper would and return the standard output it would leave: one line of JSON.
+def run(arguments: Mapping[str, Any], workspace: Workspace) -> str:
+    """Carry out a helper and return its standard output: one line of JSON.
 
-    Refuses with 501 ``unknown_helper`` an operation that is not known here.
+    Raises a 501 ``unknown_helper`` for an unknown operation.
     """
-    arguments = arguments_of(code)
-    operation = OPERATIONS.get(str(arguments.get("op")))
+    operation = HELPERS.get(str(arguments.get("op")))
     if operation is None:
-        raise ServiceError(501, "unknown_helper", f"This model has no helper {arguments.get('op')!r}")
+        raise ServiceError("unknown_helper", f"This model has no helper {arguments.get('op')!r}")
     try:
-        answered = operation(workspace, arguments)
-    except (OSError, PathError, UnicodeDecodeError, HelperError) as error:
-        answered = {"error": {"code": _code_of(error), "message": str(error)}}
-    return json.dumps(answered) + "\n"
+        result = operation(workspace, arguments)
+    except (OSError, PathError, UnicodeDecodeError, ScriptedHelperError) as error:
+        result = error_result(error)
+    return json.dumps(result) + "\n"
 
 
-def _code_of(error: Exception) -> str:
-    if isinstance(error, HelperError):
-        return error.code
-    if isinstance(error, OSError):
-        return errno.errorcode.get(error.errno or 0, "EIO")
-    return "EOUTSIDE" if isinstance(error, PathError) else "ERR_ENCODING_INVALID_ENCODED_DATA"
+def error_result(error: Exception) -> dict[str, Any]:
+    """Return the output of a helper that failed."""
+    if isinstance(error, ScriptedHelperError):
+        code = error.code
+    elif isinstance(error, OSError):
+        code = errno.errorcode.get(error.errno or 0, "EIO")
+    else:
+        code = "EOUTSIDE" if isinstance(error, PathError) else "ERR_ENCODING_INVALID_ENCODED_DATA"
+    return {"error": {"code": code, "message": str(error)}}
 
 
 def _read(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"content": workspace.read(arguments["path"]).decode()}
 
 
-OPERATIONS: dict[Any, Callable[[Workspace, Mapping[str, Any]], dict[str, Any]]] = {
+def _ping(_workspace: Workspace, _arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+HELPERS: dict[str, Callable[[Any, Mapping[str, Any]], dict[str, Any]]] = {
     "read": _read,
-    "ping": lambda _workspace, _arguments: {},
-    **file_helpers.OPERATIONS,
+    "ping": _ping,
+    **FILE_HELPERS,
 }
-"""What each helper does, by its name."""
+"""The helpers by operation; those of processes and functions are beside this file."""

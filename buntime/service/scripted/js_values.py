@@ -1,6 +1,6 @@
-"""The values of called functions as they travel: a second reading, which does not import the client's.
+"""Arguments and results of called functions, as JSON. A second reading: it does not import the client's.
 
-A value is JSON. What JSON has no form for is ``{"$buntime": kind, "value": ...}``.
+A value without a form in JSON is sent as ``{"$buntime": kind, "value": ...}``.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
     "bigint": int,
     "bytes": base64.b64decode,
     "date": lambda value: _EPOCH + timedelta(milliseconds=value),
-    "set": lambda value: {_hashable(received(item)) for item in value},
-    "object": lambda value: {key: received(item) for key, item in value.items()},
+    "set": lambda value: {_hashable(from_js(item)) for item in value},
+    "object": lambda value: {key: from_js(item) for key, item in value.items()},
 }
 
 
-def received(value: Any) -> Any:
-    """Return an argument as it was before it was sent, but for tuples, which are lists."""
+def from_js(value: Any) -> Any:
+    """Return an argument as the program passed it, except that a tuple is a list."""
     if isinstance(value, list):
-        return [received(item) for item in value]
+        return [from_js(item) for item in value]
     if not isinstance(value, dict):
         return value
     if _TAG in value:
         return _KINDS[value[_TAG]](value["value"])
-    return {key: received(item) for key, item in value.items()}
+    return {key: from_js(item) for key, item in value.items()}
 
 
 def _hashable(value: Any) -> Any:
     return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
-def returned(value: Any) -> Any:
-    """Return a Python value in the form in which a function's would be sent; ``TypeError`` for others."""
+def to_js(value: Any) -> Any:
+    """Return a Python value as JSON, as if a function had returned it; ``TypeError`` if none can."""
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):
@@ -53,19 +53,19 @@ def returned(value: Any) -> Any:
     if isinstance(value, datetime):
         return {_TAG: "date", "value": (value - _EPOCH) // timedelta(milliseconds=1)}
     if isinstance(value, (list, tuple)):
-        return [returned(item) for item in value]
+        return [to_js(item) for item in value]
     if isinstance(value, (set, frozenset)):
-        return {_TAG: "set", "value": [returned(item) for item in value]}
+        return {_TAG: "set", "value": [to_js(item) for item in value]}
     if isinstance(value, Mapping):
         return _entries(value)
-    raise TypeError(f"no JavaScript function returns what would become a {type(value).__name__}")
+    raise TypeError(f"no JavaScript value becomes a {type(value).__name__} in Python")
 
 
 def _number(value: float) -> Any:
-    """Return a number as JavaScript writes it: it has no whole number with a fraction of 0."""
+    """Return a number as JavaScript writes it: 2.0 as 2, and names for values that JSON lacks."""
     if math.isnan(value) or math.isinf(value):
-        shown = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-        return {_TAG: "number", "value": shown}
+        name = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return {_TAG: "number", "value": name}
     if value == 0 and math.copysign(1, value) < 0:
         return {_TAG: "number", "value": "-0"}
     return int(value) if value.is_integer() and abs(value) < _INTEGERS_END else value
@@ -73,6 +73,6 @@ def _number(value: float) -> Any:
 
 def _entries(value: Mapping[Any, Any]) -> dict[str, Any]:
     if not all(isinstance(key, str) for key in value):
-        return {_TAG: "map", "value": [[returned(key), returned(item)] for key, item in value.items()]}
-    fields = {key: returned(item) for key, item in value.items()}
+        return {_TAG: "map", "value": [[to_js(key), to_js(item)] for key, item in value.items()]}
+    fields = {key: to_js(item) for key, item in value.items()}
     return {_TAG: "object", "value": fields} if _TAG in fields else fields

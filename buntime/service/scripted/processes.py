@@ -1,4 +1,4 @@
-"""The background processes of a scripted session: their scripts have run, and they say what came of it."""
+"""Background processes of a scripted session. Their scripts ran at the start; here are the results."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import codecs
 import json
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import Any, Callable, Optional
 
 import attrs
 
 from buntime._support.forks import reset_after_fork
+from buntime.service.executors import KILLED
+from buntime.service.scripted.file_helpers import ScriptedHelperError
+from buntime.service.scripted.helpers import error_result
+from buntime.service.scripted.results import ScriptedExecution, ScriptedResult
 from buntime.service.workspace.paths import PathError, normalise
 
-if TYPE_CHECKING:
-    from buntime.service.scripted.executor import ScriptedExecution, ScriptedResult
-
 _FIRST_PID = 100
-_KILLED = 137
 
+Arguments = Mapping[str, Any]
 Pause = Callable[[float], object]
 
 
 @attrs.define
-class _Process:
+class _ScriptedProcess:
     number: int
     pid: int
     output: Mapping[str, bytes]
     exit_code: Optional[int]
 
-    def shown(self) -> dict[str, Any]:
+    def status(self) -> dict[str, Any]:
         return {
             "number": self.number,
             "pid": self.pid,
@@ -39,12 +40,12 @@ class _Process:
 
 
 class ScriptedProcesses:
-    """Answers the client's helpers for background processes.
+    """Carries out the client's helpers for background processes.
 
-    A process has written all its output when it is started. It has ended then, too, but where its script
-    says ``keeps_running``: then it runs until it is killed, and any port of the session is open meanwhile.
-    ``play`` returns the result of an execution; ``pause`` lets seconds pass for who waits in vain, where
-    left out they are waited for.
+    A process writes all its output at its start, and ends then too, unless its script has
+    ``keeps_running``: then it runs until it is killed, and meanwhile any port of the session is open.
+    ``play`` returns the result of an execution; ``pause`` lets seconds pass if a client waits in vain, by
+    default by waiting.
     """
 
     def __init__(
@@ -52,9 +53,10 @@ class ScriptedProcesses:
     ) -> None:
         self._play = play
         self._pause = pause
-        self._processes: dict[int, _Process] = {}
+        self._processes: dict[int, _ScriptedProcess] = {}
         self._changed = reset_after_fork(threading.Condition())
-        self._operations: dict[Any, Callable[..., dict[str, Any]]] = {
+        self._helpers: dict[str, Callable[[Arguments, ScriptedExecution], dict[str, Any]]] = {
+            "process_start": self._start,
             "process_list": self._list,
             "process_wait": self._wait,
             "process_logs": self._logs,
@@ -62,23 +64,20 @@ class ScriptedProcesses:
             "port": self._port,
         }
 
-    def answers(self, op: str) -> bool:
-        """Whether a helper is one of these."""
-        return op == "process_start" or op in self._operations
+    def handles(self, op: str) -> bool:
+        """Whether the operation of a helper is about processes."""
+        return op in self._helpers
 
-    def answer(self, arguments: Mapping[str, Any], execution: ScriptedExecution) -> str:
-        """Do what a helper would and return the standard output it would leave: one line of JSON."""
+    def run_helper(self, arguments: Arguments, execution: ScriptedExecution) -> str:
+        """Carry out a helper and return its standard output: one line of JSON."""
         try:
-            if arguments["op"] == "process_start":
-                answered = self._start(arguments, execution)
-            else:
-                answered = self._operations[arguments["op"]](arguments)
-        except _HelperError as error:
-            answered = {"error": {"code": error.code, "message": str(error)}}
-        return json.dumps(answered) + "\n"
+            result = self._helpers[arguments["op"]](arguments, execution)
+        except ScriptedHelperError as error:
+            result = error_result(error)
+        return json.dumps(result) + "\n"
 
     def running(self) -> list[int]:
-        """Return the pids of what runs."""
+        """Return the pids of running processes."""
         with self._changed:
             return [process.pid for process in self._processes.values() if process.exit_code is None]
 
@@ -91,66 +90,65 @@ class ScriptedProcesses:
                 if process.exit_code is None and pid in {None, process.pid}
             ]
             for process in ended:
-                process.exit_code = _KILLED
+                process.exit_code = KILLED
             self._changed.notify_all()
         return [process.pid for process in ended]
 
-    def _start(self, arguments: Mapping[str, Any], execution: ScriptedExecution) -> dict[str, Any]:
-        result = self._play(
-            attrs.evolve(
-                execution,
-                code=arguments["code"],
-                command=arguments["command"],
-                files={},
-                working_dir=_folder(arguments["working_dir"], execution),
-            )
+    def _start(self, arguments: Arguments, execution: ScriptedExecution) -> dict[str, Any]:
+        program = attrs.evolve(
+            execution,
+            code=arguments["code"],
+            command=arguments["command"],
+            files={},
+            working_dir=_folder(arguments["working_dir"], execution),
         )
+        result = self._play(program)
         output = {"stdout": result.stdout.encode(), "stderr": result.stderr.encode()}
         with self._changed:
             number = len(self._processes) + 1
             exit_code = None if result.keeps_running else result.exit_code
-            process = _Process(number, _FIRST_PID + number, output, exit_code)
+            process = _ScriptedProcess(number, _FIRST_PID + number, output, exit_code)
             self._processes[number] = process
         return {"number": process.number, "pid": process.pid}
 
-    def _list(self, _arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return {"processes": [process.shown() for process in self._processes.values()]}
+    def _list(self, _arguments: Arguments, _execution: ScriptedExecution) -> dict[str, Any]:
+        return {"processes": [process.status() for process in self._processes.values()]}
 
-    def _wait(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        process = self._named(arguments)
-        self._until(arguments["wait"], lambda: process.exit_code is not None)
-        return process.shown()
+    def _wait(self, arguments: Arguments, _execution: ScriptedExecution) -> dict[str, Any]:
+        process = self._process(arguments)
+        self._wait_for(lambda: process.exit_code is not None, arguments["wait"])
+        return process.status()
 
-    def _logs(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        process = self._named(arguments)
+    def _logs(self, arguments: Arguments, _execution: ScriptedExecution) -> dict[str, Any]:
+        process = self._process(arguments)
 
-        def news() -> bool:
-            lengths = {name: len(text) for name, text in process.output.items()}
-            return process.exit_code is not None or any(arguments[name] < lengths[name] for name in lengths)
+        def has_news() -> bool:
+            unread = any(arguments[name] < len(output) for name, output in process.output.items())
+            return unread or process.exit_code is not None
 
-        self._until(arguments["wait"], news)
-        answer: dict[str, Any] = {"complete": process.exit_code is not None}
+        self._wait_for(has_news, arguments["wait"])
+        result: dict[str, Any] = {"complete": process.exit_code is not None}
         for name, output in process.output.items():
-            answer[name], length = _characters(output[arguments[name] :][: arguments["limit"]])
-            answer[f"{name}_offset"] = arguments[name] + length
-            answer["complete"] &= answer[f"{name}_offset"] >= len(output)
-        return answer
+            result[name], length = _characters(output[arguments[name] :][: arguments["limit"]])
+            result[f"{name}_offset"] = arguments[name] + length
+            result["complete"] &= result[f"{name}_offset"] >= len(output)
+        return result
 
-    def _kill(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        process = self._named(arguments)
+    def _kill(self, arguments: Arguments, _execution: ScriptedExecution) -> dict[str, Any]:
+        process = self._process(arguments)
         self.end(process.pid)
-        return process.shown()
+        return process.status()
 
-    def _port(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return {"open": self._until(arguments["wait"], lambda: bool(self.running()))}
+    def _port(self, arguments: Arguments, _execution: ScriptedExecution) -> dict[str, Any]:
+        return {"open": self._wait_for(lambda: bool(self.running()), arguments["wait"])}
 
-    def _named(self, arguments: Mapping[str, Any]) -> _Process:
+    def _process(self, arguments: Arguments) -> _ScriptedProcess:
         process = self._processes.get(arguments["number"])
         if process is None:
-            raise _HelperError("ESRCH", f"the session has no process {arguments['number']}")
+            raise ScriptedHelperError("ESRCH", f"the session has no process {arguments['number']}")
         return process
 
-    def _until(self, seconds: float, ready: Callable[[], bool]) -> bool:
+    def _wait_for(self, ready: Callable[[], bool], seconds: float) -> bool:
         if ready() or not seconds:
             return ready()
         if self._pause is not None:
@@ -158,12 +156,6 @@ class ScriptedProcesses:
             return ready()
         with self._changed:
             return self._changed.wait_for(ready, seconds)
-
-
-class _HelperError(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def _folder(path: Any, execution: ScriptedExecution) -> str:
@@ -174,14 +166,14 @@ def _folder(path: Any, execution: ScriptedExecution) -> str:
         if execution.workspace.stat(name).type == "directory":
             return name
     except PathError as error:
-        raise _HelperError("EOUTSIDE", str(error)) from error
+        raise ScriptedHelperError("EOUTSIDE", str(error)) from error
     except OSError:
         pass
-    raise _HelperError("ENOTDIR", f"working_dir {path} is not a directory of the workspace")
+    raise ScriptedHelperError("ENOTDIR", f"working_dir {path} is not a directory of the workspace")
 
 
 def _characters(piece: bytes) -> tuple[str, int]:
-    """Return a piece of UTF-8 without the character that is cut at its end, and how many bytes that is."""
+    """Decode a piece of UTF-8 without a character that is cut at its end; return the text and its bytes."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(piece)
     return text, len(piece) - len(decoder.getstate()[0])

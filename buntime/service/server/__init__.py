@@ -1,4 +1,4 @@
-"""Serves a service model over HTTP: a WSGI application, the server behind it, and who may call it.
+"""Serves a transport over HTTP: a WSGI application, the server around it, and its access control.
 
-Imports the rest of `service/`; only the command line and tests import it.
+Imports the modules directly in `service/`, `_http` and `_support`; only the command line and tests import it.
 """

@@ -1,98 +1,110 @@
-"""The service as a WSGI application."""
+"""A service as a WSGI application."""
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Callable
+from typing import IO, TYPE_CHECKING, Callable, Optional
 from urllib.parse import parse_qsl, quote
 
 from buntime._http import Pairs, Request, Response
-from buntime.service.errors import ServiceError
-from buntime.service.requests import check_body_size
-from buntime.service.server.loopback import check_caller
-from buntime.service.sessions.app import Service
+from buntime.service.errors import ServiceError, as_service_error
+from buntime.service.server.access import AccessControl
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+access_log = logging.getLogger("buntime.access")
 
-class _Body:
-    """The body of a response for the WSGI server, which closes it."""
 
-    def __init__(self, response: Response) -> None:
+class _ResponseBody:
+    """The body of a response for the WSGI server, which closes it; then the request is logged."""
+
+    def __init__(self, response: Response, close: Callable[[], None]) -> None:
         self._response = response
+        self.close = close
 
     def __iter__(self) -> Iterator[bytes]:
         return self._response.chunks
 
-    def close(self) -> None:
-        self._response.close()
-
 
 def application(
-    service: Service, *, loopback_only: bool = False
+    handle: Callable[[Request], Response], access: Optional[AccessControl] = None
 ) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
-    """Return ``service`` as a WSGI application.
+    """Return the function ``handle`` as a WSGI application, behind ``access``.
 
-    With ``loopback_only`` it refuses what :func:`~buntime.service.server.loopback.check_caller` does. The headers
-    of a stream are sent when the execution has started, before there is output.
+    The headers of a stream are sent when the execution has started, before there is output. The logger
+    ``buntime.access`` gets a line for each request.
     """
+    access = AccessControl() if access is None else access
 
     def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = time.perf_counter()
         try:
-            if loopback_only:
-                check_caller(environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN"))
-            response = service.handle(_request(environ))
-        except ServiceError as refusal:
-            response = refusal.response()
+            access.check(environ["REQUEST_METHOD"], _headers(environ))
+            response = handle(_request(environ))
+        except ServiceError as error:
+            response = error.response()
+        except Exception as error:
+            response = as_service_error(error).response()
+
+        def close() -> None:
+            response.close()
+            access_log.info(
+                "%s %s %s %d %.0f ms",
+                environ.get("REMOTE_ADDR", "-"),
+                environ["REQUEST_METHOD"],
+                _path(environ),
+                response.status,
+                1000 * (time.perf_counter() - started),
+            )
+
         phrase = HTTPStatus(response.status).phrase
         write = start_response(f"{response.status} {phrase}", list(response.headers.items()))
         if environ["REQUEST_METHOD"] == "HEAD":
-            response.close()
+            close()
             return []
         if "Content-Length" not in response.headers:
-            _send_headers(write, response)
-        return _Body(response)
+            try:
+                write(b"")
+            except BaseException:
+                close()
+                raise
+        return _ResponseBody(response, close)
 
     return respond
 
 
-def _send_headers(write: Callable[[bytes], object], response: Response) -> None:
-    try:
-        write(b"")
-    except BaseException:
-        response.close()
-        raise
+def _headers(environ: WSGIEnvironment) -> dict[str, str]:
+    """Return the request's headers, their names in upper case with underscores."""
+    headers = {name[len("HTTP_") :]: value for name, value in environ.items() if name.startswith("HTTP_")}
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if environ.get(name):
+            headers[name] = environ[name]
+    return headers
+
+
+def _path(environ: WSGIEnvironment) -> str:
+    # WSGI passes the Latin-1 reading of the decoded path; the model reads it percent-encoded.
+    return quote(environ.get("PATH_INFO", "").encode("latin-1"), safe="/~!$&'()*+,;=:@") or "/"
 
 
 def _request(environ: WSGIEnvironment) -> Request:
-    headers = [
-        (name[len("HTTP_") :].replace("_", "-").title(), value)
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    ]
-    if environ.get("CONTENT_TYPE"):
-        headers.append(("Content-Type", environ["CONTENT_TYPE"]))
-    # WSGI hands the path over as the Latin-1 reading of its decoded bytes; the model takes it quoted.
-    path = quote(environ.get("PATH_INFO", "").encode("latin-1"), safe="/~!$&'()*+,;=:@")
+    headers = _headers(environ)
+    source: IO[bytes] = environ["wsgi.input"]
+    length = int(headers.get("CONTENT_LENGTH", 0))
     return Request(
         environ["REQUEST_METHOD"],
-        path or "/",
+        _path(environ),
         query=_query(environ.get("QUERY_STRING", "")),
-        headers=tuple(headers),
-        body=_body(environ),
+        headers=tuple((name.replace("_", "-").title(), value) for name, value in headers.items()),
+        body=source.read(length) if length else None,
     )
 
 
 def _query(text: str) -> Pairs:
-    """Return the pairs of a query string; what is not UTF-8 becomes surrogates, which the model refuses."""
+    """Return the pairs of a query; bytes that are not UTF-8 become surrogates, which the model rejects."""
     unicode = text.encode("latin-1").decode("utf-8", "surrogateescape")
     return tuple(parse_qsl(unicode, keep_blank_values=True, errors="surrogateescape"))
-
-
-def _body(environ: WSGIEnvironment) -> bytes | None:
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    check_body_size(length)
-    source: IO[bytes] = environ["wsgi.input"]
-    return source.read(length) if length else None

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import string
 from typing import Callable, Optional
 from urllib.parse import unquote
 
-from buntime._http import Request, Response, Secret
-from buntime.service.clock import Clock, SystemClock
-from buntime.service.errors import ServiceError
+from buntime._http import Request, Response
+from buntime.service.clock import ServiceClock, SystemClock
+from buntime.service.errors import ServiceError, as_service_error
 from buntime.service.executors import Executor
-from buntime.service.failures import refusal_for
-from buntime.service.requests import header
 from buntime.service.sessions.idempotency import Idempotency
 from buntime.service.sessions.limits import plan_named
 from buntime.service.sessions.rate_limit import RateLimiter
 from buntime.service.sessions.routes import executions, files, sessions
-from buntime.service.sessions.routes.context import Call, Model
-from buntime.service.sessions.sessions import Session, Sessions
+from buntime.service.sessions.routes.context import Model, RequestContext
+from buntime.service.sessions.sessions import LiveSession, SessionTable
 from buntime.service.workspace.base import Workspace
 
-Handler = Callable[[Model, Call], Response]
+Handler = Callable[[Model, RequestContext], Response]
 
 ROUTES: dict[str, dict[str, Handler]] = {
     "/sessions/create": {"POST": sessions.create},
@@ -45,15 +42,14 @@ def new_session_id() -> str:
 
 
 class Service:
-    """What buntime.sh does, as its documentation says.
+    """The documented behaviour of buntime.sh, without authentication.
 
-    ``executor`` runs what sessions execute; ``workspaces`` makes the workspace of a new session from
-    its id. ``plan`` is ``"free"``, ``"paid"``, ``"enterprise"``, or ``None`` for the bounds that hold
-    for everyone and no quota. With an ``api_key`` every request must carry it, without one any may
-    come. ``ids`` makes session ids, never the same twice. Safe to use from several threads: nothing
-    is locked while an execution runs.
+    ``executor`` runs the code of sessions; ``workspaces`` returns the workspace of a new session for its
+    id. ``plan`` is ``"free"``, ``"paid"``, ``"enterprise"``, or ``None`` for the limits that hold for
+    everyone and no quota. ``ids`` returns session ids, never the same twice. Safe to use from several
+    threads: no lock is held while an execution runs.
 
-    The service starts no thread of its own: expiry and deep sleep are seen to at each request.
+    The service starts no thread: sessions expire and fall asleep when a request arrives.
     """
 
     def __init__(
@@ -61,74 +57,55 @@ class Service:
         executor: Executor,
         workspaces: Callable[[str], Workspace],
         *,
-        clock: Optional[Clock] = None,
+        clock: Optional[ServiceClock] = None,
         plan: Optional[str] = None,
-        api_key: Optional[str] = None,
         ids: Callable[[], str] = new_session_id,
     ) -> None:
         clock = SystemClock() if clock is None else clock
         limits = plan_named(plan)
-        self._api_key = None if api_key is None else Secret(api_key)
-        self._rates = (
-            None
-            if limits.requests_per_minute is None
-            else RateLimiter(limits.requests_per_minute, clock, plan=plan)
-        )
+        rate = limits.requests_per_minute
+        self._rates = None if rate is None else RateLimiter(rate, clock, plan=plan)
         self._model = Model(
             executor,
-            Sessions(executor, workspaces, clock=clock, plan=limits, ids=ids),
+            SessionTable(executor, workspaces, clock=clock, plan=limits, ids=ids),
             Idempotency(clock),
             limits,
         )
 
     @property
-    def sessions(self) -> dict[str, Session]:
+    def sessions(self) -> dict[str, LiveSession]:
         """The sessions that are alive, by id, in the order they were created."""
         return self._model.sessions.live()
 
     def handle(self, request: Request) -> Response:
-        """Return the answer to a request; of a streamed execution, as soon as it has started.
+        """Return the response to a request; for a streamed execution, as soon as it has started.
 
-        Every failure is an answer, with one exception: ``TimeoutError``, here and from ``chunks``,
-        where an execution is slower than ``request.read_timeout``.
+        Every failure is a response, except ``TimeoutError``: it is raised here and from ``chunks`` if an
+        execution is slower than ``request.read_timeout``.
         """
         try:
-            response = self._answer(request)
+            if self._rates is not None:
+                self._rates.count()
+            self._model.sessions.sweep()
+            handler, session_id = _route(request)
+            response = handler(self._model, RequestContext(request, session_id))
         except TimeoutError:
             raise
         except Exception as error:
-            response = refusal_for(error).response()
-        return response if self._rates is None else _with_headers(response, self._rates.headers())
+            response = as_service_error(error).response()
+        if self._rates is None:
+            return response
+        headers = [*response.headers.items(), *self._rates.headers()]
+        return Response(response.status, headers, response.chunks, on_close=response.close)
 
     def close(self) -> None:
         """End all sessions and close the executor. Idempotent."""
         self._model.sessions.close()
         self._model.executor.close()
 
-    def _answer(self, request: Request) -> Response:
-        self._authorize(request)
-        if self._rates is not None:
-            self._rates.take()
-        self._model.sessions.sweep()
-        handler, session_id = _route(request)
-        return handler(self._model, Call(request, session_id))
 
-    def _authorize(self, request: Request) -> None:
-        if self._api_key is None:
-            return
-        scheme, _, key = (header(request, "Authorization") or "").partition(" ")
-        given = key.strip().encode("utf-8", "surrogatepass")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._api_key.encode()):
-            raise ServiceError(
-                401,
-                "unauthorized",
-                "The API key is missing or wrong",
-                headers=[("WWW-Authenticate", "Bearer")],
-            )
-
-
-def is_call(call: str) -> bool:
-    """Whether the API has a call such as ``POST /execute``."""
+def is_route(call: str) -> bool:
+    """Whether the API has a method and path such as ``POST /execute``."""
     method, _, path = call.partition(" ")
     try:
         _route(Request(method, path))
@@ -143,22 +120,15 @@ def _route(request: Request) -> tuple[Handler, str]:
     if route not in ROUTES:
         folder, _, last = route.rpartition("/")
         if folder != "/sessions" or not last:
-            raise ServiceError(404, "route_not_found", f"There is no {route}", {"path": route})
+            raise ServiceError("route_not_found", f"There is no {route}", {"path": route})
         route, session_id = _SESSION_ROUTE, unquote(last)
     methods = ROUTES[route]
     if request.method not in methods:
         allowed = ", ".join(methods)
         raise ServiceError(
-            405,
             "method_not_allowed",
             f"{request.path} takes {allowed}, not {request.method}",
             {"method": request.method, "allowed": list(methods)},
             headers=[("Allow", allowed)],
         )
     return methods[request.method], session_id
-
-
-def _with_headers(response: Response, headers: list[tuple[str, str]]) -> Response:
-    return Response(
-        response.status, [*response.headers.items(), *headers], response.chunks, on_close=response.close
-    )

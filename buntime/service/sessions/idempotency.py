@@ -1,4 +1,4 @@
-"""Doing a thing once, however often it is asked for."""
+"""Acting once for each idempotency key."""
 
 from __future__ import annotations
 
@@ -10,80 +10,82 @@ from typing import Any, Callable
 import attrs
 
 from buntime._support.forks import reset_after_fork
-from buntime.service.clock import Clock
+from buntime.service.clock import ServiceClock
 from buntime.service.errors import ServiceError, invalid
 
 _LIFETIME = 24 * 3600
 _MAX_KEY = 255
 
-Body = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 
 
 @attrs.frozen
-class _Known:
+class _Entry:
+    """The request of a key; ``response`` is ``None`` while the first call is in progress."""
+
     request: str
-    answer: Body | None
-    expires: float
+    response: JsonObject | None = None
+    expires: float = float("inf")
 
 
 class Idempotency:
-    """Answers by idempotency key, each kept for 24 hours."""
+    """Responses by idempotency key, each kept for 24 hours."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: ServiceClock) -> None:
         self._clock = clock
         self._changed = reset_after_fork(threading.Condition())
-        self._known: dict[str, _Known] = {}
+        # A completed key is at its end, so the entries with a response are in the order in which they expire.
+        self._entries: dict[str, _Entry] = {}
 
-    def once(self, key: str, request: Body, act: Callable[[], Body]) -> tuple[Body, bool]:
-        """Return the answer to ``request`` and whether it is an earlier one.
+    def once(self, key: str, request: JsonObject, act: Callable[[], JsonObject]) -> tuple[JsonObject, bool]:
+        """Return the response to ``request``, and whether an earlier call with the key created it.
 
-        ``act`` makes the answer; an exception of it is not kept, so the next call with the key acts
-        anew. A call whose key is being acted on waits for that. Raises a :class:`ServiceError`, 409
-        ``idempotency_conflict``, where the key came with another request before.
+        ``act`` creates the response. If it raises, nothing is kept, and the next call with the key acts
+        again. A call with a key in progress waits for it. Raises a 409 ``idempotency_conflict`` if the key
+        was used with another request.
         """
         if not 0 < len(key) <= _MAX_KEY:
             raise invalid("Idempotency-Key", f"Idempotency-Key must have 1 to {_MAX_KEY} characters")
-        wanted = json.dumps(request, sort_keys=True)
-        earlier = self._claim(key, wanted)
+        canonical = json.dumps(request, sort_keys=True)
+        earlier = self._claim(key, canonical)
         if earlier is not None:
             return earlier, True
+        entry = None
         try:
-            answer = act()
-        except BaseException:
-            self._settle(key, None)
-            raise
-        self._settle(key, _Known(wanted, answer, self._clock.monotonic() + _LIFETIME))
-        return answer, False
+            response = act()
+            entry = _Entry(canonical, response, self._clock.monotonic() + _LIFETIME)
+        finally:
+            with self._changed:
+                del self._entries[key]
+                if entry is not None:
+                    self._entries[key] = entry
+                self._changed.notify_all()
+        return response, False
 
-    def _claim(self, key: str, wanted: str) -> Body | None:
+    def _claim(self, key: str, canonical: str) -> JsonObject | None:
         with self._changed:
-            self._forget_old()
-            while key in self._known:
-                known = self._known[key]
-                if known.request != wanted:
-                    raise _conflict(key)
-                if known.answer is not None:
-                    return known.answer
+            self._remove_expired()
+            while key in self._entries:
+                entry = self._entries[key]
+                if entry.request != canonical:
+                    raise ServiceError(
+                        "idempotency_conflict",
+                        f"The idempotency key {key} was used with another request body",
+                        {"idempotencyKey": key},
+                    )
+                if entry.response is not None:
+                    return entry.response
                 self._changed.wait()
-            self._known[key] = _Known(wanted, None, float("inf"))
+            self._entries[key] = _Entry(canonical)
             return None
 
-    def _settle(self, key: str, known: _Known | None) -> None:
-        with self._changed:
-            del self._known[key]
-            if known is not None:
-                self._known[key] = known
-            self._changed.notify_all()
-
-    def _forget_old(self) -> None:
+    def _remove_expired(self) -> None:
         now = self._clock.monotonic()
-        self._known = {key: known for key, known in self._known.items() if known.expires > now}
-
-
-def _conflict(key: str) -> ServiceError:
-    return ServiceError(
-        409,
-        "idempotency_conflict",
-        f"The idempotency key {key} was used with another request body",
-        {"idempotencyKey": key},
-    )
+        expired = []
+        for key, entry in self._entries.items():
+            if entry.response is not None and entry.expires > now:
+                break
+            if entry.response is not None:
+                expired.append(key)
+        for key in expired:
+            del self._entries[key]

@@ -1,4 +1,4 @@
-"""What the service allows: the bounds of the contract, and the plans."""
+"""The limits of the service: those of the contract, and those of the plans."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from typing import Any
 import attrs
 
 from buntime.service.errors import ServiceError
-from buntime.service.executors import Limits
+from buntime.service.executors import MB, Limits
 
-KB = 1024
-MB = 1024 * KB
-HOUR = 3600
-DAY = 24 * HOUR
+DAY = 24 * 3600
 
 MIN_TTL = 300
 DEFAULT_TTL = DAY
-MAX_METADATA = 16 * KB
-MAX_BODY = 100 * MB
+MAX_METADATA = 16 * 1024
 DEFAULT_PAGE = 50
 MAX_PAGE = 100
 
@@ -26,8 +22,8 @@ MAX_PAGE = 100
 class Plan:
     """The limits of an account. ``ttl`` and ``timeout`` in seconds, ``memory`` and ``disk`` in MB.
 
-    ``None`` as ``name`` is no plan: what is over a limit is then simply invalid (400). Over a limit of
-    a named plan it is 403 ``plan_limit``. ``None`` as a number is no such limit.
+    Exceeding a limit of a plan with a ``name`` is a 403 ``plan_limit``; if ``name`` is ``None``, it is a 400.
+    A number that is ``None`` means no limit.
     """
 
     name: str | None
@@ -43,47 +39,46 @@ class Plan:
     disk: int
 
     def check(self, limit: str, value: float, *, field: str, of: str | None = None) -> None:
-        """Refuse a ``value`` above the limit of that name; ``field`` is what the request calls it.
+        """Raise an error if ``value`` exceeds the limit of that name.
 
-        ``of`` is what ``value`` counts, where it counts something.
+        ``field`` is the request's name for the value. If the value is a number of things, ``of`` names them.
         """
         highest = getattr(self, limit)
         if value > highest:
             bound = f"may be at most {highest}" if of is None else f"may have at most {highest} {of}"
-            raise self.refusal(limit, highest, value, f"{field} {bound}", field=field)
+            raise self.limit_error(limit, highest, value, f"{field} {bound}", field=field)
 
-    def refusal(self, limit: str, highest: Any, value: Any, message: str, *, field: str) -> ServiceError:
-        """Return the refusal of a ``value`` that goes over a limit."""
+    def limit_error(self, limit: str, highest: Any, value: Any, message: str, *, field: str) -> ServiceError:
+        """Return the error for a ``value`` that exceeds a limit."""
         details = {"field": field, "limit": limit, "max": highest, "value": value, "plan": self.name}
         if self.name is None:
-            return ServiceError(400, "invalid_request", message, details)
-        return ServiceError(403, "plan_limit", f"{message} on the {self.name} plan", details)
+            return ServiceError("invalid_request", message, details)
+        return ServiceError("plan_limit", f"{message} on the {self.name} plan", details)
 
-    def file_too_large(self, path: str, size: int) -> ServiceError:
-        """Return the 413 for a file of ``size`` bytes."""
-        return ServiceError(
-            413,
-            "file_too_large",
-            f"{path} has {size} bytes; a file may have {self.file_size}",
-            {"path": path, "limit": "file_size", "max": self.file_size, "value": size, "plan": self.name},
-        )
+    def check_file_size(self, path: str, size: int) -> None:
+        """Raise a 413 if a file of ``size`` bytes is too large."""
+        if size > self.file_size:
+            raise ServiceError(
+                "file_too_large",
+                f"{path} has {size} bytes; a file may have {self.file_size}",
+                {"path": path, "limit": "file_size", "max": self.file_size, "value": size, "plan": self.name},
+            )
 
     def too_many_sessions(self, open_sessions: int) -> ServiceError:
         """Return the 403 for one more session than may be open.
 
-        Not a 429, although time may cure it: a client that retries by itself would only wait for its
-        own sessions to end.
+        It is not a 429, although waiting may help: a client that retries automatically would only wait for
+        its own sessions to end.
         """
         highest = self.concurrent_sessions
         return ServiceError(
-            403,
             "concurrent_session_limit",
             f"{open_sessions} sessions are open, as many as the {self.name} plan allows; delete one first",
             {"limit": "concurrent_sessions", "max": highest, "value": open_sessions + 1, "plan": self.name},
         )
 
     def default_limits(self) -> Limits:
-        """Return the resources of a session that asks for none."""
+        """Return the resources of a session by default."""
         return Limits(disk=self.disk)
 
 
@@ -117,13 +112,13 @@ _ENTERPRISE = attrs.evolve(_PAID, name="enterprise", requests_per_minute=None, c
 _NO_PLAN = attrs.evolve(_ENTERPRISE, name=None, env_variables=100, disk=1024)
 
 PLANS = {"free": _FREE, "paid": _PAID, "enterprise": _ENTERPRISE}
-"""The plans by name. ``enterprise``, published as "custom", has the bounds of ``paid`` and no quota."""
+"""The plans by name. ``enterprise``, published as "custom", has the limits of ``paid`` and no quota."""
 
 
 def plan_named(name: str | None) -> Plan:
-    """Return a plan; for ``None`` the bounds that the contract states for everyone, and no quota.
+    """Return a plan; for ``None`` the limits that the contract states for everyone, and no quota.
 
-    Raises ``ValueError`` for a name that is no plan's.
+    Raises ``ValueError`` for an unknown name.
     """
     if name is None:
         return _NO_PLAN

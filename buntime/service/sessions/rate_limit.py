@@ -6,33 +6,32 @@ import math
 import threading
 
 from buntime._support.forks import reset_after_fork
-from buntime.service.clock import Clock
+from buntime.service.clock import ServiceClock
 from buntime.service.errors import ServiceError
 
 _WINDOW = 60.0
 
 
 class RateLimiter:
-    """Lets ``limit`` requests pass a minute, as ``plan`` says; the minute starts with the first."""
+    """Allows ``limit`` requests a minute, the limit of ``plan``; a minute starts with its first request."""
 
-    def __init__(self, limit: int, clock: Clock, *, plan: str | None) -> None:
+    def __init__(self, limit: int, clock: ServiceClock, *, plan: str | None) -> None:
         self._limit = limit
         self._plan = plan
         self._clock = clock
         self._lock = reset_after_fork(threading.Lock())
-        self._ends = -math.inf
-        self._used = 0
+        self._window_end = -math.inf
+        self._count = 0
 
-    def take(self) -> None:
-        """Count a request; refuse it with 429 ``rate_limit_exceeded`` where it is one too many."""
+    def count(self) -> None:
+        """Count a request; a 429 ``rate_limit_exceeded`` if it is one too many."""
         with self._lock:
-            left = self._left()
-            if self._used < self._limit:
-                self._used += 1
+            seconds = self._seconds_to_window_end()
+            if self._count < self._limit:
+                self._count += 1
                 return
-        wait = max(1, math.ceil(left))
+        wait = max(1, math.ceil(seconds))
         raise ServiceError(
-            429,
             "rate_limit_exceeded",
             f"More than {self._limit} requests in a minute; try again in {wait} s",
             {
@@ -45,19 +44,19 @@ class RateLimiter:
         )
 
     def headers(self) -> list[tuple[str, str]]:
-        """Return the three headers that tell a caller where it stands; the reset in Unix seconds."""
+        """Return the three rate limit headers; the reset is in Unix seconds."""
         with self._lock:
-            left = self._left()
-            remaining = self._limit - self._used
+            seconds = self._seconds_to_window_end()
+            remaining = self._limit - self._count
         return [
             ("X-RateLimit-Limit", str(self._limit)),
             ("X-RateLimit-Remaining", str(remaining)),
-            ("X-RateLimit-Reset", str(math.ceil(self._clock.time() + left))),
+            ("X-RateLimit-Reset", str(math.ceil(self._clock.time() + seconds))),
         ]
 
-    def _left(self) -> float:
-        """Return the seconds until the minute ends, starting a new one where it has ended."""
+    def _seconds_to_window_end(self) -> float:
+        """Return the seconds until the minute ends; start a new minute if it has ended."""
         now = self._clock.monotonic()
-        if now >= self._ends:
-            self._ends, self._used = now + _WINDOW, 0
-        return self._ends - now
+        if now >= self._window_end:
+            self._window_end, self._count = now + _WINDOW, 0
+        return self._window_end - now

@@ -1,33 +1,39 @@
-"""The sessions that are alive."""
+"""The sessions that are alive, and when they fall asleep and expire."""
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import logging
 import threading
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, Callable, Literal
 
 from buntime._support.forks import reset_after_fork
-from buntime.service.clock import Clock
+from buntime.service.clock import ServiceClock
 from buntime.service.errors import ServiceError, session_not_found
 from buntime.service.executors import Executor, Limits, Runtime
 from buntime.service.sessions.limits import Plan
 from buntime.service.workspace.base import Workspace
-from buntime.service.workspace.quota import DiskUsage
+from buntime.service.workspace.quota import DiskQuota
 
 State = Literal["active", "idle", "deep-sleep"]
 
 IDLE_AFTER = 5 * 60.0
 ASLEEP_AFTER = 30 * 60.0
 
+_ENDED_PER_REQUEST = 2
+"""How many expired sessions one request cleans up, at most: more would make it slow."""
+
 logger = logging.getLogger("buntime.service")
 
 
-class Session:
-    """One session: its files, what runs in it, and how long ago it was used.
+class LiveSession:
+    """One session: its files, what runs in it, and when it was last used.
 
-    Idle is a name only; deep sleep ends the processes. ``created`` is in epoch seconds, ``ttl`` in
-    seconds; the session's life is measured on the clock's ``monotonic``.
+    "idle" is only reported; "deep-sleep" ends the processes. ``created`` is in epoch seconds, ``ttl`` in
+    seconds; lifetimes are measured on the clock's ``monotonic``.
     """
 
     def __init__(
@@ -39,7 +45,7 @@ class Session:
         limits: Limits,
         workspace: Workspace,
         runtime: Runtime,
-        clock: Clock,
+        clock: ServiceClock,
     ) -> None:
         self.id = session_id
         self.ttl = ttl
@@ -47,15 +53,15 @@ class Session:
         self.limits = limits
         self.workspace = workspace
         self.runtime = runtime
-        self.disk = DiskUsage(workspace, limits.disk)
+        self.disk = DiskQuota(workspace, limits.disk)
         self.created = self.last_active = clock.time()
         self.ended = False
-        """Whether it was deleted or has expired: set before anything of it is taken away."""
+        """Whether it was deleted or has expired: set before its processes and files are removed."""
         self.clock = clock
         self._lock = reset_after_fork(threading.Lock())
-        self._used = clock.monotonic()
-        self._expires = self._used + ttl
-        self._runs: dict[object, float] = {}
+        self._last_use = clock.monotonic()
+        self._expires = self._last_use + ttl
+        self._running_until: dict[object, float] = {}
         self._asleep = False
 
     @property
@@ -66,35 +72,38 @@ class Session:
     @property
     def state(self) -> State:
         """``"active"``, ``"idle"`` after 5 minutes without a request, ``"deep-sleep"`` after 30."""
-        unused = self._unused()
+        now = self.clock.monotonic()
+        if any(end > now for end in list(self._running_until.values())):
+            return "active"
+        unused = now - self._last_use
         if unused >= ASLEEP_AFTER:
             return "deep-sleep"
         return "idle" if unused >= IDLE_AFTER else "active"
 
     def touch(self) -> None:
-        """Count a request: the session is active. Waits where it is just being put to sleep."""
+        """Count a request: the session is active. Waits if it is being put to sleep."""
         with self._lock:
-            self._used = self.clock.monotonic()
+            self._last_use = self.clock.monotonic()
             self.last_active = self.clock.time()
             self._asleep = False
 
     def started(self, timeout: float) -> Callable[[], None]:
-        """Count as active for as long as an execution takes, ``timeout`` seconds at most.
+        """Count as active while an execution runs, for at most ``timeout`` seconds.
 
-        Returns what to call when it has ended; calling it again does nothing.
+        Returns a function to call when it has ended; calling it again does nothing.
         """
-        run = object()
-        self._runs[run] = self.clock.monotonic() + timeout
+        execution = object()
+        self._running_until[execution] = self.clock.monotonic() + timeout
 
         def ended() -> None:
-            if self._runs.pop(run, None) is not None:
+            if self._running_until.pop(execution, None) is not None:
                 self.disk.forget()
                 self.touch()
 
         return ended
 
     def sleep_if_due(self) -> None:
-        """End the processes of a session that nobody has used for 30 minutes."""
+        """End the processes of a session that was not used for 30 minutes."""
         with self._lock:
             if self._asleep or self.ended or self.state != "deep-sleep":
                 return
@@ -104,8 +113,18 @@ class Session:
             except Exception:
                 logger.exception("The processes of session %s could not be ended", self.id)
 
+    def next_check(self) -> float:
+        """Return when the session next expires or may fall asleep, on the monotonic clock.
+
+        One that sleeps and is then used cannot sleep again for 30 minutes, so it is checked after 30 minutes.
+        """
+        now = self.clock.monotonic()
+        unused_since = max([self._last_use, *list(self._running_until.values())])
+        due = unused_since + ASLEEP_AFTER
+        return min(self._expires, due if due > now else now + ASLEEP_AFTER)
+
     def end(self) -> None:
-        """End the processes and remove the files. What cannot be removed is logged."""
+        """End the processes and remove the files. Failures are logged."""
         with self._lock:
             self.ended = True
         for release in (self.runtime.close, self.workspace.remove):
@@ -114,21 +133,20 @@ class Session:
             except Exception:
                 logger.exception("Session %s could not be cleaned up", self.id)
 
-    def _unused(self) -> float:
-        now = self.clock.monotonic()
-        running = [end for end in list(self._runs.values()) if end > now]
-        return 0.0 if running else now - self._used
 
+class SessionTable:
+    """Opens, finds and ends sessions; never more than the plan allows.
 
-class Sessions:
-    """Opens, finds and ends sessions; never more at once than the plan allows."""
+    ``sweep`` runs at each request, so it must not look at every session. A heap holds the time of each
+    session's next check: a session is looked at when it expires, and otherwise about once in 30 minutes.
+    """
 
     def __init__(
         self,
         executor: Executor,
         workspaces: Callable[[str], Workspace],
         *,
-        clock: Clock,
+        clock: ServiceClock,
         plan: Plan,
         ids: Callable[[], str],
     ) -> None:
@@ -138,28 +156,41 @@ class Sessions:
         self._plan = plan
         self._ids = ids
         self._lock = reset_after_fork(threading.Lock())
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, LiveSession] = {}
+        self._checks: list[tuple[float, int, LiveSession]] = []
+        self._numbers = itertools.count()
+        self._expired: deque[LiveSession] = deque()
         self._opening = 0
         self._closed = False
 
-    def open(self, *, ttl: int, metadata: Mapping[str, Any], limits: Limits) -> Session:
+    def open(self, *, ttl: int, metadata: Mapping[str, Any], limits: Limits) -> LiveSession:
         """Return a new session.
 
-        Refuses with 403 ``concurrent_session_limit``, and with 503 ``shutting_down`` once closed.
+        Raises a 403 ``concurrent_session_limit``, and a 503 ``shutting_down`` after ``close``.
         """
-        self._reserve()
+        with self._lock:
+            self._check_open()
+            count = len(self._sessions) + self._opening
+            if self._plan.concurrent_sessions is not None and count >= self._plan.concurrent_sessions:
+                raise self._plan.too_many_sessions(count)
+            self._opening += 1
         try:
             session = self._make(ttl, metadata, limits)
         except BaseException:
-            self._settle(None)
+            with self._lock:
+                self._opening -= 1
             raise
-        if self._settle(session):
-            return session
+        with self._lock:
+            self._opening -= 1
+            if not self._closed:
+                self._sessions[session.id] = session
+                self._schedule(session)
+                return session
         session.end()
         raise _shutting_down()
 
-    def get(self, session_id: str) -> Session:
-        """Return a session; 404 ``session_not_found`` where there is none, or none any more."""
+    def get(self, session_id: str) -> LiveSession:
+        """Return a session; a 404 ``session_not_found`` if it does not exist or has expired."""
         with self._lock:
             session = self._sessions.get(session_id)
         if session is None or session.expired:
@@ -167,57 +198,60 @@ class Sessions:
         return session
 
     def end(self, session_id: str) -> None:
-        """End a session for good; 404 ``session_not_found`` where there is none."""
+        """End a session; a 404 ``session_not_found`` if it does not exist."""
         with self._lock:
             session = self._sessions.pop(session_id, None)
         if session is None:
             raise session_not_found(session_id)
         session.end()
 
-    def live(self) -> dict[str, Session]:
+    def live(self) -> dict[str, LiveSession]:
         """Return the sessions that have not ended, by id, in the order they were opened."""
         with self._lock:
             return {name: session for name, session in self._sessions.items() if not session.expired}
 
     def sweep(self) -> None:
-        """End the sessions that have expired, and put those to sleep that are due."""
+        """Put sessions to sleep that are due, and clean up some of those that have expired."""
+        now = self._clock.monotonic()
+        due: list[LiveSession] = []
         with self._lock:
-            expired = [session for session in self._sessions.values() if session.expired]
-            for session in expired:
-                del self._sessions[session.id]
-            remaining = list(self._sessions.values())
-        for session in expired:
+            while self._checks and self._checks[0][0] <= now:
+                session = heapq.heappop(self._checks)[2]
+                if self._sessions.get(session.id) is not session:
+                    continue  # deleted since
+                if session.expired:
+                    del self._sessions[session.id]
+                    self._expired.append(session)
+                else:
+                    due.append(session)
+            ending = [self._expired.popleft() for _ in range(min(_ENDED_PER_REQUEST, len(self._expired)))]
+        for session in ending:
             session.end()
-        for session in remaining:
+        for session in due:
             session.sleep_if_due()
+            with self._lock:
+                self._schedule(session)
 
     def close(self) -> None:
         """End all sessions and open no more. Idempotent."""
         with self._lock:
             self._closed = True
-            sessions, self._sessions = list(self._sessions.values()), {}
+            sessions = [*self._expired, *self._sessions.values()]
+            self._sessions = {}
+            self._expired.clear()
+            self._checks.clear()
         for session in sessions:
             session.end()
 
-    def _reserve(self) -> None:
-        with self._lock:
-            if self._closed:
-                raise _shutting_down()
-            count = len(self._sessions) + self._opening
-            if self._plan.concurrent_sessions is not None and count >= self._plan.concurrent_sessions:
-                raise self._plan.too_many_sessions(count)
-            self._opening += 1
+    def _check_open(self) -> None:
+        if self._closed:
+            raise _shutting_down()
 
-    def _settle(self, session: Session | None) -> bool:
-        """Turn a reservation into its session; return whether the session may stay."""
-        with self._lock:
-            self._opening -= 1
-            if session is None or self._closed:
-                return False
-            self._sessions[session.id] = session
-            return True
+    def _schedule(self, session: LiveSession) -> None:
+        # The number decides between equal times: sessions have no order.
+        heapq.heappush(self._checks, (session.next_check(), next(self._numbers), session))
 
-    def _make(self, ttl: int, metadata: Mapping[str, Any], limits: Limits) -> Session:
+    def _make(self, ttl: int, metadata: Mapping[str, Any], limits: Limits) -> LiveSession:
         session_id = self._ids()
         workspace = self._workspaces(session_id)
         try:
@@ -225,7 +259,7 @@ class Sessions:
         except BaseException:
             workspace.remove()
             raise
-        return Session(
+        return LiveSession(
             session_id,
             ttl=ttl,
             metadata=metadata,
@@ -237,4 +271,4 @@ class Sessions:
 
 
 def _shutting_down() -> ServiceError:
-    return ServiceError(503, "shutting_down", "The service is shutting down and opens no more sessions")
+    return ServiceError("shutting_down", "The service is shutting down and opens no more sessions")

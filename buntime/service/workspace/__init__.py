@@ -1,4 +1,4 @@
-"""The files of one session, in memory or on disk, resolved so that no symlink leads out.
+"""The files of one session, in memory or on disk, resolved so that no symlink leads outside.
 
-Imports `_support` and `service/errors.py`.
+Imports only `_support` and the modules directly in `service/`.
 """

@@ -1,4 +1,4 @@
-"""Where the files of a session live."""
+"""The interface of a workspace: the files of one session."""
 
 from __future__ import annotations
 
@@ -9,14 +9,22 @@ import attrs
 
 from buntime.service.workspace.paths import PathError
 
-__all__ = ["DiskFullError", "Entry", "PathError", "TooLargeError", "Workspace", "WorkspaceGone", "changed"]
+__all__ = [
+    "DiskFullError",
+    "PathError",
+    "TooLargeError",
+    "Workspace",
+    "WorkspaceEntry",
+    "WorkspaceGone",
+    "changed",
+]
 
 UNWATCHED = frozenset({"node_modules", ".git"})
-"""Folders whose files are no result of an execution, at any depth."""
+"""Folders, at any depth, whose files are not reported as written by an execution."""
 
 
 @attrs.frozen
-class Entry:
+class WorkspaceEntry:
     """A file or directory of a workspace.
 
     ``path`` is relative to the workspace, ``size`` in bytes (0 for a directory), ``modified`` in epoch
@@ -34,11 +42,11 @@ class WorkspaceGone(Exception):  # noqa: N818 - a state of the workspace, not a 
 
 
 class DiskFullError(Exception):
-    """The disk under the workspace has no room left."""
+    """The disk under the workspace is full."""
 
 
 class TooLargeError(Exception):
-    """A file has more bytes than the reader asked for. ``size`` is how many, as far as known."""
+    """A file has more bytes than the reader allows. ``size`` is its size, as far as known."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
@@ -62,42 +70,42 @@ class Workspace(Protocol):
         ...
 
     def write(self, path: str, content: bytes) -> None:
-        """Create or overwrite one file whole, and the folders above it.
+        """Create or overwrite one file atomically, and the folders above it.
 
-        Raises ``IsADirectoryError``, ``NotADirectoryError`` where a file is in the place of a folder,
-        :class:`DiskFullError`, and :class:`PathError` where ``path`` is the workspace itself.
+        Raises ``IsADirectoryError``, ``NotADirectoryError`` if a folder of the path is a file,
+        :class:`DiskFullError`, and :class:`PathError` if ``path`` is the workspace itself.
         """
         ...
 
     def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
-        """Write several files, or none where one of them cannot be written; errors as for ``write``."""
+        """Write several files, or none if one of them cannot be written; errors as for ``write``."""
         ...
 
-    def stat(self, path: str) -> Entry:
-        """Return what ``path`` names; ``FileNotFoundError`` where that is nothing."""
+    def stat(self, path: str) -> WorkspaceEntry:
+        """Return the entry at ``path``; ``FileNotFoundError`` if there is none."""
         ...
 
-    def list(self, path: str = "", *, offset: int = 0, limit: int | None = None) -> Sequence[Entry]:
-        """Return the direct children of a directory, sorted by name, without the service's own.
+    def list(self, path: str = "", *, offset: int = 0, limit: int | None = None) -> Sequence[WorkspaceEntry]:
+        """Return the direct children of a directory, sorted by name, without the service's own files.
 
-        Of these, ``limit`` or all after the first ``offset``; only what is returned is looked at. Raises
-        ``FileNotFoundError``, and ``NotADirectoryError`` where ``path`` is a file.
+        Skips the first ``offset`` and returns at most ``limit``; only those are read from the disk. Raises
+        ``FileNotFoundError``, and ``NotADirectoryError`` if ``path`` is a file.
         """
         ...
 
     def snapshot(self) -> Mapping[str, object]:
-        """Return a stamp of every file that can be a result; two of them compare with :func:`changed`.
+        """Return a stamp for every file that an execution may write, to compare with :func:`changed`.
 
         Folders named ``node_modules`` and ``.git`` are not entered. Empty after ``remove``.
         """
         ...
 
     def file_count(self) -> int:
-        """Return how many files there are, ``node_modules`` included, the service's own not."""
+        """Return the number of files, including ``node_modules`` but not the service's own."""
         ...
 
     def used(self) -> int:
-        """Return how many bytes the files hold, hidden ones included."""
+        """Return how many bytes all files have together, hidden ones included."""
         ...
 
     def remove(self) -> None:
@@ -105,6 +113,6 @@ class Workspace(Protocol):
         ...
 
 
-def changed(before: Mapping[str, object], after: Mapping[str, object]) -> Sequence[str]:
+def changed(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
     """Return the paths, sorted, that are new or different in the second of two snapshots."""
     return sorted(path for path, stamp in after.items() if before.get(path) != stamp)

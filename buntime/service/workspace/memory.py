@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Optional, Union
 
 import attrs
 
 from buntime._support.forks import reset_after_fork
-from buntime.service.clock import Clock
-from buntime.service.workspace.base import UNWATCHED, Entry, PathError, TooLargeError, WorkspaceGone
-from buntime.service.workspace.paths import check_disjoint, failure, hidden, normalise, parents
+from buntime.service.clock import ServiceClock
+from buntime.service.workspace.base import (
+    UNWATCHED,
+    PathError,
+    TooLargeError,
+    WorkspaceEntry,
+    WorkspaceGone,
+)
+from buntime.service.workspace.paths import check_disjoint, failure, hidden, normalise
 
 
 @attrs.frozen
@@ -22,167 +29,186 @@ class _File:
     version: int
 
 
-class MemoryWorkspace:
-    """Files in a dictionary, dated by ``clock``. It has no links and no permissions."""
+@attrs.define
+class _Folder:
+    modified: float
+    children: dict[str, Union[_File, _Folder]] = attrs.Factory(dict)
 
-    def __init__(self, clock: Clock) -> None:
+
+class MemoryWorkspace:
+    """A tree of folders and files, dated by ``clock``. It has no links and no permissions."""
+
+    def __init__(self, clock: ServiceClock) -> None:
         self._clock = clock
         self._lock = reset_after_fork(threading.RLock())
-        self._files: dict[str, _File] = {}
-        self._folders: dict[str, float] = {"": clock.time()}
+        self._root: Optional[_Folder] = _Folder(clock.time())
         self._versions = 0
 
     def read(self, path: str, *, max_size: int | None = None) -> bytes:
         """Return a file's bytes."""
         with self._lock:
-            name = self._existing(path)
-            if name in self._folders:
-                raise failure(errno.EISDIR, path)
-            content = self._files[name].content
-        if max_size is not None and len(content) > max_size:
-            raise TooLargeError(len(content))
-        return content
+            node = self._existing(path)
+        if isinstance(node, _Folder):
+            raise failure(errno.EISDIR, path)
+        if max_size is not None and len(node.content) > max_size:
+            raise TooLargeError(len(node.content))
+        return node.content
 
     def write(self, path: str, content: bytes) -> None:
-        """Create or overwrite one file whole, and the folders above it."""
+        """Create or overwrite one file, and the folders above it."""
         self.write_all([(path, content)])
 
     def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
-        """Write several files, or none where one of them cannot be written."""
+        """Write several files, or none if one of them cannot be written."""
         with self._lock:
-            self._check_open()
+            self._open_root()
             names = [normalise(path) for path, _ in files]
             check_disjoint(names)
             for name in names:
-                self._check_writable(name)
+                if not name:
+                    raise PathError("the path of a file is empty")
+                if isinstance(self._lookup(name), _Folder):
+                    raise failure(errno.EISDIR, name)
             for name, (_, content) in zip(names, files):
-                self._put(name, bytes(content))
+                folder, last = self._parent(name)
+                self._versions += 1
+                if last not in folder.children:
+                    folder.modified = self._clock.time()
+                folder.children[last] = _File(bytes(content), self._clock.time(), self._versions)
 
-    def stat(self, path: str) -> Entry:
-        """Return what ``path`` names."""
+    def stat(self, path: str) -> WorkspaceEntry:
+        """Return the entry at ``path``."""
         with self._lock:
-            return self._entry(self._existing(path))
+            return _entry(normalise(path), self._existing(path))
 
-    def list(self, path: str = "", *, offset: int = 0, limit: int | None = None) -> Sequence[Entry]:
+    def list(self, path: str = "", *, offset: int = 0, limit: int | None = None) -> Sequence[WorkspaceEntry]:
         """Return the direct children of a directory, sorted by name."""
         with self._lock:
             folder = self._existing(path)
-            if folder in self._files:
+            if isinstance(folder, _File):
                 raise failure(errno.ENOTDIR, path)
-            names = [name for name in (*self._folders, *self._files) if name and _parent(name) == folder]
-            shown = sorted(name for name in names if folder or not hidden(name))
-            return [self._entry(name) for name in islice(shown[offset:], limit)]
+            prefix = normalise(path)
+            names = sorted(name for name in folder.children if prefix or not hidden(name))
+            return [
+                _entry(f"{prefix}/{name}" if prefix else name, folder.children[name])
+                for name in islice(names, offset, None if limit is None else offset + limit)
+            ]
 
     def snapshot(self) -> dict[str, object]:
-        """Return a stamp of every file that can be a result: a number that each write raises."""
+        """Return the version of every file that an execution may write; each write has a new one."""
         with self._lock:
-            return {name: file.version for name, file in self._files.items() if _watched(name)}
+            files = () if self._root is None else self._files(skip=UNWATCHED)
+            return {name: file.version for name, file in files if not hidden(name)}
 
     def file_count(self) -> int:
-        """Return how many files there are, without the service's own."""
+        """Return the number of files, without the service's own."""
         with self._lock:
-            self._check_open()
-            return sum(not hidden(name) for name in self._files)
+            return sum(not hidden(name) for name, _ in self._files())
 
     def used(self) -> int:
-        """Return how many bytes the files hold."""
+        """Return how many bytes the files have together."""
         with self._lock:
-            self._check_open()
-            return sum(len(file.content) for file in self._files.values())
+            return sum(len(file.content) for _, file in self._files())
 
     def make_folder(self, path: str) -> None:
-        """Make a folder, and those above it; ``NotADirectoryError`` where a file is in its place."""
+        """Make a folder, and those above it; ``NotADirectoryError`` if one of them is a file."""
         with self._lock:
-            self._check_open()
             name = normalise(path)
-            above = [*parents(name), name]
-            if any(folder in self._files for folder in above):
+            if isinstance(self._lookup(name), _File):
                 raise failure(errno.ENOTDIR, path)
-            for folder in above:
-                if folder not in self._folders:
-                    self._folders[folder] = self._folders[_parent(folder)] = self._clock.time()
+            self._parent(f"{name}/." if name else ".")
 
     def delete(self, path: str, *, recursive: bool) -> None:
-        """Delete a file or a folder; ``OSError`` (``ENOTEMPTY``) for one with content, unless recursive."""
+        """Delete a file or a folder; a folder that is not empty only if ``recursive`` (``ENOTEMPTY``)."""
         with self._lock:
-            name = self._existing(path)
+            node = self._existing(path)
+            name = normalise(path)
             if not name:
                 raise failure(errno.EINVAL, path)
-            below = [each for each in (*self._files, *self._folders) if each.startswith(f"{name}/")]
-            if below and not recursive:
+            if isinstance(node, _Folder) and node.children and not recursive:
                 raise failure(errno.ENOTEMPTY, path)
-            for each in (name, *below):
-                self._files.pop(each, None)
-                self._folders.pop(each, None)
-            self._folders[_parent(name)] = self._clock.time()
+            self._detach(name)
 
     def move(self, source: str, target: str, *, overwrite: bool) -> None:
-        """Rename a file or folder. ``FileExistsError`` unless it is a file that may replace a file."""
+        """Rename a file or folder. ``FileExistsError``, unless a file may replace a file."""
         with self._lock:
-            old, new = self._existing(source), normalise(target)
-            if not old or not new or (f"{new}/".startswith(f"{old}/") and new != old):
+            node = self._existing(source)
+            old, new = normalise(source), normalise(target)
+            if not old or not new or new.startswith(f"{old}/"):
                 raise failure(errno.EINVAL, target)
             if new == old:
                 return
-            if new in self._folders or (new in self._files and (not overwrite or old in self._folders)):
+            existing = self._lookup(new)
+            replaceable = overwrite and isinstance(existing, _File) and isinstance(node, _File)
+            if existing is not None and not replaceable:
                 raise failure(errno.EEXIST, target)
-            self.make_folder(_parent(new))
-            self._rename(old, new)
-            self._folders[_parent(old)] = self._folders[_parent(new)] = self._clock.time()
-
-    def _rename(self, old: str, new: str) -> None:
-        for name in [name for name in self._files if f"{name}/".startswith(f"{old}/")]:
-            self._versions += 1
-            self._files[new + name[len(old) :]] = attrs.evolve(self._files.pop(name), version=self._versions)
-        for name in [name for name in self._folders if f"{name}/".startswith(f"{old}/")]:
-            self._folders[new + name[len(old) :]] = self._folders.pop(name)
+            folder, last = self._parent(new)
+            self._detach(old)
+            folder.children[last] = node
+            folder.modified = self._clock.time()
 
     def remove(self) -> None:
         """Delete everything. Idempotent."""
         with self._lock:
-            self._files.clear()
-            self._folders.clear()
+            self._root = None
 
-    def _check_open(self) -> None:
-        if not self._folders:
+    def _open_root(self) -> _Folder:
+        if self._root is None:
             raise WorkspaceGone
+        return self._root
 
-    def _existing(self, path: str) -> str:
-        self._check_open()
-        name = normalise(path)
-        if name not in self._files and name not in self._folders:
+    def _lookup(self, name: str) -> Union[_File, _Folder, None]:
+        """Return the node at a normalised path, if any; ``NotADirectoryError`` below a file."""
+        node: Union[_File, _Folder] = self._open_root()
+        for part in name.split("/") if name else ():
+            if isinstance(node, _File):
+                raise failure(errno.ENOTDIR, name)
+            child = node.children.get(part)
+            if child is None:
+                return None
+            node = child
+        return node
+
+    def _existing(self, path: str) -> Union[_File, _Folder]:
+        try:
+            node = self._lookup(normalise(path))
+        except NotADirectoryError:
+            node = None
+        if node is None:
             raise failure(errno.ENOENT, path)
-        return name
+        return node
 
-    def _check_writable(self, name: str) -> None:
-        if not name:
-            raise PathError("the path of a file is empty")
-        if name in self._folders:
-            raise failure(errno.EISDIR, name)
-        if any(parent in self._files for parent in parents(name)):
-            raise failure(errno.ENOTDIR, name)
+    def _parent(self, name: str) -> tuple[_Folder, str]:
+        """Return the folder of a normalised path, created if needed, and the last part of the path."""
+        *parts, last = name.split("/")
+        folder = self._open_root()
+        for part in parts:
+            child = folder.children.get(part)
+            if isinstance(child, _File):
+                raise failure(errno.ENOTDIR, name)
+            if child is None:
+                folder.modified = self._clock.time()
+                child = folder.children[part] = _Folder(folder.modified)
+            folder = child
+        return folder, last
 
-    def _put(self, name: str, content: bytes) -> None:
-        now = self._clock.time()
-        for folder in parents(name):
-            if folder not in self._folders:
-                self._folders[folder] = now
-                self._folders[_parent(folder)] = now
-        if name not in self._files:
-            self._folders[_parent(name)] = now
-        self._versions += 1
-        self._files[name] = _File(content, now, self._versions)
+    def _detach(self, name: str) -> None:
+        folder, last = self._parent(name)
+        del folder.children[last]
+        folder.modified = self._clock.time()
 
-    def _entry(self, name: str) -> Entry:
-        file = self._files.get(name)
-        if file is None:
-            return Entry(name, 0, self._folders[name], "directory")
-        return Entry(name, len(file.content), file.modified, "file")
+    def _files(self, *, skip: frozenset[str] = frozenset()) -> Iterator[tuple[str, _File]]:
+        pending = [("", self._open_root())]
+        while pending:
+            prefix, folder = pending.pop()
+            for name, node in folder.children.items():
+                if isinstance(node, _File):
+                    yield prefix + name, node
+                elif name not in skip:
+                    pending.append((f"{prefix}{name}/", node))
 
 
-def _parent(name: str) -> str:
-    return name.rpartition("/")[0]
-
-
-def _watched(name: str) -> bool:
-    return not hidden(name) and UNWATCHED.isdisjoint(name.split("/")[:-1])
+def _entry(name: str, node: Union[_File, _Folder]) -> WorkspaceEntry:
+    if isinstance(node, _Folder):
+        return WorkspaceEntry(name, 0, node.modified, "directory")
+    return WorkspaceEntry(name, len(node.content), node.modified, "file")

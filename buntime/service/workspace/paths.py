@@ -1,4 +1,4 @@
-"""Paths as callers of the service write them."""
+"""Paths in requests, and the names that the service uses in a workspace."""
 
 from __future__ import annotations
 
@@ -10,46 +10,47 @@ WORKSPACE = "/workspace"
 """The absolute path of a workspace, as code in a session sees it."""
 
 STATE_FOLDER = ".buntime"
-"""The folder of a workspace that helpers keep their state in; hidden from lists and counts."""
+"""The folder of a workspace in which helpers keep their state; hidden from lists and counts."""
 
 STAGING_PREFIX = ".~buntime-"
-"""How names begin that exist in a workspace only while something is written or removed; hidden too."""
-
-_OWN = (STATE_FOLDER, STAGING_PREFIX)
+"""The start of names that exist in a workspace only during a write or a removal; hidden too."""
 
 MAX_DEPTH = 100
-"""How many folders deep a path may go, and how deep a workspace is looked through."""
+"""How many folders deep a path may go, and how deep the service looks into a workspace."""
 
 _MAX_NAME = 255
 _MAX_PATH = 4000
 
 
 class PathError(ValueError):
-    """A path that cannot be used: it leaves the workspace, or is no path at all."""
+    """A path that cannot be used: it leaves the workspace, or is malformed."""
 
 
 def normalise(path: str) -> str:
     """Return ``path`` relative to the workspace, ``""`` for the workspace itself.
 
-    Takes a relative path, or an absolute one below ``/workspace``; ``.``, ``..`` and repeated slashes
-    are resolved by text alone. Raises :class:`PathError` where it climbs above the workspace at any
+    Accepts a relative path, or an absolute one below ``/workspace``; ``.``, ``..`` and repeated slashes
+    are resolved by text alone. Raises :class:`PathError` if it climbs above the workspace at any
     point, holds a NUL or a lone surrogate, or is too long (4000 bytes, 255 a name, 100 folders deep).
     """
     _check_text(path)
     parts = path.split("/")
     if path.startswith("/"):
-        parts = _below_workspace(path)
-    kept: list[str] = []
+        parts = [part for part in parts if part not in {"", "."}]
+        if parts[:1] != [WORKSPACE[1:]]:
+            raise PathError(f"{path!r} is not below {WORKSPACE}")
+        del parts[0]
+    result: list[str] = []
     for part in parts:
         if part == "..":
-            if not kept:
+            if not result:
                 raise PathError(f"{path!r} leaves {WORKSPACE}")
-            kept.pop()
+            result.pop()
         elif part not in {"", "."}:
-            kept.append(part)
-    if len(kept) > MAX_DEPTH:
-        raise PathError(f"a path may be {MAX_DEPTH} folders deep, this one is {len(kept)}")
-    return "/".join(kept)
+            result.append(part)
+    if len(result) > MAX_DEPTH:
+        raise PathError(f"a path may be {MAX_DEPTH} folders deep, this one is {len(result)}")
+    return "/".join(result)
 
 
 def _check_text(path: str) -> None:
@@ -65,20 +66,13 @@ def _check_text(path: str) -> None:
         raise PathError(f"a name in a path may have {_MAX_NAME} bytes")
 
 
-def _below_workspace(path: str) -> list[str]:
-    parts = [part for part in path.split("/") if part not in {"", "."}]
-    if parts[:1] != [WORKSPACE[1:]]:
-        raise PathError(f"{path!r} is not below {WORKSPACE}")
-    return parts[1:]
-
-
 def failure(code: int, path: str) -> OSError:
     """Return the ``OSError`` of an ``errno`` code, such as ``FileNotFoundError``, about ``path``."""
     return OSError(code, os.strerror(code), path)
 
 
 def check_disjoint(paths: Iterable[str]) -> None:
-    """Raise ``NotADirectoryError`` where one of the normalised ``paths`` lies below another."""
+    """Raise ``NotADirectoryError`` if one of the normalised ``paths`` lies below another."""
     names = set(paths)
     for path in names:
         for parent in parents(path):
@@ -93,7 +87,5 @@ def parents(path: str) -> list[str]:
 
 
 def hidden(path: str) -> bool:
-    """Return whether a normalised path is the service's own, or below what is."""
-    return path.startswith(_OWN) and (
-        path.startswith(STAGING_PREFIX) or path.partition("/")[0] == STATE_FOLDER
-    )
+    """Return whether a normalised path belongs to the service."""
+    return path.startswith(STAGING_PREFIX) or path.partition("/")[0] == STATE_FOLDER

@@ -1,4 +1,4 @@
-"""Writing files to a session, as far as its disk has room."""
+"""Writing files to a session within the size of its disk."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import threading
 from collections.abc import Sequence
 
 from buntime._support.forks import reset_after_fork
-from buntime.service.errors import ServiceError
-from buntime.service.sessions.limits import MB
+from buntime.service.errors import disk_full
+from buntime.service.executors import MB
 from buntime.service.workspace.base import Workspace
 from buntime.service.workspace.paths import normalise
 
 
-class DiskUsage:
-    """Writes files to a workspace and refuses those that a disk of ``limit`` MB has no room for.
+class DiskQuota:
+    """Writes files to a workspace and rejects those that do not fit on a disk of ``limit`` MB.
 
-    Looking through a workspace on disk costs about 3 µs a file, so between executions its own sums are
-    enough; an overwritten file counts twice in them until they reach the limit, then it looks. What
-    an execution writes is the executor's to limit; it counts here from its end.
+    Measuring a workspace on disk takes about 3 µs a file, so between executions writes are only added up.
+    The sum counts an overwritten file twice, so before a write is rejected the workspace is measured. The
+    executor limits what an execution writes; here it counts from the end of the execution.
     """
 
     def __init__(self, workspace: Workspace, limit: int) -> None:
         self._workspace = workspace
         self._limit = limit * MB
         self._lock = reset_after_fork(threading.Lock())
-        self._known: int | None = 0
+        self._estimate: int | None = 0
 
     def forget(self) -> None:
-        """Look again next time: code has run."""
+        """Measure the workspace at the next write: code has run."""
         with self._lock:
-            self._known = None
+            self._estimate = None
 
     def write(self, files: Sequence[tuple[str, bytes]]) -> None:
-        """Write all of the files or none; 507 ``disk_full`` where there is no room for them.
+        """Write all of the files, or none and raise a 507 ``disk_full`` if they do not fit.
 
-        Raises what :meth:`Workspace.write_all` raises.
+        Raises the same errors as :meth:`Workspace.write_all`.
         """
         self._charge(files)
         try:
@@ -46,27 +46,18 @@ class DiskUsage:
     def _charge(self, files: Sequence[tuple[str, bytes]]) -> None:
         size = sum(len(content) for _, content in files)
         with self._lock:
-            if self._known is None or self._known + size > self._limit:
-                self._known = self._workspace.used() - self._overwritten(files)
-            if self._known + size > self._limit:
-                value, self._known = self._known + size, None
-                raise _disk_full(self._limit, value)
-            self._known += size
-
-    def _overwritten(self, files: Sequence[tuple[str, bytes]]) -> int:
-        return sum(self._size(path) for path in {normalise(path) for path, _ in files})
+            if self._estimate is None or self._estimate + size > self._limit:
+                overwritten = sum(self._size(path) for path in {normalise(path) for path, _ in files})
+                self._estimate = self._workspace.used() - overwritten
+            value = self._estimate + size
+            if value > self._limit:
+                self._estimate = None
+                message = f"The session's disk holds {self._limit} bytes; with this it would be {value}"
+                raise disk_full(message, limit="disk", max=self._limit, value=value)
+            self._estimate = value
 
     def _size(self, path: str) -> int:
         try:
             return self._workspace.stat(path).size
         except FileNotFoundError:
             return 0
-
-
-def _disk_full(highest: int, value: int) -> ServiceError:
-    return ServiceError(
-        507,
-        "disk_full",
-        f"The session's disk holds {highest} bytes; with this it would be {value}",
-        {"limit": "disk", "max": highest, "value": value},
-    )

@@ -1,4 +1,4 @@
-"""Going down to a path by directory descriptors, so that no link leads out, whenever it was planted."""
+"""Resolving a path with ``openat``, so that no symlink leads out, even one created during the walk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_LINKS = 40
 
 
 def open_root(root: str) -> int:
-    """Return a descriptor of the workspace; :class:`WorkspaceGone` where it was removed."""
+    """Return a descriptor of the workspace; :class:`WorkspaceGone` if it was removed."""
     try:
         return os.open(root, FOLDER_FLAGS)
     except FileNotFoundError as error:
@@ -25,9 +25,10 @@ def open_root(root: str) -> int:
 class PathWalker:
     """A walk from the workspace at ``root`` towards one path, one component at a time.
 
-    The kernel never follows a link for it: each one is read and its target walked in turn. A target is
-    relative, or absolute below ``/workspace`` or below ``root`` itself; what leaves the workspace
-    raises :class:`PathError`. Holds descriptors until it is closed.
+    The kernel never follows a link: each link is read here, and its target is walked in turn. A target is
+    relative, or absolute below ``/workspace`` or below ``root``; one outside raises :class:`PathError`. The
+    walk keeps a descriptor of every folder on the way until it is closed, so ``..`` goes back to the folder
+    that was entered, also if the program has moved it since.
     """
 
     def __init__(self, root: str) -> None:
@@ -46,14 +47,14 @@ class PathWalker:
 
     @property
     def folder(self) -> int:
-        """The descriptor of the folder the walk has come to."""
+        """The descriptor of the current folder."""
         return self._open[-1]
 
     def to(self, path: str, *, create: bool = False) -> str:
         """Walk to the folder that holds the normalised ``path``; return the name in it.
 
-        What stands under that name is no link and may be missing; ``"."`` means the folder itself.
-        With ``create``, missing folders are made. Raises ``FileNotFoundError`` and
+        The name is not a link and may be missing; ``"."`` is the folder itself. With ``create``, missing
+        folders are created. Raises ``FileNotFoundError`` and
         ``NotADirectoryError``.
         """
         pending = deque(_parts(path))
@@ -114,7 +115,7 @@ class PathWalker:
 
 
 def make_folder(name: str, parent: int) -> None:
-    """Make a folder in another, unless someone else just did."""
+    """Make a folder in another; nothing happens if it exists."""
     try:
         os.mkdir(name, dir_fd=parent)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""Whole directory trees: looking through them, and removing them."""
+"""Walking and removing directory trees."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _REMOVAL_ATTEMPTS = 20
 def walk(
     folder: int, *, skip: frozenset[str] = frozenset(), prefix: str = ""
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield the relative path and entry of everything below a folder that is no folder itself.
+    """Yield the relative path and entry of everything below a folder except folders.
 
-    Links are yielded, never followed. Folders named in ``skip`` are not entered, nor any deeper than
-    100, and what vanishes meanwhile is passed over.
+    Links are yielded, never followed. Folders named in ``skip`` are not entered, nor folders deeper than 100.
+    Entries that vanish during the walk are left out.
     """
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -44,7 +44,7 @@ def _walk_child(
 
 
 def entry_stat(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """Return what an entry is, of a link the link itself; ``None`` where it has vanished."""
+    """Return the status of an entry, of the link itself if it is one; ``None`` if it has vanished."""
     try:
         return entry.stat(follow_symlinks=False)
     except FileNotFoundError:
@@ -52,10 +52,10 @@ def entry_stat(entry: os.DirEntry[str]) -> os.stat_result | None:
 
 
 def remove_tree(root: str) -> None:
-    """Delete a directory with everything in it; nothing where it is missing.
+    """Delete a directory with everything in it; nothing happens if it is missing.
 
-    Copes with folders that may not be written, trees of any depth, and files that still appear for a
-    moment. Raises ``OSError`` where it cannot.
+    Handles read-only folders, trees of any depth, and files that a program creates during the removal.
+    Raises ``OSError`` on failure.
     """
     attempts = _REMOVAL_ATTEMPTS
     while not _removed(root, patient=attempts > 1):
@@ -63,7 +63,7 @@ def remove_tree(root: str) -> None:
 
 
 def _removed(root: str, *, patient: bool) -> bool:
-    """Try to remove it once; where ``patient``, files that appeared meanwhile are no error."""
+    """Try to remove it once. If ``patient``, return ``False`` for files that appeared during the removal."""
     try:
         _empty(root)
         Path(root).rmdir()
@@ -93,7 +93,7 @@ def _empty(root: str) -> None:
 def _flatten(top: int, name: str) -> list[str]:
     """Delete the files of a folder and move its folders up to ``top``; return their names there.
 
-    So no tree is too deep: neither for the stack, nor for open files, nor for a path's length.
+    With every folder directly in ``top``, depth costs neither stack, nor open files, nor path length.
     """
     folder = os.open(name, FOLDER_FLAGS, dir_fd=top)
     moved = []

@@ -1,4 +1,4 @@
-"""The service in memory, for tests: scripted executions, planned failures, a clock of its own.
+"""The service in memory, for tests: scripted executions, planned failures, its own clock.
 
 Imports `_http`, errors and `service/`. Public names are those of `buntime.transport`.
 """

@@ -1,4 +1,4 @@
-"""Failures on purpose, as a network or a proxy would make them."""
+"""Planned failures, as a network, a proxy or the service would cause them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from buntime.errors import APIConnectionError, APITimeoutError
 
 Failure = Literal["connect", "dropped", "timeout", "cut_body", "html"]
 
-_NAMES = ("connect", "dropped", "timeout", "cut_body", "html")
+_ACTS_BY_DEFAULT = {"connect": False, "dropped": True, "timeout": True, "cut_body": True, "html": False}
 _PAGE = b"<!DOCTYPE html><html><head><title>Gateway</title></head><body>A proxy's page</body></html>"
 
 
 @attrs.frozen
 class PlannedFailure:
-    """One failure to come: what it looks like, to which call, and whether the service acts all the same."""
+    """One failure: its kind, which call it affects, and whether the service acts nevertheless."""
 
     failure: Union[Failure, int]
     call: Optional[str]
@@ -39,43 +39,47 @@ class PlannedFailure:
         message: str,
         headers: Mapping[str, str] | None,
     ) -> PlannedFailure:
-        """Return the plan; ``ValueError`` for a failure that cannot be."""
+        """Return the plan; ``ValueError`` or ``TypeError`` for an impossible failure."""
         if isinstance(failure, str):
-            if failure not in _NAMES:
-                raise ValueError(f"failure is {failure!r}; it is a status or one of {', '.join(_NAMES)}")
+            if failure not in _ACTS_BY_DEFAULT:
+                names = ", ".join(_ACTS_BY_DEFAULT)
+                raise ValueError(f"failure is {failure!r}; it is a status or one of {names}")
         elif isinstance(failure, bool) or not isinstance(failure, int):
             raise TypeError(f"failure is a {type(failure).__name__}, not a status or a name")
         elif not 300 <= failure <= 599:
-            raise ValueError(f"failure is the status {failure}, which is no failure")
+            raise ValueError(f"failure is the status {failure}; a failure is from 300 to 599")
         if failure == "connect" and acted:
-            raise ValueError("where no connection is made, the service cannot have acted")
-        usual = failure in {"dropped", "timeout", "cut_body"}
-        return cls(
-            failure, call, usual if acted is None else acted, code, message, tuple((headers or {}).items())
-        )
+            raise ValueError("without a connection the service cannot act: acted= must not be True")
+        if acted is None:
+            acted = isinstance(failure, str) and _ACTS_BY_DEFAULT[failure]
+        return cls(failure, call, acted, code, message, tuple((headers or {}).items()))
 
 
-def failing(
+def fail(
     plan: PlannedFailure,
     request: Request,
-    answer: Callable[[Request], Response],
+    handle: Callable[[Request], Response],
     advance: Callable[[float], None],
 ) -> Response:
-    """Fail as planned: return the bad response, or raise as a transport does.
+    """Fail as planned: return the bad response, or raise an error as a transport does.
 
-    ``answer`` lets the service act; ``advance`` lets the time of a timeout pass.
+    ``handle`` lets the service act; ``advance`` lets the time of a timeout pass.
     """
-    response = _whole(answer(request)) if plan.acted else None
+    response = None
+    if plan.acted:
+        response = handle(request)
+        response.read()
     if plan.failure == "connect":
-        raise APIConnectionError("no connection could be made, as planned", phase="connect")
+        raise APIConnectionError("planned failure: no connection could be made", phase="connect")
     if plan.failure == "dropped":
-        raise APIConnectionError("the connection was lost before the answer, as planned", phase="read")
+        raise APIConnectionError("planned failure: the connection was lost before the response", phase="read")
     if plan.failure == "timeout":
         advance(request.read_timeout or 0.0)
-        raise APITimeoutError("no answer came in time, as planned", phase="read")
+        raise APITimeoutError("planned failure: no response in time", phase="read")
     if plan.failure == "cut_body":
-        body = b"" if response is None else response.read()
-        return Response(200, () if response is None else response.headers, _cut(body))
+        if response is None:
+            return Response(200, (), _cut(b""))
+        return Response(200, response.headers, _cut(response.read()))
     if plan.failure == "html":
         return Response(200, [("Content-Type", "text/html"), *plan.headers], [_PAGE])
     code = {} if plan.code is None else {"code": plan.code}
@@ -83,11 +87,6 @@ def failing(
     return Response(plan.failure, [("Content-Type", "application/json"), *plan.headers], [body])
 
 
-def _whole(response: Response) -> Response:
-    response.read()
-    return response
-
-
 def _cut(body: bytes) -> Iterator[bytes]:
     yield body[: len(body) // 2]
-    raise APIConnectionError("the body ended half-way, as planned", phase="read")
+    raise APIConnectionError("planned failure: the body ended half-way", phase="read")

@@ -6,29 +6,24 @@ import itertools
 import json
 import re
 import threading
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, Union
 
 import attrs
 
+from buntime import _validate
 from buntime._http import Headers, Request, Response
 from buntime._support.forks import reset_after_fork
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import JavaScriptError
-from buntime.service.scripted.executor import (
-    Chunk,
-    Code,
-    Handler,
-    HandlerFailed,
-    ScriptedExecutor,
-    ScriptedResult,
-)
+from buntime.service.scripted.executor import Code, Handler, HandlerFailed, ScriptedExecutor
 from buntime.service.scripted.functions import CallScript, Function, FunctionHandler, Thrown
-from buntime.service.sessions.app import Service, is_call
-from buntime.service.sessions.sessions import Session
+from buntime.service.scripted.results import Chunk, ScriptedResult
+from buntime.service.sessions.app import Service, is_route
+from buntime.service.sessions.sessions import LiveSession
 from buntime.service.workspace.memory import MemoryWorkspace
-from buntime.transport.fake.faults import Failure, PlannedFailure, failing
+from buntime.transport.fake.clock import FakeClock
+from buntime.transport.fake.faults import Failure, PlannedFailure, fail
 
 _MISSING: Any = object()
 
@@ -37,8 +32,8 @@ _MISSING: Any = object()
 class FakeCall:
     """A request that reached the fake, failed ones included.
 
-    ``json`` is the decoded body, or ``None``. ``status`` is what was answered, ``None`` where the
-    connection failed instead.
+    ``json`` is the decoded body, ``None`` if the body is empty or not JSON. ``status`` is that of the
+    response, ``None`` if the connection failed instead.
     """
 
     method: str
@@ -53,9 +48,9 @@ class FakeCall:
 
 
 class FakeSession:
-    """A session of the fake, seen from inside: what a test sets up and looks at."""
+    """A session of the fake, for a test to set up and inspect."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: LiveSession) -> None:
         self._session = session
 
     def __repr__(self) -> str:
@@ -78,7 +73,7 @@ class FakeSession:
 
     @property
     def files(self) -> dict[str, bytes]:
-        """The files of the workspace by path, those in ``node_modules`` and ``.git`` left out."""
+        """The files of the workspace by path, except those in ``node_modules`` and ``.git``."""
         workspace = self._session.workspace
         return {path: workspace.read(path) for path in sorted(workspace.snapshot())}
 
@@ -88,21 +83,21 @@ class FakeSession:
 
 
 class FakeTransport(NotPicklable):
-    """Answers as the service does, from memory and at once, for tests of code that uses buntime.
+    """The service in memory, for fast tests of code that uses buntime.
 
-    Sessions, files, limits and errors are those of the service's model, with ``plan`` as for
-    :class:`LocalTransport`. Executions are scripted with :meth:`on_execute`; one that is not fails with a
-    :class:`~buntime.ServerError` that shows the line to add. Time stands still but for :meth:`advance` and
-    the client's own back-off, which takes no real time.
+    Sessions, files, limits and errors behave as documented, with ``plan`` as for :class:`LocalTransport`.
+    Results of executions are scripted with :meth:`on_execute`; an execution without a script fails with a
+    :class:`~buntime.ServerError` that shows the line to add. Time stands still, except for :meth:`advance`
+    and the client's back-off, which takes no real time.
 
-    What it is not: no code runs and no shell; no preview URL answers; an execution's times and memory are
-    the script's; the workspace has no links and no permissions; nothing is ever slow.
+    Limits: no code and no shell runs; preview URLs do not answer; times and memory of an execution come
+    from its script; the workspace has no links and no permissions; nothing is ever slow.
 
-    A forked child goes on with a copy, of which its parent sees nothing.
+    A forked child has its own copy, separate from its parent's.
     """
 
     def __init__(self, *, plan: str | None = None) -> None:
-        self._clock = _FakeClock()
+        self._clock = FakeClock()
         self._executor = ScriptedExecutor(pause=self._clock.advance)
         numbers = itertools.count(1)
         self._service = Service(
@@ -134,39 +129,37 @@ class FakeTransport(NotPicklable):
         """Script the executions that match.
 
         Arguments:
-            code: what matches: the exact code, a compiled regular expression that is found in it, or a
-                predicate that takes a :class:`ScriptedExecution`.
-            contains: a text that the code holds.
-            command: the exact shell command, or a compiled regular expression that is found in it.
+            code: the exact code, a compiled regular expression that is searched in it, or a predicate that
+            takes
+                a :class:`ScriptedExecution`.
+            contains: a text that the code contains.
+            command: the exact shell command, or a compiled regular expression that is searched in it.
             handler: takes the :class:`ScriptedExecution` and returns a :class:`ScriptedResult`, a ``str`` as
-                its stdout, or ``None``. What it raises reaches the caller of ``execute`` as it is.
-            results: a :class:`ScriptedResult` for each execution in turn, after which the script is used up.
-            chunks: the output as ``("stdout" or "stderr", text)`` pieces, as a stream brings them.
+                its stdout, or ``None``. Its exceptions reach the caller of ``execute`` unchanged.
+            results: a :class:`ScriptedResult` for each execution in turn; then the script is used up.
+            chunks: the output of a stream as ``("stdout" or "stderr", text)`` pieces.
             result: the fields of a :class:`ScriptedResult`: ``stdout``, ``stderr``, ``exit_code``,
-                ``timed_out``, ``files`` (what the code writes, by path), ``execution_time``, ``cpu_time``
+                ``timed_out``, ``files`` (written by the code, by path), ``execution_time``, ``cpu_time``
                 (milliseconds), ``memory_used`` (bytes), ``keeps_running``.
 
-        ``Session.start`` takes its script from here too: the process has written the output at once, and has
-        ended with the exit code, or with ``keeps_running=True`` runs until it is killed; while one runs, any
-        port of the session is open. Who waits for one that runs on lets the clock advance.
+        ``Session.start`` uses these scripts too. The process writes its output immediately and ends with
+        the exit code, or with ``keeps_running=True`` runs until it is killed; while one runs, any port of
+        the session is open. Waiting for a process that runs advances the clock.
 
-        Scripts are tried in the order they were added. Raises ``TypeError`` where it is unclear what
-        matches or what the result is.
+        Scripts are tried in the order they were added. Raises ``TypeError`` if the matching or the result is
+        ambiguous.
         """
-        given = [handler is not None, results is not None, bool(result) or chunks is not None]
-        if sum(given) > 1:
-            raise TypeError("give a handler, results, or the fields of one result; only one of them")
-        answers: Handler | Sequence[ScriptedResult]
+        if sum([handler is not None, results is not None, bool(result) or chunks is not None]) > 1:
+            raise TypeError("pass only one of a handler, results, or the fields of one result")
         if handler is not None:
             if not callable(handler):
                 raise TypeError(f"handler is a {type(handler).__name__}, not a function")
-            answers = handler
+            self._executor.add(code, contains=contains, command=command, answers=handler)
         elif results is not None:
-            answers = _checked_results(results)
+            self._executor.add(code, contains=contains, command=command, answers=_checked_results(results))
         else:
             fixed = ScriptedResult.make(chunks=chunks, **result)
-            answers = lambda _execution: fixed  # noqa: E731 - a handler like the user's own
-        self._executor.add(code, contains=contains, command=command, answers=answers)
+            self._executor.add(code, contains=contains, command=command, answers=lambda _execution: fixed)
 
     def on_call(
         self,
@@ -182,25 +175,25 @@ class FakeTransport(NotPicklable):
 
         Arguments:
             function: its source as the program passes it, or ``"./FILE#EXPORT"``; a compiled regular
-                expression that is found in it, or a predicate that takes it.
-            returns: what every call returns.
-            handler: takes the arguments of a call and returns what it returns. A
-                :class:`~buntime.JavaScriptError` that it raises is thrown by the function; another exception
-                reaches the caller of ``call`` as it is.
-            raises: what every call throws: its ``name``, ``message`` and ``stack``.
-            stdout: what a call prints.
-            stderr: the same on standard error.
+                expression that is searched in it, or a predicate that takes it.
+            returns: the return value of every call.
+            handler: takes the arguments of a call and returns its return value. A
+                :class:`~buntime.JavaScriptError` that it raises is thrown by the function; other exceptions
+                reach the caller of ``call`` unchanged.
+            raises: the error that every call throws: its ``name``, ``message`` and ``stack``.
+            stdout: the standard output of a call.
+            stderr: the standard error of a call.
 
-        Values travel as they do in a real call: a tuple arrives as a list. Scripts are tried in the order
+        Values are converted as in a real call: a tuple arrives as a list. Scripts are tried in the order
         they were added. Raises ``TypeError`` unless exactly one of ``returns``, ``handler`` and ``raises`` is
-        given.
+        passed.
         """
         if sum([returns is not _MISSING, handler is not None, raises is not None]) != 1:
             raise TypeError("on_call needs exactly one of returns=, handler= and raises=")
         if raises is not None and not isinstance(raises, JavaScriptError):
             raise TypeError(f"raises must be a JavaScriptError, not {type(raises).__name__}")
 
-        def answer(*arguments: Any) -> Any:
+        def call(*arguments: Any) -> Any:
             try:
                 if raises is not None:
                     raise raises
@@ -208,7 +201,7 @@ class FakeTransport(NotPicklable):
             except JavaScriptError as error:
                 raise Thrown(error.name, error.message, error.stack) from None
 
-        self._executor.calls.add(CallScript(function, answer, stdout, stderr))
+        self._executor.calls.add(CallScript(function, call, stdout, stderr))
 
     def fail_next(
         self,
@@ -224,53 +217,51 @@ class FakeTransport(NotPicklable):
         """Make the next call fail; several plans are carried out in the order they were made.
 
         Arguments:
-            failure: a status to answer (``503``), or ``"connect"`` (no connection is made), ``"dropped"``
-                (the connection is lost before the answer), ``"timeout"`` (no answer in time: the clock
-                advances by the read timeout), ``"cut_body"`` (the body ends half-way), ``"html"`` (a page of
-                some proxy instead of the answer).
-            call: only a call such as ``"POST /execute"`` fails; any, where left out.
-            times: how many calls.
-            acted: whether the service acts on the call although it fails. Where left out: yes for
-                ``"dropped"``, ``"timeout"`` and ``"cut_body"``, else no.
+            failure: a status (``503``), or ``"connect"`` (no connection is made), ``"dropped"`` (the
+                connection is lost before the response), ``"timeout"`` (no response in time: the clock
+                advances by the read timeout), ``"cut_body"`` (the body ends half-way), ``"html"`` (the page
+                of a proxy instead of the response).
+            call: limits the failure to a call such as ``"POST /execute"``.
+            times: how many calls fail.
+            acted: whether the service acts although the call fails. By default ``True`` for ``"dropped"``,
+                ``"timeout"`` and ``"cut_body"``, otherwise ``False``.
             code: the service's error code, with a status.
             message: the error's message, with a status.
             headers: such as ``{"Retry-After": "2"}``, with a status or ``"html"``.
 
-        Raises ``ValueError`` or ``TypeError`` for a failure or a call that cannot be.
+        Raises ``ValueError`` or ``TypeError`` for an impossible failure or an unknown call.
         """
         plan = PlannedFailure.make(
             failure, call=call, acted=acted, code=code, message=message, headers=headers
         )
-        if call is not None and not is_call(call):
-            raise ValueError(f"call is {call!r}, which is no call of the API, such as 'POST /execute'")
-        if isinstance(times, bool) or not isinstance(times, int) or times < 1:
-            raise ValueError(f"times is {times!r}; it is a whole number of at least 1")
+        if call is not None and not is_route(call):
+            raise ValueError(f"call is {call!r}, which is not a call of the API, such as 'POST /execute'")
         with self._lock:
-            self._failures.extend([plan] * times)
+            self._failures.extend([plan] * _validate.count("times", times))
 
     def advance(self, seconds: float) -> None:
         """Let time pass: sessions become idle, fall asleep, expire."""
         self._clock.advance(seconds)
 
     def sleep(self, seconds: float, /) -> None:
-        """Wait as the client does before a retry: the clock advances, nothing waits."""
+        """Advance the clock, as the client's wait before a retry does; returns immediately."""
         self._clock.advance(seconds)
 
     def monotonic(self) -> float:
-        """Return the fake's own seconds, which never go back."""
+        """Return the fake's seconds, which never go back."""
         return self._clock.monotonic()
 
     def time(self) -> float:
-        """Return the fake's own date, in seconds since the epoch."""
+        """Return the fake's date, in seconds since the epoch."""
         return self._clock.time()
 
     def every(self, seconds: float, act: Callable[[], object], /) -> Callable[[], None]:
-        """Call ``act`` whenever that much of the fake's time has passed; return what stops it."""
+        """Call ``act`` whenever that much of the fake's time has passed; return a function that stops it."""
         return self._clock.every(seconds, act)
 
     @property
     def calls(self) -> list[FakeCall]:
-        """The calls so far, in the order they came, each retry as one more."""
+        """The calls so far, in order; each retry is a call."""
         with self._lock:
             return list(self._calls)
 
@@ -280,39 +271,40 @@ class FakeTransport(NotPicklable):
         return {name: FakeSession(session) for name, session in self._service.sessions.items()}
 
     def assert_all_scripts_used(self) -> None:
-        """Raise ``AssertionError`` naming the scripts that answered nothing or have results left."""
+        """Raise ``AssertionError`` with the scripts that answered nothing or have results not used."""
         unused = self._executor.unused()
         if unused:
             raise AssertionError(f"scripts not used, or not used up: {', '.join(map(repr, unused))}")
 
     def send(self, request: Request, /) -> Response:
-        """Answer the request, or fail as planned; ``RuntimeError`` after :meth:`close`."""
+        """Return the response, or fail as planned; ``RuntimeError`` after :meth:`close`."""
         if self._closed:
             raise RuntimeError("the transport is closed")
-        plan = self._planned(request)
+        plan = self._next_failure(request)
         status = None
         try:
-            response = (
-                self._answer(request) if plan is None else failing(plan, request, self._answer, self.advance)
-            )
+            if plan is None:
+                response = self._handle(request)
+            else:
+                response = fail(plan, request, self._handle, self.advance)
             status = response.status
             return response
         finally:
-            self._note(request, status)
+            self._log(request, status)
 
     def close(self) -> None:
         """End all sessions. Idempotent."""
         self._closed = True
         self._service.close()
 
-    def _answer(self, request: Request) -> Response:
+    def _handle(self, request: Request) -> Response:
         try:
-            # Time may pass meanwhile, by a handler or another thread, and yet nothing here is ever slow.
+            # A handler or another thread may advance the clock meanwhile, yet no call is ever slow.
             return self._service.handle(attrs.evolve(request, read_timeout=None))
-        except HandlerFailed as carrier:
-            raise (carrier.__cause__ or carrier) from None
+        except HandlerFailed as wrapper:
+            raise (wrapper.__cause__ or wrapper) from None
 
-    def _planned(self, request: Request) -> PlannedFailure | None:
+    def _next_failure(self, request: Request) -> PlannedFailure | None:
         name = f"{request.method} {request.path}"
         with self._lock:
             for index, plan in enumerate(self._failures):
@@ -320,86 +312,21 @@ class FakeTransport(NotPicklable):
                     return self._failures.pop(index)
         return None
 
-    def _note(self, request: Request, status: int | None) -> None:
-        call = FakeCall(
-            request.method,
-            request.path,
-            dict(request.query),
-            None if request.body is None else json.loads(request.body),
-            Headers(request.headers),
-            status,
-        )
-        with self._lock:
-            self._calls.append(call)
-
-
-@attrs.define(eq=False)
-class _Timer:
-    at: float
-    period: float
-    act: Callable[[], object]
-
-
-class _FakeClock:
-    """A clock that starts now and moves when it is told to."""
-
-    def __init__(self) -> None:
-        self._start = time.time()
-        self._passed = 0.0
-        self._timers: list[_Timer] = []
-        self._moving = False
-        self._lock = reset_after_fork(threading.Lock())
-
-    def time(self) -> float:
-        return self._start + self._passed
-
-    def monotonic(self) -> float:
-        return self._passed
-
-    def advance(self, seconds: float) -> None:
-        if not seconds >= 0:
-            raise ValueError(f"time does not go back: advance({seconds})")
-        with self._lock:
-            end = self._passed + seconds
-            if self._moving or not self._timers:
-                # What a timer does may take time itself; it sets off no further timer.
-                self._passed = end
-                return
-            self._moving = True
+    def _log(self, request: Request, status: int | None) -> None:
         try:
-            while (timer := self._next(end)) is not None:
-                timer.act()
-        finally:
-            self._moving = False
-
-    def _next(self, end: float) -> _Timer | None:
-        """Move on to the next timer that is due by ``end``, or to ``end`` where there is none."""
+            body = json.loads(request.body) if request.body else None
+        except (ValueError, RecursionError):
+            body = None
+        query, headers = dict(request.query), Headers(request.headers)
         with self._lock:
-            due = [timer for timer in self._timers if timer.at <= end]
-            timer = min(due, key=lambda timer: timer.at, default=None)
-            self._passed = max(self._passed, end if timer is None else timer.at)
-            if timer is not None:
-                timer.at += timer.period
-            return timer
-
-    def every(self, seconds: float, act: Callable[[], object]) -> Callable[[], None]:
-        timer = _Timer(self._passed + seconds, seconds, act)
-        with self._lock:
-            self._timers.append(timer)
-
-        def stop() -> None:
-            with self._lock:
-                if timer in self._timers:
-                    self._timers.remove(timer)
-
-        return stop
+            self._calls.append(FakeCall(request.method, request.path, query, body, headers, status))
 
 
 def _checked_results(results: Iterable[ScriptedResult]) -> tuple[ScriptedResult, ...]:
     if isinstance(results, ScriptedResult):
-        raise TypeError("results holds several; for one result give its fields")
-    found = tuple(results)
-    for result in found:
+        raise TypeError("results is a list; for one result pass its fields")
+    checked = tuple(results)
+    for result in checked:
         if not isinstance(result, ScriptedResult):
             raise TypeError(f"results holds a {type(result).__name__}, not a ScriptedResult")
-    return found
+    return checked

@@ -6,7 +6,6 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -22,8 +21,8 @@ from buntime import (
     WaitTimeoutError,
 )
 from buntime.helpers.runner import source
-from buntime.service.scripted.executor import ScriptedExecutor, ScriptedResult
-from buntime.service.scripted.script_file import ScriptFileError, read_scripts
+from buntime.service.scripted.executor import ScriptedExecutor
+from buntime.service.scripted.results import ScriptedResult
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.memory import MemoryWorkspace
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
@@ -238,19 +237,6 @@ def test_without_a_clock_of_its_own_waiting_is_real() -> None:
     killer.start()
     assert 137 == process.wait()
     killer.join()
-
-
-def test_a_script_file_says_what_keeps_running(tmp_path: Path) -> None:
-    """As true or false."""
-    path = tmp_path / "scripts.json"
-    path.write_text(json.dumps([{"code": SERVER, "keeps_running": True}]))
-    clock = ManualClock()
-    service = Service(read_scripts(path), lambda _: MemoryWorkspace(clock), clock=clock)
-    session = Buntime(transport=FunctionTransport(service.handle)).sessions.create()
-    assert session.start(SERVER).running()
-    path.write_text(json.dumps([{"code": SERVER, "keeps_running": "yes"}]))
-    with pytest.raises(ScriptFileError, match="keeps_running must be true or false"):
-        read_scripts(path)
 
 
 def test_helpers_hold_what_they_share() -> None:

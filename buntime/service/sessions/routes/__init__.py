@@ -1,4 +1,4 @@
-"""The endpoints of buntime.sh, one file for each resource.
+"""The endpoints of buntime.sh, one file for each resource: functions from a request to a response.
 
-Imports the state in `service/sessions/` and `service/workspace/`. Each route turns a request into a response.
+Imports the state in `service/sessions/`, `service/workspace/` and the modules directly in `service/`.
 """

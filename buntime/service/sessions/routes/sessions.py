@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
+
+import attrs
 
 from buntime._http import Response
 from buntime.service.errors import invalid
 from buntime.service.executors import Limits
-from buntime.service.requests import Fields, header
+from buntime.service.requests import RequestFields, header
 from buntime.service.responses import json_bytes, json_response, timestamp
 from buntime.service.sessions.limits import DEFAULT_TTL, MAX_METADATA, MIN_TTL, Plan
-from buntime.service.sessions.routes.context import Call, Model, workspace_refusals
-from buntime.service.sessions.sessions import Session
+from buntime.service.sessions.routes.context import Model, RequestContext, workspace_errors
 
 REPLAYED = "Idempotency-Replayed"
-"""The header, ``true``, of a create that an earlier one with the same key had answered."""
+"""The header, ``true``, of a response to an earlier request with the same idempotency key."""
 
 
-def create(model: Model, call: Call) -> Response:
+def create(model: Model, context: RequestContext) -> Response:
     """``POST /sessions/create``: with an ``Idempotency-Key``, at most once in 24 hours."""
-    key = header(call.request, "Idempotency-Key")
+    key = header(context.request, "Idempotency-Key")
+    fields = context.fields()
     if key is None:
-        return json_response(_created(model, call.fields))
-    answer, replayed = model.idempotency.once(key, call.body, lambda: _created(model, call.fields))
-    return json_response(answer, headers=[(REPLAYED, "true")] if replayed else [])
+        return json_response(_create(model, fields))
+    body, replayed = model.idempotency.once(key, fields.values, lambda: _create(model, fields))
+    return json_response(body, headers=[(REPLAYED, "true")] if replayed else [])
 
 
-def info(model: Model, call: Call) -> Response:
-    """``GET /sessions/{sessionId}``: the session as it was found; looking does not wake it."""
-    session = model.sessions.get(call.session_id)
-    with workspace_refusals(session, model.plan, ""):
+def info(model: Model, context: RequestContext) -> Response:
+    """``GET /sessions/{sessionId}``: the state of the session; this request does not wake it."""
+    session = model.sessions.get(context.session_id)
+    with workspace_errors(session, model.plan, ""):
         files_count = session.workspace.file_count()
     return json_response(
         {
@@ -46,38 +47,28 @@ def info(model: Model, call: Call) -> Response:
     )
 
 
-def delete(model: Model, call: Call) -> Response:
-    """``DELETE /sessions/{sessionId}``: its executions end, its files are gone."""
-    model.sessions.end(call.session_id)
-    return json_response({"deleted": True, "sessionId": call.session_id})
+def delete(model: Model, context: RequestContext) -> Response:
+    """``DELETE /sessions/{sessionId}``: end its executions and delete its files."""
+    model.sessions.end(context.session_id)
+    return json_response({"deleted": True, "sessionId": context.session_id})
 
 
-def _created(model: Model, fields: Fields) -> dict[str, Any]:
+def _create(model: Model, fields: RequestFields) -> dict[str, Any]:
     session = model.sessions.open(
         ttl=_ttl(model.plan, fields),
         metadata=_metadata(fields),
-        limits=_limits(model.plan, fields.object("resourceLimits")),
+        limits=_limits(model.plan, RequestFields(fields.object("resourceLimits"), prefix="resourceLimits.")),
     )
-    return _description(session, model.executor.preview_url(session.id))
-
-
-def _description(session: Session, preview_url: str) -> dict[str, Any]:
-    limits = session.limits
     return {
         "sessionId": session.id,
         "createdAt": timestamp(session.created),
         "expiresAt": timestamp(session.created + session.ttl),
-        "previewUrl": preview_url,
-        "resourceLimits": {
-            "memory": limits.memory,
-            "cpu": limits.cpu,
-            "timeout": limits.timeout,
-            "disk": limits.disk,
-        },
+        "previewUrl": model.executor.preview_url(session.id),
+        "resourceLimits": attrs.asdict(session.limits),
     }
 
 
-def _ttl(plan: Plan, fields: Fields) -> int:
+def _ttl(plan: Plan, fields: RequestFields) -> int:
     ttl = fields.optional_integer("ttl", MIN_TTL)
     if ttl is None:
         return DEFAULT_TTL
@@ -85,36 +76,23 @@ def _ttl(plan: Plan, fields: Fields) -> int:
     return ttl
 
 
-def _metadata(fields: Fields) -> dict[str, Any]:
+def _metadata(fields: RequestFields) -> dict[str, Any]:
     metadata = fields.object("metadata")
     size = len(json_bytes(metadata))
     if size > MAX_METADATA:
-        raise invalid(
-            "metadata",
-            f"metadata has {size} bytes as JSON; it may have {MAX_METADATA}",
-            limit="metadata",
-            max=MAX_METADATA,
-            value=size,
-        )
+        message = f"metadata has {size} bytes as JSON; it may have {MAX_METADATA}"
+        raise invalid("metadata", message, limit="metadata", max=MAX_METADATA, value=size)
     return metadata
 
 
-def _limits(plan: Plan, wanted: Mapping[str, Any]) -> Limits:
-    fields = Fields(wanted, prefix="resourceLimits.")
-    standard = plan.default_limits()
+def _limits(plan: Plan, fields: RequestFields) -> Limits:
     memory = fields.optional_integer("memory", 1)
     cpu = fields.optional_number("cpu")
     timeout = fields.optional_integer("timeout", 1)
-    given = [value for value in (memory, cpu, timeout) if value is not None]
-    if given and not plan.resource_overrides:
-        raise plan.refusal(
-            "resource_overrides", False, True, "resourceLimits cannot be set", field="resourceLimits"
-        )
+    if (memory or cpu or timeout) and not plan.resource_overrides:
+        message = "resourceLimits cannot be set"
+        raise plan.limit_error("resource_overrides", False, True, message, field="resourceLimits")
     plan.check("memory_per_execution", memory or 0, field="resourceLimits.memory")
     plan.check("execution_timeout", timeout or 0, field="resourceLimits.timeout")
-    return Limits(
-        memory=memory or standard.memory,
-        cpu=cpu or standard.cpu,
-        timeout=timeout or standard.timeout,
-        disk=standard.disk,
-    )
+    default = plan.default_limits()
+    return Limits(memory or default.memory, cpu or default.cpu, timeout or default.timeout, default.disk)

@@ -19,15 +19,15 @@ from typing import Any
 
 import pytest
 
-from buntime.service.executors import Executor
-from buntime.service.machine.executor import BunExecutor
-from buntime.service.scripted.executor import ScriptedExecutor
-from buntime.service.server.loopback import is_loopback
-from buntime.service.server.serve import ServeError, make_executor, serve
-from tests.support.executors import PlayedExecutor, until_closed
+from buntime.service.clock import SystemClock
+from buntime.service.server.serve import ServeError, serve
+from buntime.service.sessions.app import Service
+from buntime.service.workspace.memory import MemoryWorkspace
+from buntime.transport import FakeTransport, LocalTransport, Transport
+from tests.support.executors import PlayedExecutor, ServiceTransport, until_closed
 
 
-class _Closing(BunExecutor):
+class _Closing(LocalTransport):
     """Counts how often it is closed."""
 
     closed = 0
@@ -41,7 +41,7 @@ class _Closing(BunExecutor):
         super().close()
 
 
-def _serve(executor: Executor | None = None, **options: Any) -> list[str]:
+def _serve(transport: Transport | None = None, **options: Any) -> list[str]:
     """Serve until the server is ready, and return its URLs."""
     urls: list[str] = []
 
@@ -49,8 +49,8 @@ def _serve(executor: Executor | None = None, **options: Any) -> list[str]:
         urls.append(url)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    given = {"host": "127.0.0.1", "port": 0, "api_key": None, "plan": None, "threads": 1, "ready": ready}
-    serve(executor or ScriptedExecutor(), **{**given, **options})
+    defaults = {"host": "127.0.0.1", "port": 0, "api_key": None, "threads": 1, "ready": ready}
+    serve(transport or FakeTransport(), **{**defaults, **options})
     return urls
 
 
@@ -94,12 +94,6 @@ def test_an_unknown_host_is_refused() -> None:
         _serve(host="nowhere.invalid", api_key="btk_key")
 
 
-def test_an_unknown_plan_is_refused() -> None:
-    """No folder is left of the attempt."""
-    with pytest.raises(ServeError, match="plan must be one of free, paid, enterprise"):
-        _serve(plan="gold")
-
-
 @pytest.mark.parametrize("module", ["waitress", "waitress.server"])
 def test_a_missing_waitress_says_what_to_install(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     """The extra that brings it."""
@@ -135,8 +129,8 @@ def test_an_ipv6_address_is_in_brackets() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_leaves_nothing(number: int, temporary_folder: Path) -> None:
-    """Sessions, their folders and the executor are gone, and signals do again what they did."""
-    executor = _Closing()
+    """Sessions and their folders are gone, the transport is closed, and signals do again what they did."""
+    transport = _Closing()
     before = {it: signal.getsignal(it) for it in (signal.SIGINT, signal.SIGTERM)}
     made: list[str] = []
 
@@ -153,11 +147,11 @@ def test_a_signal_ends_it_and_leaves_nothing(number: int, temporary_folder: Path
 
             thread.submit(use)
 
-        _serve(executor, ready=ready)
+        _serve(transport, ready=ready)
 
     assert 1 == len(made)
     assert [] == list(temporary_folder.glob("buntime-*"))
-    assert executor.closed
+    assert transport.closed
     assert before == {it: signal.getsignal(it) for it in (signal.SIGINT, signal.SIGTERM)}
 
 
@@ -169,9 +163,9 @@ def test_a_second_signal_does_not_cut_the_clean_up(temporary_folder: Path) -> No
             os.kill(os.getpid(), signal.SIGINT)
             super().close()
 
-    executor = Interrupted()
-    _serve(executor)
-    assert executor.closed
+    transport = Interrupted()
+    _serve(transport)
+    assert transport.closed
     assert [] == list(temporary_folder.glob("buntime-*"))
 
 
@@ -214,7 +208,7 @@ def test_a_signal_that_comes_at_a_bad_moment_ends_it_too(signalling: _Signalling
             first.request("POST", "/execute", body, {"Content-Type": "application/json"})
             assert executor.runtimes[created].running.wait(60)
             signalling.armed = True
-            second.request("GET", f"/sessions/{created}")
+            second.request("POST", "/execute", body, {"Content-Type": "application/json"})
             status = first.getresponse().status
             if not ended.wait(60):
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -223,46 +217,8 @@ def test_a_signal_that_comes_at_a_bad_moment_ends_it_too(signalling: _Signalling
 
     with ThreadPoolExecutor(1) as thread:
         calls: list[Future[int]] = []
-        _serve(executor, ready=lambda url: calls.append(thread.submit(use, url)))
+        service = Service(executor, lambda _: MemoryWorkspace(SystemClock()))
+        _serve(ServiceTransport(service), ready=lambda url: calls.append(thread.submit(use, url)))
         ended.set()
         assert [200] == [call.result() for call in calls]
     assert 1 == signalling.sent
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("127.0.0.1", True),
-        ("127.8.9.1", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("", False),
-        ("192.0.2.1", False),
-        ("localhost.example.invalid", False),
-    ],
-)
-def test_what_is_loopback(host: str, expected: bool) -> None:
-    """Only what nobody else can reach."""
-    assert expected == is_loopback(host)
-
-
-def test_a_script_file_makes_a_scripted_executor(tmp_path: Path) -> None:
-    """And a wrong one is refused as it is asked for."""
-    path = tmp_path / "scripts.json"
-    path.write_text("[]")
-    assert isinstance(make_executor(script=path, isolation=None, network=False), ScriptedExecutor)
-    path.write_text("{}")
-    with pytest.raises(ServeError, match="it must be a JSON list"):
-        make_executor(script=path, isolation=None, network=False)
-
-
-def test_isolation_is_the_arguments_else_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it cannot be is refused, whoever says it."""
-    monkeypatch.setenv("BUNTIME_ISOLATION", "perhaps")
-    with pytest.raises(ServeError, match="not 'perhaps'"):
-        make_executor(script=None, isolation=None, network=False)
-    made = make_executor(script=None, isolation="none", network=False)
-    assert isinstance(made, BunExecutor)
-    made.close()

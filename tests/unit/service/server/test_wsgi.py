@@ -13,10 +13,11 @@ from wsgiref.validate import validator
 import attrs
 import pytest
 
-from buntime._http import Headers
+from buntime._http import Headers, Secret
 from buntime.service.executors import Execution, Output
+from buntime.service.requests import MAX_BODY
+from buntime.service.server.access import AccessControl
 from buntime.service.server.wsgi import application
-from buntime.service.sessions.limits import MAX_BODY
 from tests.support.executors import Item, PlayedRuntime, outcome
 from tests.support.wire_client import WireClient
 from tests.unit.service.conftest import MakeWireClient
@@ -58,7 +59,15 @@ def _environ(
     return environ
 
 
-def _call(wire_client: WireClient, method: str, path: str, body: bytes = b"", **options: Any) -> Answered:
+def _call(
+    wire_client: WireClient,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    api_key: str | None = None,
+    **options: Any,
+) -> Answered:
     """Call the application as a WSGI server does; the validator checks both sides."""
     answered = Answered()
 
@@ -67,7 +76,8 @@ def _call(wire_client: WireClient, method: str, path: str, body: bytes = b"", **
         return answered.written.append
 
     environ = _environ(method, path, body, **options)
-    answered.body = validator(application(wire_client.service))(environ, start_response)
+    access = AccessControl(None if api_key is None else Secret(api_key))
+    answered.body = validator(application(wire_client.service.handle, access))(environ, start_response)
     return answered
 
 
@@ -113,9 +123,9 @@ def test_headers_reach_the_service(wire_client: WireClient) -> None:
     assert 1 == len(wire_client.service.sessions)
 
 
-def test_headers_of_a_refusal_are_sent(make_wire_client: MakeWireClient) -> None:
-    """A wrong key is told how to do it."""
-    answered = _call(make_wire_client(api_key="right"), "GET", "/sessions/x", authorization="Bearer wrong")
+def test_headers_of_an_error_are_sent(wire_client: WireClient) -> None:
+    """The response to a wrong key names the scheme."""
+    answered = _call(wire_client, "GET", "/sessions/x", api_key="right", authorization="Bearer wrong")
 
     assert "unauthorized" == answered.json()["error"]["code"]
     assert ("401 Unauthorized", "Bearer") == (answered.status, answered.headers["WWW-Authenticate"])
@@ -260,6 +270,8 @@ def test_a_caller_that_goes_before_the_headers_closes_the_stream(make_wire_clien
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        application(wire_client.service)(_environ("POST", "/execute", _streamed(session_id)), lambda *_: gone)
+        application(wire_client.service.handle)(
+            _environ("POST", "/execute", _streamed(session_id)), lambda *_: gone
+        )
     wire_client.clock.advance(250)
     assert "active" == wire_client.get(f"/sessions/{session_id}").body["state"]

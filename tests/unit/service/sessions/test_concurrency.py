@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from buntime.service.executors import Execution, Outcome
+from buntime.service.executors import Execution, ExecutionOutcome
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.base import WorkspaceGone
 from buntime.service.workspace.disk import DiskWorkspace
@@ -119,7 +119,7 @@ def test_a_file_that_comes_too_late_is_not_found(error: Exception) -> None:
 
 def test_a_stream_can_be_dropped(make_wire_client: MakeWireClient) -> None:
     """Closing it, read or not, ends the wait only: the execution is neither killed nor lost."""
-    ended: list[Outcome] = []
+    ended: list[ExecutionOutcome] = []
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield outcome("1")

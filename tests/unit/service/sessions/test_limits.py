@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from buntime.service.executors import Execution
+from buntime.service.executors import MB, Execution
 from buntime.service.sessions.app import Service
-from buntime.service.sessions.limits import MB, plan_named
+from buntime.service.sessions.limits import plan_named
 from buntime.service.workspace.memory import MemoryWorkspace
-from buntime.service.workspace.quota import DiskUsage
+from buntime.service.workspace.quota import DiskQuota
 from tests.support.clocks import ManualClock
 from tests.support.executors import Item, PlayedExecutor, PlayedRuntime, outcome
 from tests.support.wire_client import BufferedResponse, WireClient
@@ -131,7 +131,7 @@ def test_disk(wire_client: WireClient) -> None:
     """507 for files that the session's disk has no room for; what was overwritten counts no more."""
     session_id = wire_client.create()
     session = wire_client.service.sessions[session_id]
-    session.disk = DiskUsage(session.workspace, 1)
+    session.disk = DiskQuota(session.workspace, 1)
     body = {"sessionId": session_id, "path": "a", "content": "x" * (MB - 10)}
 
     assert [200, 200] == [wire_client.post("/files/write", body).status for _ in range(2)]
@@ -154,7 +154,7 @@ def test_disk_counts_what_executions_wrote(make_wire_client: MakeWireClient) -> 
     wire_client = make_wire_client(fill)
     session_id = wire_client.create()
     session = wire_client.service.sessions[session_id]
-    session.disk = DiskUsage(session.workspace, 1)
+    session.disk = DiskQuota(session.workspace, 1)
     wire_client.execute(session_id)
 
     answer = wire_client.post("/files/write", {"sessionId": session_id, "path": "a", "content": "x"})

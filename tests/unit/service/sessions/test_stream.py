@@ -115,7 +115,7 @@ failures = pytest.mark.parametrize(
             "memory_limit_exceeded",
             {"limit": "memory", "max": 1, "value": 2},
         ),
-        (ServiceError(501, "unscripted_execution", "say what it does"), 501, "unscripted_execution", {}),
+        (ServiceError("unscripted_execution", "say what it does"), 501, "unscripted_execution", {}),
         (KeyError("a bug"), 500, "internal_error", {"type": "KeyError"}),
     ],
 )

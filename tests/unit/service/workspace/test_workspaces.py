@@ -11,7 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from buntime.service.workspace.base import Entry, PathError, TooLargeError, Workspace, WorkspaceGone, changed
+from buntime.service.workspace.base import (
+    PathError,
+    TooLargeError,
+    Workspace,
+    WorkspaceEntry,
+    WorkspaceGone,
+    changed,
+)
 from buntime.service.workspace.disk import DiskWorkspace
 from buntime.service.workspace.memory import MemoryWorkspace
 from tests.support.clocks import ManualClock
@@ -310,7 +317,7 @@ def test_no_detour_leaves_the_workspace(make: Make, data: st.DataObject) -> None
         with pytest.raises(PathError):
             workspace.stat(path)
     elif depths[-1] == 0:
-        assert Entry("", 0, workspace.stat("").modified, "directory") == workspace.stat(path)
+        assert WorkspaceEntry("", 0, workspace.stat("").modified, "directory") == workspace.stat(path)
     else:
         with pytest.raises(FileNotFoundError):
             workspace.stat(path)

@@ -49,7 +49,7 @@ def test_a_match_that_cannot_be(arguments: dict[str, Any], named: str) -> None:
 @pytest.mark.parametrize("call", ["nonsense", "POST /exec", "GET /execute", "/execute", ""])
 def test_a_call_that_cannot_be(call: str) -> None:
     """A failure of it would never happen, and the test would test nothing."""
-    with pytest.raises(ValueError, match="no call of the API"):
+    with pytest.raises(ValueError, match="not a call of the API"):
         FakeTransport().fail_next(503, call=call)
 
 
@@ -66,7 +66,7 @@ def test_a_call_that_can_be(call: str | None) -> None:
 @pytest.mark.parametrize("times", [0, -1, 1.5, True])
 def test_a_number_of_failures_that_cannot_be(times: Any) -> None:
     """At least one call fails."""
-    with pytest.raises(ValueError, match="times"):
+    with pytest.raises((TypeError, ValueError), match="times"):
         FakeTransport().fail_next(503, times=times)
 
 

@@ -1,0 +1,10 @@
+"""The exit codes of the command line, besides that of the program."""
+
+FAILED = 125
+"""buntime itself failed; unlikely to be the program's own code."""
+
+SIGNALLED = 128
+"""Added to the number of the signal that ended the command."""
+
+BROKEN_PIPE = 141
+"""The output has no reader any more."""

@@ -1,0 +1,81 @@
+"""Scripted executions and their results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, Optional, Union
+
+import attrs
+from attrs.validators import deep_mapping
+from attrs.validators import instance_of as _is
+
+from buntime.service.executors import TIMED_OUT, Execution, ExecutionOutcome, Output
+from buntime.service.workspace.base import Workspace
+
+Chunk = tuple[Literal["stdout", "stderr"], str]
+
+
+@attrs.frozen
+class ScriptedExecution(Execution):
+    """An execution as a handler sees it, with its session and a workspace that the handler may change."""
+
+    session_id: str = attrs.field(kw_only=True)
+    workspace: Workspace = attrs.field(kw_only=True, repr=False)
+
+
+@attrs.frozen
+class ScriptedResult:
+    """The result of an execution.
+
+    ``chunks`` is the output in the pieces and the order of a stream; by default stdout is one piece and
+    stderr the next. Times are milliseconds, memory is bytes.
+    """
+
+    stdout: str = attrs.field(default="", validator=_is(str))
+    stderr: str = attrs.field(default="", validator=_is(str))
+    exit_code: int = attrs.field(default=0, validator=_is(int))
+    execution_time: float = attrs.field(default=1.0, validator=_is((int, float)))
+    memory_used: int = attrs.field(default=12_582_912, validator=_is(int))
+    cpu_time: float = attrs.field(default=1.0, validator=_is((int, float)))
+    timed_out: bool = False
+    chunks: Optional[tuple[Chunk, ...]] = None
+    files: Mapping[str, str] = attrs.field(factory=dict, validator=deep_mapping(_is(str), _is(str)))
+    """Files that are written to the workspace, as the code would write them."""
+    keeps_running: bool = False
+    """A background process with this result runs until it is killed, as a server does."""
+
+    @classmethod
+    def make(
+        cls, *, chunks: Iterable[Chunk] | None = None, timed_out: bool = False, **fields: object
+    ) -> ScriptedResult:
+        """Return a result; ``chunks`` determine stdout and stderr, ``timed_out`` the exit code 124."""
+        if timed_out:
+            fields.setdefault("exit_code", TIMED_OUT)
+        if chunks is None:
+            return cls(timed_out=timed_out, **fields)  # type: ignore[arg-type] # attrs checks the names
+        if "stdout" in fields or "stderr" in fields:
+            raise TypeError("pass the output as chunks, or as stdout and stderr, not as both")
+        pieces = tuple(chunks)
+        texts = {"stdout": "", "stderr": ""}
+        for piece in pieces:
+            kind, text = piece
+            if kind not in texts or not isinstance(text, str):
+                raise TypeError(f"chunks holds {piece!r}, which is not a ('stdout' or 'stderr', text)")
+            texts[kind] += text
+        return cls(timed_out=timed_out, chunks=pieces, **texts, **fields)  # type: ignore[arg-type] # as above
+
+    def items(self) -> Iterator[Union[Output, ExecutionOutcome]]:
+        """Yield the output and the outcome."""
+        default: tuple[Chunk, ...] = (("stdout", self.stdout), ("stderr", self.stderr))
+        for kind, text in default if self.chunks is None else self.chunks:
+            if text:
+                yield Output(kind, text)
+        yield ExecutionOutcome(
+            self.stdout,
+            self.stderr,
+            self.exit_code,
+            self.execution_time,
+            self.memory_used,
+            self.cpu_time,
+            self.timed_out,
+        )

@@ -1,0 +1,123 @@
+"""How the server treats connections: rejected bodies, slow clients, and threads for short requests.
+
+It extends waitress, which reads each request completely before it calls the application.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.task import ThreadedTaskDispatcher
+
+from buntime.service.errors import ServiceError
+from buntime.service.server.access import AccessControl
+
+REQUEST_TIMEOUT = 30.0
+"""Seconds in which the headers of a request must arrive."""
+
+
+class _Discard:
+    """Takes the place of the buffer that waitress keeps a body in."""
+
+    def append(self, _data: bytes) -> None:
+        """Drop it."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def getfile(self) -> _Discard:
+        """Return an empty file."""
+        return self
+
+    def read(self, *_size: int) -> bytes:
+        """Return the end of the file."""
+        return b""
+
+    def __len__(self) -> int:
+        return 0
+
+
+def channel_class(access: AccessControl) -> type[HTTPChannel]:
+    """Return the class of connections whose requests pass ``access`` before their bodies are stored."""
+
+    class Parser(HTTPRequestParser):
+        """Drops the body of a request that the application is going to reject.
+
+        It still reads the body: a client that finds its connection closed while it sends misses the response.
+        """
+
+        def __init__(self, adjustments: Any) -> None:
+            super().__init__(adjustments)
+            self.started = time.time()
+            self.rejected = False
+
+        def parse_header(self, header_plus: bytes) -> None:
+            super().parse_header(header_plus)
+            try:
+                access.check(str(self.command), self.headers)
+            except ServiceError:
+                self.rejected = True
+            if not self.rejected or self.body_rcv is None:
+                return
+            if self.expect_continue:
+                # The client waits for an invitation to send the body, and gets the response instead.
+                self.expect_continue, self.connection_close, self.body_rcv = False, True, None
+            else:
+                self.body_rcv.buf = _Discard()  # type: ignore[assignment] # has the methods that are used
+            self.content_length = 0
+
+        def received(self, data: bytes) -> int:
+            if self.rejected:
+                self.body_bytes_received = 0  # waitress would stop reading at its limit
+            return int(super().received(data))
+
+    class Channel(HTTPChannel):
+        parser_class = Parser
+
+    return Channel
+
+
+class Dispatcher:
+    """Runs executions on ``threads`` threads, and all other requests on a few threads of their own.
+
+    So a request that takes milliseconds never waits for executions that take minutes.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._executions = ThreadedTaskDispatcher()
+        self._executions.set_thread_count(threads)
+        self._others = ThreadedTaskDispatcher()
+        self._others.set_thread_count(max(2, threads // 8))
+
+    def add_task(self, channel: Any) -> None:
+        """Run the next request of a connection."""
+        is_execution = getattr(channel.requests[0], "path", None) == "/execute"
+        (self._executions if is_execution else self._others).add_task(channel)
+
+    def shutdown(self) -> None:
+        """End the threads when their requests are done."""
+        for dispatcher in (self._executions, self._others):
+            dispatcher.shutdown()
+
+
+def close_stale(channels: Iterable[Any], limit: int) -> None:
+    """Close connections whose headers do not arrive in time; above ``limit``, also the oldest."""
+    now = time.time()
+    waiting = []
+    for channel in list(channels):
+        request = channel.request
+        if channel.requests:
+            continue  # it is being answered
+        since = channel.last_activity if request is None else request.started
+        slow = request is not None and (request.rejected or not request.headers_finished)
+        if slow and now - since > REQUEST_TIMEOUT:
+            channel.will_close = True
+        else:
+            waiting.append((since, id(channel), channel))
+    excess = len(waiting) - limit
+    for _, _, channel in sorted(waiting)[: max(0, excess)]:
+        channel.will_close = True
