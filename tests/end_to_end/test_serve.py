@@ -170,6 +170,47 @@ def test_connections_that_are_kept_open_do_not_keep_others_out(scripted_url: str
         assert _create(scripted_url).startswith("ses_")
 
 
+def test_half_sent_requests_do_not_keep_others_out(scripted_url: str) -> None:
+    """More of them than the server has connections: the oldest are closed."""
+    with ExitStack() as stack:
+        address = urlsplit(scripted_url)
+        for _ in range(650):
+            half = socket.create_connection((address.hostname, address.port), _PATIENCE)
+            stack.enter_context(half)
+            half.sendall(b"POST /sessions/create HTTP/1.1\r\nHost: loc")
+        assert _create(scripted_url).startswith("ses_")
+
+
+def test_requests_are_logged() -> None:
+    """A line for each on standard error, its path percent-encoded."""
+    with _process(*_SUMS, stderr=subprocess.PIPE) as (url, process):
+        _create(url)
+        with closing(_connect(url)) as connection:
+            assert 404 == _ask(connection, "GET", "/nothing%0A%1B?query")[0]
+        process.terminate()
+        assert process.stderr is not None
+        lines = process.stderr.read().splitlines()
+    assert ["127.0.0.1 POST /sessions/create 200", "127.0.0.1 GET /nothing%0A%1B 404"] == [
+        re.sub(r"^[-0-9]+ [0-9:,]+ (.*) \d+ ms$", r"\1", line) for line in lines
+    ]
+
+
+def test_a_fake_fails_as_planned() -> None:
+    """A lost connection is the 502 of a gateway, and what a handler raises is a 500 that names it."""
+    with (
+        buntime_serve("--fake", f"{_FAKES}:failing") as server,
+        closing(_connect(server.url)) as connection,
+    ):
+        connection.request("POST", "/sessions/create")
+        response = connection.getresponse()
+        assert (502, "text/plain") == (response.status, response.headers["Content-Type"])
+        assert b"planned failure" in response.read()
+        body = {"sessionId": _create(server.url), "code": "fail()"}
+        status, _, answer = _ask(connection, "POST", "/execute", body)
+        assert (500, "internal_error") == (status, answer["error"]["code"])
+        assert "the handler failed" in answer["error"]["message"]
+
+
 def test_the_key_is_checked() -> None:
     """On the command line or in the environment; a wrong one is 401, and so is none."""
     for arguments, environment in (
@@ -245,10 +286,10 @@ def _let_go(url: str, session_id: str) -> None:
 
 
 @contextmanager
-def _process(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def _process(*arguments: str, **options: Any) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run ``buntime serve`` and yield its URL; who ends it is up to the test."""
     command = [sys.executable, "-m", "buntime", "serve", "--port", "0", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

@@ -60,7 +60,7 @@ def workspace_errors(session: LiveSession, plan: Plan, path: str, *, field: str 
     try:
         yield
     except WorkspaceGone as error:
-        raise session_not_found(session.id) from error
+        raise session_not_found(session.id, workspace_removed=not session.ended) from error
     except (PathError, OSError, TooLargeError, DiskFullError) as error:
         if session.ended:
             raise session_not_found(session.id) from error

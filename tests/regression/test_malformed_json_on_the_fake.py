@@ -1,0 +1,20 @@
+"""The fake raised ``JSONDecodeError`` for a body that is not JSON, where the service answers 400."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from buntime.transport import FakeTransport, Request
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000, b""])
+def test_a_malformed_body_is_a_400(body: bytes) -> None:
+    """And the call is in the fake's list, without a decoded body."""
+    fake = FakeTransport()
+    request = Request("POST", "/execute", headers=(("Content-Type", "application/json"),), body=body)
+    response = fake.send(request)
+    assert (400, "invalid_request") == (response.status, json.loads(response.read())["error"]["code"])
+    (call,) = fake.calls
+    assert (None, 400) == (call.json, call.status)
