@@ -66,7 +66,10 @@ def _encode_items(value: Any, place: tuple[Any, ...], above: tuple[int, ...]) ->
         fields = {str(key): _encode(item, (*place, key), inside) for key, item in value.items()}
         return _tagged("object", fields) if _TAG in fields else fields
     items = [_encode(item, (*place, index), inside) for index, item in enumerate(value)]
-    return items if isinstance(value, (list, tuple)) else _tagged("set", items)
+    if isinstance(value, (list, tuple)):
+        return items
+    # Python orders a set differently in each process, and equal arguments must be an equal request.
+    return _tagged("set", sorted(items, key=json.dumps))
 
 
 def _shown(place: tuple[Any, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 from buntime._http import Pairs, Request
@@ -64,7 +65,10 @@ def execute(request: ExecuteRequest, *, stream: bool = False) -> Request:
         sessionId=request.session_id,
         code=request.code,
         command=request.command,
-        files=[{"path": path, "content": content} for path, content in request.files] or None,
+        files=[
+            {"path": path, "content": content} for path, content in sorted(request.files, key=itemgetter(0))
+        ]
+        or None,
         env=request.env,
         timeout=request.timeout,
         workingDir=request.working_dir,
