@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _MARKER = (
     "buntime(cassette=None, mode=None, allow_unplayed=False, allow=()): the cassette of the test (a path "
-    "from its file), its mode ('replay', 'record', 'verify', 'live'), whether it may leave interactions unplayed, "
-    "and texts that look like a secret and are not."
+    "from its file), its mode ('replay', 'record', 'verify', 'live'), whether it may leave interactions "
+    "unplayed, and texts that look like a secret and are not."
 )
 _NAME = "buntime-cassettes"
 _TTL = 3600

@@ -140,15 +140,16 @@ def find_sandbox(bun: str, environ: Mapping[str, str], *, network: bool = False)
     if sys.platform != "linux":
         raise SetupError(f"isolation needs Linux, and this is {sys.platform}. There, {_UNPROTECTED}")
     problems = []
-    for bwrap in _bwrap_candidates(environ):
+    candidates = list(_bwrap_candidates(environ))
+    for bwrap in candidates:
         sandbox = Sandbox(bwrap, bun, network, strict=_version(bwrap) >= (0, 8))
         problem = _try(sandbox)
         if not problem:
             return sandbox
         problems.append(f"{bwrap}: {problem}")
-    if not problems:
+    if not candidates:
         raise SetupError(f"isolation needs bubblewrap, and no bwrap was found. {_INSTALL}, or {_UNPROTECTED}")
-    cause, cure = _refusal(bwrap) or ("no bubblewrap works here", _INSTALL)
+    cause, cure = _refusal(candidates[-1]) or ("no bubblewrap works here", _INSTALL)
     raise SetupError(
         f"isolation cannot be set up: {cause} ({'; '.join(problems)}). {cure}, or {_UNPROTECTED}"
     )

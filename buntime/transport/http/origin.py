@@ -51,9 +51,9 @@ def _normalized(base_url: str) -> str:
     if not isinstance(base_url, str):
         raise TypeError(f"base_url must be a str, not {type(base_url).__name__}")
     problem = ""
+    prepared = requests.PreparedRequest()
     try:
         parts = urlsplit(base_url)
-        prepared = requests.PreparedRequest()
         if any(c.isspace() or c == "\\" or not c.isprintable() for c in base_url):
             problem = "holds white space or a character that a URL does not"
         elif parts.scheme not in _PORTS:

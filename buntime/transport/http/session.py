@@ -112,7 +112,10 @@ def renew(session: requests.Session) -> list[Any]:
 
 
 class _UnfollowedResponse(requests.Response):
-    is_redirect = False
+    @property
+    def is_redirect(self) -> bool:
+        """Return ``False``."""
+        return False
 
 
 def leave_redirect(response: requests.Response, **_: Any) -> Optional[requests.Response]:

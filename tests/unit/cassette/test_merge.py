@@ -11,7 +11,7 @@ import pytest
 
 from buntime import Buntime
 from buntime.cassette.body import serialize_request
-from buntime.service.scripted.executor import Chunk
+from buntime.service.scripted.results import Chunk
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support.cassettes import OLD, aged, fake, record, replay
 

@@ -260,7 +260,9 @@ def test_verify_shows_the_difference(project: Project) -> None:
     before = (project.path / HELLO).read_bytes()
     result = project.online("--buntime-mode=verify")
     assert 1 == result.ret
-    result.stdout.fnmatch_lines(["*does not answer as recorded in *test_hello.json:*", "-*hullo*", "+*hello*"])
+    result.stdout.fnmatch_lines(
+        ["*does not answer as recorded in *test_hello.json:*", "-*hullo*", "+*hello*"]
+    )
     assert before == (project.path / HELLO).read_bytes()
     assert [HELLO] == project.cassettes()
 
