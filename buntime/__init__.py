@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from buntime._version import __version__
 
 if TYPE_CHECKING:
-    from buntime.calls.executions import ExecuteStream
+    from buntime.calls.stream import ExecuteStream
     from buntime.client.client import Buntime
     from buntime.client.files import Files, SessionFiles
     from buntime.client.keepalive import StayAwake
     from buntime.client.processes import Process
     from buntime.client.session import Session
     from buntime.client.sessions import Sessions
+    from buntime.client.settings import ClientOptions
     from buntime.errors import (
         APIConnectionError,
         APIStatusError,
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
         SessionNotFoundError,
         WaitTimeoutError,
     )
+    from buntime.helpers.mirror import TransferOptions
     from buntime.models import (
         APIResponse,
+        ExecuteOptions,
         ExecuteRequest,
         ExecuteResult,
         FileInfo,
@@ -66,8 +69,10 @@ __all__ = [
     "BuntimeError",
     "CassetteError",
     "CassetteMismatchError",
+    "ClientOptions",
     "ConfigurationError",
     "ConflictError",
+    "ExecuteOptions",
     "ExecuteRequest",
     "ExecuteResult",
     "ExecuteStream",
@@ -99,6 +104,7 @@ __all__ = [
     "Sessions",
     "StayAwake",
     "StreamEvent",
+    "TransferOptions",
     "TransferResult",
     "WaitTimeoutError",
     "WriteResult",
@@ -108,9 +114,11 @@ __all__ = [
 _DEFINED_IN = {
     "APIResponse": "models",
     "Buntime": "client.client",
+    "ClientOptions": "client.settings",
+    "ExecuteOptions": "models",
     "ExecuteRequest": "models",
     "ExecuteResult": "models",
-    "ExecuteStream": "calls.executions",
+    "ExecuteStream": "calls.stream",
     "FileInfo": "models",
     "Files": "client.files",
     "KillResult": "models",
@@ -126,6 +134,7 @@ _DEFINED_IN = {
     "Sessions": "client.sessions",
     "StayAwake": "client.keepalive",
     "StreamEvent": "models",
+    "TransferOptions": "helpers.mirror",
     "TransferResult": "models",
     "WriteResult": "models",
 }
@@ -133,7 +142,7 @@ _DEFINED_IN = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that ``import buntime`` costs next to nothing."""
+    """Import a public name when it is first used: importing buntime itself must stay cheap."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f"{__name__}.{_DEFINED_IN.get(name, 'errors')}")

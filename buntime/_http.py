@@ -1,25 +1,27 @@
-"""What a transport is: one request in, one response out."""
+"""The transport interface: one request in, one response out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Callable, Protocol, Union, cast, runtime_checkable
+from typing import Callable, Optional, Protocol, Union, cast, runtime_checkable
 
 import attrs
 
+from buntime._support.export import export
+
 CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
-"""Names of headers whose values are secret, in lower case."""
+"""Names of headers with secret values, in lower case."""
 _HIDDEN = "[hidden]"
 
 MAX_RESPONSE_BYTES = 256 * 1024 * 1024
-"""Bytes of a decoded body that is read whole, by default."""
+"""The largest decoded body that is read into memory, in bytes."""
 
 Pairs = tuple[tuple[str, str], ...]
 
 
 class Secret(str):
-    """A string whose ``repr`` does not show it, so that no log, ``vars()`` or traceback does."""
+    """A string with a ``repr`` that hides it in logs, ``vars()`` and tracebacks with local variables."""
 
     __slots__ = ()
 
@@ -30,7 +32,7 @@ class Secret(str):
 class Headers(Mapping[str, str]):
     """HTTP headers: names compare without case; ``repr`` hides credentials.
 
-    A name that occurs more than once has its values joined by ``", "``, as RFC 9110 allows.
+    The values of a name that occurs more than once are joined by ``", "``, as RFC 9110 allows.
     """
 
     __slots__ = ("_items",)
@@ -39,8 +41,8 @@ class Headers(Mapping[str, str]):
         self._items: dict[str, tuple[str, str]] = {}
         pairs = cast("Iterable[tuple[str, str]]", items.items() if isinstance(items, Mapping) else items)
         for name, value in pairs:
-            _, seen = self._items.get(name.lower(), (name, ""))
-            self._items[name.lower()] = (name, f"{seen}, {value}" if seen else value)
+            _, first = self._items.get(name.lower(), (name, ""))
+            self._items[name.lower()] = (name, f"{first}, {value}" if first else value)
 
     def __getitem__(self, name: str) -> str:
         return self._items[name.lower()][1]
@@ -55,15 +57,15 @@ class Headers(Mapping[str, str]):
         return len(self._items)
 
     def __repr__(self) -> str:
-        return f"Headers({_shown(self._items.values())!r})"
+        return f"Headers({_without_secrets(self._items.values())!r})"
 
 
-def _shown(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _without_secrets(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: _HIDDEN if name.lower() in CREDENTIALS else value for name, value in headers}
 
 
 def _headers_repr(headers: Pairs) -> str:
-    return repr(_shown(headers))
+    return repr(_without_secrets(headers))
 
 
 def _body_repr(body: bytes | None) -> str:
@@ -72,33 +74,34 @@ def _body_repr(body: bytes | None) -> str:
 
 @attrs.frozen
 class Request:
-    """One HTTP request as a value: it can be compared, kept and sent again.
+    """One HTTP request as a value: it can be compared, stored and sent again.
 
-    ``path`` starts with ``/`` and names no host: the base URL belongs to the transport.
+    ``path`` starts with ``/`` and has no host: the base URL belongs to the transport.
 
     Timeouts are seconds; ``None`` sets no limit. ``connect_timeout`` limits connecting and each wait to send,
     ``read_timeout`` each wait for the next bytes. ``total_timeout`` limits all of these waits together, and
-    ``deadline`` the time from ``send`` to the last byte, with the time that the reader of the body takes.
+    ``deadline`` the time from ``send`` to the last byte, including the time that the reader of the body
+    takes.
     """
 
     method: str
     path: str
     query: Pairs = ()
     headers: Pairs = attrs.field(default=(), repr=_headers_repr)
-    body: bytes | None = attrs.field(default=None, repr=_body_repr)
-    connect_timeout: float | None = None
-    read_timeout: float | None = None
-    total_timeout: float | None = None
-    deadline: float | None = None
+    body: Optional[bytes] = attrs.field(default=None, repr=_body_repr)
+    connect_timeout: Optional[float] = None
+    read_timeout: Optional[float] = None
+    total_timeout: Optional[float] = None
+    deadline: Optional[float] = None
 
 
 class Response:
-    """An answer whose headers are in and whose body is still a stream.
+    """A response with complete headers and a body that is still a stream.
 
     ``chunks`` yields the body as it arrives, content-decoded. It raises
-    :class:`~buntime.APIConnectionError` or :class:`~buntime.APITimeoutError` where the body is cut.
-    ``on_close`` is called once, when the response is closed; ``on_discard`` in its place, if it is discarded.
-    The client refuses a body of more than ``max_bytes`` that it reads whole, which a stream of output is not.
+    :class:`~buntime.APIConnectionError` or :class:`~buntime.APITimeoutError` if the body ends early.
+    ``on_close`` is called once, when the response is closed; if it is discarded, ``on_discard`` is. The
+    client rejects a body of more than ``max_bytes``, except for the stream of an execution's output.
     """
 
     def __init__(
@@ -111,9 +114,9 @@ class Response:
         on_discard: Callable[[], object] | None = None,
         max_bytes: int | None = MAX_RESPONSE_BYTES,
     ) -> None:
-        given: object = chunks
-        if isinstance(given, (str, bytes, bytearray)):
-            raise TypeError("chunks is an iterable of bytes: for one piece, a list of it")
+        iterable: object = chunks
+        if isinstance(iterable, (str, bytes, bytearray)):
+            raise TypeError("chunks must be an iterable of bytes: put a single piece into a list")
         self.status = status
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.chunks: Iterator[bytes] = iter(chunks)
@@ -134,7 +137,7 @@ class Response:
         self.close()
 
     def read(self) -> bytes:
-        """Return the whole body and close the response; a second call returns the same bytes."""
+        """Return the complete body and close the response; a second call returns the same bytes."""
         if self._body is None:
             try:
                 self._body = b"".join(self.chunks)
@@ -143,54 +146,54 @@ class Response:
         return self._body
 
     def close(self) -> None:
-        """Give the connection back, or close it if the body is not at its end. Idempotent."""
+        """Return the connection to its pool, or close it if the body is not at its end. Idempotent."""
         on_close, self._on_close, self._on_discard = self._on_close, None, None
         if on_close is not None:
             on_close()
 
     def discard(self) -> None:
-        """Close the connection, as after a response that cannot be the service's. Idempotent."""
+        """Close the connection: the response cannot be the service's. Idempotent."""
         self._on_close = self._on_discard
         self.close()
 
 
 @runtime_checkable
 class Transport(Protocol):
-    """Moves one request to a service and brings its response.
+    """Sends a request to a service and returns its response.
 
-    A transport never retries, follows a redirect, adds credentials or interprets a status; it is safe
-    to use from several threads.
+    A transport never retries, follows a redirect, adds credentials or interprets a status. It can be used
+    from several threads.
     """
 
     def send(self, request: Request, /) -> Response:
-        """Return the response as soon as its headers are in.
+        """Return the response as soon as its headers have arrived.
 
-        Raises :class:`~buntime.APIConnectionError` and :class:`~buntime.APITimeoutError` only, here and
-        while the body is read.
+        Raises only :class:`~buntime.APIConnectionError` and :class:`~buntime.APITimeoutError`, here and while
+        the body is read.
         """
         ...
 
     def close(self) -> None:
-        """Release what the transport holds. Idempotent."""
+        """Release the transport's resources. Idempotent."""
         ...
 
 
 @runtime_checkable
 class SupportsTime(Protocol):
-    """A transport that owns time: the client waits and measures by it."""
+    """A transport with its own clock, by which the client waits and measures."""
 
     def sleep(self, seconds: float, /) -> None:
         """Wait for ``seconds`` on this transport's clock."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds on this transport's clock, which never goes back."""
+        """Return seconds on this transport's clock, which never goes backwards."""
         ...
 
 
 @runtime_checkable
 class SupportsTimers(Protocol):
-    """A transport whose time only passes when it is told to: it runs the timers."""
+    """A transport with a clock that only the program moves, and which therefore runs periodic work itself."""
 
     def every(self, seconds: float, act: Callable[[], object], /) -> Callable[[], None]:
         """Call ``act`` each time that many seconds have passed; return a function that stops it."""
@@ -199,7 +202,7 @@ class SupportsTimers(Protocol):
 
 @runtime_checkable
 class SupportsDate(Protocol):
-    """A transport that owns the date: the client compares expiry times with it."""
+    """A transport with its own date, with which the client compares expiry times."""
 
     def time(self) -> float:
         """Return seconds since the epoch."""
@@ -217,3 +220,18 @@ class SupportsOrder(Protocol):
     def sequential(self) -> bool:
         """Whether a pool must not run items in parallel over this transport."""
         ...
+
+
+@attrs.frozen
+class BufferedResponse:
+    """A response whose body has been read; ``status`` is ``None`` for an event in a stream."""
+
+    status: Optional[int]
+    headers: Headers
+    body: bytes
+
+
+export(
+    "buntime.transport",
+    *(Headers, Request, Response, SupportsDate, SupportsOrder, SupportsTime, SupportsTimers, Transport),
+)

@@ -1,4 +1,7 @@
-"""The bounds that hold on every plan, checked before anything is sent."""
+"""Checks of arguments that hold on every plan, made before anything is sent.
+
+Each function returns its argument, or raises ``TypeError`` or ``ValueError`` with the argument's name.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from buntime._http import Secret
-
 _TTL_MINIMUM = 300
 
 
 def text(name: str, value: object) -> str:
-    """Return ``value`` if it is a string that UTF-8 can carry."""
+    """A string that UTF-8 can encode."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     try:
         value.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"{name} holds a lone surrogate at index {error.start}, which UTF-8 cannot carry"
+            f"{name} has a lone surrogate at index {error.start}, which UTF-8 cannot encode"
         ) from None
     return value
 
@@ -31,38 +32,38 @@ def optional_text(name: str, value: object) -> Optional[str]:
 
 
 def optional_argument(name: str, value: object) -> Optional[str]:
-    """As :func:`optional_text`, for what a system call is given."""
-    checked = optional_text(name, value)
-    if checked is not None and "\0" in checked:
-        raise ValueError(f"{name} holds a NUL character")
-    return checked
+    """As :func:`optional_text`, for an argument of a system call."""
+    return None if value is None else _without_nul(name, text(name, value))
 
 
 def path(name: str, value: object) -> str:
-    """Return ``value`` if it can name a file."""
-    checked = text(name, value)
-    if not checked:
+    """A path of a file or folder in a session."""
+    if not text(name, value):
         raise ValueError(f"{name} is empty")
-    if "\0" in checked:
-        raise ValueError(f"{name} holds a NUL character")
-    return checked
+    return _without_nul(name, value)
+
+
+def _without_nul(name: str, value: Any) -> str:
+    if "\0" in value:
+        raise ValueError(f"{name} contains a NUL character")
+    return str(value)
 
 
 def file(name: str, value: object) -> str:
-    """Return ``value`` if it can name a file, and not only a folder."""
+    """A path that can name a file, not only a folder."""
     checked = path(name, value)
     if checked.endswith("/") and checked.strip("/"):
-        raise ValueError(f"{name} is {checked!r}, which names a folder, as it ends with '/'")
+        raise ValueError(f"{name} is {checked!r}; a path that ends with '/' names a folder, not a file")
     return checked
 
 
 def folder(name: str, value: object) -> str:
-    """Return ``value`` if it can name a folder; an empty one is the workspace."""
+    """A path that can name a folder; an empty one is the workspace."""
     return "" if value == "" else path(name, value)
 
 
 def local_path(name: str, value: object) -> Path:
-    """Return ``value`` as the path of something on this machine."""
+    """A path on this machine."""
     if isinstance(value, bytes) or not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"{name} must be a str or os.PathLike, not {type(value).__name__}")
     if not os.fspath(value):
@@ -71,95 +72,94 @@ def local_path(name: str, value: object) -> Path:
 
 
 def flag(name: str, value: object) -> bool:
-    """Return ``value`` if it is true or false; a word such as "no" is neither."""
+    """``True`` or ``False``; a string such as "no" is neither."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
     return value
 
 
-def optional_callable(name: str, value: object) -> None:
-    """Check that ``value`` can be called, or is ``None``."""
+def optional_callable(name: str, value: Any) -> Any:
+    """A callable, or ``None``."""
     if value is not None and not callable(value):
         raise TypeError(f"{name} must be callable, not {type(value).__name__}")
+    return value
 
 
 def session_id(value: object) -> str:
-    """Return ``value`` if it can be a session's id; no length is checked, as none is documented."""
+    """A session's id; its length is not checked, because none is documented."""
     checked = text("session_id", value)
     if not checked.strip() or checked in {".", ".."}:
-        raise ValueError(f"session_id is {checked!r}, which cannot be a session's id")
+        raise ValueError(f"session_id is {checked!r}, which cannot be the id of a session")
     return checked
 
 
+def is_number(value: object, *, whole: bool = False) -> bool:
+    """Whether ``value`` is an int, or without ``whole`` a float; a bool, an int to Python, does not count."""
+    return isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+
+
+def number(name: str, value: object, wanted: str = "a number", *, whole: bool = False) -> Any:
+    """A number, described as ``wanted`` in the error for anything else."""
+    if not is_number(value, whole=whole):
+        raise TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
+    return value
+
+
 def whole_seconds(name: str, value: object, *, minimum: int = 1) -> Optional[int]:
-    """Return ``value`` as an int of at least ``minimum``, or ``None``."""
+    """A whole number of seconds of at least ``minimum``, as an int; or ``None``."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be an int (whole seconds), not {type(value).__name__}")
-    if value != value or value in {float("inf"), float("-inf")} or value != int(value):
-        raise ValueError(f"{name} must be whole seconds, not {value}")
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum} second{'s' if minimum > 1 else ''}, not {value}")
-    return int(value)
+    seconds = number(name, value, "an int (whole seconds)")
+    if seconds != seconds or seconds in {float("inf"), float("-inf")} or seconds != int(seconds):
+        raise ValueError(f"{name} must be whole seconds, not {seconds}")
+    if seconds < minimum:
+        raise ValueError(
+            f"{name} must be at least {minimum} second{'s' if minimum > 1 else ''}, not {seconds}"
+        )
+    return int(seconds)
 
 
 def ttl(value: object) -> Optional[int]:
-    """Return ``value`` as whole seconds of at least 300, the API's minimum on every plan."""
+    """Whole seconds of at least 300, the API's minimum on every plan; or ``None``."""
     return whole_seconds("ttl", value, minimum=_TTL_MINIMUM)
 
 
 def amount(name: str, value: object, *, whole: bool = True) -> None:
-    """Check that ``value`` is a number above 0, or ``None``."""
+    """A finite number above 0, or ``None``."""
     if value is None:
         return
-    kinds = (int,) if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds):
-        raise TypeError(f"{name} must be {'an int' if whole else 'a number'}, not {type(value).__name__}")
-    if not 0 < value < float("inf"):
+    if not 0 < number(name, value, "an int" if whole else "a number", whole=whole) < float("inf"):
         raise ValueError(f"{name} must be above 0 and finite, not {value}")
 
 
-def count(name: str, value: object) -> int:
-    """Return ``value`` if it is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, not {value}")
-    return value
-
-
-def pid(value: object) -> int:
-    """Return ``value`` if it can be a process id."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"pid must be an int, not {type(value).__name__}")
-    if value < 1:
-        raise ValueError(f"pid must be at least 1, not {value}")
-    return value
+def count(name: str, value: object, *, minimum: int = 1) -> int:
+    """An int of at least ``minimum``."""
+    checked: int = number(name, value, "an int", whole=True)
+    if checked < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, not {checked}")
+    return checked
 
 
 def port(value: object) -> int:
-    """Return ``value`` if it can be a TCP port."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"port must be an int, not {type(value).__name__}")
-    if not 0 < value < 65536:
-        raise ValueError(f"port must be from 1 to 65535, not {value}")
-    return value
+    """A TCP port."""
+    checked: int = number("port", value, "an int", whole=True)
+    if not 0 < checked < 65536:
+        raise ValueError(f"port must be from 1 to 65535, not {checked}")
+    return checked
 
 
-def patience(name: str, value: object) -> Optional[float]:
-    """Return ``value`` if it is a number of seconds to wait, 0 included, or ``None``."""
+def seconds(name: str, value: object, *, zero: bool = True) -> Optional[float]:
+    """A finite number of seconds, above 0 unless ``zero``; or ``None``."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"{name} must be 0 or more and finite, not {value}")
-    return float(value)
+    checked = float(number(name, value, "a number of seconds"))
+    if not (0 <= checked if zero else 0 < checked) or checked == float("inf"):
+        raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0 and finite, not {checked}")
+    return checked
 
 
 def files(value: Union[Mapping[str, str], Iterable[Any], None]) -> tuple[tuple[str, str], ...]:
-    """Return files in any accepted form as pairs of path and content."""
+    """Files in any accepted form, as pairs of path and content."""
     if value is None:
         return ()
     if isinstance(value, (str, bytes)):
@@ -181,7 +181,7 @@ def _pair(item: Any) -> tuple[Any, Any]:
 
 
 def env(value: Optional[Mapping[str, str]]) -> Optional[dict[str, str]]:
-    """Return the environment as a dict of its own."""
+    """Environment variables, as a new dict; or ``None``."""
     if value is None:
         return None
     if not isinstance(value, Mapping):
@@ -190,32 +190,7 @@ def env(value: Optional[Mapping[str, str]]) -> Optional[dict[str, str]]:
         if not isinstance(name, str):
             raise TypeError(f"env has a name that is a {type(name).__name__}, not a str")
         if not name or "=" in name or "\0" in name:
-            raise ValueError(f"env has the name {name!r}; a name is not empty and holds no '=' and no NUL")
+            raise ValueError(f"env has the name {name!r}; a name must not be empty or contain '=' or NUL")
         text("env: a name", name)
-        if "\0" in text(f"env[{name!r}]", content):
-            raise ValueError(f"env[{name!r}] holds a NUL character")
+        _without_nul(f"env[{name!r}]", text(f"env[{name!r}]", content))
     return dict(value)
-
-
-def header_pairs(headers: Optional[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return headers as pairs whose values no ``repr`` shows; ``ValueError`` for what HTTP cannot carry."""
-    if headers is not None and not isinstance(headers, Mapping):
-        raise TypeError(f"headers must be a mapping of str to str, not {type(headers).__name__}")
-    pairs = []
-    for name, value in (headers or {}).items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError(f"headers must map str to str; {name!r} does not")
-        if not name or not name.isascii() or any(c.isspace() or c in '()<>@,;:\\"/[]?={}' for c in name):
-            raise ValueError(f"headers has the name {name!r}, which HTTP does not allow")
-        if any(c in "\r\n\0" for c in value) or not _latin1(value):
-            raise ValueError(f"the header {name} has a value that HTTP cannot carry")
-        pairs.append((name, Secret(value)))
-    return tuple(pairs)
-
-
-def _latin1(value: str) -> bool:
-    try:
-        value.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -3,11 +3,11 @@
 ::
 
     BuntimeError
-    ├── ConfigurationError            a bad or missing setting, before any I/O
-    ├── APIConnectionError            no answer arrived
+    ├── ConfigurationError            a setting is missing or wrong; raised before any I/O
+    ├── APIConnectionError            no response arrived
     │   └── APITimeoutError           ... in the time allowed
-    ├── InvalidResponseError          an answer arrived and is not the API's
-    ├── APIStatusError                the service said no
+    ├── InvalidResponseError          a response arrived that is not the API's
+    ├── APIStatusError                the service returned an error
     │   ├── InvalidRequestError           400
     │   ├── AuthenticationError           401
     │   ├── PermissionDeniedError         403
@@ -19,33 +19,34 @@
     │   ├── RateLimitError                429
     │   └── ServerError                   5xx
     │       └── ResourceLimitError        507
-    ├── ExecutionFailedError          raised by check(): carries the result
+    ├── ExecutionFailedError          raised by check(); has the result
     │   ├── ExecutionTimeoutError         the execution reached its time limit
-    │   └── JavaScriptError               a function that was called threw
-    ├── WaitTimeoutError              what was waited for did not happen; also a builtin TimeoutError
+    │   └── JavaScriptError               a JavaScript function raised an error
+    ├── WaitTimeoutError              waiting in a session timed out; also a builtin TimeoutError
     └── CassetteError                 a cassette cannot be used
-        └── CassetteMismatchError         it holds no answer to this request
+        └── CassetteMismatchError         it has no recording of this request
 
 Every error pickles, so it survives a process pool.
 """
 
 from __future__ import annotations
 
+import copyreg
 import errno
-from typing import TYPE_CHECKING, Any, Literal, Optional
+from typing import Any, Literal, Optional
 
-if TYPE_CHECKING:
-    from buntime.models import ExecuteResult, RateLimit
+import buntime
+from buntime._support.export import export
 
 Phase = Literal["connect", "send", "read"]
-"""Where a connection failed: before, while or after the request was sent."""
+"""When a connection failed: before, while, or after the request was sent."""
 
 
 class BuntimeError(Exception):
     """The base of every error that buntime raises on purpose.
 
-    ``message`` says what happened. ``str(error)`` adds the call it happened to, the number of
-    attempts and what to do next.
+    ``message`` describes what happened. ``str(error)`` adds the failed call, the number of attempts and the
+    next step.
     """
 
     hint: str = ""
@@ -67,15 +68,15 @@ class BuntimeError(Exception):
         self.code = code
         """The service's own error code, such as ``"session_not_found"``."""
         self.status = status
-        """The HTTP status of the answer, or ``None`` where there was none."""
+        """The HTTP status of the response; ``None`` if there was none."""
         self.details = details
-        """The ``details`` object of the error body, as decoded from JSON."""
+        """The ``details`` object of the error body, decoded from JSON."""
         self.retry_after = retry_after
-        """Seconds after which the service asks to be tried again."""
+        """Seconds after which the service asks clients to retry."""
         self.request_id = request_id
-        """The ``X-Request-Id`` of the answer, for the service's support."""
+        """The ``X-Request-Id`` of the response, for the service's support."""
         self.attempts = 0
-        """How many times the call was sent, or tried to be."""
+        """How many attempts the call made."""
         self.maybe_executed = maybe_executed
         """Whether the service may have acted on the call although it failed."""
         self.call: str | None = None
@@ -92,14 +93,9 @@ class BuntimeError(Exception):
         return f"{text}. {self.hint}" if self.hint else text
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self.args, self.__dict__)
-
-
-def _restore(cls: type[BuntimeError], args: tuple[Any, ...], state: dict[str, Any]) -> BuntimeError:
-    error = cls.__new__(cls, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        # Without __init__, whose arguments are unknown: a subclass may have its own.
+        new: Any = vars(copyreg)["__newobj__"]
+        return new, (type(self), *self.args), {**self.__dict__, "args": self.args}
 
 
 class ConfigurationError(BuntimeError):
@@ -107,10 +103,10 @@ class ConfigurationError(BuntimeError):
 
 
 class APIConnectionError(BuntimeError):
-    """No answer arrived: the connection could not be made, or it was lost.
+    """No response arrived: the connection could not be made, or it was lost.
 
-    ``phase`` is ``"connect"`` where nothing can have reached the service, else ``"send"`` or
-    ``"read"``. The HTTP library's own exception is ``__cause__``.
+    ``phase`` is ``"connect"`` if nothing can have reached the service, else ``"send"`` or ``"read"``.
+    ``__cause__`` is the HTTP library's own exception.
     """
 
     hint = "Check the network, the proxy settings and the base URL"
@@ -128,12 +124,12 @@ class APITimeoutError(APIConnectionError):
 
 
 class InvalidResponseError(BuntimeError):
-    """An answer arrived that is not the API's: an HTML page, cut JSON, a missing field, a 3xx.
+    """A response arrived that is not the API's: an HTML page, truncated JSON, a missing field, a 3xx.
 
-    ``body`` holds the first bytes of it, at most 500.
+    ``body`` is its first 500 bytes.
     """
 
-    hint = "Check that the base URL is the API's and that no proxy answers in its place"
+    hint = "Check the base URL, and that no proxy responds in place of the API"
 
     def __init__(self, message: str, *, body: bytes = b"", **fields: Any) -> None:
         fields.setdefault("maybe_executed", True)
@@ -142,15 +138,15 @@ class InvalidResponseError(BuntimeError):
 
 
 class APIStatusError(BuntimeError):
-    """The service answered with an error status."""
+    """The service returned an error status."""
 
     hint = "See the service's documentation for this status and code"
 
 
 class InvalidRequestError(APIStatusError):
-    """400: the service refused the parameters."""
+    """400: the service rejected the parameters."""
 
-    hint = "Correct the argument that the message names"
+    hint = "Correct the argument named in the message"
 
 
 class AuthenticationError(APIStatusError):
@@ -166,21 +162,21 @@ class PermissionDeniedError(APIStatusError):
 
 
 class NotFoundError(APIStatusError):
-    """404: what the call names does not exist."""
+    """404: the resource does not exist."""
 
-    hint = "Check what the call names, and that the base URL is the API's"
+    hint = "Check the names in the call, and the base URL"
 
 
 class SessionNotFoundError(NotFoundError):
     """404: the session does not exist, was deleted, or has expired."""
 
-    hint = "Create a new session; a session ends with its ttl"
+    hint = "Create a new session; a session expires after its ttl"
 
 
 class SessionFileNotFoundError(NotFoundError, FileNotFoundError):
     """404: the session has no such file. Also a builtin ``FileNotFoundError``."""
 
-    hint = "See files.list() for what the session holds"
+    hint = "List the session's files with files.list()"
 
     def __init__(self, message: str, *, path: str | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)
@@ -189,46 +185,41 @@ class SessionFileNotFoundError(NotFoundError, FileNotFoundError):
         self.filename = path
 
     def __reduce__(self) -> tuple[Any, ...]:
-        oserror = {"errno": self.errno, "strerror": self.strerror, "filename": self.filename}
-        return _restore_file_error, (type(self), self.args, {**self.__dict__}, oserror)
-
-
-def _restore_file_error(
-    cls: type[SessionFileNotFoundError], args: tuple[Any, ...], state: dict[str, Any], oserror: dict[str, Any]
-) -> BuntimeError:
-    error = _restore(cls, args, state)
-    for name, value in oserror.items():
-        setattr(error, name, value)
-    return error
+        # OSError keeps these three outside of __dict__.
+        function, arguments, state = super().__reduce__()
+        state.update(errno=self.errno, strerror=self.strerror, filename=self.filename)
+        return function, arguments, state
 
 
 class RequestTimeoutError(APIStatusError):
-    """408: the service took too long over the request."""
+    """408: the service took too long to respond."""
 
-    hint = "Try again, or ask for less at once"
+    hint = "Retry, or request less per call"
 
 
 class ConflictError(APIStatusError):
-    """409: the call contradicts an earlier one, such as an idempotency key with another body."""
+    """409: the call conflicts with an earlier one, such as an idempotency key with a different body."""
 
-    hint = "Use a new idempotency key for other arguments"
+    hint = "Use a new idempotency key for different arguments"
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests. ``retry_after`` says when to try again, in seconds."""
+    """429: too many requests; retry after ``retry_after`` seconds."""
 
     hint = "Wait for retry_after seconds, or raise max_retries="
 
-    def __init__(self, message: str, *, rate_limit: Optional[RateLimit] = None, **fields: Any) -> None:
+    def __init__(
+        self, message: str, *, rate_limit: Optional[buntime.RateLimit] = None, **fields: Any
+    ) -> None:
         super().__init__(message, **fields)
         self.rate_limit = rate_limit
-        """The :class:`~buntime.RateLimit` of the refusing answer, if it sent one."""
+        """The :class:`~buntime.RateLimit` of the response; ``None`` if it has none."""
 
 
 class ServerError(APIStatusError):
     """5xx: the service failed."""
 
-    hint = "Try again later"
+    hint = "Retry later"
 
 
 class ResourceLimitError(ServerError):
@@ -238,43 +229,45 @@ class ResourceLimitError(ServerError):
 
 
 class ExecutionFailedError(BuntimeError):
-    """An execution ended with a non-zero exit code and ``check`` was asked for."""
+    """An execution with ``check`` ended with a non-zero exit code."""
 
-    def __init__(self, message: str, *, result: Optional[ExecuteResult] = None, **fields: Any) -> None:
+    def __init__(
+        self, message: str, *, result: Optional[buntime.ExecuteResult] = None, **fields: Any
+    ) -> None:
         super().__init__(message, **fields)
         self.result = result
-        """The :class:`~buntime.ExecuteResult`, or ``None`` where the service sent none."""
+        """The :class:`~buntime.ExecuteResult`; ``None`` if the service sent none."""
 
 
 class ExecutionTimeoutError(ExecutionFailedError):
-    """An execution reached its time limit and was ended."""
+    """An execution reached its time limit and was stopped."""
 
-    hint = "Raise the execution's timeout=, or make the code do less at once"
+    hint = "Raise the execution's timeout=, or split the work"
 
 
 class JavaScriptError(ExecutionFailedError):
-    """A JavaScript function threw: ``message`` and ``name`` are its error's.
+    """A JavaScript function raised an error, which has this ``message`` and ``name``.
 
-    ``stack`` is the error's, in the lines of the function as it was passed, or of the workspace's files.
-    ``details`` has its ``code`` and ``cause`` where it has them, ``result`` the output of the function.
+    ``stack`` refers to the lines of the function as it was passed, or to files of the workspace. ``details``
+    holds the error's ``code`` and ``cause``, if it has them; ``result`` holds the function's output.
     """
 
     def __init__(self, message: str, *, name: str = "Error", stack: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)
         self.name = name
-        """The name of what was thrown, such as ``"TypeError"``; the type of what is no error."""
+        """The error's name, such as ``"TypeError"``; for a thrown value that is not an error, its type."""
         self.stack = stack
-        """The error's title and, one a line, where it was thrown; ``""`` for what is no error."""
+        """The error's title and stack, one frame per line; ``""`` for a value that is not an error."""
 
     def __str__(self) -> str:
-        thrown = self.stack or f"{self.name}: {self.message}"
-        return f"the function failed with {thrown}" if self.call is None else f"{super().__str__()}\n{thrown}"
+        text = self.stack or f"{self.name}: {self.message}"
+        return f"the function failed with {text}" if self.call is None else f"{super().__str__()}\n{text}"
 
 
 class WaitTimeoutError(BuntimeError, TimeoutError):
-    """What was waited for in a session did not happen in time. Also a builtin ``TimeoutError``."""
+    """Waiting in a session took longer than its ``timeout``. Also a builtin ``TimeoutError``."""
 
-    hint = "Wait longer with timeout=, and look at the logs() of the process"
+    hint = "Wait longer with timeout=, and check the process's logs()"
 
 
 class CassetteError(BuntimeError):
@@ -282,12 +275,17 @@ class CassetteError(BuntimeError):
 
 
 class CassetteMismatchError(CassetteError):
-    """A cassette holds no answer to the request.
+    """A cassette has no recording that matches the request.
 
-    ``reason`` says why in a word; ``closest`` shows the difference to the nearest recording.
+    ``reason`` is a word that explains why; ``closest`` is a diff against the nearest recording.
     """
 
     def __init__(self, message: str, *, reason: str = "", closest: str | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)
         self.reason = reason
         self.closest = closest
+
+
+for _value in list(globals().values()):
+    if isinstance(_value, type) and issubclass(_value, BuntimeError):
+        export("buntime", _value)

@@ -1,7 +1,7 @@
-"""The values that travel between the user and the service.
+"""The values that users pass and receive.
 
-All are frozen. What the service reports keeps the service's units; ``extra`` holds the fields of an
-answer that this version does not know.
+All are frozen. Values from the service keep its units; ``extra`` holds the fields that this version does not
+know.
 """
 
 from __future__ import annotations
@@ -9,17 +9,33 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Optional, Union
+from typing import Any, Optional, TypedDict, Union
 
 import attrs
 
 from buntime import _validate
+from buntime._support.export import export
 from buntime.errors import ExecutionFailedError, ExecutionTimeoutError
 
 _STDERR_TAIL = 400
 
 FilesArgument = Union[Mapping[str, str], Iterable[Mapping[str, str]]]
 """Files as ``{path: content}`` or ``[{"path": ..., "content": ...}]``."""
+
+
+class ExecuteOptions(TypedDict, total=False):
+    """The keyword arguments that ``execute`` and ``stream`` of clients and sessions have in common.
+
+    They are described at :class:`ExecuteRequest`.
+    """
+
+    command: Optional[str]
+    files: Optional[FilesArgument]
+    env: Optional[Mapping[str, str]]
+    timeout: Optional[int]
+    working_dir: Optional[str]
+    check: bool
+    idempotent: bool
 
 
 def _unknown_fields() -> Any:
@@ -30,8 +46,8 @@ def _unknown_fields() -> Any:
 class ResourceLimits:
     """The resources of a session: ``memory`` and ``disk`` in MB, ``cpu`` in cores, ``timeout`` in seconds.
 
-    ``disk`` is told, and cannot be asked for. ``None`` is the plan's own limit where it is asked for, and
-    unknown where the service answers.
+    When you create a session, ``None`` means the plan's default, and ``disk`` cannot be set. In a response,
+    ``None`` means that the service did not report the limit.
     """
 
     memory: Optional[int] = None
@@ -43,7 +59,7 @@ class ResourceLimits:
 
 @attrs.frozen
 class SessionInfo:
-    """What the service says of a session now.
+    """The current state of a session.
 
     ``state`` is ``"active"``, ``"idle"`` or ``"deep-sleep"``; another value is passed through.
     """
@@ -77,15 +93,15 @@ class ExecuteRequest:
 
     Arguments:
         code: JavaScript or TypeScript; exactly one of ``code`` and ``command``.
-        command: a line for the shell.
+        command: a shell command.
         files: written to the workspace first, all or none: ``{path: content}``, or the API's own
             ``[{"path": ..., "content": ...}]``.
-        env: environment variables of this execution only. ``repr`` shows their names.
-        timeout: whole seconds the execution may take; the session's limit where left out.
-        working_dir: a path in the workspace; ``/workspace`` where left out.
+        env: environment variables of this execution only. ``repr`` shows only their names.
+        timeout: whole seconds that the execution may take; by default the session's limit.
+        working_dir: a path in the workspace; by default ``/workspace``.
         check: raise :class:`~buntime.ExecutionFailedError` for a non-zero exit code or a time limit.
-        idempotent: running it twice does no harm, so it is retried as a read is.
-        session_id: where to run it; left out where a session runs it.
+        idempotent: running it twice does no harm, so it is retried like a read.
+        session_id: the session to run it in. Not needed for the methods of a session.
 
     Raises ``TypeError`` or ``ValueError`` naming the argument.
     """
@@ -109,21 +125,21 @@ class ExecuteRequest:
         _validate.flag("check", self.check)
         _validate.flag("idempotent", self.idempotent)
         if (self.code is None) == (self.command is None):
-            given = "neither was" if self.code is None else "both were"
-            raise ValueError(f"exactly one of code and command is needed; {given} given")
+            problem = "neither" if self.code is None else "both"
+            raise ValueError(f"pass exactly one of code and command; {problem} was passed")
         if self.working_dir == "":
-            raise ValueError("working_dir is empty; leave it out for /workspace")
+            raise ValueError("working_dir is empty; omit it to run in /workspace")
         if self.session_id is not None:
             _validate.session_id(self.session_id)
 
 
 @attrs.frozen
 class ExecuteResult:
-    """What came of an execution.
+    """The result of an execution.
 
-    ``execution_time`` and ``cpu_time`` are milliseconds, ``memory_used`` is the peak in bytes; they,
-    ``timed_out`` and ``files_written`` are ``None`` where the service did not say. ``exit_code`` is
-    ``None`` only where a stream ended without one.
+    ``execution_time`` and ``cpu_time`` are milliseconds, ``memory_used`` is the peak in bytes. These,
+    ``timed_out`` and ``files_written`` are ``None`` if the service did not report them. ``exit_code`` is
+    ``None`` only if a stream ended without one.
     """
 
     stdout: str
@@ -145,21 +161,23 @@ class ExecuteResult:
         """Return the result itself if it is :attr:`ok`.
 
         Raises:
-            ExecutionTimeoutError: the time limit was reached.
+            ExecutionTimeoutError: the execution reached its time limit.
             ExecutionFailedError: the exit code is not 0.
         """
         if self.ok:
             return self
         tail = self.stderr[-_STDERR_TAIL:].strip()
-        shown = f"; the end of stderr:\n{tail}\n" if tail else "; stderr is empty"
+        stderr = f"; the end of stderr:\n{tail}\n" if tail else "; stderr is empty"
         if self.timed_out:
-            raise ExecutionTimeoutError(f"the execution reached its time limit{shown}", result=self)
+            raise ExecutionTimeoutError(f"the execution reached its time limit{stderr}", result=self)
         if self.exit_code is None:
-            raise ExecutionFailedError(f"the execution ended without an exit code{shown}", result=self)
-        raise ExecutionFailedError(f"the execution ended with exit code {self.exit_code}{shown}", result=self)
+            raise ExecutionFailedError(f"the execution ended without an exit code{stderr}", result=self)
+        raise ExecutionFailedError(
+            f"the execution ended with exit code {self.exit_code}{stderr}", result=self
+        )
 
     def json(self) -> Any:
-        """Parse ``stdout`` as JSON; ``ValueError`` (showing its beginning) where it is not."""
+        """Parse ``stdout`` as JSON. A ``ValueError`` shows the beginning of output that is not JSON."""
         try:
             return json.loads(self.stdout)
         except ValueError as error:
@@ -168,7 +186,7 @@ class ExecuteResult:
 
 @attrs.frozen
 class StreamEvent:
-    """A piece of output as it came: ``kind`` is ``"stdout"`` or ``"stderr"``; another is passed through."""
+    """A piece of output: ``kind`` is ``"stdout"`` or ``"stderr"``; any other kind is passed through."""
 
     kind: str
     text: str
@@ -176,7 +194,7 @@ class StreamEvent:
 
 @attrs.frozen
 class WriteResult:
-    """What a file became: ``path`` relative to the workspace, ``size`` in bytes."""
+    """A file that was written: ``path`` relative to the workspace, ``size`` in bytes."""
 
     path: str
     size: int
@@ -199,10 +217,11 @@ class FileInfo:
 
 @attrs.frozen
 class TransferResult:
-    """What an upload or download did.
+    """The result of an upload or download.
 
-    ``transferred`` are the paths of the files whose content or mode travelled, ``size`` their bytes,
-    ``unchanged`` how many files were the same already, ``removed`` what was deleted at the target.
+    ``transferred`` are the paths of the files whose content or mode was sent, ``size`` their bytes.
+    ``unchanged`` counts the files that were already the same. ``removed`` are the paths deleted at the
+    target.
     """
 
     transferred: tuple[str, ...]
@@ -213,7 +232,7 @@ class TransferResult:
 
 @attrs.frozen
 class KillResult:
-    """How many processes were ended, and which."""
+    """The number of processes that were killed, and their ids."""
 
     killed: int
     pids: tuple[int, ...] = ()
@@ -222,9 +241,9 @@ class KillResult:
 
 @attrs.frozen
 class ProcessLogs:
-    """What a background process has written, from one pair of offsets to the next.
+    """Output of a background process: a piece of stdout and of stderr.
 
-    The offsets are in bytes, and say where the following piece begins.
+    The offsets are in bytes: pass them to read the next piece.
     """
 
     stdout: str
@@ -235,9 +254,9 @@ class ProcessLogs:
 
 @attrs.frozen
 class RateLimit:
-    """The ``X-RateLimit-*`` headers: requests allowed and left; the count starts anew at ``reset``.
+    """The ``X-RateLimit-*`` headers: requests allowed, requests remaining, and when the count restarts.
 
-    ``reset`` is in Unix seconds. A header that is missing or no number is ``None``.
+    ``reset`` is in Unix seconds. A header that is missing or not a number is ``None``.
     """
 
     limit: Optional[int]
@@ -247,7 +266,7 @@ class RateLimit:
 
 @attrs.frozen
 class APIResponse:
-    """The answer to :meth:`Buntime.request <buntime.Buntime.request>`."""
+    """The response to :meth:`Buntime.request <buntime.Buntime.request>`."""
 
     status: int
     headers: Mapping[str, str]
@@ -255,9 +274,25 @@ class APIResponse:
 
     @property
     def text(self) -> str:
-        """The body as text; bytes that are not UTF-8 become U+FFFD."""
+        """The body as text, with U+FFFD for bytes that are not UTF-8."""
         return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Parse the body as JSON; ``ValueError`` where it is not."""
+        """Parse the body as JSON; ``ValueError`` if it is not JSON."""
         return json.loads(self.content)
+
+
+export(
+    "buntime",
+    *(
+        APIResponse,
+        ExecuteOptions,
+        ExecuteRequest,
+        ExecuteResult,
+        FileInfo,
+        KillResult,
+        ProcessLogs,
+        RateLimit,
+    ),
+    *(ResourceLimits, SessionInfo, StreamEvent, TransferResult, WriteResult),
+)

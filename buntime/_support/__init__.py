@@ -1,4 +1,4 @@
-"""Helpers that know nothing of sandboxes: forks, signals, logging, ownership.
+"""Tools that know nothing of sandboxes: ownership after a fork, ends of blocks, signals, logging, pickling.
 
 Imports the standard library alone.
 """

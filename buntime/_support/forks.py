@@ -1,4 +1,4 @@
-"""What a forked child must not share with its parent, nor wait for."""
+"""Objects that have to be reset in a forked child."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_known: weakref.WeakSet[Any] = weakref.WeakSet()
+_registered: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def reset_after_fork(thing: T) -> T:
-    """Return a lock, which from now on is free in every forked child, or a holder of something else.
+def reset_after_fork(lock: T) -> T:
+    """Return ``lock`` and release it in every forked child from now on.
 
-    Whichever thread held the lock during the fork, there is no such thread in the child to let go of it.
-    What it guards may be half changed there, so each change must leave what can be gone on with.
+    A fork copies a lock that another thread holds, but not that thread, so nothing would release it in the
+    child. The data that the lock guards may be half changed there: each change has to leave it usable.
 
-    What is no lock has the method by which locks do this, ``_at_fork_reinit``: CPython's own name for it,
-    which its ``logging`` and ``threading`` rely on as well.
+    Any object with a method ``_at_fork_reinit`` is accepted. That is CPython's name for it, which its
+    ``logging`` and ``threading`` rely on as well.
     """
-    _known.add(thing)
-    return thing
+    _registered.add(lock)
+    return lock
 
 
-def _free() -> None:
-    for thing in list(_known):
-        thing._at_fork_reinit()
+def _reset() -> None:
+    for each in list(_registered):
+        each._at_fork_reinit()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_free)
+    os.register_at_fork(after_in_child=_reset)

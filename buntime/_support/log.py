@@ -1,4 +1,4 @@
-"""Where the library says what is no error."""
+"""The library's logger."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def logger() -> logging.Logger:
-    """Return the logger ``buntime``; few programs ever hear of it, so ``logging`` is imported here."""
+    """Return the logger ``buntime``. ``logging`` is imported here because most programs log nothing."""
     import logging
 
     return logging.getLogger("buntime")

@@ -1,4 +1,4 @@
-"""Signals that would end the program at once, as an exception that lets it clean up."""
+"""Signals that would kill the program immediately, raised as an exception so that it can clean up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasat
 
 
 class Signalled(KeyboardInterrupt):
-    """A signal came that ends the program. ``number`` is which."""
+    """A signal that ends the program arrived; ``number`` is the signal's."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -24,22 +24,22 @@ class Signalled(KeyboardInterrupt):
 def ending_signals() -> Iterator[None]:
     """Raise :class:`Signalled` in the block for the first SIGTERM or SIGHUP; ignore those that follow.
 
-    A signal that does something else already, or is ignored (as by nohup), is left alone. Does nothing but in
-    the main thread.
+    A signal that has another handler, or is ignored (as by nohup), is left alone. Outside the main thread
+    this does nothing.
     """
 
-    def notice(number: int, _frame: Optional[FrameType]) -> None:
-        for each in taken:
+    def raise_first(number: int, _frame: Optional[FrameType]) -> None:
+        for each in handled:
             signal.signal(each, signal.SIG_IGN)
         raise Signalled(number)
 
-    taken: list[signal.Signals] = []
+    handled: list[signal.Signals] = []
     if threading.current_thread() is threading.main_thread():
-        taken = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
-    for number in taken:
-        signal.signal(number, notice)
+        handled = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
+        signal.signal(number, raise_first)
     try:
         yield
     finally:
-        for number in taken:
+        for number in handled:
             signal.signal(number, signal.SIG_DFL)

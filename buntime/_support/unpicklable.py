@@ -1,4 +1,4 @@
-"""What does not go to another process."""
+"""Objects that cannot be sent to another process."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import NoReturn, SupportsIndex
 
 
 class NotPicklable:
-    """A class whose objects refuse to be pickled or copied, and say why."""
+    """A base class whose objects refuse to be pickled or copied, and explain why."""
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
         raise TypeError(
-            f"a {type(self).__name__} does not pickle, as what it holds lives in this process; "
-            "make one in the other process"
+            f"a {type(self).__name__} does not pickle: it lives in this process; "
+            "create one in the other process"
         )

@@ -1,4 +1,4 @@
-"""Calling a JavaScript function as if it were a Python one."""
+"""Calling a JavaScript function like a Python one."""
 
 from __future__ import annotations
 
@@ -6,30 +6,26 @@ import hashlib
 import json
 import re
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import attrs
 
 from buntime import _validate
 from buntime._support.log import logger
-from buntime.calls.executions import Executions, OnText
-from buntime.client.files import Files
-from buntime.engine.caller import Caller
-from buntime.errors import (
-    BuntimeError,
-    ExecutionFailedError,
-    InvalidResponseError,
-    JavaScriptError,
-)
+from buntime.calls.executions import OnText
+from buntime.client.context import Context
+from buntime.client.files import SessionFiles
+from buntime.errors import BuntimeError, ExecutionFailedError, InvalidResponseError, JavaScriptError
 from buntime.helpers import js_values
-from buntime.helpers.runner import Helpers, error_of, source
+from buntime.helpers.runner import error_of, source
 from buntime.helpers.unique_names import reserve_unique_name
 from buntime.models import ExecuteRequest, ExecuteResult
-from buntime.wire.responses import HIDDEN_FOLDER
+from buntime.wire.constants import HIDDEN_FOLDER, WORKSPACE
+from buntime.wire.json import json_object
 
 _LONGEST_LINE = 16 * 1024
 _PIECE = 4 * 1024 * 1024
-_TRIES = 5
+_MAX_ATTEMPTS = 5
 _MARK = "\x1ebuntime:call "
 _FILE = re.compile(r"[\w./ -]+\.[cm]?[jt]sx?(#[\w$]*)?")
 _EXPORT = re.compile(r"[\w$]+")
@@ -38,15 +34,12 @@ _EXPORT = re.compile(r"[\w$]+")
 class Functions:
     """Calls functions in sessions.
 
-    The program ``programs/call.js`` prints its answer as a record of its own, marked by the character RS,
-    wherever it stands in the output of the function, from which it is taken out again.
+    The program ``programs/call.js`` prints its reply as a record marked by the character RS. It may be
+    anywhere in the output of the function, and is removed from it.
     """
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-        self._executions = Executions(caller)
-        self._files = Files(caller)
-        self._helpers = Helpers(caller)
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def call(
         self,
@@ -55,7 +48,7 @@ class Functions:
         arguments: tuple[Any, ...],
         *,
         timeout: int | None,
-        limit: int | None,
+        session_limit: int | None,
         idempotent: bool,
         on_stdout: OnText | None,
         on_stderr: OnText | None,
@@ -64,18 +57,18 @@ class Functions:
         callee = _callee(function)
         payload = json.dumps({**callee, "arguments": js_values.encode_arguments(arguments)})
         request = ExecuteRequest("", session_id=session_id, timeout=timeout, idempotent=idempotent)
-        with self._caller.one_deadline(), _file_for(session_id, payload) as name:
-            # The same call of another process may have taken the file first; the function has not run then.
-            for _ in range(_TRIES):
-                request = self._loaded(request, payload, name)
-                result, answer = self._run(request, limit, on_stdout, on_stderr)
-                if "error" in answer:
-                    raise error_of("call", callee.get("file"), answer["error"])
-                if "gone" not in answer:
-                    return self._value(session_id, answer, result)
-        raise InvalidResponseError("the arguments of the call were not found in the session")
+        with self._context.caller.one_deadline(), _payload_file(session_id, payload) as name:
+            # An identical call of another process may have consumed the file; the function has not run then.
+            for _ in range(_MAX_ATTEMPTS):
+                request = self._with_payload(request, payload, name)
+                result, reply = self._run(request, session_limit, on_stdout, on_stderr)
+                if "error" in reply:
+                    raise error_of("call", callee.get("file"), reply["error"])
+                if "gone" not in reply:
+                    return self._value(session_id, reply, result)
+        raise InvalidResponseError("the session did not have the arguments of the call")
 
-    def _loaded(self, request: ExecuteRequest, payload: str, name: str) -> ExecuteRequest:
+    def _with_payload(self, request: ExecuteRequest, payload: str, name: str) -> ExecuteRequest:
         """Return the request with the payload: in its code, in a file of it, or in files written before."""
         if not name:
             return attrs.evolve(request, code=source("call", payload=payload))
@@ -87,98 +80,100 @@ class Functions:
         if len(pieces) == 1:
             return attrs.evolve(request, code=code, files=tuple(pieces.items()))
         for path, content in pieces.items():
-            self._files.write(session_id=str(request.session_id), path=path, content=content)
+            self._context.files.write(str(request.session_id), path, content)
         return attrs.evolve(request, code=code)
 
     def _run(
         self,
         request: ExecuteRequest,
-        limit: int | None,
+        session_limit: int | None,
         on_stdout: OnText | None,
         on_stderr: OnText | None,
     ) -> tuple[ExecuteResult, dict[str, Any]]:
-        """Return the result, its stdout without the answer, and the answer."""
-        watching = _Separator()
-        result = self._executions.watch(
-            request, limit, on_stdout=_without_answer(on_stdout, watching), on_stderr=on_stderr
+        """Return the result, its stdout without the reply, and the reply."""
+        watching = _Separator(on_stdout)
+        result = self._context.executions.watch(
+            request, session_limit, on_stdout=watching.on_text, on_stderr=on_stderr
         )
-        if on_stdout is not None and watching.held:
-            on_stdout(watching.held)
+        if on_stdout is not None and watching.pending:
+            on_stdout(watching.pending)
         separator = _Separator()
-        stdout = separator.feed(result.stdout) + separator.held
+        stdout = separator.feed(result.stdout) + separator.pending
         result = attrs.evolve(result, stdout=stdout)
-        if not separator.answers:
-            raise _ended(result)
-        return result, _parsed(separator.answers[-1])
+        if separator.replies:
+            return result, _parse_reply(separator.replies[-1])
+        result.check()
+        raise ExecutionFailedError("the process ended before the function returned", result=result)
 
-    def _value(self, session_id: str, answer: dict[str, Any], result: ExecuteResult) -> Any:
-        if "json" in answer:
-            return _decoded(answer["json"], result)
-        if "stored" in answer:
-            path = str(answer["stored"])
-            text = self._files.read(session_id=session_id, path=path)
-            self._forget(session_id, path)
+    def _value(self, session_id: str, reply: dict[str, Any], result: ExecuteResult) -> Any:
+        if "json" in reply:
+            return _decoded(reply["json"], result)
+        if "stored" in reply:
+            path = str(reply["stored"])
+            text = SessionFiles(self._context, session_id).read(path)
+            try:
+                self._context.helpers.delete_file(session_id, path)
+            except BuntimeError as error:
+                logger().warning("%s was not deleted from session %s: %s", path, session_id, error)
             return _decoded(text, result)
-        raise _error(answer, result)
-
-    def _forget(self, session_id: str, path: str) -> None:
-        try:
-            self._helpers.run(
-                session_id, "file_delete", idempotent=True, path=path, recursive=False, missing_ok=True
-            )
-        except BuntimeError as error:
-            logger().warning("%s stays in session %s: %s", path, session_id, error)
+        if isinstance(reply.get("thrown"), dict):
+            raise _javascript_error(reply["thrown"], result)
+        if "exit" in reply:
+            message = f"the function called process.exit({reply['exit']}) instead of returning"
+            raise ExecutionFailedError(message, result=result)
+        if "unresolved" in reply:
+            message = "the function's promise was never resolved, and nothing remained that could resolve it"
+            raise ExecutionFailedError(message, result=result)
+        raise InvalidResponseError(f"the reply of a call has an unknown form: {reply!r:.200}")
 
 
 class _Separator:
-    """Takes the answer out of the text of stdout, however it is cut."""
+    """Removes the replies from the text of stdout, which arrives in pieces of any size."""
 
-    def __init__(self) -> None:
-        self.held = ""
-        """The end of the text so far, where it may be the beginning of the answer."""
-        self.answers: list[str] = []
+    def __init__(self, on_stdout: Optional[OnText] = None) -> None:
+        if on_stdout is not None and not callable(on_stdout):
+            raise TypeError(f"on_stdout must be callable with a str, not {type(on_stdout).__name__}")
+        self._on_stdout = on_stdout
+        self.pending = ""
+        """The end of the text so far, which may be the start of a reply."""
+        self.replies: list[str] = []
+
+    @property
+    def on_text(self) -> Optional[OnText]:
+        """A callback that passes the text without replies to ``on_stdout``; ``None`` without one."""
+        return None if self._on_stdout is None else self._pass_on
+
+    def _pass_on(self, text: str) -> None:
+        output = self.feed(text)
+        if output and self._on_stdout is not None:
+            self._on_stdout(output)
 
     def feed(self, text: str) -> str:
-        """Return what is not the answer, as soon as that is certain."""
-        self.held += text
-        shown = []
-        while (start := self.held.find("\x1e")) >= 0:
-            shown.append(self.held[:start])
-            self.held = self.held[start:]
-            if not self.held.startswith(_MARK):
-                if _MARK.startswith(self.held):
+        """Return the text that is certainly not part of a reply."""
+        self.pending += text
+        output = []
+        while (start := self.pending.find("\x1e")) >= 0:
+            output.append(self.pending[:start])
+            self.pending = self.pending[start:]
+            if not self.pending.startswith(_MARK):
+                if _MARK.startswith(self.pending):
                     break
-                shown.append(self.held[0])
-                self.held = self.held[1:]
+                output.append(self.pending[0])
+                self.pending = self.pending[1:]
                 continue
-            answer, end, rest = self.held.partition("\n")
+            reply, end, rest = self.pending.partition("\n")
             if not end:
                 break
-            self.answers.append(answer[len(_MARK) :])
-            self.held = rest
+            self.replies.append(reply[len(_MARK) :])
+            self.pending = rest
         else:
-            shown.append(self.held)
-            self.held = ""
-        return "".join(shown)
+            output.append(self.pending)
+            self.pending = ""
+        return "".join(output)
 
 
-def _without_answer(callback: Optional[OnText], separator: _Separator) -> Optional[Callable[[str], None]]:
-    if callback is None:
-        return None
-    if not callable(callback):
-        raise TypeError(f"on_stdout must be callable with a str, not {type(callback).__name__}")
-    given = callback
-
-    def shown(text: str) -> None:
-        own = separator.feed(text)
-        if own:
-            given(own)
-
-    return shown
-
-
-def _file_for(session_id: str, payload: str) -> AbstractContextManager[str]:
-    """Return the name of the file for a payload, "" where it needs none."""
+def _payload_file(session_id: str, payload: str) -> AbstractContextManager[str]:
+    """Return the name of the file for a payload; ``""`` if it is short enough for the code."""
     if len(payload) <= _LONGEST_LINE:
         return nullcontext("")
     digest = hashlib.sha256(payload.encode()).hexdigest()[:32]
@@ -186,18 +181,18 @@ def _file_for(session_id: str, payload: str) -> AbstractContextManager[str]:
 
 
 def _callee(function: str) -> dict[str, str]:
-    """Return what is to be called: the source of a function, or an export of a file.
+    """Return the function to call: its source, or an export of a file.
 
-    No JavaScript begins with ``./`` or ``/workspace/``, so the two are never taken for each other.
+    JavaScript never begins with ``./`` or ``/workspace/``, so the two cannot be confused.
     """
     text = _validate.text("function", function).strip()
     if not text:
         raise ValueError("function is empty; pass the source of a function, or './FILE.ts#EXPORT'")
-    if text.startswith((".", "/workspace/")):
-        path, found, name = text.rpartition("#")
-        if not found or not _EXPORT.fullmatch(name):
+    if text.startswith((".", f"{WORKSPACE}/")):
+        path, separator, name = text.rpartition("#")
+        if not separator or not _EXPORT.fullmatch(name):
             path, name = text, "default"
-        if not path.startswith(("./", "/workspace/")):
+        if not path.startswith(("./", f"{WORKSPACE}/")):
             raise ValueError(f"function is {function!r}; a file of the workspace begins with './'")
         return {"file": path, "name": name}
     if _FILE.fullmatch(text):
@@ -205,62 +200,35 @@ def _callee(function: str) -> dict[str, str]:
     return {"source": function.rstrip().rstrip(";")}
 
 
-def _parsed(answer: str) -> dict[str, Any]:
-    # The value is decoded from its own text, so that a large one is not parsed twice.
-    if answer.startswith('{"value":'):
-        return {"json": answer[len('{"value":') : -1]}
-    try:
-        parsed = json.loads(answer)
-    except (ValueError, RecursionError):
-        parsed = None
-    if not isinstance(parsed, dict):
+def _parse_reply(text: str) -> dict[str, Any]:
+    # A value is decoded from its own text, so that a large one is not parsed twice.
+    if text.startswith('{"value":'):
+        return {"json": text[len('{"value":') : -1]}
+    reply = json_object(text)
+    if reply is None:
         raise InvalidResponseError(
-            f"a call's answer is not ours: {answer[:200]!r}", body=answer[:500].encode()
+            f"the reply of a call is not a JSON object: {text[:200]!r}", body=text[:500].encode()
         )
-    return parsed
+    return reply
 
 
 def _decoded(text: str, result: ExecuteResult) -> Any:
     try:
         return js_values.decode(text)
     except js_values.UnfitError as error:
-        raise _thrown({"name": "TypeError", "message": str(error)}, result) from None
+        raise _javascript_error({"name": "TypeError", "message": str(error)}, result) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidResponseError(
-            f"a call's value is not ours ({error}): {text[:200]!r}",
+            f"the value of a call has an unknown form ({error}): {text[:200]!r}",
             body=text[:500].encode("utf-8", "replace"),
         ) from error
 
 
-def _error(answer: dict[str, Any], result: ExecuteResult) -> Exception:
-    thrown = answer.get("thrown")
-    if isinstance(thrown, dict):
-        return _thrown(thrown, result)
-    if "exit" in answer:
-        return ExecutionFailedError(
-            f"the function called process.exit({answer['exit']}) instead of returning", result=result
-        )
-    if "unresolved" in answer:
-        return ExecutionFailedError(
-            "the function's promise was never resolved, and nothing was left that could have", result=result
-        )
-    return InvalidResponseError(f"a call's answer is not ours: {answer!r:.200}")
-
-
-def _thrown(thrown: dict[str, Any], result: ExecuteResult) -> JavaScriptError:
+def _javascript_error(fields: dict[str, Any], result: ExecuteResult) -> JavaScriptError:
     return JavaScriptError(
-        str(thrown.get("message")),
-        name=str(thrown.get("name")),
-        stack=str(thrown.get("stack") or ""),
-        details=thrown.get("details") or {},
+        str(fields.get("message")),
+        name=str(fields.get("name")),
+        stack=str(fields.get("stack") or ""),
+        details=fields.get("details") or {},
         result=result,
     )
-
-
-def _ended(result: ExecuteResult) -> ExecutionFailedError:
-    """Return the error of a call whose process ended without an answer."""
-    try:
-        result.check()
-    except ExecutionFailedError as error:
-        return error
-    return ExecutionFailedError("the process ended before the function returned", result=result)

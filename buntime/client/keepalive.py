@@ -2,58 +2,56 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from types import TracebackType
 from typing import Callable, Optional
 
-from buntime._http import SupportsTimers, Transport
+from buntime import _validate
+from buntime._http import SupportsTimers
+from buntime._support.export import export
 from buntime._support.log import logger
+from buntime._support.owner import Owner
 from buntime._support.unpicklable import NotPicklable
+from buntime.client.context import Context
 from buntime.errors import SessionNotFoundError
 
 _LONGEST_INTERVAL = 240
 
 
 class StayAwake(NotPicklable):
-    """Keeps a session from falling asleep for as long as its block runs.
+    """Keeps a session from falling asleep while its block runs.
 
-    Made by :meth:`Session.stay_awake <buntime.Session.stay_awake>`. A thread of its own shows every
-    ``interval`` seconds that the session is in use; on a transport that owns time, the transport does. A ping
-    that fails is logged and tried again at the next interval; where the session has ended, none follows.
+    :meth:`Session.stay_awake <buntime.Session.stay_awake>` returns it. A separate thread pings the session
+    every ``interval`` seconds; a transport with its own clock does so itself. A ping that fails is logged,
+    and repeated at the next interval. After the session has ended there are no more pings.
     """
 
-    def __init__(
-        self, session_id: str, ping: Callable[[], object], *, interval: float, transport: Transport
-    ) -> None:
-        if isinstance(interval, bool) or not isinstance(interval, (int, float)):
-            raise TypeError(f"interval must be a number of seconds, not {type(interval).__name__}")
-        if not 0 < interval <= _LONGEST_INTERVAL:
+    def __init__(self, context: Context, session_id: str, *, interval: float) -> None:
+        if not 0 < _validate.number("interval", interval, "a number of seconds") <= _LONGEST_INTERVAL:
             raise ValueError(
                 f"interval must be above 0 and at most {_LONGEST_INTERVAL} seconds, not {interval}"
             )
         self._interval = interval
-        self._transport = transport
-        self._heart = _Pinger(session_id, ping)
+        self._transport = context.caller.transport
+        self._pinger = _Pinger(context, session_id)
         self._stop: Optional[Callable[[], object]] = None
 
     @property
     def error(self) -> Exception | None:
-        """Why the last ping failed, or ``None`` where it did not."""
-        return self._heart.error
+        """The error of the last ping, or ``None`` if it succeeded."""
+        return self._pinger.error
 
     def __enter__(self) -> StayAwake:
         if self._stop is not None:
-            raise RuntimeError("the session is being kept awake already")
+            raise RuntimeError("the session is already being kept awake")
         if isinstance(self._transport, SupportsTimers):
-            self._heart.beat()
-            cancel = self._transport.every(self._interval, self._heart.beat)
-            self._stop = weakref.finalize(self, cancel)
+            self._pinger.ping()
+            stop = self._transport.every(self._interval, self._pinger.ping)
         else:
-            stop = _start(self._heart.beat, self._interval)
-            # A block that is never left, as in a generator nobody finishes, ends with its object.
-            self._stop = weakref.finalize(self, stop)
+            stop = _start_thread(self._pinger.ping, self._interval)
+        # Also stops when the object is collected: a generator that is not finished never leaves its block.
+        self._stop = weakref.finalize(self, stop)
         return self
 
     def __exit__(
@@ -65,20 +63,20 @@ class StayAwake(NotPicklable):
 
 
 class _Pinger:
-    """What a ping does and what came of the last."""
+    """Pings a session, and has the error of the last ping."""
 
-    def __init__(self, session_id: str, ping: Callable[[], object]) -> None:
+    def __init__(self, context: Context, session_id: str) -> None:
+        self._context = context
         self._session_id = session_id
-        self._ping = ping
         self._ended = False
         self.error: Optional[Exception] = None
 
-    def beat(self) -> bool:
-        """Ping unless that has become pointless; return whether to go on."""
+    def ping(self) -> bool:
+        """Ping the session, unless it has ended; return whether to continue."""
         if self._ended:
             return False
         try:
-            self._ping()
+            self._context.helpers.run(self._session_id, "ping", idempotent=True)
             self.error = None
         except SessionNotFoundError as error:
             self._ended, self.error = True, error
@@ -89,13 +87,13 @@ class _Pinger:
         return not self._ended
 
 
-def _start(beat: Callable[[], bool], interval: float) -> Callable[[], None]:
-    """Call ``beat`` now and every ``interval`` seconds in a thread; return what ends the thread for sure."""
+def _start_thread(ping: Callable[[], bool], interval: float) -> Callable[[], None]:
+    """Call ``ping`` now and every ``interval`` seconds in a thread; return a function that stops it."""
     stopping = threading.Event()
-    pid = os.getpid()
+    owner = Owner()
 
     def run() -> None:
-        while beat() and not stopping.wait(interval):
+        while ping() and not stopping.wait(interval):
             pass
 
     # A daemon, so that a program that ends inside the block does end.
@@ -103,10 +101,13 @@ def _start(beat: Callable[[], bool], interval: float) -> Callable[[], None]:
     thread.start()
 
     def stop() -> None:
-        # A forked child has no such thread, and its copy of the event may be locked for ever.
-        if os.getpid() == pid:
+        # A forked child does not have the thread, and its copy of the event's lock may never be released.
+        if owner.is_this_process():
             stopping.set()
             if thread is not threading.current_thread():
                 thread.join()
 
     return stop
+
+
+export("buntime", StayAwake)

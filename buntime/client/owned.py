@@ -1,30 +1,32 @@
-"""The sessions that a client created."""
+"""The sessions that a client created and has to delete."""
 
 from __future__ import annotations
 
-import os
+from buntime._support.forks import reset_after_fork
 
 
 class OwnedSessions:
-    """The ids of the sessions that were created and nobody deleted yet, those of each process for itself."""
+    """The ids of the sessions that this process created and has not deleted yet."""
 
     def __init__(self) -> None:
-        self._by_process: dict[int, dict[str, None]] = {}
+        self._ids: dict[str, None] = {}
+        reset_after_fork(self)
+
+    def _at_fork_reinit(self) -> None:
+        # A forked child must not delete the sessions of its parent.
+        self._ids = {}
 
     def add(self, session_id: str) -> None:
-        """Note a session that this process created."""
-        self._own()[session_id] = None
+        """Add a session that was created."""
+        self._ids[session_id] = None
 
     def discard(self, session_id: str) -> None:
-        """Forget a session, if it was noted."""
-        self._own().pop(session_id, None)
+        """Remove a session, if it is there."""
+        self._ids.pop(session_id, None)
 
-    def take(self) -> str | None:
-        """Return one that this process created, and forget it; ``None`` where there is none."""
+    def pop(self) -> str | None:
+        """Remove and return one session; ``None`` if there is none."""
         try:
-            return self._own().popitem()[0]
+            return self._ids.popitem()[0]
         except KeyError:
             return None
-
-    def _own(self) -> dict[str, None]:
-        return self._by_process.setdefault(os.getpid(), {})

@@ -1,17 +1,19 @@
-"""Programs left running in a session."""
+"""Programs that run in the background of a session."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, Optional
 
 from buntime import _validate
+from buntime._support.closing import close_after
+from buntime._support.export import export
 from buntime._support.log import logger
-from buntime.errors import InvalidResponseError, SessionNotFoundError, WaitTimeoutError
-from buntime.helpers.runner import Helpers, text_of
+from buntime._support.owner import Owner
+from buntime.client.context import Context
+from buntime.errors import SessionNotFoundError, WaitTimeoutError
+from buntime.helpers.runner import integer_of, invalid_reply, text_of
 from buntime.models import ExecuteRequest, ProcessLogs, StreamEvent
 
 _PIECE = 256 * 1024
@@ -21,28 +23,29 @@ _GATHER = 1.0
 
 
 class Process:
-    """A program left running in a session, until it ends, is killed, or the session falls asleep or ends.
+    """A program that runs until it ends, is killed, or the session falls asleep or ends.
 
-    Made by :meth:`Session.start <buntime.Session.start>` and :meth:`Session.processes
-    <buntime.Session.processes>`. As a context manager it is killed on exit, without masking what the block
-    raised. What it says is asked of the session each time; all methods raise
-    :class:`~buntime.SessionNotFoundError` where the session has ended, and the errors of every call. It
-    pickles as its session does; leaving its block elsewhere kills nothing.
+    :meth:`Session.start <buntime.Session.start>` and :meth:`Session.processes <buntime.Session.processes>`
+    return it. As a context manager it is killed on exit, without masking an exception of the block.
+
+    Each method asks the session. All raise :class:`~buntime.SessionNotFoundError` if it has ended, and the
+    errors of every call. A process pickles like its session; leaving its block in another process kills
+    nothing.
     """
 
-    def __init__(self, helpers: Helpers, session_id: str, number: int, pid: int) -> None:
-        self._helpers = helpers
+    def __init__(self, context: Context, session_id: str, number: int, pid: int) -> None:
+        self._context = context
         self._session_id = session_id
         self._number = number
         self._pid = pid
-        self._exit_code: int | None = None
-        self._owner: int | None = os.getpid()
+        self._exit_code: Optional[int] = None
+        self._owner: Optional[Owner] = Owner()
 
     def __repr__(self) -> str:
         return f"<Process {self._number} of {self._session_id}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        # Elsewhere it is nobody's to kill, also where that process happens to have our number.
+        # Unpickled, it belongs to no process, even if that has the same pid as this one.
         return {**vars(self), "_owner": None}
 
     def __enter__(self) -> Process:
@@ -51,86 +54,91 @@ class Process:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if os.getpid() != self._owner:
-            return
+        if self._owner is not None and self._owner.is_this_process():
+            close_after(error, self._kill_existing, f"{self!r} was not killed")
+
+    def _kill_existing(self) -> None:
         try:
             self.kill()
         except SessionNotFoundError:
             logger().debug("%r had ended with its session before it was killed", self)
-        except Exception as failure:
-            if error is None:
-                raise
-            logger().warning("%r was not killed: %s", self, failure)
 
     @property
     def number(self) -> int:
-        """Its number in the session, from 1 on."""
+        """Its number in the session, from 1."""
         return self._number
 
     @property
     def pid(self) -> int:
-        """Its process id, as the session sees it; it leads a process group of this id."""
+        """Its process id in the session; it leads a process group with this id."""
         return self._pid
 
     def running(self) -> bool:
-        """Return whether it still runs."""
+        """Return whether it is still running."""
         return self.exit_code is None
 
     @property
     def exit_code(self) -> int | None:
-        """Its exit code, ``None`` while it runs; 128 and the signal's number where a signal ended it.
+        """Its exit code; ``None`` while it is running. Once known, it is not requested again.
 
-        137 where the session's sleep or ``kill_all`` ended it. Known once, it is not asked for again.
+        If a signal ended it, 128 plus the signal's number: 137 if the session's sleep or ``kill_all`` did.
         """
         if self._exit_code is None:
-            self._look(0.0)
+            self._update(self._run("process_wait", wait=0.0))
         return self._exit_code
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until it has ended and return its exit code.
+        """Wait until it ends and return its exit code.
 
-        ``timeout`` is in seconds, ``None`` for no end; :class:`~buntime.WaitTimeoutError` (also a builtin
-        ``TimeoutError``) where it still runs then. The waiting is done in the session, in calls that take 20
-        seconds at most.
+        ``timeout`` is in seconds, ``None`` for no limit. When it is over,
+        :class:`~buntime.WaitTimeoutError` (also a builtin ``TimeoutError``) is raised. The waiting happens in
+        the session, in calls of at most 20 seconds.
         """
-        for step in _steps(_validate.patience("timeout", timeout)):
+        for step in _steps(_validate.seconds("timeout", timeout)):
             if self._exit_code is None:
-                self._look(step)
+                self._update(self._run("process_wait", wait=step))
             if self._exit_code is not None:
                 return self._exit_code
-        raise WaitTimeoutError(f"process {self._number} still runs after {timeout} s")
+        raise WaitTimeoutError(f"process {self._number} is still running after {timeout} s")
 
     def logs(self, stdout_offset: int = 0, stderr_offset: int = 0) -> ProcessLogs:
-        """Return what it has written so far from these offsets on, at most 256 KB of each stream.
+        """Return its output from these offsets on, at most 256 KB of each stream.
 
-        The offsets of the answer say where the next piece begins; nothing new leaves them as they are. A
-        character is never cut; bytes that are not UTF-8 become U+FFFD. What is written stays after the end
-        of the process, until the session's end.
+        The offsets of the result are where the next piece begins; if there is no new output, they are those
+        that were passed. Characters are never split; bytes that are not UTF-8 become U+FFFD. The output is
+        available until the end of the session, also after the process has ended.
         """
-        offsets = _offset("stdout_offset", stdout_offset), _offset("stderr_offset", stderr_offset)
-        return self._logs(*offsets, wait=0.0, gather=0.0)[0]
+        return self._logs(
+            _validate.count("stdout_offset", stdout_offset, minimum=0),
+            _validate.count("stderr_offset", stderr_offset, minimum=0),
+            wait=0.0,
+            gather=0.0,
+        )[0]
 
     def follow(self, stdout_offset: int = 0, stderr_offset: int = 0) -> Iterator[StreamEvent]:
-        """Yield what it writes as it comes, from these offsets on, until it has ended.
+        """Yield its output as it is written, from these offsets on, until the process ends.
 
-        The order is kept within stdout and within stderr, not between the two. What comes again and again is
-        gathered for up to a second, which saves calls. Leaving the loop ends nothing.
+        The order is kept within stdout and within stderr, but not between the two. Frequent output is
+        gathered for up to a second, which saves calls. Leaving the loop does not end the process.
         """
-        return self._follow(_offset("stdout_offset", stdout_offset), _offset("stderr_offset", stderr_offset))
+        return self._follow(
+            _validate.count("stdout_offset", stdout_offset, minimum=0),
+            _validate.count("stderr_offset", stderr_offset, minimum=0),
+        )
 
     def kill(self) -> None:
-        """End it at once, with everything in its process group; nothing where that has ended already.
+        """Kill it and everything in its process group. Does nothing if all of that has ended.
 
-        What it started in a session of its own (``setsid``) lives on;
-        :meth:`Session.kill_all <buntime.Session.kill_all>` ends that too.
+        Programs that it started in a new session (``setsid``) keep running;
+        :meth:`Session.kill_all <buntime.Session.kill_all>` kills those too.
         """
-        self._note(self._run("process_kill", idempotent=False))
+        self._update(self._run("process_kill", idempotent=False))
 
     def _follow(self, out: int, err: int) -> Iterator[StreamEvent]:
-        answer: dict[str, Any] = {}
-        while answer.get("complete") is not True:
-            gather = _GATHER if answer.get("frequent") is True else 0.0
-            logs, answer = self._logs(out, err, wait=_STEP, gather=gather)
+        reply: dict[str, Any] = {}
+        while reply.get("complete") is not True:
+            gather = _GATHER if reply.get("frequent") is True else 0.0
+            logs, reply = self._logs(out, err, wait=_STEP, gather=gather)
             out, err = logs.stdout_offset, logs.stderr_offset
             if logs.stdout:
                 yield StreamEvent("stdout", logs.stdout)
@@ -138,32 +146,21 @@ class Process:
                 yield StreamEvent("stderr", logs.stderr)
 
     def _logs(self, out: int, err: int, *, wait: float, gather: float) -> tuple[ProcessLogs, dict[str, Any]]:
-        answer = self._run(
-            "process_logs",
-            idempotent=True,
-            stdout=out,
-            stderr=err,
-            limit=_PIECE,
-            wait=wait,
-            gather=gather,
-        )
+        reply = self._run("process_logs", stdout=out, stderr=err, limit=_PIECE, wait=wait, gather=gather)
         logs = ProcessLogs(
-            text_of(answer, "stdout"),
-            text_of(answer, "stderr"),
-            _integer(answer, "stdout_offset"),
-            _integer(answer, "stderr_offset"),
+            text_of(reply, "stdout"),
+            text_of(reply, "stderr"),
+            integer_of(reply, "stdout_offset"),
+            integer_of(reply, "stderr_offset"),
         )
-        return logs, answer
+        return logs, reply
 
-    def _look(self, wait: float) -> None:
-        self._note(self._run("process_wait", idempotent=True, wait=wait))
+    def _update(self, reply: dict[str, Any]) -> None:
+        if reply.get("exit_code") is not None:
+            self._exit_code = integer_of(reply, "exit_code")
 
-    def _note(self, answer: dict[str, Any]) -> None:
-        if answer.get("exit_code") is not None:
-            self._exit_code = _integer(answer, "exit_code")
-
-    def _run(self, op: str, *, idempotent: bool, **arguments: Any) -> dict[str, Any]:
-        return self._helpers.run(
+    def _run(self, op: str, *, idempotent: bool = True, **arguments: Any) -> dict[str, Any]:
+        return self._context.helpers.run(
             self._session_id,
             op,
             idempotent=idempotent,
@@ -173,9 +170,9 @@ class Process:
         )
 
 
-def start(helpers: Helpers, session_id: str, request: ExecuteRequest) -> Process:
-    """Start a program and return it once it runs."""
-    answer = helpers.run(
+def start(context: Context, session_id: str, request: ExecuteRequest) -> Process:
+    """Start a program and return it when it runs."""
+    reply = context.helpers.run(
         session_id,
         "process_start",
         idempotent=False,
@@ -184,24 +181,30 @@ def start(helpers: Helpers, session_id: str, request: ExecuteRequest) -> Process
         command=request.command,
         working_dir=request.working_dir,
     )
-    return Process(helpers, session_id, _integer(answer, "number"), _integer(answer, "pid"))
+    return _process(context, session_id, reply)
 
 
-def started(helpers: Helpers, session_id: str) -> list[Process]:
-    """Return every process that was started in a session, by number."""
-    answer = helpers.run(session_id, "process_list", idempotent=True)
-    found = answer.get("processes")
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise InvalidResponseError(f"a helper's answer lists no processes: {json.dumps(answer)[:200]}")
-    return [Process(helpers, session_id, _integer(one, "number"), _integer(one, "pid")) for one in found]
+def list_started(context: Context, session_id: str) -> list[Process]:
+    """Return every process that was started in a session, in order of their numbers."""
+    reply = context.helpers.run(session_id, "process_list", idempotent=True)
+    processes = reply.get("processes")
+    if not isinstance(processes, list) or not all(isinstance(each, dict) for each in processes):
+        raise invalid_reply("has no list of processes", reply)
+    return [_process(context, session_id, each) for each in processes]
 
 
-def wait_for_port(helpers: Helpers, session_id: str, port: int, timeout: float | None) -> None:
+def _process(context: Context, session_id: str, fields: dict[str, Any]) -> Process:
+    return Process(context, session_id, integer_of(fields, "number"), integer_of(fields, "pid"))
+
+
+def wait_for_port(context: Context, session_id: str, port: int, timeout: float | None) -> None:
     """Wait until a port of the session accepts connections."""
-    port = _validate.port(port)
-    for step in _steps(_validate.patience("timeout", timeout)):
-        answer = helpers.run(session_id, "port", idempotent=True, timeout=_STEP_LIMIT, port=port, wait=step)
-        if answer.get("open") is True:
+    _validate.port(port)
+    for step in _steps(_validate.seconds("timeout", timeout)):
+        reply = context.helpers.run(
+            session_id, "port", idempotent=True, timeout=_STEP_LIMIT, port=port, wait=step
+        )
+        if reply.get("open") is True:
             return
     raise WaitTimeoutError(f"nothing accepts connections on the session's 127.0.0.1:{port} after {timeout} s")
 
@@ -214,16 +217,4 @@ def _steps(timeout: float | None) -> Iterator[float]:
     yield timeout
 
 
-def _offset(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-    if value < 0:
-        raise ValueError(f"{name} must not be negative, and is {value}")
-    return value
-
-
-def _integer(answer: dict[str, Any], name: str) -> int:
-    value = answer.get(name)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise InvalidResponseError(f"a helper's answer has no number {name!r}: {json.dumps(answer)[:200]}")
+export("buntime", Process)

@@ -5,11 +5,38 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Optional
+from functools import partial
+from typing import Any, Callable, Optional, TypedDict, TypeVar
+
+import attrs
 
 from buntime import _validate
 from buntime._http import Pairs, Secret, Transport
-from buntime.errors import ConfigurationError
+from buntime._support.export import export
+from buntime.engine.retries import RetryPolicy
+from buntime.errors import BuntimeError, ConfigurationError
+
+T = TypeVar("T")
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options that :meth:`Buntime.with_options <buntime.Buntime.with_options>` changes."""
+
+    timeout: Optional[float]
+    deadline: Optional[float]
+    max_retries: int
+    retry_delay: float
+    on_retry: Optional[Callable[[BuntimeError, int], object]]
+
+
+_DEFAULT_POLICY = RetryPolicy()
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "timeout": partial(_validate.seconds, zero=False),
+    "deadline": partial(_validate.seconds, zero=False),
+    "max_retries": partial(_validate.count, minimum=0),
+    "retry_delay": _validate.seconds,
+    "on_retry": _validate.optional_callable,
+}
 
 DEFAULT_BASE_URL = "https://api.buntime.sh"
 _CASSETTES = frozenset({"replay", "record", "record+local"})
@@ -17,7 +44,7 @@ _KINDS = _CASSETTES | {"http", "local"}
 
 
 def api_key(value: str | None) -> Secret | None:
-    """Return the key from the argument, else ``BUNTIME_API_KEY``, or ``None`` where neither is set."""
+    """Return the key from the argument, else from ``BUNTIME_API_KEY``; ``None`` if neither is set."""
     if value is not None and not isinstance(value, str):
         raise ConfigurationError(f"api_key must be a str, not {type(value).__name__}")
     source = "BUNTIME_API_KEY" if value is None else "api_key"
@@ -27,31 +54,17 @@ def api_key(value: str | None) -> Secret | None:
         return None
     if " " in value or not value.isascii() or not value.isprintable():
         raise ConfigurationError(
-            f"{source} holds characters that no key has (a line end or a space, perhaps); remove them"
+            f"{source} contains characters that no key has, such as a space or a line end; remove them"
         )
     return value
 
 
-def transport(base_url: str | None, given: Transport | None, *, has_key: bool) -> Transport:
-    """Return the transport that was passed, else the one ``BUNTIME_TRANSPORT`` names."""
-    if given is not None:
+def choose_transport(base_url: str | None, transport: Transport | None, *, has_key: bool) -> Transport:
+    """Return the transport that was passed, else the one that ``BUNTIME_TRANSPORT`` names."""
+    if transport is not None:
         if base_url is not None:
-            raise ConfigurationError(
-                "base_url belongs to the transport; pass it there, or leave transport= out"
-            )
-        if isinstance(given, type):
-            name = given.__name__
-            raise ConfigurationError(f"transport is the class {name}, not one of it; pass {name}(...)")
-        requests = sys.modules.get("requests")
-        if requests is not None and isinstance(given, requests.Session):
-            raise ConfigurationError(
-                "transport is a session of requests; pass HTTPTransport(base_url, session=session)"
-            )
-        if not isinstance(given, Transport):
-            raise ConfigurationError(
-                f"transport is a {type(given).__name__}, not an object with send() and close()"
-            )
-        return given
+            raise ConfigurationError("base_url belongs to the transport; pass it there, or omit transport=")
+        return _checked_transport(transport)
     name = os.environ.get("BUNTIME_TRANSPORT") or "http"
     kind, colon, path = name.partition(":")
     if kind not in _KINDS or bool(colon) != (kind in _CASSETTES) or bool(path) != bool(colon):
@@ -60,22 +73,14 @@ def transport(base_url: str | None, given: Transport | None, *, has_key: bool) -
             "or 'record+local:PATH'"
         )
     if base_url is not None and kind not in {"http", "record"}:
-        raise ConfigurationError(
-            f"base_url has no meaning with BUNTIME_TRANSPORT={name}; leave one of them out"
-        )
-    if kind in _CASSETTES:
-        return _cassette(kind, path, base_url, has_key=has_key)
-    return made(kind, base_url, has_key=has_key)
+        raise ConfigurationError(f"base_url has no effect with BUNTIME_TRANSPORT={name}; omit one of them")
+    if kind not in _CASSETTES:
+        return make_transport(kind, base_url, has_key=has_key)
+    from buntime.transport import RecordingTransport, ReplayTransport
 
-
-def _cassette(kind: str, path: str, base_url: str | None, *, has_key: bool) -> Transport:
     if kind == "replay":
-        from buntime.transport.replay import ReplayTransport
-
         return ReplayTransport(path)
-    from buntime.transport.recording import RecordingTransport
-
-    inner = made("http" if kind == "record" else "local", base_url, has_key=has_key)
+    inner = make_transport("http" if kind == "record" else "local", base_url, has_key=has_key)
     try:
         return RecordingTransport(path, inner)
     except BaseException:
@@ -83,75 +88,92 @@ def _cassette(kind: str, path: str, base_url: str | None, *, has_key: bool) -> T
         raise
 
 
-def made(name: str, base_url: str | None = None, *, has_key: bool) -> Transport:
-    """Return the transport called ``http``, which needs a key, or ``local``."""
+def _checked_transport(transport: object) -> Transport:
+    if isinstance(transport, type):
+        name = transport.__name__
+        raise ConfigurationError(f"transport must be an instance: pass {name}(...), not the class {name}")
+    requests = sys.modules.get("requests")
+    if requests is not None and isinstance(transport, requests.Session):
+        raise ConfigurationError(
+            "transport is a session of requests; pass HTTPTransport(base_url, session=session)"
+        )
+    if not isinstance(transport, Transport):
+        name = type(transport).__name__
+        raise ConfigurationError(f"transport is a {name}, which does not have both send() and close()")
+    return transport
+
+
+def make_transport(name: str, base_url: str | None = None, *, has_key: bool) -> Transport:
+    """Return a new transport: ``http``, which needs a key, or ``local``."""
     if name == "local":
-        from buntime.transport.local import LocalTransport
+        from buntime.transport import LocalTransport
 
         return LocalTransport()
     if not has_key:
         raise ConfigurationError(
-            "there is no API key; set BUNTIME_API_KEY or pass api_key= "
-            "(or run on this machine without one: BUNTIME_TRANSPORT=local)"
+            "no API key: set BUNTIME_API_KEY or pass api_key= "
+            "(to run on this machine without a key, set BUNTIME_TRANSPORT=local)"
         )
-    from buntime.transport.http import HTTPTransport
+    from buntime.transport import HTTPTransport
 
     return HTTPTransport(base_url or os.environ.get("BUNTIME_BASE_URL") or DEFAULT_BASE_URL)
 
 
-def seconds(name: str, value: float | None, *, zero: bool = False) -> float | None:
-    """Return a duration that can be waited for, or ``None``."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ConfigurationError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not (value >= 0 if zero else value > 0) or value == float("inf"):
-        raise ConfigurationError(
-            f"{name} must be {'at least' if zero else 'above'} 0 and finite, not {value}"
-        )
-    return value
+def caller_options(options: ClientOptions, policy: RetryPolicy = _DEFAULT_POLICY) -> dict[str, Any]:
+    """Return the options as arguments of a :class:`~buntime.engine.caller.Caller`, checked."""
+    unknown = set(options) - set(_CHECKS)
+    if unknown:
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    values = {name: checked(_CHECKS[name], name, value) for name, value in options.items()}
+    retries = {name: values.pop(name) or 0 for name in ("max_retries", "retry_delay") if name in values}
+    return {**values, "policy": attrs.evolve(policy, **retries)}
 
 
-def callback(name: str, value: object) -> None:
-    """Check that a callback can be called, or is ``None``."""
+def checked(check: Callable[..., T], *arguments: Any, **options: Any) -> T:
+    """Call a function of ``_validate``; its errors become :class:`~buntime.ConfigurationError`."""
     try:
-        _validate.optional_callable(name, value)
-    except TypeError as error:
-        raise ConfigurationError(str(error)) from None
-
-
-def flag(name: str, value: object) -> bool:
-    """Return ``value`` if it is true or false."""
-    try:
-        return _validate.flag(name, value)
-    except TypeError as error:
-        raise ConfigurationError(str(error)) from None
-
-
-def retries(max_retries: int) -> int:
-    """Return a number of retries."""
-    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
-        raise ConfigurationError(f"max_retries must be an int of at least 0, not {max_retries!r}")
-    return max_retries
-
-
-def hidden(given: Optional[Mapping[str, str]]) -> Optional[Mapping[str, str]]:
-    """Return headers as they are, but with values that no ``repr`` shows."""
-    if not isinstance(given, Mapping):
-        return given
-    return {name: Secret(value) if isinstance(value, str) else value for name, value in given.items()}
-
-
-def headers(given: Optional[Mapping[str, str]], key: Secret | None) -> Pairs:
-    """Return the headers of every call; those given win over the key's."""
-    try:
-        pairs = _validate.header_pairs(given)
+        return check(*arguments, **options)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(str(error)) from None
-    if any(name.lower() == "idempotency-key" for name, _ in pairs):
+
+
+def as_secrets(headers: Optional[Mapping[str, str]]) -> Optional[Mapping[str, str]]:
+    """Return headers with values that no ``repr`` shows; anything but a mapping unchanged."""
+    if not isinstance(headers, Mapping):
+        return headers
+    return {name: Secret(value) if isinstance(value, str) else value for name, value in headers.items()}
+
+
+def header_pairs(headers: Optional[Mapping[str, str]], key: Secret | None) -> Pairs:
+    """Return the headers of every call. An ``Authorization`` among ``headers`` replaces the key's."""
+    pairs: Pairs = checked(_header_pairs, headers)
+    names = {name.lower() for name, _ in pairs}
+    if "idempotency-key" in names:
         raise ConfigurationError(
             "an Idempotency-Key belongs to one call; pass idempotency_key= to sessions.create"
         )
-    if key is None or any(name.lower() == "authorization" for name, _ in pairs):
+    if key is None or "authorization" in names:
         return pairs
     return (("Authorization", Secret("Bearer " + key)), *pairs)
+
+
+def _header_pairs(headers: Optional[Mapping[str, str]]) -> Pairs:
+    if headers is not None and not isinstance(headers, Mapping):
+        raise TypeError(f"headers must be a mapping of str to str, not {type(headers).__name__}")
+    pairs = []
+    for name, value in (headers or {}).items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"headers must map str to str; {name!r} does not")
+        if not name or not name.isascii() or any(c.isspace() or c in '()<>@,;:\\"/[]?={}' for c in name):
+            raise ValueError(f"headers has the name {name!r}, which HTTP does not allow")
+        try:
+            value.encode("latin-1")
+        except UnicodeEncodeError:
+            raise ValueError(f"the header {name} has a value that HTTP does not allow") from None
+        if any(c in "\r\n\0" for c in value):
+            raise ValueError(f"the header {name} has a value that HTTP does not allow")
+        pairs.append((name, Secret(value)))
+    return tuple(pairs)
+
+
+export("buntime", ClientOptions)

@@ -1,4 +1,4 @@
-"""Taking credentials out of an error: a service or proxy may have sent them back."""
+"""Removing credentials from an error: a service or proxy may have echoed them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ _SHORTEST = 6
 def secrets_of(headers: Pairs) -> tuple[str, ...]:
     """Return the credentials in headers, each without its scheme.
 
-    One of less than 6 characters is left out: it would be found in the middle of words.
+    One of less than 6 characters is ignored: it would match parts of ordinary words.
     """
-    values = (str(value).split()[-1:] for name, value in headers if name.lower() in CREDENTIALS)
-    return tuple(secret for found in values for secret in found if len(secret) >= _SHORTEST)
+    credentials = (str(value).split()[-1:] for name, value in headers if name.lower() in CREDENTIALS)
+    return tuple(secret for parts in credentials for secret in parts if len(secret) >= _SHORTEST)
 
 
 def redact(error: BuntimeError, secrets: Iterable[str]) -> None:
-    """Replace the secrets in everything that the error says."""
+    """Replace the secrets in every attribute of an error."""
+    # OSError keeps these two outside of __dict__.
+    names = ["args", *vars(error), *(("strerror", "filename") if isinstance(error, OSError) else ())]
     for secret in secrets:
-        error.args = tuple(_without(secret, value) for value in error.args)
-        for name, value in list(vars(error).items()):
-            setattr(error, name, _without(secret, value))
+        for name in names:
+            setattr(error, name, _without(secret, getattr(error, name)))
 
 
 def _without(secret: str, value: Any) -> Any:
@@ -34,8 +35,8 @@ def _without(secret: str, value: Any) -> Any:
         return value.replace(secret, _HIDDEN) if secret in value else value
     if isinstance(value, bytes):
         return value.replace(secret.encode(), _HIDDEN.encode())
-    if isinstance(value, list):
-        return [_without(secret, item) for item in value]
+    if isinstance(value, (list, tuple)):
+        return type(value)(_without(secret, item) for item in value)
     if isinstance(value, dict):
         return {_without(secret, key): _without(secret, item) for key, item in value.items()}
     return value

@@ -1,4 +1,4 @@
-"""Which failed calls are tried again, and when: a value with pure methods."""
+"""Which failed calls are retried, and when."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from buntime.errors import (
 LONGEST_DELAY = 30.0
 LONGEST_RETRY_AFTER = 60.0
 
-_REFUSED_UNSEEN = frozenset({429, 503})
-_FAILED_UNKNOWN = frozenset({408, 500, 502, 504})
+_NOT_EXECUTED = frozenset({429, 503})
+"""Statuses of requests that the service did not act on."""
+_MAYBE_EXECUTED = frozenset({408, 500, 502, 504})
 
 
 @attrs.frozen
 class RetryPolicy:
-    """At most ``max_retries`` retries after the first attempt; ``retry_delay`` in seconds.
+    """Allows ``max_retries`` retries after the first attempt; ``retry_delay`` is in seconds.
 
-    A back-off is random below ``min(30, retry_delay * 2 ** n)`` (full jitter). ``Retry-After`` is obeyed
-    up to 60 seconds; a longer one is not waited for.
+    A back-off is random below ``min(30, retry_delay * 2 ** n)`` (full jitter). ``Retry-After`` is obeyed up
+    to 60 seconds; if it is longer, there is no retry.
     """
 
     max_retries: int = 2
@@ -35,20 +36,20 @@ class RetryPolicy:
 
         ``idempotent`` says that the call may reach the service twice; ``fraction`` is the jitter, 0 to 1.
         """
-        if attempt > self.max_retries or not self.idempotent(error, idempotent):
+        if attempt > self.max_retries or not self.may_retry(error, idempotent):
             return None
         if error.retry_after is not None:
             return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else None
-        # The exponent is bounded because 2.0 ** 1024 is an OverflowError.
+        # The exponent is limited because 2.0 ** 1024 is an OverflowError.
         return fraction * min(LONGEST_DELAY, self.retry_delay * 2.0 ** min(attempt - 1, 64))
 
     @staticmethod
-    def idempotent(error: BuntimeError, idempotent: bool) -> bool:
-        """Whether sending the call again is safe and can help."""
+    def may_retry(error: BuntimeError, idempotent: bool) -> bool:
+        """Whether it is safe and useful to send the call again."""
         if isinstance(error, APIConnectionError):
             return idempotent or error.phase == "connect"
         if isinstance(error, (InvalidResponseError, ExecutionTimeoutError)):
             return False
         if isinstance(error, APIStatusError) and error.status is not None:
-            return error.status in _REFUSED_UNSEEN or (idempotent and error.status in _FAILED_UNKNOWN)
+            return error.status in _NOT_EXECUTED or (idempotent and error.status in _MAYBE_EXECUTED)
         return False

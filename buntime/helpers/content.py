@@ -1,8 +1,8 @@
-"""The content of files: whatever form it has here, and whatever size.
+"""The content of files: in any form on this side, and of any size.
 
-The wire carries text only, and a request only so much of it. What is larger, or is not text, travels as
-base64 in pieces: the session decodes each at its offset into a file of the helpers' own, checks the whole
-by its hash, and renames it. One piece at a time is in memory here.
+A request carries only text, and only a limited amount. Anything larger, or not text, travels as base64 in
+pieces: the session decodes each at its offset into a hidden file, checks the hash of the complete file, and
+renames it. Only one piece at a time is in memory here.
 """
 
 from __future__ import annotations
@@ -17,46 +17,49 @@ from contextlib import suppress
 from typing import IO, Any, Callable, Optional, Union
 
 from buntime import _validate
-from buntime.engine.caller import Caller
-from buntime.errors import BuntimeError, ConflictError, InvalidResponseError
-from buntime.helpers.runner import Helpers, text_of
+from buntime.calls.files import FileCalls
+from buntime.errors import BuntimeError
+from buntime.helpers.runner import Helpers, changed_meanwhile, invalid_reply, text_of
 from buntime.models import WriteResult
-from buntime.wire import requests, responses
+from buntime.wire.constants import HIDDEN_FOLDER
 
 PIECE = 1536 * 1024
-"""Bytes that travel at once. A request or an answer with them passes through some six forms, each a copy."""
+"""Bytes per request. A request or response with them is copied about six times on its way."""
 
 WHOLE_TEXT = 8 * 1024 * 1024
-"""Bytes of text written in one call; the free plan takes 10 MB."""
+"""Bytes of text written in a single call; the free plan accepts 10 MB."""
 
-Content = Union[str, bytes, bytearray, memoryview, "os.PathLike[str]", IO[bytes], Iterable[bytes]]
-"""What a file is written from: text, bytes, a local file, an open binary file, or pieces of bytes."""
+_CHUNK = 256 * 1024
+
+Content = Union[str, bytes, bytearray, memoryview, os.PathLike[str], IO[bytes], Iterable[bytes]]
+"""The content of a file: text, bytes, a local file, an open binary file, or an iterable of bytes."""
 
 
 class ChunkedContent:
     """Writes and reads the content of files."""
 
-    def __init__(self, caller: Caller, helpers: Helpers) -> None:
-        self._caller = caller
+    def __init__(self, files: FileCalls, helpers: Helpers) -> None:
+        self._files = files
         self._helpers = helpers
 
     def write(self, session_id: str, path: str, content: Content) -> WriteResult:
-        """Write a file whole."""
+        """Write a complete file."""
         if isinstance(content, str):
-            text = _validate.text("content", content)
-            if len(text) <= WHOLE_TEXT and len(text.encode()) <= WHOLE_TEXT:
-                return self._write_text(session_id, path, text)
-            return self.write_pieces(session_id, path, rechunked(_encoded(text)))
+            text: Optional[str] = _validate.text("content", content)
+            chunks = (content[start : start + _CHUNK].encode() for start in range(0, len(content), _CHUNK))
+            if len(content) <= WHOLE_TEXT and len(content.encode()) <= WHOLE_TEXT:
+                return self._files.write(session_id, path, content)
+            return self.write_pieces(session_id, path, rechunked(chunks))
         if isinstance(content, (bytes, bytearray, memoryview)):
             data = bytes(content)
-            text_or_none = _text(data) if len(data) <= WHOLE_TEXT else None
-            if text_or_none is not None:
-                return self._write_text(session_id, path, text_or_none)
+            text = _decoded(data) if len(data) <= WHOLE_TEXT else None
+            if text is not None:
+                return self._files.write(session_id, path, text)
             return self.write_pieces(session_id, path, rechunked([data]))
         if isinstance(content, os.PathLike):
             with open(content, "rb") as file:
                 return self.write_pieces(session_id, path, rechunked(read_chunks(file)))
-        return self.write_pieces(session_id, path, rechunked(_source(content)))
+        return self.write_pieces(session_id, path, rechunked(_chunks_of(content)))
 
     def write_pieces(
         self,
@@ -65,16 +68,16 @@ class ChunkedContent:
         pieces: Iterator[bytes],
         *,
         executable: Optional[bool] = None,
-        sent: Callable[[int], object] = lambda _size: None,
+        on_sent: Callable[[int], object] = lambda _size: None,
     ) -> WriteResult:
-        """Write a file of pieces no longer than :data:`PIECE`; ``sent`` is told the size of each."""
+        """Write a file from pieces of at most :data:`PIECE`; ``on_sent`` is called with the size of each."""
         piece: Optional[bytes] = next(pieces, b"")
         if piece is None or len(piece) < PIECE:
-            written = self._write_small(session_id, path, piece or b"", executable)
-            sent(written.size)
-            return written
+            result = self._write_small(session_id, path, piece or b"", executable)
+            on_sent(result.size)
+            return result
         key = hashlib.sha256(path.encode() + b"/" + piece).hexdigest()
-        part = f"{responses.HIDDEN_FOLDER}/parts/{key[:32]}"
+        part = f"{HIDDEN_FOLDER}/parts/{key[:32]}"
         digest = hashlib.sha256()
         size = 0
         try:
@@ -82,11 +85,11 @@ class ChunkedContent:
                 length = len(piece)
                 digest.update(piece)
                 text = base64.b64encode(piece).decode("ascii")
-                piece = None  # a copy less in memory while it travels
+                piece = None  # frees a copy while the text is sent
                 self._helpers.run_staged(session_id, "file_piece", text, path=path, part=part, offset=size)
                 del text
                 size += length
-                sent(length)
+                on_sent(length)
                 piece = next(pieces, None)
             self._helpers.run(
                 session_id,
@@ -99,85 +102,71 @@ class ChunkedContent:
                 executable=executable,
             )
         except BaseException:
-            self._discard(session_id, part)
+            # The original error is being raised already.
+            with suppress(BuntimeError):
+                self._helpers.delete_file(session_id, part)
             raise
         return WriteResult(path, size)
-
-    def _write_text(self, session_id: str, path: str, text: str) -> WriteResult:
-        call = requests.write_file(session_id, path, text)
-        return self._caller.call(call, responses.written, idempotent=True)
 
     def _write_small(
         self, session_id: str, path: str, content: bytes, executable: Optional[bool]
     ) -> WriteResult:
-        text = _text(content)
-        if text is not None and executable is None:
-            return self._write_text(session_id, path, text)
+        text = _decoded(content) if executable is None else None
+        if text is not None:
+            return self._files.write(session_id, path, text)
         items = [packed("", content, executable)]
         self._helpers.run_staged(session_id, "file_unpack", json.dumps(items), path=path)
         return WriteResult(path, len(content))
 
-    def _discard(self, session_id: str, part: str) -> None:
-        # What failed is being raised already.
-        with suppress(BuntimeError):
-            self._helpers.run(
-                session_id, "file_delete", idempotent=True, path=part, recursive=False, missing_ok=True
-            )
-
     def read(self, session_id: str, path: str) -> Iterator[bytes]:
         """Yield the bytes of a file, a piece at a time.
 
-        Raises :class:`~buntime.ConflictError` where it changes meanwhile.
+        Raises :class:`~buntime.ConflictError` if the file changes meanwhile.
         """
         digest = hashlib.sha256()
         offset = 0
-        stamp: Any = None
+        stamp: Optional[str] = None
         while True:
-            answer = self._helpers.run(
+            reply = self._helpers.run(
                 session_id, "file_range", idempotent=True, path=path, offset=offset, length=PIECE
             )
-            if stamp not in {None, text_of(answer, "stamp")}:
-                raise changed(path)
-            stamp = text_of(answer, "stamp")
-            expected, size = answer.get("sha256"), answer.get("size")
-            piece = unpacked(answer.pop("base64", None))
-            del answer
+            # The stamp changes with each change of the file; the hash covers what the stamp misses.
+            changed = stamp not in {None, text_of(reply, "stamp")}
+            stamp = text_of(reply, "stamp")
+            expected, size = reply.get("sha256"), reply.get("size")
+            if changed:
+                raise changed_meanwhile(f"{path!r} changed while it was transferred")
+            piece = unpacked(reply.pop("base64", None))
+            del reply
             digest.update(piece)
             offset += len(piece)
             ended = not isinstance(size, int) or offset >= size or not piece
             if ended and isinstance(expected, str) and expected != digest.hexdigest():
-                raise changed(path)
+                raise changed_meanwhile(f"{path!r} changed while it was transferred")
             yield piece
             del piece
             if ended:
                 return
 
 
-def changed(path: str) -> ConflictError:
-    """Return the error for a file that is not what it was when its transfer began."""
-    error = ConflictError(f"{path!r} changed while it was transferred", code="changed_meanwhile")
-    error.hint = "Try again when nothing writes to it"
-    return error
-
-
 def packed(path: str, content: Optional[bytes], executable: Optional[bool]) -> dict[str, Any]:
-    """Return a file, or a folder where there is no content, as the helper ``file_unpack`` takes it."""
+    """Return a file, or with ``None`` as its content a folder, in the form of the helper ``file_unpack``."""
     text = None if content is None else base64.b64encode(content).decode("ascii")
     return {"path": path, "base64": text, "executable": executable}
 
 
 def unpacked(text: Any) -> bytes:
-    """Return the bytes that a helper gave as base64."""
+    """Return the bytes that a helper encoded as base64."""
     try:
         if isinstance(text, str):
             return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         pass
-    raise InvalidResponseError(f"a helper's answer has no base64 where it should: {text!r:.100}")
+    raise invalid_reply("has an invalid base64 text", text)
 
 
 def rechunked(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in pieces of :data:`PIECE`, the last one shorter."""
+    """Yield the same bytes in pieces of :data:`PIECE`; the last one is shorter."""
     pending = bytearray()
     for chunk in chunks:
         view = memoryview(chunk)
@@ -187,31 +176,32 @@ def rechunked(chunks: Iterable[bytes]) -> Iterator[bytes]:
             pending += view[start : start + count]
             start += count
             if len(pending) == PIECE:
-                yield _emptied(pending)
+                yield _drain(pending)
     if pending:
-        yield _emptied(pending)
+        yield _drain(pending)
 
 
-def _emptied(buffer: bytearray) -> bytes:
+def _drain(buffer: bytearray) -> bytes:
     content = bytes(buffer)
     buffer.clear()
     return content
 
 
 def read_chunks(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield what is left of an open binary file."""
+    """Yield the rest of an open binary file."""
     while True:
-        chunk = file.read(256 * 1024)
+        chunk = file.read(_CHUNK)
         if not isinstance(chunk, bytes):
-            raise TypeError("content is a file that was opened for text; open it in binary mode")
+            raise TypeError("content is a file opened in text mode; open it in binary mode")
         if not chunk:
             return
         yield chunk
 
 
-def _source(content: Any) -> Iterator[bytes]:
+def _chunks_of(content: Any) -> Iterator[bytes]:
     if hasattr(content, "read"):
-        return read_chunks(content)
+        yield from read_chunks(content)
+        return
     try:
         chunks = iter(content)
     except TypeError:
@@ -219,21 +209,13 @@ def _source(content: Any) -> Iterator[bytes]:
             "content must be a str, bytes, a path, a binary file or an iterable of bytes, "
             f"not {type(content).__name__}"
         ) from None
-    return map(_bytes, chunks)
+    for chunk in chunks:
+        if not isinstance(chunk, (bytes, bytearray, memoryview)):
+            raise TypeError(f"content yields a {type(chunk).__name__}, not bytes")
+        yield bytes(chunk)
 
 
-def _bytes(chunk: Any) -> bytes:
-    if isinstance(chunk, (bytes, bytearray, memoryview)):
-        return bytes(chunk)
-    raise TypeError(f"content yields a {type(chunk).__name__}, not bytes")
-
-
-def _encoded(text: str) -> Iterator[bytes]:
-    for start in range(0, len(text), 256 * 1024):
-        yield text[start : start + 256 * 1024].encode()
-
-
-def _text(content: bytes) -> Optional[str]:
+def _decoded(content: bytes) -> Optional[str]:
     try:
         return content.decode()
     except UnicodeDecodeError:

@@ -1,6 +1,6 @@
-"""Patterns of files that a transfer leaves alone.
+"""Patterns of files that a transfer ignores.
 
-They become one regular expression of a form that Python and JavaScript read alike, as both sides use it.
+They become a single regular expression that Python and JavaScript interpret alike, because both sides use it.
 """
 
 from __future__ import annotations
@@ -14,80 +14,63 @@ from buntime.helpers.tree import NOTHING_IGNORED
 
 
 def expression(patterns: Union[str, Iterable[str]]) -> str:
-    """Return the regular expression that whole paths match where one of the ``patterns`` does.
+    """Return a regular expression that matches a complete path if one of the ``patterns`` does.
 
-    A path is relative to the folder of the transfer, with a slash at the end where it is a folder.
-    ``ValueError`` for a pattern without a meaning.
+    A path is relative to the folder of the transfer; that of a folder ends with a slash. ``ValueError`` for
+    an invalid pattern.
     """
-    given = [patterns] if isinstance(patterns, str) else list(patterns)
-    found = [_checked(_validate.text("ignore: a pattern", pattern)) for pattern in given]
-    return "|".join(found) if found else NOTHING_IGNORED
+    each = [patterns] if isinstance(patterns, str) else list(patterns)
+    return "|".join(_translate(_validate.text("ignore: a pattern", one)) for one in each) or NOTHING_IGNORED
 
 
 def matcher(ignore: str) -> Callable[[str], bool]:
-    """Return whether a path matches an :func:`expression`."""
+    """Return a function that tests whether a path matches an :func:`expression`."""
     compiled = re.compile(ignore)
     return lambda path: compiled.fullmatch(path) is not None
 
 
-def _checked(pattern: str) -> str:
-    try:
-        re.compile(made := _one(pattern))
-    except re.error as error:
-        raise ValueError(f"ignore holds the pattern {pattern!r}, which has no meaning: {error}") from None
-    return made
-
-
-def _one(pattern: str) -> str:
+def _translate(pattern: str) -> str:
     body = pattern.rstrip("/").lstrip("/")
     if not body:
-        raise ValueError(f"ignore holds the pattern {pattern!r}, which names nothing")
+        raise ValueError(f"ignore contains the pattern {pattern!r}, which matches nothing")
     if pattern.startswith("!"):
-        raise ValueError(f"ignore holds the pattern {pattern!r}; exceptions with '!' are not supported")
-    anchored = "/" in pattern.rstrip("/")
-    start = "" if anchored else "(?:[^/]+/)*"
-    end = "/" if pattern.endswith("/") else "/?"
-    return f"{start}{_translated(body)}{end}"
-
-
-def _translated(body: str) -> str:
-    made = []
+        raise ValueError(f"ignore contains the pattern {pattern!r}; exceptions with '!' are not supported")
+    parts = ["" if "/" in pattern.rstrip("/") else "(?:[^/]+/)*"]
     position = 0
     while position < len(body):
         rest = body[position:]
         bracket = re.match(r"\[(!?)(\]?[^\]/]+)\]", rest)
         if rest.startswith("**/"):
-            made.append("(?:[^/]+/)*")
+            parts.append("(?:[^/]+/)*")
             position += 3
         elif rest.startswith("**"):
-            made.append("[\\s\\S]*")
+            parts.append("[\\s\\S]*")
             position += 2
-        elif rest[0] == "*":
-            made.append("[^/]*")
-            position += 1
-        elif rest[0] == "?":
-            made.append("[^/]")
+        elif rest[0] in "*?":
+            parts.append("[^/]*" if rest[0] == "*" else "[^/]")
             position += 1
         elif bracket:
-            inside = _class(bracket[2])
-            made.append(f"[^/{inside}]" if bracket[1] else f"[{inside}]")
+            # In a character class, only a dash between two characters is a range.
+            inside = re.sub(r"([\s\S])-([\s\S])|([\s\S])", _range_or_character, bracket[2])
+            parts.append(f"[^/{inside}]" if bracket[1] else f"[{inside}]")
             position += len(bracket[0])
         else:
-            made.append(_escaped(rest[0]))
+            parts.append(_escape(rest[0]))
             position += 1
-    return "".join(made)
+    parts.append("/" if pattern.endswith("/") else "/?")
+    translated = "".join(parts)
+    try:
+        re.compile(translated)
+    except re.error as error:
+        raise ValueError(f"ignore contains the invalid pattern {pattern!r}: {error}") from None
+    return translated
 
 
-def _class(characters: str) -> str:
-    """Return the inside of a character class, in which only a dash between two characters is a range."""
-    return re.sub(r"([\s\S])-([\s\S])|([\s\S])", _range_or_one, characters)
+def _range_or_character(match: re.Match[str]) -> str:
+    return _escape(match[3]) if match[3] else f"{_escape(match[1])}-{_escape(match[2])}"
 
 
-def _range_or_one(found: re.Match[str]) -> str:
-    return _escaped(found[3]) if found[3] else f"{_escaped(found[1])}-{_escaped(found[2])}"
-
-
-def _escaped(character: str) -> str:
-    # The one form of an escape that both languages take for any character.
+def _escape(character: str) -> str:
+    # The only escape that both languages accept for every character.
     special = character.isascii() and not character.isalnum()
     return f"\\x{ord(character):02x}" if special else character

@@ -1,7 +1,7 @@
-"""Python values as arguments of JavaScript functions, and what those return as Python values.
+"""Python values as arguments of JavaScript functions, and their return values as Python values.
 
-Both travel as JSON. What JSON has no form for is an object ``{"$buntime": kind, "value": ...}``, and an
-object of the caller's own with a key ``$buntime`` is one of the kind ``object``.
+Both are sent as JSON. A value that JSON cannot express is an object ``{"$buntime": kind, "value": ...}``, and
+a user's own object with a key ``$buntime`` has the kind ``object``.
 """
 
 from __future__ import annotations
@@ -21,140 +21,136 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 class UnfitError(TypeError):
-    """What a function returned has no Python value; the message says where it is."""
+    """A function returned a value that has no Python equivalent; the message describes where it is."""
 
 
 def encode_arguments(arguments: Iterable[Any]) -> list[Any]:
-    """Return the arguments as what JSON carries.
+    """Return the arguments as JSON values.
 
-    Raises ``TypeError`` or ``ValueError`` naming the argument and the place in it.
+    Raises ``TypeError`` or ``ValueError`` with the path of a value that cannot be sent.
     """
     return [_encode(value, (f"args[{index}]",), ()) for index, value in enumerate(arguments)]
 
 
-def _encode(value: Any, place: tuple[Any, ...], above: tuple[int, ...]) -> Any:
+def _encode(value: Any, path: tuple[Any, ...], above: tuple[int, ...]) -> Any:
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):
         return int(value) if abs(value) <= _SAFE_INTEGER else _tagged("bigint", str(int(value)))
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else _tagged("number", _not_finite(value))
+        if math.isfinite(value):
+            return float(value)
+        return _tagged("number", "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity")
     if isinstance(value, (list, tuple, set, frozenset, Mapping)):
-        return _encode_items(value, place, above)
+        return _encode_items(value, path, above)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _tagged("bytes", base64.b64encode(value).decode())
     if isinstance(value, datetime):
-        return _tagged("date", _milliseconds(value, place))
+        return _tagged("date", _milliseconds(value, path))
     raise TypeError(
-        f"{_shown(place)} is a {type(value).__name__}, which no JavaScript value stands for; pass None, a "
+        f"{_format(path)} is a {type(value).__name__}, which has no JavaScript equivalent; pass None, a "
         "bool, int, float, str, bytes, aware datetime, list, tuple, set, or a dict with str keys"
     )
 
 
-def _encode_items(value: Any, place: tuple[Any, ...], above: tuple[int, ...]) -> Any:
+def _encode_items(value: Any, path: tuple[Any, ...], above: tuple[int, ...]) -> Any:
     if id(value) in above:
-        raise ValueError(f"{_shown(place)} holds itself")
+        raise ValueError(f"{_format(path)} contains itself")
     if len(above) >= _DEEPEST:
-        raise ValueError(f"{_shown(place[:4])}... is nested more than {_DEEPEST} levels deep")
+        raise ValueError(f"{_format(path[:4])}... is nested more than {_DEEPEST} levels deep")
     inside = (*above, id(value))
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(
-                    f"{_shown(place)} has the key {key!r}, a {type(key).__name__}; keys must be str"
+                    f"{_format(path)} has the key {key!r}, a {type(key).__name__}; keys must be str"
                 )
-        fields = {str(key): _encode(item, (*place, key), inside) for key, item in value.items()}
+        fields = {str(key): _encode(item, (*path, key), inside) for key, item in value.items()}
         return _tagged("object", fields) if _TAG in fields else fields
-    items = [_encode(item, (*place, index), inside) for index, item in enumerate(value)]
+    items = [_encode(item, (*path, index), inside) for index, item in enumerate(value)]
     if isinstance(value, (list, tuple)):
         return items
     # Python orders a set differently in each process, and equal arguments must be an equal request.
     return _tagged("set", sorted(items, key=json.dumps))
 
 
-def _shown(place: tuple[Any, ...]) -> str:
-    return str(place[0]) + "".join(f"[{key!r}]" for key in place[1:])
+def _format(path: tuple[Any, ...]) -> str:
+    return str(path[0]) + "".join(f"[{key!r}]" for key in path[1:])
 
 
 def _tagged(kind: str, value: Any) -> dict[str, Any]:
     return {_TAG: kind, "value": value}
 
 
-def _not_finite(value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    return "Infinity" if value > 0 else "-Infinity"
-
-
-def _milliseconds(value: datetime, place: tuple[Any, ...]) -> int:
+def _milliseconds(value: datetime, path: tuple[Any, ...]) -> int:
     if value.utcoffset() is None:
-        raise ValueError(f"{_shown(place)} is a datetime without a time zone; add one, such as timezone.utc")
-    passed = value - _EPOCH
-    if passed % _MILLISECOND:
+        raise ValueError(f"{_format(path)} is a datetime without a time zone; add one, such as timezone.utc")
+    since_epoch = value - _EPOCH
+    if since_epoch % _MILLISECOND:
         raise ValueError(
-            f"{_shown(place)} is a datetime with {value.microsecond} microseconds; a Date holds "
-            "milliseconds: round it, value.replace(microsecond=value.microsecond // 1000 * 1000)"
+            f"{_format(path)} is a datetime with {value.microsecond} microseconds; a Date has "
+            "milliseconds only: round it with value.replace(microsecond=value.microsecond // 1000 * 1000)"
         )
-    return passed // _MILLISECOND
+    return since_epoch // _MILLISECOND
 
 
 def decode(text: str) -> Any:
-    """Return what a function returned, from its JSON.
+    """Decode the return value of a function from its JSON.
 
-    Raises :class:`UnfitError` naming the place of what Python has no value for, ``ValueError`` for what is
-    no JSON of this form.
+    Raises :class:`UnfitError` with the path of a value that has no Python equivalent, and ``ValueError`` for
+    JSON of another form.
     """
     value = json.loads(text)
     return _decode(value, "") if f'"{_TAG}"' in text else value
 
 
-def _decode(value: Any, place: str) -> Any:
+def _decode(value: Any, path: str) -> Any:
     if isinstance(value, list):
-        return [_decode(item, f"{place}[{index}]") for index, item in enumerate(value)]
+        return [_decode(item, f"{path}[{index}]") for index, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     if _TAG not in value:
-        return _fields(value, place)
+        return _fields(value, path)
     decode_kind = _KINDS.get(value[_TAG])
     if decode_kind is None:
-        raise ValueError(f"{_at(place)} is of the kind {value[_TAG]!r}, which this version does not know")
-    return decode_kind(value["value"], place)
+        raise ValueError(f"{_at(path)} is of the kind {value[_TAG]!r}, which is unknown to this version")
+    return decode_kind(value["value"], path)
 
 
-def _fields(value: dict[str, Any], place: str) -> dict[str, Any]:
-    return {key: _decode(item, f"{place}.{key}") for key, item in value.items()}
+def _fields(value: dict[str, Any], path: str) -> dict[str, Any]:
+    return {key: _decode(item, f"{path}.{key}") for key, item in value.items()}
 
 
-def _date(milliseconds: int, place: str) -> datetime:
+def _date(milliseconds: int, path: str) -> datetime:
     try:
         return _EPOCH + milliseconds * _MILLISECOND
     except OverflowError:
-        raise UnfitError(f"{_at(place)} is a Date outside the years 1 to 9999") from None
+        raise UnfitError(f"{_at(path)} is a Date outside the years 1 to 9999") from None
 
 
-def _map(pairs: list[Any], place: str) -> dict[Any, Any]:
-    decoded = _decode(pairs, place)
-    keys = _hashable([key for key, _ in decoded], "Map", place)
+def _map(pairs: list[Any], path: str) -> dict[Any, Any]:
+    decoded = _decode(pairs, path)
+    keys = _hashable([key for key, _ in decoded], "Map", path)
     return dict(zip(keys, (item for _, item in decoded)))
 
 
-def _hashable(items: list[Any], kind: str, place: str) -> list[Any]:
-    """Return the items if a Python set keeps them all apart."""
+def _hashable(items: list[Any], kind: str, path: str) -> list[Any]:
+    """Return the items if all of them are different keys for Python."""
     if any(isinstance(item, (list, dict, set)) for item in items):
         raise UnfitError(
-            f"{_at(place)} is a {kind} that holds objects, which a Python "
+            f"{_at(path)} is a {kind} that contains objects, which a Python "
             f"{'set' if kind == 'Set' else 'dict'} cannot; return an array of its entries"
         )
     if len(set(items)) < len(items):
         raise UnfitError(
-            f"{_at(place)} is a {kind} with entries that Python does not keep apart, such as 1 and true; "
+            f"{_at(path)} is a {kind} with entries that are equal in Python, such as 1 and true; "
             "return an array of its entries"
         )
     return items
 
 
-def _at(place: str) -> str:
-    return f"the returned value at {place}" if place else "the returned value"
+def _at(path: str) -> str:
+    return f"the returned value at {path}" if path else "the returned value"
 
 
 _KINDS: dict[Any, Callable[[Any, str], Any]] = {
@@ -162,7 +158,7 @@ _KINDS: dict[Any, Callable[[Any, str], Any]] = {
     "bigint": lambda value, _place: int(value),
     "bytes": lambda value, _place: base64.b64decode(value),
     "date": _date,
-    "set": lambda value, place: set(_hashable(_decode(value, place), "Set", place)),
+    "set": lambda value, path: set(_hashable(_decode(value, path), "Set", path)),
     "map": _map,
     "object": _fields,
 }

@@ -1,4 +1,4 @@
-"""Whole folders, from this machine to a session and back."""
+"""Complete folders, from this machine to a session and back."""
 
 from __future__ import annotations
 
@@ -6,36 +6,51 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Callable, Optional, Union
+from typing import Callable, Optional, TypedDict, Union
 
 from buntime import _validate
-from buntime.errors import InvalidRequestError, InvalidResponseError, SessionFileNotFoundError
+from buntime._support.export import export
+from buntime.errors import InvalidRequestError, InvalidResponseError
 from buntime.helpers import local_files
 from buntime.helpers.content import PIECE, ChunkedContent, packed, read_chunks, rechunked, unpacked
 from buntime.helpers.ignore import expression, matcher
 from buntime.helpers.local_files import LocalEntry, LocalFolder
-from buntime.helpers.runner import Helpers
-from buntime.helpers.tree import Entry, Tree
+from buntime.helpers.runner import Helpers, file_not_found, invalid_reply
+from buntime.helpers.tree import RemoteEntry, RemoteTree
 from buntime.models import TransferResult
 
 Progress = Callable[[int, int, str], object]
-"""Called with the bytes done, the bytes that there are to do, and the name of the file under way."""
+"""Called with the bytes transferred, the bytes to transfer in total, and the name of the current file."""
 
-PathArgument = Union[str, "os.PathLike[str]"]
+PathArgument = Union[str, os.PathLike[str]]
 
 _NAMES_SENT = 1024 * 1024
-_NAMES_ASKED = 48 * 1024
+_NAMES_REQUESTED = 48 * 1024
 
 
-class ProgressReporter:
+class TransferOptions(TypedDict, total=False):
+    """The keyword arguments of ``upload`` and ``download``.
+
+    ``ignore`` are patterns of files that are neither transferred nor deleted. ``progress`` is called with the
+    bytes transferred, the bytes in total, and the name of the file. ``delete`` is whether files that exist
+    only at the target are deleted.
+    """
+
+    ignore: Union[str, Iterable[str]]
+    progress: Optional[Progress]
+    delete: bool
+
+
+class _ProgressReporter:
     """Counts bytes for a progress callback."""
 
-    def __init__(self, progress: Optional[Progress], total: int) -> None:
+    def __init__(self, progress: Optional[Progress], work: Iterable[Union[RemoteEntry, LocalEntry]]) -> None:
         self._progress = progress
-        self._total = total
+        self._total = sum(entry.size for entry in work)
         self._done = 0
 
     def add(self, size: int, name: str) -> None:
+        """Report that ``size`` more bytes are done."""
         self._done += size
         if self._progress is not None:
             self._progress(self._done, self._total, name)
@@ -44,39 +59,31 @@ class ProgressReporter:
 class Transfers:
     """Uploads and downloads files and folders."""
 
-    def __init__(self, helpers: Helpers, contents: ChunkedContent) -> None:
+    def __init__(self, helpers: Helpers, content: ChunkedContent) -> None:
         self._helpers = helpers
-        self._contents = contents
+        self._content = content
 
     def upload(
-        self,
-        session_id: str,
-        local: PathArgument,
-        remote: str,
-        *,
-        ignore: Union[str, Iterable[str]],
-        progress: Optional[Progress],
-        delete: bool,
+        self, session_id: str, local: PathArgument, remote: str, options: TransferOptions
     ) -> TransferResult:
-        """Bring a local file or folder to the session."""
+        """Send a local file or folder to the session."""
         source = _validate.local_path("local", local)
-        _validate.optional_callable("progress", progress)
-        pattern = expression(ignore)
+        pattern, progress, delete = _checked(options)
         if not source.is_dir():
             return self._upload_file(session_id, source, remote, progress)
         here = local_files.resolve_links(source, local_files.scan(source, matcher(pattern)))
-        there = Tree.read(self._helpers, session_id, remote, hashes=True, ignore=pattern)
+        there = RemoteTree.read(self._helpers, session_id, remote, hashes=True, ignore=pattern)
         if there.root is not None and there.root.type != "directory":
-            raise InvalidRequestError(f"{remote!r} is a file in the session, {str(source)!r} a folder here")
-        extra = _extra(there.entries, {path: entry.type for path, entry in here.items()})
-        if not delete:
-            _check_places(extra, here)
-            extra = []
-        self._prune(session_id, remote, extra)
-        gone = set(extra)
-        there_still = {path: entry for path, entry in there.entries.items() if path not in gone}
-        changed = [path for path, entry in here.items() if _differs(entry, there_still.get(path))]
-        work = {path: here[path] for path in changed}
+            raise InvalidRequestError(
+                f"{remote!r} is a file in the session, {str(source)!r} is a folder here"
+            )
+        extra = _extra(there.entries, here, delete=delete)
+        for batch in local_files.iterate_batches(
+            ((path, 0) for path in sorted(extra, reverse=True)), most_bytes=1, most_path_bytes=_NAMES_SENT
+        ):
+            self._helpers.run_staged(session_id, "file_prune", json.dumps(batch), path=remote or ".")
+        existing = {path: entry for path, entry in there.entries.items() if path not in set(extra)}
+        work = {path: entry for path, entry in here.items() if _differs(entry, existing.get(path))}
         self._send(session_id, remote, work, progress, exists=there.root is not None)
         return _result(work, here, extra)
 
@@ -84,25 +91,20 @@ class Transfers:
         self, session_id: str, source: Path, remote: str, progress: Optional[Progress]
     ) -> TransferResult:
         if not remote:
-            raise ValueError("remote is empty, which names the workspace; a file needs a name of its own")
+            raise ValueError("remote is empty, which is the workspace folder; pass the path of a file")
         entry = LocalEntry.of(source, source.stat())
         if entry.type != "file":
             raise ValueError(f"{str(source)!r} is neither a file nor a folder")
-        there = Tree.read(self._helpers, session_id, remote, hashes=True).root
+        there = RemoteTree.read(self._helpers, session_id, remote, hashes=True).root
         if there is not None and there.type == "directory":
-            raise InvalidRequestError(f"{remote!r} is a folder in the session, {str(source)!r} a file here")
+            raise InvalidRequestError(
+                f"{remote!r} is a folder in the session, {str(source)!r} is a file here"
+            )
         work = {remote: entry} if _differs(entry, there) else {}
-        meter = ProgressReporter(progress, entry.size)
+        reporter = _ProgressReporter(progress, [entry])
         for path in work:
-            self._send_large(session_id, path, path, entry, meter)
+            self._send_large(session_id, path, path, entry, reporter)
         return _result(work, {remote: entry}, [])
-
-    def _prune(self, session_id: str, remote: str, paths: list[str]) -> None:
-        doomed = sorted(paths, reverse=True)
-        for batch in local_files.iterate_batches(
-            ((path, 0) for path in doomed), most_bytes=1, most_path_bytes=_NAMES_SENT
-        ):
-            self._helpers.run_staged(session_id, "file_prune", json.dumps(batch), path=remote or ".")
 
     def _send(
         self,
@@ -113,114 +115,92 @@ class Transfers:
         *,
         exists: bool,
     ) -> None:
-        meter = ProgressReporter(progress, sum(entry.size for entry in work.values()))
+        reporter = _ProgressReporter(progress, work.values())
         small = {path: entry for path, entry in work.items() if entry.size <= PIECE // 2}
-        batches = local_files.iterate_batches(
-            ((path, entry.size) for path, entry in small.items()),
-            most_bytes=PIECE,
-            most_path_bytes=_NAMES_SENT,
-        )
         if not exists and not small:
             self._helpers.run(session_id, "file_mkdir", idempotent=True, path=remote or ".")
-        for batch in batches:
-            self._send_batch(session_id, remote, {path: small[path] for path in batch}, meter)
+        sizes = ((path, entry.size) for path, entry in small.items())
+        for batch in local_files.iterate_batches(sizes, most_bytes=PIECE, most_path_bytes=_NAMES_SENT):
+            contents = {
+                path: None if small[path].type == "directory" else small[path].full.read_bytes()
+                for path in batch
+            }
+            items = [packed(path, content, small[path].executable) for path, content in contents.items()]
+            self._helpers.run_staged(session_id, "file_unpack", json.dumps(items), path=remote or ".")
+            for path, content in contents.items():
+                if content is not None:
+                    reporter.add(len(content), path)
         for path, entry in work.items():
             if path not in small:
-                self._send_large(session_id, _joined(remote, path), path, entry, meter)
-
-    def _send_batch(
-        self, session_id: str, remote: str, batch: Mapping[str, LocalEntry], meter: ProgressReporter
-    ) -> None:
-        items = []
-        sizes = {}
-        for path, entry in batch.items():
-            content = None if entry.type == "directory" else entry.full.read_bytes()
-            items.append(packed(path, content, entry.executable))
-            sizes[path] = len(content or b"")
-        self._helpers.run_staged(session_id, "file_unpack", json.dumps(items), path=remote or ".")
-        for path, size in sizes.items():
-            if batch[path].type == "file":
-                meter.add(size, path)
+                self._send_large(session_id, _joined(remote, path), path, entry, reporter)
 
     def _send_large(
-        self, session_id: str, path: str, name: str, entry: LocalEntry, meter: ProgressReporter
+        self, session_id: str, path: str, name: str, entry: LocalEntry, reporter: _ProgressReporter
     ) -> None:
         with open(entry.full, "rb") as file:
-            self._contents.write_pieces(
+            self._content.write_pieces(
                 session_id,
                 path,
                 rechunked(read_chunks(file)),
                 executable=entry.executable,
-                sent=lambda size: meter.add(size, name),
+                on_sent=lambda size: reporter.add(size, name),
             )
 
     def download(
-        self,
-        session_id: str,
-        remote: str,
-        local: PathArgument,
-        *,
-        ignore: Union[str, Iterable[str]],
-        progress: Optional[Progress],
-        delete: bool,
+        self, session_id: str, remote: str, local: PathArgument, options: TransferOptions
     ) -> TransferResult:
-        """Bring a file or folder of the session here."""
+        """Write a file or folder of the session to this machine."""
         target = _validate.local_path("local", local)
-        _validate.optional_callable("progress", progress)
-        pattern = expression(ignore)
-        there = Tree.read(self._helpers, session_id, remote, hashes=True, ignore=pattern)
+        pattern, progress, delete = _checked(options)
+        there = RemoteTree.read(self._helpers, session_id, remote, hashes=True, ignore=pattern)
         if there.root is None:
-            raise _missing(remote)
+            raise file_not_found(remote)
         if there.root.type != "directory":
             return self._download_file(session_id, remote, there.root, target, progress)
-        _check_receivable(there.entries)
+        _check_downloadable(there.entries)
         here = local_files.scan(target, matcher(pattern)) if target.is_dir() else {}
-        extra = _extra(here, {path: entry.type for path, entry in there.entries.items()})
-        if delete:
-            local_files.guard(target, extra)
-        else:
-            _check_places(extra, there.entries)
-            extra = []
+        extra = _extra(here, there.entries, delete=delete)
+        local_files.refuse_dangerous_delete(target, extra)
         folder = LocalFolder(target)
         folder.make("")
         removed = folder.remove(extra)
-        here_still = {path: entry for path, entry in here.items() if path not in set(removed)}
-        work = {
-            path: entry
-            for path, entry in there.entries.items()
-            if not _same_content(here_still.get(path), entry)
-        }
+        existing = {path: entry for path, entry in here.items() if path not in set(removed)}
+        work = {}
         for path, entry in there.entries.items():
-            _follow_mode(folder, path, here_still.get(path), entry, changed=path in work)
+            old = existing.get(path)
+            if old is None or not _same_content(old, entry):
+                work[path] = entry
+            elif {old.executable, entry.executable} == {True, False}:
+                folder.set_executable(path, entry.executable is True)
         self._receive(session_id, remote, work, folder, progress)
         return _result(work, there.entries, removed)
 
     def _download_file(
-        self, session_id: str, remote: str, entry: Entry, target: Path, progress: Optional[Progress]
+        self, session_id: str, remote: str, entry: RemoteEntry, target: Path, progress: Optional[Progress]
     ) -> TransferResult:
         if entry.type != "file":
             raise InvalidRequestError(f"{remote!r} is neither a file nor a folder")
         if target.is_dir():
-            raise IsADirectoryError(f"{target} is a folder, and {remote!r} a file; name the file to write")
+            raise IsADirectoryError(
+                f"{target} is a folder, but {remote!r} is a file; pass the path of a file"
+            )
         same = target.is_file() and _same_content(LocalEntry.of(target, target.stat()), entry)
         work = {} if same else {remote: entry}
         if work:
-            meter = ProgressReporter(progress, entry.size)
+            pieces = self._pieces(session_id, remote, remote, _ProgressReporter(progress, [entry]))
             target.parent.mkdir(parents=True, exist_ok=True)
-            local_files.write_file(
-                target.resolve(), self._metered(session_id, remote, remote, meter), entry.executable
-            )
+            local_files.write_file(target.resolve(), pieces, entry.executable)
         return _result(work, {remote: entry}, [])
 
     def _receive(
         self,
         session_id: str,
         remote: str,
-        work: Mapping[str, Entry],
+        work: Mapping[str, RemoteEntry],
         folder: LocalFolder,
         progress: Optional[Progress],
     ) -> None:
-        meter = ProgressReporter(progress, sum(entry.size for entry in work.values()))
+        reporter = _ProgressReporter(progress, work.values())
         files = {path: entry for path, entry in work.items() if entry.type == "file"}
         for path in work:
             if path not in files:
@@ -228,99 +208,105 @@ class Transfers:
         small = {path: entry.size for path, entry in files.items() if entry.size <= PIECE // 2}
         large = [path for path in files if path not in small]
         for batch in local_files.iterate_batches(
-            small.items(), most_bytes=PIECE, most_path_bytes=_NAMES_ASKED
+            small.items(), most_bytes=PIECE, most_path_bytes=_NAMES_REQUESTED
         ):
             items = [[path, small[path]] for path in batch]
-            for path, content in zip(batch, self._packs(session_id, remote, items)):
-                if content is None:
-                    large.append(path)
+            reply = self._helpers.run(
+                session_id, "file_pack", idempotent=True, path=remote or ".", items=items
+            )
+            contents = reply.get("contents")
+            if not isinstance(contents, list) or len(contents) != len(items):
+                raise invalid_reply("does not have the requested files", reply)
+            for path, text in zip(batch, contents):
+                if text is None:
+                    large.append(path)  # it has grown since it was listed
                 else:
+                    content = unpacked(text)
                     folder.write(path, [content], files[path].executable)
-                    meter.add(len(content), path)
+                    reporter.add(len(content), path)
         for path in large:
-            pieces = self._metered(session_id, _joined(remote, path), path, meter)
+            pieces = self._pieces(session_id, _joined(remote, path), path, reporter)
             folder.write(path, pieces, files[path].executable)
 
-    def _packs(self, session_id: str, remote: str, items: list[list[object]]) -> Iterator[Optional[bytes]]:
-        answer = self._helpers.run(session_id, "file_pack", idempotent=True, path=remote or ".", items=items)
-        contents = answer.get("contents")
-        if not isinstance(contents, list) or len(contents) != len(items):
-            raise InvalidResponseError("a helper's answer has not the files that were asked for")
-        return (None if content is None else unpacked(content) for content in contents)
-
-    def _metered(self, session_id: str, path: str, name: str, meter: ProgressReporter) -> Iterator[bytes]:
-        for piece in self._contents.read(session_id, path):
+    def _pieces(self, session_id: str, path: str, name: str, reporter: _ProgressReporter) -> Iterator[bytes]:
+        for piece in self._content.read(session_id, path):
             yield piece
-            meter.add(len(piece), name)
+            reporter.add(len(piece), name)
             del piece
+
+
+def _checked(options: TransferOptions) -> tuple[str, Optional[Progress], bool]:
+    """Return the regular expression of ignored paths, the progress callback, and whether to delete."""
+    unknown = set(options) - set(TransferOptions.__annotations__)
+    if unknown:
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    progress = _validate.optional_callable("progress", options.get("progress"))
+    delete = _validate.flag("delete", options.get("delete", True))
+    return expression(options.get("ignore", ())), progress, delete
 
 
 def _joined(folder: str, path: str) -> str:
     return f"{folder.rstrip('/')}/{path}" if folder else path
 
 
-def _extra(present: Mapping[str, Union[Entry, LocalEntry]], wanted: Mapping[str, str]) -> list[str]:
-    """Return what is present and not wanted, or is of another type, or a link."""
-    return [
+def _extra(
+    present: Mapping[str, Union[RemoteEntry, LocalEntry]],
+    expected: Mapping[str, Union[RemoteEntry, LocalEntry]],
+    *,
+    delete: bool,
+) -> list[str]:
+    """Return the present paths to delete: unexpected ones, those of another type, and links.
+
+    Without ``delete`` that is none; ``FileExistsError`` if one is in the way.
+    """
+    types = {path: entry.type for path, entry in expected.items()}
+    extra = [
         path
         for path, entry in present.items()
-        if wanted.get(path) != entry.type or (isinstance(entry, Entry) and entry.link)
+        if types.get(path) != entry.type or (isinstance(entry, RemoteEntry) and entry.link)
     ]
-
-
-def _check_places(extra: Iterable[str], wanted: Mapping[str, object]) -> None:
+    if delete:
+        return extra
     for path in extra:
-        if path in wanted:
+        if path in expected:
             raise FileExistsError(
-                f"{path!r} is a link or of another type where it goes, and delete=False keeps it"
+                f"{path!r} is a link or of another type at the target, and delete=False keeps it"
             )
+    return []
 
 
-def _differs(here: LocalEntry, there: Optional[Entry]) -> bool:
+def _differs(here: LocalEntry, there: Optional[RemoteEntry]) -> bool:
     if there is None:
         return True
     if here.type != "file":
         return False
-    modes = {here.executable, there.executable}
-    return modes == {True, False} or not _same_content(here, there)
+    return {here.executable, there.executable} == {True, False} or not _same_content(here, there)
 
 
-def _same_content(here: Optional[LocalEntry], there: Entry) -> bool:
-    if here is None or here.type != there.type:
+def _same_content(here: LocalEntry, there: RemoteEntry) -> bool:
+    if here.type != there.type:
         return False
     if here.type == "directory":
         return True
     return here.size == there.size and there.sha256 is not None and here.sha256() == there.sha256
 
 
-def _follow_mode(
-    folder: LocalFolder, path: str, here: Optional[LocalEntry], there: Entry, *, changed: bool
-) -> None:
-    if changed or here is None or {here.executable, there.executable} != {True, False}:
-        return
-    folder.mark(path, there.executable is True)
-
-
-def _check_receivable(entries: Mapping[str, Entry]) -> None:
+def _check_downloadable(entries: Mapping[str, RemoteEntry]) -> None:
     local_files.check_names(entries)
     for path, entry in entries.items():
         if entry.type not in {"file", "directory"} or (entry.link and entry.type == "directory"):
             raise InvalidRequestError(
                 f"{path!r} is neither a file nor a folder, nor a link to a file of the workspace; "
-                "leave it out with ignore="
+                "exclude it with ignore="
             )
         parent = entries.get(path.rpartition("/")[0])
         if parent is not None and parent.type != "directory":
-            raise InvalidResponseError(f"the session names {path!r}, which is below a file")
-
-
-def _missing(path: str) -> SessionFileNotFoundError:
-    return SessionFileNotFoundError(f"the session has no file {path!r}", code="file_not_found", path=path)
+            raise InvalidResponseError(f"the session lists {path!r}, which is below a file")
 
 
 def _result(
-    work: Mapping[str, Union[Entry, LocalEntry]],
-    everything: Mapping[str, Union[Entry, LocalEntry]],
+    work: Mapping[str, Union[RemoteEntry, LocalEntry]],
+    everything: Mapping[str, Union[RemoteEntry, LocalEntry]],
     removed: Iterable[str],
 ) -> TransferResult:
     files = {path: entry for path, entry in work.items() if entry.type == "file"}
@@ -331,3 +317,6 @@ def _result(
         removed=tuple(sorted(removed)),
         size=sum(entry.size for entry in files.values()),
     )
+
+
+export("buntime", TransferOptions)

@@ -1,8 +1,8 @@
-"""What is built on ``/execute``, because the service has no call for it.
+"""Operations built on ``/execute``, because the API does not have them.
 
-A helper is Bun code, never shell: what the session's shell offers is unknown. Its first line is
-``// buntime:helper {"op": ..., ...}``, by which a service model can answer without running it; the last
-line of its standard output is JSON. The programs are in ``programs/``, one file for each operation.
+A helper is Bun code, never shell: the commands of the session's shell are unknown. Its first line is
+``// buntime:helper {"op": ..., ...}``, so that a service model can respond without running it. The last line
+of its standard output is the reply, a JSON object. The programs are in ``programs/``, one file per operation.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, Optional
 
-from buntime.calls.executions import Executions
-from buntime.engine.caller import Caller
+from buntime import _validate
+from buntime.calls.executions import ExecutionCalls
 from buntime.errors import (
     APIStatusError,
     BuntimeError,
@@ -28,9 +28,10 @@ from buntime.errors import (
 )
 from buntime.helpers.unique_names import reserve_unique_name
 from buntime.models import ExecuteRequest, ExecuteResult, FilesArgument
-from buntime.wire.responses import HIDDEN_FOLDER
+from buntime.wire import constants
+from buntime.wire.json import json_object
 
-_REFUSED = frozenset(
+_INVALID = frozenset(
     {
         "E2BIG",
         "EACCES",
@@ -47,20 +48,18 @@ _REFUSED = frozenset(
     }
 )
 _FULL = frozenset({"ENOSPC", "EDQUOT", "EFBIG"})
-_CHANGED = frozenset({"ECHANGED"})
-_NO_PROCESS = "ESRCH"
 _CONSUMED = "ECONSUMED"
-_TRIES = 5
+_MAX_ATTEMPTS = 5
 
 _SHARED = {"file": ("files",), "process": ("processes",), "port": ("processes",)}
-"""What helpers have in common, by the first word of their names."""
+"""The programs that helpers have in common, by the first word of their names."""
 
 
 class Helpers:
     """Runs helpers in sessions."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._executions = Executions(caller)
+    def __init__(self, executions: ExecutionCalls) -> None:
+        self._executions = executions
 
     def run(
         self,
@@ -74,14 +73,28 @@ class Helpers:
         env: Mapping[str, str] | None = None,
         **arguments: Any,
     ) -> dict[str, Any]:
-        """Run the helper ``op`` and return its answer.
+        """Run the helper ``op`` and return its reply.
 
-        ``idempotent`` says that running it twice does no harm: it only reads, or overwrites. ``files`` are
-        written first, for arguments too large for a line. ``env`` is the helper's environment. Raises what
-        the operating system refused in the session as the error that the service would give it:
+        Arguments:
+            session_id: where to run it.
+            op: the name of its program.
+            idempotent: running it twice does no harm: it only reads, or overwrites.
+            timeout: whole seconds that it may take.
+            files: written first, for arguments that are too large for a line.
+            env: its environment.
+            arguments: of the helper.
+
+        An error of the operating system in the session is raised as the error that the service would return:
         :class:`~buntime.SessionFileNotFoundError`, :class:`~buntime.InvalidRequestError`,
         :class:`~buntime.ResourceLimitError`.
         """
+
+        def decode(result: ExecuteResult) -> dict[str, Any]:
+            reply = parse_reply(result)
+            if reply.get("error") is not None:
+                raise error_of(op, arguments.get("path"), reply["error"])
+            return reply
+
         request = ExecuteRequest(
             source(op, **arguments),
             session_id=session_id,
@@ -90,37 +103,34 @@ class Helpers:
             timeout=timeout,
             idempotent=idempotent,
         )
-
-        def decode(result: ExecuteResult) -> dict[str, Any]:
-            answer = answer_of(result)
-            error = answer.get("error")
-            if error is not None:
-                raise error_of(op, arguments.get("path"), error)
-            return answer
-
         return self._executions.run(request, decode=decode)
 
     def run_staged(
         self, session_id: str, op: str, /, content: str, *, timeout: int | None = None, **arguments: Any
     ) -> dict[str, Any]:
-        """As :meth:`run`, idempotent, for a helper that takes ``content`` from a file and deletes the file.
+        """Like :meth:`run`, idempotent, for a helper that reads ``content`` from a file and deletes the file.
 
-        An attempt that finds the file gone comes after one that had done everything; its answer is empty.
-        Where no attempt came before, another process made the same call, and this one is made anew.
+        If the file is gone on a retry, an earlier attempt has done everything, and the reply is empty. If it
+        is gone on the first attempt, another process made the same call, and this one starts again.
         """
         key = hashlib.sha256(json.dumps([op, arguments]).encode())
         key.update(content.encode())
-        with reserve_unique_name(session_id, f"{HIDDEN_FOLDER}/staged/{key.hexdigest()[:32]}") as staged:
+        name = f"{constants.HIDDEN_FOLDER}/staged/{key.hexdigest()[:32]}"
+        with reserve_unique_name(session_id, name) as staged:
             arguments.update(timeout=timeout, files={staged: content}, staged=staged)
-            for left in reversed(range(_TRIES)):
+            for attempt in range(1, _MAX_ATTEMPTS + 1):
                 try:
                     return self.run(session_id, op, idempotent=True, **arguments)
                 except APIStatusError as error:
                     if error.code == _CONSUMED and error.maybe_executed:
                         return {}
-                    if error.code != _CONSUMED or not left:
+                    if error.code != _CONSUMED or attempt == _MAX_ATTEMPTS:
                         raise
         raise AssertionError("unreachable")
+
+    def delete_file(self, session_id: str, path: str) -> None:
+        """Delete a file of the helpers, if it exists."""
+        self.run(session_id, "file_delete", idempotent=True, path=path, recursive=False, missing_ok=True)
 
 
 def source(op: str, **arguments: Any) -> str:
@@ -135,60 +145,76 @@ def _program(name: str) -> str:
     return (resources.files("buntime.helpers.programs") / f"{name}.js").read_text(encoding="utf-8")
 
 
-def answer_of(result: ExecuteResult) -> dict[str, Any]:
+def parse_reply(result: ExecuteResult) -> dict[str, Any]:
     """Return the JSON object in the last line of a helper's standard output."""
-    try:
-        answer = json.loads(_last_line(result.stdout))
-    except (ValueError, RecursionError):
-        answer = None
-    if isinstance(answer, dict):
-        return answer
-    error = InvalidResponseError(
-        f"a helper ended with exit code {result.exit_code} and no JSON object in the last line of its "
-        f"output; stderr ends {result.stderr[-300:]!r}",
-        body=result.stdout[-500:].encode("utf-8", "replace"),
-    )
-    if result.exit_code:
-        error.hint = "It could not be started, or was ended: pass less at once, or try again"
-    raise error
-
-
-def _last_line(text: str) -> str:
-    """Return the last line that is not blank, without a copy of the rest: it may be megabytes."""
+    # Found from the end, without a copy of the output: it may be megabytes.
+    text = result.stdout
     end = len(text)
     while end and text[end - 1].isspace():
         end -= 1
-    return text[text.rfind("\n", 0, end) + 1 : end]
+    reply = json_object(text[text.rfind("\n", 0, end) + 1 : end])
+    if reply is not None:
+        return reply
+    error = InvalidResponseError(
+        f"a helper ended with exit code {result.exit_code} and without a JSON object in the last line of its "
+        f"output; stderr ends {result.stderr[-300:]!r}",
+        body=text[-500:].encode("utf-8", "replace"),
+    )
+    if result.exit_code:
+        error.hint = "It could not be started, or was killed: pass less data per call, or retry"
+    raise error
 
 
-def text_of(answer: dict[str, Any], name: str) -> str:
-    """Return a string of a helper's answer; :class:`~buntime.InvalidResponseError` where it is none."""
-    value = answer.get(name)
+def text_of(reply: dict[str, Any], name: str) -> str:
+    """Return a string of a helper's reply; :class:`~buntime.InvalidResponseError` for anything else."""
+    value = reply.get(name)
     if isinstance(value, str):
         return value
-    raise InvalidResponseError(f"a helper's answer has no text {name!r}: {json.dumps(answer)[:200]}")
+    raise invalid_reply(f"has no text {name!r}", reply)
+
+
+def integer_of(reply: dict[str, Any], name: str) -> int:
+    """Return an integer of a helper's reply; :class:`~buntime.InvalidResponseError` for anything else."""
+    value: Any = reply.get(name)
+    if _validate.is_number(value, whole=True):
+        return int(value)
+    raise invalid_reply(f"has no number {name!r}", reply)
+
+
+def invalid_reply(problem: str, reply: object) -> InvalidResponseError:
+    """Return the error for a reply that no helper of this version sends."""
+    return InvalidResponseError(f"the reply of a helper {problem}: {json.dumps(reply)[:200]}")
 
 
 def error_of(op: str, path: Any, error: Any) -> BuntimeError:
-    """Return the error that a helper reports, as the service would have put it."""
+    """Return the error that a helper reports, as the service would return it."""
     if not isinstance(error, dict):
-        return InvalidResponseError(f"the helper {op!r} failed in a form that is not ours: {error!r:.200}")
+        return invalid_reply(f"({op}) has an error that is not an object", error)
     code, message = str(error.get("code")), str(error.get("message"))
     details = {"errno": code, "path": path}
     if code == "ENOENT":
-        shown = path if isinstance(path, str) else None
-        text = f"the session has no file {shown!r}" if shown else message
-        return SessionFileNotFoundError(text, code="file_not_found", path=shown, details=details)
-    if code == _NO_PROCESS:
-        missing = NotFoundError(message, code="process_not_found", details=details)
-        missing.hint = "See session.processes() for what was started"
+        return file_not_found(path if isinstance(path, str) else None, message, details)
+    if code == "ESRCH":
+        missing = NotFoundError(message, code=constants.PROCESS_NOT_FOUND, details=details)
+        missing.hint = "List the session's processes with session.processes()"
         return missing
     if code in _FULL:
-        return ResourceLimitError(message, code="disk_full", details=details)
-    if code in _CHANGED:
-        changed = ConflictError(message, code="changed_meanwhile", details=details)
-        changed.hint = "Try again when nothing else writes to it"
-        return changed
-    if code in _REFUSED:
-        return InvalidRequestError(message, code="invalid_request", details=details)
+        return ResourceLimitError(message, code=constants.DISK_FULL, details=details)
+    if code == "ECHANGED":
+        return changed_meanwhile(message, details)
+    if code in _INVALID:
+        return InvalidRequestError(message, code=constants.INVALID_REQUEST, details=details)
     return APIStatusError(f"the helper {op!r} failed: {code}: {message}", code=code, details=details)
+
+
+def file_not_found(path: Optional[str], message: str = "", details: Any = None) -> SessionFileNotFoundError:
+    """Return the error for a file that does not exist; ``message`` is for one without a path."""
+    text = f"the session has no file {path!r}" if path else message
+    return SessionFileNotFoundError(text, code=constants.FILE_NOT_FOUND, path=path, details=details)
+
+
+def changed_meanwhile(message: str, details: Any = None) -> ConflictError:
+    """Return the error for a file that something else changed during a transfer."""
+    error = ConflictError(message, code=constants.CHANGED_MEANWHILE, details=details)
+    error.hint = "Retry when nothing else writes to it"
+    return error

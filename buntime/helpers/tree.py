@@ -1,30 +1,30 @@
-"""What helpers say of files."""
+"""Files of a session, as helpers describe them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Optional
 
 import attrs
 
-from buntime.errors import InvalidResponseError
-from buntime.helpers.runner import Helpers
+from buntime import _validate
+from buntime.helpers.runner import Helpers, invalid_reply
 from buntime.models import FileInfo
 
 _PAGE = 5000
-_HASHED_AT_ONCE = 512 * 1024 * 1024
+_HASHED_PER_CALL = 512 * 1024 * 1024
 NOTHING_IGNORED = "(?!)"
 """The pattern that no path matches."""
 
 
 @attrs.frozen
-class Entry:
+class RemoteEntry:
     """A file or folder of a session.
 
-    ``path`` is relative to the folder that was listed. ``link`` says that it is a symbolic link: the rest
-    is then what the link leads to, where that is inside the workspace. ``executable`` is ``None`` where
-    that means nothing.
+    ``path`` is relative to the folder that was listed. If ``link`` is true it is a symbolic link; the other
+    fields then describe its target, if that is in the workspace. ``executable`` is ``None`` if that does not
+    apply.
     """
 
     path: str
@@ -36,56 +36,36 @@ class Entry:
     sha256: Optional[str] = None
 
     @classmethod
-    def of(cls, fields: Any) -> Entry:
-        """Decode one; :class:`~buntime.InvalidResponseError` for another form."""
-        if not isinstance(fields, Mapping):
-            raise _odd(fields)
+    def parse(cls, fields: Any) -> RemoteEntry:
+        """Decode an entry; :class:`~buntime.InvalidResponseError` for any other form."""
         try:
+            executable, sha256 = fields.get("executable"), fields.get("sha256")
+            milliseconds = _validate.number("modified", fields["modified"])
             return cls(
-                path=_kind(str, fields["path"]),
-                size=_kind(int, fields["size"]),
-                modified=_time(fields["modified"]),
-                type=_kind(str, fields["type"]),
-                link=_kind(bool, fields.get("link", False)),
-                executable=_optional(bool, fields.get("executable")),
-                sha256=_optional(str, fields.get("sha256")),
+                path=_validate.text("path", fields["path"]),
+                size=_validate.number("size", fields["size"], whole=True),
+                modified=datetime.fromtimestamp(milliseconds / 1000, tz=timezone.utc),
+                type=_validate.text("type", fields["type"]),
+                link=_validate.flag("link", fields.get("link", False)),
+                executable=None if executable is None else _validate.flag("executable", executable),
+                sha256=_validate.optional_text("sha256", sha256),
             )
-        except (KeyError, TypeError, ValueError, OverflowError, OSError):
-            raise _odd(fields) from None
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, OSError):
+            raise invalid_reply("describes a file in an unknown form", fields) from None
 
     def info(self, folder: str = "") -> FileInfo:
-        """Return it as the public value, its path relative to the workspace."""
+        """Return it as the public value, with a path relative to the workspace."""
         path = f"{folder}/{self.path}" if folder else self.path
         kind = "directory" if self.type == "directory" else "file"
         return FileInfo(path=path, size=self.size, modified=self.modified, type=kind)
 
 
-def _kind(kind: type, value: Any) -> Any:
-    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
-        return value
-    raise TypeError
-
-
-def _optional(kind: type, value: Any) -> Any:
-    return None if value is None else _kind(kind, value)
-
-
-def _time(value: Any) -> datetime:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError
-    return datetime.fromtimestamp(value / 1000, tz=timezone.utc)
-
-
-def _odd(fields: Any) -> InvalidResponseError:
-    return InvalidResponseError(f"a helper describes a file in a form that is not ours: {fields!r:.200}")
-
-
 @attrs.frozen
-class Tree:
-    """A folder of a session with all that is below it, or a file. ``root`` is ``None`` for neither."""
+class RemoteTree:
+    """A folder of a session with everything below it, or a file; ``root`` is ``None`` for neither."""
 
-    root: Optional[Entry]
-    entries: Mapping[str, Entry] = attrs.field(factory=dict)
+    root: Optional[RemoteEntry]
+    entries: Mapping[str, RemoteEntry] = attrs.field(factory=dict)
 
     @classmethod
     def read(
@@ -96,13 +76,12 @@ class Tree:
         *,
         hashes: bool = False,
         ignore: str = NOTHING_IGNORED,
-    ) -> Tree:
-        """Look through a folder, page by page."""
-        root: Optional[Entry] = None
-        found: dict[str, Entry] = {}
+    ) -> RemoteTree:
+        """List a folder, page by page."""
+        entries: dict[str, RemoteEntry] = {}
         after: Optional[str] = None
         while True:
-            answer = helpers.run(
+            reply = helpers.run(
                 session_id,
                 "file_walk",
                 idempotent=True,
@@ -111,19 +90,14 @@ class Tree:
                 ignore=ignore,
                 after=after,
                 limit=_PAGE,
-                budget=_HASHED_AT_ONCE,
+                budget=_HASHED_PER_CALL,
             )
-            root = None if answer.get("root") is None else Entry.of(answer["root"])
-            found.update((entry.path, entry) for entry in _entries(answer))
-            following = answer.get("next")
-            # A page that ends where it began would come again for ever.
+            page, following = reply.get("entries"), reply.get("next")
+            if not isinstance(page, list):
+                raise invalid_reply("has no list of entries", reply)
+            entries.update((entry.path, entry) for entry in map(RemoteEntry.parse, page))
+            # A page that ends where it began would be repeated for ever.
             if not isinstance(following, str) or following == after:
-                return cls(root, dict(sorted(found.items())))
+                root = None if reply.get("root") is None else RemoteEntry.parse(reply["root"])
+                return cls(root, dict(sorted(entries.items())))
             after = following
-
-
-def _entries(answer: Mapping[str, Any]) -> Iterator[Entry]:
-    entries = answer.get("entries")
-    if not isinstance(entries, list):
-        raise _odd(answer)
-    return map(Entry.of, entries)

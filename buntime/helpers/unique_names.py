@@ -1,4 +1,4 @@
-"""Telling calls apart that are under way at once and alike in everything."""
+"""Names for files of identical calls that run concurrently."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from contextlib import contextmanager
 from buntime._support.forks import reset_after_fork
 
 _lock = reset_after_fork(threading.Lock())
-_numbers: dict[tuple[str, str], set[int]] = defaultdict(set)
+_reserved: dict[tuple[str, str], set[int]] = defaultdict(set)
 
 
 @contextmanager
 def reserve_unique_name(session_id: str, name: str) -> Iterator[str]:
-    """Return the name of a file of a session that no other call of this process uses during the block.
+    """Return a name for a file of a session that no other call of this process uses during the block.
 
-    It is the name itself but where that is in use, then ``NAME~1`` and so on: a program that does one
-    thing after another makes the same requests in every run. Cassettes leave the number out.
+    That is ``name`` itself, or ``NAME~1`` and so on while it is in use: a sequential program makes the same
+    requests in every run. Cassettes remove the number.
     """
     with _lock:
-        taken = _numbers[session_id, name]
-        number = next(number for number in itertools.count() if number not in taken)
-        taken.add(number)
+        numbers = _reserved[session_id, name]
+        number = next(number for number in itertools.count() if number not in numbers)
+        numbers.add(number)
     try:
         yield f"{name}~{number}" if number else name
     finally:
         with _lock:
-            taken.discard(number)
-            if not taken:
-                _numbers.pop((session_id, name), None)
+            numbers.discard(number)
+            if not numbers:
+                _reserved.pop((session_id, name), None)

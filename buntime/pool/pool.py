@@ -11,6 +11,7 @@ from typing import Any, Callable, Generic, Optional, TypeVar, cast
 import attrs
 
 from buntime import _validate
+from buntime._support.export import export
 from buntime._support.log import logger
 from buntime._support.unpicklable import NotPicklable
 from buntime.client.client import Buntime
@@ -195,7 +196,7 @@ class SessionPool(NotPicklable):
         if registry is None:
             client, options = self._client, self._options
             registry = SessionRegistry(
-                client._caller, client._created, lambda sessions: sessions.create(*options), size=self._size
+                client._context, lambda sessions: sessions.create(*options), size=self._size
             )
             if any(other.closing.is_set() for other in list(self._registries.values())):
                 registry.closing.set()
@@ -244,3 +245,6 @@ def _check(request: ExecuteRequest) -> ExecuteRequest:
             f"an ExecuteRequest names the session {request.session_id}; the pool chooses one: omit session_id"
         )
     return request
+
+
+export("buntime", Outcome, SessionPool)

@@ -10,10 +10,9 @@ from collections import deque
 from typing import Any, Callable, Optional
 
 from buntime._support.log import logger
-from buntime.client.owned import OwnedSessions
+from buntime.client.context import Context
 from buntime.client.session import Session
 from buntime.client.sessions import Sessions
-from buntime.engine.caller import Caller
 from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.pool.bounded_map import BoundedMap, run_concurrently
@@ -36,25 +35,24 @@ class SessionRegistry:
 
     def __init__(
         self,
-        caller: Caller,
-        owned: Optional[OwnedSessions],
+        context: Context,
         create: Callable[[Sessions], Session],
         *,
         size: int,
     ) -> None:
+        caller = context.caller
         self.pid = os.getpid()
         self.closing = threading.Event()
         self.threaded = not getattr(caller.transport, "sequential", False)
         """Whether the transport allows concurrent calls, in any order."""
-        self._caller = caller
-        self._owned = owned
+        self._context = context
         self._create_session = create
         self._size = size
         self._clock = StoppableClock(caller)
         self._gate = RateLimitGate(self._clock, caller.policy.retry_delay)
         # Deletions do not wait at the gate: nothing may be left.
         policy = RetryPolicy(max(_DELETE_RETRIES, caller.policy.max_retries), caller.policy.retry_delay)
-        self._deleting = Sessions(caller.evolve(policy=policy), owned)
+        self._deleting = Sessions(Context(caller.evolve(policy=policy), context.owned))
         self._changed = threading.Condition()
         self._leases: list[Lease] = []
         self._waiting: deque[object] = deque()
@@ -216,7 +214,8 @@ class SessionRegistry:
     def _create(self, lease: Lease) -> bool:
         """Create the session of a lease; return ``False`` if the plan allows no more."""
         try:
-            lease.session = self._create_session(Sessions(self._caller.evolve(hooks=lease), self._owned))
+            context = Context(self._context.caller.evolve(hooks=lease), self._context.owned)
+            lease.session = self._create_session(Sessions(context))
         except BaseException as error:
             with self._changed:
                 self._move(lease, LeaseState.ENDED)

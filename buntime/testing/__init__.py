@@ -17,7 +17,9 @@ __all__ = ["cassette"]
 def __getattr__(name: str) -> Any:
     if name != "cassette":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from buntime._support.export import export
     from buntime.testing.context import cassette
 
+    export(__name__, cassette)
     globals()["cassette"] = cassette
     return cassette

@@ -26,7 +26,7 @@ def _make_transport(source: Source) -> Transport:
     """Return the transport of a source; ``ConfigurationError`` if it cannot be made."""
     # Checked for every source: a wrong key must be an error before anything is opened.
     has_key = settings.api_key(None) is not None
-    return settings.made(source, has_key=has_key) if isinstance(source, str) else source()
+    return settings.make_transport(source, has_key=has_key) if isinstance(source, str) else source()
 
 
 class Case:

@@ -15,6 +15,7 @@ from buntime._http import (
     SupportsTimers,
     Transport,
 )
+from buntime._support.export import export
 
 if TYPE_CHECKING:
     from buntime.service.scripted.results import ScriptedExecution, ScriptedResult
@@ -66,5 +67,6 @@ def __getattr__(name: str) -> Any:
     except KeyError:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
     value = getattr(importlib.import_module(module), name)
+    export(__name__, value)
     globals()[name] = value
     return value

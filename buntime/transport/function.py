@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Callable
 
 from buntime._http import Request, Response
+from buntime._support.unpicklable import NotPicklable
 
 
-class FunctionTransport:
+class FunctionTransport(NotPicklable):
     """Answers each request by calling ``handler(request)``.
 
     The handler returns a :class:`Response`, or raises :class:`~buntime.APIConnectionError` or

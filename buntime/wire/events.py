@@ -7,13 +7,12 @@ from typing import Any, Callable, Optional, Union
 
 import attrs
 
-from buntime._http import Headers, Request
+from buntime._http import BufferedResponse, Headers, Request
 from buntime.models import ExecuteResult, StreamEvent
-from buntime.wire.buffered import BufferedResponse
-from buntime.wire.error_responses import stream_refused
+from buntime.wire.error_responses import decode_error_event
 from buntime.wire.fields import Fields
 from buntime.wire.json import json_object
-from buntime.wire.responses import result_of
+from buntime.wire.responses import make_result
 
 _TERMINAL = frozenset({"result", "exit", "complete", "done", "end"})
 _TEXT_KEYS = ("text", "data", "chunk", "content", "output")
@@ -29,15 +28,15 @@ class ParsedEvent:
     """An event in any accepted form."""
 
     kind: str
-    """``stdout``, ``stderr`` or another output; ``error`` or a word for the end; ``""`` if not known."""
+    """``stdout``, ``stderr`` or another output; ``error`` or a name of the end; ``""`` if unknown."""
     data: Union[str, dict[str, Any]]
-    """As it was passed to :func:`read_event`."""
+    """The argument of :func:`read_event`."""
     fields: dict[str, Any]
     """The JSON object in the data, or an empty one."""
     text: Optional[str] = None
-    """The output; ``None`` for an event that brings none."""
+    """The output; ``None`` for an event without output."""
     text_key: Optional[str] = None
-    """The field that holds the text; ``None`` if the data as a whole is the text."""
+    """The field that holds the text; ``None`` if all of the data is the text."""
 
     @property
     def is_end(self) -> bool:
@@ -45,7 +44,7 @@ class ParsedEvent:
         return self.kind in _ENDS
 
     def with_text(self, text: str) -> Union[str, dict[str, Any]]:
-        """Return the data with another text in place of its own."""
+        """Return the data with its text replaced."""
         if text == self.text:
             return self.data
         if self.text_key is None:
@@ -55,7 +54,7 @@ class ParsedEvent:
 
 
 def read_event(name: str, data: Union[str, dict[str, Any]]) -> ParsedEvent:
-    """Return the content of an event.
+    """Parse an event.
 
     Args:
         name: The event's name; ``""`` if it has none.
@@ -73,8 +72,8 @@ def read_event(name: str, data: Union[str, dict[str, Any]]) -> ParsedEvent:
             return ParsedEvent(kind or "stdout", data, fields, text, key)
     # A program may print JSON of its own, and an event may carry bare text.
     if fields is None or name in _OUTPUT:
-        whole = data if isinstance(data, str) else json.dumps(data, separators=(",", ":"))
-        return ParsedEvent(kind or "stdout", data, fields or {}, whole)
+        printed = data if isinstance(data, str) else json.dumps(data, separators=(",", ":"))
+        return ParsedEvent(kind or "stdout", data, fields or {}, printed)
     return ParsedEvent(kind, data, fields)
 
 
@@ -92,7 +91,7 @@ def _kind(name: str, fields: dict[str, Any]) -> str:
 
 @attrs.frozen
 class Terminal:
-    """The last event of a stream, with the fields of the result that it brings."""
+    """The last event of a stream, with the fields of the result that it has."""
 
     fields: dict[str, Any]
     data: str
@@ -102,9 +101,9 @@ class Terminal:
         fields = Fields(
             self.fields, BufferedResponse(200, Headers(), self.data[:500].encode("utf-8", "replace"))
         )
-        codes = [fields.whole(key) for key in _CODE_KEYS]
+        codes = [fields.integer(key) for key in _CODE_KEYS]
         stdout, stderr = fields.text("stdout"), fields.text("stderr")
-        return result_of(
+        return make_result(
             fields,
             stdout=streamed("stdout") if stdout is None else stdout,
             stderr=streamed("stderr") if stderr is None else stderr,
@@ -121,7 +120,7 @@ def decode_event(request: Request, name: str, data: str) -> Union[StreamEvent, T
     if event.text is not None:
         return StreamEvent(event.kind, event.text)
     if event.kind == "error":
-        raise stream_refused(request, data.encode("utf-8", "replace"))
+        raise decode_error_event(request, data.encode("utf-8", "replace"))
     if not event.is_end:
         return None
     fields = event.fields

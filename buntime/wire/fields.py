@@ -1,4 +1,4 @@
-"""The fields of a JSON object, taken one by one and checked."""
+"""The fields of a JSON object, read one by one and checked."""
 
 from __future__ import annotations
 
@@ -7,101 +7,88 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Callable, TypeVar
 
+from buntime._http import BufferedResponse
 from buntime.errors import InvalidResponseError
-from buntime.wire.buffered import BufferedResponse
 
 T = TypeVar("T")
 
 
 class Fields:
-    """The fields of a JSON object: each is taken by name and checked; what nobody took is :meth:`rest`."""
+    """The fields of a JSON object. Each is read by name, once; :meth:`unknown` returns those never read.
 
-    def __init__(self, fields: Mapping[str, Any], answer: BufferedResponse) -> None:
-        self._left = dict(fields)
-        self._answer = answer
+    Every method returns ``None`` for a field that is missing or null, and raises
+    :class:`~buntime.InvalidResponseError` for one of another type.
+    """
 
-    def _take(self, name: str, kinds: tuple[type, ...], wanted: str) -> Any:
-        value = self._left.pop(name, None)
-        # Compared exactly: to Python a bool is an int, to JSON it is not.
+    def __init__(self, fields: Mapping[str, Any], response: BufferedResponse) -> None:
+        self._unread = dict(fields)
+        self._response = response
+
+    def _pop(self, name: str, kinds: tuple[type, ...], expected: str) -> Any:
+        value = self._unread.pop(name, None)
+        # An exact comparison: to Python a bool is an int, to JSON it is not.
         if value is None or type(value) in kinds:
             return value
-        raise invalid(self._answer, f"the field {name!r} is a {type(value).__name__}, not {wanted}")
+        raise invalid(self._response, f"the field {name!r} is a {type(value).__name__}, not {expected}")
 
-    def need(self, name: str, take: Callable[[str], T | None]) -> T:
-        """Return ``take(name)``, which must be there."""
-        value = take(name)
+    def require(self, name: str, read: Callable[[str], T | None]) -> T:
+        """Return ``read(name)``; the field must not be missing."""
+        value = read(name)
         if value is None:
-            raise invalid(self._answer, f"the field {name!r} is missing")
+            raise invalid(self._response, f"the field {name!r} is missing")
         return value
 
     def text(self, name: str) -> str | None:
         """A string."""
-        value: str | None = self._take(name, (str,), "a string")
+        value: str | None = self._pop(name, (str,), "a string")
         return value
 
-    def whole(self, name: str) -> int | None:
-        """An integer; a float without a fraction counts."""
-        value = self._take(name, (int, float), "a whole number")
-        if isinstance(value, float):
-            if not value.is_integer():
-                raise invalid(self._answer, f"the field {name!r} is {value}, not a whole number")
-            return int(value)
-        checked: int | None = value
-        return checked
+    def integer(self, name: str) -> int | None:
+        """An integer, or a float without a fraction."""
+        value = self._pop(name, (int, float), "a whole number")
+        if isinstance(value, float) and not value.is_integer():
+            raise invalid(self._response, f"the field {name!r} is {value}, not a whole number")
+        return None if value is None else int(value)
 
     def number(self, name: str) -> float | None:
         """An integer or a float."""
-        value: float | None = self._take(name, (int, float), "a number")
+        value: float | None = self._pop(name, (int, float), "a number")
         return value
 
-    def flag(self, name: str) -> bool | None:
+    def boolean(self, name: str) -> bool | None:
         """A boolean."""
-        value: bool | None = self._take(name, (bool,), "a boolean")
+        value: bool | None = self._pop(name, (bool,), "a boolean")
         return value
 
     def object(self, name: str) -> dict[str, Any] | None:
         """A JSON object."""
-        value: dict[str, Any] | None = self._take(name, (dict,), "an object")
+        value: dict[str, Any] | None = self._pop(name, (dict,), "an object")
         return value
 
-    def strings(self, name: str) -> tuple[str, ...] | None:
-        """A list of strings."""
-        return self._list(name, str, "a list of strings")
+    def list_of(self, kind: type[T], name: str) -> tuple[T, ...] | None:
+        """A list of items of one type."""
+        expected = f"a list of {kind.__name__} values"
+        value = self._pop(name, (list,), expected)
+        if value is not None and not all(type(item) is kind for item in value):
+            raise invalid(self._response, f"the field {name!r} is not {expected}")
+        return None if value is None else tuple(value)
 
-    def wholes(self, name: str) -> tuple[int, ...] | None:
-        """A list of integers."""
-        return self._list(name, int, "a list of whole numbers")
-
-    def objects(self, name: str) -> tuple[dict[str, Any], ...] | None:
-        """A list of JSON objects."""
-        return self._list(name, dict, "a list of objects")
-
-    def _list(self, name: str, kind: type[T], wanted: str) -> tuple[T, ...] | None:
-        value = self._take(name, (list,), wanted)
-        if value is None:
-            return None
-        if not all(isinstance(item, kind) for item in value):
-            raise invalid(self._answer, f"the field {name!r} is not {wanted}")
-        return tuple(value)
-
-    def when(self, name: str) -> datetime | None:
-        """An ISO 8601 time, made aware: one without an offset is UTC."""
+    def timestamp(self, name: str) -> datetime | None:
+        """An ISO 8601 time; one without an offset is in UTC."""
         value = self.text(name)
-        if value is None:
-            return None
         try:
-            return iso8601(value)
+            return None if value is None else iso8601(value)
         except ValueError:
-            raise invalid(self._answer, f"the field {name!r} is {value!r}, not an ISO 8601 time") from None
+            raise invalid(self._response, f"the field {name!r} is {value!r}, not an ISO 8601 time") from None
 
-    def rest(self) -> dict[str, Any]:
-        """What nobody took."""
-        return self._left
+    def unknown(self) -> dict[str, Any]:
+        """The fields that were not read."""
+        return self._unread
 
 
 def iso8601(value: str) -> datetime:
-    """Return a time in ISO 8601; in UTC if it names no zone. ``ValueError`` if it is not one."""
-    # Python 3.9 and 3.10 read neither a Z nor a fraction that is not 3 or 6 digits long.
+    """Return an ISO 8601 time; one without a zone is in UTC. ``ValueError`` for anything else."""
+    # Python 3.9 and 3.10 accept neither a Z nor a fraction that is not 3 or 6 digits long.
     text = value.strip()
     if text[-1:] in {"Z", "z"}:
         text = text[:-1] + "+00:00"
@@ -113,29 +100,29 @@ def iso8601(value: str) -> datetime:
         text = f"{text[:-2]}:{text[-2:]}"
     elif ":" in text and text[-3:-2] in {"+", "-"} and text[-2:].isdigit():
         text = f"{text}:00"
-    when = datetime.fromisoformat(text)
-    return when if when.tzinfo else when.replace(tzinfo=timezone.utc)
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
-def invalid(answer: BufferedResponse, problem: str) -> InvalidResponseError:
-    """Return the error for an answer that is not the API's."""
+def invalid(response: BufferedResponse, problem: str) -> InvalidResponseError:
+    """Return the error for a response that is not the API's."""
     return InvalidResponseError(
-        f"the answer ({answer.status}) is not the API's: {problem}; it begins {answer.body[:100]!r}",
-        status=answer.status,
-        request_id=answer.headers.get("X-Request-Id"),
-        body=answer.body[:500],
+        f"unexpected response (HTTP {response.status}): {problem}; the body begins {response.body[:100]!r}",
+        status=response.status,
+        request_id=response.headers.get("X-Request-Id"),
+        body=response.body[:500],
     )
 
 
-def parse(answer: BufferedResponse, marker: str) -> Fields:
-    """Return the fields of an answer, flat or in a ``data`` envelope; ``marker`` is a field it has."""
+def parse(response: BufferedResponse, marker: str) -> Fields:
+    """Return the fields of a response, flat or in a ``data`` envelope; ``marker`` is a field that it has."""
     try:
-        body = json.loads(answer.body)
+        body = json.loads(response.body)
     except (ValueError, RecursionError):
-        kind = answer.headers.get("Content-Type", "no content type")
-        raise invalid(answer, f"it is not JSON ({kind})") from None
+        kind = response.headers.get("Content-Type", "no content type")
+        raise invalid(response, f"the body is not JSON ({kind})") from None
     if isinstance(body, dict) and marker not in body and isinstance(body.get("data"), dict):
         body = body["data"]
     if not isinstance(body, dict):
-        raise invalid(answer, f"it is a JSON {type(body).__name__}, not an object")
-    return Fields(body, answer)
+        raise invalid(response, f"the body is a JSON {type(body).__name__}, not an object")
+    return Fields(body, response)

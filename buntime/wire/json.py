@@ -1,4 +1,4 @@
-"""What the caller passes that travels as JSON."""
+"""JSON that is sent, and JSON that may be anything."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 _METADATA_LIMIT = 16 * 1024
-_encoded = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
 def metadata(value: object) -> Optional[dict[str, Any]]:
-    """Return ``value`` as a dict that JSON carries, at most 16 KB of it."""
+    """Return ``value`` as a dict; it must be a JSON object of at most 16 KB."""
     if value is None:
         return None
     if not isinstance(value, Mapping):
@@ -20,16 +20,16 @@ def metadata(value: object) -> Optional[dict[str, Any]]:
         raise TypeError("metadata must have str keys")
     size = len(json_body("metadata", dict(value)))
     if size > _METADATA_LIMIT:
-        raise ValueError(f"metadata is {size} bytes of JSON; the API takes {_METADATA_LIMIT}")
+        raise ValueError(f"metadata is {size} bytes of JSON; the API accepts at most {_METADATA_LIMIT}")
     return dict(value)
 
 
 def json_body(name: str, value: object) -> bytes:
-    """Return ``value`` as the bytes of its JSON."""
+    """Return ``value`` encoded as JSON."""
     try:
-        return _encoded(value).encode()
+        return _encode(value).encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{name} holds a lone surrogate, which UTF-8 cannot carry") from None
+        raise ValueError(f"{name} has a lone surrogate, which UTF-8 cannot encode") from None
     except TypeError as error:
         raise TypeError(f"{name} is not JSON: {error}") from None
     except (ValueError, RecursionError) as error:
@@ -37,7 +37,7 @@ def json_body(name: str, value: object) -> bytes:
 
 
 def json_object(text: str | bytes) -> Optional[dict[str, Any]]:
-    """Return the JSON object that ``text`` holds; ``None`` for anything else."""
+    """Return the JSON object in ``text``; ``None`` for anything else."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any
+from urllib.parse import quote
 
 from buntime._http import Pairs, Request
 from buntime.models import ExecuteRequest, ResourceLimits
 from buntime.wire import json
 
 PAGE = 100
-"""The longest page the API gives."""
+"""The longest page that the API returns."""
 
 EXECUTION_LIMIT = 300
-"""Seconds an execution may take at most on the plans whose limits are published."""
+"""Seconds that an execution may take at most, on the plans with published limits."""
 
 _JSON_HEADERS = (("Content-Type", "application/json"), ("Accept", "application/json"))
 _STREAM_HEADERS = (("Content-Type", "application/json"), ("Accept", "text/event-stream"))
@@ -25,27 +26,27 @@ def _post(path: str, body: Mapping[str, Any], *, headers: Pairs = _JSON_HEADERS)
     return Request("POST", path, headers=headers, body=json.json_body("the request", body))
 
 
-def _get(path: str, query: Mapping[str, Any]) -> Request:
+def _get(route: str, /, **query: Any) -> Request:
     pairs = tuple((name, str(value)) for name, value in query.items() if value is not None)
-    return Request("GET", path, query=pairs, headers=_READ_HEADERS)
+    return Request("GET", route, query=pairs, headers=_READ_HEADERS)
 
 
-def _given(**fields: Any) -> dict[str, Any]:
+def _without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def create_session(
-    ttl: int | None, metadata: Mapping[str, Any] | None, limits: ResourceLimits | None, key: str
+    ttl: int | None, metadata: Mapping[str, Any] | None, limits: ResourceLimits | None, idempotency_key: str
 ) -> Request:
     """``POST /sessions/create``."""
-    resources = limits and _given(memory=limits.memory, cpu=limits.cpu, timeout=limits.timeout)
-    body = _given(ttl=ttl, metadata=metadata, resourceLimits=resources)
-    return _post("/sessions/create", body, headers=(*_JSON_HEADERS, ("Idempotency-Key", key)))
+    resources = limits and _without_none(memory=limits.memory, cpu=limits.cpu, timeout=limits.timeout)
+    body = _without_none(ttl=ttl, metadata=metadata, resourceLimits=resources)
+    return _post("/sessions/create", body, headers=(*_JSON_HEADERS, ("Idempotency-Key", idempotency_key)))
 
 
 def session_info(session_id: str) -> Request:
     """``GET /sessions/{sessionId}``."""
-    return _get(_session_path(session_id), {})
+    return _get(_session_path(session_id))
 
 
 def delete_session(session_id: str) -> Request:
@@ -54,14 +55,12 @@ def delete_session(session_id: str) -> Request:
 
 
 def _session_path(session_id: str) -> str:
-    from urllib.parse import quote
-
     return f"/sessions/{quote(session_id, safe='')}"
 
 
 def execute(request: ExecuteRequest, *, stream: bool = False) -> Request:
     """``POST /execute``."""
-    body = _given(
+    body = _without_none(
         sessionId=request.session_id,
         code=request.code,
         command=request.command,
@@ -78,8 +77,8 @@ def execute(request: ExecuteRequest, *, stream: bool = False) -> Request:
 
 
 def kill(session_id: str, pid: int | None) -> Request:
-    """``POST /execution/kill``; without a pid, everything in the session."""
-    return _post("/execution/kill", _given(sessionId=session_id, pid=pid))
+    """``POST /execution/kill``; without a pid it kills everything in the session."""
+    return _post("/execution/kill", _without_none(sessionId=session_id, pid=pid))
 
 
 def write_file(session_id: str, path: str, content: str) -> Request:
@@ -88,15 +87,13 @@ def write_file(session_id: str, path: str, content: str) -> Request:
 
 
 def read_file(session_id: str, path: str) -> Request:
-    """``GET /files/read``: the route is our decision, as none is published."""
-    return _get("/files/read", {"sessionId": session_id, "path": path})
+    """``GET /files/read``. The API documents no such route; its name is our guess."""
+    return _get("/files/read", sessionId=session_id, path=path)
 
 
 def list_files(session_id: str, path: str, offset: int) -> Request:
     """``GET /files/list``, one page of it."""
-    return _get(
-        "/files/list", {"sessionId": session_id, "path": path or None, "limit": PAGE, "offset": offset}
-    )
+    return _get("/files/list", sessionId=session_id, path=path or None, limit=PAGE, offset=offset)
 
 
 def custom(method: str, path: str, body: Any, params: Mapping[str, Any] | None) -> Request:

@@ -1,15 +1,15 @@
-"""Each answer of the API as a model."""
+"""Each response of the API as a model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Callable, Optional
+from typing import Optional
 
 import attrs
 
-from buntime._http import Headers
+from buntime._http import BufferedResponse, Headers
 from buntime.models import (
     APIResponse,
     ExecuteResult,
@@ -20,18 +20,15 @@ from buntime.models import (
     SessionInfo,
     WriteResult,
 )
-from buntime.wire.buffered import RATE_LIMIT_HEADERS, BufferedResponse, tells_rate_limit
+from buntime.wire.constants import HIDDEN_FOLDER, WORKSPACE
 from buntime.wire.fields import Fields, invalid, parse
 
-HIDDEN_FOLDER = ".buntime"
-"""Where our helpers keep their state, below the workspace."""
-
-_WORKSPACE = "/workspace"
+_RATE_LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 @attrs.frozen
 class CreatedSession:
-    """What creating a session answers; of a session that is only attached to, the id alone."""
+    """A session as the service created it; a session that is only attached to has just its id."""
 
     id: str
     created_at: Optional[datetime] = None
@@ -40,145 +37,152 @@ class CreatedSession:
     resource_limits: Optional[ResourceLimits] = None
 
 
-def created_session(answer: BufferedResponse) -> CreatedSession:
-    """Decode the answer to :func:`create_session`."""
-    fields = parse(answer, "sessionId")
-    limits = Fields(fields.object("resourceLimits") or {}, answer)
+def decode_created_session(response: BufferedResponse) -> CreatedSession:
+    """Decode the response to :func:`~buntime.wire.requests.create_session`."""
+    fields = parse(response, "sessionId")
+    limits = Fields(fields.object("resourceLimits") or {}, response)
     return CreatedSession(
-        id=fields.need("sessionId", fields.text),
-        created_at=fields.when("createdAt"),
-        expires_at=fields.when("expiresAt"),
+        id=fields.require("sessionId", fields.text),
+        created_at=fields.timestamp("createdAt"),
+        expires_at=fields.timestamp("expiresAt"),
         preview_url=fields.text("previewUrl"),
         resource_limits=ResourceLimits(
-            memory=limits.whole("memory"),
+            memory=limits.integer("memory"),
             cpu=limits.number("cpu"),
-            timeout=limits.whole("timeout"),
-            disk=limits.whole("disk"),
-            extra=limits.rest(),
+            timeout=limits.integer("timeout"),
+            disk=limits.integer("disk"),
+            extra=limits.unknown(),
         ),
     )
 
 
-def decode_session_info(answer: BufferedResponse) -> SessionInfo:
-    """Decode the answer to :func:`session_info`."""
-    fields = parse(answer, "sessionId")
+def decode_session_info(response: BufferedResponse) -> SessionInfo:
+    """Decode the response to :func:`~buntime.wire.requests.session_info`."""
+    fields = parse(response, "sessionId")
     return SessionInfo(
-        id=fields.need("sessionId", fields.text),
-        created_at=fields.when("createdAt"),
-        expires_at=fields.when("expiresAt"),
-        last_active=fields.when("lastActive"),
+        id=fields.require("sessionId", fields.text),
+        created_at=fields.timestamp("createdAt"),
+        expires_at=fields.timestamp("expiresAt"),
+        last_active=fields.timestamp("lastActive"),
         state=fields.text("state"),
-        files_count=fields.whole("filesCount"),
-        active_processes=fields.whole("activeProcesses"),
+        files_count=fields.integer("filesCount"),
+        active_processes=fields.integer("activeProcesses"),
         metadata=fields.object("metadata") or {},
-        extra=fields.rest(),
+        extra=fields.unknown(),
     )
 
 
-def deleted(answer: BufferedResponse) -> None:
-    """Decode the answer to :func:`delete_session`: an empty body is enough, ``deleted: false`` is not."""
-    if not answer.body.strip():
-        return
-    if parse(answer, "deleted").flag("deleted") is False:
-        raise invalid(answer, "it says that the session was not deleted")
+def check_deleted(response: BufferedResponse) -> None:
+    """Check the response to :func:`~buntime.wire.requests.delete_session`; it may be empty."""
+    if response.body.strip() and parse(response, "deleted").boolean("deleted") is False:
+        raise invalid(response, "the session was not deleted")
 
 
-def result(answer: BufferedResponse) -> ExecuteResult:
-    """Decode the answer to :func:`execute`."""
-    fields = parse(answer, "stdout")
-    return result_of(
+def decode_result(response: BufferedResponse) -> ExecuteResult:
+    """Decode the response to :func:`~buntime.wire.requests.execute`."""
+    fields = parse(response, "stdout")
+    return make_result(
         fields,
-        stdout=fields.need("stdout", fields.text),
-        stderr=fields.need("stderr", fields.text),
-        exit_code=fields.need("exitCode", fields.whole),
+        stdout=fields.require("stdout", fields.text),
+        stderr=fields.require("stderr", fields.text),
+        exit_code=fields.require("exitCode", fields.integer),
     )
 
 
-def result_of(fields: Fields, *, stdout: str, stderr: str, exit_code: int | None) -> ExecuteResult:
-    """Return a result with its three certain fields and whatever else ``fields`` hold."""
-    written = fields.strings("filesWritten")
+def make_result(fields: Fields, *, stdout: str, stderr: str, exit_code: int | None) -> ExecuteResult:
+    """Return a result of these three values, and of the other fields."""
+    written = fields.list_of(str, "filesWritten")
     return ExecuteResult(
         stdout=stdout,
         stderr=stderr,
         exit_code=exit_code,
         execution_time=fields.number("executionTime"),
-        memory_used=fields.whole("memoryUsed"),
+        memory_used=fields.integer("memoryUsed"),
         cpu_time=fields.number("cpuTime"),
-        timed_out=fields.flag("timedOut"),
+        timed_out=fields.boolean("timedOut"),
         files_written=None if written is None else tuple(path for path in written if not is_hidden(path)),
-        extra=fields.rest(),
+        extra=fields.unknown(),
     )
 
 
-def killed(answer: BufferedResponse) -> KillResult:
-    """Decode the answer to :func:`kill`."""
-    fields = parse(answer, "killed")
+def decode_killed(response: BufferedResponse) -> KillResult:
+    """Decode the response to :func:`~buntime.wire.requests.kill`."""
+    fields = parse(response, "killed")
     return KillResult(
-        killed=fields.need("killed", fields.whole), pids=fields.wholes("pids") or (), extra=fields.rest()
+        killed=fields.require("killed", fields.integer),
+        pids=fields.list_of(int, "pids") or (),
+        extra=fields.unknown(),
     )
 
 
-def written(answer: BufferedResponse) -> WriteResult:
-    """Decode the answer to :func:`write_file`."""
-    fields = parse(answer, "path")
+def decode_written(response: BufferedResponse) -> WriteResult:
+    """Decode the response to :func:`~buntime.wire.requests.write_file`."""
+    fields = parse(response, "path")
     return WriteResult(
-        path=fields.need("path", fields.text), size=fields.need("size", fields.whole), extra=fields.rest()
+        path=fields.require("path", fields.text),
+        size=fields.require("size", fields.integer),
+        extra=fields.unknown(),
     )
 
 
-def listed(answer: BufferedResponse) -> Sequence[FileInfo]:
-    """Decode one page of :func:`list_files`, our hidden folder included."""
-    fields = parse(answer, "files")
-    return [_file_info(Fields(item, answer)) for item in fields.need("files", fields.objects)]
+def decode_files(response: BufferedResponse) -> Sequence[FileInfo]:
+    """Decode a page of :func:`~buntime.wire.requests.list_files`, our hidden folder included."""
+    fields = parse(response, "files")
+    items = fields.list_of(dict, "files")
+    if items is None:
+        raise invalid(response, "the field 'files' is missing")
+    return [_decode_file(Fields(item, response)) for item in items]
 
 
-def _file_info(fields: Fields) -> FileInfo:
+def _decode_file(fields: Fields) -> FileInfo:
     return FileInfo(
-        path=fields.need("path", fields.text),
-        size=fields.whole("size") or 0,
-        modified=fields.when("modified"),
-        type=fields.need("type", fields.text),
-        extra=fields.rest(),
+        path=fields.require("path", fields.text),
+        size=fields.integer("size") or 0,
+        modified=fields.timestamp("modified"),
+        type=fields.require("type", fields.text),
+        extra=fields.unknown(),
     )
 
 
-def file_content(path: str) -> Callable[[BufferedResponse], str]:
-    """Return the decoder of the answer to a read: an object with ``content``, or the bare text."""
-
-    def decode(answer: BufferedResponse) -> str:
-        kind = answer.headers.get("Content-Type", "").lower()
-        if "json" in kind and not (path.endswith(".json") and not _has_content(answer)):
-            fields = parse(answer, "content")
-            return fields.need("content", fields.text)
-        if "html" in kind and not path.endswith((".html", ".htm")):
-            raise invalid(answer, "it is an HTML page")
-        try:
-            return answer.body.decode()
-        except UnicodeDecodeError:
-            raise invalid(answer, "it is not UTF-8 text") from None
-
-    return decode
-
-
-def _has_content(answer: BufferedResponse) -> bool:
+def decode_content(response: BufferedResponse, path: str) -> str:
+    """Decode the response to a read of ``path``: an object with ``content``, or the text itself."""
+    kind = response.headers.get("Content-Type", "").lower()
+    if "json" in kind and not (path.endswith(".json") and _is_file_itself(response)):
+        fields = parse(response, "content")
+        return fields.require("content", fields.text)
+    if "html" in kind and not path.endswith((".html", ".htm")):
+        raise invalid(response, "the body is an HTML page")
     try:
-        body = json.loads(answer.body)
+        return response.body.decode()
+    except UnicodeDecodeError:
+        raise invalid(response, "the body is not UTF-8 text") from None
+
+
+def _is_file_itself(response: BufferedResponse) -> bool:
+    """Whether a JSON body is the content of a .json file, and not an object with the content in it."""
+    try:
+        body = json.loads(response.body)
     except (ValueError, RecursionError):
-        return True
+        return False
     inner = body.get("data") if isinstance(body, dict) and "content" not in body else body
-    return isinstance(inner, dict) and isinstance(inner.get("content"), str)
+    return not (isinstance(inner, dict) and isinstance(inner.get("content"), str))
 
 
-def api_response(answer: BufferedResponse) -> APIResponse:
-    """Return any answer as it is."""
-    return APIResponse(answer.status or 0, answer.headers, answer.body)
+def decode_any(response: BufferedResponse) -> APIResponse:
+    """Return any response unchanged."""
+    return APIResponse(response.status or 0, response.headers, response.body)
+
+
+def has_rate_limit(headers: Headers) -> bool:
+    """Whether a response has any of the rate-limit headers."""
+    return any(name in headers for name in _RATE_LIMIT_HEADERS)
 
 
 def rate_limit(headers: Headers) -> RateLimit | None:
-    """Return the rate-limit headers of an answer, or ``None`` where there are none."""
-    if not tells_rate_limit(headers):
+    """Return the rate limit in the headers of a response; ``None`` if there is none."""
+    if not has_rate_limit(headers):
         return None
-    return RateLimit(*(_int(headers.get(name)) for name in RATE_LIMIT_HEADERS))
+    return RateLimit(*(_int(headers.get(name)) for name in _RATE_LIMIT_HEADERS))
 
 
 def _int(value: str | None) -> int | None:
@@ -189,11 +193,12 @@ def _int(value: str | None) -> int | None:
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a path of the workspace is our helpers' own."""
+    """Whether a path of the workspace belongs to our helpers."""
     return relative(path).split("/", 1)[0] == HIDDEN_FOLDER
 
 
 def relative(path: str) -> str:
-    """Return a path of the workspace as relative to it, the workspace itself as ``""``."""
-    inside = f"{path}/".replace(f"{_WORKSPACE}/", "", 1) if f"{path}/".startswith(f"{_WORKSPACE}/") else path
+    """Return a path of the workspace as relative to it; ``""`` for the workspace itself."""
+    prefix = f"{WORKSPACE}/"
+    inside = f"{path}/".replace(prefix, "", 1) if f"{path}/".startswith(prefix) else path
     return "/".join(part for part in inside.split("/") if part not in {"", "."})

@@ -1,4 +1,4 @@
-"""The event-stream format (``text/event-stream``), as WHATWG HTML, section 9.2 describes it."""
+"""The event-stream format (``text/event-stream``) of WHATWG HTML, section 9.2."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _COLON = ord(":")
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[tuple[str, str]]:
-    """Yield ``(event, data)`` for each event, however the bytes are split into chunks.
+    """Yield ``(event, data)`` for each event, independently of how the bytes are split into chunks.
 
-    ``event`` is ``""`` where the stream names none. An event that the end of the stream cuts off is
-    dropped, as the format says. ``id`` and ``retry`` fields and comments are passed over.
+    ``event`` is ``""`` for an event without a name. As the format requires, an incomplete event at the end of
+    the stream is dropped. ``id`` and ``retry`` fields and comments are ignored.
     """
     name = ""
     data: list[str] = []
@@ -31,9 +31,9 @@ def events(chunks: Iterable[bytes]) -> Iterator[tuple[str, str]]:
 
 
 def _value(line: bytes, colon: int) -> str | None:
-    """Return what follows the colon, without the one space that may come first.
+    """Return the text after the colon, without one leading space.
 
-    ``""`` where the line ends before it, and ``None`` where the field's name goes on.
+    ``""`` if the line ends before the colon; ``None`` if the field has a longer name.
     """
     if len(line) == colon:
         return ""
@@ -47,7 +47,8 @@ def _value(line: bytes, colon: int) -> str | None:
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the complete lines, without their ends.
 
-    A line that spans chunks may be large, and is copied once; those inside of one may be many.
+    A line that spans chunks may be large, so it is copied only once. The lines inside one chunk may be many,
+    so they are split in a single call.
     """
     begun: list[bytes | memoryview] = []
     for chunk in chunks:
@@ -64,16 +65,16 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _with_line_feeds(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the chunks with each line end, CR, LF or CRLF, as one LF; a CR is not held back for its LF."""
+    """Yield the chunks with CR and CRLF replaced by LF, without waiting for the LF after a CR."""
     after_cr = False
     for chunk in chunks:
-        own = chunk[1:] if after_cr and chunk.startswith(b"\n") else chunk
-        after_cr = own.endswith(b"\r")
-        yield own.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in own else own
+        rest = chunk[1:] if after_cr and chunk.startswith(b"\n") else chunk
+        after_cr = rest.endswith(b"\r")
+        yield rest.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in rest else rest
 
 
 def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the chunks that hold something, without a byte order mark at the very beginning."""
+    """Yield the chunks that are not empty, without a byte order mark at the start of the stream."""
     head = b""
     at_start = True
     for chunk in chunks:

@@ -171,7 +171,7 @@ def ask(session, number):
     # The session brings a client of its own, except to a forked process.
     name = f"{os.getpid()}.{number}"
     with session:
-        return session._sessions.info(name).id == name and session.info().id == session.id
+        return session._context.sessions.info(name).id == name and session.info().id == session.id
 
 if __name__ == "__main__":
     method = sys.argv[1]

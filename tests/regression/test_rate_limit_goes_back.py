@@ -16,7 +16,7 @@ class _Noting:
         self.told: list[Any] = []
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "headers":
+        if name == "rate_limit_headers":
             self.told.append(value.get("X-RateLimit-Remaining"))
         super().__setattr__(name, value)
 
@@ -27,8 +27,8 @@ def test_an_answer_that_names_no_limit_writes_none_down() -> None:
     replies = iter([responses.as_json(responses.INFO, headers=pairs) for pairs in headers])
     client = Buntime(transport=FunctionTransport(lambda _: next(replies)))
     seen: Any = _Noting()
-    seen.headers = Headers()
-    client._caller.seen = seen
+    seen.rate_limit_headers = Headers()
+    client._context.caller.shared = seen
     for _ in headers:
         client.sessions.info("ses_1")
     assert [None, "7"] == seen.told

@@ -50,7 +50,7 @@ def test_end_of_the_program_reports_it(tmp_path: Path) -> None:
     assert ["x.json.part"] == os.listdir(tmp_path)
 
 
-@pytest.mark.parametrize("end", ["client.close()", "client._caller.transport.discard()"])
+@pytest.mark.parametrize("end", ["client.close()", "client._context.caller.transport.discard()"])
 def test_closed_recording_is_not_reported(tmp_path: Path, end: str) -> None:
     """Nor is one that was discarded."""
     assert "" == _program(tmp_path, end)

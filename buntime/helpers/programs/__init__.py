@@ -1,1 +1,1 @@
-"""The helpers that run in a session, in JavaScript: one file for each operation."""
+"""The JavaScript of the helpers, which runs in a session: one file per operation."""

@@ -52,8 +52,8 @@ def test_the_answer_is_found_however_the_output_is_cut(
     separator = _Separator()
     shown = [separator.feed(text[start:end]) for start, end in zip(points, points[1:])]
     if _MARK not in before + after:
-        assert before + after == "".join(shown) + separator.held
-        assert [{"value": value}] == [json.loads(answer) for answer in separator.answers]
+        assert before + after == "".join(shown) + separator.pending
+        assert [{"value": value}] == [json.loads(answer) for answer in separator.replies]
 
 
 def test_output_is_not_held_back() -> None:
@@ -62,7 +62,7 @@ def test_output_is_not_held_back() -> None:
     assert "abc\n" == separator.feed("abc\n")
     assert "d" == separator.feed("d\x1ebun")
     assert "\x1ebunny" == separator.feed("ny")
-    assert ([], "") == (separator.answers, separator.held)
+    assert ([], "") == (separator.replies, separator.pending)
 
 
 def test_the_request_is_the_same_each_time() -> None:
@@ -103,7 +103,7 @@ def test_arguments_that_another_call_took_are_sent_again() -> None:
     assert 1 == session.call("(x) => 1", "x" * 20_000)
     assert 2 == len(transport.requests)
     session, transport = _session(gone)
-    with pytest.raises(InvalidResponseError, match="not found in the session"):
+    with pytest.raises(InvalidResponseError, match="did not have the arguments"):
         session.call("(x) => 1", "x" * 20_000)
     assert 5 == len(transport.requests)
 

@@ -8,7 +8,7 @@ from tests.support.forks import in_a_fork, needs_fork
 
 def _taken(created: OwnedSessions) -> set[str]:
     found: set[str] = set()
-    while (session_id := created.take()) is not None:
+    while (session_id := created.pop()) is not None:
         found.add(session_id)
     return found
 

@@ -54,7 +54,7 @@ def test_a_header_with_the_key_stays_behind_too(monkeypatch: pytest.MonkeyPatch)
     assert _KEY.encode() not in carried
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_other")
     with pickle.loads(carried) as other:
-        assert ("X-Team", "blue") in other._caller.headers
+        assert ("X-Team", "blue") in other._context.caller.headers
     with Buntime(_KEY, headers={"Cookie": "secret"}) as client, pytest.raises(TypeError, match="cookie"):
         pickle.dumps(client)
 
@@ -67,13 +67,13 @@ def test_the_options_travel(monkeypatch: pytest.MonkeyPatch) -> None:
         Buntime(base_url="http://127.0.0.1:1/x", on_retry=_heard, delete_on_close=True, **options) as client,
         pickle.loads(pickle.dumps(client.with_options(max_retries=6))) as other,
     ):
-        ours, theirs = client._caller, other._caller
+        ours, theirs = client._context.caller, other._context.caller
         assert (ours.timeout, ours.deadline, ours.on_retry) == (theirs.timeout, theirs.deadline, _heard)
         assert (6, 0.5) == (theirs.policy.max_retries, theirs.policy.retry_delay)
         assert repr(ours.transport) == repr(theirs.transport)
         assert theirs.transport is not ours.transport
-        assert other._created is not None
-        assert other._created.take() is None
+        assert other._context.owned is not None
+        assert other._context.owned.pop() is None
 
 
 def test_a_copy_closes_its_own_transport(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_a_session_pickles_as_attached(monkeypatch: pytest.MonkeyPatch) -> None:
     with LoopbackServer(*replies) as server, Buntime(base_url=server.url, delete_on_close=True) as client:
         session = client.sessions.create()
         other: Session = pickle.loads(pickle.dumps(session))
-        with closing(other._sessions._caller.transport), other:
+        with closing(other._context.caller.transport), other:
             assert (session.id, session.expires_at) == (other.id, other.expires_at)
             assert (session.preview_url, session.resource_limits) == (
                 other.preview_url,
@@ -103,7 +103,7 @@ def test_a_session_pickles_as_attached(monkeypatch: pytest.MonkeyPatch) -> None:
             )
             assert "active" == other.info().state
         assert ["POST", "GET"] == [request.method for request in server.requests]
-        client._created = None
+        client._context.owned = None
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_what_stays_here_says_so(kind: str, tmp_path: Path) -> None:
     names = {"stream": "ExecuteStream", "stay_awake": "StayAwake"}
     name = names.get(kind, f"{kind.title()}Transport")
     for away in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match=f"a {name} does not pickle, as what it holds lives in"):
+        with pytest.raises(TypeError, match=f"a {name} does not pickle: it lives in"):
             away(things[kind])
 
 

@@ -260,5 +260,5 @@ def test_an_answer_that_is_not_ours(answer: Any) -> None:
     session = Buntime(transport=FunctionTransport(execute)).sessions.attach("ses_1")
     with pytest.raises(InvalidResponseError):
         session.start("1")
-    with pytest.raises(InvalidResponseError, match="lists no processes"):
+    with pytest.raises(InvalidResponseError, match="has no list of processes"):
         session.processes()

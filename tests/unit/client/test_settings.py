@@ -49,7 +49,7 @@ def _transport() -> ScriptedTransport:
         ({"base_url": "http://127.0.0.1"}, "base_url"),
         ({"transport": "local"}, "transport"),
         ({"transport": object()}, "transport"),
-        ({"transport": FunctionTransport}, "transport is the class FunctionTransport"),
+        ({"transport": FunctionTransport}, "transport must be an instance: pass FunctionTransport"),
         ({"on_retry": 3}, "on_retry"),
     ],
 )
@@ -230,7 +230,7 @@ def test_a_transport_that_does_not_exist_is_named(name: str, monkeypatch: pytest
 def test_a_base_url_has_no_meaning_without_http(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would not be used, so it is refused."""
     monkeypatch.setenv("BUNTIME_TRANSPORT", name)
-    with pytest.raises(ConfigurationError, match="base_url has no meaning"):
+    with pytest.raises(ConfigurationError, match="base_url has no effect"):
         Buntime("btk_1", base_url="http://127.0.0.1")
 
 

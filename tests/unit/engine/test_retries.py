@@ -76,21 +76,21 @@ def test_retry_after_is_obeyed_up_to_a_minute(asked: float, expected: float | No
 )
 def test_what_cannot_get_better_is_not_repeated(error: BuntimeError) -> None:
     """These come back the same however often the call is sent."""
-    assert not RetryPolicy.idempotent(error, idempotent=True)
+    assert not RetryPolicy.may_retry(error, idempotent=True)
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
 def test_a_connection_never_made_is_always_tried_again(idempotent: bool) -> None:
     """Nothing reached the service, so nothing can happen twice."""
-    assert RetryPolicy.idempotent(APIConnectionError("no", phase="connect"), idempotent)
+    assert RetryPolicy.may_retry(APIConnectionError("no", phase="connect"), idempotent)
 
 
 @pytest.mark.parametrize("phase", ["send", "read"])
 def test_a_lost_connection_is_tried_again_where_that_is_safe(phase: Phase) -> None:
     """Once something was sent, the call decides."""
     error = APIConnectionError("no", phase=phase)
-    assert RetryPolicy.idempotent(error, idempotent=True)
-    assert not RetryPolicy.idempotent(error, idempotent=False)
+    assert RetryPolicy.may_retry(error, idempotent=True)
+    assert not RetryPolicy.may_retry(error, idempotent=False)
 
 
 def test_a_policy_is_a_value() -> None:

@@ -41,7 +41,7 @@ for _ in range(300):
         ([{None: 1}], TypeError, r"^args\[1\]\[0\] has the key None"),
         (datetime(2024, 1, 1), ValueError, r"^args\[1\] is a datetime without a time zone"),
         (datetime(2024, 1, 1, 0, 0, 0, 1, timezone.utc), ValueError, r"^args\[1\] .* 1 microseconds"),
-        (_circular, ValueError, r"^args\[1\]\[0\]\['again'\] holds itself"),
+        (_circular, ValueError, r"^args\[1\]\[0\]\['again'\] contains itself"),
         (_deep, ValueError, "200 levels"),
     ],
 )

@@ -290,7 +290,7 @@ def _service(*entries: Any, contents: Any = None, **changes: Any) -> Session:
 )
 def test_a_name_that_leads_out_is_refused(tmp_path: Path, path: str) -> None:
     """Whatever the service names, nothing is written, not even what is harmless."""
-    with pytest.raises(InvalidResponseError, match="names a file"):
+    with pytest.raises(InvalidResponseError, match="lists a file"):
         _service(_entry("fine.txt"), _entry(path)).files.download("up", tmp_path / "target")
     assert {} == content_of(tmp_path)
 

@@ -19,7 +19,7 @@ from buntime import (
     ResourceLimitError,
     SessionFileNotFoundError,
 )
-from buntime.helpers.runner import answer_of, source
+from buntime.helpers.runner import parse_reply, source
 from buntime.transport import FunctionTransport, Request, Response
 from tests.support import responses
 from tests.support.results import outcome
@@ -48,7 +48,7 @@ def test_arguments_cannot_break_out(path: str) -> None:
 
 def test_the_answer_is_the_last_line() -> None:
     """What the session prints before it does not matter."""
-    assert {"a": 1} == answer_of(ExecuteResult('noise\n{"b": 2}\n{"a": 1}\n', "", 0))
+    assert {"a": 1} == parse_reply(ExecuteResult('noise\n{"b": 2}\n{"a": 1}\n', "", 0))
 
 
 @pytest.mark.parametrize("stdout", ["", "\n", "noise", '{"a": 1}\nnoise', "42", "[1]", "null", "[" * 100_000])
@@ -57,7 +57,7 @@ def test_no_answer(stdout: str) -> None:
     with pytest.raises(InvalidResponseError, match=r"exit code 1.*'oh'") as caught:
         _reads(stdout).files.read(session_id="ses_1", path="a.txt")
     assert len(str(caught.value)) < 1000
-    assert "It could not be started, or was ended" in str(caught.value)
+    assert "It could not be started, or was killed" in str(caught.value)
 
 
 @pytest.mark.parametrize("answer", [{}, {"content": 7}, {"error": "EISDIR"}, {"error": 7}])

@@ -27,7 +27,7 @@ def test_a_number_is_free_again_after_a_failure() -> None:
             raise ZeroDivisionError
     except ZeroDivisionError:
         assert "a" == _name()
-    assert {} == unique_names._numbers
+    assert {} == unique_names._reserved
 
 
 @needs_fork

@@ -334,4 +334,4 @@ def test_a_session_of_a_pool_travels(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         copy = pickle.loads(pickle.dumps(session))
     assert session.id == copy.id
-    assert 7 == copy._sessions._caller.policy.max_retries
+    assert 7 == copy._context.caller.policy.max_retries

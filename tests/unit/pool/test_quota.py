@@ -13,7 +13,7 @@ from tests.support.scripted import ScriptedTransport
 
 
 def _quota(transport: ScriptedTransport) -> tuple[SessionQuota, StoppableClock]:
-    clock = StoppableClock(Buntime(transport=transport)._caller)
+    clock = StoppableClock(Buntime(transport=transport)._context.caller)
     return SessionQuota(8, clock), clock
 
 

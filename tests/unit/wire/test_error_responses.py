@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 import buntime
 from buntime import BuntimeError, InvalidResponseError, RateLimitError, SessionFileNotFoundError
+from buntime._http import BufferedResponse
 from buntime.transport import Headers, Request
 from buntime.wire import requests
-from buntime.wire.buffered import BufferedResponse
-from buntime.wire.error_responses import refused, retry_after, route_is_missing
+from buntime.wire.error_responses import decode_error, is_missing_route, retry_after
 from tests.support.responses import error_body
 
 _GET = requests.session_info("ses_1")
@@ -27,7 +27,7 @@ _OTHER = requests.custom("GET", "/usage", None, None)
 def _refused(request: Request, status: int, body: object = b"", **headers: str) -> BuntimeError:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     pairs = {name.replace("_", "-"): value for name, value in headers.items()}
-    return refused(request, BufferedResponse(status, Headers(pairs), content))
+    return decode_error(request, BufferedResponse(status, Headers(pairs), content))
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_a_missing_file_is_a_builtin_error_too() -> None:
         (500, b"", False),
     ],
 )
-def test_whether_the_route_is_missing(status: int, body: object, missing: bool) -> None:
+def test_whether_the_is_missing_route(status: int, body: object, missing: bool) -> None:
     """Only an unknown 404 or 405 speaks of the route and not of what it names."""
-    assert missing == route_is_missing(_refused(_READ, status, body))
+    assert missing == is_missing_route(_refused(_READ, status, body))
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_whether_the_route_is_missing(status: int, body: object, missing: bool) 
         (["m"], '["m"]', None),
         (b"<h1>m</h1>", "<h1>m</h1>", None),
         (b"", "empty", None),
-        (b"\xff\xfe\x00", "not the API's", None),
-        (b"[" * 100_000, "not the API's", None),
+        (b"\xff\xfe\x00", "not an error of the API", None),
+        (b"[" * 100_000, "not an error of the API", None),
     ],
     ids=range(13),
 )

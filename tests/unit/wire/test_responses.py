@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Callable
 
 import pytest
@@ -11,21 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime import InvalidResponseError, RateLimit
+from buntime._http import BufferedResponse
 from buntime.transport import Headers
 from buntime.wire import responses as wire
-from buntime.wire.buffered import BufferedResponse
 from tests.support import responses
 from tests.support.results import outcome
 
 _UTC = timezone.utc
 DECODERS: dict[str, tuple[Callable[[BufferedResponse], Any], dict[str, Any]]] = {
-    "create": (wire.created_session, responses.CREATED),
+    "create": (wire.decode_created_session, responses.CREATED),
     "info": (wire.decode_session_info, responses.INFO),
-    "execute": (wire.result, responses.RESULT),
-    "kill": (wire.killed, responses.KILLED),
-    "write": (wire.written, responses.WRITTEN),
-    "list": (wire.listed, responses.LISTED),
-    "read": (wire.file_content("data.csv"), responses.READ),
+    "execute": (wire.decode_result, responses.RESULT),
+    "kill": (wire.decode_killed, responses.KILLED),
+    "write": (wire.decode_written, responses.WRITTEN),
+    "list": (wire.decode_files, responses.LISTED),
+    "read": (partial(wire.decode_content, path="data.csv"), responses.READ),
 }
 every_decoder = pytest.mark.parametrize("name", DECODERS)
 
@@ -123,17 +124,17 @@ def test_unknown_fields_are_kept(name: str) -> None:
 def test_unknown_fields_of_parts_are_kept() -> None:
     """Resource limits and files keep theirs too."""
     limits = {**responses.CREATED["resourceLimits"], "gpu": 1}
-    made = wire.created_session(answer({**responses.CREATED, "resourceLimits": limits}))
+    made = wire.decode_created_session(answer({**responses.CREATED, "resourceLimits": limits}))
     assert made.resource_limits is not None
     assert {"gpu": 1} == made.resource_limits.extra
-    (file,) = wire.listed(answer({"files": [{**responses.LISTED["files"][0], "mode": "0644"}]}))
+    (file,) = wire.decode_files(answer({"files": [{**responses.LISTED["files"][0], "mode": "0644"}]}))
     assert {"mode": "0644"} == file.extra
 
 
 def test_unknown_states_and_types_are_passed_through() -> None:
     """An enumeration may grow."""
     assert "hibernating" == wire.decode_session_info(answer({**responses.INFO, "state": "hibernating"})).state
-    (file,) = wire.listed(answer({"files": [{**responses.LISTED["files"][0], "type": "symlink"}]}))
+    (file,) = wire.decode_files(answer({"files": [{**responses.LISTED["files"][0], "type": "symlink"}]}))
     assert "symlink" == file.type
 
 
@@ -158,7 +159,7 @@ def test_unknown_states_and_types_are_passed_through() -> None:
 )
 def test_times_are_aware(text: str, expected: datetime) -> None:
     """Every form of ISO 8601 that a service writes is read, on every Python; no offset means UTC."""
-    made = wire.created_session(answer({**responses.CREATED, "createdAt": text}))
+    made = wire.decode_created_session(answer({**responses.CREATED, "createdAt": text}))
     assert expected == made.created_at
     assert made.created_at is not None
     assert isinstance(made.created_at.utcoffset(), timedelta)
@@ -166,7 +167,7 @@ def test_times_are_aware(text: str, expected: datetime) -> None:
 
 def test_a_result_has_what_the_service_said() -> None:
     """Each field arrives in the service's unit."""
-    result = wire.result(answer({**responses.RESULT, "exitCode": 3, "filesWritten": ["a.txt"]}))
+    result = wire.decode_result(answer({**responses.RESULT, "exitCode": 3, "filesWritten": ["a.txt"]}))
     assert ("Sum: 15\n", "", 3) == (result.stdout, result.stderr, result.exit_code)
     assert (45, 12582912, 42) == (result.execution_time, result.memory_used, result.cpu_time)
     assert (False, ("a.txt",)) == (result.timed_out, result.files_written)
@@ -174,7 +175,7 @@ def test_a_result_has_what_the_service_said() -> None:
 
 def test_what_the_service_did_not_say_is_none() -> None:
     """Nothing is made up."""
-    result = wire.result(answer({"stdout": "", "stderr": "", "exitCode": 0}))
+    result = wire.decode_result(answer({"stdout": "", "stderr": "", "exitCode": 0}))
     unsaid = (
         result.execution_time,
         result.memory_used,
@@ -187,7 +188,7 @@ def test_what_the_service_did_not_say_is_none() -> None:
 
 def test_whole_numbers_may_be_floats() -> None:
     """JavaScript has no integers, so ``12.0`` is 12."""
-    memory = wire.result(answer({**responses.RESULT, "memoryUsed": 12.0})).memory_used
+    memory = wire.decode_result(answer({**responses.RESULT, "memoryUsed": 12.0})).memory_used
     assert 12 == memory
     assert isinstance(memory, int)
 
@@ -195,21 +196,21 @@ def test_whole_numbers_may_be_floats() -> None:
 def test_our_own_files_are_not_among_the_written() -> None:
     """The helpers' folder is not the user's."""
     written = ["a.txt", ".buntime/p1/log", "/workspace/.buntime/x", "./.buntime/y", ".buntimes", "b/.buntime"]
-    result = wire.result(answer({**responses.RESULT, "filesWritten": written}))
+    result = wire.decode_result(answer({**responses.RESULT, "filesWritten": written}))
     assert ("a.txt", ".buntimes", "b/.buntime") == result.files_written
 
 
 @pytest.mark.parametrize("body", [b"", b" ", b"{}", b'{"deleted": true}', b'{"data": {"deleted": true}}'])
 def test_a_deletion_needs_few_words(body: bytes) -> None:
     """A 204 without a body says as much as the documented object."""
-    wire.deleted(answer(body))
+    wire.check_deleted(answer(body))
 
 
 @pytest.mark.parametrize("body", [{"deleted": False}, {"deleted": "yes"}, [], "ok"])
 def test_a_deletion_that_did_not_happen(body: object) -> None:
     """An answer that says otherwise is not taken for a success."""
     with pytest.raises(InvalidResponseError):
-        wire.deleted(answer(body))
+        wire.check_deleted(answer(body))
 
 
 @pytest.mark.parametrize(
@@ -228,7 +229,7 @@ def test_a_deletion_that_did_not_happen(body: object) -> None:
 )
 def test_a_file_comes_as_an_object_or_as_it_is(path: str, body: object, kind: str, expected: str) -> None:
     """Both are plausible, as the route is not published."""
-    assert expected == wire.file_content(path)(answer(body, kind=kind))
+    assert expected == wire.decode_content(answer(body, kind=kind), path)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ def test_a_file_comes_as_an_object_or_as_it_is(path: str, body: object, kind: st
 def test_what_is_no_text_file(path: str, body: bytes, kind: str) -> None:
     """A page instead of a file, and a file that is not text, are errors."""
     with pytest.raises(InvalidResponseError):
-        wire.file_content(path)(answer(body, kind=kind))
+        wire.decode_content(answer(body, kind=kind), path)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +282,7 @@ _objects = st.dictionaries(st.sampled_from(_fields), _json, max_size=8)
 )
 def test_no_body_surprises(name: str, body: bytes) -> None:
     """Whatever comes back, it is a value or a BuntimeError."""
-    decode = wire.deleted if name == "delete" else DECODERS[name][0]
+    decode = wire.check_deleted if name == "delete" else DECODERS[name][0]
     outcome(lambda: decode(answer(body)))
 
 
@@ -291,5 +292,5 @@ def test_no_body_surprises(name: str, body: bytes) -> None:
 )
 def test_no_time_surprises(text: str) -> None:
     """A string in place of a time is a time or a BuntimeError."""
-    made = outcome(lambda: wire.created_session(answer({**responses.CREATED, "createdAt": text})))
+    made = outcome(lambda: wire.decode_created_session(answer({**responses.CREATED, "createdAt": text})))
     assert isinstance(made, (wire.CreatedSession, str))

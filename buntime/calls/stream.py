@@ -1,0 +1,126 @@
+"""The output of a running execution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Callable, Optional, Union
+
+from buntime._support.export import export
+from buntime._support.unpicklable import NotPicklable
+from buntime.errors import APIConnectionError, BuntimeError
+from buntime.models import ExecuteResult, StreamEvent
+from buntime.wire.events import Terminal
+
+
+class ExecuteStream(NotPicklable):
+    """The events of a running execution, in the order in which they were sent.
+
+    Iterate to receive :class:`~buntime.StreamEvent` values, or iterate over :meth:`lines`. After the loop,
+    :attr:`result` is the :class:`~buntime.ExecuteResult`. As a context manager it closes the connection at
+    the end of the block. Leaving the loop early closes only the connection: the execution continues until it
+    ends or reaches its time limit.
+
+    Iterating raises the errors that the service reports for the execution;
+    :class:`~buntime.APIConnectionError` if the stream ends without a result (the output so far is in
+    :attr:`stdout` and :attr:`stderr`); and with ``check`` :class:`~buntime.ExecutionFailedError`.
+    """
+
+    def __init__(
+        self,
+        items: Iterator[Union[StreamEvent, ExecuteResult, Terminal]],
+        *,
+        close: Callable[[], None],
+        check: bool,
+        call: str,
+        attempts: int,
+    ) -> None:
+        self._items = items
+        self._close = close
+        self._check = check
+        self._call = call
+        self._attempts = attempts
+        self._output: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._result: Optional[ExecuteResult] = None
+        self._closed = False
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        return self
+
+    def __next__(self) -> StreamEvent:
+        if self._closed:
+            raise StopIteration
+        try:
+            item = next(self._items, None)
+            if isinstance(item, StreamEvent):
+                self._output.setdefault(item.kind, []).append(item.text)
+                return item
+            if item is None:
+                raise APIConnectionError("the stream ended without a result", phase="read")
+            self._result = item if isinstance(item, ExecuteResult) else item.result(self._text_of)
+            if self._check:
+                self._result.check()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, BuntimeError):
+                error.call, error.attempts = self._call, self._attempts
+            raise
+        self.close()
+        raise StopIteration
+
+    def lines(self) -> Iterator[StreamEvent]:
+        """Yield the output line by line: the ``text`` of each event is one line, without its line end.
+
+        A line ends with LF or CRLF. Text after the last line end is yielded when the stream has ended. Lines
+        that are written to stdout and stderr concurrently do not mix. Errors are those of iterating; a line
+        that an error cuts off is in :attr:`stdout` or :attr:`stderr`.
+        """
+        unfinished: dict[str, list[str]] = {}
+        for event in self:
+            *complete, rest = event.text.split("\n")
+            for text in complete:
+                line = "".join([*unfinished.pop(event.kind, ()), text])
+                yield StreamEvent(event.kind, line.removesuffix("\r"))
+            if rest:
+                unfinished.setdefault(event.kind, []).append(rest)
+        for kind, pieces in unfinished.items():
+            yield StreamEvent(kind, "".join(pieces))
+
+    def __enter__(self) -> ExecuteStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def stdout(self) -> str:
+        """Standard output so far."""
+        return self._text_of("stdout")
+
+    @property
+    def stderr(self) -> str:
+        """Standard error so far."""
+        return self._text_of("stderr")
+
+    def _text_of(self, kind: str) -> str:
+        return "".join(self._output[kind])
+
+    @property
+    def result(self) -> ExecuteResult:
+        """The result of the execution; ``RuntimeError`` if the stream has not ended."""
+        if self._result is not None:
+            return self._result
+        if self._closed:
+            raise RuntimeError("the stream was closed before its end, so the result is not known")
+        raise RuntimeError("the stream has no result yet: iterate to its end first")
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._close()
+
+
+export("buntime", ExecuteStream)

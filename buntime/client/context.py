@@ -1,0 +1,96 @@
+"""The state that the objects of one client share."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Optional
+
+from buntime._http import CREDENTIALS
+from buntime.calls.executions import ExecutionCalls
+from buntime.calls.files import FileCalls
+from buntime.calls.sessions import SessionCalls
+from buntime.client import settings
+from buntime.client.owned import OwnedSessions
+from buntime.engine.caller import Caller, Service
+from buntime.engine.retries import RetryPolicy
+from buntime.errors import ConfigurationError
+from buntime.wire.error_responses import decode_error
+from buntime.wire.responses import has_rate_limit
+
+if TYPE_CHECKING:
+    from buntime.helpers.runner import Helpers
+
+BUNTIME_SH = Service(decode_error=decode_error, has_rate_limit=has_rate_limit)
+
+
+class Context:
+    """The calls of a client, and the sessions that it deletes when it is closed."""
+
+    def __init__(self, caller: Caller, owned: Optional[OwnedSessions] = None) -> None:
+        self.caller = caller
+        self.owned = owned
+        self.executions = ExecutionCalls(caller)
+        self.sessions = SessionCalls(caller)
+        self.files = FileCalls(caller)
+
+    @cached_property
+    def helpers(self) -> Helpers:
+        """The operations that the API does not have."""
+        from buntime.helpers.runner import Helpers
+
+        return Helpers(self.executions)
+
+    def delete_session(self, session_id: str) -> None:
+        """Delete a session; closing the client will not delete it again."""
+        self.sessions.delete(session_id)
+        if self.owned is not None:
+            self.owned.discard(session_id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickled as the context of a client, so that a pickle has public names only.
+        from buntime.client.client import Buntime
+
+        return attrgetter("_context"), (Buntime._over(self, owns_transport=True),)
+
+
+def portable_state(context: Context) -> dict[str, Any]:
+    """Return a client's settings for a pickle, without its key; ``TypeError`` for another credential."""
+    caller = context.caller
+    names = {name.lower() for name, _ in caller.headers}
+    secret = sorted((names & CREDENTIALS) - {"authorization"})
+    if secret:
+        raise TypeError(
+            f"a client with the header {secret[0]!r} does not pickle: that is a credential; "
+            "create one in the other process"
+        )
+    return {
+        "transport": caller.transport,
+        "headers": {name: str(value) for name, value in caller.headers if name.lower() != "authorization"},
+        "timeout": caller.timeout,
+        "deadline": caller.deadline,
+        "max_retries": caller.policy.max_retries,
+        "retry_delay": caller.policy.retry_delay,
+        "on_retry": caller.on_retry,
+        "has_key": "authorization" in names,
+        "delete_on_close": context.owned is not None,
+    }
+
+
+def restored_context(state: dict[str, Any]) -> Context:
+    """Return a context with the settings of another process and the API key of this one."""
+    key = settings.api_key(None) if state["has_key"] else None
+    if state["has_key"] and key is None:
+        raise ConfigurationError(
+            "cannot unpickle a client without an API key: a pickle has none; set BUNTIME_API_KEY"
+        )
+    caller = Caller(
+        state["transport"],
+        BUNTIME_SH,
+        headers=settings.header_pairs(state["headers"], key),
+        timeout=state["timeout"],
+        deadline=state["deadline"],
+        policy=RetryPolicy(state["max_retries"], state["retry_delay"]),
+        on_retry=state["on_retry"],
+    )
+    return Context(caller, OwnedSessions() if state["delete_on_close"] else None)

@@ -1,0 +1,43 @@
+"""The arguments of ``execute`` and ``stream`` as a request."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import attrs
+
+from buntime.models import ExecuteOptions, ExecuteRequest
+
+
+def make_request(
+    request: Optional[ExecuteRequest], session_id: Optional[str], code: Optional[str], options: ExecuteOptions
+) -> ExecuteRequest:
+    """Return ``request``, or one of the other arguments, for the session.
+
+    Raises ``TypeError`` if both are passed, if an option is unknown, or if there is no session.
+    """
+    unknown = set(options) - set(ExecuteOptions.__annotations__)
+    if unknown:
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    if request is None:
+        request = ExecuteRequest(code, session_id=session_id, **options)
+    elif not isinstance(request, ExecuteRequest):
+        raise TypeError(
+            f"the first argument must be an ExecuteRequest, not {type(request).__name__}; pass code as code="
+        )
+    else:
+        passed = {"code": code, **options}
+        extra = [name for name, value in passed.items() if value is not None and value is not False]
+        if extra:
+            raise TypeError(
+                f"{', '.join(extra)} was passed beside an ExecuteRequest; put it into the request"
+            )
+        if session_id is not None and request.session_id not in {None, session_id}:
+            raise ValueError(
+                f"the ExecuteRequest is for session {request.session_id}, the call for session {session_id}"
+            )
+        if session_id is not None:
+            request = attrs.evolve(request, session_id=session_id)
+    if request.session_id is None:
+        raise TypeError("session_id is missing")
+    return request
