@@ -85,7 +85,10 @@ class Output:
 
 @attrs.frozen
 class ExecutionOutcome:
-    """How an execution ended. Times in milliseconds, memory in bytes (peak)."""
+    """How an execution ended. Times in milliseconds, memory in bytes (peak).
+
+    ``omitted`` is how many bytes were left out of stdout and of stderr.
+    """
 
     stdout: str
     stderr: str
@@ -94,6 +97,7 @@ class ExecutionOutcome:
     memory_used: int
     cpu_time: float
     timed_out: bool = False
+    omitted: tuple[int, int] = (0, 0)
 
 
 Outcome = ExecutionOutcome

@@ -4,39 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Literal, Union
+from typing import TYPE_CHECKING, Any, Callable, Union
 
 from buntime.service.clock import monotonic
-from buntime.service.executors import Execution, ExecutionLost, Limits, Outcome, Output, ResourceExceeded
+from buntime.service.executors import Execution, ExecutionLost, Limits
 from buntime.service.machine.channel import Channel, ChannelLost, Inbox
 from buntime.service.machine.find import SetupError, find_bun, find_sandbox, read_switch
 from buntime.service.machine.launch import Isolated, Unprotected
-from buntime.service.machine.output import BoundedText
+from buntime.service.machine.run import Run
 from buntime.service.workspace.base import Workspace
 
 if TYPE_CHECKING:
     from buntime.service.machine.previews import Previews, Target
 
-_KILLED = 137
-_TIMED_OUT = 124
 _ANSWER_TIMEOUT = 30.0
 logger = logging.getLogger("buntime.service")
-
-_UNRESOLVED = re.compile(
-    "DNSResolveFailed|EAI_AGAIN|ENETUNREACH|[Cc]ould not resolve host|name resolution|resolve host address"
-)
-_LOOKED_AT = 4000
-_NO_NETWORK = (
-    "buntime: this session has no network; LocalTransport(network=True) or BUNTIME_NETWORK=1 lets it out\n"
-)
-
-_KINDS: Mapping[str, Literal["stdout", "stderr"]] = {"out": "stdout", "err": "stderr"}
 
 
 class BunExecutor:
@@ -149,9 +136,7 @@ class BunRuntime:
         self.preview_url = f"http://127.0.0.1:{self._preview.getsockname()[1]}"
         """A loopback address that is this session's until it is closed."""
 
-    def run(
-        self, execution: Execution, *, timeout: Union[float, None] = None
-    ) -> Iterator[Union[Output, Outcome]]:
+    def run(self, execution: Execution, *, timeout: Union[float, None] = None) -> Run:
         """Start an execution; see :meth:`buntime.service.executors.Runtime.run`."""
         self._check_process()
         message = {
@@ -166,7 +151,7 @@ class BunRuntime:
         }
         channel, inbox = self._request(message)
         maximum = execution.max_output if execution.stream else None
-        return _Run(self, channel, inbox, timeout, maximum)
+        return Run(self, channel, inbox, timeout, maximum)
 
     @property
     def without_network(self) -> bool:
@@ -276,84 +261,3 @@ class BunRuntime:
             raise RuntimeError(
                 "this session belongs to the process that created it; a forked process creates its own"
             )
-
-
-class _Run:
-    """The output and the outcome of one execution; dropping it lets the execution go on unread."""
-
-    def __init__(
-        self,
-        runtime: BunRuntime,
-        channel: Channel,
-        inbox: Inbox,
-        timeout: Union[float, None],
-        maximum: Union[int, None],
-    ) -> None:
-        self._runtime = runtime
-        self._channel = channel
-        self._inbox = inbox
-        self._timeout = timeout
-        self._texts = {kind: BoundedText(maximum) for kind in _KINDS}
-        self._started = monotonic()
-        self._end: Union[dict[str, Any], None] = None
-        self._finished = False
-
-    def __del__(self) -> None:
-        if self._end is None:
-            self._channel.drop(self._inbox)
-
-    def __iter__(self) -> _Run:
-        return self
-
-    def __next__(self) -> Union[Output, Outcome]:
-        if self._finished:
-            raise StopIteration
-        while self._end is None:
-            try:
-                message = self._channel.receive(self._inbox, self._timeout)
-            except ChannelLost as error:
-                self._finished, self._end = True, {}
-                if self._channel.closing:
-                    return self._outcome(_KILLED, (monotonic() - self._started) * 1000, 0, 0)
-                raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
-            if message.get("serving") is True:
-                self._runtime.serve()
-            for kind, name in _KINDS.items():
-                text, size = message.get(kind), message.get("size")
-                if isinstance(text, str) and isinstance(size, int):
-                    self._texts[kind].add(text, size)
-                    return Output(name, text)
-            if "exit" in message:
-                self._end = message
-                if message["exit"] and self._runtime.without_network and self._missed_network():
-                    self._texts["err"].add(_NO_NETWORK, len(_NO_NETWORK))
-                    return Output("stderr", _NO_NETWORK)
-        self._finished = True
-        return self._ended(self._end)
-
-    def _missed_network(self) -> bool:
-        return bool(_UNRESOLVED.search(self._texts["err"].text()[-_LOOKED_AT:]))
-
-    def _ended(self, message: dict[str, Any]) -> Outcome:
-        values = [message.get(name) for name in ("exit", "wall", "memory", "cpu")]
-        numbers = [value for value in values if isinstance(value, (int, float))]
-        if len(numbers) != len(values):
-            self._channel.fail("it reported an end without its figures")
-            raise ExecutionLost("the session's supervisor reported an end without its figures")
-        code, wall, memory, cpu = numbers
-        over, maximum = message.get("over"), self._runtime.limits.memory
-        if over == "memory":
-            raise ResourceExceeded(
-                "memory_limit_exceeded",
-                f"the execution used more than the session's {maximum} MB of memory and was ended",
-                {"limit": "memory", "max": maximum, "value": round(memory / 2**20, 1)},
-            )
-        if over == "time":
-            return self._outcome(_TIMED_OUT, wall, memory, cpu, timed_out=True)
-        return self._outcome(int(code), wall, memory, cpu)
-
-    def _outcome(
-        self, code: int, wall: float, memory: float, cpu: float, *, timed_out: bool = False
-    ) -> Outcome:
-        out, err = (self._texts[kind].text() for kind in ("out", "err"))
-        return Outcome(out, err, code, wall, int(memory), cpu, timed_out)
