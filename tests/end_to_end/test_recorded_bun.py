@@ -57,7 +57,7 @@ def test_recording_again_leaves_the_file(source: str, tmp_path: Path) -> None:
 
         live = record()
         before = aged(path)
-        for _ in range(3):
+        for _ in range(2):
             record()
             assert before == path.read_bytes()
     shown = [[str(result).replace("\n", " ") for result in results] for results in live]

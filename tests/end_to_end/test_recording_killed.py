@@ -14,7 +14,7 @@ import pytest
 
 from buntime.cassette.file import load
 
-MOMENTS = int(os.environ.get("RECORDINGS_TO_KILL", "40"))
+MOMENTS = int(os.environ.get("RECORDINGS_TO_KILL", "25"))
 
 PROGRAM = """
 import os, sys
