@@ -20,7 +20,7 @@ def test_the_error_names_the_cause(tmp_path: Path) -> None:
     service = Service(PlayedExecutor(), folder.workspace)
     with Buntime(transport=FunctionTransport(service.handle)) as client:
         session = client.sessions.create()
-        shutil.rmtree(tmp_path / session.id)
+        shutil.rmtree(tmp_path / "sessions" / session.id)
         with pytest.raises(
             SessionNotFoundError, match=f"workspace of session {session.id} was removed from"
         ) as caught:

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable
 
 import attrs
 
@@ -20,66 +20,12 @@ from buntime.service.scripted.executor import Code, Handler, HandlerFailed, Scri
 from buntime.service.scripted.functions import CallScript, Function, FunctionHandler, Thrown
 from buntime.service.scripted.results import Chunk, ScriptedResult
 from buntime.service.sessions.app import Service, is_route
-from buntime.service.sessions.sessions import LiveSession
 from buntime.service.workspace.memory import MemoryWorkspace
 from buntime.transport.fake.clock import FakeClock
 from buntime.transport.fake.faults import Failure, PlannedFailure, fail
+from buntime.transport.fake.inspection import FakeCall, FakeSession
 
 _MISSING: Any = object()
-
-
-@attrs.frozen
-class FakeCall:
-    """A request that reached the fake, failed ones included.
-
-    ``json`` is the decoded body, ``None`` if the body is empty or not JSON. ``status`` is that of the
-    response, ``None`` if the connection failed instead.
-    """
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    json: Any
-    headers: Headers
-    status: Optional[int]
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
-
-
-class FakeSession:
-    """A session of the fake, for a test to set up and inspect."""
-
-    def __init__(self, session: LiveSession) -> None:
-        self._session = session
-
-    def __repr__(self) -> str:
-        return f"<FakeSession {self.id} {self.state}>"
-
-    @property
-    def id(self) -> str:
-        """The session's id."""
-        return self._session.id
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """The metadata it was created with."""
-        return self._session.metadata
-
-    @property
-    def state(self) -> str:
-        """``"active"``, ``"idle"`` or ``"deep-sleep"``."""
-        return self._session.state
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        """The files of the workspace by path, except those in ``node_modules`` and ``.git``."""
-        workspace = self._session.workspace
-        return {path: workspace.read(path) for path in sorted(workspace.snapshot())}
-
-    def write(self, path: str, content: Union[str, bytes]) -> None:
-        """Put a file into the workspace."""
-        self._session.workspace.write(path, content.encode() if isinstance(content, str) else content)
 
 
 class FakeTransport(NotPicklable):

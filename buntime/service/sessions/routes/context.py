@@ -1,4 +1,4 @@
-"""What the routes share: the model they work on, the request, and the errors of a workspace."""
+"""Shared by the routes: the model they work on, the request, and the errors of a workspace."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class RequestContext:
 
 @contextmanager
 def workspace_errors(session: LiveSession, plan: Plan, path: str, *, field: str = "path") -> Iterator[None]:
-    """Convert what a workspace raises about ``path`` to the service's errors.
+    """Convert the exceptions of a workspace about ``path`` to the service's errors.
 
     A path that cannot be used is 400, a missing one 404 ``file_not_found``, a file that is too large
     413, a full disk 507. If the session has ended in the meantime, every error is a 404.

@@ -102,14 +102,19 @@ def test_too_many_connections_close_the_oldest() -> None:
 
 def test_short_requests_have_threads_of_their_own() -> None:
     """They end while executions occupy all of the other threads."""
-    release, done = threading.Event(), threading.Event()
+    started, release, done = threading.Event(), threading.Event(), threading.Event()
+
+    def execute() -> None:
+        started.set()
+        release.wait(60)
 
     def channel(path: str, service: Any) -> _Channel:
         return _Channel(requests=[SimpleNamespace(path=path)], service=service)
 
     dispatcher = Dispatcher(threads=1)
     try:
-        dispatcher.add_task(channel("/execute", lambda: release.wait(60)))
+        dispatcher.add_task(channel("/execute", execute))
+        assert started.wait(60)
         dispatcher.add_task(channel("/sessions/ses_1", done.set))
         assert done.wait(60)
     finally:

@@ -1,0 +1,65 @@
+"""Calls and sessions of the fake, for a test to inspect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional, Union
+
+import attrs
+
+from buntime._http import Headers
+from buntime.service.sessions.sessions import LiveSession
+
+
+@attrs.frozen
+class FakeCall:
+    """A request that reached the fake, failed ones included.
+
+    ``json`` is the decoded body, ``None`` if the body is empty or not JSON. ``status`` is that of the
+    response, ``None`` if the connection failed instead.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    json: Any
+    headers: Headers
+    status: Optional[int]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class FakeSession:
+    """A session of the fake, for a test to set up and inspect."""
+
+    def __init__(self, session: LiveSession) -> None:
+        self._session = session
+
+    def __repr__(self) -> str:
+        return f"<FakeSession {self.id} {self.state}>"
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self._session.id
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The metadata it was created with."""
+        return self._session.metadata
+
+    @property
+    def state(self) -> str:
+        """``"active"``, ``"idle"`` or ``"deep-sleep"``."""
+        return self._session.state
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The files of the workspace by path, except those in ``node_modules`` and ``.git``."""
+        workspace = self._session.workspace
+        return {path: workspace.read(path) for path in sorted(workspace.snapshot())}
+
+    def write(self, path: str, content: Union[str, bytes]) -> None:
+        """Put a file into the workspace."""
+        self._session.workspace.write(path, content.encode() if isinstance(content, str) else content)
