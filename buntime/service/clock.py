@@ -28,7 +28,7 @@ else:
         return time.clock_gettime(time.CLOCK_REALTIME)
 
     def monotonic() -> float:
-        """Return seconds since some moment before."""
+        """Return seconds from an arbitrary start."""
         return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
@@ -40,5 +40,5 @@ class SystemClock:
         return now()
 
     def monotonic(self) -> float:
-        """Return seconds since some moment before."""
+        """Return seconds from an arbitrary start."""
         return monotonic()

@@ -82,15 +82,20 @@ def invalid(field: str | None, message: str, **details: Any) -> ServiceError:
     return ServiceError("invalid_request", message, {**subject, **details})
 
 
-def session_not_found(session_id: str, *, workspace_removed: bool = False) -> ServiceError:
-    """Return the 404 for a session that never existed, was deleted, or has expired.
-
-    With ``workspace_removed`` it is alive, but another program has removed its files.
-    """
+def session_not_found(session_id: str) -> ServiceError:
+    """Return the 404 for a session that never existed, was deleted, or has expired."""
     message = f"Session {session_id} does not exist or has expired"
-    if workspace_removed:
-        message = f"The workspace of session {session_id} was removed from the disk; delete the session"
     return ServiceError("session_not_found", message, {"sessionId": session_id})
+
+
+def session_lost(session_id: str) -> ServiceError:
+    """Return the 404 for a session whose files another program removed."""
+    return ServiceError(
+        "session_not_found",
+        f"Session {session_id} has lost its files: another program removed its folder, as one that cleans up "
+        "temporary files may",
+        {"sessionId": session_id, "reason": "workspace_removed"},
+    )
 
 
 def file_not_found(path: str) -> ServiceError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from buntime.service.errors import as_service_error, session_not_found
+from buntime.service.errors import as_service_error, session_lost, session_not_found
 from buntime.service.executors import (
     HELPER_MARK,
     TIMED_OUT,
@@ -17,7 +17,7 @@ from buntime.service.executors import (
 )
 from buntime.service.responses import KEEP_ALIVE, event
 from buntime.service.sessions.sessions import LiveSession
-from buntime.service.workspace.base import changed
+from buntime.service.workspace.base import WorkspaceGone, changed
 
 KEEP_ALIVE_AFTER = 15.0
 """Seconds of silence after which a stream sends a keep-alive comment."""
@@ -36,6 +36,10 @@ class RunningExecution:
 
     def __init__(self, session: LiveSession, execution: Execution, read_timeout: float | None) -> None:
         self._session = session
+        try:
+            session.workspace.stat("")
+        except WorkspaceGone as error:
+            raise (session_not_found if session.ended else session_lost)(session.id) from error
         is_helper = (execution.code or "").startswith(HELPER_MARK)
         self._before = None if is_helper else session.workspace.snapshot()
         self._deadline = None if read_timeout is None else session.clock.monotonic() + read_timeout

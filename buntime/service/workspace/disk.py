@@ -235,7 +235,7 @@ def _entry(path: str, status: os.stat_result) -> WorkspaceEntry:
 def _on_disk(path: str) -> str:
     """Return a normalised path as the operating system's functions take it: its bytes are UTF-8.
 
-    Programs in the workspace read names so, whatever the locale of this process is.
+    Programs in the workspace read names as UTF-8, whatever the locale of this process is.
     """
     path = normalise(path)
     return path if path.isascii() else os.fsdecode(path.encode())

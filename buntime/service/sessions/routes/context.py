@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import attrs
 
 from buntime._http import Request
-from buntime.service.errors import disk_full, file_not_found, invalid, session_not_found
+from buntime.service.errors import disk_full, file_not_found, invalid, session_lost, session_not_found
 from buntime.service.executors import Executor
 from buntime.service.requests import RequestFields, json_object
 from buntime.service.sessions.idempotency import Idempotency
@@ -60,7 +60,7 @@ def workspace_errors(session: LiveSession, plan: Plan, path: str, *, field: str 
     try:
         yield
     except WorkspaceGone as error:
-        raise session_not_found(session.id, workspace_removed=not session.ended) from error
+        raise (session_not_found if session.ended else session_lost)(session.id) from error
     except (PathError, OSError, TooLargeError, DiskFullError) as error:
         if session.ended:
             raise session_not_found(session.id) from error
