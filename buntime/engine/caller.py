@@ -203,7 +203,9 @@ class Caller:
                     if deadline.passed():
                         raise APITimeoutError("the deadline passed", phase="connect")
                     complete = self._complete(request, deadline, read_timeout)
-                    return attempt(complete, AttemptLimits(deadline, read_timeout), attempts)
+                    # A transport with its own clock runs executions in no time, even if the clock moves meanwhile.
+                    total = read_timeout if isinstance(self._clock, SystemTime) else None
+                    return attempt(complete, AttemptLimits(deadline, total), attempts)
                 except BuntimeError as error:
                     error.maybe_executed = maybe_executed = error.maybe_executed or maybe_executed
                     _annotate(error, request, attempts)

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from buntime import APITimeoutError, Buntime
+from buntime.engine.hooks import CallHooks
 from buntime.transport import FunctionTransport, HTTPTransport, Request, Response
 from tests.support import responses
 from tests.support.exchanges import PATIENT
@@ -43,6 +44,7 @@ def _empty_blocks() -> bytes:
 
 
 _EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"
+_FILE = {"path": "a", "size": 1, "type": "file"}
 
 TRICKLES = {
     "status line": _trickling(b"HTTP/1.1 200 ", b"O"),
@@ -176,25 +178,27 @@ def test_a_complete_response_of_any_transport_is_not_thrown_away() -> None:
     assert responses.INFO["sessionId"] == Buntime(transport=transport, deadline=5).sessions.info("ses_1").id
 
 
-def test_a_stream_of_any_transport_ends() -> None:
-    """One that only keeps alive, on whatever clock."""
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.execute(session_id="ses_1", code="1", timeout=1),
+        lambda client: list(client.stream(session_id="ses_1", code="1", timeout=1)),
+    ],
+)
+def test_an_execution_of_any_transport_ends(call: Callable[[Buntime], object]) -> None:
+    """One that only keeps alive, through a transport that applies no limit."""
 
-    class KeepsAlive(ScriptedTransport):
-        def send(self, request: Request, /) -> Response:
-            def chunks() -> Iterator[bytes]:
-                while True:
-                    self.now += 1
-                    yield b": keep-alive\n\n"
+    def keep_alive(_: Request) -> Response:
+        def chunks() -> Iterator[bytes]:
+            while True:
+                time.sleep(_PAUSE)
+                yield b": keep-alive\n\n"
 
-            return Response(200, [("Content-Type", "text/event-stream")], chunks())
+        return Response(200, [("Content-Type", "text/event-stream")], chunks())
 
-    transport = KeepsAlive(always(responses.as_json, responses.INFO))
-    client = Buntime(transport=transport, timeout=5)
-    with pytest.raises(APITimeoutError, match="did not end within 12 s"):
-        list(client.stream(session_id="ses_1", code="1", timeout=7))
-    assert 1012 == transport.now
-    with pytest.raises(APITimeoutError, match="did not end within 305 s"):
-        client.execute(session_id="ses_1", code="1")
+    client = Buntime(transport=FunctionTransport(keep_alive), timeout=0.2)
+    with _ends_within(4), pytest.raises(APITimeoutError, match=r"did not end within 1\.2 s"):
+        call(client)
 
 
 CALLS: dict[str, Callable[[Buntime], Any]] = {
@@ -250,3 +254,18 @@ def test_a_function_gets_the_limits() -> None:
         seen[0].total_timeout,
         seen[0].deadline,
     )
+
+
+def test_waits_at_a_rate_limit_are_not_counted() -> None:
+    """A pool holds requests back, which is no part of the deadline, also between those of one call."""
+    transport = ScriptedTransport(lambda: responses.as_json({"files": [_FILE] * 100}), takes=2)
+
+    class Gate(CallHooks):
+        def before_call(self) -> float:
+            transport.now += 100
+            return transport.now
+
+    client = Buntime(transport=transport, deadline=5)
+    client._context.caller.hooks = Gate()  # type: ignore[abstract]  # the other hooks do nothing
+    client.files.list(session_id="ses_1")
+    assert [5.0, 3.0] == [request.deadline for request in transport.requests]

@@ -15,7 +15,7 @@ from buntime.transport.http.connection import Attempt
 from buntime.transport.http.errors import FAILURES, UnknownEncodingError
 
 _SIZE = 65536
-_ENCODED_SIZE = 16384
+_ENCODED_SIZE = 4096
 """Bytes that are decoded in one go, which gives a thousand times as many at most."""
 _DECODERS = {"gzip": GzipDecoder, "x-gzip": GzipDecoder, "deflate": DeflateDecoder}
 
