@@ -203,7 +203,7 @@ class Caller:
                     if deadline.passed():
                         raise APITimeoutError("the deadline passed", phase="connect")
                     complete = self._complete(request, deadline, read_timeout)
-                    # A transport with its own clock runs executions in no time, even if the clock moves meanwhile.
+                    # A transport with its own clock runs executions in no time, even if the clock moves.
                     total = read_timeout if isinstance(self._clock, SystemTime) else None
                     return attempt(complete, AttemptLimits(deadline, total), attempts)
                 except BuntimeError as error:
