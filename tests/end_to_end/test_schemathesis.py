@@ -71,21 +71,21 @@ def session_id(url: str) -> str:
 @pytest.fixture(scope="module")
 def succeeded() -> Iterator[dict[str, bool]]:
     """Note whether an operation ever succeeded; each that was called must have."""
-    found: dict[str, bool] = {}
-    yield found
-    assert [] == [operation for operation, success in found.items() if not success]
+    match: dict[str, bool] = {}
+    yield match
+    assert [] == [operation for operation, success in match.items() if not success]
 
 
 def _name_existing(case: Any, session_id: str) -> None:
     """Make a request that names some session name ours, so that it comes further than 404."""
-    for place in (case.path_parameters, case.query, case.body):
-        named = place.get("sessionId") if isinstance(place, dict) else None
+    for location in (case.path_parameters, case.query, case.body):
+        named = location.get("sessionId") if isinstance(location, dict) else None
         if isinstance(named, str) and re.fullmatch("ses_[A-Za-z0-9]+", named):
-            place["sessionId"] = session_id
+            location["sessionId"] = session_id
 
 
 def _breaches(case: Any, response: Any) -> list[str]:
-    """Return what schemathesis does not look at: the error's code, and answers that are not the model's."""
+    """Return the differences that schemathesis ignores: codes, and responses that the model never sends."""
     headers = Headers((name.title(), value) for name, (value, *_) in response.headers.items())
     operation = OPERATIONS.get(f"{case.method} {case.path}")
     if operation is None:

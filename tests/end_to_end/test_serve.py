@@ -76,8 +76,8 @@ class _Stream:
         lines = []
         while (line := self.answer.readline().decode()) not in {"\n", ""}:
             lines.append(line)
-        (found,) = events("".join(lines))
-        return found
+        (match,) = events("".join(lines))
+        return match
 
     def close(self) -> None:
         """Close the connection."""
@@ -102,15 +102,15 @@ def bun_url() -> Iterator[str]:
 @pytest.fixture
 def connection(scripted_url: str) -> Iterator[http.client.HTTPConnection]:
     """Connect to the scripted server."""
-    with closing(_connect(scripted_url)) as made:
-        yield made
+    with closing(_connect(scripted_url)) as new:
+        yield new
 
 
 def test_any_client_can_use_it(connection: http.client.HTTPConnection) -> None:
     """A session from its creation to its end, over one connection, without a line of ours on this side."""
     status, headers, created = _ask(connection, "POST", "/sessions/create", {"metadata": {"name": "é"}})
     assert (200, "application/json") == (status, headers["Content-Type"])
-    kept = connection.sock
+    connection_socket = connection.sock
     named = {"sessionId": created["sessionId"]}
 
     written = _ask(connection, "POST", "/files/write", {**named, "path": "a b/é.txt", "content": "é"})
@@ -128,11 +128,11 @@ def test_any_client_can_use_it(connection: http.client.HTTPConnection) -> None:
     deleted = _ask(connection, "DELETE", f"/sessions/{created['sessionId']}")
     assert {"deleted": True, **named} == deleted[2]
     assert 404 == _ask(connection, "GET", f"/sessions/{created['sessionId']}")[0]
-    assert kept is connection.sock
+    assert connection_socket is connection.sock
 
 
 def test_a_stream_ends_its_connection(scripted_url: str) -> None:
-    """Its events, and then nothing; it says beforehand that nothing will follow."""
+    """Its events, and then nothing, as its headers announce."""
     with closing(_Stream(scripted_url, _create(scripted_url), "console.log(1 + 1)")) as stream:
         assert ("text/event-stream", "no-store", "close") == tuple(
             stream.answer.headers[name] for name in ("Content-Type", "Cache-Control", "Connection")
@@ -144,14 +144,14 @@ def test_a_stream_ends_its_connection(scripted_url: str) -> None:
 
 
 def test_head_leaves_the_connection_usable(connection: http.client.HTTPConnection) -> None:
-    """Its answer has no body that the next answer would begin with."""
+    """Its response has no body that the next response would begin with."""
     connection.request("HEAD", "/execute")
     answer = connection.getresponse()
     answer.read()
-    kept = connection.sock
+    connection_socket = connection.sock
     assert (405, "POST") == (answer.status, answer.headers["Allow"])
     assert 404 == _ask(connection, "GET", "/sessions/ses_none")[0]
-    assert kept is connection.sock
+    assert connection_socket is connection.sock
 
 
 def test_an_oversized_body_is_refused(connection: http.client.HTTPConnection) -> None:
@@ -196,7 +196,7 @@ def test_requests_are_logged() -> None:
 
 
 def test_a_fake_fails_as_planned() -> None:
-    """A lost connection is the 502 of a gateway, and what a handler raises is a 500 that names it."""
+    """A lost connection is the 502 of a gateway, and an exception of a handler is a 500 that names it."""
     with (
         buntime_serve("--fake", f"{_FAKES}:failing") as server,
         closing(_connect(server.url)) as connection,
@@ -230,7 +230,7 @@ def test_the_key_is_checked() -> None:
 
 
 def test_the_limits_of_a_plan_show() -> None:
-    """In the headers of every answer, and once they are used up as a 429."""
+    """In the headers of every response, and as a 429 when they are used up."""
     fake = f"{_FAKES}:on_the_free_plan"
     with buntime_serve("--fake", fake) as server, closing(_connect(server.url)) as connection:
         _, headers, _ = _ask(connection, "POST", "/sessions/create")
@@ -272,10 +272,10 @@ def test_twenty_streams_run_at_once(bun_url: str) -> None:
             code = _WAITS.replace('"second"', "process.env.NUMBER")
             return _Stream(bun_url, session_id, code, env=name, timeout=_PATIENCE)
 
-        streams = [stack.enter_context(closing(it)) for it in threads.map(begin, range(20))]
+        streams = [stack.enter_context(closing(item)) for item in threads.map(begin, range(20))]
         assert [("stdout", {"text": "first\n"})] * 20 == [stream.event() for stream in streams]
         _let_go(bun_url, session_id)
-        assert [{"text": f"{it}\n"} for it in range(20)] == [stream.event()[1] for stream in streams]
+        assert [{"text": f"{item}\n"} for item in range(20)] == [stream.event()[1] for stream in streams]
         assert ["result"] * 20 == [stream.event()[0] for stream in streams]
 
 
@@ -293,9 +293,9 @@ def _process(*arguments: str, **options: Any) -> Iterator[tuple[str, subprocess.
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            found = re.fullmatch(r"buntime serves on (http://127\.0\.0\.1:\d+) \(Ctrl-C ends it\)\n", line)
-            assert found, line
-            yield found[1], process
+            match = re.fullmatch(r"buntime serves on (http://127\.0\.0\.1:\d+) \(Ctrl-C ends it\)\n", line)
+            assert match, line
+            yield match[1], process
         finally:
             process.kill()
 
@@ -310,7 +310,7 @@ def _marked(mark: str) -> set[int]:
 def test_a_signal_ends_executions_and_removes_files(
     number: int, isolation: str, temporary_folder: Path, tmp_path: Path
 ) -> None:
-    """Exit code 0, the caller is told, and no process and no folder is left."""
+    """Exit code 0, the caller gets a result, and no process and no folder remains."""
     mark = f"mark-{tmp_path}"
     before = {path.name for path in temporary_folder.iterdir()}
     with _process("--isolation", isolation) as (url, process):
@@ -319,8 +319,8 @@ def test_a_signal_ends_executions_and_removes_files(
             assert ("stdout", {"text": "first\n"}) == stream.event()
             assert _marked(mark)
             os.kill(process.pid, number)
-            kind, told = stream.event()
-            assert (kind, told.get("exitCode")) == ("result", 137) or kind == "error", told
+            kind, data = stream.event()
+            assert (kind, data.get("exitCode")) == ("result", 137) or kind == "error", data
         assert 0 == process.wait(_PATIENCE)
         assert set() == _marked(mark)
     assert before == {path.name for path in temporary_folder.iterdir()}

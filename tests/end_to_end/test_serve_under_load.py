@@ -1,4 +1,4 @@
-"""Many executions at once over HTTP, and nothing left of them."""
+"""Many concurrent executions over HTTP, and no trace of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXECUTIONS = 200
 
 @attrs.frozen
 class _Held:
-    """What a server process holds: threads, descriptors, processes below it, and its temporary folders."""
+    """The resources of a server process: threads, descriptors, child processes, temporary folders."""
 
     threads: int
     descriptors: int
@@ -42,7 +42,7 @@ def _held(server: ServedProcess, temporary_folder: Path) -> _Held:
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="what a process holds is read from /proc")
 def test_two_hundred_executions_at_once_end_in_the_right_places(temporary_folder: Path) -> None:
-    """Every output comes back to its caller, and the server then holds what it held before."""
+    """Every output returns to its caller, and the server then has the same resources as before."""
     with buntime_serve("--threads", "200") as server:
         with (
             Buntime("any", transport=HTTPTransport(server.url)) as client,
@@ -72,7 +72,7 @@ def test_two_hundred_executions_at_once_end_in_the_right_places(temporary_folder
 
 
 def _settled(server: ServedProcess, temporary_folder: Path) -> _Held:
-    """Return what the server holds once that no longer changes: it notices closed connections by and by."""
+    """Return the server's resources when they no longer change: it notices closed connections late."""
     last = None
     for _ in range(100):
         now = _held(server, temporary_folder)

@@ -11,7 +11,7 @@ from buntime.transport import FakeTransport
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "a\n", "\tkey", "schlüssel"])
 def test_a_key_that_no_client_can_send_is_refused(key: str) -> None:
-    """Before anything is served; the message says how to ask for none, and not the key."""
+    """Before anything is served; the message explains how to serve without a key, and hides the key."""
     with pytest.raises(ServeError, match="leave --api-key and BUNTIME_SERVE_API_KEY out") as caught:
         serve(
             FakeTransport(),
@@ -33,7 +33,7 @@ def test_an_empty_argument_or_variable_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An unset shell variable in a script is no wish to be open."""
+    """An unset shell variable in a script must not open the server."""
     if variable is not None:
         monkeypatch.setenv("BUNTIME_SERVE_API_KEY", variable)
     assert 125 == main(["serve", "--isolation", "none", "--port", "0", *argument])

@@ -1,4 +1,4 @@
-"""A server without an API key executed what a web page from elsewhere sent."""
+"""A server without an API key executed code that a web page from elsewhere sent."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OWN_ORIGINS = ["http://localhost:3000", "http://127.0.0.1", "https://[::1]:8000"
 
 
 def _answers(requests: list[dict[str, str]], api_key: str | None = None) -> list[tuple[int, Any]]:
-    """Serve while a session is asked for with each of these sets of headers; return what is answered."""
+    """Serve while sessions are created with each of these sets of headers; return status and body of each."""
 
     def ask(url: str) -> list[tuple[int, Any]]:
         try:
@@ -41,16 +41,16 @@ def _answers(requests: list[dict[str, str]], api_key: str | None = None) -> list
             os.kill(os.getpid(), signal.SIGTERM)
 
     with ThreadPoolExecutor(1) as thread:
-        asked: list[Future[list[tuple[int, Any]]]] = []
+        futures: list[Future[list[tuple[int, Any]]]] = []
         serve(
             FakeTransport(),
             host="127.0.0.1",
             port=0,
             api_key=api_key,
             threads=1,
-            ready=lambda url: asked.append(thread.submit(ask, url)),
+            ready=lambda url: futures.append(thread.submit(ask, url)),
         )
-        return asked[0].result()
+        return futures[0].result()
 
 
 def _create(url: str, headers: dict[str, str]) -> tuple[int, Any]:
@@ -67,7 +67,7 @@ def _create(url: str, headers: dict[str, str]) -> tuple[int, Any]:
 
 
 def test_another_host_is_refused() -> None:
-    """A name that was pointed at this machine is not served; the refusal says what to do."""
+    """A name that was pointed at this machine is not served; the error names the solution."""
     for (status, body), host in zip(_answers([{"Host": host} for host in FOREIGN]), FOREIGN):
         assert (403, "forbidden_host") == (status, body["error"]["code"]), host
         assert {"header": "Host", "value": host} == body["error"]["details"]
@@ -95,7 +95,7 @@ def test_a_page_of_this_machine_needs_permission(content_type: str | None) -> No
 
 @pytest.mark.parametrize("api_key", [None, "key"])
 def test_this_machine_is_served(api_key: str | None) -> None:
-    """By each of its names, pages of its own servers included, and without any name."""
+    """By each of its names, also for pages of local servers, and without any name."""
     key = {"Authorization": f"Bearer {api_key}"}
     requests = [{**key, "Host": host} for host in OWN]
     json_type = {"Content-Type": "application/json"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ManualClock:
-    """Moves only when it is told to; begins at 2024-01-19T10:30:00Z."""
+    """Moves only by ``advance``; begins at 2024-01-19T10:30:00Z."""
 
     def __init__(self) -> None:
         self._epoch = 1_705_660_200.0

@@ -15,7 +15,7 @@ from buntime.service.workspace.base import Workspace
 
 
 class Silence:
-    """What a script yields where an executor would stay silent for longer than anyone waits."""
+    """Yielded by a script for a silence that is longer than its caller waits."""
 
 
 Item = Union[Output, ExecutionOutcome, Silence]
@@ -62,7 +62,7 @@ class PlayedItems:
 
 @attrs.define
 class PlayedRuntime:
-    """A runtime that plays one script for every execution, and writes down what it was asked."""
+    """A runtime that plays one script for every execution, and records its calls."""
 
     workspace: Workspace
     limits: Limits
@@ -79,7 +79,7 @@ class PlayedRuntime:
     def run(
         self, execution: Execution, *, timeout: float | None = None
     ) -> Iterator[Output | ExecutionOutcome]:
-        """Play the script, or raise ``refusal`` where there is one."""
+        """Play the script, or raise ``refusal`` if it is set."""
         self.executions.append(execution)
         self.timeouts.append(timeout)
         if self.refusal is not None:

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and whether an answer is as it says."""
+"""The OpenAPI document, and a check of responses against it."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ def _is_time(value: object) -> bool:
 
 
 def resolved(node: Any) -> Any:
-    """Return what a reference leads to; what is no reference, as it is."""
+    """Return the target of a reference; anything else unchanged."""
     if not isinstance(node, dict) or "$ref" not in node:
         return node
-    found: Any = DOCUMENT
+    match: Any = DOCUMENT
     for part in node["$ref"].lstrip("#/").split("/"):
-        found = found[part]
-    return found
+        match = match[part]
+    return match
 
 
 def schema(name: str) -> dict[str, Any]:
     """Return a schema of the document by name."""
-    found: dict[str, Any] = DOCUMENT["components"]["schemas"][name]
-    return found
+    match: dict[str, Any] = DOCUMENT["components"]["schemas"][name]
+    return match
 
 
-def complaints(wanted: Mapping[str, Any], value: Any) -> list[str]:
-    """Return what is wrong with a value by a schema of the document, in words."""
-    whole = {"components": DOCUMENT["components"], "allOf": [wanted]}
-    validator = jsonschema.Draft202012Validator(whole, format_checker=_FORMATS)
+def complaints(expected: Mapping[str, Any], value: Any) -> list[str]:
+    """Return the errors of a value by a schema of the document, as texts."""
+    root = {"components": DOCUMENT["components"], "allOf": [expected]}
+    validator = jsonschema.Draft202012Validator(root, format_checker=_FORMATS)
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
 
 @attrs.frozen
 class Operation:
-    """One method of one path: what the document says of it."""
+    """One method of one path, as the document describes it."""
 
     path: str
     method: str
@@ -61,16 +61,16 @@ class Operation:
 
     @property
     def answers(self) -> dict[int, dict[str, Any]]:
-        """The answers by status."""
+        """The responses by status."""
         return {int(status): resolved(answer) for status, answer in self.spec["responses"].items()}
 
     @property
     def emitted(self) -> dict[int, dict[str, Any]]:
-        """The answers that the model gives, too."""
-        return {status: it for status, it in self.answers.items() if "x-not-emitted" not in it}
+        """The responses that the model can send."""
+        return {status: node for status, node in self.answers.items() if "x-not-emitted" not in node}
 
     def breaches(self, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
-        """Return in what an answer of the model departs from the document."""
+        """Return the differences of a response of the model from the document."""
         answer = self.emitted.get(status)
         if answer is None:
             return [f"the status {status} is not documented as the model's"]
@@ -89,7 +89,7 @@ OPERATIONS = {
 
 
 def breaches_of(answer: Mapping[str, Any], headers: Mapping[str, str], body: bytes) -> list[str]:
-    """Return in what a status's headers and body depart from what the document says of that status."""
+    """Return the differences of headers and body from the document's description of their status."""
     wrong = [f"the header {name}: {text}" for name, text in _wrong_headers(answer, headers)]
     media_type = headers["Content-Type"]
     media = answer["content"].get(media_type)
@@ -107,34 +107,34 @@ def breaches_of(answer: Mapping[str, Any], headers: Mapping[str, str], body: byt
 
 def _wrong_headers(answer: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, header in answer["headers"].items():
-        wanted = resolved(header)["schema"]
+        expected = resolved(header)["schema"]
         if name in headers:
-            value = int(headers[name]) if wanted["type"] == "integer" else headers[name]
-            for complaint in complaints(wanted, value):
+            value = int(headers[name]) if expected["type"] == "integer" else headers[name]
+            for complaint in complaints(expected, value):
                 yield name, complaint
     for name in headers:
         if name.startswith("X-") and name not in answer["headers"]:
             yield name, "is not documented"
 
 
-def _wrong_events(wanted: Mapping[str, Any], text: str) -> list[str]:
+def _wrong_events(expected: Mapping[str, Any], text: str) -> list[str]:
     contents = {
         kind: one["properties"]["data"]["contentSchema"]
-        for one in wanted["oneOf"]
+        for one in expected["oneOf"]
         for kind in one["properties"]["event"]["enum"]
     }
     wrong = []
     for kind, data in events(text):
-        wrong += complaints(wanted, {"event": kind, "data": json.dumps(data)})
+        wrong += complaints(expected, {"event": kind, "data": json.dumps(data)})
         wrong += complaints(contents[kind], data) if kind in contents else ()
     return wrong
 
 
 def events(text: str) -> list[tuple[str, Any]]:
     """Return the events of a stream with their data; comments are left out."""
-    found = []
+    match = []
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
         if fields:
-            found.append((fields["event"], json.loads(fields["data"])))
-    return found
+            match.append((fields["event"], json.loads(fields["data"])))
+    return match

@@ -1,4 +1,4 @@
-"""A sample request for every answer that the service can give, and the service that gives it."""
+"""A sample request for every response of the service, and the service for it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MISSING = "ses_missing"
 
 
 class FailingClock(ManualClock):
-    """A clock that breaks when it is told to, and with it the whole service."""
+    """A clock that can break, and with it every call of the service."""
 
     broken = False
 
@@ -51,14 +51,14 @@ class FullWorkspace(MemoryWorkspace):
     full = False
 
     def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
-        """Write the files, or say that there is no room."""
+        """Write the files, or raise the error of a full disk."""
         if self.full:
             raise DiskFullError("no room left")
         super().write_all(files)
 
 
 class FailingRuntime(ScriptedRuntime):
-    """A runtime that raises ``failure``, where there is one, whatever it is asked."""
+    """A runtime whose methods raise ``failure`` if it is set."""
 
     failure: Optional[Exception] = None
 
@@ -157,7 +157,7 @@ class World:
 
 @attrs.frozen
 class Sample:
-    """A call of an operation, what it answers, and what is done before it.
+    """A call of an operation, its expected response, and its preparation.
 
     ``code`` is the error's, ``None`` for a success.
     """
@@ -259,12 +259,12 @@ SAMPLES = [
     *OK.values(),
     _of("POST /sessions/create", 200, None, body={"ttl": 300}, headers=_KEYED, before=_create_with_key),
     _of("POST /execute", 200, None, body={**_S, "code": CODE, "stream": True}),
-    *(_failing(it, 401, "unauthorized", options={"api_key": KEY}) for it in OK.values()),
-    *(_failing(it, 429, "rate_limit_exceeded", options=_FREE, before=_spend) for it in OK.values()),
-    *(_failing(it, 500, "internal_error", before=_break) for it in OK.values()),
-    *(_elsewhere(it) for it in _WITH_SESSION),
-    *(_failing(it, 413, "request_too_large", body=bytes(MAX_BODY + 1)) for it in _WITH_BODY),
-    *(_failing(it, 400, "invalid_request", body=b"{") for it in _WITH_BODY),
+    *(_failing(item, 401, "unauthorized", options={"api_key": KEY}) for item in OK.values()),
+    *(_failing(item, 429, "rate_limit_exceeded", options=_FREE, before=_spend) for item in OK.values()),
+    *(_failing(item, 500, "internal_error", before=_break) for item in OK.values()),
+    *(_elsewhere(item) for item in _WITH_SESSION),
+    *(_failing(item, 413, "request_too_large", body=bytes(MAX_BODY + 1)) for item in _WITH_BODY),
+    *(_failing(item, 400, "invalid_request", body=b"{") for item in _WITH_BODY),
     _of("POST /sessions/create", 403, "plan_limit", body={"ttl": 604800}, options=_FREE),
     _of("POST /sessions/create", 403, "concurrent_session_limit", options=_FREE, before=_open_sessions),
     _of("POST /sessions/create", 409, "idempotency_conflict", headers=_KEYED, before=_create_with_key),

@@ -22,7 +22,7 @@ class ServedProcess:
 
 @contextmanager
 def buntime_serve(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[ServedProcess]:
-    """Run ``buntime serve`` in a process of its own, on a free port.
+    """Run ``buntime serve`` in a separate process, on a free port.
 
     The process is ended with SIGTERM and must then end well.
     """
@@ -36,9 +36,9 @@ def buntime_serve(*arguments: str, environment: Mapping[str, str] | None = None)
     with process.stdout:
         try:
             line = process.stdout.readline()
-            found = re.search(r"http://\S+", line)
-            assert found, f"buntime serve did not start: {line!r}"
-            yield ServedProcess(found.group(), process.pid)
+            match = re.search(r"http://\S+", line)
+            assert match, f"buntime serve did not start: {line!r}"
+            yield ServedProcess(match.group(), process.pid)
         finally:
             process.terminate()
             code = process.wait(30)

@@ -1,4 +1,4 @@
-"""Calling a service as a client would, with the answer as JSON."""
+"""Calling a service as a client would, with the response as JSON."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Service(LoopbackServer):
 
     @property
     def calls(self) -> list[str]:
-        """What reached the service."""
+        """The calls that reached the service."""
         return [f"{request.method} {request.target.split('/ses_')[0]}" for request in self.requests]
 
 
@@ -100,7 +100,7 @@ def test_environment_and_time_limit(service: Service) -> None:
 def test_a_time_limit_that_was_reached(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is said, and the exit code is the service's."""
+    """Standard error explains it, and the exit code is the service's."""
     with Service(responses.event("result", responses.result(exitCode=124, timedOut=True))) as server:
         _point(monkeypatch, server)
         assert 124 == main(["run", "-e", "for(;;);"])
@@ -115,7 +115,7 @@ def test_an_end_without_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_stream_that_breaks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """What came is passed on, the session is deleted, and the error is said in one line."""
+    """The output so far is passed on, the session is deleted, and the error is one line."""
     server = Service(_OUTPUT)
     with server:
         _point(monkeypatch, server)
@@ -187,7 +187,7 @@ def test_a_wrong_command_line(arguments: list[str], capsys: pytest.CaptureFixtur
 
 
 def test_the_version() -> None:
-    """``python -m buntime`` says it too."""
+    """``python -m buntime`` prints it too."""
     printed = subprocess.check_output([sys.executable, "-m", "buntime", "--version"], text=True)
     assert f"buntime {buntime.__version__}\n" == printed
 

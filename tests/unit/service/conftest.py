@@ -19,17 +19,17 @@ MakeWireClient = Callable[..., WireClient]
 @pytest.fixture
 def make_wire_client() -> Iterator[MakeWireClient]:
     """Return a function that makes a service, which is closed in the end."""
-    made: list[Service] = []
+    created: list[Service] = []
 
     def make(script: Script = echo, **options: Any) -> WireClient:
         clock = ManualClock()
         executor = PlayedExecutor(script)
         service = Service(executor, lambda _: MemoryWorkspace(clock), clock=clock, **options)
-        made.append(service)
+        created.append(service)
         return WireClient(service, clock, executor)
 
     yield make
-    for service in made:
+    for service in created:
         service.close()
 
 

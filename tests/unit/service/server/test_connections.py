@@ -91,7 +91,7 @@ def test_headers_must_arrive_in_time() -> None:
 
 
 def test_too_many_connections_close_the_oldest() -> None:
-    """Those that are being answered stay."""
+    """Connections with a request in work stay."""
     answering = _Channel(last_activity=0, requests=[object()])
     idle = [_Channel(last_activity=time.time() - age) for age in (1, 2, 3)]
     half_sent = _half_sent(10)

@@ -1,4 +1,4 @@
-"""Starting ``buntime serve``: what is refused, and what is left when it ends."""
+"""Starting and ending ``buntime serve``: wrong options, signals, clean-up."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _serve(transport: Transport | None = None, **options: Any) -> list[str]:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.invalid", ""])
 def test_an_address_that_others_can_reach_needs_a_key(host: str) -> None:
-    """The message says both ways out."""
+    """The message names both alternatives."""
     with pytest.raises(ServeError, match=r"other machines; give an --api-key, or serve on 127\.0\.0\.1"):
         _serve(host=host)
 
@@ -68,7 +68,7 @@ def test_an_address_that_others_can_reach_is_served_with_a_key() -> None:
 
 @pytest.mark.parametrize("threads", [0, -1])
 def test_at_least_one_thread_is_needed(threads: int) -> None:
-    """Without one nothing would ever be answered."""
+    """Without a thread, no request would get a response."""
     with pytest.raises(ServeError, match=f"--threads is {threads}; it must be at least 1"):
         _serve(threads=threads)
 
@@ -82,8 +82,8 @@ def test_a_port_that_is_none_is_refused(port: int) -> None:
 
 def test_a_port_in_use_is_refused() -> None:
     """No thread and no folder is left of the attempt."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
         with pytest.raises(ServeError, match=f"port {port}: .*in use"):
             _serve(port=port)
 
@@ -129,10 +129,10 @@ def test_an_ipv6_address_is_in_brackets() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_leaves_nothing(number: int, temporary_folder: Path) -> None:
-    """Sessions and their folders are gone, the transport is closed, and signals do again what they did."""
+    """Sessions and their folders are gone, the transport is closed, and the signal handlers are restored."""
     transport = _Closing()
-    before = {it: signal.getsignal(it) for it in (signal.SIGINT, signal.SIGTERM)}
-    made: list[str] = []
+    before = {item: signal.getsignal(item) for item in (signal.SIGINT, signal.SIGTERM)}
+    new: list[str] = []
 
     with ThreadPoolExecutor(1) as thread:
 
@@ -142,17 +142,17 @@ def test_a_signal_ends_it_and_leaves_nothing(number: int, temporary_folder: Path
                     urllib.request.Request(f"{url}/sessions/create", method="POST")
                 ) as answer:
                     session_id = json.load(answer)["sessionId"]
-                made.extend(str(it) for it in temporary_folder.glob(f"buntime-*/{session_id}"))
+                new.extend(str(item) for item in temporary_folder.glob(f"buntime-*/{session_id}"))
                 os.kill(os.getpid(), number)
 
             thread.submit(use)
 
         _serve(transport, ready=ready)
 
-    assert 1 == len(made)
+    assert 1 == len(new)
     assert [] == list(temporary_folder.glob("buntime-*"))
     assert transport.closed
-    assert before == {it: signal.getsignal(it) for it in (signal.SIGINT, signal.SIGTERM)}
+    assert before == {item: signal.getsignal(item) for item in (signal.SIGINT, signal.SIGTERM)}
 
 
 def test_a_second_signal_does_not_cut_the_clean_up(temporary_folder: Path) -> None:
@@ -186,7 +186,7 @@ class _Signalling(logging.Handler):
 
 @pytest.fixture
 def signalling() -> Iterator[_Signalling]:
-    """Listen to what the server logs while it takes a call that has to wait for a thread."""
+    """Handle the server's log record about a request that waits for a thread."""
     logger, handler = logging.getLogger("waitress.queue"), _Signalling()
     logger.addHandler(handler)
     yield handler

@@ -25,7 +25,7 @@ from tests.unit.service.conftest import MakeWireClient
 
 @attrs.define
 class Answered:
-    """What a WSGI server was given: status line, headers, what was written at once, and the body."""
+    """The result for a WSGI server: status line, headers, early writes, and the body."""
 
     status: str = ""
     headers: Headers = attrs.Factory(Headers)
@@ -43,7 +43,7 @@ class Answered:
 def _environ(
     method: str, path: str, body: bytes = b"", *, query: str = "", length: int | None = None, **headers: str
 ) -> dict[str, Any]:
-    """Return what a WSGI server makes of a request."""
+    """Return the WSGI environment of a request."""
     size = len(body) if length is None else length
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
@@ -110,7 +110,7 @@ def test_an_empty_body_is_no_body(wire_client: WireClient) -> None:
 
 
 def test_a_body_is_read_to_its_length_and_no_further(wire_client: WireClient) -> None:
-    """What follows on the connection is another request's."""
+    """Further bytes on the connection belong to another request."""
     answered = _call(wire_client, "POST", "/sessions/create", b'{"ttl": 400}next', length=12)
 
     created = answered.json()
@@ -118,7 +118,7 @@ def test_a_body_is_read_to_its_length_and_no_further(wire_client: WireClient) ->
 
 
 def test_headers_reach_the_service(wire_client: WireClient) -> None:
-    """By the names they were sent with: a repeated idempotency key answers with the same session."""
+    """With the names of the request: a repeated idempotency key returns the same session."""
     assert _created(wire_client, idempotency_key="k") == _created(wire_client, idempotency_key="k")
     assert 1 == len(wire_client.service.sessions)
 
@@ -140,7 +140,7 @@ def test_a_path_of_any_characters_reaches_the_service(wire_client: WireClient, s
 
 
 def test_an_empty_path_is_the_root(wire_client: WireClient) -> None:
-    """404 like any other path that is no route."""
+    """404 like any other unknown path."""
     assert {"path": "/"} == _call(wire_client, "GET", "").json()["error"]["details"]
 
 
@@ -198,7 +198,7 @@ def test_an_oversized_body_is_refused_unread(wire_client: WireClient) -> None:
 
 
 def test_head_is_answered_without_a_body(wire_client: WireClient) -> None:
-    """405 with the headers; a body would be taken for the next answer on the connection."""
+    """405 with the headers; a body would be taken for the next response on the connection."""
     answered = _call(wire_client, "HEAD", "/execute")
 
     assert [] == list(answered.body)
@@ -261,7 +261,7 @@ def test_a_stream_that_nobody_reads_any_more_is_closed(make_wire_client: MakeWir
 
 
 def test_a_caller_that_goes_before_the_headers_closes_the_stream(make_wire_client: MakeWireClient) -> None:
-    """As where it goes later."""
+    """As if it disconnected later."""
     wire_client = make_wire_client(_two_steps)
     session_id = wire_client.create()
 

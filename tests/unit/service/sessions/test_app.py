@@ -38,7 +38,7 @@ def test_an_unknown_route_is_not_found(wire_client: WireClient) -> None:
 
 @pytest.mark.parametrize("path", list(ROUTES))
 def test_another_method_is_not_allowed(wire_client: WireClient, path: str) -> None:
-    """405 says which methods are."""
+    """405 lists the allowed methods."""
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"} - set(ROUTES[path]):
         response = wire_client.send(method, path)
         assert 405 == response.status

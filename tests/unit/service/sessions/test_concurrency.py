@@ -1,4 +1,4 @@
-"""Many callers at once."""
+"""Many concurrent callers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_executions_run_side_by_side(make_wire_client: MakeWireClient) -> None:
 
 
 def test_other_calls_pass_while_an_execution_runs(make_wire_client: MakeWireClient) -> None:
-    """Files, info, kill and other sessions answer at once."""
+    """Files, info, kill and other sessions respond immediately."""
     wire_client = make_wire_client(until_closed)
     session_id = wire_client.create()
     with ThreadPoolExecutor(1) as pool:
@@ -59,7 +59,7 @@ def _file(session_id: str) -> dict[str, str]:
 
 
 def test_a_delete_ends_what_runs_cleanly_for_both(tmp_path: Path) -> None:
-    """The execution's caller gets a killed result, the deleter its answer; the folder is gone."""
+    """The execution's caller gets a killed result, the deleter its response; the folder is gone."""
     clock, executor = ManualClock(), PlayedExecutor(until_closed)
     service = Service(executor, lambda _: DiskWorkspace(tmp_path / "root"), clock=clock)
     wire_client = WireClient(service, clock, executor)
@@ -82,7 +82,7 @@ def test_a_delete_ends_what_runs_cleanly_for_both(tmp_path: Path) -> None:
 
 
 def test_an_execution_that_comes_too_late_is_not_found(make_wire_client: MakeWireClient) -> None:
-    """A session that is deleted between being found and being used answers 404, whatever fails then."""
+    """404 for a session that is deleted between its lookup and its use, whatever fails then."""
 
     class Vanishing(PlayedRuntime):
         def run(self, execution: Execution, *, timeout: float | None = None) -> PlayedItems:

@@ -57,7 +57,7 @@ def test_the_executor_gets_what_was_asked_for(wire_client: WireClient) -> None:
 
 
 def test_the_time_limit_is_the_sessions_by_default(wire_client: WireClient) -> None:
-    """resourceLimits.timeout holds where an execution names none."""
+    """resourceLimits.timeout applies if an execution has no timeout."""
     session_id = wire_client.create(resourceLimits={"timeout": 120})
     wire_client.execute(session_id)
 
@@ -174,7 +174,7 @@ def test_a_running_execution_keeps_its_session_awake(make_wire_client: MakeWireC
 
 
 def test_a_caller_that_waits_no_longer_gets_a_timeout(make_wire_client: MakeWireClient) -> None:
-    """The executor is told how long that is; its TimeoutError is passed on."""
+    """The executor receives the caller's timeout; its TimeoutError is passed on."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield Silence()
@@ -188,7 +188,7 @@ def test_a_caller_that_waits_no_longer_gets_a_timeout(make_wire_client: MakeWire
 
 
 def test_output_does_not_make_a_caller_wait_longer(make_wire_client: MakeWireClient) -> None:
-    """An unstreamed answer is late although the execution is not silent."""
+    """An unstreamed response is late although the execution is not silent."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         for _ in range(10):

@@ -106,7 +106,7 @@ def test_list_refuses_a_page_that_cannot_be(wire_client: WireClient, field: str,
 
 
 def test_list_of_what_is_no_directory(wire_client: WireClient) -> None:
-    """404 for what is missing, 400 for a file and for a path outside."""
+    """404 for a missing path, 400 for a file and for a path outside."""
     session_id = wire_client.create()
     _write(wire_client, session_id, "file")
 
@@ -139,7 +139,7 @@ def test_read_answers_path_content_and_size(wire_client: WireClient) -> None:
     ],
 )
 def test_read_of_what_is_no_file(wire_client: WireClient, path: str, status: int, code: str) -> None:
-    """The answer names the path."""
+    """The response names the path."""
     session_id = wire_client.create()
     _write(wire_client, session_id, "folder/file")
 
@@ -156,7 +156,7 @@ def test_read_needs_a_path(wire_client: WireClient) -> None:
 
 
 def test_a_file_that_is_no_text_is_not_read(wire_client: WireClient) -> None:
-    """400 not_text says where it stops being UTF-8, and another way to get at it."""
+    """400 not_text names the first offset that is not UTF-8, and another way to read the file."""
     session_id = wire_client.create()
     wire_client.service.sessions[session_id].workspace.write("a", b"ab\xff")
 
@@ -193,7 +193,7 @@ def test_a_link_out_of_the_workspace_is_refused(disk_caller: WireClient, tmp_pat
 
 
 def test_a_date_that_nobody_can_write_is_moved(disk_caller: WireClient, tmp_path: Path) -> None:
-    """A program can give its files any date; the list still answers."""
+    """A program can give its files any date; the list still works."""
     import os
 
     session_id = disk_caller.create()
@@ -218,7 +218,7 @@ class _BrokenWorkspace(MemoryWorkspace):
     """Cannot be reached."""
 
     def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
-        """Fail as nobody foresaw."""
+        """Fail in an unexpected way."""
         raise ConnectionError("the disk went away")
 
 

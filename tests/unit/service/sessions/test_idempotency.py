@@ -20,12 +20,12 @@ def _create(wire_client: WireClient, key: str, **fields: Any) -> BufferedRespons
 
 
 def test_the_same_key_and_body_replay_the_answer(wire_client: WireClient) -> None:
-    """One session; only the replayed answer is marked as such."""
+    """One session; only the replayed response is marked as such."""
     first = _create(wire_client, "k", ttl=300, metadata={"a": 1, "b": 2})
-    again = _create(wire_client, "k", metadata={"b": 2, "a": 1}, ttl=300)
+    repeated = _create(wire_client, "k", metadata={"b": 2, "a": 1}, ttl=300)
 
-    assert (first.status, first.body) == (again.status, again.body)
-    assert "true" == again.headers["Idempotency-Replayed"]
+    assert (first.status, first.body) == (repeated.status, repeated.body)
+    assert "true" == repeated.headers["Idempotency-Replayed"]
     assert "Idempotency-Replayed" not in first.headers
     assert 1 == len(wire_client.service.sessions)
 
@@ -66,7 +66,7 @@ def test_a_key_is_forgotten_after_24_hours(wire_client: WireClient) -> None:
 
 
 def test_a_refusal_is_not_kept(make_wire_client: MakeWireClient) -> None:
-    """A create that was refused can be tried again with its key, another body included."""
+    """A create that failed can be repeated with its key, also with another body."""
     wire_client = make_wire_client(plan="free")
     ids = [wire_client.create() for _ in range(10)]
     assert 403 == _create(wire_client, "k").status
@@ -84,7 +84,7 @@ def test_a_key_has_1_to_255_characters(wire_client: WireClient, key: str) -> Non
 
 
 def test_concurrent_creates_with_one_key_make_one_session(wire_client: WireClient) -> None:
-    """All callers get the same answer."""
+    """All callers get the same response."""
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: _create(wire_client, "k").body["sessionId"], range(16)))
 

@@ -1,4 +1,4 @@
-"""Plans: what each refuses, and how it says so."""
+"""The limits of plans, and their errors."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.unit.service.conftest import MakeWireClient
 
 def _assert_over(answer: BufferedResponse, limit: str, highest: Any, value: Any, plan: str) -> None:
     assert (403, "plan_limit") == (answer.status, answer.code)
-    shown = {name: answer.details[name] for name in ("limit", "max", "value", "plan")}
-    assert {"limit": limit, "max": highest, "value": value, "plan": plan} == shown
+    visible = {name: answer.details[name] for name in ("limit", "max", "value", "plan")}
+    assert {"limit": limit, "max": highest, "value": value, "plan": plan} == visible
     assert plan in answer.body["error"]["message"]
 
 
@@ -74,7 +74,7 @@ def test_execution_timeout(make_wire_client: MakeWireClient, plan: str, highest:
 
 @pytest.mark.parametrize(("plan", "highest"), [("free", 100), ("paid", 500)])
 def test_env_variables(make_wire_client: MakeWireClient, plan: str, highest: int) -> None:
-    """As many as the plan says."""
+    """At most as many as the plan allows."""
     wire_client = make_wire_client(plan=plan)
     session_id = wire_client.create()
     env = {f"V{number}": "" for number in range(highest)}
@@ -86,7 +86,7 @@ def test_env_variables(make_wire_client: MakeWireClient, plan: str, highest: int
 
 @pytest.mark.parametrize(("plan", "highest"), [("free", 100), ("paid", 1000)])
 def test_files_per_request(make_wire_client: MakeWireClient, plan: str, highest: int) -> None:
-    """As many as the plan says; of too many, none is written."""
+    """At most as many as the plan allows; of too many, none is written."""
     wire_client = make_wire_client(plan=plan)
     session_id = wire_client.create()
     files = [{"path": str(number), "content": ""} for number in range(highest + 1)]
@@ -117,7 +117,7 @@ def test_file_size(make_wire_client: MakeWireClient, plan: str, highest: int) ->
 
 
 def test_a_file_too_large_to_answer(make_wire_client: MakeWireClient) -> None:
-    """What an execution wrote beyond the limit is not read either."""
+    """A file that an execution wrote beyond the limit is not read either."""
     wire_client = make_wire_client(plan="free")
     session_id = wire_client.create()
     wire_client.service.sessions[session_id].workspace.write("huge", b"x" * (10 * MB + 1))
@@ -128,7 +128,7 @@ def test_a_file_too_large_to_answer(make_wire_client: MakeWireClient) -> None:
 
 
 def test_disk(wire_client: WireClient) -> None:
-    """507 for files that the session's disk has no room for; what was overwritten counts no more."""
+    """507 for files that do not fit on the session's disk; overwritten content does not count."""
     session_id = wire_client.create()
     session = wire_client.service.sessions[session_id]
     session.disk = DiskQuota(session.workspace, 1)
@@ -188,7 +188,7 @@ def test_concurrent_sessions(make_wire_client: MakeWireClient) -> None:
 
 
 def test_concurrent_creates_never_exceed_the_limit(make_wire_client: MakeWireClient) -> None:
-    """Of 20 at once, 10 succeed."""
+    """Of 20 concurrent ones, 10 succeed."""
     wire_client = make_wire_client(plan="free")
     with ThreadPoolExecutor(20) as pool:
         statuses = list(pool.map(lambda _: wire_client.post("/sessions/create").status, range(20)))
@@ -197,7 +197,7 @@ def test_concurrent_creates_never_exceed_the_limit(make_wire_client: MakeWireCli
 
 
 def test_every_answer_says_how_many_requests_are_left(make_wire_client: MakeWireClient) -> None:
-    """Limit, what remains, and when it starts anew, in Unix seconds; refusals and streams included."""
+    """Limit, remainder, and the next start in Unix seconds; also with errors and streams."""
     wire_client = make_wire_client(plan="free")
     first = wire_client.post("/sessions/create")
     wire_client.clock.advance(20)
@@ -207,9 +207,9 @@ def test_every_answer_says_how_many_requests_are_left(make_wire_client: MakeWire
     )
 
     names = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
-    shown = [[answer.headers[name] for name in names] for answer in (first, second, stream)]
+    visible = [[answer.headers[name] for name in names] for answer in (first, second, stream)]
     end = str(1_705_660_200 + 60)
-    assert [["100", "99", end], ["100", "98", end], ["100", "97", end]] == shown
+    assert [["100", "99", end], ["100", "98", end], ["100", "97", end]] == visible
     assert b"event: result" in stream.read()
 
 

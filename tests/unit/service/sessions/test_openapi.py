@@ -1,4 +1,4 @@
-"""docs/openapi.json says what the service does: neither can change without the other."""
+"""docs/openapi.json describes the service: neither can change without the other."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ RESPONSES = DOCUMENT["components"]["responses"]
 
 
 def _responses() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every answer of the document, with where it stands."""
+    """Yield every response of the document, with its location."""
     yield from RESPONSES.items()
     for name, operation in OPERATIONS.items():
         yield f"{name} 200", operation.answers[200]
 
 
 def _examples() -> Iterator[tuple[str, dict[str, Any], Any]]:
-    """Yield every example of the document, with where it stands and its schema."""
+    """Yield every example of the document, with its location and its schema."""
     bodies = [(name, operation.spec.get("requestBody")) for name, operation in OPERATIONS.items()]
-    for place, node in [*((name, body) for name, body in bodies if body), *_responses()]:
+    for location, node in [*((name, body) for name, body in bodies if body), *_responses()]:
         for media_type, media in node["content"].items():
             for name, example in media.get("examples", {}).items():
-                yield f"{place} {media_type} {name}", media["schema"], example["value"]
-    for name, found in DOCUMENT["components"]["schemas"].items():
-        for number, value in enumerate(found.get("examples", ())):
-            yield f"{name} {number}", found, value
+                yield f"{location} {media_type} {name}", media["schema"], example["value"]
+    for name, match in DOCUMENT["components"]["schemas"].items():
+        for number, value in enumerate(match.get("examples", ())):
+            yield f"{name} {number}", match, value
     for name, operation in OPERATIONS.items():
         for parameter in operation.spec.get("parameters", ()):
             if "example" in parameter:
@@ -68,11 +68,11 @@ def test_it_speaks_of_the_live_service() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "value"), [example[1:] for example in EXAMPLES], ids=[example[0] for example in EXAMPLES]
+    ("expected", "value"), [example[1:] for example in EXAMPLES], ids=[example[0] for example in EXAMPLES]
 )
-def test_examples_fit_their_schema(wanted: dict[str, Any], value: Any) -> None:
-    """What the document shows is what it asks for."""
-    assert [] == complaints(wanted, value)
+def test_examples_fit_their_schema(expected: dict[str, Any], value: Any) -> None:
+    """The document's examples follow its own rules."""
+    assert [] == complaints(expected, value)
 
 
 def test_examples_of_streams_are_streams_of_the_documented_events() -> None:
@@ -86,10 +86,10 @@ def test_examples_of_streams_are_streams_of_the_documented_events() -> None:
 
 @pytest.mark.parametrize("name", list(RESPONSES))
 def test_every_error_code_has_an_example(name: str) -> None:
-    """One for each code an answer can have, under its name."""
+    """One for each code of a response, under its name."""
     examples = RESPONSES[name]["content"]["application/json"].get("examples", {})
     codes = RESPONSES[name].get("x-codes", [])
-    assert codes == list(examples) == [it["value"]["error"]["code"] for it in examples.values()]
+    assert codes == list(examples) == [node["value"]["error"]["code"] for node in examples.values()]
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_every_error_code_has_an_example(name: str) -> None:
     ],
 )
 def test_samples_of_the_contract_fit(name: str, sample: object) -> None:
-    """What the service's pages show is as the document says."""
+    """The samples on the service's pages follow the document."""
     assert [] == complaints(schema(name), sample)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
 def test_the_service_answers_as_documented(sample: Sample) -> None:
-    """Status, code, headers and body, of every answer that each operation can give."""
+    """Status, code, headers and body, of every response of each operation."""
     world = World(**sample.options)
     response = sample.send(world)
     body = response.read()
@@ -162,7 +162,7 @@ def test_error_codes_are_those_of_the_source() -> None:
 
 def test_limits_of_plans_are_the_services() -> None:
     """The table of limits is that which the service enforces."""
-    limits = {name: {_camel(key): it for key, it in _limits(name).items()} for name in PLANS}
+    limits = {name: {_camel(key): limit for key, limit in _limits(name).items()} for name in PLANS}
     assert limits == DOCUMENT["x-plan-limits"]
 
 
@@ -171,15 +171,15 @@ def _limits(plan: str) -> dict[str, Any]:
 
 
 def _camel(name: str) -> str:
-    return re.sub(r"_(\w)", lambda found: found[1].upper(), name)
+    return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
 
 
 _LIMITS = schema("CreateSession")["properties"]["resourceLimits"]["properties"]
-_QUERY = {it["name"]: it["schema"] for it in OPERATIONS["GET /files/list"].spec["parameters"]}
+_QUERY = {node["name"]: node["schema"] for node in OPERATIONS["GET /files/list"].spec["parameters"]}
 
 
 @pytest.mark.parametrize(
-    ("operation", "place", "field", "wanted"),
+    ("operation", "location", "field", "expected"),
     [
         ("POST /sessions/create", "body", "ttl", schema("CreateSession")["properties"]["ttl"]),
         ("POST /sessions/create", "resourceLimits", "memory", _LIMITS["memory"]),
@@ -191,22 +191,22 @@ _QUERY = {it["name"]: it["schema"] for it in OPERATIONS["GET /files/list"].spec[
     ],
 )
 def test_bounds_of_integers_are_the_services(
-    operation: str, place: str, field: str, wanted: dict[str, Any]
+    operation: str, location: str, field: str, expected: dict[str, Any]
 ) -> None:
     """A value at a bound is accepted, the next one is not."""
     world = World(plan="enterprise")
     for bound, beyond in (("minimum", -1), ("maximum", 1)):
-        if bound in wanted:
-            assert 200 == _with(world, operation, place, field, wanted[bound]).status
-            assert _with(world, operation, place, field, wanted[bound] + beyond).status in {400, 403}
+        if bound in expected:
+            assert 200 == _with(world, operation, location, field, expected[bound]).status
+            assert _with(world, operation, location, field, expected[bound] + beyond).status in {400, 403}
 
 
-def _with(world: World, operation: str, place: str, field: str, value: object) -> Any:
+def _with(world: World, operation: str, location: str, field: str, value: object) -> Any:
     sample = OK[operation]
-    given = {field: value}
-    if place == "query":
-        return attrs.evolve(sample, query={**sample.query, **given}).send(world)
-    body = given if place == "body" else {place: given}
+    fields = {field: value}
+    if location == "query":
+        return attrs.evolve(sample, query={**sample.query, **fields}).send(world)
+    body = fields if location == "body" else {location: fields}
     return attrs.evolve(sample, body={**sample.body, **body}).send(world)
 
 
@@ -214,11 +214,15 @@ def _with(world: World, operation: str, place: str, field: str, value: object) -
     ("field", "keyword", "make"),
     [
         ("env", "maxProperties", lambda count: {f"NAME_{number}": "" for number in range(count)}),
-        ("files", "maxItems", lambda count: [{"path": str(it), "content": ""} for it in range(count)]),
+        (
+            "files",
+            "maxItems",
+            lambda count: [{"path": str(number), "content": ""} for number in range(count)],
+        ),
     ],
 )
 def test_bounds_of_collections_are_the_services(field: str, keyword: str, make: Any) -> None:
-    """As many as the document says are accepted, and not one more."""
+    """As many as the document allows are accepted, and not one more."""
     world = World(plan="enterprise")
     most = schema("Execute")["properties"][field][keyword]
     assert 200 == _with(world, "POST /execute", "body", field, make(most)).status
@@ -228,10 +232,12 @@ def test_bounds_of_collections_are_the_services(field: str, keyword: str, make: 
 def test_bounds_of_the_idempotency_key_are_the_services() -> None:
     """From one character to 255."""
     world = World()
-    (wanted,) = [resolved(it)["schema"] for it in OPERATIONS["POST /sessions/create"].spec["parameters"]]
+    (expected,) = [
+        resolved(node)["schema"] for node in OPERATIONS["POST /sessions/create"].spec["parameters"]
+    ]
     statuses = {
         length: world.send("POST /sessions/create", headers=[("Idempotency-Key", "k" * length)]).status
-        for length in (0, wanted["minLength"], wanted["maxLength"], wanted["maxLength"] + 1)
+        for length in (0, expected["minLength"], expected["maxLength"], expected["maxLength"] + 1)
     }
     assert {0: 400, 1: 200, 255: 200, 256: 400} == statuses
 
@@ -241,10 +247,10 @@ def test_a_null_counts_as_left_out_where_it_is_documented(name: str) -> None:
     """Each field that may be null may be null, and no other."""
     operation = next(key for key in OK if _body_schema(key) == name)
     world = World()
-    for field, wanted in schema(name)["properties"].items():
+    for field, expected in schema(name)["properties"].items():
         if field == "code":
             continue
-        nullable = "null" in resolved(wanted)["type"]
+        nullable = "null" in resolved(expected)["type"]
         assert (200 if nullable else 400) == _with(world, operation, "body", field, None).status
 
 
@@ -278,12 +284,14 @@ def test_what_does_not_fit_the_schema_is_refused(body: dict[str, Any]) -> None:
 
 
 def test_links_lead_to_operations_and_their_parameters() -> None:
-    """What a link names exists where it leads."""
+    """The target of a link has the parameters that the link names."""
     by_id = {operation.spec["operationId"]: operation for operation in OPERATIONS.values()}
     for operation in OPERATIONS.values():
         for link in operation.answers[200].get("links", {}).values():
             target = by_id[link["operationId"]]
             item = DOCUMENT["paths"][target.path]
-            known = {it["name"] for it in [*item.get("parameters", ()), *target.spec.get("parameters", ())]}
+            known = {
+                node["name"] for node in [*item.get("parameters", ()), *target.spec.get("parameters", ())]
+            }
             assert set(link.get("parameters", {})) <= known
             assert ("requestBody" in link) <= ("requestBody" in target.spec)

@@ -42,7 +42,7 @@ def test_create_takes_an_empty_body(wire_client: WireClient) -> None:
 
 
 def test_create_sets_ttl_and_resources(wire_client: WireClient) -> None:
-    """What is asked for is answered, and reaches the executor."""
+    """The requested values are in the response, and reach the executor."""
     answer = wire_client.post(
         "/sessions/create", {"ttl": 300, "resourceLimits": {"memory": 2048, "cpu": 2, "timeout": 60}}
     )
@@ -158,7 +158,7 @@ def test_a_request_after_30_minutes_finds_no_process(wire_client: WireClient) ->
 
 
 def test_a_session_expires_with_its_ttl(wire_client: WireClient) -> None:
-    """From then on its id answers 404 everywhere, its files are gone and its processes ended."""
+    """From then on its id is 404 everywhere, its files are gone and its processes ended."""
     session_id = wire_client.create(ttl=300)
     session = wire_client.service.sessions[session_id]
     wire_client.clock.advance(299)
@@ -182,7 +182,7 @@ def test_a_session_expires_at_any_request(wire_client: WireClient) -> None:
 
 
 def test_delete_ends_a_session(wire_client: WireClient) -> None:
-    """It answers what was deleted; from then on the id answers 404, to another delete too."""
+    """The response names the session; from then on its id is 404, also for another delete."""
     session_id, other = wire_client.create(), wire_client.create()
 
     answer = wire_client.delete(f"/sessions/{session_id}")
@@ -248,7 +248,7 @@ def test_closing_ends_every_session(wire_client: WireClient) -> None:
 
 
 class _GatedExecutor(PlayedExecutor):
-    """Opens a runtime only when told to."""
+    """Opens a runtime only when the test allows it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,7 +263,7 @@ class _GatedExecutor(PlayedExecutor):
 
 
 def test_a_session_that_opens_while_the_service_closes_is_ended() -> None:
-    """Its creator is told that the service is shutting down, and nothing of it is left."""
+    """Its creator gets a 503 shutting_down, and its files and processes are gone."""
     clock, executor = ManualClock(), _GatedExecutor()
     service = Service(executor, lambda _: MemoryWorkspace(clock), clock=clock, ids=lambda: "ses_1")
     wire_client = WireClient(service, clock, executor)
@@ -287,11 +287,11 @@ class _FailingExecutor(PlayedExecutor):
 
 def test_a_session_that_cannot_be_opened_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """500 names what failed, its workspace is removed, and it does not count as open."""
-    clock, made = ManualClock(), []
+    clock, created = ManualClock(), []
 
     def workspaces(session_id: str) -> MemoryWorkspace:
-        made.append(MemoryWorkspace(clock))
-        return made[-1]
+        created.append(MemoryWorkspace(clock))
+        return created[-1]
 
     service = Service(_FailingExecutor(), workspaces, clock=clock, plan="free")
     wire_client = WireClient(service, clock, PlayedExecutor())
@@ -301,14 +301,14 @@ def test_a_session_that_cannot_be_opened_leaves_nothing(caplog: pytest.LogCaptur
         assert "RuntimeError: no sandbox" in answer.body["error"]["message"]
 
     with pytest.raises(WorkspaceGone):
-        made[0].list()
+        created[0].list()
     assert "no sandbox" in caplog.text
 
 
 def test_what_cannot_be_cleaned_up_is_logged(
     wire_client: WireClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The deleter gets its answer all the same, and the workspace is removed although the runtime failed."""
+    """The deleter gets its response, and the workspace is removed although the runtime failed."""
     session_id = wire_client.create()
     session = wire_client.service.sessions[session_id]
 

@@ -1,4 +1,4 @@
-"""Executions whose output is streamed, and what becomes of one that fails."""
+"""Executions whose output is streamed, also failing ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _stream(wire_client: WireClient, session_id: str, **options: Any) -> Any:
 
 
 def test_a_stream_has_the_output_and_then_the_result(make_wire_client: MakeWireClient) -> None:
-    """One event for each piece of output, in order, then the object an unstreamed call answers."""
+    """One event for each piece of output, in order, then the same object as for an unstreamed call."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield Output("stdout", "a\nb")
@@ -83,7 +83,7 @@ def test_a_silent_stream_is_kept_alive(make_wire_client: MakeWireClient) -> None
 
 
 def test_a_stream_waits_no_longer_than_its_caller(make_wire_client: MakeWireClient) -> None:
-    """TimeoutError where the caller waits for less than 15 s."""
+    """TimeoutError if the caller waits for less than 15 s."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield Silence()
@@ -142,7 +142,7 @@ def test_a_failure_while_it_runs(
 def test_a_failure_before_it_runs_is_a_status(
     wire_client: WireClient, error: Exception, status: int, code: str, details: object
 ) -> None:
-    """A stream that never started is refused as any other call is."""
+    """A stream that never started fails as any other call does."""
     session_id = wire_client.create()
     wire_client.runtime(session_id).refusal = error
 
@@ -152,7 +152,7 @@ def test_a_failure_before_it_runs_is_a_status(
 
 
 def test_an_execution_without_an_outcome_is_lost(make_wire_client: MakeWireClient) -> None:
-    """An executor that just stops is no success, streamed or not."""
+    """An executor that just stops is an error, streamed or not."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield Output("stdout", "so far")

@@ -41,7 +41,7 @@ def workspace(root: Path) -> DiskWorkspace:
 
 
 def test_files_are_at_their_place_on_disk(workspace: DiskWorkspace, root: Path) -> None:
-    """What is written appears below the root, and nothing else is left there."""
+    """Written files appear below the root, and nothing else remains there."""
     workspace.write("a/b.txt", b"text")
 
     assert root == workspace.root
@@ -70,7 +70,7 @@ def test_a_link_that_leaves_is_refused(
 def test_a_chain_of_links_is_followed_to_where_it_leaves(
     workspace: DiskWorkspace, root: Path, outside: Path
 ) -> None:
-    """A link to a link that leaves is refused as that one is."""
+    """A link to a link that leaves is rejected as that one is."""
     (root / "second").symlink_to("../outside/secret")
     (root / "first").symlink_to("second")
 
@@ -114,7 +114,7 @@ def test_writing_through_a_link_changes_what_it_leads_to(workspace: DiskWorkspac
 
 
 def test_links_cannot_make_a_path_longer_than_it_may_be(workspace: DiskWorkspace, root: Path) -> None:
-    """A short path that links lead 100 folders down and further is refused."""
+    """A short path that links extend beyond 100 folders is rejected."""
     deep = "/".join(["d"] * 90)
     workspace.write(f"{deep}/x", b"")
     (root / "d" / "link").symlink_to(f"/workspace/{deep}")
@@ -125,7 +125,7 @@ def test_links_cannot_make_a_path_longer_than_it_may_be(workspace: DiskWorkspace
 
 
 def test_a_circle_of_links_ends(workspace: DiskWorkspace, root: Path) -> None:
-    """Links that lead to each other are refused, not followed for ever."""
+    """Links that lead to each other are rejected, not followed for ever."""
     (root / "a").symlink_to("b")
     (root / "b").symlink_to("a")
 
@@ -143,12 +143,12 @@ def test_links_are_listed_as_what_they_lead_to(workspace: DiskWorkspace, root: P
     (root / "out").symlink_to("/etc/passwd")
     (root / "nowhere").symlink_to("nothing")
 
-    shown = {entry.path: (entry.type, entry.size) for entry in workspace.list()}
+    visible = {entry.path: (entry.type, entry.size) for entry in workspace.list()}
 
-    assert ("file", 5) == shown["to-file"]
-    assert ("directory", 0) == shown["to-folder"]
-    assert ("file", len("/etc/passwd")) == shown["out"]
-    assert ("file", len("nothing")) == shown["nowhere"]
+    assert ("file", 5) == visible["to-file"]
+    assert ("directory", 0) == visible["to-folder"]
+    assert ("file", len("/etc/passwd")) == visible["out"]
+    assert ("file", len("nothing")) == visible["nowhere"]
 
 
 def test_links_are_not_looked_through(workspace: DiskWorkspace, root: Path, outside: Path) -> None:
@@ -161,7 +161,7 @@ def test_links_are_not_looked_through(workspace: DiskWorkspace, root: Path, outs
 
 
 def test_a_pipe_or_socket_does_not_hang(workspace: DiskWorkspace, root: Path) -> None:
-    """What is no regular file is neither read nor overwritten, and nobody waits for a writer."""
+    """Only regular files are read or overwritten, and a read never waits for a writer."""
     os.mkfifo(root / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         here = Path.cwd()
@@ -224,7 +224,7 @@ def test_an_overwritten_file_keeps_its_mode(workspace: DiskWorkspace, root: Path
 
 
 def test_a_sparse_file_is_not_read_whole(workspace: DiskWorkspace, root: Path) -> None:
-    """A file that claims a terabyte is refused by its size."""
+    """A file that claims a terabyte is rejected by its size."""
     with open(root / "huge", "wb") as file:
         file.truncate(1 << 40)
 
@@ -270,7 +270,7 @@ def test_removal_copes_with_whatever_code_left(root: Path, outside: Path) -> Non
 def test_a_full_disk_has_its_own_error(
     workspace: DiskWorkspace, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No room left is told apart from a path that cannot be written, and nothing stays behind."""
+    """A full disk and a path that cannot be written are different errors, and no file remains."""
 
     def no_room(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

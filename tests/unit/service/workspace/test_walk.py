@@ -26,12 +26,12 @@ def test_a_folder_that_vanishes_is_passed_over(folder: int, tmp_path: Path) -> N
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text("")
-    found = []
+    match = []
     for path, _ in walk(folder):
-        found.append(path)
+        match.append(path)
         shutil.rmtree(tmp_path / ("b" if path == "a/file" else "a"))
 
-    assert 1 == len(found)
+    assert 1 == len(match)
 
 
 def test_a_file_that_vanishes_is_nothing(folder: int, tmp_path: Path) -> None:

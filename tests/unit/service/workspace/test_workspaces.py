@@ -1,4 +1,4 @@
-"""What the two workspaces have in common: one suite for both."""
+"""The common behaviour of the two workspaces: one suite for both."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ relative_paths = st.lists(names, min_size=1, max_size=4).map("/".join)
 @pytest.fixture(params=["memory", "disk"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Return a function that makes an empty workspace."""
-    made: list[Workspace] = []
+    created: list[Workspace] = []
 
     def make_one() -> Workspace:
         if request.param == "memory":
-            made.append(MemoryWorkspace(ManualClock()))
+            created.append(MemoryWorkspace(ManualClock()))
         else:
             root = tmp_path / uuid.uuid4().hex
             root.mkdir()
-            made.append(DiskWorkspace(root))
-        return made[-1]
+            created.append(DiskWorkspace(root))
+        return created[-1]
 
     yield make_one
-    for workspace in made:
+    for workspace in created:
         workspace.remove()
 
 
@@ -148,7 +148,7 @@ def test_a_directory_is_no_file(workspace: Workspace) -> None:
 
 
 def test_a_file_is_no_directory(workspace: Workspace) -> None:
-    """A file cannot be listed or written below; what is read below it does not exist."""
+    """A file cannot be listed or written below; reading below it is a missing file."""
     workspace.write("a", b"")
 
     with pytest.raises(NotADirectoryError):
@@ -162,7 +162,7 @@ def test_a_file_is_no_directory(workspace: Workspace) -> None:
 
 
 def test_what_is_missing_is_not_found(workspace: Workspace) -> None:
-    """Reading, describing and listing say so, and name the path."""
+    """Reading, describing and listing raise an error that names the path."""
     for method in (workspace.read, workspace.stat, workspace.list):
         with pytest.raises(FileNotFoundError) as caught:
             method("no/such")
@@ -170,7 +170,7 @@ def test_what_is_missing_is_not_found(workspace: Workspace) -> None:
 
 
 def test_reading_can_be_bounded(workspace: Workspace) -> None:
-    """A file above the bound is refused with its size, one at the bound is not."""
+    """A file above the limit is rejected with its size, one at the limit is not."""
     workspace.write("a", b"12345")
 
     assert b"12345" == workspace.read("a", max_size=5)
@@ -183,32 +183,32 @@ def test_a_list_has_the_direct_children_sorted(workspace: Workspace) -> None:
     """Paths are relative to the workspace, a directory's size is 0, deeper files are left out."""
     workspace.write_all([("sub/b.txt", b"22"), ("sub/a/deep.txt", b"1"), ("sub/Z", b""), ("other", b"")])
 
-    found = workspace.list("sub")
+    match = workspace.list("sub")
 
     assert [
         ("sub/Z", 0, "file"),
         ("sub/a", 0, "directory"),
         ("sub/b.txt", 2, "file"),
-    ] == [(entry.path, entry.size, entry.type) for entry in found]
+    ] == [(entry.path, entry.size, entry.type) for entry in match]
     assert ["other", "sub"] == [entry.path for entry in workspace.list("/workspace")]
 
 
 @pytest.mark.parametrize("folder", ["", "sub/"])
 def test_a_list_can_be_taken_in_parts(workspace: Workspace, folder: str) -> None:
-    """Counted among what is shown, and nothing where there is no more."""
+    """Counted among the visible entries; empty after the last one."""
     workspace.write_all([(f"{folder}{name}", b"") for name in "dbca"])
     workspace.write(".buntime/x", b"")
 
     def part(offset: int, limit: int | None) -> str:
-        found = workspace.list(folder, offset=offset, limit=limit)
-        return "".join(entry.path[len(folder) :] for entry in found)
+        match = workspace.list(folder, offset=offset, limit=limit)
+        return "".join(entry.path[len(folder) :] for entry in match)
 
-    asked = [(0, 2), (2, 2), (1, None), (3, 9), (4, 1), (99, 1), (0, 0)]
-    assert ["ab", "cd", "bcd", "d", "", "", ""] == [part(*each) for each in asked]
+    futures = [(0, 2), (2, 2), (1, None), (3, 9), (4, 1), (99, 1), (0, 0)]
+    assert ["ab", "cd", "bcd", "d", "", "", ""] == [part(*each) for each in futures]
 
 
 def test_the_services_own_folder_is_hidden(workspace: Workspace) -> None:
-    """What .buntime holds can be read, but is neither listed nor counted nor a result."""
+    """Files in .buntime can be read, but are neither listed nor counted nor a result."""
     workspace.write(".buntime/arguments.json", b"{}")
     workspace.write("sub/.buntime/x", b"")
 
@@ -250,7 +250,7 @@ def test_two_snapshots_show_what_changed(workspace: Workspace) -> None:
 
 
 def test_an_overwrite_with_as_many_bytes_is_a_change(workspace: Workspace) -> None:
-    """A whole file written anew is seen, whatever its size."""
+    """A file that is replaced is noticed, whatever its size."""
     workspace.write("a", b"1")
     before = workspace.snapshot()
     workspace.write("a", b"2")
@@ -268,7 +268,7 @@ def test_installed_packages_are_no_result(workspace: Workspace) -> None:
 
 
 def test_nothing_is_left_after_removal(workspace: Workspace) -> None:
-    """A removed workspace says that it is gone; removing it again does nothing."""
+    """A removed workspace raises WorkspaceGone; removing it again does nothing."""
     workspace.write("a/b", b"")
 
     workspace.remove()
@@ -305,7 +305,7 @@ def test_any_name_comes_back(make: Make, path: str, content: bytes) -> None:
 @property_settings
 @given(data=st.data())
 def test_no_detour_leaves_the_workspace(make: Make, data: st.DataObject) -> None:
-    """A path is refused exactly if it climbs above the workspace on its way."""
+    """A path is rejected exactly if it climbs above the workspace on its way."""
     parts = data.draw(st.lists(st.sampled_from(["..", ".", "", "a", "b"]), max_size=8))
     depths = [0]
     for part in parts:

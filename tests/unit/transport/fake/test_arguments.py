@@ -1,4 +1,4 @@
-"""What a fake is told is checked when it is told, not when a test runs into it."""
+"""The arguments of a fake are checked when they are passed, not when a request arrives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from buntime.transport import FakeTransport, ScriptedResult
     ],
 )
 def test_a_result_that_cannot_be(arguments: dict[str, Any], named: str) -> None:
-    """A script that would end an execution wrongly is refused by name."""
+    """The error names the argument of a wrong result."""
     with pytest.raises(TypeError, match=named):
         FakeTransport().on_execute("1", **arguments)
 
@@ -41,7 +41,7 @@ def test_a_result_that_cannot_be(arguments: dict[str, Any], named: str) -> None:
     ],
 )
 def test_a_match_that_cannot_be(arguments: dict[str, Any], named: str) -> None:
-    """What no execution could match is refused by name."""
+    """The error names the argument that no execution could match."""
     with pytest.raises(TypeError, match=named):
         FakeTransport().on_execute(**arguments)
 

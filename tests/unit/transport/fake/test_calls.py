@@ -130,36 +130,36 @@ def test_it_must_be_clear_what_comes_of_it(fake: FakeTransport, options: dict[st
 
 def test_timers_act_as_time_passes(fake: FakeTransport) -> None:
     """In the order of their times, at their times, until they are stopped."""
-    seen: list[tuple[str, float]] = []
-    stop = fake.every(10, lambda: seen.append(("ten", fake.monotonic())))
-    fake.every(4, lambda: seen.append(("four", fake.monotonic())))
+    recorded: list[tuple[str, float]] = []
+    stop = fake.every(10, lambda: recorded.append(("ten", fake.monotonic())))
+    fake.every(4, lambda: recorded.append(("four", fake.monotonic())))
     fake.advance(9)
     fake.advance(4)
-    assert [("four", 4), ("four", 8), ("ten", 10), ("four", 12)] == seen
+    assert [("four", 4), ("four", 8), ("ten", 10), ("four", 12)] == recorded
     stop()
     stop()
     fake.advance(8)
-    assert [("four", 16), ("four", 20)] == seen[4:]
+    assert [("four", 16), ("four", 20)] == recorded[4:]
     assert 21 == fake.monotonic()
 
 
 def test_a_timer_may_take_time_itself(fake: FakeTransport) -> None:
     """As a client's back-off does; no timer runs inside another, and none is lost by an error."""
-    seen: list[float] = []
+    recorded: list[float] = []
 
     def act() -> None:
-        seen.append(fake.monotonic())
+        recorded.append(fake.monotonic())
         fake.sleep(3)
-        if len(seen) == 2:
+        if len(recorded) == 2:
             raise KeyError("a bug")
 
     fake.every(2, act)
     fake.advance(2)
-    assert ([2], 5) == (seen, fake.monotonic())
+    assert ([2], 5) == (recorded, fake.monotonic())
     with pytest.raises(KeyError):
         fake.advance(1)
     fake.advance(1)
-    assert 3 <= len(seen)
+    assert 3 <= len(recorded)
 
 
 def test_the_date_is_the_fakes(fake: FakeTransport) -> None:

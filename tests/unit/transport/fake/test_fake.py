@@ -1,4 +1,4 @@
-"""The fake: scripting, planned failures, its clock, and what it shows."""
+"""The fake: scripting, planned failures, its clock, and inspection."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class TestMatching:
         assert "first" == session.execute("a").stdout
 
     def test_it_must_be_clear_what_matches(self, fake: FakeTransport) -> None:
-        """Nothing, or two things, are refused at once."""
+        """No match, or two of them, raise an error immediately."""
         with pytest.raises(TypeError, match="exactly one"):
             fake.on_execute(stdout="x")
         with pytest.raises(TypeError, match="exactly one"):
@@ -91,10 +91,10 @@ class TestMatching:
 
 
 class TestResults:
-    """What an execution gets."""
+    """Results of executions."""
 
     def test_every_field_of_a_result(self, fake: FakeTransport, session: Session) -> None:
-        """What the script says is what the caller reads."""
+        """The caller reads the values of the script."""
         fake.on_execute("x", stdout="o", stderr="e", exit_code=2, execution_time=5, cpu_time=4, memory_used=3)
         result = session.execute("x")
         assert ("o", "e", 2) == (result.stdout, result.stderr, result.exit_code)
@@ -107,7 +107,7 @@ class TestResults:
         assert ("so far", 124, True) == (result.stdout, result.exit_code, result.timed_out)
 
     def test_results_in_turn_are_used_up(self, fake: FakeTransport, session: Session) -> None:
-        """After the last one the next script answers, or the error says what was used up."""
+        """After the last one the next script applies, or the error names the script that was used up."""
         fake.on_execute("x", results=[ScriptedResult("1"), ScriptedResult("2", exit_code=1)])
         assert ["1", "2"] == [session.execute("x").stdout for _ in range(2)]
         with pytest.raises(ServerError, match=r"Used up: on_execute\('x'\)"):
@@ -115,10 +115,10 @@ class TestResults:
 
     def test_a_handler_sees_the_execution(self, fake: FakeTransport, session: Session) -> None:
         """Code, env, files, time limit, folder and session are there; the workspace can be changed."""
-        seen = []
+        recorded = []
 
         def handler(execution: ScriptedExecution) -> ScriptedResult:
-            seen.append(execution)
+            recorded.append(execution)
             execution.workspace.write("copy.txt", execution.workspace.read("in/data.txt") * 2)
             return ScriptedResult(stdout="copied", exit_code=0)
 
@@ -128,7 +128,7 @@ class TestResults:
         )
         assert ("copied", ("copy.txt",)) == (result.stdout, result.files_written)
         assert "abab" == session.files.read("copy.txt")
-        (execution,) = seen
+        (execution,) = recorded
         assert ("copy", None, {"A": "1"}, {"in/data.txt": "ab"}, 7, "in", session.id) == (
             execution.code,
             execution.command,
@@ -172,7 +172,7 @@ class TestResults:
         assert ("ac", "b") == (session.execute("x").stdout, stream.result.stderr)
 
     def test_it_must_be_clear_what_the_result_is(self, fake: FakeTransport) -> None:
-        """Two kinds of result at once, or a field that is none, are refused at once."""
+        """Two kinds of result, or an unknown field, raise an error immediately."""
         with pytest.raises(TypeError, match="only one"):
             fake.on_execute("x", stdout="x", handler=lambda _: None)
         with pytest.raises(TypeError, match="chunks"):
@@ -182,7 +182,7 @@ class TestResults:
 
 
 class TestUnscripted:
-    """An execution nobody scripted."""
+    """An execution without a script."""
 
     def test_the_error_shows_the_line_to_add(self, fake: FakeTransport, session: Session) -> None:
         """The line can be pasted into the test; the call is not retried."""
@@ -201,7 +201,7 @@ class TestUnscripted:
             session.execute("\nconst a = 1;\n" + "// more\n" * 100)
 
     def test_unused_scripts_can_fail_a_test(self, fake: FakeTransport, session: Session) -> None:
-        """Scripts that never answered and results that are left are named."""
+        """The error names scripts and results that were not used."""
         fake.on_execute("used", stdout="")
         fake.on_execute("never", stdout="")
         fake.on_execute("half", results=[ScriptedResult(), ScriptedResult()])
@@ -252,20 +252,20 @@ class TestFailures:
     def test_before_or_after_the_service_acted(
         self, fake: FakeTransport, session: Session, failure: str, acted: bool
     ) -> None:
-        """acted= says whether the file of the failed call is there."""
+        """acted= decides whether the file of the failed call exists."""
         fake.fail_next(failure, acted=acted)  # type: ignore[arg-type] # one of the literals
         with pytest.raises((APIConnectionError, ServerError)):
             session.files.write("a.txt", "a")
         assert acted == ("a.txt" in fake.sessions[session.id].files)
 
     def test_a_page_of_a_proxy(self, fake: FakeTransport, session: Session) -> None:
-        """It is no answer of the API."""
+        """It is not a response of the API."""
         fake.fail_next("html")
         with pytest.raises(InvalidResponseError, match="text/html"):
             session.info()
 
     def test_only_the_call_that_is_named_fails(self, fake: FakeTransport, session: Session) -> None:
-        """Others pass until it comes, as often as times says."""
+        """Others pass, and it fails ``times`` times."""
         fake.on_execute("x", stdout="")
         fake.fail_next(500, call="POST /execute", times=2)
         session.info()
@@ -326,16 +326,16 @@ class TestTime:
             assert 3 == len(fake.calls)
 
     def test_time_does_not_go_back(self, fake: FakeTransport) -> None:
-        """A negative step is refused."""
+        """A negative step raises an error."""
         with pytest.raises(ValueError, match="back"):
             fake.advance(-1)
 
 
 class TestInside:
-    """What a test can see and set up."""
+    """Calls and sessions, for a test to inspect and set up."""
 
     def test_calls_tell_what_was_sent(self, fake: FakeTransport, session: Session) -> None:
-        """Method, path, query, body and status of each; no key in what is shown."""
+        """Method, path, query, body and status of each; no key in the repr."""
         session.files.write("a.txt", "content")
         session.files.list("")
         created, written, listed = fake.calls
@@ -377,7 +377,7 @@ class TestInside:
             assert 100 == client.rate_limit.limit
 
     def test_handlers_may_wait_for_each_other(self, fake: FakeTransport, session: Session) -> None:
-        """Executions at once are at once."""
+        """Concurrent executions really run concurrently."""
         both = threading.Barrier(2, timeout=10)
         fake.on_execute("x", handler=lambda _: str(both.wait() in {0, 1}))
         threads = [threading.Thread(target=session.execute, args=("x",)) for _ in range(2)]
