@@ -209,13 +209,11 @@ function openPreview() {
   return opened;
 }
 
-// Settles when the host was sent that a server listens, whichever execution found it.
+// Settles when the host was sent that something listens, whichever execution found it.
 async function lookForServer(run) {
-  if (run.announcing || opened || preview.served()) await (run.announcing ??= announceServer(run));
-}
-
-async function announceServer(run) {
+  if (run.announced || !(opened || preview.served())) return;
   await openPreview();
+  run.announced = true;
   send({ id: run.id, serving: true });
 }
 
@@ -257,7 +255,7 @@ function sweep() {
 
 function killOne(pid) {
   if (launching.isWaiting()) return [];
-  if (!config.direct) return processes.killOne(pid);
+  if (!config.direct) return processes.sweep((member) => member.pid === pid, { groups: false });
   if (!running.has(pid)) return [];
   processes.kill(pid);
   return [pid];

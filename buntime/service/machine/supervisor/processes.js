@@ -130,14 +130,13 @@ function kill(target) {
 
 // Kill the processes that `chosen` picks until none is left, however fast they fork. A process group dies at one
 // stroke, and never spans two executions, since each leads a session of its own. Returns the pids.
-function sweep(chosen) {
+function sweep(chosen, { groups = true } = {}) {
   const pids = new Set();
   const until = performance.now() + 2000;
   for (;;) {
     const left = members().filter(chosen);
     if (!left.length || performance.now() > until) return [...pids];
-    const groups = new Set(left.map((member) => member.group).filter((group) => group > 1 && group !== process.pid));
-    for (const group of groups) kill(-group);
+    for (const { group } of left) if (groups && group > 1 && group !== process.pid) kill(-group);
     for (const { pid } of left) {
       kill(pid);
       pids.add(pid);
@@ -146,12 +145,4 @@ function sweep(chosen) {
   }
 }
 
-function killOne(pid) {
-  const alive = () => members().some((member) => member.pid === pid);
-  if (!alive()) return [];
-  kill(pid);
-  for (let i = 0; i < 1000 && alive(); i++) Bun.sleepSync(1);
-  return [pid];
-}
-
-module.exports = { adopt, kill, killOne, members, memoryOf, memoryWithoutProcess, pipe, reap, sweep };
+module.exports = { adopt, kill, members, memoryOf, memoryWithoutProcess, pipe, reap, sweep };
