@@ -72,8 +72,8 @@ class Bindings:
         pairs: list[Pair] = []
         if not _pair_up(recorded, sent, pairs):
             return False
-        # A field that is a secret as a whole determines it; only then are texts read that contain it.
-        pairs.sort(key=lambda pair: PLACEHOLDER.fullmatch(pair[0]) is None)
+        # A field that is a secret as a whole determines it, and so does a text with one secret.
+        pairs.sort(key=lambda pair: (PLACEHOLDER.fullmatch(pair[0]) is None, _count(pair[0])))
         values: dict[str, Scalar] = {}
         texts: dict[str, str] = {}
         if not all(self._match_text(template, value, values, texts) for template, value in pairs):
@@ -130,32 +130,53 @@ class Bindings:
     ) -> bool:
         """Match a text in one pass from left to right, so that it takes a time linear in its length.
 
-        A placeholder without a value reaches up to the next part that is known.
+        Placeholders without a value reach up to the next part that is known.
         """
-        position, unknown = 0, ""
+        position = 0
+        unknown: list[str] = []
         parts = list(_parts(template))
+        length = self._length_of_unknown(parts, text, values, texts)
         for index, part in enumerate(parts):
-            choices = [part] if not PLACEHOLDER.fullmatch(part) else self._choices(part, values, texts)
-            if not choices:
-                if unknown:
-                    if not self._match_placeholder(unknown, text[position : position + 1], values, texts):
-                        return False
-                    position += 1
-                unknown = part
+            choices = self._choices(part, values, texts) if PLACEHOLDER.fullmatch(part) else [part]
+            if not choices and length:
+                if not self._match_placeholder(part, text[position : position + length], values, texts):
+                    return False
+                position += length
+            elif not choices:
+                unknown.append(part)
             elif not unknown:
                 choice = next((choice for choice in choices if text.startswith(choice, position)), None)
                 if choice is None:
                     return False
                 position += len(choice)
             else:
-                is_last = index == len(parts) - 1
-                start, choice = _next(choices, text, position + 1, at_end=is_last)
-                if start < 0 or not self._match_placeholder(unknown, text[position:start], values, texts):
+                start, choice = _next(choices, text, position + 1, at_end=index == len(parts) - 1)
+                if start < 0 or not self._match_run(unknown, text[position:start], values, texts):
                     return False
-                position, unknown = start + len(choice), ""
+                position, unknown = start + len(choice), []
         if unknown:
-            return self._match_placeholder(unknown, text[position:], values, texts)
+            return self._match_run(unknown, text[position:], values, texts)
         return position == len(text)
+
+    def _length_of_unknown(
+        self, parts: list[str], text: str, values: dict[str, Scalar], texts: dict[str, str]
+    ) -> int:
+        """Return the length of the only placeholder without a value, however often it occurs; else 0."""
+        unknown: list[str] = []
+        rest = len(text)
+        for part in parts:
+            choices = self._choices(part, values, texts) if PLACEHOLDER.fullmatch(part) else [part]
+            rest -= len(choices[0]) if choices else 0
+            unknown += [] if choices else [part]
+        return rest // len(unknown) if len(set(unknown)) == 1 and rest > 0 and rest % len(unknown) == 0 else 0
+
+    def _match_run(
+        self, placeholders: list[str], text: str, values: dict[str, Scalar], texts: dict[str, str]
+    ) -> bool:
+        """Match placeholders without a value; if there are several, where one ends is not known."""
+        if len(placeholders) == 1:
+            return self._match_placeholder(placeholders[0], text, values, texts)
+        return len(text) >= len(placeholders)
 
     def _choices(self, placeholder: str, values: dict[str, Scalar], texts: dict[str, str]) -> list[str]:
         """Return the texts that a placeholder may stand for, that of its own form first; none if unknown."""
@@ -174,6 +195,10 @@ class Bindings:
 @functools.lru_cache(maxsize=256)
 def _texts_of(value: str) -> tuple[str, ...]:
     return tuple(sorted(forms(value), key=len, reverse=True))
+
+
+def _count(template: str) -> int:
+    return len(set(PLACEHOLDER.findall(template)))
 
 
 def _parts(template: str) -> Iterator[str]:

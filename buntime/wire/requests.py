@@ -59,15 +59,13 @@ def _session_path(session_id: str) -> str:
 
 
 def execute(request: ExecuteRequest, *, stream: bool = False) -> Request:
-    """``POST /execute``."""
+    """``POST /execute``; its files in the order of their paths, which is the same in each run."""
+    files = sorted(request.files, key=itemgetter(0))
     body = _without_none(
         sessionId=request.session_id,
         code=request.code,
         command=request.command,
-        files=[
-            {"path": path, "content": content} for path, content in sorted(request.files, key=itemgetter(0))
-        ]
-        or None,
+        files=[{"path": path, "content": content} for path, content in files] or None,
         env=request.env,
         timeout=request.timeout,
         workingDir=request.working_dir,
