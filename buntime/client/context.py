@@ -6,6 +6,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Optional
 
+import buntime
 from buntime._http import CREDENTIALS
 from buntime.calls.executions import ExecutionCalls
 from buntime.calls.files import FileCalls
@@ -49,9 +50,7 @@ class Context:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickled as the context of a client, so that a pickle has public names only.
-        from buntime.client.client import Buntime
-
-        return attrgetter("_context"), (Buntime._over(self, owns_transport=True),)
+        return attrgetter("_context"), (buntime.Buntime._over(self, owns_transport=True),)
 
 
 def portable_state(context: Context) -> dict[str, Any]:
