@@ -16,8 +16,8 @@ LONGEST_DELAY = 30.0
 LONGEST_RETRY_AFTER = 60.0
 
 _NOT_EXECUTED = frozenset({429, 503})
-"""Statuses of requests that the service did not act on."""
-_MAYBE_EXECUTED = frozenset({408, 500, 502, 504})
+"""Statuses of requests that the service did not act on, unless the error says that it may have."""
+_MAYBE_EXECUTED = frozenset({408, 500, 502, 503, 504})
 
 
 @attrs.frozen
@@ -51,5 +51,7 @@ class RetryPolicy:
         if isinstance(error, (InvalidResponseError, ExecutionTimeoutError)):
             return False
         if isinstance(error, APIStatusError) and error.status is not None:
-            return error.status in _NOT_EXECUTED or (idempotent and error.status in _MAYBE_EXECUTED)
+            if error.status in _NOT_EXECUTED and not error.maybe_executed:
+                return True
+            return idempotent and error.status in _MAYBE_EXECUTED
         return False

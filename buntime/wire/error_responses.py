@@ -57,7 +57,7 @@ _NOT_FOUND_CODES = frozenset(
 )
 _MESSAGE_KEYS = ("message", "detail", "error")
 _NOT_IMPLEMENTED = 501
-_NOT_EXECUTED = frozenset({429, 501, 503})
+_UNAVAILABLE = 503
 
 
 @attrs.frozen
@@ -179,7 +179,7 @@ def _error(
         "details": body.details,
         "retry_after": retry_after(response.headers),
         "request_id": response.headers.get("X-Request-Id"),
-        "maybe_executed": _maybe_executed(request, status, kind),
+        "maybe_executed": _maybe_executed(request, status, kind, body),
     }
     if kind is SessionFileNotFoundError:
         fields["path"] = dict(request.query).get("path") or _json_of(request).get("path")
@@ -192,12 +192,15 @@ def _error(
     return error
 
 
-def _maybe_executed(request: Request, status: int | None, kind: type[BuntimeError]) -> bool:
+def _maybe_executed(request: Request, status: int | None, kind: type[BuntimeError], body: ErrorBody) -> bool:
     if request.method == "GET":
         return False
     if status is None or issubclass(kind, ExecutionTimeoutError):
         return True
-    return status == 408 or (status >= 500 and status not in _NOT_EXECUTED)
+    if status == _UNAVAILABLE:
+        # A gateway answers so too when it lost the connection to a service that was already at work.
+        return not body.enveloped or body.code is None
+    return status == 408 or (status >= 500 and status != _NOT_IMPLEMENTED)
 
 
 def retry_after(headers: Headers) -> float | None:

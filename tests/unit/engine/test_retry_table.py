@@ -36,11 +36,13 @@ NEVER_SENT: dict[str, Step] = {
     "connection refused": lost("connect"),
     "connect timed out": APITimeoutError("slow", phase="connect"),
 }
-REFUSED_UNSEEN: dict[str, Step] = {"429": _status(429), "503": _status(503)}
+REFUSED_UNSEEN: dict[str, Step] = {"429": _status(429), "503 of the service": _status(503)}
 OUTCOME_UNKNOWN: dict[str, Step] = {
     "408": _status(408, "request_timeout"),
     "500": _status(500),
     "502": always(responses.raw, b"<html>Bad gateway</html>", 502),
+    "503 of a gateway": always(responses.raw, b"upstream connect error: reset before headers", 503),
+    "503 of a gateway, in JSON": always(responses.as_json, {"message": "no healthy upstream"}, 503),
     "504": _status(504),
     "dropped while sending": lost("send"),
     "dropped before the answer": lost("read"),
@@ -69,7 +71,7 @@ def _client(transport: ScriptedTransport) -> Buntime:
 @every_row
 @pytest.mark.parametrize("column", [*NEVER_SENT, *REFUSED_UNSEEN])
 def test_a_call_that_was_not_acted_on_is_sent_again(row: Row, column: str) -> None:
-    """A connection never made, 429 and 503 are retried whatever the call is."""
+    """A connection never made, 429 and the service's own 503 are retried, whatever the call is."""
     transport = ScriptedTransport({**NEVER_SENT, **REFUSED_UNSEEN}[column], row.answer)
     row.call(_client(transport))
     assert len(transport.requests) == 2

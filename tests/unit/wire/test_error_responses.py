@@ -184,6 +184,16 @@ def test_whether_the_service_may_have_acted(request_: Request, status: int, code
     assert maybe == _refused(request_, status, error_body(code)).maybe_executed
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"upstream reset", b'{"message": "busy"}', b'{"error": "busy"}', b'{"error": {"message": "busy"}}'],
+)
+def test_a_503_without_the_envelope_of_the_api_proves_nothing(body: bytes) -> None:
+    """A gateway sends one when it lost its connection to a service that may be executing the request."""
+    error = decode_error(_POST, BufferedResponse(503, Headers(), body))
+    assert error.maybe_executed
+
+
 def test_a_rate_limit_is_on_the_error() -> None:
     """It says what the limit is and when to come back."""
     error = _refused(_GET, 429, error_body("rate_limit_exceeded"), Retry_After="30", X_RateLimit_Limit="100")
