@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import pytest
 
 from buntime import Buntime, ServerError
@@ -19,7 +21,7 @@ def test_an_execution_is_sent_once(call: str) -> None:
 
     client = Buntime(transport=FunctionTransport(gateway), retry_delay=0)
     session = client.sessions.attach("ses_1")
-    actions = {
+    actions: dict[str, Callable[[], object]] = {
         "execute": lambda: session.execute("send_invoices()"),
         "stream": lambda: session.stream("send_invoices()"),
         "start": lambda: session.start("send_invoices()"),
