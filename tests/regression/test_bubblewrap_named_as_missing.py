@@ -1,4 +1,4 @@
-"""Where user namespaces are refused the error said to install bubblewrap, which was there."""
+"""If user namespaces were refused, the error asked to install bubblewrap, which was installed."""
 
 from __future__ import annotations
 

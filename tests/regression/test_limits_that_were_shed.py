@@ -63,11 +63,11 @@ def is_ended(session: BunSession, code: str, processes: int = 1) -> None:
 
 @pytest.mark.parametrize("first", ["", UNREADABLE], ids=["readable", "unreadable"])
 def test_memory_that_forks_could_share(open_session: Open, first: str) -> None:
-    """It counts with each of the processes that have some of their own."""
+    """Each of the processes counts with the part that is its own."""
     is_ended(open_session(memory=256), first + SHARED, processes=3)
 
 
-def test_shared_memory_that_nobody_has_attached(open_session: Open) -> None:
+def test_shared_memory_that_no_process_has_attached(open_session: Open) -> None:
     """It is the session's."""
     is_ended(open_session(memory=256), UNATTACHED)
 

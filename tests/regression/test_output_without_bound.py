@@ -1,4 +1,4 @@
-"""A program that printed for ever took the memory of its host, and so did a stream that nobody read."""
+"""A program that printed for ever took the memory of its host, and so did a stream that was not read."""
 
 from __future__ import annotations
 

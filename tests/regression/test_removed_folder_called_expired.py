@@ -1,4 +1,4 @@
-"""A session whose folder a cleaner of temporary files had removed was said to have expired."""
+"""A session whose folder a cleaner of temporary files had removed was reported as expired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An import failed for want of a network, which nothing said and no variable could give."""
+"""An import failed without a network and without a hint, and no variable could change that."""
 
 from __future__ import annotations
 

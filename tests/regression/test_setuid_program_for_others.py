@@ -14,7 +14,7 @@ from buntime.transport import LocalTransport
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions run on Linux and macOS")
 @pytest.mark.parametrize("isolation", ["required", "none"])
-def test_nobody_else_enters_a_session(tmp_path: Path, isolation: str) -> None:
+def test_no_other_user_enters_a_session(tmp_path: Path, isolation: str) -> None:
     """Whatever a session allows: a folder above it, which it cannot change, is of its user alone."""
     root = tmp_path / "root"
     root.mkdir(mode=0o755)

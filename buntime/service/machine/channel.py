@@ -21,7 +21,7 @@ _ACKNOWLEDGED_AT = 1 << 17
 _CLOSE_TIMEOUT = 6.0
 
 
-class ChannelLost(Exception):  # noqa: N818 - named for what happened
+class ChannelLost(Exception):  # noqa: N818 - named for the event
     """The supervisor has ended, or sent something that is not a message."""
 
 
@@ -41,7 +41,7 @@ class Channel:
 
     It has no thread: of the threads that wait, one reads for all, delivers, and lets another read when it has
     its own message. The supervisor sends an execution's output only as far as it was acknowledged, so an
-    inbox that nobody looks into stays small, whoever reads. Every message is checked, since untrusted code
+    inbox that is not read stays small, whichever thread reads the pipe. Every message is checked, since untrusted code
     runs beside the supervisor.
     """
 

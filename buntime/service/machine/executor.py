@@ -1,4 +1,4 @@
-"""Executions on a real Bun: one supervisor process a session, in a sandbox of its own."""
+"""Executions on a real Bun: each session has one supervisor process, in its own sandbox."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class BunRuntime:
     """The executions of one session, all under one supervisor.
 
     It belongs to the process that created it: in a forked child ``run`` and ``kill`` raise ``RuntimeError``,
-    and what would end the session does nothing.
+    and ``close`` and ``end_processes`` do nothing.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class BunRuntime:
         """End one process of the session, or all of them; return the pids, as the session sees them."""
         self._check_process()
         pids = self._ask({"op": "kill", "pid": pid}).get("pids")
-        return [one for one in pids if isinstance(one, int)] if isinstance(pids, list) else []
+        return [number for number in pids if isinstance(number, int)] if isinstance(pids, list) else []
 
     def processes(self) -> int:
         """Return how many processes of executions are alive."""

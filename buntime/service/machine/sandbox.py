@@ -34,13 +34,13 @@ _ETC = {
 }
 
 BUN_INSIDE = "/usr/local/bin/bun"
-"""Where Bun is in a sandbox."""
+"""The path of Bun in a sandbox."""
 
 TEMPORARY_INSIDE = ("/tmp", "/home", "/dev/shm")  # noqa: S108 - the sandbox's own
 """The temporary file systems of a sandbox."""
 
 WORKSPACE_INSIDE = "/workspace"
-"""Where the workspace is in a sandbox."""
+"""The path of the workspace in a sandbox."""
 
 
 @attrs.frozen
@@ -49,7 +49,7 @@ class Sandbox:
 
     ``strict`` is whether it can forbid further user namespaces and bound temporary file systems
     (bubblewrap 0.8). ``network=True`` gives the sandbox the host's network, its loopback and its
-    abstract sockets included. What remains visible is where on the host the workspace and Bun are: the
+    abstract sockets included. The paths of the workspace and of Bun on the host remain visible: the
     kernel names the origin of each mount in ``/proc/self/mountinfo``.
     """
 

@@ -1,8 +1,8 @@
 """The system calls that are refused in a sandbox, as a program for the kernel's seccomp filter.
 
 A sandbox has no capability and no view of the host's files, processes and network. What remains of the kernel
-that namespaces do not divide is closed here: key rings, AF_VSOCK, and what few programs need but many holes
-were in. A program finds them forbidden (``EPERM``) or, where it has another way, absent (``ENOSYS``).
+that namespaces do not divide is closed here: key rings, AF_VSOCK, and calls that few programs need but that
+had many holes. They fail as forbidden (``EPERM``) or, if programs have another way, as absent (``ENOSYS``).
 """
 
 from __future__ import annotations

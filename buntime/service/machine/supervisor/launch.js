@@ -57,7 +57,7 @@ function launch(run, ended) {
   Object.assign(run, { pid, tag, out: new Output("out", out, run.max_output), err: new Output("err", err, run.max_output) });
 }
 
-// The shell's script comes through a pipe: what it exports is in no command line, which everybody could read. Bun reads
+// The shell's script comes through a pipe: a command line would show every user the variables that it exports. Bun reads
 // the program from standard input to its end, so that the program finds it empty.
 function script(run, cwd) {
   const { plain } = variables(run);
@@ -71,7 +71,7 @@ function quoted(text) {
   return `'${String(text).replaceAll("'", `'\\''`)}'`;
 }
 
-// Those that a shell passes on as they are, and the others: it has variables of its own, and cannot assign every name.
+// The variables that a shell passes on as they are, and the others: some names are its own, some it cannot assign.
 function variables(run) {
   const [plain, odd] = [[], []];
   for (const entry of Object.entries(run.env)) {

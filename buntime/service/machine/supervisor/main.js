@@ -1,8 +1,8 @@
 // Runs the executions of one session and ends what they leave behind. It reads and writes JSON lines over stdin and
-// stdout; when stdin ends, so does everything started here. In a sandbox it is process 1 of its own pid namespace.
+// stdout; when stdin ends, so does everything started here. In a sandbox it is process 1 of the pid namespace.
 //
 // It is sent `start` first, then, each with the id of an execution, `run`, `ack` (so much of its output was taken) and
-// `drop` (nobody reads its output any more), and `kill` and `count`, which are answered. Of an execution it sends `out`
+// `drop` (its output is not read any more), and `kill` and `count`, which are answered. Of an execution it sends `out`
 // and `err`, `serving` once something listens on the session's port, and last `exit` with the figures.
 "use strict";
 const fs = require("node:fs");
@@ -34,7 +34,7 @@ function send(message) {
 }
 
 async function writeOut() {
-  await null; // so that what is sent in one go leaves in one write
+  await null; // so that messages sent together leave in one write
   while (outbox.lines.length) {
     const bytes = Buffer.from(outbox.lines.splice(0).join(""));
     for (let at = 0; at < bytes.length; ) {
@@ -105,7 +105,7 @@ async function stop(politely) {
 
 // An execution is running until its leader has ended, then has a result, and is over when that is sent. Meanwhile its
 // pipes are read: for a stream only as far as the reader has credit, so that the program waits for a slow reader; else
-// always, and what is kept of the output is sent with the result.
+// always, and the halves that were kept are sent with the result.
 function execute(message) {
   const run = { ...message, started: performance.now(), over: null, result: null, credit: WINDOW, dropped: false };
   try {
@@ -171,8 +171,8 @@ function advance(run, { credit, dropped = false }) {
   run.wake?.();
 }
 
-// Move what the pipes hold now, and no more: a process left running may go on writing for ever. First comes the output
-// that was last written to before the other.
+// Move what the pipes hold now, and no more: a process that outlives the execution may write without end. First comes
+// the output that was last written to before the other.
 async function forward(run) {
   const time = (output) => fs.fstatSync(output.reader, { bigint: true }).mtimeNs;
   const outputs = time(run.err) < time(run.out) ? [run.err, run.out] : [run.out, run.err];
@@ -202,8 +202,8 @@ async function sendOutput(run, kind, { text, size }) {
 
 // ---- letting connections in ----------------------------------------------------------------------------------------
 
-// The host listens for a session only when there may be something to reach: a server in a running execution, or what
-// an ended one has left running.
+// The host listens for a session only when there may be a server to reach: in a running execution, or in a process that
+// outlived one.
 function openPreview() {
   opened ??= config.preview_socket ? preview.open(config.preview_socket) : Promise.resolve();
   return opened;
@@ -218,7 +218,7 @@ async function lookForServer(run) {
 }
 
 function leavesSomething() {
-  if (config.direct) return true; // what an execution left is not known here
+  if (config.direct) return true; // processes that outlive an execution are not known here
   if (opened || !processes.reap(ended)) return false;
   return members().some(({ pid, parent }) => parent === process.pid && !running.has(pid));
 }
@@ -261,25 +261,25 @@ function killOne(pid) {
   return [pid];
 }
 
-// Looks again before the fastest writer could use up what is left. An address space limit (RLIMIT_AS) would not do:
+// The next check comes before the fastest writer could use up the rest. An address space limit (RLIMIT_AS) would not do:
 // Bun reserves far more than it uses, how much depends on its version, and some limits keep it from starting.
 function watchMemory(headroom) {
   if (watching || stopping) return;
   watching = setTimeout(checkMemory, Math.max(10, Math.min(250, headroom / (8 * MB))));
 }
 
-// A session's memory is that of all its processes and of what outlives them.
+// A session's memory is that of all its processes, and memory that outlives processes.
 function checkMemory() {
   watching = null;
   const everyone = members();
   if (!everyone.length) return;
-  const kept = processes.memoryWithoutProcess(config.temporary);
-  const used = kept + processes.memoryOf(everyone, config.memory - kept);
+  const unowned = processes.memoryWithoutProcess(config.temporary);
+  const used = unowned + processes.memoryOf(everyone, config.memory - unowned);
   if (used > config.memory) endForMemory(everyone, used);
   watchMemory(config.memory - used);
 }
 
-// The execution that uses most is ended, with what belongs to it; if that is what belongs to every one, so are all.
+// End the execution that uses most; if that is the processes that belong to every execution, end all.
 function endForMemory(everyone, used) {
   const groups = new Map();
   for (const member of everyone) {

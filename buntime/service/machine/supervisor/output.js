@@ -1,4 +1,4 @@
-// The output of an execution: two pipes that are read without waiting, and the halves that are kept of what they carry.
+// The two output pipes of an execution: they are read without waiting, and the first and last half of each is kept.
 "use strict";
 const { isAscii } = require("node:buffer");
 const fs = require("node:fs");
@@ -13,7 +13,7 @@ class Output {
     this.decoder = newDecoder();
   }
 
-  // What the pipe holds, up to a block; empty if that is nothing. Valid until the next read of any output.
+  // Read up to a block from the pipe; empty if it holds nothing. Valid until the next read of any output.
   read() {
     return received.subarray(0, this.#readInto(received, 0));
   }
@@ -38,7 +38,7 @@ class Output {
     if (this.ended) return 0;
     try {
       const count = fs.readSync(this.reader, buffer, at, buffer.length - at, null);
-      if (!count) this.ended = true; // nobody has the other end any more
+      if (!count) this.ended = true; // no process has the other end any more
       return count;
     } catch (error) {
       if (error.code !== "EAGAIN") this.ended = true;
@@ -46,7 +46,7 @@ class Output {
     }
   }
 
-  // What was collected, piece by piece, with a line in place of what was left out.
+  // The collected output, piece by piece, with a line in place of the part that was left out.
   *pieces() {
     const sizes = this.blocks.map(({ bytes, size }) => sizeOf(bytes.subarray(0, size)));
     let [first, last] = [this.blocks.length, this.blocks.length];
@@ -75,7 +75,7 @@ class Output {
     return piece(this.decoder.decode());
   }
 
-  // After the execution: what it left running may go on writing, and must neither wait for a reader nor be refused.
+  // After the execution: processes that are still running may write, and must neither wait for a reader nor get an error.
   async drain() {
     this.blocks = [];
     for (let pause = 16; !this.ended; pause = this.read().length ? 1 : Math.min(pause * 2, 128)) await Bun.sleep(pause);
@@ -86,8 +86,8 @@ class Output {
 const piece = (text, size = text.length) => ({ text, size });
 const newDecoder = () => new TextDecoder("utf-8", { ignoreBOM: true });
 
-// What bytes count with: as text in UTF-8, where U+FFFD stands for each that is not; and JSON writes most control
-// characters with six, so each of them counts three times.
+// The size that bytes count with: that of their text in UTF-8, with U+FFFD for each invalid byte. Most control characters
+// count three times, because JSON writes six characters for each.
 function sizeOf(bytes) {
   let size = isAscii(bytes) ? bytes.length : Buffer.byteLength(bytes.toString());
   for (let at = 0; at < bytes.length; at++) {
@@ -104,7 +104,7 @@ function fitting(sizes, half) {
   return count;
 }
 
-// Where the first whole character of a block begins.
+// The offset of the first complete character of a block.
 function utf8Boundary(bytes) {
   let at = 0;
   while (at < 3 && (bytes[at] & 0xc0) === 0x80) at++;

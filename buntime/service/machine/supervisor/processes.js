@@ -94,8 +94,8 @@ function tagOf(pid) {
   return limit ? Number(BigInt(limit[1]) / 1024n) : limits ? 0 : null;
 }
 
-// What processes use together, in bytes: each its share of what several use. What each has resident takes less time to
-// read and is no less, so that it is enough up to `most`.
+// The memory of processes together, in bytes: of shared pages, each process counts its part. Resident sizes are quicker
+// to read and never smaller, so up to `most` they are enough.
 function memoryOf(several, most) {
   const resident = several.map(({ pid }) => (+readProc(pid, "statm").split(" ")[1] || 0) * libc.getpagesize());
   const sum = resident.reduce((one, other) => one + other, 0);
@@ -109,17 +109,17 @@ function memoryOf(several, most) {
 
 // The memory of temporary file systems, and of shared memory that no process has attached.
 function memoryWithoutProcess(folders) {
-  let used = 0;
+  let sum = 0;
   for (const folder of folders) {
     const { blocks, bfree, bsize } = fs.statfsSync(folder);
-    used += (blocks - bfree) * bsize;
+    sum += (blocks - bfree) * bsize;
   }
-  if (!folders.length) return used;
+  if (!folders.length) return sum;
   for (const line of readProc("sysvipc", "shm").split("\n").slice(1)) {
     const fields = line.trim().split(/ +/);
-    if (fields[6] === "0") used += Number(fields[14]);
+    if (fields[6] === "0") sum += Number(fields[14]);
   }
-  return used;
+  return sum;
 }
 
 function kill(target) {
@@ -129,15 +129,15 @@ function kill(target) {
 }
 
 // Kill the processes that `chosen` picks until none is left, however fast they fork. A process group dies at one
-// stroke, and never spans two executions, since each leads a session of its own. Returns the pids.
+// stroke, and never spans two executions, since each leads its own session. Returns the pids.
 function sweep(chosen, { groups = true } = {}) {
   const pids = new Set();
   const until = performance.now() + 2000;
   for (;;) {
-    const left = members().filter(chosen);
-    if (!left.length || performance.now() > until) return [...pids];
-    for (const { group } of left) if (groups && group > 1 && group !== process.pid) kill(-group);
-    for (const { pid } of left) {
+    const alive = members().filter(chosen);
+    if (!alive.length || performance.now() > until) return [...pids];
+    for (const { group } of alive) if (groups && group > 1 && group !== process.pid) kill(-group);
+    for (const { pid } of alive) {
       kill(pid);
       pids.add(pid);
     }
