@@ -23,6 +23,18 @@ function line(json) {
   return `\x1ebuntime:call ${json}\n`;
 }
 
+// At exit nothing is written later: a pipe that is full is waited for.
+function printNow(text) {
+  for (let bytes = Buffer.from(text); bytes.length; ) {
+    try {
+      bytes = bytes.subarray(fs.writeSync(1, bytes));
+    } catch (error) {
+      if (error.code !== "EAGAIN") throw error;
+      Bun.sleepSync(1);
+    }
+  }
+}
+
 function finish(answer, code) {
   if (answered) return;
   answered = true;
@@ -36,7 +48,7 @@ process.on("beforeExit", () => (ranOut = true));
 process.on("exit", (code) => {
   if (answered) return;
   answered = true;
-  fs.writeSync(1, line(JSON.stringify(ranOut ? { unresolved: true } : { exit: code })));
+  printNow(line(JSON.stringify(ranOut ? { unresolved: true } : { exit: code })));
 });
 
 // ---- what was thrown

@@ -41,8 +41,8 @@ class Channel:
 
     It has no thread: of the threads that wait, one reads for all, delivers, and lets another read when it has
     its own message. The supervisor sends an execution's output only as far as it was acknowledged, so an
-    inbox that is not read stays small, whichever thread reads the pipe. Every message is checked, since untrusted code
-    runs beside the supervisor.
+    inbox that is not read stays small, whichever thread reads the pipe. Every message is checked, since
+    untrusted code runs beside the supervisor.
     """
 
     def __init__(self, supervisor: SupervisorProcess) -> None:
