@@ -32,7 +32,7 @@ nitpick_ignore_regex = [
     ("py:class", r"Chunk|Code|Content|FilesArgument|Handler|OnText|PathArgument|Progress"),
     ("py:class", r"buntime\.(helpers|service)\..*"),
     # Type variables.
-    ("py:class", r"buntime\.pool\.(Item|Value)"),
+    ("py:class", r"buntime\.pool\.pool\.(Item|Value)"),
 ]
 
 _MADE_BY_THE_CLIENT = {
