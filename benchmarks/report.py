@@ -25,7 +25,7 @@ HEADINGS = {
     "cassettes": "Recording and replay",
     "local": "Execution on this machine",
     "threads": "Threads",
-    "pool": "Many sessions at once",
+    "pool": "Session pools",
     "flat": "After many calls, beside many sessions",
 }
 _PEERS = "urllib3 httpx httpx-sse sseclient-py runloop-api-client e2b vcrpy betamax cassetter"

@@ -1,4 +1,4 @@
-"""A loopback server that does little work: a prepared response for each path, in a process of its own."""
+"""A loopback server that does little work: a prepared response for each path, in a separate process."""
 
 from __future__ import annotations
 

@@ -75,21 +75,21 @@ def draw(graph: Graph) -> str:
     rows = floors(graph)[::-1]
     width = max(map(len, rows)) * (_WIDTH + _GAP) + _GAP
     height = len(rows) * _FLOOR + _GAP - (_FLOOR - _HEIGHT) + _GAP
-    place = {
+    positions = {
         entry: (width / (len(row) + 1) * (column + 1), _GAP + number * _FLOOR)
         for number, row in enumerate(rows)
         for column, entry in enumerate(row)
     }
     shapes = []
-    for entry, (x, y) in place.items():
+    for entry, (x, y) in positions.items():
         below = {other: reachable(graph, other) for other in graph[entry]}
         implied = {name for other in below for name in below[other] if other not in reachable(graph, name)}
         for other in sorted(graph[entry] - implied):
-            end_x, end_y = place[other]
+            end_x, end_y = positions[other]
             shapes.append(
                 f'<line x1="{x:g}" y1="{y + _HEIGHT}" x2="{end_x:g}" y2="{end_y}" stroke="#b4bcc5"/>'
             )
-    for entry, (x, y) in place.items():
+    for entry, (x, y) in positions.items():
         box = f'x="{x - _WIDTH / 2:g}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="6"'
         shapes.append(f'<rect {box} fill="#fff0f5" stroke="#e0457b"/>')
         shapes.append(f'<text x="{x:g}" y="{y + 20}" text-anchor="middle">{entry}</text>')

@@ -47,7 +47,7 @@ def test_a_missing_package_is_a_row_with_a_note() -> None:
 
 
 def test_a_slow_contender_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its warm-up is its only sample, and a note says so."""
+    """Its warm-up is its only sample, and it gets a note."""
     monkeypatch.setattr(measure, "SLOW_SAMPLE", -1.0)
     (row,) = compare(TABLE, {"a": _sampler("a", [], 30.0)}, 5).rows
     assert ((30.0,), "measured once") == (row.samples, row.note)
