@@ -14,6 +14,14 @@ def sums() -> FakeTransport:
     return fake
 
 
+def hello() -> FakeTransport:
+    """Return a fake that prints ``hello`` for one program and ``other`` for the rest."""
+    fake = FakeTransport()
+    fake.on_execute("hello()", stdout="hello\n")
+    fake.on_execute(re.compile(""), stdout="other\n")
+    return fake
+
+
 def on_the_free_plan() -> FakeTransport:
     """Return a fake with the limits of a plan."""
     return FakeTransport(plan="free")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -31,13 +30,9 @@ HELLO = "cassettes/test_it/test_hello.json"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def served_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a service that has an answer to everything; before a test looks at what it finds."""
-    script = tmp_path_factory.mktemp("script") / "script.json"
-    script.write_text(
-        json.dumps([{"code": "hello()", "stdout": "hello\n"}, {"contains": "", "stdout": "other\n"}])
-    )
-    with buntime_serve("--executor", "scripted", "--script", str(script), "--api-key", "btk_1") as server:
+def served_url() -> Iterator[str]:
+    """Serve a fake that answers every execution, started before a test is checked for what it leaves."""
+    with buntime_serve("--fake", "tests.support.served_fakes:hello", "--api-key", "btk_1") as server:
         yield server.url
 
 
