@@ -177,11 +177,16 @@ class Cassettes:
         # Tests that --last-failed leaves out are not announced as deselected.
         if self._config.getoption("lf", default=False):
             return {}
+        # A controller of xdist has no items: its workers have them.
+        items = getattr(session, "items", ())
+        files = {path: path.resolve() for path in {item.path for item in items}}
+        # The names of thousands of tests take a while, and most projects have no cassette.
+        if not any((file.parent / paths.FOLDER).is_dir() for file in files.values()):
+            return {}
         partial = self._partial_files | set(self._named_in_part())
         expected: dict[Path, set[Path]] = {}
-        # A controller of xdist has no items: its workers have them.
-        for item in getattr(session, "items", ()):
-            file = item.path.resolve()
+        for item in items:
+            file = files[item.path]
             if file not in partial:
                 with suppress(ConfigurationError):
                     expected.setdefault(file, set()).add(_cassette(item).resolve())
