@@ -47,8 +47,12 @@ def add_serve(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _serve(options: argparse.Namespace) -> int:
     # The service is imported only by those who serve it: running code needs none of it.
-    from buntime.service.server.serve import ServeError, serve
-
+    try:
+        from buntime.service.server.serve import ServeError, serve
+    except ImportError:
+        raise ConfigurationError(
+            'buntime serve needs waitress, from the extra serve: pip install "buntime[serve]"'
+        ) from None
     access_log = logging.getLogger("buntime.access")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

@@ -19,6 +19,9 @@ from buntime.service.server.access import AccessControl
 REQUEST_TIMEOUT = 30.0
 """Seconds in which the headers of a request must arrive."""
 
+IDLE_TIMEOUT = 120.0
+"""Seconds after which a connection without any bytes is closed."""
+
 
 class _Discard:
     """Takes the place of the buffer that waitress keeps a body in."""
@@ -105,16 +108,16 @@ class Dispatcher:
 
 
 def close_stale(channels: Iterable[Any], limit: int) -> None:
-    """Close connections whose headers do not arrive in time; above ``limit``, also the oldest."""
+    """Close idle connections, and those whose headers are late; above ``limit``, also the oldest."""
     now = time.time()
     waiting = []
     for channel in list(channels):
         request = channel.request
         if channel.requests:
-            continue  # it is being answered
+            continue  # a thread works on it
         since = channel.last_activity if request is None else request.started
         slow = request is not None and (request.rejected or not request.headers_finished)
-        if slow and now - since > REQUEST_TIMEOUT:
+        if (slow and now - since > REQUEST_TIMEOUT) or now - channel.last_activity > IDLE_TIMEOUT:
             channel.will_close = True
         else:
             waiting.append((since, id(channel), channel))

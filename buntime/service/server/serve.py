@@ -6,18 +6,21 @@ import re
 import select
 import signal
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any, Callable, Optional
 
+from waitress import wasyncore
+from waitress.server import create_server
+
 from buntime._http import Secret, Transport
 from buntime.service.requests import MAX_BODY
 from buntime.service.server.access import AccessControl, is_loopback
+from buntime.service.server.connections import Dispatcher, channel_class, close_stale
 from buntime.service.server.wsgi import application
 
 _MAX_PORT = 65535
-_IDLE_TIMEOUT = 120
 
 
 class ServeError(Exception):
@@ -49,16 +52,13 @@ def serve(
             listener = stack.enter_context(socket.create_server((host, port), family=family))
         except (OSError, ValueError) as error:
             raise ServeError(f"cannot listen on {host}, port {port}: {error}") from error
-        # An open connection needs no thread, so there may be more of them than threads.
-        connections = max(500, 2 * threads)
-        with _server(transport, access, listener, threads, connections) as (server, sockets, close_stale):
+        with _server(transport, access, listener, threads) as (server, sockets):
             signals.wake = server.pull_trigger
             address, number = listener.getsockname()[:2]
             ready(f"http://{f'[{address}]' if ':' in address else address}:{number}")
             try:
                 while not signals.received:
-                    server.asyncore.loop(timeout=1, use_poll=hasattr(select, "poll"), map=sockets, count=1)
-                    close_stale(server.active_channels.values(), connections)
+                    wasyncore.loop(timeout=1, use_poll=hasattr(select, "poll"), map=sockets, count=1)
             finally:
                 signals.wake = lambda: None
 
@@ -107,33 +107,28 @@ class _Signals:
 
 @contextmanager
 def _server(
-    transport: Transport, access: AccessControl, listener: socket.socket, threads: int, connections: int
-) -> Iterator[tuple[Any, dict[int, Any], Callable[[Iterable[Any], int], None]]]:
-    """Yield the server, the map of its sockets, and the function that closes stale connections."""
-    try:
-        from waitress import wasyncore
-        from waitress.server import create_server
-
-        from buntime.service.server.connections import Dispatcher, channel_class, close_stale
-    except ImportError:
-        raise ServeError(
-            'buntime serve needs waitress, from the extra serve: pip install "buntime[serve]"'
-        ) from None
+    transport: Transport, access: AccessControl, listener: socket.socket, threads: int
+) -> Iterator[tuple[Any, dict[int, Any]]]:
+    """Yield the server and the map of its sockets."""
     sockets: dict[int, Any] = {}
     dispatcher = Dispatcher(threads)
+    # An open connection needs no thread, so there may be more of them than threads.
+    connections = max(500, 2 * threads)
     try:
         server: Any = create_server(
             application(transport.send, access),
             map=sockets,
             _dispatcher=dispatcher,  # type: ignore[arg-type] # has the methods that are used
             sockets=[listener],
+            # The server accepts some more than it keeps, so that new ones take the place of the oldest.
             connection_limit=connections + 100,
-            channel_timeout=_IDLE_TIMEOUT,
+            cleanup_interval=1,
             max_request_body_size=MAX_BODY + 1,
             ident="buntime",
         )
         server.channel_class = channel_class(access)
-        yield server, sockets, close_stale
+        server.maintenance = lambda _now: close_stale(server.active_channels.values(), connections)
+        yield server, sockets
     finally:
         # Executions first: the server's threads wait for them.
         transport.close()

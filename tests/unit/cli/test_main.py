@@ -212,3 +212,15 @@ def test_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(sys, "stdin", Interrupting())
     assert 130 == main(["run", "-"])
+
+
+@pytest.mark.parametrize("module", ["waitress", "waitress.server"])
+def test_a_missing_waitress_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str
+) -> None:
+    """``buntime serve`` needs it, the rest of the package does not."""
+    for name in [name for name in sys.modules if name.startswith(("waitress", "buntime.service.server"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    assert 125 == main(["serve", "--port", "0"])
+    assert 'pip install "buntime[serve]"' in capsys.readouterr().err

@@ -14,7 +14,13 @@ from waitress.adjustments import Adjustments
 from buntime._http import Secret
 from buntime.service.requests import MAX_BODY
 from buntime.service.server.access import AccessControl
-from buntime.service.server.connections import REQUEST_TIMEOUT, Dispatcher, channel_class, close_stale
+from buntime.service.server.connections import (
+    IDLE_TIMEOUT,
+    REQUEST_TIMEOUT,
+    Dispatcher,
+    channel_class,
+    close_stale,
+)
 
 _ACCESS = AccessControl(Secret("right"))
 _KEY = b"Authorization: Bearer right\r\n"
@@ -88,6 +94,13 @@ def test_headers_must_arrive_in_time() -> None:
     fresh, stale = _half_sent(REQUEST_TIMEOUT - 5), _half_sent(REQUEST_TIMEOUT + 5)
     close_stale([fresh, stale], limit=10)
     assert (False, True) == (fresh.will_close, stale.will_close)
+
+
+def test_an_idle_connection_is_closed() -> None:
+    """But not immediately, since clients keep connections for later requests."""
+    fresh, idle = (_Channel(last_activity=time.time() - IDLE_TIMEOUT - age) for age in (-5, 5))
+    close_stale([fresh, idle], limit=10)
+    assert (False, True) == (fresh.will_close, idle.will_close)
 
 
 def test_too_many_connections_close_the_oldest() -> None:

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -92,16 +91,6 @@ def test_an_unknown_host_is_refused() -> None:
     """The message names it."""
     with pytest.raises(ServeError, match=r"cannot listen on nowhere\.invalid, port 0: "):
         _serve(host="nowhere.invalid", api_key="btk_key")
-
-
-@pytest.mark.parametrize("module", ["waitress", "waitress.server"])
-def test_a_missing_waitress_says_what_to_install(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    """The extra that brings it."""
-    monkeypatch.setitem(sys.modules, module, None)
-    if module == "waitress":
-        monkeypatch.delitem(sys.modules, "waitress.server", raising=False)
-    with pytest.raises(ServeError, match=r'pip install "buntime\[serve\]"'):
-        _serve()
 
 
 def test_port_0_takes_a_free_one() -> None:
