@@ -112,7 +112,7 @@ class Buntime:
     def __repr__(self) -> str:
         # A traceback with local variables also shows a client whose construction failed.
         context = getattr(self, "_context", None)
-        return f"<Buntime over {context.caller.transport!r}>" if context else "<Buntime, not constructed>"
+        return f"<Buntime over {context.caller.transport!r}>" if context else "<Buntime, not made>"
 
     def __copy__(self) -> Buntime:
         return self.with_options()

@@ -190,6 +190,8 @@ class Caller:
         read_timeout: float | None,
     ) -> T:
         hooks = self.hooks
+        # A transport's own clock may be moved while an execution runs; that is not a wait.
+        total = read_timeout if isinstance(self._clock, SystemTime) else None
         # ``number`` counts the attempts under this deadline, ``attempts`` those of the whole call.
         number = attempts = refusals = 0
         # If one attempt may have executed, so may the call, whatever the later ones return.
@@ -203,8 +205,6 @@ class Caller:
                     if deadline.passed():
                         raise APITimeoutError("the deadline passed", phase="connect")
                     complete = self._complete(request, deadline, read_timeout)
-                    # A transport with its own clock runs executions in no time, even if the clock moves.
-                    total = read_timeout if isinstance(self._clock, SystemTime) else None
                     return attempt(complete, AttemptLimits(deadline, total), attempts)
                 except BuntimeError as error:
                     error.maybe_executed = maybe_executed = error.maybe_executed or maybe_executed

@@ -111,7 +111,7 @@ def test_waiting_ends_with_its_timeout(session: Session) -> None:
     """The error is a builtin TimeoutError too, and the process runs on."""
     with session.start(FOREVER) as process:
         for timeout in (0, 0.2):
-            with pytest.raises(WaitTimeoutError, match="process 1 still runs") as caught:
+            with pytest.raises(WaitTimeoutError, match="process 1 is still running") as caught:
                 process.wait(timeout)
             assert isinstance(caught.value, TimeoutError)
         assert process.running()

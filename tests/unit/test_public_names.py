@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import pickle
+import pickletools
 import subprocess
 import sys
+import typing
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ import pytest
 import buntime
 import buntime.testing
 import buntime.transport
+from tests.support.picklable_samples import VALUES, all_errors
 
 MODULES = ["buntime", "buntime.testing", "buntime.transport"]
 PUBLIC = [
@@ -66,6 +70,36 @@ def _members(value: Any) -> list[tuple[str, Any]]:
         for name, found in vars(base).items()
         if not name.startswith("_") and (inspect.isfunction(found) or isinstance(found, property))
     ]
+
+
+@pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[f"{module}.{name}" for module, name in PUBLIC])
+def test_a_public_name_has_its_public_module(module: str, name: str) -> None:
+    """Pickles, tracebacks and ``help`` show where users import it from, and its annotations resolve."""
+    value = getattr(importlib.import_module(module), name)
+    if not (inspect.isclass(value) or inspect.isfunction(value)):
+        return
+    assert module == value.__module__
+    typing.get_type_hints(value)
+    for _, member in _members(value):
+        typing.get_type_hints(member.fget if isinstance(member, property) else member)
+
+
+def test_a_pickle_holds_public_names_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients, sessions, values and errors can be loaded after the inside has changed."""
+    monkeypatch.setenv("BUNTIME_API_KEY", "btk_1")
+    client = buntime.Buntime()
+    session = client.sessions.attach("ses_1")
+    process = buntime.Process(client._context, "ses_1", 1, 7)
+    objects = [client, client.sessions, client.files, session, session.files, process, *VALUES, *all_errors()]
+    for each in objects:
+        carried = pickle.dumps(each, protocol=2)
+        modules = {
+            str(argument).split(" ")[0]
+            for opcode, argument, _ in pickletools.genops(carried)
+            if opcode.name == "GLOBAL"
+        }
+        assert {name for name in modules if name.startswith("buntime")} <= set(MODULES)
+    client.close()
 
 
 @pytest.mark.parametrize("module", MODULES)

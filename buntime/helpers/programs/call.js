@@ -1,4 +1,4 @@
-// Call a function and hand back its value, apart from what it prints.
+// Call a function and return its value, separate from its output.
 const { createHash } = require("node:crypto");
 const TAG = "$buntime";
 const LONGEST_LINE = 256 * 1024;
@@ -11,11 +11,11 @@ const exit = process.exit.bind(process);
 let answered = false;
 let ranOut = false;
 
-// What is the caller's to be told in the words of the service, and was not thrown by the function.
-class Refused extends Error {
+// An error that the client raises as the service's, not as one of the function.
+class ServiceError extends Error {
   constructor(code, message) {
     super(message);
-    this.answer = { error: { code, message } };
+    this.reply = { error: { code, message } };
   }
 }
 
@@ -35,10 +35,10 @@ function printNow(text) {
   }
 }
 
-function finish(answer, code) {
+function finish(reply, code) {
   if (answered) return;
   answered = true;
-  print(line(typeof answer === "string" ? answer : JSON.stringify(answer)), () => exit(code));
+  print(line(typeof reply === "string" ? reply : JSON.stringify(reply)), () => exit(code));
 }
 
 const threw = (error) => finish({ thrown: describe(error, 0) }, 1);
@@ -51,7 +51,7 @@ process.on("exit", (code) => {
   printNow(line(JSON.stringify(ranOut ? { unresolved: true } : { exit: code })));
 });
 
-// ---- what was thrown
+// ---- errors of the function
 
 function describe(error, depth) {
   if (error?.constructor?.name === "AggregateError" && error.errors?.[0]?.position) error = error.errors[0];
@@ -73,31 +73,31 @@ function describe(error, depth) {
 }
 
 function invalid({ message, position }) {
-  const found = position ? `\n    at ${place(position.file, position.line, position.column)}` : "";
-  return { name: "SyntaxError", message, stack: title("SyntaxError", message) + found, details: {} };
+  const location = position ? `\n    at ${locationOf(position.file, position.line, position.column)}` : "";
+  return { name: "SyntaxError", message, stack: title("SyntaxError", message) + location, details: {} };
 }
 
 function title(name, message) {
   return message ? `${name}: ${message}` : name;
 }
 
-// The frames of the caller's own code: what called it, this program, is below them.
+// The frames of the user's code; those of this program are below them.
 function frames(error, name, message) {
   let stack = String(error.stack ?? "");
   if (stack.startsWith(title(name, message))) stack = stack.slice(title(name, message).length);
-  const kept = [];
+  const result = [];
   for (const frame of stack.split("\n")) {
-    const found = FRAME.exec(frame);
-    if (!found || found[2] === "native") continue;
-    if (found[2] === HERE) break;
-    const where = place(found[2], found[3], found[4]);
-    kept.push(found[1] ? `    at ${found[1]} (${where})` : `    at ${where}`);
+    const match = FRAME.exec(frame);
+    if (!match || match[2] === "native") continue;
+    if (match[2] === HERE) break;
+    const location = locationOf(match[2], match[3], match[4]);
+    result.push(match[1] ? `    at ${match[1]} (${location})` : `    at ${location}`);
   }
-  return kept;
+  return result;
 }
 
-// The source stands one line lower in its module than the caller wrote it.
-function place(path, row, column) {
+// In its module, the source is one line lower than the caller wrote it.
+function locationOf(path, row, column) {
   if (path === "buntime-function") return `function:${row - 1}:${column}`;
   const inside = path.startsWith(WORKSPACE + nodePath.sep) ? path.slice(WORKSPACE.length + 1) : path;
   return `${inside}:${row}:${column}`;
@@ -135,9 +135,9 @@ function decodeItems(value) {
   return value;
 }
 
-function unfit(path, what) {
+function unfit(path, problem) {
   const where = path.map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`)).join("");
-  return new TypeError(`the returned value${where && ` at ${where}`} is ${what}`);
+  return new TypeError(`the returned value${where && ` at ${where}`} is ${problem}`);
 }
 
 function encode(value, path, above) {
@@ -228,9 +228,9 @@ async function load({ source, file, name }) {
       name: "buntime",
       setup: (build) => build.module("buntime-function", () => ({ contents, loader: "ts" })),
     });
-    const [found] = (await import("buntime-function")).default;
-    if (typeof found !== "function") throw notAFunction("the source", found);
-    return found;
+    const [callee] = (await import("buntime-function")).default;
+    if (typeof callee !== "function") throw notAFunction("the source", callee);
+    return callee;
   }
   const exports = await import(resolve(file));
   if (!(name in exports)) {
@@ -241,21 +241,21 @@ async function load({ source, file, name }) {
   return exports[name];
 }
 
-function notAFunction(what, value) {
-  return new TypeError(`${what} is ${value === null ? "null" : `of type ${typeof value}`}, not a function`);
+function notAFunction(name, value) {
+  return new TypeError(`${name} is ${value === null ? "null" : `of type ${typeof value}`}, not a function`);
 }
 
 function resolve(file) {
   try {
     return Bun.resolveSync(locate(file), WORKSPACE);
   } catch (error) {
-    if (error.code === "EOUTSIDE") throw new Refused(error.code, error.message);
-    if (fs.existsSync(locate(file))) throw new Refused("EINVAL", `Bun imports nothing of such a name: ${file}`);
-    throw new Refused("ENOENT", `there is no ${file}`);
+    if (error.code === "EOUTSIDE") throw new ServiceError(error.code, error.message);
+    if (fs.existsSync(locate(file))) throw new ServiceError("EINVAL", `Bun cannot import a file with this name: ${file}`);
+    throw new ServiceError("ENOENT", `the workspace has no file ${file}`);
   }
 }
 
-// Keep a value too long for a line in a file of its own.
+// Write a value that is too long for a line into a separate file.
 function store(json) {
   const folder = locate(".buntime/results");
   fs.mkdirSync(folder, { recursive: true });
@@ -266,7 +266,7 @@ function store(json) {
       fs.writeFileSync(nodePath.join(folder, name), json, { flag: "wx" });
       return { stored: `.buntime/results/${name}` };
     } catch (error) {
-      if (error.code !== "EEXIST") throw new Refused(error.code, error.message);
+      if (error.code !== "EEXIST") throw new ServiceError(error.code, error.message);
     }
   }
 }
@@ -279,11 +279,11 @@ async function call() {
     return finish({ gone: true }, 1);
   }
   try {
-    const found = await load(payload);
-    const json = JSON.stringify(encode(await found(...decodeItems(payload.arguments)), [], new Set()));
+    const callee = await load(payload);
+    const json = JSON.stringify(encode(await callee(...decodeItems(payload.arguments)), [], new Set()));
     finish(json.length > LONGEST_LINE ? store(json) : `{"value":${json}}`, 0);
   } catch (error) {
-    error instanceof Refused ? finish(error.answer, 1) : threw(error);
+    error instanceof ServiceError ? finish(error.reply, 1) : threw(error);
   }
 }
 call();

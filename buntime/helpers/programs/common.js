@@ -1,4 +1,4 @@
-// What every helper of the Python client begins with. `helper` holds its arguments.
+// The beginning of every helper of the Python client. `helper` holds its arguments.
 const fs = require("node:fs");
 const nodePath = require("node:path");
 const WORKSPACE = process.cwd();
@@ -7,7 +7,7 @@ function fail(code, message) {
   throw Object.assign(new Error(message), { code });
 }
 
-// A path of the workspace, however the caller wrote it; one that leaves the workspace at any point is refused.
+// A path of the workspace, relative or absolute; one that leaves the workspace at any point is an error.
 function locate(name) {
   const inside = name.replace(/^\/+workspace(?=\/|$)/, ".");
   if (inside.startsWith("/")) fail("EOUTSIDE", `${name} is outside the workspace`);
@@ -20,13 +20,13 @@ function locate(name) {
   return nodePath.join(WORKSPACE, ...parts);
 }
 
-// Run the helper and print its answer, or the error it ends with, as the last line of stdout.
+// Run the helper and print its reply, or its error, as the last line of stdout.
 async function main(program) {
-  let answer;
+  let reply;
   try {
-    answer = await program(helper);
+    reply = await program(helper);
   } catch (error) {
-    answer = { error: { code: String(error.code ?? error.name), message: String(error.message) } };
+    reply = { error: { code: String(error.code ?? error.name), message: String(error.message) } };
   }
-  process.stdout.write("\n" + JSON.stringify(answer) + "\n");
+  process.stdout.write("\n" + JSON.stringify(reply) + "\n");
 }

@@ -1,7 +1,7 @@
-// Write bytes, which come in base64, at an offset of a file that is not yet in its place.
+// Write bytes, sent in base64, at an offset of a file that does not have its final path yet.
 main(({ staged, path, part, offset }) => {
   if (offset === 0) writable(path); // before the rest of it is sent
-  const bytes = Buffer.from(taken(staged), "base64");
+  const bytes = Buffer.from(readStaged(staged), "base64");
   const full = locate(part);
   fs.mkdirSync(nodePath.dirname(full), { recursive: true });
   const file = fs.openSync(full, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o666);
@@ -12,6 +12,6 @@ main(({ staged, path, part, offset }) => {
   } finally {
     fs.closeSync(file);
   }
-  used(staged);
+  dropStaged(staged);
   return {};
 });

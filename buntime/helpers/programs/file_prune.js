@@ -1,14 +1,14 @@
-// Delete files, links and folders below a folder, those in a folder before it; one that is not empty stays.
+// Delete files, links and empty folders below a folder; the content of a folder is listed before it.
 main(({ staged, path }) => {
-  for (const name of JSON.parse(taken(staged))) {
+  for (const name of JSON.parse(readStaged(staged))) {
     try {
-      const [full, found] = present(`${path}/${name}`, { follow: false });
-      if (found.isDirectory()) fs.rmdirSync(full);
+      const [full, status] = present(`${path}/${name}`, { follow: false });
+      if (status.isDirectory()) fs.rmdirSync(full);
       else fs.unlinkSync(full);
     } catch (error) {
       if (!["ENOENT", "ENOTEMPTY", "EEXIST"].includes(error.code)) throw error;
     }
   }
-  used(staged);
+  dropStaged(staged);
   return {};
 });

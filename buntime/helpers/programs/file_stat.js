@@ -1,5 +1,5 @@
-// Say what a path names.
+// Describe a file or folder.
 main(({ path }) => {
-  const [, found] = present(path);
-  return described(nodePath.relative(WORKSPACE, locate(path)), found);
+  const [, status] = present(path);
+  return described(nodePath.relative(WORKSPACE, locate(path)), status);
 });

@@ -1,6 +1,6 @@
-// Write many files, and make folders.
+// Write many files and folders.
 main(({ staged, path }) => {
-  const items = JSON.parse(taken(staged));
+  const items = JSON.parse(readStaged(staged));
   const part = `${locate(staged)}.${process.pid}`;
   for (const item of items) {
     const name = item.path ? `${path}/${item.path}` : path;
@@ -8,9 +8,9 @@ main(({ staged, path }) => {
       fs.mkdirSync(reach(name), { recursive: true });
     } else {
       fs.writeFileSync(part, Buffer.from(item.base64, "base64"));
-      place(part, name, item.executable);
+      install(part, name, item.executable);
     }
   }
-  used(staged);
+  dropStaged(staged);
   return { count: items.length };
 });

@@ -1,6 +1,6 @@
-// List a folder with all that is below it, one page after another; with hashes where they are asked for.
+// List everything below a folder, page by page, with hashes if they are requested.
 function entries(root, top, ignored) {
-  const found = [];
+  const paths = [];
   const folders = [""];
   while (folders.length) {
     const folder = folders.pop();
@@ -9,11 +9,11 @@ function entries(root, top, ignored) {
       if (top && path === ".buntime") continue;
       const isFolder = entry.isDirectory();
       if (ignored.test(isFolder ? `${path}/` : path)) continue;
-      found.push(path);
+      paths.push(path);
       if (isFolder) folders.push(path);
     }
   }
-  return found.sort();
+  return paths.sort();
 }
 
 function linked(full) {
@@ -28,26 +28,26 @@ function linked(full) {
 
 function statusOf(full, path, hashes) {
   try {
-    const own = fs.lstatSync(full);
-    const [target, found] = own.isSymbolicLink() ? linked(full) : [full, own];
-    const entry = { ...described(path, found), link: own.isSymbolicLink() };
-    return hashes && found.isFile() ? { ...entry, sha256: sha256(target) } : entry;
+    const linkStatus = fs.lstatSync(full);
+    const [target, status] = linkStatus.isSymbolicLink() ? linked(full) : [full, linkStatus];
+    const entry = { ...described(path, status), link: linkStatus.isSymbolicLink() };
+    return hashes && status.isFile() ? { ...entry, sha256: sha256(target) } : entry;
   } catch (error) {
     if (error.code !== "ENOENT") throw error;
-    // Gone meanwhile, or a name whose bytes are not UTF-8: such a name was listed with U+FFFD in it.
+    // Deleted meanwhile, or a name that is not UTF-8, which was listed with U+FFFD in it.
     return path.includes("\ufffd") ? { path, size: 0, modified: 0, type: "other", link: false, executable: null } : null;
   }
 }
 
 main(({ path, hashes, ignore, after, limit, budget }) => {
-  let root, found;
+  let root, status;
   try {
-    [root, found] = present(path);
+    [root, status] = present(path);
   } catch (error) {
     if (error.code === "ENOENT") return { root: null, entries: [], next: null };
     throw error;
   }
-  if (!found.isDirectory()) return { root: statusOf(root, "", hashes), entries: [], next: null };
+  if (!status.isDirectory()) return { root: statusOf(root, "", hashes), entries: [], next: null };
   const ignored = new RegExp(`^(?:${ignore})$`, "u");
   const names = entries(root, root === WORKSPACE, ignored).filter((name) => after === null || name > after);
   const page = [];
@@ -62,5 +62,5 @@ main(({ path, hashes, ignore, after, limit, budget }) => {
     if (hashes) bytes += entry.size;
   }
   const next = count < names.length ? names[count - 1] : null;
-  return { root: described("", found), entries: page, next };
+  return { root: described("", status), entries: page, next };
 });

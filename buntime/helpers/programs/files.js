@@ -1,4 +1,4 @@
-// What the helpers for files have in common.
+// Shared by the helpers for files.
 const crypto = require("node:crypto");
 const MOST_LINKS = 40;
 
@@ -6,12 +6,12 @@ function isInside(path) {
   return path === WORKSPACE || path.startsWith(WORKSPACE + nodePath.sep);
 }
 
-// The path behind another, which must be there. fs.realpathSync of Bun 1.3 takes a backslash in a name for a slash.
+// The real path of another, which must exist. fs.realpathSync of Bun 1.3 treats a backslash in a name as a slash.
 function real(path) {
-  const left = path.split("/");
+  const parts = path.split("/");
   let at = "/";
-  for (let links = 0; left.length; ) {
-    const part = left.shift();
+  for (let links = 0; parts.length; ) {
+    const part = parts.shift();
     if (part === "..") at = nodePath.dirname(at);
     if (["", ".", ".."].includes(part)) continue;
     const next = nodePath.join(at, part);
@@ -22,22 +22,21 @@ function real(path) {
     if (++links > MOST_LINKS) fail("ELOOP", `${path} leads through too many links`);
     const target = fs.readlinkSync(next);
     if (target.startsWith("/")) at = "/";
-    left.unshift(...target.split("/"));
+    parts.unshift(...target.split("/"));
   }
   return at;
 }
 
-// The path behind a name. Links on the way are followed as long as they stay in the workspace; so is the last one,
-// unless it is the link itself that is meant.
+// The real path of a name. Links are followed as long as they stay in the workspace; the last one only with `follow`.
 function reach(name, { follow = true } = {}) {
   const full = locate(name);
   let at = follow || full === WORKSPACE ? full : nodePath.dirname(full);
   const rest = at === full ? [] : [nodePath.basename(full)];
   for (;;) {
     try {
-      const found = real(at);
-      if (!isInside(found)) fail("EOUTSIDE", `${name} leads outside the workspace`);
-      return nodePath.join(found, ...rest);
+      const resolved = real(at);
+      if (!isInside(resolved)) fail("EOUTSIDE", `${name} leads outside the workspace`);
+      return nodePath.join(resolved, ...rest);
     } catch (error) {
       if (error.code !== "ENOENT" || at === WORKSPACE) throw error;
       rest.unshift(nodePath.basename(at));
@@ -46,7 +45,7 @@ function reach(name, { follow = true } = {}) {
   }
 }
 
-// As reach, for what must be there: below a file there is nothing.
+// Like reach, for a path that must exist; a path below a file does not.
 function present(name, options) {
   try {
     const path = reach(name, options);
@@ -58,20 +57,20 @@ function present(name, options) {
 }
 
 function regular(name) {
-  const [path, found] = present(name);
-  if (found.isDirectory()) fail("EISDIR", `${name} is a folder`);
-  if (!found.isFile()) fail("EINVAL", `${name} is not a regular file`);
-  return [path, found];
+  const [path, status] = present(name);
+  if (status.isDirectory()) fail("EISDIR", `${name} is a folder`);
+  if (!status.isFile()) fail("EINVAL", `${name} is not a regular file`);
+  return [path, status];
 }
 
-function kindOf(found) {
-  return found.isDirectory() ? "directory" : found.isFile() ? "file" : "other";
+function kindOf(status) {
+  return status.isDirectory() ? "directory" : status.isFile() ? "file" : "other";
 }
 
-function described(path, found) {
-  const size = found.isDirectory() ? 0 : found.size;
-  const executable = found.isFile() ? (found.mode & 0o100) !== 0 : null;
-  return { path, size, modified: found.mtimeMs, type: kindOf(found), link: false, executable };
+function described(path, status) {
+  const size = status.isDirectory() ? 0 : status.size;
+  const executable = status.isFile() ? (status.mode & 0o100) !== 0 : null;
+  return { path, size, modified: status.mtimeMs, type: kindOf(status), link: false, executable };
 }
 
 function sha256(path) {
@@ -88,22 +87,22 @@ function sha256(path) {
   return hash.digest("hex");
 }
 
-// What was sent with the request. It is deleted when it has been used: gone, an earlier attempt did everything,
-// or the same request of somebody else.
-function taken(staged) {
+// A file that was sent with the request. The helper deletes it at its end: if it is gone, an earlier attempt did
+// everything, or an identical request of another client did.
+function readStaged(staged) {
   try {
     return fs.readFileSync(locate(staged), "utf8");
   } catch (error) {
-    if (error.code === "ENOENT") fail("ECONSUMED", `${staged} is not there`);
+    if (error.code === "ENOENT") fail("ECONSUMED", `${staged} does not exist`);
     throw error;
   }
 }
 
-function used(staged) {
+function dropStaged(staged) {
   fs.rmSync(locate(staged), { force: true });
 }
 
-// The path behind the name of a file to be written, and the mode of the one that is there.
+// The real path of a file to write, and the mode of the existing one.
 function writable(name) {
   const target = reach(name);
   if (target === WORKSPACE) fail("EISDIR", `${name} is the workspace itself`);
@@ -118,8 +117,8 @@ function writable(name) {
   }
 }
 
-// Put a complete file in its place, at once, with the mode of the one it replaces.
-function place(part, name, executable) {
+// Rename a complete file to its final path atomically, with the mode of the file that it replaces.
+function install(part, name, executable) {
   let [target, mode] = writable(name);
   mode ??= fs.statSync(part).mode & 0o777;
   if (executable === true) mode |= (mode & 0o444) >> 2;

@@ -1,2 +1,2 @@
-// Show that the session is in use.
+// Keep the session awake: any execution does.
 main(() => ({}));

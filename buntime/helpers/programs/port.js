@@ -1,4 +1,4 @@
-// Whether something accepts connections on a port of the session's own 127.0.0.1, waited for `wait` seconds.
+// Whether something accepts connections on a port of the session's 127.0.0.1 within `wait` seconds.
 main(async ({ port, wait }) => ({ open: Boolean(await pollUntil(wait, () => accepts(port))) }));
 
 async function accepts(port) {

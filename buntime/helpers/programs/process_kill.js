@@ -1,4 +1,4 @@
-// End a process with everything in its process group, which may have outlived it.
+// Kill a process and everything in its process group, which may have outlived it.
 main(async ({ number }) => {
   const { program, watcher } = stateOf(number);
   if (isThisBoot(watcher) && [program.born, null].includes(born(fs, program.pid))) {

@@ -1,4 +1,4 @@
-// Every process that was started, in the order of its number.
+// Every process that was started, in order of their numbers.
 main(() => {
   const names = fs.existsSync(PROCESSES) ? fs.readdirSync(PROCESSES) : [];
   const numbers = names.map(Number).filter((number) => Number.isInteger(number) && stored(number, "state"));

@@ -1,5 +1,5 @@
-// Start a program that goes on when this helper has ended. A watcher of its own process starts it and writes down how
-// it ends; the answer comes when the program runs, and a start that fails leaves nothing behind.
+// Start a program that keeps running after this helper. A watcher, a separate process, starts it and records how it ends.
+// The reply is sent when the program runs; a start that fails leaves nothing behind.
 main(async ({ code, command, working_dir }) => {
   const cwd = folder(working_dir);
   const number = allocate();
@@ -39,24 +39,24 @@ function allocate() {
 }
 
 async function launch(number, code, command, cwd) {
-  const own = folderOf(number);
+  const directory = folderOf(number);
   const argv = code === null ? ["/bin/sh", "-c", "--", command] : [process.execPath, "-"];
   const watcher = Bun.spawn({
     cmd: [process.execPath, "-e", `(${watch})(require("node:fs"), require("node:os"), ${born})`],
-    cwd: own,
+    cwd: directory,
     env: {},
     stdio: ["pipe", "pipe", "ignore"],
     detached: true,
   });
   watcher.stdin.write(JSON.stringify({ argv, cwd, code, env: { ...environment(), PWD: cwd } }));
   watcher.stdin.end();
-  const said = await firstLine(watcher.stdout);
+  const reply = await firstLine(watcher.stdout);
   watcher.unref();
-  const answer = said ? JSON.parse(said) : { error: "it was ended while it started", code: "EAGAIN" };
-  return answer.pid ?? fail(answer.code, `the process cannot be started: ${answer.error}`);
+  const started = reply ? JSON.parse(reply) : { error: "it was killed while it started", code: "EAGAIN" };
+  return started.pid ?? fail(started.code, `the process cannot be started: ${started.error}`);
 }
 
-// What this helper was started with: Bun adds what a .env file says to its own, which is not the program's.
+// The environment that this helper was started with: Bun adds variables of a .env file to its own, not to the program's.
 function environment() {
   try {
     const pairs = fs.readFileSync("/proc/self/environ", "utf8").split("\0").filter(Boolean);
@@ -76,7 +76,7 @@ async function firstLine(stream) {
   return "";
 }
 
-// Runs in a process of its own, in the folder of the process it watches; knows nothing but its arguments.
+// Runs in a separate process, in the folder of the process that it watches; has access to its arguments only.
 async function watch(fs, os, born) {
   const publish = (name, value) => {
     fs.writeFileSync(`${name}.new`, JSON.stringify(value));

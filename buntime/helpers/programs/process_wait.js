@@ -1,7 +1,7 @@
-// How a process is, once it has ended or `wait` seconds have passed.
+// The status of a process when it has ended, or after `wait` seconds.
 main(({ number, wait }) =>
   pollUntil(wait, (last) => {
-    const found = readStatus(number);
-    return last || !found.running ? found : null;
+    const status = readStatus(number);
+    return last || !status.running ? status : null;
   }),
 );

@@ -1,10 +1,10 @@
-// What the helpers of background processes share. Of process 7, .buntime/processes/7 holds `stdout` and `stderr`,
-// `state` (who it is, and who watches it; there once it runs) and `exit` (its exit code; there once it has ended).
+// Shared by the helpers for processes. The folder .buntime/processes/7 has `stdout` and `stderr` of process 7, `state` (its
+// identity and its watcher's; exists once it runs) and `exit` (its exit code; exists once it has ended).
 const PROCESSES = nodePath.join(WORKSPACE, ".buntime/processes");
 const KILLED = 137;
 
-// When a process began, and before it when the machine and the first process did that it is one of; this tells it from
-// a later one of the same pid. null where it is gone.
+// A text that differs for a later process with the same pid: the start of the machine, of the first process, and of the
+// process itself. null if it does not exist.
 function born(fs, pid) {
   const read = (path) => {
     try {
@@ -24,19 +24,19 @@ function born(fs, pid) {
   }
   if (read("/proc/self/stat")) return null;
   try {
-    process.kill(pid, 0); // where there is no /proc, a pid is all there is
+    process.kill(pid, 0); // without /proc, only the pid is known
     return "unknown";
   } catch {
     return null;
   }
 }
 
-// One that had ended before it could be looked at has no `born`.
+// A process that ended before it could be examined has no `born`.
 function alive(who) {
   return who.born !== null && born(fs, who.pid) === who.born;
 }
 
-// Whether its pid is one of these processes', and not of those before the session fell asleep.
+// Whether its pid is from this boot, and not from before the session fell asleep.
 function isThisBoot(who) {
   const before = (time) => time.slice(0, time.lastIndexOf(" "));
   return before(who.born) === before(born(fs, process.pid));
@@ -59,22 +59,22 @@ function stateOf(number) {
   return stored(number, "state") ?? fail("ESRCH", `the session has no process ${number}`);
 }
 
-// Whoever ended without an exit code was killed together with its watcher.
+// A process that ended without an exit code was killed together with its watcher.
 function readStatus(number) {
   const state = stateOf(number);
   const running = alive(state.watcher) || alive(state.program);
-  const exit = stored(number, "exit"); // looked for last, as the watcher writes it and is gone
+  const exit = stored(number, "exit"); // read last, because the watcher writes it and then ends
   const ended = exit !== null || !running;
   return { number, pid: state.program.pid, running: !ended, exit_code: ended ? (exit ?? KILLED) : null };
 }
 
-// Ask again and again until there is an answer, or until `seconds` have passed.
-async function pollUntil(seconds, ask) {
+// Call `check` repeatedly until it returns a value, or until `seconds` have passed.
+async function pollUntil(seconds, check) {
   const until = performance.now() + seconds * 1000;
   for (let pause = 5; ; pause = Math.min(pause * 2, 50)) {
     const last = performance.now() >= until;
-    const answer = await ask(last);
-    if (answer || last) return answer;
+    const value = await check(last);
+    if (value || last) return value;
     await Bun.sleep(Math.min(pause, Math.max(1, until - performance.now())));
   }
 }
