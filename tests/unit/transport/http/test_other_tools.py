@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
+import subprocess
+import sys
 from contextlib import closing
 from typing import Callable
 
@@ -24,12 +25,26 @@ def test_connections_after_vcrpy() -> None:
                 transport.send(PATIENT)
         with closing(transport):
             assert b"{}" == transport.send(PATIENT).read()
-        # Also if the cassette was there when the module was imported.
-        with vcr.use_cassette(record_mode="none", path="/nonexistent/cassette.yaml"):
-            connection = importlib.reload(importlib.import_module("buntime.transport.http.connection"))
-        pool = connection.POOLS["http"]("127.0.0.1")
-        assert "urllib3.connection" in {base.__module__ for base in pool.ConnectionCls.__mro__}
-        assert not any("vcr" in base.__module__ for base in pool.ConnectionCls.__mro__)
+
+
+_IMPORTED_IN_A_CASSETTE = """
+import sys, vcr
+with vcr.use_cassette(record_mode="none", path="/nonexistent/cassette.yaml"):
+    from buntime.transport import HTTPTransport, Request
+    transport = HTTPTransport(sys.argv[1])
+print(transport.send(Request("GET", "/", connect_timeout=20, read_timeout=20)).read())
+pool = transport._session.get_adapter(sys.argv[1]).poolmanager.connection_from_url(sys.argv[1])
+print(any("vcr" in base.__module__ for base in pool.ConnectionCls.__mro__))
+transport.close()
+"""
+
+
+def test_import_in_a_cassette_of_vcrpy() -> None:
+    """The replaced classes of vcrpy are not kept."""
+    with LoopbackServer() as server:
+        command = [sys.executable, "-c", _IMPORTED_IN_A_CASSETTE, server.url]
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ("b'{}'\nFalse\n", "") == (completed.stdout, completed.stderr)
 
 
 @pytest.mark.parametrize("read", [lambda response: response.content, lambda response: response.text])
@@ -43,6 +58,7 @@ def test_hook_that_reads_the_response(read: Callable[[requests.Response], object
     assert 1 == server.connections
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what it stands on
 def test_requests_cache_answers() -> None:
     """A session of requests-cache answers the second call itself."""
     requests_cache = pytest.importorskip("requests_cache")
@@ -54,6 +70,7 @@ def test_requests_cache_answers() -> None:
     assert 1 == len(server.requests)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what it stands on
 def test_installed_requests_cache() -> None:
     """And one that stands in for every session."""
     requests_cache = pytest.importorskip("requests_cache")
