@@ -26,33 +26,27 @@ __all__ = ["HTTPTransport"]
 class HTTPTransport:
     """Sends requests to ``base_url`` with the ``requests`` library.
 
-    ``base_url`` may have a path, which goes before each request's. ``proxies``, ``verify`` and ``cert``
-    are those of requests; where they are left out they are the session's, else the environment's
-    (``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, ``SSL_CERT_FILE``), read
-    once, when the transport is made. ``proxies={}`` means none. netrc is never read.
+    Arguments:
+        base_url: of the service. Its path, if any, goes before the path of each request.
+        session: a ``requests.Session`` of your own. Its adapters, proxies, certificates, ``trust_env``, hooks
+            and cookies are used, and its headers if a request has none of that name; its ``auth`` and
+            ``params`` are not. Its ``HTTPAdapter`` gets the connection pools of this transport. An adapter
+            that retries is refused. It is not closed by :meth:`close`, and does not pickle.
+        proxies, verify, cert: as in requests; by default those of the session, else of the environment
+            (``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, ``SSL_CERT_FILE``),
+            read once, when the transport is made. ``proxies={}`` means none. netrc is never read.
+        pool_maxsize: how many idle connections stay open; a request never waits for one.
+        max_response_bytes: how many bytes of a decoded body the client reads into memory; ``None`` sets no
+            limit. Streams of output have none.
 
-    ``pool_maxsize`` is how many idle connections are kept for the next request; a request never waits
-    for one.
+    A request without a ``User-Agent`` gets ``buntime-python/VERSION``. One without an ``Accept-Encoding``
+    accepts gzip and deflate, or only ``identity`` for an event stream, as a proxy that compresses one may
+    hold its events back. A body of more than 1 MiB is sent in pieces, each with its own timeout.
 
-    ``session`` is a ``requests.Session`` of your own. It gives its adapters, proxies, certificates and
-    ``trust_env``, its hooks, its cookies, and the headers you set on it where a request has none of that
-    name; its ``auth`` and ``params`` are not used. It is not closed by :meth:`close`, and
-    ``pool_maxsize`` is its adapters' own. An adapter of it that retries is refused.
+    A forked child has its own connections. To read a response of its parent there is a ``RuntimeError``.
 
-    A request that names no ``User-Agent`` gets ``buntime-python/VERSION``. One that names no
-    ``Accept-Encoding`` asks for gzip and deflate, or for ``identity`` where it accepts an event stream:
-    a proxy that compresses one may hold its events back.
-
-    ``max_response_bytes`` are the bytes of a decoded body that the client reads into memory at most; ``None``
-    sets no limit. Streams of output have none.
-
-    A body of more than 1 MiB is sent in pieces, so that a timeout bounds each wait and not the whole
-    upload. A forked child gets connections of its own; in a session of yours, those of its
-    ``HTTPAdapter`` s. To read an answer there that came in the parent is a ``RuntimeError``. Pickles,
-    unless it was made with ``session``.
-
-    Raises :class:`~buntime.ConfigurationError` for a base URL that is none, a missing certificate file
-    or a malformed proxy.
+    Raises :class:`~buntime.ConfigurationError` for a base URL or a proxy that is not a URL and for a missing
+    file of certificates.
     """
 
     def __init__(
