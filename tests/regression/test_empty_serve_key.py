@@ -1,4 +1,4 @@
-"""``buntime serve`` with an empty API key asked for none."""
+"""``buntime serve`` with an empty API key required no key."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from buntime.transport import FakeTransport
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "a\n", "\tkey", "schlüssel"])
-def test_a_key_that_no_client_can_send_is_refused(key: str) -> None:
-    """Before anything is served; the message explains how to serve without a key, and hides the key."""
+def test_an_unusable_key_is_rejected(key: str) -> None:
+    """The error is raised before the server starts, explains how to serve without one, and hides the key."""
     with pytest.raises(ServeError, match="leave --api-key and BUNTIME_SERVE_API_KEY out") as caught:
         serve(
             FakeTransport(),
@@ -27,13 +27,13 @@ def test_a_key_that_no_client_can_send_is_refused(key: str) -> None:
 @pytest.mark.parametrize(
     ("argument", "variable"), [([], ""), (["--api-key", ""], None), (["--api-key="], "key")]
 )
-def test_an_empty_argument_or_variable_is_refused(
+def test_an_empty_argument_or_variable_is_rejected(
     argument: list[str],
     variable: str | None,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An unset shell variable in a script must not open the server."""
+    """An unset shell variable in a script must not disable authentication."""
     if variable is not None:
         monkeypatch.setenv("BUNTIME_SERVE_API_KEY", variable)
     assert 125 == main(["serve", "--isolation", "none", "--port", "0", *argument])

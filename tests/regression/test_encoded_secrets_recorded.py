@@ -1,4 +1,4 @@
-"""A secret was written to a cassette where a program had put it into JSON, a URL, base64 or a file."""
+"""A secret was written to a cassette if a program had encoded it in JSON, a URL, base64 or a file."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ENV = {"DB_PASSWORD": ODD, "PGPASSWORD": PLAIN}
 
 
 def in_json(value: str) -> str:
-    """Return it as JavaScript writes it, which leaves letters as they are."""
+    """Return the value as JavaScript serializes it, without escaping non-ASCII letters."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def in_base64(value: str) -> str:
-    """Return it among other bytes, at each of the places where it is another text."""
+    """Return the value in base64 at each of the three offsets that change its encoding."""
     texts = [f"{'x' * before}{value}{'y' * before}" for before in range(3)]
     return " ".join(
         encode(text.encode()).decode()
@@ -54,7 +54,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "hex": lambda value: value.encode().hex(),
     "hex in capitals": lambda value: value.encode().hex().upper(),
     "url in small letters": lambda value: re.sub(
-        "%..", lambda found: found[0].lower(), quote(value, safe="")
+        "%..", lambda match: match[0].lower(), quote(value, safe="")
     ),
     "json for html": lambda value: in_json(value).replace("/", "\\/"),
     "base64": in_base64,
@@ -64,7 +64,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 
 def texts_of(value: Any) -> list[str]:
-    """Return every text in a JSON value."""
+    """Return every string in a JSON value."""
     if isinstance(value, dict):
         return [*value, *(text for item in value.values() for text in texts_of(item))]
     if isinstance(value, list):
@@ -73,7 +73,7 @@ def texts_of(value: Any) -> list[str]:
 
 
 def traces(path: Path, secret: str) -> list[str]:
-    """Return the texts of a cassette in which a secret can be recognised, however it is encoded."""
+    """Return the strings of a cassette that contain a secret in any encoding."""
     forms = {secret, *(encode(secret).strip('"') for encode in ENCODINGS.values())}
     middles = {
         base64.b64encode(b"x" * before + encode(secret).strip('"').encode())[4:-4].decode()
@@ -86,8 +86,8 @@ def traces(path: Path, secret: str) -> list[str]:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_in_what_a_program_prints(encoding: str, tmp_path: Path) -> None:
-    """It is replaced, and replay gives the same text, and that of another secret."""
+def test_in_the_output_of_a_program(encoding: str, tmp_path: Path) -> None:
+    """The secret is replaced, and replay restores the original, or another secret if the program uses one."""
     path = tmp_path / "x.json"
     encode = ENCODINGS[encoding]
     transport = FakeTransport()
@@ -107,20 +107,20 @@ def test_in_what_a_program_prints(encoding: str, tmp_path: Path) -> None:
     live = record(path, program(ENV), transport)
     assert [] == [text for secret in (*ENV.values(), KEY) for text in traces(path, secret)]
     assert live == replay(path, program(ENV))
-    if encoding not in {"base64", "basic", "base64 of json"}:  # in which the length shows
+    if encoding not in {"base64", "basic", "base64 of json"}:  # these encodings reveal the length
         other = {"DB_PASSWORD": 'an"other ö', "PGPASSWORD": "third"}
         expected = "a {} b {} c {}".format(*(encode(secret) for secret in (*other.values(), KEY)))
         assert expected == replay(path, program(other))
 
 
-def written_as_bytes(session: Session, _: Path) -> Any:
-    """Write and read a file that is no text."""
+def write_bytes(session: Session, _: Path) -> Any:
+    """Write and read a binary file."""
     session.files.write("a.bin", b"\xff" + ODD.encode() + b"\xfe" + PLAIN.encode())
     return session.files.read_bytes("a.bin")
 
 
-def uploaded(session: Session, folder: Path) -> Any:
-    """Upload and download small files, many in a request."""
+def upload(session: Session, folder: Path) -> Any:
+    """Upload and download small files in a batch."""
     (folder / "up").mkdir(exist_ok=True)
     (folder / "up" / ".env").write_text(f"DB_PASSWORD={ODD}\nPGPASSWORD={PLAIN}\n", encoding="utf-8")
     (folder / "up" / "x").write_text(f"xy{PLAIN}", encoding="utf-8")
@@ -130,23 +130,25 @@ def uploaded(session: Session, folder: Path) -> Any:
         return (Path(down) / ".env").read_bytes()
 
 
-def passed(session: Session, _: Path) -> Any:
-    """Pass it to a function and get it back."""
+def pass_arguments(session: Session, _: Path) -> Any:
+    """Pass the secret to a function and return it."""
     return session.call("echo", ODD, {"a": [PLAIN]}, ODD.encode())
 
 
-def passed_in_a_file(session: Session, _: Path) -> Any:
-    """The same with arguments that are too long for a line."""
+def pass_long_arguments(session: Session, _: Path) -> Any:
+    """Pass arguments that exceed a single line to a function and return them."""
     return session.call("echo", ODD, PLAIN + "z" * 40_000)
 
 
-WAYS = [written_as_bytes, uploaded, passed, passed_in_a_file]
+SENDERS = [write_bytes, upload, pass_arguments, pass_long_arguments]
 
 
-@pytest.mark.parametrize("told", ["before", "after"])
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_in_what_the_library_sends(way: Callable[[Session, Path], Any], told: str, tmp_path: Path) -> None:
-    """In files and arguments too, also where only a later call shows that it is a secret."""
+@pytest.mark.parametrize("env_sent", ["before", "after"])
+@pytest.mark.parametrize("send", SENDERS, ids=lambda send: send.__name__)
+def test_in_the_requests_of_the_library(
+    send: Callable[[Session, Path], Any], env_sent: str, tmp_path: Path
+) -> None:
+    """Files and arguments are redacted too, even if the secret is only learned from a later call."""
     path = tmp_path / "x.json"
     transport = FakeTransport()
     transport.on_execute("1", stdout="done")
@@ -154,10 +156,10 @@ def test_in_what_the_library_sends(way: Callable[[Session, Path], Any], told: st
 
     def program(client: Buntime) -> Any:
         with client.sessions.create() as session:
-            if told == "before":
+            if env_sent == "before":
                 session.execute("1", env=ENV)
-            result = way(session, tmp_path)
-            if told == "after":
+            result = send(session, tmp_path)
+            if env_sent == "after":
                 session.execute("1", env=ENV)
             return result
 
@@ -168,7 +170,7 @@ def test_in_what_the_library_sends(way: Callable[[Session, Path], Any], told: st
 
 @pytest.mark.parametrize(("recorded", "sent"), [(ODD, "plain"), ("plain", ODD), (ODD, 'other "odd" one')])
 def test_another_secret_in_the_code(recorded: str, sent: str, tmp_path: Path) -> None:
-    """It replays whether or not its characters need an escape, and comes back as it is."""
+    """Replay works whether or not the secret needs escaping, and returns the current secret."""
     path = tmp_path / "x.json"
     transport = FakeTransport()
     transport.on_execute(contains="login(", handler=lambda run: f"as {run.env['DB_PASSWORD']}")
@@ -181,8 +183,8 @@ def test_another_secret_in_the_code(recorded: str, sent: str, tmp_path: Path) ->
     assert f"as {sent}" == replay(path, program(sent))
 
 
-def test_in_arguments_that_are_named_so(tmp_path: Path) -> None:
-    """The names in a function's arguments count as those in metadata do."""
+def test_in_arguments_named_like_secrets(tmp_path: Path) -> None:
+    """The names of a function's arguments identify secrets, as in metadata."""
     path = tmp_path / "x.json"
     transport = FakeTransport()
     transport.on_call("login", handler=lambda options: options["apiToken"] + "!")
@@ -201,7 +203,7 @@ def test_in_arguments_that_are_named_so(tmp_path: Path) -> None:
 
 
 def test_the_password_of_a_database(tmp_path: Path) -> None:
-    """It is one by itself, as programs take such URLs apart."""
+    """A password inside a database URL is also redacted separately, because programs parse such URLs."""
     path = tmp_path / "x.json"
     transport = FakeTransport()
     transport.on_execute("1", stdout=f"connecting as me with {PLAIN}%")
@@ -220,7 +222,7 @@ PIECE_OF_LOGS = 256 * 1024
 
 @pytest.mark.parametrize("before", range(1, len(ODD), 3))
 def test_in_two_pieces_of_a_log(before: int, tmp_path: Path) -> None:
-    """It is known by its parts where what a process wrote is read piece by piece."""
+    """A secret is recognized by its parts if a process log is read in chunks."""
     path = tmp_path / "x.json"
     transport = FakeTransport()
     transport.on_execute("1", stdout="x" * (PIECE_OF_LOGS - before) + ODD + "y")
@@ -241,7 +243,7 @@ def test_in_two_pieces_of_a_log(before: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", [1, 5, 6, 10])
 def test_in_two_pieces_of_a_file(before: int, tmp_path: Path) -> None:
-    """The same for a large file, which travels in base64 both ways."""
+    """A secret is recognized in a large file, which is sent as base64 chunks."""
     path = tmp_path / "x.json"
     content = b"\xff" * (PIECE - len(ODD[:before].encode())) + ODD.encode() + b"\xff"
 
@@ -262,8 +264,8 @@ def test_in_two_pieces_of_a_file(before: int, tmp_path: Path) -> None:
     assert content == replay(path, program)
 
 
-def test_the_beginning_of_one_in_a_stream_that_was_left(tmp_path: Path) -> None:
-    """Nothing of a secret is kept where a program stopped reading in the middle of it."""
+def test_the_beginning_of_a_secret_in_an_abandoned_stream(tmp_path: Path) -> None:
+    """No part of a secret is stored if a program stops reading in the middle of it."""
     path = tmp_path / "x.json"
     transport = FakeTransport()
     transport.on_execute("1", chunks=[("stdout", f"the key: {KEY[:9]}"), ("stdout", KEY[9:])])

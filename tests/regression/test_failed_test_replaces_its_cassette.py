@@ -1,4 +1,4 @@
-"""A failed test replaced its good cassette if it had a subtest that passed."""
+"""A failed test replaced its good cassette if one of its subtests passed."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def _run(project: pytest.Pytester, end: str, *options: str) -> pytest.RunResult:
 
 
 @pytest.mark.parametrize("end", PASSES)
-def test_test_that_passes_is_recorded(project: pytest.Pytester, end: str) -> None:
-    """With all that comes after its subtests."""
+def test_passing_test_is_recorded(project: pytest.Pytester, end: str) -> None:
+    """The recording includes everything after the subtests."""
     assert 0 == _run(project, PASSES[end], "--buntime-mode=record").ret
     assert (project.path / NAME).exists()
     assert 0 == _run(project, PASSES[end]).ret
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_test_that_does_not_pass_leaves_its_cassette(project: pytest.Pytester, end: str) -> None:
-    """Whatever its subtests did before."""
+def test_failing_test_keeps_its_cassette(project: pytest.Pytester, end: str) -> None:
+    """The cassette stays unchanged, even if some subtests passed."""
     _run(project, PASSES["passes"], "--buntime-mode=record")
     before = (project.path / NAME).read_bytes()
     _run(project, ENDS[end], "--buntime-mode=record")

@@ -1,4 +1,4 @@
-"""A program that never closed its recording ended without a word, and without a cassette."""
+"""A program that never closed its recording ended silently, without a cassette."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _program(tmp_path: Path, end: str = "", *, calls: bool = True) -> str:
 
 
 def test_end_of_the_program_reports_it(tmp_path: Path) -> None:
-    """On stderr and as a warning, with the command that makes a cassette of it."""
+    """It is reported on stderr and as a warning, with the command that recovers the cassette."""
     stderr = _program(tmp_path)
     assert f"buntime: the recording of {tmp_path / 'x.json'} was never closed" in stderr
     assert f"buntime cassette recover {tmp_path / 'x.json.part'}" in stderr
@@ -52,19 +52,19 @@ def test_end_of_the_program_reports_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", ["client.close()", "client._context.caller.transport.discard()"])
 def test_closed_recording_is_not_reported(tmp_path: Path, end: str) -> None:
-    """Nor is one that was discarded."""
+    """A discarded recording is not reported either."""
     assert "" == _program(tmp_path, end)
 
 
 def test_empty_recording_is_not_reported(tmp_path: Path) -> None:
-    """There is nothing to recover, so nothing is left."""
+    """An empty recording has nothing to recover, so its file is removed."""
     assert "" == _program(tmp_path, calls=False)
     assert [] == os.listdir(tmp_path)
 
 
 @needs_fork
 def test_forked_child_does_not_report_it(tmp_path: Path) -> None:
-    """The recording is its parent's."""
+    """The recording belongs to the parent."""
     end = "import os\nif os.fork() == 0: sys.exit()\nos.wait(); client.close()"
     assert "" == _program(tmp_path, end)
 
@@ -75,14 +75,14 @@ def _record_and_forget(path: Path) -> None:
 
 
 def test_recording_without_references_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Not only at the end of the program."""
+    """A recording is also reported when it is garbage-collected."""
     with pytest.warns(ResourceWarning, match="was never closed"):
         _record_and_forget(tmp_path / "x.json")
     assert "was never closed" in capsys.readouterr().err
 
 
 def _interrupted(path: Path) -> Path:
-    """Return the file of a recording that was interrupted."""
+    """Return the file of an interrupted recording."""
     transport = RecordingTransport(path, fake())
     run_part = path.with_name(path.name + ".part")
     client = Buntime(transport=transport)
@@ -93,8 +93,8 @@ def _interrupted(path: Path) -> Path:
     return run_part
 
 
-def test_recovering_makes_a_cassette(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Which replays, as far as it was recorded."""
+def test_recover_creates_a_cassette(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The recovered cassette replays everything that was recorded."""
     path = tmp_path / "x.json"
     part = _interrupted(path)
     assert 0 == main(["cassette", "recover", str(part)])
@@ -104,8 +104,8 @@ def test_recovering_makes_a_cassette(tmp_path: Path, capsys: pytest.CaptureFixtu
     replay(path, lambda client: client.sessions.create().execute("1", env={"DB_PASSWORD": "another"}))
 
 
-def test_recovering_replaces_only_if_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A cassette that exists may be the better one."""
+def test_recover_replaces_only_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An existing cassette may be better, so replacing it requires ``--replace``."""
     path = tmp_path / "x.json"
     run(RecordingTransport(path, fake()), lambda client: client.sessions.create())
     before = path.read_bytes()
@@ -119,7 +119,7 @@ def test_recovering_replaces_only_if_told_to(tmp_path: Path, capsys: pytest.Capt
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no locks")
 def test_recording_in_progress_is_not_recovered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is not interrupted; nor is a file of another name recovered."""
+    """A recording in progress and a file with another suffix are both rejected."""
     transport = RecordingTransport(tmp_path / "x.json", fake())
     client = Buntime(transport=transport)
     client.sessions.create()

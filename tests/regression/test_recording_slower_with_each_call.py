@@ -1,4 +1,4 @@
-"""Each new session and each new variable made all later calls of a recording slower."""
+"""Each new session and each new variable slowed down all later calls of a recording."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ def _service(request: Request) -> Response:
 
 
 def with_new_session(client: Buntime, number: int) -> None:
-    """Create a session, which has an idempotency key that is new each time."""
+    """Create a session, which has a new idempotency key each time."""
     client.sessions.create(metadata={"number": number})
 
 
 def with_new_variable(client: Buntime, number: int) -> None:
-    """Pass a long variable that is new each time, and similar to all others."""
+    """Pass a long variable that is new each time and similar to all others."""
     client.execute(session_id="ses_1", code="1", env={"ROW": f"the value of row {number:06}"})
 
 
 def with_token_in_code(client: Buntime, number: int) -> None:
-    """Write a token into a file before it is known to be one."""
+    """Send a token in code before it is identified as a secret."""
     token = f"tok{number:09}"
     client.execute(session_id="ses_1", code=f"login('{token}')")
     client.execute(session_id="ses_1", code="1", env={"TOKEN": token})
 
 
 def _steps(program: Callable[[], Any]) -> int:
-    """Return how many functions a program calls: a measure of its work that no other process disturbs."""
+    """Return how many functions a program calls, a measure of work that ignores the machine's load."""
     count = 0
 
-    def note(*_: Any) -> None:
+    def count_call(*_: Any) -> None:
         nonlocal count
         count += 1
 
-    sys.setprofile(note)
+    sys.setprofile(count_call)
     try:
         program()
     finally:
@@ -57,7 +57,7 @@ def _steps(program: Callable[[], Any]) -> int:
 
 @pytest.mark.parametrize("call", [with_new_session, with_new_variable, with_token_in_code])
 def test_last_call_costs_as_much_as_the_first(call: Callable[[Buntime, int], None], tmp_path: Path) -> None:
-    """The work of a call does not grow with the calls before it."""
+    """The work of a call does not grow with the number of earlier calls."""
     client = Buntime("btk_1", transport=RecordingTransport(tmp_path / "x.json", FunctionTransport(_service)))
 
     def calls(first: int, count: int) -> None:

@@ -1,4 +1,4 @@
-"""``buntime run --local`` that was ended by SIGTERM or SIGHUP left its session's folder behind."""
+"""``buntime run --local`` left its session's folder behind after SIGTERM or SIGHUP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SLEEPS = "console.log('runs'); await new Promise(() => setInterval(() => {}, 10
 def test_a_signal_ends_the_session(
     number: int, code: int, isolation: str, temporary_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The program ends, its folder is gone, nothing is said, and the exit code names the signal."""
+    """The command ends silently, its folder is removed, and the exit code corresponds to the signal."""
     monkeypatch.setenv("BUNTIME_ISOLATION", isolation)
     command = [sys.executable, "-m", "buntime", "run", "--local", "-e", _SLEEPS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -33,8 +33,8 @@ def test_a_signal_ends_the_session(
     assert [] == list(temporary_folder.glob("buntime-*"))
 
 
-def test_what_ignores_a_hangup_goes_on() -> None:
-    """As under nohup."""
+def test_an_ignored_hangup_has_no_effect() -> None:
+    """An ignored SIGHUP has no effect, as under nohup."""
     code = "process.stdin; console.log('runs'); await Bun.sleep(300); console.log('done')"
     inner = [sys.executable, "-m", "buntime", "run", "--local", "-e", code]
     command = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *inner]

@@ -1,0 +1,23 @@
+"""Output to stdout was delivered before earlier output to stderr."""
+
+from __future__ import annotations
+
+import pytest
+
+from buntime import Buntime, StreamEvent
+from buntime.transport import LocalTransport
+
+_ERROR_FIRST = "console.error('first'); await Bun.sleep(12); console.log('second')"
+_OUTPUT_FIRST = "console.log('first'); await Bun.sleep(12); console.error('second')"
+
+
+@pytest.mark.parametrize(
+    ("code", "kinds"), [(_ERROR_FIRST, ("stderr", "stdout")), (_OUTPUT_FIRST, ("stdout", "stderr"))]
+)
+def test_output_is_delivered_in_the_order_of_writing(code: str, kinds: tuple[str, str]) -> None:
+    """The order is correct even if both streams have data when they are read."""
+    expected = [StreamEvent(kinds[0], "first\n"), StreamEvent(kinds[1], "second\n")]
+    with Buntime(transport=LocalTransport()) as client, client.sessions.create() as session:
+        for _ in range(20):
+            with session.stream(code) as stream:
+                assert expected == list(stream)
