@@ -1,4 +1,4 @@
-"""Each benchmark runs with the smallest effort."""
+"""Each benchmark runs with minimal effort."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.docs.markdown import ROOT
 
 pytestmark = [
     pytest.mark.one_python,
-    pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are made on Linux only"),
+    pytest.mark.skipif(sys.platform != "linux", reason="sandboxes need Linux"),
 ]
 
 

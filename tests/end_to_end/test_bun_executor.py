@@ -1,4 +1,4 @@
-"""Executions on a real Bun, in a sandbox and without one."""
+"""Executions on a real Bun, with and without a sandbox."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ESCAPE = "(setsid sh -c '(touch started; exec sleep 1000) & exec sleep 1000' &) 
 
 @pytest.fixture(scope="module", params=["required", "none"])
 def executor(request: pytest.FixtureRequest) -> Iterator[BunExecutor]:
-    """Return an executor of each kind."""
+    """Return an executor with and without a sandbox."""
     executor = BunExecutor(isolation=request.param)
     yield executor
     executor.close()
@@ -39,7 +39,7 @@ def executor(request: pytest.FixtureRequest) -> Iterator[BunExecutor]:
 
 @pytest.fixture
 def open_session(executor: BunExecutor, tmp_path: Path) -> Iterator[Open]:
-    """Return a function that opens sessions, which end with the test and leave no process."""
+    """Return a function that opens sessions; they end with the test, and no process may remain."""
     opened: list[BunSession] = []
 
     def open_one(**options: Any) -> BunSession:
@@ -62,19 +62,19 @@ def session(open_session: Open) -> BunSession:
 
 class TestCode:
     def test_typescript_runs_with_top_level_await(self, session: BunSession) -> None:
-        """Code is TypeScript, and may wait at its top level."""
+        """Code is TypeScript and may use top-level await."""
         outcome = session.run("const n: number = await Promise.resolve(41); console.log(n + 1)")
 
         assert ("42\n", "", 0) == (outcome.stdout, outcome.stderr, outcome.exit_code)
 
     def test_imports_are_relative_to_the_workspace(self, session: BunSession) -> None:
-        """Code imports the session's files as if it were a file at the top of the workspace."""
+        """Code imports the session's files as if it were a file at the root of the workspace."""
         (session.workspace / "lib.ts").write_text("export const x: number = 7")
 
         assert session.run('import { x } from "./lib.ts"; console.log(x)').stdout == "7\n"
 
-    def test_an_error_names_its_place(self, session: BunSession) -> None:
-        """An uncaught error is exit code 1, with its line and column on stderr."""
+    def test_an_error_shows_its_position(self, session: BunSession) -> None:
+        """An uncaught error gives exit code 1, with its line and column on stderr."""
         outcome = session.run("\n\n\n\nthrow new Error('no')")
 
         assert outcome.exit_code == 1
@@ -88,17 +88,17 @@ class TestCode:
         assert outcome.stdout == "5000000\n"
 
     def test_empty_code_does_nothing(self, session: BunSession) -> None:
-        """An empty program is a program."""
-        assert ("", "", 0) == _figureless(session.run(""))
+        """An empty program runs successfully."""
+        assert ("", "", 0) == _without_figures(session.run(""))
 
-    def test_standard_input_has_no_more_than_the_code(self, session: BunSession) -> None:
-        """A command finds its standard input empty."""
+    def test_standard_input_is_empty(self, session: BunSession) -> None:
+        """The standard input of a command is empty."""
         assert session.sh("cat; echo end").stdout == "end\n"
 
 
 class TestSurroundings:
     def test_environment(self, session: BunSession) -> None:
-        """The variables of an execution are its own, names that no shell could assign included."""
+        """An execution has exactly its own variables, including names that a shell cannot assign."""
         code = "console.log(process.env.A, process.env['my-name'], process.env.OTHER)"
 
         assert session.run(code, env={"A": "ä b", "my-name": "c"}).stdout == "ä b c undefined\n"
@@ -109,13 +109,13 @@ class TestSurroundings:
         assert session.sh("bun -e 'console.log(1)'").stdout == "1\n"
 
     def test_bun_runs_code_whatever_the_path(self, session: BunSession) -> None:
-        """A caller's PATH replaces ours for what the code starts, not for the code."""
+        """A caller's PATH applies to the programs that the code starts, not to running the code."""
         outcome = session.run("console.log(process.env.PATH)", env={"PATH": "/nowhere"})
 
         assert outcome.stdout.endswith(":/nowhere\n")
 
     def test_working_dir(self, session: BunSession) -> None:
-        """An execution starts in the folder it names."""
+        """An execution starts in its working directory."""
         (session.workspace / "a" / "b").mkdir(parents=True)
 
         outcome = session.sh("echo hi > file; pwd", working_dir="a/b")
@@ -123,8 +123,8 @@ class TestSurroundings:
         assert outcome.stdout.endswith("/a/b\n")
         assert (session.workspace / "a/b/file").read_text() == "hi\n"
 
-    def test_a_working_dir_that_has_gone(self, session: BunSession) -> None:
-        """An execution that cannot be started ends as one, and says why; the session goes on."""
+    def test_a_deleted_working_dir(self, session: BunSession) -> None:
+        """An execution that cannot start ends with an error message; the session remains usable."""
         outcome = session.sh("true", working_dir="gone")
 
         assert outcome.exit_code == 126
@@ -132,22 +132,22 @@ class TestSurroundings:
         assert session.sh("echo on").stdout == "on\n"
 
     def test_home_and_temporary_files_are_writable(self, session: BunSession) -> None:
-        """Programs find a home and a place for temporary files, outside of the workspace."""
+        """Programs have a home and a temporary folder outside of the workspace."""
         outcome = session.sh('touch "$HOME/a" "$TMPDIR/b" && ls -A')
 
-        assert ("", "", 0) == _figureless(outcome)
+        assert ("", "", 0) == _without_figures(outcome)
 
-    def test_the_preview_address_is_loopback_and_kept(
+    def test_the_preview_address_is_loopback_and_constant(
         self, executor: BunExecutor, session: BunSession
     ) -> None:
-        """Every session has an address of its own on this machine."""
+        """Every session has its own address on this machine."""
         assert executor.preview_url("ses_1") == session.runtime.preview_url
         assert session.runtime.preview_url.startswith("http://127.0.0.1:")
 
 
 class TestOutput:
     def test_output_arrives_as_it_comes(self, session: BunSession) -> None:
-        """The first output is delivered while the execution still runs."""
+        """The first output is delivered while the execution is running."""
         items = session.start(command="echo first; " + WAIT_FOR.format("go") + "echo second >&2; exit 3")
 
         assert next(items) == Output("stdout", "first\n")
@@ -155,50 +155,50 @@ class TestOutput:
         assert next(items) == Output("stderr", "second\n")
         last = next(items)
         assert isinstance(last, Outcome)
-        assert ("first\n", "second\n", 3) == _figureless(last)
+        assert ("first\n", "second\n", 3) == _without_figures(last)
         assert next(items, None) is None
 
-    def test_patience_can_run_out_and_be_had_again(self, session: BunSession) -> None:
-        """A wait that is too long for the caller is "not yet"; the same iterator goes on later."""
+    def test_a_timeout_does_not_end_the_iterator(self, session: BunSession) -> None:
+        """A wait that exceeds the caller's timeout raises TimeoutError; the same iterator continues later."""
         items = session.start(command=WAIT_FOR.format("go") + "echo done", item_timeout=0.01)
 
         with pytest.raises(TimeoutError):
             next(items)
         (session.workspace / "go").touch()
-        assert the_end(_patiently(items)).stdout == "done\n"
+        assert the_end(_ignore_timeouts(items)).stdout == "done\n"
 
     def test_output_of_ten_megabytes(self, session: BunSession) -> None:
-        """Much output arrives whole, streamed or not."""
+        """Large output arrives complete, streamed or not."""
         code = "process.stdout.write('é'.repeat(5_000_000) + '.')"
 
         for stream in (True, False):
             assert session.run(code, stream=stream).stdout == "é" * 5_000_000 + "."
 
     def test_a_character_in_two_writes(self, session: BunSession) -> None:
-        """A character is never cut, and bytes that are none become U+FFFD."""
+        """A character is never split, and invalid bytes become U+FFFD."""
         command = f"printf '\\303'; {WAIT_FOR.format('go')} printf '\\251\\377'"
         items = session.start(command=command, item_timeout=0.05)
         with pytest.raises(TimeoutError):
             next(items)
         (session.workspace / "go").touch()
 
-        assert the_end(_patiently(items)).stdout == "é\ufffd"
+        assert the_end(_ignore_timeouts(items)).stdout == "é\ufffd"
 
     def test_a_dropped_iterator(self, session: BunSession) -> None:
-        """An execution whose caller lost interest goes on, and disturbs nobody."""
+        """An execution continues after its caller drops the iterator, and affects no other."""
         session.start(command="yes | head -c 3000000; touch done")
 
         assert session.sh(WAIT_FOR.format("done") + "echo on").stdout == "on\n"
 
     def test_exit_codes(self, session: BunSession) -> None:
-        """An exit code is the program's own, or 128 and the number of the signal."""
+        """An exit code is the program's, or 128 plus the number of the signal."""
         assert session.run("process.exit(42)").exit_code == 42
         assert session.sh("kill -TERM $$").exit_code == 143
 
 
 class TestFigures:
     def test_cpu_time(self, session: BunSession) -> None:
-        """CPU time counts what the execution computed, not how long it waited."""
+        """CPU time counts computation, not waiting."""
         busy = session.run("const { cpuUsage } = process; while (cpuUsage().user < 200_000);")
 
         assert busy.cpu_time >= 200
@@ -206,7 +206,7 @@ class TestFigures:
         assert session.sh("sleep 0.3").cpu_time < 200
 
     def test_memory(self, session: BunSession) -> None:
-        """Peak memory is the execution's own, not its supervisor's."""
+        """Peak memory is that of the execution, without its supervisor."""
         big = session.run("const a = new Uint8Array(200 << 20).fill(1); console.log(a.length)")
 
         assert 200 << 20 <= big.memory_used < 400 << 20
@@ -214,8 +214,8 @@ class TestFigures:
 
 
 class TestProcesses:
-    def test_one_left_running_outlives_its_execution(self, session: BunSession) -> None:
-        """The next execution sees what an earlier one left running; the session's end is its end."""
+    def test_a_background_process_outlives_its_execution(self, session: BunSession) -> None:
+        """A later execution sees a background process; it ends with the session."""
         pid = session.sh("sleep 1000 & echo $!").stdout.strip()
 
         assert session.runtime.processes() == 1
@@ -225,7 +225,7 @@ class TestProcesses:
         assert set() == session.host_pids()
 
     def test_it_can_be_killed(self, session: BunSession) -> None:
-        """A process is killed by the pid that the session knows, once."""
+        """A process is killed by its pid inside the session, exactly once."""
         pid = int(session.sh("sleep 1000 & echo $!").stdout)
         other = int(session.sh("setsid sleep 1000 & echo $!").stdout)
 
@@ -237,14 +237,14 @@ class TestProcesses:
 
     @pytest.mark.parametrize("pid", [0, -1, 1, 2**22 + 1])
     def test_only_those_of_the_session(self, session: BunSession, pid: int) -> None:
-        """Nothing but a process of an execution can be named."""
+        """Only processes of executions can be killed."""
         session.sh("sleep 1000 &")
 
         assert session.runtime.kill(pid) == []
         assert session.runtime.processes() == 1
 
     def test_not_those_of_the_host(self, session: BunSession) -> None:
-        """A process of the host is out of reach, even where the session could signal it."""
+        """A process of the host cannot be killed, even if the session could signal it."""
         session.sh("true")
         with _sleeper() as sleeper:
             assert session.runtime.kill(sleeper.pid) == []
@@ -252,22 +252,22 @@ class TestProcesses:
             assert sleeper.poll() is None
 
     def test_killing_an_execution(self, session: BunSession) -> None:
-        """An execution that is killed ends with 137 and what it had said."""
+        """A killed execution ends with exit code 137 and its output so far."""
         items = session.start(command="echo $$; sleep 1000")
         first = next(items)
         assert isinstance(first, Output)
 
         assert int(first.text) in session.runtime.kill(None)
-        assert (first.text, "", 137) == _figureless(the_end(items))
+        assert (first.text, "", 137) == _without_figures(the_end(items))
 
     def test_counting_starts_nothing(self, session: BunSession) -> None:
-        """A session that never ran anything has no process, and asking starts none."""
+        """A session that has run nothing has no process, and counting starts none."""
         assert session.runtime.processes() == 0
         assert session.runtime.kill(None) == []
         assert session.runtime.kill(1) == []
 
     def test_deep_sleep(self, session: BunSession) -> None:
-        """After every process was ended files are there, and executions run again."""
+        """After all processes were ended, files still exist and executions run."""
         session.sh("echo kept > file; sleep 1000 &")
 
         session.runtime.end_processes()
@@ -279,21 +279,21 @@ class TestProcesses:
 
 class TestLimits:
     def test_time(self, session: BunSession) -> None:
-        """The time limit ends an execution with 124 and keeps what it had said."""
+        """The time limit ends an execution with exit code 124 and keeps its output so far."""
         outcome = session.sh("echo partial; sleep 1000", timeout=1)
 
-        assert ("partial\n", "", 124) == _figureless(outcome)
+        assert ("partial\n", "", 124) == _without_figures(outcome)
         assert outcome.timed_out
 
-    def test_time_reaches_those_that_left(self, session: BunSession) -> None:
-        """The time limit ends children in sessions of their own, twice forked too."""
+    def test_time_reaches_detached_children(self, session: BunSession) -> None:
+        """The time limit ends children in separate process sessions, even after a double fork."""
         session.sh(ESCAPE + WAIT_FOR.format("started") + "sleep 1000", timeout=1)
 
         assert session.runtime.processes() == 0
         assert set() == session.host_pids()
 
     def test_time_spares_other_executions(self, session: BunSession) -> None:
-        """What other executions run or left running goes on."""
+        """Other executions and background processes continue."""
         session.sh("sleep 1000 &")
         other = session.start(command=WAIT_FOR.format("go") + "echo fine")
 
@@ -305,7 +305,7 @@ class TestLimits:
 
     @pytest.mark.parametrize("code", ["a.push(new Uint8Array(1 << 20).fill(1))", "a.push({ a: {} })"])
     def test_memory(self, open_session: Open, code: str) -> None:
-        """An execution that takes more memory than the session has is ended and refused, and no other."""
+        """An execution that exceeds the session's memory is ended with an error, and no other."""
         session = open_session(memory=200)
 
         with pytest.raises(ResourceExceeded) as caught:
@@ -316,7 +316,7 @@ class TestLimits:
         assert session.run("console.log(1)").stdout == "1\n"
 
     def test_memory_is_counted_together(self, open_session: Open) -> None:
-        """The children of an execution share its memory."""
+        """The children of an execution share its memory limit."""
         session = open_session(memory=200)
         child = "const a = new Uint8Array(120 << 20).fill(1); setInterval(() => a, 1000)"
 
@@ -330,7 +330,7 @@ class TestLimits:
         assert open_session(memory=128).run("console.log(1)").stdout == "1\n"
 
     def test_file_size(self, open_session: Open) -> None:
-        """No file grows beyond the session's disk."""
+        """No file exceeds the session's disk limit."""
         session = open_session(disk=1)
 
         assert session.sh("head -c 3000000 /dev/zero > file").exit_code != 0
@@ -344,8 +344,8 @@ class TestLimits:
 
 
 class TestThreads:
-    def test_many_executions_at_once(self, session: BunSession) -> None:
-        """Every execution gets its own output."""
+    def test_many_concurrent_executions(self, session: BunSession) -> None:
+        """Every execution receives its own output."""
 
         def several(thread: int) -> list[str]:
             return [session.run(f"console.log('{thread}-{number}')").stdout for number in range(4)]
@@ -365,14 +365,14 @@ class TestThreads:
 
     @pytest.mark.parametrize("end", ["close", "end_processes"])
     def test_closing_under_a_caller(self, session: BunSession, end: str) -> None:
-        """A caller who waits gets the partial output and 137 when another thread ends the session."""
+        """A waiting caller receives partial output and exit code 137 if another thread ends the session."""
         items = session.start(command="echo partial; sleep 1000")
         assert next(items) == Output("stdout", "partial\n")
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(the_end, items)
             getattr(session.runtime, end)()
 
-            assert ("partial\n", "", 137) == _figureless(waiting.result())
+            assert ("partial\n", "", 137) == _without_figures(waiting.result())
 
 
 class TestEnds:
@@ -396,7 +396,7 @@ class TestEnds:
         assert session.runtime.closed
 
     def test_a_supervisor_that_is_lost(self, session: BunSession) -> None:
-        """An execution that was lost says so, nothing stays behind, and the next one runs."""
+        """A lost execution raises an error, no process remains, and the next execution runs."""
         items = session.start(command="setsid sleep 1000 & echo on; sleep 1000")
         next(items)
         (supervisor,) = {_parent(pid) for pid in session.host_pids()} - session.host_pids()
@@ -408,16 +408,19 @@ class TestEnds:
         assert session.sh("echo again").stdout == "again\n"
         assert set() == session.host_pids()
 
-    def test_a_forked_child_keeps_off(self, session: BunSession) -> None:
-        """In a forked child the session is refused by name, and closing it does not end the parent's."""
+    def test_a_forked_child_cannot_use_the_session(self, session: BunSession) -> None:
+        """A forked child gets an error from the session, and closing it there does not end the parent's."""
         session.sh("sleep 1000 &")
 
-        assert _in_a_fork(lambda: _refusal(session)) == "this session belongs to the process that created it"
+        assert (
+            _in_a_fork(lambda: _error_message(session))
+            == "this session belongs to the process that created it"
+        )
         assert session.runtime.processes() == 1
         assert session.sh("echo on").stdout == "on\n"
 
     def test_the_parent_is_killed(self, session: BunSession, executor: BunExecutor, tmp_path: Path) -> None:
-        """When Python itself is killed, everything of its sessions ends."""
+        """If the Python process is killed, everything in its sessions ends."""
         isolation = "none" if isinstance(executor._launcher, Unprotected) else "required"
         script = (
             "import sys; from pathlib import Path; from buntime.service.machine.executor import BunExecutor\n"
@@ -433,21 +436,21 @@ class TestEnds:
         ) as parent:
             assert parent.stdout is not None
             orphan = BunSession(session.runtime, session.workspace, parent.stdout.readline().strip())
-            left = orphan.host_pids()
+            pids = orphan.host_pids()
             parent.kill()
 
-        assert len(left) >= 2
-        while left := orphan.host_pids():
-            wait_for_the_end_of(left)
+        assert len(pids) >= 2
+        while pids := orphan.host_pids():
+            wait_for_the_end_of(pids)
 
 
 def test_without_proc_executions_run_and_end(tmp_path: Path) -> None:
-    """The way for systems without /proc: output, exit codes, the time limit, kill and the session's end."""
+    """Systems without /proc support output, exit codes, the time limit, kill and the end of the session."""
     executor = BunExecutor(isolation="none")
     executor._launcher = Unprotected(find_bun(None, os.environ), direct=True)
     session = BunSession.open(executor, tmp_path / "w")
 
-    assert ("1\n", "", 0) == _figureless(session.run("console.log(1)"))
+    assert ("1\n", "", 0) == _without_figures(session.run("console.log(1)"))
     assert session.sh("kill -TERM $$").exit_code == 143
     assert session.sh("sleep 1000 & sleep 1000", timeout=1).timed_out
     items = session.start(command="echo $$; exec sleep 1000")
@@ -464,11 +467,11 @@ def test_without_proc_executions_run_and_end(tmp_path: Path) -> None:
     assert set() == session.host_pids()
 
 
-def _figureless(outcome: Outcome) -> tuple[str, str, int]:
+def _without_figures(outcome: Outcome) -> tuple[str, str, int]:
     return outcome.stdout, outcome.stderr, outcome.exit_code
 
 
-def _patiently(items: Iterator[Any]) -> Iterator[Any]:
+def _ignore_timeouts(items: Iterator[Any]) -> Iterator[Any]:
     while True:
         with contextlib.suppress(TimeoutError):
             item = next(items, None)
@@ -490,7 +493,7 @@ def _parent(pid: int) -> int:
     return int(read_proc(pid, "stat").rpartition(b")")[2].split()[1])
 
 
-def _refusal(session: BunSession) -> str:
+def _error_message(session: BunSession) -> str:
     session.runtime.close()
     session.runtime.end_processes()
     assert session.runtime.processes() == 0
@@ -511,6 +514,6 @@ def _in_a_fork(function: Callable[[], str]) -> str:
             os._exit(0)
     os.close(writing)
     with open(reading, "rb") as file:
-        said = file.read().decode()
+        output = file.read().decode()
     os.waitpid(child, 0)
-    return said
+    return output

@@ -1,4 +1,4 @@
-"""The first event reaches the caller when it was flushed, through the whole client."""
+"""The client delivers the first event as soon as the server has flushed it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _Way = Callable[[Exchange, threading.Event], None]
 
 @_WAYS
 def test_an_event_arrives_before_the_next_is_sent(way: _Way) -> None:
-    """The server waits with the second until the first was received."""
+    """The server sends the second event only after the client has received the first."""
     gate = threading.Event()
     with (
         LoopbackServer(lambda exchange: way(exchange, gate)) as server,
@@ -52,14 +52,14 @@ def test_an_event_arrives_before_the_next_is_sent(way: _Way) -> None:
 
 
 @_WAYS
-@pytest.mark.parametrize("lines", [False, True])
-def test_callbacks_and_lines_do_not_wait_either(way: _Way, lines: bool) -> None:
-    """Nothing between the socket and the caller holds output back."""
+@pytest.mark.parametrize("by_line", [False, True])
+def test_callbacks_and_lines_are_not_delayed(way: _Way, by_line: bool) -> None:
+    """No layer between the socket and the caller delays output."""
     gate = threading.Event()
-    seen: list[str] = []
+    lines: list[str] = []
 
     def received(text: str) -> None:
-        seen.append(text.strip())
+        lines.append(text.strip())
         gate.set()
 
     with (
@@ -67,17 +67,17 @@ def test_callbacks_and_lines_do_not_wait_either(way: _Way, lines: bool) -> None:
         Buntime("btk_1", base_url=server.url) as client,
     ):
         session = client.sessions.attach("ses_1")
-        if lines:
+        if by_line:
             for line in session.stream("1").lines():
                 received(line.text)
         else:
             session.execute("1", on_stdout=received, on_stderr=received)
-    assert ["first", "second"] == seen
+    assert ["first", "second"] == lines
 
 
 @_WAYS
 def test_leaving_early_closes_the_connection(way: _Way) -> None:
-    """The server sees it, while the stream is still under way."""
+    """The server notices the closed connection while it is still streaming."""
     gate = threading.Event()
     with (
         LoopbackServer(lambda exchange: way(exchange, gate)) as server,
@@ -87,11 +87,11 @@ def test_leaving_early_closes_the_connection(way: _Way) -> None:
             next(stream)
             assert 1 == server.open_connections
         gate.set()
-        server.wait_for(lambda seen: not seen.open_connections)
+        server.wait_for(lambda lines: not lines.open_connections)
 
 
-def test_a_stream_that_is_cut_keeps_its_output() -> None:
-    """The error says that it may have run, and what came before stays at hand."""
+def test_an_interrupted_stream_keeps_its_output() -> None:
+    """The error sets ``maybe_executed``, and the output so far is available."""
 
     def cut(exchange: Exchange) -> None:
         exchange.head(200, [*_HEADERS, ("Connection", "close")])

@@ -1,4 +1,4 @@
-"""A client that was used in a parent, in its children: forked, spawned, served by gunicorn."""
+"""A client that its parent process has used, in child processes: forked, spawned, or started by gunicorn."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORKS = 12
 
 
 class _Sessions:
-    """Answers about any session, ``NAME.together`` when two ask; a stream ends with the first deletion."""
+    """Returns any session; ``NAME.together`` waits for a second request, a stream for the first deletion."""
 
     def __init__(self) -> None:
         self._deleted = threading.Event()
@@ -37,16 +37,16 @@ class _Sessions:
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
         if request.target == "/sessions/create":
-            _answer(exchange, responses.CREATED)
+            _respond(exchange, responses.CREATED)
         elif request.method == "DELETE":
             self._deleted.set()
-            _answer(exchange, responses.DELETED)
+            _respond(exchange, responses.DELETED)
         elif request.target == "/execute":
             self._stream(exchange)
         else:
             if request.target.endswith(".together"):
                 self._together.wait(60)
-            _answer(exchange, {**responses.INFO, "sessionId": request.target.removeprefix("/sessions/")})
+            _respond(exchange, {**responses.INFO, "sessionId": request.target.removeprefix("/sessions/")})
 
     def _stream(self, exchange: Exchange) -> None:
         exchange.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
@@ -56,22 +56,22 @@ class _Sessions:
         exchange.chunk(b"")
 
 
-def _answer(exchange: Exchange, body: object) -> None:
+def _respond(exchange: Exchange, body: object) -> None:
     exchange.reply(200, json.dumps(body).encode(), [("Content-Type", "application/json")])
 
 
 def _processes(server: LoopbackServer) -> dict[int, set[str]]:
-    """Return which processes asked on each connection: sessions are called ``PROCESS.NUMBER``."""
-    found: dict[int, set[str]] = defaultdict(set)
+    """Return the processes that used each connection; sessions are named ``PROCESS.NUMBER``."""
+    processes: dict[int, set[str]] = defaultdict(set)
     for request in server.requests:
         if request.method == "GET":
             name = request.target.removeprefix("/sessions/")
-            found[request.connection].add(name.partition(".")[0])
-    return found
+            processes[request.connection].add(name.partition(".")[0])
+    return processes
 
 
 def _run(program: str, server: LoopbackServer, *arguments: str, folder: Path) -> str:
-    """Run a program in a process of its own and return what it prints."""
+    """Run a program in a separate process and return its output."""
     script = folder / "program.py"
     script.write_text(program, encoding="utf-8")
     done = subprocess.run(
@@ -104,13 +104,13 @@ client = Buntime(timeout=30, delete_on_close=True)
 session = client.sessions.create()
 over = threading.Event()
 
-def ask(number):
+def check(number):
     name = f"{os.getpid()}.{number}"
     return client.sessions.info(name).id == name
 
 def calls():
     while not over.is_set():
-        if not ask(0):
+        if not check(0):
             failed.append(0)
 
 def stream():
@@ -129,7 +129,7 @@ for number in range(int(sys.argv[1])):
     child = os.fork()
     if not child:
         signal.alarm(60)
-        right = all(ask(number) for number in range(3))
+        right = all(check(number) for number in range(3))
         client.close()
         if number % 2:
             os._exit(not right)
@@ -146,12 +146,12 @@ print(failed, ended, set(codes))
 
 @needs_fork
 def test_forks_while_threads_call(tmp_path: Path) -> None:
-    """Again and again: no child hangs, no connection is shared, nothing of the parent's is deleted."""
+    """Repeated forks: no child hangs, no connection is shared, and the parent's session is not deleted."""
     with LoopbackServer(_Sessions()) as server:
         assert "[] [0] {0}\n" == _run(_UNDER_LOAD, server, str(_FORKS), folder=tmp_path)
         processes = _processes(server)
         deleted = [request.target for request in server.requests if request.method == "DELETE"]
-    assert {1} == {len(asked) for asked in processes.values()}
+    assert {1} == {len(names) for names in processes.values()}
     assert _FORKS + 1 == len(set.union(*processes.values()))
     assert [f"/sessions/{responses.CREATED['sessionId']}"] == deleted
 
@@ -163,12 +163,12 @@ from buntime import Buntime
 
 client = None
 
-def here(number):
+def check_inherited(number):
     name = f"{os.getpid()}.{number}"
     return client.sessions.info(name).id == name
 
-def ask(session, number):
-    # The session brings a client of its own, except to a forked process.
+def check(session, number):
+    # The session brings its own client, except to a forked process.
     name = f"{os.getpid()}.{number}"
     with session:
         return session._context.sessions.info(name).id == name and session.info().id == session.id
@@ -178,29 +178,31 @@ if __name__ == "__main__":
     context = multiprocessing.get_context(method)
     with Buntime(timeout=30, delete_on_close=True) as client:
         session = client.sessions.create()
-        assert here(0)
+        assert check_inherited(0)
         with ProcessPoolExecutor(2, mp_context=context) as pool:
-            assert all(pool.map(ask, [session] * 4, range(4)))
+            assert all(pool.map(check, [session] * 4, range(4)))
             if method == "fork":
-                assert all(pool.map(here, range(4)))
-        process = context.Process(target=ask, args=(session, 9))
+                assert all(pool.map(check_inherited, range(4)))
+        process = context.Process(target=check, args=(session, 9))
         process.start()
         process.join()
         assert process.exitcode == 0
-        assert here(1)
+        assert check_inherited(1)
         print("done")
 """
 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_processes_of_multiprocessing(method: str, tmp_path: Path) -> None:
-    """Each has connections of its own, and the session lives until its creator closes the client."""
+    """Each process has its own connections, and the session lives until its creator closes the client."""
     with LoopbackServer(_Sessions()) as server:
         assert "done\n" == _run(_STARTED, server, method, folder=tmp_path)
         processes = _processes(server)
-    own = {connection: asked - {responses.CREATED["sessionId"]} for connection, asked in processes.items()}
-    assert {1} == {len(asked) for asked in own.values()}
-    assert len(set.union(*own.values())) in {3, 4}  # the two of a pool may be one that does everything
+    by_connection = {
+        connection: names - {responses.CREATED["sessionId"]} for connection, names in processes.items()
+    }
+    assert {1} == {len(names) for names in by_connection.values()}
+    assert len(set.union(*by_connection.values())) in {3, 4}  # one process of the pool may do all of the work
     methods = [request.method for request in server.requests]
     assert (1, "DELETE") == (methods.count("DELETE"), methods[-1])
 
@@ -223,7 +225,7 @@ def app(environ, start_response):
 
 @contextmanager
 def _gunicorn(server: LoopbackServer, folder: Path) -> Iterator[str]:
-    """Run gunicorn with two workers that are forked after the application was loaded; give its URL."""
+    """Run gunicorn with two workers, forked after the application was loaded; yield its URL."""
     (folder / "application.py").write_text(_APP, encoding="utf-8")
     command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "2", "--bind", "127.0.0.1:0"]
     process = subprocess.Popen(
@@ -237,8 +239,8 @@ def _gunicorn(server: LoopbackServer, folder: Path) -> Iterator[str]:
     with process.stderr as log:
         try:
             lines = iter(log.readline, "")
-            found = next(filter(None, (re.search(r"Listening at: (\S+)", line) for line in lines)))
-            yield found[1]
+            match = next(filter(None, (re.search(r"Listening at: (\S+)", line) for line in lines)))
+            yield match[1]
         finally:
             process.terminate()
             rest = log.read()
@@ -247,19 +249,21 @@ def _gunicorn(server: LoopbackServer, folder: Path) -> Iterator[str]:
 
 @needs_fork
 def test_workers_of_gunicorn(tmp_path: Path) -> None:
-    """That have a client of before the fork: each has connections of its own, and deletes nothing."""
+    """Workers with an inherited client have their own connections and delete nothing."""
     with LoopbackServer(_Sessions()) as server:
         with _gunicorn(server, tmp_path) as url, ThreadPoolExecutor(2) as threads:
-            workers = set(threads.map(_asked, [url, url]))
+            workers = set(threads.map(_get, [url, url]))
         processes = _processes(server)
         deleted = [request.target for request in server.requests if request.method == "DELETE"]
     assert 2 == len(workers - {"0"})
-    own = {connection: asked - {responses.CREATED["sessionId"]} for connection, asked in processes.items()}
-    assert {1} == {len(asked) for asked in own.values()}
-    assert 3 == len(own)
-    assert workers < set.union(*own.values())
+    by_connection = {
+        connection: names - {responses.CREATED["sessionId"]} for connection, names in processes.items()
+    }
+    assert {1} == {len(names) for names in by_connection.values()}
+    assert 3 == len(by_connection)
+    assert workers < set.union(*by_connection.values())
     assert [] == deleted
 
 
-def _asked(url: str) -> str:
+def _get(url: str) -> str:
     return requests.get(url, timeout=60).text

@@ -1,4 +1,4 @@
-"""Sessions on this machine, and what ends in a forked child of the process that has them."""
+"""Local sessions survive the exit of forked children."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ transport = LocalTransport(isolation=sys.argv[1])
 client = Buntime(transport=transport, delete_on_close=True)
 session = client.sessions.create()
 session.files.write("a.txt", "a")
-# Without isolation the port 8080 is the machine's own, and somebody else may have it.
+# Without isolation, port 8080 is shared with the machine and may be in use.
 isolated = sys.argv[1] == "required"
 server = "Bun.serve({ port: 8080, fetch: () => new Response('up') })"
 process = session.start(server if isolated else "setInterval(() => {}, 1000)")
@@ -66,10 +66,10 @@ print(os.listdir(tempfile.gettempdir()))
 
 @needs_fork
 @pytest.mark.parametrize("isolation", ["none", "required"])
-def test_the_end_of_a_child_ends_nothing(isolation: str, tmp_path: Path) -> None:
-    """However it ends, and whatever blocks it leaves: not the sandbox, a process, a file, an execution."""
+def test_the_exit_of_a_child_ends_nothing(isolation: str, tmp_path: Path) -> None:
+    """Sandbox, processes, files and executions survive, however the child exits and leaves its blocks."""
     if isolation == "required" and sys.platform != "linux":
-        pytest.skip("sandboxes are made on Linux only")
+        pytest.skip("sandboxes need Linux")
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", _PROGRAM, isolation],
         env={**os.environ, "TMPDIR": str(tmp_path)},

@@ -1,4 +1,4 @@
-"""What HTTPTransport says of exchanges that fail, and in which phase they did."""
+"""How HTTPTransport reports failed requests, and in which phase they failed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.support.loopback import Exchange, Handler, drop, hold, reply, reset
 
 @pytest.fixture
 def unused_port() -> Iterator[int]:
-    """Hold a port on which nothing listens."""
+    """Reserve a port without a listener."""
     with ports.unused_port() as port:
         yield port
 
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """Listen on a port, and never accept nor read."""
+    """Listen on a port without ever accepting or reading."""
     with ports.silent_port() as port:
         yield port
 
@@ -56,7 +56,7 @@ def _reset_in_the_body(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize("handler", [_short, _no_last_chunk, _half_a_chunk, _reset_in_the_body])
 def test_cut_body(handler: Handler) -> None:
-    """A body that ends early is an error and never a short answer."""
+    """A body that ends early raises an error and never returns a short response."""
     with serving(handler) as (server, transport):
         error = failed(transport)
 
@@ -64,14 +64,14 @@ def test_cut_body(handler: Handler) -> None:
     assert f"the answer from 127.0.0.1:{server.port} was cut off" in error.message
 
 
-def test_body_that_is_not_what_it_says() -> None:
-    """A Content-Encoding that lies is an error."""
+def test_body_with_a_wrong_encoding() -> None:
+    """A wrong Content-Encoding raises an error."""
     with serving(reply(200, b"plain", [("Content-Encoding", "gzip")])) as (_, transport):
         assert "not encoded as its Content-Encoding says" in failed(transport).message
 
 
-def test_body_that_stops() -> None:
-    """A body that goes no further is a timeout that says how long was waited."""
+def test_stalled_body() -> None:
+    """A stalled body raises a timeout that reports the waiting time."""
 
     def handler(exchange: Exchange) -> None:
         exchange.head(200, [("Content-Length", "10")])
@@ -86,8 +86,8 @@ def test_body_that_stops() -> None:
     assert f"127.0.0.1:{server.port} sent nothing more for 0.1 s" == error.message
 
 
-def test_headers_that_never_come() -> None:
-    """A server that takes the request and is silent is a read timeout, and was asked once."""
+def test_missing_headers() -> None:
+    """A server that accepts the request and stays silent causes a read timeout after one request."""
     with serving(hold) as (server, transport):
         error = failed(transport, HASTY)
 
@@ -103,8 +103,8 @@ def _nonsense(exchange: Exchange) -> None:
 
 
 @pytest.mark.parametrize("handler", [drop, reset, _nonsense])
-def test_no_answer(handler: Handler) -> None:
-    """A connection lost after the request was sent may have executed it, and is not tried again."""
+def test_lost_response(handler: Handler) -> None:
+    """A request whose connection is lost afterwards may have executed, and is not retried."""
     with serving(handler) as (server, transport):
         error = failed(transport)
 
@@ -114,8 +114,8 @@ def test_no_answer(handler: Handler) -> None:
     assert 1 == len(server.requests)
 
 
-def test_no_answer_on_a_used_connection() -> None:
-    """The same holds where the connection had served an earlier request."""
+def test_lost_response_on_a_reused_connection() -> None:
+    """The same applies to a connection that had served an earlier request."""
     with serving(reply(), drop) as (server, transport):
         transport.send(PATIENT).read()
         error = failed(transport)
@@ -124,7 +124,7 @@ def test_no_answer_on_a_used_connection() -> None:
 
 
 def test_refused(unused_port: int) -> None:
-    """A connection that is refused sent nothing."""
+    """A refused connection has sent nothing."""
     with closing(HTTPTransport(f"http://127.0.0.1:{unused_port}")) as transport:
         error = failed(transport)
 
@@ -133,7 +133,7 @@ def test_refused(unused_port: int) -> None:
 
 
 def test_unknown_host() -> None:
-    """A name that cannot be resolved sent nothing."""
+    """A name that cannot be resolved has sent nothing."""
     with closing(HTTPTransport("https://nowhere.invalid")) as transport:
         error = failed(transport)
 
@@ -142,7 +142,7 @@ def test_unknown_host() -> None:
 
 
 def test_an_earlier_error_is_not_mixed_in(unused_port: int) -> None:
-    """A request sent while a refused one is being handled, as a retry is, is judged for itself."""
+    """A request that is sent while handling an earlier error, as a retry is, is judged independently."""
     with serving(drop) as (_, transport), closing(HTTPTransport(f"http://127.0.0.1:{unused_port}")) as dead:
         error = failed(dead)
         try:
@@ -153,9 +153,9 @@ def test_an_earlier_error_is_not_mixed_in(unused_port: int) -> None:
     assert ("read", True) == (error.phase, error.maybe_executed)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems accept what the backlog has no room for")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems accept connections beyond the backlog")
 def test_connecting_takes_too_long() -> None:
-    """A connection that is not taken in time sent nothing."""
+    """A connection that is not accepted in time has sent nothing."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -174,7 +174,7 @@ def test_connecting_takes_too_long() -> None:
 
 
 def test_tls_handshake_takes_too_long(silent_port: int) -> None:
-    """The handshake belongs to connecting: nothing of the request was sent."""
+    """The TLS handshake belongs to the connect phase: nothing of the request was sent."""
     with closing(HTTPTransport(f"https://127.0.0.1:{silent_port}")) as transport:
         error = failed(transport, Request("GET", "/", connect_timeout=0.1, read_timeout=20))
 
@@ -183,7 +183,7 @@ def test_tls_handshake_takes_too_long(silent_port: int) -> None:
 
 
 def test_sending_takes_too_long(silent_port: int) -> None:
-    """A server that stops reading is a timeout while sending, which may have been acted on."""
+    """A server that stops reading causes a timeout while sending; the request may have been executed."""
     request = Request("POST", "/", body=bytes(64 << 20), connect_timeout=0.1, read_timeout=20)
 
     with closing(HTTPTransport(f"http://127.0.0.1:{silent_port}")) as transport:

@@ -1,4 +1,4 @@
-"""HTTPTransport behind a proxy: the one that the environment, a session or an argument names."""
+"""HTTPTransport with a proxy from the environment, a session or an argument."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _OLD_HTTP_CLIENT = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableEx
 
 @pytest.fixture
 def unused_port() -> Iterator[int]:
-    """Hold a port on which nothing listens."""
+    """Reserve a port without a listener."""
     with ports.unused_port() as port:
         yield port
 
 
 def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """HTTP_PROXY is used, as it was when the transport was made."""
+    """HTTP_PROXY is read when the transport is created."""
     with LoopbackServer(json_reply({"ok": True})) as server, ForwardingProxy() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         with closing(HTTPTransport(server.url)) as transport:
@@ -40,7 +40,7 @@ def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("exception", ["NO_PROXY", "proxies", "trust_env", "session"])
 def test_no_proxy(monkeypatch: pytest.MonkeyPatch, unused_port: int, exception: str) -> None:
-    """NO_PROXY, proxies={}, a session's trust_env and a session's own proxies come before HTTP_PROXY."""
+    """NO_PROXY, proxies={}, a session's trust_env and a session's proxies override HTTP_PROXY."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port}")
     with LoopbackServer() as server, ForwardingProxy() as proxy, requests.Session() as session:
         options: dict[str, Any] = {}
@@ -59,7 +59,7 @@ def test_no_proxy(monkeypatch: pytest.MonkeyPatch, unused_port: int, exception: 
 
 
 def test_proxy_of_the_argument(monkeypatch: pytest.MonkeyPatch, unused_port: int) -> None:
-    """proxies= comes before the environment; its password goes to the proxy and nowhere else."""
+    """proxies= overrides the environment; its password is sent to the proxy only."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port}")
     with LoopbackServer() as server, ForwardingProxy() as proxy:
         proxies = {"http": f"http://me:hunter2@127.0.0.1:{proxy.port}"}
@@ -71,7 +71,7 @@ def test_proxy_of_the_argument(monkeypatch: pytest.MonkeyPatch, unused_port: int
 
 
 def test_refused_by_the_proxy(unused_port: int) -> None:
-    """A proxy that is not there is named, without its password, and nothing was sent."""
+    """The error of an unreachable proxy shows its address without the password, and nothing was sent."""
     proxies = {"http": f"http://me:hunter2@127.0.0.1:{unused_port}"}
 
     with serving(proxies=proxies) as (server, transport):
@@ -86,7 +86,7 @@ def test_refused_by_the_proxy(unused_port: int) -> None:
 
 @_OLD_HTTP_CLIENT
 def test_tunnel_refused_by_the_proxy() -> None:
-    """A proxy that makes no tunnel to the service let nothing of the request through."""
+    """A proxy that refuses a tunnel has forwarded nothing of the request."""
     with LoopbackServer(reply(407)) as proxy:
         transport = HTTPTransport("https://api.buntime.sh", proxies={"https": proxy.url})
         with closing(transport):
@@ -98,7 +98,7 @@ def test_tunnel_refused_by_the_proxy() -> None:
 
 
 def test_dropped_behind_the_proxy() -> None:
-    """A connection to a proxy that is lost after sending may have executed the request."""
+    """A request whose proxy connection is lost afterwards may have executed."""
     with LoopbackServer(drop) as proxy:
         transport = HTTPTransport("http://api.buntime.sh", proxies={"http": proxy.url})
         with closing(transport):

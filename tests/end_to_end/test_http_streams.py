@@ -1,4 +1,4 @@
-"""Bodies as HTTPTransport delivers them: at once, whole and decoded."""
+"""HTTPTransport delivers bodies immediately, complete and decoded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.loopback import Exchange, LoopbackServer, reply
 
 
 class Framing:
-    """How a streamed answer is cut into pieces on the wire."""
+    """How a streamed response is framed on the wire."""
 
     def chunked(self, exchange: Exchange, pieces: list[bytes], gate: threading.Event) -> None:
         exchange.head(200, [*self.extra, ("Transfer-Encoding", "chunked")])
@@ -46,14 +46,14 @@ def _first_then_rest(framing: Framing, way: str, pieces: list[bytes]) -> tuple[b
 
 
 @pytest.mark.parametrize("way", ["chunked", "close_delimited"])
-def test_first_byte_at_once(way: str) -> None:
-    """The first byte of a stream is delivered while the server still holds the second one back."""
+def test_first_byte_immediately(way: str) -> None:
+    """The first byte of a stream is delivered while the server withholds the second."""
     assert (b"a", b"bc") == _first_then_rest(Framing(), way, [b"a", b"b", b"c"])
 
 
 @pytest.mark.parametrize("way", ["chunked", "close_delimited"])
 def test_first_event_of_a_compressed_stream(way: str) -> None:
-    """What a compressed stream flushes is delivered at once, decoded."""
+    """The flushed part of a compressed stream is decoded and delivered immediately."""
     compressor = zlib.compressobj(wbits=31)
     events = [b"data: 1\n\n", b"data: 2\n\n"]
     pieces = [compressor.compress(event) + compressor.flush(zlib.Z_SYNC_FLUSH) for event in events]
@@ -65,7 +65,7 @@ def test_first_event_of_a_compressed_stream(way: str) -> None:
 
 
 def test_tls_streams(tmp_path: Path) -> None:
-    """The first byte of a stream is delivered at once over TLS too."""
+    """The first byte of a stream over TLS is delivered immediately too."""
     context, bundle = tls_server(tmp_path)
     gate = threading.Event()
 
@@ -82,7 +82,7 @@ def test_tls_streams(tmp_path: Path) -> None:
 
 
 def test_headers_arrive_before_the_body() -> None:
-    """send() returns when the headers are in, though no byte of the body is."""
+    """send() returns as soon as the headers have arrived, before any byte of the body."""
     gate = threading.Event()
 
     def handler(exchange: Exchange) -> None:
@@ -99,7 +99,7 @@ def test_headers_arrive_before_the_body() -> None:
 @pytest.mark.parametrize("size", [0, 1, 65536, 1_000_000])
 @pytest.mark.parametrize("encoding", ["", "gzip", "deflate"])
 def test_bodies_of_every_size(size: int, encoding: str) -> None:
-    """A body arrives whole and decoded, and the connection is used again."""
+    """A body arrives complete and decoded, and the connection is reused."""
     body = b"x" * size
     packed = {"": lambda: body, "gzip": lambda: gzip.compress(body), "deflate": lambda: zlib.compress(body)}
     headers = [("Content-Encoding", encoding)] if encoding else []

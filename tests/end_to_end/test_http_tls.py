@@ -1,4 +1,4 @@
-"""HTTPTransport over TLS: whose certificates it trusts."""
+"""HTTPTransport over TLS: which certificates it trusts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def _tls(tmp_path: Path) -> Iterator[tuple[LoopbackServer, str]]:
         yield server, bundle
 
 
-def _answer(transport: HTTPTransport) -> bytes:
+def _respond(transport: HTTPTransport) -> bytes:
     with closing(transport):
         return transport.send(PATIENT).read()
 
 
 def test_tls_is_verified(tmp_path: Path) -> None:
-    """A certificate that nobody vouches for is refused before anything is sent."""
+    """An untrusted certificate raises an error before anything is sent."""
     with _tls(tmp_path) as (server, _), closing(HTTPTransport(server.url)) as transport:
         error = failed(transport)
 
@@ -39,10 +39,10 @@ def test_tls_is_verified(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_bundle_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """The CA bundle that the environment names is used, unless the session does not trust it."""
+    """The CA bundle from the environment is used, unless the session ignores the environment."""
     with _tls(tmp_path) as (server, bundle), requests.Session() as session:
         monkeypatch.setenv(name, bundle)
-        assert b'{"ok": true}' == _answer(HTTPTransport(server.url))
+        assert b'{"ok": true}' == _respond(HTTPTransport(server.url))
 
         session.trust_env = False
         assert "connect" == failed(HTTPTransport(server.url, session=session)).phase
@@ -51,16 +51,16 @@ def test_bundle_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 @pytest.mark.parametrize("choose", [lambda bundle: False, str, Path])
 def test_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, choose: Any) -> None:
-    """verify= comes before the environment: a path of a bundle, or False for none."""
+    """verify= overrides the environment: the path of a bundle, or False."""
     other = tmp_path / "other"
     other.mkdir()
     with _tls(tmp_path) as (server, bundle):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", tls_server(other)[1])
-        assert b'{"ok": true}' == _answer(HTTPTransport(server.url, verify=choose(bundle)))
+        assert b'{"ok": true}' == _respond(HTTPTransport(server.url, verify=choose(bundle)))
 
 
 def test_verify_of_a_session(tmp_path: Path) -> None:
-    """A session's own verify is used where no argument says otherwise."""
+    """A session's verify is used if the argument is not set."""
     with _tls(tmp_path) as (server, bundle), requests.Session() as session:
         session.verify = bundle
-        assert b'{"ok": true}' == _answer(HTTPTransport(server.url, session=session))
+        assert b'{"ok": true}' == _respond(HTTPTransport(server.url, session=session))

@@ -1,4 +1,4 @@
-"""HTTPTransport on real sockets: exchanges, connections, sessions, forks."""
+"""HTTPTransport on real sockets: requests, connections, sessions, forks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.loopback import Exchange, LoopbackServer, json_reply, reply
 
 
 def test_exchange() -> None:
-    """Request and answer arrive whole, and further requests use the same connection."""
+    """Request and response arrive complete, and further requests use the same connection."""
     with serving(json_reply({"ok": True}, 201, [("X-Request-Id", "req_1")])) as (server, transport):
         for _ in range(3):
             response = transport.send(PATIENT)
@@ -35,8 +35,8 @@ def test_exchange() -> None:
     assert (3, 1) == (len(server.requests), server.connections)
 
 
-def test_no_body_says_so() -> None:
-    """A POST without a body announces a length of 0, which some servers insist on."""
+def test_content_length_of_an_empty_body() -> None:
+    """A POST without a body sends Content-Length 0, which some servers require."""
     with serving() as (server, transport):
         transport.send(Request("POST", "/sessions/create")).read()
 
@@ -44,7 +44,7 @@ def test_no_body_says_so() -> None:
 
 
 def test_large_upload() -> None:
-    """A body that is sent in pieces arrives whole."""
+    """A body that is sent in pieces arrives complete."""
     body = bytes(range(256)) * (3 << 12)
 
     with serving() as (server, transport):
@@ -54,7 +54,7 @@ def test_large_upload() -> None:
 
 
 def test_redirect_is_not_followed() -> None:
-    """A redirect is an answer with a body; nobody is sent after it."""
+    """A redirect is returned as a response and never followed."""
     with LoopbackServer() as elsewhere:
         moved = reply(307, b"over there", [("Location", f"{elsewhere.url}/steal")])
         with serving(moved) as (_, transport):
@@ -66,7 +66,7 @@ def test_redirect_is_not_followed() -> None:
 
 
 def test_stale_connection_is_replaced() -> None:
-    """A kept connection that the server has closed is noticed before anything is sent on it."""
+    """A pooled connection that the server has closed is replaced before anything is sent."""
 
     def last(exchange: Exchange) -> None:
         exchange.reply()
@@ -81,7 +81,7 @@ def test_stale_connection_is_replaced() -> None:
 
 
 def test_close_before_the_end() -> None:
-    """Closing a response that was not read ends its connection, once; reading on is an error."""
+    """Closing an unread response closes its connection, once; reading on raises an error."""
 
     def endless(exchange: Exchange) -> None:
         exchange.head(200, [("Transfer-Encoding", "chunked")])
@@ -101,7 +101,7 @@ def test_close_before_the_end() -> None:
 
 
 def test_close_before_the_first_byte() -> None:
-    """A response closed unread has no body to give."""
+    """An unread closed response has no body."""
     with serving(reply(200, b"{}")) as (_, transport):
         response = transport.send(PATIENT)
         response.close()
@@ -111,7 +111,7 @@ def test_close_before_the_first_byte() -> None:
 
 
 def test_close_after_the_end() -> None:
-    """Closing a response that was read leaves its connection for the next one."""
+    """Closing a fully read response returns its connection to the pool."""
     with serving(reply(200, b"{}")) as (server, transport):
         for _ in range(2):
             response = transport.send(PATIENT)
@@ -123,7 +123,7 @@ def test_close_after_the_end() -> None:
 
 
 def test_closing_the_transport_ends_its_connections() -> None:
-    """The kept connections of a closed transport are closed, those of a session of your own are not."""
+    """Closing a transport closes its pooled connections, but not those of a user's session."""
     with LoopbackServer() as server, requests.Session() as session:
         for transport in (HTTPTransport(server.url), HTTPTransport(server.url, session=session)):
             transport.send(PATIENT).read()
@@ -134,8 +134,8 @@ def test_closing_the_transport_ends_its_connections() -> None:
     assert 2 == server.connections
 
 
-def test_kept_connections(caplog: pytest.LogCaptureFixture) -> None:
-    """20 requests at once do not wait for each other; no more connections are kept than was said."""
+def test_pooled_connections(caplog: pytest.LogCaptureFixture) -> None:
+    """Concurrent requests do not wait for each other; the pool keeps at most ``pool_maxsize`` connections."""
     together = threading.Barrier(20)
     statuses: list[int] = []
 
@@ -143,13 +143,13 @@ def test_kept_connections(caplog: pytest.LogCaptureFixture) -> None:
         together.wait(20)
         exchange.reply(200, exchange.request.body)
 
-    def ask(transport: HTTPTransport, body: bytes) -> None:
+    def send(transport: HTTPTransport, body: bytes) -> None:
         response = transport.send(Request("POST", "/", body=body, connect_timeout=20, read_timeout=20))
         if response.read() == body:
             statuses.append(response.status)
 
     with caplog.at_level(logging.WARNING), serving(handler, pool_maxsize=3) as (server, transport):
-        threads = [threading.Thread(target=ask, args=(transport, b"%d" % n)) for n in range(20)]
+        threads = [threading.Thread(target=send, args=(transport, b"%d" % n)) for n in range(20)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -160,11 +160,11 @@ def test_kept_connections(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_cookies() -> None:
-    """A cookie that the service sets is not sent back, but in a session of your own."""
+    """Cookies are ignored, except with a user's session."""
     setting = reply(200, b"", [("Set-Cookie", "crumb=1")])
     with LoopbackServer(setting) as server, requests.Session() as session:
-        for given in (None, session):
-            transport = HTTPTransport(server.url, session=given)
+        for own_session in (None, session):
+            transport = HTTPTransport(server.url, session=own_session)
             transport.send(PATIENT).read()
             transport.send(PATIENT).read()
             transport.close()
@@ -173,7 +173,7 @@ def test_cookies() -> None:
 
 
 def test_adapter_of_a_session() -> None:
-    """What a session's adapter does is done, and a body that is not urllib3's is read too."""
+    """A session's adapter is used, and a body that is not from urllib3 is readable."""
 
     class Canned(HTTPAdapter):
         def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
@@ -190,7 +190,7 @@ def test_adapter_of_a_session() -> None:
 
 
 def test_pickled_transport_works() -> None:
-    """A transport that went through pickle, as to a process pool, sends."""
+    """A pickled transport works, for example in a process pool."""
     with (
         serving(json_reply({"ok": True})) as (_, transport),
         closing(pickle.loads(pickle.dumps(transport))) as copy,
@@ -202,33 +202,33 @@ _FORKING = """
 import os, sys, requests
 from buntime.transport import HTTPTransport, Request
 
-url, own = sys.argv[1], sys.argv[2] == "own"
-session = None if own else requests.Session()
+url, is_own = sys.argv[1], sys.argv[2] == "own"
+session = None if is_own else requests.Session()
 transport = HTTPTransport(url, session=session)
-def ask(who):
-    transport.send(Request("POST", "/" + who, connect_timeout=20, read_timeout=20)).read()
+def send(name):
+    transport.send(Request("POST", "/" + name, connect_timeout=20, read_timeout=20)).read()
 
-ask("parent")
+send("parent")
 child = os.fork()
 if child == 0:
-    ask("child")
-    ask("child")
+    send("child")
+    send("child")
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
-ask("parent")
+send("parent")
 transport.close()
 if session: session.close()
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
-@pytest.mark.parametrize("session", ["own", "given"])
+@pytest.mark.parametrize("session", ["own", "user's"])
 def test_fork(session: str) -> None:
-    """A forked child opens a connection of its own, and the parent goes on with its one."""
+    """A forked child opens its own connection, and the parent continues to use its connection."""
     with LoopbackServer() as server:
         command = [sys.executable, "-W", "error", "-c", _FORKING, server.url, session]
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
     assert (0, "") == (done.returncode, done.stderr)
-    seen = [(received.target, received.connection) for received in server.requests]
-    assert [("/parent", 1), ("/child", 2), ("/child", 2), ("/parent", 1)] == seen
+    requests_ = [(received.target, received.connection) for received in server.requests]
+    assert [("/parent", 1), ("/child", 2), ("/child", 2), ("/parent", 1)] == requests_

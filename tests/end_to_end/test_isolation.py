@@ -1,7 +1,7 @@
-"""What code in a sandbox tries, and does not get.
+"""Code in a sandbox cannot reach the host.
 
-Where an attempt could fail for a reason of its own, the same attempt is made without isolation first,
-to show that it is one.
+If an attempt could also fail for an unrelated reason, it is first made without isolation, where it must
+succeed.
 """
 
 from __future__ import annotations
@@ -63,72 +63,72 @@ def session(executor: BunExecutor, tmp_path: Path) -> Iterator[BunSession]:
 
 @pytest.fixture
 def bare(bare_executor: BunExecutor, tmp_path: Path) -> Iterator[BunSession]:
-    """Return a session without isolation, for which the attempts succeed."""
+    """Return a session without isolation, in which the attempts succeed."""
     session = BunSession.open(bare_executor, tmp_path / "bare")
     yield session
     session.runtime.close()
 
 
-def _got_nothing(outcome: ExecutionOutcome) -> None:
+def _assert_failed(outcome: ExecutionOutcome) -> None:
     assert outcome.exit_code != 0
     assert outcome.stdout == ""
 
 
 class TestFiles:
     def test_a_file_of_the_host(self, session: BunSession, bare: BunSession, tmp_path: Path) -> None:
-        """A file outside of the workspace is not there."""
+        """A file outside of the workspace does not exist."""
         secret = tmp_path / "secret"
         secret.write_text(SECRET)
 
         assert bare.sh(f"cat {secret}").stdout == SECRET
-        _got_nothing(session.sh(f"cat {secret}"))
+        _assert_failed(session.sh(f"cat {secret}"))
 
     @pytest.mark.parametrize(
         "path", ["/etc/shadow", "/etc/hostname", "/root", "/usr/local/lib", "/var", "/sys", "/opt"]
     )
-    def test_a_place_of_the_host(self, session: BunSession, path: str) -> None:
-        """Places where hosts keep what is theirs do not exist."""
-        _got_nothing(session.sh(f"ls -A {path}"))
+    def test_a_folder_of_the_host(self, session: BunSession, path: str) -> None:
+        """Private folders of the host do not exist."""
+        _assert_failed(session.sh(f"ls -A {path}"))
 
     def test_the_home(self, session: BunSession) -> None:
-        """The user's home is not there, and the session's own is empty."""
+        """The user's home does not exist, and the session's home is empty."""
         assert session.sh(f"cd {Path.home()} 2>/dev/null && ls -A; ls -A /home").stdout == ""
 
     def test_another_session(self, executor: BunExecutor, session: BunSession, tmp_path: Path) -> None:
-        """Another session's workspace and temporary files are not there, nor are its processes."""
+        """Another session's workspace, temporary files and processes are invisible."""
         other = BunSession.open(executor, tmp_path / "other", name="ses_2")
         try:
             other.sh(f"echo '{SECRET}' | tee file /tmp/other; sleep 1000 &")
 
-            _got_nothing(session.sh(f"cat {other.workspace}/file"))
-            _got_nothing(session.sh("cat /tmp/other"))
+            _assert_failed(session.sh(f"cat {other.workspace}/file"))
+            _assert_failed(session.sh("cat /tmp/other"))
             session.sh("kill -9 -1")
             assert other.runtime.processes() == 1
         finally:
             other.runtime.close()
 
     def test_a_link_to_the_host(self, session: BunSession, tmp_path: Path) -> None:
-        """A link in the workspace to a file of the host leads nowhere from inside."""
+        """A link in the workspace to a file of the host is dangling inside the sandbox."""
         secret = tmp_path / "secret"
         secret.write_text(SECRET)
         (session.workspace / "link").symlink_to(secret)
 
         assert (session.workspace / "link").read_text() == SECRET
-        _got_nothing(session.sh("cat link"))
+        _assert_failed(session.sh("cat link"))
 
     @pytest.mark.parametrize(
         "path", ["/usr/bin", "/usr/lib", "/etc", "/usr/local/bin", "/run/buntime", "/dev", "/"]
     )
     def test_the_system_is_read_only(self, session: BunSession, path: str) -> None:
-        """Nothing can be put beside the system's files."""
-        _got_nothing(session.sh(f"touch {path}/planted"))
+        """The system's folders are read-only."""
+        _assert_failed(session.sh(f"touch {path}/planted"))
 
     def test_bun_is_read_only(self, executor: BunExecutor, session: BunSession) -> None:
         """The Bun that every session runs cannot be replaced or changed."""
         before = Path(executor.bun).stat()
 
-        _got_nothing(session.sh('echo > "$(command -v bun)"'))
-        _got_nothing(session.sh('rm -f "$(command -v bun)"'))
+        _assert_failed(session.sh('echo > "$(command -v bun)"'))
+        _assert_failed(session.sh('rm -f "$(command -v bun)"'))
 
         after = Path(executor.bun).stat()
         assert (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
@@ -137,9 +137,9 @@ class TestFiles:
         """A session cannot fill the host's memory through its temporary file systems."""
         session = BunSession.open(executor, tmp_path / "small", name="ses_3", disk=2)
         try:
-            for place in ("/tmp", "/home", "/dev/shm"):
+            for folder in ("/tmp", "/home", "/dev/shm"):
                 outcome = session.sh(
-                    f"for i in 1 2 3 4; do head -c 1000000 /dev/zero > {place}/$i || exit 9; done"
+                    f"for i in 1 2 3 4; do head -c 1000000 /dev/zero > {folder}/$i || exit 9; done"
                 )
                 assert outcome.exit_code == 9
         finally:
@@ -150,7 +150,7 @@ class TestEnvironment:
     def test_the_environment_of_the_host(
         self, session: BunSession, bare: BunSession, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """No variable of the host is seen in any process; without isolation, not in the session's own."""
+        """No process sees a variable of the host; without isolation, the session's processes do not."""
         planted = uuid.uuid4().hex
         monkeypatch.setenv("PLANTED", planted)
         monkeypatch.setenv("BUNTIME_API_KEY", planted)
@@ -161,14 +161,14 @@ class TestEnvironment:
         assert planted not in outcome.stdout
         assert planted not in bare.sh("env; cat /proc/self/environ /proc/$PPID/environ").stdout
 
-    def test_who_one_is(self, session: BunSession) -> None:
-        """User and host have names of the sandbox's own."""
+    def test_user_and_host_names(self, session: BunSession) -> None:
+        """The sandbox has its own user and host names."""
         assert session.sh("id -un; uname -n").stdout == "sandbox\nbuntime\n"
 
 
 class TestProcesses:
     def test_processes_of_the_host(self, session: BunSession, bare: BunSession) -> None:
-        """A process of the host is neither seen nor signalled."""
+        """A process of the host can be neither seen nor signalled."""
         sign = f"86400.{uuid.uuid4().int % 10**9}"
         with subprocess.Popen(["/bin/sleep", sign]) as host:
             try:
@@ -180,14 +180,14 @@ class TestProcesses:
             finally:
                 host.kill()
 
-    def test_few_processes_are_seen(self, session: BunSession) -> None:
-        """A session sees its supervisor and what it runs itself."""
+    def test_visible_processes(self, session: BunSession) -> None:
+        """A session sees its supervisor and its own programs only."""
         assert session.sh("echo /proc/[0-9]*").stdout.split()[0] == "/proc/1"
         assert int(session.sh("ls -d /proc/[0-9]* | wc -l").stdout) <= 5
 
     @pytest.mark.parametrize("target", ["1", "-1"])
     def test_the_supervisor_cannot_be_killed(self, session: BunSession, target: str) -> None:
-        """Whatever is signalled from inside, the session goes on."""
+        """The session survives every signal from inside."""
         for name in ("STOP", "KILL"):
             session.sh(f"(exec setsid sh -c 'kill -{name} {target}')", timeout=2)
 
@@ -195,12 +195,12 @@ class TestProcesses:
 
     @pytest.mark.parametrize("name", ["fd/0", "fd/1", "mem", "environ", "cwd/etc"])
     def test_the_supervisor_cannot_be_reached(self, session: BunSession, name: str) -> None:
-        """Its pipes and its memory are out of reach: no answer can be forged."""
-        _got_nothing(session.sh(f"ls -L /proc/1/{name} >/dev/null && cat /proc/1/{name}"))
-        _got_nothing(session.sh(f"echo '{{}}' > /proc/1/{name}"))
+        """The supervisor's pipes and memory are inaccessible, so no response can be forged."""
+        _assert_failed(session.sh(f"ls -L /proc/1/{name} >/dev/null && cat /proc/1/{name}"))
+        _assert_failed(session.sh(f"echo '{{}}' > /proc/1/{name}"))
 
     def test_the_end_of_the_sandbox(self, session: BunSession) -> None:
-        """Nothing outlives a session, wherever it hid."""
+        """No process outlives a session, wherever it hides."""
         ready = "sh -c 'trap \"\" TERM HUP INT; touch $0; exec sleep 1000'"
         wait = "until [ -e 1 ] && [ -e 2 ] && [ -e 3 ]; do sleep 0.01; done"
         session.sh(f"(setsid setsid {ready} 1 &); setsid {ready} 2 & {ready} 3 & {wait}")
@@ -211,8 +211,8 @@ class TestProcesses:
 
         assert not any(read_proc(pid, "stat") for pid in inside)
 
-    def test_a_tag_that_was_lowered(self, session: BunSession) -> None:
-        """A process that takes another mark than its execution's does not escape the time limit so."""
+    def test_a_changed_tag(self, session: BunSession) -> None:
+        """A process with a changed tag does not escape the time limit."""
         session.sh("(ulimit -m 5000; exec setsid sleep 1000) & sleep 1000", timeout=1)
 
         assert session.runtime.processes() == 0
@@ -231,7 +231,7 @@ class TestNetwork:
         return {"ADDRESS": f'{{"host": "127.0.0.1", "port": {server.getsockname()[1]}}}'}
 
     def test_the_hosts_loopback(self, session: BunSession, bare: BunSession, server: socket.socket) -> None:
-        """A server on the host's loopback is not reached."""
+        """A server on the host's loopback is unreachable."""
         assert bare.run(CONNECT, env=self._address(server)).stdout == "reached\n"
         server.accept()[0].close()
 
@@ -240,18 +240,18 @@ class TestNetwork:
             server.accept()
 
     def test_network_on_request(self, tmp_path: Path, server: socket.socket) -> None:
-        """With ``network=True`` it is, and everything else stays closed."""
+        """With ``network=True`` the server is reachable, and everything else stays closed."""
         executor = BunExecutor(network=True)
         session = BunSession.open(executor, tmp_path / "w")
         try:
             assert session.run(CONNECT, env=self._address(server)).stdout == "reached\n"
             server.accept()[0].close()
-            _got_nothing(session.sh(f"ls {tmp_path}"))
+            _assert_failed(session.sh(f"ls {tmp_path}"))
         finally:
             executor.close()
 
-    def test_nowhere_to_go(self, session: BunSession) -> None:
-        """There is no interface but a loopback of the sandbox's own."""
+    def test_no_network_interface(self, session: BunSession) -> None:
+        """The only interface is the sandbox's own loopback."""
         lines = session.sh("cat /proc/net/dev").stdout.splitlines()[2:]
 
         assert ["lo"] == [line.split(":")[0].strip() for line in lines]
@@ -260,20 +260,20 @@ class TestNetwork:
     def test_sockets_of_the_host(
         self, session: BunSession, bare: BunSession, tmp_path: Path, kind: str
     ) -> None:
-        """A Unix socket of the host is not reached, with a path or with an abstract name."""
-        place = tempfile_name(kind)
+        """A Unix socket of the host is unreachable, by path and by abstract name."""
+        folder = tempfile_name(kind)
         with socket.socket(socket.AF_UNIX) as server:
-            server.bind("\0" + place if kind == "abstract" else place)
+            server.bind("\0" + folder if kind == "abstract" else folder)
             server.listen()
             server.setblocking(False)
-            address = '{"path": "%s"}' % (("\\u0000" if kind == "abstract" else "") + place)
+            address = '{"path": "%s"}' % (("\\u0000" if kind == "abstract" else "") + folder)
 
             assert bare.run(CONNECT, env={"ADDRESS": address}).stdout == "reached\n"
             server.accept()[0].close()
             assert session.run(CONNECT, env={"ADDRESS": address}).exit_code == 1
             with pytest.raises(BlockingIOError):
                 server.accept()
-        Path(place).unlink(missing_ok=True)
+        Path(folder).unlink(missing_ok=True)
 
 
 def tempfile_name(kind: str) -> str:
@@ -286,12 +286,12 @@ class TestKernel:
         "name", ["kernel/core_pattern", "kernel/hostname", "vm/drop_caches", "fs/file-max"]
     )
     def test_settings_of_the_kernel(self, session: BunSession, name: str) -> None:
-        """No setting of the host's kernel can be written, even where the host's user is root."""
+        """No setting of the host's kernel can be written, even if the host's user is root."""
         setting = Path("/proc/sys", name)
         readable = os.access(setting, os.R_OK)
         before = setting.read_bytes() if readable else b""
 
-        _got_nothing(session.sh(f"echo 1 > {setting}"))
+        _assert_failed(session.sh(f"echo 1 > {setting}"))
 
         assert (setting.read_bytes() if readable else b"") == before
 
@@ -306,17 +306,17 @@ class TestKernel:
         ],
     )
     def test_privileged_calls(self, session: BunSession, command: str) -> None:
-        """Devices and mounts are refused."""
-        _got_nothing(session.sh(command))
+        """Devices and mounts fail."""
+        _assert_failed(session.sh(command))
 
     def test_user_namespaces(self, session: BunSession) -> None:
-        """No further user namespace can be made, with which a process would become root again."""
+        """A new user namespace, in which a process would become root again, cannot be created."""
         code = LIBC + 'unshare: { args: ["i32"], returns: "i32" } }); console.log(libc.unshare(0x10000000))'
 
         assert session.run(code).stdout == "-1\n"
 
     def test_capabilities(self, session: BunSession) -> None:
-        """Nobody in there has a capability, or could gain one."""
+        """No process has a capability, or can gain one."""
         status = session.sh("grep -hE '^(Cap|NoNewPrivs)' /proc/self/status").stdout.split()
 
         assert {"0000000000000000"} == {
@@ -325,50 +325,50 @@ class TestKernel:
         assert status[-2:] == ["NoNewPrivs:", "1"]
 
     def test_processes_are_bounded_for_an_unprivileged_user(self, tmp_path: Path) -> None:
-        """A session of a user other than root cannot start processes without end, and survives trying."""
-        said = _as_nobody(_many_processes)
+        """An unprivileged user's session cannot start unlimited processes, and survives the attempt."""
+        output = _as_nobody(_many_processes)
 
-        assert said == "refused, 0 left, on"
+        assert output == "limited, 0 processes, on"
 
 
 def _many_processes(executor: BunExecutor, workspace: Path) -> str:
     session = BunSession.open(executor, workspace)
     outcome = session.sh("i=0; while [ $i -lt 1100 ]; do sleep 1000 & i=$((i+1)); done")
-    refused = "refused" if outcome.exit_code != 0 else "not refused"
+    limited = "limited" if outcome.exit_code != 0 else "not limited"
     session.runtime.kill(None)
-    return f"{refused}, {session.runtime.processes()} left, {session.sh('echo on').stdout.strip()}"
+    return f"{limited}, {session.runtime.processes()} processes, {session.sh('echo on').stdout.strip()}"
 
 
 def _as_nobody(function: Callable[[BunExecutor, Path], str]) -> str:
-    """Return what a function says that is called without privileges, on copies that may be read so."""
-    place = Path(os.environ["TMPDIR"], f"nobody-{os.getpid()}")
+    """Return the result of a function that runs unprivileged, on readable copies of Bun and bubblewrap."""
+    folder = Path(os.environ["TMPDIR"], f"nobody-{os.getpid()}")
     bun = find_bun(None, os.environ)
     bwrap = Path(find_sandbox(bun, os.environ).bwrap)
-    place.mkdir()
+    folder.mkdir()
     try:
-        # The wheel's bwrap finds its library two folders up.
+        # The wheel's bwrap loads its library from two folders up.
         for name in (Path(bwrap).parent.parent.name, f"{bwrap.parent.parent.name}.libs"):
             if (bwrap.parents[2] / name).is_dir() and bwrap.parent.name == "_bin":
-                shutil.copytree(bwrap.parents[2] / name, place / name)
-        copy = place / bwrap.relative_to(bwrap.parents[2])
+                shutil.copytree(bwrap.parents[2] / name, folder / name)
+        copy = folder / bwrap.relative_to(bwrap.parents[2])
         if not copy.exists():
             copy.parent.mkdir(parents=True)
             shutil.copy2(bwrap, copy)
-        shutil.copy2(bun, place / "bun")
-        (place / "own").mkdir()
+        shutil.copy2(bun, folder / "bun")
+        (folder / "own").mkdir()
         if os.getuid() == 0:
-            place.parent.chmod(0o711)
-            os.chown(place / "own", 65534, 65534)
-        return _in_a_fork(function, place, copy.parent)
+            folder.parent.chmod(0o711)
+            os.chown(folder / "own", 65534, 65534)
+        return _in_a_fork(function, folder, copy.parent)
     finally:
-        shutil.rmtree(place)
+        shutil.rmtree(folder)
 
 
-def _in_a_fork(function: Callable[[BunExecutor, Path], str], place: Path, path: Path) -> str:
+def _in_a_fork(function: Callable[[BunExecutor, Path], str], folder: Path, path: Path) -> str:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        said = "nothing"
+        output = "nothing"
         try:
             if os.getuid() == 0:
                 os.setgroups([])
@@ -376,17 +376,17 @@ def _in_a_fork(function: Callable[[BunExecutor, Path], str], place: Path, path: 
                 os.setuid(65534)
             import tempfile
 
-            tempfile.tempdir = str(place / "own")
-            executor = BunExecutor(bun=place / "bun", environ={"PATH": str(path)})
-            said = function(executor, place / "own" / "w")
+            tempfile.tempdir = str(folder / "own")
+            executor = BunExecutor(bun=folder / "bun", environ={"PATH": str(path)})
+            output = function(executor, folder / "own" / "w")
             executor.close()
         except BaseException as error:
-            said = repr(error)
+            output = repr(error)
         finally:
-            os.write(writing, said.encode())
+            os.write(writing, output.encode())
             os.kill(os.getpid(), signal.SIGKILL)
     os.close(writing)
     with open(reading, "rb") as file:
-        said = file.read().decode()
+        output = file.read().decode()
     os.waitpid(child, 0)
-    return said
+    return output

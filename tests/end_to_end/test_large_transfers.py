@@ -1,4 +1,4 @@
-"""Large files, many files, links and modes: over a real Bun."""
+"""Large files, many files, links and modes on a real Bun."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.helpers.test_ignore import ROWS
 pytestmark = pytest.mark.one_python
 
 MB = 2**20
-# Four times what the program may grow by: enough to notice a copy of it in memory.
+# A quarter of the transferred size: a copy of the file in memory exceeds it.
 LARGE = 64 * MB
 
 TRANSFER = """
@@ -56,15 +56,15 @@ def session() -> Iterator[Session]:
 
 
 def _same(one: Path, other: Path) -> bool:
-    with open(one, "rb") as left, open(other, "rb") as right:
-        while (chunk := left.read(MB)) == right.read(MB):
+    with open(one, "rb") as first, open(other, "rb") as second:
+        while (chunk := first.read(MB)) == second.read(MB):
             if not chunk:
                 return True
     return False
 
 
 def test_a_large_file_in_little_memory(tmp_path: Path) -> None:
-    """64 MB go up and come down bit for bit while the program grows by less than 16 MB."""
+    """64 MB are uploaded and downloaded unchanged while the program grows by less than 16 MB."""
     block = random.Random(1).randbytes(MB)
     with open(tmp_path / "large.bin", "wb") as file:
         for number in range(LARGE // MB):
@@ -79,7 +79,7 @@ def test_a_large_file_in_little_memory(tmp_path: Path) -> None:
 
 
 def test_thousands_of_names(session: Session, tmp_path: Path) -> None:
-    """Whatever a file may be called, it goes there and comes back."""
+    """Every valid file name survives the round trip."""
     source = fill(tmp_path / "source", {name: name for name in random_names(2, 3000)})
     assert 3000 == len(session.files.upload(source, "up").transferred)
     assert 3000 == session.files.upload(source, "up").unchanged
@@ -87,8 +87,8 @@ def test_thousands_of_names(session: Session, tmp_path: Path) -> None:
     assert content_of(source) == content_of(tmp_path / "target")
 
 
-def test_who_may_run_what(session: Session, tmp_path: Path) -> None:
-    """That a file is executable travels with it, also where nothing else has changed."""
+def test_the_executable_bit(session: Session, tmp_path: Path) -> None:
+    """The executable bit is transferred, even if nothing else has changed."""
     source = fill(tmp_path / "source", {"run.sh": "#!/bin/sh\necho it ran\n", "plain": "x", "one": "y"})
     (source / "run.sh").chmod(0o755)
     session.files.upload(source, "up")
@@ -103,7 +103,7 @@ def test_who_may_run_what(session: Session, tmp_path: Path) -> None:
 
 
 def test_links_in_the_session(session: Session, tmp_path: Path) -> None:
-    """One to a file of the workspace is that file; another is an error, unless it is left alone."""
+    """A link to a file of the workspace acts as that file; any other is an error unless links are ignored."""
     session.files.write("up/real.txt", "real")
     session.execute(command="cd up && ln -s real.txt link.txt", check=True)
     session.files.download("up", tmp_path / "target")
@@ -120,7 +120,7 @@ def test_links_in_the_session(session: Session, tmp_path: Path) -> None:
 
 
 def test_links_out_of_the_workspace(session: Session) -> None:
-    """No call goes through them; deleting one deletes the link alone."""
+    """No call follows them; deleting one deletes the link alone."""
     session.execute(
         command="mkdir real; echo kept > real/file; ln -s real inside; ln -s /etc outside", check=True
     )
@@ -142,8 +142,8 @@ def test_links_out_of_the_workspace(session: Session) -> None:
     assert ["real", "real/file"] == [info.path for info in session.files.list(recursive=True)]
 
 
-def test_the_mode_of_a_file_outlives_its_content(session: Session) -> None:
-    """As when its text is written."""
+def test_writing_keeps_the_mode_of_a_file(session: Session) -> None:
+    """Binary content keeps the mode, as text does."""
     session.files.write("run.sh", "#!/bin/sh\n")
     session.execute(command="chmod 750 run.sh", check=True)
     for content in (b"\xff", b"\xff" * (4 * MB)):
@@ -151,8 +151,8 @@ def test_the_mode_of_a_file_outlives_its_content(session: Session) -> None:
         assert "750\n" == session.execute(command="stat -c %a run.sh").stdout
 
 
-def test_both_sides_ignore_the_same(session: Session) -> None:
-    """Python and JavaScript read the expression of a pattern alike."""
+def test_both_sides_ignore_the_same_paths(session: Session) -> None:
+    """Python and JavaScript interpret the expression of a pattern alike."""
     source = random.Random(3)
     patterns = [row[0] for row in ROWS]
     while len(patterns) < 1000:
@@ -169,6 +169,6 @@ def test_both_sides_ignore_the_same(session: Session) -> None:
     const expressions = {json.dumps(expressions)}.map((made) => new RegExp(`^(?:${{made}})$`, "u"));
     console.log(JSON.stringify(expressions.map((one) => paths.filter((path) => one.test(path)))));
     """
-    found = session.execute(code, check=True).json()
-    for pattern, made, matched in zip(patterns, expressions, found):
-        assert (pattern, [path for path in paths if matcher(made)(path)]) == (pattern, matched)
+    matches = session.execute(code, check=True).json()
+    for pattern, regex, matched in zip(patterns, expressions, matches):
+        assert (pattern, [path for path in paths if matcher(regex)(path)]) == (pattern, matched)

@@ -1,4 +1,4 @@
-"""The shell that is made ready for the next execution of a session, and what it starts."""
+"""The shell that is prepared for the next execution of a session, and the programs it starts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are l
 
 SECRET = b"hunt3r2-of-the-launch"
 
-ASKED = 10_000
-"""How often a supervisor is asked something before a shell must be there."""
+POLLS = 10_000
+"""How many requests a supervisor may receive before a shell must be ready."""
 
 
 @pytest.fixture(params=["required", "none"])
 def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BunSession]:
-    """Return a session of each kind that has run something."""
+    """Return a session with and without isolation that has run something."""
     executor = BunExecutor(isolation=request.param)
     session = BunSession.open(executor, tmp_path / "w")
     session.sh("true")
@@ -34,8 +34,8 @@ def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BunSessi
 
 
 class TestWaiting:
-    def test_it_is_no_process_of_the_session(self, session: BunSession) -> None:
-        """A shell that waits is not counted, and killing the session's processes leaves it."""
+    def test_it_is_not_a_process_of_the_session(self, session: BunSession) -> None:
+        """A waiting shell is not counted, and killing the session's processes spares it."""
         shell = _waiting_shell(session)
 
         assert session.runtime.processes() == 0
@@ -43,8 +43,8 @@ class TestWaiting:
         assert session.runtime.kill(shell) == []
         assert [shell] == _shells(session)
 
-    def test_the_next_execution_is_what_it_becomes(self, session: BunSession) -> None:
-        """The process that waited is the process of the execution."""
+    def test_it_becomes_the_next_execution(self, session: BunSession) -> None:
+        """The waiting shell becomes the process of the next execution."""
         shell = _waiting_shell(session)
 
         items = session.start(command="echo on; exec sleep 1000")
@@ -54,8 +54,8 @@ class TestWaiting:
         session.runtime.kill(None)
         assert the_end(items).exit_code == 137
 
-    def test_none_waits_beside_an_execution(self, session: BunSession) -> None:
-        """No process of an execution finds a shell that it could reach into."""
+    def test_no_shell_waits_beside_an_execution(self, session: BunSession) -> None:
+        """No process of an execution finds a shell that it could manipulate."""
         _waiting_shell(session)
 
         items = session.start(command="echo on; exec sleep 1000")
@@ -66,15 +66,15 @@ class TestWaiting:
         assert [session.runtime.processes() for _ in range(50)] == [1] * 50
         assert _shells(session) == []
 
-    def test_none_waits_beside_what_was_left_running(self, session: BunSession) -> None:
-        """Nor does what an ended execution left."""
+    def test_no_shell_waits_beside_a_background_process(self, session: BunSession) -> None:
+        """No shell waits while a background process runs."""
         session.sh("sleep 1000 &")
 
         assert [session.runtime.processes() for _ in range(50)] == [1] * 50
         assert _shells(session) == []
 
-    def test_one_that_is_killed_is_replaced(self, session: BunSession) -> None:
-        """An execution runs where the shell that waited for it was killed."""
+    def test_a_killed_shell_is_replaced(self, session: BunSession) -> None:
+        """An execution runs even if the shell prepared for it was killed."""
         shell = _waiting_shell(session)
 
         os.kill(shell, signal.SIGKILL)
@@ -83,7 +83,7 @@ class TestWaiting:
         assert [session.sh("echo on").stdout for _ in range(3)] == ["on\n"] * 3
 
     def test_it_ends_with_the_session(self, session: BunSession) -> None:
-        """Nothing waits for a session that has ended."""
+        """The shell ends with its session."""
         shell = _waiting_shell(session)
 
         session.runtime.close()
@@ -91,7 +91,7 @@ class TestWaiting:
         assert not _alive(shell)
 
     def test_it_ends_with_a_supervisor_that_is_killed(self, session: BunSession) -> None:
-        """Nor for one whose supervisor was lost."""
+        """The shell ends if its supervisor is killed."""
         shell = _waiting_shell(session)
 
         os.kill(_parent(shell), signal.SIGKILL)
@@ -100,10 +100,10 @@ class TestWaiting:
         assert not _alive(shell)
 
 
-class TestOrders:
+class TestCommands:
     def test_the_environment_is_exact(self, session: BunSession) -> None:
-        """A variable of any name has the value it was given, whatever a shell makes of such a variable."""
-        given = {
+        """Every variable reaches the program unchanged, whatever a shell does with its name."""
+        env = {
             "PPID": "1",
             "IFS": "x",
             "OPTIND": "7",
@@ -115,18 +115,18 @@ class TestOrders:
         }
 
         assert (
-            given.items()
-            <= json.loads(session.run("console.log(JSON.stringify(process.env))", env=given).stdout).items()
+            env.items()
+            <= json.loads(session.run("console.log(JSON.stringify(process.env))", env=env).stdout).items()
         )
 
-    def test_values_are_in_no_command_line(self, session: BunSession) -> None:
-        """What another user can read of a process does not show them."""
-        seen: set[bytes] = set()
+    def test_values_are_not_in_command_lines(self, session: BunSession) -> None:
+        """Command lines are readable for other users, and never contain the values."""
+        exposed: set[bytes] = set()
         ended = threading.Event()
 
         def watch() -> None:
             while not ended.is_set():
-                seen.update(line for pid in every_pid() if SECRET in (line := read_proc(pid, "cmdline")))
+                exposed.update(line for pid in every_pid() if SECRET in (line := read_proc(pid, "cmdline")))
 
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -135,46 +135,46 @@ class TestOrders:
         ended.set()
         watcher.join()
 
-        assert set() == seen
+        assert set() == exposed
 
     def test_a_folder_that_cannot_be_entered(self, session: BunSession) -> None:
-        """It is said as for one that is not there; root enters any."""
+        """An inaccessible folder is reported like a missing one; root can enter any folder."""
         (session.workspace / "closed").mkdir(mode=0)
 
         outcome = session.sh("true", working_dir="closed")
 
-        refused = outcome.exit_code == 126 and "cannot start the execution" in outcome.stderr
-        assert refused or outcome.exit_code == 0
+        failed = outcome.exit_code == 126 and "cannot start the execution" in outcome.stderr
+        assert failed or outcome.exit_code == 0
 
     @pytest.mark.parametrize("working_dir", ["", "it's a"])
     def test_no_variable_is_added(self, session: BunSession, working_dir: str) -> None:
-        """A program finds what a session sets, and what the caller does."""
+        """A program sees the variables of the session and the caller only."""
         (session.workspace / "it's a").mkdir()
 
         outcome = session.sh("cat /proc/$$/environ; pwd >&2", working_dir=working_dir)
 
-        found = dict(line.split("=", 1) for line in outcome.stdout.split("\0") if line)
-        assert sorted(found) == ["HOME", "LANG", "MARK", "PATH", "PWD", "TMPDIR"]
-        assert found["PWD"] == outcome.stderr.strip()
+        variables = dict(line.split("=", 1) for line in outcome.stdout.split("\0") if line)
+        assert sorted(variables) == ["HOME", "LANG", "MARK", "PATH", "PWD", "TMPDIR"]
+        assert variables["PWD"] == outcome.stderr.strip()
 
     def test_a_command_is_one_argument(self, session: BunSession) -> None:
-        """Quotes, lines and dollar signs of a command are its own."""
+        """Quotes, newlines and dollar signs reach the command unchanged."""
         command = "printf '%s\\n' 'it'\\''s' \"$((1 + 1))\"\nprintf done"
 
         assert session.sh(command).stdout == "it's\n2\ndone"
 
-    def test_a_command_is_no_option(self, session: BunSession) -> None:
-        """One that begins with a hyphen is the name of a program that is not there."""
+    def test_a_command_is_not_an_option(self, session: BunSession) -> None:
+        """A command that begins with a hyphen is treated as the name of a missing program."""
         assert session.sh("-n").exit_code == 127
 
     def test_a_large_command(self, session: BunSession) -> None:
-        """A command of 100,000 characters arrives whole: more than a pipe holds."""
+        """A command of 100,000 characters arrives complete: more than the capacity of a pipe."""
         text = "x" * 100_000
 
         assert session.sh(f"printf %s {text} | wc -c").stdout.strip() == "100000"
 
     def test_no_descriptor_is_passed_on(self, session: BunSession) -> None:
-        """A program has its three standard streams and nothing else open."""
+        """A program has its three standard streams and no other open descriptor."""
         assert session.sh("for fd in /proc/$$/fd/*; do printf '%s ' ${fd##*/}; done").stdout in (
             "0 1 2 ",
             "0 1 2 3 ",
@@ -182,22 +182,22 @@ class TestOrders:
 
 
 def _waiting_shell(session: BunSession) -> int:
-    for _ in range(ASKED):
+    for _ in range(POLLS):
         for shell in _shells(session):
             return shell
         session.runtime.processes()
-    raise AssertionError("no shell was made ready")
+    raise AssertionError("no shell became ready")
 
 
 def _shells(session: BunSession) -> list[int]:
-    """Return the shells that wait: those that made them lead a session each, until they are gone."""
+    """Return the waiting shells, without the session leaders that create them."""
     channel = session.runtime._channel
     assert channel is not None
-    made = [pid for pid in every_pid() if b"/proc/self/fd/4" in read_proc(pid, "cmdline")]
-    leaders = {pid for pid in made if _stat(pid)[3] == str(pid)}
+    pids = [pid for pid in every_pid() if b"/proc/self/fd/4" in read_proc(pid, "cmdline")]
+    leaders = {pid for pid in pids if _stat(pid)[3] == str(pid)}
     return [
         pid
-        for pid in made
+        for pid in pids
         if pid not in leaders and _parent(pid) not in leaders and _descends(pid, channel._process.pid)
     ]
 
@@ -219,5 +219,5 @@ def _parent(pid: int) -> int:
 
 
 def _stat(pid: int) -> list[str]:
-    """Return state, parent, process group and session of a process; of one that has ended, as of a zombie."""
+    """Return state, parent, process group and session of a process; an ended one counts as a zombie."""
     return read_proc(pid, "stat").decode().rpartition(")")[2].split() or ["Z", "0", "0", "0"]

@@ -1,4 +1,4 @@
-"""Whether something listens on a port, as a session's supervisor asks the kernel."""
+"""Whether a session's supervisor detects listening ports through the kernel."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _listens(port: int) -> bool:
 @pytest.mark.parametrize(
     ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::1")]
 )
-def test_only_what_listens_is_seen(family: int, host: str) -> None:
-    """Not a socket that is bound and does not listen."""
+def test_only_listening_sockets_are_detected(family: int, host: str) -> None:
+    """A bound socket that does not listen is ignored."""
     with socket.socket(family) as server:
         try:
             server.bind((host, 0))

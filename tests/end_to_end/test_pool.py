@@ -22,7 +22,7 @@ SLEEPS = "console.log('begun'); await Bun.sleep(300_000)"
 
 @pytest.fixture
 def server() -> Iterator[ServedProcess]:
-    """Run a server that allows ten sessions, and a hundred requests a minute."""
+    """Run a server that permits ten sessions and a hundred requests a minute."""
     with buntime_serve("--plan", "free", "--isolation", "none") as server:
         yield server
 
@@ -31,12 +31,12 @@ def _client(server: ServedProcess) -> Buntime:
     return Buntime("any", transport=HTTPTransport(server.url, pool_maxsize=20))
 
 
-def test_twenty_calls_are_under_way_at_the_same_time() -> None:
-    """They wait for each other at the server, five times over, so that fewer would wait for ever."""
+def test_twenty_concurrent_requests() -> None:
+    """Twenty requests wait for each other at the server, five times, so fewer would deadlock."""
     together = threading.Barrier(20)
     created = iter(range(20))
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         body: object = responses.DELETED
         if exchange.request.target == "/sessions/create":
             body = {**responses.CREATED, "sessionId": f"ses_{next(created)}"}
@@ -45,7 +45,7 @@ def test_twenty_calls_are_under_way_at_the_same_time() -> None:
             body = responses.result(stdout=json.loads(exchange.request.body)["code"])
         exchange.reply(200, json.dumps(body).encode(), [("Content-Type", "application/json")])
 
-    with LoopbackServer(answer) as loopback:
+    with LoopbackServer(respond) as loopback:
         transport = HTTPTransport(loopback.url, pool_maxsize=20)
         with Buntime("any", transport=transport) as client, SessionPool(client, size=20) as pool:
             assert 20 == pool.warm()
@@ -56,33 +56,33 @@ def test_twenty_calls_are_under_way_at_the_same_time() -> None:
 
 
 def test_two_pools_share_the_sessions_of_a_plan(server: ServedProcess) -> None:
-    """Each has what the other leaves, and both come to their end."""
-    found: list[list[str]] = []
+    """Each pool uses the sessions that the other leaves free, and both finish."""
+    outputs: list[list[str]] = []
 
     def run() -> None:
         requests = [ExecuteRequest(f"console.log({number})") for number in range(16)]
         with _client(server) as client, SessionPool(client, size=8) as pool:
-            found.append([outcome.result().stdout for outcome in pool.execute(requests)])
+            outputs.append([outcome.result().stdout for outcome in pool.execute(requests)])
 
     threads = [threading.Thread(target=run) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [[f"{number}\n" for number in range(16)]] * 2 == found
+    assert [[f"{number}\n" for number in range(16)]] * 2 == outputs
 
 
-def test_what_nobody_waits_for_ends(server: ServedProcess) -> None:
-    """An execution of five minutes does not hold up the loop that was left."""
+def test_an_abandoned_execution_ends(server: ServedProcess) -> None:
+    """An execution of five minutes does not delay an abandoned loop."""
     with _client(server) as client, SessionPool(client, size=2) as pool:
         for outcome in pool.execute([ExecuteRequest(SLEEPS), ExecuteRequest("1")], ordered=False):
             assert outcome.result().ok
             break
-        assert _room(client) >= 9
+        assert _free_sessions(client) >= 9
 
 
-def _room(client: Buntime) -> int:
-    """Return how many sessions can be opened."""
+def _free_sessions(client: Buntime) -> int:
+    """Return how many sessions can be created."""
     with SessionPool(client, size=10) as pool:
         return pool.warm()
 
@@ -93,7 +93,7 @@ import sys
 from buntime import Buntime, ExecuteRequest, SessionPool
 from buntime.transport import HTTPTransport
 
-# Where the tests run in the background, it is ignored.
+# A test run in the background ignores SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def work(session, number):
@@ -109,7 +109,7 @@ with Buntime("any", transport=HTTPTransport(sys.argv[1])) as client, SessionPool
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is sent to another process")
 def test_ctrl_c_leaves_nothing(server: ServedProcess) -> None:
-    """The program ends with the interrupt; all its sessions are gone, and their executions with them."""
+    """The program ends with the interrupt, and all its sessions and executions end."""
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, server.url],
         stdout=subprocess.PIPE,
@@ -123,11 +123,11 @@ def test_ctrl_c_leaves_nothing(server: ServedProcess) -> None:
     assert (["begun\n"] * 10, "", -signal.SIGINT) == (begun, output, program.returncode)
     assert errors.rstrip().endswith("KeyboardInterrupt")
     with _client(server) as client:
-        assert 10 == _room(client)
+        assert 10 == _free_sessions(client)
 
 
-def test_a_session_that_ends_at_work_is_not_run_again(server: ServedProcess) -> None:
-    """Its execution had begun: the outcome is what came of it, and the next item has another session."""
+def test_an_execution_is_not_repeated_after_its_session_ends(server: ServedProcess) -> None:
+    """A started execution returns its result without a repeat; the next item uses another session."""
 
     def work(session: Session, code: str) -> tuple[str, object]:
         with session.stream(code) as stream:

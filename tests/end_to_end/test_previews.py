@@ -1,4 +1,4 @@
-"""Previews of servers in sandboxes of this machine, and what becomes of processes there."""
+"""Previews of servers in local sandboxes, and the processes behind them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Bun.serve({ port: 8080, fetch: (request) => new Response(new URL(request.url).pa
 console.log("up");
 """
 SERVES_LATER = "await Bun.sleep(300);" + SERVES
-# Not with node:net, whose servers in Bun 1.3 close a connection whole when the client has ended its half.
+# node:net is unsuitable: its servers in Bun 1.3 close a connection entirely when the client ends its half.
 SAYS_BACK = """
 const send = (socket) => {
   while (socket.data.length) {
@@ -60,25 +60,25 @@ require("node:net").createServer((socket) => socket.end("an impostor")).listen(p
 @pytest.fixture
 def client() -> Iterator[Buntime]:
     """Return a client of sandboxes."""
-    with Buntime(transport=LocalTransport(isolation="required"), max_retries=0) as made:
-        yield made
+    with Buntime(transport=LocalTransport(isolation="required"), max_retries=0) as client:
+        yield client
 
 
 @pytest.fixture
 def session(client: Buntime) -> Iterator[Session]:
     """Return a new session."""
-    with client.sessions.create() as made:
-        yield made
+    with client.sessions.create() as session:
+        yield session
 
 
 def url_of(session: Session) -> str:
-    """Return where its preview is."""
+    """Return the preview URL of a session."""
     assert session.preview_url is not None
     return session.preview_url
 
 
-def test_nothing_listens_for_a_session_that_leaves_nothing(session: Session) -> None:
-    """No thread is started, and its port refuses connections."""
+def test_nothing_listens_without_a_server(session: Session) -> None:
+    """Without a server, no thread is started, and the port refuses connections."""
     before = threading.active_count()
     session.execute(command="sleep 0.3; true", check=True)
     assert before == threading.active_count()
@@ -86,58 +86,58 @@ def test_nothing_listens_for_a_session_that_leaves_nothing(session: Session) -> 
         previews.connect(url_of(session))
 
 
-def test_a_server_in_a_running_execution_is_reached(session: Session) -> None:
-    """At the latest when its output says that it is there."""
+def test_a_server_in_a_running_execution_is_reachable(session: Session) -> None:
+    """A server is reachable at the latest when the output of its execution announces it."""
     with session.stream(SERVES, timeout=20) as stream:
         assert "up\n" == next(stream).text
         assert b"/a" == previews.get(url_of(session) + "/a")
         session.kill_all()
 
 
-def test_a_server_in_an_unstreamed_execution_is_reached(session: Session) -> None:
-    """While it runs in another thread, without any other call."""
+def test_a_server_in_an_unstreamed_execution_is_reachable(session: Session) -> None:
+    """A server in an execution of another thread is reachable without any other call."""
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(session.execute, SERVES, timeout=20)
-        until_reached(url_of(session))
+        get_with_retries(url_of(session))
         assert b"/a" == previews.get(url_of(session) + "/a")
         session.kill_all()
         assert "up\n" == running.result().stdout
 
 
-def test_a_server_that_comes_up_later_is_reached(session: Session) -> None:
-    """Without any call after the one that started it."""
+def test_a_server_that_starts_later_is_reachable(session: Session) -> None:
+    """A server is reachable without a call after the one that started it."""
     session.start(SERVES_LATER)
-    until_reached(url_of(session))
+    get_with_retries(url_of(session))
     assert b"/a" == previews.get(url_of(session) + "/a")
 
 
-def until_reached(url: str) -> None:
-    """Connect again and again, until there is an answer."""
+def get_with_retries(url: str) -> None:
+    """Connect repeatedly until a response arrives."""
     end = time.monotonic() + previews.PATIENCE
     while previews.is_closed(url):
         assert time.monotonic() < end
 
 
-def test_a_server_left_by_a_command_is_reached(session: Session) -> None:
-    """A preview needs no Process."""
+def test_a_background_server_of_a_command_is_reachable(session: Session) -> None:
+    """A preview does not need a Process."""
     session.files.write("server.ts", SERVES)
     session.execute(command="bun run server.ts >/dev/null 2>&1 &", check=True)
     session.wait_for_port(8080)
     assert b"/a" == previews.get(url_of(session) + "/a")
 
 
-def test_many_connections_at_once(session: Session) -> None:
-    """Each gets its own answer."""
+def test_many_concurrent_connections(session: Session) -> None:
+    """Each connection receives its own response."""
     session.start(SERVES)
     session.wait_for_port(8080)
     with ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(lambda n: previews.get(f"{url_of(session)}/{n}"), range(100)))
-    assert [f"/{number}".encode() for number in range(100)] == answers
+        replies = list(threads.map(lambda n: previews.get(f"{url_of(session)}/{n}"), range(100)))
+    assert [f"/{number}".encode() for number in range(100)] == replies
 
 
 @pytest.mark.parametrize("sent", [b"this", b"0123456789abcdef" * 500_000], ids=["short", "long"])
-def test_the_end_of_what_a_client_sends_is_told(session: Session, sent: bytes) -> None:
-    """A server that answers at the end of its input gets there."""
+def test_the_end_of_input_is_forwarded(session: Session, sent: bytes) -> None:
+    """A server that responds at the end of its input notices that end."""
     session.start(SAYS_BACK)
     session.wait_for_port(8080)
     with previews.connect(url_of(session)) as connection:
@@ -146,8 +146,8 @@ def test_the_end_of_what_a_client_sends_is_told(session: Session, sent: bytes) -
         assert b"all of: " + sent == b"".join(iter(lambda: connection.recv(1 << 16), b""))
 
 
-def test_an_answer_outlives_its_server(session: Session) -> None:
-    """What a client has not read yet when both have ended their halves is still there."""
+def test_a_response_outlives_its_server(session: Session) -> None:
+    """Data that a client has not read is delivered even after both sides have ended their halves."""
     process = session.start(SAYS_BACK)
     output = process.follow()
     assert "up\n" == next(output).text
@@ -159,8 +159,8 @@ def test_an_answer_outlives_its_server(session: Session) -> None:
         assert b"all of: " + sent == b"".join(iter(lambda: connection.recv(1 << 16), b""))
 
 
-def test_a_client_that_goes_away_is_told(session: Session) -> None:
-    """The server's own connection ends with it."""
+def test_a_disconnected_client_is_forwarded(session: Session) -> None:
+    """The server's connection ends with the client's."""
     process = session.start(SAYS_BACK)
     output = process.follow()
     assert "up\n" == next(output).text
@@ -171,7 +171,7 @@ def test_a_client_that_goes_away_is_told(session: Session) -> None:
 
 
 def test_a_preview_is_of_its_own_session_only(client: Buntime, session: Session) -> None:
-    """Another session neither answers under it nor reaches the server."""
+    """Another session can neither serve the preview nor reach the server."""
     session.start(SERVES)
     session.wait_for_port(8080)
     with client.sessions.create() as other:
@@ -181,8 +181,8 @@ def test_a_preview_is_of_its_own_session_only(client: Buntime, session: Session)
     assert b"/a" == previews.get(url_of(session) + "/a")
 
 
-def test_code_that_takes_the_place_of_the_way_in_is_reached_itself(session: Session) -> None:
-    """It gains nothing by it: whoever connects, connects to its session."""
+def test_replacing_the_preview_socket_gains_nothing(session: Session) -> None:
+    """Code that replaces the preview socket gains nothing: connections reach the same session."""
     session.start(FOREVER)
     with session.start(IMPOSTOR) as impostor:
         assert "up\n" == next(impostor.follow()).text
@@ -190,8 +190,8 @@ def test_code_that_takes_the_place_of_the_way_in_is_reached_itself(session: Sess
             assert b"an impostor" == connection.recv(100)
 
 
-def test_the_way_in_is_neither_listed_nor_counted(session: Session) -> None:
-    """It is no file of the user's."""
+def test_the_preview_socket_is_neither_listed_nor_counted(session: Session) -> None:
+    """The preview socket is not a file of the user."""
     session.start(SERVES)
     session.wait_for_port(8080)
     assert ([], 0) == (session.files.list(), session.info().files_count)
@@ -200,7 +200,7 @@ def test_the_way_in_is_neither_listed_nor_counted(session: Session) -> None:
 
 @pytest.mark.parametrize("isolation", ["required", "none"])
 def test_sleep_ends_processes(tmp_path: Path, isolation: str) -> None:
-    """They have then been killed, their logs stay, numbers go on, and a new server is reached again."""
+    """Processes count as killed, their logs remain, numbering continues, and a new server is reachable."""
     clock = ManualClock()
     workspaces = tmp_path / "workspaces"
     workspaces.mkdir()

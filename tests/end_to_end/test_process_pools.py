@@ -1,4 +1,4 @@
-"""Errors and values on their way through real process pools."""
+"""Errors and values pass through real process pools."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(sys.argv[1]))
             print(repr(error), "became", repr(found))
         if "a connection broke" not in str(found.__cause__):
             print(repr(error), "lost its cause:", found.__cause__)
-        # Where an error breaks a pool, it is the next task that fails.
+        # If an error breaks the pool, the next task fails.
         arrived += pool.submit(same, 1).result(60)
     for value in VALUES:
         back = pool.submit(same, value).result(60)
@@ -42,8 +42,8 @@ print(arrived, "arrived")
 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-def test_everything_arrives_as_it_was(method: str) -> None:
-    """An error with its cause, its notes and a class of the user's own; and the pool does the next task."""
+def test_everything_arrives_unchanged(method: str) -> None:
+    """An error keeps its cause, its notes and its class, and the pool continues with the next task."""
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, method],
         cwd=ROOT,

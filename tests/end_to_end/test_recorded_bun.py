@@ -1,4 +1,4 @@
-"""Recording from a real Bun, in process and over HTTP: the file does not change when the program did not."""
+"""Recordings from a real Bun, in process and over HTTP, only change if the program does."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ for (let i = 0; i < 40; i++) {
 """
 
 
-def use(session: Session) -> list[object]:
-    """Do a little of everything, with what is known to vary from run to run."""
+def exercise(session: Session) -> list[object]:
+    """Use a little of everything, including results that vary from run to run."""
     session.files.write("data/in.txt", "a\nb\n")
     results = [session.execute(code).stdout for code in (programs.HELLO, programs.READS, programs.TYPESCRIPT)]
     with session.stream(CHATTY) as stream, session.stream(programs.STEPS) as other:
@@ -38,15 +38,15 @@ def use(session: Session) -> list[object]:
 
 
 def program(client: Buntime) -> list[list[object]]:
-    """Use two sessions at once, each in a thread."""
+    """Use two sessions concurrently, each in a thread."""
     sessions = [client.sessions.create(metadata={"n": number}) for number in (1, 2)]
     with ThreadPoolExecutor(2) as threads:
-        return list(threads.map(use, sessions))
+        return list(threads.map(exercise, sessions))
 
 
 @pytest.mark.parametrize("source", ["local", "http"])
-def test_recording_again_leaves_the_file(source: str, tmp_path: Path) -> None:
-    """Byte for byte, from a real Bun, with threads, streams, time limits and previews."""
+def test_recording_again_keeps_the_file(source: str, tmp_path: Path) -> None:
+    """The file is identical byte by byte, with threads, streams, time limits and previews."""
     path = tmp_path / "x.json"
     with ExitStack() as stack:
         url = stack.enter_context(buntime_serve("--api-key", KEY)).url if source == "http" else None
@@ -60,9 +60,9 @@ def test_recording_again_leaves_the_file(source: str, tmp_path: Path) -> None:
         for _ in range(2):
             record()
             assert before == path.read_bytes()
-    shown = [[str(result).replace("\n", " ") for result in results] for results in live]
+    recorded = [[str(result).replace("\n", " ") for result in results] for results in live]
     replayed = [[str(result).replace("\n", " ") for result in results] for results in replay(path, program)]
-    for results, others in zip(shown, replayed):
+    for results, others in zip(recorded, replayed):
         assert results[:5] == others[:5]
         assert results[6:] == others[6:]
     assert ["ses_1 https://ses-1.preview.invalid ", "ses_2 https://ses-2.preview.invalid "] == [

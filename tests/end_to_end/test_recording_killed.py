@@ -1,4 +1,4 @@
-"""A recording that is killed, at any moment."""
+"""A recording survives being killed at any moment."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ for line in sys.stdin:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the recordings are forks of one process")
 def test_a_killed_recording_loses_nothing(tmp_path: Path) -> None:
-    """Every call that had returned is in the part, or all are in the cassette; neither is ever damaged."""
+    """The part file holds every finished call, or the cassette holds all; neither is ever damaged."""
     path, part = tmp_path / "x.json", tmp_path / "x.json.part"
     old = json.dumps({"buntime_cassette": 1, "changed": "2020-02-20", "interactions": []})
     chance = random.Random(5)
@@ -60,18 +60,18 @@ def test_a_killed_recording_loses_nothing(tmp_path: Path) -> None:
             path.write_text(old)
             process.stdin.write("go\n")
             process.stdin.flush()
-            said = [""]
+            lines = [""]
             pid = 0
-            wanted = chance.randrange(1, 170)
-            while said[-1] != "over":
-                if pid and len(said) == wanted:
-                    # At no particular place of what comes next, which runs meanwhile.
+            kill_at = chance.randrange(1, 170)
+            while lines[-1] != "over":
+                if pid and len(lines) == kill_at:
+                    # The kill hits the program at a random position of its next step.
                     sum(range(chance.randrange(20_000)))
                     os.kill(pid, signal.SIGKILL)
-                said.append(process.stdout.readline().strip())
-                if said[-1].startswith("pid"):
-                    pid = int(said[-1].split()[1])
-            calls = [line for line in said if line == "c" or line.isdigit()]
+                lines.append(process.stdout.readline().strip())
+                if lines[-1].startswith("pid"):
+                    pid = int(lines[-1].split()[1])
+            calls = [line for line in lines if line == "c" or line.isdigit()]
             if path.read_text() == old:
                 killed_while_recording += 1
                 recorded = [item.call for item in load(part).interactions] if calls else []

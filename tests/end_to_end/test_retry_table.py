@@ -12,12 +12,12 @@ from tests.support.retry_rows import ROWS, Row
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 
-def _satisfied(row: Row) -> Handler:
+def _success(row: Row) -> Handler:
     return reply(200, row.body, [("Content-Type", row.content_type)])
 
 
 def _cut(exchange: Exchange) -> None:
-    """Promise ten bytes, send two and hang up."""
+    """Announce ten bytes, send two and disconnect."""
     exchange.head(200, [("Content-Length", "10")])
     exchange.send(b'{"')
     exchange.drop()
@@ -29,10 +29,10 @@ def _client(server: LoopbackServer) -> Buntime:
 
 @every_row
 @pytest.mark.parametrize("status", [429, 503])
-def test_what_was_refused_unseen_is_sent_again(row: Row, status: int) -> None:
-    """Whatever the call is."""
+def test_a_rejected_request_is_retried(row: Row, status: int) -> None:
+    """A request that was rejected without being executed is retried, whatever the call."""
     with (
-        LoopbackServer(json_reply(responses.error_body(""), status), _satisfied(row)) as server,
+        LoopbackServer(json_reply(responses.error_body(""), status), _success(row)) as server,
         _client(server) as client,
     ):
         row.call(client)
@@ -45,11 +45,11 @@ def test_what_was_refused_unseen_is_sent_again(row: Row, status: int) -> None:
     [drop, reset, _cut, 408, 500, 502, 504],
     ids=["dropped", "reset", "cut", "408", "500", "502", "504"],
 )
-def test_what_may_have_been_acted_on(row: Row, failure: Handler | int) -> None:
-    """It is sent again where that does no harm, and else once, with an error that says so."""
+def test_a_request_that_may_have_been_executed(row: Row, failure: Handler | int) -> None:
+    """An idempotent request is retried; any other is sent once, and its error has ``maybe_executed``."""
     first = json_reply(responses.error_body(""), failure) if isinstance(failure, int) else failure
-    with LoopbackServer(first, _satisfied(row)) as server, _client(server) as client:
-        # A stream from which a byte has arrived is not repeated, idempotent or not.
+    with LoopbackServer(first, _success(row)) as server, _client(server) as client:
+        # A stream is never repeated after its first byte, idempotent or not.
         if row.idempotent and not (failure is _cut and "stream" in row.name):
             row.call(client)
             assert 2 == len(server.requests)
@@ -62,10 +62,10 @@ def test_what_may_have_been_acted_on(row: Row, failure: Handler | int) -> None:
 
 @every_row
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 409, 507])
-def test_what_cannot_change_is_sent_once(row: Row, status: int) -> None:
-    """However safe it would be to repeat."""
+def test_a_final_error_is_not_retried(row: Row, status: int) -> None:
+    """A final error is not retried, even if the call is idempotent."""
     with (
-        LoopbackServer(json_reply(responses.error_body("x"), status), _satisfied(row)) as server,
+        LoopbackServer(json_reply(responses.error_body("x"), status), _success(row)) as server,
         _client(server) as client,
     ):
         with pytest.raises(BuntimeError):
@@ -74,8 +74,8 @@ def test_what_cannot_change_is_sent_once(row: Row, status: int) -> None:
 
 
 @every_row
-def test_a_connection_never_made_is_tried_again(row: Row) -> None:
-    """Nothing listens; each attempt is counted, and nothing can have run."""
+def test_a_refused_connection_is_retried(row: Row) -> None:
+    """Without a listener each attempt is counted, and nothing can have run."""
     with LoopbackServer() as server:
         url = server.url
     attempts: list[int] = []
@@ -93,7 +93,7 @@ def test_a_connection_never_made_is_tried_again(row: Row) -> None:
 
 
 def test_a_stream_is_not_repeated_after_a_byte() -> None:
-    """Idempotent or not."""
+    """This applies to idempotent streams too."""
 
     def half(exchange: Exchange) -> None:
         exchange.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
@@ -109,8 +109,8 @@ def test_a_stream_is_not_repeated_after_a_byte() -> None:
         assert caught.value.maybe_executed
 
 
-def test_an_execution_limit_and_a_page_are_final() -> None:
-    """A 408 that is the execution's, and an answer that is not the API's."""
+def test_an_execution_timeout_and_a_page_are_final() -> None:
+    """A 408 of the execution and an invalid response are not retried."""
     limit = json_reply(responses.error_body("execution_timeout"), 408)
     with LoopbackServer(limit) as server, _client(server) as client:
         with pytest.raises(BuntimeError, match="execution_timeout"):
@@ -123,26 +123,26 @@ def test_an_execution_limit_and_a_page_are_final() -> None:
         assert 1 == len(server.requests)
 
 
-def test_a_create_whose_answer_was_lost_makes_one_session() -> None:
-    """A server that knows its keys makes one session of two requests."""
-    made: dict[str, dict[str, object]] = {}
+def test_a_create_with_a_lost_response_creates_one_session() -> None:
+    """A server that supports idempotency keys creates one session for two requests."""
+    sessions: dict[str, dict[str, object]] = {}
 
     def create(exchange: Exchange) -> None:
         key = exchange.request.headers["Idempotency-Key"]
-        made.setdefault(key, {**responses.CREATED, "sessionId": f"ses_{len(made) + 1}"})
+        sessions.setdefault(key, {**responses.CREATED, "sessionId": f"ses_{len(sessions) + 1}"})
         if len(server.requests) == 1:
             exchange.drop()
         else:
-            json_reply(made[key])(exchange)
+            json_reply(sessions[key])(exchange)
 
     with LoopbackServer(create) as server, _client(server) as client:
         assert "ses_1" == client.sessions.create().id
         assert 2 == len(server.requests)
-    assert 1 == len(made)
+    assert 1 == len(sessions)
 
 
-def test_an_execute_whose_answer_was_lost_is_sent_once() -> None:
-    """The server has acted on it; the error says that it may have."""
+def test_an_execute_with_a_lost_response_is_sent_once() -> None:
+    """The server has executed the request, and the error reports that it may have."""
     ran: list[bytes] = []
 
     def execute(exchange: Exchange) -> None:
@@ -156,8 +156,8 @@ def test_an_execute_whose_answer_was_lost_is_sent_once() -> None:
     assert 1 == len(ran)
 
 
-def test_a_delete_whose_answer_was_lost_succeeds() -> None:
-    """The retry's 404 says that the session is gone."""
+def test_a_delete_with_a_lost_response_succeeds() -> None:
+    """The retry's 404 shows that the session is deleted."""
     gone = json_reply(responses.error_body("session_not_found"), 404)
     with LoopbackServer(drop, gone) as server, _client(server) as client:
         client.sessions.delete("ses_1")

@@ -1,4 +1,4 @@
-"""Requests that schemathesis makes up from docs/openapi.json, to a running ``buntime serve``."""
+"""Generated requests from docs/openapi.json against a running ``buntime serve``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _BOUNDED = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
-# What a schema cannot express: that a path stays in the workspace and is not a directory.
+# A schema cannot express that a path stays in the workspace and is not a directory.
 _EXCLUDED = [schemathesis.checks.positive_data_acceptance]
 
 # schemathesis checks each event by the schema of a stream, which in OpenAPI 3.1 describes its text.
@@ -47,7 +47,7 @@ schema = schemathesis.openapi.from_dict(
     _document,
     config=schemathesis.Config.from_dict(
         {
-            # Every call is given the server's own address; nobody answers here.
+            # Replaced by the server's address in every call; this port has no listener.
             "base-url": "http://127.0.0.1:1",
             "generation": {"deterministic": True, "with-security-parameters": False},
         }
@@ -57,40 +57,40 @@ schema = schemathesis.openapi.from_dict(
 
 @pytest.fixture(scope="module", autouse=True)
 def url() -> Iterator[str]:
-    """Run a server with scripted executions and all limits of a plan but the number of requests."""
+    """Run a server with scripted executions and all limits of a plan except the number of requests."""
     with buntime_serve("--api-key", _KEY, "--fake", "tests.support.served_fakes:anything") as server:
         yield server.url
 
 
 def _new_session(url: str) -> str:
-    with requests.post(f"{url}/sessions/create", headers=_AUTHORIZED, timeout=60) as answer:
-        return str(answer.json()["sessionId"])
+    with requests.post(f"{url}/sessions/create", headers=_AUTHORIZED, timeout=60) as response:
+        return str(response.json()["sessionId"])
 
 
 @pytest.fixture(scope="module")
 def session_id(url: str) -> str:
-    """Create the session that requests are about."""
+    """Create the session that requests refer to."""
     return _new_session(url)
 
 
 @pytest.fixture(scope="module")
 def succeeded() -> Iterator[dict[str, bool]]:
-    """Note whether an operation ever succeeded; each that was called must have."""
-    match: dict[str, bool] = {}
-    yield match
-    assert [] == [operation for operation, success in match.items() if not success]
+    """Record whether each operation ever succeeded; each that was called must have."""
+    results: dict[str, bool] = {}
+    yield results
+    assert [] == [operation for operation, success in results.items() if not success]
 
 
-def _name_existing(case: Any, session_id: str) -> None:
-    """Make a request that names some session name ours, so that it comes further than 404."""
-    for location in (case.path_parameters, case.query, case.body):
-        named = location.get("sessionId") if isinstance(location, dict) else None
-        if isinstance(named, str) and re.fullmatch("ses_[A-Za-z0-9]+", named):
-            location["sessionId"] = session_id
+def _use_existing_session(case: Any, session_id: str) -> None:
+    """Replace any generated session id with an existing one, to get further than 404."""
+    for fields in (case.path_parameters, case.query, case.body):
+        generated = fields.get("sessionId") if isinstance(fields, dict) else None
+        if isinstance(generated, str) and re.fullmatch("ses_[A-Za-z0-9]+", generated):
+            fields["sessionId"] = session_id
 
 
-def _breaches(case: Any, response: Any) -> list[str]:
-    """Return the differences that schemathesis ignores: codes, and responses that the model never sends."""
+def _violations(case: Any, response: Any) -> list[str]:
+    """Return violations that schemathesis does not check: error codes and undocumented responses."""
     headers = Headers((name.title(), value) for name, (value, *_) in response.headers.items())
     operation = OPERATIONS.get(f"{case.method} {case.path}")
     if operation is None:
@@ -100,32 +100,32 @@ def _breaches(case: Any, response: Any) -> list[str]:
 
 @schema.parametrize()
 @_BOUNDED
-def test_every_operation_answers_as_documented(
+def test_every_operation_responds_as_documented(
     case: Any, url: str, session_id: str, succeeded: dict[str, bool]
 ) -> None:
-    """Whatever it is asked, well-formed or not: no 5xx, no unknown status or code, no breach of a schema."""
-    _name_existing(case, _new_session(url) if case.method == "DELETE" else session_id)
+    """No request, valid or not, causes a 5xx, an unknown status or code, or a violation of a schema."""
+    _use_existing_session(case, _new_session(url) if case.method == "DELETE" else session_id)
     response = case.call_and_validate(base_url=url, headers=_AUTHORIZED, excluded_checks=_EXCLUDED)
 
     assert response.status_code < 500
-    assert [] == _breaches(case, response)
+    assert [] == _violations(case, response)
     name = f"{case.method} {case.path}"
     if name in OPERATIONS:
         succeeded[name] = succeeded.get(name, False) or response.status_code == 200
 
 
-def test_sequences_of_calls_answer_as_documented(url: str) -> None:
-    """Along the document's links: what one call made the next ones use, and after a delete it is gone."""
+def test_sequences_of_requests_respond_as_documented(url: str) -> None:
+    """Sequences follow the document's links: later requests use earlier results, never deleted ones."""
     succeeded = set()
 
-    class Sequences(schema.as_state_machine()):  # type: ignore[misc] # the class is made at run time
+    class Sequences(schema.as_state_machine()):  # type: ignore[misc]  # the class is created at run time
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
             return {"base_url": url, "headers": _AUTHORIZED}
 
         def validate_response(self, response: Any, case: Any, *_: Any, **call: Any) -> None:
             case.validate_response(response, excluded_checks=_EXCLUDED, transport_kwargs=call)
             assert response.status_code < 500
-            assert [] == _breaches(case, response)
+            assert [] == _violations(case, response)
             if response.status_code == 200:
                 succeeded.add(case.operation.definition.raw["operationId"])
 
@@ -134,7 +134,7 @@ def test_sequences_of_calls_answer_as_documented(url: str) -> None:
             Sequences.run(settings=settings(_BOUNDED, max_examples=15, stateful_step_count=12))
             break
         except FlakyStrategyDefinition:
-            continue  # schemathesis follows links by true chance, so that the same choices may end otherwise
+            continue  # schemathesis follows links at random, so the same choices may end differently
     else:
-        pytest.fail(f"no sequence of calls was tried to its end in {_TRIES} runs")
+        pytest.fail(f"no sequence of requests was completed in {_TRIES} runs")
     assert {"createSession", "getSession", "execute", "deleteSession"} <= succeeded

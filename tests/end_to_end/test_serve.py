@@ -33,7 +33,7 @@ console.log("first");
 while (!(await Bun.file("/workspace/go").exists())) await Bun.sleep(5);
 console.log("second");
 """
-_RUNS_FOR_EVER = 'console.log("first"); await new Promise(() => setInterval(() => {}, 1000));'
+_RUNS_FOREVER = 'console.log("first"); await new Promise(() => setInterval(() => {}, 1000));'
 
 BufferedResponse = tuple[int, http.client.HTTPMessage, Any]
 
@@ -42,24 +42,24 @@ def _connect(url: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(urlsplit(url).netloc, timeout=_PATIENCE)
 
 
-def _ask(
+def _request(
     connection: http.client.HTTPConnection,
     method: str,
     path: str,
     body: Optional[dict[str, Any]] = None,
     headers: Optional[dict[str, str]] = None,
 ) -> BufferedResponse:
-    """Make one call as a client in any language would; return status, headers and the body, decoded."""
+    """Send one request as a client in any language would; return status, headers and the decoded body."""
     content = None if body is None else json.dumps(body).encode()
     connection.request(method, path, content, {**(_JSON if body is not None else {}), **(headers or {})})
-    answer = connection.getresponse()
-    text = answer.read()
-    return answer.status, answer.headers, json.loads(text) if text else None
+    response = connection.getresponse()
+    text = response.read()
+    return response.status, response.headers, json.loads(text) if text else None
 
 
 def _create(url: str) -> str:
     with closing(_connect(url)) as connection:
-        return str(_ask(connection, "POST", "/sessions/create")[2]["sessionId"])
+        return str(_request(connection, "POST", "/sessions/create")[2]["sessionId"])
 
 
 class _Stream:
@@ -69,19 +69,19 @@ class _Stream:
         self._connection = _connect(url)
         body = {"sessionId": session_id, "code": code, "stream": True, **fields}
         self._connection.request("POST", "/execute", json.dumps(body), _JSON)
-        self.answer = self._connection.getresponse()
+        self.response = self._connection.getresponse()
 
     def event(self) -> tuple[str, Any]:
-        """Return the next event, waiting for it and for no more."""
+        """Wait for the next event and return it, reading nothing beyond it."""
         lines = []
-        while (line := self.answer.readline().decode()) not in {"\n", ""}:
+        while (line := self.response.readline().decode()) not in {"\n", ""}:
             lines.append(line)
-        (match,) = events("".join(lines))
-        return match
+        (event,) = events("".join(lines))
+        return event
 
     def close(self) -> None:
         """Close the connection."""
-        self.answer.close()
+        self.response.close()
         self._connection.close()
 
 
@@ -94,7 +94,7 @@ def scripted_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def bun_url() -> Iterator[str]:
-    """Run a server with a real Bun, and threads as by default."""
+    """Run a server with a real Bun and the default number of threads."""
     with buntime_serve() as server:
         yield server.url
 
@@ -102,67 +102,67 @@ def bun_url() -> Iterator[str]:
 @pytest.fixture
 def connection(scripted_url: str) -> Iterator[http.client.HTTPConnection]:
     """Connect to the scripted server."""
-    with closing(_connect(scripted_url)) as new:
-        yield new
+    with closing(_connect(scripted_url)) as connection:
+        yield connection
 
 
 def test_any_client_can_use_it(connection: http.client.HTTPConnection) -> None:
-    """A session from its creation to its end, over one connection, without a line of ours on this side."""
-    status, headers, created = _ask(connection, "POST", "/sessions/create", {"metadata": {"name": "é"}})
+    """A session's whole life over one connection, without code of buntime on the client's side."""
+    status, headers, created = _request(connection, "POST", "/sessions/create", {"metadata": {"name": "é"}})
     assert (200, "application/json") == (status, headers["Content-Type"])
-    connection_socket = connection.sock
+    socket = connection.sock
     named = {"sessionId": created["sessionId"]}
 
-    written = _ask(connection, "POST", "/files/write", {**named, "path": "a b/é.txt", "content": "é"})
+    written = _request(connection, "POST", "/files/write", {**named, "path": "a b/é.txt", "content": "é"})
     assert (200, {"path": "a b/é.txt", "size": 2}) == (written[0], written[2])
     query = f"sessionId={created['sessionId']}&path=a%20b"
-    listed = _ask(connection, "GET", f"/files/list?{query}")
+    listed = _request(connection, "GET", f"/files/list?{query}")
     assert ["a b/é.txt"] == [file["path"] for file in listed[2]["files"]]
-    read = _ask(connection, "GET", f"/files/read?{query}%2F%C3%A9.txt")
+    read = _request(connection, "GET", f"/files/read?{query}%2F%C3%A9.txt")
     assert "é" == read[2]["content"]
-    executed = _ask(connection, "POST", "/execute", {**named, "code": "console.log(1 + 1)"})
+    executed = _request(connection, "POST", "/execute", {**named, "code": "console.log(1 + 1)"})
     assert ("2\n", "é\n", 0) == tuple(executed[2][name] for name in ("stdout", "stderr", "exitCode"))
-    info = _ask(connection, "GET", f"/sessions/{created['sessionId']}")
+    info = _request(connection, "GET", f"/sessions/{created['sessionId']}")
     assert (1, {"name": "é"}) == (info[2]["filesCount"], info[2]["metadata"])
-    assert {"killed": 0, "pids": []} == _ask(connection, "POST", "/execution/kill", named)[2]
-    deleted = _ask(connection, "DELETE", f"/sessions/{created['sessionId']}")
+    assert {"killed": 0, "pids": []} == _request(connection, "POST", "/execution/kill", named)[2]
+    deleted = _request(connection, "DELETE", f"/sessions/{created['sessionId']}")
     assert {"deleted": True, **named} == deleted[2]
-    assert 404 == _ask(connection, "GET", f"/sessions/{created['sessionId']}")[0]
-    assert connection_socket is connection.sock
+    assert 404 == _request(connection, "GET", f"/sessions/{created['sessionId']}")[0]
+    assert socket is connection.sock
 
 
 def test_a_stream_ends_its_connection(scripted_url: str) -> None:
-    """Its events, and then nothing, as its headers announce."""
+    """A stream announces that it closes the connection, and does so after its events."""
     with closing(_Stream(scripted_url, _create(scripted_url), "console.log(1 + 1)")) as stream:
         assert ("text/event-stream", "no-store", "close") == tuple(
-            stream.answer.headers[name] for name in ("Content-Type", "Cache-Control", "Connection")
+            stream.response.headers[name] for name in ("Content-Type", "Cache-Control", "Connection")
         )
         assert ("stdout", {"text": "2\n"}) == stream.event()
         assert ("stderr", {"text": "é\n"}) == stream.event()
         assert "result" == stream.event()[0]
-        assert b"" == stream.answer.read()
+        assert b"" == stream.response.read()
 
 
 def test_head_leaves_the_connection_usable(connection: http.client.HTTPConnection) -> None:
-    """Its response has no body that the next response would begin with."""
+    """A response to HEAD has no body that would precede the next response."""
     connection.request("HEAD", "/execute")
-    answer = connection.getresponse()
-    answer.read()
-    connection_socket = connection.sock
-    assert (405, "POST") == (answer.status, answer.headers["Allow"])
-    assert 404 == _ask(connection, "GET", "/sessions/ses_none")[0]
-    assert connection_socket is connection.sock
+    response = connection.getresponse()
+    response.read()
+    socket = connection.sock
+    assert (405, "POST") == (response.status, response.headers["Allow"])
+    assert 404 == _request(connection, "GET", "/sessions/ses_none")[0]
+    assert socket is connection.sock
 
 
-def test_an_oversized_body_is_refused(connection: http.client.HTTPConnection) -> None:
-    """In the API's own words."""
+def test_an_oversized_body_is_rejected(connection: http.client.HTTPConnection) -> None:
+    """The error has the API's format."""
     connection.request("POST", "/execute", bytes(100 * 2**20 + 1), _JSON)
-    answer = connection.getresponse()
-    assert (413, "request_too_large") == (answer.status, json.loads(answer.read())["error"]["code"])
+    response = connection.getresponse()
+    assert (413, "request_too_large") == (response.status, json.loads(response.read())["error"]["code"])
 
 
-def test_connections_that_are_kept_open_do_not_keep_others_out(scripted_url: str) -> None:
-    """Hundreds of idle ones, as pools of clients keep them, on two threads."""
+def test_idle_connections_do_not_block_others(scripted_url: str) -> None:
+    """Hundreds of idle connections, as client pools keep them, do not block new ones on two threads."""
     with ExitStack() as stack:
         address = urlsplit(scripted_url)
         for _ in range(300):
@@ -170,8 +170,8 @@ def test_connections_that_are_kept_open_do_not_keep_others_out(scripted_url: str
         assert _create(scripted_url).startswith("ses_")
 
 
-def test_half_sent_requests_do_not_keep_others_out(scripted_url: str) -> None:
-    """More of them than the server has connections: the oldest are closed."""
+def test_incomplete_requests_do_not_block_others(scripted_url: str) -> None:
+    """If they exceed the server's connections, the oldest are closed."""
     with ExitStack() as stack:
         address = urlsplit(scripted_url)
         for _ in range(650):
@@ -182,11 +182,11 @@ def test_half_sent_requests_do_not_keep_others_out(scripted_url: str) -> None:
 
 
 def test_requests_are_logged() -> None:
-    """A line for each on standard error, its path percent-encoded."""
+    """Each request is one line on stderr, with its path percent-encoded."""
     with _process(*_SUMS, stderr=subprocess.PIPE) as (url, process):
         _create(url)
         with closing(_connect(url)) as connection:
-            assert 404 == _ask(connection, "GET", "/nothing%0A%1B?query")[0]
+            assert 404 == _request(connection, "GET", "/nothing%0A%1B?query")[0]
         process.terminate()
         assert process.stderr is not None
         lines = process.stderr.read().splitlines()
@@ -196,7 +196,7 @@ def test_requests_are_logged() -> None:
 
 
 def test_a_fake_fails_as_planned() -> None:
-    """A lost connection is the 502 of a gateway, and an exception of a handler is a 500 that names it."""
+    """A lost connection becomes a 502, and an error of a handler a 500 that contains its message."""
     with (
         buntime_serve("--fake", f"{_FAKES}:failing") as server,
         closing(_connect(server.url)) as connection,
@@ -206,13 +206,13 @@ def test_a_fake_fails_as_planned() -> None:
         assert (502, "text/plain") == (response.status, response.headers["Content-Type"])
         assert b"planned failure" in response.read()
         body = {"sessionId": _create(server.url), "code": "fail()"}
-        status, _, answer = _ask(connection, "POST", "/execute", body)
-        assert (500, "internal_error") == (status, answer["error"]["code"])
-        assert "the handler failed" in answer["error"]["message"]
+        status, _, response = _request(connection, "POST", "/execute", body)
+        assert (500, "internal_error") == (status, response["error"]["code"])
+        assert "the handler failed" in response["error"]["message"]
 
 
 def test_the_key_is_checked() -> None:
-    """On the command line or in the environment; a wrong one is 401, and so is none."""
+    """With --api-key or the environment variable, a wrong or missing key gets status 401."""
     for arguments, environment in (
         (("--api-key", _KEY), {}),
         ((), {"BUNTIME_SERVE_API_KEY": _KEY}),
@@ -222,48 +222,48 @@ def test_the_key_is_checked() -> None:
             closing(_connect(server.url)) as connection,
         ):
             for header in ({}, {"Authorization": "Bearer wrong"}):
-                status, headers, body = _ask(connection, "GET", "/sessions/ses_1", headers=header)
+                status, headers, body = _request(connection, "GET", "/sessions/ses_1", headers=header)
                 assert (401, "Bearer") == (status, headers["WWW-Authenticate"])
                 assert "unauthorized" == body["error"]["code"]
             right = {"Authorization": f"Bearer {_KEY}"}
-            assert 404 == _ask(connection, "GET", "/sessions/ses_1", headers=right)[0]
+            assert 404 == _request(connection, "GET", "/sessions/ses_1", headers=right)[0]
 
 
-def test_the_limits_of_a_plan_show() -> None:
-    """In the headers of every response, and as a 429 when they are used up."""
+def test_the_limits_of_a_plan() -> None:
+    """Every response has rate-limit headers, and exceeding the limit returns 429."""
     fake = f"{_FAKES}:on_the_free_plan"
     with buntime_serve("--fake", fake) as server, closing(_connect(server.url)) as connection:
-        _, headers, _ = _ask(connection, "POST", "/sessions/create")
+        _, headers, _ = _request(connection, "POST", "/sessions/create")
         assert ("100", "99") == (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"])
         assert int(headers["X-RateLimit-Reset"]) > 1_700_000_000
-        refused = [_ask(connection, "GET", "/sessions/ses_1") for _ in range(100)][-1]
-        assert (429, "rate_limit_exceeded") == (refused[0], refused[2]["error"]["code"])
-        assert 1 <= int(refused[1]["Retry-After"]) <= 60
+        limited = [_request(connection, "GET", "/sessions/ses_1") for _ in range(100)][-1]
+        assert (429, "rate_limit_exceeded") == (limited[0], limited[2]["error"]["code"])
+        assert 1 <= int(limited[1]["Retry-After"]) <= 60
 
 
-def test_output_arrives_while_the_execution_goes_on(bun_url: str) -> None:
-    """The first event is here before the program may go on."""
+def test_output_arrives_during_the_execution(bun_url: str) -> None:
+    """The first event arrives before the program may continue."""
     session_id = _create(bun_url)
     with closing(_Stream(bun_url, session_id, _WAITS)) as stream:
         assert ("stdout", {"text": "first\n"}) == stream.event()
-        _let_go(bun_url, session_id)
+        _release(bun_url, session_id)
         assert ("stdout", {"text": "second\n"}) == stream.event()
         kind, result = stream.event()
         assert ("result", 0, "first\nsecond\n") == (kind, result["exitCode"], result["stdout"])
 
 
-def test_a_silent_execution_shows_that_it_has_started(bun_url: str) -> None:
-    """Status and headers are here before there is any output."""
+def test_a_silent_execution_sends_headers(bun_url: str) -> None:
+    """Status and headers arrive before any output."""
     session_id = _create(bun_url)
     silent = _WAITS.replace('console.log("first");', "")
     with closing(_Stream(bun_url, session_id, silent)) as stream:
-        assert 200 == stream.answer.status
-        _let_go(bun_url, session_id)
+        assert 200 == stream.response.status
+        _release(bun_url, session_id)
         assert ("stdout", {"text": "second\n"}) == stream.event()
 
 
-def test_twenty_streams_run_at_once(bun_url: str) -> None:
-    """All of them have begun before one may end, and each ends as it should."""
+def test_twenty_streams_run_concurrently(bun_url: str) -> None:
+    """All of them start before one may end, and each ends correctly."""
     session_id = _create(bun_url)
     with ExitStack() as stack, ThreadPoolExecutor(20) as threads:
 
@@ -272,22 +272,22 @@ def test_twenty_streams_run_at_once(bun_url: str) -> None:
             code = _WAITS.replace('"second"', "process.env.NUMBER")
             return _Stream(bun_url, session_id, code, env=name, timeout=_PATIENCE)
 
-        streams = [stack.enter_context(closing(item)) for item in threads.map(begin, range(20))]
+        streams = [stack.enter_context(closing(stream)) for stream in threads.map(begin, range(20))]
         assert [("stdout", {"text": "first\n"})] * 20 == [stream.event() for stream in streams]
-        _let_go(bun_url, session_id)
-        assert [{"text": f"{item}\n"} for item in range(20)] == [stream.event()[1] for stream in streams]
+        _release(bun_url, session_id)
+        assert [{"text": f"{number}\n"} for number in range(20)] == [stream.event()[1] for stream in streams]
         assert ["result"] * 20 == [stream.event()[0] for stream in streams]
 
 
-def _let_go(url: str, session_id: str) -> None:
+def _release(url: str, session_id: str) -> None:
     with closing(_connect(url)) as connection:
         body = {"sessionId": session_id, "path": "go", "content": ""}
-        assert 200 == _ask(connection, "POST", "/files/write", body)[0]
+        assert 200 == _request(connection, "POST", "/files/write", body)[0]
 
 
 @contextmanager
 def _process(*arguments: str, **options: Any) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run ``buntime serve`` and yield its URL; who ends it is up to the test."""
+    """Run ``buntime serve`` and yield its URL; the test ends the process."""
     command = [sys.executable, "-m", "buntime", "serve", "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options) as process:
         try:
@@ -300,7 +300,7 @@ def _process(*arguments: str, **options: Any) -> Iterator[tuple[str, subprocess.
             process.kill()
 
 
-def _marked(mark: str) -> set[int]:
+def _pids_with_mark(mark: str) -> set[int]:
     return {pid for pid in every_pid() if mark.encode() in read_proc(pid, "environ")}
 
 
@@ -310,30 +310,30 @@ def _marked(mark: str) -> set[int]:
 def test_a_signal_ends_executions_and_removes_files(
     number: int, isolation: str, temporary_folder: Path, tmp_path: Path
 ) -> None:
-    """Exit code 0, the caller gets a result, and no process and no folder remains."""
+    """The exit code is 0, the client receives a final event, and no process or folder remains."""
     mark = f"mark-{tmp_path}"
     before = {path.name for path in temporary_folder.iterdir()}
     with _process("--isolation", isolation) as (url, process):
         session_id = _create(url)
-        with closing(_Stream(url, session_id, _RUNS_FOR_EVER, env={"MARK": mark})) as stream:
+        with closing(_Stream(url, session_id, _RUNS_FOREVER, env={"MARK": mark})) as stream:
             assert ("stdout", {"text": "first\n"}) == stream.event()
-            assert _marked(mark)
+            assert _pids_with_mark(mark)
             os.kill(process.pid, number)
             kind, data = stream.event()
             assert (kind, data.get("exitCode")) == ("result", 137) or kind == "error", data
         assert 0 == process.wait(_PATIENCE)
-        assert set() == _marked(mark)
+        assert set() == _pids_with_mark(mark)
     assert before == {path.name for path in temporary_folder.iterdir()}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_an_idle_server(number: int) -> None:
-    """Exit code 0, whatever connections are open."""
+    """The exit code is 0, whatever connections are open."""
     with (
         _process(*_SUMS) as (url, process),
         closing(_connect(url)) as connection,
     ):
-        assert 200 == _ask(connection, "POST", "/sessions/create")[0]
+        assert 200 == _request(connection, "POST", "/sessions/create")[0]
         process.send_signal(number)
         assert 0 == process.wait(_PATIENCE)
         assert b"" == connection.sock.recv(1)
@@ -355,8 +355,8 @@ def test_a_signal_ends_an_idle_server(number: int) -> None:
         (["--port", "65536"], "--port is 65536; it must be from 0 to 65535"),
     ],
 )
-def test_what_cannot_be_served_is_said(arguments: list[str], message: str) -> None:
-    """On standard error, with buntime's own exit code; nothing is started."""
+def test_invalid_arguments_are_reported(arguments: list[str], message: str) -> None:
+    """The error is on stderr, with buntime's exit code, and nothing is started."""
     command = [sys.executable, "-m", "buntime", "serve", *arguments]
     ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_PATIENCE)
     assert (125, "") == (ended.returncode, ended.stdout)

@@ -1,4 +1,4 @@
-"""Many concurrent executions over HTTP, and no trace of them."""
+"""Many concurrent executions over HTTP leave nothing behind."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ EXECUTIONS = 200
 
 
 @attrs.frozen
-class _Held:
-    """The resources of a server process: threads, descriptors, child processes, temporary folders."""
+class _Resources:
+    """The resources of a server process: threads, descriptors, child processes and temporary folders."""
 
     threads: int
     descriptors: int
@@ -30,9 +30,9 @@ class _Held:
     workspaces: int
 
 
-def _held(server: ServedProcess, temporary_folder: Path) -> _Held:
+def _resources_of(server: ServedProcess, temporary_folder: Path) -> _Resources:
     tasks = Path(f"/proc/{server.pid}/task")
-    return _Held(
+    return _Resources(
         threads=len(list(tasks.iterdir())),
         descriptors=len(os.listdir(f"/proc/{server.pid}/fd")),
         children=sum(len((task / "children").read_text().split()) for task in tasks.iterdir()),
@@ -40,9 +40,9 @@ def _held(server: ServedProcess, temporary_folder: Path) -> _Held:
     )
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="what a process holds is read from /proc")
-def test_two_hundred_executions_at_once_end_in_the_right_places(temporary_folder: Path) -> None:
-    """Every output returns to its caller, and the server then has the same resources as before."""
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="resources are read from /proc")
+def test_two_hundred_concurrent_executions(temporary_folder: Path) -> None:
+    """Every client receives its own output, and the server's resources return to their initial state."""
     with buntime_serve("--threads", "200") as server:
         with (
             Buntime("any", transport=HTTPTransport(server.url)) as client,
@@ -71,11 +71,11 @@ def test_two_hundred_executions_at_once_end_in_the_right_places(temporary_folder
     assert before == after
 
 
-def _settled(server: ServedProcess, temporary_folder: Path) -> _Held:
-    """Return the server's resources when they no longer change: it notices closed connections late."""
+def _settled(server: ServedProcess, temporary_folder: Path) -> _Resources:
+    """Return the server's resources once they are stable: it notices closed connections with a delay."""
     last = None
     for _ in range(100):
-        now = _held(server, temporary_folder)
+        now = _resources_of(server, temporary_folder)
         if now == last:
             return now
         last = now
