@@ -1,4 +1,4 @@
-"""The project's Markdown pages, as far as tests read them."""
+"""The project's Markdown pages, as parsed by tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HEADING = re.compile(r"^#+ (?P<title>.+)$", re.MULTILINE)
 
 @attrs.frozen
 class Block:
-    """A fenced block: its ``kind``, its text, and the line of the page it begins on, from 1."""
+    """A fenced block: its ``kind``, its text, and its first line on the page, from 1."""
 
     kind: str
     body: str
@@ -44,9 +44,9 @@ def blocks(page: Path) -> list[Block]:
 
 
 def examples(page: Path) -> Iterator[tuple[Block, str | None]]:
-    """Return each Python block of a page, with what it prints where a text block follows at once."""
-    found = blocks(page)
-    for block, following in zip(found, [*found[1:], None]):
+    """Return each Python block of a page, with its expected output if a text block follows directly."""
+    parsed = blocks(page)
+    for block, following in zip(parsed, [*parsed[1:], None]):
         if block.kind == "python":
             printed = following is not None and following.kind == "text" and following.line == block.end + 3
             yield block, following.body if following is not None and printed else None
@@ -63,6 +63,6 @@ def links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the names under which the headings of a page are linked to."""
+    """Return the anchors of a page's headings."""
     titles = [match["title"] for match in _HEADING.finditer(prose(page))]
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}

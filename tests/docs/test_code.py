@@ -1,4 +1,4 @@
-"""The code that the documentation shows runs, on a real Bun on this machine."""
+"""The code in the documentation runs, on a real Bun on this machine."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _WITH_CODE = [page for page in PAGES if list(examples(page))]
 
 
 @pytest.mark.parametrize("page", _WITH_CODE, ids=lambda page: page.name)
-def test_code_runs_and_prints_what_is_shown(
+def test_code_runs_and_prints_the_output_shown(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The blocks of a page run one after the other, and a text block after one is what it prints."""
+    """The blocks of a page run one after the other, and a text block is the output of the block before."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BUNTIME_TRANSPORT", "local")
     monkeypatch.chdir(tmp_path)
@@ -43,7 +43,7 @@ def test_code_runs_and_prints_what_is_shown(
 
 
 def _run(page: Path, block: Block, names: dict[str, object]) -> str:
-    # The empty lines make a traceback name the line of the page.
+    # The empty lines give tracebacks the line numbers of the page.
     code = compile("\n" * (block.line - 1) + block.body, str(page), "exec")
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code, names)
@@ -51,7 +51,7 @@ def _run(page: Path, block: Block, names: dict[str, object]) -> str:
 
 
 def test_every_page_with_code_is_run() -> None:
-    """The README and the guides hold code, so that a slip in finding it is noticed."""
+    """Every page with code is in the list of this test, so that the parser misses none."""
     names = {page.name for page in _WITH_CODE}
     assert {"README.md", "index.md", "executing.md", "streaming.md", "files.md", "errors.md"} <= names
 
@@ -70,7 +70,7 @@ def test_worked_example_processes_the_data() -> None:
 
 
 def test_worked_example_is_the_same_over_http_and_on_a_fake() -> None:
-    """It prints the same on a running server and on a fake that a short program scripts, but for figures."""
+    """The output is the same on a running server and on a scripted fake, except for figures."""
     local = _python(str(DOCS / "examples" / "process_data.py")).stdout
     fake = _python(str(DOCS / "examples" / "process_data_on_fake.py")).stdout
     with buntime_serve() as server:
@@ -86,10 +86,10 @@ def _without_figures(output: str) -> str:
 
 
 def test_worked_example_is_shown_with_its_output() -> None:
-    """The quick start shows the lines that the worked example prints, whatever their figures."""
-    shown = next(block for block in blocks(DOCS / "quickstart.md") if block.kind == "text")
+    """The quick start shows the output of the worked example, whatever the figures."""
+    block = next(block for block in blocks(DOCS / "quickstart.md") if block.kind == "text")
     printed = _python(str(DOCS / "examples" / "process_data.py")).stdout
-    assert _labels(printed) == _labels(shown.body)
+    assert _labels(printed) == _labels(block.body)
 
 
 def _labels(output: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is public is documented, and what the documentation says is so."""
+"""Everything public is documented, and the documentation is correct."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ PACKAGE = sorted((ROOT / "buntime").rglob("*.py"))
 
 
 def _entry(name: str) -> str:
-    """Return the reference's entry of a name, directive and options, or "" where there is none."""
+    """Return the reference's entry of a name, directive and options, or "" if there is none."""
     pattern = rf"^\.\. (?:autoclass|autofunction|py:data):: {re.escape(name)}$(?:\n(?: .*)?$)*"
-    found = re.search(pattern, REFERENCE, re.MULTILINE)
-    return found.group() if found else ""
+    match = re.search(pattern, REFERENCE, re.MULTILINE)
+    return match.group() if match else ""
 
 
 def _members(entry: str) -> set[str]:
@@ -59,14 +59,14 @@ def _members(entry: str) -> set[str]:
 
 
 def _public_members(cls: type) -> set[str]:
-    """Return public attributes of a class, those that its instances are given included."""
-    own: set[str] = set()
+    """Return public attributes of a class, including those of its instances."""
+    names: set[str] = set()
     for parent in cls.__mro__:
         if parent.__module__.startswith("buntime"):
-            own.update(vars(parent))
-            own.update(_assigned_to_self(parent))
+            names.update(vars(parent))
+            names.update(_assigned_to_self(parent))
     fields = {field.name for field in attrs.fields(cls)} if attrs.has(cls) else set()
-    return {name for name in own - fields if not name.startswith("_")}
+    return {name for name in names - fields if not name.startswith("_")}
 
 
 def _assigned_to_self(cls: type) -> set[str]:
@@ -96,19 +96,19 @@ def test_every_public_name_has_an_entry_in_the_reference(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "cls"), WITH_METHODS, ids=[name for name, _ in WITH_METHODS])
 def test_every_method_is_in_the_reference(name: str, cls: type) -> None:
-    """The reference lists every public method and attribute of a class, and none that does not exist."""
+    """The reference lists exactly the public methods and attributes of each class."""
     assert _public_members(cls) == _members(_entry(name))
 
 
 @pytest.mark.parametrize("cls", [Files, SessionFiles, Sessions], ids=lambda cls: cls.__name__)
-def test_what_only_a_client_makes_is_explained_too(cls: type) -> None:
-    """A class that is reached through a client, not imported, has a docstring on each method."""
+def test_classes_that_a_client_creates_are_explained(cls: type) -> None:
+    """A class that only a client creates has a docstring on each method."""
     assert [] == [name for name in _public_members(cls) if not inspect.getdoc(getattr(cls, name))]
 
 
 @pytest.mark.parametrize("cls", VALUES, ids=lambda cls: cls.__name__)
 def test_every_field_is_explained(cls: type[Any]) -> None:
-    """Some page of the guide that names a value has all of its fields, and the reference its methods."""
+    """A page of the guide explains all fields of a value, and the reference all methods."""
     fields = {field.name for field in attrs.fields(cls)} - {"extra"}
     guides = [page.read_text(encoding="utf-8") for page in DOCS.glob("*.md") if page.name != "reference.md"]
     missing = [
@@ -122,15 +122,15 @@ def test_every_field_is_explained(cls: type[Any]) -> None:
 
 @pytest.mark.parametrize("cls", ERRORS, ids=lambda cls: cls.__name__)
 def test_every_error_is_explained(cls: type[buntime.BuntimeError]) -> None:
-    """The page on errors has each class, and its attributes."""
+    """The page on errors has each class and its attributes."""
     page = (DOCS / "errors.md").read_text(encoding="utf-8")
-    own = {name for name in _assigned_to_self(cls) if not name.startswith("_")} - {"errno", "strerror"}
-    names = {cls.__name__, *own}
+    attributes = {name for name in _assigned_to_self(cls) if not name.startswith("_")} - {"errno", "strerror"}
+    names = {cls.__name__, *attributes}
     assert set() == {name for name in names if not re.search(rf"\b{name}\b", page)}
 
 
-def test_the_reference_names_nothing_else() -> None:
-    """Every entry of the reference is public, so that a name that has gone is taken out."""
+def test_the_reference_has_no_other_entries() -> None:
+    """Every entry of the reference is public, so a removed name must be deleted there."""
     entries = set(re.findall(r"^\.\. (?:autoclass|autofunction|py:data):: (\S+)$", REFERENCE, re.MULTILINE))
     assert {*PUBLIC, *(name for name, _ in WITH_METHODS)} == entries
 
@@ -141,7 +141,7 @@ def _variables_of_the_package() -> set[str]:
 
 
 def test_every_environment_variable_is_explained() -> None:
-    """The table of variables has those that the package reads, and no other."""
+    """The table of variables has exactly the variables that the package reads."""
     page = (DOCS / "configuration.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"^\| `(BUNTIME_\w+)` \|", page, re.MULTILINE))
     assert _variables_of_the_package() == documented
@@ -166,7 +166,7 @@ def test_every_option_of_the_command_line_is_explained() -> None:
 
 
 def test_every_option_of_the_pytest_plugin_is_explained() -> None:
-    """The page on testing has its options, settings, fixtures and the arguments of its marker."""
+    """The page on testing has all options, settings, fixtures and arguments of the marker."""
     page = (DOCS / "testing-your-code.md").read_text(encoding="utf-8")
     source = (ROOT / "buntime" / "pytest_plugin" / "plugin.py").read_text(encoding="utf-8")
     names = {
@@ -180,8 +180,8 @@ def test_every_option_of_the_pytest_plugin_is_explained() -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, CHANGELOG], ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Each link inside the project leads to a file, and to a heading where it names one."""
+def test_links_have_targets(page: Path) -> None:
+    """Each internal link has an existing target, including its heading."""
     broken = []
     for target in links(page):
         name, _, anchor = target.partition("#")
@@ -192,7 +192,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
-    """The index leads to every page, in its list and in its table of contents."""
+    """The index links to every page, in its list and in its table of contents."""
     index = DOCS / "index.md"
     pages = {page.stem for page in DOCS.glob("*.md")} - {"index"}
     contents = next(block.body for block in blocks(index) if block.kind == "{toctree}")
@@ -208,14 +208,14 @@ def test_changelog_has_this_version() -> None:
 
 
 def test_changelog_has_one_sentence_a_line() -> None:
-    """An entry of the changelog is one line, and ends as a sentence does."""
+    """An entry of the changelog is a single line with one sentence."""
     text = CHANGELOG.read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert [] == [line for line in lines if not line.endswith(".") or ". " in line.replace("e. g. ", "")]
 
 
 def test_set_up_is_two_lines_in_one_place() -> None:
-    """The lines that set the project up stand in the README, where the checks take them from."""
+    """The lines that set up the project are in the README only, where the checks read them."""
     section = README.read_text(encoding="utf-8").partition("\n## Set up\n")[2].partition("\n## ")[0]
     lines = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[0].splitlines()
     assert 2 == len(lines)

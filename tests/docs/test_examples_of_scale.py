@@ -1,4 +1,4 @@
-"""The examples of many processes at work, against a fake behind HTTP."""
+"""The examples of many processes, against a fake behind HTTP."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _fake() -> FakeTransport:
 
 
 def _run(fake: FakeTransport, script: Path, **environment: str) -> str:
-    """Run a script against the fake, and return what it prints."""
+    """Run a script against the fake, and return its output."""
     with LoopbackServer(over_http(fake)) as server:
         done = subprocess.run(
             [sys.executable, str(script)],
@@ -69,18 +69,18 @@ def _calls_by_session(fake: FakeTransport) -> Counter[str]:
 
 
 def test_dask_maps_over_a_thousand_items() -> None:
-    """With one session for each worker, both at work, and none left at the end."""
+    """Each of the two workers uses one session, and all sessions are deleted."""
     fake = _fake()
     printed = _run(fake, EXAMPLES / "dask_map.py")
     assert "1000 squares, the last is 998001, their sum 332833500\n" == printed
-    used = _calls_by_session(fake)
-    assert (2, 1000) == (len(used), sum(used.values()))
+    calls = _calls_by_session(fake)
+    assert (2, 1000) == (len(calls), sum(calls.values()))
     assert 2 + 1000 + 2 == len(fake.calls)
     assert {} == fake.sessions
 
 
 def test_dask_loses_a_worker(tmp_path: Path) -> None:
-    """What takes its place goes on in the same session, and that is deleted as the other is."""
+    """The replacement of a killed worker continues in the same session, and all sessions are deleted."""
     fake = _fake()
     script = tmp_path / "killed.py"
     script.write_text(_KILLED, encoding="utf-8")
@@ -91,7 +91,7 @@ def test_dask_loses_a_worker(tmp_path: Path) -> None:
 
 
 def test_a_process_pool() -> None:
-    """Each process has taken one of the sessions, and none is left at the end."""
+    """Each process uses one of the sessions, and all sessions are deleted."""
     fake = _fake()
     assert "[0, 1, 4, 9, 16, 25, 36, 49, 64, 81]\n" == _run(fake, EXAMPLES / "process_pool.py")
     assert 10 == sum(_calls_by_session(fake).values())

@@ -16,12 +16,12 @@ from tests.docs.markdown import DOCS, ROOT
 
 PROJECT = DOCS / "examples" / "tested_project"
 
-# Stands before pytest: whatever makes a socket fails.
+# Runs before pytest: creating a socket fails.
 _NO_NETWORK = """
 import socket, sys, runpy
-def refused(*_, **__):
-    raise AssertionError("a socket was made")
-socket.socket = socket.create_connection = socket.getaddrinfo = refused
+def fail(*_, **__):
+    raise AssertionError("a socket was created")
+socket.socket = socket.create_connection = socket.getaddrinfo = fail
 sys.argv[0:1] = []
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
@@ -63,7 +63,7 @@ PYTEST = ("-m", "pytest", "-p", "buntime.pytest_plugin.plugin", "-Werror")
 
 
 def test_it_replays_without_network_bun_and_key(project: Path) -> None:
-    """Its tests pass where there is nothing but Python, and every cassette is some test's."""
+    """The tests pass with Python alone, and every cassette belongs to a test."""
     nothing = {"PATH": "", "BUNTIME_BUN": "/nowhere/bun"}
     ran = _run(project, "-c", _NO_NETWORK, *PYTEST[1:], environment=nothing)
     assert 0 == ran.returncode, ran.stdout
@@ -73,21 +73,21 @@ def test_it_replays_without_network_bun_and_key(project: Path) -> None:
 
 
 def test_its_unittest_replays(project: Path) -> None:
-    """Without pytest."""
+    """The tests of unittest pass too."""
     ran = _run(project, "-m", "unittest", "-v", "test_reports_unittest", environment={"PATH": ""})
     assert 0 == ran.returncode, ran.stdout
     assert "Ran 1 test" in ran.stdout
 
 
-def test_its_cassettes_are_in_order() -> None:
-    """Nothing is wrong with them."""
+def test_its_cassettes_have_no_problems() -> None:
+    """The cassettes have no problems."""
     assert 0 == main(["cassette", "check", str(PROJECT / "cassettes")])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are made on Linux only")
 @pytest.mark.parametrize("mode", ["verify", "record"])
-def test_its_cassettes_are_true(project: Path, mode: str) -> None:
-    """A real Bun answers as they say, and recording them again changes nothing."""
+def test_its_cassettes_match_a_real_bun(project: Path, mode: str) -> None:
+    """Verifying and recording on a real Bun change nothing."""
     before = _files(project)
     environment = {"BUNTIME_MODE": mode, "BUNTIME_TRANSPORT": "local"}
     ran = _run(project, *PYTEST, environment=environment)

@@ -1,6 +1,6 @@
-"""What type checkers make of the client. Checked by mypy and pyright, never run.
+"""Types of the client. Checked by mypy and pyright, never run.
 
-A line that must be an error carries an ignore comment: mypy reports one that is not needed.
+A line that must be an error has an ignore comment: mypy reports an unused one.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ def _note(error: BuntimeError, attempt: int) -> None:
 
 
 def construction() -> None:
-    """Every option, and what is refused."""
+    """Every option, and invalid ones."""
     Buntime("key", base_url="x", timeout=None, deadline=1, max_retries=0, retry_delay=0.5, on_retry=_note)
     Buntime(api_key=None, headers={"A": "b"}, delete_on_close=True)
     Buntime(timeout="30")  # type: ignore[arg-type]  # expected: a number of seconds
     Buntime(max_retry=1)  # type: ignore[call-arg]  # expected: no such option
     Buntime("key", "url")  # type: ignore[call-arg]  # expected: keywords only
-    Buntime(on_retry=lambda error: None)  # type: ignore[arg-type, misc]  # expected: takes the attempt too
+    Buntime(on_retry=lambda error: None)  # type: ignore[arg-type, misc]  # expected: two arguments
     Buntime(transport="local")  # type: ignore[arg-type]  # expected: a transport
 
 
 def calls(client: Buntime) -> None:
-    """The type of each answer."""
+    """The type of each result."""
     assert_type(client.sessions.create(ttl=300, metadata={"a": [1]}), Session)
     assert_type(client.sessions.create(resource_limits=ResourceLimits(memory=1)), Session)
     assert_type(client.sessions.info("ses_1"), SessionInfo)
@@ -104,7 +104,7 @@ def session(client: Buntime) -> None:
         assert_type(got, TransferResult)
         assert_type(got.transferred, tuple[str, ...])
         here.execute("1", files=[{"path": "a", "content": "b"}])
-        here.execute("1", session_id="ses_1")  # type: ignore[call-arg]  # expected: it is this session
+        here.execute("1", session_id="ses_1")  # type: ignore[call-arg]  # expected: the session's own id
         here.execute("1", env={"A": 1})  # type: ignore[dict-item]  # expected: strings
         with here.stream(command="ls") as stream:
             for event in stream:
@@ -117,12 +117,12 @@ def session(client: Buntime) -> None:
             assert_type(process.logs(1, stderr_offset=2), ProcessLogs)
             assert_type(list(process.follow()), list[StreamEvent])
         assert_type(here.processes(), list[Process])
-        here.start("1", timeout=5)  # type: ignore[call-arg]  # expected: no time limit ends it
+        here.start("1", timeout=5)  # type: ignore[call-arg]  # expected: has no time limit
     result.stdout = ""  # type: ignore[misc]  # expected: values are frozen
 
 
 def errors() -> None:
-    """What an error says, by its class."""
+    """The attributes of each error class."""
     try:
         Buntime()
     except SessionFileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""What type checkers make of a pool. Checked by mypy and pyright, never run."""
+"""Types of a pool. Checked by mypy and pyright, never run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _count(session: Session, text: str) -> int:
 
 
 def construction(client: Buntime) -> None:
-    """Every option, and what is refused."""
+    """Every option, and invalid ones."""
     SessionPool(client)
     SessionPool(client, 4, ttl=600, metadata={"a": [1]}, resource_limits=ResourceLimits(), reuse=False)
     SessionPool(client, size="4")  # type: ignore[arg-type]  # expected: a number
@@ -43,7 +43,7 @@ def outcomes(client: Buntime) -> None:
         assert_type(pool.size, int)
         with pool.session() as session:
             assert_type(session, Session)
-        pool.map(_count, [1])  # type: ignore[arg-type]  # expected: items that the function takes
+        pool.map(_count, [1])  # type: ignore[arg-type]  # expected: items of the function's type
         pool.map(len, ["1"])  # type: ignore[arg-type]  # expected: a session and an item
         pool.execute(["1"])  # type: ignore[list-item]  # expected: requests
     outcome.error = None  # type: ignore[misc]  # expected: values are frozen

@@ -1,4 +1,4 @@
-"""What type checkers make of ``buntime.testing``. Checked by mypy and pyright, never run."""
+"""Types of ``buntime.testing``. Checked by mypy and pyright, never run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from buntime.transport import FakeTransport, HTTPTransport
 
 
 def blocks() -> None:
-    """The client is the client, and a source is a name or a function."""
+    """The client has its type, and a source is a name or a function."""
     with cassette("x.json") as client:
         assert_type(client, Buntime)
     cassette(Path("x.json"), mode="record", source="local", allow_unplayed=True, allow=["ghp_"])
     cassette("x.json", source=FakeTransport)
     cassette("x.json", source=lambda: HTTPTransport("http://127.0.0.1:8000"))
-    cassette("x.json", source=FakeTransport())  # type: ignore[arg-type]  # a transport is none
-    cassette("x.json", "record")  # type: ignore[call-arg]  # by name only
+    cassette("x.json", source=FakeTransport())  # type: ignore[arg-type]  # expected: a name or a function
+    cassette("x.json", "record")  # type: ignore[call-arg]  # expected: a keyword

@@ -1,4 +1,4 @@
-"""What type checkers make of a transport of the user's own. Checked by mypy and pyright, never run."""
+"""Types of a user-defined transport. Checked by mypy and pyright, never run."""
 
 from __future__ import annotations
 
@@ -19,57 +19,57 @@ from buntime.transport import (
 )
 
 
-class Own:
-    """Two methods are enough; the name of the parameter is free."""
+class Minimal:
+    """Two methods are enough; the parameter may have any name."""
 
     def send(self, outgoing: Request) -> Response:
-        """Answer."""
+        """Return a response."""
         return Response(200, {"A": "b"}, [outgoing.body or b""])
 
     def close(self) -> None:
         """Do nothing."""
 
 
-class Timed(Own):
-    """Time is two more."""
+class Timed(Minimal):
+    """A clock takes two more methods."""
 
     def sleep(self, seconds: float) -> None:
         """Do nothing."""
 
     def monotonic(self) -> float:
-        """Stand still."""
+        """Return a constant."""
         return 0.0
 
 
-class Half:
-    """What lacks close() is no transport."""
+class Incomplete:
+    """A class without close() is not a transport."""
 
     def send(self, outgoing: Request) -> Response:
-        """Answer."""
+        """Return a response."""
         return Response(200)
 
 
 def transports() -> None:
-    """What fits and what does not."""
+    """Classes that are transports, and classes that are not."""
     every: list[Transport] = [
-        Own(),
+        Minimal(),
         Timed(),
         HTTPTransport("x"),
         LocalTransport(),
-        FunctionTransport(Own().send),
+        FunctionTransport(Minimal().send),
     ]
     for transport in every:
         Buntime(transport=transport)
     time: SupportsTime = Timed()
     time.sleep(1)
-    Buntime(transport=Half())  # type: ignore[arg-type]  # expected: no close()
-    not_timed: SupportsTime = Own()  # type: ignore[assignment]  # expected: no sleep()
+    Buntime(transport=Incomplete())  # type: ignore[arg-type]  # expected: no close()
+    not_timed: SupportsTime = Minimal()  # type: ignore[assignment]  # expected: no sleep()
     FunctionTransport(lambda request: b"")  # type: ignore[arg-type, return-value]  # expected: a Response
     not_timed.sleep(1)
 
 
 def response(transport: Transport, request: Request) -> None:
-    """What an answer holds."""
+    """The attributes of a response."""
     with transport.send(request) as answer:
         assert_type(answer, Response)
         assert_type(answer.status, int)
