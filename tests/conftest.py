@@ -1,4 +1,4 @@
-"""What holds for every test: it starts clean, stays on this machine, and leaves nothing behind."""
+"""Fixtures for every test: it starts clean, stays on this machine, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ settings.load_profile("buntime")
 
 
 def pytest_configure() -> None:
-    """Take up the signals that whoever started the tests ignores, as nohup does: programs inherit that."""
+    """Restore signals that the parent process ignores, as nohup does: child processes would inherit that."""
     for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:
@@ -53,7 +53,7 @@ class _Snapshot:
     folders: frozenset[str]
 
     def left_behind(self, before: _Snapshot) -> list[str]:
-        """Return what is here and was not before, in words."""
+        """Describe the resources that exist now but did not exist before."""
         return [
             *(f"thread {thread.name}" for thread in self.threads - before.threads),
             *(f"child process {pid}" for pid in self.children - before.children),
@@ -62,7 +62,7 @@ class _Snapshot:
         ]
 
 
-def _look(folder: Path) -> _Snapshot:
+def _take_snapshot(folder: Path) -> _Snapshot:
     return _Snapshot(
         threads=frozenset(threading.enumerate()),
         children=_children(),
@@ -74,27 +74,27 @@ def _look(folder: Path) -> _Snapshot:
 def _children() -> frozenset[str]:
     if not _TASKS.is_dir():
         return frozenset()
-    found: set[str] = set()
+    pids: set[str] = set()
     for task in os.listdir(_TASKS):
         with contextlib.suppress(OSError), open(f"{_TASKS}/{task}/children") as file:
-            found.update(file.read().split())
-    return frozenset(found)
+            pids.update(file.read().split())
+    return frozenset(pids)
 
 
 def _descriptors() -> frozenset[tuple[str, str]]:
-    found = set()
+    descriptors = set()
     for fd in os.listdir(_FDS) if _FDS.is_dir() else ():
         with contextlib.suppress(OSError):
             target = os.readlink(f"{_FDS}/{fd}")
             if target not in _OPENED_ONCE:
-                found.add((fd, target))
-    return frozenset(found)
+                descriptors.add((fd, target))
+    return frozenset(descriptors)
 
 
 @pytest.fixture(scope="session")
 def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Make a short-named folder that stands in for /tmp, where other programs come and go."""
-    tmp_path_factory.getbasetemp()  # made now, so that pytest's own folder is not inside ours
+    """Create a short-named substitute for /tmp, which other programs also use."""
+    tmp_path_factory.getbasetemp()  # must exist first, so that pytest's folder is not inside ours
     folder = Path(tempfile.mkdtemp(prefix="tests-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -103,19 +103,19 @@ def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 @pytest.fixture(autouse=True)
 def _leaves_nothing(temporary_folder: Path) -> Iterator[None]:
     """Fail a test that leaves a thread, a child process, a descriptor or a temporary folder behind."""
-    before = _look(temporary_folder)
+    before = _take_snapshot(temporary_folder)
     yield
-    if _look(temporary_folder).left_behind(before):
+    if _take_snapshot(temporary_folder).left_behind(before):
         gc.collect()
         for thread in frozenset(threading.enumerate()) - before.threads:
             thread.join(5)
-        left = _look(temporary_folder).left_behind(before)
-        assert not left, f"the test left behind: {', '.join(sorted(left))}"
+        leftovers = _take_snapshot(temporary_folder).left_behind(before)
+        assert not leftovers, f"the test left behind: {', '.join(sorted(leftovers))}"
 
 
 @pytest.fixture(autouse=True)
 def _starts_clean(_leaves_nothing: None, temporary_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove what the environment says of buntime and of the network, and use our own temporary folder."""
+    """Remove settings of buntime and of the network from the environment, and use our temporary folder."""
     for name in list(os.environ):
         if name.startswith("BUNTIME_") or name.lower() in _SETTINGS:
             monkeypatch.delenv(name)
@@ -123,19 +123,19 @@ def _starts_clean(_leaves_nothing: None, temporary_folder: Path, monkeypatch: py
     monkeypatch.setattr(tempfile, "tempdir", str(temporary_folder))
 
 
-class OutsideWorldError(Exception):
-    """A test wanted to leave this machine."""
+class ExternalNetworkError(Exception):
+    """A test tried to leave this machine."""
 
 
 @pytest.fixture(autouse=True)
 def _stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let sockets reach loopback only, and resolve no other name. ``*.invalid`` is unknown, as everywhere."""
+    """Restrict sockets and name resolution to loopback; ``*.invalid`` is unknown, as everywhere."""
     resolve = socket.getaddrinfo
 
     def connecting(real: Any) -> Any:
         def connect(self: socket.socket, address: Any) -> Any:
             if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_loopback(address[0]):
-                raise OutsideWorldError(f"a test connects to {address}")
+                raise ExternalNetworkError(f"a test connects to {address}")
             return real(self, address)
 
         return connect
@@ -145,7 +145,7 @@ def _stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         if name is not None and not _is_loopback(name):
             if name.endswith(".invalid"):
                 raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-            raise OutsideWorldError(f"a test resolves {name!r}")
+            raise ExternalNetworkError(f"a test resolves {name!r}")
         return resolve(host, *args, **options)
 
     monkeypatch.setattr(socket.socket, "connect", connecting(socket.socket.connect))

@@ -17,7 +17,7 @@ from buntime import Buntime
 from tests.docs.markdown import DOCS, PAGES, README, ROOT, Block, blocks, examples
 from tests.support.serving import buntime_serve
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are made on Linux only")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sandboxes need Linux")
 
 _WITH_CODE = [page for page in PAGES if list(examples(page))]
 

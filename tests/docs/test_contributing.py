@@ -1,4 +1,4 @@
-"""The pages for contributors follow the code: the layers, the paths, and the diffs."""
+"""The pages for contributors match the code: the layers, the paths, and the diffs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_the_picture_and_the_table_of_the_layers_are_current() -> None:
 
 @pytest.mark.parametrize("page", [CONTRIBUTING, HOW_IT_IS_BUILT], ids=lambda page: page.name)
 def test_paths_exist(page: Path) -> None:
-    """Each path of the package, the tests or the documentation that a page names is there."""
+    """Each path of the package, the tests or the documentation in a page exists."""
     names = re.findall(r"`((?:buntime|docs|tests)/[\w./-]+)`", page.read_text(encoding="utf-8"))
     assert names
     assert [] == [name for name in names if not (ROOT / name).exists()]
 
 
-def test_links_of_the_contributing_page_lead_somewhere() -> None:
-    """To files, and to headings if they name one."""
+def test_links_of_the_contributing_page_have_targets() -> None:
+    """Link targets exist, including their headings."""
     for target in links(CONTRIBUTING):
         name, _, anchor = target.partition("#")
         assert (ROOT / name).exists(), target
@@ -55,7 +55,7 @@ def _changes() -> Iterator[tuple[str, list[list[str]]]]:
 
 
 def test_the_diffs_apply() -> None:
-    """Their context is in the files, and the result is Python."""
+    """The context of each diff matches its file, and the result is valid Python."""
     sources: dict[str, str] = {}
     for name, hunks in _changes():
         path = ROOT / name

@@ -84,7 +84,7 @@ def test_its_cassettes_have_no_problems() -> None:
     assert 0 == main(["cassette", "check", str(PROJECT / "cassettes")])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are made on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="sandboxes need Linux")
 @pytest.mark.parametrize("mode", ["verify", "record"])
 def test_its_cassettes_match_a_real_bun(project: Path, mode: str) -> None:
     """Verifying and recording on a real Bun change nothing."""

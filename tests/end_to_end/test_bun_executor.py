@@ -19,7 +19,7 @@ from buntime.service.executors import Execution, ExecutionLost, Outcome, Output,
 from buntime.service.machine.executor import BunExecutor
 from buntime.service.machine.find import find_bun
 from buntime.service.machine.launch import Unprotected
-from tests.support.bun import BunSession, read_proc, the_end, wait_for_the_end_of
+from tests.support.bun import BunSession, outcome_of, read_proc, wait_for_exit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
 
@@ -165,7 +165,7 @@ class TestOutput:
         with pytest.raises(TimeoutError):
             next(items)
         (session.workspace / "go").touch()
-        assert the_end(_ignore_timeouts(items)).stdout == "done\n"
+        assert outcome_of(_ignore_timeouts(items)).stdout == "done\n"
 
     def test_output_of_ten_megabytes(self, session: BunSession) -> None:
         """Large output arrives complete, streamed or not."""
@@ -182,7 +182,7 @@ class TestOutput:
             next(items)
         (session.workspace / "go").touch()
 
-        assert the_end(_ignore_timeouts(items)).stdout == "é\ufffd"
+        assert outcome_of(_ignore_timeouts(items)).stdout == "é\ufffd"
 
     def test_a_dropped_iterator(self, session: BunSession) -> None:
         """An execution continues after its caller drops the iterator, and affects no other."""
@@ -258,7 +258,7 @@ class TestProcesses:
         assert isinstance(first, Output)
 
         assert int(first.text) in session.runtime.kill(None)
-        assert (first.text, "", 137) == _without_figures(the_end(items))
+        assert (first.text, "", 137) == _without_figures(outcome_of(items))
 
     def test_counting_starts_nothing(self, session: BunSession) -> None:
         """A session that has run nothing has no process, and counting starts none."""
@@ -300,7 +300,7 @@ class TestLimits:
         assert session.sh("sleep 1000", timeout=1).timed_out
         (session.workspace / "go").touch()
 
-        assert the_end(other).stdout == "fine\n"
+        assert outcome_of(other).stdout == "fine\n"
         assert session.runtime.processes() == 1
 
     @pytest.mark.parametrize("code", ["a.push(new Uint8Array(1 << 20).fill(1))", "a.push({ a: {} })"])
@@ -369,7 +369,7 @@ class TestThreads:
         items = session.start(command="echo partial; sleep 1000")
         assert next(items) == Output("stdout", "partial\n")
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(the_end, items)
+            waiting = pool.submit(outcome_of, items)
             getattr(session.runtime, end)()
 
             assert ("partial\n", "", 137) == _without_figures(waiting.result())
@@ -404,7 +404,7 @@ class TestEnds:
         os.kill(supervisor, signal.SIGKILL)
 
         with pytest.raises(ExecutionLost):
-            the_end(items)
+            outcome_of(items)
         assert session.sh("echo again").stdout == "again\n"
         assert set() == session.host_pids()
 
@@ -441,7 +441,7 @@ class TestEnds:
 
         assert len(pids) >= 2
         while pids := orphan.host_pids():
-            wait_for_the_end_of(pids)
+            wait_for_exit(pids)
 
 
 def test_without_proc_executions_run_and_end(tmp_path: Path) -> None:
@@ -458,12 +458,12 @@ def test_without_proc_executions_run_and_end(tmp_path: Path) -> None:
     assert isinstance(first, Output)
     assert session.runtime.processes() == 1
     assert session.runtime.kill(int(first.text)) == [int(first.text)]
-    assert the_end(items).exit_code == 137
+    assert outcome_of(items).exit_code == 137
     assert session.runtime.kill(1) == []
     items = session.start(command="echo on; sleep 1000")
     next(items)
     executor.close()
-    assert the_end(items).exit_code == 137
+    assert outcome_of(items).exit_code == 137
     assert set() == session.host_pids()
 
 

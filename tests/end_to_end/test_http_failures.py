@@ -12,7 +12,7 @@ import pytest
 from buntime.errors import APIConnectionError, APITimeoutError
 from buntime.transport import HTTPTransport, Request
 from tests.support import ports
-from tests.support.exchanges import HASTY, PATIENT, failed, serving
+from tests.support.exchanges import HASTY, PATIENT, connection_error, serving
 from tests.support.loopback import Exchange, Handler, drop, hold, reply, reset
 
 
@@ -58,7 +58,7 @@ def _reset_in_the_body(exchange: Exchange) -> None:
 def test_cut_body(handler: Handler) -> None:
     """A body that ends early raises an error and never returns a short response."""
     with serving(handler) as (server, transport):
-        error = failed(transport)
+        error = connection_error(transport)
 
     assert ("read", True) == (error.phase, error.maybe_executed)
     assert f"the answer from 127.0.0.1:{server.port} was cut off" in error.message
@@ -67,7 +67,7 @@ def test_cut_body(handler: Handler) -> None:
 def test_body_with_a_wrong_encoding() -> None:
     """A wrong Content-Encoding raises an error."""
     with serving(reply(200, b"plain", [("Content-Encoding", "gzip")])) as (_, transport):
-        assert "not encoded as its Content-Encoding says" in failed(transport).message
+        assert "not encoded as its Content-Encoding says" in connection_error(transport).message
 
 
 def test_stalled_body() -> None:
@@ -79,7 +79,7 @@ def test_stalled_body() -> None:
         exchange.hold()
 
     with serving(handler) as (server, transport):
-        error = failed(transport, HASTY)
+        error = connection_error(transport, HASTY)
 
     assert isinstance(error, APITimeoutError)
     assert ("read", True) == (error.phase, error.maybe_executed)
@@ -89,7 +89,7 @@ def test_stalled_body() -> None:
 def test_missing_headers() -> None:
     """A server that accepts the request and stays silent causes a read timeout after one request."""
     with serving(hold) as (server, transport):
-        error = failed(transport, HASTY)
+        error = connection_error(transport, HASTY)
 
     assert isinstance(error, APITimeoutError)
     assert ("read", True) == (error.phase, error.maybe_executed)
@@ -106,7 +106,7 @@ def _nonsense(exchange: Exchange) -> None:
 def test_lost_response(handler: Handler) -> None:
     """A request whose connection is lost afterwards may have executed, and is not retried."""
     with serving(handler) as (server, transport):
-        error = failed(transport)
+        error = connection_error(transport)
 
     assert ("read", True) == (error.phase, error.maybe_executed)
     assert not isinstance(error, APITimeoutError)
@@ -118,7 +118,7 @@ def test_lost_response_on_a_reused_connection() -> None:
     """The same applies to a connection that had served an earlier request."""
     with serving(reply(), drop) as (server, transport):
         transport.send(PATIENT).read()
-        error = failed(transport)
+        error = connection_error(transport)
 
     assert ("read", 2, 1) == (error.phase, len(server.requests), server.connections)
 
@@ -126,7 +126,7 @@ def test_lost_response_on_a_reused_connection() -> None:
 def test_refused(unused_port: int) -> None:
     """A refused connection has sent nothing."""
     with closing(HTTPTransport(f"http://127.0.0.1:{unused_port}")) as transport:
-        error = failed(transport)
+        error = connection_error(transport)
 
     assert ("connect", False) == (error.phase, error.maybe_executed)
     assert f"could not connect to 127.0.0.1:{unused_port} (Connection refused)" == error.message
@@ -135,7 +135,7 @@ def test_refused(unused_port: int) -> None:
 def test_unknown_host() -> None:
     """A name that cannot be resolved has sent nothing."""
     with closing(HTTPTransport("https://nowhere.invalid")) as transport:
-        error = failed(transport)
+        error = connection_error(transport)
 
     assert ("connect", False) == (error.phase, error.maybe_executed)
     assert "could not connect to nowhere.invalid:443 (" in error.message
@@ -144,11 +144,11 @@ def test_unknown_host() -> None:
 def test_an_earlier_error_is_not_mixed_in(unused_port: int) -> None:
     """A request that is sent while handling an earlier error, as a retry is, is judged independently."""
     with serving(drop) as (_, transport), closing(HTTPTransport(f"http://127.0.0.1:{unused_port}")) as dead:
-        error = failed(dead)
+        error = connection_error(dead)
         try:
             raise error
         except APIConnectionError:
-            error = failed(transport)
+            error = connection_error(transport)
 
     assert ("read", True) == (error.phase, error.maybe_executed)
 
@@ -166,7 +166,7 @@ def test_connecting_takes_too_long() -> None:
             filler.connect_ex(listener.getsockname())
         port = listener.getsockname()[1]
         transport = stack.enter_context(closing(HTTPTransport(f"http://127.0.0.1:{port}")))
-        error = failed(transport, Request("GET", "/", connect_timeout=0.1, read_timeout=20))
+        error = connection_error(transport, Request("GET", "/", connect_timeout=0.1, read_timeout=20))
 
     assert isinstance(error, APITimeoutError)
     assert ("connect", False) == (error.phase, error.maybe_executed)
@@ -176,7 +176,7 @@ def test_connecting_takes_too_long() -> None:
 def test_tls_handshake_takes_too_long(silent_port: int) -> None:
     """The TLS handshake belongs to the connect phase: nothing of the request was sent."""
     with closing(HTTPTransport(f"https://127.0.0.1:{silent_port}")) as transport:
-        error = failed(transport, Request("GET", "/", connect_timeout=0.1, read_timeout=20))
+        error = connection_error(transport, Request("GET", "/", connect_timeout=0.1, read_timeout=20))
 
     assert isinstance(error, APITimeoutError)
     assert ("connect", False) == (error.phase, error.maybe_executed)
@@ -187,7 +187,7 @@ def test_sending_takes_too_long(silent_port: int) -> None:
     request = Request("POST", "/", body=bytes(64 << 20), connect_timeout=0.1, read_timeout=20)
 
     with closing(HTTPTransport(f"http://127.0.0.1:{silent_port}")) as transport:
-        error = failed(transport, request)
+        error = connection_error(transport, request)
 
     assert isinstance(error, APITimeoutError)
     assert ("send", True) == (error.phase, error.maybe_executed)

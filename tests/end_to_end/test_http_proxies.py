@@ -11,7 +11,7 @@ import requests
 
 from buntime.transport import HTTPTransport
 from tests.support import ports
-from tests.support.exchanges import PATIENT, failed, serving
+from tests.support.exchanges import PATIENT, connection_error, serving
 from tests.support.loopback import LoopbackServer, drop, json_reply, reply
 from tests.support.proxies import ForwardingProxy
 
@@ -75,7 +75,7 @@ def test_refused_by_the_proxy(unused_port: int) -> None:
     proxies = {"http": f"http://me:hunter2@127.0.0.1:{unused_port}"}
 
     with serving(proxies=proxies) as (server, transport):
-        error = failed(transport)
+        error = connection_error(transport)
 
     assert ("connect", False) == (error.phase, error.maybe_executed)
     assert (
@@ -90,7 +90,7 @@ def test_tunnel_refused_by_the_proxy() -> None:
     with LoopbackServer(reply(407)) as proxy:
         transport = HTTPTransport("https://api.buntime.sh", proxies={"https": proxy.url})
         with closing(transport):
-            error = failed(transport)
+            error = connection_error(transport)
 
     assert ("connect", False) == (error.phase, error.maybe_executed)
     assert "Tunnel connection failed: 407" in error.message
@@ -102,6 +102,6 @@ def test_dropped_behind_the_proxy() -> None:
     with LoopbackServer(drop) as proxy:
         transport = HTTPTransport("http://api.buntime.sh", proxies={"http": proxy.url})
         with closing(transport):
-            error = failed(transport)
+            error = connection_error(transport)
 
     assert ("read", True) == (error.phase, error.maybe_executed)

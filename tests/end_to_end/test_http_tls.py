@@ -12,7 +12,7 @@ import requests
 
 from buntime.transport import HTTPTransport
 from tests.support.certificates import tls_server
-from tests.support.exchanges import PATIENT, failed
+from tests.support.exchanges import PATIENT, connection_error
 from tests.support.loopback import LoopbackServer, json_reply
 
 
@@ -31,7 +31,7 @@ def _respond(transport: HTTPTransport) -> bytes:
 def test_tls_is_verified(tmp_path: Path) -> None:
     """An untrusted certificate raises an error before anything is sent."""
     with _tls(tmp_path) as (server, _), closing(HTTPTransport(server.url)) as transport:
-        error = failed(transport)
+        error = connection_error(transport)
 
     assert ("connect", False, 0) == (error.phase, error.maybe_executed, len(server.requests))
     assert "certificate verification failed" in error.message
@@ -45,7 +45,7 @@ def test_bundle_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert b'{"ok": true}' == _respond(HTTPTransport(server.url))
 
         session.trust_env = False
-        assert "connect" == failed(HTTPTransport(server.url, session=session)).phase
+        assert "connect" == connection_error(HTTPTransport(server.url, session=session)).phase
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from buntime.service.machine.executor import BunExecutor
-from tests.support.bun import BunSession, every_pid, read_proc, the_end, wait_for_the_end_of
+from tests.support.bun import BunSession, all_pids, outcome_of, read_proc, wait_for_exit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
 
@@ -52,7 +52,7 @@ class TestWaiting:
 
         assert session.host_pids() == {shell}
         session.runtime.kill(None)
-        assert the_end(items).exit_code == 137
+        assert outcome_of(items).exit_code == 137
 
     def test_no_shell_waits_beside_an_execution(self, session: BunSession) -> None:
         """No process of an execution finds a shell that it could manipulate."""
@@ -78,7 +78,7 @@ class TestWaiting:
         shell = _waiting_shell(session)
 
         os.kill(shell, signal.SIGKILL)
-        wait_for_the_end_of({shell})
+        wait_for_exit({shell})
 
         assert [session.sh("echo on").stdout for _ in range(3)] == ["on\n"] * 3
 
@@ -95,7 +95,7 @@ class TestWaiting:
         shell = _waiting_shell(session)
 
         os.kill(_parent(shell), signal.SIGKILL)
-        wait_for_the_end_of({shell})
+        wait_for_exit({shell})
 
         assert not _alive(shell)
 
@@ -126,7 +126,7 @@ class TestCommands:
 
         def watch() -> None:
             while not ended.is_set():
-                exposed.update(line for pid in every_pid() if SECRET in (line := read_proc(pid, "cmdline")))
+                exposed.update(line for pid in all_pids() if SECRET in (line := read_proc(pid, "cmdline")))
 
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -193,7 +193,7 @@ def _shells(session: BunSession) -> list[int]:
     """Return the waiting shells, without the session leaders that create them."""
     channel = session.runtime._channel
     assert channel is not None
-    pids = [pid for pid in every_pid() if b"/proc/self/fd/4" in read_proc(pid, "cmdline")]
+    pids = [pid for pid in all_pids() if b"/proc/self/fd/4" in read_proc(pid, "cmdline")]
     leaders = {pid for pid in pids if _stat(pid)[3] == str(pid)}
     return [
         pid

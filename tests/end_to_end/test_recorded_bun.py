@@ -11,7 +11,7 @@ import pytest
 from buntime import Buntime, Session
 from buntime.transport import HTTPTransport, LocalTransport, RecordingTransport, Transport
 from tests.contract import programs
-from tests.support.cassettes import KEY, aged, replay, run
+from tests.support.cassettes import KEY, backdate, replay, run
 from tests.support.serving import buntime_serve
 
 pytestmark = pytest.mark.one_python
@@ -56,7 +56,7 @@ def test_recording_again_keeps_the_file(source: str, tmp_path: Path) -> None:
             return run(RecordingTransport(path, inner), program)
 
         live = record()
-        before = aged(path)
+        before = backdate(path)
         for _ in range(2):
             record()
             assert before == path.read_bytes()

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.errors import FlakyStrategyDefinition
 
 from buntime._http import Headers
-from tests.support.openapi import DOCUMENT, OPERATIONS, breaches_of
+from tests.support.openapi import DOCUMENT, OPERATIONS, violations_of
 from tests.support.serving import buntime_serve
 
 if sys.version_info < (3, 11):
@@ -94,8 +94,10 @@ def _violations(case: Any, response: Any) -> list[str]:
     headers = Headers((name.title(), value) for name, (value, *_) in response.headers.items())
     operation = OPERATIONS.get(f"{case.method} {case.path}")
     if operation is None:
-        return breaches_of(DOCUMENT["components"]["responses"]["MethodNotAllowed"], headers, response.content)
-    return operation.breaches(response.status_code, headers, response.content)
+        return violations_of(
+            DOCUMENT["components"]["responses"]["MethodNotAllowed"], headers, response.content
+        )
+    return operation.violations(response.status_code, headers, response.content)
 
 
 @schema.parametrize()

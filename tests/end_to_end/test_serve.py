@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.bun import every_pid, read_proc
+from tests.support.bun import all_pids, read_proc
 from tests.support.openapi import events
 from tests.support.serving import buntime_serve
 
@@ -301,7 +301,7 @@ def _process(*arguments: str, **options: Any) -> Iterator[tuple[str, subprocess.
 
 
 def _pids_with_mark(mark: str) -> set[int]:
-    return {pid for pid in every_pid() if mark.encode() in read_proc(pid, "environ")}
+    return {pid for pid in all_pids() if mark.encode() in read_proc(pid, "environ")}
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by /proc")

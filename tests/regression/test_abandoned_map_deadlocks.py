@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from buntime import Buntime, Session, SessionPool
-from tests.support.blocking_service import HeldService
+from tests.support.blocking_service import BlockingService
 
 _PATIENCE = 30.0
 
@@ -43,9 +43,9 @@ def _abandon_loop(pool: SessionPool, collected: threading.Event) -> None:
 
 def test_an_abandoned_loop_ends() -> None:
     """The thread continues, and closing the pool waits for the loop to end."""
-    service, collected = HeldService(), threading.Event()
+    service, collected = BlockingService(), threading.Event()
     with Buntime(transport=service.transport, max_retries=0) as client, SessionPool(client, size=3) as pool:
         _abandon_loop(pool, collected)
-        service.let_go()
+        service.release()
         assert collected.wait(_PATIENCE), "the thread waits for itself"
     assert set() == service.open

@@ -8,7 +8,7 @@ import requests
 
 from buntime.transport import HTTPTransport
 from tests.support.exchanges import PATIENT
-from tests.support.forks import held, in_a_fork, needs_fork
+from tests.support.forks import hold_locks, needs_fork, run_in_fork
 from tests.support.loopback import LoopbackServer, reply
 
 
@@ -22,6 +22,6 @@ def test_a_forked_child_has_the_cookies() -> None:
         closing(HTTPTransport(server.url, session=session)) as transport,
     ):
         transport.send(PATIENT).read()
-        with held(vars(session.cookies)["_cookies_lock"]):
-            assert "200" == in_a_fork(lambda: transport.send(PATIENT).status)
+        with hold_locks(vars(session.cookies)["_cookies_lock"]):
+            assert "200" == run_in_fork(lambda: transport.send(PATIENT).status)
         assert "crumb=1" == server.requests[1].headers["Cookie"]

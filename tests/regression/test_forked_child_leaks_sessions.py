@@ -5,7 +5,7 @@ from __future__ import annotations
 from buntime import Buntime
 from buntime.transport import HTTPTransport
 from tests.support import responses
-from tests.support.forks import held, in_a_fork, needs_fork
+from tests.support.forks import hold_locks, needs_fork, run_in_fork
 from tests.support.loopback import Exchange, LoopbackServer
 
 
@@ -29,8 +29,8 @@ def test_each_process_deletes_what_it_created() -> None:
             return [received.target for received in server.requests]
 
         client.sessions.create(idempotency_key="parent")
-        with held(client._closing):
-            in_a_fork(child)
+        with hold_locks(client._closing):
+            run_in_fork(child)
         client.close()
     requests = [(received.method, received.target, received.connection) for received in server.requests]
     assert [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from buntime import Buntime
 from buntime.transport import FakeTransport, RecordingTransport, ReplayTransport
-from tests.support.forks import held, in_a_fork, needs_fork
+from tests.support.forks import hold_locks, needs_fork, run_in_fork
 
 
 @needs_fork
@@ -24,8 +24,8 @@ def test_a_forked_child_writes_nothing(tmp_path: Path) -> None:
     ):
         next(stream)
         before = part.read_bytes()
-        with held(recording._lock):
-            assert "b" == in_a_fork(lambda: "".join(event.text for event in stream))
+        with hold_locks(recording._lock):
+            assert "b" == run_in_fork(lambda: "".join(event.text for event in stream))
         assert before == part.read_bytes()
         assert "b" == "".join(event.text for event in stream)
     assert 3 == len(ReplayTransport(path).unplayed)

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from tests.support.samples import World
+from tests.support.samples import SampleService
 
 
 @pytest.mark.parametrize("line", ["", "{", "[]", "null", "{}", '{"op": []}'])
 def test_a_malformed_header_is_an_unknown_helper(line: str) -> None:
     """The response is 501, as for a helper of a newer client."""
     body = {"sessionId": "ses_1", "code": f"// buntime:helper {line}\nconsole.log(1)"}
-    response = World().send("POST /execute", body=body)
+    response = SampleService().send("POST /execute", body=body)
 
     assert 501 == response.status
     assert "unknown_helper" == json.loads(response.read())["error"]["code"]

@@ -10,7 +10,7 @@ import pytest
 from buntime import APIStatusError, Buntime
 from buntime.transport import HTTPTransport
 from tests.support.certificates import tls_server
-from tests.support.exchanges import PATIENT, failed
+from tests.support.exchanges import PATIENT, connection_error
 from tests.support.loopback import LoopbackServer, json_reply, reply
 
 
@@ -18,7 +18,7 @@ def test_an_unknown_authority(tmp_path: Path) -> None:
     """The hint names the variable and the argument that accept CA certificates."""
     context, _ = tls_server(tmp_path)
     with LoopbackServer(tls=context) as server, closing(HTTPTransport(server.url)) as transport:
-        error = failed(transport)
+        error = connection_error(transport)
     assert "REQUESTS_CA_BUNDLE" in error.hint
     assert "verify=" in error.hint
     assert "certificate verification failed" in error.message
@@ -33,7 +33,7 @@ def test_the_openssl_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             assert b'{"ok": true}' == transport.send(PATIENT).read()
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "no-cert-file.crt"))
         with closing(HTTPTransport(server.url)) as transport:
-            assert "REQUESTS_CA_BUNDLE" in failed(transport).hint
+            assert "REQUESTS_CA_BUNDLE" in connection_error(transport).hint
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -42,7 +42,7 @@ def test_a_tunnelling_proxy_requires_a_password() -> None:
     with LoopbackServer(reply(407)) as proxy:
         transport = HTTPTransport("https://api.buntime.sh", proxies={"https": proxy.url})
         with closing(transport):
-            error = failed(transport)
+            error = connection_error(transport)
     assert "user name and password" in error.hint
     assert "http://USER:PASSWORD@HOST" in error.hint
 

@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from buntime import APIConnectionError, Buntime
 from buntime.transport import HTTPTransport
-from tests.support.exchanges import PATIENT, failed
+from tests.support.exchanges import PATIENT, connection_error
 from tests.support.responses import RESULT
 
 URL = "http://api.invalid"
@@ -72,7 +72,7 @@ def test_mocked_stream() -> None:
 def test_error_of_a_mock() -> None:
     """The error of an unexpected request contains the text of ``responses``."""
     with responses.RequestsMock(), closing(HTTPTransport(URL)) as transport:
-        error = failed(transport)
+        error = connection_error(transport)
     assert "Connection refused by Responses" in error.message
     assert f"POST {URL}/execute" in error.message
 
@@ -81,7 +81,7 @@ def test_error_passed_to_a_mock() -> None:
     """A bare error of requests keeps its message."""
     with responses.RequestsMock() as web, closing(HTTPTransport(URL)) as transport:
         web.post(f"{URL}/execute", body=requests.ConnectionError("the cable is out"))
-        assert "the cable is out" in failed(transport).message
+        assert "the cable is out" in connection_error(transport).message
 
 
 def test_error_type() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from buntime.service.executors import Execution, Outcome, Output
 from buntime.service.machine.executor import BunExecutor
-from tests.support.bun import BunSession, the_end
+from tests.support.bun import BunSession, outcome_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read in /proc")
 
@@ -51,7 +51,7 @@ def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BunSessi
 def run(session: BunSession, command: str, *, stream: bool, max_output: int) -> Outcome:
     """Run a command with an output limit."""
     execution = Execution(None, command, {}, 20, stream=stream, max_output=max_output)
-    return the_end(session.runtime.run(execution))
+    return outcome_of(session.runtime.run(execution))
 
 
 @pytest.mark.parametrize("kind", FOREVER)

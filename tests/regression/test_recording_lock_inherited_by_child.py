@@ -8,7 +8,7 @@ from pathlib import Path
 from buntime import Buntime
 from buntime.cassette.file import load
 from buntime.transport import FakeTransport, RecordingTransport
-from tests.support.forks import in_a_fork, needs_fork
+from tests.support.forks import needs_fork, run_in_fork
 
 
 @needs_fork
@@ -26,7 +26,7 @@ def test_a_recording_ends_with_its_process(tmp_path: Path) -> None:
         return repr(recording)
 
     try:
-        in_a_fork(record)
+        run_in_fork(record)
         with Buntime(transport=RecordingTransport(path, FakeTransport())) as client:
             client.sessions.create()
     finally:

@@ -1,4 +1,4 @@
-"""Each request looked at every session, and cleaned up every expired one; a recursive list was quadratic."""
+"""Each request visited every session and cleaned up every expired one; a recursive list was quadratic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.wire_client import WireClient
 
 
 def _function_calls(act: Callable[[], object]) -> int:
-    """Return how many Python functions are called by ``act``."""
+    """Return how many Python functions ``act`` calls."""
     count = 0
 
     def note(_frame: FrameType, event: str, _argument: object) -> None:
@@ -41,12 +41,12 @@ def _with_sessions(number: int) -> WireClient:
 
 
 def test_a_request_costs_the_same_beside_many_sessions() -> None:
-    """It reads as many times from the clock, and calls as many functions."""
+    """The number of clock reads and function calls does not depend on other sessions."""
     costs = []
     for number in (10, 500):
         client = _with_sessions(number)
         session_id = client.create()
-        costs.append(_function_calls(lambda: client.get(f"/sessions/{session_id}")))  # noqa: B023 - called here
+        costs.append(_function_calls(lambda: client.get(f"/sessions/{session_id}")))  # noqa: B023  # called in the same iteration
         client.service.close()
     assert costs[0] == costs[1]
 
@@ -65,7 +65,7 @@ def test_a_request_cleans_up_a_few_expired_sessions() -> None:
 
 
 def test_closing_ends_expired_sessions_too() -> None:
-    """Also those that no request has cleaned up."""
+    """Closing also ends sessions that no request has cleaned up."""
     client = _with_sessions(20)
     client.clock.advance(3600)
     client.get("/sessions/ses_none")
@@ -73,8 +73,8 @@ def test_closing_ends_expired_sessions_too() -> None:
     assert all(runtime.closed.is_set() for runtime in client.executor.runtimes.values())
 
 
-def test_a_session_sleeps_each_time_it_was_not_used_for_30_minutes() -> None:
-    """Also after it was woken."""
+def test_a_session_sleeps_after_each_30_minutes_of_inactivity() -> None:
+    """This also applies after it was woken."""
     client = _with_sessions(0)
     session_id = client.create()
     for number in range(3):

@@ -14,7 +14,7 @@ import pytest
 
 from buntime.service.server.serve import serve
 from buntime.transport import FakeTransport
-from tests.support.openapi import DOCUMENT, breaches_of
+from tests.support.openapi import DOCUMENT, violations_of
 
 FORBIDDEN = DOCUMENT["components"]["responses"]["ForbiddenHost"]
 FOREIGN = [
@@ -62,7 +62,7 @@ def _create(url: str, headers: dict[str, str]) -> tuple[int, Any]:
         response = connection.getresponse()
         body = response.read()
         if response.status == 403:
-            assert [] == breaches_of(FORBIDDEN, dict(response.headers), body)
+            assert [] == violations_of(FORBIDDEN, dict(response.headers), body)
         return response.status, json.loads(body)
 
 

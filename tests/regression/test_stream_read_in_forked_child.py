@@ -7,7 +7,7 @@ import threading
 from buntime import Buntime, ExecuteStream
 from buntime.transport import HTTPTransport
 from tests.support import responses
-from tests.support.forks import in_a_fork, needs_fork
+from tests.support.forks import needs_fork, run_in_fork
 from tests.support.loopback import Exchange, LoopbackServer
 
 _MESSAGE = "RuntimeError: this answer belongs to the process that made the call; make a call in this process"
@@ -32,8 +32,8 @@ def test_only_the_process_that_opened_a_stream_reads_it() -> None:
         client.stream(session_id="ses_1", code="1") as stream,
     ):
         assert "a" == next(stream).text
-        assert _MESSAGE == in_a_fork(lambda: list(stream))
-        assert "closed" == in_a_fork(lambda: _closed(stream))
+        assert _MESSAGE == run_in_fork(lambda: list(stream))
+        assert "closed" == run_in_fork(lambda: _closed(stream))
         forked.set()
         assert ["b"] == [event.text for event in stream]
         assert 0 == stream.result.exit_code

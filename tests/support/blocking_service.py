@@ -1,4 +1,4 @@
-"""A service whose executions a test holds and lets go, on the real clock."""
+"""A service whose executions block until a test releases them, on the real clock."""
 
 from __future__ import annotations
 
@@ -9,78 +9,79 @@ from typing import Any, Callable, Optional
 from buntime.transport import FunctionTransport, Request, Response
 from tests.support import responses
 
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 HOLD = "hold"
 
-Answering = Callable[[], Response]
+ResponseFactory = Callable[[], Response]
 
 
-class HeldService:
-    """Sessions by number, and executions that answer with their code.
+class BlockingService:
+    """Numbered sessions, and executions whose output is their code.
 
-    One whose code begins with ``hold`` waits until :meth:`let_go`, or ends as killed when its session is
-    deleted. ``plan`` bounds how many sessions are open. :meth:`answer_next` prepares other answers.
+    An execution whose code begins with ``hold`` blocks until :meth:`let_go`, or ends as killed when its
+    session is deleted. ``plan`` limits the number of open sessions. :meth:`answer_next` prepares other
+    responses.
     """
 
     def __init__(self, *, plan: Optional[int] = None) -> None:
         self.plan = plan
-        self.transport = FunctionTransport(self._answer)
-        self.made: list[str] = []
-        """Every session there was, by id."""
+        self.transport = FunctionTransport(self._handle)
+        self.created: list[str] = []
+        """The ids of all sessions that were created."""
         self.open: set[str] = set()
         self.executed: list[tuple[str, str]] = []
-        """The session and the code of each execution, in the order they began."""
+        """The session and the code of each execution, in the order of their start."""
         self.calls: list[str] = []
-        """Every call, as ``METHOD path``."""
-        self.answered: list[str] = []
-        """The calls that were answered."""
+        """Every request, as ``METHOD path``."""
+        self.responded: list[str] = []
+        """The requests that got a response."""
         self.bodies: list[Any] = []
-        self._held: set[str] = set()
-        self._free = False
-        self._prepared: dict[str, list[Answering]] = {}
+        self._blocked: set[str] = set()
+        self._released = False
+        self._prepared: dict[str, list[ResponseFactory]] = {}
         self._changed = threading.Condition()
 
     @property
     def codes(self) -> list[str]:
-        """The code of each execution, in the order they began."""
+        """The code of each execution, in the order of their start."""
         return [code for _, code in self.executed]
 
     def wait_for(self, condition: Callable[[], object]) -> None:
-        """Wait until something is so."""
+        """Wait until a condition holds."""
         with self._changed:
-            assert self._changed.wait_for(condition, _PATIENCE), f"never came true: {vars(self)}"
+            assert self._changed.wait_for(condition, _TIMEOUT), f"timed out: {vars(self)}"
 
-    def wait_held(self, count: int) -> None:
-        """Wait until so many executions are held."""
-        self.wait_for(lambda: len(self._held) >= count)
+    def wait_until_blocked(self, count: int) -> None:
+        """Wait until this many executions block."""
+        self.wait_for(lambda: len(self._blocked) >= count)
 
-    def let_go_after(self, count: int) -> None:
-        """Let every execution end once so many have begun."""
+    def release_after(self, count: int) -> None:
+        """Release all executions as soon as this many have started."""
 
         def run() -> None:
             self.wait_for(lambda: len(self.executed) >= count)
-            self.let_go()
+            self.release()
 
         threading.Thread(target=run).start()
 
-    def let_go(self) -> None:
-        """Let every execution end, also those to come."""
+    def release(self) -> None:
+        """Release all executions, including later ones."""
         with self._changed:
-            self._free = True
+            self._released = True
             self._changed.notify_all()
 
     def end(self, session_id: str) -> None:
-        """End a session, as the service or somebody else might."""
+        """End a session, as the service or another client might."""
         with self._changed:
             self.open.discard(session_id)
             self._changed.notify_all()
 
-    def answer_next(self, call: str, *prepared: Answering) -> None:
-        """Answer the next calls of a kind, such as ``POST /execute``, so and not as usual."""
+    def respond_next(self, call: str, *prepared: ResponseFactory) -> None:
+        """Return these responses to the next calls such as ``POST /execute``, instead of the usual ones."""
         with self._changed:
             self._prepared.setdefault(call, []).extend(prepared)
 
-    def _answer(self, request: Request) -> Response:
+    def _handle(self, request: Request) -> Response:
         call = f"{request.method} {request.path}"
         body = json.loads(request.body or b"{}")
         with self._changed:
@@ -90,14 +91,14 @@ class HeldService:
                 self.executed.append((body["sessionId"], body.get("code") or body["command"]))
             self._changed.notify_all()
             prepared = self._prepared.get(call)
-            answering = prepared.pop(0) if prepared else None
-        response = self._usual(request, body) if answering is None else answering()
+            make_response = prepared.pop(0) if prepared else None
+        response = self._default_response(request, body) if make_response is None else make_response()
         with self._changed:
-            self.answered.append(call)
+            self.responded.append(call)
             self._changed.notify_all()
         return response
 
-    def _usual(self, request: Request, body: Any) -> Response:
+    def _default_response(self, request: Request, body: Any) -> Response:
         call = f"{request.method} {request.path}"
         if call == "POST /sessions/create":
             return self._create()
@@ -109,8 +110,8 @@ class HeldService:
         with self._changed:
             if self.plan is not None and len(self.open) >= self.plan:
                 return responses.error(403, "concurrent_session_limit")
-            session_id = f"ses_{len(self.made) + 1}"
-            self.made.append(session_id)
+            session_id = f"ses_{len(self.created) + 1}"
+            self.created.append(session_id)
             self.open.add(session_id)
             self._changed.notify_all()
         return responses.as_json({**responses.CREATED, "sessionId": session_id})
@@ -120,11 +121,13 @@ class HeldService:
             if session_id not in self.open:
                 return responses.error(404, "session_not_found")
             if code.startswith(HOLD):
-                self._held.add(code)
+                self._blocked.add(code)
                 self._changed.notify_all()
-                let_go = self._changed.wait_for(lambda: self._free or session_id not in self.open, _PATIENCE)
-                assert let_go, "an execution was held for too long"
-                self._held.discard(code)
+                let_go = self._changed.wait_for(
+                    lambda: self._released or session_id not in self.open, _TIMEOUT
+                )
+                assert let_go, "an execution blocked for too long"
+                self._blocked.discard(code)
             exit_code = 0 if session_id in self.open else 137
         return responses.as_json(responses.result(stdout=code, exitCode=exit_code))
 

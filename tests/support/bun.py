@@ -1,4 +1,4 @@
-"""Sessions on a real Bun, below the service."""
+"""Sessions on a real Bun, without the service."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from buntime.service.executors import Execution, ExecutionOutcome, Limits, Outpu
 from buntime.service.machine.executor import BunExecutor, BunRuntime
 from buntime.service.workspace.disk import DiskWorkspace
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 Items = Iterator[Union[Output, ExecutionOutcome]]
 
 
 @attrs.frozen
 class BunSession:
-    """A session whose processes can be told from all others by a mark in their environment."""
+    """A session that marks its processes with a variable in their environment."""
 
     runtime: BunRuntime
     workspace: Path
@@ -51,7 +51,7 @@ class BunSession:
         timeout: int = 30,
         working_dir: str = "",
         stream: bool = True,
-        item_timeout: Union[float, None] = PATIENCE,
+        item_timeout: Union[float, None] = TIMEOUT,
     ) -> Items:
         """Start an execution."""
         marked = {"MARK": self.mark, **(env or {})}
@@ -60,39 +60,39 @@ class BunSession:
 
     def run(self, code: Union[str, None] = None, **options: Any) -> ExecutionOutcome:
         """Run an execution to its end."""
-        return the_end(self.start(code, **options))
+        return outcome_of(self.start(code, **options))
 
     def sh(self, command: str, **options: Any) -> ExecutionOutcome:
         """Run a shell command to its end."""
         return self.run(command=command, **options)
 
     def host_pids(self) -> set[int]:
-        """Return the live processes of this session's executions, as the host counts them."""
-        return {pid for pid in every_pid() if self.mark.encode() in read_proc(pid, "environ")}
+        """Return the live processes of this session's executions, by their pid on the host."""
+        return {pid for pid in all_pids() if self.mark.encode() in read_proc(pid, "environ")}
 
 
-def the_end(items: Items) -> ExecutionOutcome:
+def outcome_of(items: Items) -> ExecutionOutcome:
     """Return the outcome of an execution, the last of its items."""
     *_, last = items
     assert isinstance(last, ExecutionOutcome)
     return last
 
 
-def every_pid() -> set[int]:
+def all_pids() -> set[int]:
     """Return the pid of every process of this machine."""
     return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
 
 
 def read_proc(pid: int, name: str) -> bytes:
-    """Return what ``/proc`` says of a process; nothing where it has ended."""
+    """Return the content of a file in ``/proc``; empty for an ended process."""
     try:
         return Path(f"/proc/{pid}/{name}").read_bytes()
     except OSError:
         return b""
 
 
-def wait_for_the_end_of(pids: set[int]) -> None:
-    """Wait until none of these processes is alive; a parent need not have waited for it."""
+def wait_for_exit(pids: set[int]) -> None:
+    """Wait until all of these processes have exited, reaped or not."""
     for pid in pids:
         try:
             handle = os.pidfd_open(pid)

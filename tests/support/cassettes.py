@@ -1,4 +1,4 @@
-"""Recording and replaying in a few words."""
+"""Helpers to record and replay."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OLD = "2020-02-20"
 
 
 def fake(**scripts: Any) -> FakeTransport:
-    """Return a fake that answers every execution; ``scripts`` are the result's fields."""
+    """Return a fake that responds to every execution; ``scripts`` are the result's fields."""
     transport = FakeTransport()
     transport.on_execute(lambda _: True, **(scripts or {"stdout": "done\n"}))
     transport.on_execute(command=re.compile(""), **(scripts or {"stdout": "done\n"}))
@@ -40,21 +40,21 @@ def record(
     allow: Iterable[str] = (),
     **options: Any,
 ) -> T:
-    """Record a program over ``inner``, a fake where left out."""
+    """Record a program over ``inner``, by default a fake."""
     return run(RecordingTransport(path, inner or fake(), allow=allow), program, key=key, **options)
 
 
 def replay(path: Path, program: Callable[[Buntime], T], *, key: str | None = KEY, **options: Any) -> T:
-    """Replay a program; all of the cassette must be played."""
+    """Replay a program; the whole cassette must be played."""
     with closing(ReplayTransport(path)) as transport:
         result = run(transport, program, key=key, **options)
         assert [] == transport.unplayed
     return result
 
 
-def aged(path: Path) -> bytes:
-    """Make a cassette one that was changed long ago; return its bytes."""
-    found = json.loads(path.read_bytes())
-    text = path.read_text(encoding="utf-8").replace(found["changed"], OLD, 1)
+def backdate(path: Path) -> bytes:
+    """Backdate the last change of a cassette; return its bytes."""
+    data = json.loads(path.read_bytes())
+    text = path.read_text(encoding="utf-8").replace(data["changed"], OLD, 1)
     path.write_text(text, encoding="utf-8")
     return path.read_bytes()

@@ -1,4 +1,4 @@
-"""A certificate authority of the tests' own, and a server certificate for 127.0.0.1."""
+"""A certificate authority for the tests, and a server certificate for 127.0.0.1."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""A clock that stands still."""
+"""A clock that the test advances."""
 
 from __future__ import annotations
 
 
 class ManualClock:
-    """Moves only by ``advance``; begins at 2024-01-19T10:30:00Z."""
+    """A clock that starts at 2024-01-19T10:30:00Z and only moves on ``advance``."""
 
     def __init__(self) -> None:
         self._epoch = 1_705_660_200.0
@@ -15,7 +15,7 @@ class ManualClock:
         return self._epoch
 
     def monotonic(self) -> float:
-        """Return seconds since some moment."""
+        """Return seconds since an arbitrary moment."""
         return self._passed
 
     def advance(self, seconds: float) -> None:

@@ -15,7 +15,7 @@ from buntime.service.workspace.base import Workspace
 
 
 class Silence:
-    """Yielded by a script for a silence that is longer than its caller waits."""
+    """An item at which an executor stays silent until the caller's timeout."""
 
 
 Item = Union[Output, ExecutionOutcome, Silence]
@@ -45,7 +45,7 @@ def until_closed(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]
 
 
 class PlayedItems:
-    """The items of a script; a :class:`Silence` raises ``TimeoutError`` and the script goes on."""
+    """The items of a script; a :class:`Silence` raises ``TimeoutError``, and the script continues."""
 
     def __init__(self, items: Iterator[Item]) -> None:
         self._items = items
@@ -87,13 +87,13 @@ class PlayedRuntime:
         return PlayedItems(self.script(self, execution))
 
     def kill(self, pid: int | None) -> list[int]:
-        """End what ``pids`` holds."""
-        ended = [known for known in self.pids if pid in {None, known}]
-        self.pids = [known for known in self.pids if known not in ended]
+        """End the processes in ``pids``."""
+        ended = [other for other in self.pids if pid in {None, other}]
+        self.pids = [other for other in self.pids if other not in ended]
         return ended
 
     def processes(self) -> int:
-        """Return how many ``pids`` there are."""
+        """Return the number of ``pids``."""
         return len(self.pids)
 
     def end_processes(self) -> None:
@@ -102,13 +102,13 @@ class PlayedRuntime:
         self.put_to_sleep += 1
 
     def close(self) -> None:
-        """Tell the scripts that it is over."""
+        """Signal the scripts to end."""
         self.pids.clear()
         self.closed.set()
 
 
 class PlayedExecutor:
-    """Opens runtimes that play ``script``; ``runtimes`` holds them by session id."""
+    """Opens runtimes that play ``script``; ``runtimes`` maps session ids to them."""
 
     def __init__(self, script: Script = echo) -> None:
         self.script = script
@@ -121,11 +121,11 @@ class PlayedExecutor:
         return self.runtimes[session_id]
 
     def preview_url(self, session_id: str) -> str:
-        """Return a URL that leads nowhere."""
+        """Return a URL without a server."""
         return f"https://{session_id.replace('_', '-')}.buntime.sh"
 
     def close(self) -> None:
-        """Count."""
+        """Count the call."""
         self.closed += 1
 
 

@@ -1,4 +1,4 @@
-"""A fake behind HTTP, where several processes reach it."""
+"""A fake behind HTTP, for several processes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from tests.support.loopback import Exchange, Handler
 
 
 def over_http(fake: FakeTransport) -> Handler:
-    """Return a handler of a :class:`~tests.support.loopback.LoopbackServer` that answers as the fake does."""
+    """Return a :class:`~tests.support.loopback.LoopbackServer` handler that responds as the fake does."""
 
     def handler(exchange: Exchange) -> None:
         received = exchange.request
         target = urlsplit(received.target)
         query = tuple(parse_qsl(target.query))
         headers = tuple(received.headers.items())
-        answer = fake.send(Request(received.method, target.path, query, headers, received.body or None))
-        exchange.reply(answer.status, answer.read(), tuple(answer.headers.items()))
+        response = fake.send(Request(received.method, target.path, query, headers, received.body or None))
+        exchange.reply(response.status, response.read(), tuple(response.headers.items()))
 
     return handler

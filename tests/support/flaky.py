@@ -7,18 +7,18 @@ from buntime.transport import FakeTransport, Request, Response
 
 
 class FlakyFake(FakeTransport):
-    """Of every three calls one is lost on its way there, and one on its way back, after it was acted on."""
+    """Of three requests, the first is lost before and the second after it was executed."""
 
     def __init__(self) -> None:
         super().__init__()
         self._count = 0
 
     def send(self, request: Request, /) -> Response:
-        """Answer one call of three."""
+        """Return every third response."""
         self._count += 1
         if self._count % 3 == 1:
-            raise APIConnectionError("lost on its way there", phase="send")
+            raise APIConnectionError("lost before the execution", phase="send")
         response = super().send(request)
         if self._count % 3 == 2:
-            raise APIConnectionError("lost on its way back", phase="read")
+            raise APIConnectionError("lost after the execution", phase="read")
         return response

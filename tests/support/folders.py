@@ -1,4 +1,4 @@
-"""Folders of a test, as values that compare."""
+"""Folders as values that a test can compare."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Union
 
 
 def fill(root: Path, files: Mapping[str, Union[str, bytes, None]]) -> Path:
-    """Write files by path; ``None`` makes a folder. Return ``root``."""
+    """Write files by path; ``None`` creates a folder. Return ``root``."""
     root.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         path = root / name
@@ -23,21 +23,21 @@ def fill(root: Path, files: Mapping[str, Union[str, bytes, None]]) -> Path:
 
 
 def content_of(root: Path) -> dict[str, Union[bytes, None]]:
-    """Return what is below ``root``, links as a text: files by path, folders as ``None``."""
-    found: dict[str, Union[bytes, None]] = {}
+    """Return everything below ``root``: files by path, folders as ``None``, links as text."""
+    contents: dict[str, Union[bytes, None]] = {}
     for folder, folders, files in os.walk(root):
         for name in (*folders, *files):
             path = Path(folder, name)
             key = path.relative_to(root).as_posix()
             if path.is_symlink():
-                found[key] = f"-> {os.readlink(path)}".encode()
+                contents[key] = f"-> {os.readlink(path)}".encode()
             else:
-                found[key] = None if path.is_dir() else path.read_bytes()
-    return dict(sorted(found.items()))
+                contents[key] = None if path.is_dir() else path.read_bytes()
+    return dict(sorted(contents.items()))
 
 
 def random_names(seed: int, count: int) -> list[str]:
-    """Return different names that a file may have: any Unicode but a slash and NUL, up to 255 bytes."""
+    """Return different valid file names: any Unicode except a slash and NUL, up to 255 bytes."""
     source = random.Random(seed)
     names: set[str] = set()
     while len(names) < count:

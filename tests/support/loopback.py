@@ -1,13 +1,13 @@
-"""A scripted HTTP server on 127.0.0.1, down to the single byte.
+"""A scripted HTTP server on 127.0.0.1, with control over every byte.
 
 ::
 
     with LoopbackServer(drop, json_reply({"ok": True})) as server:
-        ...                                   # the first request is dropped, every later one answered
-        assert 2 == len(server.requests)      # what reached the server
-        assert 2 == server.connections        # on how many connections
+        ...                                   # drops the first request, replies to every later one
+        assert 2 == len(server.requests)      # the received requests
+        assert 2 == server.connections        # the number of connections
 
-A handler is ``handler(exchange)``: it reads ``exchange.request`` and writes what it likes. Handlers are
+A handler is ``handler(exchange)``: it reads ``exchange.request`` and writes any bytes. Handlers are
 used in the order of the requests, and the last one repeats. A handler that raises fails the test when
 the ``with`` block ends. Wait with ``exchange.wait(event)`` and ``exchange.hold()``, which end with the
 server, never by the clock.
@@ -28,18 +28,18 @@ import attrs
 
 from buntime._http import Headers
 
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 
 
-class ServerStopped(Exception):  # noqa: N818 - named for what happened; it ends a handler and is no failure
-    """The server is closing; raised in a handler that waits."""
+class ServerStopped(Exception):  # noqa: N818  # named for the event; it ends a handler and is not a failure
+    """The server is closing; raised in a waiting handler."""
 
 
 @attrs.frozen
 class Received:
-    """One request as it reached the server.
+    """One received request.
 
-    ``target`` is the request line's, query included; ``connection`` counts connections from 1.
+    ``target`` is that of the request line, query included; ``connection`` counts connections from 1.
     """
 
     method: str
@@ -51,7 +51,7 @@ class Received:
 
 @attrs.define
 class Exchange:
-    """One request and the connection to answer it on."""
+    """One request and the connection for its response."""
 
     request: Received
     _socket: socket.socket
@@ -59,25 +59,25 @@ class Exchange:
     _dropped: bool = False
 
     def send(self, data: bytes) -> None:
-        """Send these bytes as they are."""
+        """Send these bytes unchanged."""
         self._socket.sendall(data)
 
     def head(self, status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """Send a status line and these headers, and nothing else."""
+        """Send a status line and these headers only."""
         lines = [f"HTTP/1.1 {status} Scripted", *(f"{name}: {value}" for name, value in headers)]
         self.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
 
     def reply(self, status: int = 200, body: bytes = b"", headers: Iterable[tuple[str, str]] = ()) -> None:
-        """Send a whole answer with its Content-Length; the connection stays open."""
+        """Send a complete response with its Content-Length; the connection stays open."""
         self.head(status, [*headers, ("Content-Length", str(len(body)))])
         self.send(body)
 
     def chunk(self, data: bytes) -> None:
-        """Send one chunk of a chunked body; empty data is the last one."""
+        """Send one chunk of a chunked body; empty data ends it."""
         self.send(b"%x\r\n%b\r\n" % (len(data), data))
 
     def drop(self) -> None:
-        """Close the connection in good order once the handler returns."""
+        """Close the connection cleanly once the handler returns."""
         self._dropped = True
 
     def reset(self) -> None:
@@ -92,7 +92,7 @@ class Exchange:
                 raise ServerStopped
 
     def hold(self) -> None:
-        """Say nothing until the client closes the connection, or the server ends."""
+        """Stay silent until the client closes the connection, or the server ends."""
         while self._socket.recv(65536):
             pass
         self._dropped = True
@@ -102,35 +102,35 @@ Handler = Callable[[Exchange], None]
 
 
 def reply(status: int = 200, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()) -> Handler:
-    """Return a handler that gives this whole answer."""
+    """Return a handler that sends this complete response."""
     return lambda exchange: exchange.reply(status, body, headers)
 
 
 def json_reply(value: object, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Handler:
-    """Return a handler that answers with ``value`` as JSON."""
+    """Return a handler that replies with ``value`` as JSON."""
     return reply(status, json.dumps(value).encode(), [("Content-Type", "application/json"), *headers])
 
 
 def drop(exchange: Exchange) -> None:
-    """Close the connection after the request was read, without an answer."""
+    """Close the connection after the request, without a response."""
     exchange.drop()
 
 
 def reset(exchange: Exchange) -> None:
-    """Reset the connection after the request was read, without an answer."""
+    """Reset the connection after the request, without a response."""
     exchange.reset()
 
 
 def hold(exchange: Exchange) -> None:
-    """Never answer."""
+    """Never respond."""
     exchange.hold()
 
 
 class LoopbackServer:
-    """An HTTP/1.1 server on a free port of 127.0.0.1, one thread a connection; a context manager.
+    """An HTTP/1.1 server on a free port of 127.0.0.1 with one thread a connection; a context manager.
 
-    ``handlers`` are used in the order of the requests and the last one repeats; without any, every
-    request gets an empty JSON object. ``tls`` makes it an HTTPS server.
+    ``handlers`` are used in the order of the requests, and the last one repeats; without any, every
+    response is an empty JSON object. ``tls`` turns it into an HTTPS server.
     """
 
     def __init__(self, *handlers: Handler, tls: Optional[ssl.SSLContext] = None) -> None:
@@ -156,18 +156,18 @@ class LoopbackServer:
 
     @property
     def open_connections(self) -> int:
-        """How many connections are open now."""
+        """The number of open connections."""
         with self._changed:
             return len(self._open)
 
     def wait_for(self, condition: Callable[[LoopbackServer], object]) -> None:
         """Wait until ``condition(server)`` holds, such as ``lambda s: len(s.requests) == 2``."""
         with self._changed:
-            if not self._changed.wait_for(lambda: condition(self), _PATIENCE):
+            if not self._changed.wait_for(lambda: condition(self), _TIMEOUT):
                 raise AssertionError(f"never came true; the server saw {self.requests}")
 
     def close(self) -> None:
-        """Close every connection, join every thread, and raise what a handler raised. Idempotent."""
+        """Close every connection, join every thread, and raise a handler's error. Idempotent."""
         self._stopping.set()
         _shut(self._listener)
         self._threads[0].join()
@@ -200,7 +200,7 @@ class LoopbackServer:
                     connection, _ = self._listener.accept()
                 except OSError:
                     return
-                # An answer in two pieces would wait for the client's delayed acknowledgement.
+                # A response in two pieces would wait for the client's delayed acknowledgement.
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with self._changed:
                     self.connections += 1
@@ -216,7 +216,7 @@ class LoopbackServer:
                 served = self._replace(connection, self._tls)
             with served.makefile("rb") as stream:
                 while (received := _read_request(stream.readline, stream.read)) is not None:
-                    if not self._answer(attrs.evolve(received, connection=number), served):
+                    if not self._respond(attrs.evolve(received, connection=number), served):
                         break
         except (OSError, ServerStopped):
             pass
@@ -236,14 +236,14 @@ class LoopbackServer:
         wrapped.do_handshake()
         return wrapped
 
-    def _answer(self, received: Received, connection: socket.socket) -> bool:
+    def _respond(self, received: Received, connection: socket.socket) -> bool:
         with self._changed:
             handler = self._handlers[min(len(self.requests), len(self._handlers) - 1)]
             self.requests.append(received)
             self._changed.notify_all()
         exchange = Exchange(received, connection, self._stopping)
         handler(exchange)
-        return not exchange._dropped  # the exchange's own state, kept from handlers
+        return not exchange._dropped  # the exchange's internal state, hidden from handlers
 
 
 def _read_request(readline: Callable[[], bytes], read: Callable[[int], bytes]) -> Optional[Received]:

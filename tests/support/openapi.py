@@ -1,4 +1,4 @@
-"""The OpenAPI document, and a check of responses against it."""
+"""The OpenAPI document, and checks that a response conforms to it."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ def _is_time(value: object) -> bool:
     )
 
 
-def resolved(node: Any) -> Any:
-    """Return the target of a reference; anything else unchanged."""
+def resolve_reference(node: Any) -> Any:
+    """Return the target of a reference, or the node itself if it is not a reference."""
     if not isinstance(node, dict) or "$ref" not in node:
         return node
-    match: Any = DOCUMENT
+    target: Any = DOCUMENT
     for part in node["$ref"].lstrip("#/").split("/"):
-        match = match[part]
-    return match
+        target = target[part]
+    return target
 
 
 def schema(name: str) -> dict[str, Any]:
     """Return a schema of the document by name."""
-    match: dict[str, Any] = DOCUMENT["components"]["schemas"][name]
-    return match
+    definition: dict[str, Any] = DOCUMENT["components"]["schemas"][name]
+    return definition
 
 
-def complaints(expected: Mapping[str, Any], value: Any) -> list[str]:
-    """Return the errors of a value by a schema of the document, as texts."""
-    root = {"components": DOCUMENT["components"], "allOf": [expected]}
-    validator = jsonschema.Draft202012Validator(root, format_checker=_FORMATS)
+def schema_errors(expected: Mapping[str, Any], value: Any) -> list[str]:
+    """Return the validation errors of a value against a schema of the document."""
+    complete = {"components": DOCUMENT["components"], "allOf": [expected]}
+    validator = jsonschema.Draft202012Validator(complete, format_checker=_FORMATS)
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
 
 @attrs.frozen
 class Operation:
-    """One method of one path, as the document describes it."""
+    """The documentation of one method of one path."""
 
     path: str
     method: str
@@ -60,21 +60,23 @@ class Operation:
         return f"{self.method} {self.path}"
 
     @property
-    def answers(self) -> dict[int, dict[str, Any]]:
+    def responses(self) -> dict[int, dict[str, Any]]:
         """The responses by status."""
-        return {int(status): resolved(answer) for status, answer in self.spec["responses"].items()}
+        return {
+            int(status): resolve_reference(response) for status, response in self.spec["responses"].items()
+        }
 
     @property
     def emitted(self) -> dict[int, dict[str, Any]]:
-        """The responses that the model can send."""
-        return {status: node for status, node in self.answers.items() if "x-not-emitted" not in node}
+        """The responses that the model returns."""
+        return {status: spec for status, spec in self.responses.items() if "x-not-emitted" not in spec}
 
-    def breaches(self, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
-        """Return the differences of a response of the model from the document."""
-        answer = self.emitted.get(status)
-        if answer is None:
+    def violations(self, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
+        """Return in which respects a response of the model violates the document."""
+        response = self.emitted.get(status)
+        if response is None:
             return [f"the status {status} is not documented as the model's"]
-        return breaches_of(answer, headers, body)
+        return violations_of(response, headers, body)
 
 
 OPERATIONS = {
@@ -88,53 +90,53 @@ OPERATIONS = {
 }
 
 
-def breaches_of(answer: Mapping[str, Any], headers: Mapping[str, str], body: bytes) -> list[str]:
-    """Return the differences of headers and body from the document's description of their status."""
-    wrong = [f"the header {name}: {text}" for name, text in _wrong_headers(answer, headers)]
+def violations_of(response: Mapping[str, Any], headers: Mapping[str, str], body: bytes) -> list[str]:
+    """Return in which respects headers and body violate the documented response."""
+    wrong = [f"the header {name}: {text}" for name, text in _wrong_headers(response, headers)]
     media_type = headers["Content-Type"]
-    media = answer["content"].get(media_type)
+    media = response["content"].get(media_type)
     if media is None:
         return [*wrong, f"the Content-Type {media_type} is not documented"]
     if media_type == "text/event-stream":
-        return [*wrong, *_wrong_events(resolved(media["x-event"]), body.decode())]
+        return [*wrong, *_wrong_events(resolve_reference(media["x-event"]), body.decode())]
     value = json.loads(body)
-    wrong += complaints(media["schema"], value)
+    wrong += schema_errors(media["schema"], value)
     code = value["error"]["code"] if "error" in value else None
-    if code is not None and code not in answer["x-codes"]:
+    if code is not None and code not in response["x-codes"]:
         wrong.append(f"the code {code} is not documented here")
     return wrong
 
 
-def _wrong_headers(answer: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name, header in answer["headers"].items():
-        expected = resolved(header)["schema"]
+def _wrong_headers(response: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name, header in response["headers"].items():
+        expected = resolve_reference(header)["schema"]
         if name in headers:
             value = int(headers[name]) if expected["type"] == "integer" else headers[name]
-            for complaint in complaints(expected, value):
+            for complaint in schema_errors(expected, value):
                 yield name, complaint
     for name in headers:
-        if name.startswith("X-") and name not in answer["headers"]:
+        if name.startswith("X-") and name not in response["headers"]:
             yield name, "is not documented"
 
 
 def _wrong_events(expected: Mapping[str, Any], text: str) -> list[str]:
     contents = {
-        kind: one["properties"]["data"]["contentSchema"]
-        for one in expected["oneOf"]
-        for kind in one["properties"]["event"]["enum"]
+        kind: variant["properties"]["data"]["contentSchema"]
+        for variant in expected["oneOf"]
+        for kind in variant["properties"]["event"]["enum"]
     }
     wrong = []
     for kind, data in events(text):
-        wrong += complaints(expected, {"event": kind, "data": json.dumps(data)})
-        wrong += complaints(contents[kind], data) if kind in contents else ()
+        wrong += schema_errors(expected, {"event": kind, "data": json.dumps(data)})
+        wrong += schema_errors(contents[kind], data) if kind in contents else ()
     return wrong
 
 
 def events(text: str) -> list[tuple[str, Any]]:
-    """Return the events of a stream with their data; comments are left out."""
-    match = []
+    """Return the events of a stream with their data, without comments."""
+    parsed = []
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
         if fields:
-            match.append((fields["event"], json.loads(fields["data"])))
-    return match
+            parsed.append((fields["event"], json.loads(fields["data"])))
+    return parsed

@@ -1,4 +1,4 @@
-"""One of every public value and every error, as they go from one process to another."""
+"""One of every public value and every error, for passing between processes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CLASSES = sorted(
     key=lambda kind: kind.__name__,
 )
 
-_OWN: dict[type[BuntimeError], dict[str, Any]] = {
+_ATTRIBUTES: dict[type[BuntimeError], dict[str, Any]] = {
     APIConnectionError: {"phase": "send"},
     InvalidResponseError: {"body": b"<html>"},
     RateLimitError: {"rate_limit": RateLimit(1, 0, 5)},
@@ -67,7 +67,7 @@ _OWN: dict[type[BuntimeError], dict[str, Any]] = {
 
 
 class OrderError(BuntimeError):
-    """A user's own error, made in a way of its own."""
+    """A user-defined error with other constructor arguments."""
 
     def __init__(self, order: int, *, reason: str) -> None:
         super().__init__(f"order {order} failed", code="order", details={"reason": reason})
@@ -76,26 +76,26 @@ class OrderError(BuntimeError):
 
 
 class LostInvoiceError(SessionFileNotFoundError):
-    """One that is an OSError, too, which Python makes in a way of its own."""
+    """A user-defined error that is also an OSError, which Python constructs in a special way."""
 
     def __init__(self, customer: str, year: int, month: int, *, copies: int) -> None:
         super().__init__(f"no invoice of {customer}", path=f"{customer}/{year}/{month}.pdf")
         self.copies = copies
 
 
-class _StayingError(Exception):
-    """What an HTTP library may raise: it holds what stays in its process."""
+class _UnpicklableError(Exception):
+    """An error of an HTTP library that holds an object which cannot be pickled."""
 
     def __init__(self) -> None:
         super().__init__("a connection broke")
         self.lock = threading.Lock()
 
 
-def made(kind: type[BuntimeError]) -> BuntimeError:
-    """Return an error that says all it can."""
-    own: dict[str, Any] = {}
-    for base, fields in _OWN.items():
-        own.update(fields if issubclass(kind, base) else {})
+def make_error(kind: type[BuntimeError]) -> BuntimeError:
+    """Return an error with every attribute set."""
+    attributes: dict[str, Any] = {}
+    for base, fields in _ATTRIBUTES.items():
+        attributes.update(fields if issubclass(kind, base) else {})
     error = kind(
         "it failed",
         code="some_code",
@@ -104,44 +104,44 @@ def made(kind: type[BuntimeError]) -> BuntimeError:
         retry_after=1.5,
         request_id="req_1",
         maybe_executed=True,
-        **own,
+        **attributes,
     )
     error.call, error.attempts = "POST /execute", 2
     return error
 
 
 def all_errors() -> list[BuntimeError]:
-    """Return one of every class, and those of a user's own."""
-    found = [
-        *map(made, CLASSES),
+    """Return one error of every class, and user-defined ones."""
+    samples = [
+        *map(make_error, CLASSES),
         OrderError(7, reason="paper"),
         LostInvoiceError("ada", 1843, 7, copies=2),
     ]
-    for error in found:
-        # What ``add_note`` does, on Python 3.9 too.
+    for error in samples:
+        # The effect of ``add_note``, which Python 3.9 lacks.
         vars(error)["__notes__"] = ["while the orders were printed"]
-    return found
+    return samples
 
 
-def said(error: BaseException) -> dict[str, Any]:
-    """Return everything that an error says, but where it was raised."""
-    found = {"type": type(error), "args": error.args, "vars": vars(error), "str": str(error)}
+def error_state(error: BaseException) -> dict[str, Any]:
+    """Return the whole state of an error, except its traceback."""
+    state = {"type": type(error), "args": error.args, "vars": vars(error), "str": str(error)}
     if isinstance(error, OSError):
-        found["os"] = (error.errno, error.strerror, error.filename, error.filename2)
-    return found
+        state["os"] = (error.errno, error.strerror, error.filename, error.filename2)
+    return state
 
 
-def shown(value: Any) -> object:
-    """Return everything that a value says, also what does not count where two are compared."""
+def value_state(value: Any) -> object:
+    """Return the whole state of a value, including fields that comparison ignores."""
     names = [field.name for field in attrs.fields(type(value))]
     return type(value), repr(value), {name: getattr(value, name) for name in names}
 
 
 def fail(number: int) -> None:
-    """Raise an error, because of another that does not pickle."""
-    raise all_errors()[number] from _StayingError()
+    """Raise an error whose cause cannot be pickled."""
+    raise all_errors()[number] from _UnpicklableError()
 
 
 def same(value: Any) -> Any:
-    """Return what was passed."""
+    """Return the argument."""
     return value

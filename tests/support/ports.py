@@ -1,4 +1,4 @@
-"""Ports of 127.0.0.1 where nobody answers."""
+"""Ports of 127.0.0.1 without a server."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def unused_port() -> Iterator[int]:
-    """Hold a port on which nothing listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+    """Reserve a port without a listener."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
 
 
 @contextmanager
 def silent_port() -> Iterator[int]:
-    """Listen on a port, and never accept nor read."""
+    """Listen on a port without ever accepting or reading."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""A client of previews, on bare sockets."""
+"""A client of previews, on plain sockets."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import struct
 import urllib.request
 from urllib.parse import urlsplit
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 def get(url: str, body: bytes | None = None) -> bytes:
-    """Return what a server answers."""
+    """Return the body of a server's response."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, body, PATIENCE) as response:
-        found: bytes = response.read()
-        return found
+    with opener.open(url, body, TIMEOUT) as response:
+        content: bytes = response.read()
+        return content
 
 
 def connect(url: str) -> socket.socket:
     """Return a connection to a preview."""
-    return socket.create_connection(("127.0.0.1", urlsplit(url).port or 80), PATIENCE)
+    return socket.create_connection(("127.0.0.1", urlsplit(url).port or 80), TIMEOUT)
 
 
 def is_closed(url: str) -> bool:
-    """Whether a preview closes a connection without a word, or refuses it."""
+    """Return whether a preview closes a connection without a response, or refuses it."""
     try:
         with connect(url) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: preview\r\n\r\n")
@@ -35,16 +35,16 @@ def is_closed(url: str) -> bool:
 
 
 def websocket_echo(url: str, text: str) -> str:
-    """Send one short text over a WebSocket and return the one that comes back."""
+    """Send one short text over a WebSocket and return the reply."""
     key = base64.b64encode(b"0123456789abcdef").decode()
-    with connect(url) as connection, connection.makefile("rb") as answers:
+    with connect(url) as connection, connection.makefile("rb") as stream:
         head = "GET / HTTP/1.1\r\nHost: preview\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         connection.sendall(f"{head}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode())
-        assert b"101" in answers.readline()
-        while answers.readline() != b"\r\n":
+        assert b"101" in stream.readline()
+        while stream.readline() != b"\r\n":
             pass
         payload = text.encode()
         mask = bytes(4)
         connection.sendall(struct.pack("!BB", 0x81, 0x80 | len(payload)) + mask + payload)
-        _, length = struct.unpack("!BB", answers.read(2))
-        return answers.read(length).decode()
+        _, length = struct.unpack("!BB", stream.read(2))
+        return stream.read(length).decode()

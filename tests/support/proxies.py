@@ -11,7 +11,7 @@ _HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "proxy-authorizat
 
 
 def forward(exchange: Exchange) -> None:
-    """Pass an absolute-form request on, and its answer back; refuse everything else with 400."""
+    """Forward an absolute-form request and its response; respond to everything else with 400."""
     target = urlsplit(exchange.request.target)
     if target.scheme != "http" or target.hostname != "127.0.0.1":
         exchange.reply(400, b"only absolute-form requests for 127.0.0.1")
@@ -23,17 +23,17 @@ def forward(exchange: Exchange) -> None:
     try:
         path = exchange.request.target.partition(target.netloc)[2]
         connection.request(exchange.request.method, path, exchange.request.body or None, headers)
-        answer = connection.getresponse()
-        kept = [
-            pair for pair in answer.getheaders() if pair[0].lower() not in {*_HOP_BY_HOP, "content-length"}
+        response = connection.getresponse()
+        headers_ = [
+            pair for pair in response.getheaders() if pair[0].lower() not in {*_HOP_BY_HOP, "content-length"}
         ]
-        exchange.reply(answer.status, answer.read(), kept)
+        exchange.reply(response.status, response.read(), headers_)
     finally:
         connection.close()
 
 
 class ForwardingProxy(LoopbackServer):
-    """A proxy whose ``requests`` show what went through it, in absolute form."""
+    """A proxy whose ``requests`` contain the forwarded requests, in absolute form."""
 
     def __init__(self) -> None:
         super().__init__(forward)

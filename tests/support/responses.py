@@ -1,4 +1,4 @@
-"""Answers of the service, made by hand from the API sheet and not from our own encoder."""
+"""Responses of the service, written by hand from the API sheet and not by our encoder."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ Pairs = Iterable[tuple[str, str]]
 
 
 def as_json(body: object, status: int = 200, headers: Pairs = ()) -> Response:
-    """Return an answer with a JSON body."""
+    """Return a response with a JSON body."""
     return raw(json.dumps(body).encode(), status, [("Content-Type", "application/json"), *headers])
 
 
 def raw(body: bytes, status: int = 200, headers: Pairs = ()) -> Response:
-    """Return an answer with exactly this body."""
+    """Return a response with exactly this body."""
     return Response(status, list(headers), [body] if body else [])
 
 
@@ -62,7 +62,7 @@ def error_body(code: str, message: str = "no", details: object = None) -> dict[s
 def error(
     status: int, code: str, message: str = "no", *, details: object = None, headers: Pairs = ()
 ) -> Response:
-    """Return an error answer in the documented envelope."""
+    """Return an error response in the documented envelope."""
     return as_json(error_body(code, message, details), status, headers)
 
 
@@ -72,7 +72,7 @@ def event(kind: str, data: object) -> bytes:
 
 
 def event_stream(*chunks: bytes, headers: Pairs = ()) -> Response:
-    """Return a streamed answer of these chunks."""
+    """Return a streamed response of these chunks."""
     return Response(200, [("Content-Type", "text/event-stream"), *headers], chunks)
 
 

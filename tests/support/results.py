@@ -1,4 +1,4 @@
-"""What a call comes to."""
+"""The result of a call as a value."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Callable
 from buntime import BuntimeError
 
 
-def outcome(call: Callable[[], object]) -> object:
-    """Return what a call returns, or the message of the BuntimeError it raises; any other error fails."""
+def result_or_error(call: Callable[[], object]) -> object:
+    """Return the result of a call, or the message of its BuntimeError; any other error propagates."""
     try:
         return call()
     except BuntimeError as error:

@@ -1,4 +1,4 @@
-"""The retry table of the design: its calls, with an answer that each accepts."""
+"""The retry table: its calls, with a successful response for each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STREAMED = responses.event("stdout", {"text": "1\n"}) + responses.event("result
 
 @attrs.frozen
 class Row:
-    """A call, the answer that satisfies it, and whether it may reach the service twice."""
+    """A call, its successful response, and whether it may reach the service twice."""
 
     name: str
     call: Callable[[Buntime], object]
@@ -26,8 +26,8 @@ class Row:
     reads: bool = False
     content_type: str = "application/json"
 
-    def answer(self) -> Response:
-        """Return the answer that satisfies the call."""
+    def response(self) -> Response:
+        """Return the successful response."""
         return responses.raw(self.body, headers=[("Content-Type", self.content_type)])
 
 
@@ -39,7 +39,7 @@ def _row(
     return Row(name, call, json.dumps(body).encode(), idempotent, reads)
 
 
-REPEATABLE = [
+IDEMPOTENT = [
     _row("sessions.info", lambda c: c.sessions.info("ses_1"), responses.INFO, idempotent=True, reads=True),
     _row("sessions.delete", lambda c: c.sessions.delete("ses_1"), responses.DELETED, idempotent=True),
     _row(
@@ -92,4 +92,4 @@ ONCE = [
     _row("request POST", lambda c: c.request("POST", "/usage", json={}), {}, idempotent=False),
     _row("request PUT", lambda c: c.request("PUT", "/usage", json={}), {}, idempotent=False),
 ]
-ROWS = [*REPEATABLE, *ONCE]
+ROWS = [*IDEMPOTENT, *ONCE]

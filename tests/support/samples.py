@@ -1,4 +1,4 @@
-"""A sample request for every response of the service, and the service for it."""
+"""A sample request for every response that the service can return, and a service that returns it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MISSING = "ses_missing"
 
 
 class FailingClock(ManualClock):
-    """A clock that can break, and with it every call of the service."""
+    """A clock that can fail, and the whole service with it."""
 
     broken = False
 
@@ -51,7 +51,7 @@ class FullWorkspace(MemoryWorkspace):
     full = False
 
     def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
-        """Write the files, or raise the error of a full disk."""
+        """Write the files, or raise an error if the disk is full."""
         if self.full:
             raise DiskFullError("no room left")
         super().write_all(files)
@@ -70,7 +70,7 @@ class FailingRuntime(ScriptedRuntime):
         return super().run(execution, timeout=timeout)
 
     def kill(self, pid: int | None) -> list[int]:
-        """Fail, or end nothing."""
+        """Fail, or kill nothing."""
         self._fail()
         return super().kill(pid)
 
@@ -92,7 +92,7 @@ class FailingExecutor(ScriptedExecutor):
         return FailingRuntime(self, session_id, workspace)
 
 
-class World:
+class SampleService:
     """A service with one session, ``ses_1``, that has a few files and one scripted program."""
 
     def __init__(self, *, api_key: Optional[str] = None, **options: Any) -> None:
@@ -138,7 +138,7 @@ class World:
         headers: Sequence[tuple[str, str]] = (),
         **query: object,
     ) -> Response:
-        """Send a call such as ``"POST /execute"``; a body that is no ``bytes`` goes as JSON."""
+        """Send a request such as ``"POST /execute"``; a dict is sent as JSON."""
         method, _, path = call.partition(" ")
         content = json.dumps(body).encode() if isinstance(body, dict) else body
         request = Request(
@@ -157,9 +157,9 @@ class World:
 
 @attrs.frozen
 class Sample:
-    """A call of an operation, its expected response, and its preparation.
+    """A request of an operation, its response, and the preparation before it.
 
-    ``code`` is the error's, ``None`` for a success.
+    ``code`` is the error code, ``None`` for a success.
     """
 
     operation: str
@@ -170,16 +170,16 @@ class Sample:
     headers: Sequence[tuple[str, str]] = ()
     session_id: str = "ses_1"
     options: dict[str, Any] = attrs.field(factory=dict)
-    before: Callable[[World], object] = attrs.field(default=lambda _: None, repr=False)
+    before: Callable[[SampleService], object] = attrs.field(default=lambda _: None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.operation} {self.status} {self.code or ''}".strip()
 
-    def send(self, world: World) -> Response:
-        """Send it."""
-        self.before(world)
+    def send(self, service: SampleService) -> Response:
+        """Prepare the service and send the request."""
+        self.before(service)
         call = self.operation.replace("{sessionId}", self.session_id)
-        return world.send(call, body=self.body, headers=self.headers, **self.query)
+        return service.send(call, body=self.body, headers=self.headers, **self.query)
 
 
 _S = {"sessionId": "ses_1"}
@@ -211,42 +211,42 @@ def _of(operation: str, status: int, code: str | None, **changes: Any) -> Sample
     return attrs.evolve(OK[operation], status=status, code=code, **changes)
 
 
-def _elsewhere(sample: Sample) -> Sample:
+def _in_missing_session(sample: Sample) -> Sample:
     """Return the sample for a session that does not exist."""
     body = {**sample.body, **_GONE} if sample.body else None
     query = {**sample.query, **_GONE} if sample.query else {}
     return _failing(sample, 404, "session_not_found", body=body, query=query, session_id=MISSING)
 
 
-def _spend(world: World) -> None:
+def _exhaust_rate_limit(service: SampleService) -> None:
     for _ in range(100):
-        world.send("GET /sessions/ses_1")
+        service.send("GET /sessions/ses_1")
 
 
-def _open_sessions(world: World) -> None:
+def _exhaust_sessions(service: SampleService) -> None:
     for _ in range(9):
-        world.send("POST /sessions/create")
+        service.send("POST /sessions/create")
 
 
-def _break(world: World) -> None:
-    world.clock.broken = True
+def _break_clock(service: SampleService) -> None:
+    service.clock.broken = True
 
 
-def _fill(world: World) -> None:
-    world.workspace.full = True
+def _fill_disk(service: SampleService) -> None:
+    service.workspace.full = True
 
 
-def _lose(world: World) -> None:
-    world.runtime.failure = ExecutionLost("the supervisor does not answer")
+def _lose_supervisor(service: SampleService) -> None:
+    service.runtime.failure = ExecutionLost("the supervisor does not answer")
 
 
-def _exceed(world: World) -> None:
+def _exceed_memory(service: SampleService) -> None:
     details = {"limit": "memory", "max": 1024, "value": 1031.5}
-    world.runtime.failure = ResourceExceeded("memory_limit_exceeded", "too much memory", details)
+    service.runtime.failure = ResourceExceeded("memory_limit_exceeded", "too much memory", details)
 
 
-def _create_with_key(world: World) -> None:
-    world.send("POST /sessions/create", body={"ttl": 300}, headers=[("Idempotency-Key", "k")])
+def _create_with_key(service: SampleService) -> None:
+    service.send("POST /sessions/create", body={"ttl": 300}, headers=[("Idempotency-Key", "k")])
 
 
 _KEYED = [("Idempotency-Key", "k")]
@@ -259,17 +259,20 @@ SAMPLES = [
     *OK.values(),
     _of("POST /sessions/create", 200, None, body={"ttl": 300}, headers=_KEYED, before=_create_with_key),
     _of("POST /execute", 200, None, body={**_S, "code": CODE, "stream": True}),
-    *(_failing(item, 401, "unauthorized", options={"api_key": KEY}) for item in OK.values()),
-    *(_failing(item, 429, "rate_limit_exceeded", options=_FREE, before=_spend) for item in OK.values()),
-    *(_failing(item, 500, "internal_error", before=_break) for item in OK.values()),
-    *(_elsewhere(item) for item in _WITH_SESSION),
-    *(_failing(item, 413, "request_too_large", body=bytes(MAX_BODY + 1)) for item in _WITH_BODY),
-    *(_failing(item, 400, "invalid_request", body=b"{") for item in _WITH_BODY),
+    *(_failing(sample, 401, "unauthorized", options={"api_key": KEY}) for sample in OK.values()),
+    *(
+        _failing(sample, 429, "rate_limit_exceeded", options=_FREE, before=_exhaust_rate_limit)
+        for sample in OK.values()
+    ),
+    *(_failing(sample, 500, "internal_error", before=_break_clock) for sample in OK.values()),
+    *(_in_missing_session(sample) for sample in _WITH_SESSION),
+    *(_failing(sample, 413, "request_too_large", body=bytes(MAX_BODY + 1)) for sample in _WITH_BODY),
+    *(_failing(sample, 400, "invalid_request", body=b"{") for sample in _WITH_BODY),
     _of("POST /sessions/create", 403, "plan_limit", body={"ttl": 604800}, options=_FREE),
-    _of("POST /sessions/create", 403, "concurrent_session_limit", options=_FREE, before=_open_sessions),
+    _of("POST /sessions/create", 403, "concurrent_session_limit", options=_FREE, before=_exhaust_sessions),
     _of("POST /sessions/create", 409, "idempotency_conflict", headers=_KEYED, before=_create_with_key),
-    _of("POST /sessions/create", 503, "shutting_down", before=lambda world: world.service.close()),
-    _of("GET /sessions/{sessionId}", 500, "execution_lost", before=_lose),
+    _of("POST /sessions/create", 503, "shutting_down", before=lambda service: service.service.close()),
+    _of("GET /sessions/{sessionId}", 500, "execution_lost", before=_lose_supervisor),
     _of("POST /execute", 403, "plan_limit", body={**_S, "code": CODE, "timeout": 31}, options=_FREE),
     _of(
         "POST /execute",
@@ -278,19 +281,19 @@ SAMPLES = [
         body={**_S, "code": CODE, "files": [{"path": "a", "content": _BIG}]},
         options=_FREE,
     ),
-    _of("POST /execute", 500, "execution_lost", before=_lose),
-    _of("POST /execute", 501, "unscripted_execution", body={**_S, "code": "unheard of"}),
+    _of("POST /execute", 500, "execution_lost", before=_lose_supervisor),
+    _of("POST /execute", 501, "unscripted_execution", body={**_S, "code": "unscripted"}),
     _of("POST /execute", 501, "unscripted_call", body={**_S, "code": _CALL}),
     _of("POST /execute", 501, "unknown_helper", body={**_S, "code": _HELPER}),
-    _of("POST /execute", 507, "memory_limit_exceeded", before=_exceed),
+    _of("POST /execute", 507, "memory_limit_exceeded", before=_exceed_memory),
     _of(
         "POST /execute",
         507,
         "disk_full",
         body={**_S, "code": CODE, "files": [{"path": "a", "content": "b"}]},
-        before=_fill,
+        before=_fill_disk,
     ),
-    _of("POST /execution/kill", 500, "execution_lost", before=_lose),
+    _of("POST /execution/kill", 500, "execution_lost", before=_lose_supervisor),
     _of(
         "POST /files/write",
         413,
@@ -298,7 +301,7 @@ SAMPLES = [
         body={**_S, "path": "a", "content": _BIG},
         options=_FREE,
     ),
-    _of("POST /files/write", 507, "disk_full", before=_fill),
+    _of("POST /files/write", 507, "disk_full", before=_fill_disk),
     _of("GET /files/list", 400, "invalid_request", query={**_S, "limit": 101}),
     _of("GET /files/list", 404, "file_not_found", query={**_S, "path": "nowhere"}),
     _of("GET /files/read", 400, "invalid_request", query=_S),
@@ -310,6 +313,6 @@ SAMPLES = [
         "file_too_large",
         query={**_S, "path": "big"},
         options=_FREE,
-        before=lambda world: world.workspace.write("big", _BIG.encode()),
+        before=lambda service: service.workspace.write("big", _BIG.encode()),
     ),
 ]

@@ -1,4 +1,4 @@
-"""A transport that plays a script, on a clock of its own."""
+"""A transport that plays a script, on its own clock."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Step = Union[Callable[[], Response], Exception]
 
 
 class ScriptedTransport:
-    """Gives one answer after another, the last one again and again, and shows what reached it.
+    """Returns one response after another, repeats the last one, and records all requests.
 
-    A step is a function that makes the response, or an exception to raise. ``takes`` is how many seconds
-    each exchange takes on the transport's own clock.
+    A step is a function that returns the response, or an exception to raise. ``takes`` is how many seconds
+    each request takes on the transport's clock.
     """
 
     def __init__(self, *steps: Step, takes: float = 0.0) -> None:
@@ -36,14 +36,14 @@ class ScriptedTransport:
         self.now += self._takes
         if isinstance(step, Exception):
             raise copy.copy(step)
-        made = step()
-        return Response(made.status, made.headers, made.chunks, on_close=self._response_closed)
+        response = step()
+        return Response(response.status, response.headers, response.chunks, on_close=self._response_closed)
 
     def _response_closed(self) -> None:
         self.responses_closed += 1
 
     def sleep(self, seconds: float, /) -> None:
-        """Note it and move the clock."""
+        """Record the pause and advance the clock."""
         self.slept.append(seconds)
         self.now += seconds
 
@@ -52,12 +52,12 @@ class ScriptedTransport:
         return self.now
 
     def close(self) -> None:
-        """Count it."""
+        """Count the call."""
         self.closed += 1
 
     @property
     def calls(self) -> list[str]:
-        """What reached the transport, as ``METHOD path``."""
+        """The received requests, as ``METHOD path``."""
         return [f"{request.method} {request.path}" for request in self.requests]
 
     def body(self, index: int = -1) -> Any:
@@ -66,17 +66,17 @@ class ScriptedTransport:
 
     def header(self, name: str, index: int = -1) -> str | None:
         """Return a header of a request."""
-        found = [value for key, value in self.requests[index].headers if key.lower() == name.lower()]
-        return found[0] if found else None
+        values = [value for key, value in self.requests[index].headers if key.lower() == name.lower()]
+        return values[0] if values else None
 
 
 def always(response: Callable[..., Response], *args: Any, **options: Any) -> Callable[[], Response]:
-    """Return a step that makes this response anew each time, as a body is read once only."""
+    """Return a step that builds a new response each time, because a body can be read only once."""
     return lambda: response(*args, **options)
 
 
 def lost(phase: Phase = "read") -> APIConnectionError:
-    """Return the error of a connection that broke."""
+    """Return the error of a lost connection."""
     return APIConnectionError("the connection was lost", phase=phase)
 
 

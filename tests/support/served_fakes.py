@@ -28,7 +28,7 @@ def on_the_free_plan() -> FakeTransport:
 
 
 def anything() -> FakeTransport:
-    """Return a fake that answers every execution, with all limits of a plan but the number of requests."""
+    """Return a fake that responds to every execution, with a plan's limits except the number of requests."""
     fake = FakeTransport(plan="enterprise")
     fake.on_execute(
         re.compile(""),
@@ -52,4 +52,4 @@ def failing() -> FakeTransport:
 
 
 def nothing() -> None:
-    """Return no fake."""
+    """Return None instead of a fake."""

@@ -14,7 +14,7 @@ import attrs
 
 @attrs.frozen
 class ServedProcess:
-    """Where it is reached, and which process it is."""
+    """The URL and the pid of a server."""
 
     url: str
     pid: int
@@ -24,7 +24,7 @@ class ServedProcess:
 def buntime_serve(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[ServedProcess]:
     """Run ``buntime serve`` in a separate process, on a free port.
 
-    The process is ended with SIGTERM and must then end well.
+    The process is ended with SIGTERM and must then exit with code 0.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "buntime", "serve", "--port", "0", *arguments],

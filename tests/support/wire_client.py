@@ -1,4 +1,4 @@
-"""Calling a service as a client would, with the response as JSON."""
+"""A client of the wire API with decoded responses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class BufferedResponse:
 
 
 class WireClient:
-    """A service, its clock and its executor, and calls to it."""
+    """Sends requests to a service with its clock and executor."""
 
     def __init__(self, service: Service, clock: ManualClock, executor: PlayedExecutor) -> None:
         self.service = service
@@ -41,29 +41,29 @@ class WireClient:
         self.executor = executor
 
     def send(self, method: str, path: str, body: Any = None, **options: Any) -> Response:
-        """Send ``body`` as JSON and return the response as it is."""
+        """Send ``body`` as JSON and return the raw response."""
         headers = [("Content-Type", "application/json"), *options.pop("headers", {}).items()]
         content = None if body is None else json.dumps(body).encode()
         return self.service.handle(Request(method, path, headers=tuple(headers), body=content, **options))
 
     def post(self, path: str, body: Any = None, **options: Any) -> BufferedResponse:
         """POST ``body`` as JSON."""
-        return _answer(self.send("POST", path, body, **options))
+        return _buffered(self.send("POST", path, body, **options))
 
     def get(self, path: str, /, **query: Any) -> BufferedResponse:
         """GET with a query."""
         pairs = tuple((name, str(value)) for name, value in query.items())
-        return _answer(self.send("GET", path, query=pairs))
+        return _buffered(self.send("GET", path, query=pairs))
 
     def delete(self, path: str) -> BufferedResponse:
         """DELETE."""
-        return _answer(self.send("DELETE", path))
+        return _buffered(self.send("DELETE", path))
 
     def create(self, **fields: Any) -> str:
         """Create a session and return its id."""
-        answer = self.post("/sessions/create", fields)
-        assert answer.status == 200, answer
-        return str(answer.body["sessionId"])
+        response = self.post("/sessions/create", fields)
+        assert response.status == 200, response
+        return str(response.body["sessionId"])
 
     def execute(self, session_id: str, code: Optional[str] = "1", **fields: Any) -> BufferedResponse:
         """Execute code in a session."""
@@ -74,5 +74,5 @@ class WireClient:
         return self.executor.runtimes[session_id]
 
 
-def _answer(response: Response) -> BufferedResponse:
+def _buffered(response: Response) -> BufferedResponse:
     return BufferedResponse(response.status, response.headers, json.loads(response.read()))

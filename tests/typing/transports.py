@@ -70,11 +70,11 @@ def transports() -> None:
 
 def response(transport: Transport, request: Request) -> None:
     """The attributes of a response."""
-    with transport.send(request) as answer:
-        assert_type(answer, Response)
-        assert_type(answer.status, int)
-        assert_type(answer.headers, Headers)
-        assert_type(answer.headers["A"], str)
-        assert_type(answer.chunks, Iterator[bytes])
-        assert_type(answer.read(), bytes)
+    with transport.send(request) as response:
+        assert_type(response, Response)
+        assert_type(response.status, int)
+        assert_type(response.headers, Headers)
+        assert_type(response.headers["A"], str)
+        assert_type(response.chunks, Iterator[bytes])
+        assert_type(response.read(), bytes)
     request.method = "GET"  # type: ignore[misc]  # expected: values are frozen

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import OutsideWorldError, _look
+from tests.conftest import ExternalNetworkError, _take_snapshot
 
 
 def test_outside_addresses_are_refused() -> None:
     """A socket to another machine fails before anything is sent."""
-    with socket.socket() as outside, pytest.raises(OutsideWorldError):
+    with socket.socket() as outside, pytest.raises(ExternalNetworkError):
         outside.connect(("192.0.2.1", 80))
 
 
 def test_outside_names_are_refused() -> None:
     """A name of another machine is not looked up."""
-    with pytest.raises(OutsideWorldError):
+    with pytest.raises(ExternalNetworkError):
         socket.getaddrinfo("api.buntime.sh", 443)
 
 
@@ -32,9 +32,9 @@ def test_invalid_names_do_not_exist() -> None:
 
 def test_descriptors_and_folders_are_noticed(temporary_folder: Path) -> None:
     """An open descriptor and a temporary folder count as left behind."""
-    before = _look(temporary_folder)
+    before = _take_snapshot(temporary_folder)
     with tempfile.TemporaryDirectory(prefix="buntime-") as folder, open(os.devnull) as opened:
-        left = _look(temporary_folder).left_behind(before)
+        left = _take_snapshot(temporary_folder).left_behind(before)
     assert f"folder {Path(folder).name}" in left
     if Path("/proc/self/fd").is_dir():
         assert any(found.endswith(f"({opened.name})") for found in left)

@@ -24,7 +24,7 @@ from buntime import (
     errors,
 )
 from tests.support import responses
-from tests.support.picklable_samples import CLASSES, all_errors, made, said
+from tests.support.picklable_samples import CLASSES, all_errors, error_state, make_error
 from tests.support.scripted import ScriptedTransport, always
 
 every_class = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
@@ -37,7 +37,7 @@ def test_an_error_survives_with_all_it_says(error: BuntimeError, how: str) -> No
     """Every attribute, its notes and the message, as a process pool needs it; a user's own errors too."""
     ways = {"pickle": lambda e: pickle.loads(pickle.dumps(e)), "copy": copy.copy, "deepcopy": copy.deepcopy}
     other = ways[how](error)
-    assert said(error) == said(other)
+    assert error_state(error) == error_state(other)
     if isinstance(error, FileNotFoundError):
         assert errno.ENOENT == other.errno
 
@@ -45,7 +45,7 @@ def test_an_error_survives_with_all_it_says(error: BuntimeError, how: str) -> No
 @every_class
 def test_a_message_says_what_happened_to_which_call(kind: type[BuntimeError]) -> None:
     """After how many attempts, whether it may have run, and what to do next."""
-    text = str(made(kind))
+    text = str(make_error(kind))
     assert text.startswith("POST /execute: it failed (after 2 attempts)")
     assert " [the service may have acted on it]" in text
     assert text.endswith(kind.hint)

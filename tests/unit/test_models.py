@@ -20,7 +20,7 @@ from buntime import (
     WriteResult,
 )
 from buntime.transport import Headers
-from tests.support.picklable_samples import VALUES, shown
+from tests.support.picklable_samples import VALUES, value_state
 
 every_value = pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 
@@ -37,7 +37,7 @@ def test_a_value_cannot_be_changed(value: Any) -> None:
 def test_a_value_survives_a_process_pool(value: Any) -> None:
     """It pickles and copies to an equal one, with what the service said beyond the known."""
     for other in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):
-        assert shown(value) == shown(other)
+        assert value_state(value) == value_state(other)
 
 
 def test_every_public_value_is_among_them() -> None:
@@ -108,9 +108,9 @@ def test_an_api_response() -> None:
 
 def test_a_request_shows_no_value_of_its_environment() -> None:
     """Names are shown, as they help; values are often secrets."""
-    shown = repr(ExecuteRequest("1", env={"DB_PASSWORD": "hunter2", "A": "b"}))
-    assert "hunter2" not in shown
-    assert "DB_PASSWORD" in shown
+    value_state = repr(ExecuteRequest("1", env={"DB_PASSWORD": "hunter2", "A": "b"}))
+    assert "hunter2" not in value_state
+    assert "DB_PASSWORD" in value_state
 
 
 def test_an_api_response_shows_its_size() -> None:

@@ -11,7 +11,7 @@ from typing import Any, Callable
 import pytest
 
 from buntime._support.forks import reset_after_fork
-from tests.support.forks import held, in_a_fork, needs_fork
+from tests.support.forks import hold_locks, needs_fork, run_in_fork
 
 LOCKS: list[Callable[[], Any]] = [threading.Lock, threading.RLock, threading.Condition]
 
@@ -26,8 +26,8 @@ def _taken(lock: Any) -> str:
 def test_a_lock_is_free_in_a_child(kind: Callable[[], Any]) -> None:
     """Whoever held it, and it still is held by that one in the parent."""
     lock = reset_after_fork(kind())
-    with held(lock):
-        assert "taken" == in_a_fork(lambda: _taken(lock))
+    with hold_locks(lock):
+        assert "taken" == run_in_fork(lambda: _taken(lock))
         assert not lock.acquire(blocking=False)
     assert "taken" == _taken(lock)
 
@@ -51,6 +51,6 @@ def test_what_is_no_lock_is_told() -> None:
             told.put(1)
 
     kept = reset_after_fork(Told())
-    assert "1" == in_a_fork(told.qsize)
+    assert "1" == run_in_fork(told.qsize)
     assert told.empty()
     del kept

@@ -13,7 +13,7 @@ from buntime import Buntime
 from buntime.cassette.body import serialize_request
 from buntime.service.scripted.results import Chunk
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
-from tests.support.cassettes import OLD, aged, fake, record, replay
+from tests.support.cassettes import OLD, backdate, fake, record, replay
 
 
 def scripted(number: int) -> FakeTransport:
@@ -60,7 +60,7 @@ def test_an_unchanged_program_leaves_the_file(tmp_path: Path) -> None:
     """Byte for byte, its date too, whatever varied."""
     path = tmp_path / "x.json"
     record(path, program(), scripted(0))
-    before = aged(path)
+    before = backdate(path)
     for number in range(1, 6):
         record(path, program(), scripted(number))
         assert before == path.read_bytes()
@@ -70,7 +70,7 @@ def test_a_changed_line_changes_one_interaction(tmp_path: Path) -> None:
     """And the date of the file."""
     path = tmp_path / "x.json"
     record(path, program(), scripted(0))
-    before = aged(path).decode()
+    before = backdate(path).decode()
     record(path, program("console.log(22)"), scripted(1))
     after = path.read_text(encoding="utf-8")
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
@@ -87,7 +87,7 @@ def test_an_added_call_is_all_that_is_added(tmp_path: Path) -> None:
     """What comes before and after it stays as it was."""
     path = tmp_path / "x.json"
     record(path, program(), scripted(0))
-    before = json.loads(aged(path))["interactions"]
+    before = json.loads(backdate(path))["interactions"]
     record(path, program("console.log(2)", "more"), scripted(1))
     after = json.loads(path.read_text(encoding="utf-8"))["interactions"]
     assert len(before) + 1 == len(after)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buntime.client.owned import OwnedSessions
-from tests.support.forks import in_a_fork, needs_fork
+from tests.support.forks import needs_fork, run_in_fork
 
 
 def _taken(created: OwnedSessions) -> set[str]:
@@ -35,5 +35,5 @@ def test_each_process_has_its_own() -> None:
         created.discard("ses_parent")
         return " ".join(_taken(created))
 
-    assert "ses_child" == in_a_fork(child)
+    assert "ses_child" == run_in_fork(child)
     assert {"ses_parent"} == _taken(created)

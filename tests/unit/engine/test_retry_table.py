@@ -17,7 +17,7 @@ from buntime import (
 )
 from buntime.transport import Response
 from tests.support import responses
-from tests.support.retry_rows import REPEATABLE, ROWS, Row
+from tests.support.retry_rows import IDEMPOTENT, ROWS, Row
 from tests.support.scripted import ScriptedTransport, Step, always, cut, lost
 
 
@@ -72,7 +72,7 @@ def _client(transport: ScriptedTransport) -> Buntime:
 @pytest.mark.parametrize("column", [*NEVER_SENT, *REFUSED_UNSEEN])
 def test_a_call_that_was_not_acted_on_is_sent_again(row: Row, column: str) -> None:
     """A connection never made, 429 and the service's own 503 are retried, whatever the call is."""
-    transport = ScriptedTransport({**NEVER_SENT, **REFUSED_UNSEEN}[column], row.answer)
+    transport = ScriptedTransport({**NEVER_SENT, **REFUSED_UNSEEN}[column], row.response)
     row.call(_client(transport))
     assert len(transport.requests) == 2
 
@@ -81,7 +81,7 @@ def test_a_call_that_was_not_acted_on_is_sent_again(row: Row, column: str) -> No
 @pytest.mark.parametrize("column", OUTCOME_UNKNOWN)
 def test_a_call_that_may_have_been_acted_on(row: Row, column: str) -> None:
     """What may reach the service twice is sent again; the rest is raised and says that it may have run."""
-    transport = ScriptedTransport(OUTCOME_UNKNOWN[column], row.answer)
+    transport = ScriptedTransport(OUTCOME_UNKNOWN[column], row.response)
     if row.idempotent:
         row.call(_client(transport))
         assert len(transport.requests) == 2
@@ -97,7 +97,7 @@ def test_a_call_that_may_have_been_acted_on(row: Row, column: str) -> None:
 @pytest.mark.parametrize("column", FINAL)
 def test_an_answer_that_cannot_change_is_raised_at_once(row: Row, column: str) -> None:
     """Other 4xx, 501, 507, redirects and an execution's time limit are never retried."""
-    transport = ScriptedTransport(FINAL[column], row.answer)
+    transport = ScriptedTransport(FINAL[column], row.response)
     with pytest.raises(BuntimeError) as caught:
         row.call(_client(transport))
     assert len(transport.requests) == 1
@@ -110,7 +110,7 @@ def test_an_answer_that_cannot_change_is_raised_at_once(row: Row, column: str) -
 def test_an_answer_that_is_not_the_apis_is_raised_at_once(row: Row) -> None:
     """A captive portal's page is no reason to send the call again."""
     page = always(responses.raw, b"<html>Sign in</html>", 200, [("Content-Type", "text/html")])
-    transport = ScriptedTransport(page, row.answer)
+    transport = ScriptedTransport(page, row.response)
     with pytest.raises(InvalidResponseError):
         row.call(_client(transport))
     assert len(transport.requests) == 1
@@ -129,16 +129,16 @@ def test_the_number_of_retries_is_bounded(row: Row) -> None:
 @every_row
 def test_no_retries_means_one_attempt(row: Row) -> None:
     """``max_retries=0`` turns them off."""
-    transport = ScriptedTransport(lost("connect"), row.answer)
+    transport = ScriptedTransport(lost("connect"), row.response)
     with pytest.raises(APIConnectionError):
         row.call(Buntime(transport=transport, max_retries=0))
     assert len(transport.requests) == 1
 
 
-@pytest.mark.parametrize("row", REPEATABLE, ids=_name)
+@pytest.mark.parametrize("row", IDEMPOTENT, ids=_name)
 def test_every_attempt_is_the_same_request(row: Row) -> None:
     """A retry sends what the first attempt sent, its headers included."""
-    transport = ScriptedTransport(_status(500), _status(502), row.answer)
+    transport = ScriptedTransport(_status(500), _status(502), row.response)
     row.call(Buntime(transport=transport))
     first, second, third = transport.requests
     assert first == second == third

@@ -22,7 +22,7 @@ from buntime import (
 from buntime.helpers.runner import parse_reply, source
 from buntime.transport import FunctionTransport, Request, Response
 from tests.support import responses
-from tests.support.results import outcome
+from tests.support.results import result_or_error
 
 
 def _reads(stdout: str) -> Buntime:
@@ -115,4 +115,6 @@ def test_what_is_not_there() -> None:
 )
 def test_no_output_surprises(stdout: str) -> None:
     """Whatever a session prints, it is a text or a BuntimeError."""
-    assert isinstance(outcome(lambda: _reads(stdout).files.read(session_id="ses_1", path="a.txt")), str)
+    assert isinstance(
+        result_or_error(lambda: _reads(stdout).files.read(session_id="ses_1", path="a.txt")), str
+    )

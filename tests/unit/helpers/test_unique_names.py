@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from buntime.helpers import unique_names
 from buntime.helpers.unique_names import reserve_unique_name
-from tests.support.forks import held, in_a_fork, needs_fork
+from tests.support.forks import hold_locks, needs_fork, run_in_fork
 
 
 def _name(session_id: str = "ses_1") -> str:
@@ -33,5 +33,5 @@ def test_a_number_is_free_again_after_a_failure() -> None:
 @needs_fork
 def test_a_forked_child_waits_for_nobody() -> None:
     """Not for a thread that was taking a number."""
-    with held(unique_names._lock):
-        assert "a" == in_a_fork(_name)
+    with hold_locks(unique_names._lock):
+        assert "a" == run_in_fork(_name)

@@ -14,19 +14,19 @@ import pytest
 from buntime import APIConnectionError, Buntime, Outcome, ServerError, Session, SessionPool
 from buntime.transport import FakeTransport, Response
 from tests.support import responses
-from tests.support.blocking_service import HeldService
-from tests.support.forks import in_a_fork, needs_fork
+from tests.support.blocking_service import BlockingService
+from tests.support.forks import needs_fork, run_in_fork
 from tests.support.scripted import lost
 
 
 @pytest.fixture
-def service() -> HeldService:
+def service() -> BlockingService:
     """Return a service whose executions can be held."""
-    return HeldService()
+    return BlockingService()
 
 
 @pytest.fixture
-def client(service: HeldService) -> Iterator[Buntime]:
+def client(service: BlockingService) -> Iterator[Buntime]:
     """Return a client of it that does not retry."""
     with Buntime(transport=service.transport, max_retries=0, retry_delay=0) as client:
         yield client
@@ -41,11 +41,11 @@ def _pool_threads() -> list[str]:
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="a signal is sent to the main thread")
-def test_ctrl_c_ends_everything(service: HeldService, client: Buntime) -> None:
+def test_ctrl_c_ends_everything(service: BlockingService, client: Buntime) -> None:
     """What runs is ended, what waits is not begun, no thread and no session is left; it is raised on."""
 
     def interrupt() -> None:
-        service.wait_held(3)
+        service.wait_until_blocked(3)
         signal.pthread_kill(main, signal.SIGINT)
 
     main = threading.main_thread().ident or 0
@@ -67,14 +67,14 @@ def test_ctrl_c_ends_everything(service: HeldService, client: Buntime) -> None:
     assert set() == service.open
 
 
-def test_an_interrupt_while_items_are_taken(service: HeldService, client: Buntime) -> None:
+def test_an_interrupt_while_items_are_taken(service: BlockingService, client: Buntime) -> None:
     """They are taken where it arrives, so it is the same; an item that waits for a session is not begun."""
 
     def items() -> Iterator[str]:
         yield from ("hold 1", "hold 2")
-        service.wait_held(2)
+        service.wait_until_blocked(2)
         yield from ("never 1", "never 2")
-        service.wait_for(lambda: 3 == service.answered.count("POST /sessions/create"))
+        service.wait_for(lambda: 3 == service.responded.count("POST /sessions/create"))
         raise KeyboardInterrupt
 
     service.plan = 2
@@ -86,7 +86,7 @@ def test_an_interrupt_while_items_are_taken(service: HeldService, client: Buntim
     assert {"hold 1", "hold 2"} == set(service.codes)
 
 
-def test_an_interrupted_item_is_not_run_again(service: HeldService, client: Buntime) -> None:
+def test_an_interrupted_item_is_not_run_again(service: BlockingService, client: Buntime) -> None:
     """That its session is gone is the pool's own doing."""
 
     def poll(session: Session, code: str) -> str:
@@ -107,7 +107,7 @@ def test_an_interrupted_item_is_not_run_again(service: HeldService, client: Bunt
     assert [("ses_1", "a")] == service.executed
 
 
-def test_a_session_that_is_being_made_is_deleted(service: HeldService, client: Buntime) -> None:
+def test_a_session_that_is_being_made_is_deleted(service: BlockingService, client: Buntime) -> None:
     """It arrives after the interrupt, and no item begins in it."""
     asked, go = threading.Event(), threading.Event()
 
@@ -127,18 +127,18 @@ def test_a_session_that_is_being_made_is_deleted(service: HeldService, client: B
         assert run.stopping.wait(30)
         go.set()
 
-    service.answer_next("POST /sessions/create", create)
+    service.respond_next("POST /sessions/create", create)
     pool = SessionPool(client, size=1)
     thread = threading.Thread(target=go_on)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         list(pool.map(_run, items()))
     thread.join()
-    assert (["ses_1"], set(), []) == (service.made, service.open, service.executed)
+    assert (["ses_1"], set(), []) == (service.created, service.open, service.executed)
     pool.close()
 
 
-def test_closing_waits_for_a_session_that_is_being_made(service: HeldService, client: Buntime) -> None:
+def test_closing_waits_for_a_session_that_is_being_made(service: BlockingService, client: Buntime) -> None:
     """Whoever makes it deletes it, and has none; when close returns, nothing is left."""
     asked, go, closed = threading.Event(), threading.Event(), threading.Event()
     told: list[str] = []
@@ -157,8 +157,8 @@ def test_closing_waits_for_a_session_that_is_being_made(service: HeldService, cl
         assert pool._registry().closing.wait(30)
         go.set()
 
-    service.answer_next("POST /sessions/create", create)
-    service.answer_next("DELETE /sessions/ses_1", delete)
+    service.respond_next("POST /sessions/create", create)
+    service.respond_next("DELETE /sessions/ses_1", delete)
     pool = SessionPool(client, size=1)
     threads = [
         threading.Thread(target=lambda: told.append(_told(pool.session().__enter__))),
@@ -169,17 +169,17 @@ def test_closing_waits_for_a_session_that_is_being_made(service: HeldService, cl
     assert asked.wait(30)
     pool.close()
     closed.set()
-    assert (["ses_1"], set()) == (service.made, service.open)
+    assert (["ses_1"], set()) == (service.created, service.open)
     for thread in threads:
         thread.join()
     assert ["the pool is closed"] == told
 
 
-def test_outcomes_that_nobody_wants(service: HeldService, client: Buntime) -> None:
+def test_outcomes_that_nobody_wants(service: BlockingService, client: Buntime) -> None:
     """Leaving the loop ends what runs, and begins nothing more; sessions at rest stay for the next call."""
     with SessionPool(client, size=2) as pool:
         for _ in pool.map(_run, ["hold", "a", "b", "c", "d"], ordered=False):
-            service.wait_held(1)
+            service.wait_until_blocked(1)
             break
         assert [] == _pool_threads()
         assert 1 >= len(service.open)
@@ -187,7 +187,7 @@ def test_outcomes_that_nobody_wants(service: HeldService, client: Buntime) -> No
         assert ["e"] == [outcome.value for outcome in pool.map(_run, "e")]
 
 
-def test_a_function_that_does_not_notice_its_end(service: HeldService, client: Buntime) -> None:
+def test_a_function_that_does_not_notice_its_end(service: BlockingService, client: Buntime) -> None:
     """It returns while its session is being deleted; no later item has that session."""
     begun, returned = threading.Event(), threading.Event()
 
@@ -210,7 +210,7 @@ def test_a_function_that_does_not_notice_its_end(service: HeldService, client: B
         threading.Event().wait(0.05)
         return responses.as_json(responses.DELETED)
 
-    service.answer_next("DELETE /sessions/ses_1", delete)
+    service.respond_next("DELETE /sessions/ses_1", delete)
     with SessionPool(client, size=2) as pool:
         pool.warm(1)
         outcomes = pool.map(patient, items(), ordered=False)
@@ -221,7 +221,7 @@ def test_a_function_that_does_not_notice_its_end(service: HeldService, client: B
             assert {"ses_2", "ses_3"} == {one.id, two.id}
 
 
-def test_an_error_in_the_loop_is_the_loops(service: HeldService, client: Buntime) -> None:
+def test_an_error_in_the_loop_is_the_loops(service: BlockingService, client: Buntime) -> None:
     """It is not disturbed, and the pool is left clean."""
 
     def loop(pool: SessionPool) -> None:
@@ -234,7 +234,7 @@ def test_an_error_in_the_loop_is_the_loops(service: HeldService, client: Buntime
     assert [] == _pool_threads()
 
 
-def test_leaving_the_block_ends_a_call_that_is_under_way(service: HeldService, client: Buntime) -> None:
+def test_leaving_the_block_ends_a_call_that_is_under_way(service: BlockingService, client: Buntime) -> None:
     """Asking it for more is an error; so is a new one. To close again does nothing."""
     with SessionPool(client, size=2) as pool:
         outcomes = pool.map(_run, ["a", "hold"])
@@ -256,12 +256,12 @@ def test_leaving_the_block_ends_a_call_that_is_under_way(service: HeldService, c
     assert calls == service.calls
 
 
-def test_closing_from_another_thread(service: HeldService, client: Buntime) -> None:
+def test_closing_from_another_thread(service: BlockingService, client: Buntime) -> None:
     """Whoever waits for an outcome, or for a session, is told."""
     pool = SessionPool(client, size=1)
 
     def close() -> None:
-        service.wait_held(1)
+        service.wait_until_blocked(1)
         pool.close()
 
     thread = threading.Thread(target=close)
@@ -273,7 +273,7 @@ def test_closing_from_another_thread(service: HeldService, client: Buntime) -> N
     assert set() == service.open
 
 
-def test_an_item_that_comes_too_late(service: HeldService, client: Buntime) -> None:
+def test_an_item_that_comes_too_late(service: BlockingService, client: Buntime) -> None:
     """That there is no session for it any more is not its error: the call has ended."""
 
     def closing(_session: Session, item: str) -> str:
@@ -288,7 +288,7 @@ def test_an_item_that_comes_too_late(service: HeldService, client: Buntime) -> N
     pool.close()
 
 
-def test_closing_from_an_item(service: HeldService, client: Buntime) -> None:
+def test_closing_from_an_item(service: BlockingService, client: Buntime) -> None:
     """It waits for all threads but its own."""
     pool = SessionPool(client, size=2)
 
@@ -304,7 +304,7 @@ def test_closing_from_an_item(service: HeldService, client: Buntime) -> None:
     assert set() == service.open
 
 
-def test_a_borrowed_session_is_deleted_too(service: HeldService, client: Buntime) -> None:
+def test_a_borrowed_session_is_deleted_too(service: BlockingService, client: Buntime) -> None:
     """Closing the pool does not wait for the block that has it."""
     pool = SessionPool(client)
     with pool.session() as session:
@@ -313,7 +313,7 @@ def test_a_borrowed_session_is_deleted_too(service: HeldService, client: Buntime
     assert 1 == service.calls.count(f"DELETE /sessions/{session.id}")
 
 
-def test_a_session_is_deleted_once(service: HeldService, client: Buntime) -> None:
+def test_a_session_is_deleted_once(service: BlockingService, client: Buntime) -> None:
     """Its item ends while the pool is being closed, and gives back what is being deleted."""
     pool = SessionPool(client, size=1)
     begun, returned = threading.Event(), threading.Event()
@@ -335,7 +335,7 @@ def test_a_session_is_deleted_once(service: HeldService, client: Buntime) -> Non
         assert begun.wait(30)
         pool.close()
 
-    service.answer_next("DELETE /sessions/ses_1", delete)
+    service.respond_next("DELETE /sessions/ses_1", delete)
     closer = threading.Thread(target=close)
     outcomes = pool.map(work, "a")
     closer.start()
@@ -346,12 +346,12 @@ def test_a_session_is_deleted_once(service: HeldService, client: Buntime) -> Non
 
 
 def test_a_session_that_cannot_be_deleted(
-    service: HeldService, client: Buntime, caplog: pytest.LogCaptureFixture
+    service: BlockingService, client: Buntime, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The others are deleted, the error is raised and logged; closing again tries again, then is silent."""
     pool = SessionPool(client, size=3)
     pool.warm()
-    service.answer_next("DELETE /sessions/ses_2", *[lambda: responses.error(500, "oops")] * 3)
+    service.respond_next("DELETE /sessions/ses_2", *[lambda: responses.error(500, "oops")] * 3)
     with pytest.raises(ServerError, match="ses_2"):
         pool.close()
     assert {"ses_2"} == service.open
@@ -361,14 +361,14 @@ def test_a_session_that_cannot_be_deleted(
     pool.close()
 
 
-def test_a_broken_session_that_cannot_be_deleted(service: HeldService, client: Buntime) -> None:
+def test_a_broken_session_that_cannot_be_deleted(service: BlockingService, client: Buntime) -> None:
     """It is tried again when the pool is closed, and its place is free meanwhile."""
 
     def drop() -> Response:
         raise lost("read")
 
-    service.answer_next("POST /execute", drop)
-    service.answer_next("DELETE /sessions/ses_1", drop, drop, drop)
+    service.respond_next("POST /execute", drop)
+    service.respond_next("DELETE /sessions/ses_1", drop, drop, drop)
     with SessionPool(client, size=1) as pool:
         one, two = pool.map(_run, "ab")
         assert isinstance(one.error, APIConnectionError)
@@ -378,10 +378,10 @@ def test_a_broken_session_that_cannot_be_deleted(service: HeldService, client: B
 
 
 def test_what_the_block_raised_is_not_masked(
-    service: HeldService, client: Buntime, caplog: pytest.LogCaptureFixture
+    service: BlockingService, client: Buntime, caplog: pytest.LogCaptureFixture
 ) -> None:
     """That the pool was not closed is logged then."""
-    service.answer_next("DELETE /sessions/ses_1", *[lambda: responses.error(500, "oops")] * 3)
+    service.respond_next("DELETE /sessions/ses_1", *[lambda: responses.error(500, "oops")] * 3)
     pool = SessionPool(client)
     pool.warm(1)
     with pytest.raises(ZeroDivisionError), pool:
@@ -390,7 +390,7 @@ def test_what_the_block_raised_is_not_masked(
     pool.close()
 
 
-def test_deletions_are_made_at_the_same_time(service: HeldService, client: Buntime) -> None:
+def test_deletions_are_made_at_the_same_time(service: BlockingService, client: Buntime) -> None:
     """All wait for each other, so one after another would wait for ever."""
     together = threading.Barrier(3)
 
@@ -399,7 +399,7 @@ def test_deletions_are_made_at_the_same_time(service: HeldService, client: Bunti
         return responses.as_json(responses.DELETED)
 
     for number in range(3):
-        service.answer_next(f"DELETE /sessions/ses_{number + 1}", delete)
+        service.respond_next(f"DELETE /sessions/ses_{number + 1}", delete)
     with SessionPool(client, size=3) as pool:
         pool.warm()
 
@@ -425,7 +425,7 @@ def test_a_forked_child_ends_nothing_of_its_parents() -> None:
         borrowed = pool.session()
         with borrowed:
             before = [*fake.sessions]
-            told = in_a_fork(leave)
+            told = run_in_fork(leave)
         assert [] == list(outcomes)
         assert before == [*fake.sessions]
     assert (
@@ -435,7 +435,7 @@ def test_a_forked_child_ends_nothing_of_its_parents() -> None:
 
 
 @needs_fork
-def test_a_call_under_way_is_not_ended_by_a_fork(service: HeldService, client: Buntime) -> None:
+def test_a_call_under_way_is_not_ended_by_a_fork(service: BlockingService, client: Buntime) -> None:
     """What runs belongs to the parent, and is there when the child has left the loop."""
 
     def leave() -> str:
@@ -446,20 +446,20 @@ def test_a_call_under_way_is_not_ended_by_a_fork(service: HeldService, client: B
     with SessionPool(client, size=2) as pool:
         outcomes = pool.map(_run, ["hold", "a"], ordered=False)
         assert "a" == next(outcomes).value
-        service.wait_held(1)
+        service.wait_until_blocked(1)
         opened = len(service.open)
-        told = in_a_fork(leave)
-        service.let_go()
+        told = run_in_fork(leave)
+        service.release()
         assert ["hold"] == [outcome.value for outcome in outcomes]
     assert f"in the process that began it, not in a fork of it; {opened}" in told
 
 
 @needs_fork
-def test_a_closed_pool_is_closed_in_a_fork_too(service: HeldService, client: Buntime) -> None:
+def test_a_closed_pool_is_closed_in_a_fork_too(service: BlockingService, client: Buntime) -> None:
     """It does not come back to life there."""
     pool = SessionPool(client)
     pool.close()
-    assert "the pool is closed" == in_a_fork(lambda: _told(pool.warm))
+    assert "the pool is closed" == run_in_fork(lambda: _told(pool.warm))
 
 
 def _told(call: Callable[[], object]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from buntime import Buntime, RateLimitError, ServerError, Session, SessionPool
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support import responses
-from tests.support.blocking_service import HeldService
+from tests.support.blocking_service import BlockingService
 from tests.support.scripted import ScriptedTransport, Step, always
 
 _created = always(responses.as_json, responses.CREATED)
@@ -67,16 +67,16 @@ def test_sessions_of_others_are_waited_for(caplog: pytest.LogCaptureFixture) -> 
 
 def test_on_a_real_clock_they_are_waited_for_too() -> None:
     """Until the service has room again: it is asked after ``Retry-After``."""
-    service = HeldService(plan=1)
+    service = BlockingService(plan=1)
     with Buntime(transport=service.transport) as client:
         other = client.sessions.create()
         refusal = _refused(retry_after="0.01")
-        service.answer_next("POST /sessions/create", refusal, refusal, refusal, _ending(service, other.id))
+        service.respond_next("POST /sessions/create", refusal, refusal, refusal, _ending(service, other.id))
         with SessionPool(client, size=2) as pool:
             assert ["a"] == [outcome.result() for outcome in pool.map(_run, "a")]
 
 
-def _ending(service: HeldService, session_id: str) -> Callable[[], Response]:
+def _ending(service: BlockingService, session_id: str) -> Callable[[], Response]:
     def answer() -> Response:
         service.end(session_id)
         return service._create()
@@ -118,19 +118,19 @@ def test_a_pool_at_its_limit_asks_for_no_more_than_it_replaces() -> None:
 
 def test_a_refusal_with_another_status_is_understood() -> None:
     """No code is published for it, and a 429 would do: what has a session goes on."""
-    service = HeldService()
+    service = BlockingService()
     refused = _refused(429, "too_many_sessions", retry_after="3600")
-    service.answer_next("POST /sessions/create", service._create, refused)
+    service.respond_next("POST /sessions/create", service._create, refused)
     with Buntime(transport=service.transport) as client, SessionPool(client, size=2) as pool:
         outcomes = pool.map(_run, ["hold a", "hold b", "c"])
         threading.Thread(target=_let_go_when_refused, args=(service,)).start()
         assert ["hold a", "hold b", "c"] == [outcome.result() for outcome in outcomes]
-    assert ["ses_1"] == service.made
+    assert ["ses_1"] == service.created
 
 
-def _let_go_when_refused(service: HeldService) -> None:
-    service.wait_for(lambda: 2 == service.answered.count("POST /sessions/create"))
-    service.let_go()
+def _let_go_when_refused(service: BlockingService) -> None:
+    service.wait_for(lambda: 2 == service.responded.count("POST /sessions/create"))
+    service.release()
 
 
 def test_a_thousand_items_at_a_hundred_requests_a_minute() -> None:
@@ -232,8 +232,8 @@ def test_without_retry_after_the_pauses_grow() -> None:
 
 def test_all_wait_where_one_was_refused() -> None:
     """The other sessions do not go on asking meanwhile. A deletion does, as nothing may be left."""
-    service, waiting = HeldService(), threading.Event()
-    service.answer_next("POST /execute", _limited("1000"))
+    service, waiting = BlockingService(), threading.Event()
+    service.respond_next("POST /execute", _limited("1000"))
     client = Buntime(transport=service.transport, on_retry=lambda _error, _attempt: waiting.set())
 
     def items() -> Iterator[str]:

@@ -15,18 +15,18 @@ import pytest
 from buntime import Buntime, ExecuteRequest, ExecutionFailedError, Outcome, Session, SessionPool
 from buntime.transport import FakeTransport, ScriptedExecution
 from tests.support import responses
-from tests.support.blocking_service import HeldService
+from tests.support.blocking_service import BlockingService
 from tests.support.loopback import LoopbackServer, json_reply
 
 
 @pytest.fixture
-def service() -> HeldService:
+def service() -> BlockingService:
     """Return a service whose executions can be held."""
-    return HeldService()
+    return BlockingService()
 
 
 @pytest.fixture
-def client(service: HeldService) -> Iterator[Buntime]:
+def client(service: BlockingService) -> Iterator[Buntime]:
     """Return a client of it that does not retry."""
     with Buntime(transport=service.transport, max_retries=0, retry_delay=0) as client:
         yield client
@@ -50,20 +50,20 @@ def _requests(*codes: str) -> list[ExecuteRequest]:
     return [ExecuteRequest(code) for code in codes]
 
 
-def test_outcomes_come_in_the_order_of_the_items(service: HeldService, client: Buntime) -> None:
+def test_outcomes_come_in_the_order_of_the_items(service: BlockingService, client: Buntime) -> None:
     """Also where the first is the last to finish."""
     with SessionPool(client, size=3) as pool:
         outcomes = pool.map(_run, ["hold", "a", "b"])
-        service.let_go_after(3)
+        service.release_after(3)
         assert [Outcome("hold", "hold"), Outcome("a", "a"), Outcome("b", "b")] == list(outcomes)
 
 
-def test_outcomes_come_as_they_finish(service: HeldService, client: Buntime) -> None:
+def test_outcomes_come_as_they_finish(service: BlockingService, client: Buntime) -> None:
     """Where that is asked for: what blocks in one session stops no other."""
     with SessionPool(client, size=2) as pool:
         outcomes = pool.map(_run, ["hold", "a", "b", "c"], ordered=False)
         assert ["a", "b", "c"] == [next(outcomes).item for _ in range(3)]
-        service.let_go()
+        service.release()
         assert [Outcome("hold", "hold")] == list(outcomes)
 
 
@@ -99,13 +99,13 @@ def test_an_exception_is_an_outcome() -> None:
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_what_is_no_failure_of_an_item_ends_the_call(
-    service: HeldService, client: Buntime, kind: type[BaseException]
+    service: BlockingService, client: Buntime, kind: type[BaseException]
 ) -> None:
     """It is raised where the outcomes are waited for; what else ran is ended."""
 
     def leave(session: Session, code: str) -> str:
         if code == "leave":
-            service.wait_held(1)
+            service.wait_until_blocked(1)
             raise kind("on purpose")
         return _run(session, code)
 
@@ -117,7 +117,7 @@ def test_what_is_no_failure_of_an_item_ends_the_call(
     assert set() == service.open
 
 
-def test_items_are_taken_when_there_is_room(service: HeldService, client: Buntime) -> None:
+def test_items_are_taken_when_there_is_room(service: BlockingService, client: Buntime) -> None:
     """A slow first item lets neither items nor outcomes pile up, and an endless iterable has no end here."""
     taken: list[str] = []
 
@@ -128,7 +128,7 @@ def test_items_are_taken_when_there_is_room(service: HeldService, client: Buntim
 
     with SessionPool(client, size=3) as pool:
         outcomes = pool.map(_run, endless())
-        service.let_go_after(6)
+        service.release_after(6)
         assert "hold" == next(outcomes).value
         assert 6 == len(taken)
         assert [f"{number}" for number in range(1, 100)] == [next(outcomes).value for _ in range(99)]
@@ -177,19 +177,21 @@ def test_what_the_items_raise_comes_last() -> None:
     assert [1, 2, 3] == found
 
 
-def test_no_more_sessions_than_items(service: HeldService, client: Buntime) -> None:
+def test_no_more_sessions_than_items(service: BlockingService, client: Buntime) -> None:
     """None for no items, one for one, and never more than the size."""
     with SessionPool(client, size=3) as pool:
         assert [] == list(pool.map(_run, []))
         assert [] == service.calls
         assert ["a"] == [outcome.value for outcome in pool.map(_run, ["a"])]
-        assert 1 == len(service.made)
-        service.let_go()
+        assert 1 == len(service.created)
+        service.release()
         assert 20 == len(list(pool.map(_run, ["hold"] * 20)))
-        assert len(service.made) <= 3
+        assert len(service.created) <= 3
 
 
-def test_nothing_happens_before_the_first_outcome_is_asked_for(service: HeldService, client: Buntime) -> None:
+def test_nothing_happens_before_the_first_outcome_is_asked_for(
+    service: BlockingService, client: Buntime
+) -> None:
     """No item is taken, no thread started, nothing sent; forgetting the call leaves nothing either."""
     items = iter(["a"])
     threads = threading.active_count()
@@ -220,13 +222,13 @@ def test_every_item_runs_in_a_thread_of_the_pool() -> None:
         assert not any(thread.name.startswith("buntime-pool") for thread in threading.enumerate())
 
 
-def test_as_many_run_at_the_same_time_as_the_size_says(service: HeldService, client: Buntime) -> None:
+def test_as_many_run_at_the_same_time_as_the_size_says(service: BlockingService, client: Buntime) -> None:
     """All wait for each other, so fewer would wait for ever."""
     together = threading.Barrier(8)
     with SessionPool(client, size=8) as pool:
         outcomes = pool.map(lambda _session, _item: together.wait(30), range(16), ordered=False)
         assert sorted([*range(8)] * 2) == sorted(outcome.result() for outcome in outcomes)
-    assert 8 == len(service.made)
+    assert 8 == len(service.created)
 
 
 def test_a_pool_is_used_again_and_by_several_threads() -> None:
@@ -250,19 +252,19 @@ def test_a_pool_is_used_again_and_by_several_threads() -> None:
     assert {number: [f"{number}.{n}" for n in range(50)] for number in range(5)} == found
 
 
-def test_two_calls_side_by_side(service: HeldService, client: Buntime) -> None:
+def test_two_calls_side_by_side(service: BlockingService, client: Buntime) -> None:
     """One thread may ask two calls in turn; they share the sessions."""
     with SessionPool(client, size=2) as pool:
         pairs = list(zip(pool.map(_run, "abc"), pool.map(_run, "def")))
     assert [("a", "d"), ("b", "e"), ("c", "f")] == [(one.value, two.value) for one, two in pairs]
-    assert len(service.made) <= 2
+    assert len(service.created) <= 2
 
 
 @pytest.mark.parametrize(
     ("bad", "error"), [(ExecuteRequest("1", session_id="ses_1"), ValueError), ("1", TypeError)]
 )
 def test_a_request_that_cannot_be_is_refused(
-    service: HeldService, client: Buntime, bad: Any, error: type[Exception]
+    service: BlockingService, client: Buntime, bad: Any, error: type[Exception]
 ) -> None:
     """Before anything is sent; from an iterator, when it is taken."""
     with SessionPool(client) as pool:
@@ -293,7 +295,7 @@ def test_arguments_that_cannot_be(client: Buntime, arguments: dict[str, Any], er
         SessionPool(client, **arguments)
 
 
-def test_what_is_no_client_function_or_iterable(service: HeldService, client: Buntime) -> None:
+def test_what_is_no_client_function_or_iterable(service: BlockingService, client: Buntime) -> None:
     """It is refused by the call, before an outcome is asked for."""
     with pytest.raises(TypeError, match="client must be a Buntime"):
         SessionPool(service.transport)  # type: ignore[arg-type]  # the mistake that is tested

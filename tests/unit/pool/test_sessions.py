@@ -21,18 +21,18 @@ from buntime import (
 )
 from buntime.transport import FakeTransport, Response, ScriptedExecution
 from tests.support import responses
-from tests.support.blocking_service import HeldService
+from tests.support.blocking_service import BlockingService
 from tests.support.scripted import lost
 
 
 @pytest.fixture
-def service() -> HeldService:
+def service() -> BlockingService:
     """Return a service whose executions can be held."""
-    return HeldService()
+    return BlockingService()
 
 
 @pytest.fixture
-def client(service: HeldService) -> Iterator[Buntime]:
+def client(service: BlockingService) -> Iterator[Buntime]:
     """Return a client of it that does not retry."""
     with Buntime(transport=service.transport, max_retries=0, retry_delay=0) as client:
         yield client
@@ -55,19 +55,19 @@ def _failing(error: Exception) -> Callable[[], Response]:
     return answer
 
 
-def test_an_item_runs_again_where_its_session_had_ended(service: HeldService, client: Buntime) -> None:
+def test_an_item_runs_again_where_its_session_had_ended(service: BlockingService, client: Buntime) -> None:
     """Whoever ended it: nothing can have been executed, and the item has a new session."""
     with SessionPool(client, size=2) as pool:
         pool.warm()
-        for session_id in list(service.made):
+        for session_id in list(service.created):
             service.end(session_id)
         assert ["a", "b", "c"] == [outcome.result() for outcome in pool.map(_run, "abc")]
         assert {"ses_1", "ses_2"} & {session_id for session_id, _ in service.executed}
-        assert 2 < len(service.made)
+        assert 2 < len(service.created)
         assert not {"DELETE /sessions/ses_1", "DELETE /sessions/ses_2"} & set(service.calls)
 
 
-def test_requests_run_again_too(service: HeldService, client: Buntime) -> None:
+def test_requests_run_again_too(service: BlockingService, client: Buntime) -> None:
     """Each is executed once, in a session that is there."""
     with SessionPool(client, size=1) as pool:
         pool.warm()
@@ -77,9 +77,9 @@ def test_requests_run_again_too(service: HeldService, client: Buntime) -> None:
     assert [("ses_1", "a"), ("ses_2", "a")] == service.executed
 
 
-def test_a_new_session_that_is_not_found_is_an_error(service: HeldService, client: Buntime) -> None:
+def test_a_new_session_that_is_not_found_is_an_error(service: BlockingService, client: Buntime) -> None:
     """It has not ended since the item before, so trying on for ever would not help."""
-    service.answer_next("POST /execute", *[lambda: responses.error(404, "session_not_found")] * 2)
+    service.respond_next("POST /execute", *[lambda: responses.error(404, "session_not_found")] * 2)
     with SessionPool(client, size=1) as pool:
         pool.warm()
         (outcome,) = pool.map(_run, "a")
@@ -98,10 +98,10 @@ def test_a_new_session_that_is_not_found_is_an_error(service: HeldService, clien
     ],
 )
 def test_what_may_have_been_executed_is_not_executed_again(
-    service: HeldService, client: Buntime, failure: Callable[[], Response]
+    service: BlockingService, client: Buntime, failure: Callable[[], Response]
 ) -> None:
     """The error is the outcome. What runs on would disturb the next item, so that has a new session."""
-    service.answer_next("POST /execute", failure)
+    service.respond_next("POST /execute", failure)
     with SessionPool(client, size=1) as pool:
         one, two = pool.map(_run, "ab")
         assert {"ses_2"} == service.open
@@ -114,25 +114,25 @@ def test_what_may_have_been_executed_is_not_executed_again(
     "failure", [_failing(lost("connect")), lambda: responses.error(400, "invalid_request")]
 )
 def test_a_session_of_which_nothing_is_wrong_is_kept(
-    service: HeldService, client: Buntime, failure: Callable[[], Response]
+    service: BlockingService, client: Buntime, failure: Callable[[], Response]
 ) -> None:
     """After a refusal, or where no connection was made; nor do the function's own errors say so."""
-    service.answer_next("POST /execute", failure)
+    service.respond_next("POST /execute", failure)
     with SessionPool(client, size=1) as pool:
         one, two, three = pool.map(lambda session, code: _run(session, code) and 1 / (code != "b"), "abc")
     assert (False, False, True) == (one.ok, two.ok, three.ok)
-    assert ["ses_1"] == service.made
+    assert ["ses_1"] == service.created
 
 
-def test_a_full_session_is_replaced(service: HeldService, client: Buntime) -> None:
+def test_a_full_session_is_replaced(service: BlockingService, client: Buntime) -> None:
     """The next item would find no room in it."""
-    service.answer_next("POST /execute", lambda: responses.error(507, "disk_full"))
+    service.respond_next("POST /execute", lambda: responses.error(507, "disk_full"))
     with SessionPool(client, size=1) as pool:
         list(pool.map(_run, "ab"))
     assert [("ses_1", "a"), ("ses_2", "b")] == service.executed
 
 
-def test_a_function_that_has_acted_is_not_called_again(service: HeldService, client: Buntime) -> None:
+def test_a_function_that_has_acted_is_not_called_again(service: BlockingService, client: Buntime) -> None:
     """Its session ended between its first call and its second."""
     called: list[str] = []
 
@@ -150,7 +150,9 @@ def test_a_function_that_has_acted_is_not_called_again(service: HeldService, cli
         assert "b" == next(pool.map(_run, "b")).value
 
 
-def test_a_function_that_was_refused_twice_is_not_called_again(service: HeldService, client: Buntime) -> None:
+def test_a_function_that_was_refused_twice_is_not_called_again(
+    service: BlockingService, client: Buntime
+) -> None:
     """What it did in between is its own affair."""
     called: list[str] = []
 
@@ -169,7 +171,7 @@ def test_a_function_that_was_refused_twice_is_not_called_again(service: HeldServ
 
 
 def test_a_function_that_makes_something_else_of_it_is_not_called_again(
-    service: HeldService, client: Buntime
+    service: BlockingService, client: Buntime
 ) -> None:
     """What it raises is its own error, for its own reasons."""
     called: list[str] = []
@@ -190,7 +192,7 @@ def test_a_function_that_makes_something_else_of_it_is_not_called_again(
     assert ["a", "b"] == called
 
 
-def test_an_error_of_another_session_is_not_the_items(service: HeldService, client: Buntime) -> None:
+def test_an_error_of_another_session_is_not_the_items(service: BlockingService, client: Buntime) -> None:
     """The function asked for a session of its own, which the pool knows nothing of."""
     called: list[str] = []
 
@@ -206,7 +208,7 @@ def test_an_error_of_another_session_is_not_the_items(service: HeldService, clie
     assert set() == service.open
 
 
-def test_an_end_that_the_function_hides_is_noticed(service: HeldService, client: Buntime) -> None:
+def test_an_end_that_the_function_hides_is_noticed(service: BlockingService, client: Buntime) -> None:
     """The next item has another session at once, also where the function deleted it itself."""
 
     def hiding(session: Session, code: str) -> str:
@@ -223,7 +225,7 @@ def test_an_end_that_the_function_hides_is_noticed(service: HeldService, client:
     assert ["ses_1", "ses_2", "ses_3", "ses_3"] == ids
 
 
-def test_a_session_is_the_pools(service: HeldService, client: Buntime) -> None:
+def test_a_session_is_the_pools(service: BlockingService, client: Buntime) -> None:
     """Leaving its block in the function deletes nothing."""
 
     def block(session: Session, code: str) -> str:
@@ -232,14 +234,14 @@ def test_a_session_is_the_pools(service: HeldService, client: Buntime) -> None:
 
     with SessionPool(client, size=1) as pool:
         list(pool.map(block, "ab"))
-        assert ["ses_1"] == service.made
+        assert ["ses_1"] == service.created
     assert 1 == service.calls.count("DELETE /sessions/ses_1")
 
 
-def test_an_interrupted_stream_may_go_on(service: HeldService, client: Buntime) -> None:
+def test_an_interrupted_stream_may_go_on(service: BlockingService, client: Buntime) -> None:
     """Its end was not seen, so the session is replaced."""
     cut = responses.event_stream(responses.event("stdout", {"text": "a"}))
-    service.answer_next("POST /execute", lambda: cut)
+    service.respond_next("POST /execute", lambda: cut)
 
     def stream(session: Session, _item: str) -> str:
         with session.stream("a") as stream:
@@ -312,7 +314,7 @@ def test_an_item_whose_session_may_have_ended_at_work_is_not_run_again() -> None
     assert ["a"] == called
 
 
-def test_a_session_is_created_as_the_pool_was_told(service: HeldService, client: Buntime) -> None:
+def test_a_session_is_created_as_the_pool_was_told(service: BlockingService, client: Buntime) -> None:
     """Each of them."""
     limits = ResourceLimits(memory=2048)
     with SessionPool(client, 2, ttl=600, metadata={"job": 7}, resource_limits=limits) as pool:
@@ -321,9 +323,9 @@ def test_a_session_is_created_as_the_pool_was_told(service: HeldService, client:
     assert [{"ttl": 600, "metadata": {"job": 7}, "resourceLimits": {"memory": 2048}}] * 2 == created
 
 
-def test_a_session_that_cannot_be_made_is_the_items_error(service: HeldService, client: Buntime) -> None:
+def test_a_session_that_cannot_be_made_is_the_items_error(service: BlockingService, client: Buntime) -> None:
     """Of each item by itself: the next one tries again."""
-    service.answer_next("POST /sessions/create", lambda: responses.error(401, "unauthorized"))
+    service.respond_next("POST /sessions/create", lambda: responses.error(401, "unauthorized"))
     with SessionPool(client, size=1) as pool:
         one, two = pool.map(_run, "ab")
     assert isinstance(one.error, AuthenticationError)
@@ -348,7 +350,7 @@ def test_state_stays_in_a_session() -> None:
             assert {} == fake.sessions
 
 
-def test_sessions_are_made_beforehand(service: HeldService, client: Buntime) -> None:
+def test_sessions_are_made_beforehand(service: BlockingService, client: Buntime) -> None:
     """As many as are missing, at the same time; not more than the size."""
     together = threading.Barrier(3)
 
@@ -356,18 +358,18 @@ def test_sessions_are_made_beforehand(service: HeldService, client: Buntime) -> 
         together.wait(30)
         return service._create()
 
-    service.answer_next("POST /sessions/create", *[create] * 3)
+    service.respond_next("POST /sessions/create", *[create] * 3)
     with SessionPool(client, size=4) as pool:
         assert 3 == pool.warm(3)
         assert 3 == pool.warm(2)
         assert 4 == pool.warm()
         assert 4 == pool.warm(9)
-        assert 4 == pool.size == len(service.made)
+        assert 4 == pool.size == len(service.created)
         list(pool.map(_run, "abcdefgh"))
-        assert 4 == len(service.made)
+        assert 4 == len(service.created)
 
 
-def test_sessions_made_beforehand_are_kept_without_reuse(service: HeldService, client: Buntime) -> None:
+def test_sessions_made_beforehand_are_kept_without_reuse(service: BlockingService, client: Buntime) -> None:
     """Nobody has used them; each is deleted after its first item."""
     with SessionPool(client, size=2, reuse=False) as pool:
         assert 2 == pool.warm()
@@ -377,9 +379,9 @@ def test_sessions_made_beforehand_are_kept_without_reuse(service: HeldService, c
         assert set() == service.open
 
 
-def test_what_fails_beforehand_is_raised(service: HeldService, client: Buntime) -> None:
+def test_what_fails_beforehand_is_raised(service: BlockingService, client: Buntime) -> None:
     """After the others were made, which are kept."""
-    service.answer_next("POST /sessions/create", lambda: responses.error(401, "unauthorized"))
+    service.respond_next("POST /sessions/create", lambda: responses.error(401, "unauthorized"))
     with SessionPool(client, size=3) as pool:
         with pytest.raises(AuthenticationError):
             pool.warm()
@@ -388,14 +390,14 @@ def test_what_fails_beforehand_is_raised(service: HeldService, client: Buntime) 
     assert set() == service.open
 
 
-def test_a_session_is_borrowed_for_a_block(service: HeldService, client: Buntime) -> None:
+def test_a_session_is_borrowed_for_a_block(service: BlockingService, client: Buntime) -> None:
     """By one block at a time, and reused after it; one that failed doubtfully is replaced."""
     with SessionPool(client, size=2) as pool:
         with pool.session() as one, pool.session() as two:
             assert {"ses_1", "ses_2"} == {one.id, two.id}
         with pool.session() as again:
             assert again.id in {"ses_1", "ses_2"}
-        service.answer_next("POST /execute", _failing(lost("read")))
+        service.respond_next("POST /execute", _failing(lost("read")))
         with pytest.raises(APIConnectionError), pool.session() as broken:
             broken.execute("a")
         assert broken.id not in service.open
@@ -404,7 +406,7 @@ def test_a_session_is_borrowed_for_a_block(service: HeldService, client: Buntime
         assert interrupted.id not in service.open
 
 
-def test_a_block_waits_for_a_session(service: HeldService, client: Buntime) -> None:
+def test_a_block_waits_for_a_session(service: BlockingService, client: Buntime) -> None:
     """Until another gives one back."""
     order: list[str] = []
     with SessionPool(client, size=1) as pool:
@@ -414,10 +416,10 @@ def test_a_block_waits_for_a_session(service: HeldService, client: Buntime) -> N
             order.append("given back")
         waiting.join()
     assert ["given back", "a"] == order
-    assert ["ses_1"] == service.made
+    assert ["ses_1"] == service.created
 
 
-def test_who_waits_longest_is_served_first(service: HeldService, client: Buntime) -> None:
+def test_who_waits_longest_is_served_first(service: BlockingService, client: Buntime) -> None:
     """A call with many items does not keep a block waiting until its last."""
 
     class Noticed(deque[object]):
@@ -435,10 +437,10 @@ def test_who_waits_longest_is_served_first(service: HeldService, client: Buntime
 
         def items() -> Iterator[str]:
             yield "hold"
-            service.wait_held(1)
+            service.wait_until_blocked(1)
             thread.start()
             service.wait_for(lambda: 1 == len(queue))
-            service.let_go()
+            service.release()
             yield from "abc"
 
         thread = threading.Thread(target=borrow)

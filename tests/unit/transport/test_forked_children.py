@@ -20,7 +20,7 @@ from buntime.transport import (
     Response,
 )
 from tests.support import responses
-from tests.support.forks import held, in_a_fork, locks_of, needs_fork
+from tests.support.forks import hold_locks, locks_of, needs_fork, run_in_fork
 
 pytestmark = needs_fork
 
@@ -52,8 +52,8 @@ def test_a_fake_is_copied() -> None:
     with Buntime(transport=fake) as client, client.sessions.create() as session:
         session.files.write("parent.txt", "p")
         before = fake.calls
-        with session.stay_awake(), held(*locks_of(client)):
-            told = in_a_fork(lambda: _everything(client, session))
+        with session.stay_awake(), hold_locks(*locks_of(client)):
+            told = run_in_fork(lambda: _everything(client, session))
         assert told.startswith("['a.bin', 'b.txt', 'parent.txt'] RateLimit(limit=1000, remaining=")
         assert ["parent.txt"] == [file.path for file in session.files.list()]
         assert [session.id] == list(fake.sessions)
@@ -69,8 +69,8 @@ def test_a_fake_is_copied_with_its_clock() -> None:
             fake.advance(500)
             return session.remaining
 
-        with held(*locks_of(fake)):
-            assert "100.0" == in_a_fork(child)
+        with hold_locks(*locks_of(fake)):
+            assert "100.0" == run_in_fork(child)
         assert 600 == session.remaining
 
 
@@ -83,7 +83,7 @@ def test_a_function_is_called_there() -> None:
         return responses.as_json(responses.INFO)
 
     with Buntime(transport=FunctionTransport(answer)) as client:
-        assert "active 1" == in_a_fork(lambda: f"{client.sessions.info('ses_1').state} {len(calls)}")
+        assert "active 1" == run_in_fork(lambda: f"{client.sessions.info('ses_1').state} {len(calls)}")
     assert [] == calls
 
 
@@ -99,8 +99,8 @@ def test_a_cassette_is_copied(tmp_path: Path) -> None:
         _program(client)
     replay = ReplayTransport(path)
     with Buntime(transport=replay) as client:
-        with held(*locks_of(replay)):
-            assert "1\n []" == in_a_fork(lambda: f"{_program(client).stdout} {replay.unplayed}")
+        with hold_locks(*locks_of(replay)):
+            assert "1\n []" == run_in_fork(lambda: f"{_program(client).stdout} {replay.unplayed}")
         assert 3 == len(replay.unplayed)
         assert "1\n" == _program(client).stdout
         assert [] == replay.unplayed
@@ -121,8 +121,8 @@ def test_a_recording_is_refused(tmp_path: Path) -> None:
         recording.discard()
         return caught.value.message
 
-    with held(*locks_of(recording)):
-        told = in_a_fork(child)
+    with hold_locks(*locks_of(recording)):
+        told = run_in_fork(child)
     assert "RecordingTransport does not work after a fork; create one in the child" == told
     assert before == (tmp_path / "x.json.part").read_bytes()
     session.execute("console.log(1)")

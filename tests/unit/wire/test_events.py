@@ -14,7 +14,7 @@ from buntime.cassette.body import event_bytes, join_outputs, serialize_events
 from buntime.wire import requests, sse
 from buntime.wire.events import Terminal, decode_event, read_event
 from tests.support.responses import RESULT, error_body
-from tests.support.results import outcome
+from tests.support.results import result_or_error
 
 _REQUEST = requests.execute(ExecuteRequest("1", session_id="ses_1"), stream=True)
 
@@ -171,10 +171,10 @@ _json = st.recursive(
 )
 def test_no_event_surprises(name: str, data: str) -> None:
     """Any event is output, an end, nothing, or a BuntimeError."""
-    item = outcome(lambda: _decode(name, data))
+    item = result_or_error(lambda: _decode(name, data))
     if isinstance(item, Terminal):
         end = item
-        item = outcome(lambda: end.result(lambda _: ""))
+        item = result_or_error(lambda: end.result(lambda _: ""))
     assert item is None or isinstance(item, (StreamEvent, ExecuteResult, str))
 
 
@@ -193,7 +193,7 @@ def _sent(name: str, data: str) -> bytes:
 
 
 def _read(content: bytes) -> list[object]:
-    return [outcome(lambda: decode_event(_REQUEST, *event)) for event in sse.events([content])]  # noqa: B023 - called within the loop
+    return [result_or_error(lambda: decode_event(_REQUEST, *event)) for event in sse.events([content])]  # noqa: B023 - called within the loop
 
 
 @given(name=_names, data=_texts | st.just("[DONE]") | _objects.map(json.dumps))

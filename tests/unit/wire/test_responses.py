@@ -16,7 +16,7 @@ from buntime._http import BufferedResponse
 from buntime.transport import Headers
 from buntime.wire import responses as wire
 from tests.support import responses
-from tests.support.results import outcome
+from tests.support.results import result_or_error
 
 _UTC = timezone.utc
 DECODERS: dict[str, tuple[Callable[[BufferedResponse], Any], dict[str, Any]]] = {
@@ -283,7 +283,7 @@ _objects = st.dictionaries(st.sampled_from(_fields), _json, max_size=8)
 def test_no_body_surprises(name: str, body: bytes) -> None:
     """Whatever comes back, it is a value or a BuntimeError."""
     decode = wire.check_deleted if name == "delete" else DECODERS[name][0]
-    outcome(lambda: decode(answer(body)))
+    result_or_error(lambda: decode(answer(body)))
 
 
 @given(
@@ -292,5 +292,7 @@ def test_no_body_surprises(name: str, body: bytes) -> None:
 )
 def test_no_time_surprises(text: str) -> None:
     """A string in place of a time is a time or a BuntimeError."""
-    made = outcome(lambda: wire.decode_created_session(answer({**responses.CREATED, "createdAt": text})))
+    made = result_or_error(
+        lambda: wire.decode_created_session(answer({**responses.CREATED, "createdAt": text}))
+    )
     assert isinstance(made, (wire.CreatedSession, str))

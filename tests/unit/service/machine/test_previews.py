@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from buntime.service.machine.previews import Previews, Target
-from tests.support.previews import PATIENCE
+from tests.support.previews import TIMEOUT
 
 LARGE = b"0123456789abcdef" * 500_000
 
@@ -32,7 +32,7 @@ def echoing(listener: socket.socket) -> Iterator[None]:
     try:
         yield
     finally:
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -60,7 +60,7 @@ def preview(previews: Previews, place: Target | Exception) -> Iterator[int]:
 
 def exchange(port: int, data: bytes) -> bytes:
     """Send everything, say that it is all, and return what comes back."""
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT) as connection:
         sender = threading.Thread(target=send_all, args=(connection, data))
         sender.start()
         try:
@@ -68,7 +68,7 @@ def exchange(port: int, data: bytes) -> bytes:
         except ConnectionError:
             return b""
         finally:
-            sender.join(PATIENCE)
+            sender.join(TIMEOUT)
 
 
 def send_all(connection: socket.socket, data: bytes) -> None:
@@ -138,7 +138,7 @@ def test_closing_ends_connections_and_the_thread() -> None:
         port = listener.getsockname()[1]
         previews = Previews(server.getsockname()[1])
         previews.open(listener, lambda: None)
-        with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT) as client:
             carried, _ = server.accept()
             with carried:
                 previews.close(listener)
@@ -147,7 +147,7 @@ def test_closing_ends_connections_and_the_thread() -> None:
                 assert b"" == client.recv(1)
                 assert b"" == carried.recv(1)
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), PATIENCE)
+        socket.create_connection(("127.0.0.1", port), TIMEOUT)
 
 
 def test_one_thread_carries_for_all() -> None:

@@ -15,8 +15,16 @@ from buntime.service.errors import STATUS_OF_CODE
 from buntime.service.sessions.app import ROUTES
 from buntime.service.sessions.limits import PLANS
 from tests.support import responses
-from tests.support.openapi import DOCUMENT, OPERATIONS, breaches_of, complaints, events, resolved, schema
-from tests.support.samples import CODE, OK, SAMPLES, Sample, World
+from tests.support.openapi import (
+    DOCUMENT,
+    OPERATIONS,
+    events,
+    resolve_reference,
+    schema,
+    schema_errors,
+    violations_of,
+)
+from tests.support.samples import CODE, OK, SAMPLES, Sample, SampleService
 
 RESPONSES = DOCUMENT["components"]["responses"]
 
@@ -25,7 +33,7 @@ def _responses() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every response of the document, with its location."""
     yield from RESPONSES.items()
     for name, operation in OPERATIONS.items():
-        yield f"{name} 200", operation.answers[200]
+        yield f"{name} 200", operation.responses[200]
 
 
 def _examples() -> Iterator[tuple[str, dict[str, Any], Any]]:
@@ -77,10 +85,10 @@ def test_examples_fit_their_schema(expected: dict[str, Any], value: Any) -> None
 
 def test_examples_of_streams_are_streams_of_the_documented_events() -> None:
     """Each event's data fits the schema of its kind, and a stream ends with a result or an error."""
-    answer = OPERATIONS["POST /execute"].answers[200]
+    answer = OPERATIONS["POST /execute"].responses[200]
     streams = answer["content"]["text/event-stream"]["x-streams"]
     for text in streams.values():
-        assert [] == breaches_of(answer, {"Content-Type": "text/event-stream"}, text.encode())
+        assert [] == violations_of(answer, {"Content-Type": "text/event-stream"}, text.encode())
     assert ["result", "error"] == [events(text)[-1][0] for text in streams.values()]
 
 
@@ -121,7 +129,7 @@ def test_the_service_answers_as_documented(sample: Sample) -> None:
 
     assert sample.status == response.status
     assert sample.code == (None if sample.status == 200 else json.loads(body)["error"]["code"])
-    assert [] == OPERATIONS[sample.operation].breaches(response.status, response.headers, body)
+    assert [] == OPERATIONS[sample.operation].violations(response.status, response.headers, body)
     world.service.close()
 
 
@@ -142,10 +150,10 @@ def test_every_documented_answer_is_given() -> None:
 )
 def test_what_belongs_to_no_operation_is_answered_as_documented(call: str, status: int, name: str) -> None:
     """An unknown path, and another method on a known one."""
-    response = World().send(call)
+    response = SampleService().send(call)
 
     assert status == response.status
-    assert [] == breaches_of(RESPONSES[name], response.headers, response.read())
+    assert [] == violations_of(RESPONSES[name], response.headers, response.read())
 
 
 def test_error_codes_are_those_of_the_source() -> None:
@@ -194,7 +202,7 @@ def test_bounds_of_integers_are_the_services(
     operation: str, location: str, field: str, expected: dict[str, Any]
 ) -> None:
     """A value at a bound is accepted, the next one is not."""
-    world = World(plan="enterprise")
+    world = SampleService(plan="enterprise")
     for bound, beyond in (("minimum", -1), ("maximum", 1)):
         if bound in expected:
             assert 200 == _with(world, operation, location, field, expected[bound]).status
@@ -277,9 +285,9 @@ def _body_schema(operation: str) -> str:
 )
 def test_what_does_not_fit_the_schema_is_refused(body: dict[str, Any]) -> None:
     """The document and the service agree on what an execution is."""
-    world = World()
+    world = SampleService()
     sent = {"sessionId": "ses_1", **body}
-    assert complaints(schema("Execute"), sent)
+    assert schema_errors(schema("Execute"), sent)
     assert 400 == world.send("POST /execute", body=sent).status
 
 
@@ -287,7 +295,7 @@ def test_links_lead_to_operations_and_their_parameters() -> None:
     """The target of a link has the parameters that the link names."""
     by_id = {operation.spec["operationId"]: operation for operation in OPERATIONS.values()}
     for operation in OPERATIONS.values():
-        for link in operation.answers[200].get("links", {}).values():
+        for link in operation.responses[200].get("links", {}).values():
             target = by_id[link["operationId"]]
             item = DOCUMENT["paths"][target.path]
             known = {

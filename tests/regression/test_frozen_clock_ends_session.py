@@ -18,14 +18,14 @@ def send(transport: LocalTransport, path: str, **fields: Any) -> dict[str, Any]:
     """Send a request and return the fields of the response."""
     headers = (("Content-Type", "application/json"),)
     response = transport.send(Request("POST", path, headers=headers, body=json.dumps(fields).encode()))
-    answer: dict[str, Any] = json.loads(response.read())
-    return answer
+    fields: dict[str, Any] = json.loads(response.read())
+    return fields
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions run on Linux and macOS")
 @pytest.mark.parametrize("moment", [0.0, 10.0 * DAY + time.time()], ids=["past", "future"])
-def test_a_session_outlives_it(monkeypatch: pytest.MonkeyPatch, moment: float) -> None:
-    """Its life is measured by a clock that no test replaces."""
+def test_a_session_survives(monkeypatch: pytest.MonkeyPatch, moment: float) -> None:
+    """The lifetime of a session uses a clock that no test replaces."""
     transport = LocalTransport(isolation="none")
     try:
         session = send(transport, "/sessions/create")["sessionId"]

@@ -1,4 +1,4 @@
-"""A set in a call, or files in another order, did not replay: their order was a part of the request."""
+"""A set, or files in another order, did not replay because their order was part of the request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ with cassette("x.json", mode=sys.argv[1], source=lambda: fake) as client, client
 
 
 def test_set_replays_with_other_hashes(tmp_path: Path) -> None:
-    """Python iterates over a set of texts in another order in each process."""
+    """Python iterates over a set of strings in a different order in each process."""
     for seed, mode in enumerate(("record", "replay", "replay", "replay", "verify"), 1):
         subprocess.run(
             [sys.executable, "-c", PROGRAM, mode],
@@ -40,7 +40,7 @@ def test_set_replays_with_other_hashes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("values", [{1, 2.5, "1", None, b"x"}, {"b", "a"}, {10, 9, 2**60}])
 def test_set_of_any_values_has_one_order(values: set[Any]) -> None:
-    """Whatever it holds and in whichever order that was added."""
+    """The order is the same for any values, in whichever order they were added."""
     sent: list[Any] = []
     fake = FakeTransport()
     fake.on_call("f", handler=lambda _: None)
@@ -59,7 +59,7 @@ def test_set_of_any_values_has_one_order(values: set[Any]) -> None:
 
 
 def test_files_replay_in_another_order(tmp_path: Path) -> None:
-    """They are written by their paths; their order is that of a dict, of a set perhaps."""
+    """Files are written by path; their order is that of a dict, or even of a set."""
     path = tmp_path / "x.json"
     fake = FakeTransport()
     fake.on_execute("1", stdout="done")

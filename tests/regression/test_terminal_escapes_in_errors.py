@@ -15,7 +15,7 @@ _HOSTILE = "no\x1b[2J\x1b]0;title\x07\r\nbuntime: all is well\u202egnp.exe\u2066
 def test_an_error_of_the_service_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With escapes in place of what moves the cursor, forges a line or reorders text."""
+    """Characters that move the cursor, forge a line or reorder text are escaped."""
     with LoopbackServer(json_reply(responses.error_body("unauthorized", _HOSTILE), 401)) as server:
         monkeypatch.setenv("BUNTIME_API_KEY", "btk_1")
         monkeypatch.setenv("BUNTIME_BASE_URL", server.url)
@@ -27,17 +27,17 @@ def test_an_error_of_the_service_is_one_line(
 
 
 def test_a_file_name_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """Also one that a program chose."""
+    """A file name that a program chose is escaped too."""
     assert 125 == main(["run", "/nowhere/a\n\x1b[31m\u202e.ts"])
     assert capsys.readouterr().err[:-1].isprintable()
 
 
 @pytest.mark.parametrize("text", ["", "plain", "é 日本 😀", "a\\nb"])
 def test_printable_text_is_unchanged(text: str) -> None:
-    """In any script."""
+    """Printable text of any script is unchanged."""
     assert text == printable(text)
 
 
 def test_line_ends_can_be_allowed() -> None:
-    """For messages of several lines; nothing else passes with them."""
+    """Messages of several lines keep their line ends; everything else is escaped."""
     assert "a\nb\\r\\x1b" == printable("a\nb\r\x1b", keep="\n")

@@ -1,4 +1,4 @@
-"""The fake raised ``JSONDecodeError`` for a body that is not JSON, where the service answers 400."""
+"""The fake raised ``JSONDecodeError`` for a body that is not JSON, while the service responds with 400."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from buntime.transport import FakeTransport, Request
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000, b""])
 def test_a_malformed_body_is_a_400(body: bytes) -> None:
-    """And the call is in the fake's list, without a decoded body."""
+    """The request is in the fake's list, without a decoded body."""
     fake = FakeTransport()
     request = Request("POST", "/execute", headers=(("Content-Type", "application/json"),), body=body)
     response = fake.send(request)

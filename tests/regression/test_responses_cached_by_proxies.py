@@ -1,4 +1,4 @@
-"""A cache answered a read with the text of before an overwrite; nginx kept a stream until its end."""
+"""A cache returned the text from before an overwrite, and nginx buffered a stream until its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["make_wire_client", "wire_client"]
 
 
 def test_no_response_is_cached(wire_client: WireClient) -> None:
-    """Results, errors and streams alike."""
+    """Results, errors and streams have the header."""
     session_id = wire_client.create()
     wire_client.post("/files/write", {"sessionId": session_id, "path": "a", "content": ""})
     for response in (
@@ -21,6 +21,6 @@ def test_no_response_is_cached(wire_client: WireClient) -> None:
 
 
 def test_a_stream_is_not_buffered(wire_client: WireClient) -> None:
-    """By nginx, which reads this header."""
+    """The header disables buffering in nginx."""
     body = {"sessionId": wire_client.create(), "code": "1", "stream": True}
     assert "no" == wire_client.send("POST", "/execute", body).headers["X-Accel-Buffering"]

@@ -17,7 +17,7 @@ _STREAM = [("Content-Type", "text/event-stream")]
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii:strict", "utf-16"])
 def test_input_and_output_are_utf8(encoding: str) -> None:
-    """Whatever the locale is; and the exit code is the program's."""
+    """The encoding does not depend on the locale, and the exit code is the program's."""
     events = (
         responses.event("stdout", {"text": "✓ é\n"})
         + responses.event("stderr", {"text": "✗ \ud800\n"})
@@ -46,7 +46,7 @@ def test_input_and_output_are_utf8(encoding: str) -> None:
 
 
 def test_input_that_is_not_utf8_is_an_error() -> None:
-    """Instead of another program."""
+    """Invalid input must not run as a different program."""
     ended = subprocess.run(
         [sys.executable, "-m", "buntime", "run", "-"],
         input=b"console.log('\xe9')",

@@ -1,4 +1,4 @@
-"""Under gevent's monkey patching the pipes of a session did not wait, and first calls of it failed."""
+"""Under gevent's monkey patching the pipes of a session did not block, and its first calls failed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from buntime.transport import LocalTransport
 
 
 class NonBlockingPopen(subprocess.Popen[bytes]):
-    """A process whose pipes do not wait, as those of gevent."""
+    """A process with non-blocking pipes, like gevent's."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -26,7 +26,7 @@ class NonBlockingPopen(subprocess.Popen[bytes]):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions run on Linux and macOS")
 def test_concurrent_first_calls_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They wait for the supervisor to read, and run."""
+    """Concurrent first calls wait until the supervisor reads, then run."""
     transport = LocalTransport(isolation="none")
     monkeypatch.setattr(subprocess, "Popen", NonBlockingPopen)
     code = f"console.log('{'x' * 300_000}'.length)"

@@ -1,4 +1,4 @@
-"""The state of background processes was shown by ``git status``, and deleted by ``git clean``."""
+"""``git status`` showed the state of background processes, and ``git clean`` deleted it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ pytestmark = [
 ]
 
 
-def test_git_passes_over_them() -> None:
-    """They are not shown, and a process is under control after the workspace was cleaned."""
+def test_git_ignores_process_state() -> None:
+    """Git ignores the state, and a process can be controlled after the workspace was cleaned."""
     transport = LocalTransport(isolation="none")
     with Buntime(transport=transport, max_retries=0) as client, client.sessions.create() as session:
-        session.execute(command="git init -q . && echo 1 > made", check=True)
+        session.execute(command="git init -q . && echo 1 > a.txt", check=True)
         process = session.start(command="echo on; exec sleep 1000")
 
-        assert "?? made\n" == session.execute(command="git status --porcelain", check=True).stdout
+        assert "?? a.txt\n" == session.execute(command="git status --porcelain", check=True).stdout
         session.execute(command="git clean -qfdx", check=True)
 
-        assert not session.files.exists("made")
+        assert not session.files.exists("a.txt")
         assert process.running()
         assert [process.number] == [known.number for known in session.processes()]
         assert 2 == session.start(command="exec sleep 1000").number

@@ -1,4 +1,4 @@
-"""With a locale that is not UTF-8, a file had another name for programs in the session, or none at all."""
+"""With a locale other than UTF-8, programs in the session saw another file name, or no file."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ with client, client.sessions.create() as session:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the encoding of names is the locale's on Linux")
-def test_names_are_those_that_programs_see() -> None:
-    """In UTF-8, whatever the locale."""
+def test_file_names_match_those_in_the_session() -> None:
+    """File names are UTF-8, whatever the locale."""
     env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run([sys.executable, "-c", NAMES], capture_output=True, text=True, check=False, env=env)
 

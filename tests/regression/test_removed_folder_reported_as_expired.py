@@ -1,4 +1,4 @@
-"""A session whose folder a cleaner of temporary files had removed was reported as expired."""
+"""A session was reported as expired if a cleaner of temporary files had removed its folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CALLS: dict[str, Callable[[Session], object]] = {
 @pytest.mark.parametrize("ran", [False, True])
 @pytest.mark.parametrize("call", CALLS)
 def test_the_cause_is_named(tmp_path: Path, call: str, ran: bool) -> None:
-    """By every call, whether or not the session has run something."""
+    """Every call reports the cause, whether or not the session has run something."""
     transport = LocalTransport(isolation="none", root=tmp_path)
     with Buntime(transport=transport, max_retries=0) as client:
         session = client.sessions.create()
