@@ -215,7 +215,7 @@ def test_changelog_has_one_sentence_a_line() -> None:
 
 
 def test_set_up_is_two_lines_in_one_place() -> None:
-    """The lines that set up the project are in the README only, where the checks read them."""
+    """The lines that set up the project are in the README only, which the checks read."""
     section = README.read_text(encoding="utf-8").partition("\n## Set up\n")[2].partition("\n## ")[0]
     lines = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[0].splitlines()
     assert 2 == len(lines)

@@ -18,8 +18,8 @@ def send(transport: LocalTransport, path: str, **fields: Any) -> dict[str, Any]:
     """Send a request and return the fields of the response."""
     headers = (("Content-Type", "application/json"),)
     response = transport.send(Request("POST", path, headers=headers, body=json.dumps(fields).encode()))
-    fields: dict[str, Any] = json.loads(response.read())
-    return fields
+    content: dict[str, Any] = json.loads(response.read())
+    return content
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions run on Linux and macOS")

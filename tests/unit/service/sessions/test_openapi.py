@@ -80,7 +80,7 @@ def test_it_speaks_of_the_live_service() -> None:
 )
 def test_examples_fit_their_schema(expected: dict[str, Any], value: Any) -> None:
     """The document's examples follow its own rules."""
-    assert [] == complaints(expected, value)
+    assert [] == schema_errors(expected, value)
 
 
 def test_examples_of_streams_are_streams_of_the_documented_events() -> None:
@@ -117,13 +117,13 @@ def test_every_error_code_has_an_example(name: str) -> None:
 )
 def test_samples_of_the_contract_fit(name: str, sample: object) -> None:
     """The samples on the service's pages follow the document."""
-    assert [] == complaints(schema(name), sample)
+    assert [] == schema_errors(schema(name), sample)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
 def test_the_service_answers_as_documented(sample: Sample) -> None:
     """Status, code, headers and body, of every response of each operation."""
-    world = World(**sample.options)
+    world = SampleService(**sample.options)
     response = sample.send(world)
     body = response.read()
 
@@ -209,7 +209,7 @@ def test_bounds_of_integers_are_the_services(
             assert _with(world, operation, location, field, expected[bound] + beyond).status in {400, 403}
 
 
-def _with(world: World, operation: str, location: str, field: str, value: object) -> Any:
+def _with(world: SampleService, operation: str, location: str, field: str, value: object) -> Any:
     sample = OK[operation]
     fields = {field: value}
     if location == "query":
@@ -231,7 +231,7 @@ def _with(world: World, operation: str, location: str, field: str, value: object
 )
 def test_bounds_of_collections_are_the_services(field: str, keyword: str, make: Any) -> None:
     """As many as the document allows are accepted, and not one more."""
-    world = World(plan="enterprise")
+    world = SampleService(plan="enterprise")
     most = schema("Execute")["properties"][field][keyword]
     assert 200 == _with(world, "POST /execute", "body", field, make(most)).status
     assert 403 == _with(world, "POST /execute", "body", field, make(most + 1)).status
@@ -239,9 +239,9 @@ def test_bounds_of_collections_are_the_services(field: str, keyword: str, make: 
 
 def test_bounds_of_the_idempotency_key_are_the_services() -> None:
     """From one character to 255."""
-    world = World()
+    world = SampleService()
     (expected,) = [
-        resolved(node)["schema"] for node in OPERATIONS["POST /sessions/create"].spec["parameters"]
+        resolve_reference(node)["schema"] for node in OPERATIONS["POST /sessions/create"].spec["parameters"]
     ]
     statuses = {
         length: world.send("POST /sessions/create", headers=[("Idempotency-Key", "k" * length)]).status
@@ -254,11 +254,11 @@ def test_bounds_of_the_idempotency_key_are_the_services() -> None:
 def test_a_null_counts_as_left_out_where_it_is_documented(name: str) -> None:
     """Each field that may be null may be null, and no other."""
     operation = next(key for key in OK if _body_schema(key) == name)
-    world = World()
+    world = SampleService()
     for field, expected in schema(name)["properties"].items():
         if field == "code":
             continue
-        nullable = "null" in resolved(expected)["type"]
+        nullable = "null" in resolve_reference(expected)["type"]
         assert (200 if nullable else 400) == _with(world, operation, "body", field, None).status
 
 
