@@ -173,7 +173,7 @@ class Bindings:
     def _match_run(
         self, placeholders: list[str], text: str, values: dict[str, Scalar], texts: dict[str, str]
     ) -> bool:
-        """Match placeholders without a value; if there are several, where one ends is not known."""
+        """Match placeholders without a value; the ends of several in a row are not known."""
         if len(placeholders) == 1:
             return self._match_placeholder(placeholders[0], text, values, texts)
         return len(text) >= len(placeholders)
@@ -214,7 +214,7 @@ def _parts(template: str) -> Iterator[str]:
 
 
 def _next(choices: list[str], text: str, start: int, *, at_end: bool) -> tuple[int, str]:
-    """Return where the first of several texts begins, and which it is; -1 if there is none."""
+    """Return the position of the first of several texts, and that text; -1 if there is none."""
     if at_end:
         ends = (choice for choice in choices if text.endswith(choice) and len(text) - len(choice) >= start)
         last: Optional[str] = next(ends, None)

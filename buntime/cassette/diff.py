@@ -21,7 +21,7 @@ Reason = Literal["empty", "path", "method", "query", "body", "played", "left"]
 
 ``empty``: it holds nothing. ``path``, ``method``, ``query``, ``body``: the first of these in which the
 request differs from all recordings. ``played``: its recordings were all played before. ``left``: the recorded
-program stopped reading this response where the program now reads on.
+program stopped reading this response, and the program now reads on.
 """
 
 _LONGEST_LINE = 200

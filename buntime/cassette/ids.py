@@ -43,7 +43,7 @@ class Numbering:
         self._origins[parts.netloc] = name
 
     def spans(self, text: str) -> list[Span]:
-        """Return where the ids and origins are in a text, with their replacements."""
+        """Return the positions of ids and origins in a text, with their replacements."""
         # A search for a fixed text is many times faster than a pattern that is tried everywhere.
         likely: list[tuple[re.Pattern[str], dict[str, str]]] = []
         if self._origins and ("://" in text or "127.0.0.1:" in text):

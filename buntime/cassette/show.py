@@ -1,4 +1,4 @@
-"""What a cassette holds, for a reader."""
+"""The interactions of a cassette as a readable listing."""
 
 from __future__ import annotations
 

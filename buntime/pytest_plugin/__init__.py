@@ -1,4 +1,4 @@
-"""The pytest plugin: options, fixtures, and where a test's cassette is.
+"""The pytest plugin: options, fixtures, and the path of a test's cassette.
 
-pytest loads it in every project that has buntime installed, so it imports the rest when a fixture is used.
+pytest loads it in every project that has buntime installed, so everything else is imported on first use.
 """

@@ -121,7 +121,7 @@ class Cassettes:
     def pytest_runtest_makereport(self) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
         """Note the outcome of the test.
 
-        A subtest has a report, too, and cannot be told from the test by it. The test's report is the last
+        A subtest has a report, too, which looks like that of the test. The test's report is the last
         one, so an outcome stands until the next report, except for a failure.
         """
         result = yield

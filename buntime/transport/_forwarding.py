@@ -22,7 +22,7 @@ def forwarding(cls: type[T], inner: Transport) -> type[T]:
     """Return a class like ``cls`` that passes the optional protocols of ``inner`` on to ``self._inner``.
 
     A member that ``cls`` has itself stays. ``isinstance`` looks for members of the class, so each combination
-    has a class of its own, and only those members that ``inner`` has.
+    has its own class, with only those members that ``inner`` has.
     """
     names = [name for protocol, names in _PROTOCOLS.items() if isinstance(inner, protocol) for name in names]
     missing = tuple(name for name in names if not hasattr(cls, name))

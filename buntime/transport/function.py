@@ -28,7 +28,7 @@ class FunctionTransport(NotPicklable):
         self._handler = handler
 
     def send(self, request: Request, /) -> Response:
-        """Return what the handler returns; ``TypeError`` where that is no :class:`Response`."""
+        """Return the handler's response; ``TypeError`` if it is not a :class:`Response`."""
         response = self._handler(request)
         if not isinstance(response, Response):
             raise TypeError(f"the handler returned {type(response).__name__}, not a Response")

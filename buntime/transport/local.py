@@ -1,4 +1,4 @@
-"""A real Bun on this machine, behind the model of the service."""
+"""A real Bun on this machine, behind a model of the service."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ class LocalTransport(NotPicklable):
     """Runs sessions on this machine: files on disk, executions on a real Bun, no account and no network.
 
     Arguments:
-        isolation: ``"required"`` runs each session in a sandbox of its own and fails where none can be made;
-            ``"none"`` runs it as you, with no protection. ``BUNTIME_ISOLATION`` where left out, else
+        isolation: ``"required"`` runs each session in its own sandbox and fails if none can be made;
+            ``"none"`` runs it as you, with no protection. By default ``BUNTIME_ISOLATION``, else
             ``"required"``.
         network: let sessions reach the network, this machine's own servers included; by default
             ``BUNTIME_NETWORK`` decides, ``1`` or ``0``.
-        bun: the Bun to run; ``BUNTIME_BUN`` where left out, else that of the extra ``local``, else the one on
-            ``PATH``.
-        root: a folder for the sessions' workspaces; a temporary one where left out.
+        bun: the Bun to run. By default ``BUNTIME_BUN``, else the one of the extra ``local``, else the one
+            on ``PATH``.
+        root: a folder for the sessions' workspaces; by default a temporary one.
         plan: ``"free"``, ``"paid"`` or ``"enterprise"`` to have that plan's limits enforced.
 
-    Raises :class:`~buntime.ConfigurationError` where Bun or the sandbox is missing or does not work, or
+    Raises :class:`~buntime.ConfigurationError` if Bun or the sandbox is missing or does not work, or if
     ``root`` cannot be made; the message says what to do.
 
-    Closing it ends all sessions and removes their folders, and so does the end of the program. An execution
-    goes on when its caller stops waiting, up to its time limit, as it does on the service.
+    Closing it, or the end of the program, ends all sessions and removes their folders. If its caller stops
+    waiting, an execution continues up to its time limit, as it does on the service.
 
-    It belongs to the process that makes it: a forked child makes one of its own.
+    A LocalTransport does not work after a fork; create one in the child.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class LocalTransport(NotPicklable):
             self._folder = WorkspaceFolder(None if root is None else Path(root))
         except OSError as error:
             executor.close()
-            place = "a temporary folder" if root is None else f"root {os.fspath(root)}"
-            raise ConfigurationError(f"{place} cannot be used: {error}") from error
+            folder = "a temporary folder" if root is None else f"root {os.fspath(root)}"
+            raise ConfigurationError(f"{folder} cannot be used: {error}") from error
         try:
             self._service = Service(executor, self._folder.workspace, plan=plan)
         except ValueError as error:

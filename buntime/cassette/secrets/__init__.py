@@ -1,4 +1,4 @@
-"""Finds and redacts the secrets in what a cassette stores, and audits a cassette for those that remain.
+"""Finds and redacts the secrets of a recording, and audits a cassette for those that remain.
 
 Imports `_http`, `_support` and the rest of `cassette/`.
 """

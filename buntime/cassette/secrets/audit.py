@@ -12,7 +12,7 @@ from buntime.wire import volatile
 
 
 def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
-    """Yield where a cassette holds a secret, in words that do not show it.
+    """Yield the locations of secrets in a cassette, in words that do not show them.
 
     Secrets are well-known keys, except for those that begin with a text of ``allow``, and values that are
     named like secrets and have no placeholder.
@@ -21,13 +21,13 @@ def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
     for number, interaction in enumerate(cassette.interactions, 1):
         secrets = redactor.blocked(interaction.data, journal_line(number, interaction))
         parts = {"request": interaction.request, "response": interaction.response}
-        places = (place for name, part in parts.items() for place in _named(part, name))
-        secrets += [f"a value that is not hidden ({place})" for place in places]
+        locations = (location for name, part in parts.items() for location in _named(part, name))
+        secrets += [f"a value that is not hidden ({location})" for location in locations]
         yield from (f"interaction {number}, {interaction.call}, holds {secret}" for secret in secrets)
 
 
-def _named(message: Optional[Mapping[str, Any]], place: str) -> Iterator[str]:
-    """Yield where a message has a value that a recording would have hidden for its name."""
+def _named(message: Optional[Mapping[str, Any]], location: str) -> Iterator[str]:
+    """Yield the locations of values that a recording would have replaced for their names."""
     if message is None:
         return
     body = message.get("json")
@@ -35,4 +35,4 @@ def _named(message: Optional[Mapping[str, Any]], place: str) -> Iterator[str]:
     parts += [event[-1] for event in message.get("events") or ()]
     env = volatile.environment(message.get("method", ""), message.get("path", ""), body)
     for part in parts:
-        yield from (secret.place for secret in named_secrets(part, env, place=place))
+        yield from (secret.location for secret in named_secrets(part, env, location=location))

@@ -185,6 +185,6 @@ def has_base64(text: str) -> bool:
 def base64_runs(text: str) -> Iterator[str]:
     """Yield the content of the pieces of a text that could be base64, each byte as a character."""
     for run in _RUN.findall(text) if len(text) >= _SHORTEST_RUN else ():
-        whole = run[:-1] if len(run) % 4 == 1 else run
-        data = whole.translate(_STANDARD) + "=" * (-len(whole) % 4)
+        groups = run[:-1] if len(run) % 4 == 1 else run
+        data = groups.translate(_STANDARD) + "=" * (-len(groups) % 4)
         yield base64.b64decode(data).decode("latin-1")

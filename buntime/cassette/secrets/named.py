@@ -19,16 +19,16 @@ _LONG = 12
 
 @attrs.frozen
 class NamedSecret:
-    """A value, the kind and the name of its placeholder, and where it is."""
+    """A value, the kind and the name of its placeholder, and its location."""
 
     kind: str
     name: str
     value: Any
-    place: str
+    location: str
 
 
 def named_secrets(
-    value: Any, env: Optional[Mapping[str, Any]] = None, *, place: str = "", name: Optional[str] = None
+    value: Any, env: Optional[Mapping[str, Any]] = None, *, location: str = "", name: Optional[str] = None
 ) -> Iterator[NamedSecret]:
     """Yield the values in a JSON value that are secret by their names.
 
@@ -36,17 +36,17 @@ def named_secrets(
     """
     if isinstance(value, dict):
         for key, item in value.items():
-            inner = f"{place} {key}"
+            inner = f"{location} {key}"
             if value is env:
                 if is_named_secret(key, item, env=True):
                     yield NamedSecret("env", key, item, inner)
             elif isinstance(item, (dict, list)) or name is not None or looks_secret(key):
-                yield from named_secrets(item, env, place=inner, name=secret_name(key, name))
+                yield from named_secrets(item, env, location=inner, name=secret_name(key, name))
     elif isinstance(value, list):
         for item in value:
-            yield from named_secrets(item, env, place=place, name=name)
+            yield from named_secrets(item, env, location=location, name=name)
     elif name is not None and is_named_secret(name, value):
-        yield NamedSecret("value", name, value, place)
+        yield NamedSecret("value", name, value, location)
 
 
 def secret_name(key: str, above: Optional[str]) -> Optional[str]:

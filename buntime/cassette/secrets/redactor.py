@@ -83,7 +83,7 @@ class Redactor:
             self.secrets.add(secret.kind, secret.value, secret.name)
 
     def _number_stamp(self, request: Mapping[str, Any], response: dict[str, Any]) -> None:
-        """Give the state of a file, in the response to a helper, a number in place of its time."""
+        """Give the state of a file, in the response to a helper, a number in location of its time."""
         body, result = request.get("json"), response.get("json")
         arguments = volatile.helper_arguments(request["method"], request["path"], body)
         stamp = None if arguments is None else volatile.stamp(result)
@@ -187,9 +187,11 @@ class Redactor:
                 outputs.setdefault(parsed.kind, []).append((redacted[-1], parsed))
         for pieces in outputs.values():
             texts = [parsed.text or "" for _, parsed in pieces]
-            whole = "".join(texts)
-            ends = self.secrets.fragments(whole, at_start=False, at_end=True) if is_cut else ()
-            for (event, parsed), text in zip(pieces, _replace_in_pieces(texts, [*self._spans(whole), *ends])):
+            output = "".join(texts)
+            ends = self.secrets.fragments(output, at_start=False, at_end=True) if is_cut else ()
+            for (event, parsed), text in zip(
+                pieces, _replace_in_pieces(texts, [*self._spans(output), *ends])
+            ):
                 event[2] = self._output(parsed, text, redact_text)
         return redacted
 
@@ -241,21 +243,21 @@ class Redactor:
         is_stream = "events" in (data.get("response") or ())
         if not (is_stream or may_have_key(text) or has_base64(text)):
             return []
-        found: dict[str, None] = {}
+        problems: dict[str, None] = {}
         for part, value in data.items():
-            for place, text in _texts(part, value):
-                found.update((f"{kind} ({place})", None) for kind in known_secrets(text, self._allow))
+            for location, text in _texts(part, value):
+                problems.update((f"{kind} ({location})", None) for kind in known_secrets(text, self._allow))
                 for inside in base64_runs(text):
                     kinds = known_secrets(inside, self._allow)
-                    found.update((f"{kind} ({place}, in base64)", None) for kind in kinds)
-        return list(found)
+                    problems.update((f"{kind} ({location}, in base64)", None) for kind in kinds)
+        return list(problems)
 
 
 def _replace_in_pieces(texts: list[str], spans: Iterable[Span]) -> list[str]:
     """Replace spans of the joined text; a placeholder goes into the piece in which its span begins."""
     pieces: list[str] = []
     ordered = sorted(spans, key=lambda span: (span[0], -span[1]))
-    whole, begin, done, position = "".join(texts), 0, 0, 0
+    joined, begin, done, position = "".join(texts), 0, 0, 0
     for text in texts:
         end = begin + len(text)
         piece = ""
@@ -263,28 +265,28 @@ def _replace_in_pieces(texts: list[str], spans: Iterable[Span]) -> list[str]:
             start, stop, replacement = ordered[position]
             position += 1
             if start >= done:
-                piece += whole[max(begin, done) : start] + replacement
+                piece += joined[max(begin, done) : start] + replacement
                 done = stop
-        pieces.append(piece + whole[max(begin, done) : end])
+        pieces.append(piece + joined[max(begin, done) : end])
         begin, done = end, max(done, end)
     return pieces
 
 
-def _texts(place: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield each text of a value with its place; bytes as text, the output of a stream in one."""
+def _texts(location: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield each text of a value with its location; bytes as text, the output of a stream in one."""
     if isinstance(value, str):
-        yield place, value
+        yield location, value
     elif isinstance(value, dict):
         for name, item in value.items():
             if name == "base64" and isinstance(item, str):
-                yield f"{place} body", base64.b64decode(item).decode("latin-1")
+                yield f"{location} body", base64.b64decode(item).decode("latin-1")
             elif name == "events":
                 texts, others = join_outputs(item)
-                yield from _texts(f"{place} stream", texts)
-                yield from _texts(f"{place} stream", others)
+                yield from _texts(f"{location} stream", texts)
+                yield from _texts(f"{location} stream", others)
             else:
-                yield f"{place} {name}, a name", name
-                yield from _texts(place if name == "json" else f"{place} {name}", item)
+                yield f"{location} {name}, a name", name
+                yield from _texts(location if name == "json" else f"{location} {name}", item)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(place, item)
+            yield from _texts(location, item)

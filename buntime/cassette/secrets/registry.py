@@ -1,4 +1,4 @@
-"""The secrets of a recording, and where they are in a text."""
+"""The secrets of a recording, and the search for them in texts."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ class Secrets:
         return new
 
     def spans(self, text: str) -> list[Span]:
-        """Return where secrets are in a text, the longest at each place, in their order."""
+        """Return the positions of secrets in a text, at each position the longest."""
         if len(self._needles) <= _FEW and len(text) > len(self._needles):
-            found = [needle for needle in self._needles if needle in text]
+            needles = [needle for needle in self._needles if needle in text]
             return [
                 (start, start + len(needle), self._needles[needle])
-                for needle in found
+                for needle in needles
                 for start in occurrences(needle, text)
             ]
         spans: list[Span] = []
@@ -81,7 +81,7 @@ class Secrets:
         return spans
 
     def fragments(self, text: str, *, at_start: bool, at_end: bool) -> Iterator[Span]:
-        """Yield where a text begins or ends with a part of a secret, as its rest is in another text."""
+        """Yield the parts of secrets at the ends of a text, if their other parts may be in other texts."""
         self._order()
         furthest = min(len(text), _LONGEST_FRAGMENT)
         for length in range(furthest, SHORTEST - 1, -1):
@@ -106,8 +106,8 @@ class Secrets:
 def _with_prefix(ordered: list[str], prefix: str) -> str | None:
     """Return a text that begins with a prefix and goes on."""
     position = bisect.bisect_right(ordered, prefix)
-    found = position < len(ordered) and ordered[position].startswith(prefix)
-    return ordered[position] if found else None
+    has_prefix = position < len(ordered) and ordered[position].startswith(prefix)
+    return ordered[position] if has_prefix else None
 
 
 def replace_spans(text: str, spans: Iterable[Span]) -> str:
