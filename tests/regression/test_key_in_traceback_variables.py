@@ -11,6 +11,7 @@ from typing import Any, Optional
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from buntime import APIConnectionError, Buntime
 from buntime.transport import HTTPTransport
@@ -106,7 +107,7 @@ def test_unknown_certificate(session: Optional[requests.Session], tmp_path: Path
 def test_interrupt() -> None:
     """Ctrl-C while waiting for the service leaves frames of buntime only."""
 
-    class Interrupted(requests.adapters.HTTPAdapter):
+    class Interrupted(HTTPAdapter):
         def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
             sent = bytes(str(request.headers["Authorization"]), "latin-1")
             assert sent

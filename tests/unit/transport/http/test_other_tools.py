@@ -10,6 +10,7 @@ from typing import Callable
 import pytest
 import requests
 import vcr  # type: ignore[import-untyped]  # vcrpy ships no types
+from vcr.errors import CannotOverwriteExistingCassetteException  # type: ignore[import-untyped]  # as above
 
 from buntime.transport import HTTPTransport
 from tests.support.exchanges import PATIENT
@@ -21,7 +22,7 @@ def test_connections_after_vcrpy() -> None:
     with LoopbackServer() as server:
         with vcr.use_cassette(record_mode="none", path="/nonexistent/cassette.yaml"):
             transport = HTTPTransport(server.url)
-            with pytest.raises(vcr.errors.CannotOverwriteExistingCassetteException):
+            with pytest.raises(CannotOverwriteExistingCassetteException):
                 transport.send(PATIENT)
         with closing(transport):
             assert b"{}" == transport.send(PATIENT).read()
