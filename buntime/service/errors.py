@@ -65,17 +65,6 @@ class ServiceError(Exception):
         return json_response(self.envelope(), status=self.status, headers=self.headers)
 
 
-class ExecutionLost(ServiceError):  # noqa: N818 - named for what happened, as its code is
-    """The executor can no longer report how an execution ended: 500 ``execution_lost``."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__("execution_lost", f"The execution was lost: {reason}")
-
-
-class ResourceExceeded(ServiceError):  # noqa: N818 - as above
-    """An execution exceeded a resource of its session: 507 ``memory_limit_exceeded`` or ``disk_full``."""
-
-
 def invalid(field: str | None, message: str, **details: Any) -> ServiceError:
     """Return a 400 ``invalid_request`` about one ``field`` of the request, or about the request itself."""
     subject = {} if field is None else {"field": field}

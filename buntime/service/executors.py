@@ -7,27 +7,10 @@ from typing import TYPE_CHECKING, Literal, Optional, Protocol, Union
 
 import attrs
 
-from buntime.service.errors import ExecutionLost, ResourceExceeded
+from buntime.service.errors import ServiceError
 
 if TYPE_CHECKING:
     from buntime.service.workspace.base import Workspace
-
-__all__ = [
-    "HELPER_MARK",
-    "KILLED",
-    "MAX_OUTPUT",
-    "MB",
-    "TIMED_OUT",
-    "Execution",
-    "ExecutionLost",
-    "ExecutionOutcome",
-    "Executor",
-    "Limits",
-    "Outcome",
-    "Output",
-    "ResourceExceeded",
-    "Runtime",
-]
 
 MB = 1024 * 1024
 """The bytes of a megabyte, as limits count it."""
@@ -101,6 +84,17 @@ class ExecutionOutcome:
 
 
 Outcome = ExecutionOutcome
+
+
+class ExecutionLost(ServiceError):  # noqa: N818 - named for what happened, as its code is
+    """The executor can no longer report how an execution ended: 500 ``execution_lost``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("execution_lost", f"The execution was lost: {reason}")
+
+
+class ResourceExceeded(ServiceError):  # noqa: N818 - as above
+    """An execution exceeded a resource of its session: 507 ``memory_limit_exceeded`` or ``disk_full``."""
 
 
 class Runtime(Protocol):

@@ -129,12 +129,11 @@ class ScriptedExecutor:
             return ScriptedResult(stdout=helpers.run(arguments, execution.workspace))
         try:
             # The workspace of a scripted session is in memory, where a file can be deleted.
-            output = self.calls.answer(arguments, cast("MutableWorkspace", execution.workspace))
+            return self.calls.answer(arguments, cast("MutableWorkspace", execution.workspace))
         except ServiceError:
             raise
         except Exception as error:
             raise HandlerFailed from error
-        return ScriptedResult(output.stdout, output.stderr, output.exit_code)
 
     def _unscripted(self, execution: ScriptedExecution) -> ServiceError:
         used_up = [repr(script) for script in self._scripts if script.remaining == 0]

@@ -154,6 +154,7 @@ def _finish(workspace: MutableWorkspace, arguments: Arguments) -> Result:
         if hashlib.sha256(workspace.read(path)).hexdigest() != arguments["digest"]:
             raise ScriptedHelperError("ECHANGED", f"{path} was overwritten during the upload") from None
         return {}
+    # The names of the pieces are their offsets with leading zeros, so the list is in their order.
     content = b"".join(pieces)[: arguments["size"]]
     workspace.delete(part, recursive=True)
     if hashlib.sha256(content).hexdigest() != arguments["digest"]:

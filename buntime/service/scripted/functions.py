@@ -14,19 +14,11 @@ from buntime._support.forks import reset_after_fork
 from buntime.service.errors import ServiceError
 from buntime.service.scripted.file_helpers import MutableWorkspace
 from buntime.service.scripted.js_values import from_js, to_js
+from buntime.service.scripted.results import ScriptedResult
 from buntime.service.workspace.base import PathError
 
 Function = Union[str, "re.Pattern[str]", Callable[[str], bool]]
 FunctionHandler = Callable[..., Any]
-
-
-@attrs.frozen
-class CallOutput:
-    """The output and exit code of the process of a call."""
-
-    stdout: str
-    stderr: str
-    exit_code: int
 
 
 class Thrown(Exception):  # noqa: N818 - named for what happened in the function
@@ -76,8 +68,8 @@ class CallScripts:
         with self._lock:
             return [script for script in self._scripts if not script.calls]
 
-    def answer(self, arguments: Mapping[str, Any], workspace: MutableWorkspace) -> CallOutput:
-        """Return the output of a call, described by the arguments of its helper.
+    def answer(self, arguments: Mapping[str, Any], workspace: MutableWorkspace) -> ScriptedResult:
+        """Return the result of a call, described by the arguments of its helper.
 
         Raises a 501 ``unscripted_call`` if no script matches. Exceptions of a handler pass through.
         """
@@ -124,10 +116,10 @@ def _payload(arguments: Mapping[str, Any], workspace: MutableWorkspace) -> Optio
     return text
 
 
-def _output(result: Mapping[str, Any], script: Optional[CallScript] = None) -> CallOutput:
+def _output(result: Mapping[str, Any], script: Optional[CallScript] = None) -> ScriptedResult:
     line = f"\x1ebuntime:call {json.dumps(result, separators=(',', ':'))}\n"
     stdout, stderr = ("", "") if script is None else (script.stdout, script.stderr)
-    return CallOutput(stdout + line, stderr, 0 if "value" in result else 1)
+    return ScriptedResult(stdout + line, stderr, 0 if "value" in result else 1)
 
 
 def _unscripted(function: str) -> ServiceError:

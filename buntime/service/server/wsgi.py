@@ -67,6 +67,7 @@ def application(
             close()
             return []
         if "Content-Length" not in response.headers:
+            # A server sends the headers with the first bytes of the body, which may be minutes away.
             try:
                 write(b"")
             except BaseException:

@@ -85,6 +85,7 @@ class RunningExecution:
             if item is None:
                 raise ExecutionLost("it ended without an outcome")
         except TimeoutError:
+            # Silence: either the caller's own read timeout, or the interval of keep-alive comments.
             if not self._keeps_alive:
                 raise
             return KEEP_ALIVE, False

@@ -104,6 +104,8 @@ class LiveSession:
 
     def sleep_if_due(self) -> None:
         """End the processes of a session that was not used for 30 minutes."""
+        # A request that holds the lock first makes the session active; one that comes later waits in touch()
+        # until the processes have ended, so that it cannot start one that is then killed.
         with self._lock:
             if self._asleep or self.ended or self.state != "deep-sleep":
                 return
@@ -168,6 +170,8 @@ class SessionTable:
 
         Raises a 403 ``concurrent_session_limit``, and a 503 ``shutting_down`` after ``close``.
         """
+        # The session counts from here, but it is made without the lock: concurrent creates cannot exceed the
+        # limit, and a slow one does not delay other requests.
         with self._lock:
             self._check_open()
             count = len(self._sessions) + self._opening

@@ -23,6 +23,7 @@ from buntime.service.workspace.paths import STAGING_PREFIX, check_disjoint, fail
 from buntime.service.workspace.resolve import FOLDER_FLAGS, PathWalker, open_root
 from buntime.service.workspace.walk import entry_stat, remove_tree, walk
 
+# O_NONBLOCK: opening a pipe must not wait for a writer.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _STAGE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -52,7 +53,9 @@ class DiskWorkspace:
         with self._reaching(path) as (walker, name):
             descriptor = os.open(name, _READ, dir_fd=walker.folder)
             try:
-                size = _regular_size(descriptor, path)
+                status = os.fstat(descriptor)
+                _check_regular(status, path)
+                size = status.st_size
                 if max_size is not None and size > max_size:
                     raise TooLargeError(size)
                 with open(descriptor, "rb", closefd=False) as file:
@@ -72,9 +75,10 @@ class DiskWorkspace:
         top = open_root(self._path)
         staged: list[str] = []
         try:
+            # Every content is on the disk before the first rename, so a full disk changes no file.
             with _errors("the workspace"):
                 for mode, (_, content) in zip(modes, files):
-                    staged.append(_staging_name())
+                    staged.append(f"{STAGING_PREFIX}{secrets.token_hex(8)}")
                     _stage(top, staged[-1], content, mode)
             for staging_name, name in zip(staged, names):
                 self._rename_staged(top, staging_name, name)
@@ -207,16 +211,6 @@ def _stage(top: int, name: str, content: bytes, mode: int | None) -> None:
         if mode is not None:
             os.fchmod(descriptor, mode)
         file.write(content)
-
-
-def _staging_name() -> str:
-    return f"{STAGING_PREFIX}{secrets.token_hex(8)}"
-
-
-def _regular_size(descriptor: int, path: str) -> int:
-    status = os.fstat(descriptor)
-    _check_regular(status, path)
-    return status.st_size
 
 
 def _check_regular(status: os.stat_result, path: str) -> None:

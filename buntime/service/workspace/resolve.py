@@ -76,6 +76,7 @@ class PathWalker:
         try:
             return os.readlink(name, dir_fd=self.folder)
         except OSError as error:
+            # EINVAL: it is not a link. ENOENT: it is missing, which the next step reports or creates.
             if error.errno in {errno.EINVAL, errno.ENOENT}:
                 return None
             raise
@@ -95,6 +96,7 @@ class PathWalker:
     def _enter(self, name: str, *, create: bool) -> None:
         if len(self._open) > MAX_DEPTH:
             raise PathError(f"a path may be {MAX_DEPTH} folders deep")
+        # O_NOFOLLOW in the flags: if a program replaced the folder by a link since readlink, this fails.
         try:
             descriptor = os.open(name, FOLDER_FLAGS, dir_fd=self.folder)
         except FileNotFoundError:

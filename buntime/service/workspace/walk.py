@@ -27,20 +27,14 @@ def walk(
             if not entry.is_dir(follow_symlinks=False):
                 yield prefix + entry.name, entry
             elif entry.name not in skip and prefix.count("/") < MAX_DEPTH:
-                yield from _walk_child(folder, entry.name, skip, prefix)
-
-
-def _walk_child(
-    parent: int, name: str, skip: frozenset[str], prefix: str
-) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    try:
-        folder = os.open(name, FOLDER_FLAGS, dir_fd=parent)
-    except OSError:
-        return
-    try:
-        yield from walk(folder, skip=skip, prefix=f"{prefix}{name}/")
-    finally:
-        os.close(folder)
+                try:
+                    child = os.open(entry.name, FOLDER_FLAGS, dir_fd=folder)
+                except OSError:
+                    continue  # vanished, or it must not be read
+                try:
+                    yield from walk(child, skip=skip, prefix=f"{prefix}{entry.name}/")
+                finally:
+                    os.close(child)
 
 
 def entry_stat(entry: os.DirEntry[str]) -> os.stat_result | None:
