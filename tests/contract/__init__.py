@@ -1,1 +1,1 @@
-"""What every transport must do: one suite, a few lines for each transport in ``worlds.py``."""
+"""The behaviour of every transport: one suite, and a few lines for each transport in ``transports.py``."""

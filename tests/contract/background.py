@@ -1,4 +1,4 @@
-"""The programs that are left running, and what a fake has to know of them."""
+"""The background programs of the suite, and their scripts for a fake."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Bun.serve({
 
 
 def script(fake: FakeTransport) -> None:
-    """Teach a fake the programs above."""
+    """Script the programs above on a fake."""
     fake.on_execute(BOTH, stdout="☃ out\n", stderr="err\n", exit_code=3)
     fake.on_execute(ECHO, handler=lambda run: f"{run.env['WORD']} {run.working_dir}\n")
     fake.on_execute(CUT, stdout="a☃😀")

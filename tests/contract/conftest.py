@@ -10,32 +10,33 @@ import pytest
 
 from buntime import Buntime, Session
 from buntime.transport import Transport
-from tests.contract.transports import EVERY, KEY, WORLDS, recording, replaying
+from tests.contract.transports import ALL, KEY, TRANSPORTS, recording, replaying
 from tests.support.serving import buntime_serve
 
 
 @pytest.fixture(scope="session", autouse=True)
 def served_url() -> Iterator[str]:
-    """Run ``buntime serve`` on a real Bun, with a key; before a test looks at what it finds."""
+    """Run ``buntime serve`` on a real Bun, with a key, before the fixtures that detect leftovers."""
     with buntime_serve("--api-key", KEY) as server:
         yield server.url
 
 
 @pytest.fixture(scope="session")
 def cassettes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of what the tests record."""
+    """Return the folder for recordings."""
     return tmp_path_factory.mktemp("cassettes")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test over the worlds that its module names, all by default, unless it names some itself."""
-    named = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
-    if "world" in metafunc.fixturenames and not any(names.startswith("world") for names in named):
-        metafunc.parametrize("world", getattr(metafunc.module, "OVER", EVERY), indirect=True)
+    """Run a test on the transports in its module's ``RUNS_ON``, by default all, unless it lists its own."""
+    arguments = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    is_listed = any(names.startswith("transport_name") for names in arguments)
+    if "transport_name" in metafunc.fixturenames and not is_listed:
+        metafunc.parametrize("transport_name", getattr(metafunc.module, "RUNS_ON", ALL), indirect=True)
 
 
 @pytest.fixture
-def world(request: pytest.FixtureRequest) -> str:
+def transport_name(request: pytest.FixtureRequest) -> str:
     """Return the name of the transport under test."""
     name: str = request.param
     return name
@@ -43,31 +44,31 @@ def world(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def transport(
-    world: str, served_url: str, cassettes: Path, request: pytest.FixtureRequest
+    transport_name: str, served_url: str, cassettes: Path, request: pytest.FixtureRequest
 ) -> Iterator[Transport]:
-    """Return the transport under test. A world that is replayed was recorded by the test before."""
-    how, _, source = world.partition("_")
-    test = f"{request.node.nodeid}".replace(world, source)
+    """Return the transport under test; a replayed transport plays the recording of the test before."""
+    mode, _, source = transport_name.partition("_")
+    test = f"{request.node.nodeid}".replace(transport_name, source)
     path = cassettes / f"{hashlib.sha256(test.encode()).hexdigest()[:16]}.json"
-    if how == "recorded":
-        made = recording(source, served_url, path)
-    elif how == "replayed":
-        made = replaying(path)
+    if mode == "recorded":
+        context = recording(source, served_url, path)
+    elif mode == "replayed":
+        context = replaying(path)
     else:
-        made = WORLDS[world](served_url)
-    with made as transport:
+        context = TRANSPORTS[transport_name](served_url)
+    with context as transport:
         yield transport
 
 
 @pytest.fixture
 def client(transport: Transport) -> Iterator[Buntime]:
-    """Return a client over it that does not retry, so that a failure shows."""
-    with Buntime(KEY, transport=transport, max_retries=0) as made:
-        yield made
+    """Return a client of the transport without retries, so that failures are visible."""
+    with Buntime(KEY, transport=transport, max_retries=0) as client:
+        yield client
 
 
 @pytest.fixture
 def session(client: Buntime) -> Iterator[Session]:
-    """Return a new session of that client."""
-    with client.sessions.create(ttl=600) as made:
-        yield made
+    """Return a new session of the client."""
+    with client.sessions.create(ttl=600) as session:
+        yield session

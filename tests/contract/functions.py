@@ -1,4 +1,4 @@
-"""The functions that the suite calls, and what a fake has to know of them."""
+"""The functions that the suite calls, and their scripts for a fake."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ export default (name: string) => `the default of ${name}`;
 
 
 def script(fake: FakeTransport) -> None:
-    """Teach a fake the functions above."""
+    """Script the functions above on a fake."""
     fake.on_call(ADD, handler=lambda a, b: a + b)
     fake.on_call(GREET, handler=lambda name: f"Hello, {name}", stdout="working\n", stderr="and complaining\n")
     fake.on_call(ECHO, handler=lambda *values: values)

@@ -1,4 +1,4 @@
-"""The programs that the suite runs, and what a fake has to know of them."""
+"""The programs that the suite runs, and their scripts for a fake."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMMAND = "echo from the shell; exit 4"
 
 
 def script(fake: FakeTransport) -> FakeTransport:
-    """Teach a fake the programs above."""
+    """Script the programs above on a fake."""
     fake.on_execute(HELLO, stdout="hello\n")
     fake.on_execute(TYPESCRIPT, stdout="Ada 36\n")
     fake.on_execute(BOTH, chunks=[("stdout", "to stdout\n"), ("stderr", "to stderr\n")])

@@ -1,4 +1,4 @@
-"""Executing code and commands."""
+"""Execute code and commands."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_code_runs(session: Session) -> None:
 
 
 def test_typescript_and_top_level_await_run(session: Session) -> None:
-    """Types and a top-level await need no build step."""
+    """Types and top-level await work without a build step."""
     assert "Ada 36\n" == session.execute(programs.TYPESCRIPT, check=True).stdout
 
 
@@ -42,18 +42,18 @@ def test_a_command_runs_in_a_shell(session: Session) -> None:
     assert ("from the shell\n", 4, False) == (result.stdout, result.exit_code, result.ok)
 
 
-def test_stdout_and_stderr_are_kept_apart(session: Session) -> None:
-    """Each has what was written to it."""
+def test_stdout_and_stderr_are_separate(session: Session) -> None:
+    """Each stream has its own output."""
     result = session.execute(programs.BOTH)
     assert ("to stdout\n", "to stderr\n") == (result.stdout, result.stderr)
 
 
 def test_text_of_any_script_comes_through(session: Session) -> None:
-    """What is not ASCII, NUL included, arrives as it was written."""
+    """Non-ASCII text and NUL arrive unchanged."""
     assert "é ☃ 😀 \0 end\n" == session.execute(programs.UNICODE).stdout
 
 
-def test_a_megabyte_of_output_comes_whole(session: Session) -> None:
+def test_a_megabyte_of_output_is_complete(session: Session) -> None:
     """No output is cut."""
     assert "0123456789abcdef" * 65536 == session.execute(programs.LARGE).stdout
 
@@ -65,7 +65,7 @@ def test_an_exit_code_is_a_result(session: Session) -> None:
 
 
 def test_check_raises_for_an_exit_code(session: Session) -> None:
-    """With check it is an error that carries the result and shows the end of stderr."""
+    """With check the error contains the result and shows the end of stderr."""
     with pytest.raises(ExecutionFailedError, match="thrown on purpose") as caught:
         session.execute(programs.THROWS, check=True)
     assert caught.value.result is not None
@@ -73,7 +73,7 @@ def test_check_raises_for_an_exit_code(session: Session) -> None:
 
 
 def test_the_time_limit_ends_an_execution(session: Session) -> None:
-    """The output up to it is kept, and timed_out says why it ended."""
+    """The output so far is available, and timed_out is set."""
     result = session.execute(programs.SLOW, timeout=1)
     assert ("started\n", 124, True, False) == (
         result.stdout,
@@ -85,29 +85,29 @@ def test_the_time_limit_ends_an_execution(session: Session) -> None:
         session.execute(programs.SLOW, timeout=1, check=True)
 
 
-def test_env_is_that_of_one_execution(session: Session) -> None:
-    """A variable is there for the execution it was given to, and for no other."""
+def test_env_belongs_to_one_execution(session: Session) -> None:
+    """A variable exists only in the execution that sets it."""
     assert "good day\n" == session.execute(programs.GREETS, env={"GREETING": "good day"}).stdout
     assert "no greeting\n" == session.execute(programs.GREETS).stdout
 
 
 def test_files_are_there_before_the_code_runs(session: Session) -> None:
-    """The files of a request are in the workspace, and stay in it."""
+    """The files of a request are in the workspace, and stay there."""
     result = session.execute(programs.READS, files={"data/in.txt": "brought along"})
     assert "brought along\n" == result.stdout
     assert () == result.files_written
     assert "brought along" == session.files.read("data/in.txt")
 
 
-def test_files_written_names_what_the_code_wrote(session: Session) -> None:
-    """A new file and one written again are both named, by their paths in the workspace."""
+def test_files_written_lists_files_of_the_code(session: Session) -> None:
+    """New and overwritten files are both listed, by their paths in the workspace."""
     assert ("out/result.txt",) == session.execute(programs.WRITES, check=True).files_written
     assert "written by code" == session.files.read("out/result.txt")
     assert ("out/result.txt",) == session.execute(programs.WRITES, check=True).files_written
 
 
 def test_working_dir_is_where_the_code_runs(session: Session) -> None:
-    """It may be relative to the workspace, or absolute below it; it must exist."""
+    """It is relative to the workspace, or absolute inside it, and must exist."""
     session.files.write("deep/er/x.txt", "")
     for path in ("deep", "/workspace/deep"):
         assert "deep\n" == session.execute(programs.FOLDER, working_dir=path).stdout
@@ -118,7 +118,7 @@ def test_working_dir_is_where_the_code_runs(session: Session) -> None:
 
 
 def test_files_are_written_all_or_none(session: Session) -> None:
-    """One path outside the workspace, and no file is written and nothing runs."""
+    """If one path is outside the workspace, no file is written and nothing runs."""
     with pytest.raises(InvalidRequestError):
         session.execute(programs.WRITES, files={"fine.txt": "fine", "../outside.txt": "outside"})
     assert [] == session.files.list()
@@ -131,8 +131,8 @@ def test_a_request_is_a_value(client: Buntime, session: Session) -> None:
     assert "hi\n" == client.execute(request, session_id=session.id).stdout
 
 
-def test_many_threads_get_each_their_own_output(client: Buntime) -> None:
-    """Executions at once in two sessions do not cross."""
+def test_each_thread_gets_its_own_output(client: Buntime) -> None:
+    """Concurrent executions in two sessions do not mix their output."""
     with client.sessions.create() as one, client.sessions.create() as other:
 
         def run(number: int) -> str:
@@ -144,8 +144,8 @@ def test_many_threads_get_each_their_own_output(client: Buntime) -> None:
     assert [f"{number}\n" for number in range(24)] == outputs
 
 
-def test_nothing_runs_so_nothing_is_killed(session: Session) -> None:
-    """Killing where nothing runs is no error."""
+def test_killing_without_processes(session: Session) -> None:
+    """Killing without a running process is not an error."""
     killed = session.kill_all()
     assert (0, ()) == (killed.killed, killed.pids)
     assert 0 == session.kill(2_000_000_000).killed

@@ -1,4 +1,4 @@
-"""Reading, writing and listing files."""
+"""Read, write and list files."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_any_name_goes_there_and_back(session: Session, name: str) -> None:
-    """Names travel in bodies, in queries and in lists unchanged."""
+def test_names_round_trip(session: Session, name: str) -> None:
+    """Names are unchanged in bodies, in queries and in lists."""
     written = session.files.write(name, "the content of " + name)
     assert (name, len(("the content of " + name).encode())) == (written.path, written.size)
     assert "the content of " + name == session.files.read(name)
     assert [name] == [info.path for info in session.files.list()]
 
 
-def test_any_text_goes_there_and_back(session: Session) -> None:
-    """Line ends, a byte order mark, NUL and an empty text are kept."""
+def test_text_round_trips(session: Session) -> None:
+    """Line ends, a byte order mark, NUL and an empty text are unchanged."""
     for content in ("", "a\r\nb\rc\n", "\ufeffmarked", "nul\0nul", "é☃😀", "x" * 1_000_000):
         session.files.write("text", content)
         assert content == session.files.read("text")
 
 
-def test_writing_replaces_and_makes_folders(session: Session) -> None:
-    """What was there is gone, and the folders above are there."""
+def test_writing_replaces_files_and_creates_folders(session: Session) -> None:
+    """The old content is replaced, and parent folders are created."""
     session.files.write("a/b/c.txt", "a longer first text")
     session.files.write("/workspace/a/b/c.txt", "second")
     assert "second" == session.files.read("a/b/c.txt")
 
 
 def test_a_folder_lists_its_children(session: Session) -> None:
-    """Only direct children, sorted, their paths relative to the workspace."""
+    """Only direct children, sorted, with paths relative to the workspace."""
     for path in ("b.txt", "a/x.txt", "a/y/z.txt", "c.txt"):
         session.files.write(path, path)
     top = session.files.list()
@@ -58,8 +58,8 @@ def test_a_folder_lists_its_children(session: Session) -> None:
     assert abs((datetime.now(timezone.utc) - file.modified).total_seconds()) < 3600
 
 
-def test_a_long_folder_is_listed_whole(session: Session) -> None:
-    """More children than a page holds come page by page, and all of them."""
+def test_a_long_folder_is_listed_completely(session: Session) -> None:
+    """More children than fit on a page are all listed, page by page."""
     files = {f"many/{number:03}.txt": "" for number in range(205)}
     for start in range(0, 205, 100):
         part = dict(list(files.items())[start : start + 100])
@@ -68,7 +68,7 @@ def test_a_long_folder_is_listed_whole(session: Session) -> None:
 
 
 def test_a_missing_file_is_not_found(session: Session) -> None:
-    """The error is a FileNotFoundError too, and names the path."""
+    """The error is also a FileNotFoundError, and contains the path."""
     with pytest.raises(FileNotFoundError) as caught:
         session.files.read("missing.txt")
     error = caught.value
@@ -77,22 +77,22 @@ def test_a_missing_file_is_not_found(session: Session) -> None:
 
 
 def test_a_missing_folder_is_not_found(session: Session) -> None:
-    """Listing what is not there is an error, not an empty list."""
+    """Listing a missing folder is an error, not an empty list."""
     with pytest.raises(SessionFileNotFoundError):
         session.files.list("missing")
 
 
 @pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "/workspace/../x", "..", "/"])
-def test_a_path_outside_is_refused(session: Session, path: str) -> None:
-    """Neither reading nor writing leaves the workspace."""
+def test_a_path_outside_is_rejected(session: Session, path: str) -> None:
+    """Neither reading nor writing can leave the workspace."""
     for call in (lambda: session.files.read(path), lambda: session.files.write(path, "x")):
         with pytest.raises(InvalidRequestError) as caught:
             call()
         assert (400, "invalid_request") == (caught.value.status, caught.value.code)
 
 
-def test_a_folder_is_no_file(session: Session) -> None:
-    """Reading or overwriting a folder, or writing below a file, is refused."""
+def test_a_folder_is_not_a_file(session: Session) -> None:
+    """Reading or overwriting a folder, or writing below a file, raises an error."""
     session.files.write("folder/file", "")
     for call in (
         lambda: session.files.read("folder"),

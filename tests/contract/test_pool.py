@@ -9,7 +9,7 @@ from tests.contract import functions, programs
 
 
 def test_requests_run_in_the_sessions_of_a_pool(client: Buntime) -> None:
-    """Each outcome belongs to its request; the sessions are gone with the pool."""
+    """Each outcome belongs to its request; the pool deletes its sessions."""
     requests = [ExecuteRequest(programs.PRINTS_ARGUMENT, env={"NUMBER": f"{n}"}) for n in range(12)]
     with SessionPool(client, size=3, ttl=600) as pool:
         assert 2 == pool.warm(2)
@@ -23,7 +23,7 @@ def test_requests_run_in_the_sessions_of_a_pool(client: Buntime) -> None:
 
 
 def test_functions_are_called_as_they_finish(client: Buntime) -> None:
-    """What one throws is its outcome's error, and no other's."""
+    """The error of a function is the outcome of its item only."""
 
     def work(session: Session, number: int) -> int:
         if number == 2:
@@ -37,7 +37,7 @@ def test_functions_are_called_as_they_finish(client: Buntime) -> None:
 
 
 def test_a_session_that_was_deleted_is_replaced(client: Buntime) -> None:
-    """The item that finds it gone is executed in another, once."""
+    """An item whose session is missing is executed once, in another session."""
     with SessionPool(client, size=1) as pool:
         with pool.session() as session:
             pass
@@ -46,8 +46,8 @@ def test_a_session_that_was_deleted_is_replaced(client: Buntime) -> None:
     assert ["hello\n"] * 2 == [outcome.result().stdout for outcome in outcomes]
 
 
-def test_what_an_item_leaves_is_there_for_the_next(client: Buntime) -> None:
-    """Unless each item has a session of its own."""
+def test_files_of_an_item_remain_for_the_next(client: Buntime) -> None:
+    """Files remain for the next item, unless each item has its own session."""
 
     def note(session: Session, name: str) -> list[str]:
         before = [file.path for file in session.files.list()]

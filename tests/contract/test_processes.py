@@ -1,4 +1,4 @@
-"""Programs left running in a session."""
+"""Background processes in a session."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from tests.contract.background import (
     READS_STDIN,
     SERVER,
 )
-from tests.contract.transports import KEY, OF_HELPERS, SHARES_PORTS, matrix
+from tests.contract.transports import FOR_HELPERS, KEY, SHARES_PORTS, matrix
 from tests.support import previews
 from tests.support.ports import unused_port
 
-OVER = OF_HELPERS
+RUNS_ON = FOR_HELPERS
 
 
 def test_a_process_runs_to_its_end(session: Session) -> None:
-    """Its exit code and what it wrote can be asked for afterwards."""
+    """Its exit code and output are available afterwards."""
     process = session.start(BOTH)
     assert 1 == process.number
     assert process.pid > 0
@@ -47,8 +47,8 @@ def test_a_process_runs_to_its_end(session: Session) -> None:
     assert ProcessLogs("☃ out\n", "err\n", 8, 4) == process.logs()
 
 
-def test_a_process_runs_on(session: Session) -> None:
-    """It is running when start has returned, and is counted among the session's processes."""
+def test_a_process_keeps_running(session: Session) -> None:
+    """It is running when start returns, and counts as a process of the session."""
     with session.start(FOREVER) as process:
         assert StreamEvent("stdout", "up\n") == next(process.follow())
         assert (True, None) == (process.running(), process.exit_code)
@@ -57,8 +57,8 @@ def test_a_process_runs_on(session: Session) -> None:
     assert 0 == session.info().active_processes
 
 
-def test_env_and_working_dir_are_those_of_the_process(session: Session) -> None:
-    """As they are those of an execution."""
+def test_env_and_working_dir_apply_to_the_process(session: Session) -> None:
+    """They apply as in an execution."""
     session.files.write("deep/x.txt", "")
     process = session.start(ECHO, env={"WORD": "hello ☃"}, working_dir="/workspace/deep")
     assert 0 == process.wait(20)
@@ -66,13 +66,13 @@ def test_env_and_working_dir_are_those_of_the_process(session: Session) -> None:
 
 
 def test_a_command_reads_nothing(session: Session) -> None:
-    """A shell command runs too; its standard input is at its end."""
+    """A shell command runs too; its standard input is empty."""
     process = session.start(command=READS_STDIN)
     assert (0, "end\n") == (process.wait(20), process.logs().stdout)
 
 
 def test_logs_resume(session: Session) -> None:
-    """From the offsets of the piece before, nothing comes twice, and nothing new leaves them as they are."""
+    """Reading from the previous offsets repeats no output; without new output they stay unchanged."""
     process = session.start(BOTH)
     process.wait(20)
     assert ProcessLogs("out\n", "", 8, 4) == process.logs(4, 4)
@@ -80,7 +80,7 @@ def test_logs_resume(session: Session) -> None:
 
 
 def test_logs_are_bounded(session: Session) -> None:
-    """A piece holds 256 KB of each stream at most, whole characters, and the offsets lead on."""
+    """A part has at most 256 KB of each stream and whole characters, and the offsets continue after it."""
     process = session.start(LARGE)
     assert 0 == process.wait(20)
     pieces = [process.logs()]
@@ -92,8 +92,8 @@ def test_logs_are_bounded(session: Session) -> None:
     assert len(pieces) > 3
 
 
-def test_follow_brings_everything(session: Session) -> None:
-    """Until the end of the process, and from offsets on."""
+def test_follow_yields_everything(session: Session) -> None:
+    """All output until the end of the process, also from given offsets."""
     process = session.start(LARGE)
     events = list(process.follow())
     assert LARGE_OUT == "".join(event.text for event in events if event.kind == "stdout")
@@ -102,13 +102,13 @@ def test_follow_brings_everything(session: Session) -> None:
     assert [StreamEvent("stderr", "e")] == list(process.follow(offset + 1, 999))
 
 
-def test_follow_cuts_no_character(session: Session) -> None:
-    """One that is written byte by byte comes whole."""
+def test_follow_does_not_split_characters(session: Session) -> None:
+    """A character that is written byte by byte arrives complete."""
     assert "a☃😀" == "".join(event.text for event in session.start(CUT).follow())
 
 
 def test_waiting_ends_with_its_timeout(session: Session) -> None:
-    """The error is a builtin TimeoutError too, and the process runs on."""
+    """The error is also a builtin TimeoutError, and the process keeps running."""
     with session.start(FOREVER) as process:
         for timeout in (0, 0.2):
             with pytest.raises(WaitTimeoutError, match="process 1 is still running") as caught:
@@ -118,7 +118,7 @@ def test_waiting_ends_with_its_timeout(session: Session) -> None:
 
 
 def test_kill_ends_the_process_group(session: Session) -> None:
-    """What the process started ends with it; killing twice is killing once."""
+    """Its children end with it; killing it again has no effect."""
     process = session.start(command=FAMILY)
     assert StreamEvent("stdout", "up\n") == next(process.follow())
     process.kill()
@@ -128,14 +128,14 @@ def test_kill_ends_the_process_group(session: Session) -> None:
 
 
 def test_killing_keeps_an_exit_code(session: Session) -> None:
-    """A process that has ended is not said to have been killed."""
+    """A process that had already exited does not count as killed."""
     with session.start(BOTH) as process:
         process.wait(20)
     assert 3 == process.exit_code
 
 
 def test_a_block_that_raises_kills_too(session: Session) -> None:
-    """What the block raised comes out. Where the session is gone by then, there is nothing to do."""
+    """The block's error is raised, even if the session is already deleted."""
     with pytest.raises(ZeroDivisionError), session.start(FOREVER) as process:
         _ = 1 / 0
     assert not process.running()
@@ -145,29 +145,29 @@ def test_a_block_that_raises_kills_too(session: Session) -> None:
         process.running()
 
 
-def test_processes_are_found_again(session: Session, transport: Transport) -> None:
-    """By another client, the ended ones too, in the order of their numbers."""
+def test_another_client_lists_processes(session: Session, transport: Transport) -> None:
+    """Another client lists them in the order of their numbers, including ended ones."""
     ended, running = session.start(BOTH), session.start(FOREVER)
     ended.wait(20)
-    found = Buntime(KEY, transport=transport).sessions.attach(session.id).processes()
-    assert [(1, ended.pid), (2, running.pid)] == [(process.number, process.pid) for process in found]
-    assert [False, True] == [process.running() for process in found]
-    assert "☃ out\n" == found[0].logs().stdout
-    found[1].kill()
+    processes = Buntime(KEY, transport=transport).sessions.attach(session.id).processes()
+    assert [(1, ended.pid), (2, running.pid)] == [(process.number, process.pid) for process in processes]
+    assert [False, True] == [process.running() for process in processes]
+    assert "☃ out\n" == processes[0].logs().stdout
+    processes[1].kill()
     assert 137 == running.wait(20)
 
 
-def test_many_at_once_have_each_a_number(session: Session) -> None:
-    """Threads that start processes in one session do not get the same."""
+def test_concurrent_starts_get_different_numbers(session: Session) -> None:
+    """Threads that start processes in one session get different numbers."""
     with ThreadPoolExecutor(4) as threads:
         started = list(threads.map(lambda _: session.start(BOTH), range(8)))
     assert list(range(1, 9)) == sorted(process.number for process in started)
     assert [3] * 8 == [process.wait(20) for process in started]
 
 
-@matrix("working_dir", ["nowhere", "file", "..", "/etc"], everywhere=1)
+@matrix("working_dir", ["nowhere", "file", "..", "/etc"], common=1)
 def test_a_failed_start_leaves_nothing(session: Session, working_dir: str) -> None:
-    """No process, no number that is used up, no file."""
+    """No process, number or file remains."""
     session.files.write("file", "")
     with pytest.raises(InvalidRequestError):
         session.start(BOTH, working_dir=working_dir)
@@ -176,39 +176,39 @@ def test_a_failed_start_leaves_nothing(session: Session, working_dir: str) -> No
 
 
 def test_kill_all_ends_processes(session: Session) -> None:
-    """They have then ended as killed, whoever asks."""
+    """Every client sees them as killed."""
     process = session.start(FOREVER)
     assert session.kill_all().killed
     assert (False, 137) == (process.running(), process.exit_code)
-    assert [False] == [found.running() for found in session.processes()]
+    assert [False] == [processes.running() for processes in session.processes()]
 
 
 def test_the_files_of_processes_are_hidden(session: Session) -> None:
-    """What a process wrote is in no list and no count."""
+    """They are in no list and no count."""
     session.start(BOTH).wait(20)
     assert ([], 0) == (session.files.list(), session.info().files_count)
 
 
 @contextmanager
-def free_port(world: str) -> Iterator[int]:
-    """Give a port on which nothing listens: the same each time, where sessions have ports of their own."""
-    if world in SHARES_PORTS:
+def free_port(transport_name: str) -> Iterator[int]:
+    """Return a port without a listener: the same each time if sessions have separate ports."""
+    if transport_name in SHARES_PORTS:
         with unused_port() as port:
             yield port
     else:
         yield 3000
 
 
-def test_waiting_for_a_port(session: Session, world: str) -> None:
-    """It returns once a server accepts, and raises where none does in time."""
-    with free_port(world) as port, pytest.raises(WaitTimeoutError, match=str(port)):
+def test_waiting_for_a_port(session: Session, transport_name: str) -> None:
+    """It returns once a server accepts connections, and raises an error after the timeout."""
+    with free_port(transport_name) as port, pytest.raises(WaitTimeoutError, match=str(port)):
         session.wait_for_port(port, timeout=0.2)
     with session.start(SERVER, env={"PORT": str(port)}):
         session.wait_for_port(port, timeout=20)
 
 
-def test_previews_have_addresses_of_their_own(client: Buntime) -> None:
-    """No two sessions have the same, and a session keeps its own."""
+def test_previews_have_separate_addresses(client: Buntime) -> None:
+    """Sessions have different addresses, and each address is constant."""
     with client.sessions.create() as one, client.sessions.create() as other:
         addresses = [one.preview_url, other.preview_url]
         assert [True, True] == [str(address).startswith("http") for address in addresses]
@@ -217,31 +217,31 @@ def test_previews_have_addresses_of_their_own(client: Buntime) -> None:
         assert addresses == [one.preview_url, other.preview_url]
 
 
-def test_previews_answer(client: Buntime, world: str) -> None:
-    """Two sessions serve the same port, and each is reached under its own URL, over WebSocket too.
+def test_previews_respond(client: Buntime, transport_name: str) -> None:
+    """Two sessions serve the same port, and each is reachable at its own URL, also by WebSocket.
 
-    What is sent there goes through no transport: it is in no recording, and a replay has no server.
+    Preview traffic does not use the transport: no recording contains it, and a replay has no server.
     """
-    if world in SHARES_PORTS or world.endswith("fake"):
+    if transport_name in SHARES_PORTS or transport_name.endswith("fake"):
         pytest.skip("nothing serves on a fake; without isolation sessions share the port")
-    answers = not world.startswith("replayed")
+    has_server = not transport_name.startswith("replayed")
     with client.sessions.create() as one, client.sessions.create() as other:
         for session, name in ((one, "one"), (other, "other")):
             session.start(NAMED, env={"NAME": name})
             session.wait_for_port(8080)
-        if answers:
-            ask_previews(one, other)
+        if has_server:
+            check_previews(one, other)
         one.kill_all()
-        if answers:
+        if has_server:
             assert previews.is_closed(str(one.preview_url))
-    if answers:
+    if has_server:
         assert previews.is_closed(str(one.preview_url))
 
 
-def ask_previews(one: Session, other: Session) -> None:
-    """Ask the servers of two sessions that say what their session is called."""
+def check_previews(one: Session, other: Session) -> None:
+    """Check that the servers of two sessions reply with their session's name."""
     large = b"x" * 5_000_000
-    for session, answer in ((one, b"one "), (other, b"other ")):
-        assert answer == previews.get(str(session.preview_url))
-        assert answer + large == previews.get(str(session.preview_url), large)
+    for session, reply in ((one, b"one "), (other, b"other ")):
+        assert reply == previews.get(str(session.preview_url))
+        assert reply + large == previews.get(str(session.preview_url), large)
     assert "one hello" == previews.websocket_echo(str(one.preview_url), "hello")

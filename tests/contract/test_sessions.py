@@ -1,4 +1,4 @@
-"""The life of a session."""
+"""Create, use and delete sessions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.contract import programs
 UNKNOWN = "ses_unknown00000000000"
 
 
-def test_a_new_session_says_what_it_is(client: Buntime) -> None:
-    """Creation tells the id, both dates, the preview URL and the limits."""
+def test_a_new_session_has_its_attributes(client: Buntime) -> None:
+    """The response has the id, both dates, the preview URL and the limits."""
     with client.sessions.create(ttl=600) as session:
         assert re.fullmatch(r"ses_[A-Za-z0-9]+", session.id)
         assert session.created_at is not None
@@ -29,8 +29,8 @@ def test_a_new_session_says_what_it_is(client: Buntime) -> None:
         assert (1024, 0.25, 30, 1024) == (limits.memory, limits.cpu, limits.timeout, limits.disk)
 
 
-def test_info_tells_the_state_of_now(client: Buntime) -> None:
-    """The metadata comes back, files are counted, and the state is active."""
+def test_info_returns_the_current_state(client: Buntime) -> None:
+    """The result has the metadata, the number of files, and the state."""
     metadata = {"purpose": "contract", "nested": {"numbers": [1, 2.5, None, True]}}
     with client.sessions.create(metadata=metadata) as session:
         session.files.write("a.txt", "a")
@@ -44,7 +44,7 @@ def test_info_tells_the_state_of_now(client: Buntime) -> None:
 
 
 def test_a_session_ends_with_its_block(client: Buntime) -> None:
-    """After the block the id is unknown to every call."""
+    """After the block every call reports an unknown id."""
     with client.sessions.create() as session:
         session.files.write("a.txt", "a")
     for call in (
@@ -64,7 +64,7 @@ def test_a_session_ends_with_its_block(client: Buntime) -> None:
 
 
 def test_a_block_that_raises_ends_the_session_too(client: Buntime) -> None:
-    """What the block raised comes out, and the session is gone."""
+    """The block's error is raised, and the session is deleted."""
     with pytest.raises(ZeroDivisionError), client.sessions.create() as session:
         _ = 1 / 0
     with pytest.raises(SessionNotFoundError):
@@ -72,7 +72,7 @@ def test_a_block_that_raises_ends_the_session_too(client: Buntime) -> None:
 
 
 def test_an_attached_session_is_the_same_and_stays(client: Buntime, session: Session) -> None:
-    """Attaching reaches the files; leaving the block deletes nothing."""
+    """Attaching gives access to the files; leaving the block deletes nothing."""
     session.files.write("kept.txt", "kept")
     with client.sessions.attach(session.id) as attached:
         assert "kept" == attached.files.read("kept.txt")
@@ -80,19 +80,19 @@ def test_an_attached_session_is_the_same_and_stays(client: Buntime, session: Ses
     assert "active" == session.info().state
 
 
-def test_a_key_makes_one_session(client: Buntime) -> None:
-    """The same key and arguments give the same session; the same key with others is a conflict."""
+def test_a_key_creates_one_session(client: Buntime) -> None:
+    """The same key and arguments return the same session; other arguments raise a conflict."""
     key = "a-key-of-the-contract-suite"
     with client.sessions.create(ttl=600, metadata={"a": 1}, idempotency_key=key) as session:
-        again = client.sessions.create(ttl=600, metadata={"a": 1}, idempotency_key=key)
-        assert session.id == again.id
+        repeated = client.sessions.create(ttl=600, metadata={"a": 1}, idempotency_key=key)
+        assert session.id == repeated.id
         with pytest.raises(ConflictError) as caught:
             client.sessions.create(ttl=900, idempotency_key=key)
         assert "idempotency_conflict" == caught.value.code
 
 
 def test_sessions_do_not_share_files(client: Buntime) -> None:
-    """A file of one session is not in another."""
+    """A file of one session does not exist in another."""
     with client.sessions.create() as one, client.sessions.create() as other:
         one.files.write("mine.txt", "mine")
         assert [] == other.files.list()
@@ -101,7 +101,7 @@ def test_sessions_do_not_share_files(client: Buntime) -> None:
 
 
 def test_an_unknown_session_is_not_found(client: Buntime) -> None:
-    """An id that never was answers as one that has ended."""
+    """An id that never existed raises the same error as a deleted one."""
     with pytest.raises(SessionNotFoundError):
         client.sessions.info(UNKNOWN)
     with pytest.raises(SessionNotFoundError):
@@ -109,7 +109,7 @@ def test_an_unknown_session_is_not_found(client: Buntime) -> None:
 
 
 def test_close_deletes_what_the_client_created(transport: Transport) -> None:
-    """With delete_on_close the sessions of a client end with it, those it attached to do not."""
+    """With delete_on_close, closing a client deletes its own sessions, but not attached ones."""
     with Buntime("btk_of_the_contract_suite", transport=transport, delete_on_close=True) as client:
         created = client.sessions.create()
         watcher = client.with_options(max_retries=0)
@@ -118,8 +118,8 @@ def test_close_deletes_what_the_client_created(transport: Transport) -> None:
             watcher.sessions.info(created.id)
 
 
-def test_closing_twice_is_closing_once(transport: Transport) -> None:
-    """A closed client stays closed, and says so when it is used."""
+def test_closing_twice_has_no_effect(transport: Transport) -> None:
+    """Using a closed client raises an error."""
     client = Buntime("btk_of_the_contract_suite", transport=transport)
     client.close()
     client.close()

@@ -10,8 +10,8 @@ from buntime import ExecutionFailedError, Session, StreamEvent
 from tests.contract import programs
 
 
-def test_a_stream_brings_the_output_in_order(session: Session) -> None:
-    """Each piece says where it was written; the result has the whole of it."""
+def test_a_stream_yields_the_output_in_order(session: Session) -> None:
+    """Each event names its stream; the result has the complete output."""
     with session.stream(programs.STEPS) as stream:
         events = list(stream)
     written = {kind: "".join(e.text for e in events if e.kind == kind) for kind in ("stdout", "stderr")}
@@ -23,7 +23,7 @@ def test_a_stream_brings_the_output_in_order(session: Session) -> None:
 
 
 def test_a_stream_ends_with_the_measurements(session: Session) -> None:
-    """The result of a stream is as full as that of an unstreamed execution."""
+    """The result of a stream is as complete as without streaming."""
     with session.stream(programs.WRITES) as stream:
         assert [] == list(stream)
     assert ("out/result.txt",) == stream.result.files_written
@@ -32,7 +32,7 @@ def test_a_stream_ends_with_the_measurements(session: Session) -> None:
 
 
 def test_check_applies_to_a_stream(session: Session) -> None:
-    """The error comes after the last event."""
+    """The error is raised after the last event."""
     with session.stream(programs.EXIT_3, check=True) as stream:
         assert StreamEvent("stdout", "before\n") == next(stream)
         with pytest.raises(ExecutionFailedError) as caught:
@@ -43,20 +43,20 @@ def test_check_applies_to_a_stream(session: Session) -> None:
 
 
 def test_the_time_limit_ends_a_stream(session: Session) -> None:
-    """The output came before, and the result says that the time was up."""
+    """The output arrives first, and the result has timed_out."""
     with session.stream(programs.SLOW, timeout=1) as stream:
         assert "started\n" == "".join(event.text for event in stream)
     assert (124, True) == (stream.result.exit_code, stream.result.timed_out)
 
 
 def test_text_of_any_script_streams(session: Session) -> None:
-    """Characters are never cut between two pieces."""
+    """Characters are never split between two events."""
     with session.stream(programs.UNICODE) as stream:
         assert "é ☃ 😀 \0 end\n" == "".join(event.text for event in stream)
 
 
-def test_a_stream_may_be_left(session: Session) -> None:
-    """Leaving early closes the connection only: the session works on."""
+def test_a_stream_may_be_abandoned(session: Session) -> None:
+    """Leaving early only closes the connection: the session remains usable."""
     with session.stream(programs.STEPS) as stream:
         assert next(stream).text.startswith("step 1\n")
     assert [] == list(stream)
@@ -65,8 +65,8 @@ def test_a_stream_may_be_left(session: Session) -> None:
     assert "hello\n" == session.execute(programs.HELLO).stdout
 
 
-def test_a_stream_comes_by_lines(session: Session) -> None:
-    """Each event is a line without its end, however the output was cut."""
+def test_a_stream_by_lines(session: Session) -> None:
+    """Each event is a line without its line end, however the output was split."""
     with session.stream(programs.STEPS) as stream:
         lines = list(stream.lines())
     assert ["step 1", "step 2", "step 3"] == [line.text for line in lines if line.kind == "stdout"]
@@ -74,8 +74,8 @@ def test_a_stream_comes_by_lines(session: Session) -> None:
     assert "step 1\nstep 2\nstep 3\n" == stream.result.stdout
 
 
-def test_callbacks_get_the_output_as_it_comes(session: Session) -> None:
-    """On the caller's thread; the result is what it is without them."""
+def test_callbacks_receive_the_output_during_the_execution(session: Session) -> None:
+    """They run in the caller's thread; the result is the same as without them."""
     out: list[str] = []
     err: list[str] = []
     threads: set[int] = set()
@@ -94,8 +94,8 @@ def test_callbacks_get_the_output_as_it_comes(session: Session) -> None:
     assert "hello\n" == session.execute(programs.HELLO, on_stderr=err.append).stdout
 
 
-def test_what_a_callback_raises_comes_out(session: Session) -> None:
-    """The wait ends and the session works on."""
+def test_errors_of_callbacks_are_raised(session: Session) -> None:
+    """The wait ends, and the session remains usable."""
 
     def on_stdout(text: str) -> None:
         raise KeyError(text)
@@ -106,7 +106,7 @@ def test_what_a_callback_raises_comes_out(session: Session) -> None:
 
 
 def test_check_applies_with_callbacks(session: Session) -> None:
-    """A failure is raised after the output came."""
+    """The error is raised after the output."""
     out: list[str] = []
     with pytest.raises(ExecutionFailedError):
         session.execute(programs.EXIT_3, on_stdout=out.append, check=True)

@@ -1,4 +1,4 @@
-"""Files and folders up and down."""
+"""Uploads and downloads of files and folders."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from buntime import FileInfo, InvalidRequestError, Session, SessionFileNotFoundError
 from buntime.helpers.content import PIECE
-from tests.contract.transports import OF_HELPERS, matrix, over
+from tests.contract.transports import FOR_HELPERS, matrix, runs_on
 from tests.support.folders import content_of, fill, random_names
 
-OVER = OF_HELPERS
+RUNS_ON = FOR_HELPERS
 
 TREE: dict[str, Any] = {
     "readme.md": "# read me\n",
@@ -30,8 +30,8 @@ def _listed(session: Session, path: str) -> dict[str, FileInfo]:
     return {info.path[len(path) + 1 :]: info for info in session.files.list(path, recursive=True)}
 
 
-def test_a_folder_there_and_back(session: Session, tmp_path: Path) -> None:
-    """Every file, every byte, empty folders too."""
+def test_a_folder_round_trips(session: Session, tmp_path: Path) -> None:
+    """All files, all bytes, and empty folders."""
     source = fill(tmp_path / "source", TREE)
     sent = session.files.upload(source, "up")
     assert (tuple(FILES), 0, ()) == (sent.transferred, sent.unchanged, sent.removed)
@@ -42,15 +42,15 @@ def test_a_folder_there_and_back(session: Session, tmp_path: Path) -> None:
     assert sent.size == got.size == sum((source / name).stat().st_size for name in FILES)
 
 
-# What differs is decided above the transport.
-@over("fake", "local", "http", "recorded_local", "replayed_local")
-def test_a_second_upload_sends_what_changed(session: Session, tmp_path: Path) -> None:
-    """By content: same size is not the same, and what is gone here goes there."""
+# Differences are detected above the transport.
+@runs_on("fake", "local", "http", "recorded_local", "replayed_local")
+def test_a_second_upload_sends_the_changes(session: Session, tmp_path: Path) -> None:
+    """Files of the same size are compared by content, and files deleted here are deleted there."""
     source = fill(tmp_path / "source", TREE)
     session.files.upload(str(source), "up")
     assert ((), len(FILES)) == (
-        (again := session.files.upload(source, "up")).transferred,
-        again.unchanged,
+        (second := session.files.upload(source, "up")).transferred,
+        second.unchanged,
     )
     fill(source, {"readme.md": "# READ ME\n", "new/file.txt": "new"})
     (source / "src/main.ts").unlink()
@@ -62,9 +62,9 @@ def test_a_second_upload_sends_what_changed(session: Session, tmp_path: Path) ->
     assert "# READ ME\n" == session.files.read("up/readme.md")
 
 
-@over("fake", "local", "http", "recorded_local", "replayed_local")
-def test_a_second_download_fetches_what_changed(session: Session, tmp_path: Path) -> None:
-    """As up, so down."""
+@runs_on("fake", "local", "http", "recorded_local", "replayed_local")
+def test_a_second_download_fetches_the_changes(session: Session, tmp_path: Path) -> None:
+    """Downloads work like uploads."""
     target = tmp_path / "target"
     session.files.upload(fill(tmp_path / "source", TREE), "up")
     session.files.download("up", target)
@@ -79,8 +79,8 @@ def test_a_second_download_fetches_what_changed(session: Session, tmp_path: Path
 
 
 @pytest.mark.parametrize("there_before", [False, True])
-def test_a_folder_becomes_the_folder(session: Session, tmp_path: Path, there_before: bool) -> None:
-    """The contents of one are those of the other, whether or not it was there."""
+def test_the_target_becomes_a_copy(session: Session, tmp_path: Path, there_before: bool) -> None:
+    """The target has the same content as the source, whether or not it existed."""
     source = fill(tmp_path / "source", {"a/b.txt": "b"})
     if there_before:
         session.files.write("up/other.txt", "")
@@ -92,7 +92,7 @@ def test_a_folder_becomes_the_folder(session: Session, tmp_path: Path, there_bef
 
 
 def test_an_empty_folder(session: Session, tmp_path: Path) -> None:
-    """Is one there, and here."""
+    """It exists on both sides."""
     session.files.upload(fill(tmp_path / "source", {}), "up")
     assert "directory" == session.files.stat("up").type
     session.files.download("up", tmp_path / "target")
@@ -100,7 +100,7 @@ def test_an_empty_folder(session: Session, tmp_path: Path) -> None:
 
 
 def test_the_whole_workspace(session: Session, tmp_path: Path) -> None:
-    """Its name is the empty one; what the helpers keep stays out of it."""
+    """Its path is empty; the internal files of helpers are excluded."""
     session.files.write("old.txt", "")
     source = fill(tmp_path / "source", {"a/b.txt": "b", "c.bin": b"\xff" * PIECE})
     session.files.upload(source, "")
@@ -109,8 +109,8 @@ def test_the_whole_workspace(session: Session, tmp_path: Path) -> None:
     assert content_of(source) == content_of(tmp_path / "target")
 
 
-def test_what_changes_its_type(session: Session, tmp_path: Path) -> None:
-    """A file in the place of a folder, and the other way round, in both directions."""
+def test_changes_between_file_and_folder(session: Session, tmp_path: Path) -> None:
+    """A file replaces a folder and a folder a file, in both directions."""
     source = fill(tmp_path / "source", {"one": "file", "two/below": "x"})
     for path in ("one/below", "two"):
         session.files.write(f"up/{path}", "")
@@ -120,8 +120,8 @@ def test_what_changes_its_type(session: Session, tmp_path: Path) -> None:
     assert {"one": b"file", "two": None, "two/below": b"x"} == content_of(tmp_path / "target")
 
 
-def test_what_is_ignored_is_neither_sent_nor_deleted(session: Session, tmp_path: Path) -> None:
-    """Names at any depth, paths from the top, folders with all that is in them."""
+def test_ignored_files_are_neither_sent_nor_deleted(session: Session, tmp_path: Path) -> None:
+    """Names at any depth, paths from the root, and folders with their content."""
     source = fill(
         tmp_path / "source",
         {
@@ -154,8 +154,8 @@ def test_what_is_ignored_is_neither_sent_nor_deleted(session: Session, tmp_path:
     assert {"mine.log", "node_modules/mine.js"} < set(content_of(tmp_path / "target"))
 
 
-def test_nothing_is_deleted_where_that_is_asked(session: Session, tmp_path: Path) -> None:
-    """``delete=False`` adds and replaces only."""
+def test_nothing_is_deleted_on_request(session: Session, tmp_path: Path) -> None:
+    """``delete=False`` only adds and replaces."""
     source = fill(tmp_path / "source", {"a.txt": "new"})
     session.files.write("up/a.txt", "old")
     session.files.write("up/b.txt", "b")
@@ -170,9 +170,9 @@ def test_nothing_is_deleted_where_that_is_asked(session: Session, tmp_path: Path
         session.files.download("up", tmp_path / "other", delete=False)
 
 
-@matrix("size", [10, 0, 2 * PIECE + 1], everywhere=1)
-def test_a_file_there_and_back(session: Session, tmp_path: Path, size: int) -> None:
-    """Under the name it is given; the second time nothing travels."""
+@matrix("size", [10, 0, 2 * PIECE + 1], common=1)
+def test_a_file_round_trips(session: Session, tmp_path: Path, size: int) -> None:
+    """The target has the given name; the second time nothing is transferred."""
     source = tmp_path / "one.bin"
     source.write_bytes(b"\xfd" * size)
     sent = session.files.upload(source, "up/two.bin")
@@ -180,12 +180,12 @@ def test_a_file_there_and_back(session: Session, tmp_path: Path, size: int) -> N
     got = session.files.download("up/two.bin", tmp_path / "deep/three.bin")
     assert (("up/two.bin",), size) == (got.transferred, got.size)
     assert b"\xfd" * size == (tmp_path / "deep/three.bin").read_bytes()
-    assert ((), 1) == ((again := session.files.upload(source, "up/two.bin")).transferred, again.unchanged)
+    assert ((), 1) == ((second := session.files.upload(source, "up/two.bin")).transferred, second.unchanged)
     assert () == session.files.download("up/two.bin", tmp_path / "deep/three.bin").transferred
 
 
-def test_a_file_is_no_folder(session: Session, tmp_path: Path) -> None:
-    """Neither here nor there is one taken for the other, and nothing is changed."""
+def test_a_file_is_not_a_folder(session: Session, tmp_path: Path) -> None:
+    """A file is not accepted as a folder or the reverse on either side, and nothing changes."""
     source = fill(tmp_path / "source", {"file": "f"})
     session.files.write("folder/x", "x")
     session.files.write("file", "y")
@@ -201,8 +201,8 @@ def test_a_file_is_no_folder(session: Session, tmp_path: Path) -> None:
     assert {"file": b"f"} == content_of(source)
 
 
-def test_what_is_not_there(session: Session, tmp_path: Path) -> None:
-    """Here it is Python's error, there it is the session's; nothing appears."""
+def test_missing_sources(session: Session, tmp_path: Path) -> None:
+    """A local source raises Python's error, a remote one the session's; nothing is created."""
     with pytest.raises(FileNotFoundError, match="missing"):
         session.files.upload(tmp_path / "missing", "up")
     with pytest.raises(SessionFileNotFoundError, match="missing"):
@@ -216,31 +216,31 @@ def test_what_is_not_there(session: Session, tmp_path: Path) -> None:
     assert not (tmp_path / "target").exists()
 
 
-# It counts what is sent and received, above the transport.
-@matrix("direction", ["up", "down"], everywhere=0)
+# Progress counts bytes above the transport.
+@matrix("direction", ["up", "down"], common=0)
 def test_progress(session: Session, tmp_path: Path, direction: str) -> None:
-    """It grows from file to file and piece to piece, up to all bytes that travel."""
+    """It grows from file to file and chunk to chunk, up to the total."""
     large = b"\xff" * (PIECE + 5)
     source = fill(tmp_path / "source", {"a.txt": b"12345", "large.bin": large, "z/b.txt": b"123"})
-    seen: list[tuple[int, int, str]] = []
+    calls: list[tuple[int, int, str]] = []
 
     def note(done: int, total: int, name: str) -> None:
-        seen.append((done, total, name))
+        calls.append((done, total, name))
 
     if direction == "up":
         session.files.upload(source, "up", progress=note)
     else:
         session.files.upload(source, "up")
         session.files.download("up", tmp_path / "target", progress=note)
-    assert {PIECE + 13} == {step[1] for step in seen}
-    assert sorted(step[0] for step in seen) == [step[0] for step in seen]
-    assert PIECE + 13 == seen[-1][0]
-    assert {"a.txt", "large.bin", "z/b.txt"} == {step[2] for step in seen}
-    assert 4 == len(seen)
+    assert {PIECE + 13} == {step[1] for step in calls}
+    assert sorted(step[0] for step in calls) == [step[0] for step in calls]
+    assert PIECE + 13 == calls[-1][0]
+    assert {"a.txt", "large.bin", "z/b.txt"} == {step[2] for step in calls}
+    assert 4 == len(calls)
 
 
-def test_random_names_there_and_back(session: Session, tmp_path: Path) -> None:
-    """Whatever a file may be called."""
+def test_random_names_round_trip(session: Session, tmp_path: Path) -> None:
+    """Every valid file name is transferred."""
     source = fill(tmp_path / "source", {name: name for name in random_names(1, 300)})
     session.files.upload(source, "up")
     session.files.download("up", tmp_path / "target")

@@ -1,4 +1,4 @@
-"""The transports that the suite runs over."""
+"""The transports that the suite runs on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def fake(_url: str) -> Iterator[Transport]:
 
 @contextmanager
 def local(_url: str) -> Iterator[Transport]:
-    """A real Bun, each session in a sandbox."""
+    """A real Bun with a sandbox for each session."""
     yield LocalTransport()
 
 
@@ -53,63 +53,63 @@ def http(url: str) -> Iterator[Transport]:
 
 @contextmanager
 def http_with_own_session(url: str) -> Iterator[Transport]:
-    """The same, over a session of the user's."""
+    """The same, with a user's requests session."""
     with requests.Session() as session:
         yield HTTPTransport(url, session=session)
 
 
-WORLDS = {
-    world.__name__: world for world in (fake, local, local_without_isolation, http, http_with_own_session)
+TRANSPORTS = {
+    name.__name__: name for name in (fake, local, local_without_isolation, http, http_with_own_session)
 }
 SHARES_PORTS = ("local_without_isolation",)
-"""The worlds where sessions have the machine's ports in common."""
+"""The transports whose sessions share the machine's ports."""
 RECORDED = ("fake", "local", "http")
-"""The worlds that are recorded too; each test replays what it recorded just before."""
-EVERY = [*WORLDS, *(f"{how}_{world}" for world in RECORDED for how in ("recorded", "replayed"))]
-OF_HELPERS = [
-    world for world in EVERY if world not in {"http_with_own_session", "recorded_http", "replayed_http"}
+"""The transports that are also recorded; each test replays the recording that it made just before."""
+ALL = [*TRANSPORTS, *(f"{mode}_{name}" for name in RECORDED for mode in ("recorded", "replayed"))]
+FOR_HELPERS = [
+    name for name in ALL if name not in {"http_with_own_session", "recorded_http", "replayed_http"}
 ]
-"""The worlds for helpers: each is an execution, and those go over every world in test_executions.py."""
-WHOLE_MATRIX = ("fake", "local")
-"""One world without and one with a real Bun."""
+"""The transports for helpers: a helper is an execution, which test_executions.py runs on all transports."""
+FULL_MATRIX = ("fake", "local")
+"""One transport without a real Bun and one with it."""
 
 
-def over(*names: str) -> pytest.MarkDecorator:
-    """Run a test over these worlds alone: it is slow, and the others differ in nothing that it is about."""
-    return pytest.mark.parametrize("world", names, indirect=True)
+def runs_on(*names: str) -> pytest.MarkDecorator:
+    """Run a slow test on these transports only; the others do not differ in the behaviour under test."""
+    return pytest.mark.parametrize("transport_name", names, indirect=True)
 
 
-def matrix(arguments: str, rows: Sequence[Any], *, everywhere: int) -> pytest.MarkDecorator:
-    """Run a test with all rows over :data:`WHOLE_MATRIX`, and with the first ``everywhere`` over the rest.
+def matrix(arguments: str, rows: Sequence[Any], *, common: int) -> pytest.MarkDecorator:
+    """Run a test with all rows on :data:`FULL_MATRIX`, and with the first ``common`` rows on the rest.
 
-    For rows that make a difference to code above or below the transport, which is the same for all worlds.
+    Use it for rows that concern code above or below the transport, which is the same for all transports.
     """
     cases = []
-    for world in OF_HELPERS:
-        for row in rows if world in WHOLE_MATRIX else rows[:everywhere]:
+    for name in FOR_HELPERS:
+        for row in rows if name in FULL_MATRIX else rows[:common]:
             values = row if isinstance(row, tuple) else (row,)
-            cases.append(pytest.param(world, *values, id=f"{world}-{values[0]}"))
-    return pytest.mark.parametrize(f"world,{arguments}", cases, indirect=["world"])
+            cases.append(pytest.param(name, *values, id=f"{name}-{values[0]}"))
+    return pytest.mark.parametrize(f"transport_name,{arguments}", cases, indirect=["transport_name"])
 
 
 @contextmanager
 def recording(source: str, url: str, path: Path) -> Iterator[Transport]:
-    """Record over one of the worlds."""
-    with WORLDS[source](url) as inner, closing(RecordingTransport(path, inner)) as transport:
+    """Record one of the transports."""
+    with TRANSPORTS[source](url) as inner, closing(RecordingTransport(path, inner)) as transport:
         yield transport
 
 
 @contextmanager
 def replaying(path: Path) -> Iterator[Transport]:
-    """Replay what was recorded, all of it, where there is no socket and no program to run."""
+    """Replay the whole recording, without sockets and without programs."""
     transport = ReplayTransport(path)
     with ExitStack() as absent:
-        absent.enter_context(mock.patch.object(socket, "socket", _nothing))
-        absent.enter_context(mock.patch.object(subprocess, "Popen", _nothing))
+        absent.enter_context(mock.patch.object(socket, "socket", _fail))
+        absent.enter_context(mock.patch.object(subprocess, "Popen", _fail))
         absent.enter_context(mock.patch.dict(os.environ, {"PATH": "", "BUNTIME_BUN": "/nonexistent/bun"}))
         yield transport
     assert [] == transport.unplayed
 
 
-def _nothing(*_: Any, **__: Any) -> Any:
-    raise AssertionError("a replay opens no socket and runs no program")
+def _fail(*_: Any, **__: Any) -> Any:
+    raise AssertionError("a replay must not open sockets or run programs")

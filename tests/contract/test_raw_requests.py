@@ -1,4 +1,4 @@
-"""Calls that have no method."""
+"""Requests to endpoints without a method."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import pytest
 from buntime import APIStatusError, Buntime, InvalidRequestError, NotFoundError, Session
 
 
-def test_any_call_can_be_made(client: Buntime, session: Session) -> None:
-    """The answer has the status, the headers without case, and the body."""
-    answer = client.request("GET", f"/sessions/{session.id}")
-    assert 200 == answer.status
-    assert "application/json" in answer.headers["content-TYPE"]
-    assert session.id == answer.json()["sessionId"]
-    assert session.id in answer.text
+def test_any_request_can_be_sent(client: Buntime, session: Session) -> None:
+    """The response has the status, case-insensitive headers, and the body."""
+    response = client.request("GET", f"/sessions/{session.id}")
+    assert 200 == response.status
+    assert "application/json" in response.headers["content-TYPE"]
+    assert session.id == response.json()["sessionId"]
+    assert session.id in response.text
 
 
-def test_parameters_travel_in_the_query(client: Buntime, session: Session) -> None:
-    """What params names is what the service reads."""
+def test_parameters_are_in_the_query(client: Buntime, session: Session) -> None:
+    """The service receives the parameters in ``params``."""
     session.files.write("a&b.txt", "x")
-    answer = client.request("GET", "/files/read", params={"sessionId": session.id, "path": "a&b.txt"})
-    assert "x" == answer.json()["content"]
+    response = client.request("GET", "/files/read", params={"sessionId": session.id, "path": "a&b.txt"})
+    assert "x" == response.json()["content"]
 
 
 def test_an_unknown_route_is_not_found(client: Buntime) -> None:
-    """The service's own code is kept."""
+    """The error has the service's code."""
     with pytest.raises(NotFoundError) as caught:
         client.request("GET", "/no/such/route")
     assert (404, "route_not_found") == (caught.value.status, caught.value.code)
 
 
-def test_a_wrong_method_is_refused(client: Buntime) -> None:
-    """405 has no class of its own and comes as the nearest."""
+def test_a_wrong_method_is_rejected(client: Buntime) -> None:
+    """Status 405 has no separate class and raises the nearest one."""
     with pytest.raises(APIStatusError) as caught:
         client.request("PUT", "/execute", json={})
     assert (405, "method_not_allowed") == (caught.value.status, caught.value.code)
@@ -56,7 +56,7 @@ def test_a_wrong_method_is_refused(client: Buntime) -> None:
 def test_the_service_checks_what_the_client_would(
     client: Buntime, session: Session, body: dict[str, object]
 ) -> None:
-    """A request that goes around the client's checks is refused with the field's name."""
+    """The service rejects a request that bypasses the client's checks, and names the field."""
     with pytest.raises(InvalidRequestError) as caught:
         client.request("POST", "/execute", json={"sessionId": session.id, **body})
     assert "invalid_request" == caught.value.code

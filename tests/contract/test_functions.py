@@ -1,4 +1,4 @@
-"""Calling JavaScript functions."""
+"""Calls of JavaScript functions."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from buntime import (
     SessionFileNotFoundError,
 )
 from tests.contract import functions
-from tests.contract.transports import OF_HELPERS, matrix, over
+from tests.contract.transports import FOR_HELPERS, matrix, runs_on
 
-OVER = OF_HELPERS
+RUNS_ON = FOR_HELPERS
 
 
 @pytest.fixture
-def real(world: str, session: Session) -> Session:
-    """Return a session in which functions really run; a fake only says what it was told."""
-    if "fake" in world:
+def real(transport_name: str, session: Session) -> Session:
+    """Return a session in which functions really run, unlike on a fake."""
+    if "fake" in transport_name:
         pytest.skip("a fake runs no function")
     return session
 
 
 def test_a_function_is_called(session: Session) -> None:
-    """JSON in, JSON out."""
+    """Arguments and results are JSON."""
     assert 5 == session.call(functions.ADD, 2, 3)
     assert "23" == session.call(functions.ADD, "2", "3")
 
 
-def test_output_and_value_are_kept_apart(session: Session) -> None:
-    """A typed async function is awaited; what it prints goes to the callbacks, whole and alone."""
+def test_output_and_value_are_separate(session: Session) -> None:
+    """A typed async function is awaited; its output goes to the callbacks, complete and without the value."""
     out: list[str] = []
     err: list[str] = []
     value = session.call(functions.GREET, "World", on_stdout=out.append, on_stderr=err.append)
@@ -67,8 +67,8 @@ ARGUMENTS: list[Any] = [
 ]
 
 
-def test_values_go_there_and_back(session: Session) -> None:
-    """What is passed and returned unchanged is what it was."""
+def test_values_round_trip(session: Session) -> None:
+    """Values that a function returns unchanged are equal to the arguments."""
     back = session.call(functions.ECHO, *ARGUMENTS, timeout=20)
     assert ARGUMENTS == back
     assert [type(value) for value in ARGUMENTS] == [type(value) for value in back]
@@ -78,8 +78,8 @@ def test_values_go_there_and_back(session: Session) -> None:
     assert [1, 2] == pair
 
 
-def test_what_json_has_no_form_for_comes_back(session: Session) -> None:
-    """Each JavaScript value has a Python one."""
+def test_values_without_json_equivalent(session: Session) -> None:
+    """Each JavaScript value has a Python equivalent."""
     values = session.call(functions.VALUES)
     assert math.isnan(values.pop("nan"))
     assert -1 == math.copysign(1, values.pop("zero"))
@@ -90,8 +90,8 @@ def test_what_json_has_no_form_for_comes_back(session: Session) -> None:
     assert int is type(values["whole"])
 
 
-def test_what_is_thrown_is_raised(session: Session) -> None:
-    """With its name, its message, and the line of the source that was passed."""
+def test_javascript_errors_are_raised(session: Session) -> None:
+    """The error has the name, the message, and the line of the source."""
     assert session.call(functions.THROWS, 3) is None
     with pytest.raises(JavaScriptError) as caught:
         session.call(functions.THROWS, 4)
@@ -104,14 +104,14 @@ def test_what_is_thrown_is_raised(session: Session) -> None:
 
 
 def test_anything_can_be_thrown(session: Session) -> None:
-    """What is no error has its type as its name, and no stack."""
+    """A thrown value that is not an error has its type as its name, and no stack."""
     with pytest.raises(JavaScriptError) as caught:
         session.call(functions.THROWS_TEXT)
     assert ("string", "only a text", "") == (caught.value.name, caught.value.message, caught.value.stack)
 
 
-def test_a_function_of_a_file_is_called(session: Session) -> None:
-    """An export of a file of the workspace, or its default; errors show the file's own lines."""
+def test_a_function_in_a_file_is_called(session: Session) -> None:
+    """A function can be a file's export or its default export; errors show the lines of the file."""
     session.files.write("lib.ts", functions.LIBRARY)
     assert 42 == session.call("./lib.ts#summarise", [{"value": 2}, {"value": 40}])
     assert "the default of it" == session.call("./lib.ts", "it") == session.call("./lib.ts#default", "it")
@@ -120,29 +120,29 @@ def test_a_function_of_a_file_is_called(session: Session) -> None:
     assert "    at summarise (lib.ts:5:15)" in caught.value.stack.splitlines()
 
 
-@matrix("size", [20_000, 1_600_000], everywhere=1)
+@matrix("size", [20_000, 1_600_000], common=1)
 def test_large_values_travel(session: Session, size: int) -> None:
-    """By file and in pieces; nothing of them stays in the lists."""
+    """Large values are sent as files and in chunks, which no list shows."""
     text = "é" * (size // 2)
     assert text + text == session.call(functions.LARGE, text)
     assert [] == session.files.list()
 
 
-@over("local", "http")
+@runs_on("local", "http")
 def test_large_values_leave_no_file(real: Session) -> None:
-    """What carried them is gone after the call."""
+    """The files for large values are deleted after the call."""
     real.call(functions.LARGE, "x" * 5_000_000)
     assert "" == real.execute(command="find .buntime -type f").stdout
 
 
 def test_imports_are_relative_to_the_workspace(real: Session) -> None:
-    """In the source of a function as in an execution."""
+    """A function's imports work as in an execution."""
     real.files.write("lib.ts", functions.LIBRARY)
     assert "the default of x" == real.call("async (x) => (await import('./lib.ts')).default(x)", "x")
 
 
 def test_a_function_may_end_its_process(real: Session) -> None:
-    """That is said, and the output is kept."""
+    """The error reports it, and the output is available."""
     with pytest.raises(ExecutionFailedError, match=r"process\.exit\(3\)") as caught:
         real.call("() => { console.log('before'); process.exit(3) }")
     assert caught.value.result is not None
@@ -151,24 +151,24 @@ def test_a_function_may_end_its_process(real: Session) -> None:
         real.call("() => { process.kill(process.pid, 'SIGKILL') }")
 
 
-@over("local", "http", "recorded_local", "replayed_local")
+@runs_on("local", "http", "recorded_local", "replayed_local")
 def test_a_function_may_never_return(real: Session) -> None:
-    """It reaches the time limit, or nothing is left that could make it return."""
+    """It reaches the time limit, or ends because nothing can make it return."""
     with pytest.raises(ExecutionTimeoutError):
         real.call("async () => { for (;;) await Bun.sleep(10) }", timeout=1)
     with pytest.raises(ExecutionFailedError, match="never resolved"):
         real.call("() => new Promise(() => {})")
 
 
-def test_what_a_function_left_running_ends_with_the_call(real: Session) -> None:
-    """A timer or a server does not keep the caller waiting."""
+def test_background_work_of_a_function_ends_with_the_call(real: Session) -> None:
+    """A timer or a server does not delay the caller."""
     assert 1 == real.call(
         "() => { setInterval(() => {}, 1000); Bun.serve({ port: 0, fetch() {} }); return 1 }"
     )
 
 
-def test_what_fails_beside_the_function_fails_the_call(real: Session) -> None:
-    """A timer that throws, a rejection nobody handles."""
+def test_background_errors_fail_the_call(real: Session) -> None:
+    """An error in a timer or an unhandled rejection fails the call."""
     for source in (
         "() => { setTimeout(() => { throw new Error('later') }, 1); return new Promise(() => {}) }",
         "() => { Promise.reject(new Error('later')); return Bun.sleep(60_000) }",
@@ -187,10 +187,10 @@ def test_what_fails_beside_the_function_fails_the_call(real: Session) -> None:
         ("nothing_of_this_name", "ReferenceError", "nothing_of_this_name"),
         ("./lib.ts#other", "TypeError", 'no export "other"; it exports default, summarise'),
     ],
-    everywhere=2,
+    common=2,
 )
-def test_what_cannot_be_called(real: Session, source: str, name: str, message: str) -> None:
-    """Each says what is wrong with it, and where."""
+def test_invalid_functions(real: Session, source: str, name: str, message: str) -> None:
+    """Each error shows the problem and its position."""
     real.files.write("lib.ts", functions.LIBRARY)
     real.files.write("broken.ts", "export const a = 1;\nexport function x( { }")
     with pytest.raises(JavaScriptError) as caught:
@@ -199,8 +199,8 @@ def test_what_cannot_be_called(real: Session, source: str, name: str, message: s
     assert message in str(caught.value)
 
 
-def test_a_file_that_is_not_there(real: Session) -> None:
-    """It is a FileNotFoundError; one outside the workspace is refused."""
+def test_a_missing_file(real: Session) -> None:
+    """The error is a FileNotFoundError; a file outside the workspace raises InvalidRequestError."""
     with pytest.raises(SessionFileNotFoundError, match=r"\./missing\.ts") as caught:
         real.call("./missing.ts#x")
     assert "./missing.ts" == caught.value.filename
@@ -229,24 +229,24 @@ def test_a_file_that_is_not_there(real: Session) -> None:
         ("new Map([[1, 1], [true, 2]])", "equal in Python"),
         ("new Set([[1]])", "contains objects"),
     ],
-    everywhere=1,
+    common=1,
 )
-def test_what_has_no_python_value(real: Session, value: str, problem: str) -> None:
-    """It is an error that says where it is, and nothing is lost in silence."""
+def test_values_without_python_equivalent(real: Session, value: str, problem: str) -> None:
+    """The error shows the position of the value, and nothing is dropped silently."""
     with pytest.raises(JavaScriptError, match=r"at \.deep\[0\]") as caught:
         real.call(f"() => ({{ deep: [{value}] }})")
     assert "TypeError" == caught.value.name
     assert problem in caught.value.message
 
 
-def test_a_forged_answer_does_not_pass(real: Session) -> None:
-    """Whatever a function prints, its value is what it returns."""
+def test_a_forged_result_is_ignored(real: Session) -> None:
+    """Whatever a function prints, the value is its return value."""
     source = "() => { process.stdout.write('\\x1e a\\x1ebuntime:call {\"value\":1}\\n'); return 2 }"
     assert 2 == real.call(source)
 
 
-def test_causes_and_codes_are_kept(real: Session) -> None:
-    """In details, as JavaScript has more than a name and a message."""
+def test_causes_and_codes_are_in_details(real: Session) -> None:
+    """JavaScript errors have more than a name and a message; the rest is in ``details``."""
     source = "() => { throw Object.assign(new Error('a', { cause: new TypeError('b') }), { code: 'E1' }) }"
     with pytest.raises(JavaScriptError) as caught:
         real.call(source)

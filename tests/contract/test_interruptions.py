@@ -1,4 +1,4 @@
-"""What ends while it is running. The fake has nothing that runs, so it is not asked."""
+"""Deleting and killing during executions. Skipped for fakes, whose executions take no time."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tests.contract import programs
 
 
 @pytest.fixture
-def running(world: str, client: Buntime) -> Session:
-    """Return a session in which code can be left running."""
-    if "fake" in world:
-        pytest.skip("on a fake every execution is over at once")
+def running(transport_name: str, client: Buntime) -> Session:
+    """Return a session in which code can keep running."""
+    if "fake" in transport_name:
+        pytest.skip("an execution on a fake takes no time")
     return client.sessions.create(ttl=600)
 
 
 def test_deleting_a_session_ends_its_executions(client: Buntime, running: Session) -> None:
-    """The deletion succeeds, and the caller of the execution gets what there was, as killed."""
+    """The deletion succeeds, and the caller of the execution gets the output so far, as killed."""
     with running.stream(programs.SLOW) as stream:
         assert "started\n" == next(stream).text
         running.delete()
@@ -30,7 +30,7 @@ def test_deleting_a_session_ends_its_executions(client: Buntime, running: Sessio
 
 
 def test_killing_all_ends_an_execution(running: Session) -> None:
-    """The call says which processes were ended; the session works on."""
+    """The result lists the killed processes; the session remains usable."""
     with running, running.stream(programs.SLOW) as stream:
         next(stream)
         killed = running.kill_all()
@@ -41,7 +41,7 @@ def test_killing_all_ends_an_execution(running: Session) -> None:
 
 
 def test_killing_one_process_leaves_the_others(running: Session) -> None:
-    """Of two executions the one whose process is named ends, and the other goes on."""
+    """Of two executions, the one whose process is killed ends, and the other continues."""
     code = "console.log(process.pid); await Bun.sleep(60_000);"
     with running, running.stream(code) as one, running.stream(code) as other:
         pid = int(next(one).text)
@@ -52,21 +52,21 @@ def test_killing_one_process_leaves_the_others(running: Session) -> None:
         assert 1 == running.info().active_processes
 
 
-def test_a_process_that_was_left_is_counted_and_killed(running: Session) -> None:
-    """It outlives its execution, info counts it, the next execution sees it, and kill ends it."""
+def test_a_background_process_is_counted_and_killed(running: Session) -> None:
+    """A background process outlives its execution, is counted and visible, and can be killed."""
     with running:
-        left = running.execute(
+        started = running.execute(
             command="bun -e 'await Bun.sleep(60000)' >/dev/null 2>&1 & echo $!", check=True
         )
-        pid = int(left.stdout)
+        pid = int(started.stdout)
         assert 1 == running.info().active_processes
         assert running.execute(f"process.kill({pid}, 0)").ok
         assert (pid,) == running.kill(pid).pids
         assert 0 == running.info().active_processes
 
 
-def test_many_deletions_and_executions_at_once(client: Buntime, running: Session) -> None:
-    """Whichever comes first, each caller gets a result or is told that the session is gone."""
+def test_concurrent_deletions_and_executions(client: Buntime, running: Session) -> None:
+    """In any order, each caller gets a result or SessionNotFoundError."""
     with running:
         sessions = [client.sessions.create(ttl=600) for _ in range(4)]
 

@@ -1,4 +1,4 @@
-"""Binary content, large files, and what can be done with a file."""
+"""Binary content, large files, and operations on files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from buntime import Buntime, InvalidRequestError, Session, SessionFileNotFoundError, SessionNotFoundError
 from buntime.helpers.content import PIECE, WHOLE_TEXT
 from tests.contract.test_files import NAMES
-from tests.contract.transports import OF_HELPERS, matrix, over
+from tests.contract.transports import FOR_HELPERS, matrix, runs_on
 
-OVER = OF_HELPERS
+RUNS_ON = FOR_HELPERS
 
 BYTES = bytes(range(256))
 OUTSIDE = ["../x", "a/../../x", "/etc/passwd", "/workspace/../x", ".."]
@@ -25,10 +25,10 @@ def _noise(size: int) -> bytes:
     return random.Random(size).randbytes(size)
 
 
-# Text under each of these names goes over every world in test_files.py.
-@matrix("name", NAMES[::-1], everywhere=1)
+# test_files.py writes text with each of these names on all transports.
+@matrix("name", NAMES[::-1], common=1)
 def test_any_name_in_every_call(session: Session, name: str) -> None:
-    """A name travels through the helpers unchanged."""
+    """Helpers accept every valid file name."""
     assert (name, 256) == ((written := session.files.write(name, BYTES)).path, written.size)
     assert BYTES == session.files.read_bytes(name)
     assert (name, 256, "file") == ((info := session.files.stat(name)).path, info.size, info.type)
@@ -41,14 +41,14 @@ def test_any_name_in_every_call(session: Session, name: str) -> None:
     assert [] == session.files.list()
 
 
-# Contents are cut and joined above the transport.
+# Content is split and joined above the transport.
 @matrix(
     "size",
     [0, PIECE + 1, 1, 1000, PIECE - 1, PIECE, 2 * PIECE, WHOLE_TEXT + 1],
-    everywhere=2,
+    common=2,
 )
 def test_bytes_of_any_size(session: Session, size: int) -> None:
-    """The same bytes come back, whether they travel whole or in pieces."""
+    """The content is unchanged, whether it is sent at once or in chunks."""
     content = _noise(size)
     assert size == session.files.write("deep/down.bin", content).size
     assert size == session.files.stat("deep/down.bin").size
@@ -56,10 +56,10 @@ def test_bytes_of_any_size(session: Session, size: int) -> None:
     assert ["deep", "deep/down.bin"] == [info.path for info in session.files.list(recursive=True)]
 
 
-# The other worlds get pieces in the test above.
-@matrix("size", [1000, 2 * PIECE + 5], everywhere=1)
+# The test above sends chunks on the other transports.
+@matrix("size", [1000, 2 * PIECE + 5], common=1)
 def test_every_form_of_content(session: Session, tmp_path: Path, size: int) -> None:
-    """A local file, an open file, pieces of any length, views of bytes: each is written as it is."""
+    """A local file, an open file, chunks of any length and views of bytes are all written unchanged."""
     content = _noise(size)
     local = tmp_path / "local.bin"
     local.write_bytes(content)
@@ -76,33 +76,33 @@ def test_every_form_of_content(session: Session, tmp_path: Path, size: int) -> N
 
 
 def test_every_form_of_text(session: Session) -> None:
-    """Bytes that are text are written as text."""
+    """Bytes that are valid text are written as text."""
     for form in (io.BytesIO(b"text"), [b"te", b"xt"], iter([b"text"]), b"text"):
         session.files.write("copy.txt", form)
         assert "text" == session.files.read("copy.txt")
 
 
-@over("fake", "local", "http")
+@runs_on("fake", "local", "http")
 def test_text_above_the_limit_of_a_request(session: Session) -> None:
-    """It travels in pieces, cut within characters, and is the same text."""
+    """It is sent in chunks that split characters, and arrives unchanged."""
     text = "é☃😀\n" * (WHOLE_TEXT // 10 + 1)
     session.files.write("long.txt", text)
     assert text == session.files.read("long.txt")
 
 
 @pytest.mark.parametrize("form", [lambda: iter([b"x" * PIECE, 1]), lambda: io.StringIO("text")])
-def test_content_that_fails_leaves_what_was_there(session: Session, form: object) -> None:
-    """An iterable that breaks off changes nothing, and nothing is left of what it gave."""
+def test_failing_content_keeps_the_file(session: Session, form: object) -> None:
+    """If an iterable raises an error, the file stays unchanged and no part is left behind."""
     session.files.write("kept.txt", "kept")
     with pytest.raises(TypeError, match="content"):
-        session.files.write("kept.txt", form())  # type: ignore[operator] # a function that makes content
+        session.files.write("kept.txt", form())  # type: ignore[operator]  # a function that returns content
     assert "kept" == session.files.read("kept.txt")
     assert ["kept.txt"] == [info.path for info in session.files.list(recursive=True)]
 
 
-@matrix("size", [10, 3 * PIECE], everywhere=1)
-def test_bytes_where_no_file_can_be(session: Session, size: int) -> None:
-    """A folder, the workspace, a place below a file, a place outside."""
+@matrix("size", [10, 3 * PIECE], common=1)
+def test_bytes_at_an_invalid_path(session: Session, size: int) -> None:
+    """A folder, the workspace, a path below a file, and a path outside raise an error."""
     session.files.write("folder/file", "")
     for path in ("folder", "folder/file/below", ".", *OUTSIDE):
         with pytest.raises(InvalidRequestError):
@@ -110,13 +110,13 @@ def test_bytes_where_no_file_can_be(session: Session, size: int) -> None:
     assert ["folder", "folder/file"] == [info.path for info in session.files.list(recursive=True)]
 
 
-def test_reading_bytes_that_are_not_there(session: Session) -> None:
-    """The error is that of reading text."""
+def test_reading_missing_bytes(session: Session) -> None:
+    """The error is the same as for text."""
     session.files.write("folder/file", "")
     for path in ("missing", "folder/missing", "folder/file/below"):
         with pytest.raises(FileNotFoundError) as caught:
             session.files.read_bytes(path)
-        assert (path, "file_not_found") == (caught.value.filename, caught.value.code)  # type: ignore[attr-defined] # ours
+        assert (path, "file_not_found") == (caught.value.filename, caught.value.code)  # type: ignore[attr-defined]  # an attribute of buntime's error
     for path in ("folder", *OUTSIDE):
         with pytest.raises(InvalidRequestError):
             session.files.read_bytes(path)
@@ -135,7 +135,7 @@ def test_stat(session: Session) -> None:
 
 
 def test_exists(session: Session) -> None:
-    """True for files and folders; a path outside is refused."""
+    """True for files and folders; a path outside raises an error."""
     session.files.write("a/b.txt", "")
     assert [True, True, False, False] == [
         session.files.exists(path) for path in ("a", "a/b.txt", "b", "a/b.txt/c")
@@ -145,7 +145,7 @@ def test_exists(session: Session) -> None:
 
 
 def test_mkdir(session: Session) -> None:
-    """With the folders above; twice is once; not in the place of a file."""
+    """Creates parent folders; repeating it has no effect; an existing file is an error."""
     session.files.mkdir("a/b/c")
     session.files.mkdir("/workspace/a/b/c")
     session.files.write("file", "")
@@ -157,7 +157,7 @@ def test_mkdir(session: Session) -> None:
 
 
 def test_move(session: Session) -> None:
-    """A file or a folder gets another path, with the folders that needs."""
+    """A file or a folder gets another path, including new parent folders."""
     session.files.write("a/b.txt", "text")
     session.files.move("a/b.txt", "c/d/e.txt")
     session.files.move("c", "f/c")
@@ -168,8 +168,8 @@ def test_move(session: Session) -> None:
     assert "text" == session.files.read("f/c/d/e.txt")
 
 
-def test_a_move_overwrites_only_where_it_may(session: Session) -> None:
-    """A file replaces a file if asked to; nothing replaces a folder."""
+def test_a_move_overwrites_only_files_on_request(session: Session) -> None:
+    """A file replaces a file on request; nothing replaces a folder."""
     session.files.write("a", "a")
     session.files.write("b", "b")
     session.files.write("folder/x", "x")
@@ -191,7 +191,7 @@ def test_a_move_overwrites_only_where_it_may(session: Session) -> None:
 
 
 def test_delete(session: Session) -> None:
-    """A file, an empty folder, with ``recursive`` any folder; never the workspace itself."""
+    """Deletes a file, an empty folder, or with ``recursive`` any folder; never the workspace itself."""
     session.files.write("a/b.txt", "")
     session.files.write("a/c/d.txt", "")
     session.files.delete("a/b.txt")
@@ -203,15 +203,15 @@ def test_delete(session: Session) -> None:
     assert [] == session.files.list(recursive=True)
 
 
-def test_deleting_what_is_not_there(session: Session) -> None:
-    """An error, unless that is as well."""
+def test_deleting_a_missing_path(session: Session) -> None:
+    """A missing path is an error by default."""
     with pytest.raises(SessionFileNotFoundError):
         session.files.delete("missing")
     session.files.delete("missing", missing_ok=True)
 
 
 def test_listing_all(session: Session) -> None:
-    """Everything below a folder, sorted, paths relative to the workspace, our own folder left out."""
+    """Everything below a folder except internal files, sorted, with paths relative to the workspace."""
     for path in ("b.txt", "a/x.txt", "a/y/z.bin", "a b"):
         session.files.write(path, b"\xff")
     assert ["a", "a b", "a/x.txt", "a/y", "a/y/z.bin", "b.txt"] == [
@@ -229,7 +229,7 @@ def test_listing_all(session: Session) -> None:
 
 
 def test_helpers_leave_no_trace(session: Session) -> None:
-    """What they keep of their own is neither listed nor counted."""
+    """The internal files of helpers are neither listed nor counted."""
     session.files.write("a.bin", b"\xff" * PIECE)
     session.files.read_bytes("a.bin")
     assert 1 == session.info().files_count
@@ -237,7 +237,7 @@ def test_helpers_leave_no_trace(session: Session) -> None:
 
 
 def test_an_ended_session(client: Buntime) -> None:
-    """Every call says so."""
+    """Every call raises SessionNotFoundError."""
     session = client.sessions.create()
     session.delete()
     for call in (

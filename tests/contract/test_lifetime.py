@@ -1,4 +1,4 @@
-"""How long a session lives, and keeping it awake."""
+"""The lifetime of a session, and keeping it awake."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def test_remaining_counts_down_from_the_ttl(client: Buntime) -> None:
 
 
 def test_remaining_of_an_attached_session(client: Buntime, session: Session) -> None:
-    """It is unknown until the service was asked."""
+    """It is unknown until the first response."""
     attached = client.sessions.attach(session.id)
     before = attached.remaining
     assert before is None
     attached.info()
     assert session.expires_at == attached.expires_at
-    left = attached.remaining
-    assert left is not None
-    assert 500 < left <= 600
+    remaining = attached.remaining
+    assert remaining is not None
+    assert 500 < remaining <= 600
 
 
-def test_a_session_kept_awake_works_as_ever(session: Session) -> None:
-    """Pings leave nothing in the workspace; the block ends without waiting for one."""
+def test_a_session_kept_awake_works_as_usual(session: Session) -> None:
+    """Pings leave nothing in the workspace, and leaving the block does not wait for one."""
     with session.stay_awake() as awake:
         assert 5 == session.call(functions.ADD, 2, 3)
     assert awake.error is None
@@ -41,7 +41,7 @@ def test_a_session_kept_awake_works_as_ever(session: Session) -> None:
 
 
 @pytest.mark.parametrize("interval", [0, -1, 241, float("nan")])
-def test_an_interval_that_is_none(session: Session, interval: float) -> None:
-    """One that would not keep it awake is refused."""
+def test_an_invalid_interval(session: Session, interval: float) -> None:
+    """An interval that would not keep the session awake raises an error."""
     with pytest.raises(ValueError, match="interval"):
         session.stay_awake(interval=interval)
