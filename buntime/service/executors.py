@@ -83,9 +83,6 @@ class ExecutionOutcome:
     omitted: tuple[int, int] = (0, 0)
 
 
-Outcome = ExecutionOutcome
-
-
 class ExecutionLost(ServiceError):  # noqa: N818 - named for what happened, as its code is
     """The executor can no longer report how an execution ended: 500 ``execution_lost``."""
 

@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 import pytest
 
-from buntime.service.executors import Execution, ExecutionLost, Outcome, Output, ResourceExceeded
+from buntime.service.executors import Execution, ExecutionLost, ExecutionOutcome, Output, ResourceExceeded
 from buntime.service.machine.executor import BunExecutor
 from buntime.service.machine.find import find_bun
 from buntime.service.machine.launch import Unprotected
@@ -154,7 +154,7 @@ class TestOutput:
         (session.workspace / "go").touch()
         assert next(items) == Output("stderr", "second\n")
         last = next(items)
-        assert isinstance(last, Outcome)
+        assert isinstance(last, ExecutionOutcome)
         assert ("first\n", "second\n", 3) == _without_figures(last)
         assert next(items, None) is None
 
@@ -467,7 +467,7 @@ def test_without_proc_executions_run_and_end(tmp_path: Path) -> None:
     assert set() == session.host_pids()
 
 
-def _without_figures(outcome: Outcome) -> tuple[str, str, int]:
+def _without_figures(outcome: ExecutionOutcome) -> tuple[str, str, int]:
     return outcome.stdout, outcome.stderr, outcome.exit_code
 
 

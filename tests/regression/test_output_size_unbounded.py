@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from buntime.service.executors import Execution, Outcome, Output
+from buntime.service.executors import Execution, ExecutionOutcome, Output
 from buntime.service.machine.executor import BunExecutor
 from tests.support.bun import BunSession, outcome_of
 
@@ -48,7 +48,7 @@ def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BunSessi
     executor.close()
 
 
-def run(session: BunSession, command: str, *, stream: bool, max_output: int) -> Outcome:
+def run(session: BunSession, command: str, *, stream: bool, max_output: int) -> ExecutionOutcome:
     """Run a command with an output limit."""
     execution = Execution(None, command, {}, 20, stream=stream, max_output=max_output)
     return outcome_of(session.runtime.run(execution))

@@ -20,11 +20,10 @@ from buntime.service.machine.orphans import FIRST_TAG, kill_tagged
 from buntime.service.machine.sandbox import (
     BUN_INSIDE,
     TEMPORARY_INSIDE,
-    WORKSPACE_INSIDE,
     Sandbox,
     start_process,
 )
-from buntime.service.workspace.paths import STATE_FOLDER
+from buntime.service.workspace.paths import STATE_FOLDER, WORKSPACE
 
 _SCRIPTS = ("main.js", "launch.js", "output.js", "processes.js", "preview.js")
 _SCRIPTS_INSIDE = "/run/buntime"
@@ -85,10 +84,10 @@ class Isolated:
             limits,
             lifetime,
             direct=False,
-            workspace=WORKSPACE_INSIDE,
+            workspace=WORKSPACE,
             scratch=None,
             temporary=TEMPORARY_INSIDE,
-            preview_socket=preview_socket and f"{WORKSPACE_INSIDE}/{preview_socket}",
+            preview_socket=preview_socket and f"{WORKSPACE}/{preview_socket}",
             env={"PATH": _PATH, "HOME": "/home", "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
             processes=_THREADS if _counts_by_namespace() else None,
         )

@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from buntime.service.clock import monotonic
-from buntime.service.executors import ExecutionLost, Outcome, Output, ResourceExceeded
+from buntime.service.executors import (
+    KILLED,
+    TIMED_OUT,
+    ExecutionLost,
+    ExecutionOutcome,
+    Output,
+    ResourceExceeded,
+)
 from buntime.service.machine.channel import Channel, ChannelLost, Inbox
 from buntime.service.machine.output import BoundedText
 
 if TYPE_CHECKING:
     from buntime.service.machine.executor import BunRuntime
-
-_KILLED = 137
-_TIMED_OUT = 124
 
 _UNRESOLVED = re.compile(
     "DNSResolveFailed|EAI_AGAIN|ENETUNREACH|[Cc]ould not resolve host|name resolution|resolve host address"
@@ -56,7 +60,7 @@ class Run:
     def __iter__(self) -> Run:
         return self
 
-    def __next__(self) -> Union[Output, Outcome]:
+    def __next__(self) -> Union[Output, ExecutionOutcome]:
         if self._finished:
             raise StopIteration
         while self._end is None:
@@ -65,7 +69,7 @@ class Run:
             except ChannelLost as error:
                 self._finished, self._end = True, {}
                 if self._channel.closing:
-                    return self._outcome(_KILLED, (monotonic() - self._started) * 1000, 0, 0)
+                    return self._outcome(KILLED, (monotonic() - self._started) * 1000, 0, 0)
                 raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
             if message.get("serving") is True:
                 self._runtime.serve()
@@ -85,7 +89,7 @@ class Run:
     def _missed_network(self) -> bool:
         return bool(_UNRESOLVED.search(self._texts["err"].text()[-_LOOKED_AT:]))
 
-    def _ended(self, message: dict[str, Any]) -> Outcome:
+    def _ended(self, message: dict[str, Any]) -> ExecutionOutcome:
         values = [message.get(name) for name in ("exit", "wall", "memory", "cpu")]
         numbers = [value for value in values if isinstance(value, (int, float))]
         if len(numbers) != len(values):
@@ -101,15 +105,15 @@ class Run:
                 {"limit": "memory", "max": maximum, "value": round(memory / 2**20, 1)},
             )
         if over == "time":
-            return self._outcome(_TIMED_OUT, wall, memory, cpu, timed_out=True)
+            return self._outcome(TIMED_OUT, wall, memory, cpu, timed_out=True)
         return self._outcome(int(code), wall, memory, cpu)
 
     def _outcome(
         self, code: int, wall: float, memory: float, cpu: float, *, timed_out: bool = False
-    ) -> Outcome:
+    ) -> ExecutionOutcome:
         out, err = (self._texts[kind] for kind in ("out", "err"))
         omitted = (out.omitted + self._omitted[0], err.omitted + self._omitted[1])
-        return Outcome(out.text(), err.text(), code, wall, int(memory), cpu, timed_out, omitted)
+        return ExecutionOutcome(out.text(), err.text(), code, wall, int(memory), cpu, timed_out, omitted)
 
 
 def _two_counts(value: Any) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from typing import IO, Union
 import attrs
 
 from buntime.service.machine.seccomp import seccomp_filter
+from buntime.service.workspace.paths import WORKSPACE
 
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _CONFIGURATION = (
@@ -38,9 +39,6 @@ BUN_INSIDE = "/usr/local/bin/bun"
 
 TEMPORARY_INSIDE = ("/tmp", "/home", "/dev/shm")  # noqa: S108 - the sandbox's own
 """The temporary file systems of a sandbox."""
-
-WORKSPACE_INSIDE = "/workspace"
-"""The path of the workspace in a sandbox."""
 
 
 @attrs.frozen
@@ -89,7 +87,7 @@ class Sandbox:
         for path, descriptor in descriptors.items():
             argv += ["--file", str(descriptor), path]
         argv += ["--ro-bind", self.bun, BUN_INSIDE, "--symlink", "bun", f"{BUN_INSIDE}x"]
-        argv += ["--bind", str(workspace), WORKSPACE_INSIDE, "--remount-ro", "/dev", "--remount-ro", "/"]
+        argv += ["--bind", str(workspace), WORKSPACE, "--remount-ro", "/dev", "--remount-ro", "/"]
         return [*argv, "--chdir", "/"]
 
 
