@@ -9,7 +9,16 @@ from typing import Any, Callable, Optional, TypeVar
 
 import attrs
 
-from buntime._http import BufferedResponse, Headers, Pairs, Request, Response, SupportsTime, Transport
+from buntime._http import (
+    BufferedResponse,
+    Headers,
+    Pairs,
+    Request,
+    Response,
+    SupportsDate,
+    SupportsTime,
+    Transport,
+)
 from buntime.engine.hooks import CallHooks
 from buntime.engine.limits import (
     AttemptLimits,
@@ -75,9 +84,8 @@ class Caller:
         return self._clock.monotonic()
 
     def time(self) -> float:
-        """Return seconds since the epoch: the transport's, if it has a method ``time``."""
-        read: Callable[[], float] = getattr(self._clock, "time", time.time)
-        return read()
+        """Return seconds since the epoch: the transport's, if it owns the date."""
+        return self.transport.time() if isinstance(self.transport, SupportsDate) else time.time()
 
     def evolve(self, **changes: Any) -> Caller:
         """Return a caller with other settings over the same transport, by default without hooks."""

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from typing import Any, Callable, Optional
 
+from buntime._http import SupportsOrder
 from buntime._support.log import logger
 from buntime.client.context import Context
 from buntime.client.session import Session
@@ -43,7 +44,8 @@ class SessionRegistry:
         caller = context.caller
         self.pid = os.getpid()
         self.closing = threading.Event()
-        self.threaded = not getattr(caller.transport, "sequential", False)
+        transport = caller.transport
+        self.threaded = not (isinstance(transport, SupportsOrder) and transport.sequential)
         """Whether the transport allows concurrent calls, in any order."""
         self._context = context
         self._create_session = create
