@@ -120,10 +120,10 @@ def test_a_lost_answer_does_not_make_a_missing_file(fake: FakeTransport) -> None
     """Deleting or moving what was never there is an error on a good network, and after a refusal."""
     client = Buntime(transport=fake)
     session = client.sessions.create()
-    fake.fail_next(503)
+    fake.fail_next(503, code="unavailable")
     with pytest.raises(FileNotFoundError):
         session.files.delete("x")
-    fake.fail_next(503)
+    fake.fail_next(503, code="unavailable")
     with pytest.raises(FileNotFoundError):
         session.files.move("x", "y")
     session.files.write("x", "")
