@@ -7,8 +7,9 @@ import pytest
 from buntime import Buntime, StreamEvent
 from buntime.transport import LocalTransport
 
-_ERROR_FIRST = "console.error('first'); await Bun.sleep(12); console.log('second')"
-_OUTPUT_FIRST = "console.log('first'); await Bun.sleep(12); console.error('second')"
+# The kernel dates what is written to a pipe by its tick, of up to 10 ms.
+_ERROR_FIRST = "console.error('first'); await Bun.sleep(40); console.log('second')"
+_OUTPUT_FIRST = "console.log('first'); await Bun.sleep(40); console.error('second')"
 
 
 @pytest.mark.parametrize(

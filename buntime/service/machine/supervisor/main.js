@@ -171,19 +171,24 @@ function advance(run, { credit, dropped = false }) {
   run.wake?.();
 }
 
-// Move what the pipes hold now, and no more: a process that outlives the execution may write without end. First comes
-// the output that was last written to before the other.
+// Move what the pipes hold now, and no more: a process that outlives the execution may write without end. Of a stream,
+// first comes the output that was last written to before the other. Both are read before their times are compared, and
+// twice: the program may write to both between any two steps here.
 async function forward(run) {
   const time = (output) => fs.fstatSync(output.reader, { bigint: true }).mtimeNs;
-  const outputs = time(run.err) < time(run.out) ? [run.err, run.out] : [run.out, run.err];
+  const outputs = [run.out, run.err];
+  if (run.stream && run.credit > 0) {
+    for (const output of [run.out, run.err, run.out, run.err]) output.ahead ??= output.next();
+    if (run.out.ahead && run.err.ahead && time(run.err) < time(run.out)) outputs.reverse();
+  }
   let moved = false;
   for (const output of outputs) {
     for (let size, most = MB; most > 0; most -= size) {
       if (run.stream && run.credit <= 0 && !run.result) return moved;
-      const bytes = run.stream ? output.read() : null;
-      size = bytes ? bytes.length : output.collect();
+      const piece = run.stream ? (output.ahead ?? output.next()) : null;
+      output.ahead = null;
+      size = run.stream ? (piece?.size ?? 0) : output.collect();
       if (!size) break;
-      const piece = bytes && output.decode(bytes);
       if (!moved && (run.stream || running.size)) await lookForServer(run); // its reader can then reach the server
       moved = true;
       if (piece) await sendOutput(run, output.kind, piece);

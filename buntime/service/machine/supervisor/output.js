@@ -8,7 +8,7 @@ const received = Buffer.allocUnsafeSlow(BLOCK);
 
 class Output {
   constructor(kind, reader, maximum) {
-    Object.assign(this, { kind, reader, ended: false, blocks: [], omitted: 0 });
+    Object.assign(this, { kind, reader, ended: false, blocks: [], omitted: 0, ahead: null });
     this.half = Math.max(1, Math.ceil(maximum / 2 / BLOCK)); // how many blocks are kept of the start, and of the end
     this.decoder = newDecoder();
   }
@@ -16,6 +16,12 @@ class Output {
   // Read up to a block from the pipe; empty if it holds nothing. Valid until the next read of any output.
   read() {
     return received.subarray(0, this.#readInto(received, 0));
+  }
+
+  // The same as a piece of text, or null if there is nothing.
+  next() {
+    const bytes = this.read();
+    return bytes.length ? this.decode(bytes) : null;
   }
 
   // Reads as much into the last block, and returns how much. Between the two halves blocks are used again, so that a
