@@ -14,7 +14,7 @@ from tests.support.picklable_samples import VALUES, all_errors
 _PROGRAM = """
 import multiprocessing, sys
 from concurrent.futures import ProcessPoolExecutor
-from tests.support.picklable_samples import VALUES, all_errors, fail, said, same, shown
+from tests.support.picklable_samples import VALUES, all_errors, fail, error_state, same, value_state
 
 def raised(number):
     try:
@@ -25,16 +25,16 @@ def raised(number):
 arrived = 0
 with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(sys.argv[1])) as pool:
     for number, error in enumerate(all_errors()):
-        found = raised(number)
-        if said(error) != said(found):
-            print(repr(error), "became", repr(found))
-        if "a connection broke" not in str(found.__cause__):
-            print(repr(error), "lost its cause:", found.__cause__)
+        received = raised(number)
+        if error_state(error) != error_state(received):
+            print(repr(error), "became", repr(received))
+        if "a connection broke" not in str(received.__cause__):
+            print(repr(error), "lost its cause:", received.__cause__)
         # If an error breaks the pool, the next task fails.
         arrived += pool.submit(same, 1).result(60)
     for value in VALUES:
         back = pool.submit(same, value).result(60)
-        if shown(value) != shown(back):
+        if value_state(value) != value_state(back):
             print(repr(value), "became", repr(back))
         arrived += 1
 print(arrived, "arrived")
