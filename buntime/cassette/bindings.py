@@ -39,7 +39,7 @@ class Bindings:
 
     def items(self) -> Iterable[tuple[str, Scalar]]:
         """Return the placeholders and their values."""
-        return self._values.items()
+        return list(self._values.items())
 
     def bind_credential(self, kind: str, value: str, name: str = "") -> None:
         """Bind a secret that is not in a recorded request; they are numbered as in the recording."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Optional
@@ -14,7 +13,8 @@ from buntime._http import Request
 from buntime.wire import sse, volatile
 from buntime.wire.events import read_event
 
-_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+_BLANK_LINES = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r\n", b"\r\r")
+"""The ends of a blank line, for each pair of CR, LF and CRLF."""
 _compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -89,7 +89,10 @@ def serialize_events(chunks: Iterable[tuple[int, bytes]]) -> list[list[Any]]:
 
     for name, data in sse.events(arriving()):
         events.append([now, name, _object_or_text(name, data)])
-    rest = _BLANK_LINE.split(b"".join(chunk for _, chunk in chunks))[-1].lstrip(b"\r\n")
+    content = b"".join(chunk for _, chunk in chunks)
+    # Searched from the end: a stream may be long, and only an incomplete event is missing above.
+    ends = ((content.rfind(ending), len(ending)) for ending in _BLANK_LINES)
+    rest = content[max(start + length if start >= 0 else 0 for start, length in ends) :].lstrip(b"\r\n")
     if rest and not rest.startswith(b":"):
         events.append([now, rest.decode("utf-8", "replace")])
     return events
