@@ -174,8 +174,11 @@ class Bindings:
         self, placeholders: list[str], text: str, values: dict[str, Scalar], texts: dict[str, str]
     ) -> bool:
         """Match placeholders without a value; the ends of several in a row are not known."""
-        if len(placeholders) == 1:
-            return self._match_placeholder(placeholders[0], text, values, texts)
+        if len(set(placeholders)) == 1:
+            part = text[: len(text) // len(placeholders)]
+            return part * len(placeholders) == text and self._match_placeholder(
+                placeholders[0], part, values, texts
+            )
         return len(text) >= len(placeholders)
 
     def _choices(self, placeholder: str, values: dict[str, Scalar], texts: dict[str, str]) -> list[str]:

@@ -1,0 +1,51 @@
+"""The search for secrets in what was recorded before they were known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buntime.cassette.secrets import history
+from buntime.cassette.secrets.history import History
+
+_texts = st.text(st.sampled_from('abcé"'), min_size=4, max_size=30)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_blocks() -> Iterator[None]:
+    """Let a few texts fill a block, and a few searches index it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(history, "_BLOCK", 60)
+        patched.setattr(history, "_LARGE", 200)
+        patched.setattr(history, "_SEARCHES", 3)
+        yield
+
+
+@given(st.lists(_texts, max_size=20), st.lists(st.lists(_texts, max_size=3), max_size=10))
+def test_each_recording_with_a_secret_is_found(recorded: list[str], searches: list[list[str]]) -> None:
+    """And no other, whether its block has an index or not."""
+    found = History()
+    for number, text in enumerate(recorded):
+        found.add(number, json.dumps(text))
+    for needles in searches:
+        expected = {
+            number for number, text in enumerate(recorded) if any(needle in text for needle in needles)
+        }
+        assert expected == found.containing(needles)
+
+
+def test_often_searched_block_is_indexed() -> None:
+    """A large one is not, as its index would take more memory than it is worth."""
+    recorded = History()
+    recorded.add(0, "a" * 300)
+    recorded.add(1, "b" * 70)
+    recorded.add(2, "c")
+    for _ in range(5):
+        recorded.containing(["secret"])
+    assert [{1: "b" * 70}] == [block.texts for block in recorded._indexed]
+    assert {0} == recorded.containing(["aaaa"])
+    assert {1} == recorded.containing(["bbbb"])
