@@ -140,6 +140,11 @@ def count(name: str, value: object, *, minimum: int = 1) -> int:
     return checked
 
 
+def max_output(name: str, value: object) -> Optional[int]:
+    """A number of bytes of at least 1, or ``None``."""
+    return None if value is None else count(name, value)
+
+
 def port(value: object) -> int:
     """A TCP port."""
     checked: int = number("port", value, "an int", whole=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Optional, TypedDict, Union
+from typing import Any, Literal, Optional, TypedDict, Union
 
 import attrs
 
@@ -21,6 +21,9 @@ _STDERR_TAIL = 400
 
 FilesArgument = Union[Mapping[str, str], Iterable[Mapping[str, str]]]
 """Files as ``{path: content}`` or ``[{"path": ..., "content": ...}]``."""
+
+MaxOutput = Union[int, Literal["default"], None]
+"""Bytes of stdout and of stderr; ``"default"`` is the setting of the client, ``None`` is no bound."""
 
 
 class ExecuteOptions(TypedDict, total=False):
@@ -36,6 +39,7 @@ class ExecuteOptions(TypedDict, total=False):
     working_dir: Optional[str]
     check: bool
     idempotent: bool
+    max_output: Optional[int]
 
 
 def _unknown_fields() -> Any:
@@ -101,6 +105,8 @@ class ExecuteRequest:
         working_dir: a path in the workspace; by default ``/workspace``.
         check: raise :class:`~buntime.ExecutionFailedError` for a non-zero exit code or a time limit.
         idempotent: running it twice does no harm, so it is retried like a read.
+        max_output: bytes of stdout and of stderr that the result has at most, or ``None`` for no bound; by
+            default the client's ``max_output``. See :class:`~buntime.ExecuteResult`.
         session_id: the session to run it in. Not needed for the methods of a session.
 
     Raises ``TypeError`` or ``ValueError`` naming the argument.
@@ -116,6 +122,7 @@ class ExecuteRequest:
     working_dir: Optional[str] = attrs.field(default=None, kw_only=True)
     check: bool = attrs.field(default=False, kw_only=True)
     idempotent: bool = attrs.field(default=False, kw_only=True)
+    max_output: MaxOutput = attrs.field(default="default", kw_only=True)
     session_id: Optional[str] = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -124,6 +131,7 @@ class ExecuteRequest:
         _validate.optional_argument("working_dir", self.working_dir)
         _validate.flag("check", self.check)
         _validate.flag("idempotent", self.idempotent)
+        _validate.max_output("max_output", None if self.max_output == "default" else self.max_output)
         if (self.code is None) == (self.command is None):
             problem = "neither" if self.code is None else "both"
             raise ValueError(f"pass exactly one of code and command; {problem} was passed")
@@ -140,6 +148,10 @@ class ExecuteResult:
     ``execution_time`` and ``cpu_time`` are milliseconds, ``memory_used`` is the peak in bytes. These,
     ``timed_out`` and ``files_written`` are ``None`` if the service did not report them. ``exit_code`` is
     ``None`` only if a stream ended without one.
+
+    ``stdout_truncated`` and ``stderr_truncated`` are true if the output was larger than ``max_output``. Then
+    only its first and its last half are there, with the line ``[... N bytes of output left out ...]``
+    between. A service may cut larger output before; if it leaves this line, that is reported in the same way.
     """
 
     stdout: str
@@ -150,6 +162,8 @@ class ExecuteResult:
     cpu_time: Optional[float] = None
     timed_out: Optional[bool] = None
     files_written: Optional[tuple[str, ...]] = None
+    stdout_truncated: bool = attrs.field(default=False, kw_only=True)
+    stderr_truncated: bool = attrs.field(default=False, kw_only=True)
     extra: Mapping[str, Any] = _unknown_fields()
 
     @property

@@ -54,9 +54,10 @@ class ExecutionCalls:
 
         An exception from ``decode`` is the call's: it gets the call's name and may lead to a retry.
         """
+        most = self.max_output(request)
 
         def decode_response(response: BufferedResponse) -> Any:
-            result = responses.decode_result(response)
+            result = responses.decode_result(response, most)
             return decode(result.check() if request.check else result)
 
         return self._caller.call(
@@ -100,6 +101,7 @@ class ExecutionCalls:
             check=request.check,
             call=f"{call.method} {call.path}",
             attempts=attempts,
+            max_output=self.max_output(request),
         )
 
     def kill(self, session_id: str, pid: int | None) -> KillResult:
@@ -123,6 +125,10 @@ class ExecutionCalls:
             raise
         if not is_complete:
             response.discard()
+
+    def max_output(self, request: ExecuteRequest) -> int | None:
+        """Return the bytes of each output that the result of a request has at most; ``None`` for no bound."""
+        return self._caller.max_output if request.max_output == "default" else request.max_output
 
     def _read_timeout(self, request: ExecuteRequest, session_limit: int | None) -> float | None:
         limit = request.timeout or session_limit or requests.EXECUTION_LIMIT

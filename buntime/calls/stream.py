@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Callable, Optional, Union
 
+import attrs
+
+from buntime._support.collected_text import CollectedText
 from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import APIConnectionError, BuntimeError
@@ -24,6 +27,9 @@ class ExecuteStream(NotPicklable):
     Iterating raises the errors that the service reports for the execution;
     :class:`~buntime.APIConnectionError` if the stream ends without a result (the output so far is in
     :attr:`stdout` and :attr:`stderr`); and with ``check`` :class:`~buntime.ExecutionFailedError`.
+
+    Every event is passed on in full. ``max_output`` bounds the output that the stream stores for
+    :attr:`stdout`, :attr:`stderr` and :attr:`result`.
     """
 
     def __init__(
@@ -34,13 +40,14 @@ class ExecuteStream(NotPicklable):
         check: bool,
         call: str,
         attempts: int,
+        max_output: Optional[int],
     ) -> None:
         self._items = items
         self._close = close
         self._check = check
         self._call = call
         self._attempts = attempts
-        self._output: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._output = {kind: CollectedText(max_output) for kind in ("stdout", "stderr")}
         self._result: Optional[ExecuteResult] = None
         self._closed = False
 
@@ -53,11 +60,15 @@ class ExecuteStream(NotPicklable):
         try:
             item = next(self._items, None)
             if isinstance(item, StreamEvent):
-                self._output.setdefault(item.kind, []).append(item.text)
+                collected = self._output.get(item.kind)
+                if collected is not None:
+                    collected.add(item.text)
                 return item
             if item is None:
                 raise APIConnectionError("the stream ended without a result", phase="read")
-            self._result = item if isinstance(item, ExecuteResult) else item.result(self._text_of)
+            self._result = (
+                self._bounded(item) if isinstance(item, ExecuteResult) else item.result(self._output)
+            )
             if self._check:
                 self._result.check()
         except BaseException as error:
@@ -96,16 +107,24 @@ class ExecuteStream(NotPicklable):
 
     @property
     def stdout(self) -> str:
-        """Standard output so far."""
-        return self._text_of("stdout")
+        """Standard output so far, bounded by ``max_output``."""
+        return self._output["stdout"].text()
 
     @property
     def stderr(self) -> str:
-        """Standard error so far."""
-        return self._text_of("stderr")
+        """Standard error so far, bounded by ``max_output``."""
+        return self._output["stderr"].text()
 
-    def _text_of(self, kind: str) -> str:
-        return "".join(self._output[kind])
+    def _bounded(self, result: ExecuteResult) -> ExecuteResult:
+        """Return a result whose output has arrived as events before."""
+        out, err = self._output["stdout"], self._output["stderr"]
+        return attrs.evolve(
+            result,
+            stdout=out.text(),
+            stderr=err.text(),
+            stdout_truncated=out.truncated or result.stdout_truncated,
+            stderr_truncated=err.truncated or result.stderr_truncated,
+        )
 
     @property
     def result(self) -> ExecuteResult:

@@ -51,6 +51,8 @@ class Buntime:
         max_retries: retries of a call, if its failure allows any.
         retry_delay: seconds; a back-off is random below ``min(30, retry_delay * 2 ** n)``.
         on_retry: called before each back-off with the error and the number of the failed attempt, from 1.
+        max_output: bytes of stdout and of stderr that a result has at most, unless a call sets its own bound;
+            ``None`` for no bound. See :class:`~buntime.ExecuteResult`.
         transport: sends the requests; by default the one that ``BUNTIME_TRANSPORT`` names (``http``,
             ``local``). The client closes it.
         headers: sent with every call.
@@ -74,6 +76,7 @@ class Buntime:
         max_retries: int = 2,
         retry_delay: float = 1.0,
         on_retry: Callable[[BuntimeError, int], object] | None = None,
+        max_output: int | None = 10_000_000,
         transport: Transport | None = None,
         headers: Mapping[str, str] | None = None,
         delete_on_close: bool = False,
@@ -88,6 +91,7 @@ class Buntime:
                 "max_retries": max_retries,
                 "retry_delay": retry_delay,
                 "on_retry": on_retry,
+                "max_output": max_output,
             }
         )
         deletes = settings.checked(_validate.flag, "delete_on_close", delete_on_close)
@@ -231,9 +235,9 @@ class Buntime:
     ) -> Buntime:
         """Return a client with other options over the same transport, which it does not close.
 
-        The options are ``timeout``, ``deadline``, ``max_retries``, ``retry_delay`` and ``on_retry``.
-        ``headers`` are added to those of this client. Sessions that it creates are deleted by this client's
-        ``delete_on_close``.
+        The options are ``timeout``, ``deadline``, ``max_retries``, ``retry_delay``, ``on_retry`` and
+        ``max_output``. ``headers`` are added to those of this client. Sessions that it creates are deleted by
+        this client's ``delete_on_close``.
         """
         headers = settings.as_secrets(headers)
         added = settings.header_pairs(headers, None)

@@ -71,6 +71,7 @@ def portable_state(context: Context) -> dict[str, Any]:
         "max_retries": caller.policy.max_retries,
         "retry_delay": caller.policy.retry_delay,
         "on_retry": caller.on_retry,
+        "max_output": caller.max_output,
         "has_key": "authorization" in names,
         "delete_on_close": context.owned is not None,
     }
@@ -91,5 +92,6 @@ def restored_context(state: dict[str, Any]) -> Context:
         deadline=state["deadline"],
         policy=RetryPolicy(state["max_retries"], state["retry_delay"]),
         on_retry=state["on_retry"],
+        max_output=state["max_output"],
     )
     return Context(caller, OwnedSessions() if state["delete_on_close"] else None)

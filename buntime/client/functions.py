@@ -11,6 +11,7 @@ from typing import Any, Optional
 import attrs
 
 from buntime import _validate
+from buntime._support.collected_text import CollectedText, bound
 from buntime._support.log import logger
 from buntime.calls.executions import OnText
 from buntime.client.context import Context
@@ -19,7 +20,7 @@ from buntime.errors import BuntimeError, ExecutionFailedError, InvalidResponseEr
 from buntime.helpers import js_values
 from buntime.helpers.runner import error_of, source
 from buntime.helpers.unique_names import reserve_unique_name
-from buntime.models import ExecuteRequest, ExecuteResult
+from buntime.models import ExecuteRequest, ExecuteResult, MaxOutput
 from buntime.wire.constants import HIDDEN_FOLDER, WORKSPACE
 from buntime.wire.json import json_object
 
@@ -27,6 +28,8 @@ _LONGEST_LINE = 16 * 1024
 _PIECE = 4 * 1024 * 1024
 _MAX_ATTEMPTS = 5
 _MARK = "\x1ebuntime:call "
+_LONGEST_REPLY = 32 * 1024 * 1024
+"""Characters of a reply; a longer line is output of a program that imitates one."""
 _FILE = re.compile(r"[\w./ -]+\.[cm]?[jt]sx?(#[\w$]*)?")
 _EXPORT = re.compile(r"[\w$]+")
 
@@ -52,11 +55,14 @@ class Functions:
         idempotent: bool,
         on_stdout: OnText | None,
         on_stderr: OnText | None,
+        max_output: MaxOutput,
     ) -> Any:
         """See :meth:`Session.call <buntime.Session.call>`."""
         callee = _callee(function)
         payload = json.dumps({**callee, "arguments": js_values.encode_arguments(arguments)})
-        request = ExecuteRequest("", session_id=session_id, timeout=timeout, idempotent=idempotent)
+        request = ExecuteRequest(
+            "", session_id=session_id, timeout=timeout, idempotent=idempotent, max_output=max_output
+        )
         with self._context.caller.one_deadline(), _payload_file(session_id, payload) as name:
             # An identical call of another process may have consumed the file; the function has not run then.
             for _ in range(_MAX_ATTEMPTS):
@@ -91,17 +97,26 @@ class Functions:
         on_stderr: OnText | None,
     ) -> tuple[ExecuteResult, dict[str, Any]]:
         """Return the result, its stdout without the reply, and the reply."""
-        watching = _Separator(on_stdout)
-        result = self._context.executions.watch(
-            request, session_limit, on_stdout=watching.on_text, on_stderr=on_stderr
-        )
-        if on_stdout is not None and watching.pending:
-            on_stdout(watching.pending)
+        executions = self._context.executions
+        most = executions.max_output(request)
         separator = _Separator()
-        stdout = separator.feed(result.stdout) + separator.pending
-        result = attrs.evolve(result, stdout=stdout)
-        if separator.replies:
-            return result, _parse_reply(separator.replies[-1])
+        if on_stdout is None and on_stderr is None:
+            # The reply is in the output, so the output is bounded after it was separated.
+            result = executions.run(attrs.evolve(request, max_output=None), session_limit)
+            out = bound(separator.feed(result.stdout) + separator.pending(), most)
+            err = bound(result.stderr, most)
+            result = attrs.evolve(
+                result, stdout=out[0], stderr=err[0], stdout_truncated=out[1], stderr_truncated=err[1]
+            )
+        else:
+            printed = _Printed(separator, on_stdout, most)
+            result = executions.watch(request, session_limit, on_stdout=printed.add, on_stderr=on_stderr)
+            printed.end(result)
+            result = attrs.evolve(
+                result, stdout=printed.collected.text(), stdout_truncated=printed.collected.truncated
+            )
+        if separator.reply is not None:
+            return result, _parse_reply(separator.reply)
         result.check()
         raise ExecutionFailedError("the process ended before the function returned", result=result)
 
@@ -127,49 +142,90 @@ class Functions:
         raise InvalidResponseError(f"the reply of a call has an unknown form: {reply!r:.200}")
 
 
-class _Separator:
-    """Removes the replies from the text of stdout, which arrives in pieces of any size."""
+class _Printed:
+    """The output of a function while it arrives: passed on to ``on_stdout``, and collected."""
 
-    def __init__(self, on_stdout: Optional[OnText] = None) -> None:
+    def __init__(self, separator: _Separator, on_stdout: Optional[OnText], max_output: int | None) -> None:
         if on_stdout is not None and not callable(on_stdout):
             raise TypeError(f"on_stdout must be callable with a str, not {type(on_stdout).__name__}")
+        self._separator = separator
         self._on_stdout = on_stdout
-        self.pending = ""
-        """The end of the text so far, which may be the start of a reply."""
-        self.replies: list[str] = []
+        self._streamed = False
+        self.collected = CollectedText(max_output)
 
-    @property
-    def on_text(self) -> Optional[OnText]:
-        """A callback that passes the text without replies to ``on_stdout``; ``None`` without one."""
-        return None if self._on_stdout is None else self._pass_on
+    def add(self, text: str) -> None:
+        """Add a piece of stdout, which may contain a part of the reply."""
+        self._streamed = True
+        self._pass_on(self._separator.feed(text))
 
-    def _pass_on(self, text: str) -> None:
-        output = self.feed(text)
-        if output and self._on_stdout is not None:
+    def end(self, result: ExecuteResult) -> None:
+        """Pass on the rest. A service may stream nothing, and return the output with the result."""
+        if not self._streamed:
+            self.collected.add(self._separator.feed(result.stdout) + self._separator.pending())
+            return
+        self._pass_on(self._separator.pending())
+
+    def _pass_on(self, output: str) -> None:
+        if not output:
+            return
+        self.collected.add(output)
+        if self._on_stdout is not None:
             self._on_stdout(output)
+
+
+class _Separator:
+    """Removes the replies from the text of stdout, which arrives in pieces of any size.
+
+    Each character is searched once, whatever a program prints: outside of a reply only the text that may be
+    the beginning of a mark is stored, and the pieces of a reply are joined when its line ends.
+    """
+
+    def __init__(self) -> None:
+        self.reply: Optional[str] = None
+        """The last reply so far."""
+        self._beginning = ""
+        self._pieces: Optional[list[str]] = None
+        self._size = 0
 
     def feed(self, text: str) -> str:
         """Return the text that is certainly not part of a reply."""
-        self.pending += text
+        text = self._beginning + text
+        self._beginning = ""
         output = []
-        while (start := self.pending.find("\x1e")) >= 0:
-            output.append(self.pending[:start])
-            self.pending = self.pending[start:]
-            if not self.pending.startswith(_MARK):
-                if _MARK.startswith(self.pending):
+        position = 0
+        while position < len(text):
+            if self._pieces is not None:
+                end = text.find("\n", position)
+                self._pieces.append(text[position : end if end >= 0 else len(text)])
+                self._size += len(self._pieces[-1])
+                if self._size > _LONGEST_REPLY:
+                    output.append(self.pending())
+                elif end >= 0:
+                    self.reply, self._pieces = "".join(self._pieces), None
+                if end < 0:
                     break
-                output.append(self.pending[0])
-                self.pending = self.pending[1:]
+                # The line end belongs to the reply, unless that turned out to be output.
+                position = end if self._size > _LONGEST_REPLY else end + 1
                 continue
-            reply, end, rest = self.pending.partition("\n")
-            if not end:
-                break
-            self.replies.append(reply[len(_MARK) :])
-            self.pending = rest
-        else:
-            output.append(self.pending)
-            self.pending = ""
+            start = text.find(_MARK, position)
+            if start >= 0:
+                output.append(text[position:start])
+                self._pieces, self._size = [], 0
+                position = start + len(_MARK)
+                continue
+            start = text.rfind(_MARK[0], max(position, len(text) - len(_MARK) + 1))
+            if start < 0 or not _MARK.startswith(text[start:]):
+                start = len(text)
+            output.append(text[position:start])
+            self._beginning = text[start:]
+            break
         return "".join(output)
+
+    def pending(self) -> str:
+        """Return the end of the text, which could have become a reply, as output."""
+        pending = self._beginning if self._pieces is None else "".join([_MARK, *self._pieces])
+        self._beginning, self._pieces = "", None
+        return pending
 
 
 def _payload_file(session_id: str, payload: str) -> AbstractContextManager[str]:

@@ -27,7 +27,12 @@ def make_request(
         )
     else:
         passed = {"code": code, **options}
-        extra = [name for name, value in passed.items() if value is not None and value is not False]
+        # ``None`` is the default of every argument but max_output, and ``False`` of every flag.
+        extra = [
+            name
+            for name, value in passed.items()
+            if name == "max_output" or (value is not None and value is not False)
+        ]
         if extra:
             raise TypeError(
                 f"{', '.join(extra)} was passed beside an ExecuteRequest; put it into the request"

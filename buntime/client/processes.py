@@ -101,8 +101,13 @@ class Process:
                 return self._exit_code
         raise WaitTimeoutError(f"process {self._number} is still running after {timeout} s")
 
-    def logs(self, stdout_offset: int = 0, stderr_offset: int = 0) -> ProcessLogs:
-        """Return its output from these offsets on, at most 256 KB of each stream.
+    def logs(
+        self, stdout_offset: int = 0, stderr_offset: int = 0, *, max_output: int | None = None
+    ) -> ProcessLogs:
+        """Return its output from these offsets on, at most ``max_output`` bytes of each stream.
+
+        A single call returns at most 256 KB, whatever ``max_output`` is; it must be at least 4, the size of
+        a character.
 
         The offsets of the result are where the next piece begins; if there is no new output, they are those
         that were passed. Characters are never split; bytes that are not UTF-8 become U+FFFD. The output is
@@ -113,6 +118,9 @@ class Process:
             _validate.count("stderr_offset", stderr_offset, minimum=0),
             wait=0.0,
             gather=0.0,
+            limit=_PIECE
+            if max_output is None
+            else min(_PIECE, _validate.count("max_output", max_output, minimum=4)),
         )[0]
 
     def follow(self, stdout_offset: int = 0, stderr_offset: int = 0) -> Iterator[StreamEvent]:
@@ -145,8 +153,10 @@ class Process:
             if logs.stderr:
                 yield StreamEvent("stderr", logs.stderr)
 
-    def _logs(self, out: int, err: int, *, wait: float, gather: float) -> tuple[ProcessLogs, dict[str, Any]]:
-        reply = self._run("process_logs", stdout=out, stderr=err, limit=_PIECE, wait=wait, gather=gather)
+    def _logs(
+        self, out: int, err: int, *, wait: float, gather: float, limit: int = _PIECE
+    ) -> tuple[ProcessLogs, dict[str, Any]]:
+        reply = self._run("process_logs", stdout=out, stderr=err, limit=limit, wait=wait, gather=gather)
         logs = ProcessLogs(
             text_of(reply, "stdout"),
             text_of(reply, "stderr"),

@@ -26,6 +26,7 @@ from buntime.models import (
     ExecuteRequest,
     ExecuteResult,
     KillResult,
+    MaxOutput,
     ResourceLimits,
     SessionInfo,
 )
@@ -189,6 +190,7 @@ class Session:
         idempotent: bool = False,
         on_stdout: OnText | None = None,
         on_stderr: OnText | None = None,
+        max_output: MaxOutput = "default",
     ) -> Any:
         """Call a JavaScript or TypeScript function here and return its return value, awaited.
 
@@ -201,6 +203,8 @@ class Session:
             idempotent: calling it twice does no harm, so it is retried like a read.
             on_stdout: called on this thread with each piece of its output as it arrives.
             on_stderr: the same for standard error.
+            max_output: bytes of stdout and of stderr in the ``result`` of an error, or ``None`` for no bound;
+                by default the client's ``max_output``. Callbacks receive all output; values have any size.
 
         The call ends when the function returns; anything still running in its process is stopped.
 
@@ -223,6 +227,7 @@ class Session:
             idempotent=idempotent,
             on_stdout=on_stdout,
             on_stderr=on_stderr,
+            max_output=max_output,
         )
 
     def kill(self, pid: int) -> KillResult:

@@ -27,6 +27,7 @@ class ClientOptions(TypedDict, total=False):
     max_retries: int
     retry_delay: float
     on_retry: Optional[Callable[[BuntimeError, int], object]]
+    max_output: Optional[int]
 
 
 _DEFAULT_POLICY = RetryPolicy()
@@ -36,6 +37,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "max_retries": partial(_validate.count, minimum=0),
     "retry_delay": _validate.seconds,
     "on_retry": _validate.optional_callable,
+    "max_output": _validate.max_output,
 }
 
 DEFAULT_BASE_URL = "https://api.buntime.sh"

@@ -21,6 +21,7 @@ from buntime._http import (
 )
 from buntime.engine.hooks import CallHooks
 from buntime.engine.limits import (
+    MAX_OUTPUT,
     AttemptLimits,
     Clock,
     Deadline,
@@ -72,6 +73,8 @@ class Caller:
     policy: RetryPolicy
     on_retry: Optional[OnRetry] = None
     hooks: Optional[CallHooks] = None
+    max_output: Optional[int] = MAX_OUTPUT
+    """Bytes of each output stream that a result has at most, unless the call sets its own bound."""
     shared: SharedState = attrs.field(factory=SharedState)
     _clock: Clock = attrs.field(init=False)
     _shared_deadline: SharedDeadline = attrs.field(init=False, factory=SharedDeadline)

@@ -14,6 +14,9 @@ from buntime.errors import APITimeoutError, InvalidResponseError
 
 T = TypeVar("T")
 
+MAX_OUTPUT = 10_000_000
+"""Bytes of each output stream that a result has by default."""
+
 
 class SystemTime:
     """The clock for transports without their own."""

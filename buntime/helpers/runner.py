@@ -102,6 +102,7 @@ class Helpers:
             env=env,
             timeout=timeout,
             idempotent=idempotent,
+            max_output=None,
         )
         return self._executions.run(request, decode=decode)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Optional, Union
+from collections.abc import Mapping
+from typing import Any, Optional, Union
 
 import attrs
 
 from buntime._http import BufferedResponse, Headers, Request
+from buntime._support.collected_text import CollectedText, bound
 from buntime.models import ExecuteResult, StreamEvent
 from buntime.wire.error_responses import decode_error_event
 from buntime.wire.fields import Fields
@@ -96,17 +98,24 @@ class Terminal:
     fields: dict[str, Any]
     data: str
 
-    def result(self, streamed: Callable[[str], str]) -> ExecuteResult:
-        """Return the result; ``streamed(kind)`` is the output that arrived before."""
+    def result(self, streamed: Mapping[str, CollectedText]) -> ExecuteResult:
+        """Return the result; ``streamed`` is the output that arrived before."""
         fields = Fields(
             self.fields, BufferedResponse(200, Headers(), self.data[:500].encode("utf-8", "replace"))
         )
         codes = [fields.integer(key) for key in _CODE_KEYS]
-        stdout, stderr = fields.text("stdout"), fields.text("stderr")
+        outputs = {}
+        for kind, collected in streamed.items():
+            text = fields.text(kind)
+            # Output that the service cut is only in the events in full.
+            output = None if text is None else bound(text, collected.maximum)
+            if output is None or (output[1] and collected.size):
+                output = collected.text(), collected.truncated
+            outputs[kind] = output
         return make_result(
             fields,
-            stdout=streamed("stdout") if stdout is None else stdout,
-            stderr=streamed("stderr") if stderr is None else stderr,
+            stdout=outputs["stdout"],
+            stderr=outputs["stderr"],
             exit_code=next((code for code in codes if code is not None), None),
         )
 

@@ -10,6 +10,7 @@ from typing import Optional
 import attrs
 
 from buntime._http import BufferedResponse, Headers
+from buntime._support.collected_text import bound
 from buntime.models import (
     APIResponse,
     ExecuteResult,
@@ -78,29 +79,36 @@ def check_deleted(response: BufferedResponse) -> None:
         raise invalid(response, "the session was not deleted")
 
 
-def decode_result(response: BufferedResponse) -> ExecuteResult:
-    """Decode the response to :func:`~buntime.wire.requests.execute`."""
+def decode_result(response: BufferedResponse, max_output: int | None = None) -> ExecuteResult:
+    """Decode the response to :func:`~buntime.wire.requests.execute`, with bounded output."""
     fields = parse(response, "stdout")
     return make_result(
         fields,
-        stdout=fields.require("stdout", fields.text),
-        stderr=fields.require("stderr", fields.text),
+        stdout=bound(fields.require("stdout", fields.text), max_output),
+        stderr=bound(fields.require("stderr", fields.text), max_output),
         exit_code=fields.require("exitCode", fields.integer),
     )
 
 
-def make_result(fields: Fields, *, stdout: str, stderr: str, exit_code: int | None) -> ExecuteResult:
-    """Return a result of these three values, and of the other fields."""
+def make_result(
+    fields: Fields, *, stdout: tuple[str, bool], stderr: tuple[str, bool], exit_code: int | None
+) -> ExecuteResult:
+    """Return a result of these three values, and of the other fields.
+
+    Each output is its text, and whether it is truncated.
+    """
     written = fields.list_of(str, "filesWritten")
     return ExecuteResult(
-        stdout=stdout,
-        stderr=stderr,
+        stdout=stdout[0],
+        stderr=stderr[0],
         exit_code=exit_code,
         execution_time=fields.number("executionTime"),
         memory_used=fields.integer("memoryUsed"),
         cpu_time=fields.number("cpuTime"),
         timed_out=fields.boolean("timedOut"),
         files_written=None if written is None else tuple(path for path in written if not is_hidden(path)),
+        stdout_truncated=stdout[1],
+        stderr_truncated=stderr[1],
         extra=fields.unknown(),
     )
 

@@ -43,7 +43,7 @@ def _note(error: BuntimeError, attempt: int) -> None:
 def construction() -> None:
     """Every option, and invalid ones."""
     Buntime("key", base_url="x", timeout=None, deadline=1, max_retries=0, retry_delay=0.5, on_retry=_note)
-    Buntime(api_key=None, headers={"A": "b"}, delete_on_close=True)
+    Buntime(api_key=None, headers={"A": "b"}, delete_on_close=True, max_output=None)
     Buntime(timeout="30")  # type: ignore[arg-type]  # expected: a number of seconds
     Buntime(max_retry=1)  # type: ignore[call-arg]  # expected: no such option
     Buntime("key", "url")  # type: ignore[call-arg]  # expected: keywords only

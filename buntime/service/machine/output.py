@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Union
 
+from buntime._support.collected_text import marker
+
 
 class BoundedText:
     """Keeps the first and the last half of a text, about ``maximum`` bytes; all of it if that is ``None``.
@@ -35,5 +37,5 @@ class BoundedText:
 
     def text(self) -> str:
         """Return the two halves, with a line between them if something was left out."""
-        marker = f"\n[... {self.omitted} bytes of output left out ...]\n" if self.omitted else ""
-        return "".join([*self._first, marker, *(text for text, _ in self._last)])
+        between = marker(self.omitted) if self.omitted else ""
+        return "".join([*self._first, between, *(text for text, _ in self._last)])

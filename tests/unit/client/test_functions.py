@@ -52,8 +52,9 @@ def test_the_answer_is_found_however_the_output_is_cut(
     separator = _Separator()
     shown = [separator.feed(text[start:end]) for start, end in zip(points, points[1:])]
     if _MARK not in before + after:
-        assert before + after == "".join(shown) + separator.pending
-        assert [{"value": value}] == [json.loads(answer) for answer in separator.replies]
+        assert before + after == "".join(shown) + separator.pending()
+        assert separator.reply is not None
+        assert {"value": value} == json.loads(separator.reply)
 
 
 def test_output_is_not_held_back() -> None:
@@ -62,7 +63,7 @@ def test_output_is_not_held_back() -> None:
     assert "abc\n" == separator.feed("abc\n")
     assert "d" == separator.feed("d\x1ebun")
     assert "\x1ebunny" == separator.feed("ny")
-    assert ([], "") == (separator.replies, separator.pending)
+    assert (None, "") == (separator.reply, separator.pending())
 
 
 def test_the_request_is_the_same_each_time() -> None:

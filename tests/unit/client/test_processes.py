@@ -149,6 +149,20 @@ def test_frequent_output_is_gathered() -> None:
     assert [(0, 0), (2, 1), (3, 0)] == [(line["stdout"], line["gather"]) for line in lines]
 
 
+def test_logs_are_bounded(fake: FakeTransport, session: Session) -> None:
+    """``max_output`` limits a piece; the next one begins where it ended."""
+    fake.on_execute("prints", stdout="one\ntwo\n")
+    process = session.start("prints")
+    everything = process.logs()
+    assert len(everything.stdout) > 4
+    piece = process.logs(max_output=4)
+    assert (everything.stdout[:4], 4) == (piece.stdout, piece.stdout_offset)
+    assert everything.stdout[4:] == process.logs(piece.stdout_offset).stdout
+    assert everything == process.logs(max_output=10**9)
+    with pytest.raises(ValueError, match="max_output must be at least 4"):
+        process.logs(max_output=3)
+
+
 def test_what_reads_is_retried(fake: FakeTransport, session: Session) -> None:
     """Waiting, logs, the list and the port are repeated as a GET is."""
     process = session.start(SERVER)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import buntime
 from buntime import BuntimeError, ExecuteRequest, ExecuteResult, InvalidResponseError, StreamEvent
+from buntime._support.collected_text import CollectedText
 from buntime.cassette.body import event_bytes, join_outputs, serialize_events
 from buntime.wire import requests, sse
 from buntime.wire.events import Terminal, decode_event, read_event
@@ -23,10 +24,17 @@ def _decode(name: str, data: object) -> object:
     return decode_event(_REQUEST, name, data if isinstance(data, str) else json.dumps(data))
 
 
+def _streamed(stdout: str, stderr: str) -> dict[str, CollectedText]:
+    streamed = {"stdout": CollectedText(None), "stderr": CollectedText(None)}
+    streamed["stdout"].add(stdout)
+    streamed["stderr"].add(stderr)
+    return streamed
+
+
 def _result(name: str, data: object) -> ExecuteResult:
     item = _decode(name, data)
     assert isinstance(item, Terminal)
-    return item.result({"stdout": "out", "stderr": "err"}.__getitem__)
+    return item.result(_streamed("out", "err"))
 
 
 @pytest.mark.parametrize("key", ["text", "data", "chunk", "content", "output"])
@@ -174,7 +182,7 @@ def test_no_event_surprises(name: str, data: str) -> None:
     item = result_or_error(lambda: _decode(name, data))
     if isinstance(item, Terminal):
         end = item
-        item = result_or_error(lambda: end.result(lambda _: ""))
+        item = result_or_error(lambda: end.result(_streamed("", "")))
     assert item is None or isinstance(item, (StreamEvent, ExecuteResult, str))
 
 
