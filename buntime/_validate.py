@@ -93,15 +93,15 @@ def session_id(value: object) -> str:
     return checked
 
 
-def is_number(value: object, *, whole: bool = False) -> bool:
-    """Whether ``value`` is an int, or without ``whole`` a float; a bool, an int to Python, does not count."""
-    return isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+def is_number(value: object, *, integer: bool = False) -> bool:
+    """Whether ``value`` is an int, or without ``integer`` a float. A bool is neither here."""
+    return isinstance(value, int if integer else (int, float)) and not isinstance(value, bool)
 
 
-def number(name: str, value: object, wanted: str = "a number", *, whole: bool = False) -> Any:
-    """A number, described as ``wanted`` in the error for anything else."""
-    if not is_number(value, whole=whole):
-        raise TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
+def number(name: str, value: object, expected: str = "a number", *, integer: bool = False) -> Any:
+    """A number, described as ``expected`` in the error for anything else."""
+    if not is_number(value, integer=integer):
+        raise TypeError(f"{name} must be {expected}, not {type(value).__name__}")
     return value
 
 
@@ -124,17 +124,17 @@ def ttl(value: object) -> Optional[int]:
     return whole_seconds("ttl", value, minimum=_TTL_MINIMUM)
 
 
-def amount(name: str, value: object, *, whole: bool = True) -> None:
+def amount(name: str, value: object, *, integer: bool = True) -> None:
     """A finite number above 0, or ``None``."""
     if value is None:
         return
-    if not 0 < number(name, value, "an int" if whole else "a number", whole=whole) < float("inf"):
+    if not 0 < number(name, value, "an int" if integer else "a number", integer=integer) < float("inf"):
         raise ValueError(f"{name} must be above 0 and finite, not {value}")
 
 
 def count(name: str, value: object, *, minimum: int = 1) -> int:
     """An int of at least ``minimum``."""
-    checked: int = number(name, value, "an int", whole=True)
+    checked: int = number(name, value, "an int", integer=True)
     if checked < minimum:
         raise ValueError(f"{name} must be at least {minimum}, not {checked}")
     return checked
@@ -147,7 +147,7 @@ def max_output(name: str, value: object) -> Optional[int]:
 
 def port(value: object) -> int:
     """A TCP port."""
-    checked: int = number("port", value, "an int", whole=True)
+    checked: int = number("port", value, "an int", integer=True)
     if not 0 < checked < 65536:
         raise ValueError(f"port must be from 1 to 65535, not {checked}")
     return checked

@@ -72,7 +72,7 @@ def check_limits(limits: ResourceLimits | None) -> None:
     if limits.disk is not None:
         raise ValueError("resource_limits: disk cannot be set; the API accepts memory, cpu and timeout")
     for name in ("memory", "cpu", "timeout"):
-        _validate.amount(f"resource_limits: {name}", getattr(limits, name), whole=name != "cpu")
+        _validate.amount(f"resource_limits: {name}", getattr(limits, name), integer=name != "cpu")
 
 
 def _idempotency_key(value: str) -> str:

@@ -154,9 +154,9 @@ def _at(path: str) -> str:
 
 
 _KINDS: dict[Any, Callable[[Any, str], Any]] = {
-    "number": lambda value, _place: float(value),
-    "bigint": lambda value, _place: int(value),
-    "bytes": lambda value, _place: base64.b64decode(value),
+    "number": lambda value, _path: float(value),
+    "bigint": lambda value, _path: int(value),
+    "bytes": lambda value, _path: base64.b64decode(value),
     "date": _date,
     "set": lambda value, path: set(_hashable(_decode(value, path), "Set", path)),
     "map": _map,

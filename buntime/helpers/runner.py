@@ -177,7 +177,7 @@ def text_of(reply: dict[str, Any], name: str) -> str:
 def integer_of(reply: dict[str, Any], name: str) -> int:
     """Return an integer of a helper's reply; :class:`~buntime.InvalidResponseError` for anything else."""
     value: Any = reply.get(name)
-    if _validate.is_number(value, whole=True):
+    if _validate.is_number(value, integer=True):
         return int(value)
     raise invalid_reply(f"has no number {name!r}", reply)
 

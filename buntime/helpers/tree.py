@@ -43,7 +43,7 @@ class RemoteEntry:
             milliseconds = _validate.number("modified", fields["modified"])
             return cls(
                 path=_validate.text("path", fields["path"]),
-                size=_validate.number("size", fields["size"], whole=True),
+                size=_validate.number("size", fields["size"], integer=True),
                 modified=datetime.fromtimestamp(milliseconds / 1000, tz=timezone.utc),
                 type=_validate.text("type", fields["type"]),
                 link=_validate.flag("link", fields.get("link", False)),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Callable, Generic, Optional, TypeVar
 
+from buntime._support.owner import Owner
 from buntime.pool.limits import CLOSED, MAX_WAIT
 
 Item = TypeVar("Item")
@@ -31,7 +31,7 @@ class BoundedMap(Generic[Item, Result]):
         self.stopping = threading.Event()
         """Set when nothing more may begin."""
         self.threads: list[threading.Thread] = []
-        self._pid = os.getpid()
+        self._owner = Owner()
         self._work = work
         self._items = items
         self._width = threads
@@ -47,7 +47,7 @@ class BoundedMap(Generic[Item, Result]):
         read = yielded = 0
         end: Optional[Exception] = None
         while True:
-            if os.getpid() != self._pid:
+            if not self._owner.is_this_process():
                 raise RuntimeError(
                     "this call of a pool continues in the process that began it, not in a fork of it"
                 )

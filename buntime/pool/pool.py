@@ -11,8 +11,8 @@ from typing import Any, Callable, Generic, Optional, TypeVar, cast
 import attrs
 
 from buntime import _validate
+from buntime._support.closing import close_after
 from buntime._support.export import export
-from buntime._support.log import logger
 from buntime._support.unpicklable import NotPicklable
 from buntime.client.client import Buntime
 from buntime.client.session import Session
@@ -91,10 +91,10 @@ class SessionPool(NotPicklable):
         self._registry()
 
     def __repr__(self) -> str:
-        made = getattr(self, "_registries", None)
-        return (
-            f"<SessionPool, {self._registry().count} of {self._size} sessions>" if made else "<SessionPool>"
-        )
+        # A traceback with local variables shows a pool whose construction failed, too.
+        if not getattr(self, "_registries", None):
+            return "<SessionPool>"
+        return f"<SessionPool, {self._registry().count} of {self._size} sessions>"
 
     def __enter__(self) -> SessionPool:
         return self
@@ -102,12 +102,7 @@ class SessionPool(NotPicklable):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            self.close()
-        except Exception as failure:
-            if error is None:
-                raise
-            logger().warning("the pool was not closed: %s", failure)
+        close_after(error, self.close, "the pool was not closed")
 
     @property
     def size(self) -> int:
@@ -200,7 +195,7 @@ class SessionPool(NotPicklable):
             )
             if any(other.closing.is_set() for other in list(self._registries.values())):
                 registry.closing.set()
-            registry = self._registries.setdefault(registry.pid, registry)
+            registry = self._registries.setdefault(os.getpid(), registry)
         return registry
 
     def _outcomes(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import threading
 from collections import deque
@@ -11,6 +10,7 @@ from typing import Any, Callable, Optional
 
 from buntime._http import SupportsOrder
 from buntime._support.log import logger
+from buntime._support.owner import Owner
 from buntime.client.context import Context
 from buntime.client.session import Session
 from buntime.client.sessions import Sessions
@@ -42,7 +42,7 @@ class SessionRegistry:
         size: int,
     ) -> None:
         caller = context.caller
-        self.pid = os.getpid()
+        self.owner = Owner()
         self.closing = threading.Event()
         transport = caller.transport
         self.threaded = not (isinstance(transport, SupportsOrder) and transport.sequential)
@@ -91,7 +91,7 @@ class SessionRegistry:
 
     def check_in(self, lease: Lease, *, reuse: bool) -> None:
         """Take a lease back, to be reused if it can be, else deleted. In a forked child nothing happens."""
-        if os.getpid() != self.pid:
+        if not self.owner.is_this_process():
             return
         with self._changed:
             if lease.state is LeaseState.LEASED:
@@ -131,7 +131,7 @@ class SessionRegistry:
 
         If it was ``interrupted``, the idle sessions are deleted too.
         """
-        if os.getpid() != self.pid or sys.is_finalizing():
+        if not self.owner.is_this_process() or sys.is_finalizing():
             return
         this = threading.current_thread()
         if not here and any(this in each.threads for each in self._maps.copy()):
@@ -156,7 +156,7 @@ class SessionRegistry:
 
         At the exit of the program, a function that hangs is not waited for.
         """
-        if os.getpid() != self.pid:
+        if not self.owner.is_this_process():
             return
         self.closing.set()
         with self._changed:

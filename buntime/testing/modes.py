@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -10,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Union
 
+from buntime._support.owner import Owner
 from buntime.client import settings
 from buntime.client.client import Buntime
 from buntime.errors import CassetteError
@@ -92,7 +92,7 @@ class _Verify(Case):
             )
         self._old = file.load(path)
         self._path, self._rerecord_command = path, rerecord_command
-        self._pid = os.getpid()
+        self._process = Owner()
         self._requests_differ = False
         # Recorded over a copy, so that values that vary from run to run stay as in the cassette.
         self._folder = Path(tempfile.mkdtemp(prefix="buntime-verify-"))
@@ -122,7 +122,7 @@ class _Verify(Case):
     def _compare(self) -> list[str]:
         from buntime.cassette import diff, file
 
-        if os.getpid() != self._pid:
+        if not self._process.is_this_process():
             return []
         try:
             self._owner.close()

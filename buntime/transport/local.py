@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Callable, TypeVar, Union
 
 from buntime._http import Request, Response
+from buntime._support.owner import Owner
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import APITimeoutError, ConfigurationError
 from buntime.service.machine.executor import BunExecutor
@@ -64,7 +65,7 @@ class LocalTransport(NotPicklable):
         except SetupError as error:
             raise ConfigurationError(str(error)) from error
         self._isolation = mode
-        self._owner = os.getpid()
+        self._owner = Owner()
         try:
             self._folder = WorkspaceFolder(None if root is None else Path(root))
         except OSError as error:
@@ -108,14 +109,14 @@ class LocalTransport(NotPicklable):
         self._finalizer()
 
     def _check_process(self) -> None:
-        if os.getpid() != self._owner:
+        if not self._owner.is_this_process():
             raise RuntimeError(
                 "this LocalTransport belongs to the process that made it; make one in this process"
             )
 
 
-def _clean_up(service: Service, folder: WorkspaceFolder, pid: int) -> None:
-    if os.getpid() == pid:
+def _clean_up(service: Service, folder: WorkspaceFolder, owner: Owner) -> None:
+    if owner.is_this_process():
         service.close()
         folder.remove()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import Any, Optional
 import attrs
 
 from buntime._http import Headers, Request, Response, SupportsTime, Transport
+from buntime._support.owner import Owner
 from buntime._support.unpicklable import NotPicklable
 from buntime.cassette.body import join_outputs, serialize_request
 from buntime.cassette.file import (
@@ -99,12 +99,12 @@ class RecordingTransport(NotPicklable):
         self._finished: dict[int, JournaledInteraction] = {}
         self._count = 0
         self._problems: dict[str, None] = {}
-        self._pid = os.getpid()
+        self._owner = Owner()
         self._closed = False
         self._now = inner.monotonic if isinstance(inner, SupportsTime) else time.monotonic
         self._journal = Journal(self._path.with_name(self._path.name + ".part"), journal_head(self._today))
         self._finalizer = weakref.finalize(
-            self, _report_unclosed, self._path, self._journal, self._finished, self._pid
+            self, _report_unclosed, self._path, self._journal, self._finished, self._owner
         )
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ class RecordingTransport(NotPicklable):
         """
         if self._closed:
             raise RuntimeError("the transport is closed")
-        if os.getpid() != self._pid:
+        if not self._owner.is_this_process():
             raise CassetteError("RecordingTransport does not work after a fork; create one in the child")
         if volatile.is_ping(request.method, request.path, request.body):
             return self._inner.send(request)
@@ -158,7 +158,7 @@ class RecordingTransport(NotPicklable):
 
     def _end(self) -> bool:
         """Return whether this call is the one that ends the recording."""
-        if os.getpid() != self._pid:
+        if not self._owner.is_this_process():
             return False
         with self._lock:
             ends, self._closed = not self._closed, True
@@ -199,7 +199,7 @@ class RecordingTransport(NotPicklable):
 
     def _finish(self, pending: PendingInteraction) -> None:
         """Keep a finished interaction. An error here is raised by close(), not in the caller's request."""
-        if os.getpid() != self._pid:
+        if not self._owner.is_this_process():
             return
         with self._lock:
             if self._pending.pop(pending.number, None) is None:
@@ -287,9 +287,9 @@ def _searched(original: dict[str, Any], line: bytes) -> str:
     return text
 
 
-def _report_unclosed(path: Path, journal: Journal, finished: dict[int, Any], pid: int) -> None:
+def _report_unclosed(path: Path, journal: Journal, finished: dict[int, Any], owner: Owner) -> None:
     """Report a recording that was never closed, and keep its ``.part``."""
-    if os.getpid() != pid:
+    if not owner.is_this_process():
         return
     journal.end(keep=bool(finished))
     if finished:

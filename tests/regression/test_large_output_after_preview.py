@@ -23,7 +23,10 @@ def test_output_of_any_size_after_a_connection() -> None:
         address = urlsplit(session.preview_url or "")
         socket.create_connection((address.hostname, address.port), timeout=10).close()
 
-        sizes = [len(session.execute(f"console.log('x'.repeat({size}))").stdout) for size in (10**6, 10**7)]
+        sizes = [
+            len(session.execute(f"console.log('x'.repeat({size}))", max_output=None).stdout)
+            for size in (10**6, 10**7)
+        ]
 
         assert [10**6 + 1, 10**7 + 1] == sizes
         assert server.running()

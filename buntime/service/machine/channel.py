@@ -12,6 +12,7 @@ from collections import deque
 from typing import Any, Union
 from weakref import WeakValueDictionary
 
+from buntime._support.owner import Owner
 from buntime.service.clock import monotonic
 from buntime.service.machine.launch import SupervisorProcess
 from buntime.service.machine.orphans import kill_children
@@ -54,7 +55,7 @@ class Channel:
         self.preview_socket = supervisor.preview_socket
         """The path of the preview's socket in the workspace; ``None`` on the host's network."""
         self._to, self._from = process.stdin, process.stdout
-        self._owner = os.getpid()
+        self._owner = Owner()
         # Lock order: none. _writing guards the supervisor's stdin; _turn guards everything else, and is never
         # held during a read or a write. Exactly one thread reads while _someone_reads is set.
         self._writing = threading.Lock()
@@ -106,7 +107,7 @@ class Channel:
         self._send_drops()
 
     def _send_drops(self) -> None:
-        while self._dropped and os.getpid() == self._owner and self._writing.acquire(blocking=False):
+        while self._dropped and self._owner.is_this_process() and self._writing.acquire(blocking=False):
             try:
                 while self._dropped:
                     self._write({"op": "drop", "id": self._dropped.popleft()})

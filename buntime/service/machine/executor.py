@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Union
 
+from buntime._support.owner import Owner
 from buntime.service.clock import monotonic
 from buntime.service.executors import Execution, ExecutionLost, Limits
 from buntime.service.machine.channel import Channel, ChannelLost, Inbox
@@ -75,7 +76,7 @@ class BunExecutor:
             raise TypeError("a real Bun needs a workspace on disk")
         runtime = BunRuntime(self._launcher, root, limits, lifetime, self._previews)
         with self._lock:
-            self._runtimes = {key: it for key, it in self._runtimes.items() if not it.closed}
+            self._runtimes = {key: each for key, each in self._runtimes.items() if not each.closed}
             self._runtimes[session_id] = runtime
         return runtime
 
@@ -123,7 +124,7 @@ class BunRuntime:
         self._workspace = workspace
         self.limits = limits
         self._ends = monotonic() + lifetime
-        self._owner = os.getpid()
+        self._owner = Owner()
         # Held while a supervisor is started or exchanged, never while one is waited for.
         self._lock = threading.Lock()
         self._channel: Union[Channel, None] = None
@@ -219,7 +220,7 @@ class BunRuntime:
 
     def processes(self) -> int:
         """Return how many processes of executions are alive."""
-        if os.getpid() != self._owner:
+        if not self._owner.is_this_process():
             return 0
         count = self._ask({"op": "count"}).get("count")
         return count if isinstance(count, int) else 0
@@ -238,7 +239,7 @@ class BunRuntime:
 
     def end_processes(self) -> None:
         """End every process, the supervisor included; the next execution starts another."""
-        if os.getpid() != self._owner:
+        if not self._owner.is_this_process():
             return
         with self._lock:
             channel, self._channel = self._channel, None
@@ -247,7 +248,7 @@ class BunRuntime:
 
     def close(self) -> None:
         """End every process for good. Idempotent."""
-        if os.getpid() != self._owner:
+        if not self._owner.is_this_process():
             return
         with self._lock:
             self.closed = True
@@ -257,7 +258,7 @@ class BunRuntime:
         self.end_processes()
 
     def _check_process(self) -> None:
-        if os.getpid() != self._owner:
+        if not self._owner.is_this_process():
             raise RuntimeError(
                 "this session belongs to the process that created it; a forked process creates its own"
             )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import os
 from collections.abc import Iterator
 from typing import Any, Callable
 
 import requests
 from urllib3.response import DeflateDecoder, GzipDecoder
 
+from buntime._support.owner import Owner
 from buntime.errors import APIConnectionError
 from buntime.transport.http.connection import Attempt
 from buntime.transport.http.errors import FAILURES, UnknownEncodingError
@@ -33,7 +33,7 @@ class Body:
         self._attempt = attempt
         self._fail = fail
         self._complete = self._closed = False
-        self._owner = os.getpid()
+        self._owner = Owner()
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives. In a forked child, which would steal it, raise ``RuntimeError``."""
@@ -70,11 +70,11 @@ class Body:
 
     def __del__(self) -> None:
         # Of a response that was read and never closed.
-        if os.getpid() == self._owner:
+        if self._owner.is_this_process():
             self.close()
 
     def _check_process(self) -> None:
-        if os.getpid() != self._owner:
+        if not self._owner.is_this_process():
             raise RuntimeError(
                 "this answer belongs to the process that made the call; make a call in this process"
             )
