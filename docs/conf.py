@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sphinx.application import Sphinx
 
-from buntime import __version__
+from buntime import __version__, errors, testing, transport
 
 project = "buntime"
 author = "The buntime authors"
@@ -28,12 +28,22 @@ nitpicky = True
 # What is not ours is documented elsewhere, and a build reads nothing from the network.
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|datetime|os|pathlib|re|requests|types|typing)\..*"),
-    # Unions of plain types, which the text beside them spells out, and what only our own code constructs.
-    ("py:class", r"Chunk|Code|Content|FilesArgument|Handler|OnText|PathArgument|Progress"),
-    ("py:class", r"buntime\.(helpers|service)\..*"),
+    # Unions of plain types, which the text beside them explains, and arguments that only our own code passes.
+    ("py:class", r"AnyPath|Chunk|Code|Content|FilesArgument|Handler|OnText|PathArgument|Progress"),
+    ("py:class", r"buntime\.(client|helpers|service)\..*"),
     # Type variables.
     ("py:class", r"buntime\.pool\.pool\.(Item|Value)"),
 ]
+
+# The public names of classes are set when they are imported from their package.
+for _package in (testing, transport):
+    for _name in _package.__all__:
+        getattr(_package, _name)
+
+# autodoc reads the descriptions of attributes in the source of a class's module.
+for _value in vars(errors).values():
+    if isinstance(_value, type) and issubclass(_value, errors.BuntimeError):
+        _value.__module__ = errors.__name__
 
 _MADE_BY_THE_CLIENT = {
     "buntime.ExecuteStream",
@@ -46,7 +56,7 @@ _MADE_BY_THE_CLIENT = {
 
 
 def setup(app: Sphinx) -> None:
-    """Show no constructor of what nobody constructs."""
+    """Show no constructor of the classes that only a client creates."""
     app.connect("autodoc-process-signature", _without_constructor)
 
 
