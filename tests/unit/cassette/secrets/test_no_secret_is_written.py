@@ -234,7 +234,7 @@ def _written(value: Any, name: str = "") -> Iterator[str]:
                 joined, others = join_outputs(item)
                 yield from _written(list(joined.values()))
                 yield from _written([data for _, *data in others])
-            elif not (key in {"method", "Content-Type"} or (key == "path" and item in volatile.ROUTES)):
+            elif not (key in {"method", "Content-Type"} or (key == "path" and str(item) in volatile.ROUTES)):
                 if key not in volatile.FIELDS | {
                     "request",
                     "response",
