@@ -102,7 +102,30 @@ def _nonsense(exchange: Exchange) -> None:
     exchange.drop()
 
 
-@pytest.mark.parametrize("handler", [drop, reset, _nonsense])
+def _head(lines: bytes) -> Handler:
+    def handle(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK\r\n" + lines)
+        exchange.drop()
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        drop,
+        reset,
+        _nonsense,
+        _head(b""),
+        _head(b"Content-Length: 2\r\n"),
+        _head(b"Content-Length: 2"),
+        _head(b"Content-Length : 2\r\n\r\n{}"),
+        _head(b"nonsense\r\nContent-Length: 2\r\n\r\n{}"),
+        _head(b" X-Folded: 1\r\nContent-Length: 2\r\n\r\n{}"),
+        _head(b"X-Large: " + bytes(100_000) + b"\r\nContent-Length: 2\r\n\r\n{}"),
+        _head(b"X-Many: 1\r\n" * 200 + b"Content-Length: 2\r\n\r\n{}"),
+    ],
+)
 def test_lost_response(handler: Handler) -> None:
     """A request whose connection is lost afterwards may have executed, and is not retried."""
     with serving(handler) as (server, transport):
@@ -112,6 +135,21 @@ def test_lost_response(handler: Handler) -> None:
     assert not isinstance(error, APITimeoutError)
     assert f"the connection to 127.0.0.1:{server.port} was lost before the answer" in error.message
     assert 1 == len(server.requests)
+
+
+def test_a_folded_header() -> None:
+    """A header over several lines has one value, with a space for each new line."""
+    with serving(_head(b"X-Folded: 1\r\n  2\r\n\t3: 4\r\nContent-Length: 2\r\n\r\n{}")) as (_, transport):
+        response = transport.send(PATIENT)
+
+        assert ("1 2 3: 4", b"{}") == (response.headers["X-Folded"], response.read())
+
+
+@pytest.mark.parametrize("length", [b"-1", b"2.0", b"1_0", b"9" * 5000])
+def test_an_invalid_length(length: bytes) -> None:
+    """A body without a valid length ends with its connection."""
+    with serving(_head(b"Content-Length: " + length + b"\r\n\r\n{}")) as (_, transport):
+        assert b"{}" == transport.send(PATIENT).read()
 
 
 def test_lost_response_on_a_reused_connection() -> None:
