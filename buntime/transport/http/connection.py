@@ -27,6 +27,7 @@ _MOST_INTERIM = 1000
 _MOST_FIELDS = 100
 _LONGEST_LINE = 65536
 _MOST_DIGITS = 20
+_LARGEST_PACKET = 65536
 
 
 class Attempt:
@@ -181,6 +182,9 @@ class _Connection:
     sock: Any
     timeout: Any
     last_response: Optional[_Response] = None
+    _head = b""
+    """The request line and headers, held back to be sent together with the body."""
+    _is_head = False
 
     def response_class(self, *args: Any, **options: Any) -> _Response:
         self.last_response = _Response(*args, **options)
@@ -194,12 +198,25 @@ class _Connection:
 
     def request(self, *args: Any, **options: Any) -> None:
         current.attempt.phase = "connect" if self.sock is None else "send"
+        self._head = b""
         super().request(*args, **options)  # type: ignore[misc]  # as above
+        if self._head:  # there was no body
+            self.send(b"")
+
+    def endheaders(self, *args: Any, **options: Any) -> None:
+        self._is_head = True
+        super().endheaders(*args, **options)  # type: ignore[misc]  # as above
 
     def send(self, data: Any) -> None:
-        if self.sock is not None:
-            self.sock.settimeout(current.attempt.limit(self.timeout))
-        super().send(data)  # type: ignore[misc]  # as above
+        """Send ``data``, together with the headers before it: one packet, and one system call."""
+        if self._is_head:
+            self._head, self._is_head = data, False
+            return
+        head, self._head = self._head, b""
+        for part in (head + data,) if len(data) <= _LARGEST_PACKET else (head, data):
+            if self.sock is not None:
+                self.sock.settimeout(current.attempt.limit(self.timeout))
+            super().send(part)  # type: ignore[misc]  # as above
 
     def getresponse(self, *args: Any, **options: Any) -> Any:
         current.attempt.phase = "read"
