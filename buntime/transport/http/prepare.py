@@ -17,7 +17,7 @@ from buntime.transport.http.session import NoCookies, leave_redirect
 
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9/_.~-]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[^\x00\r\n\u0100-\U0010ffff]*")
+_VALUE = re.compile(r"[\x01-\x09\x0b\x0c\x0e-\xff]*")
 _LARGEST_PIECE = 1 << 20
 
 
