@@ -16,7 +16,7 @@ def make_request(
 
     Raises ``TypeError`` if both are passed, if an option is unknown, or if there is no session.
     """
-    unknown = set(options) - set(ExecuteOptions.__annotations__)
+    unknown = options.keys() - ExecuteOptions.__annotations__.keys()
     if unknown:
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
     if request is None:

@@ -77,10 +77,12 @@ class Caller:
     """Bytes of each output stream that a result has at most, unless the call sets its own bound."""
     shared: SharedState = attrs.field(factory=SharedState)
     _clock: Clock = attrs.field(init=False)
+    _header_names: frozenset[str] = attrs.field(init=False)
     _shared_deadline: SharedDeadline = attrs.field(init=False, factory=SharedDeadline)
 
     def __attrs_post_init__(self) -> None:
         self._clock = self.transport if isinstance(self.transport, SupportsTime) else SystemTime()
+        self._header_names = frozenset(name.lower() for name, _ in self.headers)
 
     def monotonic(self) -> float:
         """Return seconds on the clock that the client measures by."""
@@ -250,12 +252,11 @@ class Caller:
 
     def _complete(self, request: Request, deadline: Deadline, read_timeout: float | None) -> Request:
         """Return a request with the client's headers and with timeouts."""
-        ours = {name.lower() for name, _ in self.headers}
         return Request(
             request.method,
             request.path,
             request.query,
-            (*(pair for pair in request.headers if pair[0].lower() not in ours), *self.headers),
+            (*[pair for pair in request.headers if pair[0].lower() not in self._header_names], *self.headers),
             request.body,
             connect_timeout=deadline.bound(self.timeout),
             read_timeout=deadline.bound(self.timeout if read_timeout is None else read_timeout),

@@ -72,11 +72,12 @@ class AttemptLimits:
 
     def wait(self, step: Callable[..., T], *args: Any) -> T:
         """Call ``step``, and count the time that it takes."""
-        started = self.deadline.clock.monotonic()
+        now = self.deadline.clock.monotonic
+        started = now()
         try:
             return step(*args)
         finally:
-            self.waited += self.deadline.clock.monotonic() - started
+            self.waited += now() - started
 
     def exceeded(self) -> APITimeoutError | None:
         """Return the error for a limit that is exceeded, or ``None``."""
