@@ -1,7 +1,7 @@
 """The values that users pass and receive.
 
 All are frozen. Values from the service keep its units; ``extra`` holds the fields that this version does not
-know.
+know. The ``repr`` of a value shortens long texts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import attrs
 
 from buntime import _validate
 from buntime._support.export import export
+from buntime._support.short_repr import short_repr
 from buntime.errors import ExecutionFailedError, ExecutionTimeoutError
 
 _STDERR_TAIL = 400
@@ -112,9 +113,11 @@ class ExecuteRequest:
     Raises ``TypeError`` or ``ValueError`` naming the argument.
     """
 
-    code: Optional[str] = None
-    command: Optional[str] = attrs.field(default=None, kw_only=True)
-    files: tuple[tuple[str, str], ...] = attrs.field(default=(), kw_only=True, converter=_validate.files)
+    code: Optional[str] = attrs.field(default=None, repr=short_repr)
+    command: Optional[str] = attrs.field(default=None, kw_only=True, repr=short_repr)
+    files: tuple[tuple[str, str], ...] = attrs.field(
+        default=(), kw_only=True, converter=_validate.files, repr=short_repr
+    )
     env: Optional[Mapping[str, str]] = attrs.field(
         default=None, kw_only=True, converter=_validate.env, repr=_env_names
     )
@@ -154,14 +157,14 @@ class ExecuteResult:
     between. A service may cut larger output before; if it leaves this line, that is reported in the same way.
     """
 
-    stdout: str
-    stderr: str
+    stdout: str = attrs.field(repr=short_repr)
+    stderr: str = attrs.field(repr=short_repr)
     exit_code: Optional[int]
     execution_time: Optional[float] = None
     memory_used: Optional[int] = None
     cpu_time: Optional[float] = None
     timed_out: Optional[bool] = None
-    files_written: Optional[tuple[str, ...]] = None
+    files_written: Optional[tuple[str, ...]] = attrs.field(default=None, repr=short_repr)
     stdout_truncated: bool = attrs.field(default=False, kw_only=True)
     stderr_truncated: bool = attrs.field(default=False, kw_only=True)
     extra: Mapping[str, Any] = _unknown_fields()
@@ -203,7 +206,7 @@ class StreamEvent:
     """A piece of output: ``kind`` is ``"stdout"`` or ``"stderr"``; any other kind is passed through."""
 
     kind: str
-    text: str
+    text: str = attrs.field(repr=short_repr)
 
 
 @attrs.frozen
@@ -238,9 +241,9 @@ class TransferResult:
     target.
     """
 
-    transferred: tuple[str, ...]
+    transferred: tuple[str, ...] = attrs.field(repr=short_repr)
     unchanged: int
-    removed: tuple[str, ...]
+    removed: tuple[str, ...] = attrs.field(repr=short_repr)
     size: int
 
 
@@ -260,8 +263,8 @@ class ProcessLogs:
     The offsets are in bytes: pass them to read the next piece.
     """
 
-    stdout: str
-    stderr: str
+    stdout: str = attrs.field(repr=short_repr)
+    stderr: str = attrs.field(repr=short_repr)
     stdout_offset: int
     stderr_offset: int
 
