@@ -84,6 +84,7 @@ class Buntime:
         # Rebound first, so that no traceback with local variables shows a credential.
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
         headers = settings.as_secrets(headers)
+        settings.configure_logging()
         options = settings.caller_options(
             {
                 "timeout": timeout,

@@ -13,16 +13,17 @@ from buntime.calls.files import FileCalls
 from buntime.calls.sessions import SessionCalls
 from buntime.client import settings
 from buntime.client.owned import OwnedSessions
-from buntime.engine.caller import Caller, Service
+from buntime.engine.caller import Caller
 from buntime.engine.retries import RetryPolicy
+from buntime.engine.service import Service
 from buntime.errors import ConfigurationError
 from buntime.wire.error_responses import decode_error
-from buntime.wire.responses import has_rate_limit
+from buntime.wire.responses import has_rate_limit, request_id
 
 if TYPE_CHECKING:
     from buntime.helpers.runner import Helpers
 
-BUNTIME_SH = Service(decode_error=decode_error, has_rate_limit=has_rate_limit)
+BUNTIME_SH = Service(decode_error=decode_error, has_rate_limit=has_rate_limit, request_id=request_id)
 
 
 class Context:
@@ -79,6 +80,7 @@ def portable_state(context: Context) -> dict[str, Any]:
 
 def restored_context(state: dict[str, Any]) -> Context:
     """Return a context with the settings of another process and the API key of this one."""
+    settings.configure_logging()
     key = settings.api_key(None) if state["has_key"] else None
     if state["has_key"] and key is None:
         raise ConfigurationError(

@@ -13,6 +13,7 @@ import attrs
 from buntime import _validate
 from buntime._http import Pairs, Secret, Transport
 from buntime._support.export import export
+from buntime._support.log import print_logs
 from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, ConfigurationError
 
@@ -43,6 +44,16 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 DEFAULT_BASE_URL = "https://api.buntime.sh"
 _CASSETTES = frozenset({"replay", "record", "record+local"})
 _KINDS = _CASSETTES | {"http", "local"}
+
+
+def configure_logging() -> None:
+    """Print logs to stderr if ``BUNTIME_LOG`` is set."""
+    level = os.environ.get("BUNTIME_LOG", "")
+    if not level:
+        return
+    if level.lower() not in {"debug", "info"}:
+        raise ConfigurationError(f"BUNTIME_LOG is {level!r}; it must be debug or info")
+    print_logs(level)
 
 
 def api_key(value: str | None) -> Secret | None:

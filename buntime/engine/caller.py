@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Callable, Optional, TypeVar
 
 import attrs
@@ -19,6 +20,7 @@ from buntime._http import (
     SupportsTime,
     Transport,
 )
+from buntime._support.log import debug_logger
 from buntime.engine.hooks import CallHooks
 from buntime.engine.limits import (
     MAX_OUTPUT,
@@ -31,6 +33,7 @@ from buntime.engine.limits import (
     read_beginning,
 )
 from buntime.engine.retries import LONGEST_RETRY_AFTER, RetryPolicy
+from buntime.engine.service import Service
 from buntime.errors import APITimeoutError, BuntimeError, InvalidResponseError, NotFoundError, RateLimitError
 
 _LARGEST_ERROR = 1024 * 1024
@@ -38,16 +41,6 @@ _LARGEST_ERROR = 1024 * 1024
 
 T = TypeVar("T")
 OnRetry = Callable[[BuntimeError, int], object]
-
-
-@attrs.frozen
-class Service:
-    """The engine's knowledge of a service."""
-
-    decode_error: Callable[[Request, BufferedResponse], BuntimeError]
-    """Returns the error for a response that is not 2xx."""
-    has_rate_limit: Callable[[Headers], bool]
-    """Whether the headers of a response have a rate limit."""
 
 
 @attrs.define(eq=False)
@@ -91,6 +84,10 @@ class Caller:
     def time(self) -> float:
         """Return seconds since the epoch: the transport's, if it owns the date."""
         return self.transport.time() if isinstance(self.transport, SupportsDate) else time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait on the clock that the client measures by; hooks may end the wait."""
+        (self.hooks or self._clock).sleep(seconds)
 
     def evolve(self, **changes: Any) -> Caller:
         """Return a caller with other settings over the same transport, by default without hooks."""
@@ -181,7 +178,13 @@ class Caller:
 
     def _open(self, request: Request, limits: AttemptLimits) -> Response:
         """Return a 2xx response; raise the error of any other."""
-        response = limits.wait(self.transport.send, request)
+        send: Callable[[Request], Response] = self.transport.send
+        log = debug_logger()
+        if log is not None:
+            from buntime.engine.logs import send_logged
+
+            send = partial(send_logged, log, send, self.monotonic, self.service.request_id, self.headers)
+        response = limits.wait(send, request)
         if self.service.has_rate_limit(response.headers):
             self.shared.rate_limit_headers = response.headers
         if 200 <= response.status < 300:
@@ -274,6 +277,8 @@ class Caller:
         """Wait before the next attempt, or raise the error if there is none."""
         import random  # on first use: it is slow to import, and most calls succeed
 
+        from buntime.engine.logs import log_retry
+
         pause = self.policy.delay(error, number, idempotent, random.random())  # noqa: S311 - jitter
         remaining = deadline.remaining()
         if pause is None or (remaining is not None and pause >= remaining):
@@ -285,7 +290,8 @@ class Caller:
             raise error
         if self.on_retry is not None:
             self.on_retry(error, number)
-        (self.hooks or self._clock).sleep(pause)
+        log_retry(error, pause, number + 1, self.policy.max_retries + 1)
+        self.sleep(pause)
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

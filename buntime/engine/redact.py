@@ -30,6 +30,13 @@ def redact(error: BuntimeError, secrets: Iterable[str]) -> None:
             setattr(error, name, _without(secret, getattr(error, name)))
 
 
+def redact_text(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with the secrets replaced."""
+    for secret in secrets:
+        text = text.replace(secret, _HIDDEN)
+    return text
+
+
 def _without(secret: str, value: Any) -> Any:
     if isinstance(value, str):
         return value.replace(secret, _HIDDEN) if secret in value else value

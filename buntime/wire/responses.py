@@ -181,6 +181,11 @@ def decode_any(response: BufferedResponse) -> APIResponse:
     return APIResponse(response.status or 0, response.headers, response.body)
 
 
+def request_id(headers: Headers) -> str | None:
+    """Return the id that the service gave a request."""
+    return headers.get("X-Request-Id")
+
+
 def has_rate_limit(headers: Headers) -> bool:
     """Whether a response has any of the rate-limit headers."""
     return any(name in headers for name in _RATE_LIMIT_HEADERS)
