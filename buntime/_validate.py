@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 _TTL_MINIMUM = 300
+_LONGEST_TIMEOUT = 3600
 
 
 def text(name: str, value: object) -> str:
@@ -161,6 +162,22 @@ def seconds(name: str, value: object, *, zero: bool = True) -> Optional[float]:
     if not (0 <= checked if zero else 0 < checked) or checked == float("inf"):
         raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0 and finite, not {checked}")
     return checked
+
+
+def timeout(name: str, value: object) -> Optional[float]:
+    """A number of seconds above 0, at most an hour; or ``None``."""
+    checked = seconds(name, value, zero=False)
+    return checked if checked is None else not_milliseconds(name, checked)
+
+
+def not_milliseconds(name: str, value: Any) -> Any:
+    """A number of seconds that is at most an hour: a larger one is a number of milliseconds by mistake."""
+    if value > _LONGEST_TIMEOUT:
+        raise ValueError(
+            f"{name} is {value:g} seconds, and at most {_LONGEST_TIMEOUT} are allowed; "
+            f"is it in milliseconds? Those would be {name}={value / 1000:g}"
+        )
+    return value
 
 
 def files(value: Union[Mapping[str, str], Iterable[Any], None]) -> tuple[tuple[str, str], ...]:

@@ -81,7 +81,8 @@ class SessionInfo:
 
 
 def _timeout(value: Optional[int]) -> Optional[int]:
-    return _validate.whole_seconds("timeout", value)
+    seconds = _validate.whole_seconds("timeout", value)
+    return None if seconds is None else int(_validate.not_milliseconds("timeout", seconds))
 
 
 def _body_size(body: bytes) -> str:
@@ -102,7 +103,7 @@ class ExecuteRequest:
         files: written to the workspace first, all or none: ``{path: content}``, or the API's own
             ``[{"path": ..., "content": ...}]``.
         env: environment variables of this execution only. ``repr`` shows only their names.
-        timeout: whole seconds that the execution may take; by default the session's limit.
+        timeout: whole seconds that the execution may take, at most 3,600; by default the session's limit.
         working_dir: a path in the workspace; by default ``/workspace``.
         check: raise :class:`~buntime.ExecutionFailedError` for a non-zero exit code or a time limit.
         idempotent: running it twice does no harm, so it is retried like a read.

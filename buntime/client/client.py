@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import buntime
 from buntime import _validate
@@ -20,6 +20,7 @@ from buntime.calls.stream import ExecuteStream
 from buntime.client import settings
 from buntime.client.context import BUNTIME_SH, Context, portable_state, restored_context
 from buntime.client.options import make_request
+from buntime.client.other_names import missing_attribute
 from buntime.client.owned import OwnedSessions
 from buntime.client.sessions import Sessions
 from buntime.client.settings import ClientOptions
@@ -45,8 +46,8 @@ class Buntime:
         api_key: the key of your account; by default ``BUNTIME_API_KEY``. Only needed if the client creates an
             HTTP transport.
         base_url: of the service; by default ``BUNTIME_BASE_URL``, else the live service.
-        timeout: seconds of a single wait for the network, to connect or for the next bytes; ``None`` for no
-            limit. An execution may take its own time limit longer.
+        timeout: seconds of a single wait for the network, to connect or for the next bytes, at most 3,600;
+            ``None`` for no limit. An execution may take its own time limit longer.
         deadline: seconds for a complete call with its retries; ``None`` for no limit.
         max_retries: retries of a call, if its failure allows any.
         retry_delay: seconds; a back-off is random below ``min(30, retry_delay * 2 ** n)``.
@@ -118,6 +119,11 @@ class Buntime:
         # A traceback with local variables also shows a client whose construction failed.
         context = getattr(self, "_context", None)
         return f"<Buntime over {context.caller.transport!r}>" if context else "<Buntime, not made>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            return missing_attribute(self, name)
 
     def __copy__(self) -> Buntime:
         return self.with_options()

@@ -6,6 +6,7 @@ from typing import Optional
 
 import attrs
 
+from buntime.client.other_names import unexpected_argument
 from buntime.models import ExecuteOptions, ExecuteRequest
 
 
@@ -18,7 +19,7 @@ def make_request(
     """
     unknown = options.keys() - ExecuteOptions.__annotations__.keys()
     if unknown:
-        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+        raise unexpected_argument(min(unknown))
     if request is None:
         request = ExecuteRequest(code, session_id=session_id, **options)
     elif not isinstance(request, ExecuteRequest):

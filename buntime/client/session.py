@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import attrs
 
@@ -20,6 +20,7 @@ from buntime.calls.executions import OnText
 from buntime.calls.stream import ExecuteStream
 from buntime.client.context import Context
 from buntime.client.options import make_request
+from buntime.client.other_names import missing_attribute
 from buntime.errors import SessionNotFoundError
 from buntime.models import (
     ExecuteOptions,
@@ -59,6 +60,11 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.id}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            return missing_attribute(self, name)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"context": self._context, "created": attrs.asdict(self._created, recurse=False)}

@@ -14,6 +14,7 @@ from buntime import _validate
 from buntime._http import Pairs, Secret, Transport
 from buntime._support.export import export
 from buntime._support.log import print_logs
+from buntime.client.other_names import unexpected_argument
 from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, ConfigurationError
 
@@ -33,7 +34,7 @@ class ClientOptions(TypedDict, total=False):
 
 _DEFAULT_POLICY = RetryPolicy()
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "timeout": partial(_validate.seconds, zero=False),
+    "timeout": _validate.timeout,
     "deadline": partial(_validate.seconds, zero=False),
     "max_retries": partial(_validate.count, minimum=0),
     "retry_delay": _validate.seconds,
@@ -136,7 +137,7 @@ def caller_options(options: ClientOptions, policy: RetryPolicy = _DEFAULT_POLICY
     """Return the options as arguments of a :class:`~buntime.engine.caller.Caller`, checked."""
     unknown = set(options) - set(_CHECKS)
     if unknown:
-        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+        raise unexpected_argument(min(unknown))
     values = {name: checked(_CHECKS[name], name, value) for name, value in options.items()}
     retries = {name: values.pop(name) or 0 for name in ("max_retries", "retry_delay") if name in values}
     return {**values, "policy": attrs.evolve(policy, **retries)}

@@ -1,0 +1,92 @@
+"""A program written for another library got a bare AttributeError, or waited for eight hours."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from buntime import Buntime, ConfigurationError, ExecuteRequest, Session
+from buntime.client.other_names import _ARGUMENTS, METHODS
+from buntime.models import ExecuteOptions
+from buntime.transport import FakeTransport, HTTPTransport
+
+
+@pytest.fixture
+def client() -> Any:
+    """Return a client; typed as ``Any``, because the type checkers reject what is tried here."""
+    return Buntime(transport=FakeTransport())
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("run", r"execute\(code\)"), ("exec", r"execute\(code\) or execute\(command="), ("filesystem", "files")],
+)
+def test_an_attribute_names_ours(client: Any, name: str, ours: str) -> None:
+    """Clients and sessions have no such attribute, and the error shows what to write."""
+    for instance in (client, client.sessions.attach("ses_1")):
+        assert not hasattr(instance, name)
+        with pytest.raises(AttributeError, match=rf"has no attribute '{name}'; use \.{ours}"):
+            getattr(instance, name)
+
+
+def test_our_names_exist() -> None:
+    """Each hint begins with an attribute of the class, and no key is one."""
+    for kind in (Session, Buntime):
+        for name, ours in METHODS[kind.__name__].items():
+            first = ours.partition("(")[0].partition(".")[0].partition(" ")[0]
+            assert hasattr(kind, first), ours
+            assert not hasattr(kind, name)
+
+
+@pytest.mark.parametrize(("name", "ours"), [("cwd", "working_dir"), ("sessionId", "session_id")])
+def test_an_argument_names_ours(client: Any, name: str, ours: str) -> None:
+    """An unknown argument of an execution is a TypeError that names ours."""
+    session = client.sessions.attach("ses_1")
+    for call in (session.execute, session.stream, client.execute, client.stream):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'; use {ours}"):
+            call(command="ls", **{name: "x"})
+    with pytest.raises(TypeError, match="'maxRetries'; use max_retries"):
+        client.with_options(maxRetries=3)
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'unknown'$"):
+        session.execute("1", unknown=1)
+    assert not set(_ARGUMENTS) & set(ExecuteOptions.__annotations__)
+
+
+def test_an_unknown_attribute_is_the_usual_error(client: Any) -> None:
+    """A misspelled name, and a property that fails, raise what they always raised."""
+    session = client.sessions.attach("ses_1")
+    with pytest.raises(AttributeError, match=r"^'Session' object has no attribute 'exeecute'$"):
+        session.exeecute("1")
+    with pytest.raises(AttributeError, match="'Session' object has no attribute '_created'"):
+        Session.__new__(Session).id  # noqa: B018 - the property is the test
+
+
+def test_copies_and_pickles_are_the_same() -> None:
+    """The lookups of copy, pickle and mock find nothing new."""
+    with Buntime("key", transport=HTTPTransport("http://127.0.0.1:1")) as client:
+        session = client.sessions.attach("ses_1")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("BUNTIME_API_KEY", "key")
+            assert "ses_1" == copy.copy(session).id == copy.deepcopy(session).id
+            assert "ses_1" == pickle.loads(pickle.dumps(session)).id
+        assert not hasattr(mock.create_autospec(session), "run")
+
+
+def test_a_timeout_in_milliseconds() -> None:
+    """More than an hour is an error that asks whether milliseconds were meant."""
+    message = r"is 30000 seconds.*in milliseconds\? Those would be timeout=30$"
+    with pytest.raises(ConfigurationError, match=message):
+        Buntime(transport=FakeTransport(), timeout=30000)
+    with Buntime(transport=FakeTransport(), timeout=3600) as client:
+        with pytest.raises(ConfigurationError, match=message):
+            client.with_options(timeout=30000)
+        session = client.sessions.create()
+        with pytest.raises(ValueError, match=message):
+            session.execute("1", timeout=30000)
+        with pytest.raises(ValueError, match="milliseconds"):
+            session.call("() => 1", timeout=5000)
+    assert 3600 == ExecuteRequest("1", timeout=3600).timeout
