@@ -28,7 +28,7 @@ import attrs
 
 from buntime._http import Headers
 
-_TIMEOUT = 30.0
+_TIMEOUT = 5.0
 
 
 class ServerStopped(Exception):  # noqa: N818  # named for the event; it ends a handler and is not a failure
@@ -82,8 +82,16 @@ class Exchange:
 
     def reset(self) -> None:
         """Close the connection with a TCP reset once the handler returns."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_on_close(self._socket)
         self._dropped = True
+
+    def half_close(self) -> None:
+        """Send the end of the stream, and keep the connection open for reading."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def wait_for_bytes(self) -> None:
+        """Wait until the client has sent something, and leave it unread."""
+        self._socket.recv(1, socket.MSG_PEEK)
 
     def wait(self, event: threading.Event) -> None:
         """Wait until the test sets ``event``."""
@@ -99,6 +107,11 @@ class Exchange:
 
 
 Handler = Callable[[Exchange], None]
+
+
+def reset_on_close(connection: socket.socket) -> None:
+    """Let the end of a connection be a TCP reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def reply(status: int = 200, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()) -> Handler:
@@ -130,10 +143,13 @@ class LoopbackServer:
     """An HTTP/1.1 server on a free port of 127.0.0.1 with one thread a connection; a context manager.
 
     ``handlers`` are used in the order of the requests, and the last one repeats; without any, every
-    response is an empty JSON object. ``tls`` turns it into an HTTPS server.
+    response is an empty JSON object. ``tls`` turns it into an HTTPS server. With ``listening=False`` the port
+    refuses connections until :meth:`listen` is called.
     """
 
-    def __init__(self, *handlers: Handler, tls: Optional[ssl.SSLContext] = None) -> None:
+    def __init__(
+        self, *handlers: Handler, tls: Optional[ssl.SSLContext] = None, listening: bool = True
+    ) -> None:
         self.requests: list[Received] = []
         """Every request that was read whole, in order."""
         self.connections = 0
@@ -145,9 +161,11 @@ class LoopbackServer:
         self._stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self._start(self._accept)
+        if listening:
+            self.listen()
 
     @property
     def url(self) -> str:
@@ -160,6 +178,17 @@ class LoopbackServer:
         with self._changed:
             return len(self._open)
 
+    def listen(self) -> None:
+        """Accept connections. Idempotent."""
+        if not self._threads:
+            self._listener.listen()
+            self._start(self._accept)
+
+    def accepted(self, connection: socket.socket) -> bool:
+        """Called for each new connection; return ``False`` to close it."""
+        del connection
+        return True
+
     def wait_for(self, condition: Callable[[LoopbackServer], object]) -> None:
         """Wait until ``condition(server)`` holds, such as ``lambda s: len(s.requests) == 2``."""
         with self._changed:
@@ -170,7 +199,8 @@ class LoopbackServer:
         """Close every connection, join every thread, and raise a handler's error. Idempotent."""
         self._stopping.set()
         _shut(self._listener)
-        self._threads[0].join()
+        for thread in self._threads[:1]:
+            thread.join()
         with self._changed:
             for connection in self._open:
                 _shut(connection)
@@ -214,6 +244,8 @@ class LoopbackServer:
         try:
             if self._tls is not None:
                 served = self._replace(connection, self._tls)
+            if not self.accepted(served):
+                return
             with served.makefile("rb") as stream:
                 while (received := _read_request(stream.readline, stream.read)) is not None:
                     if not self._respond(attrs.evolve(received, connection=number), served):

@@ -82,7 +82,7 @@ class _Incoming(io.RawIOBase):
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         self._sock, self._raw, self._attempt = sock, raw, current.attempt
         self._timeout = sock.gettimeout()
-        self.at_end = False
+        self.at_end = self.was_cut_off = False
 
     def readable(self) -> bool:
         return True
@@ -91,7 +91,10 @@ class _Incoming(io.RawIOBase):
         if self.at_end:
             return None
         self._sock.settimeout(self._attempt.limit(self._timeout))
-        return self._raw.readinto(buffer)
+        length = self._raw.readinto(buffer)
+        if length == 0:
+            self.was_cut_off = True
+        return length
 
     def close(self) -> None:
         self._raw.close()
@@ -114,7 +117,17 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, debuglevel: int = 0, method: Any = None, url: Any = None) -> None:
         super().__init__(sock, debuglevel, method, url)
         self._has_body = method != "HEAD"
-        self.fp = self._reader = _Reader(_Incoming(sock, self.fp.detach()))
+        self._incoming = _Incoming(sock, self.fp.detach())
+        self.fp = self._reader = _Reader(self._incoming)
+
+    def begin(self) -> None:
+        """Read the status line and the headers, which http.client takes for complete at the end of the bytes.
+
+        A connection that is lost there would give an empty body: an empty file, a deletion that succeeded.
+        """
+        super().begin()
+        if self._incoming.was_cut_off:
+            raise http.client.HTTPException("the headers were cut off")
 
     def begin(self) -> None:
         """Read the status line and the headers, and how the body is framed (RFC 9112, 6.3 and 9.3).

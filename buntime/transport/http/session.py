@@ -36,8 +36,10 @@ class _Adapter(HTTPAdapter):
         return self._pool
 
     def close(self) -> None:
-        """Let go of the pool, which closes its connections."""
-        self._pool = None
+        """Close the idle connections. urllib3 alone waits until nothing refers to the pool, and errors do."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
         super().close()
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:

@@ -1,0 +1,94 @@
+"""The service model in memory, with counts of what each request made it do."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from typing import Any
+from urllib.parse import parse_qsl
+
+import attrs
+
+from buntime import Buntime
+from buntime._http import Request
+from buntime.service.clock import SystemClock
+from buntime.service.scripted.executor import ScriptedExecutor
+from buntime.service.scripted.functions import CallScript
+from buntime.service.scripted.results import ScriptedExecution, ScriptedResult
+from buntime.service.sessions.app import Service
+from buntime.service.workspace.memory import MemoryWorkspace
+from buntime.transport import FunctionTransport
+from tests.support.loopback import Received
+
+
+@attrs.frozen
+class Answer:
+    """A complete response of the service, to be sent with or without a fault."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def head(self, *headers: tuple[str, str]) -> bytes:
+        """Return the status line and the headers, these included."""
+        lines = [f"HTTP/1.1 {self.status} Answer", *(f"{n}: {v}" for n, v in (*self.headers, *headers))]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def sized(self, size: int | None = None) -> bytes:
+        """Return the head and the body with a ``Content-Length``, by default the right one."""
+        length = len(self.body) if size is None else size
+        return self.head(("Content-Length", str(length))) + self.body
+
+    def chunked(self) -> bytes:
+        """Return the head and the body in two chunks, without the end of the last line."""
+        middle = len(self.body) // 2
+        chunks = (b"%x\r\n%b\r\n" % (len(part), part) for part in (self.body[:middle], self.body[middle:]))
+        return self.head(("Transfer-Encoding", "chunked")) + b"".join(chunks) + b"0\r\n"
+
+
+class CountingService:
+    """The service model. Code and commands print ``ran`` and their text, and a function returns its argument.
+
+    ``executions`` counts each program and each argument of a function; ``created`` has the ids of the
+    sessions that were created with the metadata ``{"tag": ...}``.
+    """
+
+    def __init__(self) -> None:
+        self.executions: Counter[str] = Counter()
+        self.created: dict[str, set[str]] = {}
+        self._lock = threading.Lock()
+        executor = ScriptedExecutor()
+        executor.add(lambda _: True, contains=None, command=None, answers=self._execute)
+        executor.calls.add(CallScript(lambda _: True, self._call, "", ""))
+        self.model = Service(executor, lambda _: MemoryWorkspace(SystemClock()))
+        self.client = Buntime(transport=FunctionTransport(self.model.handle))
+        """Calls the service directly, without HTTP."""
+
+    def respond(self, received: Received) -> Answer:
+        """Carry out a request."""
+        path, _, query = received.target.partition("?")
+        pairs = tuple(parse_qsl(query, keep_blank_values=True))
+        headers = tuple(received.headers.items())
+        response = self.model.handle(Request(received.method, path, pairs, headers, received.body or None))
+        ours = (pair for pair in response.headers.items() if pair[0].lower() != "content-length")
+        answer = Answer(response.status, tuple(ours), response.read())
+        if (received.method, path, answer.status) == ("POST", "/sessions/create", 200):
+            tag = json.loads(received.body).get("metadata", {}).get("tag")
+            with self._lock:
+                self.created.setdefault(tag, set()).add(json.loads(answer.body)["sessionId"])
+        return answer
+
+    def _execute(self, execution: ScriptedExecution) -> ScriptedResult:
+        text = execution.code or execution.command or ""
+        self._count(text)
+        chunks = (("stdout", "ran "), ("stdout", text))
+        return ScriptedResult.make(chunks=chunks, keeps_running=True)  # type: ignore[arg-type]  # no Literals
+
+    def _call(self, argument: Any) -> Any:
+        self._count(str(argument))
+        return argument
+
+    def _count(self, text: str) -> None:
+        with self._lock:
+            self.executions[text] += 1
