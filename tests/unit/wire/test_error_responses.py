@@ -1,4 +1,4 @@
-"""Error answers of any shape as the errors they are."""
+"""Decoding of error responses, in any shape, to exceptions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _READ = requests.read_file("ses_1", "a.txt")
 _OTHER = requests.custom("GET", "/usage", None, None)
 
 
-def _refused(request: Request, status: int, body: object = b"", **headers: str) -> BuntimeError:
+def _decode(request: Request, status: int, body: object = b"", **headers: str) -> BuntimeError:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     pairs = {name.replace("_", "-"): value for name, value in headers.items()}
     return decode_error(request, BufferedResponse(status, Headers(pairs), content))
@@ -54,8 +54,8 @@ def _refused(request: Request, status: int, body: object = b"", **headers: str) 
     ],
 )
 def test_each_status_has_its_class(status: int, code: str, kind: str) -> None:
-    """An unknown code or status survives as the nearest parent, with the code kept."""
-    error = _refused(_OTHER, status, error_body(code, "because", {"limit": 1}), X_Request_Id="req_1")
+    """An unknown code or status becomes the nearest parent class and retains its code."""
+    error = _decode(_OTHER, status, error_body(code, "because", {"limit": 1}), X_Request_Id="req_1")
     assert getattr(buntime, kind) is type(error)
     assert (code, status, {"limit": 1}, "req_1") == (
         error.code,
@@ -86,22 +86,22 @@ def test_each_status_has_its_class(status: int, code: str, kind: str) -> None:
         (_OTHER, error_body("not_found"), "NotFoundError"),
     ],
 )
-def test_what_was_not_found(request_: Request, body: object, kind: str) -> None:
-    """A 404 in the API's envelope to a call that names a session is the session's, or the file's."""
-    assert getattr(buntime, kind) is type(_refused(request_, 404, body))
+def test_not_found_names_the_session_or_the_file(request_: Request, body: object, kind: str) -> None:
+    """A 404 in the API's envelope, for a request that names a session, concerns that session or its file."""
+    assert getattr(buntime, kind) is type(_decode(request_, 404, body))
 
 
 @pytest.mark.parametrize("body", [None, b"", b"no JSON", b"[1]", b'"sessionId"'])
-def test_a_call_that_names_no_session(body: bytes | None) -> None:
-    """Whatever it carries, what was not found is not a session."""
+def test_not_found_without_a_session_in_the_request(body: bytes | None) -> None:
+    """If the request names no session, a 404 is not a `SessionNotFoundError`, regardless of its body."""
     request = Request("POST", "/usage", body=body)
-    assert buntime.NotFoundError is type(_refused(request, 404, error_body("not_found")))
+    assert buntime.NotFoundError is type(_decode(request, 404, error_body("not_found")))
 
 
 def test_a_missing_file_is_a_builtin_error_too() -> None:
-    """Code that reads files can catch what it always caught, and finds the path where it always was."""
+    """Code that reads files can catch `FileNotFoundError` and read `filename`, as for a local file."""
     with pytest.raises(FileNotFoundError) as caught:
-        raise _refused(_READ, 404, error_body("file_not_found"))
+        raise _decode(_READ, 404, error_body("file_not_found"))
     assert "a.txt" == caught.value.filename
     assert isinstance(caught.value, SessionFileNotFoundError)
 
@@ -119,9 +119,9 @@ def test_a_missing_file_is_a_builtin_error_too() -> None:
         (500, b"", False),
     ],
 )
-def test_whether_the_is_missing_route(status: int, body: object, missing: bool) -> None:
-    """Only an unknown 404 or 405 speaks of the route and not of what it names."""
-    assert missing == is_missing_route(_refused(_READ, status, body))
+def test_a_missing_route_is_recognised(status: int, body: object, missing: bool) -> None:
+    """Only a 404 or 405 without a known code means that the route is missing."""
+    assert missing == is_missing_route(_decode(_READ, status, body))
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,8 @@ def test_whether_the_is_missing_route(status: int, body: object, missing: bool) 
     ids=range(13),
 )
 def test_an_error_body_of_any_shape_is_read(body: object, message: str, code: str | None) -> None:
-    """The message shows what the service said, in whatever form."""
-    error = _refused(_GET, 500, body)
+    """The message includes the service's message for any form of the body."""
+    error = _decode(_GET, 500, body)
     assert message.replace("'", '"') in str(error).replace("'", '"')
     assert code == error.code
     assert len(str(error)) < 1000
@@ -153,17 +153,17 @@ def test_an_error_body_of_any_shape_is_read(body: object, message: str, code: st
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_names_its_target(status: int) -> None:
-    """It is not followed: the key is not for another host."""
-    error = _refused(_GET, status, b"moved", Location="https://elsewhere.invalid/x")
+    """A redirect is not followed: the key must not be sent to another host."""
+    error = _decode(_GET, status, b"moved", Location="https://elsewhere.invalid/x")
     assert InvalidResponseError is type(error)
     assert "https://elsewhere.invalid/x" in str(error)
     assert status == error.status
 
 
 @pytest.mark.parametrize("status", [100, 199, 300, 304, 399])
-def test_a_status_that_is_no_answer(status: int) -> None:
-    """Neither success nor refusal nor redirect is not the API's."""
-    assert InvalidResponseError is type(_refused(_GET, status))
+def test_an_unexpected_status_is_an_invalid_response(status: int) -> None:
+    """A status that is neither success, error nor redirect is an `InvalidResponseError`."""
+    assert InvalidResponseError is type(_decode(_GET, status))
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,8 @@ def test_a_status_that_is_no_answer(status: int) -> None:
     ],
 )
 def test_whether_the_service_may_have_acted(request_: Request, status: int, code: str, maybe: bool) -> None:
-    """A read changes nothing; a refusal says that nothing was done; the rest is open."""
-    assert maybe == _refused(request_, status, error_body(code)).maybe_executed
+    """A read changes nothing and an error response rules out execution; any other outcome is unknown."""
+    assert maybe == _decode(request_, status, error_body(code)).maybe_executed
 
 
 @pytest.mark.parametrize(
@@ -189,14 +189,14 @@ def test_whether_the_service_may_have_acted(request_: Request, status: int, code
     [b"", b"upstream reset", b'{"message": "busy"}', b'{"error": "busy"}', b'{"error": {"message": "busy"}}'],
 )
 def test_a_503_without_the_envelope_of_the_api_proves_nothing(body: bytes) -> None:
-    """A gateway sends one when it lost its connection to a service that may be executing the request."""
+    """A gateway returns one if it loses the connection to a service that may be executing the request."""
     error = decode_error(_POST, BufferedResponse(503, Headers(), body))
     assert error.maybe_executed
 
 
 def test_a_rate_limit_is_on_the_error() -> None:
-    """It says what the limit is and when to come back."""
-    error = _refused(_GET, 429, error_body("rate_limit_exceeded"), Retry_After="30", X_RateLimit_Limit="100")
+    """The error has the limit and the time to wait."""
+    error = _decode(_GET, 429, error_body("rate_limit_exceeded"), Retry_After="30", X_RateLimit_Limit="100")
     assert isinstance(error, RateLimitError)
     assert 30.0 == error.retry_after
     assert error.rate_limit is not None
@@ -220,12 +220,12 @@ def test_a_rate_limit_is_on_the_error() -> None:
     ],
 )
 def test_retry_after(value: str, expected: float | None) -> None:
-    """Seconds or a date; what is past is now, and what says nothing is nothing."""
+    """Seconds or a date are accepted; a date in the past means 0, and an invalid value is ignored."""
     assert expected == retry_after(Headers({"Retry-After": value}))
 
 
 def test_no_retry_after() -> None:
-    """Without the header there is none."""
+    """Without the header, `retry_after` is None."""
     assert retry_after(Headers()) is None
 
 
@@ -246,15 +246,15 @@ _json = st.recursive(
     | st.from_regex(r"\w{3}, \d+ Jan \d+ \d+:\d+:\d+ [-+]\d+", fullmatch=True),
 )
 @pytest.mark.parametrize("request_", [_GET, _POST, _READ], ids=["get", "post", "read"])
-def test_no_error_body_surprises(request_: Request, body: bytes, status: int, after: str) -> None:
-    """Whatever a refusal holds, it becomes a BuntimeError that can be shown."""
-    error = _refused(request_, status, body, Retry_After=after)
+def test_any_error_body_is_decoded(request_: Request, body: bytes, status: int, after: str) -> None:
+    """Any error response becomes a BuntimeError with a printable message."""
+    error = _decode(request_, status, body, Retry_After=after)
     assert isinstance(error, BuntimeError)
     assert str(error)
     assert status == error.status
 
 
 def test_details_are_as_decoded() -> None:
-    """They may be anything."""
+    """`details` may have any JSON type."""
     details: Any = {"limits": [{"name": "memory", "value": 1024}]}
-    assert details == _refused(_GET, 507, error_body("memory_limit_exceeded", "m", details)).details
+    assert details == _decode(_GET, 507, error_body("memory_limit_exceeded", "m", details)).details

@@ -1,4 +1,4 @@
-"""The events of a stream in every form that is accepted."""
+"""Decoding of stream events in every accepted form."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ def _result(name: str, data: object) -> ExecuteResult:
 @pytest.mark.parametrize("key", ["text", "data", "chunk", "content", "output"])
 @pytest.mark.parametrize("kind", ["stdout", "stderr"])
 def test_text_has_many_names(key: str, kind: str) -> None:
-    """The kind is the event's name."""
+    """The name of the event is the kind of the output."""
     assert StreamEvent(kind, "hi\n") == _decode(kind, {key: "hi\n"})
 
 
 @pytest.mark.parametrize("key", ["type", "event", "stream"])
 def test_the_kind_may_be_in_the_data(key: str) -> None:
-    """Where the event has no name, the object says what it is."""
+    """If the event has no name, the kind is read from its data."""
     assert StreamEvent("stderr", "hi") == _decode("", {key: "stderr", "text": "hi"})
 
 
 @pytest.mark.parametrize("data", ["hi", "42", "null", "[1]", '"quoted"', "{cut", "[" * 100_000, ""])
-def test_what_is_no_object_is_text(data: str) -> None:
-    """A program may print anything, numbers too."""
+def test_data_that_is_not_an_object_is_text(data: str) -> None:
+    """A program may print anything, including numbers."""
     assert StreamEvent("stderr", data) == _decode("stderr", data)
     assert StreamEvent("stdout", data) == _decode("", data)
 
 
 @pytest.mark.parametrize("data", [{}, {"time": 1}, {"text": 5}, {"type": "heartbeat"}])
-def test_an_object_without_text_says_nothing(data: object) -> None:
-    """What is not known is passed over."""
+def test_an_object_without_text_is_ignored(data: object) -> None:
+    """Unknown events are ignored."""
     assert _decode("", data) is None
 
 
-def test_the_first_name_that_is_known_counts() -> None:
-    """An event may have a general name and say inside what it is."""
+def test_the_kind_in_the_data_refines_a_general_name() -> None:
+    """An event may have a general name and the exact kind in its data."""
     assert StreamEvent("stderr", "hi") == _decode("message", {"type": "stderr", "text": "hi"})
     assert StreamEvent("stderr", "hi") == _decode("output", {"stream": "stderr", "text": "hi"})
     assert StreamEvent("stderr", "hi") == _decode("", {"type": "output", "stream": "stderr", "data": "hi"})
@@ -73,31 +73,31 @@ def test_the_first_name_that_is_known_counts() -> None:
 
 
 @pytest.mark.parametrize("data", ["[DONE]", '{"total": 3}', "{}"])
-def test_what_a_program_prints_is_not_taken_for_more(data: str) -> None:
-    """Under the name of an output, what has no known form is the output itself."""
+def test_printed_json_stays_text(data: str) -> None:
+    """Under the name of an output, data of unknown form is the output itself."""
     assert StreamEvent("stdout", data) == _decode("stdout", data)
 
 
 def test_an_unknown_kind_is_passed_through() -> None:
-    """A newer service may have more channels."""
+    """A newer service may add channels."""
     assert StreamEvent("debug", "hi") == _decode("debug", {"text": "hi"})
 
 
 def test_empty_text_is_text() -> None:
-    """A chunk of nothing is still a chunk."""
+    """An empty chunk is an event."""
     assert StreamEvent("stdout", "") == _decode("stdout", {"text": ""})
 
 
 @pytest.mark.parametrize("name", ["result", "exit", "complete", "done", "end"])
 @pytest.mark.parametrize("code", ["exitCode", "exit_code", "code"])
 def test_the_end_has_many_names(name: str, code: str) -> None:
-    """And so has the exit code; the output is what was streamed where the end brings none."""
+    """The end event and its exit code have several names; by default its output is the streamed one."""
     for result in (_result(name, {code: 3}), _result("", {"type": name, code: 3})):
         assert ("out", "err", 3) == (result.stdout, result.stderr, result.exit_code)
 
 
-def test_the_end_may_bring_the_whole_result() -> None:
-    """The same object that the unstreamed call answers."""
+def test_the_end_may_have_the_complete_result() -> None:
+    """It is the same object as in the response without streaming."""
     result = _result("result", RESULT)
     assert ("Sum: 15\n", "", 0, 45) == (result.stdout, result.stderr, result.exit_code, result.execution_time)
     assert {} == result.extra
@@ -105,19 +105,19 @@ def test_the_end_may_bring_the_whole_result() -> None:
 
 @pytest.mark.parametrize("key", ["data", "result"])
 def test_the_end_may_be_enveloped(key: str) -> None:
-    """The result may be inside, as in other answers."""
+    """The result may be in an envelope, as in other responses."""
     assert "Sum: 15\n" == _result("", {"type": "result", key: RESULT}).stdout
 
 
 @pytest.mark.parametrize(("name", "data"), [("", "[DONE]"), ("", " [DONE] "), ("done", ""), ("end", "bye")])
-def test_the_end_may_say_nothing(name: str, data: str) -> None:
-    """The exit code is then unknown, and nothing is made up."""
+def test_the_end_may_be_empty(name: str, data: str) -> None:
+    """The exit code is then None."""
     result = _result(name, data)
     assert ("out", "err", None) == (result.stdout, result.stderr, result.exit_code)
     assert not result.ok
 
 
-def test_an_end_that_makes_no_sense() -> None:
+def test_an_end_with_a_mistyped_field() -> None:
     """A mistyped exit code is an error like any other mistyped field."""
     with pytest.raises(InvalidResponseError):
         _result("exit", {"exitCode": "zero"})
@@ -138,8 +138,8 @@ def test_an_end_that_makes_no_sense() -> None:
         ("something_new", "APIStatusError"),
     ],
 )
-def test_an_error_event_is_its_codes_error(code: str, kind: str) -> None:
-    """It has no status, and what it belongs to may have run."""
+def test_the_code_of_an_error_event_selects_the_class(code: str, kind: str) -> None:
+    """The error has no status, and the request may have been executed."""
     for name, data in (
         ("error", error_body(code, "m")),
         ("", {"type": "error", "code": code, "message": "m"}),
@@ -154,7 +154,7 @@ def test_an_error_event_is_its_codes_error(code: str, kind: str) -> None:
 
 @pytest.mark.parametrize("data", ["it broke", "", "[1]", '{"error": "it broke"}'])
 def test_an_error_event_of_any_shape(data: str) -> None:
-    """It is an error whatever it holds."""
+    """An error event of any form raises an error."""
     with pytest.raises(buntime.APIStatusError):
         _decode("error", data)
 
@@ -177,8 +177,8 @@ _json = st.recursive(
     name=st.sampled_from(["", "stdout", "result", "error", "done", "ping"]),
     data=st.text() | _json.map(json.dumps),
 )
-def test_no_event_surprises(name: str, data: str) -> None:
-    """Any event is output, an end, nothing, or a BuntimeError."""
+def test_any_event_is_decoded(name: str, data: str) -> None:
+    """Any event is output, an end, ignored, or a BuntimeError."""
     item = result_or_error(lambda: _decode(name, data))
     if isinstance(item, Terminal):
         end = item
@@ -196,7 +196,7 @@ _objects = st.dictionaries(
 )
 
 
-def _sent(name: str, data: str) -> bytes:
+def _encode(name: str, data: str) -> bytes:
     return (f"event: {name}\n" if name else "").encode() + f"data: {data}\n\n".encode()
 
 
@@ -206,9 +206,9 @@ def _read(content: bytes) -> list[object]:
 
 @given(name=_names, data=_texts | st.just("[DONE]") | _objects.map(json.dumps))
 def test_the_client_and_a_cassette_read_an_event_alike(name: str, data: str) -> None:
-    """In every accepted form: the same output of the same kind, the same end, the same replayed."""
-    (item,) = _read(_sent(name, data)) or [None]
-    stored = serialize_events([(0, _sent(name, data))])
+    """Output, kind and end are the same in every accepted form, and after replay."""
+    (item,) = _read(_encode(name, data)) or [None]
+    stored = serialize_events([(0, _encode(name, data))])
     texts, others = join_outputs(stored)
     if isinstance(item, StreamEvent):
         assert ({item.kind: item.text}, []) == (texts, others)
@@ -216,16 +216,16 @@ def test_the_client_and_a_cassette_read_an_event_alike(name: str, data: str) -> 
         assert {} == texts
     ends = [read_event(*event[1:]).is_end for event in stored]
     assert ends == [item is not None and not isinstance(item, StreamEvent) for _ in stored]
-    again = _read(b"".join(map(event_bytes, stored)))
+    replayed = _read(b"".join(map(event_bytes, stored)))
     if isinstance(item, StreamEvent):
-        assert [item] == again
+        assert [item] == replayed
     else:
-        assert [type(item)] * len(again) == [type(each) for each in again]
+        assert [type(item)] * len(replayed) == [type(each) for each in replayed]
 
 
 @given(name=_names, data=_texts | _objects.map(json.dumps), text=_texts)
-def test_a_text_is_replaced_where_it_is(name: str, data: str, text: str) -> None:
-    """What reads the changed event gets the new text, and everything else as it was."""
+def test_a_replaced_text_keeps_the_form_of_the_event(name: str, data: str, text: str) -> None:
+    """The changed event decodes to the new text; all other fields are unchanged."""
     event = read_event(name, data)
     if event.text is None or (event.text_key is None and read_event(name, text).text != text):
         return

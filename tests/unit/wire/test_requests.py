@@ -1,4 +1,4 @@
-"""What each call puts on the wire, as the API sheet writes it."""
+"""The request of each operation, as the API sheet defines it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _body(request: Any) -> Any:
 
 
 def test_create_session_with_everything() -> None:
-    """Names are the service's, in camelCase, and the key is a header."""
+    """Names are the service's, in camelCase, and the idempotency key is a header."""
     request = requests.create_session(3600, {"a": 1}, ResourceLimits(memory=2048, cpu=1.5, timeout=60), "k1")
     assert ("POST", "/sessions/create") == (request.method, request.path)
     assert {
@@ -28,13 +28,13 @@ def test_create_session_with_everything() -> None:
     assert ("Content-Type", "application/json") in request.headers
 
 
-def test_create_session_with_nothing() -> None:
-    """What was left out is not sent: the service's defaults are the service's."""
+def test_create_session_without_arguments() -> None:
+    """Omitted arguments are not sent, so the service's defaults apply."""
     assert {} == _body(requests.create_session(None, None, None, "k1"))
 
 
 def test_execute_with_everything() -> None:
-    """Every argument has its field; what concerns only the client has none."""
+    """Every argument has its field; options of the client alone have none."""
     request = requests.execute(
         ExecuteRequest(
             "console.log(1)",
@@ -58,21 +58,21 @@ def test_execute_with_everything() -> None:
 
 
 def test_execute_streamed() -> None:
-    """A stream is asked for in the body and in the headers."""
+    """A stream is requested in the body and in the headers."""
     request = requests.execute(ExecuteRequest(command="ls", session_id="ses_1"), stream=True)
     assert {"sessionId": "ses_1", "command": "ls", "stream": True} == _body(request)
     assert ("Accept", "text/event-stream") in request.headers
 
 
 def test_an_empty_program_is_sent() -> None:
-    """An empty file is a program; it is not the same as none."""
+    """An empty file is a program and differs from None."""
     assert {"sessionId": "ses_1", "code": ""} == _body(
         requests.execute(ExecuteRequest("", session_id="ses_1"))
     )
 
 
 def test_text_goes_as_utf8() -> None:
-    """No character is escaped that need not be, and none is lost."""
+    """No character is escaped without need, and none is lost."""
     request = requests.execute(ExecuteRequest("'é 😀 \u2028'", session_id="ses_1"))
     assert "'é 😀 \u2028'" == _body(request)["code"]
     assert "😀".encode() in (request.body or b"")
@@ -82,14 +82,14 @@ def test_text_goes_as_utf8() -> None:
     ("pid", "expected"), [(7, {"sessionId": "ses_1", "pid": 7}), (None, {"sessionId": "ses_1"})]
 )
 def test_kill(pid: int | None, expected: dict[str, Any]) -> None:
-    """Without a pid the field is left out, which means all."""
+    """Without a pid the field is omitted, which means all processes."""
     request = requests.kill("ses_1", pid)
     assert "/execution/kill" == request.path
     assert expected == _body(request)
 
 
 def test_files() -> None:
-    """Reading and listing are queries, writing is a body."""
+    """Reading and listing send a query, writing sends a body."""
     write = requests.write_file("ses_1", "a.txt", "")
     assert ("POST", "/files/write") == (write.method, write.path)
     assert {"sessionId": "ses_1", "path": "a.txt", "content": ""} == _body(write)
@@ -106,7 +106,7 @@ def test_files() -> None:
     [("ses_1", "/sessions/ses_1"), ("a/b", "/sessions/a%2Fb"), ("ä?#", "/sessions/%C3%A4%3F%23")],
 )
 def test_an_id_is_one_part_of_the_path(session_id: str, path: str) -> None:
-    """Whatever an id holds, it cannot lead to another route."""
+    """No id can lead to another route."""
     assert path == requests.session_info(session_id).path
     assert ("DELETE", path) == (
         requests.delete_session(session_id).method,
@@ -115,7 +115,7 @@ def test_an_id_is_one_part_of_the_path(session_id: str, path: str) -> None:
 
 
 def test_custom() -> None:
-    """A call of the user's own has a body only where one was given."""
+    """A custom request has a body only if one is passed."""
     request = requests.custom("POST", "/webhooks", {"url": "x"}, {"a": 1})
     assert {"url": "x"} == _body(request)
     assert (("a", "1"),) == request.query

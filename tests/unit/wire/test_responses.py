@@ -1,4 +1,4 @@
-"""Answers in every form that the service may give them."""
+"""Decoding of responses in every form that the service may use."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ DECODERS: dict[str, tuple[Callable[[BufferedResponse], Any], dict[str, Any]]] = 
 every_decoder = pytest.mark.parametrize("name", DECODERS)
 
 
-def answer(body: object, status: int = 200, kind: str = "application/json") -> BufferedResponse:
-    """Return an answer whose body is JSON, or these bytes."""
+def _response(body: object, status: int = 200, kind: str = "application/json") -> BufferedResponse:
+    """Return a response whose body is this JSON value or these bytes."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return BufferedResponse(status, Headers({"Content-Type": kind, "X-Request-Id": "req_1"}), content)
 
@@ -42,7 +42,7 @@ def answer(body: object, status: int = 200, kind: str = "application/json") -> B
 def test_flat_and_enveloped_bodies_mean_the_same(name: str, status: int) -> None:
     """Both forms are documented, and any 2xx is a success."""
     decode, body = DECODERS[name]
-    assert decode(answer(body)) == decode(answer({"data": body}, status))
+    assert decode(_response(body)) == decode(_response({"data": body}, status))
 
 
 @every_decoder
@@ -51,10 +51,10 @@ def test_flat_and_enveloped_bodies_mean_the_same(name: str, status: int) -> None
     [b"<html>Sign in</html>", b"", b"{", b"[]", b"null", b"42", b'"text"', b"\xff\xfe", b"[" * 100_000],
     ids=["html", "empty", "cut", "list", "null", "number", "string", "no text", "deep"],
 )
-def test_what_is_not_the_apis_says_what_it_is(name: str, body: bytes) -> None:
-    """The error has the status, the request's id and the first bytes."""
+def test_a_body_that_is_not_the_apis_is_described(name: str, body: bytes) -> None:
+    """The error has the status, the request's id and the first bytes of the body."""
     with pytest.raises(InvalidResponseError) as caught:
-        DECODERS[name][0](answer(body))
+        DECODERS[name][0](_response(body))
     assert 200 == caught.value.status
     assert "req_1" == caught.value.request_id
     assert body[:500] == caught.value.body
@@ -77,10 +77,10 @@ def test_what_is_not_the_apis_says_what_it_is(name: str, body: bytes) -> None:
     ],
 )
 def test_a_missing_field_is_named(name: str, field: str) -> None:
-    """What the value cannot be without must be there."""
+    """Required fields must be present."""
     decode, body = DECODERS[name]
     with pytest.raises(InvalidResponseError, match=f"'{field}' is missing"):
-        decode(answer({key: value for key, value in body.items() if key != field}))
+        decode(_response({key: value for key, value in body.items() if key != field}))
 
 
 @pytest.mark.parametrize(
@@ -106,35 +106,37 @@ def test_a_missing_field_is_named(name: str, field: str) -> None:
     ],
 )
 def test_a_mistyped_field_is_named(name: str, field: str, value: object) -> None:
-    """A wrong type is not guessed at."""
+    """A wrong type is an error, not a guess."""
     decode, body = DECODERS[name]
     with pytest.raises(InvalidResponseError):
-        decode(answer({**body, field: value}))
+        decode(_response({**body, field: value}))
 
 
 @pytest.mark.parametrize("name", ["info", "execute", "kill", "write"])
-def test_unknown_fields_are_kept(name: str) -> None:
-    """A newer service says more; it stays in ``extra`` and changes nothing else."""
+def test_unknown_fields_are_stored(name: str) -> None:
+    """Fields of a newer service are stored in ``extra`` and change nothing else."""
     decode, body = DECODERS[name]
-    value = decode(answer({**body, "region": "eu"}))
+    value = decode(_response({**body, "region": "eu"}))
     assert {"region": "eu"} == value.extra
-    assert decode(answer(body)) == value
+    assert decode(_response(body)) == value
 
 
-def test_unknown_fields_of_parts_are_kept() -> None:
-    """Resource limits and files keep theirs too."""
+def test_unknown_fields_of_nested_values_are_stored() -> None:
+    """Resource limits and files store their unknown fields too."""
     limits = {**responses.CREATED["resourceLimits"], "gpu": 1}
-    made = wire.decode_created_session(answer({**responses.CREATED, "resourceLimits": limits}))
-    assert made.resource_limits is not None
-    assert {"gpu": 1} == made.resource_limits.extra
-    (file,) = wire.decode_files(answer({"files": [{**responses.LISTED["files"][0], "mode": "0644"}]}))
+    session = wire.decode_created_session(_response({**responses.CREATED, "resourceLimits": limits}))
+    assert session.resource_limits is not None
+    assert {"gpu": 1} == session.resource_limits.extra
+    (file,) = wire.decode_files(_response({"files": [{**responses.LISTED["files"][0], "mode": "0644"}]}))
     assert {"mode": "0644"} == file.extra
 
 
 def test_unknown_states_and_types_are_passed_through() -> None:
     """An enumeration may grow."""
-    assert "hibernating" == wire.decode_session_info(answer({**responses.INFO, "state": "hibernating"})).state
-    (file,) = wire.decode_files(answer({"files": [{**responses.LISTED["files"][0], "type": "symlink"}]}))
+    assert (
+        "hibernating" == wire.decode_session_info(_response({**responses.INFO, "state": "hibernating"})).state
+    )
+    (file,) = wire.decode_files(_response({"files": [{**responses.LISTED["files"][0], "type": "symlink"}]}))
     assert "symlink" == file.type
 
 
@@ -158,59 +160,59 @@ def test_unknown_states_and_types_are_passed_through() -> None:
     ],
 )
 def test_times_are_aware(text: str, expected: datetime) -> None:
-    """Every form of ISO 8601 that a service writes is read, on every Python; no offset means UTC."""
-    made = wire.decode_created_session(answer({**responses.CREATED, "createdAt": text}))
-    assert expected == made.created_at
-    assert made.created_at is not None
-    assert isinstance(made.created_at.utcoffset(), timedelta)
+    """Every common form of ISO 8601 is parsed, on every Python; without an offset it is UTC."""
+    session = wire.decode_created_session(_response({**responses.CREATED, "createdAt": text}))
+    assert expected == session.created_at
+    assert session.created_at is not None
+    assert isinstance(session.created_at.utcoffset(), timedelta)
 
 
-def test_a_result_has_what_the_service_said() -> None:
-    """Each field arrives in the service's unit."""
-    result = wire.decode_result(answer({**responses.RESULT, "exitCode": 3, "filesWritten": ["a.txt"]}))
+def test_a_result_has_the_fields_of_the_response() -> None:
+    """Each field has the service's unit."""
+    result = wire.decode_result(_response({**responses.RESULT, "exitCode": 3, "filesWritten": ["a.txt"]}))
     assert ("Sum: 15\n", "", 3) == (result.stdout, result.stderr, result.exit_code)
     assert (45, 12582912, 42) == (result.execution_time, result.memory_used, result.cpu_time)
     assert (False, ("a.txt",)) == (result.timed_out, result.files_written)
 
 
-def test_what_the_service_did_not_say_is_none() -> None:
-    """Nothing is made up."""
-    result = wire.decode_result(answer({"stdout": "", "stderr": "", "exitCode": 0}))
-    unsaid = (
+def test_missing_optional_fields_are_none() -> None:
+    """The client invents no values."""
+    result = wire.decode_result(_response({"stdout": "", "stderr": "", "exitCode": 0}))
+    missing = (
         result.execution_time,
         result.memory_used,
         result.cpu_time,
         result.timed_out,
         result.files_written,
     )
-    assert (None,) * 5 == unsaid
+    assert (None,) * 5 == missing
 
 
 def test_whole_numbers_may_be_floats() -> None:
     """JavaScript has no integers, so ``12.0`` is 12."""
-    memory = wire.decode_result(answer({**responses.RESULT, "memoryUsed": 12.0})).memory_used
+    memory = wire.decode_result(_response({**responses.RESULT, "memoryUsed": 12.0})).memory_used
     assert 12 == memory
     assert isinstance(memory, int)
 
 
-def test_our_own_files_are_not_among_the_written() -> None:
-    """The helpers' folder is not the user's."""
-    written = ["a.txt", ".buntime/p1/log", "/workspace/.buntime/x", "./.buntime/y", ".buntimes", "b/.buntime"]
-    result = wire.decode_result(answer({**responses.RESULT, "filesWritten": written}))
+def test_files_of_the_client_are_not_among_the_written() -> None:
+    """The helpers' folder is hidden from the user."""
+    paths = ["a.txt", ".buntime/p1/log", "/workspace/.buntime/x", "./.buntime/y", ".buntimes", "b/.buntime"]
+    result = wire.decode_result(_response({**responses.RESULT, "filesWritten": paths}))
     assert ("a.txt", ".buntimes", "b/.buntime") == result.files_written
 
 
 @pytest.mark.parametrize("body", [b"", b" ", b"{}", b'{"deleted": true}', b'{"data": {"deleted": true}}'])
-def test_a_deletion_needs_few_words(body: bytes) -> None:
-    """A 204 without a body says as much as the documented object."""
-    wire.check_deleted(answer(body))
+def test_a_deletion_may_have_no_body(body: bytes) -> None:
+    """A 204 without a body is equivalent to the documented object."""
+    wire.check_deleted(_response(body))
 
 
 @pytest.mark.parametrize("body", [{"deleted": False}, {"deleted": "yes"}, [], "ok"])
 def test_a_deletion_that_did_not_happen(body: object) -> None:
-    """An answer that says otherwise is not taken for a success."""
+    """A response that contradicts the deletion is an error."""
     with pytest.raises(InvalidResponseError):
-        wire.check_deleted(answer(body))
+        wire.check_deleted(_response(body))
 
 
 @pytest.mark.parametrize(
@@ -227,9 +229,9 @@ def test_a_deletion_that_did_not_happen(body: object) -> None:
         ("a.txt", b"\xef\xbb\xbfa", "text/plain", "\ufeffa"),
     ],
 )
-def test_a_file_comes_as_an_object_or_as_it_is(path: str, body: object, kind: str, expected: str) -> None:
-    """Both are plausible, as the route is not published."""
-    assert expected == wire.decode_content(answer(body, kind=kind), path)
+def test_a_file_is_an_object_or_a_raw_body(path: str, body: object, kind: str, expected: str) -> None:
+    """Both are plausible, because the route is not published."""
+    assert expected == wire.decode_content(_response(body, kind=kind), path)
 
 
 @pytest.mark.parametrize(
@@ -242,10 +244,10 @@ def test_a_file_comes_as_an_object_or_as_it_is(path: str, body: object, kind: st
     ],
     ids=["page", "binary", "deep", "cut"],
 )
-def test_what_is_no_text_file(path: str, body: bytes, kind: str) -> None:
-    """A page instead of a file, and a file that is not text, are errors."""
+def test_a_body_that_is_not_a_text_file(path: str, body: bytes, kind: str) -> None:
+    """An HTML page in place of a file, and a file that is not text, are errors."""
     with pytest.raises(InvalidResponseError):
-        wire.decode_content(answer(body, kind=kind), path)
+        wire.decode_content(_response(body, kind=kind), path)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +262,7 @@ def test_what_is_no_text_file(path: str, body: bytes, kind: str) -> None:
     ],
 )
 def test_rate_limit_headers(headers: dict[str, str], expected: RateLimit | None) -> None:
-    """Garbage in them never fails a call that succeeded."""
+    """Invalid values never fail a request that succeeded."""
     assert expected == wire.rate_limit(Headers(headers))
 
 
@@ -280,19 +282,19 @@ _objects = st.dictionaries(st.sampled_from(_fields), _json, max_size=8)
     body=st.binary()
     | (_json | _objects | _objects.map(lambda o: {"data": o})).map(lambda v: json.dumps(v).encode())
 )
-def test_no_body_surprises(name: str, body: bytes) -> None:
-    """Whatever comes back, it is a value or a BuntimeError."""
+def test_any_body_is_decoded(name: str, body: bytes) -> None:
+    """Any body decodes to a value or raises a BuntimeError."""
     decode = wire.check_deleted if name == "delete" else DECODERS[name][0]
-    result_or_error(lambda: decode(answer(body)))
+    result_or_error(lambda: decode(_response(body)))
 
 
 @given(
     text=st.text()
     | st.from_regex(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?([+-]\d\d:?\d\d)?", fullmatch=True)
 )
-def test_no_time_surprises(text: str) -> None:
-    """A string in place of a time is a time or a BuntimeError."""
-    made = result_or_error(
-        lambda: wire.decode_created_session(answer({**responses.CREATED, "createdAt": text}))
+def test_any_time_is_decoded(text: str) -> None:
+    """Any string in a time field is a time or raises a BuntimeError."""
+    session = result_or_error(
+        lambda: wire.decode_created_session(_response({**responses.CREATED, "createdAt": text}))
     )
-    assert isinstance(made, (wire.CreatedSession, str))
+    assert isinstance(session, (wire.CreatedSession, str))

@@ -1,4 +1,4 @@
-"""The event-stream format, whatever the network does to the bytes."""
+"""The event-stream format, for any division of the bytes into chunks."""
 
 from __future__ import annotations
 
@@ -49,20 +49,20 @@ def _split(body: bytes, cuts: Iterable[int]) -> list[bytes]:
         (b"\xef\xbb", []),
     ],
 )
-def test_what_the_format_says(body: bytes, expected: list[tuple[str, str]]) -> None:
-    """Whole, or one byte at a time."""
+def test_the_format(body: bytes, expected: list[tuple[str, str]]) -> None:
+    """Complete, and one byte at a time."""
     assert expected == _events(body)
     assert expected == _events(*(bytes([byte]) for byte in body))
     assert expected == _events(b"", body, b"")
 
 
 def test_a_character_may_be_split() -> None:
-    """The bytes of one character may come in different chunks."""
+    """The bytes of one character may be in different chunks."""
     assert [("", "😀")] == _events(b"data: \xf0\x9f", b"\x98\x80\n\n")
 
 
-def test_a_carriage_return_ends_a_line_at_once() -> None:
-    """An event is not held back to see whether a line feed follows."""
+def test_a_carriage_return_ends_a_line_immediately() -> None:
+    """An event is not delayed to check for a line feed."""
     read: list[int] = []
 
     def chunks() -> Iterable[bytes]:
@@ -70,10 +70,10 @@ def test_a_carriage_return_ends_a_line_at_once() -> None:
             read.append(number)
             yield chunk
 
-    found = sse.events(chunks())
-    assert ("", "a") == next(found)
+    events = sse.events(chunks())
+    assert ("", "a") == next(events)
     assert [0] == read
-    assert [("", "b")] == list(found)
+    assert [("", "b")] == list(events)
 
 
 _line = st.sampled_from(
@@ -86,25 +86,25 @@ _bodies = st.lists(st.tuples(_line, st.sampled_from([b"\n", b"\r", b"\r\n"])), m
 
 @given(body=_bodies | st.binary(max_size=60) | _bodies.map(lambda b: b"\xef\xbb\xbf" + b), data=st.data())
 def test_chunks_do_not_matter(body: bytes, data: st.DataObject) -> None:
-    """Any split of the bytes gives the same events."""
+    """Any division of the bytes gives the same events."""
     cuts = data.draw(st.lists(st.integers(0, len(body)), max_size=8))
     assert _events(body) == _events(*_split(body, cuts))
 
 
 @given(texts=st.lists(st.text(st.characters(blacklist_characters="\r\n", blacklist_categories=["Cs"]))))
 def test_every_text_arrives(texts: list[str]) -> None:
-    """What is sent as one line of data is what comes out."""
+    """Each text sent as one line of data is received unchanged."""
     body = "".join(f"data: {text}\n\n" for text in texts).encode()
     assert [("", text) for text in texts] == _events(body)
 
 
 def test_a_line_feed_alone_after_a_carriage_return() -> None:
-    """Chunks that hold one half of a line end each make one line end of it."""
+    """A line end divided between two chunks is one line end."""
     assert [("", "a"), ("", "b")] == _events(b"data: a\r", b"\n", b"\r", b"\n", b"data: b\r", b"", b"\n\r")
 
 
-def test_data_that_is_cut_inside_a_character_by_a_line_end() -> None:
-    """Each line is decoded for itself, as the bytes of no character go over one."""
+def test_a_line_end_inside_a_character() -> None:
+    """Each line is decoded separately, because no character spans two lines."""
     assert [("", "\ufffd\n\ufffd")] == _events(b"data: \xf0\x9f\ndata: \x98\n\n")
 
 
@@ -113,8 +113,8 @@ def test_data_that_is_cut_inside_a_character_by_a_line_end() -> None:
         st.text(st.characters(blacklist_characters="\r\n", blacklist_categories=["Cs"])), min_size=1
     )
 )
-def test_every_line_end_is_the_same(lines: list[str]) -> None:
-    """The lines of one event arrive joined by LF, whatever ended them."""
+def test_line_ends_are_equivalent(lines: list[str]) -> None:
+    """The lines of one event are joined by LF, whichever line ends were sent."""
     for end in ("\n", "\r", "\r\n"):
         body = "".join(f"data: {line}{end}" for line in lines) + end
         assert [("", "\n".join(lines))] == _events(body.encode())
