@@ -38,7 +38,7 @@ def _helper(stdout: str, **changes: object) -> Step:
 
 
 def test_write() -> None:
-    """By client or by session."""
+    """From the client or the session."""
     client, transport = _client(always(responses.as_json, responses.WRITTEN))
     written = client.files.write(session_id="ses_1", path="data.csv", content="name,age\n")
     assert WriteResult("data.csv", 9) == written
@@ -47,15 +47,15 @@ def test_write() -> None:
 
 
 def test_read() -> None:
-    """By client or by session."""
+    """From the client or the session."""
     client, transport = _client(always(responses.as_json, responses.READ))
     assert "name,age\n" == client.files.read(session_id="ses_1", path="data.csv")
     assert "name,age\n" == client.sessions.attach("ses_1").files.read("data.csv")
     assert transport.requests[0] == transport.requests[1]
 
 
-def test_reading_what_is_not_there() -> None:
-    """The error is the one that reading a file has always raised."""
+def test_reading_a_missing_file() -> None:
+    """The error is a `FileNotFoundError`, as for a local file."""
     client, transport = _client(always(responses.error, 404, "file_not_found"))
     with pytest.raises(FileNotFoundError) as caught:
         client.files.read(session_id="ses_1", path="nope.txt")
@@ -65,8 +65,8 @@ def test_reading_what_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("status", [404, 405])
-def test_reading_where_the_service_has_no_route(status: int) -> None:
-    """The file is read by code in the session, and the next read goes there at once."""
+def test_reading_without_a_read_route(status: int) -> None:
+    """Code in the session reads the file, and the next read skips the missing route."""
     client, transport = _client(
         always(responses.raw, b"no such route", status), _helper('{"content":"hi"}\n')
     )
@@ -77,16 +77,16 @@ def test_reading_where_the_service_has_no_route(status: int) -> None:
     assert '// buntime:helper {"op": "read", "path": "a.txt"}' == first
 
 
-def test_the_missing_route_is_remembered_by_clients_made_of_it() -> None:
-    """They speak to the same service."""
+def test_derived_clients_share_the_missing_route() -> None:
+    """They use the same service."""
     client, transport = _client(always(responses.raw, b"", 404), _helper('{"content":"hi"}'))
     client.files.read(session_id="ses_1", path="a.txt")
     client.with_options(timeout=5).files.read(session_id="ses_1", path="a.txt")
     assert ["GET /files/read", "POST /execute", "POST /execute"] == transport.calls
 
 
-def test_a_missing_file_found_out_by_helper() -> None:
-    """It is the same error, and the route's absence is remembered."""
+def test_a_missing_file_read_by_a_helper() -> None:
+    """It is the same error, and the missing route is remembered."""
     gone = _helper('{"error":{"code":"ENOENT","message":"no such file"}}\n')
     client, transport = _client(always(responses.raw, b"", 404), gone)
     for _ in range(2):
@@ -97,7 +97,7 @@ def test_a_missing_file_found_out_by_helper() -> None:
 
 
 def test_a_missing_session_is_not_a_missing_route() -> None:
-    """Nothing is tried that cannot work, and nothing is remembered."""
+    """No helper is sent, and nothing is remembered."""
     client, transport = _client(
         always(responses.error, 404, "session_not_found"), always(responses.as_json, responses.READ)
     )
@@ -107,8 +107,8 @@ def test_a_missing_session_is_not_a_missing_route() -> None:
     assert ["GET /files/read"] * 2 == transport.calls
 
 
-def test_a_missing_session_found_out_by_helper() -> None:
-    """A 404 without an envelope, twice, is what it says."""
+def test_a_missing_session_without_a_read_route() -> None:
+    """Two 404 responses without an envelope raise a `NotFoundError`."""
     client, transport = _client(always(responses.raw, b"", 404))
     with pytest.raises(NotFoundError):
         client.files.read(session_id="ses_1", path="a.txt")
@@ -116,7 +116,7 @@ def test_a_missing_session_found_out_by_helper() -> None:
 
 
 def test_a_failing_route_is_not_a_missing_one() -> None:
-    """Another error is raised as it is."""
+    """Any other error is raised unchanged."""
     client, transport = _client(always(responses.error, 500, ""))
     with pytest.raises(ServerError):
         client.files.read(session_id="ses_1", path="a.txt")
@@ -124,7 +124,7 @@ def test_a_failing_route_is_not_a_missing_one() -> None:
 
 
 def test_list() -> None:
-    """By client or by session, sorted."""
+    """From the client or the session, sorted."""
     listing = always(responses.as_json, {"files": [_file("b"), _file("a")]})
     client, transport = _client(listing)
     files = client.sessions.attach("ses_1").files.list("src")
@@ -137,22 +137,22 @@ def test_list() -> None:
 
 
 def test_list_reads_all_pages() -> None:
-    """A page shorter than its limit is the last."""
+    """A page with fewer files than its limit is the last."""
     names = [f"f{number:03}" for number in range(250)]
 
-    def answer(request: Request) -> Response:
+    def respond(request: Request) -> Response:
         query = dict(request.query)
         start = int(query["offset"])
         return responses.as_json(
             {"files": [_file(name) for name in names[start : start + int(query["limit"])]]}
         )
 
-    client = Buntime(transport=FunctionTransport(answer))
+    client = Buntime(transport=FunctionTransport(respond))
     assert names == [file.path for file in client.files.list(session_id="ses_1")]
 
 
 def test_a_full_last_page_is_followed_by_an_empty_one() -> None:
-    """There is no other sign that nothing more comes."""
+    """Nothing else marks the last page."""
     full = always(responses.as_json, {"files": [_file(f"f{number:03}") for number in range(100)]})
     client, transport = _client(full, always(responses.as_json, {"files": []}))
     assert 100 == len(client.files.list(session_id="ses_1"))
@@ -160,22 +160,22 @@ def test_a_full_last_page_is_followed_by_an_empty_one() -> None:
 
 
 def test_a_service_without_pages_does_not_hang() -> None:
-    """One that ignores ``offset`` sends the same files again, and that ends it."""
+    """A service that ignores ``offset`` sends the same files again, which ends the listing."""
     same = always(responses.as_json, {"files": [_file(f"f{number:03}") for number in range(150)]})
     client, transport = _client(same)
     assert 150 == len(client.files.list(session_id="ses_1"))
     assert 2 == len(transport.requests)
 
 
-def test_our_own_folder_is_hidden() -> None:
-    """The helpers' state is not the user's."""
+def test_the_folder_of_the_client_is_hidden() -> None:
+    """The state of the helpers is hidden from the user."""
     names = [".buntime", "/workspace/.buntime", "./.buntime", ".buntimes", "a/.buntime", "a"]
     client, _ = _client(always(responses.as_json, {"files": [_file(name) for name in names]}))
     assert [".buntimes", "a", "a/.buntime"] == [file.path for file in client.files.list(session_id="ses_1")]
 
 
 def test_hidden_files_do_not_shorten_a_page() -> None:
-    """A full page with our folder in it is still full."""
+    """A full page is full even if it lists the hidden folder."""
     first = [_file(".buntime"), *(_file(f"f{number:03}") for number in range(99))]
     client, _ = _client(
         always(responses.as_json, {"files": first}), always(responses.as_json, {"files": [_file("z")]})
@@ -184,7 +184,7 @@ def test_hidden_files_do_not_shorten_a_page() -> None:
 
 
 def test_a_text_that_is_too_large_for_the_route_is_read_in_pieces() -> None:
-    """What could be written can be read, on the smallest plan too."""
+    """Any file that can be written can be read, on the smallest plan too."""
     with Buntime(transport=FakeTransport(plan="free"), max_retries=0) as client:
         files = client.sessions.create().files
         text = "é" * 6_000_000
@@ -195,18 +195,18 @@ def test_a_text_that_is_too_large_for_the_route_is_read_in_pieces() -> None:
             files.read("long.bin")
 
 
-def test_staged_content_that_is_gone_without_a_reason() -> None:
-    """Only after an attempt whose answer was lost does that mean that all was done."""
+def test_missing_staged_content_is_an_error() -> None:
+    """Only after an attempt whose response was lost does it mean that the write succeeded."""
     gone = _helper('{"error":{"code":"ECONSUMED","message":"it is not there"}}')
     client, _ = _client(gone)
     with pytest.raises(APIStatusError, match="ECONSUMED"):
         client.files.write(session_id="ses_1", path="a", content=b"\xff")
-    again = Buntime(transport=ScriptedTransport(lost(), gone))
-    assert WriteResult("a", 1) == again.files.write(session_id="ses_1", path="a", content=b"\xff")
+    retried = Buntime(transport=ScriptedTransport(lost(), gone))
+    assert WriteResult("a", 1) == retried.files.write(session_id="ses_1", path="a", content=b"\xff")
 
 
 def test_staged_content_that_another_process_used() -> None:
-    """It is sent again, a few times at most, as that one had the same to send."""
+    """It is sent again, a limited number of times, because the other process wrote the same content."""
     gone = _helper('{"error":{"code":"ECONSUMED","message":"it is not there"}}')
     client, transport = _client(gone, gone, _helper('{"count":1}'))
     assert WriteResult("a", 1) == client.files.write(session_id="ses_1", path="a", content=b"\xff")
@@ -217,18 +217,18 @@ def test_staged_content_that_another_process_used() -> None:
     assert 5 == len(transport.requests)
 
 
-@pytest.mark.parametrize("answer", [{"base64": 7}, {"base64": "?"}, {"base64": None}, {}])
-def test_bytes_that_make_no_sense(answer: dict[str, Any]) -> None:
-    """They are an answer that is not ours."""
-    told = json.dumps({"size": 1, "stamp": "1", "sha256": None, **answer})
-    client, _ = _client(_helper(told))
+@pytest.mark.parametrize("fields", [{"base64": 7}, {"base64": "?"}, {"base64": None}, {}])
+def test_invalid_bytes_of_a_helper(fields: dict[str, Any]) -> None:
+    """They raise an `InvalidResponseError`."""
+    stdout = json.dumps({"size": 1, "stamp": "1", "sha256": None, **fields})
+    client, _ = _client(_helper(stdout))
     with pytest.raises(InvalidResponseError, match="base64"):
         client.files.read_bytes(session_id="ses_1", path="a")
 
 
 @pytest.mark.parametrize("path", ["", "a\0b", "a\ud800"])
-def test_a_path_that_is_none_is_refused_before_anything_is_sent(path: str) -> None:
-    """By every call."""
+def test_an_invalid_path_is_rejected_before_a_request(path: str) -> None:
+    """Every method validates its path."""
     client, transport = _client(always(responses.raw, b""))
     files = client.sessions.attach("ses_1").files
     for call in (files.read_bytes, files.stat, files.exists, files.mkdir, files.delete):
@@ -237,5 +237,5 @@ def test_a_path_that_is_none_is_refused_before_anything_is_sent(path: str) -> No
     with pytest.raises(ValueError, match="target"):
         files.move("a", path)
     with pytest.raises(TypeError, match="content"):
-        files.write("a", 7)  # type: ignore[arg-type] # what is no content
+        files.write("a", 7)  # type: ignore[arg-type] # not valid content
     assert [] == transport.requests

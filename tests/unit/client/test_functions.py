@@ -1,4 +1,4 @@
-"""What a call sends, and what it makes of an answer."""
+"""The request of a function call and the decoding of its outcome."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.support.scripted import ScriptedTransport, Step, always, lost
 _MARK = "\x1ebuntime:call "
 
 
-def _record(answer: object) -> str:
-    return f"{_MARK}{json.dumps(answer, separators=(',', ':'))}\n"
+def _record(outcome: object) -> str:
+    return f"{_MARK}{json.dumps(outcome, separators=(',', ':'))}\n"
 
 
 def _prints(stdout: str, **fields: object) -> Step:
@@ -43,22 +43,22 @@ def _session(*steps: Step, **options: Any) -> tuple[Session, ScriptedTransport]:
     value=st.text(max_size=5),
     cuts=st.lists(st.integers(0, 80), max_size=6),
 )
-def test_the_answer_is_found_however_the_output_is_cut(
+def test_the_outcome_is_separated_from_output_in_any_chunks(
     before: str, after: str, value: str, cuts: list[int]
 ) -> None:
-    """What is not the answer comes out unchanged."""
+    """All other output is unchanged."""
     text = before + _record({"value": value}) + after
     points = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     separator = _Separator()
-    shown = [separator.feed(text[start:end]) for start, end in zip(points, points[1:])]
+    outputs = [separator.feed(text[start:end]) for start, end in zip(points, points[1:])]
     if _MARK not in before + after:
-        assert before + after == "".join(shown) + separator.pending()
+        assert before + after == "".join(outputs) + separator.pending()
         assert separator.reply is not None
         assert {"value": value} == json.loads(separator.reply)
 
 
 def test_output_is_not_held_back() -> None:
-    """Only what may be the beginning of the answer is."""
+    """Only a possible beginning of the outcome is."""
     separator = _Separator()
     assert "abc\n" == separator.feed("abc\n")
     assert "d" == separator.feed("d\x1ebun")
@@ -67,7 +67,7 @@ def test_output_is_not_held_back() -> None:
 
 
 def test_the_request_is_the_same_each_time() -> None:
-    """Nothing random travels, so a recording of it can be played again."""
+    """The request has no random part, so its recording can be replayed."""
     session, transport = _session(_prints(_record({"value": 1})))
     for _ in range(2):
         assert 1 == session.call("() => 1", "x" * 20_000)
@@ -75,8 +75,8 @@ def test_the_request_is_the_same_each_time() -> None:
     assert [".buntime/calls/"] == [file["path"][:15] for file in transport.body()["files"]]
 
 
-def test_a_small_call_is_one_line_of_code() -> None:
-    """Its first line says what is called with what."""
+def test_a_small_call_fits_in_one_line_of_code() -> None:
+    """Its first line has the function and the arguments."""
     session, transport = _session(_prints(_record({"value": 5})))
     session.call(" (a, b) => a + b; ", 2, {"__proto__": 1}, timeout=7)
     body = transport.body()
@@ -87,7 +87,7 @@ def test_a_small_call_is_one_line_of_code() -> None:
 
 
 def test_a_call_is_not_repeated() -> None:
-    """A function may have run; only ``idempotent`` says that it may run twice."""
+    """A function may have run; ``idempotent`` allows a second run."""
     session, transport = _session(lost("read"), _prints(_record({"value": 1})), retry_delay=0)
     with pytest.raises(Exception, match="lost") as caught:
         session.call("() => 1")
@@ -97,8 +97,8 @@ def test_a_call_is_not_repeated() -> None:
     assert 2 == len(transport.requests)
 
 
-def test_arguments_that_another_call_took_are_sent_again() -> None:
-    """The function has not run then. It is not tried for ever."""
+def test_arguments_removed_by_another_call_are_sent_again() -> None:
+    """The function has not run in that case. The number of attempts is limited."""
     gone = _prints(_record({"gone": True}), exitCode=1)
     session, transport = _session(gone, _prints(_record({"value": 1})))
     assert 1 == session.call("(x) => 1", "x" * 20_000)
@@ -122,8 +122,8 @@ def test_arguments_that_another_call_took_are_sent_again() -> None:
         ("() => '\ud800'", ValueError, "lone surrogate"),
     ],
 )
-def test_what_names_no_function(function: Any, error: type[Exception], message: str) -> None:
-    """It is said before anything is sent."""
+def test_an_invalid_function(function: Any, error: type[Exception], message: str) -> None:
+    """It is rejected before a request is sent."""
     session, transport = _session(_prints(""))
     with pytest.raises(error, match=message):
         session.call(function)
@@ -141,8 +141,8 @@ def test_what_names_no_function(function: Any, error: type[Exception], message: 
         ("/workspace/a b.ts#$c_1", "/workspace/a b.ts", "$c_1"),
     ],
 )
-def test_what_names_an_export(function: str, file: str, name: str) -> None:
-    """What follows the last # is the export, where it is a name."""
+def test_the_name_of_an_export(function: str, file: str, name: str) -> None:
+    """The text after the last # is the export if it is a valid name."""
     session, transport = _session(_prints(_record({"value": 1})))
     session.call(function)
     line = json.loads(transport.body()["code"].partition("\n")[0].removeprefix("// buntime:helper "))
@@ -150,8 +150,8 @@ def test_what_names_an_export(function: str, file: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["on_stdout", "on_stderr"])
-def test_a_callback_that_cannot_be_called(name: str) -> None:
-    """It is a TypeError before anything is sent."""
+def test_a_callback_that_is_not_callable(name: str) -> None:
+    """It is a TypeError before a request is sent."""
     session, transport = _session(_prints(""))
     options: dict[str, Any] = {name: "text"}
     for call in (session.call, session.execute):
@@ -160,8 +160,8 @@ def test_a_callback_that_cannot_be_called(name: str) -> None:
     assert [] == transport.requests
 
 
-def test_no_answer_is_an_error_with_the_output() -> None:
-    """The process ended on its own, was killed, or reached its limit."""
+def test_a_call_without_an_outcome_raises_with_the_output() -> None:
+    """The process exited, was killed, or reached its time limit."""
     for fields, kind, message in (
         ({"exitCode": 0}, ExecutionFailedError, "before the function returned"),
         ({"exitCode": 137, "stderr": "oh"}, ExecutionFailedError, "exit code 137"),
@@ -186,15 +186,15 @@ def test_no_answer_is_an_error_with_the_output() -> None:
         _MARK + '{"value":' + "[" * 100_000 + "}\n",
     ],
 )
-def test_an_answer_that_is_not_ours(record: str) -> None:
-    """It is an InvalidResponseError that shows its beginning."""
+def test_an_invalid_outcome(record: str) -> None:
+    """It is an InvalidResponseError that shows its first characters."""
     session, _ = _session(_prints(record))
     with pytest.raises(InvalidResponseError) as caught:
         session.call("() => 1")
     assert len(str(caught.value)) < 1000
 
 
-def test_an_error_reads_as_javascript_has_it() -> None:
+def test_an_error_has_the_stack_of_javascript() -> None:
     """The stack is in the message, and the output in the result."""
     stack = "TypeError: no\n    at f (function:1:2)"
     thrown = {"thrown": {"name": "TypeError", "message": "no", "stack": stack, "details": {"code": "E"}}}

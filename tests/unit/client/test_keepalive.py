@@ -1,4 +1,4 @@
-"""Keeping a session awake, and what is left of its life."""
+"""Keeping a session awake, and its remaining lifetime."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.support.scripted import ScriptedTransport, always, lost
 _CREATED = always(responses.as_json, responses.CREATED)
 
 
-class _Pinged:
-    """A service that counts pings and can be waited for; it owns no time, so a thread does the pinging."""
+class _PingedService:
+    """A service that counts pings. It does not own time, so the client pings from a thread."""
 
     def __init__(self, *failures: Exception) -> None:
         self.count = 0
@@ -43,7 +43,7 @@ class _Pinged:
             assert self._changed.wait_for(lambda: self.count >= count, 30)
 
 
-def _client(pinged: _Pinged, **options: Any) -> Buntime:
+def _client(pinged: _PingedService, **options: Any) -> Buntime:
     return Buntime(transport=FunctionTransport(pinged), **options)
 
 
@@ -57,7 +57,7 @@ def _pings(fake: FakeTransport) -> int:
 
 
 def test_a_fake_session_stays_awake_while_time_passes() -> None:
-    """No thread and no waiting: the fake pings as its time goes by."""
+    """The fake pings as its time passes, without a thread and without waiting."""
     fake, client = _fake()
     threads = threading.active_count()
     with client, client.sessions.create() as session:
@@ -81,7 +81,7 @@ def test_without_it_a_session_falls_asleep() -> None:
 
 
 def test_the_ttl_is_not_extended(caplog: pytest.LogCaptureFixture) -> None:
-    """The session ends in time; that is logged once, kept, and pinged no further."""
+    """The session ends at its ttl; that is logged once and stored, and pings stop."""
     fake, client = _fake()
     with client:
         session = client.sessions.create(ttl=600)
@@ -96,8 +96,8 @@ def test_the_ttl_is_not_extended(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_thread_pings_until_the_block_ends() -> None:
-    """At once, then at every interval; after the block the thread is gone."""
-    pinged = _Pinged()
+    """Immediately, then at every interval; after the block the thread is gone."""
+    pinged = _PingedService()
     with _client(pinged) as client:
         with client.sessions.attach("ses_1").stay_awake(interval=0.001):
             pinged.wait_for(3)
@@ -108,27 +108,27 @@ def test_a_thread_pings_until_the_block_ends() -> None:
 
 
 def test_the_block_does_not_wait_for_the_interval() -> None:
-    """It ends at once, whatever is left until the next ping; also when it raises."""
-    pinged = _Pinged()
+    """It ends immediately, however long until the next ping; also if it raises."""
+    pinged = _PingedService()
     with _client(pinged) as client:
         with pytest.raises(ZeroDivisionError), client.sessions.attach("ses_1").stay_awake(interval=240):
             raise ZeroDivisionError
         assert pinged.count <= 1
 
 
-def test_a_ping_that_fails_is_kept_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
-    """It disturbs neither the block nor ``on_retry``, which hears of the caller's own calls only."""
-    heard: list[object] = []
-    pinged = _Pinged(lost("send"))
-    with _client(pinged, max_retries=0, on_retry=lambda *event: heard.append(event)) as client:
+def test_a_failed_ping_is_stored_and_retried(caplog: pytest.LogCaptureFixture) -> None:
+    """It raises no error in the block, and ``on_retry`` is called for the caller's own requests only."""
+    retries: list[object] = []
+    pinged = _PingedService(lost("send"))
+    with _client(pinged, max_retries=0, on_retry=lambda *event: retries.append(event)) as client:
         with client.sessions.attach("ses_1").stay_awake(interval=0.001) as awake:
             pinged.wait_for(3)
         assert awake.error is None
-    assert [] == heard
+    assert [] == retries
     assert ["session ses_1 was not kept awake"] == [
         record.message.partition(":")[0] for record in caplog.records if record.levelno == logging.WARNING
     ]
-    pinged = _Pinged(*[lost("send")] * 10_000)
+    pinged = _PingedService(*[lost("send")] * 10_000)
     with (
         _client(pinged, max_retries=0) as client,
         client.sessions.attach("ses_1").stay_awake(interval=0.001) as awake,
@@ -138,8 +138,8 @@ def test_a_ping_that_fails_is_kept_and_tried_again(caplog: pytest.LogCaptureFixt
 
 
 def test_one_block_at_a_time() -> None:
-    """Entering twice is an error; entering again later is not."""
-    pinged = _Pinged()
+    """Entering twice is an error; entering later, after the exit, is not."""
+    pinged = _PingedService()
     with _client(pinged) as client:
         awake = client.sessions.attach("ses_1").stay_awake()
         with awake, pytest.raises(RuntimeError, match="already"):
@@ -149,9 +149,9 @@ def test_one_block_at_a_time() -> None:
         awake.__exit__(None, None, None)
 
 
-def test_a_block_that_is_forgotten_ends_with_its_object() -> None:
-    """No thread goes on for ever because a generator was not finished."""
-    pinged = _Pinged()
+def test_a_block_that_is_never_left_ends_with_its_object() -> None:
+    """The thread ends even if a generator is never finished."""
+    pinged = _PingedService()
     with _client(pinged) as client:
         awake = client.sessions.attach("ses_1").stay_awake(interval=0.001)
         awake.__enter__()
@@ -163,8 +163,8 @@ def test_a_block_that_is_forgotten_ends_with_its_object() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_pings_nothing() -> None:
-    """It has no such thread, and leaves the block as well as its parent does."""
-    pinged = _Pinged()
+    """It has no thread, and it can leave the block like its parent."""
+    pinged = _PingedService()
     with _client(pinged) as client:
         with client.sessions.attach("ses_1").stay_awake(interval=240) as awake:
             pinged.wait_for(1)
@@ -176,17 +176,17 @@ def test_a_forked_child_pings_nothing() -> None:
         assert 1 == pinged.count
 
 
-def test_a_program_ends_inside_the_block() -> None:
-    """Neither the end of the interpreter nor an exit waits for the thread."""
+def test_a_program_may_exit_inside_the_block() -> None:
+    """Neither the end of the interpreter nor `sys.exit` waits for the thread."""
     program = """
 from buntime import Buntime
 from buntime.transport import FunctionTransport, Response
 import sys
-answer = b'{"stdout": "{}", "stderr": "", "exitCode": 0}'
-client = Buntime(transport=FunctionTransport(lambda request: Response(200, (), [answer])))
+body = b'{"stdout": "{}", "stderr": "", "exitCode": 0}'
+client = Buntime(transport=FunctionTransport(lambda request: Response(200, (), [body])))
 client.sessions.attach("ses_1").stay_awake(interval=200).__enter__()
-held = client.sessions.attach("ses_2").stay_awake(interval=200)
-held.__enter__()
+awake = client.sessions.attach("ses_2").stay_awake(interval=200)
+awake.__enter__()
 print("done")
 sys.exit(3)
 """
@@ -196,8 +196,8 @@ sys.exit(3)
     assert ("done\n", "", 3) == (done.stdout, done.stderr, done.returncode)
 
 
-def test_remaining_goes_by_the_transports_clock() -> None:
-    """The ttl at creation, less with every second, and never below 0."""
+def test_remaining_uses_the_clock_of_the_transport() -> None:
+    """It starts at the ttl, decreases with every second and is never below 0."""
     fake, client = _fake()
     with client:
         session = client.sessions.create(ttl=600)
@@ -208,32 +208,32 @@ def test_remaining_goes_by_the_transports_clock() -> None:
         before = attached.remaining
         assert before is None
         attached.info()
-        left = attached.remaining
-        assert left is not None
-        assert 349 <= left <= 350
+        later = attached.remaining
+        assert later is not None
+        assert 349 <= later <= 350
         fake.advance(400)
         assert 0 == session.remaining == attached.remaining
 
 
-def test_remaining_never_overrates() -> None:
-    """It is measured from before the call that created the session."""
+def test_remaining_starts_before_the_request() -> None:
+    """The ttl counts from before the request that created the session."""
     transport = ScriptedTransport(_CREATED, takes=7.0)
     session = Buntime(transport=transport).sessions.create()
     assert 86400 - 7 == session.remaining
 
 
-def test_a_key_may_bring_back_an_old_session() -> None:
-    """So its remaining time goes by the date."""
+def test_remaining_of_a_session_returned_for_a_repeated_key() -> None:
+    """An idempotency key may return an older session, so its remaining time uses its expiry date."""
     fake, client = _fake()
     with client:
         client.sessions.create(ttl=600, idempotency_key="k")
         fake.advance(500)
-        again = client.sessions.create(ttl=600, idempotency_key="k")
-        assert again.remaining is not None
-        assert again.remaining <= 100
+        same = client.sessions.create(ttl=600, idempotency_key="k")
+        assert same.remaining is not None
+        assert same.remaining <= 100
 
 
-def test_remaining_is_unknown_where_the_service_did_not_say() -> None:
-    """Nothing is made up."""
+def test_remaining_is_none_without_a_ttl() -> None:
+    """The client invents no values."""
     client = Buntime(transport=ScriptedTransport(always(responses.as_json, {"sessionId": "ses_1"})))
     assert client.sessions.create().remaining is None

@@ -1,4 +1,4 @@
-"""Clients and sessions on their way to another process."""
+"""Pickling and copying of clients and sessions."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from tests.support.loopback import LoopbackServer, json_reply
 _KEY = "btk_" + "K3Y" * 5
 
 
-def _heard(error: BuntimeError, attempt: int) -> None:
-    """Stand for a callback of the user's."""
+def _note(error: BuntimeError, attempt: int) -> None:
+    """Stand for a callback of the user."""
 
 
-def test_the_key_stays_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading takes that of the environment, and says so where there is none."""
+def test_a_pickle_has_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading reads the key from the environment and raises an error if there is none."""
     with Buntime(_KEY) as client:
-        carried = pickle.dumps(client)
-    assert _KEY.encode() not in carried
+        pickled = pickle.dumps(client)
+    assert _KEY.encode() not in pickled
     with pytest.raises(ConfigurationError, match="BUNTIME_API_KEY"):
-        pickle.loads(carried)
+        pickle.loads(pickled)
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_other")
     with LoopbackServer(json_reply(responses.INFO)) as server, Buntime(_KEY, base_url=server.url) as client:
         with pickle.loads(pickle.dumps(client)) as other:
@@ -46,29 +46,29 @@ def test_the_key_stays_behind(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ["Bearer btk_other"] == [request.headers["Authorization"] for request in server.requests]
 
 
-def test_a_header_with_the_key_stays_behind_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other credentials do not travel, so a client with one does not; other headers do."""
+def test_a_pickle_has_no_header_with_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client with other credentials in its headers does not pickle; other headers do."""
     headers = {"Authorization": f"Bearer {_KEY}", "X-Team": "blue"}
     with Buntime(headers=headers) as client:
-        carried = pickle.dumps(client)
-    assert _KEY.encode() not in carried
+        pickled = pickle.dumps(client)
+    assert _KEY.encode() not in pickled
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_other")
-    with pickle.loads(carried) as other:
+    with pickle.loads(pickled) as other:
         assert ("X-Team", "blue") in other._context.caller.headers
     with Buntime(_KEY, headers={"Cookie": "secret"}) as client, pytest.raises(TypeError, match="cookie"):
         pickle.dumps(client)
 
 
-def test_the_options_travel(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_options_are_pickled(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the base URL, ``delete_on_close`` and ``on_retry``."""
     monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
     options: dict[str, Any] = {"timeout": 7.0, "deadline": 70.0, "max_retries": 5, "retry_delay": 0.5}
     with (
-        Buntime(base_url="http://127.0.0.1:1/x", on_retry=_heard, delete_on_close=True, **options) as client,
+        Buntime(base_url="http://127.0.0.1:1/x", on_retry=_note, delete_on_close=True, **options) as client,
         pickle.loads(pickle.dumps(client.with_options(max_retries=6))) as other,
     ):
         ours, theirs = client._context.caller, other._context.caller
-        assert (ours.timeout, ours.deadline, ours.on_retry) == (theirs.timeout, theirs.deadline, _heard)
+        assert (ours.timeout, ours.deadline, ours.on_retry) == (theirs.timeout, theirs.deadline, _note)
         assert (6, 0.5) == (theirs.policy.max_retries, theirs.policy.retry_delay)
         assert repr(ours.transport) == repr(theirs.transport)
         assert theirs.transport is not ours.transport
@@ -77,7 +77,7 @@ def test_the_options_travel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_copy_closes_its_own_transport(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The original goes on. A shallow copy shares the transport and leaves it open."""
+    """The original stays open. A shallow copy shares the transport and does not close it."""
     monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
     with LoopbackServer(json_reply(responses.INFO)) as server, Buntime(base_url=server.url) as client:
         for other in (pickle.loads(pickle.dumps(client)), copy.deepcopy(client)):
@@ -89,7 +89,7 @@ def test_a_copy_closes_its_own_transport(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_session_pickles_as_attached(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It knows what it knew, and leaving its block deletes nothing."""
+    """The copy has the same attributes, and leaving its block deletes nothing."""
     monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
     replies = (json_reply(responses.CREATED), json_reply(responses.INFO))
     with LoopbackServer(*replies) as server, Buntime(base_url=server.url, delete_on_close=True) as client:
@@ -110,39 +110,39 @@ def test_a_session_pickles_as_attached(monkeypatch: pytest.MonkeyPatch) -> None:
     "transport", [FakeTransport(), FunctionTransport(lambda request: responses.as_json({}))]
 )
 def test_other_transports_do_not_pickle(transport: Transport) -> None:
-    """The error says why."""
+    """The error has the reason."""
     client = Buntime(transport=transport)
-    for what in (client, client.sessions.attach("ses_1")):
+    for subject in (client, client.sessions.attach("ses_1")):
         with pytest.raises(TypeError, match=f"{type(transport).__name__}.*lives in this process"):
-            pickle.dumps(what)
+            pickle.dumps(subject)
 
 
 @pytest.mark.parametrize("kind", ["fake", "replay", "recording", "stream", "stay_awake"])
-def test_what_stays_here_says_so(kind: str, tmp_path: Path) -> None:
-    """Whether it is pickled or copied."""
+def test_other_objects_do_not_pickle_or_copy(kind: str, tmp_path: Path) -> None:
+    """The error is the same for both."""
     fake = FakeTransport()
     fake.on_execute("1", stdout="1")
     recording = RecordingTransport(tmp_path / "x.json", fake)
     with Buntime(transport=recording) as client:
         session = client.sessions.create()
         stream = session.stream("1")
-        things: dict[str, object] = {
+        objects: dict[str, object] = {
             "fake": fake,
             "recording": recording,
             "stream": stream,
             "stay_awake": session.stay_awake(),
         }
         list(stream)
-    things["replay"] = ReplayTransport(tmp_path / "x.json")
+    objects["replay"] = ReplayTransport(tmp_path / "x.json")
     names = {"stream": "ExecuteStream", "stay_awake": "StayAwake"}
     name = names.get(kind, f"{kind.title()}Transport")
-    for away in (pickle.dumps, copy.copy, copy.deepcopy):
+    for duplicate in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match=f"a {name} does not pickle: it lives in"):
-            away(things[kind])
+            duplicate(objects[kind])
 
 
-def test_a_process_pickles_as_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaving its block elsewhere kills nothing, whatever number that process has."""
+def test_an_unpickled_process_is_unowned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaving its block in another process kills nothing, even if that process has the same pid."""
     monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
     started = json_reply({**responses.RESULT, "stdout": '{"number": 1, "pid": 7}'})
     with LoopbackServer(started) as server, Buntime(base_url=server.url) as client:
@@ -153,18 +153,18 @@ def test_a_process_pickles_as_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
         assert 1 == len(server.requests)
 
 
-def test_a_session_of_ones_own_does_not_pickle() -> None:
+def test_a_client_with_a_custom_requests_session_does_not_pickle() -> None:
     """Its connections and adapters belong to this process."""
     with (
-        requests.Session() as own,
-        Buntime(_KEY, transport=HTTPTransport(session=own)) as client,
+        requests.Session() as http_session,
+        Buntime(_KEY, transport=HTTPTransport(session=http_session)) as client,
         pytest.raises(TypeError, match="session="),
     ):
         pickle.dumps(client)
 
 
-def test_a_client_without_a_key_needs_none() -> None:
-    """Such as one of a ``buntime serve`` on this machine."""
+def test_a_client_without_a_key_loads_without_a_key() -> None:
+    """For example a client of ``buntime serve`` on this machine."""
     with Buntime(transport=HTTPTransport("http://127.0.0.1:1")) as client:
         pickle.loads(pickle.dumps(client)).close()
 
@@ -177,7 +177,7 @@ print(session.id, session.info().state)
 
 
 def test_a_session_works_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It finds its way to the service with that process's own key."""
+    """It connects to the service with the key of that process."""
     monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
     with LoopbackServer(json_reply(responses.INFO)) as server, Buntime(base_url=server.url) as client:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Background processes: what is sent, what is refused, what is retried."""
+"""Background processes: requests, validation and retries."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SERVER = "Bun.serve({ fetch: () => new Response() })"
 
 @pytest.fixture
 def fake() -> FakeTransport:
-    """Return a fake with a server that keeps running and a program that ends."""
+    """Return a fake with a server that runs until it is killed and a program that ends."""
     fake = FakeTransport()
     fake.on_execute(SERVER, stdout="up\n", keeps_running=True)
     fake.on_execute("ends", exit_code=4)
@@ -44,8 +44,8 @@ def fake() -> FakeTransport:
 @pytest.fixture
 def session(fake: FakeTransport) -> Iterator[Session]:
     """Return a session of the fake."""
-    with Buntime(transport=fake) as client, client.sessions.create() as made:
-        yield made
+    with Buntime(transport=fake) as client, client.sessions.create() as created:
+        yield created
 
 
 def helpers_of(fake: FakeTransport) -> list[dict[str, Any]]:
@@ -54,10 +54,10 @@ def helpers_of(fake: FakeTransport) -> list[dict[str, Any]]:
     return [json.loads(code.partition("\n")[0][len("// buntime:helper ") :]) for code in codes]
 
 
-WRONG: list[tuple[Callable[[Session], object], type[Exception], str]] = [
+INVALID: list[tuple[Callable[[Session], object], type[Exception], str]] = [
     (lambda session: session.start(), ValueError, "code and command"),
     (lambda session: session.start("1", command="2"), ValueError, "code and command"),
-    (lambda session: session.start(1), TypeError, "code"),  # type: ignore[arg-type] # wrong on purpose
+    (lambda session: session.start(1), TypeError, "code"),  # type: ignore[arg-type] # invalid on purpose
     (lambda session: session.start("1", env={"A=": "b"}), ValueError, "env"),
     (lambda session: session.start("1", working_dir=""), ValueError, "working_dir"),
     (lambda session: session.wait_for_port(0), ValueError, "port"),
@@ -68,44 +68,44 @@ WRONG: list[tuple[Callable[[Session], object], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "words"), WRONG)
-def test_a_wrong_argument_is_named_and_nothing_is_sent(
+@pytest.mark.parametrize(("call", "kind", "message"), INVALID)
+def test_an_invalid_argument_is_named_before_a_request(
     fake: FakeTransport,
     session: Session,
     call: Callable[[Session], object],
     kind: type[Exception],
-    words: str,
+    message: str,
 ) -> None:
-    """Of all the calls of a session."""
-    with pytest.raises(kind, match=words):
+    """For every method of a session that takes arguments for processes."""
+    with pytest.raises(kind, match=message):
         call(session)
     assert [] == helpers_of(fake)
 
 
-def test_a_wrong_argument_of_a_process_is_named(fake: FakeTransport, session: Session) -> None:
-    """At once, also where the answer would be an iterator."""
+def test_an_invalid_argument_of_a_process_is_named(fake: FakeTransport, session: Session) -> None:
+    """Immediately, even if the method returns an iterator."""
     process = session.start("ends")
     sent = len(fake.calls)
     for call in (process.logs, process.follow):
         for offset, kind in ((-1, ValueError), (True, TypeError), ("1", TypeError), (1.0, TypeError)):
             with pytest.raises(kind, match="stderr_offset"):
-                call(0, offset)  # type: ignore[arg-type] # wrong on purpose
+                call(0, offset)  # type: ignore[arg-type] # invalid on purpose
     for timeout in (float("inf"), "1", True):
         with pytest.raises((TypeError, ValueError), match="timeout"):
-            process.wait(timeout)  # type: ignore[arg-type] # wrong on purpose
+            process.wait(timeout)  # type: ignore[arg-type] # invalid on purpose
     assert sent == len(fake.calls)
 
 
-def test_the_environment_travels_as_that_of_the_execution(fake: FakeTransport, session: Session) -> None:
-    """And not in the helper's code, which a recording shows."""
+def test_the_environment_is_sent_as_that_of_the_execution(fake: FakeTransport, session: Session) -> None:
+    """It is not part of the helper's code, which a recording shows."""
     session.start("ends", env={"TOKEN": "secret-value"})
     body = fake.calls[-1].json
     assert {"TOKEN": "secret-value"} == body["env"]
     assert "secret-value" not in body["code"]
 
 
-def test_a_long_wait_is_cut_into_calls(fake: FakeTransport, session: Session) -> None:
-    """Of 20 seconds at most, which add up; none of it is taken from a clock."""
+def test_a_long_wait_is_split_into_requests(fake: FakeTransport, session: Session) -> None:
+    """Each waits 20 seconds at most, and the waits add up without reading a clock."""
     process = session.start(SERVER)
     before = fake.monotonic()
     with pytest.raises(WaitTimeoutError, match=r"after 50 s"):
@@ -115,14 +115,14 @@ def test_a_long_wait_is_cut_into_calls(fake: FakeTransport, session: Session) ->
 
 
 def test_waiting_without_end_ends_with_the_session(fake: FakeTransport, session: Session) -> None:
-    """Also on the fake, where nobody could kill it meanwhile."""
+    """This includes a process of the fake, because no other thread can kill it."""
     process = session.start(SERVER)
     with pytest.raises(SessionNotFoundError):
         process.wait()
 
 
-def test_an_exit_code_is_asked_for_once(fake: FakeTransport, session: Session) -> None:
-    """It does not change any more."""
+def test_an_exit_code_is_requested_once(fake: FakeTransport, session: Session) -> None:
+    """It cannot change."""
     process = session.start("ends")
     assert 4 == process.wait()
     sent = len(fake.calls)
@@ -131,17 +131,17 @@ def test_an_exit_code_is_asked_for_once(fake: FakeTransport, session: Session) -
 
 
 def test_frequent_output_is_gathered() -> None:
-    """Once a piece came soon, the next call is asked to wait for more; once none did, no longer."""
+    """After an early piece, the next request waits for more output; after a late one, it does not."""
     codes: list[str] = []
     frequent = iter([True, False, False])
 
     def execute(request: Request) -> Response:
         codes.append(json.loads(request.body or b"")["code"])
-        answer: dict[str, Any] = {"number": 1, "pid": 2}
+        output: dict[str, Any] = {"number": 1, "pid": 2}
         if len(codes) > 1:
             offsets = {"stdout_offset": len(codes), "stderr_offset": 0, "complete": len(codes) == 4}
-            answer = {"stdout": "x", "stderr": "", "frequent": next(frequent), **offsets}
-        return responses.as_json(responses.result(stdout=json.dumps(answer)))
+            output = {"stdout": "x", "stderr": "", "frequent": next(frequent), **offsets}
+        return responses.as_json(responses.result(stdout=json.dumps(output)))
 
     process = Buntime(transport=FunctionTransport(execute)).sessions.attach("ses_1").start("1")
     assert "xxx" == "".join(event.text for event in process.follow())
@@ -149,8 +149,8 @@ def test_frequent_output_is_gathered() -> None:
     assert [(0, 0), (2, 1), (3, 0)] == [(line["stdout"], line["gather"]) for line in lines]
 
 
-def test_logs_are_bounded(fake: FakeTransport, session: Session) -> None:
-    """``max_output`` limits a piece; the next one begins where it ended."""
+def test_logs_are_limited(fake: FakeTransport, session: Session) -> None:
+    """``max_output`` limits a piece; the next one starts at its end."""
     fake.on_execute("prints", stdout="one\ntwo\n")
     process = session.start("prints")
     everything = process.logs()
@@ -163,8 +163,8 @@ def test_logs_are_bounded(fake: FakeTransport, session: Session) -> None:
         process.logs(max_output=3)
 
 
-def test_what_reads_is_retried(fake: FakeTransport, session: Session) -> None:
-    """Waiting, logs, the list and the port are repeated as a GET is."""
+def test_reading_is_retried(fake: FakeTransport, session: Session) -> None:
+    """Waiting, logs, the list and the port are retried like a GET."""
     process = session.start(SERVER)
     for call in (process.running, process.logs, session.processes, lambda: session.wait_for_port(80)):
         fake.fail_next("dropped", call="POST /execute")
@@ -173,8 +173,8 @@ def test_what_reads_is_retried(fake: FakeTransport, session: Session) -> None:
     assert "up\n" == next(process.follow()).text
 
 
-def test_what_acts_is_not_retried(fake: FakeTransport, session: Session) -> None:
-    """A start or a kill whose answer is lost raises, and says that it may have happened."""
+def test_a_start_or_kill_is_not_retried(fake: FakeTransport, session: Session) -> None:
+    """If its response is lost, the error has `maybe_executed`."""
     fake.fail_next("dropped", call="POST /execute")
     with pytest.raises(APIConnectionError) as caught:
         session.start(SERVER)
@@ -189,7 +189,7 @@ def test_what_acts_is_not_retried(fake: FakeTransport, session: Session) -> None
 def test_a_kill_that_fails_at_the_end_of_a_block(
     fake: FakeTransport, session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Raises where the block did not, and is logged where it did."""
+    """It raises if the block succeeded and is logged if the block failed."""
     with pytest.raises(ServerError), session.start(SERVER):
         fake.fail_next(500, call="POST /execute")
     caplog.set_level(logging.WARNING, "buntime")
@@ -199,15 +199,15 @@ def test_a_kill_that_fails_at_the_end_of_a_block(
     assert "was not killed" in caplog.text
 
 
-def test_a_process_nobody_scripted(session: Session) -> None:
+def test_an_unscripted_process(session: Session) -> None:
     """The error shows the line to add, as for an execution."""
     with pytest.raises(ServerError, match=r"fake\.on_execute\('other', stdout=\.\.\.\)"):
         session.start("other")
     assert [] == session.processes()
 
 
-def test_a_process_that_is_not_there(fake: FakeTransport, session: Session) -> None:
-    """It is named."""
+def test_a_missing_process(fake: FakeTransport, session: Session) -> None:
+    """The error has its number."""
     process = session.start(SERVER)
     process._number = 7
     with pytest.raises(NotFoundError, match=r"no process 7 .*session.processes\(\)") as caught:
@@ -215,8 +215,8 @@ def test_a_process_that_is_not_there(fake: FakeTransport, session: Session) -> N
     assert "process_not_found" == caught.value.code
 
 
-def test_sleep_ends_the_processes_of_a_fake(fake: FakeTransport, session: Session) -> None:
-    """As the service's does."""
+def test_processes_of_a_fake_end_when_it_sleeps(fake: FakeTransport, session: Session) -> None:
+    """As on the service."""
     process = session.start(SERVER)
     fake.advance(31 * 60)
     info = session.info()
@@ -225,19 +225,19 @@ def test_sleep_ends_the_processes_of_a_fake(fake: FakeTransport, session: Sessio
 
 
 def test_one_process_is_killed_by_its_pid(session: Session) -> None:
-    """As any process of the session."""
+    """Like any process of the session."""
     one, other = session.start(SERVER), session.start(SERVER)
     assert (one.pid,) == session.kill(one.pid).pids
     assert (137, None) == (one.exit_code, other.exit_code)
 
 
 def test_a_repr_names_session_and_number(session: Session) -> None:
-    """And asks nothing."""
+    """It sends no request."""
     assert f"<Process 1 of {session.id}>" == repr(session.start(SERVER))
 
 
-def test_without_a_clock_of_its_own_waiting_is_real() -> None:
-    """The scripted service that is served waits, and a kill wakes who waits."""
+def test_waiting_on_a_served_service_takes_real_time() -> None:
+    """The scripted service really waits when it is served, and a kill ends the wait."""
     executor = ScriptedExecutor()
     executor.add(SERVER, contains=None, command=None, answers=[ScriptedResult(keeps_running=True)])
     clock = ManualClock()
@@ -253,23 +253,28 @@ def test_without_a_clock_of_its_own_waiting_is_real() -> None:
     killer.join()
 
 
-def test_helpers_hold_what_they_share() -> None:
-    """And the first line of each names it."""
+def test_helpers_include_their_shared_functions() -> None:
+    """The first line of each has its operation."""
     for op in ("process_start", "process_list", "process_wait", "process_logs", "process_kill", "port"):
         code = source(op, number=1)
         assert code.startswith(f'// buntime:helper {{"op": "{op}", "number": 1}}\n')
         assert "async function pollUntil(" in code
 
 
-NONSENSE: list[Any] = [{}, {"number": "1", "pid": 2}, {"number": True, "pid": 2}, {"number": 1, "pid": None}]
+OUTPUTS: list[Any] = [
+    {},
+    {"number": "1", "pid": 2},
+    {"number": True, "pid": 2},
+    {"number": 1, "pid": None},
+]
 
 
-@pytest.mark.parametrize("answer", NONSENSE)
-def test_an_answer_that_is_not_ours(answer: Any) -> None:
-    """Untrusted code could print it: it is an InvalidResponseError, whichever call it answers."""
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_an_invalid_output(output: Any) -> None:
+    """Untrusted code could print it, so it raises an InvalidResponseError in every method."""
 
     def execute(_request: Request) -> Response:
-        return responses.as_json(responses.result(stdout=json.dumps(answer)))
+        return responses.as_json(responses.result(stdout=json.dumps(output)))
 
     session = Buntime(transport=FunctionTransport(execute)).sessions.attach("ses_1")
     with pytest.raises(InvalidResponseError):

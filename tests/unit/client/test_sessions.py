@@ -1,4 +1,4 @@
-"""A session as an object, and what becomes of it."""
+"""Sessions: attributes, lifetime and deletion."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def _client(*steps: Step, **options: Any) -> tuple[Buntime, ScriptedTransport]:
     return Buntime(transport=transport, **options), transport
 
 
-def test_a_created_session_says_what_the_service_said() -> None:
-    """Times are aware, limits are values."""
+def test_a_created_session_has_the_fields_of_the_response() -> None:
+    """Times are aware, and limits are a `ResourceLimits`."""
     client, transport = _client(_created)
     session = client.sessions.create(ttl=3600, metadata={"a": 1}, resource_limits=ResourceLimits(memory=2048))
     assert _ID == session.id
@@ -45,15 +45,15 @@ def test_a_created_session_says_what_the_service_said() -> None:
     assert {"ttl": 3600, "metadata": {"a": 1}, "resourceLimits": {"memory": 2048}} == transport.body()
 
 
-def test_a_session_of_few_words() -> None:
-    """The id is enough."""
+def test_a_response_with_an_id_alone() -> None:
+    """Only the id is required."""
     client, _ = _client(always(responses.as_json, {"sessionId": "ses_1"}, 201))
     session = client.sessions.create()
     assert (None, None, None) == (session.created_at, session.expires_at, session.preview_url)
 
 
 def test_leaving_the_block_deletes_the_session() -> None:
-    """Once."""
+    """It is deleted once."""
     client, transport = _client(_created, _deleted)
     with client.sessions.create() as session:
         assert _ID == session.id
@@ -62,7 +62,7 @@ def test_leaving_the_block_deletes_the_session() -> None:
 
 
 def test_leaving_the_block_by_an_error_deletes_the_session() -> None:
-    """The error goes on as it is."""
+    """The error is raised unchanged."""
     client, transport = _client(_created, _deleted)
     with pytest.raises(ZeroDivisionError), client.sessions.create():
         raise ZeroDivisionError
@@ -71,7 +71,7 @@ def test_leaving_the_block_by_an_error_deletes_the_session() -> None:
 
 @pytest.mark.parametrize("failure", [lost("read"), always(responses.error, 500, ""), RuntimeError("closed")])
 def test_a_failed_deletion_masks_nothing(failure: Step, caplog: pytest.LogCaptureFixture) -> None:
-    """What the block raised is what the caller sees; the failed deletion is logged."""
+    """The caller receives the error of the block; the failed deletion is logged."""
     client, _ = _client(_created, failure, max_retries=0)
     with pytest.raises(ZeroDivisionError), client.sessions.create():
         raise ZeroDivisionError
@@ -80,15 +80,15 @@ def test_a_failed_deletion_masks_nothing(failure: Step, caplog: pytest.LogCaptur
     ]
 
 
-def test_a_failed_deletion_is_raised_where_nothing_else_was() -> None:
-    """A session that stays behind costs money."""
+def test_a_failed_deletion_is_raised_if_the_block_succeeded() -> None:
+    """An undeleted session costs money."""
     client, _ = _client(_created, always(responses.error, 500, ""), max_retries=0)
     with pytest.raises(ServerError), client.sessions.create():
         pass
 
 
-def test_a_session_that_ended_by_itself_needs_no_deletion() -> None:
-    """Its ttl may have passed inside the block."""
+def test_a_session_that_expired_needs_no_deletion() -> None:
+    """Its ttl may pass inside the block."""
     client, transport = _client(_created, _gone)
     with client.sessions.create():
         pass
@@ -96,7 +96,7 @@ def test_a_session_that_ended_by_itself_needs_no_deletion() -> None:
 
 
 def test_deleting_inside_the_block_is_enough() -> None:
-    """Leaving it deletes nothing more."""
+    """Leaving the block then sends no deletion."""
     client, transport = _client(_created, _deleted)
     with client.sessions.create() as session:
         session.delete()
@@ -104,7 +104,7 @@ def test_deleting_inside_the_block_is_enough() -> None:
 
 
 def test_deleting_twice_fails() -> None:
-    """The second time there is no such session."""
+    """The second deletion raises a `SessionNotFoundError`."""
     client, _ = _client(_created, _deleted, _gone)
     session = client.sessions.create()
     session.delete()
@@ -112,7 +112,7 @@ def test_deleting_twice_fails() -> None:
         session.delete()
 
 
-def test_attaching_asks_nothing_and_knows_nothing() -> None:
+def test_attaching_sends_no_request() -> None:
     """Only the id is known; leaving the block deletes nothing."""
     client, transport = _client(_deleted)
     with client.sessions.attach("ses_1") as session:
@@ -123,14 +123,14 @@ def test_attaching_asks_nothing_and_knows_nothing() -> None:
 
 
 def test_an_attached_session_can_be_deleted() -> None:
-    """When that is asked for."""
+    """An explicit `delete` works."""
     client, transport = _client(_deleted)
     client.sessions.attach("ses_1").delete()
     assert ["DELETE /sessions/ses_1"] == transport.calls
 
 
 def test_info() -> None:
-    """What the service says now, by client or by session."""
+    """The current state of the session, from the client or the session."""
     client, transport = _client(always(responses.as_json, responses.INFO))
     info = client.sessions.info("ses_1")
     assert info == client.sessions.attach("ses_1").info()
@@ -144,7 +144,7 @@ def test_info() -> None:
 
 
 def test_kill() -> None:
-    """One process or all, by client or by session."""
+    """One process or all, from the client or the session."""
     client, transport = _client(always(responses.as_json, responses.KILLED))
     session = client.sessions.attach("ses_1")
     assert KillResult(1, (1234,)) == session.kill(1234) == client.kill(session_id="ses_1", pid=1234)
@@ -153,21 +153,21 @@ def test_kill() -> None:
     assert {"sessionId": "ses_1"} == transport.body()
 
 
-def test_a_conflicting_key_is_refused() -> None:
-    """A key used for other arguments is a conflict."""
+def test_a_conflicting_key_is_an_error() -> None:
+    """A key used with different arguments is a conflict."""
     client, _ = _client(always(responses.error, 409, "idempotency_conflict"))
     with pytest.raises(ConflictError):
         client.sessions.create(idempotency_key="k")
 
 
-def test_delete_on_close_deletes_what_is_left() -> None:
-    """Sessions that were created and not yet deleted, not those attached to."""
+def test_delete_on_close_deletes_undeleted_sessions() -> None:
+    """It deletes sessions that the client created and did not delete, not those it attached to."""
     ids = iter(["ses_1", "ses_2", "ses_3"])
 
-    def created() -> Response:
+    def create() -> Response:
         return responses.as_json({"sessionId": next(ids)})
 
-    client, transport = _client(created, created, created, _deleted, delete_on_close=True)
+    client, transport = _client(create, create, create, _deleted, delete_on_close=True)
     first, _, third = (client.sessions.create() for _ in range(3))
     client.sessions.attach("ses_9")
     first.delete()
@@ -181,8 +181,8 @@ def test_delete_on_close_deletes_what_is_left() -> None:
     assert 6 == len(transport.calls)
 
 
-def test_delete_on_close_covers_clients_made_of_it() -> None:
-    """A session made with other options is still this client's to delete."""
+def test_delete_on_close_covers_derived_clients() -> None:
+    """A session created with other options belongs to the original client too."""
     client, transport = _client(_created, _deleted, delete_on_close=True)
     with client.with_options(timeout=5) as other:
         other.sessions.create()
@@ -191,15 +191,15 @@ def test_delete_on_close_covers_clients_made_of_it() -> None:
     assert [_CREATE, _DELETE] == transport.calls
 
 
-def test_delete_on_close_goes_on_after_a_failure() -> None:
-    """Every session is tried, the transport is closed, and then the first error is raised."""
+def test_delete_on_close_continues_after_a_failure() -> None:
+    """Every deletion is attempted, the transport is closed, and then the first error is raised."""
     ids = iter(["ses_1", "ses_2", "ses_3"])
 
-    def created() -> Response:
+    def create() -> Response:
         return responses.as_json({"sessionId": next(ids)})
 
     client, transport = _client(
-        created, created, created, lost("read"), _gone, _deleted, delete_on_close=True, max_retries=0
+        create, create, create, lost("read"), _gone, _deleted, delete_on_close=True, max_retries=0
     )
     for _ in range(3):
         client.sessions.create()
@@ -209,8 +209,8 @@ def test_delete_on_close_goes_on_after_a_failure() -> None:
     assert 1 == transport.closed
 
 
-def test_without_delete_on_close_sessions_stay() -> None:
-    """Closing a client closes connections and nothing else."""
+def test_without_delete_on_close_no_session_is_deleted() -> None:
+    """Closing a client only closes its connections."""
     client, transport = _client(_created)
     client.sessions.create()
     client.close()
@@ -218,15 +218,15 @@ def test_without_delete_on_close_sessions_stay() -> None:
 
 
 def test_the_exit_of_a_client_masks_nothing() -> None:
-    """What the block raised is what the caller sees, though closing fails too."""
+    """The caller receives the error of the block even if closing fails."""
     client, _ = _client(_created, lost("read"), delete_on_close=True, max_retries=0)
     client.sessions.create()
     with pytest.raises(ZeroDivisionError), client:
         raise ZeroDivisionError
 
 
-def test_the_exit_of_a_client_says_what_failed() -> None:
-    """Where the block itself did not."""
+def test_the_exit_of_a_client_raises_a_failed_deletion() -> None:
+    """If the block succeeded."""
     client, _ = _client(_created, lost("read"), delete_on_close=True, max_retries=0)
     client.sessions.create()
     with pytest.raises(APIConnectionError), client:
@@ -236,7 +236,7 @@ def test_the_exit_of_a_client_says_what_failed() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_deletes_nothing() -> None:
-    """The session, the transport and ``delete_on_close`` are the parent's."""
+    """The session, the transport and ``delete_on_close`` belong to the parent."""
     client, transport = _client(_created, _deleted, delete_on_close=True)
     with client, client.sessions.create() as session:
         child = os.fork()
@@ -248,8 +248,8 @@ def test_a_forked_child_deletes_nothing() -> None:
     assert [_CREATE, _DELETE] == transport.calls
 
 
-def test_a_session_shows_its_id() -> None:
-    """And nothing secret."""
+def test_the_repr_of_a_session_shows_its_id() -> None:
+    """It shows no secret."""
     client, _ = _client(_created, api_key="btk_secret")
     assert f"<Session {_ID}>" == repr(client.sessions.create())
     assert "btk_secret" not in repr(client)

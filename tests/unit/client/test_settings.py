@@ -1,4 +1,4 @@
-"""Settings: arguments, then the environment, checked before any I/O."""
+"""Settings: arguments, then the environment, validated before any I/O."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _transport() -> ScriptedTransport:
 
 
 @pytest.mark.parametrize(
-    ("options", "named"),
+    ("options", "message"),
     [
         ({"timeout": 0}, "timeout"),
         ({"timeout": -1}, "timeout"),
@@ -53,21 +53,21 @@ def _transport() -> ScriptedTransport:
         ({"on_retry": 3}, "on_retry"),
     ],
 )
-def test_a_wrong_setting_is_named(options: dict[str, Any], named: str) -> None:
-    """Before anything is made or sent."""
-    with pytest.raises(ConfigurationError, match=named):
+def test_an_invalid_setting_is_named(options: dict[str, Any], message: str) -> None:
+    """Before a transport is created or a request is sent."""
+    with pytest.raises(ConfigurationError, match=message):
         Buntime(**{"transport": _transport(), **options})
 
 
 @pytest.mark.parametrize("options", [{"retries": 1}, {"max_retry": 1}, {"base_uri": "x"}])
 def test_an_unknown_setting_is_a_type_error(options: dict[str, Any]) -> None:
-    """A misspelt option is never dropped."""
+    """A misspelt option is not ignored."""
     with pytest.raises(TypeError):
         Buntime(transport=_transport(), **options)
 
 
-def test_a_missing_key_is_an_error_where_one_is_needed() -> None:
-    """The message says where it goes, and that one can do without."""
+def test_a_missing_key_is_an_error_if_one_is_required() -> None:
+    """The message shows how to pass a key and how to work without one."""
     with pytest.raises(ConfigurationError, match=r"BUNTIME_API_KEY.*BUNTIME_TRANSPORT=local"):
         Buntime()
 
@@ -80,8 +80,8 @@ def test_an_empty_key_is_a_missing_key(key: str | None, monkeypatch: pytest.Monk
         Buntime(key)
 
 
-def test_a_transport_of_ones_own_needs_no_key() -> None:
-    """And gets no credential."""
+def test_a_custom_transport_needs_no_key() -> None:
+    """It receives no credential."""
     transport = _transport()
     Buntime(transport=transport).sessions.info("ses_1")
     assert transport.header("Authorization") is None
@@ -95,7 +95,7 @@ def test_the_key_is_sent_as_a_bearer_token() -> None:
 
 
 def test_the_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no argument; the argument wins."""
+    """It is the default; the argument wins."""
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_env")
     transport = _transport()
     Buntime(transport=transport).sessions.info("ses_1")
@@ -104,23 +104,23 @@ def test_the_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Bearer btk_1" == transport.header("Authorization")
 
 
-def test_a_broken_key_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the variable, so that one looks in the right place."""
+def test_an_invalid_key_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the variable."""
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_1\n")
     with pytest.raises(ConfigurationError, match="BUNTIME_API_KEY"):
         Buntime(transport=_transport())
 
 
-def test_an_authorization_of_ones_own_wins() -> None:
-    """It takes the place of the key, and stands in for one."""
+def test_a_custom_authorization_header_wins() -> None:
+    """It replaces the key, and no key is then required."""
     transport = _transport()
     Buntime("btk_1", transport=transport, headers={"authorization": "Basic x"}).sessions.info("ses_1")
     assert "Basic x" == transport.header("Authorization")
     Buntime(headers={"Authorization": "Basic x"}).close()
 
 
-def test_headers_go_with_every_call() -> None:
-    """They win over our own."""
+def test_headers_are_sent_with_every_request() -> None:
+    """They override the client's own headers."""
     transport = _transport()
     client = Buntime(transport=transport, headers={"X-Team": "blue", "accept": "x/y"})
     client.sessions.info("ses_1")
@@ -128,15 +128,15 @@ def test_headers_go_with_every_call() -> None:
     assert ["accept"] == [name for name, _ in transport.requests[0].headers if name.lower() == "accept"]
 
 
-@pytest.mark.parametrize("by", ["argument", "environment"])
-def test_the_base_url(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the argument, else from the environment, it goes to the transport that is made."""
+@pytest.mark.parametrize("source", ["argument", "environment"])
+def test_the_base_url(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the argument or else the environment, it is passed to the created transport."""
     with LoopbackServer(json_reply(responses.INFO)) as server:
-        if by == "environment":
+        if source == "environment":
             monkeypatch.setenv("BUNTIME_BASE_URL", server.url)
         else:
             monkeypatch.setenv("BUNTIME_BASE_URL", "http://nowhere.invalid")
-        with Buntime("btk_1", base_url=server.url if by == "argument" else None) as client:
+        with Buntime("btk_1", base_url=server.url if source == "argument" else None) as client:
             client.sessions.info("ses_1")
         assert 1 == len(server.requests)
 
@@ -144,13 +144,13 @@ def test_the_base_url(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_base_url_of_the_environment_is_not_for_other_transports(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A variable set for the live service does not disturb a test's own transport."""
+    """A variable set for the live service does not affect the transport of a test."""
     monkeypatch.setenv("BUNTIME_BASE_URL", "http://nowhere.invalid")
     Buntime(transport=_transport()).sessions.info("ses_1")
 
 
 def test_the_live_service_is_the_default() -> None:
-    """Over HTTPS."""
+    """The default is HTTPS."""
     with Buntime("btk_1") as client:
         assert "https://api.buntime.sh" in repr(client)
         assert "btk_1" not in repr(client)
@@ -158,21 +158,21 @@ def test_the_live_service_is_the_default() -> None:
 
 @pytest.mark.parametrize("name", ["HTTP", "ftp", "locale", "replay"])
 def test_an_unknown_transport_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what it could be."""
+    """The error lists the valid names."""
     monkeypatch.setenv("BUNTIME_TRANSPORT", name)
     with pytest.raises(ConfigurationError, match=r"BUNTIME_TRANSPORT.*local"):
         Buntime("btk_1")
 
 
 def test_the_transport_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``local`` makes the one on this machine, which needs no key and says what is wrong with its Bun."""
+    """``local`` creates the transport of this machine, which needs no key and reports a missing Bun."""
     monkeypatch.setenv("BUNTIME_TRANSPORT", "local")
     monkeypatch.setenv("BUNTIME_BUN", "/nowhere/bun")
     with pytest.raises(ConfigurationError, match="/nowhere/bun"):
         Buntime()
 
 
-def test_a_base_url_has_no_meaning_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_base_url_conflicts_with_the_local_transport(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of the two is a mistake."""
     monkeypatch.setenv("BUNTIME_TRANSPORT", "local")
     with pytest.raises(ConfigurationError, match="base_url"):
@@ -180,7 +180,7 @@ def test_a_base_url_has_no_meaning_on_this_machine(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As shells and CI files write it."""
+    """Shells and CI files often set variables to an empty text."""
     for name in ("BUNTIME_TRANSPORT", "BUNTIME_BASE_URL"):
         monkeypatch.setenv(name, "")
     with Buntime("btk_1") as client:
@@ -188,20 +188,20 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_transport_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An explicit argument always does."""
+    """An explicit argument always wins."""
     monkeypatch.setenv("BUNTIME_TRANSPORT", "nonsense")
     transport = HTTPTransport("http://127.0.0.1:9")
     with Buntime(transport=transport) as client:
         assert repr(transport) in repr(client)
 
 
-def test_an_idempotency_key_is_no_header_of_every_call() -> None:
-    """One key for all calls would make every session the first one."""
+def test_an_idempotency_key_is_rejected_as_a_client_header() -> None:
+    """With one key for all requests, every `create` would return the first session."""
     with pytest.raises(ConfigurationError, match="idempotency_key="):
         Buntime(headers={"idempotency-KEY": "k"}, transport=_transport())
 
 
-def test_a_program_is_recorded_and_replayed_from_outside(
+def test_a_program_is_recorded_and_replayed_by_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """BUNTIME_TRANSPORT names the cassette; replay needs no key."""
@@ -219,32 +219,30 @@ def test_a_program_is_recorded_and_replayed_from_outside(
 @pytest.mark.parametrize(
     "name", ["replay", "replay:", "record", "http:x", "local:x", "record+http:x", "tape:x"]
 )
-def test_a_transport_that_does_not_exist_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With those that do."""
+def test_an_unknown_transport_scheme_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error lists the valid ones."""
     monkeypatch.setenv("BUNTIME_TRANSPORT", name)
     with pytest.raises(ConfigurationError, match=r"'replay:PATH', 'record:PATH' or 'record\+local:PATH'"):
         Buntime("btk_1")
 
 
 @pytest.mark.parametrize("name", ["replay:x.json", "record+local:x.json", "local"])
-def test_a_base_url_has_no_meaning_without_http(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would not be used, so it is refused."""
+def test_a_base_url_conflicts_with_other_transports(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would have no effect, so it is an error."""
     monkeypatch.setenv("BUNTIME_TRANSPORT", name)
     with pytest.raises(ConfigurationError, match="base_url has no effect"):
         Buntime("btk_1", base_url="http://127.0.0.1")
 
 
-def test_a_cassette_of_the_environment_that_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Is an error, and no reason to go elsewhere."""
+def test_a_missing_cassette_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an error; the client does not fall back to another transport."""
     monkeypatch.setenv("BUNTIME_TRANSPORT", f"replay:{tmp_path / 'x.json'}")
     with pytest.raises(CassetteError, match="there is no cassette"):
         Buntime("btk_1")
 
 
-def test_a_network_is_asked_for_by_true_or_false() -> None:
-    """A word, "no" perhaps, opens no sandbox."""
+def test_network_must_be_a_boolean() -> None:
+    """A string such as "no" does not enable the network."""
     network: Any = "no"
     with pytest.raises(ConfigurationError, match="network must be a bool, not str"):
         LocalTransport(network=network)
