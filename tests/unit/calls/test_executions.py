@@ -1,4 +1,4 @@
-"""Executions: one answer, or a stream of output."""
+"""Executions: a single response, or a stream of output."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _stream(*chunks: bytes, **options: Any) -> tuple[ExecuteStream, ScriptedTran
 
 
 def test_a_result_is_returned() -> None:
-    """What the service answers is the value."""
+    """The value is decoded from the response."""
     transport = ScriptedTransport(_result)
     result = Buntime(transport=transport).execute(session_id="ses_1", code="sum()")
     assert ("Sum: 15\n", 0, True) == (result.stdout, result.exit_code, result.ok)
@@ -45,7 +45,7 @@ def test_a_result_is_returned() -> None:
 
 
 def test_a_non_zero_exit_is_a_result() -> None:
-    """A program may fail; the call did not."""
+    """The program failed, but the request succeeded."""
     transport = ScriptedTransport(always(responses.as_json, responses.result(exitCode=3, stderr="boom")))
     assert 3 == Buntime(transport=transport).execute(session_id="ses_1", command="false").exit_code
 
@@ -58,8 +58,8 @@ def test_a_non_zero_exit_is_a_result() -> None:
         ({"exitCode": 0, "timedOut": True, "stderr": "TypeError: boom"}, ExecutionTimeoutError),
     ],
 )
-def test_check_raises_for_what_failed(changes: dict[str, Any], kind: type[ExecutionFailedError]) -> None:
-    """The error has the result, names the call, and shows the end of stderr."""
+def test_check_raises_for_a_failure(changes: dict[str, Any], kind: type[ExecutionFailedError]) -> None:
+    """The error has the result, the name of the method and the end of stderr."""
     transport = ScriptedTransport(
         always(responses.error, 503, ""), always(responses.as_json, responses.result(**changes))
     )
@@ -72,13 +72,13 @@ def test_check_raises_for_what_failed(changes: dict[str, Any], kind: type[Execut
     assert 2 == len(transport.requests)
 
 
-def test_check_returns_what_succeeded() -> None:
+def test_check_returns_a_successful_result() -> None:
     """With exit code 0 it changes nothing."""
     assert Buntime(transport=ScriptedTransport(_result)).execute(session_id="ses_1", code="1", check=True).ok
 
 
 def test_a_request_as_a_value() -> None:
-    """It does what its arguments would, in the session it names or the one the call names."""
+    """It is equivalent to its arguments, in its own session or the one passed beside it."""
     request = ExecuteRequest(command="ls", env={"A": "b"}, timeout=5, session_id="ses_1")
     transport = ScriptedTransport(_result)
     client = Buntime(transport=transport)
@@ -92,7 +92,7 @@ def test_a_request_as_a_value() -> None:
     assert transport.body()["stream"]
 
 
-_REFUSED: list[tuple[Callable[[Any], object], type[Exception], str]] = [
+_CONFLICTS: list[tuple[Callable[[Any], object], type[Exception], str]] = [
     (lambda c: c.execute("1", session_id="s"), TypeError, "ExecuteRequest"),
     (lambda c: c.execute(code="1"), TypeError, "session_id"),
     (lambda c: c.execute(ExecuteRequest("1")), TypeError, "session_id"),
@@ -107,13 +107,13 @@ _REFUSED: list[tuple[Callable[[Any], object], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "named"), _REFUSED, ids=range(len(_REFUSED)))
-def test_a_request_beside_other_arguments(
-    call: Callable[[Buntime], object], kind: type[Exception], named: str
+@pytest.mark.parametrize(("call", "kind", "message"), _CONFLICTS, ids=range(len(_CONFLICTS)))
+def test_a_request_with_conflicting_arguments(
+    call: Callable[[Buntime], object], kind: type[Exception], message: str
 ) -> None:
-    """Nothing is dropped in silence: what contradicts the request is refused before anything is sent."""
+    """No argument is silently ignored: a conflict with the request is an error before anything is sent."""
     transport = ScriptedTransport(_result)
-    with pytest.raises(kind, match=named):
+    with pytest.raises(kind, match=message):
         call(Buntime(transport=transport))
     assert [] == transport.requests
 
@@ -123,7 +123,7 @@ def test_a_request_beside_other_arguments(
     [({}, None, 330.0), ({"timeout": 5}, None, 35.0), ({}, 60, 90.0), ({"timeout": 5}, 60, 35.0)],
 )
 @pytest.mark.parametrize("method", ["execute", "stream"])
-def test_an_execution_may_take_its_time(
+def test_the_read_timeout_covers_the_time_limit(
     method: str, options: dict[str, Any], limit: int | None, expected: float
 ) -> None:
     """The read timeout is its time limit, else the session's, else 300 s, plus the client's timeout."""
@@ -136,14 +136,14 @@ def test_an_execution_may_take_its_time(
 
 
 def test_an_execution_without_timeout_waits_for_ever() -> None:
-    """``timeout=None`` of the client holds for executions too."""
+    """``timeout=None`` of the client applies to executions too."""
     transport = ScriptedTransport(_result)
     Buntime(transport=transport, timeout=None).execute(session_id="ses_1", code="1", timeout=5)
     assert transport.requests[0].read_timeout is None
 
 
-def test_a_stream_is_its_events_and_then_its_result() -> None:
-    """In the order they were sent."""
+def test_a_stream_yields_its_events_and_then_has_its_result() -> None:
+    """In the order in which they were sent."""
     stream, transport = _stream(_OUT, _ERR, _END)
     assert [StreamEvent("stdout", "a\n"), StreamEvent("stderr", "b\n")] == list(stream)
     assert ("a\n", "b\n", 3) == (stream.result.stdout, stream.result.stderr, stream.result.exit_code)
@@ -153,7 +153,7 @@ def test_a_stream_is_its_events_and_then_its_result() -> None:
 
 
 def test_output_so_far() -> None:
-    """It grows as the events come; before the end there is no result."""
+    """It grows as events arrive; before the end there is no result."""
     stream, _ = _stream(_OUT, _ERR, _END)
     next(stream)
     assert ("a\n", "") == (stream.stdout, stream.stderr)
@@ -164,22 +164,22 @@ def test_output_so_far() -> None:
         stream.result  # noqa: B018 - reading it is what fails
 
 
-def test_an_end_without_fields_takes_the_streamed_output() -> None:
-    """The result has what arrived; the exit code is unknown."""
+def test_an_end_without_fields_uses_the_streamed_output() -> None:
+    """The result has the received output; the exit code is unknown."""
     stream, _ = _stream(_OUT, b"data: [DONE]\n\n")
     list(stream)
     assert ExecuteResult("a\n", "", None) == stream.result
 
 
-def test_an_end_without_exit_code_is_no_success() -> None:
-    """With ``check``, what is unknown is not taken for good."""
+def test_an_end_without_exit_code_is_a_failure() -> None:
+    """With ``check``, an unknown exit code raises an error."""
     stream, _ = _stream(b"data: [DONE]\n\n", check=True)
     with pytest.raises(ExecutionFailedError, match="without an exit code"):
         list(stream)
 
 
-def test_a_stream_that_just_ends_is_an_error() -> None:
-    """It may have run; the output so far stays at hand."""
+def test_a_stream_without_an_end_event_is_an_error() -> None:
+    """The program may have run; the output so far stays available."""
     stream, transport = _stream(_OUT)
     with pytest.raises(APIConnectionError, match="without a result") as caught:
         list(stream)
@@ -192,7 +192,7 @@ def test_a_stream_that_just_ends_is_an_error() -> None:
 
 
 def test_a_stream_that_breaks_is_an_error() -> None:
-    """The error names the call."""
+    """The error has the name of the request."""
     transport = ScriptedTransport(
         lambda: Response(200, [("Content-Type", "text/event-stream")], cut(_OUT, then=lost("read")))
     )
@@ -203,12 +203,12 @@ def test_a_stream_that_breaks_is_an_error() -> None:
 
 
 def test_check_raises_at_the_end_of_a_stream() -> None:
-    """After the last event; the result stays at hand."""
+    """After the last event; the result stays available."""
     stream, _ = _stream(_OUT, _END, check=True)
-    seen = [next(stream)]
+    events = [next(stream)]
     with pytest.raises(ExecutionFailedError, match="exit code 3") as caught:
-        seen.extend(stream)
-    assert [StreamEvent("stdout", "a\n")] == seen
+        events.extend(stream)
+    assert [StreamEvent("stdout", "a\n")] == events
     assert stream.result == caught.value.result
     assert ("POST /execute", 1) == (caught.value.call, caught.value.attempts)
 
@@ -218,7 +218,7 @@ def test_check_raises_at_the_end_of_a_stream() -> None:
     [("memory_limit_exceeded", ResourceLimitError), ("execution_timeout", ExecutionTimeoutError)],
 )
 def test_an_error_event_ends_a_stream(code: str, kind: type[BuntimeError]) -> None:
-    """It is raised where it comes, with the call it belongs to."""
+    """It is raised at its position in the stream, with the request it belongs to."""
     stream, transport = _stream(_OUT, responses.event("error", responses.error_body(code, "m")))
     with pytest.raises(kind, match="POST /execute") as caught:
         list(stream)
@@ -226,22 +226,22 @@ def test_an_error_event_ends_a_stream(code: str, kind: type[BuntimeError]) -> No
     assert 1 == transport.responses_closed
 
 
-def test_a_refused_stream_raises_at_once() -> None:
-    """Before anything is iterated."""
+def test_an_error_response_to_a_stream_is_raised_immediately() -> None:
+    """Before the first iteration."""
     transport = ScriptedTransport(always(responses.error, 404, "session_not_found"))
     with pytest.raises(SessionNotFoundError):
         Buntime(transport=transport).stream(session_id="ses_1", code="1")
     assert 1 == transport.responses_closed
 
 
-def test_an_event_that_says_nothing_is_passed_over() -> None:
+def test_an_unknown_event_is_ignored() -> None:
     """A newer service may send more than output."""
     stream, _ = _stream(_OUT, responses.event("usage", {"cpu": 1}), b": keep-alive\n\n", _ERR, _END)
     assert ["stdout", "stderr"] == [event.kind for event in stream]
 
 
 def test_any_error_closes_the_connection() -> None:
-    """One that is not ours, too."""
+    """Errors of other libraries too."""
     transport = ScriptedTransport(
         lambda: Response(200, [("Content-Type", "text/event-stream")], cut(_OUT, then=KeyError("a bug")))
     )
@@ -252,7 +252,7 @@ def test_any_error_closes_the_connection() -> None:
 
 
 def test_leaving_early_closes_the_connection() -> None:
-    """A context manager lets go of the stream, and nothing more comes of it."""
+    """The context manager closes the stream, and iteration ends."""
     stream, transport = _stream(_OUT, _ERR, _END)
     with stream:
         next(stream)
@@ -264,7 +264,7 @@ def test_leaving_early_closes_the_connection() -> None:
 
 
 def test_a_stream_is_not_read_ahead() -> None:
-    """The call returns before the first event, and each event is handed on before the next is read."""
+    """The method returns before the first event, and each event is yielded before the next is read."""
     read: list[int] = []
 
     def chunks() -> Any:
@@ -279,16 +279,16 @@ def test_a_stream_is_not_read_ahead() -> None:
     assert [0] == read
 
 
-def test_a_whole_answer_to_a_streamed_call() -> None:
-    """A service that does not stream answers JSON; its output comes as events."""
+def test_a_json_response_to_a_stream() -> None:
+    """A service that does not stream returns JSON; its output becomes events."""
     transport = ScriptedTransport(always(responses.as_json, responses.result(stderr="b\n")))
     stream = Buntime(transport=transport).stream(session_id="ses_1", code="1")
     assert [StreamEvent("stdout", "Sum: 15\n"), StreamEvent("stderr", "b\n")] == list(stream)
     assert "Sum: 15\n" == stream.result.stdout
 
 
-def test_a_whole_answer_is_checked_too() -> None:
-    """``check`` does not depend on the form of the answer."""
+def test_a_json_response_to_a_stream_is_checked_too() -> None:
+    """``check`` does not depend on the form of the response."""
     transport = ScriptedTransport(always(responses.as_json, responses.result(exitCode=1)))
     stream = Buntime(transport=transport).stream(session_id="ses_1", code="1", check=True)
     with pytest.raises(ExecutionFailedError):
@@ -314,18 +314,18 @@ def _lines(*texts: str) -> list[str]:
     ],
 )
 def test_lines_of_a_stream(texts: list[str], expected: list[str]) -> None:
-    """A line ends with LF or CRLF, wherever the output is cut, and with the stream."""
+    """A line ends with LF or CRLF, however the output is divided, and at the end of the stream."""
     assert expected == _lines(*texts)
 
 
 @given(texts=st.lists(st.text(st.sampled_from("ab\r\n"), max_size=6), max_size=6))
 def test_lines_do_not_depend_on_the_pieces(texts: list[str]) -> None:
-    """Any cut of the same output gives the same lines."""
+    """Any division of the same output gives the same lines."""
     assert _lines("".join(texts)) == _lines(*texts)
 
 
 def test_lines_of_both_outputs_do_not_mix() -> None:
-    """Each kind has its own line under way."""
+    """Each kind has its own unfinished line."""
     pieces = [("stdout", "a"), ("stderr", "x"), ("stdout", "b\nc"), ("stderr", "y\n")]
     stream, _ = _stream(*(responses.event(kind, {"text": text}) for kind, text in pieces), _END)
     assert [StreamEvent("stdout", "ab"), StreamEvent("stderr", "xy"), StreamEvent("stdout", "c")] == list(
@@ -334,8 +334,8 @@ def test_lines_of_both_outputs_do_not_mix() -> None:
     assert 3 == stream.result.exit_code
 
 
-def test_lines_raise_what_the_stream_raises() -> None:
-    """The line that is cut off is in the output so far."""
+def test_lines_raise_the_error_of_the_stream() -> None:
+    """The unfinished line is in the output so far."""
     stream, transport = _stream(responses.event("stdout", {"text": "whole\ncut"}))
     lines = stream.lines()
     assert StreamEvent("stdout", "whole") == next(lines)
@@ -354,28 +354,28 @@ def test_lines_raise_what_the_stream_raises() -> None:
     ],
 )
 def test_callbacks_do_not_change_the_result(steps: list[bytes], exit_code: int | None) -> None:
-    """It has the output in every form in which a stream may end."""
+    """It has the output for every way in which a stream may end."""
     transport = ScriptedTransport(always(responses.event_stream, *steps))
-    seen: list[str] = []
+    outputs: list[str] = []
     session = Buntime(transport=transport).sessions.attach("ses_1")
-    result = session.execute("1", on_stdout=seen.append, on_stderr=seen.append)
+    result = session.execute("1", on_stdout=outputs.append, on_stderr=outputs.append)
     assert ("a\n", "b\n", exit_code) == (result.stdout, result.stderr, result.exit_code)
     assert result.ok is False
-    assert ["a\n", "b\n"] == seen
+    assert ["a\n", "b\n"] == outputs
     assert True is transport.body()["stream"]
     assert 1 == transport.responses_closed
 
 
 def test_callbacks_of_a_service_that_does_not_stream() -> None:
-    """They get the output in one piece."""
+    """They receive the output in one piece."""
     transport = ScriptedTransport(always(responses.as_json, responses.RESULT))
-    seen: list[str] = []
-    Buntime(transport=transport).execute(session_id="ses_1", code="1", on_stdout=seen.append)
-    assert ["Sum: 15\n"] == seen
+    outputs: list[str] = []
+    Buntime(transport=transport).execute(session_id="ses_1", code="1", on_stdout=outputs.append)
+    assert ["Sum: 15\n"] == outputs
 
 
-def test_what_a_callback_raises_closes_the_stream() -> None:
-    """And reaches the caller as it is."""
+def test_an_error_in_a_callback_closes_the_stream() -> None:
+    """The caller receives the error unchanged."""
     transport = ScriptedTransport(always(responses.event_stream, _OUT, _ERR, _END))
     client = Buntime(transport=transport)
     with pytest.raises(ZeroDivisionError):
@@ -383,10 +383,10 @@ def test_what_a_callback_raises_closes_the_stream() -> None:
     assert (1, 1) == (len(transport.requests), transport.responses_closed)
 
 
-def test_callbacks_go_with_a_request() -> None:
-    """They are no part of the value."""
+def test_callbacks_are_accepted_with_a_request() -> None:
+    """They are not part of the request value."""
     transport = ScriptedTransport(always(responses.event_stream, _OUT, _END))
-    seen: list[str] = []
+    outputs: list[str] = []
     client = Buntime(transport=transport)
-    client.execute(ExecuteRequest("1"), session_id="ses_1", on_stdout=seen.append)
-    assert ["a\n"] == seen
+    client.execute(ExecuteRequest("1"), session_id="ses_1", on_stdout=outputs.append)
+    assert ["a\n"] == outputs
