@@ -1,4 +1,4 @@
-"""A key is in no repr, no log line, no error and no local variable that a traceback shows."""
+"""No repr, log line, error or local variable of a traceback shows a key."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ KEY = "btk_" + "S3CR3T" * 4
 _PACKAGE = str(Path(buntime.__file__).parent)
 
 
-def _everything(value: Any, seen: set[int], depth: int = 8) -> list[str]:
-    """Return the repr of a value and of all that its ``vars()`` hold, downwards."""
-    if id(value) in seen or not depth:
+def _all_reprs(value: Any, visited: set[int], depth: int = 8) -> list[str]:
+    """Return the repr of a value and, recursively, of all values in its ``vars()``."""
+    if id(value) in visited or not depth:
         return []
-    seen.add(id(value))
-    shown = [repr(value)]
+    visited.add(id(value))
+    reprs = [repr(value)]
     inner = list(vars(value).values()) if hasattr(value, "__dict__") and not isinstance(value, type) else []
     if isinstance(value, (tuple, list, set)):
         inner.extend(value)
     elif isinstance(value, dict):
         inner.extend([*value.keys(), *value.values()])
     for item in inner:
-        shown.extend(_everything(item, seen, depth - 1))
-    return shown
+        reprs.extend(_all_reprs(item, visited, depth - 1))
+    return reprs
 
 
-def _shown_by(error: BaseException) -> str:
-    """Return what the most talkative traceback would show of our frames, causes and contexts included."""
-    shown = [
+def _render(error: BaseException) -> str:
+    """Return the most verbose traceback of our frames, including causes and contexts."""
+    texts = [
         "".join(traceback.format_exception(type(error), error, error.__traceback__)),
         repr(error),
         repr(vars(error)),
@@ -53,8 +53,8 @@ def _shown_by(error: BaseException) -> str:
         pending += [current.__cause__, current.__context__]
         for frame, _ in traceback.walk_tb(current.__traceback__):
             if frame.f_code.co_filename.startswith(_PACKAGE):
-                shown.extend(f"{name}={value!r}" for name, value in frame.f_locals.items())
-    return "\n".join(shown)
+                texts.extend(f"{name}={value!r}" for name, value in frame.f_locals.items())
+    return "\n".join(texts)
 
 
 FAILING: dict[str, Callable[[Buntime], object]] = {
@@ -79,23 +79,23 @@ FAILURES: dict[str, Step] = {
 
 @pytest.mark.parametrize("call", FAILING)
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_failing_call_shows_no_key(call: str, failure: str) -> None:
-    """Not in the message, not in the attributes, not in any local variable of ours, not pickled."""
+def test_a_failing_request_shows_no_key(call: str, failure: str) -> None:
+    """The message, the attributes, our local variables and the pickle are without it."""
     client = Buntime(KEY, transport=ScriptedTransport(FAILURES[failure]), max_retries=0)
     with pytest.raises((BuntimeError, RuntimeError, ValueError)) as caught:
         FAILING[call](client)
-    assert KEY not in _shown_by(caught.value)
+    assert KEY not in _render(caught.value)
     assert KEY.encode() not in pickle.dumps(caught.value)
 
 
 @pytest.mark.parametrize("handler", [drop, json_reply({"error": {"code": "unauthorized"}}, 401)])
-def test_a_failing_http_call_shows_no_key(handler: Any) -> None:
-    """The HTTP transport's frames neither."""
+def test_a_failing_http_request_shows_no_key(handler: Any) -> None:
+    """The frames of the HTTP transport are without it too."""
     with LoopbackServer(handler) as server, Buntime(KEY, base_url=server.url, max_retries=0) as client:
         with pytest.raises(BuntimeError) as caught:
             client.sessions.info("ses_1")
         assert f"Bearer {KEY}" == server.requests[0].headers["Authorization"]
-    assert KEY not in _shown_by(caught.value)
+    assert KEY not in _render(caught.value)
     assert KEY.encode() not in pickle.dumps(caught.value)
 
 
@@ -116,18 +116,18 @@ def test_a_failing_http_call_shows_no_key(handler: Any) -> None:
     ids=range(10),
 )
 def test_a_failing_construction_shows_no_key(options: dict[str, Any]) -> None:
-    """Wherever the key was passed, and whichever setting was wrong."""
+    """However the key was passed, and whichever setting was invalid."""
     with pytest.raises(ConfigurationError) as caught:
         Buntime(**options)
-    assert KEY not in _shown_by(caught.value)
+    assert KEY not in _render(caught.value)
 
 
 def test_a_failing_construction_shows_no_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does the message about it."""
+    """The message about it does not either."""
     monkeypatch.setenv("BUNTIME_API_KEY", f"{KEY}\n")
     with pytest.raises(ConfigurationError, match="BUNTIME_API_KEY") as caught:
         Buntime()
-    assert KEY not in _shown_by(caught.value)
+    assert KEY not in _render(caught.value)
 
 
 def test_failing_options_show_no_key() -> None:
@@ -135,12 +135,12 @@ def test_failing_options_show_no_key() -> None:
     client = Buntime(transport=FunctionTransport(lambda _: responses.as_json({})))
     with pytest.raises(ConfigurationError) as caught:
         client.with_options(headers={"Authorization": f"Bearer {KEY}\n"})
-    assert KEY not in _shown_by(caught.value)
+    assert KEY not in _render(caught.value)
 
 
 @pytest.mark.parametrize("options", [{"api_key": KEY}, {"headers": {"X-Gateway-Token": KEY}}])
 def test_a_client_shows_no_key(options: dict[str, Any]) -> None:
-    """Not by repr, not by vars, however deep one looks: sessions, files and streams included."""
+    """Neither repr nor vars at any depth shows it, including sessions, files and streams."""
     transport = ScriptedTransport(
         always(responses.as_json, responses.CREATED),
         always(responses.event_stream, responses.event("stdout", {"text": "a"})),
@@ -150,18 +150,18 @@ def test_a_client_shows_no_key(options: dict[str, Any]) -> None:
     stream = session.stream("1")
     next(stream)
     for value in (client, client.with_options(timeout=5), client.files, session, session.files, stream):
-        assert KEY not in "\n".join(_everything(value, set()))
+        assert KEY not in "\n".join(_all_reprs(value, set()))
 
 
 def test_a_client_over_http_shows_no_key() -> None:
-    """Nor does its transport, used or not."""
+    """Its transport does not either, used or unused."""
     with LoopbackServer(json_reply(responses.INFO)) as server, Buntime(KEY, base_url=server.url) as client:
         client.sessions.info("ses_1")
-        assert KEY not in "\n".join(_everything(client, set(), depth=12))
+        assert KEY not in "\n".join(_all_reprs(client, set(), depth=12))
 
 
 def test_no_log_line_has_the_key(caplog: pytest.LogCaptureFixture) -> None:
-    """At the most talkative level, of every library beneath, retries and failures included."""
+    """At debug level, for every library, retries and failures included."""
     caplog.set_level(logging.DEBUG)
     with LoopbackServer(drop, json_reply(responses.CREATED), drop) as server:
         client = Buntime(KEY, transport=HTTPTransport(server.url), retry_delay=0, max_retries=1)
@@ -171,8 +171,8 @@ def test_no_log_line_has_the_key(caplog: pytest.LogCaptureFixture) -> None:
     assert KEY not in "\n".join([caplog.text, *(repr(vars(record)) for record in caplog.records)])
 
 
-def test_a_client_does_not_carry_its_key_to_another_process() -> None:
-    """Not by pickle; and a deep copy, which goes the same way, takes that of the environment."""
+def test_a_pickled_client_has_no_key() -> None:
+    """A pickle has none; a deep copy, which uses the same protocol, reads that of the environment."""
     with Buntime(KEY) as client:
         assert KEY.encode() not in pickle.dumps(client)
         with pytest.raises(ConfigurationError, match="BUNTIME_API_KEY"):
@@ -180,12 +180,12 @@ def test_a_client_does_not_carry_its_key_to_another_process() -> None:
 
 
 def test_a_request_shows_no_credential() -> None:
-    """Transports of the user's own may print what they get."""
-    shown: list[str] = []
+    """Custom transports may print their requests."""
+    texts: list[str] = []
 
     def note(request: Any) -> Any:
-        shown.extend([repr(request), str(request), repr(request.headers)])
+        texts.extend([repr(request), str(request), repr(request.headers)])
         return responses.as_json(responses.INFO)
 
     Buntime(KEY, transport=FunctionTransport(note)).sessions.info("ses_1")
-    assert KEY not in "\n".join(shown)
+    assert KEY not in "\n".join(texts)
