@@ -16,24 +16,24 @@ from tests.support.forks import hold_locks, needs_fork, run_in_fork
 LOCKS: list[Callable[[], Any]] = [threading.Lock, threading.RLock, threading.Condition]
 
 
-def _taken(lock: Any) -> str:
+def _acquire(lock: Any) -> str:
     with lock:
-        return "taken"
+        return "acquired"
 
 
 @needs_fork
 @pytest.mark.parametrize("kind", LOCKS)
 def test_a_lock_is_free_in_a_child(kind: Callable[[], Any]) -> None:
-    """Whoever held it, and it still is held by that one in the parent."""
+    """Even if the parent holds it; it then stays held in the parent."""
     lock = reset_after_fork(kind())
     with hold_locks(lock):
-        assert "taken" == run_in_fork(lambda: _taken(lock))
+        assert "acquired" == run_in_fork(lambda: _acquire(lock))
         assert not lock.acquire(blocking=False)
-    assert "taken" == _taken(lock)
+    assert "acquired" == _acquire(lock)
 
 
-def test_a_lock_is_not_kept() -> None:
-    """It goes with what it belonged to."""
+def test_a_lock_is_not_referenced() -> None:
+    """It is freed with its owner."""
     lock = reset_after_fork(threading.Lock())
     alive = weakref.ref(lock)
     del lock
@@ -42,15 +42,15 @@ def test_a_lock_is_not_kept() -> None:
 
 
 @needs_fork
-def test_what_is_no_lock_is_told() -> None:
-    """By the method that locks have for it, in the child alone."""
-    told: queue.SimpleQueue[int] = queue.SimpleQueue()
+def test_any_object_can_be_reset() -> None:
+    """By the method that locks have for it, in the child only."""
+    resets: queue.SimpleQueue[int] = queue.SimpleQueue()
 
-    class Told:
+    class Resettable:
         def _at_fork_reinit(self) -> None:
-            told.put(1)
+            resets.put(1)
 
-    kept = reset_after_fork(Told())
-    assert "1" == run_in_fork(told.qsize)
-    assert told.empty()
-    del kept
+    resettable = reset_after_fork(Resettable())
+    assert "1" == run_in_fork(resets.qsize)
+    assert resets.empty()
+    del resettable
