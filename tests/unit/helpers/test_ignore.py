@@ -1,4 +1,4 @@
-"""Patterns of what a transfer leaves alone."""
+"""Patterns of the files that a transfer ignores."""
 
 from __future__ import annotations
 
@@ -34,28 +34,28 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("pattern", "yes", "no"), ROWS, ids=[repr(row[0]) for row in ROWS])
-def test_what_a_pattern_matches(pattern: str, yes: list[str], no: list[str]) -> None:
-    """As in a .gitignore, for the forms that are documented."""
+@pytest.mark.parametrize(("pattern", "matching", "others"), ROWS, ids=[repr(row[0]) for row in ROWS])
+def test_what_a_pattern_matches(pattern: str, matching: list[str], others: list[str]) -> None:
+    """Patterns match as in a .gitignore, for the documented forms."""
     matches = matcher(expression([pattern]))
-    assert yes == [path for path in [*yes, *no] if matches(path)]
+    assert matching == [path for path in [*matching, *others] if matches(path)]
 
 
 def test_several_patterns() -> None:
-    """One that matches is enough; none match nothing; a text is one pattern."""
+    """One match is enough; an empty list matches nothing; a string is one pattern."""
     assert matcher(expression(["a", "b"]))("b")
     assert not matcher(expression(()))("")
     assert matcher(expression("*.log"))("a.log")
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1))
-def test_any_pattern_is_an_expression_or_refused(pattern: str) -> None:
-    """And one without special characters matches itself."""
+def test_any_pattern_is_valid_or_an_error(pattern: str) -> None:
+    """A pattern without special characters matches itself."""
     try:
-        made = expression([pattern])
+        regex = expression([pattern])
     except ValueError:
         assert not pattern.strip("/") or pattern.startswith("!") or "[" in pattern
         return
-    re.compile(made)
+    re.compile(regex)
     if not set(pattern) & set("*?[]/"):
-        assert matcher(made)(pattern)
+        assert matcher(regex)(pattern)

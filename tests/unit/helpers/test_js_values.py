@@ -1,4 +1,4 @@
-"""Python values on their way to JavaScript."""
+"""Conversion of Python values to JavaScript."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ for _ in range(300):
         (_deep, ValueError, "200 levels"),
     ],
 )
-def test_what_has_no_javascript_value(value: Any, error: type[Exception], message: str) -> None:
-    """It is an error that names the argument and the place in it; nothing is sent."""
+def test_a_value_without_a_javascript_form(value: Any, error: type[Exception], message: str) -> None:
+    """The error has the argument and the position in it; nothing is sent."""
     fake = FakeTransport()
     with Buntime(transport=fake) as client, pytest.raises(error, match=message):
         client.sessions.attach("ses_1").call("(a, b) => 1", 1, value)
     assert [] == fake.calls
 
 
-def test_what_stands_for_something_simple() -> None:
-    """Subclasses, views and other zones are what they stand for."""
+def test_equivalent_types() -> None:
+    """Subclasses, views and other time zones are converted like the base type."""
     east = timezone(timedelta(hours=5))
     sent = encode_arguments([_Number.ONE, memoryview(b"a"), datetime(1970, 1, 1, 5, tzinfo=east), (1,)])
     assert [1, {"$buntime": "bytes", "value": "YQ=="}, {"$buntime": "date", "value": 0}, [1]] == sent
 
 
-def test_the_same_value_twice_is_no_circle() -> None:
+def test_the_same_value_twice_is_not_a_cycle() -> None:
     """It is sent twice."""
     shared = [1]
     assert [[[1], [1]]] == encode_arguments([[shared, shared]])
@@ -83,8 +83,8 @@ _json = st.recursive(
 
 
 @given(value=_json)
-def test_what_is_sent_can_be_read_back(value: Any) -> None:
-    """By the reader of answers, and by the model of the service, which has one of its own."""
+def test_any_value_survives_the_round_trip(value: Any) -> None:
+    """Both the client's decoder and the separate one of the service return an equal value."""
     assert [value] == decode(json.dumps(encode_arguments([value])))
     fake = FakeTransport()
     fake.on_call("(value) => value", handler=lambda received: [received == value, received])

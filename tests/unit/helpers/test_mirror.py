@@ -1,4 +1,4 @@
-"""Transfers over the fake: how many requests, what a bad network and a bad service do."""
+"""Transfers over the fake: the number of requests, lost connections and invalid responses."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def _many(root: Path) -> Path:
     return fill(root, {f"{number % 50}/file {number}.txt": f"{number}" * 300 for number in range(2000)})
 
 
-@pytest.mark.parametrize("way", ["upload", "download"])
+@pytest.mark.parametrize("direction", ["upload", "download"])
 @pytest.mark.parametrize(("local", "kind"), [("", ValueError), (None, TypeError), (b"x", TypeError)])
-def test_a_local_path_that_cannot_be(
-    fake: FakeTransport, session: Session, way: str, local: Any, kind: type[Exception]
+def test_an_invalid_local_path(
+    fake: FakeTransport, session: Session, direction: str, local: Any, kind: type[Exception]
 ) -> None:
-    """An empty one would be the current folder, whose files nobody named; nothing is sent or deleted."""
+    """An empty path would mean the current folder by mistake; nothing is sent or deleted."""
     session.files.write("keep.txt", "precious")
     before = len(fake.calls)
     move = {
@@ -58,25 +58,23 @@ def test_a_local_path_that_cannot_be(
         "download": lambda: session.files.download("", local),
     }
     with pytest.raises(kind, match="local"):
-        move[way]()
+        move[direction]()
     assert before == len(fake.calls)
 
 
-def test_progress_that_cannot_be_called(fake: FakeTransport, session: Session, tmp_path: Path) -> None:
-    """It is refused before anything travels."""
+def test_progress_that_is_not_callable(fake: FakeTransport, session: Session, tmp_path: Path) -> None:
+    """It is rejected before a request is sent."""
     before = len(fake.calls)
-    wrong: Any = 3
+    invalid: Any = 3
     with pytest.raises(TypeError, match="progress"):
-        session.files.upload(fill(tmp_path / "here", {"a": "b"}), "there", progress=wrong)
+        session.files.upload(fill(tmp_path / "here", {"a": "b"}), "there", progress=invalid)
     with pytest.raises(TypeError, match="progress"):
-        session.files.download("there", tmp_path / "other", progress=wrong)
+        session.files.download("there", tmp_path / "other", progress=invalid)
     assert before == len(fake.calls)
 
 
-def test_two_thousand_files_travel_in_few_requests(
-    fake: FakeTransport, session: Session, tmp_path: Path
-) -> None:
-    """At most 25 up and 25 down, within the limits of the free plan; two where nothing changed."""
+def test_two_thousand_files_need_few_requests(fake: FakeTransport, session: Session, tmp_path: Path) -> None:
+    """At most 25 up and 25 down, within the limits of the free plan; two if nothing changed."""
     source = _many(tmp_path / "source")
     before = len(fake.calls)
     assert 2000 == len(session.files.upload(source, "up").transferred)
@@ -91,7 +89,7 @@ def test_two_thousand_files_travel_in_few_requests(
 
 
 def test_no_request_is_large(fake: FakeTransport, session: Session, tmp_path: Path) -> None:
-    """Whatever is sent, a request stays below what the smallest plan takes."""
+    """Each request is below the limit of the smallest plan, whatever the content."""
     source = fill(tmp_path / "source", {f"{n}.bin": b"\xff" * (PIECE // 3) for n in range(9)})
     fill(source, {"large.bin": b"\xfe" * (4 * PIECE + 1)})
     session.files.upload(source, "up")
@@ -100,8 +98,8 @@ def test_no_request_is_large(fake: FakeTransport, session: Session, tmp_path: Pa
     assert all(len(call.json.get("code", "")) < 20_000 for call in fake.calls if call.json)
 
 
-def test_one_dropped_connection_after_another_kills_no_transfer(tmp_path: Path) -> None:
-    """Every step is repeated until it is answered; what was done twice is done once."""
+def test_repeated_lost_connections_fail_no_transfer(tmp_path: Path) -> None:
+    """Every step is retried until it gets a response, and a step that runs twice has the effect of one."""
     source = fill(tmp_path / "source", {"a/b.txt": "b", "c.bin": b"\xff" * (3 * PIECE + 1), "d": None})
     with Buntime(transport=FlakyFake()) as client, client.sessions.create() as session:
         session.files.write("up/extra/file.txt", "extra")
@@ -116,8 +114,8 @@ def test_one_dropped_connection_after_another_kills_no_transfer(tmp_path: Path) 
         assert ["up", "y"] == [info.path for info in session.files.list()]
 
 
-def test_a_lost_answer_does_not_make_a_missing_file(fake: FakeTransport) -> None:
-    """Deleting or moving what was never there is an error on a good network, and after a refusal."""
+def test_a_missing_file_is_an_error_unless_a_response_was_lost(fake: FakeTransport) -> None:
+    """Deleting or moving a missing file is an error on a reliable network, and after an error response."""
     client = Buntime(transport=fake)
     session = client.sessions.create()
     fake.fail_next(503, code="unavailable")
@@ -132,8 +130,8 @@ def test_a_lost_answer_does_not_make_a_missing_file(fake: FakeTransport) -> None
         session.files.move("x", "y")
 
 
-def test_a_transfer_that_fails_leaves_no_piece(fake: FakeTransport, tmp_path: Path) -> None:
-    """Neither here nor, as far as it can be reached, in the session; the old content stays."""
+def test_a_failed_transfer_leaves_no_piece(fake: FakeTransport, tmp_path: Path) -> None:
+    """It leaves none here nor, if it is reachable, in the session; the old content is unchanged."""
     session = Buntime(transport=fake, max_retries=0).sessions.create()
     session.files.write("x.bin", "old")
     large = tmp_path / "large.bin"
@@ -157,7 +155,7 @@ def test_a_transfer_that_fails_leaves_no_piece(fake: FakeTransport, tmp_path: Pa
 
 
 def test_a_file_that_changes_while_it_is_read(fake: FakeTransport, session: Session, tmp_path: Path) -> None:
-    """It is an error, not a mixture."""
+    """It is an error, not a mixture of both contents."""
     session.files.write("x.bin", b"\xff" * (3 * PIECE))
 
     def change(_done: int, _total: int, _name: str) -> None:
@@ -170,7 +168,7 @@ def test_a_file_that_changes_while_it_is_read(fake: FakeTransport, session: Sess
 
 
 def test_two_writers_of_the_same_file(fake: FakeTransport, session: Session) -> None:
-    """Each writes its own pieces; the last to finish wins whole."""
+    """Each writes its own pieces; the file is that of the last to finish."""
 
     def slow() -> Iterator[bytes]:
         yield b"\xfe" * PIECE
@@ -181,8 +179,8 @@ def test_two_writers_of_the_same_file(fake: FakeTransport, session: Session) -> 
     assert b"\xfe" * (2 * PIECE) == session.files.read_bytes("x.bin")
 
 
-def test_a_link_that_leads_out_is_not_sent(session: Session, tmp_path: Path) -> None:
-    """It is named before anything is sent; one to a file inside is sent as that file."""
+def test_an_escaping_link_is_not_sent(session: Session, tmp_path: Path) -> None:
+    """It is an error before anything is sent; a link to a file inside is sent as that file."""
     (tmp_path / "secret").write_text("secret")
     source = fill(tmp_path / "source", {"real.txt": "real"})
     (source / "inside").symlink_to("real.txt")
@@ -196,8 +194,8 @@ def test_a_link_that_leads_out_is_not_sent(session: Session, tmp_path: Path) -> 
         (source / "loop").unlink()
 
 
-def test_what_is_no_file_is_not_sent(session: Session, tmp_path: Path) -> None:
-    """A pipe would be read for ever, a name that is not Unicode cannot be written."""
+def test_a_special_file_is_not_sent(session: Session, tmp_path: Path) -> None:
+    """Reading a pipe would never end, and a name that is not Unicode cannot be written."""
     os.mkfifo(fill(tmp_path / "source", {}) / "pipe")
     with pytest.raises(ValueError, match="'pipe'"):
         session.files.upload(tmp_path / "source", "up")
@@ -210,14 +208,14 @@ def test_what_is_no_file_is_not_sent(session: Session, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ignore", ["", "/", "!keep", "a\ud800"])
-def test_a_pattern_without_a_meaning(session: Session, tmp_path: Path, ignore: str) -> None:
-    """It is refused before anything is done."""
+def test_an_invalid_pattern(session: Session, tmp_path: Path, ignore: str) -> None:
+    """It is rejected before a request is sent."""
     with pytest.raises(ValueError, match="ignore"):
         session.files.upload(tmp_path, "up", ignore=[ignore])
 
 
-def test_planted_links_lead_nowhere(session: Session, tmp_path: Path) -> None:
-    """A link in the target is replaced, never followed, whether it stands for a file or a folder."""
+def test_links_in_the_target_are_not_followed(session: Session, tmp_path: Path) -> None:
+    """A link in the target is replaced, never followed, in place of a file or a folder."""
     outside = fill(tmp_path / "outside", {"kept": "kept", "file": "kept too"})
     target = fill(tmp_path / "target", {})
     (target / "folder").symlink_to(outside)
@@ -235,7 +233,7 @@ def test_planted_links_lead_nowhere(session: Session, tmp_path: Path) -> None:
 
 
 def test_an_ignored_link_is_not_followed(session: Session, tmp_path: Path) -> None:
-    """What is left alone is not gone through either."""
+    """An ignored path is not traversed."""
     outside = fill(tmp_path / "outside", {})
     target = fill(tmp_path / "target", {})
     (target / "folder").symlink_to(outside)
@@ -250,7 +248,7 @@ def test_an_ignored_link_is_not_followed(session: Session, tmp_path: Path) -> No
 def test_a_download_does_not_empty_the_current_folder(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor the home folder, nor one above them: too easily said by mistake."""
+    """Neither does it empty the home folder or a folder above them: such a mistake is too easy."""
     work = fill(tmp_path / "work", {"mine.txt": "mine", "below": None})
     session.files.write("up/a.txt", "a")
     monkeypatch.chdir(work / "below")
@@ -270,26 +268,26 @@ def _entry(path: str, kind: str = "file", **changes: Any) -> dict[str, Any]:
 
 
 def _service(*entries: Any, contents: Any = None, **changes: Any) -> Session:
-    """Return a session of a service that says it has these files, each with the content ``evil``."""
+    """Return a session of a service that lists these files, each with the content ``evil``."""
 
-    def answer(request: Request) -> Response:
+    def respond(request: Request) -> Response:
         code = json.loads(request.body or b"")["code"]
-        told: dict[str, Any] = {"root": _entry("", "directory"), "entries": entries, "next": None, **changes}
+        page: dict[str, Any] = {"root": _entry("", "directory"), "entries": entries, "next": None, **changes}
         if '"op": "file_pack"' in code:
             evil = base64.b64encode(b"evil").decode()
             count = len(json.loads(code.partition("\n")[0].partition("helper ")[2])["items"])
-            told = {"contents": [evil] * count if contents is None else contents}
-        return responses.as_json(responses.result(stdout=json.dumps(told)))
+            page = {"contents": [evil] * count if contents is None else contents}
+        return responses.as_json(responses.result(stdout=json.dumps(page)))
 
-    return Buntime(transport=FunctionTransport(answer)).sessions.attach("ses_1")
+    return Buntime(transport=FunctionTransport(respond)).sessions.attach("ses_1")
 
 
 @pytest.mark.parametrize(
     "path",
     ["../evil", "a/../../evil", "/tmp/evil", "..", ".", "", "a//b", "a/./b", "nul\0", "a/", "../target/evil"],
 )
-def test_a_name_that_leads_out_is_refused(tmp_path: Path, path: str) -> None:
-    """Whatever the service names, nothing is written, not even what is harmless."""
+def test_an_escaping_name_is_an_error(tmp_path: Path, path: str) -> None:
+    """For any escaping name of the service, nothing is written, not even valid files."""
     with pytest.raises(InvalidResponseError, match="lists a file"):
         _service(_entry("fine.txt"), _entry(path)).files.download("up", tmp_path / "target")
     assert {} == content_of(tmp_path)
@@ -306,11 +304,11 @@ def test_a_name_that_leads_out_is_refused(tmp_path: Path, path: str) -> None:
         [_entry("a", modified=1e300)],
         [_entry("a", modified="now")],
         [_entry("a", link=1)],
-        [_entry(7)],  # type: ignore[arg-type] # what is not ours
+        [_entry(7)],  # type: ignore[arg-type] # not an object
     ],
 )
-def test_a_list_that_makes_no_sense(tmp_path: Path, entries: Any) -> None:
-    """It is refused before anything is written."""
+def test_an_invalid_list(tmp_path: Path, entries: Any) -> None:
+    """It is an error before anything is written."""
     with pytest.raises(InvalidResponseError):
         _service(*(entries or ()), **({} if entries else {"entries": None})).files.download(
             "up", tmp_path / "target"
@@ -319,21 +317,21 @@ def test_a_list_that_makes_no_sense(tmp_path: Path, entries: Any) -> None:
 
 
 @pytest.mark.parametrize("contents", [[], ["", ""], [7], ["no base64!"], "text"])
-def test_contents_that_make_no_sense(tmp_path: Path, contents: Any) -> None:
-    """No file is made of them."""
+def test_invalid_contents(tmp_path: Path, contents: Any) -> None:
+    """No file is written."""
     with pytest.raises(InvalidResponseError):
         _service(_entry("a"), contents=contents).files.download("up", tmp_path / "target")
     assert {} == content_of(tmp_path / "target")
 
 
 @pytest.mark.parametrize("entry", [_entry("x", "other"), _entry("x", "directory", link=True)])
-def test_what_is_neither_file_nor_folder_there(tmp_path: Path, entry: dict[str, Any]) -> None:
-    """It is named; leaving it out is the user's decision."""
+def test_a_special_file_of_the_session(tmp_path: Path, entry: dict[str, Any]) -> None:
+    """It is an error with its name; the user may ignore it."""
     with pytest.raises(InvalidRequestError, match=r"'x'.*ignore="):
         _service(entry).files.download("up", tmp_path / "target")
 
 
 def test_a_page_that_never_ends(tmp_path: Path) -> None:
-    """A service that sends the same page again is not asked for ever."""
+    """A service that repeats a page is not queried forever."""
     _service(_entry("a"), next="a").files.download("up", tmp_path / "target")
     assert {"a": b"evil"} == content_of(tmp_path / "target")

@@ -1,4 +1,4 @@
-"""What is built on an execution."""
+"""Values that helpers return, and errors of helpers."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from tests.support.results import result_or_error
 
 
 def _reads(stdout: str) -> Buntime:
-    """Return a client of a service without a route for reading, whose executions print this."""
+    """Return a client of a service without a read route, whose executions print this text."""
 
-    def answer(request: Request) -> Response:
+    def respond(request: Request) -> Response:
         if request.method == "GET":
             return responses.raw(b"", 404)
         return responses.as_json(responses.result(stdout=stdout, stderr="oh", exitCode=1))
 
-    return Buntime(transport=FunctionTransport(answer))
+    return Buntime(transport=FunctionTransport(respond))
 
 
 @given(path=st.text())
-def test_arguments_cannot_break_out(path: str) -> None:
-    """Whatever an argument holds, the first line is one line of JSON and the program follows it."""
+def test_an_argument_cannot_inject_code(path: str) -> None:
+    """For any argument, the first line is one line of JSON and the program follows it."""
     first, second, rest = source("read", path=path).split("\n", 2)
     assert {"op": "read", "path": path} == json.loads(first.removeprefix("// buntime:helper "))
     assert f"const helper = {first.removeprefix('// buntime:helper ')};" == second
@@ -46,25 +46,25 @@ def test_arguments_cannot_break_out(path: str) -> None:
     assert first.isascii()
 
 
-def test_the_answer_is_the_last_line() -> None:
-    """What the session prints before it does not matter."""
+def test_the_value_is_the_last_line() -> None:
+    """Earlier output of the session is ignored."""
     assert {"a": 1} == parse_reply(ExecuteResult('noise\n{"b": 2}\n{"a": 1}\n', "", 0))
 
 
 @pytest.mark.parametrize("stdout", ["", "\n", "noise", '{"a": 1}\nnoise', "42", "[1]", "null", "[" * 100_000])
-def test_no_answer(stdout: str) -> None:
-    """It is an error that shows the exit code and the end of stderr."""
+def test_a_missing_value(stdout: str) -> None:
+    """The error shows the exit code and the end of stderr."""
     with pytest.raises(InvalidResponseError, match=r"exit code 1.*'oh'") as caught:
         _reads(stdout).files.read(session_id="ses_1", path="a.txt")
     assert len(str(caught.value)) < 1000
     assert "It could not be started, or was killed" in str(caught.value)
 
 
-@pytest.mark.parametrize("answer", [{}, {"content": 7}, {"error": "EISDIR"}, {"error": 7}])
-def test_an_answer_of_another_form(answer: object) -> None:
-    """It is shown as it is."""
+@pytest.mark.parametrize("value", [{}, {"content": 7}, {"error": "EISDIR"}, {"error": 7}])
+def test_an_invalid_value(value: object) -> None:
+    """The error shows its text."""
     with pytest.raises(InvalidResponseError, match="helper"):
-        _reads(json.dumps(answer)).files.read(session_id="ses_1", path="a.txt")
+        _reads(json.dumps(value)).files.read(session_id="ses_1", path="a.txt")
 
 
 def _failed(code: str) -> str:
@@ -72,7 +72,7 @@ def _failed(code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("code", "kind", "shown"),
+    ("code", "kind", "error_code"),
     [
         ("ENOENT", SessionFileNotFoundError, "file_not_found"),
         ("EISDIR", InvalidRequestError, "invalid_request"),
@@ -86,18 +86,18 @@ def _failed(code: str) -> str:
         ("EWHATEVER", APIStatusError, "EWHATEVER"),
     ],
 )
-def test_what_a_session_refuses(code: str, kind: type[APIStatusError], shown: str) -> None:
-    """It is the error that the service would give, told as every error is."""
+def test_an_error_of_a_helper(code: str, kind: type[APIStatusError], error_code: str) -> None:
+    """It is the error that the service would return, with the same attributes."""
     with pytest.raises(kind) as caught:
         _reads(_failed(code)).files.read(session_id="ses_1", path="a.txt")
     error = caught.value
     assert kind is type(error)
-    assert (shown, {"errno": code, "path": "a.txt"}) == (error.code, error.details)
+    assert (error_code, {"errno": code, "path": "a.txt"}) == (error.code, error.details)
     assert ("POST /execute", 1) == (error.call, error.attempts)
 
 
-def test_what_is_not_there() -> None:
-    """It is a FileNotFoundError that names the path."""
+def test_a_missing_file() -> None:
+    """It is a FileNotFoundError with the path."""
     with pytest.raises(FileNotFoundError) as caught:
         _reads(_failed("ENOENT")).files.read(session_id="ses_1", path="a.txt")
     assert "a.txt" == caught.value.filename
@@ -113,8 +113,8 @@ def test_what_is_not_there() -> None:
         ),
     ).map(json.dumps)
 )
-def test_no_output_surprises(stdout: str) -> None:
-    """Whatever a session prints, it is a text or a BuntimeError."""
+def test_any_output_is_decoded(stdout: str) -> None:
+    """Any output is a text or a BuntimeError."""
     assert isinstance(
         result_or_error(lambda: _reads(stdout).files.read(session_id="ses_1", path="a.txt")), str
     )

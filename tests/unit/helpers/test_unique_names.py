@@ -1,4 +1,4 @@
-"""Names of files for calls that are under way at once."""
+"""Unique names of files for concurrent calls."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def _name(session_id: str = "ses_1") -> str:
         return name
 
 
-def test_a_name_is_nobody_elses() -> None:
-    """The lowest number that is free, and none where nothing else is under way."""
+def test_concurrent_names_are_unique() -> None:
+    """The lowest free number is used, and none without concurrent calls."""
     with reserve_unique_name("ses_1", "a") as first, reserve_unique_name("ses_1", "a") as second:
         assert ("a", "a~1", "a~2") == (first, second, _name())
         assert "a" == _name("ses_2")
@@ -21,7 +21,7 @@ def test_a_name_is_nobody_elses() -> None:
 
 
 def test_a_number_is_free_again_after_a_failure() -> None:
-    """Whatever the block raised; and nothing is kept."""
+    """After any error of the block; nothing stays registered."""
     try:
         with reserve_unique_name("ses_1", "a"):
             raise ZeroDivisionError
@@ -31,7 +31,7 @@ def test_a_number_is_free_again_after_a_failure() -> None:
 
 
 @needs_fork
-def test_a_forked_child_waits_for_nobody() -> None:
-    """Not for a thread that was taking a number."""
+def test_a_forked_child_does_not_wait() -> None:
+    """It does not wait for a thread that was reserving a number."""
     with hold_locks(unique_names._lock):
         assert "a" == run_in_fork(_name)
