@@ -1,4 +1,4 @@
-"""``buntime.testing``: cassettes in unittest, and in any with block."""
+"""``buntime.testing``: cassettes in unittest and in any with block."""
 
 from __future__ import annotations
 
@@ -49,27 +49,27 @@ def _content(path: Path) -> dict[str, bytes]:
 
 
 def test_a_recording_is_replayed_without_network(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And without a key; replay is what there is where nothing is said."""
+    """Replay needs no key and is the default mode."""
     monkeypatch.delattr(socket, "socket")
     assert ["hello.json"] == list(_content(tape))
     with cassette(tape) as client:
         assert "hello\n" == _hello(client)
 
 
-def test_a_path_may_be_a_text(tape: Path) -> None:
-    """As everywhere."""
+def test_a_path_may_be_a_string(tape: Path) -> None:
+    """As in every function that accepts a path."""
     with cassette(str(tape)) as client:
         assert "hello\n" == _hello(client)
 
 
 def test_a_missing_cassette(tmp_path: Path) -> None:
-    """It is an error that says how to record it, and nothing is made."""
+    """The error shows how to record it, and no file is written."""
     with pytest.raises(CassetteError, match=r"there is no cassette .*nowhere.json.*BUNTIME_MODE=record"):
         cassette(tmp_path / "nowhere.json", source=_fake).__enter__()
     assert [] == list(tmp_path.iterdir())
 
 
-def test_what_was_not_played_is_an_error_at_the_end(tape: Path) -> None:
+def test_unplayed_interactions_are_an_error_at_the_end(tape: Path) -> None:
     """Each interaction is listed."""
     with pytest.raises(CassetteError, match="not played") as caught, cassette(tape) as client:
         client.sessions.create()
@@ -78,14 +78,14 @@ def test_what_was_not_played_is_an_error_at_the_end(tape: Path) -> None:
     assert "BUNTIME_MODE=record" in str(caught.value)
 
 
-def test_what_was_not_played_may_be_allowed(tape: Path) -> None:
-    """It is then no error."""
+def test_unplayed_interactions_may_be_allowed(tape: Path) -> None:
+    """With `allow_unplayed` it is not an error."""
     with cassette(tape, allow_unplayed=True) as client:
         client.sessions.create()
 
 
-def test_what_the_block_raises_is_what_is_raised(tape: Path) -> None:
-    """In every mode, whatever else there would be to say."""
+def test_an_error_in_the_block_is_raised(tape: Path) -> None:
+    """In every mode, it takes precedence over the errors of the cassette."""
     before = _content(tape)
     for mode in ("replay", "record", "verify", "live"):
         with pytest.raises(ZeroDivisionError), cassette(tape, mode=mode, source=_fake) as client:
@@ -93,8 +93,8 @@ def test_what_the_block_raises_is_what_is_raised(tape: Path) -> None:
     assert before == _content(tape)
 
 
-def test_a_failed_block_makes_no_cassette(tmp_path: Path) -> None:
-    """Nor leaves a part of one."""
+def test_a_failed_block_writes_no_cassette(tmp_path: Path) -> None:
+    """It writes no partial one either."""
     path = tmp_path / "x.json"
     with pytest.raises(KeyboardInterrupt), cassette(path, mode="record", source=_fake) as client:
         _failing(client, KeyboardInterrupt)
@@ -102,7 +102,7 @@ def test_a_failed_block_makes_no_cassette(tmp_path: Path) -> None:
 
 
 def test_recording_again(tape: Path) -> None:
-    """What did not change stays as it is to the byte; what did is recorded."""
+    """Unchanged interactions stay identical to the byte; changed ones are recorded."""
     before = _content(tape)
     with cassette(tape, mode="record", source=_fake) as client:
         _hello(client)
@@ -114,7 +114,7 @@ def test_recording_again(tape: Path) -> None:
 
 
 def test_verify(tape: Path) -> None:
-    """It agrees where nothing changed, else raises the difference, and never writes."""
+    """It passes if nothing changed, raises the difference otherwise, and never writes."""
     before = _content(tape)
     with cassette(tape, mode="verify", source=_fake) as client:
         _hello(client)
@@ -133,7 +133,7 @@ def test_verify(tape: Path) -> None:
 
 
 def test_a_failed_block_that_could_not_be_compared(tape: Path) -> None:
-    """What it raised is what is raised, and nothing is left behind."""
+    """The error of the block is raised, and no file remains."""
     before = _content(tape)
     with pytest.raises(ZeroDivisionError), cassette(tape, mode="verify", source=_fake) as client:
         _failing(client, ZeroDivisionError, "call('ghp_" + "a1B2" * 9 + "')")
@@ -142,8 +142,8 @@ def test_a_failed_block_that_could_not_be_compared(tape: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_block_that_a_fork_leaves_too(tape: Path) -> None:
-    """It ends in the process that began it; the other one takes nothing away."""
+def test_a_forked_child_leaves_the_block(tape: Path) -> None:
+    """The block ends in the process that entered it; the child removes nothing."""
     before = _content(tape)
     verifying = cassette(tape, mode="verify", source=_fake)
     client = verifying.__enter__()
@@ -160,7 +160,7 @@ def test_a_block_that_a_fork_leaves_too(tape: Path) -> None:
 
 
 def test_live(tape: Path) -> None:
-    """The cassette has no part in it."""
+    """The cassette is not used."""
     before = _content(tape)
     with cassette(tape.with_name("none.json"), mode="live", source=_fake) as client:
         assert "hello\n" == _hello(client)
@@ -168,7 +168,7 @@ def test_live(tape: Path) -> None:
 
 
 def test_the_client_may_be_closed_in_the_block(tmp_path: Path) -> None:
-    """What comes after is recorded too."""
+    """Later requests are recorded too."""
     path = tmp_path / "x.json"
     with cassette(path, mode="record", source=_fake) as client:
         client.close()
@@ -178,20 +178,20 @@ def test_the_client_may_be_closed_in_the_block(tmp_path: Path) -> None:
 
 
 def test_the_source_is_closed(tmp_path: Path) -> None:
-    """At the end of the block, however it ends."""
-    made = [_fake(), _fake()]
-    sources = iter(made)
+    """At the end of the block, with or without an error."""
+    transports = [_fake(), _fake()]
+    sources = iter(transports)
     with cassette(tmp_path / "x.json", mode="record", source=lambda: next(sources)):
         pass
     with pytest.raises(OSError), cassette(tmp_path / "x.json", mode="record", source=lambda: next(sources)):
         raise OSError
-    for source in made:
+    for source in transports:
         with Buntime(transport=source) as client, pytest.raises(RuntimeError, match="closed"):
             client.sessions.create()
 
 
 def test_the_environment_chooses_the_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a script is recorded without a change; an argument wins."""
+    """A script is recorded without a change; an argument wins."""
     path = tmp_path / "x.json"
     monkeypatch.setenv("BUNTIME_MODE", "record")
     with cassette(path, source=_fake) as client:
@@ -203,7 +203,7 @@ def test_the_environment_chooses_the_mode(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "said"),
+    ("arguments", "environment", "message"),
     [
         ({"mode": "fly"}, {}, "mode is 'fly'; it can be 'replay', 'record', 'verify' or 'live'"),
         ({}, {"BUNTIME_MODE": "fly"}, "BUNTIME_MODE is 'fly'"),
@@ -214,32 +214,32 @@ def test_the_environment_chooses_the_mode(tmp_path: Path, monkeypatch: pytest.Mo
         ({"mode": "live", "source": "local"}, {"BUNTIME_BUN": "/nowhere/bun"}, "/nowhere/bun"),
     ],
 )
-def test_wrong_settings(
+def test_invalid_settings(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     arguments: dict[str, Any],
     environment: dict[str, str],
-    said: str,
+    message: str,
 ) -> None:
-    """They are said before anything is sent or written."""
+    """They are reported before anything is sent or written."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as caught:
         cassette(tmp_path / "x.json", **arguments).__enter__()
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert [] == list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("mode", ["replay", "record", "verify", "live"])
 def test_a_source_that_is_a_transport(tape: Path, mode: str) -> None:
-    """Is refused in every mode: a test that only replays would have to make it, too."""
+    """It is rejected in every mode: a test that only replays would have to create it, too."""
     with pytest.raises(TypeError, match="a function that makes a transport"):
-        cassette(tape, mode=mode, source=_fake()).__enter__()  # type: ignore[arg-type] # what is tested
+        cassette(tape, mode=mode, source=_fake()).__enter__()  # type: ignore[arg-type] # the point of the test
 
 
 @pytest.mark.parametrize("mode", ["record", "verify", "live"])
-def test_a_wrong_key_leaves_nothing_behind(tape: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
-    """It is an error before anything is opened."""
+def test_an_invalid_key_leaves_no_file(tape: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """It is an error before a file is opened."""
     before = _content(tape)
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_1\n")
     with pytest.raises(ConfigurationError, match="BUNTIME_API_KEY"):
@@ -248,8 +248,8 @@ def test_a_wrong_key_leaves_nothing_behind(tape: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("mode", ["record", "verify"])
-def test_arguments_of_the_recording_are_checked(tape: Path, mode: str) -> None:
-    """A source that makes no transport, and one text in place of several."""
+def test_arguments_of_the_recording_are_validated(tape: Path, mode: str) -> None:
+    """A source that returns no transport, and one string in place of several."""
     before = _content(tape)
     with pytest.raises(TypeError, match="transport"):
         cassette(tape, mode=mode, source=lambda: None).__enter__()  # type: ignore[arg-type, return-value] # tested
@@ -258,8 +258,8 @@ def test_arguments_of_the_recording_are_checked(tape: Path, mode: str) -> None:
     assert before == _content(tape)
 
 
-def test_a_well_known_key_is_withheld(tmp_path: Path) -> None:
-    """At the end of the block, and nothing is written; a false alarm can be allowed."""
+def test_a_well_known_key_blocks_the_cassette(tmp_path: Path) -> None:
+    """The error is raised at the end of the block, and no file is written; a false alarm can be allowed."""
     path = tmp_path / "x.json"
     code = "call('ghp_" + "a1B2" * 9 + "')"
     with pytest.raises(CassetteError, match="GitHub"), cassette(path, mode="record", source=_fake) as client:
@@ -271,7 +271,7 @@ def test_a_well_known_key_is_withheld(tmp_path: Path) -> None:
 
 
 def test_in_a_unittest(tape: Path) -> None:
-    """A test case uses it as it is, and a cassette that was not played to its end is a failure."""
+    """A test case can use it directly, and a cassette with unplayed interactions is a failure."""
 
     class Case(unittest.TestCase):
         def test_all(self) -> None:
@@ -289,10 +289,10 @@ def test_in_a_unittest(tape: Path) -> None:
 
 
 def test_a_cassette_is_readable(tape: Path) -> None:
-    """It is JSON with a head."""
+    """It is JSON with a header."""
     assert {"buntime_cassette", "changed", "interactions"} == set(json.loads(tape.read_text()))
 
 
-def test_it_is_reached_from_the_package() -> None:
-    """After an import of its own: ``import buntime`` does not bring it."""
+def test_it_is_imported_separately() -> None:
+    """``import buntime`` does not import it."""
     assert cassette is importlib.import_module("buntime.testing").cassette is buntime.testing.cassette
