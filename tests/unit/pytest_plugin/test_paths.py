@@ -1,4 +1,4 @@
-"""Where the cassette of a test is."""
+"""Paths of the cassettes of tests."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _PARAMETERS = st.none() | st.text(max_size=200)
         (["test_it"], "1-two_3.0", "test_it-1-two_3.0.json"),
     ],
 )
-def test_a_plain_name_stays_as_it_is(names: list[str], parameters: Optional[str], expected: str) -> None:
-    """So that the file is found by the name of its test."""
+def test_a_plain_name_is_unchanged(names: list[str], parameters: Optional[str], expected: str) -> None:
+    """The file can be found by the name of its test."""
     assert expected == file_name(names, parameters)
 
 
 def test_another_name_stays_readable() -> None:
-    """What can be kept of it is, before a hash."""
+    """It keeps its plain characters, before a hash."""
     name = file_name(["test_it"], "a/b: C")
     assert name.startswith("test_it-a-b-C~")
     assert name.endswith(".json")
@@ -37,7 +37,7 @@ def test_another_name_stays_readable() -> None:
 
 @given(_NAMES, _PARAMETERS)
 def test_every_name_is_safe(names: list[str], parameters: Optional[str]) -> None:
-    """On every file system: plain characters, no separator, not long, not hidden."""
+    """On every file system: plain characters, no separator, short, visible."""
     name = file_name(names, parameters)
     assert name.isascii()
     assert name.isprintable()
@@ -50,10 +50,10 @@ def test_every_name_is_safe(names: list[str], parameters: Optional[str]) -> None
 def test_no_two_tests_share_a_name(
     names: list[str], parameters: Optional[str], others: list[str], other: Optional[str]
 ) -> None:
-    """Nor two parametrisations of one test, where a file system ignores case."""
-    mine, same = file_name(names, parameters), file_name(names, other)
-    assert (parameters == other) == (mine.casefold() == same.casefold())
-    assert ((names, parameters) == (others, other)) == (mine == file_name(others, other))
+    """Two parametrisations of one test differ too, even if a file system ignores case."""
+    first, second = file_name(names, parameters), file_name(names, other)
+    assert (parameters == other) == (first.casefold() == second.casefold())
+    assert ((names, parameters) == (others, other)) == (first == file_name(others, other))
 
 
 def test_the_folder_is_beside_the_test_file() -> None:

@@ -1,4 +1,4 @@
-"""The pytest plugin, in test runs of its own that record from a server on this machine."""
+"""The pytest plugin, in separate test runs that record from a server on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.serving import buntime_serve
 
 pytest_plugins = ["pytester"]
 
-# Runs inside this process put sys.modules back as it was: what they import must be there before.
+# Runs inside this process restore sys.modules, so their imports must be loaded before.
 _IMPORTED = (http, recording, replay)
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +31,7 @@ HELLO = "cassettes/test_it/test_hello.json"
 
 @pytest.fixture(scope="module", autouse=True)
 def served_url() -> Iterator[str]:
-    """Serve a fake that answers every execution, started before a test is checked for what it leaves."""
+    """Serve a fake that responds to every execution, started before the fixture that detects leaks."""
     with buntime_serve("--fake", "tests.support.served_fakes:hello", "--api-key", "btk_1") as server:
         yield server.url
 
@@ -51,7 +51,7 @@ class Project:
         (self.path / f"{name}.py").write_text(source, encoding="utf-8")
 
     def online(self, *arguments: str) -> pytest.RunResult:
-        """Run the tests where the service can be reached."""
+        """Run the tests with access to the service."""
         with self._monkeypatch.context() as patched:
             patched.setenv("BUNTIME_API_KEY", "btk_1")
             patched.setenv("BUNTIME_BASE_URL", self._url)
@@ -64,9 +64,9 @@ class Project:
         return result
 
     def offline(self, *arguments: str) -> pytest.RunResult:
-        """Run the tests where no socket can be made, and without a key."""
+        """Run the tests without sockets and without a key."""
         with self._monkeypatch.context() as patched:
-            patched.setattr(socket, "socket", _refused)
+            patched.setattr(socket, "socket", _raise)
             return self.run(*arguments)
 
     def run(self, *arguments: str) -> pytest.RunResult:
@@ -81,7 +81,7 @@ class Project:
         )
 
     def cassettes(self) -> list[str]:
-        """Return the files below the folders of cassettes."""
+        """Return the files in the folders of cassettes."""
         return sorted(
             str(path.relative_to(self.path)) for path in self.path.rglob("cassettes/**/*") if path.is_file()
         )
@@ -94,16 +94,16 @@ class Project:
         path.write_text(text.replace(before, after), encoding="utf-8")
 
 
-def _refused(*_: Any, **__: Any) -> Any:
+def _raise(*_: Any, **__: Any) -> Any:
     raise AssertionError("a socket was made")
 
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, served_url: str) -> Project:
     """Return a project whose test passes."""
-    made = Project(pytester, monkeypatch, served_url)
-    made.write(PASSES)
-    return made
+    created = Project(pytester, monkeypatch, served_url)
+    created.write(PASSES)
+    return created
 
 
 def test_a_test_is_recorded_once_and_replayed_without_network(project: Project) -> None:
@@ -117,7 +117,7 @@ def test_a_test_is_recorded_once_and_replayed_without_network(project: Project) 
 def test_a_key_and_a_server_make_no_difference_to_replay(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor does what other variables say."""
+    """Other variables make none either."""
     project.record()
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_another")
     monkeypatch.setenv("BUNTIME_BASE_URL", "http://127.0.0.1:9")
@@ -126,7 +126,7 @@ def test_a_key_and_a_server_make_no_difference_to_replay(
 
 
 def test_recording_again_changes_nothing(project: Project) -> None:
-    """Not a byte of the cassette of a test that did not change."""
+    """The cassette of an unchanged test stays identical to the byte."""
     project.record()
     before = (project.path / HELLO).read_bytes()
     project.record()
@@ -134,7 +134,7 @@ def test_recording_again_changes_nothing(project: Project) -> None:
 
 
 def test_a_missing_cassette(project: Project) -> None:
-    """It is an error that shows the command to type, and no request is made."""
+    """The error shows the command that records it, and no request is sent."""
     result = project.offline()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
@@ -144,7 +144,7 @@ def test_a_missing_cassette(project: Project) -> None:
 
 
 def test_changed_code_names_the_line(project: Project) -> None:
-    """The failure shows what the cassette has and what was sent."""
+    """The failure shows the recorded and the sent code."""
     project.record()
     project.write(PASSES.replace("hello()", "goodbye()"))
     result = project.offline()
@@ -152,8 +152,8 @@ def test_changed_code_names_the_line(project: Project) -> None:
     result.stdout.fnmatch_lines(["*-*hello()*", "*+*goodbye()*"])
 
 
-def test_a_failed_test_leaves_its_cassette_as_it_was(project: Project) -> None:
-    """And no other file."""
+def test_a_failed_test_leaves_its_cassette_unchanged(project: Project) -> None:
+    """No other file is written."""
     project.record()
     before = (project.path / HELLO).read_bytes()
     project.write(PASSES.replace("hello()", "other()"))
@@ -183,15 +183,15 @@ def test_hello(buntime_session): pytest.skip("not today")
 
 
 @pytest.mark.parametrize("fails", [_FAILS_BEFORE, _FAILS_AFTER, _SKIPS], ids=["before", "after", "skip"])
-def test_what_does_not_pass_is_not_recorded(project: Project, fails: str) -> None:
-    """A failure of a fixture and a skip are such, too."""
+def test_a_test_that_does_not_pass_is_not_recorded(project: Project, fails: str) -> None:
+    """Failures of fixtures and skips count, too."""
     project.write(f"import pytest\n{fails}")
     project.online("--buntime-mode=record")
     assert [] == project.cassettes()
 
 
 def test_a_test_that_fails_as_expected_is_recorded(project: Project) -> None:
-    """And replayed."""
+    """It is replayed, too."""
     project.write(
         f"import pytest\n@pytest.mark.xfail(strict=True)\n{PASSES.lstrip().replace('hello()', '1')}"
     )
@@ -200,8 +200,8 @@ def test_a_test_that_fails_as_expected_is_recorded(project: Project) -> None:
     project.offline().assert_outcomes(xfailed=1)
 
 
-def test_what_was_not_played_fails_a_test_that_passed(project: Project) -> None:
-    """It is listed, with the command that records it anew."""
+def test_unplayed_interactions_fail_a_test_that_passed(project: Project) -> None:
+    """They are listed, with the command that records the test again."""
     project.write(PASSES + '    buntime_session.execute("more()")\n')
     project.record()
     project.write(PASSES)
@@ -211,16 +211,16 @@ def test_what_was_not_played_fails_a_test_that_passed(project: Project) -> None:
     result.stdout.fnmatch_lines(["*not played*", "*POST /execute*", "*pytest --buntime-mode=record *"])
 
 
-def test_what_was_not_played_may_be_allowed(project: Project) -> None:
-    """By the marker."""
+def test_unplayed_interactions_may_be_allowed(project: Project) -> None:
+    """With the marker."""
     project.write(PASSES + '    buntime_session.execute("more()")\n')
     project.record()
     project.write(f"import pytest\n@pytest.mark.buntime(allow_unplayed=True)\n{PASSES.lstrip()}")
     project.offline().assert_outcomes(passed=1)
 
 
-def test_a_failure_is_told_alone(project: Project) -> None:
-    """Neither what it left unplayed nor the session that it could not delete is an error beside it."""
+def test_a_failure_is_reported_alone(project: Project) -> None:
+    """Neither its unplayed interactions nor its undeleted session is reported as another error."""
     project.record()
     project.write(PASSES.replace('"hello()"', '"hello(2)"'))
     project.offline().assert_outcomes(failed=1)
@@ -229,7 +229,7 @@ def test_a_failure_is_told_alone(project: Project) -> None:
 
 
 def test_a_session_that_cannot_be_deleted(project: Project) -> None:
-    """It is an error after a test that passed, and says nothing after one that failed."""
+    """It is an error after a test that passed, and is not reported after one that failed."""
     project.record()
     project.change('"DELETE"', '"PATCH"')
     project.offline().assert_outcomes(passed=1, errors=1)
@@ -238,7 +238,7 @@ def test_a_session_that_cannot_be_deleted(project: Project) -> None:
 
 
 def test_verify_agrees(project: Project) -> None:
-    """The test runs against the service, and nothing is written."""
+    """The test runs against the service, and no file is written."""
     project.record()
     path = project.path / HELLO
     before = (path.read_bytes(), path.stat().st_mtime_ns)
@@ -248,7 +248,7 @@ def test_verify_agrees(project: Project) -> None:
 
 
 def test_verify_shows_the_difference(project: Project) -> None:
-    """Where the service answers otherwise than recorded, though the test does not mind."""
+    """The difference is reported even if the test passes."""
     project.write('def test_hello(buntime_session):\n    assert buntime_session.execute("hello()").ok\n')
     project.record()
     project.change('"stdout": "hello', '"stdout": "hullo')
@@ -263,7 +263,7 @@ def test_verify_shows_the_difference(project: Project) -> None:
 
 
 def test_verify_shows_the_difference_beside_a_failure(project: Project) -> None:
-    """As it is what explains it."""
+    """It explains the failure."""
     project.record()
     project.change('"stdout": "hello', '"stdout": "hullo')
     project.write(PASSES.replace('"hello', '"hullo', 1))
@@ -273,7 +273,7 @@ def test_verify_shows_the_difference_beside_a_failure(project: Project) -> None:
 
 
 def test_verify_needs_a_cassette(project: Project) -> None:
-    """And makes none."""
+    """It creates none."""
     result = project.online("--buntime-mode=verify")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["there is no cassette * to compare with*"])
@@ -281,21 +281,21 @@ def test_verify_needs_a_cassette(project: Project) -> None:
 
 
 def test_live_has_no_cassette(project: Project) -> None:
-    """It neither needs nor makes one."""
+    """Live mode neither needs nor creates one."""
     project.online("--buntime-mode=live").assert_outcomes(passed=1)
     assert [] == project.cassettes()
 
 
 def test_without_a_key_nothing_is_recorded(project: Project) -> None:
-    """The error says what to set, and names the source that needs no key."""
+    """The error shows the variable to set and the source that needs no key."""
     result = project.offline("--buntime-mode=record")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*BUNTIME_API_KEY*BUNTIME_TRANSPORT=local*"])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are made on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="local sandboxes need Linux")
 def test_the_local_source_needs_no_key(project: Project) -> None:
-    """A Bun on this machine is what is recorded."""
+    """It records a Bun on this machine."""
     project.write(PASSES.replace("hello()", "console.log('hello')"))
     project.run("--buntime-mode=record", "--buntime-source=local").assert_outcomes(passed=1)
     project.offline().assert_outcomes(passed=1)
@@ -313,7 +313,7 @@ class Test(unittest.TestCase):
 
 
 def test_a_cassette_that_a_test_opens_itself(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line holds for it too, replay whatever the environment says; and only for its own run."""
+    """The command line applies to it too, whatever the environment has; and only during its own run."""
     project.write(OPENS_ITS_OWN)
     project.record()
     assert (project.path / "own.json").is_file()
@@ -328,7 +328,7 @@ def test_a_cassette_that_a_test_opens_itself(project: Project, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "said"),
+    ("arguments", "environment", "message"),
     [
         ([], {}, "buntime: mode replay, no network"),
         (["--buntime-mode=record"], {}, "buntime: mode record, source http"),
@@ -342,29 +342,29 @@ def test_a_cassette_that_a_test_opens_itself(project: Project, monkeypatch: pyte
         (["-obuntime_mode=fly"], {}, "buntime: buntime_mode of the configuration file is 'fly'; *"),
     ],
 )
-def test_the_header_says_the_mode(
+def test_the_header_shows_the_mode(
     project: Project,
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
     environment: dict[str, str],
-    said: str,
+    message: str,
 ) -> None:
-    """The command line wins over the environment, and that over the configuration file."""
+    """The command line wins over the environment, which wins over the configuration file."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     project.write("def test_nothing(): pass")
     result = project.offline(*arguments)
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines([said])
+    result.stdout.fnmatch_lines([message])
 
 
-def test_a_wrong_option_is_a_usage_error(project: Project) -> None:
-    """As for every option."""
+def test_an_invalid_option_is_a_usage_error(project: Project) -> None:
+    """As for every option of pytest."""
     assert pytest.ExitCode.USAGE_ERROR == project.offline("--buntime-mode=fly").ret
 
 
 def test_the_mode_of_a_marker(project: Project) -> None:
-    """It holds for its test, whatever the command line says but replay."""
+    """It applies to its test, unless the command line requests replay."""
     project.record()
     before = (project.path / HELLO).read_bytes()
     project.write(f"import pytest\n@pytest.mark.buntime(mode='replay')\n{PASSES.lstrip()}")
@@ -376,7 +376,7 @@ def test_the_mode_of_a_marker(project: Project) -> None:
 
 
 def test_a_cassette_of_another_name(project: Project) -> None:
-    """Its path starts at the test file, and the nearest marker wins."""
+    """Its path is relative to the test file, and the nearest marker wins."""
     project.write(
         "import pytest\npytestmark = pytest.mark.buntime(cassette='all.json', allow_unplayed=True)\n"
         f"@pytest.mark.buntime(cassette='tapes/own.json'){PASSES}"
@@ -388,7 +388,7 @@ def test_a_cassette_of_another_name(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("marker", "said"),
+    ("marker", "message"),
     [
         ("'x.json'", "*takes cassette=, mode=, allow_unplayed=, allow= and not 'x.json'*"),
         ("tape='x.json'", "*and not tape*"),
@@ -397,16 +397,16 @@ def test_a_cassette_of_another_name(project: Project) -> None:
         ("allow_unplayed='no'", "allow_unplayed= *must be a bool, not str"),
     ],
 )
-def test_a_wrong_marker(project: Project, marker: str, said: str) -> None:
-    """It is said before anything is sent."""
+def test_an_invalid_marker(project: Project, marker: str, message: str) -> None:
+    """It is reported before a request is sent."""
     project.write(f"import pytest\n@pytest.mark.buntime({marker})\n{PASSES.lstrip()}")
     result = project.offline()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([said])
+    result.stdout.fnmatch_lines([message])
 
 
-def test_two_tests_do_not_record_one_cassette(project: Project) -> None:
-    """The second would overwrite the first, so both say so; replaying it is fine."""
+def test_two_tests_may_not_record_one_cassette(project: Project) -> None:
+    """The second would overwrite the first, so both report an error; replaying it is allowed."""
     shared = "@pytest.mark.buntime(cassette='shared.json')\n"
     both = PASSES.lstrip() + shared + PASSES.lstrip().replace("test_hello", "test_again")
     project.write(f"import pytest\n{shared}{both}")
@@ -420,8 +420,8 @@ def test_two_tests_do_not_record_one_cassette(project: Project) -> None:
 _IDS = ["1", "a b", "a/b", "..", "A", "a", "é", "\\n", "x" * 300, "x" * 301, "CON", "a:b*?", "ses-1", "a-b"]
 
 
-def test_every_parametrisation_has_a_name_of_its_own(project: Project) -> None:
-    """Also where a file system ignores case, or takes no such characters or lengths."""
+def test_every_parametrisation_has_its_own_name(project: Project) -> None:
+    """Even if a file system ignores case, or rejects such characters or lengths."""
     project.write(
         f"""
 import pytest
@@ -443,7 +443,7 @@ THREE = "".join(PASSES.replace("test_hello", f"test_{name}") for name in ("one",
 
 
 def test_order_does_not_matter(project: Project) -> None:
-    """Each test has a cassette of its own."""
+    """Each test has its own cassette."""
     project.write(THREE)
     project.record()
     (project.path / "conftest.py").write_text(
@@ -453,7 +453,7 @@ def test_order_does_not_matter(project: Project) -> None:
 
 
 def test_workers_of_xdist_record_and_replay(project: Project) -> None:
-    """And tell of orphans, once."""
+    """Orphans are listed once."""
     xdist = ("-p", "xdist", "-n2")
     project.write(THREE)
     project.record(*xdist).assert_outcomes(passed=3)
@@ -467,7 +467,7 @@ def test_workers_of_xdist_record_and_replay(project: Project) -> None:
 
 
 def test_orphans_are_listed(project: Project) -> None:
-    """Cassettes of tests and of test files that are gone; the run passes."""
+    """They are cassettes of removed tests and test files; the run passes."""
     project.write(THREE)
     project.write(PASSES, "test_gone")
     project.record()
@@ -491,8 +491,8 @@ def test_orphans_are_listed(project: Project) -> None:
 @pytest.mark.parametrize(
     "selection", [["-k", "one"], ["test_it.py::test_one"], ["--deselect", "test_it.py::test_two"], ["--lf"]]
 )
-def test_a_selection_of_tests_makes_no_orphans(project: Project, selection: list[str]) -> None:
-    """Only a file all of whose tests were collected shows what is nobody's."""
+def test_a_selection_of_tests_lists_no_orphans(project: Project, selection: list[str]) -> None:
+    """Orphans are known only for a file all of whose tests were collected."""
     project.write(THREE)
     project.record()
     project.write(THREE.replace('"hello', '"hullo', 1))
@@ -500,8 +500,8 @@ def test_a_selection_of_tests_makes_no_orphans(project: Project, selection: list
     assert "without a test" not in project.offline(*selection).stdout.str()
 
 
-def test_files_of_others_are_no_orphans(project: Project) -> None:
-    """Other libraries keep their cassettes at the same place."""
+def test_files_of_other_libraries_are_not_orphans(project: Project) -> None:
+    """Other libraries store their cassettes in the same folder."""
     project.record()
     other = project.path / "cassettes" / "test_it" / "test_other.json"
     other.write_text('{"version": 1, "interactions": []}', encoding="utf-8")
@@ -510,7 +510,7 @@ def test_files_of_others_are_no_orphans(project: Project) -> None:
 
 
 def test_the_client_may_be_closed_by_the_test(project: Project) -> None:
-    """The recording ends with the test all the same."""
+    """The recording still ends with the test."""
     project.write(
         """
 def test_hello(buntime_client):
@@ -524,8 +524,8 @@ def test_hello(buntime_client):
     assert "DELETE" in (project.path / HELLO).read_text()
 
 
-def test_what_a_fixture_sends_after_the_test_is_part_of_it(project: Project) -> None:
-    """Whatever depends on the client ends before the cassette."""
+def test_requests_of_a_fixture_after_the_test_are_recorded(project: Project) -> None:
+    """Fixtures that depend on the client end before the cassette."""
     project.write(
         """
 import pytest
@@ -542,8 +542,8 @@ def test_hello(job):
     project.offline().assert_outcomes(passed=1)
 
 
-def test_an_interruption_leaves_the_cassette_as_it_was(project: Project) -> None:
-    """Ctrl-C in a test ends its recording as a failure does."""
+def test_an_interruption_leaves_the_cassette_unchanged(project: Project) -> None:
+    """Ctrl-C in a test discards its recording like a failure."""
     project.record()
     before = (project.path / HELLO).read_bytes()
     project.write("def test_hello(buntime_session):\n    raise KeyboardInterrupt\n")
@@ -552,8 +552,8 @@ def test_an_interruption_leaves_the_cassette_as_it_was(project: Project) -> None
     assert before == (project.path / HELLO).read_bytes()
 
 
-def test_tests_of_others_notice_nothing(project: Project) -> None:
-    """No fixture, warning or marker of ours is in the way of a project that does not use us."""
+def test_other_projects_are_not_affected(project: Project) -> None:
+    """No fixture, warning or marker of ours appears in a project that does not use the plugin."""
     project.write(
         "import unittest\nclass T(unittest.TestCase):\n    def test_x(self): pass\ndef test_y(): pass\n"
     )
@@ -563,8 +563,8 @@ def test_tests_of_others_notice_nothing(project: Project) -> None:
     assert [] == project.cassettes()
 
 
-def test_an_older_pytest_notices_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fixtures alone say that they need a newer one."""
+def test_an_older_pytest_is_not_affected(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the fixtures report that they need a newer one."""
     monkeypatch.delattr(pytest, "version_tuple")
     project.write(PASSES + "def test_plain(): pass")
     result = project.offline()
@@ -573,20 +573,20 @@ def test_an_older_pytest_notices_nothing(project: Project, monkeypatch: pytest.M
 
 
 def test_the_marker_and_the_fixtures_are_explained(project: Project) -> None:
-    """Where pytest lists them."""
+    """In the lists of pytest."""
     project.offline("--markers").stdout.fnmatch_lines(["@pytest.mark.buntime(cassette=None, mode=None, *"])
     result = project.offline("--fixtures")
     result.stdout.fnmatch_lines(["buntime_client*", "*answers from the test's cassette*", "buntime_session*"])
 
 
 def test_the_plugin_is_announced() -> None:
-    """So that pytest finds it wherever buntime is installed."""
+    """The entry point lets pytest load it if buntime is installed."""
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert '[project.entry-points.pytest11]\nbuntime = "buntime.pytest_plugin.plugin"\n' in project
 
 
-def test_the_plugin_costs_next_to_nothing() -> None:
-    """It imports neither the client nor what that stands on."""
+def test_the_plugin_imports_little() -> None:
+    """It imports neither the client nor its dependencies."""
     plugin = "buntime.pytest_plugin"
     code = f"import sys, {plugin}.plugin, {plugin}.cassettes; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
