@@ -1,4 +1,4 @@
-"""The errors as what a user catches, reads and passes on."""
+"""Errors as users catch, read and pickle them."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ every_error = pytest.mark.parametrize("error", all_errors(), ids=lambda error: t
 
 @every_error
 @pytest.mark.parametrize("how", ["pickle", "copy", "deepcopy"])
-def test_an_error_survives_with_all_it_says(error: BuntimeError, how: str) -> None:
-    """Every attribute, its notes and the message, as a process pool needs it; a user's own errors too."""
+def test_an_error_survives_with_all_attributes(error: BuntimeError, how: str) -> None:
+    """Every attribute, its notes and the message, as a process pool needs it; a user's subclasses too."""
     ways = {"pickle": lambda e: pickle.loads(pickle.dumps(e)), "copy": copy.copy, "deepcopy": copy.deepcopy}
     other = ways[how](error)
     assert error_state(error) == error_state(other)
@@ -43,8 +43,8 @@ def test_an_error_survives_with_all_it_says(error: BuntimeError, how: str) -> No
 
 
 @every_class
-def test_a_message_says_what_happened_to_which_call(kind: type[BuntimeError]) -> None:
-    """After how many attempts, whether it may have run, and what to do next."""
+def test_a_message_has_the_event_and_the_call(kind: type[BuntimeError]) -> None:
+    """It has the number of attempts, whether the request may have been executed, and the next step."""
     text = str(make_error(kind))
     assert text.startswith("POST /execute: it failed (after 2 attempts)")
     assert " [the service may have acted on it]" in text
@@ -53,30 +53,30 @@ def test_a_message_says_what_happened_to_which_call(kind: type[BuntimeError]) ->
 
 @every_class
 def test_an_error_is_public(kind: type[BuntimeError]) -> None:
-    """What can be raised can be caught by name."""
+    """Every error can be imported by name."""
     assert getattr(buntime, kind.__name__) is kind
 
 
 @every_class
 def test_the_tree_shows_the_class(kind: type[BuntimeError]) -> None:
-    """The drawing in the docstring leaves none out."""
+    """The drawing in the docstring has every class."""
     assert f" {kind.__name__} " in f" {' '.join((errors.__doc__ or '').split())} "
 
 
 @every_class
-def test_what_the_service_refused_says_what_to_do(kind: type[BuntimeError]) -> None:
-    """Every error of a call has a hint."""
+def test_an_error_of_the_service_has_a_hint(kind: type[BuntimeError]) -> None:
+    """The hint explains the next step."""
     if issubclass(kind, (APIConnectionError, InvalidResponseError, APIStatusError)):
         assert kind.hint
 
 
 def test_a_plain_error_is_its_message() -> None:
-    """Without a call there is nothing to add."""
+    """Without a request there is nothing to add."""
     assert "no key" == str(buntime.ConfigurationError("no key"))
 
 
-def test_one_attempt_is_one() -> None:
-    """The grammar is right."""
+def test_one_attempt_is_singular() -> None:
+    """The grammar is correct."""
     error = BuntimeError("it failed")
     error.attempts = 1
     assert "it failed (after 1 attempt)" == str(error)
@@ -84,12 +84,12 @@ def test_one_attempt_is_one() -> None:
 
 @pytest.mark.parametrize(("phase", "maybe"), [("connect", False), ("send", True), ("read", True)])
 @pytest.mark.parametrize("kind", [APIConnectionError, APITimeoutError])
-def test_a_connection_never_made_did_nothing(kind: Any, phase: str, maybe: bool) -> None:
-    """Any other failure may have come too late."""
+def test_a_failed_connection_executed_nothing(kind: Any, phase: str, maybe: bool) -> None:
+    """After any other failure, the request may have been executed."""
     assert maybe is kind("lost", phase=phase).maybe_executed
 
 
-def test_a_missing_file_is_caught_as_python_does() -> None:
+def test_a_missing_file_is_caught_by_builtin_classes() -> None:
     """By FileNotFoundError, by OSError, and by our own classes."""
     for kind in (FileNotFoundError, OSError, SessionFileNotFoundError, NotFoundError, BuntimeError):
         client = Buntime(transport=ScriptedTransport(always(responses.error, 404, "file_not_found")))
@@ -119,7 +119,7 @@ if __name__ == "__main__":
 
 
 def test_an_error_crosses_a_process_pool(tmp_path: Any) -> None:
-    """It arrives as what it was."""
+    """It has the same class and attributes there."""
     script = tmp_path / "pool.py"
     script.write_text(_POOL)
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)

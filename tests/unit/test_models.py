@@ -1,4 +1,4 @@
-"""The values that users hold in their hands."""
+"""The public values."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def test_a_value_cannot_be_changed(value: Any) -> None:
 
 @every_value
 def test_a_value_survives_a_process_pool(value: Any) -> None:
-    """It pickles and copies to an equal one, with what the service said beyond the known."""
+    """It pickles and copies to an equal one, unknown fields included."""
     for other in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):
         assert value_state(value) == value_state(other)
 
 
-def test_every_public_value_is_among_them() -> None:
-    """One that is new is tried as well."""
+def test_every_public_value_is_tested() -> None:
+    """A new class must be added to the samples."""
     public = {getattr(buntime, name) for name in buntime.__all__}
     assert {kind for kind in public if inspect.isclass(kind) and attrs.has(kind)} == set(map(type, VALUES))
 
 
-def test_unknown_fields_do_not_count() -> None:
-    """Two results that differ only in what this version does not know are equal."""
+def test_unknown_fields_are_not_compared() -> None:
+    """Two results that differ in unknown fields only are equal."""
     assert WriteResult("a", 1) == WriteResult("a", 1, extra={"etag": "x"})
 
 
@@ -56,18 +56,18 @@ def test_unknown_fields_do_not_count() -> None:
     [(0, None, True), (0, False, True), (0, True, False), (1, False, False), (None, None, False)],
 )
 def test_ok(exit_code: int | None, timed_out: bool | None, ok: bool) -> None:
-    """Exit code 0 within the time limit, and known to be."""
+    """Exit code 0, within the time limit; an unknown exit code is not a success."""
     assert ok is ExecuteResult("", "", exit_code, timed_out=timed_out).ok
 
 
 def test_check_returns_the_result() -> None:
-    """So that it can stand in a chain."""
+    """Calls can be chained."""
     result = ExecuteResult("out", "", 0)
     assert result is result.check()
 
 
 def test_check_shows_the_end_of_stderr() -> None:
-    """The end is where the error stands; a long output does not flood the log."""
+    """The error is at the end of stderr; a long output does not flood the log."""
     result = ExecuteResult("", "x" * 5000 + "\nTypeError: boom\n", 2)
     with pytest.raises(ExecutionFailedError, match="exit code 2") as caught:
         result.check()
@@ -76,27 +76,27 @@ def test_check_shows_the_end_of_stderr() -> None:
     assert result is caught.value.result
 
 
-def test_check_says_that_there_was_no_stderr() -> None:
-    """And that the time limit was reached, and how to raise it."""
+def test_check_reports_an_empty_stderr() -> None:
+    """If the time limit was reached, the message shows how to raise it."""
     with pytest.raises(ExecutionTimeoutError, match=r"time limit; stderr is empty.*timeout="):
         ExecuteResult("", "", 124, timed_out=True).check()
 
 
 def test_json() -> None:
-    """Standard output, parsed."""
+    """It parses standard output."""
     assert {"a": [1]} == ExecuteResult('{"a": [1]}\n', "", 0).json()
 
 
 @pytest.mark.parametrize("stdout", ["", "Sum: 15", "{} {}"])
 def test_output_that_is_not_json(stdout: str) -> None:
-    """The error shows what it was."""
+    """The error shows the output."""
     with pytest.raises(ValueError, match="not JSON") as caught:
         ExecuteResult(stdout, "", 0).json()
     assert repr(stdout) in str(caught.value)
 
 
 def test_an_api_response() -> None:
-    """Headers without case, the body as bytes, text or JSON."""
+    """Headers are case-insensitive, and the body is available as bytes, text or JSON."""
     response = APIResponse(200, Headers({"Content-Type": "application/json"}), b'{"a": "\xc3\xa9"}')
     assert "application/json" == response.headers["content-type"]
     assert {"a": "é"} == response.json()
@@ -107,12 +107,12 @@ def test_an_api_response() -> None:
 
 
 def test_a_request_shows_no_value_of_its_environment() -> None:
-    """Names are shown, as they help; values are often secrets."""
+    """Names are shown because they help; values are often secrets."""
     value_state = repr(ExecuteRequest("1", env={"DB_PASSWORD": "hunter2", "A": "b"}))
     assert "hunter2" not in value_state
     assert "DB_PASSWORD" in value_state
 
 
 def test_an_api_response_shows_its_size() -> None:
-    """Not a page of bytes."""
+    """It does not show the bytes."""
     assert "<3 bytes>" in repr(APIResponse(200, {}, b"abc"))

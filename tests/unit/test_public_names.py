@@ -1,4 +1,4 @@
-"""The public face: what there is, what it costs, and that it is explained."""
+"""The public names: completeness, documentation and import cost."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ PUBLIC = [
 
 @pytest.mark.parametrize("module", MODULES)
 def test_all_is_sorted(module: str) -> None:
-    """And names nothing twice."""
+    """No name occurs twice."""
     names = importlib.import_module(module).__all__
     assert sorted(set(names)) == names
 
 
-def test_all_is_what_is_visible() -> None:
-    """What completion shows beyond modules and what Python adds is what is promised."""
+def test_all_has_the_visible_names() -> None:
+    """Completion shows only public names, modules and the names that Python adds."""
     hidden = {"TYPE_CHECKING", "Any", "annotations", "importlib"}
     for name in buntime.__all__:
         getattr(buntime, name)
@@ -49,32 +49,32 @@ def test_all_is_what_is_visible() -> None:
 
 
 @pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[f"{module}.{name}" for module, name in PUBLIC])
-def test_a_public_name_is_there_and_explained(module: str, name: str) -> None:
-    """With its public methods and properties."""
+def test_a_public_name_exists_and_is_documented(module: str, name: str) -> None:
+    """Its public methods and properties are documented too."""
     value = getattr(importlib.import_module(module), name)
     assert not inspect.ismodule(value)
     if not (inspect.isclass(value) or callable(value)):
         return
     assert inspect.getdoc(value)
-    bare = [member for member, found in _members(value) if not inspect.getdoc(found)]
-    assert [] == bare
+    undocumented = [member for member, attribute in _members(value) if not inspect.getdoc(attribute)]
+    assert [] == undocumented
 
 
 def _members(value: Any) -> list[tuple[str, Any]]:
     if not inspect.isclass(value):
         return []
     return [
-        (name, found)
+        (name, attribute)
         for base in value.__mro__
         if base.__module__.startswith("buntime")
-        for name, found in vars(base).items()
-        if not name.startswith("_") and (inspect.isfunction(found) or isinstance(found, property))
+        for name, attribute in vars(base).items()
+        if not name.startswith("_") and (inspect.isfunction(attribute) or isinstance(attribute, property))
     ]
 
 
 @pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[f"{module}.{name}" for module, name in PUBLIC])
 def test_a_public_name_has_its_public_module(module: str, name: str) -> None:
-    """Pickles, tracebacks and ``help`` show where users import it from, and its annotations resolve."""
+    """Pickles, tracebacks and ``help`` show the module to import from, and its annotations resolve."""
     value = getattr(importlib.import_module(module), name)
     if not (inspect.isclass(value) or inspect.isfunction(value)):
         return
@@ -85,17 +85,17 @@ def test_a_public_name_has_its_public_module(module: str, name: str) -> None:
 
 
 def test_a_pickle_holds_public_names_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients, sessions, values and errors can be loaded after the inside has changed."""
+    """Clients, sessions, values and errors can be loaded after private modules change."""
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_1")
     client = buntime.Buntime()
     session = client.sessions.attach("ses_1")
     process = buntime.Process(client._context, "ses_1", 1, 7)
     objects = [client, client.sessions, client.files, session, session.files, process, *VALUES, *all_errors()]
     for each in objects:
-        carried = pickle.dumps(each, protocol=2)
+        pickled = pickle.dumps(each, protocol=2)
         modules = {
             str(argument).split(" ")[0]
-            for opcode, argument, _ in pickletools.genops(carried)
+            for opcode, argument, _ in pickletools.genops(pickled)
             if opcode.name == "GLOBAL"
         }
         assert {name for name in modules if name.startswith("buntime")} <= set(MODULES)
@@ -104,7 +104,7 @@ def test_a_pickle_holds_public_names_only(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("module", MODULES)
 def test_an_unknown_name_is_an_attribute_error(module: str) -> None:
-    """With the name in it."""
+    """The error has the name."""
     with pytest.raises(AttributeError, match="nonsense"):
         importlib.import_module(module).nonsense  # noqa: B018 - reading it is what fails
 
@@ -115,15 +115,15 @@ def _imported(statement: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-def test_importing_buntime_costs_next_to_nothing() -> None:
-    """Neither requests nor attrs nor the service nor pytest is imported, and none of our other modules."""
+def test_importing_buntime_imports_little() -> None:
+    """It imports neither requests nor attrs nor the service nor pytest, and none of our other modules."""
     imported = _imported("import buntime")
     assert set() == imported & {"requests", "urllib3", "attr", "attrs", "pytest", "hypothesis", "asyncio"}
     assert {"buntime", "buntime._version"} == {name for name in imported if name.split(".")[0] == "buntime"}
 
 
-def test_a_client_over_ones_own_transport_needs_no_requests() -> None:
-    """Nor the service: each is imported by the part that needs it."""
+def test_a_client_with_a_custom_transport_imports_no_requests() -> None:
+    """It does not import the service either: each part imports what it needs."""
     imported = _imported(
         "from buntime import Buntime; from buntime.transport import FunctionTransport; "
         "Buntime(transport=FunctionTransport(print))"
@@ -132,8 +132,8 @@ def test_a_client_over_ones_own_transport_needs_no_requests() -> None:
     assert not any(name.startswith("buntime.service") for name in imported)
 
 
-def test_the_client_and_the_service_do_not_know_each_other() -> None:
-    """They meet at Request and Response only, so each checks the other."""
+def test_the_client_and_the_service_are_independent() -> None:
+    """They share Request and Response only, so each checks the other."""
     imported = _imported("import buntime.service.sessions.app")
     ours = {name for name in imported if name.startswith("buntime.")}
     assert set() == ours & {
@@ -142,5 +142,5 @@ def test_the_client_and_the_service_do_not_know_each_other() -> None:
 
 
 def test_the_version() -> None:
-    """Is one string."""
+    """It is one string."""
     assert buntime.__version__.split(".")[0].isdigit()

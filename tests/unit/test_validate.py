@@ -1,4 +1,4 @@
-"""What is wrong on every plan is refused before anything is sent, by the name of the argument."""
+"""Arguments that are invalid on every plan are rejected before a request, by name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _write(path: Any = "a.txt", content: Any = "x", session_id: Any = "ses_1") -
     return lambda client: client.files.write(session_id=session_id, path=path, content=content)
 
 
-def _made_pool(client: Any, **arguments: Any) -> SessionPool:
+def _create_pool(client: Any, **arguments: Any) -> SessionPool:
     return SessionPool(client, **arguments)
 
 
@@ -40,7 +40,7 @@ _deep: list[Any] = []
 for _ in range(100_000):
     _deep = [_deep]
 
-WRONG: list[tuple[Call, type[Exception], str]] = [
+INVALID: list[tuple[Call, type[Exception], str]] = [
     (_create(ttl=299), ValueError, "ttl"),
     (_create(ttl=-1), ValueError, "ttl"),
     (_create(ttl=300.5), ValueError, "ttl"),
@@ -127,7 +127,7 @@ WRONG: list[tuple[Call, type[Exception], str]] = [
     (lambda c: c.files.download(session_id="s", remote="", local="x", delete="no"), TypeError, "delete"),
     (_pool("map", print, [], ordered="no"), TypeError, "ordered"),
     (_pool("execute", [], ordered="no"), TypeError, "ordered"),
-    (lambda c: _made_pool(c, reuse="no"), TypeError, "reuse"),
+    (lambda c: _create_pool(c, reuse="no"), TypeError, "reuse"),
     (lambda c: c.files.list(session_id="ses_1", path="a\0"), ValueError, "path"),
     (lambda c: c.files.list(session_id="ses_1", path=None), TypeError, "path"),
     (lambda c: c.request("", "/x"), ValueError, "method"),
@@ -140,18 +140,20 @@ WRONG: list[tuple[Call, type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "named"), WRONG, ids=range(len(WRONG)))
-def test_a_wrong_argument_is_named_and_nothing_is_sent(call: Call, kind: type[Exception], named: str) -> None:
-    """A TypeError or a ValueError, as the language has it."""
+@pytest.mark.parametrize(("call", "kind", "message"), INVALID, ids=range(len(INVALID)))
+def test_an_invalid_argument_is_named_before_a_request(
+    call: Call, kind: type[Exception], message: str
+) -> None:
+    """It is a TypeError or a ValueError, as in the standard library."""
     transport = ScriptedTransport(lost())
-    with pytest.raises(kind, match=named) as caught:
+    with pytest.raises(kind, match=message) as caught:
         call(Buntime(transport=transport))
     assert kind is type(caught.value)
     assert [] == transport.requests
 
 
-def test_a_bound_is_where_the_sheet_says() -> None:
-    """The smallest ttl and the largest metadata are taken."""
+def test_limits_are_those_of_the_api_sheet() -> None:
+    """The smallest ttl and the largest metadata are accepted."""
     filler = "x" * (16384 - len('{"a":""}'))
     for call in (_create(ttl=300), _create(ttl=604800.0), _create(metadata={"a": filler})):
         transport = ScriptedTransport(lost("send"))
@@ -171,19 +173,19 @@ def test_a_bound_is_where_the_sheet_says() -> None:
     ids=["mapping", "objects", "pairs", "iterator"],
 )
 def test_files_have_many_forms(files: Any) -> None:
-    """All mean the same."""
+    """All forms are equivalent."""
     assert (("a.txt", "x"), ("b.txt", "y")) == ExecuteRequest("1", files=files).files
 
 
 def test_whole_seconds_may_be_floats() -> None:
     """``5.0`` is five seconds, sent as ``5``."""
-    whole: Any = 5.0
-    timeout = ExecuteRequest("1", timeout=whole).timeout
+    seconds: Any = 5.0
+    timeout = ExecuteRequest("1", timeout=seconds).timeout
     assert "5" == str(timeout)
 
 
-def test_what_is_passed_in_is_copied() -> None:
-    """A request does not change when the caller's own objects do."""
+def test_mutable_arguments_are_copied() -> None:
+    """A request does not change if the caller's objects do."""
     env, files = {"A": "b"}, {"a.txt": "x"}
     request = ExecuteRequest("1", env=env, files=files)
     env["A"] = files["a.txt"] = "changed"
