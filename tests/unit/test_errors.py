@@ -90,7 +90,7 @@ def test_a_failed_connection_executed_nothing(kind: Any, phase: str, maybe: bool
 
 
 def test_a_missing_file_is_caught_by_builtin_classes() -> None:
-    """By FileNotFoundError, by OSError, and by our own classes."""
+    """FileNotFoundError, OSError and our own classes catch it."""
     for kind in (FileNotFoundError, OSError, SessionFileNotFoundError, NotFoundError, BuntimeError):
         client = Buntime(transport=ScriptedTransport(always(responses.error, 404, "file_not_found")))
         with pytest.raises(kind) as caught:

@@ -56,7 +56,7 @@ def test_unknown_fields_are_not_compared() -> None:
     [(0, None, True), (0, False, True), (0, True, False), (1, False, False), (None, None, False)],
 )
 def test_ok(exit_code: int | None, timed_out: bool | None, ok: bool) -> None:
-    """Exit code 0, within the time limit; an unknown exit code is not a success."""
+    """Exit code 0 within the time limit is a success; an unknown exit code is not."""
     assert ok is ExecuteResult("", "", exit_code, timed_out=timed_out).ok
 
 

@@ -24,7 +24,7 @@ def _acquire(lock: Any) -> str:
 @needs_fork
 @pytest.mark.parametrize("kind", LOCKS)
 def test_a_lock_is_free_in_a_child(kind: Callable[[], Any]) -> None:
-    """Even if the parent holds it; it then stays held in the parent."""
+    """The child can acquire it even if the parent holds it; the parent still does."""
     lock = reset_after_fork(kind())
     with hold_locks(lock):
         assert "acquired" == run_in_fork(lambda: _acquire(lock))
@@ -43,7 +43,7 @@ def test_a_lock_is_not_referenced() -> None:
 
 @needs_fork
 def test_any_object_can_be_reset() -> None:
-    """By the method that locks have for it, in the child only."""
+    """Its `_at_fork_reinit`, the method of locks, is called in the child only."""
     resets: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     class Resettable:

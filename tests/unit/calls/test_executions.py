@@ -143,7 +143,7 @@ def test_an_execution_without_timeout_waits_for_ever() -> None:
 
 
 def test_a_stream_yields_its_events_and_then_has_its_result() -> None:
-    """In the order in which they were sent."""
+    """The events have the order in which they were sent."""
     stream, transport = _stream(_OUT, _ERR, _END)
     assert [StreamEvent("stdout", "a\n"), StreamEvent("stderr", "b\n")] == list(stream)
     assert ("a\n", "b\n", 3) == (stream.result.stdout, stream.result.stderr, stream.result.exit_code)
@@ -203,7 +203,7 @@ def test_a_stream_that_breaks_is_an_error() -> None:
 
 
 def test_check_raises_at_the_end_of_a_stream() -> None:
-    """After the last event; the result stays available."""
+    """It raises after the last event; the result stays available."""
     stream, _ = _stream(_OUT, _END, check=True)
     events = [next(stream)]
     with pytest.raises(ExecutionFailedError, match="exit code 3") as caught:
@@ -227,7 +227,7 @@ def test_an_error_event_ends_a_stream(code: str, kind: type[BuntimeError]) -> No
 
 
 def test_an_error_response_to_a_stream_is_raised_immediately() -> None:
-    """Before the first iteration."""
+    """The error is raised before the first iteration."""
     transport = ScriptedTransport(always(responses.error, 404, "session_not_found"))
     with pytest.raises(SessionNotFoundError):
         Buntime(transport=transport).stream(session_id="ses_1", code="1")
@@ -241,7 +241,7 @@ def test_an_unknown_event_is_ignored() -> None:
 
 
 def test_any_error_closes_the_connection() -> None:
-    """Errors of other libraries too."""
+    """An error of another library closes it too."""
     transport = ScriptedTransport(
         lambda: Response(200, [("Content-Type", "text/event-stream")], cut(_OUT, then=KeyError("a bug")))
     )

@@ -38,7 +38,7 @@ def _helper(stdout: str, **changes: object) -> Step:
 
 
 def test_write() -> None:
-    """From the client or the session."""
+    """A file can be written from the client or the session."""
     client, transport = _client(always(responses.as_json, responses.WRITTEN))
     written = client.files.write(session_id="ses_1", path="data.csv", content="name,age\n")
     assert WriteResult("data.csv", 9) == written
@@ -47,7 +47,7 @@ def test_write() -> None:
 
 
 def test_read() -> None:
-    """From the client or the session."""
+    """A file can be read from the client or the session."""
     client, transport = _client(always(responses.as_json, responses.READ))
     assert "name,age\n" == client.files.read(session_id="ses_1", path="data.csv")
     assert "name,age\n" == client.sessions.attach("ses_1").files.read("data.csv")
@@ -124,7 +124,7 @@ def test_a_failing_route_is_not_a_missing_one() -> None:
 
 
 def test_list() -> None:
-    """From the client or the session, sorted."""
+    """The client and the session return the same sorted list."""
     listing = always(responses.as_json, {"files": [_file("b"), _file("a")]})
     client, transport = _client(listing)
     files = client.sessions.attach("ses_1").files.list("src")
@@ -196,7 +196,7 @@ def test_a_text_that_is_too_large_for_the_route_is_read_in_pieces() -> None:
 
 
 def test_missing_staged_content_is_an_error() -> None:
-    """Only after an attempt whose response was lost does it mean that the write succeeded."""
+    """It means that the write succeeded only after an attempt whose response was lost."""
     gone = _helper('{"error":{"code":"ECONSUMED","message":"it is not there"}}')
     client, _ = _client(gone)
     with pytest.raises(APIStatusError, match="ECONSUMED"):

@@ -58,7 +58,7 @@ def test_the_outcome_is_separated_from_output_in_any_chunks(
 
 
 def test_output_is_not_held_back() -> None:
-    """Only a possible beginning of the outcome is."""
+    """Only the possible start of an outcome is held back."""
     separator = _Separator()
     assert "abc\n" == separator.feed("abc\n")
     assert "d" == separator.feed("d\x1ebun")

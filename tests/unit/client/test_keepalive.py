@@ -72,8 +72,8 @@ def test_a_fake_session_stays_awake_while_time_passes() -> None:
         assert "deep-sleep" == fake.sessions[session.id].state
 
 
-def test_without_it_a_session_falls_asleep() -> None:
-    """After five minutes idle, after thirty asleep."""
+def test_a_session_without_pings_becomes_idle() -> None:
+    """It becomes idle after five minutes without a request."""
     fake, client = _fake()
     with client, client.sessions.create() as session:
         fake.advance(301)
@@ -96,7 +96,7 @@ def test_the_ttl_is_not_extended(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_thread_pings_until_the_block_ends() -> None:
-    """Immediately, then at every interval; after the block the thread is gone."""
+    """It pings immediately, then at every interval; after the block the thread is gone."""
     pinged = _PingedService()
     with _client(pinged) as client:
         with client.sessions.attach("ses_1").stay_awake(interval=0.001):

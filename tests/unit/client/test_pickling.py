@@ -60,7 +60,7 @@ def test_a_pickle_has_no_header_with_the_key(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_options_are_pickled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the base URL, ``delete_on_close`` and ``on_retry``."""
+    """The pickle has the base URL, ``delete_on_close`` and ``on_retry`` too."""
     monkeypatch.setenv("BUNTIME_API_KEY", _KEY)
     options: dict[str, Any] = {"timeout": 7.0, "deadline": 70.0, "max_retries": 5, "retry_delay": 0.5}
     with (
@@ -164,7 +164,7 @@ def test_a_client_with_a_custom_requests_session_does_not_pickle() -> None:
 
 
 def test_a_client_without_a_key_loads_without_a_key() -> None:
-    """For example a client of ``buntime serve`` on this machine."""
+    """A client of a local ``buntime serve`` is an example."""
     with Buntime(transport=HTTPTransport("http://127.0.0.1:1")) as client:
         pickle.loads(pickle.dumps(client)).close()
 

@@ -76,14 +76,14 @@ def test_an_invalid_argument_is_named_before_a_request(
     kind: type[Exception],
     message: str,
 ) -> None:
-    """For every method of a session that takes arguments for processes."""
+    """Every method of a session for processes and ports validates its arguments."""
     with pytest.raises(kind, match=message):
         call(session)
     assert [] == helpers_of(fake)
 
 
 def test_an_invalid_argument_of_a_process_is_named(fake: FakeTransport, session: Session) -> None:
-    """Immediately, even if the method returns an iterator."""
+    """The error is immediate, even if the method returns an iterator."""
     process = session.start("ends")
     sent = len(fake.calls)
     for call in (process.logs, process.follow):
@@ -216,7 +216,7 @@ def test_a_missing_process(fake: FakeTransport, session: Session) -> None:
 
 
 def test_processes_of_a_fake_end_when_it_sleeps(fake: FakeTransport, session: Session) -> None:
-    """As on the service."""
+    """They end as on the service."""
     process = session.start(SERVER)
     fake.advance(31 * 60)
     info = session.info()
@@ -225,7 +225,7 @@ def test_processes_of_a_fake_end_when_it_sleeps(fake: FakeTransport, session: Se
 
 
 def test_one_process_is_killed_by_its_pid(session: Session) -> None:
-    """Like any process of the session."""
+    """`Session.kill` accepts its pid like any other of the session."""
     one, other = session.start(SERVER), session.start(SERVER)
     assert (one.pid,) == session.kill(one.pid).pids
     assert (137, None) == (one.exit_code, other.exit_code)

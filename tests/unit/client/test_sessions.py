@@ -144,7 +144,7 @@ def test_info() -> None:
 
 
 def test_kill() -> None:
-    """One process or all, from the client or the session."""
+    """The client and the session can kill one process or all."""
     client, transport = _client(always(responses.as_json, responses.KILLED))
     session = client.sessions.attach("ses_1")
     assert KillResult(1, (1234,)) == session.kill(1234) == client.kill(session_id="ses_1", pid=1234)
@@ -226,7 +226,7 @@ def test_the_exit_of_a_client_masks_nothing() -> None:
 
 
 def test_the_exit_of_a_client_raises_a_failed_deletion() -> None:
-    """If the block succeeded."""
+    """It is raised if the block succeeded."""
     client, _ = _client(_created, lost("read"), delete_on_close=True, max_retries=0)
     client.sessions.create()
     with pytest.raises(APIConnectionError), client:

@@ -54,7 +54,7 @@ def _transport() -> ScriptedTransport:
     ],
 )
 def test_an_invalid_setting_is_named(options: dict[str, Any], message: str) -> None:
-    """Before a transport is created or a request is sent."""
+    """The error is raised before a transport is created or a request is sent."""
     with pytest.raises(ConfigurationError, match=message):
         Buntime(**{"transport": _transport(), **options})
 
@@ -74,7 +74,7 @@ def test_a_missing_key_is_an_error_if_one_is_required() -> None:
 
 @pytest.mark.parametrize("key", ["", None])
 def test_an_empty_key_is_a_missing_key(key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As an argument and in the environment."""
+    """An empty argument and an empty variable are equivalent to none."""
     monkeypatch.setenv("BUNTIME_API_KEY", "")
     with pytest.raises(ConfigurationError, match="no API key"):
         Buntime(key)
@@ -88,7 +88,7 @@ def test_a_custom_transport_needs_no_key() -> None:
 
 
 def test_the_key_is_sent_as_a_bearer_token() -> None:
-    """From the argument."""
+    """The argument `api_key` is the token."""
     transport = _transport()
     Buntime("btk_1", transport=transport).sessions.info("ses_1")
     assert "Bearer btk_1" == transport.header("Authorization")
@@ -130,7 +130,7 @@ def test_headers_are_sent_with_every_request() -> None:
 
 @pytest.mark.parametrize("source", ["argument", "environment"])
 def test_the_base_url(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the argument or else the environment, it is passed to the created transport."""
+    """The argument, or else the environment, sets the URL of the created transport."""
     with LoopbackServer(json_reply(responses.INFO)) as server:
         if source == "environment":
             monkeypatch.setenv("BUNTIME_BASE_URL", server.url)

@@ -116,7 +116,7 @@ def test_a_failing_http_request_shows_no_key(handler: Any) -> None:
     ids=range(10),
 )
 def test_a_failing_construction_shows_no_key(options: dict[str, Any]) -> None:
-    """However the key was passed, and whichever setting was invalid."""
+    """This holds for every way to pass a key and for every invalid setting."""
     with pytest.raises(ConfigurationError) as caught:
         Buntime(**options)
     assert KEY not in _render(caught.value)
@@ -161,7 +161,7 @@ def test_a_client_over_http_shows_no_key() -> None:
 
 
 def test_no_log_line_has_the_key(caplog: pytest.LogCaptureFixture) -> None:
-    """At debug level, for every library, retries and failures included."""
+    """The debug logs of every library are without it, retries and failures included."""
     caplog.set_level(logging.DEBUG)
     with LoopbackServer(drop, json_reply(responses.CREATED), drop) as server:
         client = Buntime(KEY, transport=HTTPTransport(server.url), retry_delay=0, max_retries=1)

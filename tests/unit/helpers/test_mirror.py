@@ -74,7 +74,7 @@ def test_progress_that_is_not_callable(fake: FakeTransport, session: Session, tm
 
 
 def test_two_thousand_files_need_few_requests(fake: FakeTransport, session: Session, tmp_path: Path) -> None:
-    """At most 25 up and 25 down, within the limits of the free plan; two if nothing changed."""
+    """They need at most 25 up and 25 down, within the limits of the free plan; two if nothing changed."""
     source = _many(tmp_path / "source")
     before = len(fake.calls)
     assert 2000 == len(session.files.upload(source, "up").transferred)
@@ -248,7 +248,7 @@ def test_an_ignored_link_is_not_followed(session: Session, tmp_path: Path) -> No
 def test_a_download_does_not_empty_the_current_folder(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither does it empty the home folder or a folder above them: such a mistake is too easy."""
+    """Folders above the current folder and the home folder are protected too."""
     work = fill(tmp_path / "work", {"mine.txt": "mine", "below": None})
     session.files.write("up/a.txt", "a")
     monkeypatch.chdir(work / "below")

@@ -21,7 +21,7 @@ def test_concurrent_names_are_unique() -> None:
 
 
 def test_a_number_is_free_again_after_a_failure() -> None:
-    """After any error of the block; nothing stays registered."""
+    """It is free after any error of the block, and no state remains."""
     try:
         with reserve_unique_name("ses_1", "a"):
             raise ZeroDivisionError

@@ -37,7 +37,7 @@ def test_another_name_stays_readable() -> None:
 
 @given(_NAMES, _PARAMETERS)
 def test_every_name_is_safe(names: list[str], parameters: Optional[str]) -> None:
-    """On every file system: plain characters, no separator, short, visible."""
+    """It is short, visible, and has plain characters only, without a separator."""
     name = file_name(names, parameters)
     assert name.isascii()
     assert name.isprintable()

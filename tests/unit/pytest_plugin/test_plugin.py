@@ -212,7 +212,7 @@ def test_unplayed_interactions_fail_a_test_that_passed(project: Project) -> None
 
 
 def test_unplayed_interactions_may_be_allowed(project: Project) -> None:
-    """With the marker."""
+    """The marker sets it for its test."""
     project.write(PASSES + '    buntime_session.execute("more()")\n')
     project.record()
     project.write(f"import pytest\n@pytest.mark.buntime(allow_unplayed=True)\n{PASSES.lstrip()}")
@@ -359,7 +359,7 @@ def test_the_header_shows_the_mode(
 
 
 def test_an_invalid_option_is_a_usage_error(project: Project) -> None:
-    """As for every option of pytest."""
+    """It is reported like an invalid value of any option of pytest."""
     assert pytest.ExitCode.USAGE_ERROR == project.offline("--buntime-mode=fly").ret
 
 
@@ -421,7 +421,7 @@ _IDS = ["1", "a b", "a/b", "..", "A", "a", "é", "\\n", "x" * 300, "x" * 301, "C
 
 
 def test_every_parametrisation_has_its_own_name(project: Project) -> None:
-    """Even if a file system ignores case, or rejects such characters or lengths."""
+    """Names differ even if a file system ignores case, or rejects such characters or lengths."""
     project.write(
         f"""
 import pytest
@@ -573,7 +573,7 @@ def test_an_older_pytest_is_not_affected(project: Project, monkeypatch: pytest.M
 
 
 def test_the_marker_and_the_fixtures_are_explained(project: Project) -> None:
-    """In the lists of pytest."""
+    """The lists of pytest describe them."""
     project.offline("--markers").stdout.fnmatch_lines(["@pytest.mark.buntime(cassette=None, mode=None, *"])
     result = project.offline("--fixtures")
     result.stdout.fnmatch_lines(["buntime_client*", "*answers from the test's cassette*", "buntime_session*"])

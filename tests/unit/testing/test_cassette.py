@@ -57,7 +57,7 @@ def test_a_recording_is_replayed_without_network(tape: Path, monkeypatch: pytest
 
 
 def test_a_path_may_be_a_string(tape: Path) -> None:
-    """As in every function that accepts a path."""
+    """Every function that accepts a path accepts a string."""
     with cassette(str(tape)) as client:
         assert "hello\n" == _hello(client)
 
@@ -178,7 +178,7 @@ def test_the_client_may_be_closed_in_the_block(tmp_path: Path) -> None:
 
 
 def test_the_source_is_closed(tmp_path: Path) -> None:
-    """At the end of the block, with or without an error."""
+    """It is closed at the end of the block, with or without an error."""
     transports = [_fake(), _fake()]
     sources = iter(transports)
     with cassette(tmp_path / "x.json", mode="record", source=lambda: next(sources)):
