@@ -1,4 +1,4 @@
-"""Working through items in threads, without sessions."""
+"""Work through items in threads, without sessions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from buntime.pool.bounded_map import BoundedMap, run_concurrently
 
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 
 
 def _limit_threads(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-    """Let the system have room for so many more threads."""
+    """Let the system start `room` more threads."""
     start = threading.Thread.start
 
     def limited(thread: threading.Thread) -> None:
@@ -26,8 +26,8 @@ def _limit_threads(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     monkeypatch.setattr(threading.Thread, "start", limited)
 
 
-def test_slow_items_hold_no_result_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A result that is ready is yielded before another item is waited for."""
+def test_slow_items_do_not_delay_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result that is ready is yielded before the next item is awaited."""
     second_begun = threading.Event()
 
     def work(item: int) -> str:
@@ -39,7 +39,7 @@ def test_slow_items_hold_no_result_back(monkeypatch: pytest.MonkeyPatch) -> None
         yield 1
         yield 2
         # The only thread works in order, so the result of 1 is ready.
-        assert second_begun.wait(_PATIENCE)
+        assert second_begun.wait(_TIMEOUT)
         yield 3
         pytest.fail("the result of 1 was ready")
 
@@ -51,21 +51,21 @@ def test_slow_items_hold_no_result_back(monkeypatch: pytest.MonkeyPatch) -> None
     bounded.join()
 
 
-def test_stopping_begins_nothing_more() -> None:
+def test_no_item_starts_after_stop() -> None:
     """Waiting items are dropped, work in progress ends first, and requesting more is an error."""
     begun, go = threading.Event(), threading.Event()
     worked: list[int] = []
 
     def work(item: int) -> int:
         begun.set()
-        go.wait(_PATIENCE)
+        go.wait(_TIMEOUT)
         worked.append(item)
         return item
 
     bounded: BoundedMap[int, int] = BoundedMap(work, iter(range(10)), threads=1, ordered=True)
 
     def stop() -> None:
-        begun.wait(_PATIENCE)
+        begun.wait(_TIMEOUT)
         bounded.stop()
         go.set()
 
@@ -78,8 +78,8 @@ def test_stopping_begins_nothing_more() -> None:
     assert [0] == worked
 
 
-def test_with_no_threads_the_caller_works() -> None:
-    """One item after another, each when its result is requested."""
+def test_without_threads_the_caller_works() -> None:
+    """It processes one item after another, each when its result is requested."""
     read: list[int] = []
 
     def items() -> Iterator[int]:
@@ -96,8 +96,8 @@ def test_with_no_threads_the_caller_works() -> None:
     assert 2 == len(list(results))
 
 
-def test_fewer_threads_than_requested_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the system has no room for more; with none at all, the caller's thread does the work."""
+def test_fewer_threads_than_requested_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the system cannot start more; if it can start none, the caller's thread does the work."""
     _limit_threads(monkeypatch, 1)
     for _ in range(2):
         bounded: BoundedMap[int, str] = BoundedMap(str, iter(range(20)), threads=4, ordered=True)
@@ -106,20 +106,18 @@ def test_fewer_threads_than_requested_do(monkeypatch: pytest.MonkeyPatch) -> Non
         bounded.join()
 
 
-def test_things_are_done_concurrently() -> None:
-    """All wait for each other; without threads they come one after another, in the caller's."""
+def test_functions_run_concurrently() -> None:
+    """They all wait for each other; without threads they run one after another, in the caller's thread."""
     together = threading.Barrier(3)
     names: list[str] = []
-    run_concurrently(lambda _: together.wait(_PATIENCE), range(3), threaded=True)
+    run_concurrently(lambda _: together.wait(_TIMEOUT), range(3), threaded=True)
     run_concurrently(lambda _: names.append(threading.current_thread().name), range(3), threaded=False)
     assert [threading.current_thread().name] * 3 == names
 
 
 @pytest.mark.parametrize("room", [0, 1, 2])
-def test_what_no_thread_can_be_started_for_is_done_all_the_same(
-    monkeypatch: pytest.MonkeyPatch, room: int
-) -> None:
-    """Once each, as at the end of a program: by the threads that there are, or by the caller's."""
+def test_all_items_are_processed_if_threads_cannot_start(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """Each is processed once, as at interpreter exit: by the threads that started, or by the caller's."""
     done: list[int] = []
     _limit_threads(monkeypatch, room)
     run_concurrently(done.append, range(3), threaded=True)

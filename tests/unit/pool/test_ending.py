@@ -1,4 +1,4 @@
-"""How a pool ends: with its block, on Ctrl-C, when nobody wants its outcomes, in a fork, with the program."""
+"""How a pool ends: with its block, on Ctrl-C, with an abandoned loop, in a fork, with the program."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.support.scripted import lost
 
 @pytest.fixture
 def service() -> BlockingService:
-    """Return a service whose executions can be held."""
+    """Return a service whose executions can block."""
     return BlockingService()
 
 
 @pytest.fixture
 def client(service: BlockingService) -> Iterator[Buntime]:
-    """Return a client of it that does not retry."""
+    """Return a client of the service that does not retry."""
     with Buntime(transport=service.transport, max_retries=0, retry_delay=0) as client:
         yield client
 
@@ -42,14 +42,14 @@ def _pool_threads() -> list[str]:
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="a signal is sent to the main thread")
 def test_ctrl_c_ends_everything(service: BlockingService, client: Buntime) -> None:
-    """What runs is ended, what waits is not begun, no thread and no session is left; it is raised on."""
+    """Running items are ended, others never start, threads and sessions are gone; it is raised again."""
 
     def interrupt() -> None:
         service.wait_until_blocked(3)
         signal.pthread_kill(main, signal.SIGINT)
 
     main = threading.main_thread().ident or 0
-    # Where the tests run in the background, it is ignored.
+    # SIGINT is ignored if the tests run in the background.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     pool = SessionPool(client, size=4)
     pool.warm()
@@ -67,8 +67,8 @@ def test_ctrl_c_ends_everything(service: BlockingService, client: Buntime) -> No
     assert set() == service.open
 
 
-def test_an_interrupt_while_items_are_taken(service: BlockingService, client: Buntime) -> None:
-    """They are taken where it arrives, so it is the same; an item that waits for a session is not begun."""
+def test_an_interrupt_while_items_are_read(service: BlockingService, client: Buntime) -> None:
+    """The interrupted thread reads the items, so all ends; items that wait for a session never start."""
 
     def items() -> Iterator[str]:
         yield from ("hold 1", "hold 2")
@@ -87,19 +87,19 @@ def test_an_interrupt_while_items_are_taken(service: BlockingService, client: Bu
 
 
 def test_an_interrupted_item_is_not_run_again(service: BlockingService, client: Buntime) -> None:
-    """That its session is gone is the pool's own doing."""
+    """Its session is gone because the pool deleted it."""
 
     def poll(session: Session, code: str) -> str:
-        held.set()
+        blocked.set()
         service.wait_for(lambda: session.id not in service.open)
         return _run(session, code)
 
     def items() -> Iterator[str]:
         yield "a"
-        assert held.wait(30)
+        assert blocked.wait(30)
         raise KeyboardInterrupt
 
-    held = threading.Event()
+    blocked = threading.Event()
     with SessionPool(client, size=1) as pool:
         pool.warm()
         with pytest.raises(KeyboardInterrupt):
@@ -107,29 +107,29 @@ def test_an_interrupted_item_is_not_run_again(service: BlockingService, client: 
     assert [("ses_1", "a")] == service.executed
 
 
-def test_a_session_that_is_being_made_is_deleted(service: BlockingService, client: Buntime) -> None:
-    """It arrives after the interrupt, and no item begins in it."""
-    asked, go = threading.Event(), threading.Event()
+def test_a_session_created_after_an_interrupt_is_deleted(service: BlockingService, client: Buntime) -> None:
+    """No item starts in it."""
+    requested, may_create = threading.Event(), threading.Event()
 
     def create() -> Response:
-        asked.set()
-        assert go.wait(30)
+        requested.set()
+        assert may_create.wait(30)
         return service._create()
 
     def items() -> Iterator[str]:
         yield "a"
-        assert asked.wait(30)
+        assert requested.wait(30)
         raise KeyboardInterrupt
 
-    def go_on() -> None:
-        assert asked.wait(30)
+    def proceed() -> None:
+        assert requested.wait(30)
         (run,) = pool._registry()._maps
         assert run.stopping.wait(30)
-        go.set()
+        may_create.set()
 
     service.respond_next("POST /sessions/create", create)
     pool = SessionPool(client, size=1)
-    thread = threading.Thread(target=go_on)
+    thread = threading.Thread(target=proceed)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         list(pool.map(_run, items()))
@@ -138,14 +138,14 @@ def test_a_session_that_is_being_made_is_deleted(service: BlockingService, clien
     pool.close()
 
 
-def test_closing_waits_for_a_session_that_is_being_made(service: BlockingService, client: Buntime) -> None:
-    """Whoever makes it deletes it, and has none; when close returns, nothing is left."""
-    asked, go, closed = threading.Event(), threading.Event(), threading.Event()
-    told: list[str] = []
+def test_closing_waits_for_a_session_in_creation(service: BlockingService, client: Buntime) -> None:
+    """The thread that creates the session deletes it and gets none; no session is left when close returns."""
+    requested, may_create, closed = threading.Event(), threading.Event(), threading.Event()
+    messages: list[str] = []
 
     def create() -> Response:
-        asked.set()
-        assert go.wait(30)
+        requested.set()
+        assert may_create.wait(30)
         return service._create()
 
     def delete() -> Response:
@@ -153,30 +153,30 @@ def test_closing_waits_for_a_session_that_is_being_made(service: BlockingService
         service.end("ses_1")
         return responses.as_json(responses.DELETED)
 
-    def let_go_on() -> None:
+    def proceed() -> None:
         assert pool._registry().closing.wait(30)
-        go.set()
+        may_create.set()
 
     service.respond_next("POST /sessions/create", create)
     service.respond_next("DELETE /sessions/ses_1", delete)
     pool = SessionPool(client, size=1)
     threads = [
-        threading.Thread(target=lambda: told.append(_told(pool.session().__enter__))),
-        threading.Thread(target=let_go_on),
+        threading.Thread(target=lambda: messages.append(_error_message(pool.session().__enter__))),
+        threading.Thread(target=proceed),
     ]
     for thread in threads:
         thread.start()
-    assert asked.wait(30)
+    assert requested.wait(30)
     pool.close()
     closed.set()
     assert (["ses_1"], set()) == (service.created, service.open)
     for thread in threads:
         thread.join()
-    assert ["the pool is closed"] == told
+    assert ["the pool is closed"] == messages
 
 
-def test_outcomes_that_nobody_wants(service: BlockingService, client: Buntime) -> None:
-    """Leaving the loop ends what runs, and begins nothing more; sessions at rest stay for the next call."""
+def test_outcomes_that_are_not_read(service: BlockingService, client: Buntime) -> None:
+    """Leaving the loop ends running items and starts no others; idle sessions stay for the next call."""
     with SessionPool(client, size=2) as pool:
         for _ in pool.map(_run, ["hold", "a", "b", "c", "d"], ordered=False):
             service.wait_until_blocked(1)
@@ -187,8 +187,10 @@ def test_outcomes_that_nobody_wants(service: BlockingService, client: Buntime) -
         assert ["e"] == [outcome.value for outcome in pool.map(_run, "e")]
 
 
-def test_a_function_that_does_not_notice_its_end(service: BlockingService, client: Buntime) -> None:
-    """It returns while its session is being deleted; no later item has that session."""
+def test_a_function_that_does_not_notice_its_deleted_session(
+    service: BlockingService, client: Buntime
+) -> None:
+    """It returns while its session is being deleted; no later item gets that session."""
     begun, returned = threading.Event(), threading.Event()
 
     def items() -> Iterator[str]:
@@ -196,7 +198,7 @@ def test_a_function_that_does_not_notice_its_end(service: BlockingService, clien
         assert begun.wait(30)
         yield "b"
 
-    def patient(session: Session, code: str) -> str:
+    def wait_for_deletion(session: Session, code: str) -> str:
         if code == "patient":
             begun.set()
             service.wait_for(lambda: session.id not in service.open)
@@ -206,23 +208,23 @@ def test_a_function_that_does_not_notice_its_end(service: BlockingService, clien
     def delete() -> Response:
         service.end("ses_1")
         assert returned.wait(30)
-        # Long enough for the session to be given back; where it is not, nothing is noticed.
+        # Long enough to return the session; if it is not returned, the test passes all the same.
         threading.Event().wait(0.05)
         return responses.as_json(responses.DELETED)
 
     service.respond_next("DELETE /sessions/ses_1", delete)
     with SessionPool(client, size=2) as pool:
         pool.warm(1)
-        outcomes = pool.map(patient, items(), ordered=False)
+        outcomes = pool.map(wait_for_deletion, items(), ordered=False)
         assert "ses_2" == next(outcomes).value
         outcomes.close()
-        assert ["ses_2"] == [outcome.value for outcome in pool.map(patient, "c")]
+        assert ["ses_2"] == [outcome.value for outcome in pool.map(wait_for_deletion, "c")]
         with pool.session() as one, pool.session() as two:
             assert {"ses_2", "ses_3"} == {one.id, two.id}
 
 
-def test_an_error_in_the_loop_is_the_loops(service: BlockingService, client: Buntime) -> None:
-    """It is not disturbed, and the pool is left clean."""
+def test_an_error_in_the_loop_is_raised_unchanged(service: BlockingService, client: Buntime) -> None:
+    """The pool is clean afterwards."""
 
     def loop(pool: SessionPool) -> None:
         for _ in pool.map(_run, ["a", "hold"], ordered=False):
@@ -234,22 +236,22 @@ def test_an_error_in_the_loop_is_the_loops(service: BlockingService, client: Bun
     assert [] == _pool_threads()
 
 
-def test_leaving_the_block_ends_a_call_that_is_under_way(service: BlockingService, client: Buntime) -> None:
-    """Asking it for more is an error; so is a new one. To close again does nothing."""
+def test_leaving_the_block_ends_a_call_in_progress(service: BlockingService, client: Buntime) -> None:
+    """Reading more outcomes is an error; so is a new call. Closing again does nothing."""
     with SessionPool(client, size=2) as pool:
         outcomes = pool.map(_run, ["a", "hold"])
         assert "a" == next(outcomes).value
     assert [] == _pool_threads()
     assert set() == service.open
-    asked: list[Callable[[], object]] = [
+    attempts: list[Callable[[], object]] = [
         lambda: next(outcomes),
         lambda: pool.map(_run, []),
         pool.warm,
         pool.session().__enter__,
     ]
-    for ask in asked:
+    for attempt in attempts:
         with pytest.raises(RuntimeError, match="the pool is closed"):
-            ask()
+            attempt()
     assert "<SessionPool, 0 of 2 sessions>" == repr(pool)
     calls = list(service.calls)
     pool.close()
@@ -257,7 +259,7 @@ def test_leaving_the_block_ends_a_call_that_is_under_way(service: BlockingServic
 
 
 def test_closing_from_another_thread(service: BlockingService, client: Buntime) -> None:
-    """Whoever waits for an outcome, or for a session, is told."""
+    """Each thread that waits for an outcome or a session gets an error."""
     pool = SessionPool(client, size=1)
 
     def close() -> None:
@@ -273,23 +275,23 @@ def test_closing_from_another_thread(service: BlockingService, client: Buntime) 
     assert set() == service.open
 
 
-def test_an_item_that_comes_too_late(service: BlockingService, client: Buntime) -> None:
-    """That there is no session for it any more is not its error: the call has ended."""
+def test_an_item_without_a_session_after_closing(service: BlockingService, client: Buntime) -> None:
+    """The missing session is not an error of the item: the call has ended."""
 
     def closing(_session: Session, item: str) -> str:
         pool._registry().closing.set()
         return item
 
-    found: list[Outcome[str, str]] = []
+    outcomes: list[Outcome[str, str]] = []
     pool = SessionPool(client, size=1)
     with pytest.raises(RuntimeError, match="the pool is closed"):
-        found.extend(pool.map(closing, "ab"))
-    assert all(outcome.ok for outcome in found)
+        outcomes.extend(pool.map(closing, "ab"))
+    assert all(outcome.ok for outcome in outcomes)
     pool.close()
 
 
 def test_closing_from_an_item(service: BlockingService, client: Buntime) -> None:
-    """It waits for all threads but its own."""
+    """It waits for all threads but the current one."""
     pool = SessionPool(client, size=2)
 
     def close(_session: Session, item: str) -> None:
@@ -305,7 +307,7 @@ def test_closing_from_an_item(service: BlockingService, client: Buntime) -> None
 
 
 def test_a_borrowed_session_is_deleted_too(service: BlockingService, client: Buntime) -> None:
-    """Closing the pool does not wait for the block that has it."""
+    """Closing the pool does not wait for the block that uses the session."""
     pool = SessionPool(client)
     with pool.session() as session:
         pool.close()
@@ -314,7 +316,7 @@ def test_a_borrowed_session_is_deleted_too(service: BlockingService, client: Bun
 
 
 def test_a_session_is_deleted_once(service: BlockingService, client: Buntime) -> None:
-    """Its item ends while the pool is being closed, and gives back what is being deleted."""
+    """Its item ends while the pool is being closed, and returns a session that is already being deleted."""
     pool = SessionPool(client, size=1)
     begun, returned = threading.Event(), threading.Event()
 
@@ -326,7 +328,7 @@ def test_a_session_is_deleted_once(service: BlockingService, client: Buntime) ->
 
     def delete() -> Response:
         assert returned.wait(30)
-        # Long enough for the session to be given back; where it is not, nothing is noticed.
+        # Long enough to return the session; if it is not returned, the test passes all the same.
         threading.Event().wait(0.05)
         service.end("ses_1")
         return responses.as_json(responses.DELETED)
@@ -348,7 +350,7 @@ def test_a_session_is_deleted_once(service: BlockingService, client: Buntime) ->
 def test_a_session_that_cannot_be_deleted(
     service: BlockingService, client: Buntime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The others are deleted, the error is raised and logged; closing again tries again, then is silent."""
+    """The others are deleted, the error is raised and logged; closing again retries, then does nothing."""
     pool = SessionPool(client, size=3)
     pool.warm()
     service.respond_next("DELETE /sessions/ses_2", *[lambda: responses.error(500, "oops")] * 3)
@@ -362,7 +364,7 @@ def test_a_session_that_cannot_be_deleted(
 
 
 def test_a_broken_session_that_cannot_be_deleted(service: BlockingService, client: Buntime) -> None:
-    """It is tried again when the pool is closed, and its place is free meanwhile."""
+    """The deletion is repeated when the pool is closed; until then another session can take its slot."""
 
     def drop() -> Response:
         raise lost("read")
@@ -377,10 +379,10 @@ def test_a_broken_session_that_cannot_be_deleted(service: BlockingService, clien
     assert set() == service.open
 
 
-def test_what_the_block_raised_is_not_masked(
+def test_an_error_of_the_block_is_not_masked(
     service: BlockingService, client: Buntime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """That the pool was not closed is logged then."""
+    """If the pool cannot be closed, that is logged."""
     service.respond_next("DELETE /sessions/ses_1", *[lambda: responses.error(500, "oops")] * 3)
     pool = SessionPool(client)
     pool.warm(1)
@@ -390,8 +392,8 @@ def test_what_the_block_raised_is_not_masked(
     pool.close()
 
 
-def test_deletions_are_made_at_the_same_time(service: BlockingService, client: Buntime) -> None:
-    """All wait for each other, so one after another would wait for ever."""
+def test_sessions_are_deleted_concurrently(service: BlockingService, client: Buntime) -> None:
+    """All deletions wait for each other, so sequential ones would never finish."""
     together = threading.Barrier(3)
 
     def delete() -> Response:
@@ -405,19 +407,19 @@ def test_deletions_are_made_at_the_same_time(service: BlockingService, client: B
 
 
 @needs_fork
-def test_a_forked_child_ends_nothing_of_its_parents() -> None:
-    """Leaving blocks there deletes only what the child made; a call of the parent's does not go on there."""
+def test_a_forked_child_ends_nothing_of_its_parent() -> None:
+    """Leaving blocks there deletes only sessions of the child; a call of the parent does not continue."""
     fake = FakeTransport()
     fake.on_execute(lambda _: True, handler=lambda execution: execution.code)
 
     def leave() -> str:
-        told = _told(lambda: next(outcomes))
+        message = _error_message(lambda: next(outcomes))
         outcomes.close()
         borrowed.__exit__(None, None, None)
-        own = [outcome.value for outcome in later]
-        made = len(fake.sessions) - len(before)
+        values = [outcome.value for outcome in later]
+        created = len(fake.sessions) - len(before)
         pool.close()
-        return f"{told}; {own} in {made}; {before == [*fake.sessions]}"
+        return f"{message}; {values} in {created}; {before == [*fake.sessions]}"
 
     with Buntime(transport=fake) as client, SessionPool(client, size=2) as pool:
         outcomes, later = pool.map(_run, ["a"]), pool.map(_run, ["b"])
@@ -425,44 +427,44 @@ def test_a_forked_child_ends_nothing_of_its_parents() -> None:
         borrowed = pool.session()
         with borrowed:
             before = [*fake.sessions]
-            told = run_in_fork(leave)
+            report = run_in_fork(leave)
         assert [] == list(outcomes)
         assert before == [*fake.sessions]
     assert (
         "this call of a pool continues in the process that began it, not in a fork of it; ['b'] in 1; True"
-        == told
+        == report
     )
 
 
 @needs_fork
-def test_a_call_under_way_is_not_ended_by_a_fork(service: BlockingService, client: Buntime) -> None:
-    """What runs belongs to the parent, and is there when the child has left the loop."""
+def test_a_call_in_progress_is_not_ended_by_a_fork(service: BlockingService, client: Buntime) -> None:
+    """Running items belong to the parent, and still run after the child has left the loop."""
 
     def leave() -> str:
-        told = _told(lambda: next(outcomes))
+        message = _error_message(lambda: next(outcomes))
         outcomes.close()
-        return f"{told}; {len(service.open)}"
+        return f"{message}; {len(service.open)}"
 
     with SessionPool(client, size=2) as pool:
         outcomes = pool.map(_run, ["hold", "a"], ordered=False)
         assert "a" == next(outcomes).value
         service.wait_until_blocked(1)
         opened = len(service.open)
-        told = run_in_fork(leave)
+        report = run_in_fork(leave)
         service.release()
         assert ["hold"] == [outcome.value for outcome in outcomes]
-    assert f"in the process that began it, not in a fork of it; {opened}" in told
+    assert f"in the process that began it, not in a fork of it; {opened}" in report
 
 
 @needs_fork
 def test_a_closed_pool_is_closed_in_a_fork_too(service: BlockingService, client: Buntime) -> None:
-    """It does not come back to life there."""
+    """A child cannot reopen it."""
     pool = SessionPool(client)
     pool.close()
-    assert "the pool is closed" == run_in_fork(lambda: _told(pool.warm))
+    assert "the pool is closed" == run_in_fork(lambda: _error_message(pool.warm))
 
 
-def _told(call: Callable[[], object]) -> str:
+def _error_message(call: Callable[[], object]) -> str:
     try:
         return f"{call()}"
     except RuntimeError as error:
@@ -499,8 +501,8 @@ hangs.wait()
 
 
 @pytest.mark.parametrize("end", ["", "del pool", "raise SystemExit(3)"])
-def test_a_program_that_closes_nothing_ends(end: str) -> None:
-    """Its sessions are deleted all the same; only a function that hangs is not waited for."""
+def test_a_program_that_closes_nothing_exits(end: str) -> None:
+    """Its sessions are deleted all the same; a function that hangs is not waited for."""
     done = subprocess.run(
         [sys.executable, "-c", f"{_PROGRAM}\n{end}"], capture_output=True, text=True, timeout=60, check=False
     )

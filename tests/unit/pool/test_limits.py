@@ -1,4 +1,4 @@
-"""At the limits of the plan a pool waits, and no item fails for them."""
+"""At the limits of the plan a pool waits, and no item fails."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def _free_plan() -> FakeTransport:
     return fake
 
 
-def test_a_pool_makes_do_with_the_sessions_of_the_plan() -> None:
-    """Ten of twenty on the free plan, and every item gets one in time."""
+def test_a_pool_uses_the_sessions_of_the_plan() -> None:
+    """The free plan allows ten of twenty, and every item gets one in time."""
     fake = _free_plan()
     together = threading.Barrier(10)
     with Buntime(transport=fake) as client, SessionPool(client, size=20) as pool:
@@ -52,8 +52,8 @@ def test_a_pool_makes_do_with_the_sessions_of_the_plan() -> None:
     assert {} == fake.sessions
 
 
-def test_sessions_of_others_are_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    """Where they leave none: on a fake until its time has ended one. That is logged once."""
+def test_a_pool_waits_for_sessions_of_others(caplog: pytest.LogCaptureFixture) -> None:
+    """If all sessions belong to others, the pool waits until one expires on the fake, and logs that once."""
     fake = _free_plan()
     with Buntime(transport=fake) as client, SessionPool(client, size=3) as pool:
         for _ in range(10):
@@ -65,8 +65,8 @@ def test_sessions_of_others_are_waited_for(caplog: pytest.LogCaptureFixture) -> 
     assert 200 > len(fake.calls)
 
 
-def test_on_a_real_clock_they_are_waited_for_too() -> None:
-    """Until the service has room again: it is asked after ``Retry-After``."""
+def test_a_pool_waits_on_a_real_clock_too() -> None:
+    """It requests a session again after ``Retry-After``, until the service has capacity."""
     service = BlockingService(plan=1)
     with Buntime(transport=service.transport) as client:
         other = client.sessions.create()
@@ -77,15 +77,15 @@ def test_on_a_real_clock_they_are_waited_for_too() -> None:
 
 
 def _ending(service: BlockingService, session_id: str) -> Callable[[], Response]:
-    def answer() -> Response:
+    def respond() -> Response:
         service.end(session_id)
         return service._create()
 
-    return answer
+    return respond
 
 
-def test_more_sessions_are_asked_for_by_and_by() -> None:
-    """When others have left room, the pool grows to its size again."""
+def test_more_sessions_are_requested_periodically() -> None:
+    """When others have deleted theirs, the pool grows to its size again."""
     fake = _free_plan()
     with Buntime(transport=fake) as client, SessionPool(client, size=5) as pool:
         others = [client.sessions.create() for _ in range(8)]
@@ -104,8 +104,8 @@ def test_more_sessions_are_asked_for_by_and_by() -> None:
         assert 5 == len({outcome.result() for outcome in outcomes})
 
 
-def test_a_pool_at_its_limit_asks_for_no_more_than_it_replaces() -> None:
-    """Each item has a new session, and every one of them is there when it is asked for."""
+def test_a_pool_at_its_limit_only_replaces_sessions() -> None:
+    """Each item has a new session, and none of them is refused."""
     fake = _free_plan()
     with Buntime(transport=fake) as client, SessionPool(client, size=12, reuse=False) as pool:
         assert 10 == pool.warm()
@@ -116,25 +116,25 @@ def test_a_pool_at_its_limit_asks_for_no_more_than_it_replaces() -> None:
         assert refused == sum(call.status == 403 for call in fake.calls) <= 2
 
 
-def test_a_refusal_with_another_status_is_understood() -> None:
-    """No code is published for it, and a 429 would do: what has a session goes on."""
+def test_a_refusal_with_another_status_is_recognized() -> None:
+    """No code is documented for it, and a 429 would do: items that have a session continue."""
     service = BlockingService()
     refused = _refused(429, "too_many_sessions", retry_after="3600")
     service.respond_next("POST /sessions/create", service._create, refused)
     with Buntime(transport=service.transport) as client, SessionPool(client, size=2) as pool:
         outcomes = pool.map(_run, ["hold a", "hold b", "c"])
-        threading.Thread(target=_let_go_when_refused, args=(service,)).start()
+        threading.Thread(target=_release_when_refused, args=(service,)).start()
         assert ["hold a", "hold b", "c"] == [outcome.result() for outcome in outcomes]
     assert ["ses_1"] == service.created
 
 
-def _let_go_when_refused(service: BlockingService) -> None:
+def _release_when_refused(service: BlockingService) -> None:
     service.wait_for(lambda: 2 == service.responded.count("POST /sessions/create"))
     service.release()
 
 
 def test_a_thousand_items_at_a_hundred_requests_a_minute() -> None:
-    """No item fails, and no more time passes than the limit takes: it is the fake's."""
+    """No item fails, and it takes no longer than the limit requires, on the fake's clock."""
     fake = _free_plan()
     codes = [f"{number}" for number in range(1000)]
     with Buntime(transport=fake, max_retries=0) as client, SessionPool(client, size=8) as pool:
@@ -143,8 +143,8 @@ def test_a_thousand_items_at_a_hundred_requests_a_minute() -> None:
 
 
 @pytest.mark.parametrize("max_retries", [0, 2])
-def test_retry_after_is_obeyed(max_retries: int) -> None:
-    """However long it is and however often it comes, whatever the client's retries; ``on_retry`` is told."""
+def test_retry_after_is_respected(max_retries: int) -> None:
+    """However long and frequent it is, whatever the client's retries; ``on_retry`` is called."""
     heard: list[tuple[type, int]] = []
     transport = ScriptedTransport(
         _limited("5"),
@@ -168,7 +168,7 @@ def test_retry_after_is_obeyed(max_retries: int) -> None:
 
 
 def test_each_wait_at_the_rate_limit_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """With the call and the length: a pool that waits for a day does so visibly."""
+    """The record has the request and the length: a pool that waits for a day does so visibly."""
     caplog.set_level(logging.INFO, "buntime")
     transport = ScriptedTransport(_created, _limited("999999"), _limited(), _result, _deleted)
     with SessionPool(Buntime(transport=transport), size=1) as pool:
@@ -180,7 +180,7 @@ def test_each_wait_at_the_rate_limit_is_logged(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_wait_at_the_rate_limit_is_not_part_of_the_deadline() -> None:
-    """Neither for a call of one request, nor for one of several that share a deadline."""
+    """This holds for a call of one request, and for one of several requests that share a deadline."""
 
     class Limited(FakeTransport):
         def send(self, request: Request, /) -> Response:
@@ -201,8 +201,8 @@ def test_a_wait_at_the_rate_limit_is_not_part_of_the_deadline() -> None:
     assert 120 == fake.monotonic()
 
 
-def test_threads_refused_together_wait_once() -> None:
-    """The wait counts from when the requests were sent, on a clock that another thread has moved since."""
+def test_threads_refused_concurrently_wait_once() -> None:
+    """The wait starts when the requests were sent, on a clock that another thread has moved since."""
     together = threading.Barrier(4)
     refusals = [_limited("60")] * 4
 
@@ -222,7 +222,7 @@ def test_threads_refused_together_wait_once() -> None:
 
 
 def test_without_retry_after_the_pauses_grow() -> None:
-    """From a second, or the client's ``retry_delay``, to half a minute; never is it asked without one."""
+    """From a second, or the client's ``retry_delay``, to half a minute; every request follows a pause."""
     steps = [_created, *[_limited()] * 4, _limited("0"), *[_limited()] * 2, _result, _deleted]
     transport = ScriptedTransport(*steps)
     with SessionPool(Buntime(transport=transport, retry_delay=0), size=1) as pool:
@@ -230,8 +230,8 @@ def test_without_retry_after_the_pauses_grow() -> None:
     assert [1, 2, 4, 8, 16, 30, 30] == transport.slept
 
 
-def test_all_wait_where_one_was_refused() -> None:
-    """The other sessions do not go on asking meanwhile. A deletion does, as nothing may be left."""
+def test_all_requests_wait_after_one_is_refused() -> None:
+    """The other sessions send nothing meanwhile, except deletions, so that no session is left."""
     service, waiting = BlockingService(), threading.Event()
     service.respond_next("POST /execute", _limited("1000"))
     client = Buntime(transport=service.transport, on_retry=lambda _error, _attempt: waiting.set())
@@ -251,10 +251,10 @@ def test_all_wait_where_one_was_refused() -> None:
 
 
 def test_waiting_at_a_limit_ends_with_the_call() -> None:
-    """Whatever it waits for: requests, a session, or the next attempt."""
+    """Whether it waits for requests, for a session, or for the next attempt."""
     for step in (_limited("1000"), _retry(503, "1000"), _refused(retry_after="1000")):
         waiting = threading.Event()
-        client = Buntime(transport=FunctionTransport(_answering(step, waiting)), max_retries=5)
+        client = Buntime(transport=FunctionTransport(_responding(step, waiting)), max_retries=5)
 
         def items(waiting: threading.Event = waiting) -> Iterator[str]:
             yield "a"
@@ -271,17 +271,17 @@ def _retry(status: int, seconds: str) -> Step:
     return always(responses.error, status, "unavailable", headers=[("Retry-After", seconds)])
 
 
-def _answering(step: Step, waiting: threading.Event) -> Callable[[Request], Response]:
-    def answer(_request: Request) -> Response:
+def _responding(step: Step, waiting: threading.Event) -> Callable[[Request], Response]:
+    def respond(_request: Request) -> Response:
         waiting.set()
         assert callable(step)
         return step()
 
-    return answer
+    return respond
 
 
-def test_other_refusals_are_errors_as_ever() -> None:
-    """The client's own retries are all there are."""
+def test_other_error_responses_are_raised() -> None:
+    """Only the client's own retries apply to them."""
     unavailable = always(responses.error, 503, "unavailable")
     transport = ScriptedTransport(_created, unavailable, unavailable, unavailable, _deleted)
     with SessionPool(Buntime(transport=transport), size=1) as pool:
@@ -290,8 +290,8 @@ def test_other_refusals_are_errors_as_ever() -> None:
     assert 3 == outcome.error.attempts
 
 
-def test_nothing_is_logged_where_nothing_is_short(caplog: pytest.LogCaptureFixture) -> None:
-    """A pool within its limits is silent."""
+def test_nothing_is_logged_within_the_limits(caplog: pytest.LogCaptureFixture) -> None:
+    """A pool that never waits is silent."""
     caplog.set_level(logging.INFO)
     fake = _free_plan()
     with Buntime(transport=fake) as client, SessionPool(client, size=10) as pool:

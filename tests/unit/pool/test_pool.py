@@ -1,4 +1,4 @@
-"""Many items over a pool of sessions: what is called, and what comes back."""
+"""Process many items over a pool of sessions: requests and outcomes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.support.loopback import LoopbackServer, json_reply
 
 @pytest.fixture
 def service() -> BlockingService:
-    """Return a service whose executions can be held."""
+    """Return a service whose executions can block."""
     return BlockingService()
 
 
 @pytest.fixture
 def client(service: BlockingService) -> Iterator[Buntime]:
-    """Return a client of it that does not retry."""
+    """Return a client of the service that does not retry."""
     with Buntime(transport=service.transport, max_retries=0, retry_delay=0) as client:
         yield client
 
@@ -51,7 +51,7 @@ def _requests(*codes: str) -> list[ExecuteRequest]:
 
 
 def test_outcomes_come_in_the_order_of_the_items(service: BlockingService, client: Buntime) -> None:
-    """Also where the first is the last to finish."""
+    """Even if the first is the last to finish."""
     with SessionPool(client, size=3) as pool:
         outcomes = pool.map(_run, ["hold", "a", "b"])
         service.release_after(3)
@@ -59,7 +59,7 @@ def test_outcomes_come_in_the_order_of_the_items(service: BlockingService, clien
 
 
 def test_outcomes_come_as_they_finish(service: BlockingService, client: Buntime) -> None:
-    """Where that is asked for: what blocks in one session stops no other."""
+    """With ``ordered=False``: an item that blocks in one session stops no other."""
     with SessionPool(client, size=2) as pool:
         outcomes = pool.map(_run, ["hold", "a", "b", "c"], ordered=False)
         assert ["a", "b", "c"] == [next(outcomes).item for _ in range(3)]
@@ -67,8 +67,8 @@ def test_outcomes_come_as_they_finish(service: BlockingService, client: Buntime)
         assert [Outcome("hold", "hold")] == list(outcomes)
 
 
-def test_requests_are_executed() -> None:
-    """With all that they say; a non-zero exit code is an error where the request checks for one."""
+def test_execute_requests_are_executed() -> None:
+    """With all their fields; a non-zero exit code is an error if the request sets ``check``."""
     fake = FakeTransport()
     fake.on_execute("one", handler=lambda run: run.env["A"])
     fake.on_execute(command="two", exit_code=3)
@@ -98,10 +98,10 @@ def test_an_exception_is_an_outcome() -> None:
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
-def test_what_is_no_failure_of_an_item_ends_the_call(
+def test_exceptions_that_end_the_program_end_the_call(
     service: BlockingService, client: Buntime, kind: type[BaseException]
 ) -> None:
-    """It is raised where the outcomes are waited for; what else ran is ended."""
+    """They are raised in the loop over the outcomes; the other items are ended."""
 
     def leave(session: Session, code: str) -> str:
         if code == "leave":
@@ -117,27 +117,27 @@ def test_what_is_no_failure_of_an_item_ends_the_call(
     assert set() == service.open
 
 
-def test_items_are_taken_when_there_is_room(service: BlockingService, client: Buntime) -> None:
-    """A slow first item lets neither items nor outcomes pile up, and an endless iterable has no end here."""
-    taken: list[str] = []
+def test_items_are_read_when_there_is_capacity(service: BlockingService, client: Buntime) -> None:
+    """A slow first item lets neither items nor outcomes pile up, and an endless iterable works."""
+    codes_read: list[str] = []
 
     def endless() -> Iterator[str]:
         for number in itertools.count():
-            taken.append(f"{number}" if number else "hold")
-            yield taken[-1]
+            codes_read.append(f"{number}" if number else "hold")
+            yield codes_read[-1]
 
     with SessionPool(client, size=3) as pool:
         outcomes = pool.map(_run, endless())
         service.release_after(6)
         assert "hold" == next(outcomes).value
-        assert 6 == len(taken)
+        assert 6 == len(codes_read)
         assert [f"{number}" for number in range(1, 100)] == [next(outcomes).value for _ in range(99)]
-        assert 100 <= len(taken) <= 106
+        assert 100 <= len(codes_read) <= 106
         outcomes.close()
 
 
-def test_items_and_outcomes_are_let_go_of() -> None:
-    """However many there are, no more are alive than are under way."""
+def test_items_and_outcomes_are_released() -> None:
+    """However many there are, only those in progress are alive."""
 
     class Item:
         pass
@@ -161,20 +161,20 @@ def test_items_and_outcomes_are_let_go_of() -> None:
     assert most <= 8 + 4
 
 
-def test_what_the_items_raise_comes_last() -> None:
-    """After the outcomes of what they gave before, of which none is lost."""
+def test_an_error_of_the_iterable_comes_last() -> None:
+    """It follows the outcomes of all earlier items."""
 
     def items() -> Iterator[int]:
         yield from (1, 2, 3)
         raise LookupError("no more")
 
-    found: list[int | None] = []
+    values: list[int | None] = []
     with Buntime(transport=_fake()) as client, SessionPool(client) as pool:
         outcomes = pool.map(lambda _session, item: item, items())
-        found.extend(next(outcomes).value for _ in range(3))
+        values.extend(next(outcomes).value for _ in range(3))
         with pytest.raises(LookupError, match="no more"):
             next(outcomes)
-    assert [1, 2, 3] == found
+    assert [1, 2, 3] == values
 
 
 def test_no_more_sessions_than_items(service: BlockingService, client: Buntime) -> None:
@@ -189,10 +189,10 @@ def test_no_more_sessions_than_items(service: BlockingService, client: Buntime) 
         assert len(service.created) <= 3
 
 
-def test_nothing_happens_before_the_first_outcome_is_asked_for(
+def test_nothing_happens_before_the_first_outcome_is_requested(
     service: BlockingService, client: Buntime
 ) -> None:
-    """No item is taken, no thread started, nothing sent; forgetting the call leaves nothing either."""
+    """No item is read, no thread started, no request sent; a call that is never read has no effect."""
     items = iter(["a"])
     threads = threading.active_count()
     with SessionPool(client) as pool:
@@ -204,7 +204,7 @@ def test_nothing_happens_before_the_first_outcome_is_asked_for(
 
 
 def test_every_item_runs_in_a_thread_of_the_pool() -> None:
-    """They are named for it, and gone at the end of the call; the items are taken in the caller's."""
+    """The threads have the pool's name and end with the call; items are read in the caller's thread."""
     threads: dict[str, set[str]] = {"items": set(), "function": set()}
 
     def name() -> str:
@@ -222,8 +222,8 @@ def test_every_item_runs_in_a_thread_of_the_pool() -> None:
         assert not any(thread.name.startswith("buntime-pool") for thread in threading.enumerate())
 
 
-def test_as_many_run_at_the_same_time_as_the_size_says(service: BlockingService, client: Buntime) -> None:
-    """All wait for each other, so fewer would wait for ever."""
+def test_size_is_the_number_of_concurrent_items(service: BlockingService, client: Buntime) -> None:
+    """All items wait for each other, so fewer threads would never finish."""
     together = threading.Barrier(8)
     with SessionPool(client, size=8) as pool:
         outcomes = pool.map(lambda _session, _item: together.wait(30), range(16), ordered=False)
@@ -231,14 +231,14 @@ def test_as_many_run_at_the_same_time_as_the_size_says(service: BlockingService,
     assert 8 == len(service.created)
 
 
-def test_a_pool_is_used_again_and_by_several_threads() -> None:
+def test_a_pool_is_reused_by_several_threads() -> None:
     """Each call gets its own outcomes; the sessions are the same."""
     fake = _fake()
-    found: dict[int, list[Any]] = {}
+    values: dict[int, list[Any]] = {}
     with Buntime(transport=fake) as client, SessionPool(client, size=3) as pool:
 
         def call(number: int) -> None:
-            found[number] = [
+            values[number] = [
                 outcome.value for outcome in pool.map(_run, [f"{number}.{n}" for n in range(50)])
             ]
 
@@ -249,11 +249,11 @@ def test_a_pool_is_used_again_and_by_several_threads() -> None:
             thread.join()
         call(4)
         assert len(fake.sessions) <= 3
-    assert {number: [f"{number}.{n}" for n in range(50)] for number in range(5)} == found
+    assert {number: [f"{number}.{n}" for n in range(50)] for number in range(5)} == values
 
 
-def test_two_calls_side_by_side(service: BlockingService, client: Buntime) -> None:
-    """One thread may ask two calls in turn; they share the sessions."""
+def test_two_concurrent_calls(service: BlockingService, client: Buntime) -> None:
+    """One thread may read two calls in turn; they share the sessions."""
     with SessionPool(client, size=2) as pool:
         pairs = list(zip(pool.map(_run, "abc"), pool.map(_run, "def")))
     assert [("a", "d"), ("b", "e"), ("c", "f")] == [(one.value, two.value) for one, two in pairs]
@@ -263,10 +263,10 @@ def test_two_calls_side_by_side(service: BlockingService, client: Buntime) -> No
 @pytest.mark.parametrize(
     ("bad", "error"), [(ExecuteRequest("1", session_id="ses_1"), ValueError), ("1", TypeError)]
 )
-def test_a_request_that_cannot_be_is_refused(
+def test_invalid_requests_are_rejected(
     service: BlockingService, client: Buntime, bad: Any, error: type[Exception]
 ) -> None:
-    """Before anything is sent; from an iterator, when it is taken."""
+    """Before any request is sent; from an iterator, when the item is read."""
     with SessionPool(client) as pool:
         with pytest.raises(error):
             pool.execute([ExecuteRequest("a"), bad])
@@ -289,14 +289,14 @@ def test_a_request_that_cannot_be_is_refused(
         ({"resource_limits": {"memory": 1}}, TypeError),
     ],
 )
-def test_arguments_that_cannot_be(client: Buntime, arguments: dict[str, Any], error: type[Exception]) -> None:
-    """They are refused where the pool is made, not where its first session is."""
+def test_invalid_arguments(client: Buntime, arguments: dict[str, Any], error: type[Exception]) -> None:
+    """They are rejected when the pool is created, before its first session is."""
     with pytest.raises(error, match=next(iter(arguments))):
         SessionPool(client, **arguments)
 
 
-def test_what_is_no_client_function_or_iterable(service: BlockingService, client: Buntime) -> None:
-    """It is refused by the call, before an outcome is asked for."""
+def test_invalid_clients_functions_and_iterables(service: BlockingService, client: Buntime) -> None:
+    """They are rejected by the call, before an outcome is requested."""
     with pytest.raises(TypeError, match="client must be a Buntime"):
         SessionPool(service.transport)  # type: ignore[arg-type]  # the mistake that is tested
     with SessionPool(client) as pool:
@@ -310,7 +310,7 @@ def test_what_is_no_client_function_or_iterable(service: BlockingService, client
 
 
 def test_an_outcome_is_a_value() -> None:
-    """It compares, pickles and cannot be changed; a value of None is no error."""
+    """It compares, pickles and cannot be changed; a value of None counts as success."""
     outcome: Outcome[str, None] = Outcome("item", None)
     assert (None, True) == (outcome.result(), outcome.ok)
     assert outcome == pickle.loads(pickle.dumps(outcome))
@@ -318,14 +318,14 @@ def test_an_outcome_is_a_value() -> None:
         outcome.error = None  # type: ignore[misc]  # the mistake that is tested
 
 
-def test_a_pool_stays_in_its_process(client: Buntime) -> None:
-    """It does not pickle, and says why."""
+def test_a_pool_does_not_pickle(client: Buntime) -> None:
+    """The error explains why."""
     with SessionPool(client) as pool, pytest.raises(TypeError, match="lives in this process"):
         pickle.dumps(pool)
 
 
-def test_a_session_of_a_pool_travels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over HTTP it pickles as any other: attached, on its client's own settings."""
+def test_a_session_of_a_pool_pickles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over HTTP it pickles as any other: attached, with the settings of its client."""
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_of_the_test")
 
     with (

@@ -38,8 +38,8 @@ def test_concurrent_refusals_count_once() -> None:
     assert [1, 2, 4, 8, 16, 30, 30] == pauses
 
 
-def test_retry_after_is_used() -> None:
-    """Of several refusals, the last that has the header."""
+def test_retry_after_is_respected() -> None:
+    """Of several refusals, the last that has the header counts."""
     quota, clock = _quota(ScriptedTransport())
     for seconds in (90.0, 20.0, None):
         quota.on_refused(0, seconds)
@@ -60,7 +60,7 @@ def test_refusals_are_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_plan_that_grows_is_used() -> None:
-    """After an attempt that succeeded, the next may follow immediately, up to the size of the pool."""
+    """After a success the next attempt may follow immediately, up to the size of the pool."""
     quota, clock = _quota(ScriptedTransport())
     quota.on_refused(6, None)
     clock.wait_until(quota.next_try(6), threading.Event())

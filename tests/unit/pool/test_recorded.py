@@ -1,4 +1,4 @@
-"""A pool's use is recorded and replayed: one item after another, so that nothing is left to chance."""
+"""Recording and replaying a pool: items run one after another, so the order is deterministic."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def _recorded(program: Program, path: Path) -> object:
 
 def _replayed(program: Program, path: Path) -> object:
     transport = ReplayTransport(path)
-    found = program(Buntime(transport=transport))
+    value = program(Buntime(transport=transport))
     assert [] == transport.unplayed
-    return found
+    return value
 
 
 def _all(client: Buntime) -> object:
@@ -54,15 +54,15 @@ def _all(client: Buntime) -> object:
 
 
 def _some(client: Buntime) -> object:
-    found = []
+    values = []
     with SessionPool(client, size=4) as pool:
         for outcome in pool.map(_run, map(str, range(20))):
-            found.append(outcome.result())
+            values.append(outcome.result())
             if "3" == outcome.item:
                 break
         with pool.session() as session:
-            found.append(_run(session, "last"))
-    return found
+            values.append(_run(session, "last"))
+    return values
 
 
 def _replaces(client: Buntime) -> object:
@@ -75,14 +75,14 @@ def _replaces(client: Buntime) -> object:
         return [(outcome.value, type(outcome.error)) for outcome in pool.map(ends, "012")]
 
 
-def _anew(client: Buntime) -> object:
+def _replaces_each(client: Buntime) -> object:
     with SessionPool(client, size=4, reuse=False) as pool:
         return [outcome.value for outcome in pool.map(_run, "012")]
 
 
-@pytest.mark.parametrize("program", [_all, _some, _replaces, _anew])
+@pytest.mark.parametrize("program", [_all, _some, _replaces, _replaces_each])
 def test_a_pool_is_replayed_as_it_was_recorded(program: Program, tmp_path: Path) -> None:
-    """All of it; and recorded again, the cassette is the same to the byte."""
+    """Recorded again, the cassette is the same to the byte."""
     path = tmp_path / "pool.json"
     recorded = _recorded(program, path)
     text = path.read_bytes()
@@ -91,8 +91,8 @@ def test_a_pool_is_replayed_as_it_was_recorded(program: Program, tmp_path: Path)
     assert text == path.read_bytes()
 
 
-def test_an_item_that_ran_again_is_one_in_the_recording_too(tmp_path: Path) -> None:
-    """The first attempt and the second are both there."""
+def test_a_repeated_item_is_repeated_in_the_recording_too(tmp_path: Path) -> None:
+    """The recording has both attempts."""
 
     def program(client: Buntime) -> object:
         with SessionPool(client, size=1) as pool:
@@ -107,14 +107,14 @@ def test_an_item_that_ran_again_is_one_in_the_recording_too(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("how", ["recorded", "replayed"])
 def test_it_works_in_the_callers_thread(how: str, tmp_path: Path) -> None:
-    """Each item when its outcome is asked for, and none beyond; sessions are made and deleted there too."""
+    """Each item runs when its outcome is requested; sessions are created and deleted there too."""
     path = tmp_path / "pool.json"
-    taken: list[str] = []
+    codes_read: list[str] = []
     threads: set[str] = set()
 
     def items() -> Iterator[str]:
         for code in "abc":
-            taken.append(code)
+            codes_read.append(code)
             yield code
 
     def work(session: Session, code: str) -> str:
@@ -122,13 +122,13 @@ def test_it_works_in_the_callers_thread(how: str, tmp_path: Path) -> None:
         return _run(session, code)
 
     def program(client: Buntime) -> None:
-        taken.clear()
+        codes_read.clear()
         before = threading.active_count()
         with SessionPool(client, size=3) as pool:
             pool.warm()
             outcomes = pool.map(work, items(), ordered=False)
             assert [Outcome("a", "a"), Outcome("b", "b")] == [next(outcomes), next(outcomes)]
-            assert ["a", "b"] == taken
+            assert ["a", "b"] == codes_read
             assert before == threading.active_count()
             outcomes.close()
 
@@ -138,28 +138,28 @@ def test_it_works_in_the_callers_thread(how: str, tmp_path: Path) -> None:
     assert {threading.current_thread().name} == threads
 
 
-def test_what_is_not_in_the_recording_is_the_items_error(tmp_path: Path) -> None:
-    """As any other error of an item."""
+def test_a_request_missing_from_the_recording_is_the_items_error(tmp_path: Path) -> None:
+    """It is an outcome like any other error of an item."""
     path = tmp_path / "pool.json"
-    _recorded(_anew, path)
+    _recorded(_replaces_each, path)
     with SessionPool(Buntime(transport=ReplayTransport(path)), size=1, reuse=False) as pool:
         one, two = pool.map(_run, "0x")
     assert "0" == one.value
     assert isinstance(two.error, CassetteError)
 
 
-def test_sessions_that_threads_borrow_are_not_told_apart(tmp_path: Path) -> None:
-    """Threads of one's own, which take sessions at the same time, cannot be recorded: that is said."""
+def test_sessions_that_threads_borrow_are_not_recordable(tmp_path: Path) -> None:
+    """Threads that borrow sessions concurrently cannot be recorded: the error explains that."""
     together = threading.Barrier(2)
 
     fake = FakeTransport()
 
-    def answer(request: Request) -> Response:
+    def respond(request: Request) -> Response:
         if request.path == "/sessions/create":
             together.wait(30)
         return fake.send(request)
 
-    transport = RecordingTransport(tmp_path / "pool.json", FunctionTransport(answer))
+    transport = RecordingTransport(tmp_path / "pool.json", FunctionTransport(respond))
 
     def borrow() -> None:
         with pool.session():

@@ -1,4 +1,4 @@
-"""The sessions of a pool: made, reused, replaced, and never is anything executed twice."""
+"""The sessions of a pool: created, reused, replaced; and no code is executed twice."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from tests.support.scripted import lost
 
 @pytest.fixture
 def service() -> BlockingService:
-    """Return a service whose executions can be held."""
+    """Return a service whose executions can block."""
     return BlockingService()
 
 
 @pytest.fixture
 def client(service: BlockingService) -> Iterator[Buntime]:
-    """Return a client of it that does not retry."""
+    """Return a client of the service that does not retry."""
     with Buntime(transport=service.transport, max_retries=0, retry_delay=0) as client:
         yield client
 
@@ -49,14 +49,14 @@ def _fake() -> FakeTransport:
 
 
 def _failing(error: Exception) -> Callable[[], Response]:
-    def answer() -> Response:
+    def respond() -> Response:
         raise error
 
-    return answer
+    return respond
 
 
-def test_an_item_runs_again_where_its_session_had_ended(service: BlockingService, client: Buntime) -> None:
-    """Whoever ended it: nothing can have been executed, and the item has a new session."""
+def test_an_item_runs_again_if_its_session_had_ended(service: BlockingService, client: Buntime) -> None:
+    """Whether it expired or was deleted, the code cannot have been executed; the item gets a new session."""
     with SessionPool(client, size=2) as pool:
         pool.warm()
         for session_id in list(service.created):
@@ -68,7 +68,7 @@ def test_an_item_runs_again_where_its_session_had_ended(service: BlockingService
 
 
 def test_requests_run_again_too(service: BlockingService, client: Buntime) -> None:
-    """Each is executed once, in a session that is there."""
+    """Each is executed once, in a session that exists."""
     with SessionPool(client, size=1) as pool:
         pool.warm()
         service.end("ses_1")
@@ -78,7 +78,7 @@ def test_requests_run_again_too(service: BlockingService, client: Buntime) -> No
 
 
 def test_a_new_session_that_is_not_found_is_an_error(service: BlockingService, client: Buntime) -> None:
-    """It has not ended since the item before, so trying on for ever would not help."""
+    """A new session cannot have ended since the previous item, so further attempts would never succeed."""
     service.respond_next("POST /execute", *[lambda: responses.error(404, "session_not_found")] * 2)
     with SessionPool(client, size=1) as pool:
         pool.warm()
@@ -97,10 +97,10 @@ def test_a_new_session_that_is_not_found_is_an_error(service: BlockingService, c
         lambda: responses.raw(b"<html>", headers=[("Content-Type", "text/html")]),
     ],
 )
-def test_what_may_have_been_executed_is_not_executed_again(
+def test_a_possibly_executed_item_is_not_repeated(
     service: BlockingService, client: Buntime, failure: Callable[[], Response]
 ) -> None:
-    """The error is the outcome. What runs on would disturb the next item, so that has a new session."""
+    """The error is the outcome. The old execution could disturb the next item, which gets a new session."""
     service.respond_next("POST /execute", failure)
     with SessionPool(client, size=1) as pool:
         one, two = pool.map(_run, "ab")
@@ -113,10 +113,10 @@ def test_what_may_have_been_executed_is_not_executed_again(
 @pytest.mark.parametrize(
     "failure", [_failing(lost("connect")), lambda: responses.error(400, "invalid_request")]
 )
-def test_a_session_of_which_nothing_is_wrong_is_kept(
+def test_a_session_in_good_state_is_kept(
     service: BlockingService, client: Buntime, failure: Callable[[], Response]
 ) -> None:
-    """After a refusal, or where no connection was made; nor do the function's own errors say so."""
+    """As after an error response, a failed connection, or an error of the function itself."""
     service.respond_next("POST /execute", failure)
     with SessionPool(client, size=1) as pool:
         one, two, three = pool.map(lambda session, code: _run(session, code) and 1 / (code != "b"), "abc")
@@ -125,15 +125,17 @@ def test_a_session_of_which_nothing_is_wrong_is_kept(
 
 
 def test_a_full_session_is_replaced(service: BlockingService, client: Buntime) -> None:
-    """The next item would find no room in it."""
+    """It has no space for the next item."""
     service.respond_next("POST /execute", lambda: responses.error(507, "disk_full"))
     with SessionPool(client, size=1) as pool:
         list(pool.map(_run, "ab"))
     assert [("ses_1", "a"), ("ses_2", "b")] == service.executed
 
 
-def test_a_function_that_has_acted_is_not_called_again(service: BlockingService, client: Buntime) -> None:
-    """Its session ended between its first call and its second."""
+def test_a_function_that_has_executed_code_is_not_called_again(
+    service: BlockingService, client: Buntime
+) -> None:
+    """Its session ended between its first request and its second."""
     called: list[str] = []
 
     def twice(session: Session, code: str) -> str:
@@ -150,10 +152,8 @@ def test_a_function_that_has_acted_is_not_called_again(service: BlockingService,
         assert "b" == next(pool.map(_run, "b")).value
 
 
-def test_a_function_that_was_refused_twice_is_not_called_again(
-    service: BlockingService, client: Buntime
-) -> None:
-    """What it did in between is its own affair."""
+def test_a_function_refused_twice_is_not_called_again(service: BlockingService, client: Buntime) -> None:
+    """The pool cannot know its other effects in between."""
     called: list[str] = []
 
     def stubborn(session: Session, code: str) -> str:
@@ -170,13 +170,13 @@ def test_a_function_that_was_refused_twice_is_not_called_again(
     assert ["a"] == called
 
 
-def test_a_function_that_makes_something_else_of_it_is_not_called_again(
+def test_a_function_that_raises_another_error_is_not_called_again(
     service: BlockingService, client: Buntime
 ) -> None:
-    """What it raises is its own error, for its own reasons."""
+    """That error is the function's own."""
     called: list[str] = []
 
-    def own(session: Session, code: str) -> str:
+    def translate(session: Session, code: str) -> str:
         called.append(code)
         try:
             return _run(session, code)
@@ -186,14 +186,16 @@ def test_a_function_that_makes_something_else_of_it_is_not_called_again(
     with SessionPool(client, size=1) as pool:
         pool.warm()
         service.end("ses_1")
-        one, two = pool.map(own, "ab")
+        one, two = pool.map(translate, "ab")
     assert isinstance(one.error, LookupError)
     assert "b" == two.value
     assert ["a", "b"] == called
 
 
-def test_an_error_of_another_session_is_not_the_items(service: BlockingService, client: Buntime) -> None:
-    """The function asked for a session of its own, which the pool knows nothing of."""
+def test_an_error_of_a_session_outside_the_pool_is_the_items(
+    service: BlockingService, client: Buntime
+) -> None:
+    """The function requested a separate session that the pool does not manage."""
     called: list[str] = []
 
     def elsewhere(_session: Session, code: str) -> str:
@@ -208,8 +210,10 @@ def test_an_error_of_another_session_is_not_the_items(service: BlockingService, 
     assert set() == service.open
 
 
-def test_an_end_that_the_function_hides_is_noticed(service: BlockingService, client: Buntime) -> None:
-    """The next item has another session at once, also where the function deleted it itself."""
+def test_an_ended_session_is_detected_if_the_function_hides_it(
+    service: BlockingService, client: Buntime
+) -> None:
+    """The next item immediately gets another session, even if the function deleted it itself."""
 
     def hiding(session: Session, code: str) -> str:
         if code == "deletes":
@@ -225,7 +229,7 @@ def test_an_end_that_the_function_hides_is_noticed(service: BlockingService, cli
     assert ["ses_1", "ses_2", "ses_3", "ses_3"] == ids
 
 
-def test_a_session_is_the_pools(service: BlockingService, client: Buntime) -> None:
+def test_a_session_belongs_to_the_pool(service: BlockingService, client: Buntime) -> None:
     """Leaving its block in the function deletes nothing."""
 
     def block(session: Session, code: str) -> str:
@@ -238,8 +242,8 @@ def test_a_session_is_the_pools(service: BlockingService, client: Buntime) -> No
     assert 1 == service.calls.count("DELETE /sessions/ses_1")
 
 
-def test_an_interrupted_stream_may_go_on(service: BlockingService, client: Buntime) -> None:
-    """Its end was not seen, so the session is replaced."""
+def test_a_session_is_replaced_after_an_interrupted_stream(service: BlockingService, client: Buntime) -> None:
+    """Its execution may still run."""
     cut = responses.event_stream(responses.event("stdout", {"text": "a"}))
     service.respond_next("POST /execute", lambda: cut)
 
@@ -254,7 +258,7 @@ def test_an_interrupted_stream_may_go_on(service: BlockingService, client: Bunti
 
 
 @pytest.mark.parametrize("read", [0, 1, 9])
-def test_a_stream_that_is_left_early_goes_on(read: int) -> None:
+def test_a_session_is_replaced_after_a_stream_left_early(read: int) -> None:
     """The next item has another session, unless the stream was read to its end."""
     fake = _fake()
 
@@ -275,7 +279,7 @@ def test_a_stream_that_is_left_early_goes_on(read: int) -> None:
     [(None, 230, True), (None, 241, False), (300, 140, True), (300, 151, False)],
 )
 def test_a_session_near_its_end_is_replaced(timeout: int | None, passes: float, reused: bool) -> None:
-    """Where less is left than the execution may take and half a minute; of a short life, half can be used."""
+    """It needs the execution's timeout and half a minute; of a short lifetime, half can be used."""
     fake = _fake()
     with Buntime(transport=fake) as client, SessionPool(client, size=1, ttl=300) as pool:
         pool.warm()
@@ -288,7 +292,7 @@ def test_a_session_near_its_end_is_replaced(timeout: int | None, passes: float, 
 
 
 def test_a_session_that_has_expired_is_replaced() -> None:
-    """Before it is used: nothing is executed in vain."""
+    """Before the next item starts, so no request fails."""
     fake = _fake()
     with Buntime(transport=fake) as client, SessionPool(client, size=2, ttl=300) as pool:
         pool.warm()
@@ -297,8 +301,8 @@ def test_a_session_that_has_expired_is_replaced() -> None:
     assert {200} == {call.status for call in fake.calls if call.path == "/execute"}
 
 
-def test_an_item_whose_session_may_have_ended_at_work_is_not_run_again() -> None:
-    """The session's time was over when the call failed, and it is not known since when."""
+def test_an_item_whose_session_may_have_ended_during_it_is_not_run_again() -> None:
+    """The session had expired when the request failed, perhaps before the function was called."""
     fake = _fake()
     called: list[str] = []
 
@@ -314,8 +318,10 @@ def test_an_item_whose_session_may_have_ended_at_work_is_not_run_again() -> None
     assert ["a"] == called
 
 
-def test_a_session_is_created_as_the_pool_was_told(service: BlockingService, client: Buntime) -> None:
-    """Each of them."""
+def test_sessions_are_created_with_the_arguments_of_the_pool(
+    service: BlockingService, client: Buntime
+) -> None:
+    """This applies to each of them."""
     limits = ResourceLimits(memory=2048)
     with SessionPool(client, 2, ttl=600, metadata={"job": 7}, resource_limits=limits) as pool:
         pool.warm()
@@ -323,8 +329,10 @@ def test_a_session_is_created_as_the_pool_was_told(service: BlockingService, cli
     assert [{"ttl": 600, "metadata": {"job": 7}, "resourceLimits": {"memory": 2048}}] * 2 == created
 
 
-def test_a_session_that_cannot_be_made_is_the_items_error(service: BlockingService, client: Buntime) -> None:
-    """Of each item by itself: the next one tries again."""
+def test_a_session_that_cannot_be_created_is_the_items_error(
+    service: BlockingService, client: Buntime
+) -> None:
+    """Each item has its own attempt: the next one tries again."""
     service.respond_next("POST /sessions/create", lambda: responses.error(401, "unauthorized"))
     with SessionPool(client, size=1) as pool:
         one, two = pool.map(_run, "ab")
@@ -333,13 +341,13 @@ def test_a_session_that_cannot_be_made_is_the_items_error(service: BlockingServi
 
 
 def test_state_stays_in_a_session() -> None:
-    """What an item left is found by the next, unless the sessions are not reused."""
+    """An item reads the files of earlier items, unless sessions are not reused."""
     fake = FakeTransport()
 
     def note(execution: ScriptedExecution) -> str:
-        found = execution.workspace.read("note").decode() if "note" in execution.workspace.snapshot() else ""
-        execution.workspace.write("note", found.encode() + (execution.code or "").encode())
-        return found
+        text = execution.workspace.read("note").decode() if "note" in execution.workspace.snapshot() else ""
+        execution.workspace.write("note", text.encode() + (execution.code or "").encode())
+        return text
 
     fake.on_execute(lambda _: True, handler=note)
     with Buntime(transport=fake) as client:
@@ -350,8 +358,8 @@ def test_state_stays_in_a_session() -> None:
             assert {} == fake.sessions
 
 
-def test_sessions_are_made_beforehand(service: BlockingService, client: Buntime) -> None:
-    """As many as are missing, at the same time; not more than the size."""
+def test_sessions_are_created_in_advance(service: BlockingService, client: Buntime) -> None:
+    """As many as are missing, concurrently, up to the size."""
     together = threading.Barrier(3)
 
     def create() -> Response:
@@ -369,8 +377,10 @@ def test_sessions_are_made_beforehand(service: BlockingService, client: Buntime)
         assert 4 == len(service.created)
 
 
-def test_sessions_made_beforehand_are_kept_without_reuse(service: BlockingService, client: Buntime) -> None:
-    """Nobody has used them; each is deleted after its first item."""
+def test_sessions_created_in_advance_are_kept_without_reuse(
+    service: BlockingService, client: Buntime
+) -> None:
+    """They are still unused; each is deleted after its first item."""
     with SessionPool(client, size=2, reuse=False) as pool:
         assert 2 == pool.warm()
         assert {"ses_1", "ses_2"} == service.open
@@ -379,8 +389,8 @@ def test_sessions_made_beforehand_are_kept_without_reuse(service: BlockingServic
         assert set() == service.open
 
 
-def test_what_fails_beforehand_is_raised(service: BlockingService, client: Buntime) -> None:
-    """After the others were made, which are kept."""
+def test_an_error_in_advance_is_raised(service: BlockingService, client: Buntime) -> None:
+    """The other sessions are created first, and kept."""
     service.respond_next("POST /sessions/create", lambda: responses.error(401, "unauthorized"))
     with SessionPool(client, size=3) as pool:
         with pytest.raises(AuthenticationError):
@@ -391,12 +401,12 @@ def test_what_fails_beforehand_is_raised(service: BlockingService, client: Bunti
 
 
 def test_a_session_is_borrowed_for_a_block(service: BlockingService, client: Buntime) -> None:
-    """By one block at a time, and reused after it; one that failed doubtfully is replaced."""
+    """By one block at a time, and reused after it; one in doubtful state is replaced."""
     with SessionPool(client, size=2) as pool:
         with pool.session() as one, pool.session() as two:
             assert {"ses_1", "ses_2"} == {one.id, two.id}
-        with pool.session() as again:
-            assert again.id in {"ses_1", "ses_2"}
+        with pool.session() as reused:
+            assert reused.id in {"ses_1", "ses_2"}
         service.respond_next("POST /execute", _failing(lost("read")))
         with pytest.raises(APIConnectionError), pool.session() as broken:
             broken.execute("a")
@@ -407,7 +417,7 @@ def test_a_session_is_borrowed_for_a_block(service: BlockingService, client: Bun
 
 
 def test_a_block_waits_for_a_session(service: BlockingService, client: Buntime) -> None:
-    """Until another gives one back."""
+    """Until another block returns one."""
     order: list[str] = []
     with SessionPool(client, size=1) as pool:
         with pool.session():
@@ -419,17 +429,17 @@ def test_a_block_waits_for_a_session(service: BlockingService, client: Buntime) 
     assert ["ses_1"] == service.created
 
 
-def test_who_waits_longest_is_served_first(service: BlockingService, client: Buntime) -> None:
+def test_the_longest_waiting_thread_is_served_first(service: BlockingService, client: Buntime) -> None:
     """A call with many items does not keep a block waiting until its last."""
 
-    class Noticed(deque[object]):
+    class ObservedQueue(deque[object]):
         def append(self, ticket: object) -> None:
             super().append(ticket)
             with service._changed:
                 service._changed.notify_all()
 
     with SessionPool(client, size=1) as pool:
-        queue = pool._registry()._waiting = Noticed()
+        queue = pool._registry()._waiting = ObservedQueue()
 
         def borrow() -> None:
             with pool.session() as session:
@@ -450,7 +460,7 @@ def test_who_waits_longest_is_served_first(service: BlockingService, client: Bun
 
 
 def test_the_client_deletes_what_it_created() -> None:
-    """A pool's sessions are the client's too, so ``delete_on_close`` catches what was left."""
+    """The sessions also belong to the client, so ``delete_on_close`` deletes any that are left."""
     fake = _fake()
     with Buntime(transport=fake, delete_on_close=True) as client:
         pool = SessionPool(client, size=2)
@@ -461,11 +471,11 @@ def test_the_client_deletes_what_it_created() -> None:
 
 
 @pytest.mark.parametrize("call", ["call", "files", "info", "stream"])
-def test_whatever_an_item_asks_first(call: str) -> None:
-    """It runs again where that is answered that the session has ended."""
+def test_an_item_runs_again_whatever_its_first_request(call: str) -> None:
+    """It is repeated if the response is that the session has ended."""
     fake = _fake()
     fake.on_call("() => 1", returns=1)
-    asked: dict[str, Callable[[Session], Any]] = {
+    functions: dict[str, Callable[[Session], Any]] = {
         "call": lambda session: session.call("() => 1"),
         "files": lambda session: session.files.write("a", "b").size,
         "info": lambda session: len(session.info().id) // len(session.id),
@@ -475,5 +485,5 @@ def test_whatever_an_item_asks_first(call: str) -> None:
         pool.warm()
         for session_id in fake.sessions:
             client.sessions.delete(session_id)
-        (outcome,) = pool.map(lambda session, _: asked[call](session), "a")
+        (outcome,) = pool.map(lambda session, _: functions[call](session), "a")
     assert 1 == outcome.result()
