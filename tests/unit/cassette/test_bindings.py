@@ -65,12 +65,12 @@ def test_request_fits(recorded: Any, sent: Any, secrets: dict[str, Any]) -> None
     ],
 )
 def test_request_does_not_fit(recorded: Any, sent: Any) -> None:
-    """Another text, another type, a secret with two values, or two secrets with one."""
+    """The text, the type, or the number of values or of secrets differs."""
     assert _bound(recorded, sent) is None
 
 
 def test_secret_has_one_value_in_a_run() -> None:
-    """A request with another one does not fit, and binds nothing."""
+    """A request with another value does not fit, and binds nothing."""
     bindings = Bindings()
     assert {"«env:A»": "one"} == _bound("«env:A»", "one", bindings)
     assert _bound(["«env:A»", "«env:B»"], ["two", "three"], bindings) is None

@@ -1,4 +1,4 @@
-"""The cassette file."""
+"""Loading, saving and comparing cassette files."""
 
 from __future__ import annotations
 
@@ -16,36 +16,38 @@ from buntime.cassette.diff import compare
 from buntime.cassette.file import VERSION, Cassette, Interaction, load, save
 from buntime.cassette.text import LINES, parse, render
 
-ASK = {"method": "POST", "path": "/execute", "json": {"sessionId": "ses_1", "code": "1\n2"}}
-ANSWER = {"status": 200, "headers": {"Content-Type": "application/json"}, "json": {"stdout": "1\n"}}
+REQUEST = {"method": "POST", "path": "/execute", "json": {"sessionId": "ses_1", "code": "1\n2"}}
+RESPONSE = {"status": 200, "headers": {"Content-Type": "application/json"}, "json": {"stdout": "1\n"}}
 
 
 def cassette(*interactions: dict[str, Any]) -> Cassette:
-    """Return a cassette of 2020."""
+    """Return a cassette dated 2020."""
     return Cassette(VERSION, date(2020, 2, 20), tuple(map(Interaction, interactions)))
 
 
 def written(path: Path, text: str) -> Path:
-    """Return the path of a file with this text."""
+    """Write the text and return its path."""
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def test_a_saved_cassette_is_loaded_as_it_was(tmp_path: Path) -> None:
-    """Version, date and interactions come back."""
-    made = cassette({"request": ASK, "response": ANSWER}, {"request": ASK, "error": _error("timeout")})
-    save(tmp_path / "x.json", made)
-    assert made == load(tmp_path / "x.json")
+    """Version, date and interactions are equal."""
+    original = cassette(
+        {"request": REQUEST, "response": RESPONSE}, {"request": REQUEST, "error": _error("timeout")}
+    )
+    save(tmp_path / "x.json", original)
+    assert original == load(tmp_path / "x.json")
 
 
 def _error(kind: str) -> dict[str, str]:
     return {"kind": kind, "phase": "read", "message": "it was lost"}
 
 
-def test_the_file_is_made_to_be_read(tmp_path: Path) -> None:
-    """Indented JSON in UTF-8, a text of several lines as its lines, a short list on one line."""
-    answer = {**ANSWER, "json": {"stdout": "é «»\n", "pids": [1, 2]}}
-    save(tmp_path / "x.json", cassette({"request": ASK, "response": answer}))
+def test_the_file_is_readable(tmp_path: Path) -> None:
+    """Indented JSON in UTF-8, a text of several lines as a list of lines, a short list on one line."""
+    response = {**RESPONSE, "json": {"stdout": "é «»\n", "pids": [1, 2]}}
+    save(tmp_path / "x.json", cassette({"request": REQUEST, "response": response}))
     assert """{
   "buntime_cassette": 1,
   "changed": "2020-02-20",
@@ -95,8 +97,8 @@ values = st.recursive(
 
 
 @given(values)
-def test_any_json_comes_back(value: Any) -> None:
-    """Texts of any kind, what looks like our own marks, numbers, nesting."""
+def test_any_json_is_loaded_as_it_was_saved(value: Any) -> None:
+    """Texts of any kind, those that resemble our own markers, numbers, nesting."""
     text = render(value)
     assert value == parse(text)
     assert json.loads(text) is not None or value is None
@@ -104,7 +106,7 @@ def test_any_json_comes_back(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('{\n  "buntime_cassette": 1,\n  "changed" "2020-02-20"\n}', r"line 3, column 13: "),
         ("", r"line 1, column 1: "),
@@ -121,10 +123,10 @@ def test_any_json_comes_back(value: Any) -> None:
         ('{"buntime_cassette": 1, "changed": {"«lines»": [1]}}', "not a list of lines"),
     ],
 )
-def test_a_file_that_is_no_cassette_says_why(tmp_path: Path, text: str, said: str) -> None:
-    """With line and column where it is not JSON, and what to do."""
+def test_the_error_for_an_invalid_file_has_the_reason(tmp_path: Path, text: str, message: str) -> None:
+    """Line and column of a JSON syntax error, and the action to take."""
     path = written(tmp_path / "bad.json", text)
-    with pytest.raises(CassetteError, match=said) as caught:
+    with pytest.raises(CassetteError, match=message) as caught:
         load(path)
     assert str(path) in str(caught.value)
     assert "ecord it again" in str(caught.value)
@@ -135,52 +137,58 @@ def test_a_file_that_is_no_cassette_says_why(tmp_path: Path, text: str, said: st
     [
         1,
         {},
-        {"request": ASK},
-        {"response": ANSWER},
-        {"request": {"method": "GET"}, "response": ANSWER},
-        {"request": {**ASK, "query": [["a"]]}, "response": ANSWER},
-        {"request": ASK, "response": {"headers": {}}},
-        {"request": ASK, "response": {"status": 200, "headers": {"A": 1}}},
-        {"request": ASK, "response": {"status": 200, "events": [[1]]}},
-        {"request": ASK, "response": {"status": 200, "events": [["1", "stdout", {}]]}},
-        {"request": ASK, "error": {"kind": "other", "phase": "read", "message": ""}},
-        {"request": ASK, "error": {"kind": "timeout", "phase": "soon", "message": ""}},
+        {"request": REQUEST},
+        {"response": RESPONSE},
+        {"request": {"method": "GET"}, "response": RESPONSE},
+        {"request": {**REQUEST, "query": [["a"]]}, "response": RESPONSE},
+        {"request": REQUEST, "response": {"headers": {}}},
+        {"request": REQUEST, "response": {"status": 200, "headers": {"A": 1}}},
+        {"request": REQUEST, "response": {"status": 200, "events": [[1]]}},
+        {"request": REQUEST, "response": {"status": 200, "events": [["1", "stdout", {}]]}},
+        {"request": REQUEST, "error": {"kind": "other", "phase": "read", "message": ""}},
+        {"request": REQUEST, "error": {"kind": "timeout", "phase": "soon", "message": ""}},
     ],
 )
-def test_an_interaction_that_is_none_is_counted(tmp_path: Path, data: Any) -> None:
-    """A file edited by hand says which of its interactions is wrong."""
+def test_an_invalid_interaction_is_numbered(tmp_path: Path, data: Any) -> None:
+    """The error for a file edited by hand has the number of the interaction."""
     text = json.dumps(
         {
             "buntime_cassette": 1,
             "changed": "2020-02-20",
-            "interactions": [{"request": ASK, "response": ANSWER}, data],
+            "interactions": [{"request": REQUEST, "response": RESPONSE}, data],
         }
     )
     with pytest.raises(CassetteError, match="interaction 2 does not have the form of one"):
         load(written(tmp_path / "bad.json", text))
 
 
-def test_bytes_that_are_no_text_are_placed(tmp_path: Path) -> None:
-    """Line and column of the first byte that is not UTF-8."""
+def test_the_error_for_invalid_utf8_has_the_position(tmp_path: Path) -> None:
+    """It has line and column of the first byte that is not UTF-8."""
     (tmp_path / "bad.json").write_bytes(b'{\n  "a": "\xff"}')
     with pytest.raises(CassetteError, match="line 2, column 9: it is not UTF-8"):
         load(tmp_path / "bad.json")
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    """And so is a folder."""
+    """A folder is an error too."""
     with pytest.raises(CassetteError, match=r"there is no cassette .*none\.json\. Record it first"):
         load(tmp_path / "none.json")
     with pytest.raises(CassetteError, match="cannot be read"):
         load(tmp_path)
 
 
-def test_comparing_shows_what_a_recording_would_change() -> None:
-    """As the lines of a unified diff; what varies from run to run is no change."""
-    old = cassette({"request": ASK, "response": {**ANSWER, "json": {"stdout": "1\n", "executionTime": 5}}})
-    new = cassette({"request": ASK, "response": {**ANSWER, "json": {"stdout": "1\n", "executionTime": 9}}})
+def test_comparing_shows_the_changes_of_a_recording() -> None:
+    """As the lines of a unified diff; values that vary from run to run are ignored."""
+    old = cassette(
+        {"request": REQUEST, "response": {**RESPONSE, "json": {"stdout": "1\n", "executionTime": 5}}}
+    )
+    new = cassette(
+        {"request": REQUEST, "response": {**RESPONSE, "json": {"stdout": "1\n", "executionTime": 9}}}
+    )
     assert [] == compare(old, new)
-    new = cassette({"request": ASK, "response": {**ANSWER, "json": {"stdout": "2\n", "executionTime": 9}}})
+    new = cassette(
+        {"request": REQUEST, "response": {**RESPONSE, "json": {"stdout": "2\n", "executionTime": 9}}}
+    )
     lines = compare(old, new)
     assert ["--- recorded", "+++ now"] == lines[:2]
     assert '-        "stdout": "1\\n",' in lines
@@ -189,14 +197,14 @@ def test_comparing_shows_what_a_recording_would_change() -> None:
 
 
 def test_comparing_streams() -> None:
-    """Times and figures are no difference there either, also where output came in other pieces."""
+    """Times and measurements are ignored there too, also if the output arrived in other pieces."""
 
     def streamed(*texts: str, at: int) -> Cassette:
         events = [[at, "stdout", {"text": text}] for text in texts]
         end = [at, "result", {"exitCode": 0, "cpuTime": at}]
         headers = {"Retry-After": str(at), "Content-Type": "text/event-stream"}
         return cassette(
-            {"request": ASK, "response": {"status": 200, "headers": headers, "events": [*events, end]}}
+            {"request": REQUEST, "response": {"status": 200, "headers": headers, "events": [*events, end]}}
         )
 
     old = streamed("a", "b", at=1)

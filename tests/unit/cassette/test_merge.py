@@ -1,4 +1,4 @@
-"""Recording again: a file changes where the program did, and nowhere else."""
+"""Recording again changes only the interactions that the program changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.cassettes import OLD, backdate, fake, record, replay
 
 
 def scripted(number: int) -> FakeTransport:
-    """Return a fake whose measurements, pieces and ids are those of one run among many."""
+    """Return a fake whose measurements, pieces and ids depend on the number of the run."""
     transport = FakeTransport()
     for _ in range(number):  # so that ids differ from run to run
         transport.send(Request("POST", "/sessions/create"))
@@ -39,7 +39,7 @@ def scripted(number: int) -> FakeTransport:
 
 
 def program(line: str = "console.log(2)", *more: str) -> Callable[[Buntime], None]:
-    """Return a program one of whose lines may be another."""
+    """Return a program with one replaceable line."""
 
     def run(client: Buntime) -> None:
         with client.sessions.create(ttl=600) as session:
@@ -56,8 +56,8 @@ def program(line: str = "console.log(2)", *more: str) -> Callable[[Buntime], Non
     return run
 
 
-def test_an_unchanged_program_leaves_the_file(tmp_path: Path) -> None:
-    """Byte for byte, its date too, whatever varied."""
+def test_an_unchanged_program_leaves_the_file_unchanged(tmp_path: Path) -> None:
+    """It is equal byte for byte, its date too, whatever varied."""
     path = tmp_path / "x.json"
     record(path, program(), scripted(0))
     before = backdate(path)
@@ -67,7 +67,7 @@ def test_an_unchanged_program_leaves_the_file(tmp_path: Path) -> None:
 
 
 def test_a_changed_line_changes_one_interaction(tmp_path: Path) -> None:
-    """And the date of the file."""
+    """The date of the file changes too."""
     path = tmp_path / "x.json"
     record(path, program(), scripted(0))
     before = backdate(path).decode()
@@ -83,8 +83,8 @@ def test_a_changed_line_changes_one_interaction(tmp_path: Path) -> None:
     assert OLD not in after
 
 
-def test_an_added_call_is_all_that_is_added(tmp_path: Path) -> None:
-    """What comes before and after it stays as it was."""
+def test_an_added_request_is_the_only_addition(tmp_path: Path) -> None:
+    """The interactions before and after it are unchanged."""
     path = tmp_path / "x.json"
     record(path, program(), scripted(0))
     before = json.loads(backdate(path))["interactions"]
@@ -95,7 +95,7 @@ def test_an_added_call_is_all_that_is_added(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "other"),
+    ("first", "other"),
     [
         ({"stdout": "1"}, {"stdout": "2"}),
         ({"exitCode": 0}, {"exitCode": 1}),
@@ -105,10 +105,10 @@ def test_an_added_call_is_all_that_is_added(tmp_path: Path) -> None:
         ({"pids": [1]}, {"pids": [1, 2]}),
     ],
 )
-def test_what_means_something_is_a_change(tmp_path: Path, answer: Any, other: Any) -> None:
-    """Output, exit codes, what is missing, a user's own fields."""
+def test_meaningful_values_are_changes(tmp_path: Path, first: Any, other: Any) -> None:
+    """Output, exit codes, missing fields, a user's own fields."""
     path = tmp_path / "x.json"
-    for body in (answer, other):
+    for body in (first, other):
         content = json.dumps(body).encode()
         record(
             path,
@@ -119,7 +119,7 @@ def test_what_means_something_is_a_change(tmp_path: Path, answer: Any, other: An
 
 
 @pytest.mark.parametrize(
-    ("answer", "other"),
+    ("first", "other"),
     [
         (
             {"executionTime": 5, "memoryUsed": 1, "cpuTime": 1.5},
@@ -133,10 +133,10 @@ def test_what_means_something_is_a_change(tmp_path: Path, answer: Any, other: An
         ({"pids": [1], "killed": 1}, {"pids": [2], "killed": 1}),
     ],
 )
-def test_what_varies_is_no_change(tmp_path: Path, answer: Any, other: Any) -> None:
+def test_volatile_values_are_not_changes(tmp_path: Path, first: Any, other: Any) -> None:
     """Times, measurements, process ids, and the headers that count requests."""
     path = tmp_path / "x.json"
-    for number, body in enumerate((answer, other)):
+    for number, body in enumerate((first, other)):
         headers = {
             "Content-Type": "application/json",
             "Date": f"day {number}",
@@ -150,24 +150,24 @@ def test_what_varies_is_no_change(tmp_path: Path, answer: Any, other: Any) -> No
             FunctionTransport(lambda _: Response(200, headers, [content])),  # noqa: B023 - used within the turn
         )
     stored = json.loads(path.read_text(encoding="utf-8"))["interactions"][0]["response"]
-    assert answer == stored["json"]
+    assert first == stored["json"]
     assert "0" == stored["headers"]["X-Request-Id"]
 
 
-def test_helpers_vary_in_their_output(tmp_path: Path) -> None:
-    """A process id or a time in the answer of a helper is no change; the state of a file is numbered."""
+def test_output_of_helpers_varies(tmp_path: Path) -> None:
+    """A process id or a time in the output of a helper is ignored; the state of a file is numbered."""
     path = tmp_path / "x.json"
     helper = '// buntime:helper {"op": "file_range", "path": "a"}\n'
 
     def reading(*stamps: str) -> FunctionTransport:
-        answers = iter(stamps)
+        stamp_values = iter(stamps)
 
-        def answer(_: Request) -> Response:
-            line = json.dumps({"pid": len(stamps[0]), "stamp": next(answers), "modified": 5})
+        def respond(_: Request) -> Response:
+            line = json.dumps({"pid": len(stamps[0]), "stamp": next(stamp_values), "modified": 5})
             body = json.dumps({"stdout": f"{line}\n", "stderr": "", "exitCode": 0}).encode()
             return Response(200, {"Content-Type": "application/json"}, [body])
 
-        return FunctionTransport(answer)
+        return FunctionTransport(respond)
 
     def read_twice(client: Buntime) -> list[str]:
         outputs = [client.execute(session_id="ses_1", code=helper).stdout for _ in range(2)]
@@ -182,8 +182,8 @@ def test_helpers_vary_in_their_output(tmp_path: Path) -> None:
     assert ["stamp_1", "stamp_2"] == replay(path, read_twice)
 
 
-def test_a_stream_left_a_little_later_is_the_same(tmp_path: Path) -> None:
-    """How much had come when the program left is chance."""
+def test_a_stream_left_slightly_later_is_the_same(tmp_path: Path) -> None:
+    """The amount received before the program leaves it is random."""
     path = tmp_path / "x.json"
 
     def leave(client: Buntime) -> None:
@@ -197,15 +197,15 @@ def test_a_stream_left_a_little_later_is_the_same(tmp_path: Path) -> None:
     assert '{"text": "a"}' in path.read_text(encoding="utf-8")
 
 
-def test_a_cassette_that_cannot_be_read_is_recorded_anew(tmp_path: Path) -> None:
-    """A merge that went wrong is repaired by recording."""
+def test_an_unreadable_cassette_is_recorded_again(tmp_path: Path) -> None:
+    """Recording repairs the file of a failed merge."""
     path = tmp_path / "x.json"
     path.write_text("<<<<<<< HEAD")
     record(path, program(), fake())
     replay(path, program())
 
 
-def test_ids_are_numbered_wherever_they_are(tmp_path: Path) -> None:
+def test_ids_are_numbered_everywhere(tmp_path: Path) -> None:
     """In paths, bodies, texts, hosts and origins, also of a stream that brings them in pieces."""
     path = tmp_path / "x.json"
     transport = FakeTransport()
@@ -216,27 +216,27 @@ def test_ids_are_numbered_wherever_they_are(tmp_path: Path) -> None:
         ),
     )
 
-    def tell(client: Buntime) -> list[str]:
+    def introduce(client: Buntime) -> list[str]:
         with client.sessions.create() as one, client.sessions.create(metadata={"parent": one.id}) as other:
             assert other.info().metadata["parent"] == one.id
             return [session.execute("1").stdout for session in (other, one)]
 
-    record(path, tell, transport)
+    record(path, introduce, transport)
     assert "fake" not in path.read_text(encoding="utf-8")
     assert [
         "I am ses_2, at https://ses-2.preview.invalid/x",
         "I am ses_1, at https://ses-1.preview.invalid/x",
-    ] == replay(path, tell)
+    ] == replay(path, introduce)
 
 
-def test_what_tells_calls_apart_is_left_out() -> None:
-    """The number of a helper's file depends on what else was under way; a name of the user's own stays."""
+def test_numbers_of_helper_files_are_removed() -> None:
+    """They depend on concurrent requests; a user's file of a similar name keeps its name."""
     name = f".buntime/calls/{'0a' * 16}"
 
-    def asks(path: str) -> dict[str, Any]:
+    def normalize(path: str) -> dict[str, Any]:
         request = Request("POST", "/files/write", body=json.dumps({"path": path, "content": "x"}).encode())
-        found: dict[str, Any] = serialize_request(request)["json"]
-        return found
+        fields: dict[str, Any] = serialize_request(request)["json"]
+        return fields
 
-    assert {"path": f"{name}.0", "content": "x"} == asks(f"{name}~3.0")
-    assert {"path": "notes~1", "content": "x"} == asks("notes~1")
+    assert {"path": f"{name}.0", "content": "x"} == normalize(f"{name}~3.0")
+    assert {"path": "notes~1", "content": "x"} == normalize("notes~1")

@@ -1,4 +1,4 @@
-"""The forms in which a secret may stand in a text."""
+"""The encodings of a secret in a text."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from buntime.cassette.secrets.encodings import base64_runs, decode, encode, form
 
 
 @given(st.text(min_size=1))
-def test_a_form_leads_back(value: str) -> None:
-    """To the secret, or says that it cannot."""
-    found = forms(value)
-    assert "" == found[value]
-    for text, form in found.items():
+def test_an_encoded_secret_can_be_decoded(value: str) -> None:
+    """The decoder returns the secret, or None if the form is ambiguous."""
+    encodings = forms(value)
+    assert "" == encodings[value]
+    for text, form in encodings.items():
         assert text == encode(value, form)
         assert decode(text, form) in {value, None}
         assert (decode(text, form) is None) == ("base64" in form)
@@ -25,16 +25,16 @@ def test_a_form_leads_back(value: str) -> None:
 
 @given(st.binary(), st.text(min_size=5), st.binary())
 def test_base64_is_found_among_other_bytes(before: bytes, value: str, after: bytes) -> None:
-    """Wherever the secret begins."""
+    """Wherever the secret starts among them."""
     text = base64.b64encode(before + value.encode() + after).decode()
     url = base64.urlsafe_b64encode(before + value.encode() + after).decode()
-    for whole in (text, url):
-        assert any(form in whole for form, name in forms(value).items() if name.startswith("base64"))
+    for encoded in (text, url):
+        assert any(form in encoded for form, name in forms(value).items() if name.startswith("base64"))
 
 
 @given(st.text(min_size=1))
 def test_json_in_json(value: str) -> None:
-    """Up to three times over, each time with letters as they are or not."""
+    """Up to three levels deep, each with letters as they are or escaped."""
     for first in (True, False):
         for second in (True, False):
             for third in (True, False):
@@ -44,28 +44,28 @@ def test_json_in_json(value: str) -> None:
                     assert text in forms(value)
 
 
-def test_what_is_equal_has_one_name() -> None:
-    """A plain secret looks the same in JSON and in a URL."""
+def test_equal_encodings_have_one_name() -> None:
+    """A plain secret has the same form in JSON and in a URL."""
     assert ["", "hex", "hex.upper", "base64", "base64.1", "base64.2"] == list(forms("hunter2x").values())
     assert ["", "hex"] == list(forms("abcd").values())
 
 
 @pytest.mark.parametrize("form", ["", "json", "ascii+ascii", "url", "base64.1", "json+base64"])
-def test_a_beginning(form: str) -> None:
-    """It is of the secret itself, and does not tell it."""
+def test_a_prefix_of_a_secret(form: str) -> None:
+    """It can be encoded but does not determine the secret."""
     assert "hun" == encode("hunter2", "first.3")
     assert decode("hun", "first.3") is None
     assert encode("hunter2", form)
 
 
 @pytest.mark.parametrize(("text", "form"), [('"', "json"), ("\\", "ascii"), ("xyz", "hex"), ("ff", "hex")])
-def test_what_is_no_such_form(text: str, form: str) -> None:
-    """It tells no secret."""
+def test_decoding_an_invalid_form(text: str, form: str) -> None:
+    """No secret is returned."""
     assert decode(text, form) is None
 
 
 def test_runs_of_base64() -> None:
-    """Short ones are words; both alphabets are read."""
+    """Short ones are words; both alphabets are decoded."""
     secret = b"a text that is longer than a word \xff\xfe\xfb"
     for to_base64 in (base64.b64encode, base64.urlsafe_b64encode):
         runs = list(base64_runs(f'{{"base64": "{to_base64(secret).decode()}"}} and words'))

@@ -1,4 +1,4 @@
-"""The search for secrets in what was recorded before they were known."""
+"""The search for secrets in interactions recorded before the secrets were known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _texts = st.text(st.sampled_from('abcé"'), min_size=4, max_size=30)
 
 @pytest.fixture(scope="module", autouse=True)
 def small_blocks() -> Iterator[None]:
-    """Let a few texts fill a block, and a few searches index it."""
+    """Let a few texts fill a block, and index it after a few searches."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(history, "_BLOCK", 60)
         patched.setattr(history, "_LARGE", 200)
@@ -27,19 +27,19 @@ def small_blocks() -> Iterator[None]:
 
 @given(st.lists(_texts, max_size=20), st.lists(st.lists(_texts, max_size=3), max_size=10))
 def test_each_recording_with_a_secret_is_found(recorded: list[str], searches: list[list[str]]) -> None:
-    """And no other, whether its block has an index or not."""
-    found = History()
+    """Only those are, whether the block has an index or not."""
+    history = History()
     for number, text in enumerate(recorded):
-        found.add(number, json.dumps(text))
+        history.add(number, json.dumps(text))
     for needles in searches:
         expected = {
             number for number, text in enumerate(recorded) if any(needle in text for needle in needles)
         }
-        assert expected == found.containing(needles)
+        assert expected == history.containing(needles)
 
 
 def test_often_searched_block_is_indexed() -> None:
-    """A large one is not, as its index would take more memory than it is worth."""
+    """A large one is not, because its index would need too much memory."""
     recorded = History()
     recorded.add(0, "a" * 300)
     recorded.add(1, "b" * 70)

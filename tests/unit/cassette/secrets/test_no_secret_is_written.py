@@ -1,4 +1,4 @@
-"""Whatever the secrets are and wherever they occur: none is written, and replay returns what was recorded."""
+"""No secret is written in any form or position, and replay returns the recorded values."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ ENCODINGS: dict[str, Encode] = {
 
 @attrs.frozen
 class Plan:
-    """What a program sends and what it is answered: texts with secrets in them."""
+    """The requests of a program and their responses: texts with secrets in them."""
 
     known: tuple[str, ...]
     """The values of secret variables, named fields and credentials."""
     kinds: tuple[str, ...]
-    """How each is known: by ``env``, ``long``, ``metadata`` or ``header``."""
+    """The source of each: ``env``, ``long``, ``metadata`` or ``header``."""
     steps: tuple[tuple[str, Any], ...]
-    tells_first: bool
+    declares_first: bool
     """Whether the secrets are known before they occur."""
 
 
@@ -109,7 +109,7 @@ def texts(draw: st.DrawFn, known: tuple[str, ...]) -> str:
         st.sampled_from(known),
         st.sampled_from(list(ENCODINGS)),
     )
-    if len(known) == 1:  # perhaps not known yet, so that where a second one begins could be anywhere
+    if len(known) == 1:  # if the only one is still unknown, a second occurrence could begin anywhere
         return draw(others) + draw(forms_of_secrets) + draw(others)
     return "".join(draw(st.lists(others | forms_of_secrets, min_size=1, max_size=4)))
 
@@ -119,39 +119,41 @@ def cut_texts(draw: st.DrawFn, known: tuple[str, ...]) -> list[tuple[str, str]]:
     """Return the pieces of two outputs, cut anywhere and interleaved."""
     pieces: list[tuple[int, str, str]] = []
     for kind in ("stdout", "stderr"):
-        whole = draw(texts(known))
-        cuts = sorted(draw(st.lists(st.integers(0, len(whole)), max_size=4)))
-        ends = [0, *cuts, len(whole)]
-        pieces += [(draw(st.integers(0, 5)), kind, whole[a:b]) for a, b in zip(ends, ends[1:])]
-    order = {kind: iter([text for _, own, text in pieces if own == kind]) for kind in ("stdout", "stderr")}
+        text = draw(texts(known))
+        cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=4)))
+        ends = [0, *cuts, len(text)]
+        pieces += [(draw(st.integers(0, 5)), kind, text[a:b]) for a, b in zip(ends, ends[1:])]
+    order = {
+        kind: iter([text for _, source, text in pieces if source == kind]) for kind in ("stdout", "stderr")
+    }
     return [(kind, next(order[kind])) for _, kind, _ in sorted(pieces, key=lambda piece: piece[0])]
 
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     """Return a program with one to three secrets."""
-    tells_first = draw(st.booleans())
-    known = tuple(draw(st.lists(secrets, min_size=1, max_size=3 if tells_first else 1, unique=True)))
+    declares_first = draw(st.booleans())
+    known = tuple(draw(st.lists(secrets, min_size=1, max_size=3 if declares_first else 1, unique=True)))
     kinds = tuple(draw(st.sampled_from(["env", "long", "metadata", "header"])) for _ in known)
-    own = texts(known)
+    strings = texts(known)
     nested = st.recursive(
-        own | st.integers() | st.none(),
+        strings | st.integers() | st.none(),
         lambda inner: (
-            st.lists(inner, max_size=2) | st.dictionaries(own | st.just("stdout"), inner, max_size=2)
+            st.lists(inner, max_size=2) | st.dictionaries(strings | st.just("stdout"), inner, max_size=2)
         ),
     )
     step = (
-        st.tuples(st.just("execute"), st.tuples(own, own))
-        | st.tuples(st.just("upload"), own)
-        | st.tuples(st.just("json"), st.dictionaries(st.just("data") | own, nested, max_size=2))
-        | st.tuples(st.just("query"), own)
+        st.tuples(st.just("execute"), st.tuples(strings, strings))
+        | st.tuples(st.just("upload"), strings)
+        | st.tuples(st.just("json"), st.dictionaries(st.just("data") | strings, nested, max_size=2))
+        | st.tuples(st.just("query"), strings)
         | st.tuples(st.just("stream"), cut_texts(known))
     )
-    return Plan(known, kinds, tuple(draw(st.lists(step, min_size=1, max_size=4))), tells_first)
+    return Plan(known, kinds, tuple(draw(st.lists(step, min_size=1, max_size=4))), declares_first)
 
 
-def _tell(client: Buntime, plan: Plan) -> None:
-    """Make the secrets known."""
+def _declare(client: Buntime, plan: Plan) -> None:
+    """Send the secrets in fields that identify them."""
     for number, (secret, kind) in enumerate(zip(plan.known, plan.kinds)):
         if kind == "metadata":
             client.request(
@@ -163,7 +165,7 @@ def _tell(client: Buntime, plan: Plan) -> None:
 
 
 def _headers(plan: Plan) -> dict[str, str]:
-    """Return headers with those secrets that a header can have."""
+    """Return headers with the secrets that are valid in a header."""
     return {
         f"X-Token-{number}": secret
         for number, (secret, kind) in enumerate(zip(plan.known, plan.kinds))
@@ -177,8 +179,8 @@ def _headers(plan: Plan) -> dict[str, str]:
 
 def _program(client: Buntime, plan: Plan) -> list[Any]:
     results: list[Any] = []
-    if plan.tells_first:
-        _tell(client, plan)
+    if plan.declares_first:
+        _declare(client, plan)
     for kind, data in plan.steps:
         if kind == "execute":
             results.append(client.execute(session_id="ses_1", code=data[0] or "1").stdout)
@@ -193,15 +195,15 @@ def _program(client: Buntime, plan: Plan) -> list[Any]:
             with client.stream(session_id="ses_1", code="stream()") as stream:
                 outputs = [(event.kind, event.text) for event in stream]
             results.append(
-                ["".join(text for kind, text in outputs if kind == own) for own in ("stdout", "stderr")]
+                ["".join(text for kind, text in outputs if kind == stream) for stream in ("stdout", "stderr")]
             )
-    if not plan.tells_first:
-        _tell(client, plan)
+    if not plan.declares_first:
+        _declare(client, plan)
     return results
 
 
 def _service(plan: Plan) -> FunctionTransport:
-    """Return a service with an answer to each step, which repeats its secrets."""
+    """Return a service with a response for each step, which repeats its secrets."""
     steps = iter(plan.steps)
 
     def events(pieces: list[tuple[str, str]]) -> Iterator[bytes]:
@@ -209,7 +211,7 @@ def _service(plan: Plan) -> FunctionTransport:
             yield f"event: {kind}\ndata: {json.dumps({'text': text})}\n\n".encode()
         yield b'event: result\ndata: {"exitCode": 0}\n\n'
 
-    def answer(request: Request) -> Response:
+    def respond(request: Request) -> Response:
         body = json.loads(request.body or b"{}")
         if request.path == "/sessions/create":
             return Response(200, JSON, [b'{"sessionId": "ses_1"}'])
@@ -223,7 +225,7 @@ def _service(plan: Plan) -> FunctionTransport:
         stdout = data[1] if kind == "execute" else data
         return Response(200, JSON, [json.dumps({"stdout": stdout, "stderr": "", "exitCode": 0}).encode()])
 
-    return FunctionTransport(answer)
+    return FunctionTransport(respond)
 
 
 def _written(value: Any, name: str = "") -> Iterator[str]:
@@ -253,7 +255,7 @@ def _written(value: Any, name: str = "") -> Iterator[str]:
         yield PLACEHOLDER.sub("\0", value)
 
 
-#: Texts of the programs themselves, in which a short secret may occur by chance.
+#: Texts of the programs themselves, which may contain a short secret by chance.
 _OWN = {"tell()", "stream()", "ses_1", "a.txt", "r1", "/anything", "1"}
 
 
@@ -270,8 +272,8 @@ def _leaks(interactions: tuple[Interaction, ...], plan: Plan) -> list[str]:
 @settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(plans())
 def test_no_secret_is_written(plan: Plan) -> None:
-    """Neither to the cassette nor to what is beside it meanwhile; or the interaction is blocked by name."""
-    note(repr((plan.known, plan.kinds, plan.steps, plan.tells_first)))
+    """Neither to the cassette nor to the files beside it meanwhile; otherwise the interaction is blocked."""
+    note(repr((plan.known, plan.kinds, plan.steps, plan.declares_first)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "x.json")
         recorded, blocked = _record(path, plan)
@@ -282,8 +284,8 @@ def test_no_secret_is_written(plan: Plan) -> None:
         replay = ReplayTransport(path)
         with Buntime(transport=replay, headers=_headers(plan)) as client:
             replayed = _program(client, plan)
-        if not plan.tells_first:
-            # A response that has a secret before any request cannot show it until the program has sent it.
+        if not plan.declares_first:
+            # A secret in a response before any request has it cannot be detected until the program sends it.
             replayed = replay._bindings.fill(replayed)
         assert json.dumps(recorded) == json.dumps(replayed)
 

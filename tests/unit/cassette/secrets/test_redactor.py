@@ -1,4 +1,4 @@
-"""Secrets never reach a cassette, and come back on replay."""
+"""Secrets never reach a cassette, and replay restores them."""
 
 from __future__ import annotations
 
@@ -17,35 +17,43 @@ from buntime.transport import FakeTransport, FunctionTransport, Request, Respons
 from tests.support.cassettes import KEY, fake, record, replay
 
 COOKIE = "c00kie-of-the-proxy"
-GIVEN_COOKIE = "c00kie-of-the-service"
+SERVICE_COOKIE = "c00kie-of-the-service"
 PASSWORD = "hunter2"
 LONG = "twelve-chars-or-more"
 TOKEN = "t0k3n-of-a-user"
-SECRETS = (KEY, COOKIE, GIVEN_COOKIE, PASSWORD, LONG, TOKEN)
+SECRETS = (KEY, COOKIE, SERVICE_COOKIE, PASSWORD, LONG, TOKEN)
 
 RESULT = {"stdout": "", "stderr": "", "exitCode": 0}
 
 
 def echo(request: Request) -> Response:
-    """Answer with everything that was sent, in the output of an execution and the headers."""
-    said = [request.path, *map(":".join, request.query), (request.body or b"").decode(), KEY, GIVEN_COOKIE]
+    """Respond with all values of the request, in the output of an execution and the headers."""
+    values = [
+        request.path,
+        *map(":".join, request.query),
+        (request.body or b"").decode(),
+        KEY,
+        SERVICE_COOKIE,
+    ]
     headers = {
         "Content-Type": "application/json",
-        "Set-Cookie": f"session={GIVEN_COOKIE}; HttpOnly",
+        "Set-Cookie": f"session={SERVICE_COOKIE}; HttpOnly",
         "X-Echo": KEY,
         "X-Request-Id": f"req-{KEY}",
     }
-    return Response(200, headers, [json.dumps({**RESULT, "stdout": " ".join(said), KEY: {KEY: 1}}).encode()])
+    return Response(
+        200, headers, [json.dumps({**RESULT, "stdout": " ".join(values), KEY: {KEY: 1}}).encode()]
+    )
 
 
 def echoing(*sends: Callable[[Buntime], Any]) -> Callable[[Buntime], list[Any]]:
-    """Return a program that makes these calls."""
+    """Return a program that sends these requests."""
     return lambda client: [send(client) for send in sends]
 
 
-PLACES: dict[str, Callable[[Buntime], Any]] = {
+OCCURRENCES: dict[str, Callable[[Buntime], Any]] = {
     "authorization header": lambda c: c.request("GET", "/a").json()["stdout"],
-    "response body": lambda c: c.request("GET", "/answer").json()["stdout"],
+    "response body": lambda c: c.request("GET", "/response").json()["stdout"],
     "path": lambda c: c.request("GET", f"/b/{KEY}").json()["stdout"],
     "query": lambda c: c.request("GET", "/c", params={"k": KEY, "x" + KEY: "1"}).json()["stdout"],
     "body": lambda c: c.execute(session_id="ses_9", code=f"f('{KEY}')").stdout,
@@ -61,11 +69,11 @@ PLACES: dict[str, Callable[[Buntime], Any]] = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_no_secret_is_written(place: str, tmp_path: Path) -> None:
-    """Neither to the cassette nor to what is beside it meanwhile; replay gives what was answered live."""
+@pytest.mark.parametrize("occurrence", OCCURRENCES)
+def test_no_secret_is_written(occurrence: str, tmp_path: Path) -> None:
+    """Neither to the cassette nor to the files beside it meanwhile; replay returns the live responses."""
     path = tmp_path / "x.json"
-    sends = [PLACES[place]] if place != "later" else list(PLACES.values())
+    sends = [OCCURRENCES[occurrence]] if occurrence != "later" else list(OCCURRENCES.values())
     parts: list[bytes] = []
 
     def program(client: Buntime) -> list[Any]:
@@ -81,14 +89,14 @@ def test_no_secret_is_written(place: str, tmp_path: Path) -> None:
         assert secret.encode() not in parts[0]
         assert base64.b64encode(secret.encode()) not in path.read_bytes()
     replayed = replay(path, program, headers=headers)
-    # The service's own secret is not the program's to bring, so it stays hidden.
+    # Replay cannot restore the service's own secret, because the program does not send it.
     assert json.dumps(live) == json.dumps(replayed, ensure_ascii=False).replace(
-        "«cookie:session»", GIVEN_COOKIE
+        "«cookie:session»", SERVICE_COOKIE
     )
 
 
 def test_a_key_in_pieces_of_a_stream_is_replaced(tmp_path: Path) -> None:
-    """Where it begins, whatever the pieces; the caller of the recording saw it as it came."""
+    """However it is split; the caller of the recording received it unchanged."""
     path = tmp_path / "x.json"
     transport = FakeTransport()
     pieces = ["a ", KEY[:5], KEY[5:6], KEY[6:] + " b ", KEY[:3], KEY[3:] + KEY, " c"]
@@ -113,7 +121,7 @@ def test_a_key_in_pieces_of_a_stream_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_harmless_variable_changes_nothing(tmp_path: Path) -> None:
-    """A short value under a plain name is no secret, so no text loses it."""
+    """A short value under a plain name is not redacted from other texts."""
     path = tmp_path / "x.json"
 
     def program(client: Buntime) -> str:
@@ -126,8 +134,8 @@ def test_a_harmless_variable_changes_nothing(tmp_path: Path) -> None:
     assert "15 tests in 5 files\n" == replay(path, program)
 
 
-def test_a_secret_that_is_told_late_is_replaced_before(tmp_path: Path) -> None:
-    """What was journalled before it was known to be a secret is written anew, and replay finds it."""
+def test_a_late_secret_is_replaced_in_earlier_interactions(tmp_path: Path) -> None:
+    """The journal is rewritten when a value turns out to be secret, and replay matches it."""
     path = tmp_path / "x.json"
     content = f"DB_PASSWORD={PASSWORD}\n"
 
@@ -145,7 +153,7 @@ def test_a_secret_that_is_told_late_is_replaced_before(tmp_path: Path) -> None:
 
 
 def test_another_secret_replays_too(tmp_path: Path) -> None:
-    """Replay takes the secrets of the program that runs, not of the one that was recorded."""
+    """Replay uses the secrets of the running program, not of the recorded one."""
     path = tmp_path / "x.json"
 
     def program(password: str) -> Callable[[Buntime], str]:
@@ -162,7 +170,7 @@ def test_another_secret_replays_too(tmp_path: Path) -> None:
 
 
 def test_each_session_gets_its_own_secret_back(tmp_path: Path) -> None:
-    """Two sessions with values of the same name are not mixed up."""
+    """Two values of the same name in two sessions are not confused."""
     path = tmp_path / "x.json"
 
     def program(client: Buntime) -> list[Any]:
@@ -175,8 +183,8 @@ def test_each_session_gets_its_own_secret_back(tmp_path: Path) -> None:
     assert [{"token": "first one"}, {"token": "second one"}] == live == replay(path, program)
 
 
-def test_several_values_of_a_name_come_back(tmp_path: Path) -> None:
-    """Values in lists and below a secret name, numbers too."""
+def test_several_values_of_a_name_are_restored(tmp_path: Path) -> None:
+    """This includes values in lists and below a secret name, and numbers."""
     metadata = {"tokens": ["one-value", "other-value", "one-value"], "auth": {"user": "me!!", "pin": 12345}}
     path = tmp_path / "x.json"
 
@@ -202,21 +210,21 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("what", FOREIGN)
-def test_a_foreign_key_is_withheld(what: str, tmp_path: Path) -> None:
-    """The call goes through, the cassette stays as it was, and the error has the place, not the key."""
+def test_a_foreign_key_is_blocked(what: str, tmp_path: Path) -> None:
+    """The request succeeds, the cassette stays unchanged, and the error has the position but not the key."""
     path = tmp_path / "x.json"
     path.write_text("as it was")
     secret = FOREIGN[what]
-    seen: list[str] = []
+    outputs: list[str] = []
 
     def program(client: Buntime) -> None:
         with client.sessions.create() as session:
-            seen.append(session.execute("1").stdout)
+            outputs.append(session.execute("1").stdout)
         assert secret not in path.with_name("x.json.part").read_text(encoding="utf-8")
 
     with pytest.raises(CassetteError) as caught:
         record(path, program, fake(stdout=f"x {secret} y"))
-    assert [f"x {secret} y"] == seen
+    assert [f"x {secret} y"] == outputs
     assert f"POST /execute holds {what} (response stdout)" in str(caught.value)
     assert secret not in str(caught.value)
     assert "as it was" == path.read_text()
@@ -224,7 +232,7 @@ def test_a_foreign_key_is_withheld(what: str, tmp_path: Path) -> None:
 
 
 def test_a_false_alarm_can_be_allowed(tmp_path: Path) -> None:
-    """By the text that was found, or its beginning."""
+    """Its text, or the beginning of it, is allowed."""
     path = tmp_path / "x.json"
 
     def program(client: Buntime) -> str:
@@ -236,8 +244,8 @@ def test_a_false_alarm_can_be_allowed(tmp_path: Path) -> None:
     assert secret == replay(path, program)
 
 
-def test_a_foreign_key_in_pieces_is_found(tmp_path: Path) -> None:
-    """In a stream, and in bytes that are no text."""
+def test_a_foreign_key_in_pieces_is_detected(tmp_path: Path) -> None:
+    """It is detected in a stream and in binary data."""
     transport = FakeTransport()
     secret = FOREIGN["a GitHub token"]
     transport.on_execute("1", chunks=[("stdout", secret[:9]), ("stdout", secret[9:])])
@@ -257,7 +265,7 @@ def test_a_foreign_key_in_pieces_is_found(tmp_path: Path) -> None:
 
 
 def test_a_key_among_bytes_is_replaced(tmp_path: Path) -> None:
-    """A body that is no text comes back with the key in it."""
+    """A binary body is replayed with the key in it."""
     body = b"\xff\xfe" + KEY.encode() + b"\x00\xab"
 
     def binary(request: Request) -> Response:
@@ -273,8 +281,8 @@ def test_a_key_among_bytes_is_replaced(tmp_path: Path) -> None:
     assert KEY.encode() not in base64.b64decode(stored)
 
 
-def test_a_foreign_key_in_base64_is_found(tmp_path: Path) -> None:
-    """In files that are sent and read as such, and in what a program prints."""
+def test_a_foreign_key_in_base64_is_detected(tmp_path: Path) -> None:
+    """In uploaded and downloaded files, and in the output of a program."""
     secret = FOREIGN["a GitHub token"]
 
     def program(client: Buntime) -> None:
@@ -298,7 +306,7 @@ def echo_of(text: str) -> FunctionTransport:
 
 
 def test_no_host_is_stored(tmp_path: Path) -> None:
-    """What a failed connection was made to is in the live error, not in the file."""
+    """The address of a failed connection is in the live error, not in the file."""
     from buntime import APIConnectionError
     from buntime.transport import HTTPTransport
 
@@ -346,8 +354,8 @@ def test_no_host_is_stored(tmp_path: Path) -> None:
         "clientsecret",
     ],
 )
-def test_names_of_secrets(name: str) -> None:
-    """Whatever the spelling."""
+def test_secret_names(name: str) -> None:
+    """In any spelling."""
     assert looks_secret(name)
 
 
@@ -376,13 +384,13 @@ def test_names_of_secrets(name: str) -> None:
         "hockey",
     ],
 )
-def test_names_of_no_secrets(name: str) -> None:
+def test_names_that_are_not_secret(name: str) -> None:
     """A word that only contains such a name is another word."""
     assert not looks_secret(name)
 
 
-def test_the_stream_passes_while_it_is_recorded(tmp_path: Path) -> None:
-    """Each piece reaches the caller before the next one is there."""
+def test_a_stream_is_delivered_while_it_is_recorded(tmp_path: Path) -> None:
+    """Each piece reaches the caller before the next one is sent."""
     order: list[str] = []
 
     def pieces() -> Iterator[bytes]:
@@ -393,15 +401,15 @@ def test_the_stream_passes_while_it_is_recorded(tmp_path: Path) -> None:
 
     def program(client: Buntime) -> None:
         with client.stream(session_id="ses_9", code="1") as stream:
-            order.extend("seen" for _ in stream)
+            order.extend("received" for _ in stream)
 
     transport = FunctionTransport(lambda _: Response(200, {"Content-Type": "text/event-stream"}, pieces()))
     record(tmp_path / "x.json", program, transport)
-    assert ["sent 1", "seen", "sent 2", "seen"] == order
+    assert ["sent 1", "received", "sent 2", "received"] == order
 
 
-def test_many_secrets_are_replaced_as_few_are(tmp_path: Path) -> None:
-    """Each call has one of its own, and all of them are looked for in all texts."""
+def test_many_secrets_are_replaced(tmp_path: Path) -> None:
+    """Each request has a different one, and all of them are searched for in all texts."""
     path = tmp_path / "x.json"
     transport = FakeTransport()
     transport.on_execute(lambda _: True, handler=lambda run: f"{run.env['NAME']} {run.code}")
@@ -418,8 +426,8 @@ def test_many_secrets_are_replaced_as_few_are(tmp_path: Path) -> None:
     assert "the value" not in path.read_text(encoding="utf-8")
 
 
-def test_nothing_is_lost_where_the_cassette_cannot_be_written(tmp_path: Path) -> None:
-    """What was recorded is in the part, and the error says so."""
+def test_nothing_is_lost_if_the_cassette_cannot_be_written(tmp_path: Path) -> None:
+    """The part file has the recorded interactions, and the error refers to it."""
     path = tmp_path / "x.json"
 
     def program(client: Buntime) -> None:
@@ -432,7 +440,7 @@ def test_nothing_is_lost_where_the_cassette_cannot_be_written(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("env", "secret", "answer"),
+    ("env", "secret", "template"),
     [
         ({}, "ses_abc123.9f8e7d6c", {"url": "wss://x/?t={0}", "accessToken": "{0}"}),
         ({"USER_TOKEN": "alice"}, "alice:S3cretPw99", {"url": "pg://{0}@h", "dsn": "{0}"}),
@@ -440,23 +448,23 @@ def test_nothing_is_lost_where_the_cassette_cannot_be_written(tmp_path: Path) ->
     ],
     ids=["begins with an id", "begins with another secret", "named behind"],
 )
-def test_a_secret_that_an_answer_names_is_hidden_in_all_of_it(
-    env: dict[str, str], secret: str, answer: dict[str, Any], tmp_path: Path
+def test_a_secret_named_by_a_response_is_hidden_in_all_of_it(
+    env: dict[str, str], secret: str, template: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Wherever in the answer it stands, whatever else of it is replaced."""
-    answers = {
+    """At every position in the response, whatever other parts of it are replaced."""
+    bodies = {
         "/sessions/create": {"sessionId": "ses_abc123", "previewUrl": "https://ses-abc123.example"},
         "/execute": RESULT,
-        "/told": json.loads(json.dumps(answer).replace("{0}", secret)),
+        "/later": json.loads(json.dumps(template).replace("{0}", secret)),
     }
 
     def service(request: Request) -> Response:
-        body = json.dumps(answers[request.path]).encode()
+        body = json.dumps(bodies[request.path]).encode()
         return Response(200, {"Content-Type": "application/json"}, [body])
 
     def program(client: Buntime) -> Any:
         client.sessions.create().execute("1", env=env)
-        return client.request("GET", "/told").json()
+        return client.request("GET", "/later").json()
 
     path = tmp_path / "x.json"
     record(path, program, FunctionTransport(service))
