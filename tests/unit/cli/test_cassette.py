@@ -22,7 +22,7 @@ def _fake() -> FakeTransport:
     return fake
 
 
-def _calls(client: Buntime) -> None:
+def _program(client: Buntime) -> None:
     with client.sessions.create(metadata={"purpose": "tests"}) as session:
         session.files.write("a folder/notes.txt", "é\nü\n")
         session.files.list("a folder")
@@ -33,10 +33,10 @@ def _calls(client: Buntime) -> None:
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Path:
-    """Return a cassette with a call of each kind."""
+    """Return a cassette with each kind of interaction."""
     path = tmp_path / "tape.json"
     with cassette(path, mode="record", source=_fake) as client:
-        _calls(client)
+        _program(client)
     return path
 
 
@@ -48,14 +48,14 @@ def _edited(path: Path, before: str, after: str) -> Path:
 
 
 def _dated(path: Path, days: int) -> Path:
-    """Make a cassette that many days old."""
+    """Make the cassette as many days old."""
     content = json.loads(path.read_text(encoding="utf-8"))
     changed = (date.fromisoformat(content["changed"]) - timedelta(days)).isoformat()
     return _edited(path, content["changed"], changed)
 
 
 def test_show_lists_the_interactions(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In their order, with texts of several lines as they are, and no secret."""
+    """In order, with texts of several lines unchanged, and without secrets."""
     assert 0 == main(["cassette", "show", str(tape)])
     lines = capsys.readouterr().out.splitlines()
     assert f"{tape}: 6 interactions, last changed on " == lines[0][:-10]
@@ -68,20 +68,20 @@ def test_show_lists_the_interactions(tape: Path, capsys: pytest.CaptureFixture[s
         "5. POST /execute",
         "6. DELETE /sessions/ses_1",
     ] == numbered
-    wanted = [
+    expected = [
         "   >   first();",
         "   >   second();",
         "   >   é",
         "   < 200",
         '   > metadata: {"purpose": "tests"}',
     ]
-    assert set(wanted) <= set(lines)
+    assert set(expected) <= set(lines)
     assert any("DB_PASSWORD" in line and "hunter2!" not in line for line in lines)
     assert any("ms: stderr" in line and "two" in line for line in lines)
 
 
-def test_show_has_failed_connections(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And says where they broke."""
+def test_show_lists_failed_connections(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the phase in which they failed."""
     path = tmp_path / "tape.json"
     fake = _fake()
     fake.fail_next("dropped", call="POST /execute")
@@ -94,8 +94,8 @@ def test_show_has_failed_connections(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert 0 == main(["cassette", "check", str(path)])
 
 
-def test_show_has_answers_of_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Text, bytes, and JSON that is no object; nothing is found in them."""
+def test_show_lists_responses_of_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Text, bytes, and JSON other than an object; no IDs or secrets are detected in them."""
     bodies = {"/text": b"one\ntwo\n", "/bytes": b"\xff" * 9, "/list": b"[1, 2]"}
     path = tmp_path / "tape.json"
     source = FunctionTransport(lambda request: Response(200, (), [bodies[request.path]]))
@@ -114,7 +114,7 @@ def test_show_has_answers_of_every_form(tmp_path: Path, capsys: pytest.CaptureFi
     assert "(request passwords)" in capsys.readouterr().out
 
 
-def test_show_has_several_files_and_folders(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_lists_several_files_and_folders(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One after the other."""
     other = tape.with_name("other.json")
     other.write_bytes(tape.read_bytes())
@@ -124,8 +124,8 @@ def test_show_has_several_files_and_folders(tape: Path, capsys: pytest.CaptureFi
     assert sorted(folder.splitlines()) == sorted(capsys.readouterr().out.splitlines())
 
 
-def test_show_of_what_is_no_cassette(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Is an error with its place."""
+def test_show_of_an_invalid_cassette(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error has its line and column."""
     path = tmp_path / "tape.json"
     path.write_text('{\n  "buntime_cassette": 1,\n', encoding="utf-8")
     assert 125 == main(["cassette", "show", str(path)])
@@ -134,28 +134,28 @@ def test_show_of_what_is_no_cassette(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "tape.json is not a cassette: line 3, column 1" in error
 
 
-def test_check_finds_nothing(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In a cassette as it was recorded."""
+def test_check_accepts_a_cassette(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cassette as it was recorded has no findings."""
     assert 0 == main(["cassette", "check", "--max-age", "0", str(tape)])
     assert "1 cassette checked, nothing found\n" == capsys.readouterr().out
 
 
-def test_check_finds_what_does_not_parse(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By line and column, and goes on with the next file."""
+def test_check_reports_syntax_errors(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With line and column; then it continues with the next file."""
     other = tape.with_name("other.json")
     other.write_bytes(tape.read_bytes())
     _edited(tape, '  "changed"', "<<<<<<< ours\n  changed")
     assert 1 == main(["cassette", "check", str(tape), str(other), str(tape.with_name("none.json"))])
-    shown = capsys.readouterr().out
-    assert f"{tape}: " in shown
-    assert "line 3, column 1: a merge conflict was left in it" in shown
-    assert "there is no cassette" in shown
-    assert f"{other}: " not in shown
-    assert shown.endswith("3 cassettes checked, 2 found\n")
+    output = capsys.readouterr().out
+    assert f"{tape}: " in output
+    assert "line 3, column 1: a merge conflict was left in it" in output
+    assert "there is no cassette" in output
+    assert f"{other}: " not in output
+    assert output.endswith("3 cassettes checked, 2 found\n")
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "place"),
+    ("before", "after", "position"),
     [
         ("first();", f"first('{GITHUB}');", "interaction 4, POST /execute, holds a GitHub token"),
         ("«env:DB_PASSWORD»", "hunter2!", "a value that is not hidden (request env DB_PASSWORD)"),
@@ -163,21 +163,21 @@ def test_check_finds_what_does_not_parse(tape: Path, capsys: pytest.CaptureFixtu
         ('"path", "a folder"', '"api_key", "12345"', "not hidden (request api_key)"),
     ],
 )
-def test_check_finds_secrets(
-    tape: Path, capsys: pytest.CaptureFixture[str], before: str, after: str, place: str
+def test_check_reports_secrets(
+    tape: Path, capsys: pytest.CaptureFixture[str], before: str, after: str, position: str
 ) -> None:
-    """Those that got in by hand; it names the place and not the value."""
+    """Those added by hand; the report has the position but not the value."""
     _edited(tape, before, after)
     assert 1 == main(["cassette", "check", str(tape)])
-    shown = capsys.readouterr().out
-    assert place in shown
-    assert GITHUB not in shown
-    assert "hunter2!" not in shown
-    assert "12345" not in shown
+    output = capsys.readouterr().out
+    assert position in output
+    assert GITHUB not in output
+    assert "hunter2!" not in output
+    assert "12345" not in output
 
 
-def test_check_finds_a_secret_in_two_pieces(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the output of a stream."""
+def test_check_reports_a_secret_in_two_pieces(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are two events of a stream."""
     text = '{"text": "one\\n"}'
     _edited(tape, text, f'{{"text": "{GITHUB[:20]}"}}], [1, "stdout", {{"text": "{GITHUB[20:]}"}}')
     assert 1 == main(["cassette", "check", str(tape)])
@@ -185,14 +185,14 @@ def test_check_finds_a_secret_in_two_pieces(tape: Path, capsys: pytest.CaptureFi
 
 
 def test_a_false_alarm_can_be_allowed(tape: Path) -> None:
-    """By how it begins."""
+    """By its prefix."""
     _edited(tape, "first();", f"first('{GITHUB}');")
     assert 0 == main(["cassette", "check", "--allow", GITHUB[:8], str(tape)])
     assert 1 == main(["cassette", "check", "--allow", "ghp_b", str(tape)])
 
 
-def test_check_finds_old_cassettes(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """That did not change for more days than allowed."""
+def test_check_reports_old_cassettes(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those unchanged for more days than allowed."""
     _dated(tape, 30)
     assert 0 == main(["cassette", "check", str(tape), "--max-age", "30"])
     capsys.readouterr()
@@ -201,20 +201,20 @@ def test_check_finds_old_cassettes(tape: Path, capsys: pytest.CaptureFixture[str
     assert "it last changed 31 days ago" in capsys.readouterr().out
 
 
-def test_check_finds_interrupted_recordings(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Beside the cassette, in a folder that was named, and where there is nothing else."""
+def test_check_reports_interrupted_recordings(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the cassette, in a folder argument, and if there are no other files."""
     tape.with_name("tape.json.part").write_text("")
     tape.with_name("new.json.part").write_text("")
     assert 1 == main(["cassette", "check", str(tape)])
     assert "interrupted" in capsys.readouterr().out
     assert 1 == main(["cassette", "check", str(tape.parent)])
-    shown = capsys.readouterr().out
-    assert "tape.json.part" in shown
-    assert "new.json.part" in shown
+    output = capsys.readouterr().out
+    assert "tape.json.part" in output
+    assert "new.json.part" in output
 
 
 def test_a_folder_without_cassettes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Is a mistake, as nothing was checked."""
+    """It is an error, because no file was checked."""
     assert 125 == main(["cassette", "check", str(tmp_path)])
     assert f"there is no cassette in {tmp_path}" in capsys.readouterr().err
 
@@ -229,8 +229,8 @@ def test_a_folder_without_cassettes(tmp_path: Path, capsys: pytest.CaptureFixtur
         ["cassette", "check", "x.json", "--max-age", "-1"],
     ],
 )
-def test_a_wrong_command_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """It is argparse's error."""
+def test_an_invalid_command_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The error is one of argparse."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert 2 == caught.value.code

@@ -33,12 +33,12 @@ class Service(LoopbackServer):
 
     @property
     def execution(self) -> Any:
-        """Return the body of the call to /execute."""
+        """Return the body of the request to /execute."""
         return json.loads(self.requests[1].body)
 
     @property
     def calls(self) -> list[str]:
-        """The calls that reached the service."""
+        """The requests that reached the service."""
         return [f"{request.method} {request.target.split('/ses_')[0]}" for request in self.requests]
 
 
@@ -47,7 +47,7 @@ ALL_CALLS = ["POST /sessions/create", "POST /execute", "DELETE /sessions"]
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """Serve the output above, which ends with exit code 3, and let the command line find it."""
+    """Serve the output above, which ends with exit code 3, and configure the command line for it."""
     server = Service(_OUTPUT, responses.event("result", {"exitCode": 3}))
     with server:
         _point(monkeypatch, server)
@@ -60,15 +60,15 @@ def _point(monkeypatch: pytest.MonkeyPatch, server: LoopbackServer) -> None:
 
 
 def test_output_and_exit_code_are_passed_on(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each stream to its own, and the session is deleted."""
+    """Standard output and standard error are kept apart, and the session is deleted."""
     assert 3 == main(["run", "-e", "console.log(1)"])
     assert ("one\né😀\n", "two\n") == capsys.readouterr()
     assert ALL_CALLS == service.calls
     assert ("console.log(1)", True) == (service.execution["code"], service.execution["stream"])
 
 
-def test_a_file_runs_under_its_own_name(service: Service, tmp_path: Path) -> None:
-    """So that errors name it; its arguments follow, quoted for the shell."""
+def test_a_file_runs_under_its_name(service: Service, tmp_path: Path) -> None:
+    """Its errors show the name; its arguments follow, quoted for the shell."""
     program = tmp_path / "my program.ts"
     program.write_text("console.log('é')\n", encoding="utf-8")
     main(["run", str(program), "a b", "$HOME"])
@@ -76,8 +76,8 @@ def test_a_file_runs_under_its_own_name(service: Service, tmp_path: Path) -> Non
     assert [{"path": "my program.ts", "content": "console.log('é')\n"}] == service.execution["files"]
 
 
-def test_an_option_may_be_an_argument_of_the_program(service: Service, tmp_path: Path) -> None:
-    """After two dashes."""
+def test_options_of_the_program(service: Service, tmp_path: Path) -> None:
+    """They follow two dashes."""
     program = tmp_path / "a.ts"
     program.write_text("1")
     main(["run", str(program), "--", "--verbose", "-e"])
@@ -85,21 +85,19 @@ def test_an_option_may_be_an_argument_of_the_program(service: Service, tmp_path:
 
 
 def test_standard_input_is_a_program(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As ``-``."""
+    """It is read if the argument is ``-``."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("console.log(2)"))
     main(["run", "-"])
     assert "console.log(2)" == service.execution["code"]
 
 
 def test_environment_and_time_limit(service: Service) -> None:
-    """A value may hold anything, an equals sign too."""
+    """A value may have any characters, including an equals sign."""
     main(["run", "-e", "1", "--env", "A=b", "--env", "C=d=e", "--env", "E=", "--timeout", "5"])
     assert ({"A": "b", "C": "d=e", "E": ""}, 5) == (service.execution["env"], service.execution["timeout"])
 
 
-def test_a_time_limit_that_was_reached(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_exceeded_time_limit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Standard error explains it, and the exit code is the service's."""
     with Service(responses.event("result", responses.result(exitCode=124, timedOut=True))) as server:
         _point(monkeypatch, server)
@@ -108,14 +106,14 @@ def test_a_time_limit_that_was_reached(
 
 
 def test_an_end_without_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not passed off as a success."""
+    """The exit code is not 0."""
     with Service(b"data: [DONE]\n\n") as server:
         _point(monkeypatch, server)
         assert 125 == main(["run", "-e", "1"])
 
 
-def test_a_stream_that_breaks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The output so far is passed on, the session is deleted, and the error is one line."""
+def test_an_interrupted_stream(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The output so far is printed, the session is deleted, and the error is one line."""
     server = Service(_OUTPUT)
     with server:
         _point(monkeypatch, server)
@@ -127,8 +125,8 @@ def test_a_stream_that_breaks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert "Traceback" not in err
 
 
-def test_a_refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The service's message is shown, and the key is not."""
+def test_an_error_response(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The service's message is printed, and the key is not."""
     with LoopbackServer(json_reply(responses.error_body("unauthorized", "no such key"), 401)) as server:
         _point(monkeypatch, server)
         assert 125 == main(["run", "-e", "1"])
@@ -139,7 +137,7 @@ def test_a_refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["run", "-e", "1"], "BUNTIME_API_KEY"),
         (["run", "/nowhere/at/all.ts"], "/nowhere/at/all.ts"),
@@ -147,16 +145,16 @@ def test_a_refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
         (["run", "-e", "1", "--env", "=b"], "env"),
     ],
 )
-def test_what_is_wrong_is_said(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """With an exit code that no program has by chance."""
+def test_an_error_is_printed(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code is one that no program has by chance."""
     assert 125 == main(arguments)
     err = capsys.readouterr().err
     assert err.startswith("buntime: ")
-    assert said in err
+    assert message in err
 
 
 def test_a_file_that_is_not_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is named."""
+    """The error has its name."""
     program = tmp_path / "a.ts"
     program.write_bytes(b"\xff\xfe")
     assert 125 == main(["run", str(program)])
@@ -178,8 +176,8 @@ def test_a_file_that_is_not_text(tmp_path: Path, capsys: pytest.CaptureFixture[s
         ["run", "--nope"],
     ],
 )
-def test_a_wrong_command_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """It is argparse's error: a usage line and exit code 2."""
+def test_an_invalid_command_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The error is one of argparse: a usage line and exit code 2."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert 2 == caught.value.code
@@ -192,10 +190,8 @@ def test_the_version() -> None:
     assert f"buntime {buntime.__version__}\n" == printed
 
 
-def test_local_is_asked_for_before_the_service_is(
-    service: Service, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """``--local`` makes the transport on this machine, so a Bun that is not one ends it there."""
+def test_local_is_used_before_the_service(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--local`` creates the transport on this machine, which fails here because of an invalid Bun."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("BUNTIME_BUN", "/nowhere/bun")
         assert 125 == main(["run", "--local", "-e", "1"])
@@ -203,8 +199,8 @@ def test_local_is_asked_for_before_the_service_is(
     assert [] == service.requests
 
 
-def test_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C is the shell's own exit code."""
+def test_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends it with the exit code of a shell."""
 
     class Interrupting(io.StringIO):
         def read(self, size: int | None = -1) -> str:
@@ -215,7 +211,7 @@ def test_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("module", ["waitress", "waitress.server"])
-def test_a_missing_waitress_names_the_extra(
+def test_a_missing_waitress_is_reported_with_the_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str
 ) -> None:
     """``buntime serve`` needs it, the rest of the package does not."""

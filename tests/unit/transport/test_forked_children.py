@@ -1,7 +1,7 @@
-"""What a transport that has no connections does in a forked child.
+"""Transports without connections in a forked child.
 
-A fake, a function and a cassette are copied: the child goes on with its own copy, and the parent sees
-nothing of that. A recording is refused. :class:`HTTPTransport` and :class:`LocalTransport` are elsewhere.
+A fake, a function and a cassette are copied: the child uses its own copy, and the parent is not affected.
+A recording is rejected. :class:`HTTPTransport` and :class:`LocalTransport` are tested elsewhere.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ def _everything(client: Buntime, session: Session) -> str:
 
 
 def test_a_fake_is_copied() -> None:
-    """Whatever threads of the parent were doing; each process has its own sessions, files and calls."""
+    """Even if other threads hold its locks; each process has its own sessions, files and calls."""
     fake = _fake()
     with Buntime(transport=fake) as client, client.sessions.create() as session:
         session.files.write("parent.txt", "p")
         before = fake.calls
         with session.stay_awake(), hold_locks(*locks_of(client)):
-            told = run_in_fork(lambda: _everything(client, session))
-        assert told.startswith("['a.bin', 'b.txt', 'parent.txt'] RateLimit(limit=1000, remaining=")
+            output = run_in_fork(lambda: _everything(client, session))
+        assert output.startswith("['a.bin', 'b.txt', 'parent.txt'] RateLimit(limit=1000, remaining=")
         assert ["parent.txt"] == [file.path for file in session.files.list()]
         assert [session.id] == list(fake.sessions)
         assert len(before) + 2 == len(fake.calls)
 
 
 def test_a_fake_is_copied_with_its_clock() -> None:
-    """In which a session of the parent goes on."""
+    """A session of the parent continues in the child."""
     fake = _fake()
     with Buntime(transport=fake) as client, client.sessions.create(ttl=600) as session:
 
@@ -74,15 +74,15 @@ def test_a_fake_is_copied_with_its_clock() -> None:
         assert 600 == session.remaining
 
 
-def test_a_function_is_called_there() -> None:
-    """And knows nothing of it here."""
+def test_a_function_is_called_in_the_child() -> None:
+    """The parent does not see the call."""
     calls: list[str] = []
 
-    def answer(request: Request) -> Response:
+    def respond(request: Request) -> Response:
         calls.append(str(request))
         return responses.as_json(responses.INFO)
 
-    with Buntime(transport=FunctionTransport(answer)) as client:
+    with Buntime(transport=FunctionTransport(respond)) as client:
         assert "active 1" == run_in_fork(lambda: f"{client.sessions.info('ses_1').state} {len(calls)}")
     assert [] == calls
 
@@ -93,7 +93,7 @@ def _program(client: Buntime) -> ExecuteResult:
 
 
 def test_a_cassette_is_copied(tmp_path: Path) -> None:
-    """Each process plays the whole of it, once, whatever threads of the parent were doing."""
+    """Each process plays all of it once, even if other threads of the parent hold the locks."""
     path = tmp_path / "x.json"
     with Buntime(transport=RecordingTransport(path, _fake())) as client:
         _program(client)
@@ -106,8 +106,8 @@ def test_a_cassette_is_copied(tmp_path: Path) -> None:
         assert [] == replay.unplayed
 
 
-def test_a_recording_is_refused(tmp_path: Path) -> None:
-    """By name, at once, and neither its end nor that of the child touches what is being recorded."""
+def test_a_recording_is_rejected(tmp_path: Path) -> None:
+    """The error names it; neither the parent nor the child changes the recording by closing."""
     path = tmp_path / "x.json"
     recording = RecordingTransport(path, _fake())
     client = Buntime(transport=recording, delete_on_close=True)
@@ -122,8 +122,8 @@ def test_a_recording_is_refused(tmp_path: Path) -> None:
         return caught.value.message
 
     with hold_locks(*locks_of(recording)):
-        told = run_in_fork(child)
-    assert "RecordingTransport does not work after a fork; create one in the child" == told
+        message = run_in_fork(child)
+    assert "RecordingTransport does not work after a fork; create one in the child" == message
     assert before == (tmp_path / "x.json.part").read_bytes()
     session.execute("console.log(1)")
     client.close()

@@ -1,4 +1,4 @@
-"""Recording: what passes through is what is kept."""
+"""Recording stores exactly the requests and responses that pass."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ OK = b'{"stdout": "x", "stderr": "", "exitCode": 0}'
 
 
 def two_runs(client: Buntime) -> list[str]:
-    """Create a session and run something twice."""
+    """Create a session and execute twice in it."""
     with client.sessions.create() as session:
         return [session.execute("1").stdout, session.execute("2").stdout]
 
 
-def test_every_call_is_an_interaction(tmp_path: Path) -> None:
-    """In the order of the requests; the session is numbered wherever it is named."""
+def test_every_request_is_an_interaction(tmp_path: Path) -> None:
+    """In the order of the requests; the session is numbered wherever its id occurs."""
     path = tmp_path / "deep" / "er" / "x.json"
     record(path, two_runs)
     cassette = load(path)
@@ -53,7 +53,7 @@ def test_every_call_is_an_interaction(tmp_path: Path) -> None:
 
 
 def test_attempts_are_interactions(tmp_path: Path) -> None:
-    """A retried call is recorded as often as it was sent, and replays with its failures, without waiting."""
+    """Every attempt is recorded; on replay the failures are raised again and nothing waits."""
     path, retries = tmp_path / "x.json", []
     transport = fake()
     transport.fail_next(503, call="GET /sessions/ses_x", headers={"Retry-After": "40"})
@@ -73,8 +73,8 @@ def test_attempts_are_interactions(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("phase", ["connect", "send", "read"])
 @pytest.mark.parametrize("kind", [APIConnectionError, APITimeoutError])
-def test_a_failure_replays_as_it_was(tmp_path: Path, kind: type[APIConnectionError], phase: Any) -> None:
-    """The same class and the same phase, so the same retries."""
+def test_a_failure_is_replayed(tmp_path: Path, kind: type[APIConnectionError], phase: Any) -> None:
+    """With the same class and the same phase, so the retries are the same."""
     path = tmp_path / "x.json"
 
     def program(client: Buntime) -> tuple[str, str, bool]:
@@ -87,12 +87,12 @@ def test_a_failure_replays_as_it_was(tmp_path: Path, kind: type[APIConnectionErr
     assert (kind.__name__, phase, phase != "connect") == live == replay(path, program, max_retries=0)
 
 
-def test_an_answer_that_was_cut_replays_cut(tmp_path: Path) -> None:
-    """What came of a stream comes, then the same error."""
+def test_an_interrupted_response_is_replayed(tmp_path: Path) -> None:
+    """The recorded part of the stream arrives, then the same error."""
     path = tmp_path / "x.json"
     event = b'event: stdout\ndata: {"text": "one"}\n\n'
 
-    def answer(_: Request) -> Response:
+    def respond(_: Request) -> Response:
         chunks = cut(event[:10], event[10:] + b"event: std", then=lost())
         return Response(200, {"Content-Type": "text/event-stream"}, chunks)
 
@@ -102,11 +102,11 @@ def test_an_answer_that_was_cut_replays_cut(tmp_path: Path) -> None:
             list(stream)
         return stream.stdout + caught.value.phase
 
-    assert "oneread" == record(path, program, FunctionTransport(answer)) == replay(path, program)
+    assert "oneread" == record(path, program, FunctionTransport(respond)) == replay(path, program)
 
 
-def test_a_deadline_that_passed_replays(tmp_path: Path) -> None:
-    """The client gave up while it read; it does so on replay, where no time passes."""
+def test_an_exceeded_deadline_is_replayed(tmp_path: Path) -> None:
+    """The client gave up while it read; it does so on replay too, although no time passes."""
     path = tmp_path / "x.json"
     transport = ScriptedTransport(lambda: Response(200, (), slow()))
 
@@ -124,8 +124,8 @@ def test_a_deadline_that_passed_replays(tmp_path: Path) -> None:
     assert "read" == record(path, program, transport, deadline=50) == replay(path, program, deadline=50)
 
 
-def test_a_stream_that_was_left_ends_there(tmp_path: Path) -> None:
-    """A program that reads on is told so; one that leaves at the same place is served."""
+def test_a_partly_read_stream_ends_where_it_was_left(tmp_path: Path) -> None:
+    """A program that reads further gets an error; one that leaves after the same event works."""
     path = tmp_path / "x.json"
     transport = FakeTransport()
     transport.on_execute("1", chunks=[("stdout", "a"), ("stdout", "b"), ("stdout", "c")])
@@ -145,12 +145,12 @@ def test_a_stream_that_was_left_ends_there(tmp_path: Path) -> None:
 
 
 def test_a_ping_is_not_stored(tmp_path: Path) -> None:
-    """It reaches the service when recording, and replay answers it by itself, any number of times."""
+    """It is sent to the service when recording, and replay itself responds to any number of pings."""
     path = tmp_path / "x.json"
     calls: list[Request] = []
     code = '// buntime:helper {"op": "ping"}\nprogram\n'
 
-    def answer(request: Request) -> Response:
+    def respond(request: Request) -> Response:
         calls.append(request)
         return Response(200, {"Content-Type": "application/json"}, [OK])
 
@@ -158,15 +158,15 @@ def test_a_ping_is_not_stored(tmp_path: Path) -> None:
         client.execute(session_id="ses_1", code="1")
         assert client.execute(session_id="ses_1", code=code).ok
 
-    record(path, program, FunctionTransport(answer))
+    record(path, program, FunctionTransport(respond))
     assert 2 == len(calls)
     assert 1 == len(load(path).interactions)
     replay(path, lambda client: client.execute(session_id="ses_1", code="1"))
     replay(path, program)
 
 
-def test_a_helper_is_known_by_its_first_line(tmp_path: Path) -> None:
-    """The program of another release of the library is answered all the same."""
+def test_a_helper_is_identified_by_its_first_line(tmp_path: Path) -> None:
+    """The program of another release of the library matches all the same."""
     path = tmp_path / "x.json"
     transport = FunctionTransport(lambda _: Response(200, {"Content-Type": "application/json"}, [OK]))
 
@@ -181,8 +181,8 @@ def test_a_helper_is_known_by_its_first_line(tmp_path: Path) -> None:
         replay(path, program("one program", "b"))
 
 
-def test_what_the_caller_raised_is_not_disturbed(tmp_path: Path) -> None:
-    """An error that is no failed connection passes and is not recorded."""
+def test_other_exceptions_are_raised_unchanged(tmp_path: Path) -> None:
+    """An error other than a failed connection is not recorded."""
     path = tmp_path / "x.json"
 
     def broken(_: Request) -> Response:
@@ -193,8 +193,8 @@ def test_what_the_caller_raised_is_not_disturbed(tmp_path: Path) -> None:
     assert () == load(path).interactions
 
 
-def test_a_failed_test_leaves_the_cassette(tmp_path: Path) -> None:
-    """Discarding removes what was recorded and closes the inner transport, once."""
+def test_a_failed_test_leaves_the_cassette_unchanged(tmp_path: Path) -> None:
+    """Discarding removes the recorded part and closes the inner transport once."""
     path = tmp_path / "x.json"
     path.write_text("as it was")
     inner = ScriptedTransport(lambda: Response(200, {"Content-Type": "application/json"}, [OK]))
@@ -210,8 +210,8 @@ def test_a_failed_test_leaves_the_cassette(tmp_path: Path) -> None:
         transport.send(Request("GET", "/x"))
 
 
-def test_an_answer_nobody_read_is_kept_at_the_end(tmp_path: Path) -> None:
-    """Closing the transport ends the exchanges that are under way."""
+def test_an_unread_response_is_stored_on_close(tmp_path: Path) -> None:
+    """Closing the transport ends the requests in progress."""
     path = tmp_path / "x.json"
     transport = RecordingTransport(path, FunctionTransport(lambda _: Response(200, (), [OK])))
     response = transport.send(Request("GET", "/x"))
@@ -222,8 +222,8 @@ def test_an_answer_nobody_read_is_kept_at_the_end(tmp_path: Path) -> None:
     ]
 
 
-def test_one_recording_of_a_cassette_at_a_time(tmp_path: Path) -> None:
-    """A second one would write over the first."""
+def test_only_one_recording_of_a_cassette_at_a_time(tmp_path: Path) -> None:
+    """A second one would overwrite the first."""
     first = RecordingTransport(tmp_path / "x.json", fake())
     with pytest.raises(CassetteError, match="another recording of the same cassette"):
         RecordingTransport(tmp_path / "x.json", fake())
@@ -231,15 +231,15 @@ def test_one_recording_of_a_cassette_at_a_time(tmp_path: Path) -> None:
     RecordingTransport(tmp_path / "x.json", fake()).close()
 
 
-def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    """Before anything is sent."""
+def test_an_unwritable_path_is_an_error(tmp_path: Path) -> None:
+    """It is raised before any request is sent."""
     (tmp_path / "file").write_text("")
     with pytest.raises(CassetteError, match="cannot be written"):
         RecordingTransport(tmp_path / "file" / "x.json", fake())
 
 
-def test_wrong_arguments_are_named(tmp_path: Path) -> None:
-    """A text for several texts, and what is no transport."""
+def test_wrong_arguments(tmp_path: Path) -> None:
+    """A string in place of several, and an object that is not a transport."""
     with pytest.raises(TypeError, match="allow"):
         RecordingTransport(tmp_path / "x.json", fake(), allow="abc")
     with pytest.raises(TypeError, match="inner"):
@@ -247,8 +247,8 @@ def test_wrong_arguments_are_named(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-def test_time_is_the_inner_transports(tmp_path: Path) -> None:
-    """A recording owns time where what it records from does."""
+def test_time_is_that_of_the_inner_transport(tmp_path: Path) -> None:
+    """A recording controls time if its inner transport does."""
     inner = fake()
     timed = RecordingTransport(tmp_path / "x.json", inner)
     assert isinstance(timed, SupportsTime)
@@ -263,7 +263,7 @@ def test_time_is_the_inner_transports(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_recording_can_be_read(tmp_path: Path) -> None:
-    """What was finished is in the part, whole lines of it, in the order of the requests."""
+    """The part file has the complete interactions, one per line, in the order of the requests."""
     path, part = tmp_path / "x.json", tmp_path / "x.json.part"
     contents: list[bytes] = []
 
@@ -278,8 +278,8 @@ def test_an_interrupted_recording_can_be_read(tmp_path: Path) -> None:
     assert not part.exists()
 
 
-def test_sessions_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
-    """Created at the same time with equal arguments; with metadata of their own they are recorded."""
+def test_ambiguous_sessions_are_rejected(tmp_path: Path) -> None:
+    """They are created concurrently with equal arguments; with different metadata they are recorded."""
     barrier = threading.Barrier(2, timeout=10)
     real = fake()
 
@@ -291,8 +291,8 @@ def test_sessions_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
     def program(*metadata: dict[str, int]) -> Any:
         def create_both(client: Buntime) -> list[int]:
             with ThreadPoolExecutor(2) as threads:
-                made = list(threads.map(lambda own: client.sessions.create(metadata=own), metadata))
-            return [int(session.info().metadata["n"]) for session in made]
+                sessions = list(threads.map(lambda fields: client.sessions.create(metadata=fields), metadata))
+            return [int(session.info().metadata["n"]) for session in sessions]
 
         return create_both
 
@@ -308,8 +308,8 @@ def test_sessions_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
         assert before == path.read_bytes()
 
 
-def test_many_threads_are_recorded_and_none_crossed(tmp_path: Path) -> None:
-    """Eight threads with 200 calls each get on replay what each got live."""
+def test_concurrent_threads_are_recorded_separately(tmp_path: Path) -> None:
+    """Eight threads with 200 requests each get on replay the same responses as live."""
     path = tmp_path / "x.json"
     transport = FakeTransport()
     transport.on_execute(
@@ -332,8 +332,8 @@ def test_many_threads_are_recorded_and_none_crossed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_forked_child_leaves_the_recording_alone(tmp_path: Path) -> None:
-    """It can neither add to it nor end it."""
+def test_a_forked_child_leaves_the_recording_unchanged(tmp_path: Path) -> None:
+    """It can neither add to it nor close it."""
     path = tmp_path / "x.json"
     transport = RecordingTransport(path, fake())
     run_child = os.fork()
@@ -351,7 +351,7 @@ def test_a_forked_child_leaves_the_recording_alone(tmp_path: Path) -> None:
 
 
 def test_an_idempotency_key_is_not_a_secret(tmp_path: Path) -> None:
-    """It is new with each run, so it is not compared; a word that is used as one stays in all other texts."""
+    """It changes with each run, so it is not compared; other texts that contain its words are unchanged."""
     path = tmp_path / "x.json"
 
     def program(key: str) -> Any:

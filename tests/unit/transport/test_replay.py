@@ -1,4 +1,4 @@
-"""Replay: strict about what is asked, and helpful where it has no answer."""
+"""Replay: strict matching of requests, and errors that explain a mismatch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ console.log(sum);
 
 
 def executing(code: str, **options: Any) -> Callable[[Buntime], str]:
-    """Return a program that executes this in a session."""
+    """Return a program that executes this code in a session."""
 
     def program(client: Buntime) -> str:
         with client.sessions.create() as session:
@@ -46,8 +46,8 @@ def mismatch(path: Path, program: Callable[[Buntime], object]) -> CassetteMismat
     return caught.value
 
 
-def test_a_changed_line_is_named(tmp_path: Path) -> None:
-    """The message has the line as it was and as it is, the diff, and what to do."""
+def test_a_changed_line_is_shown(tmp_path: Path) -> None:
+    """The message has the recorded and the sent line, the diff, and the action to take."""
     path = tmp_path / "sum.json"
     record(path, executing(CODE))
     error = mismatch(path, executing(CODE.replace("a + b", "a * b")))
@@ -66,8 +66,8 @@ def test_a_changed_line_is_named(tmp_path: Path) -> None:
     assert error.closest == pickle.loads(pickle.dumps(error)).closest
 
 
-def test_the_closest_is_the_most_alike(tmp_path: Path) -> None:
-    """Among several recordings of a call."""
+def test_the_closest_recording_is_the_most_similar(tmp_path: Path) -> None:
+    """It is chosen from several recordings of the same route."""
     path = tmp_path / "x.json"
 
     def program(client: Buntime) -> None:
@@ -80,8 +80,8 @@ def test_the_closest_is_the_most_alike(tmp_path: Path) -> None:
     assert "interaction 3 of 5" in str(error)
 
 
-def test_the_hint_can_be_another(tmp_path: Path) -> None:
-    """Whoever makes the transport knows the command that records anew."""
+def test_the_hint_is_configurable(tmp_path: Path) -> None:
+    """The code that creates the transport knows the command that records again."""
     path = tmp_path / "x.json"
     record(path, executing("1"))
     with pytest.raises(CassetteMismatchError, match=r"Run this: pytest --again"):
@@ -89,20 +89,20 @@ def test_the_hint_can_be_another(tmp_path: Path) -> None:
 
 
 def recorded_calls(path: Path) -> None:
-    """Record a few calls that have no method."""
+    """Record a few requests to routes that no method covers."""
 
     def program(client: Buntime) -> None:
         client.request("GET", "/things", params={"a": 1, "b": 2})
         client.request("POST", "/things", json={"n": 1})
         client.request("POST", "/other/things", json=[1])
 
-    answer = b'{"a": 1}'
-    transport = FunctionTransport(lambda _: Response(200, {"Content-Type": "application/json"}, [answer]))
+    content = b'{"a": 1}'
+    transport = FunctionTransport(lambda _: Response(200, {"Content-Type": "application/json"}, [content]))
     record(path, program, transport)
 
 
 @pytest.mark.parametrize(
-    ("call", "reason", "said"),
+    ("call", "reason", "message"),
     [
         (("GET", "/thing"), "path", "the path was not recorded; the closest is /things"),
         (("GET", "/entirely-else"), "path", "the path was not recorded"),
@@ -116,15 +116,15 @@ def recorded_calls(path: Path) -> None:
         (("POST", "/other/things"), "body", "recorded: [0]: 1"),
     ],
 )
-def test_a_mismatch_has_a_reason(tmp_path: Path, call: tuple[Any, ...], reason: str, said: str) -> None:
-    """Of a closed set, and says it in a sentence."""
+def test_a_mismatch_has_a_reason(tmp_path: Path, call: tuple[Any, ...], reason: str, message: str) -> None:
+    """It is one of a fixed set, and the message explains it."""
     recorded_calls(tmp_path / "x.json")
     error = mismatch(tmp_path / "x.json", lambda client: client.request(*call))
     assert reason == error.reason
-    assert said in str(error)
+    assert message in str(error)
 
 
-def test_order_in_objects_and_queries_means_nothing(tmp_path: Path) -> None:
+def test_order_in_objects_and_queries_is_irrelevant(tmp_path: Path) -> None:
     """JSON is compared as JSON, a query as its pairs."""
     path = tmp_path / "x.json"
     transport = FunctionTransport(lambda _: Response(200, {"Content-Type": "application/json"}, [b"{}"]))
@@ -138,8 +138,8 @@ def test_order_in_objects_and_queries_means_nothing(tmp_path: Path) -> None:
     )
 
 
-def test_equal_requests_are_answered_in_turn(tmp_path: Path) -> None:
-    """First in, first out; once all were played, that is the reason."""
+def test_equal_requests_are_played_in_order(tmp_path: Path) -> None:
+    """Once all their responses were played, that is the reason of the mismatch."""
     path = tmp_path / "x.json"
     counter = iter(range(100))
     transport = FakeTransport()
@@ -155,8 +155,8 @@ def test_equal_requests_are_answered_in_turn(tmp_path: Path) -> None:
     assert "recorded 3 times, and each answer was played" in str(error)
 
 
-def test_the_order_of_others_is_free(tmp_path: Path) -> None:
-    """A program that asks in another order gets the same answers."""
+def test_the_order_of_different_requests_is_free(tmp_path: Path) -> None:
+    """A program that sends them in another order gets the same responses."""
     path = tmp_path / "x.json"
     transport = FakeTransport()
     transport.on_execute(lambda _: True, handler=lambda run: f"{run.code}!")
@@ -172,16 +172,16 @@ def test_the_order_of_others_is_free(tmp_path: Path) -> None:
     assert ["c!", "a!", "b!"] == replay(path, program("c", "a", "b"))
 
 
-def test_an_empty_cassette_says_so(tmp_path: Path) -> None:
-    """It was recorded by a program that called nothing."""
+def test_an_empty_cassette_is_reported(tmp_path: Path) -> None:
+    """It was recorded by a program that sent no request."""
     path = tmp_path / "x.json"
     record(path, lambda _: None)
     error = mismatch(path, executing("1"))
     assert ("empty", None) == (error.reason, error.closest)
 
 
-def test_what_was_not_played_is_told(tmp_path: Path) -> None:
-    """In words, in the order of the file."""
+def test_unplayed_interactions_are_reported(tmp_path: Path) -> None:
+    """As text, in the order of the file."""
     path = tmp_path / "x.json"
     record(path, executing(CODE))
     transport = ReplayTransport(path)
@@ -196,8 +196,8 @@ def test_what_was_not_played_is_told(tmp_path: Path) -> None:
     assert ["interaction 2 of 3: POST /execute 'const numbers = [1, 2, 3];'"] == session_code
 
 
-def test_nothing_waits(tmp_path: Path) -> None:
-    """A back-off passes on a clock of the thread's own."""
+def test_replay_never_sleeps(tmp_path: Path) -> None:
+    """A back-off advances a clock of the current thread."""
     path = tmp_path / "x.json"
     record(path, executing("1"))
     transport = ReplayTransport(path)
@@ -205,15 +205,15 @@ def test_nothing_waits(tmp_path: Path) -> None:
     assert isinstance(transport, Transport)
     transport.sleep(3600)
     assert 3600 == transport.monotonic()
-    seen: list[float] = []
-    thread = threading.Thread(target=lambda: seen.append(transport.monotonic()))
+    times: list[float] = []
+    thread = threading.Thread(target=lambda: times.append(transport.monotonic()))
     thread.start()
     thread.join()
-    assert [0] == seen
+    assert [0] == times
 
 
-def test_a_closed_replay_answers_no_more(tmp_path: Path) -> None:
-    """And shows which it is."""
+def test_a_closed_replay_plays_nothing(tmp_path: Path) -> None:
+    """The error names the cassette."""
     path = tmp_path / "x.json"
     record(path, executing("1"))
     transport = ReplayTransport(path)
@@ -225,13 +225,13 @@ def test_a_closed_replay_answers_no_more(tmp_path: Path) -> None:
 
 
 def test_a_missing_cassette_is_an_error(tmp_path: Path) -> None:
-    """Never a reason to go to the network."""
+    """Replay never falls back to the network."""
     with pytest.raises(CassetteError, match=r"there is no cassette"):
         ReplayTransport(tmp_path / "x.json")
 
 
-def test_refusals_replay(tmp_path: Path) -> None:
-    """With status, code and headers that mean something."""
+def test_error_responses_are_replayed(tmp_path: Path) -> None:
+    """With their status, code and meaningful headers."""
     path = tmp_path / "x.json"
     transport = fake()
     transport.fail_next(
@@ -248,20 +248,20 @@ def test_refusals_replay(tmp_path: Path) -> None:
 
 
 def test_any_body_replays(tmp_path: Path) -> None:
-    """JSON that is none, text, bytes, nothing."""
+    """Invalid JSON, text, bytes, nothing."""
     path = tmp_path / "x.json"
     bodies = [b"", b"{cut", b"text \xc3\xa9\n", b"\xff\x00", b'{"a": 1e999}', b"[1, 2]", b'"\\ud800"']
 
-    def answer(request: Request) -> Response:
+    def respond(request: Request) -> Response:
         return Response(200, {"Content-Type": "application/json"}, [bodies[int(request.path[1:])]])
 
     def program(client: Buntime) -> list[bytes]:
         return [client.request("GET", f"/{number}").content for number in range(len(bodies))]
 
-    def values(found: list[bytes]) -> list[Any]:
-        return [json.loads(body) if body[:1] in {b"[", b'"'} else body for body in found]
+    def values(bodies: list[bytes]) -> list[Any]:
+        return [json.loads(body) if body[:1] in {b"[", b'"'} else body for body in bodies]
 
-    assert values(record(path, program, FunctionTransport(answer))) == values(replay(path, program))
+    assert values(record(path, program, FunctionTransport(respond))) == values(replay(path, program))
 
 
 def test_any_stream_replays(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_any_stream_replays(tmp_path: Path) -> None:
     assert ["stdout a", "stdout one\n two"] == record(path, program, transport) == replay(path, program)
 
 
-def test_a_session_is_used_as_live(tmp_path: Path) -> None:
+def test_a_session_replays_like_a_live_one(tmp_path: Path) -> None:
     """Files, streams, commands and metadata, over several sessions."""
     path = tmp_path / "x.json"
 

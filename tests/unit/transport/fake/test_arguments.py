@@ -25,7 +25,7 @@ from buntime.transport import FakeTransport, ScriptedResult
         ({"results": ScriptedResult()}, "results"),
     ],
 )
-def test_a_result_that_cannot_be(arguments: dict[str, Any], named: str) -> None:
+def test_an_invalid_result(arguments: dict[str, Any], named: str) -> None:
     """The error names the argument of a wrong result."""
     with pytest.raises(TypeError, match=named):
         FakeTransport().on_execute("1", **arguments)
@@ -40,22 +40,22 @@ def test_a_result_that_cannot_be(arguments: dict[str, Any], named: str) -> None:
         ({"command": 5}, "command"),
     ],
 )
-def test_a_match_that_cannot_be(arguments: dict[str, Any], named: str) -> None:
+def test_an_invalid_match(arguments: dict[str, Any], named: str) -> None:
     """The error names the argument that no execution could match."""
     with pytest.raises(TypeError, match=named):
         FakeTransport().on_execute(**arguments)
 
 
 @pytest.mark.parametrize("call", ["nonsense", "POST /exec", "GET /execute", "/execute", ""])
-def test_a_call_that_cannot_be(call: str) -> None:
-    """A failure of it would never happen, and the test would test nothing."""
+def test_an_invalid_call(call: str) -> None:
+    """A planned failure of it would never happen, and the test would pass without it."""
     with pytest.raises(ValueError, match="not a call of the API"):
         FakeTransport().fail_next(503, call=call)
 
 
 @pytest.mark.parametrize("call", ["POST /execute", "GET /sessions/ses_1", "DELETE /sessions/ses_1", None])
-def test_a_call_that_can_be(call: str | None) -> None:
-    """Those of the API, and any."""
+def test_a_valid_call(call: str | None) -> None:
+    """Calls of the API, and any."""
     fake = FakeTransport()
     fake.fail_next(503, call=call)
     method, path = (call or "GET /execute").split()
@@ -64,14 +64,14 @@ def test_a_call_that_can_be(call: str | None) -> None:
 
 
 @pytest.mark.parametrize("times", [0, -1, 1.5, True])
-def test_a_number_of_failures_that_cannot_be(times: Any) -> None:
-    """At least one call fails."""
+def test_an_invalid_number_of_failures(times: Any) -> None:
+    """At least one call must fail."""
     with pytest.raises((TypeError, ValueError), match="times"):
         FakeTransport().fail_next(503, times=times)
 
 
 @pytest.mark.parametrize("failure", [None, True, 5.0])
-def test_a_failure_that_cannot_be(failure: Any) -> None:
-    """It is a status or a name."""
+def test_an_invalid_failure(failure: Any) -> None:
+    """It must be a status or a name."""
     with pytest.raises(TypeError, match="failure"):
         FakeTransport().fail_next(failure)

@@ -1,4 +1,4 @@
-"""The fake: functions that are called, and timers on its clock."""
+"""Scripted functions of the fake, and timers on its clock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def session(fake: FakeTransport) -> Iterator[Session]:
 
 
 def test_a_fixed_value(fake: FakeTransport, session: Session) -> None:
-    """Whatever the arguments; a semicolon and spaces around make no difference."""
+    """It is returned for any arguments; a semicolon and surrounding spaces are ignored."""
     fake.on_call("() => 1", returns={"total": (1, 2.0, None)})
     assert {"total": [1, 2, None]} == session.call("() => 1;\n", "any", "thing")
     fake.on_call("() => null", returns=None)
@@ -34,7 +34,7 @@ def test_a_fixed_value(fake: FakeTransport, session: Session) -> None:
 
 
 def test_an_export_of_a_file(fake: FakeTransport, session: Session) -> None:
-    """By the name it is called by; the default one with or without its name."""
+    """It is matched by its name; the default export with or without its name."""
     fake.on_call("./lib.ts#a", returns="a")
     fake.on_call("./lib.ts", returns="default")
     assert ["a", "default", "default"] == [
@@ -43,7 +43,7 @@ def test_an_export_of_a_file(fake: FakeTransport, session: Session) -> None:
 
 
 def test_a_pattern_or_a_predicate(fake: FakeTransport, session: Session) -> None:
-    """For a source that is long or made; scripts are tried in order."""
+    """For a long or generated source; scripts are tried in order."""
     fake.on_call(re.compile(r"sum\w+"), returns="pattern")
     fake.on_call(lambda source: source.startswith("async"), returns="predicate")
     assert "pattern" == session.call("async () => summarise()")
@@ -51,14 +51,14 @@ def test_a_pattern_or_a_predicate(fake: FakeTransport, session: Session) -> None
 
 
 def test_a_handler_gets_the_arguments(fake: FakeTransport, session: Session) -> None:
-    """As JavaScript would have them, large ones too; what carried those is gone."""
+    """They have their JavaScript values, large ones too; the files that carried those are deleted."""
     fake.on_call("f", handler=lambda text, rows, kinds: [len(text), rows, sorted(kinds)])
     assert [9_000_000, [1, [2]], ["a", "b"]] == session.call("f", "x" * 9_000_000, (1, (2,)), {"a", "b"})
     assert {} == fake.sessions[session.id].files
 
 
 def test_a_function_throws(fake: FakeTransport, session: Session) -> None:
-    """By a fixed error, or one that a handler raises."""
+    """By a fixed error, or by one that a handler raises."""
 
     def handler() -> None:
         raise JavaScriptError("handled", name="TypeError")
@@ -74,7 +74,7 @@ def test_a_function_throws(fake: FakeTransport, session: Session) -> None:
 
 
 def test_another_error_of_a_handler_reaches_the_caller(fake: FakeTransport, session: Session) -> None:
-    """As it is, so that a mistake in a test shows."""
+    """It is unchanged, so that a mistake in a test is visible."""
     fake.on_call("f", handler=lambda a: 1 / a)
     fake.on_call("g", returns=object())
     with pytest.raises(ZeroDivisionError):
@@ -83,7 +83,7 @@ def test_another_error_of_a_handler_reaches_the_caller(fake: FakeTransport, sess
         session.call("g")
 
 
-def test_output_beside_the_value(fake: FakeTransport, session: Session) -> None:
+def test_output_in_addition_to_the_value(fake: FakeTransport, session: Session) -> None:
     """A script may print."""
     fake.on_call("f", returns=1, stdout="out\n", stderr="err\n")
     out: list[str] = []
@@ -92,8 +92,10 @@ def test_output_beside_the_value(fake: FakeTransport, session: Session) -> None:
     assert (["out\n"], ["err\n"]) == (out, err)
 
 
-def test_a_call_nobody_scripted_shows_the_line_to_add(fake: FakeTransport, session: Session) -> None:
-    """It is a 501, never retried; a long source is shown by a part of it."""
+def test_the_error_for_an_unscripted_call_shows_the_line_to_add(
+    fake: FakeTransport, session: Session
+) -> None:
+    """It is a 501, never retried; only a part of a long source is shown."""
     with pytest.raises(ServerError) as caught:
         session.call("(a, b) => a + b", 1, 2)
     assert (501, "unscripted_call") == (caught.value.status, caught.value.code)
@@ -105,7 +107,7 @@ def test_a_call_nobody_scripted_shows_the_line_to_add(fake: FakeTransport, sessi
 
 
 def test_unused_scripts_can_fail_a_test(fake: FakeTransport, session: Session) -> None:
-    """Those of calls as those of executions."""
+    """Those of functions and those of executions."""
     fake.on_call("f", returns=1)
     with pytest.raises(AssertionError, match=r"on_call\('f'\)"):
         fake.assert_all_scripts_used()
@@ -122,14 +124,14 @@ def test_unused_scripts_can_fail_a_test(fake: FakeTransport, session: Session) -
         {"raises": ValueError},
     ],
 )
-def test_it_must_be_clear_what_comes_of_it(fake: FakeTransport, options: dict[str, Any]) -> None:
-    """Exactly one of a value, a handler and an error that JavaScript could throw."""
+def test_a_script_needs_exactly_one_result(fake: FakeTransport, options: dict[str, Any]) -> None:
+    """A value, a handler or an error that JavaScript could throw."""
     with pytest.raises(TypeError, match=r"on_call|JavaScriptError"):
         fake.on_call("f", **options)
 
 
-def test_timers_act_as_time_passes(fake: FakeTransport) -> None:
-    """In the order of their times, at their times, until they are stopped."""
+def test_timers_run_as_time_passes(fake: FakeTransport) -> None:
+    """In the order of their times, at their times, until they are cancelled."""
     recorded: list[tuple[str, float]] = []
     stop = fake.every(10, lambda: recorded.append(("ten", fake.monotonic())))
     fake.every(4, lambda: recorded.append(("four", fake.monotonic())))
@@ -143,7 +145,7 @@ def test_timers_act_as_time_passes(fake: FakeTransport) -> None:
     assert 21 == fake.monotonic()
 
 
-def test_a_timer_may_take_time_itself(fake: FakeTransport) -> None:
+def test_a_timer_may_advance_the_clock(fake: FakeTransport) -> None:
     """As a client's back-off does; no timer runs inside another, and none is lost by an error."""
     recorded: list[float] = []
 
@@ -162,7 +164,7 @@ def test_a_timer_may_take_time_itself(fake: FakeTransport) -> None:
     assert 3 <= len(recorded)
 
 
-def test_the_date_is_the_fakes(fake: FakeTransport) -> None:
+def test_the_date_is_that_of_the_fake(fake: FakeTransport) -> None:
     """It moves with its clock."""
     before = fake.time()
     fake.advance(86_400)

@@ -40,14 +40,14 @@ class TestMatching:
     """Which execution gets which result."""
 
     def test_exact_code(self, fake: FakeTransport, session: Session) -> None:
-        """A string is the whole code, not a part of it."""
+        """A string is compared with all of the code."""
         fake.on_execute("1", stdout="one")
         assert "one" == session.execute("1").stdout
         with pytest.raises(ServerError):
             session.execute("11")
 
     def test_a_part_of_the_code(self, fake: FakeTransport, session: Session) -> None:
-        """contains= is found anywhere in the code."""
+        """`contains=` matches anywhere in the code."""
         fake.on_execute(contains="fetch(", stdout="fetched")
         assert "fetched" == session.execute("await fetch('x')").stdout
 
@@ -57,7 +57,7 @@ class TestMatching:
         assert "imported" == session.execute("// x\nimport a from 'a'").stdout
 
     def test_a_predicate(self, fake: FakeTransport, session: Session) -> None:
-        """It sees the whole execution."""
+        """It receives the execution."""
 
         def has_key(execution: ScriptedExecution) -> bool:
             return "KEY" in execution.env
@@ -76,13 +76,13 @@ class TestMatching:
         with pytest.raises(ServerError):
             session.execute("bun test")
 
-    def test_the_first_script_that_matches_answers(self, fake: FakeTransport, session: Session) -> None:
+    def test_the_first_matching_script_applies(self, fake: FakeTransport, session: Session) -> None:
         """Scripts are tried in the order they were added."""
         fake.on_execute(contains="a", stdout="first")
         fake.on_execute("a", stdout="second")
         assert "first" == session.execute("a").stdout
 
-    def test_it_must_be_clear_what_matches(self, fake: FakeTransport) -> None:
+    def test_exactly_one_match_is_required(self, fake: FakeTransport) -> None:
         """No match, or two of them, raise an error immediately."""
         with pytest.raises(TypeError, match="exactly one"):
             fake.on_execute(stdout="x")
@@ -101,12 +101,12 @@ class TestResults:
         assert (5, 4, 3) == (result.execution_time, result.cpu_time, result.memory_used)
 
     def test_a_time_limit(self, fake: FakeTransport, session: Session) -> None:
-        """timed_out brings the exit code of one."""
+        """`timed_out` sets the exit code of a time-out."""
         fake.on_execute("x", stdout="so far", timed_out=True)
         result = session.execute("x")
         assert ("so far", 124, True) == (result.stdout, result.exit_code, result.timed_out)
 
-    def test_results_in_turn_are_used_up(self, fake: FakeTransport, session: Session) -> None:
+    def test_results_in_sequence_are_used_up(self, fake: FakeTransport, session: Session) -> None:
         """After the last one the next script applies, or the error names the script that was used up."""
         fake.on_execute("x", results=[ScriptedResult("1"), ScriptedResult("2", exit_code=1)])
         assert ["1", "2"] == [session.execute("x").stdout for _ in range(2)]
@@ -114,7 +114,7 @@ class TestResults:
             session.execute("x")
 
     def test_a_handler_sees_the_execution(self, fake: FakeTransport, session: Session) -> None:
-        """Code, env, files, time limit, folder and session are there; the workspace can be changed."""
+        """It has code, env, files, time limit, folder and session, and can change the workspace."""
         recorded = []
 
         def handler(execution: ScriptedExecution) -> ScriptedResult:
@@ -140,12 +140,12 @@ class TestResults:
         )
 
     def test_a_handler_may_return_text_or_nothing(self, fake: FakeTransport, session: Session) -> None:
-        """Text is stdout; nothing is an execution without output."""
+        """Text is stdout; None is an execution without output."""
         fake.on_execute("text", handler=lambda _: "text")
         fake.on_execute("nothing", handler=lambda _: None)
         assert ("text", 0) == (session.execute("text").stdout, session.execute("nothing").exit_code)
 
-    def test_what_a_handler_raises_reaches_the_caller(self, fake: FakeTransport, session: Session) -> None:
+    def test_an_error_of_a_handler_reaches_the_caller(self, fake: FakeTransport, session: Session) -> None:
         """An assertion in a handler fails the test that ran it."""
 
         def handler(execution: ScriptedExecution) -> None:
@@ -157,8 +157,8 @@ class TestResults:
         with pytest.raises(AssertionError, match="B is missing"):
             session.stream("x")
 
-    def test_files_are_written_as_the_code_would(self, fake: FakeTransport, session: Session) -> None:
-        """files= appear in the workspace and in files_written."""
+    def test_files_are_written_as_by_the_code(self, fake: FakeTransport, session: Session) -> None:
+        """`files=` appear in the workspace and in `files_written`."""
         fake.on_execute("build", files={"dist/app.js": "built"})
         assert ("dist/app.js",) == session.execute("build").files_written
         assert {"dist/app.js": b"built"} == fake.sessions[session.id].files
@@ -171,7 +171,7 @@ class TestResults:
             assert [StreamEvent(*chunk) for chunk in chunks] == list(stream)
         assert ("ac", "b") == (session.execute("x").stdout, stream.result.stderr)
 
-    def test_it_must_be_clear_what_the_result_is(self, fake: FakeTransport) -> None:
+    def test_exactly_one_kind_of_result_is_required(self, fake: FakeTransport) -> None:
         """Two kinds of result, or an unknown field, raise an error immediately."""
         with pytest.raises(TypeError, match="only one"):
             fake.on_execute("x", stdout="x", handler=lambda _: None)
@@ -185,7 +185,7 @@ class TestUnscripted:
     """An execution without a script."""
 
     def test_the_error_shows_the_line_to_add(self, fake: FakeTransport, session: Session) -> None:
-        """The line can be pasted into the test; the call is not retried."""
+        """The line can be pasted into the test; the request is not retried."""
         with pytest.raises(ServerError) as caught:
             session.execute("console.log(1)")
         assert (501, "unscripted_execution", False) == (
@@ -195,8 +195,8 @@ class TestUnscripted:
         )
         assert "fake.on_execute('console.log(1)', stdout=...)" in str(caught.value)
 
-    def test_a_long_program_is_shown_by_a_part_of_it(self, fake: FakeTransport, session: Session) -> None:
-        """The line scripts it with contains=."""
+    def test_only_a_part_of_a_long_program_is_shown(self, fake: FakeTransport, session: Session) -> None:
+        """The line scripts it with `contains=`."""
         with pytest.raises(ServerError, match=re.escape("fake.on_execute(contains='const a = 1;', ")):
             session.execute("\nconst a = 1;\n" + "// more\n" * 100)
 
@@ -218,10 +218,10 @@ class TestUnscripted:
 
 
 class TestFailures:
-    """Failures on purpose."""
+    """Planned failures."""
 
     def test_a_status_with_code_and_headers(self, fake: FakeTransport, session: Session) -> None:
-        """It comes as the class of its status, once."""
+        """It is raised once, as the class of its status."""
         fake.fail_next(429, code="rate_limit_exceeded", message="slow down", headers={"Retry-After": "9"})
         with pytest.raises(RateLimitError, match="slow down") as caught:
             session.info()
@@ -240,7 +240,7 @@ class TestFailures:
     def test_a_connection_error(
         self, fake: FakeTransport, session: Session, failure: str, kind: type[APIConnectionError], phase: str
     ) -> None:
-        """Each comes as the client would see it on a network."""
+        """Each is raised as on a real network."""
         fake.on_execute("x", stdout="")
         fake.fail_next(failure)  # type: ignore[arg-type] # one of the literals
         with pytest.raises(kind) as caught:
@@ -252,7 +252,7 @@ class TestFailures:
     def test_before_or_after_the_service_acted(
         self, fake: FakeTransport, session: Session, failure: str, acted: bool
     ) -> None:
-        """acted= decides whether the file of the failed call exists."""
+        """`acted=` decides whether the file of the failed request exists."""
         fake.fail_next(failure, acted=acted)  # type: ignore[arg-type] # one of the literals
         with pytest.raises((APIConnectionError, ServerError)):
             session.files.write("a.txt", "a")
@@ -264,8 +264,8 @@ class TestFailures:
         with pytest.raises(InvalidResponseError, match="text/html"):
             session.info()
 
-    def test_only_the_call_that_is_named_fails(self, fake: FakeTransport, session: Session) -> None:
-        """Others pass, and it fails ``times`` times."""
+    def test_only_the_named_call_fails(self, fake: FakeTransport, session: Session) -> None:
+        """Other calls pass, and it fails ``times`` times."""
         fake.on_execute("x", stdout="")
         fake.fail_next(500, call="POST /execute", times=2)
         session.info()
@@ -274,8 +274,8 @@ class TestFailures:
                 session.execute("x")
         assert session.execute("x").ok
 
-    def test_a_failure_that_cannot_be_is_refused(self, fake: FakeTransport) -> None:
-        """A misspelt name, a good status, an unmade connection on which the service acted."""
+    def test_an_invalid_failure_is_rejected(self, fake: FakeTransport) -> None:
+        """A misspelt name, a success status, or a failed connection with `acted=True`."""
         with pytest.raises(ValueError, match="conect"):
             fake.fail_next("conect")  # type: ignore[arg-type] # the mistake under test
         with pytest.raises(ValueError, match="200"):
@@ -284,7 +284,7 @@ class TestFailures:
             fake.fail_next("connect", acted=True)
 
     def test_a_lost_create_makes_one_session(self, fake: FakeTransport) -> None:
-        """The retry carries the key of the first attempt, and the service knows it."""
+        """The retry has the idempotency key of the first attempt, so the service does not repeat it."""
         with Buntime(transport=fake) as client:
             fake.fail_next("dropped")
             session = client.sessions.create()
@@ -316,8 +316,8 @@ class TestTime:
             assert 150.0 == fake.monotonic()
             assert [503, 503, 503, 200] == [call.status for call in fake.calls]
 
-    def test_a_timeout_takes_its_time_on_the_clock(self, fake: FakeTransport) -> None:
-        """A deadline sees it pass."""
+    def test_a_timeout_advances_the_clock(self, fake: FakeTransport) -> None:
+        """The time counts towards a deadline."""
         with Buntime(transport=fake, timeout=10, deadline=25, max_retries=5, retry_delay=0) as client:
             fake.fail_next("timeout", times=5, acted=False)
             with pytest.raises(APITimeoutError):
@@ -325,17 +325,17 @@ class TestTime:
             assert 25.0 == fake.monotonic()
             assert 3 == len(fake.calls)
 
-    def test_time_does_not_go_back(self, fake: FakeTransport) -> None:
+    def test_time_never_goes_back(self, fake: FakeTransport) -> None:
         """A negative step raises an error."""
         with pytest.raises(ValueError, match="back"):
             fake.advance(-1)
 
 
 class TestInside:
-    """Calls and sessions, for a test to inspect and set up."""
+    """Requests and sessions, for a test to inspect and set up."""
 
-    def test_calls_tell_what_was_sent(self, fake: FakeTransport, session: Session) -> None:
-        """Method, path, query, body and status of each; no key in the repr."""
+    def test_calls_have_the_fields_of_the_request(self, fake: FakeTransport, session: Session) -> None:
+        """Method, path, query, body and status of each; the repr has no key."""
         session.files.write("a.txt", "content")
         session.files.list("")
         created, written, listed = fake.calls
@@ -344,14 +344,14 @@ class TestInside:
         assert (session.id, None, 200) == (listed.query["sessionId"], listed.json, listed.status)
 
     def test_calls_hide_the_key(self, fake: FakeTransport) -> None:
-        """The repr of a call shows that there was a key, not which."""
+        """The repr shows that there was a key, but not the key."""
         with Buntime("btk_secret_of_the_test", transport=fake) as client:
             client.sessions.create()
             assert "btk_secret_of_the_test" not in repr(fake.calls)
             assert "Bearer btk_secret_of_the_test" == fake.calls[0].headers["authorization"]
 
-    def test_sessions_can_be_set_up_and_looked_into(self, fake: FakeTransport) -> None:
-        """Files can be put there; metadata and state are shown."""
+    def test_sessions_can_be_set_up_and_inspected(self, fake: FakeTransport) -> None:
+        """Files can be added; metadata and state can be read."""
         with Buntime(transport=fake) as client:
             session = client.sessions.create(metadata={"user": "u1"})
             inside = fake.sessions[session.id]
@@ -377,7 +377,7 @@ class TestInside:
             assert 100 == client.rate_limit.limit
 
     def test_handlers_may_wait_for_each_other(self, fake: FakeTransport, session: Session) -> None:
-        """Concurrent executions really run concurrently."""
+        """Concurrent executions are not serialized."""
         both = threading.Barrier(2, timeout=10)
         fake.on_execute("x", handler=lambda _: str(both.wait() in {0, 1}))
         threads = [threading.Thread(target=session.execute, args=("x",)) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""How HTTPTransport is made, closed and copied, and what it refuses."""
+"""Options, closing and copying of HTTPTransport, and the errors for invalid options."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_is_a_transport() -> None:
 
 
 def test_requests_is_imported_on_use() -> None:
-    """Importing buntime and its transports leaves requests alone."""
+    """Importing buntime and its transports does not import requests."""
     code = "import sys, buntime, buntime.transport; sys.exit('requests' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -50,8 +50,8 @@ def test_requests_is_imported_on_use() -> None:
         ("https://*.buntime.sh", "is not a URL"),
     ],
 )
-def test_base_url_refused(base_url: str, reason: str) -> None:
-    """What is no base URL is named, with the reason, when the transport is made."""
+def test_invalid_base_url(base_url: str, reason: str) -> None:
+    """The error names an invalid base URL and the reason when the transport is created."""
     with pytest.raises(ConfigurationError) as caught:
         HTTPTransport(base_url)
 
@@ -63,7 +63,7 @@ def test_base_url_refused(base_url: str, reason: str) -> None:
     "base_url", ["https://me:hunter2@api.buntime.sh", "https://me:hun@ter2@api.buntime.sh", "me:hunter2@host"]
 )
 def test_base_url_with_password(base_url: str) -> None:
-    """A password in the base URL is refused and not shown."""
+    """A password in the base URL is rejected and not shown."""
     with pytest.raises(ConfigurationError) as caught:
         HTTPTransport(base_url)
 
@@ -81,8 +81,8 @@ def test_base_url_with_password(base_url: str) -> None:
         ({"proxies": {"https": "http://me:hunter2@:port"}}, ConfigurationError),
     ],
 )
-def test_options_refused(options: dict[str, Any], error: type[Exception]) -> None:
-    """An option that cannot work is refused when the transport is made, and no password is shown."""
+def test_invalid_options(options: dict[str, Any], error: type[Exception]) -> None:
+    """An option that cannot work is rejected when the transport is created, and no password is shown."""
     with pytest.raises(error) as caught:
         HTTPTransport(**options)
 
@@ -90,14 +90,14 @@ def test_options_refused(options: dict[str, Any], error: type[Exception]) -> Non
 
 
 def test_missing_bundle_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CA bundle of the environment that is not there is named at once."""
+    """A missing CA bundle from the environment is reported immediately."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
 
     with pytest.raises(ConfigurationError, match=r"no CA bundle at '/no/such/bundle.pem'"):
         HTTPTransport()
 
 
-def test_session_that_retries_is_refused() -> None:
+def test_session_that_retries_is_rejected() -> None:
     """Retries below the retry table could run an execution twice."""
     with requests.Session() as session:
         session.mount("https://", HTTPAdapter(max_retries=3))
@@ -118,7 +118,7 @@ class _Closing(requests.Session):
 
 
 def test_close() -> None:
-    """A closed transport sends nothing more; closing twice is one closing; your session stays open."""
+    """A closed transport sends nothing; closing twice has no further effect; your session stays open."""
     session = _Closing()
     transport = HTTPTransport(URL, session=session)
 
@@ -132,7 +132,7 @@ def test_close() -> None:
 
 
 def test_pickles(tmp_path: Path) -> None:
-    """A transport made of options is made again from them."""
+    """A transport created from options is restored from them."""
     bundle = tmp_path / "ca.pem"
     bundle.write_text("")
     original = HTTPTransport(f"{URL}/v1", proxies={}, verify=str(bundle), pool_maxsize=2)
@@ -143,7 +143,7 @@ def test_pickles(tmp_path: Path) -> None:
 
 
 def test_does_not_pickle_with_a_session() -> None:
-    """A session of your own is this process's, and the error says so."""
+    """Your session belongs to this process, and the error explains it."""
     session = requests.Session()
 
     with closing(session), pytest.raises(TypeError, match="made with session= does not pickle"):

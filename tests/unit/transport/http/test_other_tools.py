@@ -1,4 +1,4 @@
-"""HTTPTransport under the tools that stand in for requests, record it, or keep what it reads."""
+"""HTTPTransport with tools that replace requests, record it, or cache its responses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.loopback import LoopbackServer, json_reply
 
 
 def test_connections_after_vcrpy() -> None:
-    """A transport that was made, or first used, in a cassette connects as any other afterwards."""
+    """A transport created or first used in a cassette connects normally afterwards."""
     with LoopbackServer() as server:
         with vcr.use_cassette(record_mode="none", path="/nonexistent/cassette.yaml"):
             transport = HTTPTransport(server.url)
@@ -41,7 +41,7 @@ transport.close()
 
 
 def test_import_in_a_cassette_of_vcrpy() -> None:
-    """The replaced classes of vcrpy are not kept."""
+    """The replaced classes of vcrpy are not stored."""
     with LoopbackServer() as server:
         command = [sys.executable, "-c", _IMPORTED_IN_A_CASSETTE, server.url]
         completed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -50,7 +50,7 @@ def test_import_in_a_cassette_of_vcrpy() -> None:
 
 @pytest.mark.parametrize("read", [lambda response: response.content, lambda response: response.text])
 def test_hook_that_reads_the_response(read: Callable[[requests.Response], object]) -> None:
-    """The body that it read is delivered all the same."""
+    """The body that the hook read is delivered all the same."""
     with LoopbackServer(json_reply({"ok": True})) as server, requests.Session() as session:
         session.hooks["response"] = lambda response, **_: (read(response), None)[1]
         with closing(HTTPTransport(server.url, session=session)) as transport:
@@ -59,9 +59,9 @@ def test_hook_that_reads_the_response(read: Callable[[requests.Response], object
     assert 1 == server.connections
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what it stands on
-def test_requests_cache_answers() -> None:
-    """A session of requests-cache answers the second call itself."""
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its dependencies
+def test_requests_cache_responds() -> None:
+    """A session of requests-cache serves the second request itself."""
     requests_cache = pytest.importorskip("requests_cache")
     with LoopbackServer(json_reply({"ok": True})) as server:
         session = requests_cache.CachedSession(backend="memory", allowable_methods=["GET", "POST"])
@@ -71,9 +71,9 @@ def test_requests_cache_answers() -> None:
     assert 1 == len(server.requests)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what it stands on
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its dependencies
 def test_installed_requests_cache() -> None:
-    """And one that stands in for every session."""
+    """This one replaces the class of every session."""
     requests_cache = pytest.importorskip("requests_cache")
     with (
         LoopbackServer(json_reply({"ok": True})) as server,

@@ -1,4 +1,4 @@
-"""HTTPTransport without a socket: what it asks requests to send, and what it makes of the answer."""
+"""HTTPTransport without a socket: its arguments for requests, and the conversion of responses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEY = "btk_0123456789abcdef"
 
 @pytest.fixture
 def web() -> Iterator[responses.RequestsMock]:
-    """Answer for the API in place of the network."""
+    """Respond in place of the API."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         mock.get(f"{URL}/sessions/ses_1", json={"sessionId": "ses_1"})
         mock.post(f"{URL}/execute", json={})
@@ -35,15 +35,15 @@ def web() -> Iterator[responses.RequestsMock]:
 
 
 def sent(web: responses.RequestsMock, request: Request = GET, **options: Any) -> requests.PreparedRequest:
-    """Send through a transport with these options; return what requests was given."""
+    """Send through a transport with these options; return the prepared request."""
     with closing(HTTPTransport(URL, **options)) as transport:
         transport.send(request).read()
     prepared: requests.PreparedRequest = web.calls[-1].request
     return prepared
 
 
-def test_answer(web: responses.RequestsMock) -> None:
-    """Status, headers and body are the answer's, whatever the status."""
+def test_response(web: responses.RequestsMock) -> None:
+    """It has the status, headers and body of the HTTP response, for any status."""
     web.get(f"{URL}/teapot", status=418, body=b"short", headers={"X-Stout": "yes"})
 
     with closing(HTTPTransport(URL)) as transport:
@@ -63,7 +63,7 @@ def test_answer(web: responses.RequestsMock) -> None:
     ],
 )
 def test_base_url(web: responses.RequestsMock, base_url: str, expected: str) -> None:
-    """A path of the base URL goes before the request's, with one slash between them."""
+    """A path of the base URL precedes the request's, with one slash between them."""
     web.get(expected, json={})
 
     with closing(HTTPTransport(base_url)) as transport:
@@ -73,7 +73,7 @@ def test_base_url(web: responses.RequestsMock, base_url: str, expected: str) -> 
 
 
 def test_url_of_a_request(web: responses.RequestsMock) -> None:
-    """Path and query arrive as they were meant: encoded once, order kept."""
+    """Path and query are encoded once, in the original order."""
     web.get(f"{URL}/files/a b%2Fc", json={})
     request = Request("GET", "/files/a b%2Fc", query=(("b", "x&y z"), ("a", "ü"), ("b", "2")))
 
@@ -82,20 +82,20 @@ def test_url_of_a_request(web: responses.RequestsMock) -> None:
 
 @pytest.mark.parametrize("path", ["@other.invalid/x", "x", ""])
 def test_path_cannot_change_the_host(path: str) -> None:
-    """A path without its slash would be part of the host name, so it is refused."""
+    """A path without its slash would be part of the host name, so it is rejected."""
     with closing(HTTPTransport(URL)) as transport, pytest.raises(ValueError, match="starts with /"):
         transport.send(Request("GET", path))
 
 
 def test_headers_of_a_request(web: responses.RequestsMock) -> None:
-    """The transport adds who it is and what it can decode, and nothing else."""
+    """The transport adds only User-Agent and Accept-Encoding."""
     headers = dict(sent(web).headers)
 
     assert {"User-Agent": f"buntime-python/{__version__}", "Accept-Encoding": "gzip, deflate"} == headers
 
 
-def test_headers_of_the_request_win(web: responses.RequestsMock) -> None:
-    """What the request names is sent as it is, case aside; a repeated header is joined."""
+def test_headers_of_the_request_take_precedence(web: responses.RequestsMock) -> None:
+    """They are sent unchanged, and match by name in any case; a repeated header is joined."""
     named = (("user-agent", "mine"), ("ACCEPT-ENCODING", "br"), ("X-A", "1"), ("x-a", "2"))
 
     headers = sent(web, Request("GET", "/sessions/ses_1", headers=named)).headers
@@ -103,8 +103,8 @@ def test_headers_of_the_request_win(web: responses.RequestsMock) -> None:
     assert dict(headers.lower_items()) == {"user-agent": "mine", "accept-encoding": "br", "x-a": "1, 2"}
 
 
-def test_event_stream_is_asked_for_uncompressed(web: responses.RequestsMock) -> None:
-    """A compressing proxy would hold events back, so a stream asks for none of it."""
+def test_event_stream_is_requested_uncompressed(web: responses.RequestsMock) -> None:
+    """A compressing proxy would delay events, so a stream accepts no compression."""
     request = Request("POST", "/execute", headers=(("Accept", "text/event-stream"),), body=b"{}")
 
     assert sent(web, request).headers["Accept-Encoding"] == "identity"
@@ -112,15 +112,15 @@ def test_event_stream_is_asked_for_uncompressed(web: responses.RequestsMock) -> 
 
 @pytest.mark.parametrize("body", [b"", b"{}"])
 def test_body(web: responses.RequestsMock, body: bytes) -> None:
-    """A body is sent as it is, with its length."""
+    """A body is sent unchanged, with its length."""
     prepared = sent(web, Request("POST", "/execute", body=body))
 
     assert (body, str(len(body))) == (prepared.body, prepared.headers["Content-Length"])
 
 
 @pytest.mark.parametrize(("name", "value"), [("X-A", f"{KEY}\r\nX-B: 1"), ("X-A", f"{KEY} €"), ("X A", KEY)])
-def test_header_that_http_cannot_carry(web: responses.RequestsMock, name: str, value: str) -> None:
-    """It is refused before anything is sent, naming the header and not its value."""
+def test_invalid_header(web: responses.RequestsMock, name: str, value: str) -> None:
+    """It is rejected before sending, with an error that has the name of the header and not its value."""
     with closing(HTTPTransport(URL)) as transport, pytest.raises(ConfigurationError) as caught:
         transport.send(Request("GET", "/sessions/ses_1", headers=((name, value),)))
 
@@ -130,7 +130,7 @@ def test_header_that_http_cannot_carry(web: responses.RequestsMock, name: str, v
 
 
 def test_key_is_in_no_repr(web: responses.RequestsMock, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither the transport, nor what requests holds, nor a log line shows the key or a proxy's password."""
+    """Neither the transport, nor the prepared request, nor a log line shows the key or a proxy's password."""
     caplog.set_level(logging.DEBUG)
     request = Request("GET", "/sessions/ses_1", headers=(("Authorization", Secret(f"Bearer {KEY}")),))
     session = requests.Session()
@@ -142,13 +142,13 @@ def test_key_is_in_no_repr(web: responses.RequestsMock, caplog: pytest.LogCaptur
         prepared = web.calls[-1].request
 
         assert f"Bearer {KEY}" == prepared.headers["Authorization"]
-        shown = f"{transport!r} {vars(transport)!r} {vars(prepared)!r} {caplog.text}"
-    assert KEY not in shown
-    assert "hunter2" not in shown
+        output = f"{transport!r} {vars(transport)!r} {vars(prepared)!r} {caplog.text}"
+    assert KEY not in output
+    assert "hunter2" not in output
 
 
-def test_session_of_ones_own(web: responses.RequestsMock) -> None:
-    """Its headers and cookies are sent where the request has none of them; its auth and params are not."""
+def test_session_of_the_caller(web: responses.RequestsMock) -> None:
+    """Its headers and cookies are sent if the request has none of them; its auth and params are not."""
     web.post(f"{URL}/login", headers={"Set-Cookie": "crumb=1"})
     with requests.Session() as session:
         session.headers.update({"X-Team": "blue", "Authorization": "Basic theirs"})
@@ -170,7 +170,7 @@ def test_session_of_ones_own(web: responses.RequestsMock) -> None:
 
 
 def test_headers_of_a_session_that_are_not_strings(web: responses.RequestsMock) -> None:
-    """A header that is None is left out and one that is bytes is decoded, as requests does."""
+    """A header that is None is omitted and one that is bytes is decoded, as requests does."""
     with requests.Session() as session:
         session.headers.update({"X-None": None, "X-Bytes": b"1", "User-Agent": "theirs"})  # type: ignore[dict-item]  # requests takes None
 
@@ -181,20 +181,20 @@ def test_headers_of_a_session_that_are_not_strings(web: responses.RequestsMock) 
 
 @pytest.mark.parametrize("wrap", [lambda hook: hook, lambda hook: [hook]])
 def test_hooks_of_a_session(web: responses.RequestsMock, wrap: Callable[[Any], Any]) -> None:
-    """Its response hooks run, given as one or as a list."""
-    seen: list[int] = []
+    """Its response hooks run, whether one or a list."""
+    statuses: list[int] = []
     with requests.Session() as session:
-        session.hooks["response"] = wrap(lambda response, **_: seen.append(response.status_code))
+        session.hooks["response"] = wrap(lambda response, **_: statuses.append(response.status_code))
 
         sent(web, session=session)
 
-    assert seen == [200]
+    assert statuses == [200]
 
 
 def test_netrc_is_not_read(
     web: responses.RequestsMock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A netrc entry for the host, which requests would prefer to our key, changes nothing."""
+    """A netrc entry for the host, which requests would prefer to our key, has no effect."""
     (tmp_path / "netrc").write_text("machine api.buntime.sh login me password hunter2\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
 
@@ -214,7 +214,7 @@ def test_netrc_is_not_read(
 def test_errors_of_requests(
     web: responses.RequestsMock, raised: Exception, kind: type[APIConnectionError], phase: str
 ) -> None:
-    """They become buntime's, "connect" only where nothing can have been sent; the original is the cause."""
+    """They become buntime's, with the original as cause; "connect" only if the request was never sent."""
     web.get(f"{URL}/broken", body=raised)
 
     with closing(HTTPTransport(URL)) as transport, pytest.raises(APIConnectionError) as caught:
@@ -229,7 +229,7 @@ def test_errors_of_requests(
 
 @pytest.mark.parametrize("timeouts", [(0, 5), (5, 0), (-1.0, None)])
 def test_no_time_left(web: responses.RequestsMock, timeouts: tuple[float, Any]) -> None:
-    """A timeout of nothing is reached before anything is sent."""
+    """A timeout of zero is exceeded before the request is sent."""
     request = Request("GET", "/sessions/ses_1", connect_timeout=timeouts[0], read_timeout=timeouts[1])
 
     with closing(HTTPTransport(URL)) as transport, pytest.raises(APITimeoutError) as caught:
@@ -238,8 +238,8 @@ def test_no_time_left(web: responses.RequestsMock, timeouts: tuple[float, Any]) 
     assert (caught.value.phase, len(web.calls)) == ("connect", 0)
 
 
-def test_redirect_is_an_answer(web: responses.RequestsMock) -> None:
-    """A 3xx comes back as it is, even where its Location is no URL."""
+def test_redirect_is_a_response(web: responses.RequestsMock) -> None:
+    """A 3xx is returned unchanged, even if its Location is not a URL."""
     web.get(f"{URL}/old", status=302, body=b"moved", headers={"Location": "http://[broken"})
 
     with closing(HTTPTransport(URL)) as transport:
@@ -269,7 +269,7 @@ def test_requests_mock_intercepts() -> None:
 
 
 def test_a_patched_session_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing escapes to the network where an adapter is put in the place of every session's."""
+    """No request reaches the network if the adapter of every session is replaced."""
     adapter = requests_mock.Adapter()
     adapter.register_uri("POST", f"{URL}/execute", text="mocked")
     monkeypatch.setattr(requests.Session, "get_adapter", lambda *_, **__: adapter)
@@ -279,17 +279,17 @@ def test_a_patched_session_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_vcrpy_intercepts(tmp_path: Path) -> None:
-    """Users' tests that use vcrpy keep working: what was recorded is replayed without a server."""
+    """Users' tests that use vcrpy keep working: recorded responses are replayed without a server."""
     cassette = str(tmp_path / "cassette.yaml")
     request = Request("POST", "/execute", body=b"{}", connect_timeout=5, read_timeout=5)
 
-    def ask(url: str) -> tuple[int, bytes]:
+    def fetch(url: str) -> tuple[int, bytes]:
         with vcr.use_cassette(cassette, record_mode="once"), closing(HTTPTransport(url)) as transport:
             response = transport.send(request)
             return response.status, response.read()
 
     with LoopbackServer(json_reply({"stdout": "2\n"})) as server:
-        recorded = ask(server.url)
+        recorded = fetch(server.url)
 
-    assert recorded == ask(server.url) == (200, b'{"stdout": "2\\n"}')
+    assert recorded == fetch(server.url) == (200, b'{"stdout": "2\\n"}')
     assert len(server.requests) == 1
