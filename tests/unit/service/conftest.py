@@ -1,4 +1,4 @@
-"""A service in memory, with a clock that stands still and executions that a test writes."""
+"""A service in memory, with a stopped clock and executions scripted by a test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MakeWireClient = Callable[..., WireClient]
 
 @pytest.fixture
 def make_wire_client() -> Iterator[MakeWireClient]:
-    """Return a function that makes a service, which is closed in the end."""
+    """Return a function that creates services, which are closed at the end."""
     created: list[Service] = []
 
     def make(script: Script = echo, **options: Any) -> WireClient:

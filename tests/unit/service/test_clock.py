@@ -8,7 +8,7 @@ from buntime.service.clock import SystemClock
 
 
 def test_the_system_clock_reads_this_machines_time() -> None:
-    """The date lies between two readings of the standard library's, and so do the seconds."""
+    """Date and seconds lie between two readings of the standard library's clocks."""
     clock = SystemClock()
     date, seconds = time.time(), time.monotonic()
 

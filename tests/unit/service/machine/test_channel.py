@@ -1,4 +1,4 @@
-"""A supervisor that does not keep to the conversation."""
+"""Responses of a supervisor, including invalid ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Play = Callable[[str], Channel]
 
 @pytest.fixture
 def play() -> Iterator[Play]:
-    """Return a function that makes a channel to a shell script in place of a supervisor."""
+    """Return a function that creates a channel to a shell script in place of a supervisor."""
     with ExitStack() as stack:
 
         def make(script: str) -> Channel:
@@ -42,8 +42,8 @@ def play() -> Iterator[Play]:
         yield make
 
 
-def test_answers_find_their_requests(play: Play) -> None:
-    """Messages go to whom they answer, in whatever pieces and order they come; others are dropped."""
+def test_responses_are_matched_to_requests(play: Play) -> None:
+    """By id, in any order and in any pieces; messages with an unknown id are dropped."""
     early, late = '{"id": 2, "a": "b"}\\n{"id"', ': 1}\\n{"id": 9}\\n'
     channel = play(f"printf '{early}'; read a; read b; printf '{late}'")
     first, second = channel.request({}), channel.request({})
@@ -52,10 +52,10 @@ def test_answers_find_their_requests(play: Play) -> None:
     assert channel.receive(second, 10) == {"id": 2, "a": "b"}
 
 
-@pytest.mark.parametrize("said", ["nonsense", "[]", "1", '{"id": "one"}', '{"id": 1e999}', "{}", "[" * 9_000])
-def test_a_line_that_is_not_a_message(play: Play, said: str) -> None:
-    """A supervisor that sends anything else is given up, and ended."""
-    channel = play(f"read line; echo '{said}'; exec sleep 1000")
+@pytest.mark.parametrize("line", ["nonsense", "[]", "1", '{"id": "one"}', '{"id": 1e999}', "{}", "[" * 9_000])
+def test_a_line_that_is_not_a_message(play: Play, line: str) -> None:
+    """A supervisor that sends anything else is ended."""
+    channel = play(f"read line; echo '{line}'; exec sleep 1000")
     inbox = channel.request({})
 
     with pytest.raises(ChannelLost, match="not a message"):
@@ -64,8 +64,8 @@ def test_a_line_that_is_not_a_message(play: Play, said: str) -> None:
     assert not channel.usable()
 
 
-def test_why_it_ended(play: Play) -> None:
-    """The error of a lost supervisor shows what it wrote to stderr."""
+def test_the_error_has_the_stderr_of_the_supervisor(play: Play) -> None:
+    """It explains why the supervisor exited."""
     channel = play("read line; echo 'bwrap: out of luck' >&2; exit 1")
     inbox = channel.request({})
 
@@ -73,8 +73,8 @@ def test_why_it_ended(play: Play) -> None:
         channel.receive(inbox, 10)
 
 
-def test_nothing_is_sent_after_the_end(play: Play) -> None:
-    """A channel that was closed takes no message."""
+def test_nothing_is_sent_after_closing(play: Play) -> None:
+    """A closed channel rejects messages."""
     channel = play("cat >/dev/null")
     channel.close()
 

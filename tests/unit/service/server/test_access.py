@@ -1,4 +1,4 @@
-"""Which requests a server accepts."""
+"""The requests that a server accepts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _error(access: AccessControl, method: str = "POST", **headers: str) -> Servi
 
 
 def test_without_a_key_any_authorization_is_accepted() -> None:
-    """Clients need a key to be made, but not a valid one."""
+    """Clients require a key, but not a valid one."""
     AccessControl(loopback_only=True).check("POST", {"AUTHORIZATION": "Bearer anything"})
 
 
@@ -31,7 +31,7 @@ def test_the_right_key_is_accepted(header: str) -> None:
     "header", [None, "", "Bearer", "Bearer wrong", "Basic right", "right", "Bearer ö\ud800"]
 )
 def test_a_missing_or_wrong_key_is_rejected(header: str | None) -> None:
-    """A 401 with the scheme; the key appears nowhere."""
+    """The response is a 401 with the scheme; the key appears nowhere."""
     access = AccessControl(Secret("right"))
     error = _error(access, **({} if header is None else {"AUTHORIZATION": header}))
     assert (401, "unauthorized") == (error.status, error.code)
@@ -41,7 +41,7 @@ def test_a_missing_or_wrong_key_is_rejected(header: str | None) -> None:
 
 
 def test_the_size_of_a_body_is_checked_by_its_header() -> None:
-    """Before a byte of it is read; a wrong key is reported first."""
+    """No byte of it is read; a wrong key is reported first."""
     headers = {"CONTENT_LENGTH": str(MAX_BODY + 1)}
     assert "request_too_large" == _error(AccessControl(), **headers).code
     assert "unauthorized" == _error(AccessControl(Secret("right")), **headers).code

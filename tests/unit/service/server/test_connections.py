@@ -33,7 +33,7 @@ def _parser(*headers: bytes, access: AccessControl = _ACCESS) -> Any:
 
 
 def test_an_accepted_body_is_stored() -> None:
-    """And the request is complete with its last byte."""
+    """The request is complete with its last byte."""
     parser = _parser(_KEY, b"Content-Length: 5\r\n")
     parser.received(b"he")
     assert not parser.completed
@@ -44,7 +44,7 @@ def test_an_accepted_body_is_stored() -> None:
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_without_the_key_is_not_stored(chunked: bool) -> None:
-    """It is read, so that the client gets to the response, but takes neither memory nor disk."""
+    """It is read, so that the client receives the response, but takes neither memory nor disk."""
     size = 3 * 2**20
     parser = _parser(b"Transfer-Encoding: chunked\r\n" if chunked else f"Content-Length: {size}\r\n".encode())
     body = b"%x\r\n%s\r\n0\r\n\r\n" % (size, bytes(size)) if chunked else bytes(size)
@@ -57,14 +57,14 @@ def test_a_body_without_the_key_is_not_stored(chunked: bool) -> None:
 
 
 def test_a_body_that_is_too_large_is_not_stored() -> None:
-    """The application rejects it in the API's own words, by its header."""
+    """The application rejects it with an error of the API, by its Content-Length."""
     parser = _parser(_KEY, f"Content-Length: {MAX_BODY + 1}\r\n".encode())
     parser.received(bytes(2**20))
     assert (parser.completed, parser.error) == (False, None)
     assert b"" == parser.body_rcv.getfile().read()
 
 
-def test_a_rejected_client_that_asks_first_sends_no_body() -> None:
+def test_a_rejected_client_that_expects_100_continue_sends_no_body() -> None:
     """It gets the response in place of ``100 Continue``, and its connection ends."""
     parser = _parser(b"Content-Length: 1000\r\nExpect: 100-continue\r\n")
     assert (True, False, True) == (parser.completed, parser.expect_continue, parser.connection_close)
@@ -72,7 +72,7 @@ def test_a_rejected_client_that_asks_first_sends_no_body() -> None:
 
 @attrs.define(eq=False)
 class _Channel:
-    """The parts of a connection that are looked at."""
+    """The attributes of a connection that the server reads."""
 
     last_activity: float = attrs.Factory(time.time)
     request: Any = None
@@ -82,7 +82,7 @@ class _Channel:
 
 
 def _half_sent(seconds: float, access: AccessControl = _ACCESS) -> _Channel:
-    """Return a connection whose request began so many seconds ago, and keeps trickling in."""
+    """Return a connection whose request began so many seconds ago, and still arrives slowly."""
     parser: Any = channel_class(access).parser_class(Adjustments())
     parser.received(b"GET / HTT")
     parser.started -= seconds
@@ -90,7 +90,7 @@ def _half_sent(seconds: float, access: AccessControl = _ACCESS) -> _Channel:
 
 
 def test_headers_must_arrive_in_time() -> None:
-    """However busy the connection looks."""
+    """However recent its last byte."""
     fresh, stale = _half_sent(REQUEST_TIMEOUT - 5), _half_sent(REQUEST_TIMEOUT + 5)
     close_stale([fresh, stale], limit=10)
     assert (False, True) == (fresh.will_close, stale.will_close)
@@ -104,7 +104,7 @@ def test_an_idle_connection_is_closed() -> None:
 
 
 def test_too_many_connections_close_the_oldest() -> None:
-    """Connections with a request in work stay."""
+    """Connections with a request in progress stay open."""
     answering = _Channel(last_activity=0, requests=[object()])
     idle = [_Channel(last_activity=time.time() - age) for age in (1, 2, 3)]
     half_sent = _half_sent(10)
@@ -113,7 +113,7 @@ def test_too_many_connections_close_the_oldest() -> None:
     assert (False, True) == (answering.will_close, half_sent.will_close)
 
 
-def test_short_requests_have_threads_of_their_own() -> None:
+def test_short_requests_have_separate_threads() -> None:
     """They end while executions occupy all of the other threads."""
     started, release, done = threading.Event(), threading.Event(), threading.Event()
 

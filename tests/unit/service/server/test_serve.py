@@ -1,4 +1,4 @@
-"""Starting and ending ``buntime serve``: wrong options, signals, clean-up."""
+"""Starting and ending ``buntime serve``: invalid options, signals, clean-up."""
 
 from __future__ import annotations
 
@@ -54,46 +54,46 @@ def _serve(transport: Transport | None = None, **options: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.invalid", ""])
-def test_an_address_that_others_can_reach_needs_a_key(host: str) -> None:
+def test_a_public_address_needs_a_key(host: str) -> None:
     """The message names both alternatives."""
     with pytest.raises(ServeError, match=r"other machines; give an --api-key, or serve on 127\.0\.0\.1"):
         _serve(host=host)
 
 
-def test_an_address_that_others_can_reach_is_served_with_a_key() -> None:
-    """As it was asked for."""
+def test_a_public_address_is_served_with_a_key() -> None:
+    """The server listens on that address."""
     assert _serve(host="0.0.0.0", api_key="btk_key")[0].startswith("http://0.0.0.0:")
 
 
 @pytest.mark.parametrize("threads", [0, -1])
-def test_at_least_one_thread_is_needed(threads: int) -> None:
+def test_at_least_one_thread_is_required(threads: int) -> None:
     """Without a thread, no request would get a response."""
     with pytest.raises(ServeError, match=f"--threads is {threads}; it must be at least 1"):
         _serve(threads=threads)
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 10**20])
-def test_a_port_that_is_none_is_refused(port: int) -> None:
+def test_an_invalid_port_is_rejected(port: int) -> None:
     """The message names it."""
     with pytest.raises(ServeError, match=f"--port is {port}; it must be from 0 to 65535"):
         _serve(port=port)
 
 
-def test_a_port_in_use_is_refused() -> None:
-    """No thread and no folder is left of the attempt."""
+def test_a_used_port_is_rejected() -> None:
+    """The attempt leaves no thread and no folder."""
     with socket.create_server(("127.0.0.1", 0)) as occupied:
         port = occupied.getsockname()[1]
         with pytest.raises(ServeError, match=f"port {port}: .*in use"):
             _serve(port=port)
 
 
-def test_an_unknown_host_is_refused() -> None:
+def test_an_unknown_host_is_rejected() -> None:
     """The message names it."""
     with pytest.raises(ServeError, match=r"cannot listen on nowhere\.invalid, port 0: "):
         _serve(host="nowhere.invalid", api_key="btk_key")
 
 
-def test_port_0_takes_a_free_one() -> None:
+def test_port_0_selects_a_free_one() -> None:
     """The URL has it."""
     (url,) = _serve()
     host, _, port = url.rpartition(":")
@@ -108,7 +108,7 @@ def test_localhost_is_served() -> None:
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
 def test_an_ipv6_address_is_in_brackets() -> None:
-    """As URLs want it."""
+    """As required in URLs."""
     try:
         (url,) = _serve(host="::1")
     except ServeError as error:
@@ -117,7 +117,7 @@ def test_an_ipv6_address_is_in_brackets() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_and_leaves_nothing(number: int, temporary_folder: Path) -> None:
+def test_a_signal_ends_the_server_cleanly(number: int, temporary_folder: Path) -> None:
     """Sessions and their folders are gone, the transport is closed, and the signal handlers are restored."""
     transport = _Closing()
     before = {item: signal.getsignal(item) for item in (signal.SIGINT, signal.SIGTERM)}
@@ -129,8 +129,8 @@ def test_a_signal_ends_it_and_leaves_nothing(number: int, temporary_folder: Path
             def use() -> None:
                 with urllib.request.urlopen(
                     urllib.request.Request(f"{url}/sessions/create", method="POST")
-                ) as answer:
-                    session_id = json.load(answer)["sessionId"]
+                ) as response:
+                    session_id = json.load(response)["sessionId"]
                 new.extend(str(item) for item in temporary_folder.glob(f"buntime-*/{session_id}"))
                 os.kill(os.getpid(), number)
 
@@ -144,8 +144,8 @@ def test_a_signal_ends_it_and_leaves_nothing(number: int, temporary_folder: Path
     assert before == {item: signal.getsignal(item) for item in (signal.SIGINT, signal.SIGTERM)}
 
 
-def test_a_second_signal_does_not_cut_the_clean_up(temporary_folder: Path) -> None:
-    """An impatient Ctrl-C leaves as little behind as one."""
+def test_a_second_signal_does_not_interrupt_the_clean_up(temporary_folder: Path) -> None:
+    """A second Ctrl-C leaves as little behind as one."""
 
     class Interrupted(_Closing):
         def close(self) -> None:
@@ -159,7 +159,7 @@ def test_a_second_signal_does_not_cut_the_clean_up(temporary_folder: Path) -> No
 
 
 class _Signalling(logging.Handler):
-    """Once it is armed, sends a signal in the midst of whatever logs something."""
+    """Once armed, sends a signal while any other code logs a record."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ class _Signalling(logging.Handler):
         self.sent = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send it."""
+        """Send the signal."""
         if self.armed:
             self.sent += 1
             os.kill(os.getpid(), signal.SIGTERM)
@@ -182,8 +182,8 @@ def signalling() -> Iterator[_Signalling]:
     logger.removeHandler(handler)
 
 
-def test_a_signal_that_comes_at_a_bad_moment_ends_it_too(signalling: _Signalling) -> None:
-    """One is enough; and the execution that was running ends."""
+def test_a_signal_at_a_bad_moment_ends_the_server_too(signalling: _Signalling) -> None:
+    """One is enough; and the running execution ends."""
     executor = PlayedExecutor(until_closed)
     ended = threading.Event()
 

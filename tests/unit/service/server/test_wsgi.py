@@ -1,4 +1,4 @@
-"""The service as a WSGI application: requests and responses survive the way through."""
+"""The service as a WSGI application: requests and responses are passed on unchanged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.unit.service.conftest import MakeWireClient
 
 
 @attrs.define
-class Answered:
+class WSGIResult:
     """The result for a WSGI server: status line, headers, early writes, and the body."""
 
     status: str = ""
@@ -33,7 +33,7 @@ class Answered:
     body: Any = None
 
     def json(self) -> Any:
-        """Return the whole body as JSON."""
+        """Return the body as JSON."""
         try:
             return json.loads(b"".join(self.body))
         finally:
@@ -67,18 +67,18 @@ def _call(
     *,
     api_key: str | None = None,
     **options: Any,
-) -> Answered:
+) -> WSGIResult:
     """Call the application as a WSGI server does; the validator checks both sides."""
-    answered = Answered()
+    result = WSGIResult()
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        answered.status, answered.headers = status, Headers(headers)
-        return answered.written.append
+        result.status, result.headers = status, Headers(headers)
+        return result.written.append
 
     environ = _environ(method, path, body, **options)
     access = AccessControl(None if api_key is None else Secret(api_key))
-    answered.body = validator(application(wire_client.service.handle, access))(environ, start_response)
-    return answered
+    result.body = validator(application(wire_client.service.handle, access))(environ, start_response)
+    return result
 
 
 def _created(wire_client: WireClient, **headers: Any) -> str:
@@ -86,34 +86,34 @@ def _created(wire_client: WireClient, **headers: Any) -> str:
 
 
 def _wsgi(text: str) -> str:
-    """Return text as a WSGI server hands it over: the Latin-1 reading of its UTF-8."""
+    """Return text in the form of a WSGI server: its UTF-8 decoded as Latin-1."""
     return text.encode().decode("latin-1")
 
 
-def test_a_json_answer_has_its_status_headers_and_body(wire_client: WireClient) -> None:
+def test_a_json_response_has_its_status_headers_and_body(wire_client: WireClient) -> None:
     """Nothing is lost or added."""
     session_id = wire_client.create(metadata={"name": "ö"})
 
-    answered = _call(wire_client, "GET", f"/sessions/{session_id}")
+    result = _call(wire_client, "GET", f"/sessions/{session_id}")
 
-    assert "200 OK" == answered.status
-    assert "application/json" == answered.headers["Content-Type"]
-    body = b"".join(answered.body)
-    answered.body.close()
-    assert str(len(body)) == answered.headers["Content-Length"]
+    assert "200 OK" == result.status
+    assert "application/json" == result.headers["Content-Type"]
+    body = b"".join(result.body)
+    result.body.close()
+    assert str(len(body)) == result.headers["Content-Length"]
     assert {"name": "ö"} == json.loads(body)["metadata"]
 
 
-def test_an_empty_body_is_no_body(wire_client: WireClient) -> None:
-    """A create without a body and without a Content-Length makes a session."""
+def test_an_empty_body_counts_as_missing(wire_client: WireClient) -> None:
+    """A create without a body and without a Content-Length creates a session."""
     assert _created(wire_client) in wire_client.service.sessions
 
 
-def test_a_body_is_read_to_its_length_and_no_further(wire_client: WireClient) -> None:
+def test_a_body_is_read_to_its_length_only(wire_client: WireClient) -> None:
     """Further bytes on the connection belong to another request."""
-    answered = _call(wire_client, "POST", "/sessions/create", b'{"ttl": 400}next', length=12)
+    result = _call(wire_client, "POST", "/sessions/create", b'{"ttl": 400}next', length=12)
 
-    created = answered.json()
+    created = result.json()
     assert 400 == wire_client.service.sessions[created["sessionId"]].ttl
 
 
@@ -125,15 +125,15 @@ def test_headers_reach_the_service(wire_client: WireClient) -> None:
 
 def test_headers_of_an_error_are_sent(wire_client: WireClient) -> None:
     """The response to a wrong key names the scheme."""
-    answered = _call(wire_client, "GET", "/sessions/x", api_key="right", authorization="Bearer wrong")
+    result = _call(wire_client, "GET", "/sessions/x", api_key="right", authorization="Bearer wrong")
 
-    assert "unauthorized" == answered.json()["error"]["code"]
-    assert ("401 Unauthorized", "Bearer") == (answered.status, answered.headers["WWW-Authenticate"])
+    assert "unauthorized" == result.json()["error"]["code"]
+    assert ("401 Unauthorized", "Bearer") == (result.status, result.headers["WWW-Authenticate"])
 
 
 @pytest.mark.parametrize("session_id", ["ö", "a b", "a%b", "%2F", "a?b", "\0", "🙂"])
 def test_a_path_of_any_characters_reaches_the_service(wire_client: WireClient, session_id: str) -> None:
-    """Quoted once and no more: the error names the session as the caller wrote it."""
+    """It is unquoted once: the error has the session ID as the caller wrote it."""
     error = _call(wire_client, "GET", f"/sessions/{_wsgi(session_id)}").json()["error"]
 
     assert ("session_not_found", {"sessionId": session_id}) == (error["code"], error["details"])
@@ -154,13 +154,13 @@ def test_a_query_of_any_characters_reaches_the_service(
     wire_client.post("/files/write", {"sessionId": session_id, "path": path, "content": "x"})
     sent = quote(path, safe="" if quoted else "öü🙂")
 
-    answered = _call(wire_client, "GET", "/files/read", query=f"sessionId={session_id}&path={_wsgi(sent)}")
+    result = _call(wire_client, "GET", "/files/read", query=f"sessionId={session_id}&path={_wsgi(sent)}")
 
-    assert {"path": path, "content": "x", "size": 1} == answered.json()
+    assert {"path": path, "content": "x", "size": 1} == result.json()
 
 
 def test_a_plus_in_a_query_is_a_space(wire_client: WireClient) -> None:
-    """As HTML forms and most HTTP libraries write it."""
+    """This is how HTML forms and most HTTP libraries encode it."""
     session_id = wire_client.create()
     wire_client.post("/files/write", {"sessionId": session_id, "path": "a b", "content": "x"})
 
@@ -173,47 +173,47 @@ def test_a_plus_in_a_query_is_a_space(wire_client: WireClient) -> None:
 
 
 def test_an_empty_value_in_a_query_is_a_value(wire_client: WireClient) -> None:
-    """``limit=`` is a mistake, and not left out."""
-    answered = _call(wire_client, "GET", "/files/list", query=f"sessionId={wire_client.create()}&limit=")
+    """``limit=`` is an error, and not a missing value."""
+    result = _call(wire_client, "GET", "/files/list", query=f"sessionId={wire_client.create()}&limit=")
 
-    assert "400 Bad Request" == answered.status
-    assert "limit" == answered.json()["error"]["details"]["field"]
+    assert "400 Bad Request" == result.status
+    assert "limit" == result.json()["error"]["details"]["field"]
 
 
 @pytest.mark.parametrize("path", ["%FF", "\xff"])
-def test_a_query_that_is_not_utf_8_is_refused(wire_client: WireClient, path: str) -> None:
-    """400 names the field."""
-    answered = _call(wire_client, "GET", "/files/read", query=f"sessionId={wire_client.create()}&path={path}")
+def test_a_query_that_is_not_utf_8_is_rejected(wire_client: WireClient, path: str) -> None:
+    """The response is a 400 with the field."""
+    result = _call(wire_client, "GET", "/files/read", query=f"sessionId={wire_client.create()}&path={path}")
 
-    assert "400 Bad Request" == answered.status
-    assert "path" == answered.json()["error"]["details"]["field"]
-
-
-def test_an_oversized_body_is_refused_unread(wire_client: WireClient) -> None:
-    """413 in the envelope, by its length alone."""
-    answered = _call(wire_client, "POST", "/execute", b"", length=MAX_BODY + 1)
-
-    assert "413 " == answered.status[:4]
-    assert "request_too_large" == answered.json()["error"]["code"]
+    assert "400 Bad Request" == result.status
+    assert "path" == result.json()["error"]["details"]["field"]
 
 
-def test_head_is_answered_without_a_body(wire_client: WireClient) -> None:
-    """405 with the headers; a body would be taken for the next response on the connection."""
-    answered = _call(wire_client, "HEAD", "/execute")
+def test_an_oversized_body_is_rejected_unread(wire_client: WireClient) -> None:
+    """The response is a 413, by the length alone."""
+    result = _call(wire_client, "POST", "/execute", b"", length=MAX_BODY + 1)
 
-    assert [] == list(answered.body)
-    answered.body.close()
-    assert ("405 Method Not Allowed", "POST") == (answered.status, answered.headers["Allow"])
+    assert "413 " == result.status[:4]
+    assert "request_too_large" == result.json()["error"]["code"]
+
+
+def test_head_has_no_body(wire_client: WireClient) -> None:
+    """A 405 with headers only; the client would read a body as the next response on the connection."""
+    result = _call(wire_client, "HEAD", "/execute")
+
+    assert [] == list(result.body)
+    result.body.close()
+    assert ("405 Method Not Allowed", "POST") == (result.status, result.headers["Allow"])
 
 
 def _two_steps(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
-    """Say hello, and go on for as long as it may."""
+    """Print hello, then end with a result."""
     yield Output("stdout", "hello")
     runtime.running.set()
     yield outcome("hello")
 
 
-def _stream(wire_client: WireClient) -> tuple[str, Answered]:
+def _stream(wire_client: WireClient) -> tuple[str, WSGIResult]:
     session_id = wire_client.create()
     return session_id, _call(wire_client, "POST", "/execute", _streamed(session_id))
 
@@ -223,44 +223,46 @@ def _streamed(session_id: str) -> bytes:
 
 
 def test_headers_of_a_stream_are_sent_before_its_output(make_wire_client: MakeWireClient) -> None:
-    """So a caller knows that the execution has started, however long it is silent."""
+    """A caller then knows that the execution has started, even if it prints nothing."""
     wire_client = make_wire_client(_two_steps)
-    session_id, answered = _stream(wire_client)
+    session_id, result = _stream(wire_client)
 
-    assert [b""] == answered.written
-    assert "text/event-stream" == answered.headers["Content-Type"]
+    assert [b""] == result.written
+    assert "text/event-stream" == result.headers["Content-Type"]
     assert not wire_client.runtime(session_id).running.is_set()
-    answered.body.close()
+    result.body.close()
 
 
 def test_events_are_passed_on_one_by_one(make_wire_client: MakeWireClient) -> None:
-    """The first is there while the execution goes on."""
+    """The first arrives while the execution continues."""
     wire_client = make_wire_client(_two_steps)
-    session_id, answered = _stream(wire_client)
-    chunks = iter(answered.body)
+    session_id, result = _stream(wire_client)
+    chunks = iter(result.body)
 
     assert b'event: stdout\ndata: {"text":"hello"}\n\n' == next(chunks)
     assert not wire_client.runtime(session_id).running.is_set()
     assert next(chunks).startswith(b"event: result\n")
     assert [] == list(chunks)
-    answered.body.close()
+    result.body.close()
 
 
-def test_a_stream_that_nobody_reads_any_more_is_closed(make_wire_client: MakeWireClient) -> None:
-    """The session counts as used until then, and no longer."""
+def test_an_abandoned_stream_is_closed(make_wire_client: MakeWireClient) -> None:
+    """The session counts as active until then."""
     wire_client = make_wire_client(_two_steps)
-    session_id, answered = _stream(wire_client)
-    next(iter(answered.body))
+    session_id, result = _stream(wire_client)
+    next(iter(result.body))
 
     wire_client.clock.advance(200)
-    answered.body.close()
+    result.body.close()
     wire_client.clock.advance(250)
     assert "active" == wire_client.get(f"/sessions/{session_id}").body["state"]
     wire_client.clock.advance(50)
     assert "idle" == wire_client.get(f"/sessions/{session_id}").body["state"]
 
 
-def test_a_caller_that_goes_before_the_headers_closes_the_stream(make_wire_client: MakeWireClient) -> None:
+def test_a_caller_that_disconnects_before_the_headers_closes_the_stream(
+    make_wire_client: MakeWireClient,
+) -> None:
     """As if it disconnected later."""
     wire_client = make_wire_client(_two_steps)
     session_id = wire_client.create()

@@ -1,4 +1,4 @@
-"""Routes, bodies and keys: what holds for every call."""
+"""Routes, bodies and keys: the rules for every request."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def test_an_unknown_route_is_not_found(wire_client: WireClient) -> None:
         "/v1/execute",
         "/files/delete",
     ):
-        answer = wire_client.post(path, {"sessionId": "x"})
-        assert (404, "route_not_found", {"path": path}) == (answer.status, answer.code, answer.details)
+        response = wire_client.post(path, {"sessionId": "x"})
+        assert (404, "route_not_found", {"path": path}) == (response.status, response.code, response.details)
 
 
 @pytest.mark.parametrize("path", list(ROUTES))
@@ -57,7 +57,7 @@ def test_a_json_content_type_is_accepted(wire_client: WireClient, content_type: 
 
 
 @pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/x-www-form-urlencoded"])
-def test_another_content_type_is_refused(wire_client: WireClient, content_type: str | None) -> None:
+def test_another_content_type_is_rejected(wire_client: WireClient, content_type: str | None) -> None:
     """400 names the header."""
     status, body = _raw(wire_client, b"{}", content_type)
 
@@ -83,17 +83,17 @@ def test_another_content_type_is_refused(wire_client: WireClient, content_type: 
         b'{"metadata": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
 )
-def test_a_body_that_is_no_json_object_is_refused(wire_client: WireClient, body: bytes) -> None:
-    """400 in the envelope; no session is made."""
-    status, answer = _raw(wire_client, body)
+def test_a_body_other_than_a_json_object_is_rejected(wire_client: WireClient, body: bytes) -> None:
+    """A 400 in the error format of the API; no session is created."""
+    status, response = _raw(wire_client, body)
 
-    assert (400, "invalid_request") == (status, answer["error"]["code"])
-    assert {"code", "message", "details"} == set(answer["error"])
+    assert (400, "invalid_request") == (status, response["error"]["code"])
+    assert {"code", "message", "details"} == set(response["error"])
     assert {} == wire_client.service.sessions
 
 
 def test_a_body_can_be_100_deep(wire_client: WireClient) -> None:
-    """So deep it is still accepted, and comes back."""
+    """At this depth it is still accepted, and returned unchanged."""
     metadata: Any = {}
     for _ in range(97):
         metadata = {"x": metadata}
@@ -102,16 +102,16 @@ def test_a_body_can_be_100_deep(wire_client: WireClient) -> None:
     assert metadata == wire_client.get(f"/sessions/{session_id}").body["metadata"]
 
 
-def test_an_oversized_body_is_refused(wire_client: WireClient) -> None:
-    """413 names the limit, before anything is read of it."""
+def test_an_oversized_body_is_rejected(wire_client: WireClient) -> None:
+    """413 names the limit, before any byte of it is read."""
     status, body = _raw(wire_client, bytes(MAX_BODY + 1))
 
     assert (413, "request_too_large") == (status, body["error"]["code"])
     assert {"limit": "request_body", "max": MAX_BODY, "value": MAX_BODY + 1} == body["error"]["details"]
 
 
-def test_metadata_survives_whatever_text_it_holds(wire_client: WireClient) -> None:
-    """A lone surrogate, which JSON can spell, comes back as it went in."""
+def test_metadata_may_have_any_text(wire_client: WireClient) -> None:
+    """A lone surrogate, which is valid in JSON, is returned unchanged."""
     session_id = wire_client.create(metadata={"\ud800": "\udfff ö"})
 
     assert {"\ud800": "\udfff ö"} == wire_client.get(f"/sessions/{session_id}").body["metadata"]

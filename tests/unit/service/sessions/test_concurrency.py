@@ -21,7 +21,7 @@ from tests.support.wire_client import WireClient
 from tests.unit.service.conftest import MakeWireClient
 
 
-def test_executions_run_side_by_side(make_wire_client: MakeWireClient) -> None:
+def test_executions_run_concurrently(make_wire_client: MakeWireClient) -> None:
     """In one session and in several: no execution waits for another to end."""
     everyone = threading.Barrier(12)
 
@@ -37,7 +37,7 @@ def test_executions_run_side_by_side(make_wire_client: MakeWireClient) -> None:
     assert [str(number) for number in range(12)] == [call.result().body["stdout"] for call in calls]
 
 
-def test_other_calls_pass_while_an_execution_runs(make_wire_client: MakeWireClient) -> None:
+def test_other_requests_succeed_while_an_execution_runs(make_wire_client: MakeWireClient) -> None:
     """Files, info, kill and other sessions respond immediately."""
     wire_client = make_wire_client(until_closed)
     session_id = wire_client.create()
@@ -58,7 +58,7 @@ def _file(session_id: str) -> dict[str, str]:
     return {"sessionId": session_id, "path": "a", "content": "1"}
 
 
-def test_a_delete_ends_what_runs_cleanly_for_both(tmp_path: Path) -> None:
+def test_a_delete_ends_a_running_execution_cleanly_for_both(tmp_path: Path) -> None:
     """The execution's caller gets a killed result, the deleter its response; the folder is gone."""
     clock, executor = ManualClock(), PlayedExecutor(until_closed)
     service = Service(executor, lambda _: DiskWorkspace(tmp_path / "root"), clock=clock)
@@ -81,12 +81,12 @@ def test_a_delete_ends_what_runs_cleanly_for_both(tmp_path: Path) -> None:
     service.close()
 
 
-def test_an_execution_that_comes_too_late_is_not_found(make_wire_client: MakeWireClient) -> None:
-    """404 for a session that is deleted between its lookup and its use, whatever fails then."""
+def test_an_execution_in_a_deleted_session_is_not_found(make_wire_client: MakeWireClient) -> None:
+    """404 if a session is deleted between its lookup and its use, whatever error that causes."""
 
     class Vanishing(PlayedRuntime):
         def run(self, execution: Execution, *, timeout: float | None = None) -> PlayedItems:
-            """Be deleted, and fail for it."""
+            """Delete the session, and fail."""
             wire_client.delete(f"/sessions/{session_id}")
             raise RuntimeError("closed")
 
@@ -95,17 +95,17 @@ def test_an_execution_that_comes_too_late_is_not_found(make_wire_client: MakeWir
     session = wire_client.service.sessions[session_id]
     session.runtime = Vanishing(session.workspace, session.limits, 1, wire_client.executor.script)
 
-    answer = wire_client.execute(session_id)
-    assert (404, "session_not_found") == (answer.status, answer.code)
+    response = wire_client.execute(session_id)
+    assert (404, "session_not_found") == (response.status, response.code)
 
 
 @pytest.mark.parametrize("error", [WorkspaceGone(), FileNotFoundError("half removed")])
-def test_a_file_that_comes_too_late_is_not_found(error: Exception) -> None:
-    """So does a write whose session is deleted under it, however far the removal has come."""
+def test_a_file_in_a_deleted_session_is_not_found(error: Exception) -> None:
+    """So is a write whose session is being deleted, at any stage of the removal."""
 
     class Vanishing(MemoryWorkspace):
         def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
-            """Be deleted, and fail for it."""
+            """Delete the session, and fail."""
             wire_client.delete(f"/sessions/{session_id}")
             raise error
 
@@ -113,12 +113,12 @@ def test_a_file_that_comes_too_late_is_not_found(error: Exception) -> None:
     wire_client = WireClient(Service(executor, lambda _: Vanishing(clock), clock=clock), clock, executor)
     session_id = wire_client.create()
 
-    answer = wire_client.post("/files/write", _file(session_id))
-    assert (404, "session_not_found") == (answer.status, answer.code)
+    response = wire_client.post("/files/write", _file(session_id))
+    assert (404, "session_not_found") == (response.status, response.code)
 
 
 def test_a_stream_can_be_dropped(make_wire_client: MakeWireClient) -> None:
-    """Closing it, read or not, ends the wait only: the execution is neither killed nor lost."""
+    """Closing it, read or not, only ends the wait: the execution is neither killed nor lost."""
     ended: list[ExecutionOutcome] = []
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
@@ -139,7 +139,7 @@ def test_a_stream_can_be_dropped(make_wire_client: MakeWireClient) -> None:
 
 
 def test_many_callers_on_one_disk_workspace(tmp_path: Path) -> None:
-    """Concurrent writes of one file leave one of the contents whole, and nothing else behind."""
+    """Concurrent writes of one file leave one of the contents complete, and no other file."""
     (tmp_path / "root").mkdir()
     clock, executor = ManualClock(), PlayedExecutor()
     service = Service(executor, lambda _: DiskWorkspace(tmp_path / "root"), clock=clock)

@@ -13,8 +13,8 @@ from tests.support.wire_client import WireClient
 from tests.unit.service.conftest import MakeWireClient
 
 
-def test_execute_answers_as_the_contract_says(make_wire_client: MakeWireClient) -> None:
-    """Every field, whole milliseconds, and the exit code whatever it is."""
+def test_execute_responds_as_documented(make_wire_client: MakeWireClient) -> None:
+    """Every field, whole milliseconds, and any exit code."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield Output("stdout", "Sum: ")
@@ -24,8 +24,8 @@ def test_execute_answers_as_the_contract_says(make_wire_client: MakeWireClient) 
 
     wire_client = make_wire_client(script)
 
-    answer = wire_client.execute(wire_client.create())
-    assert 200 == answer.status
+    response = wire_client.execute(wire_client.create())
+    assert 200 == response.status
     assert {
         "stdout": "Sum: 15\n",
         "stderr": "oh",
@@ -35,10 +35,10 @@ def test_execute_answers_as_the_contract_says(make_wire_client: MakeWireClient) 
         "cpuTime": 42,
         "timedOut": False,
         "filesWritten": [],
-    } == answer.body
+    } == response.body
 
 
-def test_the_executor_gets_what_was_asked_for(wire_client: WireClient) -> None:
+def test_the_executor_gets_the_fields_of_the_request(wire_client: WireClient) -> None:
     """Code or command, env, time limit, the working directory relative to the workspace, and the files."""
     session_id = wire_client.create()
     wire_client.service.sessions[session_id].workspace.write("a/b/c", b"")
@@ -64,17 +64,17 @@ def test_the_time_limit_is_the_sessions_by_default(wire_client: WireClient) -> N
     assert 120 == wire_client.runtime(session_id).executions[0].timeout
 
 
-def test_reaching_the_time_limit_is_a_normal_answer(make_wire_client: MakeWireClient) -> None:
+def test_reaching_the_time_limit_is_a_normal_result(make_wire_client: MakeWireClient) -> None:
     """timedOut, exit code 124, and the output until then."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield outcome("partial", exit_code=137, timed_out=True)
 
     wire_client = make_wire_client(script)
-    answer = wire_client.execute(wire_client.create())
+    response = wire_client.execute(wire_client.create())
 
-    assert (200, True, 124) == (answer.status, answer.body["timedOut"], answer.body["exitCode"])
-    assert "partial" == answer.body["stdout"]
+    assert (200, True, 124) == (response.status, response.body["timedOut"], response.body["exitCode"])
+    assert "partial" == response.body["stdout"]
 
 
 @pytest.mark.parametrize(
@@ -112,18 +112,18 @@ def test_reaching_the_time_limit_is_a_normal_answer(make_wire_client: MakeWireCl
         ("files", {"files": [{"path": "new", "content": ""}, {"path": "", "content": ""}]}),
     ],
 )
-def test_a_bad_execution_is_refused_whole(
+def test_an_invalid_execution_is_rejected_completely(
     wire_client: WireClient, field: str, fields: dict[str, Any]
 ) -> None:
-    """400 naming the field; nothing was run and no file written."""
+    """A 400 with the field; nothing was executed and no file written."""
     session_id = wire_client.create()
     workspace = wire_client.service.sessions[session_id].workspace
     workspace.write("file", b"")
 
-    answer = wire_client.execute(session_id, **{"code": "1", **fields})
+    response = wire_client.execute(session_id, **{"code": "1", **fields})
 
-    assert (400, "invalid_request") == (answer.status, answer.code)
-    assert field == answer.details["field"]
+    assert (400, "invalid_request") == (response.status, response.code)
+    assert field == response.details["field"]
     assert [] == wire_client.runtime(session_id).executions
     assert ["file"] == [entry.path for entry in workspace.list()]
 
@@ -137,12 +137,12 @@ def test_files_are_written_first(make_wire_client: MakeWireClient) -> None:
     wire_client = make_wire_client(script)
     files = [{"path": "/workspace/data/in.csv", "content": "äöü "}]
 
-    answer = wire_client.execute(wire_client.create(), files=files, workingDir="data")
-    assert "äöü data" == answer.body["stdout"]
+    response = wire_client.execute(wire_client.create(), files=files, workingDir="data")
+    assert "äöü data" == response.body["stdout"]
 
 
-def test_files_written_are_what_the_execution_wrote(make_wire_client: MakeWireClient) -> None:
-    """Sorted; not what came with the request, unless the code changed it."""
+def test_files_written_are_those_of_the_execution(make_wire_client: MakeWireClient) -> None:
+    """Sorted; a file of the request is among them only if the code changed it."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         for path in ("z.txt", "a/b.txt", "given2", "node_modules/x", ".buntime/log"):
@@ -152,12 +152,12 @@ def test_files_written_are_what_the_execution_wrote(make_wire_client: MakeWireCl
     wire_client = make_wire_client(script)
     files = [{"path": "given1", "content": ""}, {"path": "given2", "content": ""}]
 
-    answer = wire_client.execute(wire_client.create(), files=files)
-    assert ["a/b.txt", "given2", "z.txt"] == answer.body["filesWritten"]
+    response = wire_client.execute(wire_client.create(), files=files)
+    assert ["a/b.txt", "given2", "z.txt"] == response.body["filesWritten"]
 
 
 def test_a_running_execution_keeps_its_session_awake(make_wire_client: MakeWireClient) -> None:
-    """Its session is active as long as it may run, and was last active when it ended."""
+    """Its session is active while it runs, and was last active when it ended."""
     wire_client = make_wire_client(until_closed)
     session_id = wire_client.create()
     states = []
@@ -173,7 +173,7 @@ def test_a_running_execution_keeps_its_session_awake(make_wire_client: MakeWireC
     assert ("active", "2024-01-19T10:39:58Z") == (info["state"], info["lastActive"])
 
 
-def test_a_caller_that_waits_no_longer_gets_a_timeout(make_wire_client: MakeWireClient) -> None:
+def test_a_caller_with_a_shorter_timeout_gets_an_error(make_wire_client: MakeWireClient) -> None:
     """The executor receives the caller's timeout; its TimeoutError is passed on."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
@@ -187,8 +187,8 @@ def test_a_caller_that_waits_no_longer_gets_a_timeout(make_wire_client: MakeWire
     assert [2.5] == wire_client.runtime(session_id).timeouts
 
 
-def test_output_does_not_make_a_caller_wait_longer(make_wire_client: MakeWireClient) -> None:
-    """An unstreamed response is late although the execution is not silent."""
+def test_output_does_not_extend_the_callers_timeout(make_wire_client: MakeWireClient) -> None:
+    """An unstreamed response is late although the execution prints."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         for _ in range(10):
@@ -205,12 +205,12 @@ def test_output_does_not_make_a_caller_wait_longer(make_wire_client: MakeWireCli
     assert 200 == wire_client.send("POST", "/execute", body, read_timeout=11.0).status
 
 
-def test_kill_answers_as_the_contract_says(wire_client: WireClient) -> None:
-    """One pid, or all; a pid that is not there ends nothing."""
+def test_kill_responds_as_documented(wire_client: WireClient) -> None:
+    """One pid, or all; an unknown pid ends nothing."""
     session_id = wire_client.create()
     wire_client.runtime(session_id).pids = [7, 8, 9]
 
-    answers = [
+    responses = [
         wire_client.post("/execution/kill", {"sessionId": session_id, **fields}).body
         for fields in ({"pid": 8}, {"pid": 8}, {}, {"pid": None})
     ]
@@ -219,12 +219,12 @@ def test_kill_answers_as_the_contract_says(wire_client: WireClient) -> None:
         {"killed": 0, "pids": []},
         {"killed": 2, "pids": [7, 9]},
         {"killed": 0, "pids": []},
-    ] == answers
+    ] == responses
 
 
 @pytest.mark.parametrize("pid", [0, -1, "7", 1.5, True])
-def test_kill_takes_a_positive_pid(wire_client: WireClient, pid: object) -> None:
+def test_kill_requires_a_positive_pid(wire_client: WireClient, pid: object) -> None:
     """Anything else is 400."""
-    answer = wire_client.post("/execution/kill", {"sessionId": wire_client.create(), "pid": pid})
+    response = wire_client.post("/execution/kill", {"sessionId": wire_client.create(), "pid": pid})
 
-    assert (400, "pid") == (answer.status, answer.details["field"])
+    assert (400, "pid") == (response.status, response.details["field"])

@@ -21,12 +21,12 @@ def _write(wire_client: WireClient, session_id: str, path: Any, content: Any = "
     return wire_client.post("/files/write", {"sessionId": session_id, "path": path, "content": content})
 
 
-def _code(answer: BufferedResponse) -> tuple[int, str]:
-    return answer.status, answer.code
+def _code(response: BufferedResponse) -> tuple[int, str]:
+    return response.status, response.code
 
 
-def test_write_answers_the_path_and_the_size_in_bytes(wire_client: WireClient) -> None:
-    """The path as it was given; folders are created, a file is overwritten."""
+def test_write_returns_the_path_and_the_size_in_bytes(wire_client: WireClient) -> None:
+    """The path as in the request; folders are created, a file is overwritten."""
     session_id = wire_client.create()
 
     assert {"path": "/workspace/a/b", "size": 5} == _write(
@@ -39,28 +39,28 @@ def test_write_answers_the_path_and_the_size_in_bytes(wire_client: WireClient) -
 @pytest.mark.parametrize(
     "path", ["", ".", "/workspace", "..", "../x", "/etc/x", "a\0b", "folder", "file/x", 5, None, "\ud800"]
 )
-def test_write_refuses_a_path_that_cannot_be_a_file(wire_client: WireClient, path: object) -> None:
-    """400 naming the field; nothing changes."""
+def test_write_rejects_a_path_that_cannot_be_a_file(wire_client: WireClient, path: object) -> None:
+    """A 400 with the field; nothing changes."""
     session_id = wire_client.create()
     _write(wire_client, session_id, "folder/x")
     _write(wire_client, session_id, "file", "kept")
 
-    answer = _write(wire_client, session_id, path)
+    response = _write(wire_client, session_id, path)
 
-    assert (400, "invalid_request") == _code(answer)
-    assert "path" == answer.details["field"]
+    assert (400, "invalid_request") == _code(response)
+    assert "path" == response.details["field"]
     assert "kept" == wire_client.get("/files/read", sessionId=session_id, path="file").body["content"]
 
 
 @pytest.mark.parametrize("content", [None, 5, ["x"], "\ud800"])
-def test_write_refuses_content_that_is_no_text(wire_client: WireClient, content: object) -> None:
-    """400 naming the field."""
-    answer = _write(wire_client, wire_client.create(), "a", content)
+def test_write_rejects_content_other_than_text(wire_client: WireClient, content: object) -> None:
+    """A 400 with the field."""
+    response = _write(wire_client, wire_client.create(), "a", content)
 
-    assert (400, "content") == (answer.status, answer.details["field"])
+    assert (400, "content") == (response.status, response.details["field"])
 
 
-def test_list_answers_as_the_contract_says(wire_client: WireClient) -> None:
+def test_list_responds_as_documented(wire_client: WireClient) -> None:
     """Direct children, sorted, with paths relative to the workspace and times in ISO 8601."""
     session_id = wire_client.create()
     for path in ("b.txt", "a/deep/x", ".buntime/state"):
@@ -77,15 +77,15 @@ def test_list_answers_as_the_contract_says(wire_client: WireClient) -> None:
     assert ["a/deep"] == [file["path"] for file in listed["files"]]
 
 
-def test_list_comes_in_pages(wire_client: WireClient) -> None:
-    """50 by default, 100 at most, from offset on; past the end there is nothing."""
+def test_list_returns_pages(wire_client: WireClient) -> None:
+    """50 by default, 100 at most, from the offset on; after the end the page is empty."""
     session_id = wire_client.create()
     names = [f"{number:03}" for number in range(120)]
     wire_client.execute(session_id, files=[{"path": name, "content": ""} for name in names])
 
     def page(**query: int) -> Sequence[str]:
-        answer = wire_client.get("/files/list", sessionId=session_id, **query)
-        return [file["path"] for file in answer.body["files"]]
+        response = wire_client.get("/files/list", sessionId=session_id, **query)
+        return [file["path"] for file in response.body["files"]]
 
     assert names[:50] == page()
     assert names[:100] == page(limit=100)
@@ -98,33 +98,33 @@ def test_list_comes_in_pages(wire_client: WireClient) -> None:
     ("field", "value"),
     [("limit", v) for v in ("0", "101", "-1", "x", "1.5", "", "٣", "9" * 5000)] + [("offset", "-1")],
 )
-def test_list_refuses_a_page_that_cannot_be(wire_client: WireClient, field: str, value: str) -> None:
-    """400 naming the field."""
-    answer = wire_client.get("/files/list", sessionId=wire_client.create(), **{field: value})
+def test_list_rejects_an_invalid_page(wire_client: WireClient, field: str, value: str) -> None:
+    """A 400 with the field."""
+    response = wire_client.get("/files/list", sessionId=wire_client.create(), **{field: value})
 
-    assert (400, field) == (answer.status, answer.details["field"])
+    assert (400, field) == (response.status, response.details["field"])
 
 
-def test_list_of_what_is_no_directory(wire_client: WireClient) -> None:
+def test_list_of_other_than_a_directory(wire_client: WireClient) -> None:
     """404 for a missing path, 400 for a file and for a path outside."""
     session_id = wire_client.create()
     _write(wire_client, session_id, "file")
 
-    answers = [
+    responses = [
         wire_client.get("/files/list", sessionId=session_id, path=path)
         for path in ("no", "file/x", "file", "../x")
     ]
     missing, invalid = (404, "file_not_found"), (400, "invalid_request")
-    assert [missing, missing, invalid, invalid] == [_code(answer) for answer in answers]
+    assert [missing, missing, invalid, invalid] == [_code(response) for response in responses]
 
 
-def test_read_answers_path_content_and_size(wire_client: WireClient) -> None:
+def test_read_returns_path_content_and_size(wire_client: WireClient) -> None:
     """The size is in bytes."""
     session_id = wire_client.create()
     _write(wire_client, session_id, "a", "ö\r\n\0")
 
-    answer = wire_client.get("/files/read", sessionId=session_id, path="./a")
-    assert {"path": "./a", "content": "ö\r\n\0", "size": 5} == answer.body
+    response = wire_client.get("/files/read", sessionId=session_id, path="./a")
+    assert {"path": "./a", "content": "ö\r\n\0", "size": 5} == response.body
 
 
 @pytest.mark.parametrize(
@@ -138,32 +138,32 @@ def test_read_answers_path_content_and_size(wire_client: WireClient) -> None:
         ("../x", 400, "invalid_request"),
     ],
 )
-def test_read_of_what_is_no_file(wire_client: WireClient, path: str, status: int, code: str) -> None:
+def test_read_of_other_than_a_file(wire_client: WireClient, path: str, status: int, code: str) -> None:
     """The response names the path."""
     session_id = wire_client.create()
     _write(wire_client, session_id, "folder/file")
 
-    answer = wire_client.get("/files/read", sessionId=session_id, path=path)
-    assert (status, code) == _code(answer)
-    assert path == answer.details["path"]
+    response = wire_client.get("/files/read", sessionId=session_id, path=path)
+    assert (status, code) == _code(response)
+    assert path == response.details["path"]
 
 
-def test_read_needs_a_path(wire_client: WireClient) -> None:
-    """400 naming the field."""
-    answer = wire_client.get("/files/read", sessionId=wire_client.create())
+def test_read_requires_a_path(wire_client: WireClient) -> None:
+    """A 400 with the field."""
+    response = wire_client.get("/files/read", sessionId=wire_client.create())
 
-    assert (400, "path") == (answer.status, answer.details["field"])
+    assert (400, "path") == (response.status, response.details["field"])
 
 
-def test_a_file_that_is_no_text_is_not_read(wire_client: WireClient) -> None:
-    """400 not_text names the first offset that is not UTF-8, and another way to read the file."""
+def test_a_binary_file_is_not_read(wire_client: WireClient) -> None:
+    """400 not_text has the first offset that is not UTF-8, and another way to read the file."""
     session_id = wire_client.create()
     wire_client.service.sessions[session_id].workspace.write("a", b"ab\xff")
 
-    answer = wire_client.get("/files/read", sessionId=session_id, path="a")
-    assert (400, "not_text") == _code(answer)
-    assert {"path": "a", "offset": 2} == answer.details
-    assert "base64" in answer.body["error"]["message"]
+    response = wire_client.get("/files/read", sessionId=session_id, path="a")
+    assert (400, "not_text") == _code(response)
+    assert {"path": "a", "offset": 2} == response.details
+    assert "base64" in response.body["error"]["message"]
 
 
 @pytest.fixture
@@ -175,24 +175,24 @@ def disk_caller(tmp_path: Path) -> WireClient:
     return WireClient(service, clock, executor)
 
 
-def test_a_link_out_of_the_workspace_is_refused(disk_caller: WireClient, tmp_path: Path) -> None:
+def test_a_link_out_of_the_workspace_is_rejected(disk_caller: WireClient, tmp_path: Path) -> None:
     """400, and nothing of the host is read, listed or written."""
     session_id = disk_caller.create()
     (tmp_path / "outside").mkdir()
     (tmp_path / "root/link").symlink_to("../outside")
 
-    answers = [
+    responses = [
         disk_caller.get("/files/read", sessionId=session_id, path="link/x"),
         disk_caller.get("/files/list", sessionId=session_id, path="link"),
         _write(disk_caller, session_id, "link/x"),
         disk_caller.execute(session_id, files=[{"path": "link/x", "content": ""}]),
         disk_caller.execute(session_id, workingDir="link"),
     ]
-    assert [(400, "invalid_request")] * 5 == [_code(answer) for answer in answers]
+    assert [(400, "invalid_request")] * 5 == [_code(response) for response in responses]
     assert [] == list((tmp_path / "outside").iterdir())
 
 
-def test_a_date_that_nobody_can_write_is_moved(disk_caller: WireClient, tmp_path: Path) -> None:
+def test_an_unrepresentable_date_is_changed(disk_caller: WireClient, tmp_path: Path) -> None:
     """A program can give its files any date; the list still works."""
     import os
 
@@ -207,7 +207,7 @@ def test_a_date_that_nobody_can_write_is_moved(disk_caller: WireClient, tmp_path
 
 
 class _FullWorkspace(MemoryWorkspace):
-    """Has no room at all."""
+    """Has no space left."""
 
     def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
         """Fail as a full disk does."""
@@ -215,7 +215,7 @@ class _FullWorkspace(MemoryWorkspace):
 
 
 class _BrokenWorkspace(MemoryWorkspace):
-    """Cannot be reached."""
+    """Cannot be accessed."""
 
     def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
         """Fail in an unexpected way."""
@@ -227,7 +227,7 @@ class _BrokenWorkspace(MemoryWorkspace):
     [(_FullWorkspace, 507, "disk_full"), (_BrokenWorkspace, 500, "internal_error")],
 )
 def test_a_workspace_that_fails(kind: type[MemoryWorkspace], status: int, code: str) -> None:
-    """A full disk under the service is 507, anything else a failure that names its type."""
+    """A full disk is a 507, any other failure a 500 with the type of the exception."""
     clock, executor = ManualClock(), PlayedExecutor()
     wire_client = WireClient(Service(executor, lambda _: kind(clock), clock=clock), clock, executor)
 

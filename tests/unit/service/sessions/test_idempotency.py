@@ -1,4 +1,4 @@
-"""Creating a session once, however often it is asked for."""
+"""Creating a session once, however often it is requested."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _create(wire_client: WireClient, key: str, **fields: Any) -> BufferedRespons
     return wire_client.post("/sessions/create", fields, headers={"Idempotency-Key": key})
 
 
-def test_the_same_key_and_body_replay_the_answer(wire_client: WireClient) -> None:
+def test_the_same_key_and_body_replay_the_response(wire_client: WireClient) -> None:
     """One session; only the replayed response is marked as such."""
     first = _create(wire_client, "k", ttl=300, metadata={"a": 1, "b": 2})
     repeated = _create(wire_client, "k", metadata={"b": 2, "a": 1}, ttl=300)
@@ -31,23 +31,23 @@ def test_the_same_key_and_body_replay_the_answer(wire_client: WireClient) -> Non
 
 
 def test_the_same_key_with_another_body_is_a_conflict(wire_client: WireClient) -> None:
-    """409 names the key; values that Python finds equal and JSON does not are different."""
+    """409 names the key; values that are equal in Python but not in JSON are different."""
     _create(wire_client, "k", metadata={"a": 1})
     for other in ({}, {"metadata": {"a": True}}, {"metadata": {"a": 1.0}}):
-        answer = _create(wire_client, "k", **other)
-        assert (409, "idempotency_conflict") == (answer.status, answer.code)
-        assert {"idempotencyKey": "k"} == answer.details
+        response = _create(wire_client, "k", **other)
+        assert (409, "idempotency_conflict") == (response.status, response.code)
+        assert {"idempotencyKey": "k"} == response.details
 
 
 def test_an_empty_body_is_the_same_as_an_empty_object(wire_client: WireClient) -> None:
-    """Bodies are compared as they are read."""
+    """Bodies are compared after parsing."""
     first = wire_client.post("/sessions/create", headers={"Idempotency-Key": "k"})
 
     assert first.body == _create(wire_client, "k").body
 
 
-def test_another_key_makes_another_session(wire_client: WireClient) -> None:
-    """So does no key at all."""
+def test_another_key_creates_another_session(wire_client: WireClient) -> None:
+    """So does a request without a key."""
     _create(wire_client, "k")
     _create(wire_client, "l")
     wire_client.create()
@@ -56,7 +56,7 @@ def test_another_key_makes_another_session(wire_client: WireClient) -> None:
 
 
 def test_a_key_is_forgotten_after_24_hours(wire_client: WireClient) -> None:
-    """Then it makes a new session, whatever the body."""
+    """Then it creates a new session, whatever the body."""
     first = _create(wire_client, "k", ttl=604800)
     wire_client.clock.advance(24 * 3600 - 1)
     assert first.body == _create(wire_client, "k", ttl=604800).body
@@ -65,7 +65,7 @@ def test_a_key_is_forgotten_after_24_hours(wire_client: WireClient) -> None:
     assert first.body["sessionId"] != _create(wire_client, "k").body["sessionId"]
 
 
-def test_a_refusal_is_not_kept(make_wire_client: MakeWireClient) -> None:
+def test_an_error_response_is_not_stored(make_wire_client: MakeWireClient) -> None:
     """A create that failed can be repeated with its key, also with another body."""
     wire_client = make_wire_client(plan="free")
     ids = [wire_client.create() for _ in range(10)]
@@ -78,21 +78,21 @@ def test_a_refusal_is_not_kept(make_wire_client: MakeWireClient) -> None:
 @pytest.mark.parametrize("key", ["", "k" * 256])
 def test_a_key_has_1_to_255_characters(wire_client: WireClient, key: str) -> None:
     """400 names the header."""
-    answer = _create(wire_client, key)
+    response = _create(wire_client, key)
 
-    assert (400, "Idempotency-Key") == (answer.status, answer.details["field"])
+    assert (400, "Idempotency-Key") == (response.status, response.details["field"])
 
 
-def test_concurrent_creates_with_one_key_make_one_session(wire_client: WireClient) -> None:
+def test_concurrent_creates_with_one_key_create_one_session(wire_client: WireClient) -> None:
     """All callers get the same response."""
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: _create(wire_client, "k").body["sessionId"], range(16)))
+        responses = list(pool.map(lambda _: _create(wire_client, "k").body["sessionId"], range(16)))
 
-    assert 1 == len(set(answers)) == len(wire_client.service.sessions)
+    assert 1 == len(set(responses)) == len(wire_client.service.sessions)
 
 
-def test_a_call_waits_for_the_one_that_acts_and_acts_itself_where_that_fails() -> None:
-    """The failure goes to its own caller only."""
+def test_a_request_waits_for_the_first_and_replaces_it_if_it_fails() -> None:
+    """The error is raised for the first caller only."""
     once = Idempotency(ManualClock())
     acting, fail = threading.Event(), threading.Event()
 

@@ -56,19 +56,19 @@ EXAMPLES = list(_examples())
 
 
 def test_the_document_is_openapi_3_1() -> None:
-    """A validator of such documents finds nothing."""
+    """A validator of such documents reports no errors."""
     assert "3.1.0" == DOCUMENT["openapi"]
     validate(DOCUMENT)
 
 
-def test_paths_and_methods_are_the_services() -> None:
-    """No route is missing, none is made up."""
+def test_paths_and_methods_are_those_of_the_service() -> None:
+    """No route is missing, and no other is documented."""
     routes = {f"{method} {path}" for path, methods in ROUTES.items() for method in methods}
     assert routes == set(OPERATIONS)
 
 
-def test_it_speaks_of_the_live_service() -> None:
-    """The server is the service's, with its key as a bearer token on every call."""
+def test_it_describes_the_live_service() -> None:
+    """The server is the service's, with its key as a bearer token for every request."""
     assert [{"url": "https://api.buntime.sh"}] == DOCUMENT["servers"]
     assert [{"bearer": []}] == DOCUMENT["security"]
     assert "bearer" == DOCUMENT["components"]["securitySchemes"]["bearer"]["scheme"]
@@ -85,10 +85,10 @@ def test_examples_fit_their_schema(expected: dict[str, Any], value: Any) -> None
 
 def test_examples_of_streams_are_streams_of_the_documented_events() -> None:
     """Each event's data fits the schema of its kind, and a stream ends with a result or an error."""
-    answer = OPERATIONS["POST /execute"].responses[200]
-    streams = answer["content"]["text/event-stream"]["x-streams"]
+    response = OPERATIONS["POST /execute"].responses[200]
+    streams = response["content"]["text/event-stream"]["x-streams"]
     for text in streams.values():
-        assert [] == violations_of(answer, {"Content-Type": "text/event-stream"}, text.encode())
+        assert [] == violations_of(response, {"Content-Type": "text/event-stream"}, text.encode())
     assert ["result", "error"] == [events(text)[-1][0] for text in streams.values()]
 
 
@@ -121,7 +121,7 @@ def test_samples_of_the_contract_fit(name: str, sample: object) -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
-def test_the_service_answers_as_documented(sample: Sample) -> None:
+def test_the_service_responds_as_documented(sample: Sample) -> None:
     """Status, code, headers and body, of every response of each operation."""
     world = SampleService(**sample.options)
     response = sample.send(world)
@@ -133,13 +133,13 @@ def test_the_service_answers_as_documented(sample: Sample) -> None:
     world.service.close()
 
 
-def test_every_documented_answer_is_given() -> None:
-    """The document promises no status and no code that the service does not have."""
+def test_every_documented_response_is_tested() -> None:
+    """The document has no status and no code that the service does not use."""
     documented = {
         (name, status, code)
         for name, operation in OPERATIONS.items()
-        for status, answer in operation.emitted.items()
-        for code in answer.get("x-codes", [None])
+        for status, response in operation.emitted.items()
+        for code in response.get("x-codes", [None])
     }
     assert documented == {(sample.operation, sample.status, sample.code) for sample in SAMPLES}
 
@@ -148,7 +148,7 @@ def test_every_documented_answer_is_given() -> None:
     ("call", "status", "name"),
     [("POST /files/delete", 404, "RouteNotFound"), ("PUT /execute", 405, "MethodNotAllowed")],
 )
-def test_what_belongs_to_no_operation_is_answered_as_documented(call: str, status: int, name: str) -> None:
+def test_requests_outside_of_operations_respond_as_documented(call: str, status: int, name: str) -> None:
     """An unknown path, and another method on a known one."""
     response = SampleService().send(call)
 
@@ -161,15 +161,15 @@ def test_error_codes_are_those_of_the_source() -> None:
     documented = {
         (status, code)
         for operation in OPERATIONS.values()
-        for status, answer in operation.emitted.items()
-        for code in answer.get("x-codes", ())
+        for status, response in operation.emitted.items()
+        for code in response.get("x-codes", ())
     }
     elsewhere = {(404, "route_not_found"), (405, "method_not_allowed"), (403, "forbidden_host")}
     assert documented | elsewhere == {(status, code) for code, status in STATUS_OF_CODE.items()}
 
 
-def test_limits_of_plans_are_the_services() -> None:
-    """The table of limits is that which the service enforces."""
+def test_limits_of_plans_are_those_of_the_service() -> None:
+    """The service enforces the documented table of limits."""
     limits = {name: {_camel(key): limit for key, limit in _limits(name).items()} for name in PLANS}
     assert limits == DOCUMENT["x-plan-limits"]
 
@@ -198,7 +198,7 @@ _QUERY = {node["name"]: node["schema"] for node in OPERATIONS["GET /files/list"]
         ("GET /files/list", "query", "offset", _QUERY["offset"]),
     ],
 )
-def test_bounds_of_integers_are_the_services(
+def test_bounds_of_integers_are_those_of_the_service(
     operation: str, location: str, field: str, expected: dict[str, Any]
 ) -> None:
     """A value at a bound is accepted, the next one is not."""
@@ -229,7 +229,7 @@ def _with(world: SampleService, operation: str, location: str, field: str, value
         ),
     ],
 )
-def test_bounds_of_collections_are_the_services(field: str, keyword: str, make: Any) -> None:
+def test_bounds_of_collections_are_those_of_the_service(field: str, keyword: str, make: Any) -> None:
     """As many as the document allows are accepted, and not one more."""
     world = SampleService(plan="enterprise")
     most = schema("Execute")["properties"][field][keyword]
@@ -237,7 +237,7 @@ def test_bounds_of_collections_are_the_services(field: str, keyword: str, make: 
     assert 403 == _with(world, "POST /execute", "body", field, make(most + 1)).status
 
 
-def test_bounds_of_the_idempotency_key_are_the_services() -> None:
+def test_bounds_of_the_idempotency_key_are_those_of_the_service() -> None:
     """From one character to 255."""
     world = SampleService()
     (expected,) = [
@@ -251,7 +251,7 @@ def test_bounds_of_the_idempotency_key_are_the_services() -> None:
 
 
 @pytest.mark.parametrize("name", ["CreateSession", "Execute", "Kill"])
-def test_a_null_counts_as_left_out_where_it_is_documented(name: str) -> None:
+def test_a_null_counts_as_missing_if_documented(name: str) -> None:
     """Each field that may be null may be null, and no other."""
     operation = next(key for key in OK if _body_schema(key) == name)
     world = SampleService()
@@ -283,8 +283,8 @@ def _body_schema(operation: str) -> str:
         {"code": CODE, "stream": "yes"},
     ],
 )
-def test_what_does_not_fit_the_schema_is_refused(body: dict[str, Any]) -> None:
-    """The document and the service agree on what an execution is."""
+def test_a_body_that_does_not_match_the_schema_is_rejected(body: dict[str, Any]) -> None:
+    """The document and the service agree on the fields of an execution."""
     world = SampleService()
     sent = {"sessionId": "ses_1", **body}
     assert schema_errors(schema("Execute"), sent)

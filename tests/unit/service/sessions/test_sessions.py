@@ -1,4 +1,4 @@
-"""Creating, describing, deleting and outliving sessions."""
+"""Creating, describing and deleting sessions, and their expiry."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.support.wire_client import WireClient
 from tests.unit.service.conftest import MakeWireClient
 
 
-def test_create_answers_as_the_contract_says(wire_client: WireClient) -> None:
+def test_create_responds_as_documented(wire_client: WireClient) -> None:
     """Every field, flat, with the documented defaults; metadata is not echoed."""
-    answer = wire_client.post("/sessions/create", {"metadata": {"user": "x"}})
+    response = wire_client.post("/sessions/create", {"metadata": {"user": "x"}})
 
-    session_id = answer.body["sessionId"]
-    assert 200 == answer.status
-    assert "application/json" == answer.headers["content-type"]
+    session_id = response.body["sessionId"]
+    assert 200 == response.status
+    assert "application/json" == response.headers["content-type"]
     assert re.fullmatch("ses_[a-z0-9]{18}", session_id)
     assert {
         "sessionId": session_id,
@@ -33,23 +33,23 @@ def test_create_answers_as_the_contract_says(wire_client: WireClient) -> None:
         "expiresAt": "2024-01-20T10:30:00Z",
         "previewUrl": f"https://{session_id.replace('_', '-')}.buntime.sh",
         "resourceLimits": {"memory": 1024, "cpu": 0.25, "timeout": 30, "disk": 1024},
-    } == answer.body
+    } == response.body
 
 
-def test_create_takes_an_empty_body(wire_client: WireClient) -> None:
-    """No body at all creates a session, without a Content-Type too."""
+def test_create_accepts_an_empty_body(wire_client: WireClient) -> None:
+    """A missing body creates a session too, also without a Content-Type."""
     assert 200 == wire_client.post("/sessions/create").status
 
 
 def test_create_sets_ttl_and_resources(wire_client: WireClient) -> None:
     """The requested values are in the response, and reach the executor."""
-    answer = wire_client.post(
+    response = wire_client.post(
         "/sessions/create", {"ttl": 300, "resourceLimits": {"memory": 2048, "cpu": 2, "timeout": 60}}
     )
 
-    runtime = wire_client.runtime(answer.body["sessionId"])
-    assert "2024-01-19T10:35:00Z" == answer.body["expiresAt"]
-    assert {"memory": 2048, "cpu": 2, "timeout": 60, "disk": 1024} == answer.body["resourceLimits"]
+    runtime = wire_client.runtime(response.body["sessionId"])
+    assert "2024-01-19T10:35:00Z" == response.body["expiresAt"]
+    assert {"memory": 2048, "cpu": 2, "timeout": 60, "disk": 1024} == response.body["resourceLimits"]
     assert Limits(memory=2048, cpu=2, timeout=60, disk=1024) == runtime.limits
     assert 300 == runtime.lifetime
 
@@ -72,26 +72,26 @@ def test_create_sets_ttl_and_resources(wire_client: WireClient) -> None:
         ("resourceLimits.timeout", {"resourceLimits": {"timeout": 301}}),
     ],
 )
-def test_create_refuses_what_is_out_of_bounds(
+def test_create_rejects_values_out_of_bounds(
     wire_client: WireClient, field: str, fields: dict[str, Any]
 ) -> None:
-    """400, naming the field; no session is made."""
-    answer = wire_client.post("/sessions/create", fields)
+    """A 400 with the field; no session is created."""
+    response = wire_client.post("/sessions/create", fields)
 
-    assert (400, "invalid_request") == (answer.status, answer.code)
-    assert field == answer.details["field"]
+    assert (400, "invalid_request") == (response.status, response.code)
+    assert field == response.details["field"]
     assert {} == wire_client.service.sessions
 
 
 def test_bounds_include_their_ends(wire_client: WireClient) -> None:
-    """The least and the most that the contract allows are allowed; null is as good as nothing."""
+    """The minimum and the maximum of the contract are allowed; null is the same as missing."""
     wire_client.create(ttl=300, resourceLimits={"memory": 1, "timeout": 1})
     wire_client.create(ttl=604800, resourceLimits={"memory": 4096, "timeout": 300})
     wire_client.create(ttl=None, metadata=None, resourceLimits={"memory": None}, unknown="ignored")
 
 
-def test_info_answers_as_the_contract_says(wire_client: WireClient) -> None:
-    """Metadata comes back; preview URL and resources do not."""
+def test_info_responds_as_documented(wire_client: WireClient) -> None:
+    """Metadata is returned; preview URL and resources are not."""
     session_id = wire_client.create(ttl=3600, metadata={"user": "x", "n": [1]})
     workspace = wire_client.service.sessions[session_id].workspace
     workspace.write_all([("a/b", b""), ("c", b""), (".buntime/state", b"")])
@@ -109,8 +109,8 @@ def test_info_answers_as_the_contract_says(wire_client: WireClient) -> None:
     } == wire_client.get(f"/sessions/{session_id}").body
 
 
-def test_a_session_goes_idle_and_looking_does_not_wake_it(wire_client: WireClient) -> None:
-    """Idle from 5 minutes without a request on; GET shows the state it found."""
+def test_a_session_becomes_idle_and_info_does_not_wake_it(wire_client: WireClient) -> None:
+    """Idle after 5 minutes without a request; GET returns the state without changing it."""
     session_id = wire_client.create()
     states = []
     for _ in range(3):
@@ -121,7 +121,7 @@ def test_a_session_goes_idle_and_looking_does_not_wake_it(wire_client: WireClien
 
 
 def test_a_request_wakes_a_session(wire_client: WireClient) -> None:
-    """Any other call that names it makes it active, and is its lastActive."""
+    """Any other request to it makes it active, and sets its lastActive."""
     session_id = wire_client.create()
     wire_client.clock.advance(600)
     wire_client.get("/files/list", sessionId=session_id)
@@ -131,7 +131,7 @@ def test_a_request_wakes_a_session(wire_client: WireClient) -> None:
 
 
 def test_deep_sleep_ends_processes_and_keeps_files(wire_client: WireClient) -> None:
-    """After 30 minutes, once; the next request finds the files and the session active."""
+    """After 30 minutes, once; the next request makes the session active, with its files."""
     session_id = wire_client.create()
     runtime = wire_client.runtime(session_id)
     runtime.pids = [1]
@@ -145,8 +145,8 @@ def test_deep_sleep_ends_processes_and_keeps_files(wire_client: WireClient) -> N
     assert "active" == wire_client.get(f"/sessions/{session_id}").body["state"]
 
 
-def test_a_request_after_30_minutes_finds_no_process(wire_client: WireClient) -> None:
-    """The processes end although the request that comes first is for the session itself."""
+def test_a_request_after_30_minutes_has_no_processes(wire_client: WireClient) -> None:
+    """The processes end although the first request is for the session itself."""
     session_id = wire_client.create()
     wire_client.runtime(session_id).pids = [1]
     wire_client.clock.advance(1800)
@@ -158,7 +158,7 @@ def test_a_request_after_30_minutes_finds_no_process(wire_client: WireClient) ->
 
 
 def test_a_session_expires_with_its_ttl(wire_client: WireClient) -> None:
-    """From then on its id is 404 everywhere, its files are gone and its processes ended."""
+    """From then on its id is 404 everywhere, its files are deleted and its processes ended."""
     session_id = wire_client.create(ttl=300)
     session = wire_client.service.sessions[session_id]
     wire_client.clock.advance(299)
@@ -185,23 +185,23 @@ def test_delete_ends_a_session(wire_client: WireClient) -> None:
     """The response names the session; from then on its id is 404, also for another delete."""
     session_id, other = wire_client.create(), wire_client.create()
 
-    answer = wire_client.delete(f"/sessions/{session_id}")
+    response = wire_client.delete(f"/sessions/{session_id}")
 
-    assert (200, {"deleted": True, "sessionId": session_id}) == (answer.status, answer.body)
+    assert (200, {"deleted": True, "sessionId": session_id}) == (response.status, response.body)
     assert wire_client.runtime(session_id).closed.is_set()
     _assert_gone(wire_client, session_id)
     assert [other] == list(wire_client.service.sessions)
 
 
-def test_a_session_that_never_was_is_not_found(wire_client: WireClient) -> None:
-    """Any id at all, percent-encoded ones in the path too."""
+def test_an_unknown_session_is_not_found(wire_client: WireClient) -> None:
+    """Whatever the id, percent-encoded ones in the path too."""
     _assert_gone(wire_client, "ses_x")
     assert {"sessionId": "é/x"} == wire_client.get("/sessions/%C3%A9%2Fx").details
 
 
 def _assert_gone(wire_client: WireClient, session_id: str) -> None:
     body = {"sessionId": session_id, "path": "a", "content": "", "code": "1"}
-    answers = [
+    responses = [
         wire_client.get(f"/sessions/{session_id}"),
         wire_client.delete(f"/sessions/{session_id}"),
         wire_client.post("/execute", body),
@@ -210,21 +210,21 @@ def _assert_gone(wire_client: WireClient, session_id: str) -> None:
         wire_client.get("/files/list", sessionId=session_id),
         wire_client.get("/files/read", sessionId=session_id, path="a"),
     ]
-    for answer in answers:
-        assert (404, "session_not_found") == (answer.status, answer.code)
-        assert session_id in answer.body["error"]["message"]
-        assert {"sessionId": session_id} == answer.details
+    for response in responses:
+        assert (404, "session_not_found") == (response.status, response.code)
+        assert session_id in response.body["error"]["message"]
+        assert {"sessionId": session_id} == response.details
 
 
 def test_a_session_id_must_be_a_string(wire_client: WireClient) -> None:
-    """A missing one, or one of another type, is 400 and names the field."""
+    """A 400 with the field if it is missing or has another type."""
     for body in ({}, {"sessionId": None}, {"sessionId": 5}):
-        answer = wire_client.post("/execute", body)
-        assert (400, "sessionId") == (answer.status, answer.details["field"])
+        response = wire_client.post("/execute", body)
+        assert (400, "sessionId") == (response.status, response.details["field"])
 
 
 def test_concurrent_deletes_delete_once(wire_client: WireClient) -> None:
-    """Of many callers one deletes, the others find nothing."""
+    """One of many callers deletes it, the others get a 404."""
     session_id = wire_client.create()
     with ThreadPoolExecutor(8) as pool:
         statuses = list(
@@ -235,7 +235,7 @@ def test_concurrent_deletes_delete_once(wire_client: WireClient) -> None:
 
 
 def test_closing_ends_every_session(wire_client: WireClient) -> None:
-    """Runtimes close, workspaces go; closing again changes nothing; no new session is opened."""
+    """Runtimes close, workspaces are removed; closing again does nothing; no new session can be opened."""
     ids = [wire_client.create(), wire_client.create()]
     wire_client.service.close()
     wire_client.service.close()
@@ -243,8 +243,8 @@ def test_closing_ends_every_session(wire_client: WireClient) -> None:
     assert all(wire_client.runtime(session_id).closed.is_set() for session_id in ids)
     assert {} == wire_client.service.sessions
     _assert_gone(wire_client, ids[0])
-    answer = wire_client.post("/sessions/create")
-    assert (503, "shutting_down") == (answer.status, answer.code)
+    response = wire_client.post("/sessions/create")
+    assert (503, "shutting_down") == (response.status, response.code)
 
 
 class _GatedExecutor(PlayedExecutor):
@@ -263,7 +263,7 @@ class _GatedExecutor(PlayedExecutor):
 
 
 def test_a_session_that_opens_while_the_service_closes_is_ended() -> None:
-    """Its creator gets a 503 shutting_down, and its files and processes are gone."""
+    """Its creator gets a 503 shutting_down, and its files and processes are removed."""
     clock, executor = ManualClock(), _GatedExecutor()
     service = Service(executor, lambda _: MemoryWorkspace(clock), clock=clock, ids=lambda: "ses_1")
     wire_client = WireClient(service, clock, executor)
@@ -286,7 +286,7 @@ class _FailingExecutor(PlayedExecutor):
 
 
 def test_a_session_that_cannot_be_opened_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """500 names what failed, its workspace is removed, and it does not count as open."""
+    """The 500 has the error, its workspace is removed, and it does not count as open."""
     clock, created = ManualClock(), []
 
     def workspaces(session_id: str) -> MemoryWorkspace:
@@ -296,18 +296,16 @@ def test_a_session_that_cannot_be_opened_leaves_nothing(caplog: pytest.LogCaptur
     service = Service(_FailingExecutor(), workspaces, clock=clock, plan="free")
     wire_client = WireClient(service, clock, PlayedExecutor())
     for _ in range(11):
-        answer = wire_client.post("/sessions/create")
-        assert (500, "internal_error") == (answer.status, answer.code)
-        assert "RuntimeError: no sandbox" in answer.body["error"]["message"]
+        response = wire_client.post("/sessions/create")
+        assert (500, "internal_error") == (response.status, response.code)
+        assert "RuntimeError: no sandbox" in response.body["error"]["message"]
 
     with pytest.raises(WorkspaceGone):
         created[0].list()
     assert "no sandbox" in caplog.text
 
 
-def test_what_cannot_be_cleaned_up_is_logged(
-    wire_client: WireClient, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failed_clean_up_is_logged(wire_client: WireClient, caplog: pytest.LogCaptureFixture) -> None:
     """The deleter gets its response, and the workspace is removed although the runtime failed."""
     session_id = wire_client.create()
     session = wire_client.service.sessions[session_id]
@@ -332,7 +330,7 @@ def test_what_cannot_be_cleaned_up_is_logged(
 
 
 def test_session_ids_can_be_chosen(make_wire_client: MakeWireClient) -> None:
-    """A caller that needs the same ids every time passes its own."""
+    """A caller that needs the same ids every time passes a function."""
     ids = iter(["ses_1", "ses_2"])
     wire_client = make_wire_client(ids=lambda: next(ids))
 

@@ -1,4 +1,4 @@
-"""Executions whose output is streamed, also failing ones."""
+"""Executions with streamed output, also failing ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_stream_has_the_output_and_then_the_result(make_wire_client: MakeWireC
 
 
 def test_events_are_sent_as_they_happen(make_wire_client: MakeWireClient) -> None:
-    """The first piece of output is there before the execution goes on."""
+    """The first piece of output arrives before the execution continues."""
     reached = []
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
@@ -61,7 +61,7 @@ def test_events_are_sent_as_they_happen(make_wire_client: MakeWireClient) -> Non
 
 
 def test_a_silent_stream_is_kept_alive(make_wire_client: MakeWireClient) -> None:
-    """A comment for each 15 s of silence, and then the execution goes on."""
+    """A comment for each 15 s of silence, and then the execution continues."""
 
     class Script:
         def __init__(self) -> None:
@@ -125,34 +125,34 @@ failures = pytest.mark.parametrize(
 def test_a_failure_while_it_runs(
     make_wire_client: MakeWireClient, error: Exception, status: int, code: str, details: object
 ) -> None:
-    """Unstreamed it is the status; in a stream it is the last event, with the same envelope."""
+    """Unstreamed it is the status; in a stream it is the last event, in the same format."""
     wire_client = make_wire_client(_failing_later(error))
     session_id = wire_client.create()
 
-    answer = wire_client.execute(session_id)
+    response = wire_client.execute(session_id)
     *_, last = list(_stream(wire_client, session_id).chunks)
-    assert (status, code, details) == (answer.status, answer.code, answer.details)
-    assert str(getattr(error, "message", error.args[0])) in answer.body["error"]["message"]
+    assert (status, code, details) == (response.status, response.code, response.details)
+    assert str(getattr(error, "message", error.args[0])) in response.body["error"]["message"]
     head, data = last.decode().split("\n", 1)
     assert "event: error" == head
-    assert answer.body == json.loads(data[len("data: ") :])
+    assert response.body == json.loads(data[len("data: ") :])
 
 
 @failures
 def test_a_failure_before_it_runs_is_a_status(
     wire_client: WireClient, error: Exception, status: int, code: str, details: object
 ) -> None:
-    """A stream that never started fails as any other call does."""
+    """A stream that never started fails as any other request does."""
     session_id = wire_client.create()
     wire_client.runtime(session_id).refusal = error
 
     for stream in (False, True):
-        answer = wire_client.execute(session_id, stream=stream)
-        assert (status, code, details) == (answer.status, answer.code, answer.details)
+        response = wire_client.execute(session_id, stream=stream)
+        assert (status, code, details) == (response.status, response.code, response.details)
 
 
-def test_an_execution_without_an_outcome_is_lost(make_wire_client: MakeWireClient) -> None:
-    """An executor that just stops is an error, streamed or not."""
+def test_an_execution_without_a_result_is_lost(make_wire_client: MakeWireClient) -> None:
+    """An executor that stops without a result is an error, streamed or not."""
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
         yield Output("stdout", "so far")

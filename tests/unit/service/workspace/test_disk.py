@@ -1,4 +1,4 @@
-"""A workspace on disk, against code that plants links, pipes and worse in it."""
+"""A workspace on disk, with code that creates malicious links and pipes in it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def workspace(root: Path) -> DiskWorkspace:
     return DiskWorkspace(root)
 
 
-def test_files_are_at_their_place_on_disk(workspace: DiskWorkspace, root: Path) -> None:
+def test_files_are_at_their_path_on_disk(workspace: DiskWorkspace, root: Path) -> None:
     """Written files appear below the root, and nothing else remains there."""
     workspace.write("a/b.txt", b"text")
 
@@ -50,10 +50,10 @@ def test_files_are_at_their_place_on_disk(workspace: DiskWorkspace, root: Path) 
 
 
 @pytest.mark.parametrize("target", ["../outside", "/etc", "/", "..", "sub/../../outside", "/workspacex"])
-def test_a_link_that_leaves_is_refused(
+def test_a_link_that_leaves_is_rejected(
     workspace: DiskWorkspace, root: Path, outside: Path, target: str
 ) -> None:
-    """Neither reading, writing, describing nor listing follows it, at the end of a path or within."""
+    """Neither reading, writing, describing nor listing follows it, as the end or the middle of a path."""
     (root / "sub").mkdir()
     (root / "link").symlink_to(target)
     for path in ("link", "link/secret", "link/../link/x"):
@@ -67,7 +67,7 @@ def test_a_link_that_leaves_is_refused(
     assert "secret" == (outside / "secret").read_text()
 
 
-def test_a_chain_of_links_is_followed_to_where_it_leaves(
+def test_a_chain_of_links_is_followed_until_it_leaves(
     workspace: DiskWorkspace, root: Path, outside: Path
 ) -> None:
     """A link to a link that leaves is rejected as that one is."""
@@ -82,7 +82,7 @@ def test_a_chain_of_links_is_followed_to_where_it_leaves(
 
 
 def test_a_link_that_stays_inside_is_followed(workspace: DiskWorkspace, root: Path) -> None:
-    """Relative, absolute as code in the sandbox sees it, or absolute as the host does."""
+    """Relative, absolute as in the sandbox, or absolute as on the host."""
     workspace.write("real/data", b"1")
     (root / "relative").symlink_to("real/../real/data")
     (root / "real/up").symlink_to("../real")
@@ -99,7 +99,7 @@ def test_a_link_that_stays_inside_is_followed(workspace: DiskWorkspace, root: Pa
     assert ["absolute/data", "absolute/up"] == [entry.path for entry in workspace.list("absolute")]
 
 
-def test_writing_through_a_link_changes_what_it_leads_to(workspace: DiskWorkspace, root: Path) -> None:
+def test_writing_through_a_link_changes_its_target(workspace: DiskWorkspace, root: Path) -> None:
     """The link stays a link; a target that is missing is created."""
     workspace.write("real", b"old")
     (root / "link").symlink_to("real")
@@ -113,7 +113,7 @@ def test_writing_through_a_link_changes_what_it_leads_to(workspace: DiskWorkspac
     assert b"made" == (root / "folder/new").read_bytes()
 
 
-def test_links_cannot_make_a_path_longer_than_it_may_be(workspace: DiskWorkspace, root: Path) -> None:
+def test_links_cannot_exceed_the_length_of_a_path(workspace: DiskWorkspace, root: Path) -> None:
     """A short path that links extend beyond 100 folders is rejected."""
     deep = "/".join(["d"] * 90)
     workspace.write(f"{deep}/x", b"")
@@ -124,8 +124,8 @@ def test_links_cannot_make_a_path_longer_than_it_may_be(workspace: DiskWorkspace
         workspace.write("d/link/further/x", b"")
 
 
-def test_a_circle_of_links_ends(workspace: DiskWorkspace, root: Path) -> None:
-    """Links that lead to each other are rejected, not followed for ever."""
+def test_a_cycle_of_links_ends(workspace: DiskWorkspace, root: Path) -> None:
+    """Links in a cycle are rejected, not followed without end."""
     (root / "a").symlink_to("b")
     (root / "b").symlink_to("a")
 
@@ -135,8 +135,8 @@ def test_a_circle_of_links_ends(workspace: DiskWorkspace, root: Path) -> None:
         workspace.write("a/x", b"")
 
 
-def test_links_are_listed_as_what_they_lead_to(workspace: DiskWorkspace, root: Path) -> None:
-    """One that leads nowhere, or out, appears as a file."""
+def test_links_are_listed_as_their_target(workspace: DiskWorkspace, root: Path) -> None:
+    """One with a missing target, or one outside, appears as a file."""
     workspace.write("folder/x", b"12345")
     (root / "to-file").symlink_to("folder/x")
     (root / "to-folder").symlink_to("folder")
@@ -151,7 +151,7 @@ def test_links_are_listed_as_what_they_lead_to(workspace: DiskWorkspace, root: P
     assert ("file", len("nothing")) == visible["nowhere"]
 
 
-def test_links_are_not_looked_through(workspace: DiskWorkspace, root: Path, outside: Path) -> None:
+def test_links_are_not_followed_by_walks(workspace: DiskWorkspace, root: Path, outside: Path) -> None:
     """Counting and comparing never leave the workspace: a link is one file."""
     (root / "out").symlink_to(outside)
 
@@ -180,10 +180,10 @@ def test_a_pipe_or_socket_does_not_hang(workspace: DiskWorkspace, root: Path) ->
     assert {} == workspace.snapshot()
 
 
-def test_a_link_planted_at_any_moment_leads_nowhere(
+def test_a_link_created_at_any_moment_cannot_escape(
     workspace: DiskWorkspace, root: Path, outside: Path
 ) -> None:
-    """While a folder gives way to a link that leaves, again and again, no write and no read gets out."""
+    """While a folder is repeatedly replaced with a link that leaves, no write and no read escapes."""
     stop = threading.Event()
 
     def swap() -> None:
@@ -223,8 +223,8 @@ def test_an_overwritten_file_keeps_its_mode(workspace: DiskWorkspace, root: Path
     assert (root / "run.sh").stat().st_mode & 0o777 == 0o755
 
 
-def test_a_sparse_file_is_not_read_whole(workspace: DiskWorkspace, root: Path) -> None:
-    """A file that claims a terabyte is rejected by its size."""
+def test_a_sparse_file_is_not_read_completely(workspace: DiskWorkspace, root: Path) -> None:
+    """A file with a size of a terabyte is rejected by its size."""
     with open(root / "huge", "wb") as file:
         file.truncate(1 << 40)
 
@@ -243,7 +243,7 @@ def test_a_name_that_is_not_utf8_is_shown(workspace: DiskWorkspace, root: Path) 
     assert ["bad\ufffd"] == list(workspace.snapshot())
 
 
-def test_removal_copes_with_whatever_code_left(root: Path, outside: Path) -> None:
+def test_removal_handles_any_files(root: Path, outside: Path) -> None:
     """Folders without permissions, links out, pipes, and a tree 2000 folders deep are all removed."""
     descriptor = os.open(root, os.O_RDONLY)
     for _ in range(2000):
@@ -283,10 +283,10 @@ def test_a_full_disk_has_its_own_error(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_write_permission_is_refused_beforehand(
+def test_a_folder_without_write_permission_is_rejected_in_advance(
     workspace: DiskWorkspace, root: Path
 ) -> None:
-    """Files that come before the one that cannot be written are not written either."""
+    """Files before the one that cannot be written are not written either."""
     (root / "fixed").mkdir(mode=0o555)
 
     with pytest.raises(PathError):
@@ -296,7 +296,7 @@ def test_a_folder_without_write_permission_is_refused_beforehand(
 
 
 def test_no_descriptor_stays_open(workspace: DiskWorkspace, root: Path) -> None:
-    """After every kind of call, failed ones too, as many files are open as before."""
+    """After every kind of request, failed ones too, as many files are open as before."""
     folder = "/dev/fd" if os.path.isdir("/dev/fd") else "/proc/self/fd"
     before = len(os.listdir(folder))
     (root / "out").symlink_to("/etc")

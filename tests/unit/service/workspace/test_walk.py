@@ -1,4 +1,4 @@
-"""Looking through and removing directory trees that change meanwhile."""
+"""Walking and removing directory trees that change concurrently."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def folder(tmp_path: Path) -> Iterator[int]:
     os.close(descriptor)
 
 
-def test_a_folder_that_vanishes_is_passed_over(folder: int, tmp_path: Path) -> None:
-    """Its files are missing from the walk, which goes on."""
+def test_a_folder_that_vanishes_is_skipped(folder: int, tmp_path: Path) -> None:
+    """Its files are missing from the walk, which continues."""
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text("")
-    match = []
+    paths = []
     for path, _ in walk(folder):
-        match.append(path)
+        paths.append(path)
         shutil.rmtree(tmp_path / ("b" if path == "a/file" else "a"))
 
-    assert 1 == len(match)
+    assert 1 == len(paths)
 
 
-def test_a_file_that_vanishes_is_nothing(folder: int, tmp_path: Path) -> None:
-    """An entry that was seen and is gone has no status."""
+def test_a_file_that_vanishes_is_skipped(folder: int, tmp_path: Path) -> None:
+    """A listed entry that no longer exists has no status."""
     (tmp_path / "file").write_text("")
     with os.scandir(folder) as entries:
         entry = next(entries)
@@ -44,8 +44,8 @@ def test_a_file_that_vanishes_is_nothing(folder: int, tmp_path: Path) -> None:
     assert entry_stat(entry) is None
 
 
-def test_a_tree_is_looked_through_to_a_depth(folder: int, tmp_path: Path) -> None:
-    """Files deeper than any path may be are not seen, and do not disturb."""
+def test_a_tree_is_walked_to_a_maximum_depth(folder: int, tmp_path: Path) -> None:
+    """Files deeper than any valid path are skipped."""
     deepest = tmp_path.joinpath(*["d"] * (MAX_DEPTH + 5))
     deepest.mkdir(parents=True)
     (deepest / "unseen").write_text("")
@@ -55,7 +55,7 @@ def test_a_tree_is_looked_through_to_a_depth(folder: int, tmp_path: Path) -> Non
 
 
 class _LateFiles:
-    """Plants a file whenever the tree is about to be removed, a number of times."""
+    """Creates a file whenever the tree is about to be removed, a number of times."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
         self.left = times
@@ -70,10 +70,8 @@ class _LateFiles:
         monkeypatch.setattr(Path, "rmdir", planting)
 
 
-def test_removal_tries_again_where_files_still_appear(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A process that is just ending may write a last file."""
+def test_removal_tries_again_if_files_still_appear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is about to end may write a last file."""
     (tmp_path / "tree").mkdir()
     _LateFiles(monkeypatch, 3)
 
@@ -81,8 +79,8 @@ def test_removal_tries_again_where_files_still_appear(
     assert not (tmp_path / "tree").exists()
 
 
-def test_removal_gives_up_where_files_never_cease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OSError, instead of trying for ever."""
+def test_removal_gives_up_if_files_always_appear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is an OSError."""
     (tmp_path / "tree").mkdir()
     late = _LateFiles(monkeypatch, 1000)
 
@@ -91,6 +89,6 @@ def test_removal_gives_up_where_files_never_cease(tmp_path: Path, monkeypatch: p
     assert late.left > 900
 
 
-def test_removing_what_is_missing_does_nothing(tmp_path: Path) -> None:
-    """There may never have been a tree."""
+def test_removing_a_missing_tree_does_nothing(tmp_path: Path) -> None:
+    """The tree may never have existed."""
     remove_tree(str(tmp_path / "tree"))

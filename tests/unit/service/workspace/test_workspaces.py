@@ -38,7 +38,7 @@ relative_paths = st.lists(names, min_size=1, max_size=4).map("/".join)
 
 @pytest.fixture(params=["memory", "disk"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
-    """Return a function that makes an empty workspace."""
+    """Return a function that creates an empty workspace."""
     created: list[Workspace] = []
 
     def make_one() -> Workspace:
@@ -62,7 +62,7 @@ def workspace(make: Make) -> Workspace:
 
 
 def test_a_new_workspace_is_empty(workspace: Workspace) -> None:
-    """Nothing is listed, counted or used at first; the workspace itself is a directory."""
+    """It has no files and a size of 0; the workspace itself is a directory."""
     assert [] == list(workspace.list())
     assert 0 == workspace.file_count()
     assert 0 == workspace.used()
@@ -70,8 +70,8 @@ def test_a_new_workspace_is_empty(workspace: Workspace) -> None:
     assert "directory" == workspace.stat("").type
 
 
-def test_what_is_written_is_read(workspace: Workspace) -> None:
-    """Bytes come back as they were, empty ones too."""
+def test_written_content_is_read(workspace: Workspace) -> None:
+    """Bytes are returned unchanged, empty ones too."""
     workspace.write("data.bin", b"\x00\xff\n")
     workspace.write("empty", b"")
 
@@ -79,8 +79,8 @@ def test_what_is_written_is_read(workspace: Workspace) -> None:
     assert b"" == workspace.read("empty")
 
 
-def test_writing_creates_the_folders_above(workspace: Workspace) -> None:
-    """A path of several names makes the directories that are missing."""
+def test_writing_creates_parent_folders(workspace: Workspace) -> None:
+    """A path of several names creates the missing directories."""
     workspace.write("a/b/c.txt", b"deep")
 
     assert "directory" == workspace.stat("a/b").type
@@ -88,7 +88,7 @@ def test_writing_creates_the_folders_above(workspace: Workspace) -> None:
 
 
 def test_writing_overwrites(workspace: Workspace) -> None:
-    """The second content replaces the first whole."""
+    """The second content replaces all of the first."""
     workspace.write("a.txt", b"a long text")
     workspace.write("a.txt", b"short")
 
@@ -98,7 +98,7 @@ def test_writing_overwrites(workspace: Workspace) -> None:
 
 
 def test_a_path_can_be_written_in_several_ways(workspace: Workspace) -> None:
-    """Relative, absolute below /workspace, and with dots and slashes to spare is one path."""
+    """Relative, absolute below /workspace, and with additional dots and slashes is one path."""
     workspace.write("/workspace/a/b.txt", b"1")
 
     assert b"1" == workspace.read("a/b.txt")
@@ -109,8 +109,8 @@ def test_a_path_can_be_written_in_several_ways(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     "path", ["../x", "a/../../x", "/etc/passwd", "/", "/workspaces/x", "/workspace/../x", "a\0b", "\udc80"]
 )
-def test_a_path_that_leaves_or_is_none_is_refused(workspace: Workspace, path: str) -> None:
-    """No method takes a path outside the workspace, with a NUL, or that no file can have."""
+def test_an_invalid_path_is_rejected(workspace: Workspace, path: str) -> None:
+    """No method accepts a path outside the workspace, with a NUL, or that no file can have."""
     with pytest.raises(PathError):
         workspace.read(path)
     with pytest.raises(PathError):
@@ -122,14 +122,14 @@ def test_a_path_that_leaves_or_is_none_is_refused(workspace: Workspace, path: st
 
 
 @pytest.mark.parametrize("path", ["n" * 256, "é" * 128, "a/" * 101 + "b", "/".join(["n" * 200] * 21)])
-def test_a_path_that_is_too_long_is_refused(workspace: Workspace, path: str) -> None:
-    """A name has 255 bytes, a path 4000, and 100 names at most."""
+def test_a_path_that_is_too_long_is_rejected(workspace: Workspace, path: str) -> None:
+    """A name has at most 255 bytes, a path 4000, in at most 100 names."""
     with pytest.raises(PathError):
         workspace.write(path, b"")
 
 
 @pytest.mark.parametrize("path", ["", ".", "/workspace", "a/.."])
-def test_the_workspace_itself_is_no_file(workspace: Workspace, path: str) -> None:
+def test_the_workspace_itself_is_not_a_file(workspace: Workspace, path: str) -> None:
     """A path that names the workspace can neither be written nor read."""
     with pytest.raises(PathError):
         workspace.write(path, b"")
@@ -137,7 +137,7 @@ def test_the_workspace_itself_is_no_file(workspace: Workspace, path: str) -> Non
         workspace.read(path)
 
 
-def test_a_directory_is_no_file(workspace: Workspace) -> None:
+def test_a_directory_is_not_a_file(workspace: Workspace) -> None:
     """A directory cannot be read, or overwritten by a file."""
     workspace.write("a/b.txt", b"")
 
@@ -147,7 +147,7 @@ def test_a_directory_is_no_file(workspace: Workspace) -> None:
         workspace.write("a", b"")
 
 
-def test_a_file_is_no_directory(workspace: Workspace) -> None:
+def test_a_file_is_not_a_directory(workspace: Workspace) -> None:
     """A file cannot be listed or written below; reading below it is a missing file."""
     workspace.write("a", b"")
 
@@ -161,7 +161,7 @@ def test_a_file_is_no_directory(workspace: Workspace) -> None:
         workspace.stat("a/b")
 
 
-def test_what_is_missing_is_not_found(workspace: Workspace) -> None:
+def test_a_missing_path_is_not_found(workspace: Workspace) -> None:
     """Reading, describing and listing raise an error that names the path."""
     for method in (workspace.read, workspace.stat, workspace.list):
         with pytest.raises(FileNotFoundError) as caught:
@@ -194,8 +194,8 @@ def test_a_list_has_the_direct_children_sorted(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "sub/"])
-def test_a_list_can_be_taken_in_parts(workspace: Workspace, folder: str) -> None:
-    """Counted among the visible entries; empty after the last one."""
+def test_a_list_can_be_read_in_parts(workspace: Workspace, folder: str) -> None:
+    """Offsets count visible entries; a part after the last one is empty."""
     workspace.write_all([(f"{folder}{name}", b"") for name in "dbca"])
     workspace.write(".buntime/x", b"")
 
@@ -208,7 +208,7 @@ def test_a_list_can_be_taken_in_parts(workspace: Workspace, folder: str) -> None
 
 
 def test_the_services_own_folder_is_hidden(workspace: Workspace) -> None:
-    """Files in .buntime can be read, but are neither listed nor counted nor a result."""
+    """Files in .buntime can be read, but are neither listed nor counted nor reported as written."""
     workspace.write(".buntime/arguments.json", b"{}")
     workspace.write("sub/.buntime/x", b"")
 
@@ -221,7 +221,7 @@ def test_the_services_own_folder_is_hidden(workspace: Workspace) -> None:
 
 
 def test_all_files_are_written_or_none(workspace: Workspace) -> None:
-    """One file that cannot be written, wherever it stands, leaves everything as it was."""
+    """One file that cannot be written, at any position, leaves everything unchanged."""
     workspace.write("kept", b"old")
     workspace.write("folder/x", b"")
     for bad in ["../x", "", "folder", "kept/x", "new/x/y"]:
@@ -233,14 +233,14 @@ def test_all_files_are_written_or_none(workspace: Workspace) -> None:
 
 
 def test_the_last_of_two_files_with_one_path_wins(workspace: Workspace) -> None:
-    """Files are written in their order."""
+    """Files are written in order."""
     workspace.write_all([("a", b"first"), ("./a", b"second")])
 
     assert b"second" == workspace.read("a")
 
 
-def test_two_snapshots_show_what_changed(workspace: Workspace) -> None:
-    """New and overwritten files are named, sorted; untouched and vanished ones are not."""
+def test_two_snapshots_show_the_changes(workspace: Workspace) -> None:
+    """New and overwritten files are reported, sorted; unchanged and deleted ones are not."""
     workspace.write_all([("same", b"1"), ("longer", b"1")])
     before = workspace.snapshot()
     workspace.write_all([("longer", b"12"), ("a/new", b"")])
@@ -250,7 +250,7 @@ def test_two_snapshots_show_what_changed(workspace: Workspace) -> None:
 
 
 def test_an_overwrite_with_as_many_bytes_is_a_change(workspace: Workspace) -> None:
-    """A file that is replaced is noticed, whatever its size."""
+    """A replaced file is detected, whatever its size."""
     workspace.write("a", b"1")
     before = workspace.snapshot()
     workspace.write("a", b"2")
@@ -258,8 +258,8 @@ def test_an_overwrite_with_as_many_bytes_is_a_change(workspace: Workspace) -> No
     assert ["a"] == list(changed(before, workspace.snapshot()))
 
 
-def test_installed_packages_are_no_result(workspace: Workspace) -> None:
-    """node_modules and .git are not watched at any depth, and yet their files count."""
+def test_installed_packages_are_not_reported(workspace: Workspace) -> None:
+    """node_modules and .git are ignored at any depth, but their files count."""
     workspace.write_all([("node_modules/x/i.js", b""), ("a/node_modules/i.js", b""), (".git/HEAD", b"")])
     workspace.write("node_modules.txt", b"")
 
@@ -288,8 +288,8 @@ def test_nothing_is_left_after_removal(workspace: Workspace) -> None:
 
 @property_settings
 @given(path=relative_paths, content=st.binary(max_size=100))
-def test_any_name_comes_back(make: Make, path: str, content: bytes) -> None:
-    """Whatever a file is called, it is read, described, listed and counted under that path."""
+def test_any_name_is_supported(make: Make, path: str, content: bytes) -> None:
+    """A file of any name can be read, described, listed and counted under that path."""
     workspace = make()
     workspace.write(path, content)
     folder = path.rpartition("/")[0]
@@ -304,8 +304,8 @@ def test_any_name_comes_back(make: Make, path: str, content: bytes) -> None:
 
 @property_settings
 @given(data=st.data())
-def test_no_detour_leaves_the_workspace(make: Make, data: st.DataObject) -> None:
-    """A path is rejected exactly if it climbs above the workspace on its way."""
+def test_no_path_leaves_the_workspace(make: Make, data: st.DataObject) -> None:
+    """A path is rejected exactly if one of its prefixes is above the workspace."""
     parts = data.draw(st.lists(st.sampled_from(["..", ".", "", "a", "b"]), max_size=8))
     depths = [0]
     for part in parts:
