@@ -172,12 +172,8 @@ CALLS = (
     Call("sessions.create", _create),
     Call("session.info", lambda world: world.session.info().metadata["tag"]),
     Call("session.delete", _delete),
-    Call(
-        "execute", lambda w: _printed(w.session.execute(w.tag).stdout), repeatable=False, executes=True
-    ),
-    Call(
-        "execute(on_stdout=)", _execute_with_callback, repeatable=False, executes=True, streams=True
-    ),
+    Call("execute", lambda w: _printed(w.session.execute(w.tag).stdout), repeatable=False, executes=True),
+    Call("execute(on_stdout=)", _execute_with_callback, repeatable=False, executes=True, streams=True),
     Call("stream", _stream, repeatable=False, executes=True, streams=True),
     Call("start", _start, repeatable=False, executes=True),
     Call("call", lambda w: w.session.call("x => x", w.tag), repeatable=False, executes=True),
@@ -198,9 +194,7 @@ CALLS = (
         prepare=_write,
     ),
     Call("files.stat", lambda w: _name(w.session.files.stat(f"{w.tag}.txt").path), prepare=_write),
-    Call(
-        "files.exists", lambda w: _when(w.session.files.exists(f"{w.tag}.txt"), w), prepare=_write
-    ),
+    Call("files.exists", lambda w: _when(w.session.files.exists(f"{w.tag}.txt"), w), prepare=_write),
     Call("files.mkdir", _mkdir),
     Call("files.move", _move, prepare=_write),
     Call("files.delete", _file_delete, prepare=_write),

@@ -32,9 +32,7 @@ class FaultServer(LoopbackServer):
 
     def settle(self) -> None:
         """Wait until each fault has run its course, and each connection that it ends is closed."""
-        self.wait_for(
-            lambda _: self._busy == 0 and self.connections - self.open_connections >= self._dropped
-        )
+        self.wait_for(lambda _: self._busy == 0 and self.connections - self.open_connections >= self._dropped)
 
     def accepted(self, connection: socket.socket) -> bool:
         """Let the fault of connections strike."""

@@ -291,7 +291,12 @@ def _statuses() -> list[Fault]:
         Fault(stage, "302 to another page", _status(302, b"", ("Location", "http://127.0.0.1:9/")), INVALID),
         Fault(stage, "204 without a body", _status(204), INVALID),
         Fault(stage, "200 with an empty body", _status(200), INVALID),
-        Fault(stage, "the banner of SSH", lambda exchange, _: exchange.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), LOST),
+        Fault(
+            stage,
+            "the banner of SSH",
+            lambda exchange, _: exchange.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+            LOST,
+        ),
     ]
 
 
@@ -309,14 +314,18 @@ def _corrupt() -> list[Fault]:
         return lambda answer: answer.chunked().replace(old, new, 1) + b"\r\n"
 
     return [
-        Fault("in the status line", "is not a number", _sends(lambda a: b"HTTP/1.1 OK" + a.sized()[8:]), LOST),
+        Fault(
+            "in the status line", "is not a number", _sends(lambda a: b"HTTP/1.1 OK" + a.sized()[8:]), LOST
+        ),
         Fault(
             "in the headers",
             "are too many",
             _sends(lambda a: a.head(*[("X", "y")] * 200)),
             LOST,
         ),
-        Fault("in the headers", "Content-Length is too large", _sends(lambda a: a.sized(10**6), _close), LOST),
+        Fault(
+            "in the headers", "Content-Length is too large", _sends(lambda a: a.sized(10**6), _close), LOST
+        ),
         Fault(
             "in the headers",
             "Content-Length is too small",
@@ -355,8 +364,20 @@ def _corrupt() -> list[Fault]:
             LOST,
         ),
         Fault("in the body", "is half of one", _sends(lambda a: short(a).sized()), INVALID, LOST),
-        Fault("in the body", "is not JSON", _sends(lambda a: attrs.evolve(a, body=b"\xff" + a.body[1:-1]).sized()), INVALID, LOST),
-        Fault("in the body", "is JSON of another form", _sends(lambda a: attrs.evolve(a, body=b"[1]").sized()), INVALID, LOST),
+        Fault(
+            "in the body",
+            "is not JSON",
+            _sends(lambda a: attrs.evolve(a, body=b"\xff" + a.body[1:-1]).sized()),
+            INVALID,
+            LOST,
+        ),
+        Fault(
+            "in the body",
+            "is JSON of another form",
+            _sends(lambda a: attrs.evolve(a, body=b"[1]").sized()),
+            INVALID,
+            LOST,
+        ),
         Fault(
             "in the body",
             "its gzip breaks off",

@@ -1,4 +1,4 @@
-"""A closed client kept its idle connections until garbage collection, if an error still referred to the pool."""
+"""A closed client kept idle connections until garbage collection, if an error still referred to the pool."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ def test_closing_a_client_closes_its_connections(max_retries: int) -> None:
             errors.append(error)
             server.listen()
 
-        client = Buntime(
-            "key", base_url=server.url, max_retries=max_retries, retry_delay=0, on_retry=recover
-        )
+        client = Buntime("key", base_url=server.url, max_retries=max_retries, retry_delay=0, on_retry=recover)
         if not max_retries:
             with pytest.raises(APIConnectionError) as caught:
                 client.sessions.info("ses_1")

@@ -82,7 +82,7 @@ class _Incoming(io.RawIOBase):
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         self._sock, self._raw, self._attempt = sock, raw, current.attempt
         self._timeout = sock.gettimeout()
-        self.at_end = self.was_cut_off = False
+        self.at_end = False
 
     def readable(self) -> bool:
         return True
@@ -91,10 +91,7 @@ class _Incoming(io.RawIOBase):
         if self.at_end:
             return None
         self._sock.settimeout(self._attempt.limit(self._timeout))
-        length = self._raw.readinto(buffer)
-        if length == 0:
-            self.was_cut_off = True
-        return length
+        return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()
@@ -121,20 +118,12 @@ class _Response(http.client.HTTPResponse):
         self.fp = self._reader = _Reader(self._incoming)
 
     def begin(self) -> None:
-        """Read the status line and the headers, which http.client takes for complete at the end of the bytes.
-
-        A connection that is lost there would give an empty body: an empty file, a deletion that succeeded.
-        """
-        super().begin()
-        if self._incoming.was_cut_off:
-            raise http.client.HTTPException("the headers were cut off")
-
-    def begin(self) -> None:
         """Read the status line and the headers, and how the body is framed (RFC 9112, 6.3 and 9.3).
 
-        http.client's own reads headers with the parser for emails, a tenth of a call. And it skips only a 100
-        of all interim responses (RFC 9110, 15.2): the response behind another one would be taken for that of
-        the next request.
+        http.client's own reads headers with the parser for emails, a tenth of a call. It takes headers for
+        complete where the bytes end, so that a lost connection gives an empty body: an empty file, a deletion
+        that succeeded. And it skips only a 100 of all interim responses (RFC 9110, 15.2): the response behind
+        another one would be taken for that of the next request.
         """
         for _ in range(_MOST_INTERIM):
             # A private name, of a method that checks the status line.
