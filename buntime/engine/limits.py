@@ -71,7 +71,9 @@ class AttemptLimits:
     waited: float = 0.0
 
     def wait(self, step: Callable[..., T], *args: Any) -> T:
-        """Call ``step``, and count the time that it takes."""
+        """Call ``step``, and count the time that it takes if there is a limit for it."""
+        if self.total is None:
+            return step(*args)
         now = self.deadline.clock.monotonic
         started = now()
         try:

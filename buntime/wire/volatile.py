@@ -86,12 +86,15 @@ def created(method: str, path: str, body: Any) -> tuple[Optional[str], Optional[
 def date_of(body: Any) -> Optional[float]:
     """Return the service's time when it sent a response, in seconds, as far as its fields show it."""
     inner = body.get("data", body) if isinstance(body, dict) else None
-    fields = [inner.get(name) for name in ("createdAt", "lastActive")] if isinstance(inner, dict) else []
+    if not isinstance(inner, dict):
+        return None
     dates = []
-    for text in fields:
-        with suppress(ValueError):
-            dates.append(iso8601(text).timestamp() if isinstance(text, str) else 0.0)
-    return max(filter(None, dates), default=None)
+    for name in ("createdAt", "lastActive"):
+        text = inner.get(name)
+        if isinstance(text, str):
+            with suppress(ValueError):
+                dates.append(iso8601(text).timestamp())
+    return max(dates, default=None)
 
 
 def session_named(path: str, query: Mapping[str, str], body: Any) -> Optional[str]:
