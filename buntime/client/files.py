@@ -9,7 +9,12 @@ from buntime import _validate
 from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime.client.context import Context
-from buntime.errors import APIStatusError, InvalidRequestError, SessionFileNotFoundError
+from buntime.errors import (
+    APIStatusError,
+    InvalidRequestError,
+    InvalidResponseError,
+    SessionFileNotFoundError,
+)
 from buntime.helpers.content import ChunkedContent, Content
 from buntime.helpers.mirror import PathArgument, TransferOptions, Transfers
 from buntime.helpers.runner import text_of
@@ -21,6 +26,8 @@ from buntime.wire.requests import PAGE
 from buntime.wire.responses import is_hidden, relative
 
 _TOO_LARGE = 413
+_MOST_PAGES = 10_000
+"""Pages of one folder: a million entries."""
 
 
 class SessionFiles:
@@ -115,7 +122,7 @@ class SessionFiles:
     def _list_children(self, path: str) -> builtins.list[FileInfo]:
         files: dict[str, FileInfo] = {}
         offset = 0
-        while True:
+        for _ in range(_MOST_PAGES):
             page = self._context.files.list_page(self._session_id, path, offset)
             offset += len(page)
             new = {item.path: item for item in page if item.path not in files}
@@ -123,6 +130,10 @@ class SessionFiles:
             # A service that ignores the offset returns the same page for ever.
             if len(page) < PAGE or not new:
                 return [files[name] for name in sorted(files) if not is_hidden(name)]
+        raise InvalidResponseError(
+            f"the folder {path!r} has more than {_MOST_PAGES:,} pages of entries; "
+            "use list(recursive=True), which does not read pages"
+        )
 
     def _list_all(self, path: str) -> builtins.list[FileInfo]:
         tree = RemoteTree.read(self._context.helpers, self._session_id, path)

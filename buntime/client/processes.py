@@ -20,6 +20,8 @@ _PIECE = 256 * 1024
 _STEP = 20.0
 _STEP_LIMIT = 30
 _GATHER = 1.0
+_PAUSE = 0.5
+"""Seconds between two polls of a service that responds without waiting."""
 
 
 class Process:
@@ -95,10 +97,12 @@ class Process:
         the session, in calls of at most 20 seconds.
         """
         for step in _steps(_validate.seconds("timeout", timeout)):
+            began = self._context.caller.monotonic()
             if self._exit_code is None:
                 self._update(self._run("process_wait", wait=step))
             if self._exit_code is not None:
                 return self._exit_code
+            _pause(self._context, began, step)
         raise WaitTimeoutError(f"process {self._number} is still running after {timeout} s")
 
     def logs(
@@ -146,12 +150,15 @@ class Process:
         reply: dict[str, Any] = {}
         while reply.get("complete") is not True:
             gather = _GATHER if reply.get("frequent") is True else 0.0
+            began = self._context.caller.monotonic()
             logs, reply = self._logs(out, err, wait=_STEP, gather=gather)
             out, err = logs.stdout_offset, logs.stderr_offset
             if logs.stdout:
                 yield StreamEvent("stdout", logs.stdout)
             if logs.stderr:
                 yield StreamEvent("stderr", logs.stderr)
+            if not logs.stdout and not logs.stderr and reply.get("complete") is not True:
+                _pause(self._context, began, _STEP)
 
     def _logs(
         self, out: int, err: int, *, wait: float, gather: float, limit: int = _PIECE
@@ -211,11 +218,13 @@ def wait_for_port(context: Context, session_id: str, port: int, timeout: float |
     """Wait until a port of the session accepts connections."""
     _validate.port(port)
     for step in _steps(_validate.seconds("timeout", timeout)):
+        began = context.caller.monotonic()
         reply = context.helpers.run(
             session_id, "port", idempotent=True, timeout=_STEP_LIMIT, port=port, wait=step
         )
         if reply.get("open") is True:
             return
+        _pause(context, began, step)
     raise WaitTimeoutError(f"nothing accepts connections on the session's 127.0.0.1:{port} after {timeout} s")
 
 
@@ -225,6 +234,16 @@ def _steps(timeout: float | None) -> Iterator[float]:
         yield _STEP
         timeout = None if timeout is None else timeout - _STEP
     yield timeout
+
+
+def _pause(context: Context, began: float, wait: float) -> None:
+    """Pause after a poll that began at ``began`` and should have waited ``wait`` seconds in the session.
+
+    A service may respond early, without a result. Without a pause, each response would cause a request.
+    """
+    early = began + wait - context.caller.monotonic()
+    if early > 0:
+        context.caller.sleep(min(early, _PAUSE))
 
 
 export("buntime", Process)
