@@ -92,7 +92,7 @@ class AttemptLimits:
     def stream(self, response: Response) -> Iterator[bytes]:
         """Yield the pieces of a body until a limit is exceeded."""
         while (error := self.exceeded()) is None:
-            chunk = self.wait(next, response.chunks, None)
+            chunk = self.wait(_next_chunk, response.chunks)
             if chunk is None:
                 return
             yield chunk
@@ -101,11 +101,15 @@ class AttemptLimits:
     def buffered(self, response: Response) -> Iterator[bytes]:
         """Like :meth:`stream`, but a body that is complete by then is not lost to a limit."""
         error: APITimeoutError | None = None
-        while (chunk := self.wait(next, response.chunks, None)) is not None:
+        while (chunk := self.wait(_next_chunk, response.chunks)) is not None:
             if error is not None:
                 raise error
             yield chunk
             error = self.exceeded()
+
+
+def _next_chunk(chunks: Iterator[bytes]) -> bytes | None:
+    return next(chunks, None)
 
 
 def read_all(chunks: Iterator[bytes], most: int | None) -> bytes:
