@@ -269,7 +269,11 @@ def _leaks(interactions: tuple[Interaction, ...], plan: Plan) -> list[str]:
     return [text for text in written for secret in known if any(form in text for form in forms(secret))]
 
 
-@settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+@settings(
+    deadline=None,
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
 @given(plans())
 def test_no_secret_is_written(plan: Plan) -> None:
     """Neither to the cassette nor to the files beside it meanwhile; otherwise the interaction is blocked."""
