@@ -155,6 +155,8 @@ def _decode_file(fields: Fields) -> FileInfo:
 def decode_content(response: BufferedResponse, path: str) -> str:
     """Decode the response to a read of ``path``: an object with ``content``, or the text itself."""
     kind = response.headers.get("Content-Type", "").lower()
+    if not kind and not response.body:
+        raise invalid(response, "it has neither content nor a Content-Type")
     if "json" in kind and not (path.endswith(".json") and _is_file_itself(response)):
         fields = parse(response, "content")
         return fields.require("content", fields.text)

@@ -51,7 +51,8 @@ class Call:
     """A call: ``run`` returns the tag if the result is its own.
 
     ``repeatable`` calls are retried after a lost response. ``executes`` counts an execution of the tag.
-    ``raw`` calls return a body as it arrived, even if it is not the service's.
+    ``raw`` calls return a body as it arrived, even if it is not the service's. A
+    transfer consists of several requests.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Call:
     executes: bool = False
     streams: bool = False
     raw: bool = False
+    is_transfer: bool = False
     prepare: Callable[[World], object] = lambda _: None
 
 
@@ -155,6 +157,7 @@ def _upload(world: World) -> object:
 
 
 def _download(world: World) -> object:
+    world.local.unlink(missing_ok=True)
     world.session.files.download(f"{world.tag}.txt", world.local)
     return world.local.read_text()
 
@@ -198,8 +201,8 @@ CALLS = (
     Call("files.mkdir", _mkdir),
     Call("files.move", _move, prepare=_write),
     Call("files.delete", _file_delete, prepare=_write),
-    Call("files.upload", _upload),
-    Call("files.download", _download, prepare=_write),
+    Call("files.upload", _upload, is_transfer=True),
+    Call("files.download", _download, is_transfer=True, prepare=_write),
     Call("client.request GET", _get, raw=True),
     Call("client.request POST", _post, repeatable=False, executes=True, raw=True),
 )

@@ -30,6 +30,14 @@ class FaultServer(LoopbackServer):
         self._counting = threading.Lock()
         super().__init__(self._handle, listening=listening)
 
+    def __enter__(self) -> FaultServer:
+        return self
+
+    def recover(self) -> None:
+        """Accept and serve connections from now on."""
+        self.connection_fault = None
+        self.listen()
+
     def settle(self) -> None:
         """Wait until each fault has run its course, and each connection that it ends is closed."""
         self.wait_for(lambda _: self._busy == 0 and self.connections - self.open_connections >= self._dropped)

@@ -51,11 +51,11 @@ def _check_case(fault: Fault, call: Call, number: Optional[int], folder: Path) -
             timeout=_PATIENCE,
             deadline=_DEADLINE if fault.waits else _PATIENCE,
             retry_delay=0,
-            on_retry=lambda *_: number is None or _recover(server),
+            on_retry=lambda *_: None if number is None else server.recover(),
         ) as client,
     ):
-        session_id = service.client.sessions.create(metadata={"tag": tag}).id
-        other_id = service.client.sessions.create(metadata={"tag": "other"}).id
+        session_id = service.create(tag)
+        other_id = service.create("other")
         world = World(tag, service, client, session_id, folder)
         call.prepare(world)
         service.executions.clear()
@@ -70,7 +70,7 @@ def _check_case(fault: Fault, call: Call, number: Optional[int], folder: Path) -
             error = raised
         elapsed = time.monotonic() - started
         strikes.active, requests = False, strikes.requests
-        _recover(server)
+        server.recover()
         server.settle()
 
         outcome = fault.outcome_of(streamed=call.streams)
@@ -78,7 +78,8 @@ def _check_case(fault: Fault, call: Call, number: Optional[int], folder: Path) -
         assert type(error) is (expected or type(None)), repr(error)
         assert error is not None or value == tag
         assert elapsed < (_DEADLINE if fault.waits else _PATIENCE) + _SLACK
-        assert server.struck or fault.moment == "listen"
+        # On a loaded machine the deadline may pass before the request arrives.
+        assert server.struck or fault.waits or fault.moment == "listen"
         acts = service.executions[tag] if call.executes else len(service.created.get(tag, ()))
         assert acts <= 1
         assert error is None or error.maybe_executed or acts == 0
@@ -91,22 +92,18 @@ def _check_case(fault: Fault, call: Call, number: Optional[int], folder: Path) -
     return requests
 
 
-def _recover(server: FaultServer) -> None:
-    server.connection_fault = None
-    server.listen()
-
-
 def _check_call(fault: Fault, call: Call, folder: Path) -> Optional[str]:
-    """Check a call with one fault at each of its requests, and with the fault at all; return a failure."""
+    """Check a call with the fault at one request, and at all of them; return a description of a failure."""
     number: Optional[int] = 0
     try:
         requests = _check_case(fault, call, 0, folder)
         if not fault.waits and fault.outcome.error is not None:
-            number = None
-            _check_case(fault, call, None, folder)
+            # The request that was struck was sent twice.
+            others = range(1, requests - 1) if call.is_transfer and fault.moment == "request" else ()
+            for number in (*others, None):
+                _check_case(fault, call, number, folder)
     except Exception as error:  # so that one failure does not hide the others
         return f"{call.name}, request {number}: {type(error).__name__}: {error}"
-    del requests
     return None
 
 
@@ -116,7 +113,9 @@ def test_a_call_ends_with_its_own_result_or_a_documented_error(fault: Fault, tmp
     calls = [
         call
         for call in CALLS
-        if (call.streams or not fault.only_streams) and not (call.raw and fault.outcome is INVALID)
+        if (call.streams or not fault.only_streams)
+        and not (call.raw and fault.outcome is INVALID)
+        and call.name not in fault.accepted_by
     ]
     folders = [tmp_path / str(number) for number in range(len(calls))]
     for folder in folders:

@@ -1,4 +1,4 @@
-"""A closed client kept idle connections until garbage collection, if an error still referred to the pool."""
+"""A closed client kept idle connections open for as long as an error referred to their pool."""
 
 from __future__ import annotations
 

@@ -159,7 +159,8 @@ class SessionTable:
         self._ids = ids
         self._lock = reset_after_fork(threading.Lock())
         self._sessions: dict[str, LiveSession] = {}
-        self._checks: list[tuple[float, int, LiveSession]] = []
+        # By id, so that a deleted session and its files do not stay in memory until they are due.
+        self._checks: list[tuple[float, int, str]] = []
         self._numbers = itertools.count()
         self._expired: deque[LiveSession] = deque()
         self._opening = 0
@@ -220,8 +221,8 @@ class SessionTable:
         due: list[LiveSession] = []
         with self._lock:
             while self._checks and self._checks[0][0] <= now:
-                session = heapq.heappop(self._checks)[2]
-                if self._sessions.get(session.id) is not session:
+                session = self._sessions.get(heapq.heappop(self._checks)[2])
+                if session is None:
                     continue  # deleted since
                 if session.expired:
                     del self._sessions[session.id]
@@ -252,8 +253,8 @@ class SessionTable:
             raise _shutting_down()
 
     def _schedule(self, session: LiveSession) -> None:
-        # The number decides between equal times: sessions have no order.
-        heapq.heappush(self._checks, (session.next_check(), next(self._numbers), session))
+        # The number keeps the order between equal times.
+        heapq.heappush(self._checks, (session.next_check(), next(self._numbers), session.id))
 
     def _make(self, ttl: int, metadata: Mapping[str, Any], limits: Limits) -> LiveSession:
         session_id = self._ids()
