@@ -28,7 +28,7 @@ import attrs
 
 from buntime._http import Headers
 
-_TIMEOUT = 5.0
+_TIMEOUT = 30.0
 
 
 class ServerStopped(Exception):  # noqa: N818  # named for the event; it ends a handler and is not a failure
