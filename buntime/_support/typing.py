@@ -1,9 +1,12 @@
-"""``Unpack`` on every Python: type checkers read it from typing_extensions, which they bring along."""
+"""Types that annotations share, and ``Unpack`` on every Python.
+
+Type checkers read ``Unpack`` from typing_extensions, which they bring along.
+"""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -19,4 +22,7 @@ else:
             return item
 
 
-__all__ = ["Unpack"]
+OnText = Callable[[str], object]
+"""Called with a piece of output."""
+
+__all__ = ["OnText", "Unpack"]

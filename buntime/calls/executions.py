@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Callable, Optional, TypeVar, Union, overload
 
 from buntime._http import BufferedResponse, Request, Response
+from buntime._support.typing import OnText
 from buntime.calls.stream import ExecuteStream
 from buntime.engine.caller import Caller
 from buntime.engine.limits import read_all
@@ -17,7 +18,6 @@ from buntime.wire.fields import invalid
 
 T = TypeVar("T")
 
-OnText = Callable[[str], object]
 """Called with each piece of output; its return value is ignored."""
 
 

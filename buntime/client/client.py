@@ -14,27 +14,14 @@ from buntime._support.closing import close_after
 from buntime._support.export import export
 from buntime._support.forks import reset_after_fork
 from buntime._support.owner import Owner
-from buntime._support.typing import Unpack
-from buntime.calls.executions import OnText
-from buntime.calls.stream import ExecuteStream
+from buntime._support.typing import OnText, Unpack
 from buntime.client import settings
 from buntime.client.context import BUNTIME_SH, Context, portable_state, restored_context
-from buntime.client.options import make_request
 from buntime.client.other_names import missing_attribute
 from buntime.client.owned import OwnedSessions
-from buntime.client.sessions import Sessions
 from buntime.client.settings import ClientOptions
 from buntime.engine.caller import Caller
 from buntime.errors import BuntimeError, SessionNotFoundError
-from buntime.models import (
-    APIResponse,
-    ExecuteOptions,
-    ExecuteRequest,
-    ExecuteResult,
-    KillResult,
-    RateLimit,
-)
-from buntime.wire import requests, responses
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE"})
 
@@ -144,14 +131,14 @@ class Buntime:
 
     def execute(
         self,
-        request: ExecuteRequest | None = None,
+        request: buntime.ExecuteRequest | None = None,
         *,
         session_id: str | None = None,
         code: str | None = None,
         on_stdout: OnText | None = None,
         on_stderr: OnText | None = None,
-        **options: Unpack[ExecuteOptions],
-    ) -> ExecuteResult:
+        **options: Unpack[buntime.ExecuteOptions],
+    ) -> buntime.ExecuteResult:
         """Run code or a shell command in a session and return the result.
 
         Pass a complete :class:`~buntime.ExecuteRequest`, or its arguments. A non-zero exit code is a result,
@@ -173,35 +160,39 @@ class Buntime:
             APIConnectionError: no response arrived.
             TypeError, ValueError: an argument is wrong; nothing was sent.
         """
+        from buntime.client.options import make_request
+
         complete = make_request(request, session_id, code, options)
         return self._context.executions.watch(complete, on_stdout=on_stdout, on_stderr=on_stderr)
 
     def stream(
         self,
-        request: ExecuteRequest | None = None,
+        request: buntime.ExecuteRequest | None = None,
         *,
         session_id: str | None = None,
         code: str | None = None,
-        **options: Unpack[ExecuteOptions],
-    ) -> ExecuteStream:
+        **options: Unpack[buntime.ExecuteOptions],
+    ) -> buntime.ExecuteStream:
         """Run code or a shell command and return its output as it arrives.
 
         Arguments and errors are those of :meth:`execute`; iterating the stream raises them too. With
         ``idempotent`` the call waits for the first bytes; until then it is retried.
         """
+        from buntime.client.options import make_request
+
         return self._context.executions.stream(make_request(request, session_id, code, options))
 
-    def kill(self, *, session_id: str, pid: int) -> KillResult:
+    def kill(self, *, session_id: str, pid: int) -> buntime.KillResult:
         """Kill one process of a session. Raises ``SessionNotFoundError`` and the other API errors."""
         return self._context.executions.kill(_validate.session_id(session_id), _validate.count("pid", pid))
 
-    def kill_all(self, *, session_id: str) -> KillResult:
+    def kill_all(self, *, session_id: str) -> buntime.KillResult:
         """Kill every process of a session. Raises ``SessionNotFoundError`` and the other API errors."""
         return self._context.executions.kill(_validate.session_id(session_id), None)
 
     def request(
         self, method: str, path: str, json: Any = None, params: Mapping[str, Any] | None = None
-    ) -> APIResponse:
+    ) -> buntime.APIResponse:
         """Make a call for which there is no method here, and return its response.
 
         ``params`` are the query: ``None`` is omitted, a list repeats the name for each item, and a bool is
@@ -210,6 +201,8 @@ class Buntime:
         ``GET``, ``HEAD`` and ``DELETE`` are retried like reads, other methods like executions. Raises the
         same errors as every call: an error status is an :class:`~buntime.APIStatusError`.
         """
+        from buntime.wire import requests, responses
+
         method = _validate.text("method", method).upper()
         if not method.isalpha():
             raise ValueError(f"method is {method!r}, which is not the name of an HTTP method")
@@ -221,8 +214,10 @@ class Buntime:
         return self._context.caller.call(call, responses.decode_any, idempotent=method in _IDEMPOTENT)
 
     @property
-    def sessions(self) -> Sessions:
+    def sessions(self) -> buntime.Sessions:
         """Create, inspect, attach to and delete sessions: :class:`~buntime.Sessions`."""
+        from buntime.client.sessions import Sessions
+
         return Sessions(self._context)
 
     @property
@@ -233,9 +228,11 @@ class Buntime:
         return Files(self._context)
 
     @property
-    def rate_limit(self) -> RateLimit | None:
+    def rate_limit(self) -> buntime.RateLimit | None:
         """The rate limit in the latest response that had one, or ``None``."""
-        return responses.rate_limit(self._context.caller.shared.rate_limit_headers)
+        from buntime.wire.responses import rate_limit
+
+        return rate_limit(self._context.caller.shared.rate_limit_headers)
 
     def with_options(
         self, *, headers: Mapping[str, str] | None = None, **options: Unpack[ClientOptions]

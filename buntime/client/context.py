@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Optional
 
 import buntime
-from buntime._http import CREDENTIALS
-from buntime.calls.executions import ExecutionCalls
-from buntime.calls.files import FileCalls
-from buntime.calls.sessions import SessionCalls
+from buntime._http import CREDENTIALS, BufferedResponse, Headers, Request
 from buntime.client import settings
 from buntime.client.owned import OwnedSessions
 from buntime.engine.caller import Caller
 from buntime.engine.retries import RetryPolicy
 from buntime.engine.service import Service
-from buntime.errors import ConfigurationError
-from buntime.wire.error_responses import decode_error
-from buntime.wire.responses import has_rate_limit, request_id
+from buntime.errors import BuntimeError, ConfigurationError
 
 if TYPE_CHECKING:
+    from buntime.calls.executions import ExecutionCalls
+    from buntime.calls.files import FileCalls
+    from buntime.calls.sessions import SessionCalls
     from buntime.helpers.runner import Helpers
 
-BUNTIME_SH = Service(decode_error=decode_error, has_rate_limit=has_rate_limit, request_id=request_id)
+
+# The readers of responses and the calls are imported on first use: creating a client must stay cheap.
+def _decode_error(request: Request, response: BufferedResponse) -> BuntimeError:
+    from buntime.wire.error_responses import decode_error
+
+    return decode_error(request, response)
+
+
+def _has_rate_limit(headers: Headers) -> bool:
+    from buntime.wire.responses import has_rate_limit
+
+    return has_rate_limit(headers)
+
+
+def _request_id(headers: Headers) -> Optional[str]:
+    from buntime.wire.responses import request_id
+
+    return request_id(headers)
+
+
+BUNTIME_SH = Service(decode_error=_decode_error, has_rate_limit=_has_rate_limit, request_id=_request_id)
 
 
 class Context:
@@ -32,11 +49,29 @@ class Context:
     def __init__(self, caller: Caller, owned: Optional[OwnedSessions] = None) -> None:
         self.caller = caller
         self.owned = owned
-        self.executions = ExecutionCalls(caller)
-        self.sessions = SessionCalls(caller)
-        self.files = FileCalls(caller)
 
-    @cached_property
+    @property
+    def executions(self) -> ExecutionCalls:
+        """The endpoints of executions."""
+        from buntime.calls.executions import ExecutionCalls
+
+        return ExecutionCalls(self.caller)
+
+    @property
+    def sessions(self) -> SessionCalls:
+        """The endpoints of sessions."""
+        from buntime.calls.sessions import SessionCalls
+
+        return SessionCalls(self.caller)
+
+    @property
+    def files(self) -> FileCalls:
+        """The endpoints of files."""
+        from buntime.calls.files import FileCalls
+
+        return FileCalls(self.caller)
+
+    @property
     def helpers(self) -> Helpers:
         """The operations that the API does not have."""
         from buntime.helpers.runner import Helpers

@@ -13,7 +13,7 @@ import attrs
 from buntime import _validate
 from buntime._support.collected_text import CollectedText, bound
 from buntime._support.log import logger
-from buntime.calls.executions import OnText
+from buntime._support.typing import OnText
 from buntime.client.context import Context
 from buntime.client.files import SessionFiles
 from buntime.errors import BuntimeError, ExecutionFailedError, InvalidResponseError, JavaScriptError

@@ -15,8 +15,7 @@ from buntime._support.closing import close_after
 from buntime._support.export import export
 from buntime._support.log import logger
 from buntime._support.owner import Owner
-from buntime._support.typing import Unpack
-from buntime.calls.executions import OnText
+from buntime._support.typing import OnText, Unpack
 from buntime.calls.stream import ExecuteStream
 from buntime.client.context import Context
 from buntime.client.options import make_request
