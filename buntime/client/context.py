@@ -9,9 +9,9 @@ import buntime
 from buntime._http import CREDENTIALS, BufferedResponse, Headers, Request
 from buntime.client import settings
 from buntime.client.owned import OwnedSessions
+from buntime.engine.adapter import ServiceAdapter
 from buntime.engine.caller import Caller
 from buntime.engine.retries import RetryPolicy
-from buntime.engine.service import Service
 from buntime.errors import BuntimeError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def _request_id(headers: Headers) -> Optional[str]:
     return request_id(headers)
 
 
-BUNTIME_SH = Service(decode_error=_decode_error, has_rate_limit=_has_rate_limit, request_id=_request_id)
+BUNTIME_SH = ServiceAdapter(
+    decode_error=_decode_error, has_rate_limit=_has_rate_limit, request_id=_request_id
+)
 
 
 class Context:

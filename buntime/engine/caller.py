@@ -21,6 +21,7 @@ from buntime._http import (
     Transport,
 )
 from buntime._support.log import debug_logger
+from buntime.engine.adapter import ServiceAdapter
 from buntime.engine.hooks import CallHooks
 from buntime.engine.limits import (
     MAX_OUTPUT,
@@ -33,7 +34,6 @@ from buntime.engine.limits import (
     read_beginning,
 )
 from buntime.engine.retries import LONGEST_RETRY_AFTER, RetryPolicy
-from buntime.engine.service import Service
 from buntime.errors import APITimeoutError, BuntimeError, InvalidResponseError, NotFoundError, RateLimitError
 
 _LARGEST_ERROR = 1024 * 1024
@@ -58,7 +58,7 @@ class Caller:
     """Makes calls over one transport: adds credentials, retries, applies the deadline, redacts errors."""
 
     transport: Transport
-    service: Service
+    service: ServiceAdapter
     headers: Pairs
     """Sent with every request; they replace the request's own headers of the same name."""
     timeout: Optional[float]

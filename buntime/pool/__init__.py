@@ -1,4 +1,7 @@
-"""Session pools: many items over a few sessions. Imports `client/`, `engine/` and below; no face."""
+"""Session pools: many items over a few sessions.
+
+Imports `client/`, `engine/` and what is below them. Public names are those of `buntime`.
+"""
 
 from buntime.pool.pool import Outcome, SessionPool
 

@@ -11,7 +11,7 @@ from buntime.errors import BuntimeError
 
 
 @attrs.frozen
-class Service:
+class ServiceAdapter:
     """The engine's knowledge of a service."""
 
     decode_error: Callable[[Request, BufferedResponse], BuntimeError]
