@@ -1,8 +1,8 @@
 """Run JavaScript and TypeScript in isolated Bun sessions, from blocking Python code.
 
-Each public name is imported when it is first used, so that `import buntime` costs next to nothing. The folders
-are the layers, from above: `cli`, `pytest_plugin`, `testing`, `pool`, `client`, `helpers`, `calls`, `engine` and
-`wire`.
+Each public name is imported when it is first used, so that `import buntime` costs next to nothing.
+The folders are the layers, from above: `cli`, `pytest_plugin`, `testing`, `pool`, `client`, `helpers`,
+`calls`, `engine` and `wire`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ways a request reaches a service, each behind the same two methods.
 
-Imports `_http`, errors, `cassette/` and `service/`, each with the transport that needs it. Only the settings of
-the client, tests and the command line create transports. Public names are listed in `__all__`.
+Imports `_http`, errors, `cassette/` and `service/`, each with the transport that needs it. Only the
+settings of the client, tests and the command line create transports. Public names are listed in `__all__`.
 """
 
 from __future__ import annotations
