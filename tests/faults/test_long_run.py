@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.faults.long_run import LongRun
+
+pytestmark = pytest.mark.one_python
 
 _MEGABYTES = 40
 """The growth that the allocator and the caches of a young process may have."""

@@ -17,6 +17,8 @@ from tests.faults.service import CountingService
 from tests.faults.table import FAULTS, INVALID, Fault
 from tests.support.loopback import Received
 
+pytestmark = pytest.mark.one_python
+
 _PATIENCE = 20.0
 _DEADLINE = 0.3
 _SLACK = 10.0
