@@ -56,17 +56,17 @@ class Buntime:
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: Optional[str] = None,
         *,
-        base_url: str | None = None,
-        timeout: float | None = 30.0,
-        deadline: float | None = None,
+        base_url: Optional[str] = None,
+        timeout: Optional[float] = 30.0,
+        deadline: Optional[float] = None,
         max_retries: int = 2,
         retry_delay: float = 1.0,
-        on_retry: Callable[[BuntimeError, int], object] | None = None,
-        max_output: int | None = 10_000_000,
-        transport: Transport | None = None,
-        headers: Mapping[str, str] | None = None,
+        on_retry: Optional[Callable[[BuntimeError, int], object]] = None,
+        max_output: Optional[int] = 10_000_000,
+        transport: Optional[Transport] = None,
+        headers: Optional[Mapping[str, str]] = None,
         delete_on_close: bool = False,
     ) -> None:
         # Rebound first, so that no traceback with local variables shows a credential.
@@ -125,18 +125,21 @@ class Buntime:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
     ) -> None:
         close_after(error, self.close, "the client was not closed")
 
     def execute(
         self,
-        request: buntime.ExecuteRequest | None = None,
+        request: Optional[buntime.ExecuteRequest] = None,
         *,
-        session_id: str | None = None,
-        code: str | None = None,
-        on_stdout: OnText | None = None,
-        on_stderr: OnText | None = None,
+        session_id: Optional[str] = None,
+        code: Optional[str] = None,
+        on_stdout: Optional[OnText] = None,
+        on_stderr: Optional[OnText] = None,
         **options: Unpack[buntime.ExecuteOptions],
     ) -> buntime.ExecuteResult:
         """Run code or a shell command in a session and return the result.
@@ -167,10 +170,10 @@ class Buntime:
 
     def stream(
         self,
-        request: buntime.ExecuteRequest | None = None,
+        request: Optional[buntime.ExecuteRequest] = None,
         *,
-        session_id: str | None = None,
-        code: str | None = None,
+        session_id: Optional[str] = None,
+        code: Optional[str] = None,
         **options: Unpack[buntime.ExecuteOptions],
     ) -> buntime.ExecuteStream:
         """Run code or a shell command and return its output as it arrives.
@@ -191,7 +194,7 @@ class Buntime:
         return self._context.executions.kill(_validate.session_id(session_id), None)
 
     def request(
-        self, method: str, path: str, json: Any = None, params: Mapping[str, Any] | None = None
+        self, method: str, path: str, json: Any = None, params: Optional[Mapping[str, Any]] = None
     ) -> buntime.APIResponse:
         """Make a call for which there is no method here, and return its response.
 
@@ -228,14 +231,14 @@ class Buntime:
         return Files(self._context)
 
     @property
-    def rate_limit(self) -> buntime.RateLimit | None:
+    def rate_limit(self) -> Optional[buntime.RateLimit]:
         """The rate limit in the latest response that had one, or ``None``."""
         from buntime.wire.responses import rate_limit
 
         return rate_limit(self._context.caller.shared.rate_limit_headers)
 
     def with_options(
-        self, *, headers: Mapping[str, str] | None = None, **options: Unpack[ClientOptions]
+        self, *, headers: Optional[Mapping[str, str]] = None, **options: Unpack[ClientOptions]
     ) -> Buntime:
         """Return a client with other options over the same transport, which it does not close.
 

@@ -38,7 +38,7 @@ class StayAwake(NotPicklable):
         self._stop: Optional[Callable[[], object]] = None
 
     @property
-    def error(self) -> Exception | None:
+    def error(self) -> Optional[Exception]:
         """The error of the last ping, or ``None`` if it succeeded."""
         return self._pinger.error
 
@@ -55,7 +55,10 @@ class StayAwake(NotPicklable):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
     ) -> None:
         stop, self._stop = self._stop, None
         if stop is not None:

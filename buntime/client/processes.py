@@ -54,7 +54,10 @@ class Process:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
     ) -> None:
         if self._owner is not None and self._owner.is_this_process():
             close_after(error, self._kill_existing, f"{self!r} was not killed")
@@ -80,7 +83,7 @@ class Process:
         return self.exit_code is None
 
     @property
-    def exit_code(self) -> int | None:
+    def exit_code(self) -> Optional[int]:
         """Its exit code; ``None`` while it is running. Once known, it is not requested again.
 
         If a signal ended it, 128 plus the signal's number: 137 if the session's sleep or ``kill_all`` did.
@@ -89,7 +92,7 @@ class Process:
             self._update(self._run("process_wait", wait=0.0))
         return self._exit_code
 
-    def wait(self, timeout: float | None = None) -> int:
+    def wait(self, timeout: Optional[float] = None) -> int:
         """Wait until it ends and return its exit code.
 
         ``timeout`` is in seconds, ``None`` for no limit. When it is over,
@@ -106,7 +109,7 @@ class Process:
         raise WaitTimeoutError(f"process {self._number} is still running after {timeout} s")
 
     def logs(
-        self, stdout_offset: int = 0, stderr_offset: int = 0, *, max_output: int | None = None
+        self, stdout_offset: int = 0, stderr_offset: int = 0, *, max_output: Optional[int] = None
     ) -> ProcessLogs:
         """Return its output from these offsets on, at most ``max_output`` bytes of each stream.
 
@@ -214,7 +217,7 @@ def _process(context: Context, session_id: str, fields: dict[str, Any]) -> Proce
     return Process(context, session_id, integer_of(fields, "number"), integer_of(fields, "pid"))
 
 
-def wait_for_port(context: Context, session_id: str, port: int, timeout: float | None) -> None:
+def wait_for_port(context: Context, session_id: str, port: int, timeout: Optional[float]) -> None:
     """Wait until a port of the session accepts connections."""
     _validate.port(port)
     for step in _steps(_validate.seconds("timeout", timeout)):
@@ -228,7 +231,7 @@ def wait_for_port(context: Context, session_id: str, port: int, timeout: float |
     raise WaitTimeoutError(f"nothing accepts connections on the session's 127.0.0.1:{port} after {timeout} s")
 
 
-def _steps(timeout: float | None) -> Iterator[float]:
+def _steps(timeout: Optional[float]) -> Iterator[float]:
     """Yield how long to wait in each call, together ``timeout`` seconds."""
     while timeout is None or timeout > _STEP:
         yield _STEP

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import attrs
 
@@ -76,7 +76,10 @@ class Session:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
     ) -> None:
         if self._owned and self._owner.is_this_process():
             close_after(error, self._delete_existing, f"session {self.id} was not deleted")
@@ -100,35 +103,35 @@ class Session:
         return SessionFiles(self._context, self.id)
 
     @property
-    def created_at(self) -> datetime | None:
+    def created_at(self) -> Optional[datetime]:
         """When it was created, in UTC; ``None`` for an attached session until :meth:`info`."""
         return self._created.created_at
 
     @property
-    def expires_at(self) -> datetime | None:
+    def expires_at(self) -> Optional[datetime]:
         """When it expires, in UTC; ``None`` for an attached session until :meth:`info`."""
         return self._created.expires_at
 
     @property
-    def preview_url(self) -> str | None:
+    def preview_url(self) -> Optional[str]:
         """The URL of a server on the session's port 8080; ``None`` for an attached session."""
         return self._created.preview_url
 
     @property
-    def resource_limits(self) -> ResourceLimits | None:
+    def resource_limits(self) -> Optional[ResourceLimits]:
         """The session's limits; ``None`` for an attached session."""
         return self._created.resource_limits
 
     @property
-    def _time_limit(self) -> int | None:
+    def _time_limit(self) -> Optional[int]:
         return self.resource_limits.timeout if self.resource_limits else None
 
     def execute(
         self,
-        code: str | ExecuteRequest | None = None,
+        code: Optional[Union[str, ExecuteRequest]] = None,
         *,
-        on_stdout: OnText | None = None,
-        on_stderr: OnText | None = None,
+        on_stdout: Optional[OnText] = None,
+        on_stderr: Optional[OnText] = None,
         **options: Unpack[ExecuteOptions],
     ) -> ExecuteResult:
         """Run code or a shell command here; see :meth:`Buntime.execute <buntime.Buntime.execute>`."""
@@ -137,7 +140,7 @@ class Session:
         )
 
     def stream(
-        self, code: str | ExecuteRequest | None = None, **options: Unpack[ExecuteOptions]
+        self, code: Optional[Union[str, ExecuteRequest]] = None, **options: Unpack[ExecuteOptions]
     ) -> ExecuteStream:
         """Run code or a shell command here and return its output as it arrives.
 
@@ -145,18 +148,18 @@ class Session:
         """
         return self._context.executions.stream(self._request(code, options), self._time_limit)
 
-    def _request(self, code: str | ExecuteRequest | None, options: ExecuteOptions) -> ExecuteRequest:
+    def _request(self, code: Optional[Union[str, ExecuteRequest]], options: ExecuteOptions) -> ExecuteRequest:
         if isinstance(code, ExecuteRequest):
             return make_request(code, self.id, None, options)
         return make_request(None, self.id, code, options)
 
     def start(
         self,
-        code: str | None = None,
+        code: Optional[str] = None,
         *,
-        command: str | None = None,
-        env: Mapping[str, str] | None = None,
-        working_dir: str | None = None,
+        command: Optional[str] = None,
+        env: Optional[Mapping[str, str]] = None,
+        working_dir: Optional[str] = None,
     ) -> buntime.Process:
         """Start code or a shell command in the background; return when it runs.
 
@@ -176,7 +179,7 @@ class Session:
 
         return processes.list_started(self._context, self.id)
 
-    def wait_for_port(self, port: int, timeout: float | None = 30.0) -> None:
+    def wait_for_port(self, port: int, timeout: Optional[float] = 30.0) -> None:
         """Wait until something in the session accepts connections on ``127.0.0.1`` and this port.
 
         ``timeout`` is in seconds, ``None`` for no limit. When it is over, :class:`~buntime.WaitTimeoutError`
@@ -191,10 +194,10 @@ class Session:
         function: str,
         /,
         *args: Any,
-        timeout: int | None = None,
+        timeout: Optional[int] = None,
         idempotent: bool = False,
-        on_stdout: OnText | None = None,
-        on_stderr: OnText | None = None,
+        on_stdout: Optional[OnText] = None,
+        on_stderr: Optional[OnText] = None,
         max_output: MaxOutput = "default",
     ) -> Any:
         """Call a JavaScript or TypeScript function here and return its return value, awaited.
@@ -253,7 +256,7 @@ class Session:
         return info
 
     @property
-    def remaining(self) -> float | None:
+    def remaining(self) -> Optional[float]:
         """Seconds until it expires, then 0; ``None`` if unknown.
 
         For an attached session it is unknown until :meth:`info`, and depends on this machine's date.

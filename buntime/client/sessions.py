@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 from buntime import _validate
 from buntime._support.export import export
@@ -23,10 +23,10 @@ class Sessions:
 
     def create(
         self,
-        ttl: int | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        resource_limits: ResourceLimits | None = None,
-        idempotency_key: str | None = None,
+        ttl: Optional[int] = None,
+        metadata: Optional[Mapping[str, Any]] = None,
+        resource_limits: Optional[ResourceLimits] = None,
+        idempotency_key: Optional[str] = None,
     ) -> Session:
         """Create a session. Use it as a context manager to have it deleted at the end of the block.
 
@@ -63,7 +63,7 @@ class Sessions:
         self._context.delete_session(_validate.session_id(session_id))
 
 
-def check_limits(limits: ResourceLimits | None) -> None:
+def check_limits(limits: Optional[ResourceLimits]) -> None:
     """Check the limits of a session before anything is sent."""
     if limits is None:
         return

@@ -75,9 +75,9 @@ class SessionPool(NotPicklable):
         client: Buntime,
         size: int = 8,
         *,
-        ttl: int | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        resource_limits: ResourceLimits | None = None,
+        ttl: Optional[int] = None,
+        metadata: Optional[Mapping[str, Any]] = None,
+        resource_limits: Optional[ResourceLimits] = None,
         reuse: bool = True,
     ) -> None:
         if not isinstance(client, Buntime):
@@ -100,7 +100,10 @@ class SessionPool(NotPicklable):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
     ) -> None:
         close_after(error, self.close, "the pool was not closed")
 
@@ -152,7 +155,7 @@ class SessionPool(NotPicklable):
         ordered = _validate.flag("ordered", ordered)
         return self._outcomes(Session.execute, map(_check, requests), ordered=ordered)
 
-    def warm(self, count: int | None = None) -> int:
+    def warm(self, count: Optional[int] = None) -> int:
         """Create sessions concurrently until there are ``count``, by default ``size``.
 
         Return how many there are: fewer if the plan allows no more. If creating one fails, that is raised

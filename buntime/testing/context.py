@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Callable, Union
+from typing import Callable, Optional, Union
 
 from buntime._http import Transport
 from buntime.client.client import Buntime
@@ -27,7 +27,7 @@ __all__ = ["cassette"]
 def cassette(
     path: Union[str, os.PathLike[str]],
     *,
-    mode: str | None = None,
+    mode: Optional[str] = None,
     source: Union[str, Callable[[], Transport], None] = None,
     allow_unplayed: bool = False,
     allow: Iterable[str] = (),

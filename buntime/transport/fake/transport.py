@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable
+from typing import Any, Callable, Optional, Union
 
 import attrs
 
@@ -42,7 +42,7 @@ class FakeTransport(NotPicklable):
     A forked child has its own copy, separate from its parent's.
     """
 
-    def __init__(self, *, plan: str | None = None) -> None:
+    def __init__(self, *, plan: Optional[str] = None) -> None:
         self._clock = FakeClock()
         self._executor = ScriptedExecutor(pause=self._clock.advance)
         numbers = itertools.count(1)
@@ -63,13 +63,13 @@ class FakeTransport(NotPicklable):
 
     def on_execute(
         self,
-        code: Code | None = None,
+        code: Optional[Code] = None,
         *,
-        contains: str | None = None,
-        command: str | re.Pattern[str] | None = None,
-        handler: Handler | None = None,
-        results: Iterable[ScriptedResult] | None = None,
-        chunks: Iterable[Chunk] | None = None,
+        contains: Optional[str] = None,
+        command: Optional[Union[str, re.Pattern[str]]] = None,
+        handler: Optional[Handler] = None,
+        results: Optional[Iterable[ScriptedResult]] = None,
+        chunks: Optional[Iterable[Chunk]] = None,
         **result: Any,
     ) -> None:
         """Script the executions that match.
@@ -112,8 +112,8 @@ class FakeTransport(NotPicklable):
         function: Function,
         *,
         returns: Any = _MISSING,
-        handler: FunctionHandler | None = None,
-        raises: JavaScriptError | None = None,
+        handler: Optional[FunctionHandler] = None,
+        raises: Optional[JavaScriptError] = None,
         stdout: str = "",
         stderr: str = "",
     ) -> None:
@@ -151,14 +151,14 @@ class FakeTransport(NotPicklable):
 
     def fail_next(
         self,
-        failure: Failure | int,
+        failure: Union[Failure, int],
         *,
-        call: str | None = None,
+        call: Optional[str] = None,
         times: int = 1,
-        acted: bool | None = None,
-        code: str | None = None,
+        acted: Optional[bool] = None,
+        code: Optional[str] = None,
         message: str = "a planned failure",
-        headers: Mapping[str, str] | None = None,
+        headers: Optional[Mapping[str, str]] = None,
     ) -> None:
         """Make the next call fail; several plans are carried out in the order they were made.
 
@@ -250,7 +250,7 @@ class FakeTransport(NotPicklable):
         except HandlerFailed as wrapper:
             raise (wrapper.__cause__ or wrapper) from None
 
-    def _next_failure(self, request: Request) -> PlannedFailure | None:
+    def _next_failure(self, request: Request) -> Optional[PlannedFailure]:
         name = f"{request.method} {request.path}"
         with self._lock:
             for index, plan in enumerate(self._failures):
@@ -258,7 +258,7 @@ class FakeTransport(NotPicklable):
                     return self._failures.pop(index)
         return None
 
-    def _log(self, request: Request, status: int | None) -> None:
+    def _log(self, request: Request, status: Optional[int]) -> None:
         try:
             body = json.loads(request.body) if request.body else None
         except (ValueError, RecursionError):
