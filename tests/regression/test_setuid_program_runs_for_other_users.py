@@ -26,7 +26,9 @@ def test_other_users_cannot_enter_a_session(tmp_path: Path, isolation: str) -> N
 
         assert program.stat().st_mode & stat.S_ISUID
         assert root.stat().st_mode & 0o777 == 0o755
-        private = [folder for folder in program.parents[1:] if folder.is_relative_to(root) and folder != root]
+        private = [
+            folder for folder in list(program.parents)[1:] if folder.is_relative_to(root) and folder != root
+        ]
         assert [0o700] == [stat.S_IMODE(folder.stat().st_mode) for folder in private]
     assert not list(root.iterdir())
 

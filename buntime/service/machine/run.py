@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _UNRESOLVED = re.compile(
     "DNSResolveFailed|EAI_AGAIN|ENETUNREACH|[Cc]ould not resolve host|name resolution|resolve host address"
+    # Bun before 1.4 names neither the look-up nor the network.
+    "|Is the computer able to access the url|Cannot find package '"
 )
 _LOOKED_AT = 4000
 _NO_NETWORK = (
