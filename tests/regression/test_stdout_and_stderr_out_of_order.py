@@ -19,6 +19,6 @@ def test_output_is_delivered_in_the_order_of_writing(code: str, kinds: tuple[str
     """The order is correct even if both streams have data when they are read."""
     expected = [StreamEvent(kinds[0], "first\n"), StreamEvent(kinds[1], "second\n")]
     with Buntime(transport=LocalTransport()) as client, client.sessions.create() as session:
-        for _ in range(20):
+        for _ in range(5):
             with session.stream(code) as stream:
                 assert expected == list(stream)
