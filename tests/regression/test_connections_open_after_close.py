@@ -10,7 +10,7 @@ from tests.support.loopback import LoopbackServer, json_reply
 from tests.support.responses import INFO
 
 pytestmark = pytest.mark.skipif(
-    urllib3.__version__.startswith("1."), reason="urllib3 1 closes these connections when they are collected"
+    urllib3.__version__.startswith("1."), reason="not solved with urllib3 1: the connection stays open"
 )
 
 
