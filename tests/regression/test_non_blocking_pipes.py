@@ -32,6 +32,6 @@ def test_concurrent_first_calls_of_any_size(monkeypatch: pytest.MonkeyPatch) -> 
     code = f"console.log('{'x' * 300_000}'.length)"
     client = Buntime(transport=transport, max_retries=0)
     with client, client.sessions.create() as session, ThreadPoolExecutor(6) as threads:
-        results = list(threads.map(lambda _: session.execute(code).stdout, range(6)))
+        results = list(threads.map(lambda _: session.execute(code), range(6)))
 
-    assert ["300000\n"] * 6 == results
+    assert ["300000\n"] * 6 == [result.stdout for result in results], results

@@ -24,7 +24,7 @@ const OF_SHELLS = new RegExp(
     "|TEXTDOMAIN.*|TIMEFORMAT|TMOUT|_)$",
 );
 const PIPE_SIZE = 1024 * 1024; // Bun loses what a pipe has no room for when a program calls process.exit()
-const ERROR_PIPE_SIZE = 64 * 1024; // all pipes of a user together may have 64 MB
+const SMALL_PIPE_SIZE = 64 * 1024; // all pipes of a user together may have 64 MB
 const DIRECTLY = `ulimit -c 0; ulimit -f "$1" 2>/dev/null; shift; exec "$@"`;
 
 let config;
@@ -86,13 +86,19 @@ function program(run) {
   return odd.length ? ["/usr/bin/env", "--", ...odd, ...argv] : argv;
 }
 
-// Off this thread: a program may take its time to read, or never do so. Bun takes an empty script for a missing file.
+// A program may take its time to read, or never do so. No write waits for it: Bun writes with a few threads, and all of
+// them could wait at the same time, for programs whose scripts are still to be written. Bun takes an empty script for a missing file.
 async function writeAndClose(fd, text) {
   const bytes = Buffer.from(text || "\n");
-  for (let at = 0; at < bytes.length; ) {
-    const [error, count] = await new Promise((resolve) => fs.write(fd, bytes, at, bytes.length - at, null, (...it) => resolve(it)));
-    if (error) break; // it ended without reading
-    at += count;
+  for (let at = 0, pause = 1; at < bytes.length; ) {
+    try {
+      at += fs.writeSync(fd, bytes, at);
+      pause = 1;
+    } catch (error) {
+      if (error.code !== "EAGAIN") break; // it ended without reading
+      await Bun.sleep(pause);
+      pause = Math.min(pause * 2, 64);
+    }
   }
   fs.closeSync(fd);
 }
@@ -159,10 +165,15 @@ function discard(pid = waiting?.pid) {
 
 function makeReady() {
   const pipes = [];
-  const pipe = (size) => (pipes.push(processes.pipe(size)), pipes.at(-1));
+  const pipe = (end, size) => (pipes.push(processes.pipe(end, size)), pipes.at(-1));
   const tag = config.tag--;
   try {
-    const [code, orders, out, err] = [pipe(), pipe(), pipe(PIPE_SIZE), pipe(ERROR_PIPE_SIZE)];
+    const [code, orders, out, err] = [
+      pipe("writer", PIPE_SIZE),
+      pipe("writer", SMALL_PIPE_SIZE),
+      pipe("reader", PIPE_SIZE),
+      pipe("reader", SMALL_PIPE_SIZE),
+    ];
     const pid = spawn(tag, [code.reader, "pipe", err.writer, out.writer, orders.reader], err.reader);
     close(code.reader, orders.reader, out.writer, err.writer);
     return { tag, pid, code: code.writer, orders: orders.writer, out: out.reader, err: err.reader };

@@ -37,15 +37,15 @@ function adopt() {
   libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-// A pipe that no child has unless it is given one of its ends. With a size its reader never waits; a kernel that
-// refuses the size (a user's pipes are bounded together) has it smaller.
-function pipe(size = 0) {
-  const ends = new Int32Array(2);
-  if (libc.pipe2(ends, O_CLOEXEC)) throw new Error("there are no file descriptors left for a pipe");
-  const [reader, writer] = ends;
-  if (size) libc.fcntl(reader, F_SETFL, fs.constants.O_NONBLOCK);
-  if (size) libc.fcntl(writer, F_SETPIPE_SZ, size);
-  return { reader, writer };
+// A pipe that no child has unless it is given one of its ends. Neither reads nor writes of this process's `end` wait. A
+// kernel that refuses the size (a user's pipes are bounded together) has it smaller.
+function pipe(end, size) {
+  const both = new Int32Array(2);
+  if (libc.pipe2(both, O_CLOEXEC)) throw new Error("there are no file descriptors left for a pipe");
+  const ends = { reader: both[0], writer: both[1] };
+  libc.fcntl(ends[end], F_SETFL, fs.constants.O_NONBLOCK);
+  libc.fcntl(ends.writer, F_SETPIPE_SZ, size);
+  return ends;
 }
 
 // Wait for every child that has ended; times in milliseconds, memory in bytes. Returns whether others are left.
