@@ -193,12 +193,12 @@ class SessionFiles:
                 raise
 
     def upload(self, local: PathArgument, remote: str, **options: Unpack[TransferOptions]) -> TransferResult:
-        """Make a path of the session a copy of a local file or folder.
+        """Copy a local file or folder to a path of the session.
 
-        The *contents* of a folder become those of the folder ``remote``, which is created if needed: files
-        with a different hash are sent, and files that exist only in the session are deleted. Small files are
-        sent many per call, large ones in pieces. Every step is retried like a read. An upload is not atomic:
-        repeat one that failed.
+        The *contents* of a folder are copied into the folder ``remote``, which is created if needed: files
+        with a different hash are sent. Files that exist only in the session stay, unless ``delete``. Small
+        files are sent many per call, large ones in pieces. Every step is retried like a read. An upload is
+        not atomic: repeat one that failed.
 
         Arguments:
             local: a file or folder. A link inside the folder is sent as its target, if that is in the folder.
@@ -206,10 +206,11 @@ class SessionFiles:
             options: ``ignore``, patterns of files that are neither sent nor deleted: ``*.log`` and
                 ``node_modules`` match at any depth, ``build/*.js`` from the top, ``cache/`` only folders;
                 ``**`` matches any depth. ``progress``, called with the bytes done, the bytes in total, and
-                the name of the file. ``delete``, whether to delete files that exist only in the session.
+                the name of the file. ``delete``, whether to delete files that exist only in the session, and
+                to replace a file by a folder, or a link or folder by a file; by default ``False``.
 
-        Raises ``FileNotFoundError`` if ``local`` does not exist, and ``ValueError`` for a file that cannot be
-        sent, before anything is sent.
+        Raises ``FileNotFoundError`` if ``local`` does not exist, ``ValueError`` for a file that cannot be
+        sent, and ``FileExistsError`` if only ``delete`` would make room, before anything is sent.
         """
         _validate.folder("remote", remote)
         with self._context.caller.one_deadline():
@@ -218,15 +219,16 @@ class SessionFiles:
     def download(
         self, remote: str, local: PathArgument, **options: Unpack[TransferOptions]
     ) -> TransferResult:
-        """Make a local path a copy of a file or folder of the session.
+        """Copy a file or folder of the session to a local path.
 
-        Like :meth:`upload` in the other direction: the contents of a folder become those of ``local``, and
-        files that exist only in ``local`` are **deleted** unless ``delete=False``. Nothing is written outside
+        Like :meth:`upload` in the other direction: the contents of a folder are copied into ``local``, and
+        with ``delete=True`` files that exist only in ``local`` are deleted. Nothing is written outside
         ``local``, whatever names the session lists and wherever links in ``local`` lead. A file appears under
         its name only when it is complete.
 
-        Raises ``ValueError`` if it would delete files in the current folder, the home folder or one above
-        them, and :class:`~buntime.ConflictError` if a file changes while it is read.
+        Raises ``FileExistsError`` if only ``delete`` would make room, ``ValueError`` if it would delete files
+        in the current folder, the home folder or one above them, and :class:`~buntime.ConflictError` if a
+        file changes while it is read.
         """
         _validate.folder("remote", remote)
         with self._context.caller.one_deadline():

@@ -196,7 +196,7 @@ def refuse_dangerous_delete(root: Path, extra: Iterable[str]) -> None:
         if real == protected or real in protected.parents:
             raise ValueError(
                 f"the download would delete {len(paths)} files and folders of {real}, such as {paths[0]!r}, "
-                f"and {real} contains the {name} folder; pass delete=False to keep them"
+                f"and {real} contains the {name} folder; omit delete=True to keep them"
             )
 
 

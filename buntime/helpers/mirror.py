@@ -33,7 +33,7 @@ class TransferOptions(TypedDict, total=False):
 
     ``ignore`` are patterns of files that are neither transferred nor deleted. ``progress`` is called with the
     bytes transferred, the bytes in total, and the name of the file. ``delete`` is whether files that exist
-    only at the target are deleted.
+    only at the target are deleted; by default they stay.
     """
 
     ignore: Union[str, Iterable[str]]
@@ -241,7 +241,7 @@ def _checked(options: TransferOptions) -> tuple[str, Optional[Progress], bool]:
     if unknown:
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
     progress = _validate.optional_callable("progress", options.get("progress"))
-    delete = _validate.flag("delete", options.get("delete", True))
+    delete = _validate.flag("delete", options.get("delete", False))
     return expression(options.get("ignore", ())), progress, delete
 
 
@@ -257,20 +257,20 @@ def _extra(
 ) -> list[str]:
     """Return the present paths to delete: unexpected ones, those of another type, and links.
 
-    Without ``delete`` that is none; ``FileExistsError`` if one is in the way.
+    Without ``delete`` that is none; ``FileExistsError`` if one is in the way. A link of the session to a file
+    of the workspace is not: it acts as that file.
     """
     types = {path: entry.type for path, entry in expected.items()}
-    extra = [
-        path
-        for path, entry in present.items()
-        if types.get(path) != entry.type or (isinstance(entry, RemoteEntry) and entry.link)
-    ]
     if delete:
-        return extra
-    for path in extra:
-        if path in expected:
+        return [
+            path
+            for path, entry in present.items()
+            if types.get(path) != entry.type or (isinstance(entry, RemoteEntry) and entry.link)
+        ]
+    for path, entry in present.items():
+        if types.get(path, entry.type) != entry.type:
             raise FileExistsError(
-                f"{path!r} is a link or of another type at the target, and delete=False keeps it"
+                f"{path!r} is a link or of another type at the target; pass delete=True to replace it"
             )
     return []
 

@@ -55,7 +55,7 @@ def test_a_second_upload_sends_the_changes(session: Session, tmp_path: Path) -> 
     fill(source, {"readme.md": "# READ ME\n", "new/file.txt": "new"})
     (source / "src/main.ts").unlink()
     (source / "nothing in it").rmdir()
-    third = session.files.upload(source, "up")
+    third = session.files.upload(source, "up", delete=True)
     assert ("new/file.txt", "readme.md") == third.transferred
     assert ("nothing in it", "src/main.ts") == third.removed
     assert set(_listed(session, "up")) == set(content_of(source))
@@ -72,7 +72,7 @@ def test_a_second_download_fetches_the_changes(session: Session, tmp_path: Path)
     session.files.delete("up/src", recursive=True)
     session.files.mkdir("up/src")
     fill(target, {"mine.txt": "mine"})
-    got = session.files.download("up", str(target))
+    got = session.files.download("up", str(target), delete=True)
     assert ("readme.md",) == got.transferred
     assert ("mine.txt", "src/data", "src/data/bytes.bin", "src/data/large.bin", "src/main.ts") == got.removed
     assert set(_listed(session, "up")) == set(content_of(target))
@@ -80,13 +80,13 @@ def test_a_second_download_fetches_the_changes(session: Session, tmp_path: Path)
 
 @pytest.mark.parametrize("there_before", [False, True])
 def test_the_target_becomes_a_copy(session: Session, tmp_path: Path, there_before: bool) -> None:
-    """The target has the same content as the source, whether or not it existed."""
+    """With ``delete``, the target has the same content as the source, whether or not it existed."""
     source = fill(tmp_path / "source", {"a/b.txt": "b"})
     if there_before:
         session.files.write("up/other.txt", "")
         fill(tmp_path / "down", {"other.txt": ""})
-    session.files.upload(source, "up")
-    session.files.download("up", tmp_path / "down")
+    session.files.upload(source, "up", delete=True)
+    session.files.download("up", tmp_path / "down", delete=True)
     assert {"a", "a/b.txt"} == set(_listed(session, "up"))
     assert {"a": None, "a/b.txt": b"b"} == content_of(tmp_path / "down")
 
@@ -103,7 +103,7 @@ def test_the_whole_workspace(session: Session, tmp_path: Path) -> None:
     """Its path is empty; the internal files of helpers are excluded."""
     session.files.write("old.txt", "")
     source = fill(tmp_path / "source", {"a/b.txt": "b", "c.bin": b"\xff" * PIECE})
-    session.files.upload(source, "")
+    session.files.upload(source, "", delete=True)
     assert ["a", "a/b.txt", "c.bin"] == [info.path for info in session.files.list(recursive=True)]
     session.files.download("", tmp_path / "target")
     assert content_of(source) == content_of(tmp_path / "target")
@@ -115,8 +115,8 @@ def test_changes_between_file_and_folder(session: Session, tmp_path: Path) -> No
     for path in ("one/below", "two"):
         session.files.write(f"up/{path}", "")
         fill(tmp_path / "target", {path: ""})
-    session.files.upload(source, "up")
-    session.files.download("up", tmp_path / "target")
+    session.files.upload(source, "up", delete=True)
+    session.files.download("up", tmp_path / "target", delete=True)
     assert {"one": b"file", "two": None, "two/below": b"x"} == content_of(tmp_path / "target")
 
 
@@ -136,7 +136,7 @@ def test_ignored_files_are_neither_sent_nor_deleted(session: Session, tmp_path: 
     session.files.write("up/node_modules/there.js", "")
     session.files.write("up/z.log", "")
     ignore = ["*.log", "node_modules", "/build/*.js"]
-    sent = session.files.upload(source, "up", ignore=ignore)
+    sent = session.files.upload(source, "up", ignore=ignore, delete=True)
     assert (("d/build", "keep.txt"), ()) == (sent.transferred, sent.removed)
     assert {
         "build",
@@ -149,25 +149,25 @@ def test_ignored_files_are_neither_sent_nor_deleted(session: Session, tmp_path: 
         "z.log",
     } == set(_listed(session, "up"))
     fill(tmp_path / "target", {"mine.log": "", "node_modules/mine.js": "", "extra": ""})
-    got = session.files.download("up", tmp_path / "target", ignore=ignore)
+    got = session.files.download("up", tmp_path / "target", ignore=ignore, delete=True)
     assert (("d/build", "keep.txt"), ("extra",)) == (got.transferred, got.removed)
     assert {"mine.log", "node_modules/mine.js"} < set(content_of(tmp_path / "target"))
 
 
-def test_nothing_is_deleted_on_request(session: Session, tmp_path: Path) -> None:
-    """``delete=False`` only adds and replaces."""
+def test_nothing_is_deleted_by_default(session: Session, tmp_path: Path) -> None:
+    """Without ``delete``, a transfer only adds and replaces."""
     source = fill(tmp_path / "source", {"a.txt": "new"})
     session.files.write("up/a.txt", "old")
     session.files.write("up/b.txt", "b")
-    assert () == session.files.upload(source, "up", delete=False).removed
+    assert () == session.files.upload(source, "up").removed
     fill(tmp_path / "target", {"c.txt": "c"})
-    assert () == session.files.download("up", tmp_path / "target", delete=False).removed
+    assert () == session.files.download("up", tmp_path / "target").removed
     assert {"a.txt": b"new", "b.txt": b"b", "c.txt": b"c"} == content_of(tmp_path / "target")
     fill(tmp_path / "other", {"a.txt/below": ""})
     with pytest.raises(FileExistsError, match=r"a\.txt"):
-        session.files.upload(tmp_path / "other", "up", delete=False)
+        session.files.upload(tmp_path / "other", "up")
     with pytest.raises(FileExistsError, match=r"a\.txt"):
-        session.files.download("up", tmp_path / "other", delete=False)
+        session.files.download("up", tmp_path / "other")
 
 
 @matrix("size", [10, 0, 2 * PIECE + 1], common=1)

@@ -108,14 +108,17 @@ def test_links_in_the_session(session: Session, tmp_path: Path) -> None:
     session.execute(command="cd up && ln -s real.txt link.txt", check=True)
     session.files.download("up", tmp_path / "target")
     assert {"link.txt": b"real", "real.txt": b"real"} == content_of(tmp_path / "target")
-    session.files.upload(tmp_path / "target", "up")
+    assert () == session.files.upload(tmp_path / "target", "up").transferred
+    session.files.upload(tmp_path / "target", "up", delete=True)
     assert "real\n" == session.execute(command="rm up/real.txt; cat up/link.txt; echo").stdout
     for target in ("/etc/passwd", "missing", "."):
         session.execute(command=f"ln -sfn {target} up/odd", check=True)
         with pytest.raises(InvalidRequestError, match="'odd'"):
             session.files.download("up", tmp_path / "other")
-        assert () == session.files.download("up", tmp_path / "target", ignore="odd").removed[1:]
-    session.files.upload(fill(tmp_path / "source", {"odd": "regular"}), "up")
+        assert () == session.files.download("up", tmp_path / "target", ignore="odd").removed
+    with pytest.raises(FileExistsError, match="'odd'"):
+        session.files.upload(fill(tmp_path / "source", {"odd": "regular"}), "up")
+    session.files.upload(tmp_path / "source", "up", delete=True)
     assert "regular" == session.files.read("up/odd")
 
 

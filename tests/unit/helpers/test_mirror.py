@@ -103,7 +103,7 @@ def test_repeated_lost_connections_fail_no_transfer(tmp_path: Path) -> None:
     source = fill(tmp_path / "source", {"a/b.txt": "b", "c.bin": b"\xff" * (3 * PIECE + 1), "d": None})
     with Buntime(transport=FlakyFake()) as client, client.sessions.create() as session:
         session.files.write("up/extra/file.txt", "extra")
-        session.files.upload(source, "up")
+        session.files.upload(source, "up", delete=True)
         session.files.download("up", tmp_path / "target")
         assert content_of(source) == content_of(tmp_path / "target")
         session.files.write("x.bin", b"\xff" * (2 * PIECE))
@@ -215,7 +215,7 @@ def test_an_invalid_pattern(session: Session, tmp_path: Path, ignore: str) -> No
 
 
 def test_links_in_the_target_are_not_followed(session: Session, tmp_path: Path) -> None:
-    """A link in the target is replaced, never followed, in place of a file or a folder."""
+    """With ``delete``, a link in the target is replaced in place of a file or a folder, never followed."""
     outside = fill(tmp_path / "outside", {"kept": "kept", "file": "kept too"})
     target = fill(tmp_path / "target", {})
     (target / "folder").symlink_to(outside)
@@ -224,8 +224,8 @@ def test_links_in_the_target_are_not_followed(session: Session, tmp_path: Path) 
     for name in ("folder/kept", "file", "dangling"):
         session.files.write(f"up/{name}", "from the session")
     with pytest.raises(FileExistsError):
-        session.files.download("up", target, delete=False)
-    session.files.download("up", target)
+        session.files.download("up", target)
+    session.files.download("up", target, delete=True)
     assert {"kept": b"kept", "file": b"kept too"} == content_of(outside)
     assert not (tmp_path / "new").exists()
     assert b"from the session" == content_of(target)["folder/kept"]
@@ -238,9 +238,9 @@ def test_an_ignored_link_is_not_followed(session: Session, tmp_path: Path) -> No
     target = fill(tmp_path / "target", {})
     (target / "folder").symlink_to(outside)
     session.files.write("up/folder/x", "x")
-    session.files.download("up", target, ignore="folder")
+    session.files.download("up", target, ignore="folder", delete=True)
     with pytest.raises(FileExistsError):
-        session.files.download("up", target, delete=False)
+        session.files.download("up", target)
     assert ["folder"] == list(content_of(target))
     assert {} == content_of(outside)
 
@@ -252,14 +252,14 @@ def test_a_download_does_not_empty_the_current_folder(
     work = fill(tmp_path / "work", {"mine.txt": "mine", "below": None})
     session.files.write("up/a.txt", "a")
     monkeypatch.chdir(work / "below")
-    with pytest.raises(ValueError, match=r"current folder.*delete=False"):
-        session.files.download("up", work)
+    with pytest.raises(ValueError, match=r"current folder.*delete=True"):
+        session.files.download("up", work, delete=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(work))
     with pytest.raises(ValueError, match="home folder"):
-        session.files.download("up", work)
+        session.files.download("up", work, delete=True)
     assert {"mine.txt": b"mine", "below": None} == content_of(work)
-    session.files.download("up", work, delete=False)
+    session.files.download("up", work)
     assert {"a.txt", "below", "mine.txt"} == set(content_of(work))
 
 
