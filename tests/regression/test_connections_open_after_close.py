@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import pytest
-import urllib3
 
 from buntime import APIConnectionError, Buntime
 from tests.support.loopback import LoopbackServer, json_reply
 from tests.support.responses import INFO
 
 pytestmark = pytest.mark.skipif(
-    urllib3.__version__.startswith("1."), reason="not solved with urllib3 1: the connection stays open"
+    version("urllib3").startswith("1."), reason="not solved with urllib3 1: the connection stays open"
 )
 
 
