@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from buntime.client.settings import ClientOptions
     from buntime.errors import (
         APIConnectionError,
+        APIError,
         APIStatusError,
         APITimeoutError,
         AuthenticationError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         ServerError,
         SessionFileNotFoundError,
         SessionNotFoundError,
+        UnprocessableEntityError,
         WaitTimeoutError,
     )
     from buntime.helpers.mirror import TransferOptions
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APIConnectionError",
+    "APIError",
     "APIResponse",
     "APIStatusError",
     "APITimeoutError",
@@ -111,6 +114,7 @@ __all__ = [
     "StreamEvent",
     "TransferOptions",
     "TransferResult",
+    "UnprocessableEntityError",
     "WaitTimeoutError",
     "WriteResult",
     "__version__",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Callable, Optional, Protocol, Union, cast, runtime_checkable
+from typing import BinaryIO, Callable, Optional, Protocol, Union, cast, runtime_checkable
 
 import attrs
 
@@ -68,15 +68,32 @@ def _headers_repr(headers: Pairs) -> str:
     return repr(_without_secrets(headers))
 
 
-def _body_repr(body: bytes | None) -> str:
-    return "None" if body is None else f"<{len(body)} bytes>"
+@attrs.frozen(eq=False)
+class Body:
+    """A request body of ``size`` bytes that need not fit into memory.
+
+    ``open`` returns a binary file at the start of the body. It is called for each attempt.
+    """
+
+    open: Callable[[], BinaryIO]
+    size: int
+
+
+def _body_repr(body: Union[bytes, Body, None]) -> str:
+    if body is None:
+        return "None"
+    return f"<{body.size if isinstance(body, Body) else len(body)} bytes>"
 
 
 @attrs.frozen
 class Request:
     """One HTTP request as a value: it can be compared, stored and sent again.
 
-    ``path`` starts with ``/`` and has no host: the base URL belongs to the transport.
+    ``path`` starts with ``/`` and has no host: the base URL belongs to the transport. With an ``origin``,
+    such as ``https://storage.example``, the request goes there instead, to a presigned URL, and no header,
+    credential or cookie of the client or the transport is added.
+
+    ``poll`` marks a wait that the client repeats; it is neither sent nor compared.
 
     Timeouts are seconds; ``None`` sets no limit. ``connect_timeout`` limits connecting and each wait to send,
     ``read_timeout`` each wait for the next bytes. ``total_timeout`` limits all of these waits together, and
@@ -88,11 +105,25 @@ class Request:
     path: str
     query: Pairs = ()
     headers: Pairs = attrs.field(default=(), repr=_headers_repr)
-    body: Optional[bytes] = attrs.field(default=None, repr=_body_repr)
+    body: Union[bytes, Body, None] = attrs.field(default=None, repr=_body_repr)
     connect_timeout: Optional[float] = None
     read_timeout: Optional[float] = None
     total_timeout: Optional[float] = None
     deadline: Optional[float] = None
+    origin: Optional[str] = None
+    poll: bool = attrs.field(default=False, eq=False)
+
+    @property
+    def content(self) -> bytes:
+        """The complete body in memory; ``b""`` without one."""
+        if isinstance(self.body, Body):
+            with self.body.open() as file:
+                return file.read()
+        return self.body or b""
+
+    def buffered(self) -> Request:
+        """Return this request with its body in memory."""
+        return attrs.evolve(self, body=self.content) if isinstance(self.body, Body) else self
 
 
 class Response:
@@ -233,5 +264,5 @@ class BufferedResponse:
 
 export(
     "buntime.transport",
-    *(Headers, Request, Response, SupportsDate, SupportsOrder, SupportsTime, SupportsTimers, Transport),
+    *(Body, Headers, Request, Response, SupportsDate, SupportsOrder, SupportsTime, SupportsTimers, Transport),
 )

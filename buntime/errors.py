@@ -4,21 +4,23 @@
 
     BuntimeError
     ├── ConfigurationError            a setting is missing or wrong; raised before any I/O
-    ├── APIConnectionError            no response arrived
-    │   └── APITimeoutError           ... in the time allowed
-    ├── InvalidResponseError          a response arrived that is not the API's
-    ├── APIStatusError                the service returned an error
-    │   ├── InvalidRequestError           400
-    │   ├── AuthenticationError           401
-    │   ├── PermissionDeniedError         403
-    │   ├── NotFoundError                 404
-    │   │   ├── SessionNotFoundError
-    │   │   └── SessionFileNotFoundError      also a builtin FileNotFoundError
-    │   ├── RequestTimeoutError           408
-    │   ├── ConflictError                 409
-    │   ├── RateLimitError                429
-    │   └── ServerError                   5xx
-    │       └── ResourceLimitError        507
+    ├── APIError                      a request failed; has a name and headers
+    │   ├── APIConnectionError            no response arrived
+    │   │   └── APITimeoutError           ... in the time allowed
+    │   ├── InvalidResponseError          a response arrived that is not the API's
+    │   └── APIStatusError                the service returned an error
+    │       ├── InvalidRequestError           400
+    │       ├── AuthenticationError           401
+    │       ├── PermissionDeniedError         403
+    │       ├── NotFoundError                 404
+    │       │   ├── SessionNotFoundError
+    │       │   └── SessionFileNotFoundError      also a builtin FileNotFoundError
+    │       ├── RequestTimeoutError           408
+    │       ├── ConflictError                 409
+    │       ├── UnprocessableEntityError      422
+    │       ├── RateLimitError                429
+    │       └── ServerError                   5xx
+    │           └── ResourceLimitError        507
     ├── ExecutionFailedError          raised by check(); has the result
     │   ├── ExecutionTimeoutError         the execution reached its time limit
     │   └── JavaScriptError               a JavaScript function raised an error
@@ -36,6 +38,7 @@ import errno
 from typing import Any, Literal, Optional
 
 import buntime
+from buntime._http import Headers
 from buntime._support.export import export
 
 Phase = Literal["connect", "send", "read"]
@@ -102,7 +105,33 @@ class ConfigurationError(BuntimeError):
     """A setting is missing or wrong; nothing was sent."""
 
 
-class APIConnectionError(BuntimeError):
+class APIError(BuntimeError):
+    """A request failed: no response, a response that is not the API's, or an error status."""
+
+    should_retry: Optional[bool] = None
+    """Whether the service asks clients to retry (``x-should-retry``); ``None`` if it does not say."""
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.headers = Headers()
+        """The headers of the response without credentials; empty if there was none."""
+
+    @property
+    def name(self) -> str:
+        """The name of the error's class, as the official clients of Runloop name it."""
+        kind = type(self).__name__
+        return _OFFICIAL_NAMES.get(kind, kind)
+
+
+_OFFICIAL_NAMES = {
+    "InvalidRequestError": "BadRequestError",
+    "InvalidResponseError": "APIResponseValidationError",
+    "RequestTimeoutError": "APIStatusError",
+    "ServerError": "InternalServerError",
+}
+
+
+class APIConnectionError(APIError):
     """No response arrived: the connection could not be made, or it was lost.
 
     ``phase`` is ``"connect"`` if nothing can have reached the service, else ``"send"`` or ``"read"``.
@@ -123,7 +152,7 @@ class APITimeoutError(APIConnectionError):
     hint = "Raise timeout= or deadline= if the service needs longer"
 
 
-class InvalidResponseError(BuntimeError):
+class InvalidResponseError(APIError):
     """A response arrived that is not the API's: an HTML page, truncated JSON, a missing field, a 3xx.
 
     ``body`` is its first 500 bytes.
@@ -137,7 +166,7 @@ class InvalidResponseError(BuntimeError):
         self.body = body
 
 
-class APIStatusError(BuntimeError):
+class APIStatusError(APIError):
     """The service returned an error status."""
 
     hint = "See the service's documentation for this status and code"
@@ -201,6 +230,12 @@ class ConflictError(APIStatusError):
     """409: the call conflicts with an earlier one, such as an idempotency key with a different body."""
 
     hint = "Use a new idempotency key for different arguments"
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: the parameters are well-formed, but the service cannot use them."""
+
+    hint = "Correct the argument named in the message"
 
 
 class RateLimitError(APIStatusError):

@@ -35,9 +35,9 @@ def serialize_request(request: Request) -> dict[str, Any]:
     serialized: dict[str, Any] = {"method": request.method, "path": request.path}
     if request.query:
         serialized["query"] = [list(pair) for pair in request.query]
-    if request.body:
+    if request.content:
         kinds = (value for name, value in request.headers if name.lower() == "content-type")
-        serialized.update(serialize_body(request.body, next(kinds, None)))
+        serialized.update(serialize_body(request.content, next(kinds, None)))
     if "json" in serialized:
         body = volatile.without_program(request.method, request.path, serialized["json"])
         serialized["json"] = body

@@ -72,7 +72,7 @@ class Index:
 
     def pop_exact(self, request: Request) -> Optional[Interaction]:
         """Return the first unplayed interaction with a request of the same bytes, which has no secret."""
-        queue = self._by_bytes.get((request.method, request.path, request.query, request.body))
+        queue = self._by_bytes.get((request.method, request.path, request.query, request.content))
         if queue is None:
             return None
         with self._lock:

@@ -11,6 +11,7 @@ from typing import Any, Callable, Optional, TypeVar
 import attrs
 
 from buntime._http import (
+    CREDENTIALS,
     BufferedResponse,
     Headers,
     Pairs,
@@ -21,7 +22,7 @@ from buntime._http import (
     Transport,
 )
 from buntime._support.log import debug_logger
-from buntime.engine.adapter import ServiceAdapter
+from buntime.engine.adapter import DecodeError, ServiceAdapter
 from buntime.engine.hooks import CallHooks
 from buntime.engine.limits import (
     MAX_OUTPUT,
@@ -34,7 +35,14 @@ from buntime.engine.limits import (
     read_beginning,
 )
 from buntime.engine.retries import LONGEST_RETRY_AFTER, RetryPolicy
-from buntime.errors import APITimeoutError, BuntimeError, InvalidResponseError, NotFoundError, RateLimitError
+from buntime.errors import (
+    APIError,
+    APITimeoutError,
+    BuntimeError,
+    InvalidResponseError,
+    NotFoundError,
+    RateLimitError,
+)
 
 _LARGEST_ERROR = 1024 * 1024
 """Bytes that are read of the body of an error status."""
@@ -117,22 +125,28 @@ class Caller:
         *,
         idempotent: bool,
         read_timeout: Optional[float] = None,
+        is_read: Optional[bool] = None,
+        decode_error: Optional[DecodeError] = None,
     ) -> T:
         """Send the request, with retries, and return the decoded response.
 
-        The ``read_timeout`` of an execution limits each wait, and all of them together.
+        The ``read_timeout`` of an execution limits each wait, and all of them together. ``is_read`` says that
+        the call changes nothing, by default of GET and HEAD; ``decode_error`` replaces the service's.
         """
 
         def attempt(sent: Request, limits: AttemptLimits, _number: int) -> T:
-            with self._open(sent, limits) as response:
+            with self._open(sent, limits, decode_error) as response:
                 try:
                     body = read_all(limits.buffered(response), response.max_bytes)
                     return decode(BufferedResponse(response.status, response.headers, body))
-                except InvalidResponseError:
+                except InvalidResponseError as error:
+                    error.headers = _without_credentials(response.headers)
                     response.discard()
                     raise
 
-        return self._attempts(request, attempt, idempotent=idempotent, read_timeout=read_timeout)
+        return self._attempts(
+            request, attempt, idempotent=idempotent, read_timeout=read_timeout, is_read=is_read
+        )
 
     def delete(self, request: Request, decode: Callable[[BufferedResponse], None]) -> None:
         """Send a DELETE. If a retry gets a 404, an earlier attempt succeeded."""
@@ -145,7 +159,12 @@ class Caller:
             self.hooks.on_deleted()
 
     def stream(
-        self, request: Request, *, idempotent: bool, read_timeout: float | None
+        self,
+        request: Request,
+        *,
+        idempotent: bool,
+        read_timeout: Optional[float],
+        decode_error: Optional[DecodeError] = None,
     ) -> tuple[Response, Iterator[bytes], int]:
         """Return a 2xx response, its body bounded by the limits, and the number of attempts.
 
@@ -155,7 +174,7 @@ class Caller:
         def attempt(
             sent: Request, limits: AttemptLimits, number: int
         ) -> tuple[Response, Iterator[bytes], int]:
-            response = self._open(sent, limits)
+            response = self._open(sent, limits, decode_error)
             chunks = limits.stream(response)
             if not idempotent:
                 return response, chunks, number
@@ -176,7 +195,9 @@ class Caller:
         if self.hooks is not None:
             self.hooks.on_stream(-1)
 
-    def _open(self, request: Request, limits: AttemptLimits) -> Response:
+    def _open(
+        self, request: Request, limits: AttemptLimits, decode_error: Optional[DecodeError] = None
+    ) -> Response:
         """Return a 2xx response; raise the error of any other."""
         send: Callable[[Request], Response] = self.transport.send
         log = debug_logger()
@@ -192,7 +213,9 @@ class Caller:
         with response:
             body = read_beginning(limits.buffered(response), _LARGEST_ERROR)
             buffered = BufferedResponse(response.status, response.headers, body)
-            error = self.service.decode_error(request, buffered)
+            error = (decode_error or self.service.decode_error)(request, buffered)
+            if isinstance(error, APIError):
+                error.headers = _without_credentials(response.headers)
             if isinstance(error, InvalidResponseError):
                 response.discard()
             raise error
@@ -204,7 +227,9 @@ class Caller:
         *,
         idempotent: bool,
         read_timeout: float | None,
+        is_read: Optional[bool] = None,
     ) -> T:
+        is_read = request.method in {"GET", "HEAD"} if is_read is None else is_read
         hooks = self.hooks
         # A transport's own clock may be moved while an execution runs; that is not a wait.
         total = read_timeout if isinstance(self._clock, SystemTime) else None
@@ -223,8 +248,9 @@ class Caller:
                     complete = self._complete(request, deadline, read_timeout)
                     return attempt(complete, AttemptLimits(deadline, total), attempts)
                 except BuntimeError as error:
-                    error.maybe_executed = maybe_executed = error.maybe_executed or maybe_executed
-                    _annotate(error, request, attempts)
+                    maybe_executed = not is_read and (error.maybe_executed or maybe_executed)
+                    error.maybe_executed = maybe_executed
+                    error.call, error.attempts = f"{request.method} {request.path}", attempts
                     self.redact(error)
                     if hooks is None or not isinstance(error, RateLimitError):
                         self._back_off(error, number, deadline, idempotent)
@@ -255,16 +281,24 @@ class Caller:
 
     def _complete(self, request: Request, deadline: Deadline, read_timeout: float | None) -> Request:
         """Return a request with the client's headers and with timeouts."""
+        headers = request.headers
+        if request.origin is None:  # another origin gets no header of the client
+            headers = (
+                *[pair for pair in headers if pair[0].lower() not in self._header_names],
+                *self.headers,
+            )
         return Request(
             request.method,
             request.path,
             request.query,
-            (*[pair for pair in request.headers if pair[0].lower() not in self._header_names], *self.headers),
+            headers,
             request.body,
             connect_timeout=deadline.bound(self.timeout),
             read_timeout=deadline.bound(self.timeout if read_timeout is None else read_timeout),
             total_timeout=read_timeout,
             deadline=deadline.remaining(),
+            origin=request.origin,
+            poll=request.poll,
         )
 
     def redact(self, error: BuntimeError) -> None:
@@ -299,9 +333,5 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _annotate(error: BuntimeError, request: Request, attempts: int) -> None:
-    """Add the call to its error."""
-    error.call = f"{request.method} {request.path}"
-    error.attempts = attempts
-    if request.method in {"GET", "HEAD"}:
-        error.maybe_executed = False
+def _without_credentials(headers: Headers) -> Headers:
+    return Headers([pair for pair in headers.items() if pair[0].lower() not in CREDENTIALS])

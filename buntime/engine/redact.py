@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from buntime._http import CREDENTIALS, Pairs
+from buntime._http import CREDENTIALS, Headers, Pairs
 from buntime.errors import BuntimeError
 
 _HIDDEN = "[hidden]"
@@ -44,6 +44,8 @@ def _without(secret: str, value: Any) -> Any:
         return value.replace(secret.encode(), _HIDDEN.encode())
     if isinstance(value, (list, tuple)):
         return type(value)(_without(secret, item) for item in value)
+    if isinstance(value, Headers):
+        return Headers(_without(secret, list(value.items())))
     if isinstance(value, dict):
         return {_without(secret, key): _without(secret, item) for key, item in value.items()}
     return value

@@ -51,7 +51,9 @@ class RetryPolicy:
         if isinstance(error, (InvalidResponseError, ExecutionTimeoutError)):
             return False
         if isinstance(error, APIStatusError) and error.status is not None:
+            if error.should_retry is False:
+                return False
             if error.status in _NOT_EXECUTED and not error.maybe_executed:
                 return True
-            return idempotent and error.status in _MAYBE_EXECUTED
+            return idempotent and (error.should_retry or error.status in _MAYBE_EXECUTED)
         return False

@@ -31,7 +31,7 @@ def json_object(request: Request) -> dict[str, Any]:
     ``application/json``, for anything but UTF-8 and strict JSON (no ``NaN``, no infinite numbers, no name
     twice in an object), and for nesting deeper than 100.
     """
-    body = request.body
+    body = request.content
     if not body:
         return {}
     check_body_size(len(body))

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from buntime._http import (
+    Body,
     Headers,
     Request,
     Response,
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from buntime.transport.function import FunctionTransport
     from buntime.transport.http import HTTPTransport
     from buntime.transport.local import LocalTransport
+    from buntime.transport.middleware import MiddlewareTransport
     from buntime.transport.recording import RecordingTransport
     from buntime.transport.replay import ReplayTransport
 
 __all__ = [
+    "Body",
     "FakeCall",
     "FakeSession",
     "FakeTransport",
@@ -38,6 +41,7 @@ __all__ = [
     "HTTPTransport",
     "Headers",
     "LocalTransport",
+    "MiddlewareTransport",
     "RecordingTransport",
     "ReplayTransport",
     "Request",
@@ -58,6 +62,7 @@ _LAZY = {
     "FunctionTransport": "buntime.transport.function",
     "HTTPTransport": "buntime.transport.http",
     "LocalTransport": "buntime.transport.local",
+    "MiddlewareTransport": "buntime.transport.middleware",
     "RecordingTransport": "buntime.transport.recording",
     "ReplayTransport": "buntime.transport.replay",
     "ScriptedExecution": "buntime.service.scripted.results",

@@ -121,7 +121,7 @@ class RecordingTransport(NotPicklable):
             raise RuntimeError("the transport is closed")
         if not self._owner.is_this_process():
             raise CassetteError("RecordingTransport does not work after a fork; create one in the child")
-        if volatile.is_ping(request.method, request.path, request.body):
+        if volatile.is_ping(request.method, request.path, request.content):
             return self._inner.send(request)
         pending = self._begin(request)
         try:

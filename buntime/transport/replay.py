@@ -78,7 +78,7 @@ class ReplayTransport(NotPicklable):
         """
         if self._closed:
             raise RuntimeError("the transport is closed")
-        if volatile.is_ping(request.method, request.path, request.body):
+        if volatile.is_ping(request.method, request.path, request.content):
             return Response(200, [("Content-Type", "application/json")], [volatile.ping_response()])
         self._index.bind_credentials(request.headers)
         item = self._index.pop_exact(request)

@@ -26,6 +26,7 @@ from buntime.errors import (
     ServerError,
     SessionFileNotFoundError,
     SessionNotFoundError,
+    UnprocessableEntityError,
 )
 from buntime.wire import constants
 from buntime.wire.json import json_object
@@ -38,6 +39,7 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
     404: NotFoundError,
     408: RequestTimeoutError,
     409: ConflictError,
+    422: UnprocessableEntityError,
     429: RateLimitError,
     507: ResourceLimitError,
 }
@@ -166,7 +168,7 @@ def _names_session(request: Request) -> bool:
 
 
 def _json_of(request: Request) -> dict[str, Any]:
-    return json_object(request.body or b"") or {}
+    return json_object(request.content) or {}
 
 
 def _error(

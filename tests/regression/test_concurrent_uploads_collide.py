@@ -46,7 +46,7 @@ def test_each_call_has_its_own_file(name: str) -> None:
     paths: list[str] = []
 
     def respond(request: Request) -> Response:
-        body = json.loads(request.body or b"{}")
+        body = json.loads(request.content or b"{}")
         paths.extend(file["path"] for file in body.get("files", ()))
         if request.path == "/files/write":
             paths.append(body["path"])
@@ -75,7 +75,7 @@ def test_a_cassette_does_not_depend_on_concurrency(name: str, tmp_path: Path) ->
     barrier = threading.Barrier(_CALLERS)
 
     def respond(request: Request) -> Response:
-        if b"buntime:helper" in (request.body or b""):
+        if b"buntime:helper" in request.content:
             barrier.wait(30)
         return fake.send(request)
 

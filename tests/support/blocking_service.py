@@ -83,7 +83,7 @@ class BlockingService:
 
     def _handle(self, request: Request) -> Response:
         call = f"{request.method} {request.path}"
-        body = json.loads(request.body or b"{}")
+        body = json.loads(request.content or b"{}")
         with self._changed:
             self.calls.append(call)
             self.bodies.append(body)

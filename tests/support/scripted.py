@@ -62,7 +62,7 @@ class ScriptedTransport:
 
     def body(self, index: int = -1) -> Any:
         """Return the JSON body of a request."""
-        return json.loads(self.requests[index].body or b"null")
+        return json.loads(self.requests[index].content or b"null")
 
     def header(self, name: str, index: int = -1) -> str | None:
         """Return a header of a request."""

@@ -24,7 +24,7 @@ class Minimal:
 
     def send(self, outgoing: Request) -> Response:
         """Return a response."""
-        return Response(200, {"A": "b"}, [outgoing.body or b""])
+        return Response(200, {"A": "b"}, [outgoing.content])
 
     def close(self) -> None:
         """Do nothing."""

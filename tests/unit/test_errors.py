@@ -23,6 +23,7 @@ from buntime import (
     SessionFileNotFoundError,
     errors,
 )
+from buntime.transport import FunctionTransport, Response
 from tests.support import responses
 from tests.support.picklable_samples import CLASSES, all_errors, error_state, make_error
 from tests.support.scripted import ScriptedTransport, always
@@ -124,3 +125,28 @@ def test_an_error_crosses_a_process_pool(tmp_path: Any) -> None:
     script.write_text(_POOL)
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     assert "a.txt file_not_found 404 {'a': 1} 1 GET /files/read\n" == done.stdout
+
+
+def test_name_and_headers_of_an_api_error() -> None:
+    """An error of a request has the official name of its class and the headers without credentials."""
+    headers = [("X-Request-Id", "req_1"), ("Set-Cookie", "session=secret"), ("X-Echo", "key-of-the-client")]
+    transport = FunctionTransport(lambda _: Response(422, headers, [b'{"message": "no such size"}']))
+    with (
+        Buntime("key-of-the-client", transport=transport) as client,
+        pytest.raises(buntime.APIError) as caught,
+    ):
+        client.sessions.create()
+
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert ("UnprocessableEntityError", 422) == (error.name, error.status)
+    assert {"X-Request-Id": "req_1", "X-Echo": "[hidden]"} == dict(error.headers)
+    assert isinstance(error, buntime.UnprocessableEntityError)
+
+
+def test_headers_of_an_invalid_response() -> None:
+    """An error about the body of a response has its headers; one without a response has none."""
+    page = FunctionTransport(lambda _: Response(200, [("Server", "proxy")], [b"<html>"]))
+    with Buntime("k", transport=page) as client, pytest.raises(InvalidResponseError) as caught:
+        client.sessions.create()
+    assert ("proxy", "APIResponseValidationError") == (caught.value.headers["Server"], caught.value.name)
+    assert ({}, "APITimeoutError") == (dict(APITimeoutError("late").headers), APITimeoutError("late").name)

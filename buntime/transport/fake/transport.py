@@ -260,7 +260,7 @@ class FakeTransport(NotPicklable):
 
     def _log(self, request: Request, status: Optional[int]) -> None:
         try:
-            body = json.loads(request.body) if request.body else None
+            body = json.loads(request.content) if request.content else None
         except (ValueError, RecursionError):
             body = None
         query, headers = dict(request.query), Headers(request.headers)

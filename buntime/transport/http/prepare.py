@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from buntime._http import Headers, Pairs, Request, Secret
+from buntime._http import Body, Headers, Pairs, Request, Secret
 from buntime._version import __version__
 from buntime.errors import ConfigurationError
 from buntime.transport.http.session import NoCookies, leave_redirect
@@ -76,7 +76,10 @@ def prepare(
     prepared.method = request.method
     prepared.url = base + _target(request)
     prepared.headers = headers_for(tuple(request.headers)).copy()
-    if request.body is not None:
+    if isinstance(request.body, Body):
+        prepared.headers["Content-Length"] = str(request.body.size)
+        prepared.body = request.body.open()
+    elif request.body is not None:
         prepared.headers["Content-Length"] = str(len(request.body))
         # One timeout spans the sending of bytes; of a file, each block has one.
         prepared.body = request.body if len(request.body) <= _LARGEST_PIECE else io.BytesIO(request.body)

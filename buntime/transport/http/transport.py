@@ -9,12 +9,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Optional, Union
 
+import attrs
 import requests
 
-from buntime._http import MAX_RESPONSE_BYTES, Request, Response, Secret
+from buntime._http import MAX_RESPONSE_BYTES, Body, Request, Response, Secret
 from buntime._support.forks import reset_after_fork
 from buntime.errors import APIConnectionError, APITimeoutError
-from buntime.transport.http.body import Body
+from buntime.transport.http.body import Body as ResponseBody
 from buntime.transport.http.connection import Attempt, current
 from buntime.transport.http.errors import FAILURES, Failure, drop_tracebacks
 from buntime.transport.http.origin import resolve_origin
@@ -22,6 +23,9 @@ from buntime.transport.http.prepare import default_headers, merge_headers, prepa
 from buntime.transport.http.session import own_session, prepare_adapter, renew
 
 __all__ = ["HTTPTransport"]
+
+_MOST_ORIGINS = 8
+"""The origins of presigned URLs to which connections stay open."""
 
 
 class HTTPTransport:
@@ -87,6 +91,7 @@ class HTTPTransport:
         self._pid = os.getpid()
         self._forking = reset_after_fork(threading.Lock())
         self._of_parent: list[Any] = []
+        self._others: dict[str, HTTPTransport] = {}
         self._closed = False
 
     def __repr__(self) -> str:
@@ -114,13 +119,15 @@ class HTTPTransport:
         """
         if self._closed:
             raise RuntimeError("the transport is closed")
+        if request.origin is not None:
+            return self._transport_to(request.origin).send(attrs.evolve(request, origin=None))
         origin = self._origin
         limits = (request.connect_timeout, request.read_timeout, request.total_timeout, request.deadline)
         if any(limit is not None and limit <= 0 for limit in limits):
             raise APITimeoutError(f"no time was left to send to {origin.peer}", phase="connect")
         if self._pid != os.getpid():
             self._renew_after_fork()
-        prepared = prepare(request, origin.base, self._headers_for, self._session)
+        prepared: Any = prepare(request, origin.base, self._headers_for, self._session)
         attempt = Attempt(total=request.total_timeout, deadline=request.deadline)
         outer, current.attempt = current.attempt, attempt
         handled = sys.exc_info()[1]
@@ -142,7 +149,11 @@ class HTTPTransport:
             raise interrupt.with_traceback(None)  # noqa: B904 - it is the same one, without frames that hold the key
         finally:
             current.attempt = outer
-        body = Body(response, attempt, lambda error: Failure(error, origin.peer, request, attempt).at_read())
+            if isinstance(request.body, Body):
+                prepared.body.close()
+        body = ResponseBody(
+            response, attempt, lambda error: Failure(error, origin.peer, request, attempt).at_read()
+        )
         if response.status_code < 200:
             body.discard()
             raise APIConnectionError(
@@ -160,8 +171,22 @@ class HTTPTransport:
     def close(self) -> None:
         """Close the connections that are kept, unless the session is yours. Idempotent."""
         self._closed = True
+        for other in self._others.values():
+            other.close()
         if self._is_own and self._pid == os.getpid():
             self._session.close()
+
+    def _transport_to(self, origin: str) -> HTTPTransport:
+        """Return a transport to the origin of presigned URLs, without headers, cookies or certificate."""
+        with self._forking:
+            if origin not in self._others:
+                if len(self._others) == _MOST_ORIGINS:
+                    del self._others[next(iter(self._others))]
+                arguments = {**self._arguments, "base_url": origin, "cert": None}
+                if arguments["proxies"] is None and self._session.proxies:
+                    arguments["proxies"] = dict(self._session.proxies)
+                self._others[origin] = HTTPTransport(**arguments)
+            return self._others[origin]
 
     def _renew_after_fork(self) -> None:
         with self._forking:

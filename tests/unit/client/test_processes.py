@@ -136,7 +136,7 @@ def test_frequent_output_is_gathered() -> None:
     frequent = iter([True, False, False])
 
     def execute(request: Request) -> Response:
-        codes.append(json.loads(request.body or b"")["code"])
+        codes.append(json.loads(request.content)["code"])
         output: dict[str, Any] = {"number": 1, "pid": 2}
         if len(codes) > 1:
             offsets = {"stdout_offset": len(codes), "stderr_offset": 0, "complete": len(codes) == 4}

@@ -13,6 +13,7 @@ from buntime import (
     BuntimeError,
     ConfigurationError,
     ExecutionTimeoutError,
+    InvalidRequestError,
     InvalidResponseError,
     RateLimitError,
     ServerError,
@@ -98,3 +99,13 @@ def test_a_policy_is_a_value() -> None:
     assert RetryPolicy(2, 1.0) == RetryPolicy()
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         RetryPolicy().max_retries = 3  # type: ignore[misc]  # the point of the test
+
+
+def test_service_decides_about_retries() -> None:
+    """``should_retry`` forbids any retry of a status, and allows one only of an idempotent call."""
+    refused, invited = ServerError("failed", status=503), InvalidRequestError("failed", status=400)
+    refused.should_retry, invited.should_retry = False, True
+
+    assert not RetryPolicy.may_retry(refused, idempotent=True)
+    assert RetryPolicy.may_retry(invited, idempotent=True)
+    assert not RetryPolicy.may_retry(invited, idempotent=False)

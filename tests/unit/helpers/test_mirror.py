@@ -271,7 +271,7 @@ def _service(*entries: Any, contents: Any = None, **changes: Any) -> Session:
     """Return a session of a service that lists these files, each with the content ``evil``."""
 
     def respond(request: Request) -> Response:
-        code = json.loads(request.body or b"")["code"]
+        code = json.loads(request.content)["code"]
         page: dict[str, Any] = {"root": _entry("", "directory"), "entries": entries, "next": None, **changes}
         if '"op": "file_pack"' in code:
             evil = base64.b64encode(b"evil").decode()

@@ -75,7 +75,7 @@ def test_text_goes_as_utf8() -> None:
     """No character is escaped without need, and none is lost."""
     request = requests.execute(ExecuteRequest("'é 😀 \u2028'", session_id="ses_1"))
     assert "'é 😀 \u2028'" == _body(request)["code"]
-    assert "😀".encode() in (request.body or b"")
+    assert "😀".encode() in request.content
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def _service(plan: Plan) -> FunctionTransport:
         yield b'event: result\ndata: {"exitCode": 0}\n\n'
 
     def respond(request: Request) -> Response:
-        body = json.loads(request.body or b"{}")
+        body = json.loads(request.content or b"{}")
         if request.path == "/sessions/create":
             return Response(200, JSON, [b'{"sessionId": "ses_1"}'])
         if body.get("code") == "tell()":

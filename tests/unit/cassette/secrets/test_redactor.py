@@ -31,7 +31,7 @@ def echo(request: Request) -> Response:
     values = [
         request.path,
         *map(":".join, request.query),
-        (request.body or b"").decode(),
+        request.content.decode(),
         KEY,
         SERVICE_COOKIE,
     ]
