@@ -21,6 +21,30 @@ from buntime.errors import BuntimeError, ConfigurationError
 T = TypeVar("T")
 
 
+@attrs.frozen
+class ServiceSettings:
+    """How a service is configured: the prefix of its variables, its base URL, the argument of its key."""
+
+    name: str
+    variables: str
+    base_url: str
+    key_argument: str
+    debug_variable: Optional[str] = None
+    """Another variable that prints the log, if it is set to ``true``."""
+
+    def variable(self, name: str) -> str:
+        """Return the complete name of a variable such as ``API_KEY``."""
+        return f"{self.variables}_{name}"
+
+    def read(self, name: str) -> str:
+        """Return the value of a variable; ``""`` if it is not set."""
+        return os.environ.get(self.variable(name), "")
+
+
+BUNTIME_SH = ServiceSettings("buntime.sh", "BUNTIME", "https://api.buntime.sh", "api_key")
+RUNLOOP = ServiceSettings("Runloop", "RUNLOOP", "https://api.runloop.ai", "bearer_token", "DEBUG")
+
+
 class ClientOptions(TypedDict, total=False):
     """The options that :meth:`Buntime.with_options <buntime.Buntime.with_options>` changes."""
 
@@ -42,28 +66,29 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "max_output": _validate.max_output,
 }
 
-DEFAULT_BASE_URL = "https://api.buntime.sh"
 _CASSETTES = frozenset({"replay", "record", "record+local"})
 _KINDS = _CASSETTES | {"http", "local"}
 
 
-def configure_logging() -> None:
-    """Print logs to stderr if ``BUNTIME_LOG`` is set."""
-    level = os.environ.get("BUNTIME_LOG", "")
+def configure_logging(service: ServiceSettings = BUNTIME_SH) -> None:
+    """Print logs to stderr if ``BUNTIME_LOG``, or the variable of another service, is set."""
+    level = service.read("LOG")
+    if not level and service.debug_variable and os.environ.get(service.debug_variable, "").lower() == "true":
+        level = "debug"
     if not level:
         return
     if level.lower() not in {"debug", "info"}:
-        raise ConfigurationError(f"BUNTIME_LOG is {level!r}; it must be debug or info")
+        raise ConfigurationError(f"{service.variable('LOG')} is {level!r}; it must be debug or info")
     print_logs(level)
 
 
-def api_key(value: str | None) -> Secret | None:
-    """Return the key from the argument, else from ``BUNTIME_API_KEY``; ``None`` if neither is set."""
+def api_key(value: str | None, service: ServiceSettings = BUNTIME_SH) -> Secret | None:
+    """Return the key from the argument, else from the service's variable; ``None`` if neither is set."""
     if value is not None and not isinstance(value, str):
-        raise ConfigurationError(f"api_key must be a str, not {type(value).__name__}")
-    source = "BUNTIME_API_KEY" if value is None else "api_key"
+        raise ConfigurationError(f"{service.key_argument} must be a str, not {type(value).__name__}")
+    source = service.variable("API_KEY") if value is None else service.key_argument
     # Rebound, so that no traceback with local variables shows it.
-    value = Secret(os.environ.get("BUNTIME_API_KEY", "") if value is None else value)
+    value = Secret(service.read("API_KEY") if value is None else value)
     if not value:
         return None
     if " " in value or not value.isascii() or not value.isprintable():
@@ -73,28 +98,37 @@ def api_key(value: str | None) -> Secret | None:
     return value
 
 
-def choose_transport(base_url: str | None, transport: Transport | None, *, has_key: bool) -> Transport:
+def choose_transport(
+    base_url: str | None,
+    transport: Transport | None,
+    *,
+    has_key: bool,
+    service: ServiceSettings = BUNTIME_SH,
+) -> Transport:
     """Return the transport that was passed, else the one that ``BUNTIME_TRANSPORT`` names."""
     if transport is not None:
         if base_url is not None:
             raise ConfigurationError("base_url belongs to the transport; pass it there, or omit transport=")
         return _checked_transport(transport)
-    name = os.environ.get("BUNTIME_TRANSPORT") or "http"
+    name = service.read("TRANSPORT") or "http"
     kind, colon, path = name.partition(":")
     if kind not in _KINDS or bool(colon) != (kind in _CASSETTES) or bool(path) != bool(colon):
         raise ConfigurationError(
-            f"BUNTIME_TRANSPORT is {name!r}; it can be 'http', 'local', 'replay:PATH', 'record:PATH' "
-            "or 'record+local:PATH'"
+            f"{service.variable('TRANSPORT')} is {name!r}; it can be 'http', 'local', 'replay:PATH', "
+            "'record:PATH' or 'record+local:PATH'"
         )
     if base_url is not None and kind not in {"http", "record"}:
-        raise ConfigurationError(f"base_url has no effect with BUNTIME_TRANSPORT={name}; omit one of them")
+        raise ConfigurationError(
+            f"base_url has no effect with {service.variable('TRANSPORT')}={name}; omit one of them"
+        )
     if kind not in _CASSETTES:
-        return make_transport(kind, base_url, has_key=has_key)
+        return make_transport(kind, base_url, has_key=has_key, service=service)
     from buntime.transport import RecordingTransport, ReplayTransport
 
     if kind == "replay":
         return ReplayTransport(path)
-    inner = make_transport("http" if kind == "record" else "local", base_url, has_key=has_key)
+    source = "http" if kind == "record" else "local"
+    inner = make_transport(source, base_url, has_key=has_key, service=service)
     try:
         return RecordingTransport(path, inner)
     except BaseException:
@@ -117,7 +151,9 @@ def _checked_transport(transport: object) -> Transport:
     return transport
 
 
-def make_transport(name: str, base_url: str | None = None, *, has_key: bool) -> Transport:
+def make_transport(
+    name: str, base_url: str | None = None, *, has_key: bool, service: ServiceSettings = BUNTIME_SH
+) -> Transport:
     """Return a new transport: ``http``, which needs a key, or ``local``."""
     if name == "local":
         from buntime.transport import LocalTransport
@@ -125,12 +161,12 @@ def make_transport(name: str, base_url: str | None = None, *, has_key: bool) -> 
         return LocalTransport()
     if not has_key:
         raise ConfigurationError(
-            "no API key: set BUNTIME_API_KEY or pass api_key= "
-            "(to run on this machine without a key, set BUNTIME_TRANSPORT=local)"
+            f"no API key: set {service.variable('API_KEY')} or pass {service.key_argument}= "
+            f"(to run on this machine without a key, set {service.variable('TRANSPORT')}=local)"
         )
     from buntime.transport import HTTPTransport
 
-    return HTTPTransport(base_url or os.environ.get("BUNTIME_BASE_URL") or DEFAULT_BASE_URL)
+    return HTTPTransport(base_url or service.read("BASE_URL") or service.base_url)
 
 
 def caller_options(options: ClientOptions, policy: RetryPolicy = _DEFAULT_POLICY) -> dict[str, Any]:
