@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import pytest
 
 from buntime import APIConnectionError, Buntime
 from tests.support.loopback import LoopbackServer, json_reply
 from tests.support.responses import INFO
-
-pytestmark = pytest.mark.skipif(
-    version("urllib3").startswith("1."), reason="not solved with urllib3 1: the connection stays open"
-)
 
 
 @pytest.mark.parametrize("max_retries", [0, 1])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
-from typing import Any, Callable
+from typing import Any
 
 import requests
 from urllib3.response import DeflateDecoder, GzipDecoder
 
+from buntime._http import Request
 from buntime._support.owner import Owner
 from buntime.errors import APIConnectionError
 from buntime.transport.http.connection import Attempt
-from buntime.transport.http.errors import FAILURES, UnknownEncodingError
+from buntime.transport.http.errors import FAILURES, UnknownEncodingError, error_at_read
 
 _SIZE = 65536
 _ENCODED_SIZE = 4096
@@ -20,18 +21,13 @@ _ENCODED_SIZE = 4096
 _DECODERS = {"gzip": GzipDecoder, "x-gzip": GzipDecoder, "deflate": DeflateDecoder}
 
 
-class Body:
-    """One response's body; ``fail`` makes the error for a failure to read it."""
+class ResponseBody:
+    """The body of one response from ``peer``."""
 
-    def __init__(
-        self,
-        response: requests.Response,
-        attempt: Attempt,
-        fail: Callable[[BaseException], APIConnectionError],
-    ) -> None:
+    def __init__(self, response: requests.Response, request: Request, attempt: Attempt, peer: str) -> None:
         self._response = response
+        self._failed = (request, attempt, peer)
         self._attempt = attempt
-        self._fail = fail
         self._complete = self._closed = False
         self._owner = Owner()
 
@@ -48,7 +44,7 @@ class Body:
                     break
         except FAILURES as error:
             self.discard()
-            raise self._fail(error) from error
+            raise error_at_read(error, *self._failed) from error
         if self._closed:
             raise APIConnectionError("the response was closed before its end", phase="read")
         self._complete = True

@@ -28,6 +28,7 @@ _MOST_FIELDS = 100
 _LONGEST_LINE = 65536
 _MOST_DIGITS = 20
 _LARGEST_PACKET = 65536
+_NO_BODY = {204, 304}
 
 
 class Attempt:
@@ -79,10 +80,11 @@ current = _Thread()
 class _Incoming(io.RawIOBase):
     """The bytes that come from a socket, each wait for them limited."""
 
+    at_end = False
+
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         self._sock, self._raw, self._attempt = sock, raw, current.attempt
         self._timeout = sock.gettimeout()
-        self.at_end = False
 
     def readable(self) -> bool:
         return True
@@ -113,9 +115,8 @@ class _Reader(io.BufferedReader):
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, debuglevel: int = 0, method: Any = None, url: Any = None) -> None:
         super().__init__(sock, debuglevel, method, url)
-        self._has_body = method != "HEAD"
-        self._incoming = _Incoming(sock, self.fp.detach())
-        self.fp = self._reader = _Reader(self._incoming)
+        self._may_have_body = method != "HEAD"
+        self.fp = self._reader = _Reader(_Incoming(sock, self.fp.detach()))
 
     def begin(self) -> None:
         """Read the status line and the headers, and how the body is framed (RFC 9112, 6.3 and 9.3).
@@ -135,16 +136,14 @@ class _Response(http.client.HTTPResponse):
             raise http.client.HTTPException(f"more than {_MOST_INTERIM} interim responses")
         if not version.startswith("HTTP/1."):
             raise http.client.UnknownProtocol(version)
-        self.code = self.status = status
-        self.reason = reason.strip()
+        self.code, self.status, self.reason = status, status, reason.strip()
         self.version = 10 if version == "HTTP/1.0" else 11
         self.chunked = headers.get("Transfer-Encoding", "").lower() == "chunked"
         self.chunk_left = None
         length = headers.get("Content-Length", "")
         is_length = length.isdecimal() and len(length) < _MOST_DIGITS and not self.chunked
-        self.length = int(length) if is_length else None
-        if not self._has_body or status in {204, 304} or status < 200:
-            self.length = 0
+        self._may_have_body &= status >= 200 and status not in _NO_BODY
+        self.length = 0 if not self._may_have_body else int(length) if is_length else None
         closes = self.version == 10 or "close" in headers.get("Connection", "").lower()
         self.will_close = closes or not (self.chunked or self.length is not None)
 
@@ -174,8 +173,7 @@ class _Response(http.client.HTTPResponse):
         if self.headers is None or not self.isclosed() or self._reader.has_surplus:
             return False
         lengths = set(self.headers.get_all("Content-Length", ()))
-        has_one_length = len(lengths) + ("Transfer-Encoding" in self.headers) == 1
-        return has_one_length and self._has_body and self.status >= 200 and self.status not in {204, 304}
+        return self._may_have_body and len(lengths) + ("Transfer-Encoding" in self.headers) == 1
 
 
 class _Connection:
@@ -184,9 +182,8 @@ class _Connection:
     sock: Any
     timeout: Any
     last_response: Optional[_Response] = None
-    _head = b""
-    """The request line and headers, held back to be sent together with the body."""
-    _is_head = False
+    _packet: Optional[bytes] = None
+    """The beginning of a request that is being written: its headers leave together with a small body."""
 
     def response_class(self, *args: Any, **options: Any) -> _Response:
         self.last_response = _Response(*args, **options)
@@ -194,31 +191,29 @@ class _Connection:
 
     def connect(self) -> None:
         # A proxy's tunnel and TLS included: until this returns, nothing of the request was sent.
+        packet, self._packet = self._packet, None
         current.attempt.phase = "connect"
         super().connect()  # type: ignore[misc]  # urllib3's, as below
         current.attempt.phase = "send"
+        self._packet = packet
 
     def request(self, *args: Any, **options: Any) -> None:
         current.attempt.phase = "connect" if self.sock is None else "send"
-        self._head = b""
+        self._packet = b""
         super().request(*args, **options)  # type: ignore[misc]  # as above
-        if self._head:  # there was no body
-            self.send(b"")
-
-    def endheaders(self, *args: Any, **options: Any) -> None:
-        self._is_head = True
-        super().endheaders(*args, **options)  # type: ignore[misc]  # as above
+        packet, self._packet = self._packet, None
+        if packet:
+            self.send(packet)
 
     def send(self, data: Any) -> None:
-        """Send ``data``, together with the headers before it: one packet, and one system call."""
-        if self._is_head:
-            self._head, self._is_head = data, False
-            return
-        head, self._head = self._head, b""
-        for part in (head + data,) if len(data) <= _LARGEST_PACKET else (head, data):
-            if self.sock is not None:
-                self.sock.settimeout(current.attempt.limit(self.timeout))
-            super().send(part)  # type: ignore[misc]  # as above
+        if self._packet is not None:
+            if len(self._packet) + len(data) <= _LARGEST_PACKET:
+                self._packet += data
+                return
+            data, self._packet = self._packet + data, b""
+        if self.sock is not None:
+            self.sock.settimeout(current.attempt.limit(self.timeout))
+        super().send(data)  # type: ignore[misc]  # as above
 
     def getresponse(self, *args: Any, **options: Any) -> Any:
         current.attempt.phase = "read"

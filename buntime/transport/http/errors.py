@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, Optional
 
-import attrs
 import requests
 import urllib3.exceptions
 
@@ -63,66 +62,57 @@ class UnknownEncodingError(urllib3.exceptions.DecodeError):
     """A Content-Encoding that the request does not accept. Two in a row can hide a gigabyte in a kilobyte."""
 
 
-@attrs.frozen
-class Failure:
-    """A failed exchange with ``peer``."""
+def error_at_send(error: BaseException, request: Request, attempt: Attempt, peer: str) -> APIConnectionError:
+    """Return the error for an exchange without a response."""
+    causes = list(_unwrap(error))
+    phase = attempt.phase
+    if phase is None:  # Not by one of our connections, so "connect" only if nothing can have been sent.
+        phase = "connect" if any(isinstance(cause, _NEVER_SENT) for cause in causes) else "read"
+    refused = urllib3.exceptions.NewConnectionError  # of urllib3's timeouts this one is not a timeout
+    if any(isinstance(cause, _TIMEOUTS) and not isinstance(cause, refused) for cause in causes):
+        timeout = request.read_timeout if phase == "read" else request.connect_timeout
+        return _timed_out(_TIMED_OUT[phase].format(peer, _seconds(timeout)), phase, attempt, peer)
+    reason = _reason(causes[-1])
+    failure = APIConnectionError(f"{_LOST[phase].format(peer)} ({reason})", phase=phase)
+    if reason.startswith(_BAD_CERTIFICATE):
+        failure.hint = _HINT_OF_CERTIFICATES
+    elif reason.startswith(f"{_NO_TUNNEL} 407"):
+        failure.hint = _HINT_OF_PROXIES
+    return failure
 
-    error: BaseException
-    peer: str
-    request: Request
-    attempt: Attempt
 
-    def at_send(self) -> APIConnectionError:
-        """Return the error for an exchange without a response."""
-        phase = self.attempt.phase
-        if phase is None:  # Not by one of our connections, so "connect" only if nothing can have been sent.
-            phase = "connect" if self._has(_NEVER_SENT) else "read"
-        if self._has(_TIMEOUTS, but=urllib3.exceptions.NewConnectionError):
-            timeout = self.request.read_timeout if phase == "read" else self.request.connect_timeout
-            return self._timed_out(_TIMED_OUT[phase].format(self.peer, _seconds(timeout)), phase)
-        reason = self._reason()
-        error = APIConnectionError(f"{_LOST[phase].format(self.peer)} ({reason})", phase=phase)
-        if reason.startswith(_BAD_CERTIFICATE):
-            error.hint = _HINT_OF_CERTIFICATES
-        elif reason.startswith(f"{_NO_TUNNEL} 407"):
-            error.hint = _HINT_OF_PROXIES
-        return error
+def error_at_read(error: BaseException, request: Request, attempt: Attempt, peer: str) -> APIConnectionError:
+    """Return the error for a response whose body did not arrive whole."""
+    causes = list(_unwrap(error))
+    if any(isinstance(cause, _TIMEOUTS) for cause in causes):
+        message = f"{peer} sent nothing more for {_seconds(request.read_timeout)}"
+        return _timed_out(message, "read", attempt, peer)
+    problem = f"was cut off ({_reason(causes[-1])})"
+    if isinstance(error, UnknownEncodingError):
+        problem = f"is encoded as {error.args[0]!r}, which was not asked for"
+    elif any(isinstance(cause, _NOT_DECODED) for cause in causes):
+        problem = "is not encoded as its Content-Encoding says"
+    return APIConnectionError(f"the answer from {peer} {problem}", phase="read")
 
-    def at_read(self) -> APIConnectionError:
-        """Return the error for a response whose body did not arrive whole."""
-        if self._has(_TIMEOUTS):
-            timeout = _seconds(self.request.read_timeout)
-            return self._timed_out(f"{self.peer} sent nothing more for {timeout}", "read")
-        problem = f"was cut off ({self._reason()})"
-        if isinstance(self.error, UnknownEncodingError):
-            problem = f"is encoded as {self.error.args[0]!r}, which was not asked for"
-        elif self._has(_NOT_DECODED):
-            problem = "is not encoded as its Content-Encoding says"
-        return APIConnectionError(f"the answer from {self.peer} {problem}", phase="read")
 
-    def _timed_out(self, message: str, phase: Phase) -> APITimeoutError:
-        if self.attempt.remaining() <= 0:
-            message = f"the call to {self.peer} did not end in time (it was in its phase {phase!r})"
-        return APITimeoutError(message, phase=phase)
+def _timed_out(message: str, phase: Phase, attempt: Attempt, peer: str) -> APITimeoutError:
+    if attempt.remaining() <= 0:
+        message = f"the call to {peer} did not end in time (it was in its phase {phase!r})"
+    return APITimeoutError(message, phase=phase)
 
-    def _has(self, kinds: Any, but: Any = ()) -> bool:
-        return any(isinstance(error, kinds) and not isinstance(error, but) for error in _unwrap(self.error))
 
-    def _reason(self) -> str:
-        *_, innermost = _unwrap(self.error)
-        if isinstance(innermost, ssl.SSLCertVerificationError):
-            return f"{_BAD_CERTIFICATE}: {innermost.verify_message}"
-        if isinstance(innermost, http.client.RemoteDisconnected):
-            return "the connection was closed"
-        if isinstance(innermost, requests.RequestException):  # of a test double, or of the user's adapter
-            return str(innermost) or type(innermost).__name__
-        if isinstance(innermost, OSError):
-            text = innermost.strerror or str(innermost)
-            if innermost.strerror or text.startswith(_NO_TUNNEL):
-                return text.rstrip(".")
-        if type(innermost) is http.client.HTTPException:
-            return str(innermost)
-        return type(innermost).__name__
+def _reason(innermost: BaseException) -> str:
+    if isinstance(innermost, ssl.SSLCertVerificationError):
+        return f"{_BAD_CERTIFICATE}: {innermost.verify_message}"
+    if isinstance(innermost, http.client.RemoteDisconnected):
+        return "the connection was closed"
+    if isinstance(innermost, requests.RequestException):  # of a test double, or of the user's adapter
+        return str(innermost) or type(innermost).__name__
+    if isinstance(innermost, OSError):
+        text = innermost.strerror or str(innermost)
+        if innermost.strerror or text.startswith(_NO_TUNNEL):
+            return text.rstrip(".")
+    return str(innermost) if type(innermost) is http.client.HTTPException else type(innermost).__name__
 
 
 def _seconds(timeout: Optional[float]) -> str:

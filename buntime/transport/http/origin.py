@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional, Union
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import attrs
 import requests
@@ -41,16 +41,13 @@ def resolve_origin(
     """Look up, once, everything about ``base_url``: the arguments, the session, the environment."""
     base = _normalized(base_url)
     proxy = _proxy(base, session, proxies)
-    peer = _host_and_port(urlsplit(base))
-    if proxy is not None:
-        peer += f" through the proxy {_host_and_port(urlsplit(proxy))}"
+    peer = _host_and_port(base) + (f" through the proxy {_host_and_port(proxy)}" if proxy else "")
     return Origin(base, peer, proxy, _verify(session, verify), _cert(session, cert))
 
 
 def _normalized(base_url: str) -> str:
     if not isinstance(base_url, str):
         raise TypeError(f"base_url must be a str, not {type(base_url).__name__}")
-    problem = ""
     prepared = requests.PreparedRequest()
     try:
         parts = urlsplit(base_url)
@@ -66,17 +63,17 @@ def _normalized(base_url: str) -> str:
             problem = "holds a query or a fragment"
         else:
             prepared.prepare_url(base_url, None)
-            _host_and_port(parts)
+            _host_and_port(base_url)
+            return str(prepared.url).rstrip("/")
     except (requests.RequestException, ValueError):
         problem = "is not a URL"
-    if problem:
-        # Without user name and password.
-        text = base_url if "@" not in base_url else f"[hidden]@{base_url.rpartition('@')[2]}"
-        raise ConfigurationError(f"base_url is {text!r}, which {problem}")
-    return str(prepared.url).rstrip("/")
+    # Without user name and password.
+    text = base_url if "@" not in base_url else f"[hidden]@{base_url.rpartition('@')[2]}"
+    raise ConfigurationError(f"base_url is {text!r}, which {problem}")
 
 
-def _host_and_port(parts: SplitResult) -> str:
+def _host_and_port(url: str) -> str:
+    parts = urlsplit(url)
     hostname = parts.hostname or ""
     port = parts.port or _PORTS.get(parts.scheme, 1080)
     return f"[{hostname}]:{port}" if ":" in hostname else f"{hostname}:{port}"
@@ -95,10 +92,10 @@ def _proxy(
         return None
     try:
         proxy = Secret(tools.prepend_scheme_if_needed(url, "http"))
-        if urlsplit(proxy).hostname and _host_and_port(urlsplit(proxy)):
+        if urlsplit(proxy).hostname and _host_and_port(proxy):
             return proxy
     except (ValueError, urllib3.exceptions.LocationValueError):
-        pass
+        pass  # reported below, without the URL: it may contain a password
     scheme = urlsplit(base).scheme
     raise ConfigurationError(f"the proxy for {scheme} (proxies=, or {scheme.upper()}_PROXY) is not a URL")
 
@@ -108,18 +105,17 @@ def _verify(session: requests.Session, verify: Union[bool, str, os.PathLike[str]
     if bundle is True and session.verify is not None:
         bundle = session.verify
     if bundle is True and session.trust_env:
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or _openssl_bundle()
-    if not isinstance(bundle, bool) and not Path(bundle).exists():
+        # Some systems set SSL_CERT_FILE to a file that does not exist, which OpenSSL ignores.
+        openssl = os.environ.get("SSL_CERT_FILE", "")
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        bundle = bundle or (openssl if Path(openssl).is_file() else True)
+    if isinstance(bundle, bool):
+        return bundle
+    if not Path(bundle).exists():
         raise ConfigurationError(
             f"there is no CA bundle at {bundle!r} (verify=, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE)"
         )
-    return bundle if isinstance(bundle, bool) else str(bundle)
-
-
-def _openssl_bundle() -> Union[bool, str]:
-    """Return ``SSL_CERT_FILE`` if there is such a file: some systems name none, which OpenSSL ignores."""
-    path = os.environ.get("SSL_CERT_FILE", "")
-    return path if path and Path(path).is_file() else True
+    return str(bundle)
 
 
 def _cert(session: requests.Session, cert: Any) -> Union[str, tuple[str, str], None]:

@@ -14,13 +14,19 @@ import requests
 
 from buntime._http import MAX_RESPONSE_BYTES, Body, Request, Response, Secret
 from buntime._support.forks import reset_after_fork
+from buntime._support.owner import Owner
 from buntime.errors import APIConnectionError, APITimeoutError
-from buntime.transport.http.body import Body as ResponseBody
+from buntime.transport.http.body import ResponseBody
 from buntime.transport.http.connection import Attempt, current
-from buntime.transport.http.errors import FAILURES, Failure, drop_tracebacks
+from buntime.transport.http.errors import FAILURES, drop_tracebacks, error_at_send
 from buntime.transport.http.origin import resolve_origin
-from buntime.transport.http.prepare import default_headers, merge_headers, prepare
-from buntime.transport.http.session import own_session, prepare_adapter, renew
+from buntime.transport.http.session import (
+    default_headers,
+    merge_headers,
+    own_session,
+    prepare,
+    prepare_session,
+)
 
 __all__ = ["HTTPTransport"]
 
@@ -84,13 +90,12 @@ class HTTPTransport:
         self._is_own = session is None
         self._session = own_session(pool_maxsize) if session is None else session
         self._origin = resolve_origin(base_url, self._session, proxies=proxies, verify=verify, cert=cert)
-        prepare_adapter(self._session, self._origin.base, self._origin.proxy)
+        prepare_session(self._session, self._origin.base, self._origin.proxy)
         # A client's calls have few sets of headers. Checking and merging one takes 5 % of a call.
         merge = functools.partial(merge_headers, default_headers(self._session))
         self._headers_for = functools.lru_cache(maxsize=32)(merge)
-        self._pid = os.getpid()
-        self._forking = reset_after_fork(threading.Lock())
-        self._of_parent: list[Any] = []
+        self._owner = Owner()
+        self._lock = reset_after_fork(threading.Lock())
         self._others: dict[str, HTTPTransport] = {}
         self._closed = False
 
@@ -125,8 +130,6 @@ class HTTPTransport:
         limits = (request.connect_timeout, request.read_timeout, request.total_timeout, request.deadline)
         if any(limit is not None and limit <= 0 for limit in limits):
             raise APITimeoutError(f"no time was left to send to {origin.peer}", phase="connect")
-        if self._pid != os.getpid():
-            self._renew_after_fork()
         prepared: Any = prepare(request, origin.base, self._headers_for, self._session)
         attempt = Attempt(total=request.total_timeout, deadline=request.deadline)
         outer, current.attempt = current.attempt, attempt
@@ -142,7 +145,7 @@ class HTTPTransport:
                 cert=origin.cert,
             )
         except FAILURES as error:
-            failure = Failure(error, origin.peer, request, attempt).at_send()
+            failure = error_at_send(error, request, attempt, origin.peer)
             drop_tracebacks(error, handled)
             raise failure from error
         except KeyboardInterrupt as interrupt:
@@ -151,9 +154,7 @@ class HTTPTransport:
             current.attempt = outer
             if isinstance(request.body, Body):
                 prepared.body.close()
-        body = ResponseBody(
-            response, attempt, lambda error: Failure(error, origin.peer, request, attempt).at_read()
-        )
+        body = ResponseBody(response, request, attempt, origin.peer)
         if response.status_code < 200:
             body.discard()
             raise APIConnectionError(
@@ -173,12 +174,12 @@ class HTTPTransport:
         self._closed = True
         for other in self._others.values():
             other.close()
-        if self._is_own and self._pid == os.getpid():
+        if self._is_own and self._owner.is_this_process():
             self._session.close()
 
     def _transport_to(self, origin: str) -> HTTPTransport:
         """Return a transport to the origin of presigned URLs, without headers, cookies or certificate."""
-        with self._forking:
+        with self._lock:
             if origin not in self._others:
                 if len(self._others) == _MOST_ORIGINS:
                     del self._others[next(iter(self._others))]
@@ -187,10 +188,3 @@ class HTTPTransport:
                     arguments["proxies"] = dict(self._session.proxies)
                 self._others[origin] = HTTPTransport(**arguments)
             return self._others[origin]
-
-    def _renew_after_fork(self) -> None:
-        with self._forking:
-            if self._pid != os.getpid():
-                self._of_parent += renew(self._session)
-                prepare_adapter(self._session, self._origin.base, self._origin.proxy)
-                self._pid = os.getpid()
