@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
         WaitTimeoutError,
     )
-    from buntime.helpers.mirror import TransferOptions
+    from buntime.helpers.transfers import TransferOptions
     from buntime.models import (
         APIResponse,
         ExecuteOptions,
@@ -143,7 +143,7 @@ _DEFINED_IN = {
     "Sessions": "client.sessions",
     "StayAwake": "client.keepalive",
     "StreamEvent": "models",
-    "TransferOptions": "helpers.mirror",
+    "TransferOptions": "helpers.transfers",
     "TransferResult": "models",
     "WriteResult": "models",
 }

@@ -239,13 +239,15 @@ class TransferResult:
 
     ``transferred`` are the paths of the files whose content or mode was sent, ``size`` their bytes.
     ``unchanged`` counts the files that were already the same. ``removed`` are the paths deleted at the
-    target.
+    target. ``skipped`` are the paths that could not be read or vanished meanwhile; nothing was deleted in
+    place of them. A name of the session that is not UTF-8 has U+FFFD in its path.
     """
 
     transferred: tuple[str, ...] = attrs.field(repr=short_repr)
     unchanged: int
     removed: tuple[str, ...] = attrs.field(repr=short_repr)
     size: int
+    skipped: tuple[str, ...] = attrs.field(default=(), repr=short_repr)
 
 
 @attrs.frozen

@@ -16,9 +16,11 @@ from buntime.errors import (
     SessionFileNotFoundError,
 )
 from buntime.helpers.content import ChunkedContent, Content
-from buntime.helpers.mirror import PathArgument, TransferOptions, Transfers
+from buntime.helpers.downloads import Downloads
 from buntime.helpers.runner import text_of
+from buntime.helpers.transfers import PathArgument, TransferOptions
 from buntime.helpers.tree import RemoteEntry, RemoteTree
+from buntime.helpers.uploads import Uploads
 from buntime.models import FileInfo, TransferResult, WriteResult
 from buntime.wire import constants
 from buntime.wire.error_responses import is_missing_route
@@ -46,10 +48,6 @@ class SessionFiles:
     @property
     def _content(self) -> ChunkedContent:
         return ChunkedContent(self._context.files, self._context.helpers)
-
-    @property
-    def _transfers(self) -> Transfers:
-        return Transfers(self._context.helpers, self._content)
 
     def write(self, path: str, content: Content) -> WriteResult:
         """Write a complete file, and the folders above it. An existing file is replaced.
@@ -210,11 +208,14 @@ class SessionFiles:
                 to replace a file by a folder, or a link or folder by a file; by default ``False``.
 
         Raises ``FileNotFoundError`` if ``local`` does not exist, ``ValueError`` for a file that cannot be
-        sent, and ``FileExistsError`` if only ``delete`` would make room, before anything is sent.
+        sent, ``PermissionError`` for one that cannot be read, and ``FileExistsError`` if only ``delete`` would
+        make room, before anything is sent.
         """
         _validate.folder("remote", remote)
         with self._context.caller.one_deadline():
-            return self._transfers.upload(self._session_id, local, remote, options)
+            return Uploads(self._context.helpers, self._content).upload(
+                self._session_id, local, remote, options
+            )
 
     def download(
         self, remote: str, local: PathArgument, **options: Unpack[TransferOptions]
@@ -224,15 +225,18 @@ class SessionFiles:
         Like :meth:`upload` in the other direction: the contents of a folder are copied into ``local``, and
         with ``delete=True`` files that exist only in ``local`` are deleted. Nothing is written outside
         ``local``, whatever names the session lists and wherever links in ``local`` lead. A file appears under
-        its name only when it is complete.
+        its name only when it is complete and has the hash that the session reported. A file that vanishes or
+        cannot be read is passed over and named in ``skipped`` of the result.
 
-        Raises ``FileExistsError`` if only ``delete`` would make room, ``ValueError`` if it would delete files
+        Raises ``FileExistsError`` for a device or a pipe in the way, and if only ``delete`` would make room, ``ValueError`` if it would delete files
         in the current folder, the home folder or one above them, and :class:`~buntime.ConflictError` if a
         file changes while it is read.
         """
         _validate.folder("remote", remote)
         with self._context.caller.one_deadline():
-            return self._transfers.download(self._session_id, remote, local, options)
+            return Downloads(self._context.helpers, self._content).download(
+                self._session_id, remote, local, options
+            )
 
     def _run(self, op: str, **arguments: Any) -> dict[str, Any]:
         return self._context.helpers.run(self._session_id, op, idempotent=True, **arguments)

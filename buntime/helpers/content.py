@@ -118,10 +118,11 @@ class ChunkedContent:
         self._helpers.run_staged(session_id, "file_unpack", json.dumps(items), path=path)
         return WriteResult(path, len(content))
 
-    def read(self, session_id: str, path: str) -> Iterator[bytes]:
+    def read(self, session_id: str, path: str, *, sha256: Optional[str] = None) -> Iterator[bytes]:
         """Yield the bytes of a file, a piece at a time.
 
-        Raises :class:`~buntime.ConflictError` if the file changes meanwhile.
+        Raises :class:`~buntime.ConflictError` if the file changes meanwhile, or does not have the hash
+        ``sha256``.
         """
         digest = hashlib.sha256()
         offset = 0
@@ -141,7 +142,7 @@ class ChunkedContent:
             digest.update(piece)
             offset += len(piece)
             ended = not isinstance(size, int) or offset >= size or not piece
-            if ended and isinstance(expected, str) and expected != digest.hexdigest():
+            if ended and not {expected, sha256} <= {None, digest.hexdigest()}:
                 raise changed_meanwhile(f"{path!r} changed while it was transferred")
             yield piece
             del piece

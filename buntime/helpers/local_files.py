@@ -23,12 +23,16 @@ _HAS_MODES = os.name != "nt"
 
 @attrs.frozen
 class LocalEntry:
-    """A file (``"file"``), folder (``"directory"``), or anything else (``"link"``, ``"other"``)."""
+    """A file (``"file"``), folder (``"directory"``), or anything else (``"link"``, ``"other"``).
+
+    ``readable`` is false for a folder that could not be opened.
+    """
 
     full: Path
     type: str
     size: int = 0
     executable: Optional[bool] = None
+    readable: bool = True
 
     @classmethod
     def of(cls, full: Path, status: os.stat_result) -> LocalEntry:
@@ -52,29 +56,50 @@ class LocalEntry:
 def scan(root: Path, ignored: Callable[[str], bool]) -> dict[str, LocalEntry]:
     """Return everything below ``root`` that is not ignored, by path with ``/``, parents first.
 
-    Links are not followed.
+    Links are not followed. What vanishes meanwhile is passed over.
     """
     entries: dict[str, LocalEntry] = {}
     folders = [""]
     while folders:
         folder = folders.pop()
-        with os.scandir(root / folder) as children:
-            for child in sorted(children, key=lambda child: child.name):
-                path = f"{folder}/{child.name}" if folder else child.name
-                entry = LocalEntry.of(Path(child.path), child.stat(follow_symlinks=False))
-                is_folder = entry.type == "directory"
-                if path == HIDDEN_FOLDER or ignored(f"{path}/" if is_folder else path):
-                    continue
-                entries[path] = entry
-                if is_folder:
-                    folders.append(path)
+        try:
+            children = _children(root / folder)
+        except OSError as error:
+            if not folder:
+                raise
+            if isinstance(error, PermissionError):
+                entries[folder] = attrs.evolve(entries[folder], readable=False)
+                continue
+            if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                del entries[folder]
+                continue
+            raise
+        for name, entry in children:
+            path = f"{folder}/{name}" if folder else name
+            is_folder = entry.type == "directory"
+            if path == HIDDEN_FOLDER or ignored(f"{path}/" if is_folder else path):
+                continue
+            entries[path] = entry
+            if is_folder:
+                folders.append(path)
     return dict(sorted(entries.items()))
+
+
+def _children(folder: Path) -> list[tuple[str, LocalEntry]]:
+    entries = []
+    with os.scandir(folder) as children:
+        for child in children:
+            with suppress(FileNotFoundError):
+                status = child.stat(follow_symlinks=False)
+                entries.append((child.name, LocalEntry.of(Path(child.path), status)))
+    return entries
 
 
 def resolve_links(root: Path, entries: Mapping[str, LocalEntry]) -> dict[str, LocalEntry]:
     """Return the entries, with each link to a file inside ``root`` replaced by that file.
 
-    ``ValueError`` for an entry that cannot be sent: another link, a device, a name that is not Unicode.
+    ``ValueError`` for an entry that cannot be sent: another link, a device, a name that is not Unicode;
+    ``PermissionError`` for one that cannot be read.
     """
     real_root = root.resolve()
     resolved = {}
@@ -85,6 +110,8 @@ def resolve_links(root: Path, entries: Mapping[str, LocalEntry]) -> dict[str, Lo
             raise ValueError(f"{path!r} has a name that is not Unicode, so it cannot be sent") from None
         if entry.type == "other":
             raise ValueError(f"{path!r} is neither a file nor a folder; exclude it with ignore=")
+        if not entry.readable or (entry.type == "file" and not os.access(entry.full, os.R_OK)):
+            raise PermissionError(f"{path!r} cannot be read, so it cannot be sent; exclude it with ignore=")
         if entry.type == "link":
             try:
                 target = entry.full.resolve()
@@ -99,6 +126,20 @@ def resolve_links(root: Path, entries: Mapping[str, LocalEntry]) -> dict[str, Lo
         else:
             resolved[path] = entry
     return resolved
+
+
+def without(entries: Mapping[str, LocalEntry], remote: Iterable[str]) -> dict[str, LocalEntry]:
+    """Return the entries that are neither one of the paths ``remote`` nor below one.
+
+    A session lists a name that is not UTF-8 with U+FFFD in it.
+    """
+    excluded = set(remote)
+    remaining = {}
+    for path, entry in entries.items():
+        parts = os.fsencode(path).decode("utf-8", "replace").split("/")
+        if not any("/".join(parts[: count + 1]) in excluded for count in range(len(parts))):
+            remaining[path] = entry
+    return remaining
 
 
 def check_names(paths: Iterable[str]) -> None:
@@ -159,14 +200,19 @@ class LocalFolder:
 
 
 def _mode(status: os.stat_result, executable: Optional[bool]) -> int:
-    mode = stat.S_IMODE(status.st_mode)
+    mode = status.st_mode & 0o777  # new content must not inherit setuid and setgid
     if executable is None:
         return mode
     return mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
 
 
 def write_file(full: Path, pieces: Iterable[bytes], executable: Optional[bool]) -> None:
-    """Write a file under a temporary name beside it, then rename it; a failure leaves nothing behind."""
+    """Write a file under a temporary name beside it, then rename it; a failure leaves nothing behind.
+
+    ``FileExistsError`` if there is a device, a pipe or a socket, before the first piece is requested.
+    """
+    if full.exists() and not full.is_file() and not full.is_dir():
+        raise FileExistsError(f"{full} is a device, a pipe or a socket, and is not replaced by a file")
     temporary = full.parent / f".buntime-{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, 0o777 if executable else 0o666)

@@ -24,7 +24,8 @@ class RemoteEntry:
 
     ``path`` is relative to the folder that was listed. If ``link`` is true it is a symbolic link; the other
     fields then describe its target, if that is in the workspace. ``executable`` is ``None`` if that does not
-    apply.
+    apply. ``readable`` is false for a folder that could not be opened, a file that could not be hashed, and a
+    name that is not UTF-8, which ``path`` then has with U+FFFD.
     """
 
     path: str
@@ -34,6 +35,7 @@ class RemoteEntry:
     link: bool = False
     executable: Optional[bool] = None
     sha256: Optional[str] = None
+    readable: bool = True
 
     @classmethod
     def parse(cls, fields: Any) -> RemoteEntry:
@@ -49,6 +51,7 @@ class RemoteEntry:
                 link=_validate.flag("link", fields.get("link", False)),
                 executable=None if executable is None else _validate.flag("executable", executable),
                 sha256=_validate.optional_text("sha256", sha256),
+                readable=_validate.flag("readable", fields.get("readable", True)),
             )
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError, OSError):
             raise invalid_reply("describes a file in an unknown form", fields) from None

@@ -1,8 +1,11 @@
-// Read complete files of a folder, in base64; one that has grown above its expected size is null.
-main(({ path, items }) => {
-  const contents = items.map(([name, size]) => {
-    const [full, status] = regular(`${path}/${name}`);
+// Read complete files of a folder, in base64; null for one that has grown above its expected size or cannot be read.
+function content(name, size) {
+  try {
+    const [full, status] = regular(name);
     return status.size > size ? null : fs.readFileSync(full).toString("base64");
-  });
-  return { contents };
-});
+  } catch {
+    return null;
+  }
+}
+
+main(({ path, items }) => ({ contents: items.map(([name, size]) => content(`${path}/${name}`, size)) }));

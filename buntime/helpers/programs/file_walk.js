@@ -1,10 +1,22 @@
 // List everything below a folder, page by page, with hashes if they are requested.
+
+// The sorted paths below a folder, and the folders among them that could not be opened: their permissions forbid it,
+// they vanished, or their name is not UTF-8, which Bun lists with U+FFFD and cannot open.
 function entries(root, top, ignored) {
   const paths = [];
+  const unopened = new Set();
   const folders = [""];
   while (folders.length) {
     const folder = folders.pop();
-    for (const entry of fs.readdirSync(nodePath.join(root, folder), { withFileTypes: true })) {
+    let children;
+    try {
+      children = fs.readdirSync(nodePath.join(root, folder), { withFileTypes: true });
+    } catch (error) {
+      if (folder === "") throw error;
+      unopened.add(folder);
+      continue;
+    }
+    for (const entry of children) {
       const path = folder ? `${folder}/${entry.name}` : entry.name;
       if (top && path === ".buntime") continue;
       const isFolder = entry.isDirectory();
@@ -13,7 +25,7 @@ function entries(root, top, ignored) {
       if (isFolder) folders.push(path);
     }
   }
-  return paths.sort();
+  return [paths.sort(), unopened];
 }
 
 function linked(full) {
@@ -26,37 +38,40 @@ function linked(full) {
   return [full, fs.lstatSync(full)];
 }
 
-function statusOf(full, path, hashes) {
+// Null for a path that vanished meanwhile. A name that is not UTF-8 cannot be looked up either, but has U+FFFD in it.
+function statusOf(full, path, hashes, isUnopened = false) {
+  let entry = { path, size: 0, modified: 0, type: isUnopened ? "directory" : "other", link: false, executable: null };
   try {
     const linkStatus = fs.lstatSync(full);
     const [target, status] = linkStatus.isSymbolicLink() ? linked(full) : [full, linkStatus];
-    const entry = { ...described(path, status), link: linkStatus.isSymbolicLink() };
-    return hashes && status.isFile() ? { ...entry, sha256: sha256(target) } : entry;
+    entry = { ...described(path, status), link: linkStatus.isSymbolicLink() };
+    if (hashes && status.isFile()) entry.sha256 = sha256(target);
+    return isUnopened ? { ...entry, readable: false } : entry;
   } catch (error) {
-    if (error.code !== "ENOENT") throw error;
-    // Deleted meanwhile, or a name that is not UTF-8, which was listed with U+FFFD in it.
-    return path.includes("\ufffd") ? { path, size: 0, modified: 0, type: "other", link: false, executable: null } : null;
+    const isMissing = ["ENOENT", "ENOTDIR"].includes(error.code);
+    return isMissing && !path.includes("\ufffd") ? null : { ...entry, readable: false };
   }
 }
 
 main(({ path, hashes, ignore, after, limit, budget }) => {
-  let root, status;
+  const ignored = new RegExp(`^(?:${ignore})$`, "u");
+  let root, status, paths, unopened;
   try {
     [root, status] = present(path);
+    if (!status.isDirectory()) return { root: statusOf(root, "", hashes), entries: [], next: null };
+    [paths, unopened] = entries(root, root === WORKSPACE, ignored);
   } catch (error) {
     if (error.code === "ENOENT") return { root: null, entries: [], next: null };
     throw error;
   }
-  if (!status.isDirectory()) return { root: statusOf(root, "", hashes), entries: [], next: null };
-  const ignored = new RegExp(`^(?:${ignore})$`, "u");
-  const names = entries(root, root === WORKSPACE, ignored).filter((name) => after === null || name > after);
+  const names = paths.filter((name) => after === null || name > after);
   const page = [];
   let bytes = 0;
   let count = 0;
   for (const name of names) {
     if (count >= limit || bytes >= budget) break;
     count++;
-    const entry = statusOf(nodePath.join(root, name), name, hashes);
+    const entry = statusOf(nodePath.join(root, name), name, hashes, unopened.has(name));
     if (!entry) continue;
     page.push(entry);
     if (hashes) bytes += entry.size;

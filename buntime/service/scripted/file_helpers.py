@@ -176,10 +176,13 @@ def _unpack(workspace: MutableWorkspace, arguments: Arguments) -> Result:
 
 
 def _pack(workspace: MutableWorkspace, arguments: Arguments) -> Result:
-    contents = []
+    contents: list[str | None] = []
     for name, size in arguments["items"]:
-        content = workspace.read(f"{arguments['path']}/{name}")
-        contents.append(None if len(content) > size else _base64(content))
+        text = None
+        with suppress(OSError):
+            content = workspace.read(f"{arguments['path']}/{name}")
+            text = None if len(content) > size else _base64(content)
+        contents.append(text)
     return {"contents": contents}
 
 

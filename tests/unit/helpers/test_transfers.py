@@ -264,7 +264,7 @@ def test_a_download_does_not_empty_the_current_folder(
 
 
 def _entry(path: str, kind: str = "file", **changes: Any) -> dict[str, Any]:
-    return {"path": path, "size": 4, "modified": 0, "type": kind, "sha256": "0", **changes}
+    return {"path": path, "size": 4, "modified": 0, "type": kind, "sha256": None, **changes}
 
 
 def _service(*entries: Any, contents: Any = None, **changes: Any) -> Session:

@@ -1,0 +1,148 @@
+"""Files and folders of this machine, sent to a session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Optional
+
+from buntime import _validate
+from buntime.errors import BuntimeError, InvalidRequestError
+from buntime.helpers import local_files
+from buntime.helpers.content import PIECE, ChunkedContent, packed, read_chunks, rechunked
+from buntime.helpers.ignore import matcher
+from buntime.helpers.local_files import LocalEntry
+from buntime.helpers.runner import Helpers
+from buntime.helpers.transfers import (
+    PathArgument,
+    Progress,
+    ProgressReporter,
+    TransferOptions,
+    check_options,
+    extra_paths,
+    is_same_content,
+    joined,
+    make_result,
+)
+from buntime.helpers.tree import RemoteEntry, RemoteTree
+from buntime.models import TransferResult
+
+_NAMES_SENT = 1024 * 1024
+
+
+class Uploads:
+    """Sends files and folders, as far as they differ."""
+
+    def __init__(self, helpers: Helpers, content: ChunkedContent) -> None:
+        self._helpers = helpers
+        self._content = content
+
+    def upload(
+        self, session_id: str, local: PathArgument, remote: str, options: TransferOptions
+    ) -> TransferResult:
+        """Send a local file or folder to the session."""
+        source = _validate.local_path("local", local)
+        pattern, progress, delete = check_options(options)
+        if not source.is_dir():
+            return self._upload_file(session_id, source, remote, progress)
+        here = local_files.resolve_links(source, local_files.scan(source, matcher(pattern)))
+        there = RemoteTree.read(self._helpers, session_id, remote, hashes=True, ignore=pattern)
+        if there.root is not None and there.root.type != "directory":
+            raise InvalidRequestError(
+                f"{remote!r} is a file in the session, {str(source)!r} is a folder here"
+            )
+        extra = extra_paths(there.entries, here, delete=delete)
+        for batch in local_files.iterate_batches(
+            ((path, 0) for path in sorted(extra, reverse=True)), most_bytes=1, most_path_bytes=_NAMES_SENT
+        ):
+            self._helpers.run_staged(session_id, "file_prune", json.dumps(batch), path=remote or ".")
+        existing = {path: entry for path, entry in there.entries.items() if path not in set(extra)}
+        work = {path: entry for path, entry in here.items() if _differs(entry, existing.get(path))}
+        skipped = self._send(session_id, remote, work, progress, exists=there.root is not None)
+        if delete:
+            skipped += [path for path, entry in existing.items() if not entry.readable and path not in here]
+        return make_result(work, here, extra, skipped)
+
+    def _upload_file(
+        self, session_id: str, source: Path, remote: str, progress: Optional[Progress]
+    ) -> TransferResult:
+        if not remote:
+            raise ValueError("remote is empty, which is the workspace folder; pass the path of a file")
+        entry = LocalEntry.of(source, source.stat())
+        if entry.type != "file":
+            raise ValueError(f"{str(source)!r} is neither a file nor a folder")
+        there = RemoteTree.read(self._helpers, session_id, remote, hashes=True).root
+        if there is not None and there.type == "directory":
+            raise InvalidRequestError(
+                f"{remote!r} is a folder in the session, {str(source)!r} is a file here"
+            )
+        work = {remote: entry} if _differs(entry, there) else {}
+        reporter = ProgressReporter(progress, [entry])
+        for path in work:
+            self._send_large(session_id, path, path, entry, reporter)
+        return make_result(work, {remote: entry})
+
+    def _send(
+        self,
+        session_id: str,
+        remote: str,
+        work: Mapping[str, LocalEntry],
+        progress: Optional[Progress],
+        *,
+        exists: bool,
+    ) -> list[str]:
+        """Send files and create folders; return the paths of files that vanished meanwhile."""
+        skipped: list[str] = []
+        reporter = ProgressReporter(progress, work.values())
+        small = {path: entry for path, entry in work.items() if entry.size <= PIECE // 2}
+        if not exists and not small:
+            self._helpers.run(session_id, "file_mkdir", idempotent=True, path=remote or ".")
+        sizes = ((path, entry.size) for path, entry in small.items())
+        for batch in local_files.iterate_batches(sizes, most_bytes=PIECE, most_path_bytes=_NAMES_SENT):
+            contents = _read_small({path: small[path] for path in batch}, skipped)
+            items = [packed(path, content, small[path].executable) for path, content in contents.items()]
+            self._helpers.run_staged(session_id, "file_unpack", json.dumps(items), path=remote or ".")
+            for path, content in contents.items():
+                if content is not None:
+                    reporter.add(len(content), path)
+        for path, entry in work.items():
+            if path not in small:
+                try:
+                    self._send_large(session_id, joined(remote, path), path, entry, reporter)
+                except FileNotFoundError as error:
+                    if isinstance(error, BuntimeError):  # of the session
+                        raise
+                    skipped.append(path)
+        return skipped
+
+    def _send_large(
+        self, session_id: str, path: str, name: str, entry: LocalEntry, reporter: ProgressReporter
+    ) -> None:
+        with open(entry.full, "rb") as file:
+            self._content.write_pieces(
+                session_id,
+                path,
+                rechunked(read_chunks(file)),
+                executable=entry.executable,
+                on_sent=lambda size: reporter.add(size, name),
+            )
+
+
+def _read_small(entries: Mapping[str, LocalEntry], skipped: list[str]) -> dict[str, Optional[bytes]]:
+    """Return the content of files, and ``None`` for folders; add those that vanished to ``skipped``."""
+    contents: dict[str, Optional[bytes]] = {}
+    for path, entry in entries.items():
+        try:
+            contents[path] = None if entry.type == "directory" else entry.full.read_bytes()
+        except FileNotFoundError:
+            skipped.append(path)
+    return contents
+
+
+def _differs(here: LocalEntry, there: Optional[RemoteEntry]) -> bool:
+    if there is None:
+        return True
+    if here.type != "file":
+        return False
+    return {here.executable, there.executable} == {True, False} or not is_same_content(here, there)
