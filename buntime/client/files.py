@@ -207,15 +207,14 @@ class SessionFiles:
                 the name of the file. ``delete``, whether to delete files that exist only in the session, and
                 to replace a file by a folder, or a link or folder by a file; by default ``False``.
 
-        Raises ``FileNotFoundError`` if ``local`` does not exist, ``ValueError`` for a file that cannot be
-        sent, ``PermissionError`` for one that cannot be read, and ``FileExistsError`` if only ``delete`` would
-        make room, before anything is sent.
+        Raises, before anything is sent, ``FileNotFoundError`` if ``local`` does not exist, ``ValueError`` for
+        a file that cannot be sent, ``PermissionError`` for one that cannot be read, and ``FileExistsError``
+        if only ``delete`` would make room.
         """
         _validate.folder("remote", remote)
         with self._context.caller.one_deadline():
-            return Uploads(self._context.helpers, self._content).upload(
-                self._session_id, local, remote, options
-            )
+            uploads = Uploads(self._context.helpers, self._content)
+            return uploads.upload(self._session_id, local, remote, options)
 
     def download(
         self, remote: str, local: PathArgument, **options: Unpack[TransferOptions]
@@ -228,15 +227,14 @@ class SessionFiles:
         its name only when it is complete and has the hash that the session reported. A file that vanishes or
         cannot be read is passed over and named in ``skipped`` of the result.
 
-        Raises ``FileExistsError`` for a device or a pipe in the way, and if only ``delete`` would make room, ``ValueError`` if it would delete files
-        in the current folder, the home folder or one above them, and :class:`~buntime.ConflictError` if a
-        file changes while it is read.
+        Raises ``FileExistsError`` for a device or a pipe in the way, and if only ``delete`` would make room;
+        ``ValueError`` if it would delete files in the current folder, the home folder or one above them; and
+        :class:`~buntime.ConflictError` if a file changes meanwhile.
         """
         _validate.folder("remote", remote)
         with self._context.caller.one_deadline():
-            return Downloads(self._context.helpers, self._content).download(
-                self._session_id, remote, local, options
-            )
+            downloads = Downloads(self._context.helpers, self._content)
+            return downloads.download(self._session_id, remote, local, options)
 
     def _run(self, op: str, **arguments: Any) -> dict[str, Any]:
         return self._context.helpers.run(self._session_id, op, idempotent=True, **arguments)
