@@ -24,7 +24,7 @@ from buntime._support.export import export
 
 if TYPE_CHECKING:
     from buntime.service.scripted.results import ScriptedExecution, ScriptedResult
-    from buntime.transport.fake import FakeCall, FakeSession, FakeTransport
+    from buntime.transport.fake import FakeCall, FakeDevbox, FakeSession, FakeTransport
     from buntime.transport.function import FunctionTransport
     from buntime.transport.http import HTTPTransport
     from buntime.transport.local import LocalTransport
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Body",
     "FakeCall",
+    "FakeDevbox",
     "FakeSession",
     "FakeTransport",
     "FunctionTransport",
@@ -57,6 +58,7 @@ __all__ = [
 
 _LAZY = {
     "FakeCall": "buntime.transport.fake",
+    "FakeDevbox": "buntime.transport.fake",
     "FakeSession": "buntime.transport.fake",
     "FakeTransport": "buntime.transport.fake",
     "FunctionTransport": "buntime.transport.function",

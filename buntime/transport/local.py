@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable, TypeVar, Union
+from typing import TYPE_CHECKING, Callable, TypeVar, Union
 
 from buntime._http import Request, Response
 from buntime._support.owner import Owner
@@ -17,11 +18,16 @@ from buntime.service.machine.find import SetupError
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.root import WorkspaceFolder
 
+if TYPE_CHECKING:
+    from buntime.service.devboxes.app import DevboxService
+
 T = TypeVar("T")
 
 
 class LocalTransport(NotPicklable):
-    """Runs sessions on this machine: files on disk, executions on a real Bun, no account and no network.
+    """Runs sessions and devboxes on this machine: files on disk, no account and no network.
+
+    Executions of sessions run on a real Bun, commands of Runloop's devboxes in bash.
 
     Arguments:
         isolation: ``"required"`` runs each session in its own sandbox and fails if none can be made;
@@ -31,7 +37,7 @@ class LocalTransport(NotPicklable):
             ``BUNTIME_NETWORK`` decides, ``1`` or ``0``.
         bun: the Bun to run. By default ``BUNTIME_BUN``, else the one of the extra ``local``, else the one
             on ``PATH``.
-        root: a folder for the sessions' workspaces; by default a temporary one.
+        root: a folder for the workspaces of sessions and the disks of devboxes; by default a temporary one.
         plan: ``"free"``, ``"paid"`` or ``"enterprise"`` to have that plan's limits enforced.
 
     Raises :class:`~buntime.ConfigurationError` if Bun or the sandbox is missing or does not work, or if
@@ -66,8 +72,12 @@ class LocalTransport(NotPicklable):
             raise ConfigurationError(str(error)) from error
         self._isolation = mode
         self._owner = Owner()
+        self._executor = executor
+        self._root = None if root is None else Path(root)
+        self._lock = threading.Lock()
+        self._devboxes: list[DevboxService] = []
         try:
-            self._folder = WorkspaceFolder(None if root is None else Path(root))
+            self._folder = WorkspaceFolder(self._root)
         except OSError as error:
             executor.close()
             folder = "a temporary folder" if root is None else f"root {os.fspath(root)}"
@@ -78,7 +88,9 @@ class LocalTransport(NotPicklable):
             self._folder.remove()
             executor.close()
             raise ConfigurationError(str(error)) from error
-        self._finalizer = weakref.finalize(self, _clean_up, self._service, self._folder, self._owner)
+        self._finalizer = weakref.finalize(
+            self, _clean_up, self._service, self._devboxes, self._folder, self._owner
+        )
 
     def __repr__(self) -> str:
         return f"<LocalTransport isolation={self._isolation!r}>"
@@ -91,7 +103,8 @@ class LocalTransport(NotPicklable):
         self._check_process()
         if not self._finalizer.alive:
             raise RuntimeError("the transport is closed")
-        response = _patiently(request, lambda: self._service.handle(request))
+        handle = self._devbox_service().handle if request.path.startswith("/v1/") else self._service.handle
+        response = _patiently(request, lambda: handle(request))
         chunks = response.chunks
 
         def bounded() -> Iterator[bytes]:
@@ -104,8 +117,28 @@ class LocalTransport(NotPicklable):
 
         return Response(response.status, response.headers, bounded(), on_close=response.close)
 
+    def end_holds(self) -> None:
+        """End the requests that wait for a devbox or an execution, with a 408: their threads are needed."""
+        with self._lock:
+            services = list(self._devboxes)
+        for service in services:
+            service.end_holds()
+
+    def _devbox_service(self) -> DevboxService:
+        with self._lock:
+            if not self._devboxes:
+                from buntime.service.devboxes.app import DevboxService
+                from buntime.service.devboxes.machine import MachineHost
+
+                folder = WorkspaceFolder(self._root, "devboxes")
+                self._devboxes.append(DevboxService(MachineHost(self._executor.launcher, folder.root)))
+            return self._devboxes[0]
+
     def close(self) -> None:
-        """End all sessions and remove their folders. Idempotent; does nothing in a forked process."""
+        """End all sessions and devboxes, and remove their folders.
+
+        Idempotent; does nothing in a forked process.
+        """
         self._finalizer()
 
     def _check_process(self) -> None:
@@ -115,9 +148,11 @@ class LocalTransport(NotPicklable):
             )
 
 
-def _clean_up(service: Service, folder: WorkspaceFolder, owner: Owner) -> None:
+def _clean_up(service: Service, devboxes: list[DevboxService], folder: WorkspaceFolder, owner: Owner) -> None:
     if owner.is_this_process():
         service.close()
+        for each in devboxes:
+            each.close()
         folder.remove()
 
 

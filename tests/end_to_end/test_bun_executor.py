@@ -421,7 +421,7 @@ class TestEnds:
 
     def test_the_parent_is_killed(self, session: BunSession, executor: BunExecutor, tmp_path: Path) -> None:
         """If the Python process is killed, everything in its sessions ends."""
-        isolation = "none" if isinstance(executor._launcher, Unprotected) else "required"
+        isolation = "none" if isinstance(executor.launcher, Unprotected) else "required"
         script = (
             "import sys; from pathlib import Path; from buntime.service.machine.executor import BunExecutor\n"
             "from tests.support.bun import BunSession\n"
@@ -447,7 +447,7 @@ class TestEnds:
 def test_without_proc_executions_run_and_end(tmp_path: Path) -> None:
     """Systems without /proc support output, exit codes, the time limit, kill and the end of the session."""
     executor = BunExecutor(isolation="none")
-    executor._launcher = Unprotected(find_bun(None, os.environ), direct=True)
+    executor.launcher = Unprotected(find_bun(None, os.environ), direct=True)
     session = BunSession.open(executor, tmp_path / "w")
 
     assert ("1\n", "", 0) == _without_figures(session.run("console.log(1)"))

@@ -73,11 +73,16 @@ class Channel:
         """Return whether the supervisor still runs."""
         return self._lost is None and self._process.poll() is None
 
-    def request(self, message: dict[str, Any]) -> Inbox:
-        """Send a message and return the inbox for its answers. Raises :class:`ChannelLost`."""
+    def request(self, message: dict[str, Any], *, shared: Union[Inbox, None] = None) -> Inbox:
+        """Send a message and return the inbox for its answers. Raises :class:`ChannelLost`.
+
+        With a ``shared`` inbox the messages go there, as long as the returned one exists.
+        """
         with self._turn:
             self._last_id += 1
             inbox = self._inboxes[self._last_id] = Inbox(self._last_id)
+            if shared is not None:
+                inbox.messages = shared.messages
         self.send({**message, "id": inbox.id})
         return inbox
 
@@ -222,6 +227,11 @@ class Channel:
             self._turn.wait_for(lambda: not self._someone_reads)
             self._from.close()
         self._supervisor.cleanup()
+
+    def stop(self) -> None:
+        """Begin what :meth:`close` does, without waiting for the end."""
+        self.closing = True
+        self._close_stdin()
 
     def _close_stdin(self) -> None:
         # A thread may be stuck in a write to a supervisor that does not read: only a kill releases the lock.

@@ -57,11 +57,12 @@ class BunExecutor:
         network = read_switch("BUNTIME_NETWORK", environ) if network is None else network
         self.bun = find_bun(bun, environ)
         """The path of the Bun executable."""
-        self._launcher: Union[Isolated, Unprotected] = (
+        self.launcher: Union[Isolated, Unprotected] = (
             Isolated(find_sandbox(self.bun, environ, network=network))
             if isolation == "required"
             else Unprotected(self.bun)
         )
+        """Starts the supervisors of sessions and of devboxes."""
         self._runtimes: dict[str, BunRuntime] = {}
         self._shared_previews: Union[Previews, None] = None
         self._lock = threading.Lock()
@@ -74,7 +75,7 @@ class BunExecutor:
         root = getattr(workspace, "root", None)
         if not isinstance(root, Path):
             raise TypeError("a real Bun needs a workspace on disk")
-        runtime = BunRuntime(self._launcher, root, limits, lifetime, self._previews)
+        runtime = BunRuntime(self.launcher, root, limits, lifetime, self._previews)
         with self._lock:
             self._runtimes = {key: each for key, each in self._runtimes.items() if not each.closed}
             self._runtimes[session_id] = runtime

@@ -15,7 +15,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Union
 
-from buntime.service.machine.sandbox import BUN_INSIDE, Sandbox
+from buntime.service.machine.sandbox import BUN_INSIDE, SESSION, Sandbox
+from buntime.service.workspace.paths import WORKSPACE
 
 _INSTALL = 'Install bubblewrap (pip install "buntime[local]" on Linux, or the system\'s package bubblewrap)'
 _UNPROTECTED = 'run code as yourself, with no protection: isolation="none" or BUNTIME_ISOLATION=none'
@@ -202,7 +203,12 @@ def _try(sandbox: Sandbox) -> str:
     command = ["/bin/sh", "-c", f"{BUN_INSIDE} --version"]
     with tempfile.TemporaryDirectory(prefix="buntime-") as folder, ExitStack() as stack:
         try:
-            process, errors = sandbox.start(command, workspace=Path(folder), temporary=1, files={})
+            process, errors = sandbox.start(
+                command,
+                mounts={WORKSPACE: Path(folder)},
+                temporary=dict.fromkeys(SESSION.temporary, 1),
+                files={},
+            )
         except OSError as error:
             return str(error)
         stack.enter_context(errors)

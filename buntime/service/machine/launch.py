@@ -19,7 +19,8 @@ from buntime.service.executors import Limits
 from buntime.service.machine.orphans import FIRST_TAG, kill_tagged
 from buntime.service.machine.sandbox import (
     BUN_INSIDE,
-    TEMPORARY_INSIDE,
+    SESSION,
+    Layout,
     Sandbox,
     start_process,
 )
@@ -77,25 +78,30 @@ class Isolated:
 
     sandbox: Sandbox
 
-    def start(self, workspace: Path, limits: Limits, lifetime: float) -> SupervisorProcess:
-        """Start a supervisor that ends everything after ``lifetime`` seconds."""
-        preview_socket = None if self.sandbox.network else _PREVIEW_SOCKET
+    def start(
+        self, root: Path, limits: Limits, lifetime: float, layout: Layout = SESSION
+    ) -> SupervisorProcess:
+        """Start a supervisor that ends everything after ``lifetime`` seconds; ``root`` is its folder."""
+        mounts = {path: root / folder for path, folder in layout.mounts.items()}
+        preview_socket = None if self.sandbox.network or layout is not SESSION else _PREVIEW_SOCKET
         start_message = _start_message(
             limits,
             lifetime,
             direct=False,
-            workspace=WORKSPACE,
+            workspace=next(iter(mounts)),
             scratch=None,
-            temporary=TEMPORARY_INSIDE,
+            temporary=layout.temporary,
             preview_socket=preview_socket and f"{WORKSPACE}/{preview_socket}",
-            env={"PATH": _PATH, "HOME": "/home", "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
+            env={"PATH": _PATH, "HOME": layout.home, "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
             processes=_THREADS if _counts_by_namespace() else None,
         )
         files = {f"{_SCRIPTS_INSIDE}/{name}": content for name, content in _scripts().items()}
+        files["/etc/passwd"] = f"{layout.user}:x:1000:1000::{layout.home}:/bin/sh\n".encode()
         command = [BUN_INSIDE, f"{_SCRIPTS_INSIDE}/{_SCRIPTS[0]}"]
         # Temporary files are memory: all of them together leave a quarter of it to the processes.
-        temporary = max(1, min(limits.disk, limits.memory // 4))
-        process, errors = self.sandbox.start(command, workspace=workspace, temporary=temporary, files=files)
+        size = max(1, min(limits.disk, limits.memory // 4))
+        temporary = dict.fromkeys(layout.temporary, size)
+        process, errors = self.sandbox.start(command, mounts=mounts, temporary=temporary, files=files)
         return SupervisorProcess(process, errors, start_message, preview_socket=preview_socket)
 
 
@@ -116,8 +122,11 @@ class Unprotected:
     bun: str
     direct: bool = sys.platform != "linux"
 
-    def start(self, workspace: Path, limits: Limits, lifetime: float) -> SupervisorProcess:
+    def start(
+        self, root: Path, limits: Limits, lifetime: float, layout: Layout = SESSION
+    ) -> SupervisorProcess:
         """Start a supervisor that ends the processes it can find after ``lifetime`` seconds."""
+        workspace, *others = (root / folder for folder in layout.mounts.values())
         scratch = Path(tempfile.mkdtemp(prefix="buntime-"))
         try:
             for name in ("bin", "home", "tmp"):
@@ -126,7 +135,9 @@ class Unprotected:
                 (scratch / "bin" / name).symlink_to(self.bun)
             for name, content in _scripts().items():
                 (scratch / name).write_bytes(content)
-            env = {"PATH": f"{scratch / 'bin'}:{_PATH}", "HOME": str(scratch / "home")}
+            # A devbox has its home and its temporary folder on disk.
+            home, temporary = (workspace, *others) if others else (scratch / "home", scratch / "tmp")
+            env = {"PATH": f"{scratch / 'bin'}:{_PATH}", "HOME": str(home)}
             start_message = _start_message(
                 limits,
                 lifetime,
@@ -135,7 +146,7 @@ class Unprotected:
                 scratch=str(scratch),
                 temporary=(),
                 preview_socket=None,
-                env={**env, "TMPDIR": str(scratch / "tmp"), **_LOCALE},
+                env={**env, "TMPDIR": str(temporary), **_LOCALE},
                 processes=None,
             )
             process, errors = start_process([self.bun, str(scratch / _SCRIPTS[0])], cwd=scratch)

@@ -28,7 +28,6 @@ _CONFIGURATION = (
 # The host's root is still the kernel's root in there: it could write these without any capability.
 _KERNEL = ("/proc/sys", "/proc/fs", "/proc/scsi", "/proc/acpi", "/proc/sysrq-trigger")
 _ETC = {
-    "/etc/passwd": b"sandbox:x:1000:1000::/home:/bin/sh\n",
     "/etc/group": b"sandbox:x:1000:\n",
     "/etc/hosts": b"127.0.0.1 localhost buntime\n::1 localhost\n",
     "/etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files dns\n",
@@ -37,8 +36,26 @@ _ETC = {
 BUN_INSIDE = "/usr/local/bin/bun"
 """The path of Bun in a sandbox."""
 
-TEMPORARY_INSIDE = ("/tmp", "/home", "/dev/shm")  # noqa: S108 - the sandbox's own
-"""The temporary file systems of a sandbox."""
+
+@attrs.frozen
+class Layout:
+    """The folders of a sandbox.
+
+    ``mounts`` are the paths inside, each with a folder of the host relative to that of the sandbox; programs
+    start in the first. ``temporary`` are file systems in memory.
+    """
+
+    mounts: Mapping[str, str]
+    temporary: tuple[str, ...]
+    home: str
+    user: str = "sandbox"
+
+
+SESSION = Layout({WORKSPACE: ""}, ("/tmp", "/home", "/dev/shm"), "/home")  # noqa: S108 - the sandbox's own
+"""A session of buntime.sh: only the workspace is on disk."""
+
+DEVBOX = Layout({"/home/user": "home", "/tmp": "tmp"}, ("/dev/shm",), "/home/user", "user")  # noqa: S108 - as above
+"""A devbox of Runloop."""
 
 
 @attrs.frozen
@@ -57,12 +74,18 @@ class Sandbox:
     strict: bool = True
 
     def start(
-        self, command: Sequence[str], *, workspace: Path, temporary: int, files: Mapping[str, bytes]
+        self,
+        command: Sequence[str],
+        *,
+        mounts: Mapping[str, Path],
+        temporary: Mapping[str, int],
+        files: Mapping[str, bytes],
     ) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
         """Start ``command`` as process 1 of a new sandbox; see :func:`start_process`.
 
-        ``files`` are given to it read-only under absolute paths; ``temporary`` is the size of each temporary
-        file system in MB. The sandbox lives as long as its process 1.
+        ``mounts`` are the folders of the host by their path inside, ``temporary`` the temporary file systems
+        with their size in MB; ``files`` are given to it read-only under absolute paths. The sandbox lives as
+        long as its process 1.
         """
         with ExitStack() as stack:
             descriptors = {}
@@ -71,10 +94,12 @@ class Sandbox:
                 stack.callback(os.close, descriptors[path])
             seccomp = _in_memory(seccomp_filter(platform.machine()))
             stack.callback(os.close, seccomp)
-            argv = [*self._argv(workspace, temporary, descriptors), "--seccomp", str(seccomp), "--", *command]
+            argv = [*self._argv(mounts, temporary, descriptors), "--seccomp", str(seccomp), "--", *command]
             return start_process(argv, cwd="/", pass_fds=(seccomp, *descriptors.values()))
 
-    def _argv(self, workspace: Path, temporary: int, descriptors: Mapping[str, int]) -> list[str]:
+    def _argv(
+        self, mounts: Mapping[str, Path], temporary: Mapping[str, int], descriptors: Mapping[str, int]
+    ) -> list[str]:
         argv = [self.bwrap, "--unshare-all", "--as-pid-1", "--new-session", "--cap-drop", "ALL"]
         argv += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--hostname", "buntime"]
         argv += ["--disable-userns"] if self.strict else []
@@ -82,13 +107,14 @@ class Sandbox:
         argv += [*_system(), *_configuration(network=self.network), "--proc", "/proc", "--dev", "/dev"]
         for path in _KERNEL:
             argv += ["--ro-bind", path, path] if Path(path).exists() else []
-        for path in TEMPORARY_INSIDE:
-            argv += [*(["--size", str(temporary << 20)] if self.strict else []), "--tmpfs", path]
+        for path, size in temporary.items():
+            argv += [*(["--size", str(size << 20)] if self.strict else []), "--tmpfs", path]
         for path, descriptor in descriptors.items():
             argv += ["--file", str(descriptor), path]
         argv += ["--ro-bind", self.bun, BUN_INSIDE, "--symlink", "bun", f"{BUN_INSIDE}x"]
-        argv += ["--bind", str(workspace), WORKSPACE, "--remount-ro", "/dev", "--remount-ro", "/"]
-        return [*argv, "--chdir", "/"]
+        for path, folder in mounts.items():
+            argv += ["--bind", str(folder), path]
+        return [*argv, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
 
 
 def start_process(

@@ -147,6 +147,13 @@ class MemoryWorkspace:
             folder.children[last] = node
             folder.modified = self._clock.time()
 
+    def copy(self) -> MemoryWorkspace:
+        """Return a copy that changes independently."""
+        copy = MemoryWorkspace(self._clock)
+        with self._lock:
+            copy._root, copy._versions = _copy_folder(self._open_root()), self._versions
+        return copy
+
     def remove(self) -> None:
         """Delete everything. Idempotent."""
         with self._lock:
@@ -206,6 +213,14 @@ class MemoryWorkspace:
                     yield prefix + name, node
                 elif name not in skip:
                     pending.append((f"{prefix}{name}/", node))
+
+
+def _copy_folder(folder: _Folder) -> _Folder:
+    children = folder.children.items()
+    return _Folder(
+        folder.modified,
+        {name: _copy_folder(node) if isinstance(node, _Folder) else node for name, node in children},
+    )
 
 
 def _entry(name: str, node: Union[_File, _Folder]) -> WorkspaceEntry:

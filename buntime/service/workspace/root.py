@@ -11,18 +11,18 @@ from buntime.service.workspace.disk import DiskWorkspace
 
 
 class WorkspaceFolder:
-    """Creates workspaces in the folder ``sessions`` of ``root``; by default in a temporary folder.
+    """Creates workspaces in the folder ``name`` of ``root``; by default in a temporary folder.
 
     The folder around the workspaces is this user's alone. A workspace is not enough: its programs may let
     others enter it, and leave a setuid program there.
     """
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, name: str = "sessions") -> None:
         self._temporary = root is None
         if root is None:
             self.root = Path(tempfile.mkdtemp(prefix="buntime-"))
         else:
-            self.root = root.resolve() / "sessions"
+            self.root = root.resolve() / name
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.root.chmod(0o700)
 

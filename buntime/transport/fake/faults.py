@@ -83,7 +83,9 @@ def fail(
     if plan.failure == "html":
         return Response(200, [("Content-Type", "text/html"), *plan.headers], [_PAGE])
     code = {} if plan.code is None else {"code": plan.code}
-    body = json.dumps({"error": {**code, "message": plan.message, "details": {}}}).encode()
+    error = {**code, "message": plan.message}
+    is_runloop = request.path.startswith("/v1/")
+    body = json.dumps(error if is_runloop else {"error": {**error, "details": {}}}).encode()
     return Response(plan.failure, [("Content-Type", "application/json"), *plan.headers], [body])
 
 

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 import attrs
 
@@ -23,13 +23,16 @@ from buntime.service.sessions.app import Service, is_route
 from buntime.service.workspace.memory import MemoryWorkspace
 from buntime.transport.fake.clock import FakeClock
 from buntime.transport.fake.faults import Failure, PlannedFailure, fail
-from buntime.transport.fake.inspection import FakeCall, FakeSession
+from buntime.transport.fake.inspection import FakeCall, FakeDevbox, FakeSession
+
+if TYPE_CHECKING:
+    from buntime.service.devboxes.app import DevboxService
 
 _MISSING: Any = object()
 
 
 class FakeTransport(NotPicklable):
-    """The service in memory, for fast tests of code that uses buntime.
+    """Both services in memory, for fast tests of code that uses buntime or Runloop.
 
     Sessions, files, limits and errors behave as documented, with ``plan`` as for :class:`LocalTransport`.
     Results of executions are scripted with :meth:`on_execute`; an execution without a script fails with a
@@ -39,10 +42,22 @@ class FakeTransport(NotPicklable):
     Limits: no code and no shell runs; preview URLs do not answer; times and memory of an execution come
     from its script; the workspace has no links and no permissions; nothing is ever slow.
 
+    A devbox boots in ``boot_time`` seconds of the fake's clock, a blueprint is built in ``build_time``, a
+    snapshot taken in ``snapshot_time``; a request that waits for these moves the clock.
+
     A forked child has its own copy, separate from its parent's.
     """
 
-    def __init__(self, *, plan: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        *,
+        plan: Optional[str] = None,
+        boot_time: float = 1.0,
+        build_time: float = 10.0,
+        snapshot_time: float = 1.0,
+    ) -> None:
+        times = {"boot_time": boot_time, "build_time": build_time, "snapshot_time": snapshot_time}
+        self._times = [_validate.seconds(name, value) or 0.0 for name, value in times.items()]
         self._clock = FakeClock()
         self._executor = ScriptedExecutor(pause=self._clock.advance)
         numbers = itertools.count(1)
@@ -53,6 +68,7 @@ class FakeTransport(NotPicklable):
             plan=plan,
             ids=lambda: f"ses_fake{next(numbers):014}",
         )
+        self._devbox_service: Optional[DevboxService] = None
         self._failures: list[PlannedFailure] = []
         self._calls: list[FakeCall] = []
         self._lock = reset_after_fork(threading.Lock())
@@ -167,7 +183,8 @@ class FakeTransport(NotPicklable):
                 connection is lost before the response), ``"timeout"`` (no response in time: the clock
                 advances by the read timeout), ``"cut_body"`` (the body ends half-way), ``"html"`` (the page
                 of a proxy instead of the response).
-            call: limits the failure to a call such as ``"POST /execute"``.
+            call: limits the failure to a call such as ``"POST /execute"`` or, of Runloop,
+                ``"devboxes.create"``.
             times: how many calls fail.
             acted: whether the service acts although the call fails. By default ``True`` for ``"dropped"``,
                 ``"timeout"`` and ``"cut_body"``, otherwise ``False``.
@@ -180,8 +197,10 @@ class FakeTransport(NotPicklable):
         plan = PlannedFailure.make(
             failure, call=call, acted=acted, code=code, message=message, headers=headers
         )
-        if call is not None and not is_route(call):
-            raise ValueError(f"call is {call!r}, which is not a call of the API, such as 'POST /execute'")
+        if call is not None and not (is_route(call) or _is_devbox_route(call)):
+            raise ValueError(
+                f"call is {call!r}, not a call of the API such as 'POST /execute' or 'devboxes.create'"
+            )
         with self._lock:
             self._failures.extend([plan] * _validate.count("times", times))
 
@@ -216,6 +235,12 @@ class FakeTransport(NotPicklable):
         """The sessions that are alive, by id, in the order they were created."""
         return {name: FakeSession(session) for name, session in self._service.sessions.items()}
 
+    @property
+    def devboxes(self) -> dict[str, FakeDevbox]:
+        """The devboxes that have not ended, by id, in the order they were created."""
+        service = self._devbox_service
+        return {} if service is None else {name: FakeDevbox(each) for name, each in service.devboxes.items()}
+
     def assert_all_scripts_used(self) -> None:
         """Raise ``AssertionError`` with the scripts that answered nothing or have results not used."""
         unused = self._executor.unused()
@@ -242,30 +267,63 @@ class FakeTransport(NotPicklable):
         """End all sessions. Idempotent."""
         self._closed = True
         self._service.close()
+        if self._devbox_service is not None:
+            self._devbox_service.close()
 
     def _handle(self, request: Request) -> Response:
         try:
             # A handler or another thread may advance the clock meanwhile, yet no call is ever slow.
-            return self._service.handle(attrs.evolve(request, read_timeout=None))
+            request = attrs.evolve(request, read_timeout=None)
+            if request.path.startswith("/v1/"):
+                return self._make_devbox_service().handle(request)
+            return self._service.handle(request)
         except HandlerFailed as wrapper:
             raise (wrapper.__cause__ or wrapper) from None
 
+    def _make_devbox_service(self) -> DevboxService:
+        with self._lock:
+            if self._devbox_service is None:
+                from buntime.service.devboxes.app import DevboxService
+                from buntime.service.devboxes.scripted import ScriptedHost
+                from buntime.service.devboxes.waiting import MovedClock
+
+                clock = MovedClock(self._clock, self._clock.advance)
+                boot, build, snapshot = self._times
+                host = ScriptedHost(clock, self._executor, boot, build, snapshot)
+                numbers = itertools.count(1)
+                self._devbox_service = DevboxService(
+                    host, ids=lambda prefix: f"{prefix}fake{next(numbers):016}"
+                )
+            return self._devbox_service
+
     def _next_failure(self, request: Request) -> Optional[PlannedFailure]:
-        name = f"{request.method} {request.path}"
+        names = {None, f"{request.method} {request.path}"}
+        if request.path.startswith("/v1/"):
+            from buntime.service.devboxes.app import route_name
+
+            names.add(route_name(request.method, request.path))
         with self._lock:
             for index, plan in enumerate(self._failures):
-                if plan.call in {None, name}:
+                if plan.call in names:
                     return self._failures.pop(index)
         return None
 
     def _log(self, request: Request, status: Optional[int]) -> None:
+        value, other = None, b""
         try:
-            body = json.loads(request.content) if request.content else None
+            value = json.loads(request.content) if request.content else None
         except (ValueError, RecursionError):
-            body = None
+            other = request.content
         query, headers = dict(request.query), Headers(request.headers)
         with self._lock:
-            self._calls.append(FakeCall(request.method, request.path, query, body, headers, status))
+            self._calls.append(FakeCall(request.method, request.path, query, value, headers, status, other))
+
+
+def _is_devbox_route(call: str) -> bool:
+    from buntime.service.devboxes.app import ROUTES, route_name
+
+    method, _, path = call.partition(" ")
+    return call in ROUTES or route_name(method, path) is not None
 
 
 def _checked_results(results: Iterable[ScriptedResult]) -> tuple[ScriptedResult, ...]:

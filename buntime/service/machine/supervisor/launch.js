@@ -53,7 +53,8 @@ function launch(run, ended) {
   const { pid, tag, out, err, code, orders } = waiting ?? makeReady();
   waiting = null;
   writeAndClose(orders, script(run, cwd));
-  writeAndClose(code, run.code ?? "");
+  if (run.stdin) run.input = code;
+  else writeAndClose(code, run.code ?? "");
   Object.assign(run, { pid, tag, out: new Output("out", out, run.max_output), err: new Output("err", err, run.max_output) });
 }
 
@@ -62,7 +63,7 @@ function launch(run, ended) {
 function script(run, cwd) {
   const { plain } = variables(run);
   const exports = plain.map(([name, value]) => `export ${name}=${quoted(value)}\n`).join("");
-  const stdin = run.code === null ? "</dev/null" : "";
+  const stdin = run.code === null && !run.stdin ? "</dev/null" : "";
   const exec = `exec 4<&- ${stdin} ${program(run).map(quoted).join(" ")}`;
   return `cd ${quoted(cwd)} || exit 126\nunset OLDPWD SHLVL\n${exports}${exec}\n`;
 }
@@ -81,26 +82,43 @@ function variables(run) {
 }
 
 function program(run) {
-  const argv = run.code === null ? ["/bin/sh", "-c", "--", run.command] : [process.execPath, "-"];
+  const argv = run.code === null ? [run.shell ?? "/bin/sh", "-c", "--", run.command] : [process.execPath, "-"];
   const odd = variables(run).odd.map(([name, value]) => `${name}=${value}`);
   return odd.length ? ["/usr/bin/env", "--", ...odd, ...argv] : argv;
 }
 
 // A program may take its time to read, or never do so. No write waits for it: Bun writes with a few threads, and all of
-// them could wait at the same time, for programs whose scripts are still to be written. Bun takes an empty script for a missing file.
+// them could wait at the same time, for programs whose scripts are still to be written. Bun takes an empty script for a
+// missing file.
 async function writeAndClose(fd, text) {
-  const bytes = Buffer.from(text || "\n");
+  await write(fd, text || "\n");
+  fs.closeSync(fd);
+}
+
+async function write(fd, text) {
+  const bytes = Buffer.from(text);
   for (let at = 0, pause = 1; at < bytes.length; ) {
     try {
       at += fs.writeSync(fd, bytes, at);
       pause = 1;
     } catch (error) {
-      if (error.code !== "EAGAIN") break; // it ended without reading
+      if (error.code !== "EAGAIN") return; // it ended without reading
       await Bun.sleep(pause);
       pause = Math.min(pause * 2, 64);
     }
   }
-  fs.closeSync(fd);
+}
+
+// Write to the standard input of a run, or close it with null: in order, although a write may wait for the program.
+function feed(run, text) {
+  const { input } = run;
+  if (input === undefined) return;
+  if (text === null) run.input = undefined;
+  const step = async () => {
+    if (!config.direct) return text === null ? fs.closeSync(input) : write(input, text);
+    return text === null ? input.end() : (input.write(text), input.flush());
+  };
+  run.fed = Promise.resolve(run.fed).then(step).catch(() => {}); // it has ended
 }
 
 // Without /proc (macOS): no view of grandchildren, and memory figures that include the supervisor's.
@@ -109,10 +127,10 @@ function launchDirectly(run, cwd, ended) {
   try {
     const cmd = ["/bin/sh", "-c", DIRECTLY, "sh", String(config.blocks), ...program(run)];
     const env = { ...config.env, PWD: cwd, ...Object.fromEntries(variables(run).plain) };
-    const stdin = run.code === null ? "ignore" : "pipe";
+    const stdin = run.code === null && !run.stdin ? "ignore" : "pipe";
     const child = Bun.spawn({ cmd, cwd, env, detached: true, stdio: [stdin, out.writer, err.writer] });
-    child.stdin?.write(run.code || "\n");
-    child.stdin?.end();
+    if (run.stdin) run.input = child.stdin;
+    else child.stdin?.write(run.code || "\n"), child.stdin?.end();
     child.exited.then(() => {
       const usage = child.resourceUsage();
       const exit = child.signalCode ? 128 + os.constants.signals[child.signalCode] : child.exitCode;
@@ -201,4 +219,4 @@ function close(...descriptors) {
   for (const fd of descriptors) fs.closeSync(fd);
 }
 
-module.exports = { begin, busy, discard, isWaiting, launch, prepare };
+module.exports = { begin, busy, discard, feed, isWaiting, launch, prepare };

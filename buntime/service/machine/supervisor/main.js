@@ -2,8 +2,9 @@
 // stdout; when stdin ends, so does everything started here. In a sandbox it is process 1 of the pid namespace.
 //
 // It is sent `start` first, then, each with the id of an execution, `run`, `ack` (so much of its output was taken) and
-// `drop` (its output is not read any more), and `kill` and `count`, which are answered. Of an execution it sends `out`
-// and `err`, `serving` once something listens on the session's port, and last `exit` with the figures.
+// `drop` (its output is not read any more), `feed` (standard input, null for its end) and `signal`, and `kill` and
+// `count`, which are answered. Of an execution it sends `out` and `err`, `serving` once something listens on the
+// session's port, and last `exit` with the figures.
 "use strict";
 const fs = require("node:fs");
 const launching = require("./launch.js");
@@ -73,6 +74,8 @@ function receive(message) {
   else if (op === "run") execute(message);
   else if (op === "ack") advance(reporting.get(id), { credit: message.size });
   else if (op === "drop") advance(reporting.get(id), { credit: 0, dropped: true });
+  else if (op === "feed") reporting.has(id) && launching.feed(reporting.get(id), message.text);
+  else if (op === "signal") signalRun(reporting.get(id), message);
   else if (op === "kill") send({ id, pids: message.pid === null ? sweep() : killOne(message.pid) });
   else if (op === "count") send({ id, count: config.direct ? running.size : members().length });
 }
@@ -107,7 +110,7 @@ async function stop(politely) {
 // pipes are read: for a stream only as far as the reader has credit, so that the program waits for a slow reader; else
 // always, and the halves that were kept are sent with the result.
 function execute(message) {
-  const run = { ...message, started: performance.now(), over: null, result: null, credit: WINDOW, dropped: false };
+  const run = { credit: WINDOW, ...message, started: performance.now(), over: null, result: null, dropped: false };
   try {
     if (!config.direct) processes.reap(ended); // a shell that waited may have died
     launching.launch(run, ended);
@@ -144,6 +147,7 @@ async function report(run) {
     pause = (await forward(run)) ? 1 : Math.min(pause * 2, 16);
     if (!config.direct) processes.reap(ended); // SIGCHLD may have come while one was being started
   }
+  launching.feed(run, null);
   await forward(run);
   const outputs = [run.out, run.err];
   for (const output of outputs) {
@@ -235,6 +239,15 @@ function killForTimeout(run) {
   run.over ??= "time";
   if (config.direct) processes.kill(-run.pid);
   else processes.sweep((member) => ownedBy(run, member));
+}
+
+// Send a signal to the first process of a run, or to all that it started.
+function signalRun(run, { signal, group }) {
+  if (!run || !running.has(run.pid)) return;
+  if (config.direct) processes.kill(group ? -run.pid : run.pid, signal);
+  else if (group && signal === "SIGKILL") processes.sweep((member) => ownedBy(run, member));
+  else if (group) for (const member of members()) ownedBy(run, member) && processes.kill(member.pid, signal);
+  else processes.kill(run.pid, signal);
 }
 
 // A tag that was never given out was set by a program to hide: its processes belong to every execution.

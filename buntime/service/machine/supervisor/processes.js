@@ -122,9 +122,9 @@ function memoryWithoutProcess(folders) {
   return sum;
 }
 
-function kill(target) {
+function kill(target, signal = SIGKILL) {
   try {
-    process.kill(target, SIGKILL);
+    process.kill(target, signal);
   } catch {} // it has just ended
 }
 

@@ -1,0 +1,173 @@
+"""The service: requests below ``/v1/`` in, responses out."""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, Optional
+from urllib.parse import unquote
+
+import attrs
+
+from buntime._http import Request, Response
+from buntime.service.devboxes.box import Host
+from buntime.service.devboxes.context import Call
+from buntime.service.devboxes.devbox import ENDED, Devbox
+from buntime.service.devboxes.errors import ApiError, error_response
+from buntime.service.devboxes.model import Model, new_id
+from buntime.service.devboxes.routes import blueprints, devboxes, executions, files, snapshots
+from buntime.service.devboxes.waiting import Waiter
+from buntime.service.requests import header
+
+PREFIX = "/v1/"
+
+Handler = Callable[[Call], Response]
+
+_DEVBOX = "/v1/devboxes/{id}"
+_EXECUTION = "/v1/devboxes/{id}/executions/{id}"
+_SNAPSHOT = "/v1/devboxes/disk_snapshots"
+
+# A fixed path is before the patterns that it matches too.
+ROUTES: dict[str, tuple[str, str, Handler]] = {
+    "devboxes.create": ("POST", "/v1/devboxes", devboxes.create),
+    "devboxes.list": ("GET", "/v1/devboxes", devboxes.list_devboxes),
+    "devboxes.create_and_await_running": (
+        "POST",
+        "/v1/devboxes/create_and_await_running",
+        devboxes.create_and_await_running,
+    ),
+    "devboxes.disk_snapshots.list": ("GET", _SNAPSHOT, snapshots.list_snapshots),
+    "devboxes.disk_snapshots.query_status": ("GET", f"{_SNAPSHOT}/{{id}}/status", snapshots.query_status),
+    "devboxes.disk_snapshots.update": ("POST", f"{_SNAPSHOT}/{{id}}", snapshots.update),
+    "devboxes.disk_snapshots.delete": ("POST", f"{_SNAPSHOT}/{{id}}/delete", snapshots.delete),
+    "devboxes.retrieve": ("GET", _DEVBOX, devboxes.retrieve),
+    "devboxes.update": ("POST", _DEVBOX, devboxes.update),
+    "devboxes.wait_for_status": ("POST", f"{_DEVBOX}/wait_for_status", devboxes.wait_for_status),
+    "devboxes.shutdown": ("POST", f"{_DEVBOX}/shutdown", devboxes.shutdown),
+    "devboxes.suspend": ("POST", f"{_DEVBOX}/suspend", devboxes.suspend),
+    "devboxes.resume": ("POST", f"{_DEVBOX}/resume", devboxes.resume),
+    "devboxes.keep_alive": ("POST", f"{_DEVBOX}/keep_alive", devboxes.keep_alive),
+    "devboxes.logs.list": ("GET", f"{_DEVBOX}/logs", devboxes.logs),
+    "devboxes.enable_tunnel": ("POST", f"{_DEVBOX}/enable_tunnel", devboxes.enable_tunnel),
+    "devboxes.remove_tunnel": ("POST", f"{_DEVBOX}/remove_tunnel", devboxes.remove_tunnel),
+    "devboxes.create_ssh_key": ("POST", f"{_DEVBOX}/create_ssh_key", devboxes.create_ssh_key),
+    "devboxes.write_file_contents": ("POST", f"{_DEVBOX}/write_file_contents", files.write_file_contents),
+    "devboxes.read_file_contents": ("POST", f"{_DEVBOX}/read_file_contents", files.read_file_contents),
+    "devboxes.upload_file": ("POST", f"{_DEVBOX}/upload_file", files.upload_file),
+    "devboxes.download_file": ("POST", f"{_DEVBOX}/download_file", files.download_file),
+    "devboxes.snapshot_disk": ("POST", f"{_DEVBOX}/snapshot_disk", snapshots.snapshot_disk),
+    "devboxes.snapshot_disk_async": ("POST", f"{_DEVBOX}/snapshot_disk_async", snapshots.snapshot_disk_async),
+    "devboxes.execute": ("POST", f"{_DEVBOX}/execute", executions.execute),
+    "devboxes.execute_async": ("POST", f"{_DEVBOX}/execute_async", executions.execute_async),
+    "devboxes.execute_sync": ("POST", f"{_DEVBOX}/execute_sync", executions.execute_sync),
+    "devboxes.executions.retrieve": ("GET", _EXECUTION, executions.retrieve),
+    "devboxes.executions.kill": ("POST", f"{_EXECUTION}/kill", executions.kill),
+    "devboxes.executions.send_std_in": ("POST", f"{_EXECUTION}/send_std_in", executions.send_std_in),
+    "devboxes.executions.stream_stdout_updates": (
+        "GET",
+        f"{_EXECUTION}/stream_stdout_updates",
+        executions.stream_stdout_updates,
+    ),
+    "devboxes.executions.stream_stderr_updates": (
+        "GET",
+        f"{_EXECUTION}/stream_stderr_updates",
+        executions.stream_stderr_updates,
+    ),
+    "devboxes.wait_for_command": ("POST", f"{_EXECUTION}/wait_for_status", executions.wait_for_status),
+    "blueprints.create": ("POST", "/v1/blueprints", blueprints.create),
+    "blueprints.list": ("GET", "/v1/blueprints", blueprints.list_blueprints),
+    "blueprints.list_public": ("GET", "/v1/blueprints/list_public", blueprints.list_public),
+    "blueprints.retrieve": ("GET", "/v1/blueprints/{id}", blueprints.retrieve),
+    "blueprints.logs": ("GET", "/v1/blueprints/{id}/logs", blueprints.logs),
+    "blueprints.delete": ("POST", "/v1/blueprints/{id}/delete", blueprints.delete),
+}
+"""Method, path and handler of each route, by the name that the official clients have for it."""
+
+
+@attrs.frozen
+class _Route:
+    name: str
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler
+
+
+_COMPILED = [
+    _Route(name, method, re.compile(path.replace("{id}", "([^/]+)")), handler)
+    for name, (method, path, handler) in ROUTES.items()
+]
+
+
+def route_name(method: str, path: str) -> Optional[str]:
+    """Return the name of the route of a request, such as ``devboxes.create``; ``None`` if there is none."""
+    matching = (route for route in _COMPILED if route.method == method and route.pattern.fullmatch(path))
+    return next((route.name for route in matching), None)
+
+
+class DevboxService:
+    """The documented behaviour of Runloop: any non-empty bearer token is accepted.
+
+    ``host`` runs commands and has the disks. ``ids`` returns an id for a prefix, never the same twice. Safe
+    to use from several threads: no lock is held while a request is held.
+    """
+
+    def __init__(self, host: Host, *, ids: Callable[[str], str] = new_id) -> None:
+        self._model = Model(host, Waiter(host.clock), ids)
+
+    @property
+    def devboxes(self) -> dict[str, Devbox]:
+        """The devboxes that have not ended, by id, in the order they were created."""
+        alive = {}
+        for devbox in reversed(self._model.devboxes.newest_first()):
+            with devbox.lock:
+                devbox.settle()
+            if devbox.status not in ENDED:
+                alive[devbox.id] = devbox
+        return alive
+
+    def handle(self, request: Request) -> Response:
+        """Return the response to a request; for a stream of output, immediately.
+
+        Every failure is a response, except ``TimeoutError``: it is raised here and from ``chunks`` if a
+        request is held for longer than ``request.read_timeout``.
+        """
+        try:
+            scheme, _, token = (header(request, "Authorization") or "").partition(" ")
+            if scheme.lower() != "bearer" or not token.strip():
+                raise ApiError(401, "The API key is missing: send Authorization: Bearer KEY")
+            handler, ids = _find(request)
+            return handler(Call(self._model, request, ids))
+        except TimeoutError:
+            raise
+        except Exception as error:
+            return error_response(error)
+
+    def end_holds(self) -> None:
+        """End the requests that are held, with a 408: their threads are needed."""
+        self._model.waiter.end_holds()
+        for devbox in self._model.devboxes.newest_first():
+            devbox.lock_notify()
+
+    def close(self) -> None:
+        """End all devboxes. Idempotent."""
+        for devbox in self.devboxes.values():
+            try:
+                devbox.shutdown(force=True)
+            except ApiError:
+                continue  # it has ended meanwhile
+        self._model.host.close()
+
+
+def _find(request: Request) -> tuple[Handler, tuple[str, ...]]:
+    methods = []
+    for route in _COMPILED:
+        match = route.pattern.fullmatch(request.path)
+        if match is None:
+            continue
+        if route.method == request.method:
+            return route.handler, tuple(unquote(part) for part in match.groups())
+        methods.append(route.method)
+    if methods:
+        allowed = ", ".join(methods)
+        message = f"{request.path} takes {allowed}, not {request.method}"
+        raise ApiError(405, message, [("Allow", allowed)])
+    raise ApiError(404, f"This model has no {request.method} {request.path}")

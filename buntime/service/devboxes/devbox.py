@@ -1,0 +1,342 @@
+"""One devbox: its states by the clock, its executions and its shells."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, Callable, Optional
+
+from buntime._support.forks import reset_after_fork
+from buntime.service.devboxes.box import Box, Execution, Host, Source
+from buntime.service.devboxes.errors import ApiError, invalid, missing
+from buntime.service.devboxes.snapshot import Snapshot
+from buntime.service.devboxes.spec import DevboxSpec
+from buntime.service.devboxes.waiting import Waiter
+from buntime.service.errors import ServiceError
+from buntime.service.executors import KILLED
+
+ENDED = frozenset({"shutdown", "failure"})
+_MOST_EXECUTIONS = 1000
+_MOST_NOTES = 1000
+
+Event = tuple[float, Callable[[float], None]]
+
+
+class Devbox:
+    """A devbox. Its methods take its lock; ``settle`` brings it up to date, and every method begins with it.
+
+    It starts no thread: what is due by the clock happens when a request looks at it, dated to its own time.
+    """
+
+    def __init__(
+        self, devbox_id: str, spec: DevboxSpec, host: Host, waiter: Waiter, new_id: Callable[[str], str]
+    ) -> None:
+        self.id = devbox_id
+        self.spec = spec
+        self.name = spec.name
+        self.metadata: Mapping[str, str] = spec.metadata
+        self.environment = spec.environment
+        self.memory = spec.memory
+        self.clock = host.clock
+        self.lock = reset_after_fork(threading.Condition())
+        self.transitions: list[dict[str, Any]] = []
+        self.reasons: dict[str, str] = {}
+        self.tunnel: Optional[dict[str, Any]] = None
+        self.executions: dict[str, Execution] = {}
+        self.notes: deque[tuple[float, str]] = deque(maxlen=_MOST_NOTES)
+        self.snapshot: Optional[Snapshot] = None
+        self.ended: Optional[float] = None
+        self._waiter = waiter
+        self._new_id = new_id
+        self._by_command_id: dict[str, str] = {}
+        self._shells: dict[str, deque[Execution]] = {}
+        self._setup = deque(spec.launch_commands)
+        self.created = self._kept_alive = self._last_use = self.clock.monotonic()
+        self._planned: Optional[Event] = (self.created + host.boot_time, self._boot)
+        self.box: Box = host.open(self, spec.snapshot_id)
+        self._become("provisioning", self.created)
+        for note in spec.notes:
+            self.note(note)
+
+    def milliseconds(self, at: float) -> int:
+        """Return a time of the monotonic clock as milliseconds since the epoch."""
+        return round(1000 * (self.clock.time() - self.clock.monotonic() + at))
+
+    def settle(self) -> None:
+        """Let everything happen that is due, in the order of its times. The lock is held."""
+        while True:
+            event = min(self._events(), default=None, key=lambda event: event[0])
+            if event is None or event[0] > self.clock.monotonic():
+                return
+            if event is self._planned:
+                self._planned = None
+            event[1](event[0])
+            self.lock.notify_all()
+
+    def next_change(self) -> Optional[float]:
+        """Return when something is due next, on the monotonic clock."""
+        return min((at for at, _ in self._events()), default=None)
+
+    def _events(self) -> Iterator[Event]:
+        if self.status in ENDED:
+            return
+        if self._planned is not None:
+            yield self._planned
+        if self.snapshot is not None:
+            yield self.snapshot.saving.next_change(), self._saved
+        elif (end := self._expiry()) is not None:
+            yield end, self._expire
+        if (change := self.box.next_change()) is not None:
+            yield change, self.box.settle
+
+    def _expiry(self) -> Optional[float]:
+        idle = self.spec.idle_seconds
+        if idle is None:
+            return self._kept_alive + self.spec.keep_alive
+        if self.status != "running" or any(True for _ in self._running()):
+            return None
+        return self._last_use + idle
+
+    def _expire(self, at: float) -> None:
+        if self.spec.idle_seconds is None:
+            self._end(at, "shutdown", shutdown_reason="keep_alive_timeout")
+        elif self.spec.on_idle == "suspend":
+            self._suspend(at)
+        else:
+            self._end(at, "shutdown", shutdown_reason="idle")
+
+    def hold(
+        self, ready: Callable[[], bool], seconds: Optional[float], read_timeout: Optional[float]
+    ) -> bool:
+        """Wait until ``ready()``, which is called in the lock; see :meth:`Waiter.hold`."""
+
+        def settled() -> bool:
+            self.settle()
+            return ready()
+
+        return self._waiter.hold(self.lock, settled, self.next_change, seconds, read_timeout)
+
+    @property
+    def status(self) -> str:
+        """The status, as of the last ``settle``."""
+        status: str = self.transitions[-1]["status"] if self.transitions else "provisioning"
+        return status
+
+    def _become(self, status: str, at: float, **reasons: str) -> None:
+        transition = {"status": status, "transition_time_ms": self.milliseconds(at)}
+        if "failure_reason" in reasons:
+            transition["failure_reason"] = reasons["failure_reason"]
+        self.transitions.append(transition)
+        self.reasons.update(reasons)
+        self.lock_notify()
+
+    def lock_notify(self) -> None:
+        """Wake the requests that wait for a change."""
+        with self.lock:
+            self.lock.notify_all()
+
+    def _boot(self, at: float) -> None:
+        self._become("initializing", at)
+        self._set_up(at)
+
+    def _set_up(self, at: float) -> None:
+        """Start the next launch command; after the last one the devbox runs."""
+        while self._setup:
+            if self._start_internal(self._setup.popleft(), "setup_commands", at):
+                return
+        self._become("running", at)
+        self._last_use = at
+        if self.spec.entrypoint is not None:
+            self._start_internal(self.spec.entrypoint, "entrypoint", at)
+
+    def _start_internal(self, command: str, source: Source, at: float) -> bool:
+        execution = Execution(self._new_id("exc_"), command, at, source=source)
+        try:
+            self.box.prepare(execution)
+        except ServiceError as error:
+            self.note(f"{source}: {command!r} was not run: {error.message}")
+            return False
+        self._add(execution)
+        self._start(execution, at)
+        return True
+
+    def _suspend(self, at: float) -> None:
+        self._become("suspending", at)
+        self._end_processes(at)
+        self._planned = (at, lambda at: self._become("suspended", at))
+
+    def _end(self, at: float, status: str, **reasons: str) -> None:
+        if self.snapshot is not None:
+            self.snapshot.saving.cancel()
+            self.snapshot.status, self.snapshot.error = "error", "the devbox has ended"
+            self.snapshot = None
+        self._end_processes(at)
+        self._become(status, at, **reasons)
+        self.ended = at
+        self._planned = self.tunnel = None
+        self.box.remove()
+
+    def _end_processes(self, at: float) -> None:
+        self._shells.clear()
+        for execution in [each for each in self.executions.values() if each.exit_status is None]:
+            self._complete(execution, KILLED, at)
+        self.box.end_processes()
+
+    def require(self, *statuses: str) -> None:
+        """Bring the devbox up to date, and raise a 400 unless it has one of these statuses."""
+        self.settle()
+        if self.status not in statuses:
+            raise invalid(f"Devbox {self.id} is {self.status}; this needs it to be {' or '.join(statuses)}")
+        self._last_use = self.clock.monotonic()
+
+    def _check_no_snapshot(self) -> None:
+        if self.snapshot is not None:
+            raise ApiError(409, f"A snapshot of devbox {self.id} is in progress")
+
+    def suspend(self) -> None:
+        """End the processes; the disk stays."""
+        with self.lock:
+            self.require("running")
+            self._check_no_snapshot()
+            self._suspend(self.clock.monotonic())
+
+    def resume(self) -> None:
+        """Run again after ``suspend``."""
+        with self.lock:
+            self.require("suspended")
+            now = self._kept_alive = self.clock.monotonic()
+            self._become("resuming", now)
+            self._planned = (now, self._resumed)
+
+    def _resumed(self, at: float) -> None:
+        self._last_use = at
+        self._become("running", at)
+
+    def shutdown(self, *, force: bool = False) -> None:
+        """End the devbox for good; a 409 during a snapshot, a 400 if it has ended."""
+        with self.lock:
+            self.settle()
+            if self.status in ENDED:
+                raise invalid(f"Devbox {self.id} is {self.status}")
+            if not force:
+                self._check_no_snapshot()
+            self._end(self.clock.monotonic(), "shutdown", shutdown_reason="api_shutdown")
+
+    def discard(self) -> None:
+        """End a devbox that could not be made."""
+        with self.lock:
+            self._end(self.clock.monotonic(), "failure")
+
+    def keep_alive(self) -> None:
+        """Start the time of the keep-alive again."""
+        with self.lock:
+            self.settle()
+            if self.status in ENDED:
+                raise invalid(f"Devbox {self.id} is {self.status}")
+            self._kept_alive = self._last_use = self.clock.monotonic()
+
+    def execute(
+        self, command: str, *, shell_name: Optional[str], attach_stdin: bool, command_id: Optional[str]
+    ) -> Execution:
+        """Start a command, or queue it in its shell; one with a known ``command_id`` runs once."""
+        with self.lock:
+            self.require("running")
+            if command_id in self._by_command_id:
+                return self.executions[self._by_command_id[command_id]]
+        execution = Execution(
+            self._new_id("exc_"), command, self.clock.monotonic(), shell_name, attach_stdin=attach_stdin
+        )
+        self.box.prepare(execution)
+        with self.lock:
+            self.require("running")
+            self._add(execution)
+            if command_id is not None:
+                self._by_command_id[command_id] = execution.id
+            if shell_name is None:
+                self._start(execution, self.clock.monotonic())
+                return execution
+            shell = self._shells.setdefault(shell_name, deque())
+            shell.append(execution)
+            if len(shell) == 1:
+                self._start(execution, self.clock.monotonic())
+        return execution
+
+    def execution(self, execution_id: str) -> Execution:
+        """Return an execution; a 404 if there is none."""
+        try:
+            return self.executions[execution_id]
+        except KeyError:
+            raise missing("Execution", execution_id) from None
+
+    def _running(self) -> Iterator[Execution]:
+        return (each for each in self.executions.values() if each.exit_status is None)
+
+    def _add(self, execution: Execution) -> None:
+        if len(self.executions) >= _MOST_EXECUTIONS:
+            oldest = next((each for each in self.executions.values() if each.exit_status is not None), None)
+            if oldest is None:
+                raise ApiError(409, f"Devbox {self.id} has {_MOST_EXECUTIONS} executions in progress")
+            del self.executions[oldest.id]
+            self._by_command_id = {
+                key: value for key, value in self._by_command_id.items() if value != oldest.id
+            }
+        self.executions[execution.id] = execution
+
+    def _start(self, execution: Execution, at: float) -> None:
+        execution.started = at
+        try:
+            self.box.start(execution)
+        except ServiceError as error:
+            self.note(f"{execution.command!r} could not be started: {error.message}")
+            self.wrote(execution, "stderr", f"{error.message}\n")
+            self.finished(execution, 126, at)
+
+    def wrote(self, execution: Execution, kind: str, text: str) -> None:
+        """Add output of an execution."""
+        if execution.exit_status is None:
+            execution.outputs[kind].add(text)
+            self.lock_notify()
+
+    def finished(self, execution: Execution, exit_status: int, at: float) -> None:
+        """Note the end of an execution, and start the next command of its shell."""
+        if execution.exit_status is not None:
+            return
+        self._complete(execution, exit_status, at)
+        self._last_use = max(self._last_use, at)
+        shell = self._shells.get(execution.shell_name or "")
+        if shell and shell[0] is execution:
+            shell.popleft()
+            if shell:
+                self._start(shell[0], at)
+        if execution.source == "entrypoint":
+            self._end(at, "shutdown", shutdown_reason="entrypoint_exit")
+        elif execution.source == "setup_commands":
+            if exit_status == 0:
+                self._set_up(at)
+            else:
+                self.note(f"The launch command {execution.command!r} ended with {exit_status}")
+                self._end(at, "failure", failure_reason="execution_failed")
+
+    def _complete(self, execution: Execution, exit_status: int, at: float) -> None:
+        execution.exit_status, execution.ended = exit_status, at
+        self.lock_notify()
+
+    def note(self, message: str) -> None:
+        """Add a line to the log."""
+        self.notes.append((self.clock.monotonic(), message))
+
+    def take_snapshot(self, snapshot: Snapshot) -> None:
+        """Start a snapshot of the disk; a 409 while another one is in progress."""
+        with self.lock:
+            self.require("running", "suspended")
+            self._check_no_snapshot()
+            snapshot.saving = self.box.save(snapshot.id)
+            self.snapshot = snapshot
+
+    def _saved(self, _at: float) -> None:
+        snapshot = self.snapshot
+        if snapshot is None or (error := snapshot.saving.poll()) is None:
+            return
+        snapshot.status, snapshot.error = ("error", error) if error else ("complete", None)
+        self.snapshot = None

@@ -1,0 +1,54 @@
+"""The errors of the service: a status, and a body with ``message`` and ``code``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from buntime._http import Response
+from buntime.service.errors import ServiceError, as_service_error
+from buntime.service.responses import json_response
+
+_CODES = {
+    400: "invalid_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "timeout",
+    409: "conflict",
+    501: "not_implemented",
+    503: "unavailable",
+}
+
+SHOULD_RETRY = ("x-should-retry", "true")
+"""The header of an error after which the request is sent again."""
+
+
+class ApiError(Exception):
+    """An error response; ``status`` decides the code."""
+
+    def __init__(self, status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = tuple(headers)
+
+
+def invalid(message: str) -> ApiError:
+    """Return a 400: the request cannot be carried out as it is."""
+    return ApiError(400, message)
+
+
+def missing(kind: str, name: str) -> ApiError:
+    """Return the 404 for something that does not exist."""
+    return ApiError(404, f"{kind} {name} does not exist")
+
+
+def error_response(error: Exception) -> Response:
+    """Return the response for any exception; one that is not expected is logged and becomes a 500."""
+    if isinstance(error, ApiError):
+        status, code, message, headers = error.status, _CODES[error.status], error.message, error.headers
+    else:
+        other: ServiceError = as_service_error(error)
+        status, code, message, headers = other.status, other.code, other.message, other.headers
+    return json_response({"message": message, "code": code}, status=status, headers=headers)

@@ -1,0 +1,131 @@
+"""The state of the service: devboxes, snapshots and blueprints by id."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import threading
+from typing import Callable, Generic, Optional, Protocol, TypeVar
+
+import attrs
+
+from buntime._support.forks import reset_after_fork
+from buntime.service.devboxes.box import Host
+from buntime.service.devboxes.devbox import ENDED, Devbox
+from buntime.service.devboxes.errors import missing
+from buntime.service.devboxes.snapshot import Blueprint, Snapshot
+from buntime.service.devboxes.waiting import Waiter
+
+_LETTERS = string.ascii_letters + string.digits
+_MOST = 10_000
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+T = TypeVar("T", bound="_Identified")
+
+
+def new_id(prefix: str) -> str:
+    """Return the prefix and 20 random letters and digits."""
+    return prefix + "".join(secrets.choice(_LETTERS) for _ in range(20))
+
+
+class Table(Generic[T]):
+    """Objects by id, in the order they were added. Of those for which ``over`` holds, the oldest go first."""
+
+    def __init__(self, kind: str, over: Callable[[T], bool]) -> None:
+        self._kind = kind
+        self._over = over
+        self._rows: dict[str, T] = {}
+        self._lock = reset_after_fork(threading.Lock())
+
+    def add(self, row: T) -> None:
+        """Add an object. Of more than 10,000, the oldest that is over is forgotten."""
+        with self._lock:
+            if len(self._rows) >= _MOST:
+                oldest = next((each for each in self._rows.values() if self._over(each)), None)
+                if oldest is not None:
+                    del self._rows[oldest.id]
+            self._rows[row.id] = row
+
+    def get(self, row_id: str) -> T:
+        """Return an object; a 404 if there is none."""
+        with self._lock:
+            row = self._rows.get(row_id)
+        if row is None:
+            raise missing(self._kind, row_id)
+        return row
+
+    def newest_first(self) -> list[T]:
+        """Return all objects."""
+        with self._lock:
+            return list(reversed(self._rows.values()))
+
+
+class Requests:
+    """The ids that creates made, by their ``x-request-id``: a repeated create returns the same object.
+
+    A create in progress makes its repetition wait.
+    """
+
+    def __init__(self) -> None:
+        self._ids: dict[str, Optional[str]] = {}
+        self._changed = reset_after_fork(threading.Condition())
+
+    def once(self, key: Optional[str], make: Callable[[], str]) -> str:
+        """Return the id for a key, made by ``make`` for the first request."""
+        if key is None:
+            return make()
+        with self._changed:
+            while key in self._ids:
+                earlier = self._ids[key]
+                if earlier is not None:
+                    return earlier
+                self._changed.wait()
+            self._ids[key] = None
+        made_id: Optional[str] = None
+        try:
+            made_id = make()
+            return made_id
+        finally:
+            with self._changed:
+                del self._ids[key]
+                if made_id is not None:
+                    self._ids[key] = made_id
+                    if len(self._ids) > _MOST:
+                        del self._ids[next(iter(self._ids))]
+                self._changed.notify_all()
+
+
+@attrs.define(eq=False)
+class Model:
+    """Everything that the routes act on."""
+
+    host: Host
+    waiter: Waiter
+    new_id: Callable[[str], str] = new_id
+    devboxes: Table[Devbox] = attrs.field(factory=lambda: Table("Devbox", lambda each: each.status in ENDED))
+    snapshots: Table[Snapshot] = attrs.field(
+        factory=lambda: Table("Snapshot", lambda each: each.status in {"error", "deleted"})
+    )
+    blueprints: Table[Blueprint] = attrs.field(factory=lambda: Table("Blueprint", lambda each: each.deleted))
+    requests: Requests = attrs.field(factory=Requests)
+    secrets: dict[str, str] = attrs.field(factory=dict)
+    """The values of secrets by name."""
+
+    def devbox(self, devbox_id: str) -> Devbox:
+        """Return a devbox; a 404 if there is none."""
+        return self.devboxes.get(devbox_id)
+
+    def snapshot(self, snapshot_id: str) -> Snapshot:
+        """Return a snapshot, brought up to date; a 404 if there is none."""
+        snapshot = self.snapshots.get(snapshot_id)
+        devbox = self.devboxes.get(snapshot.devbox_id)
+        with devbox.lock:
+            devbox.settle()
+        if snapshot.status == "complete" and snapshot.size_bytes is None:
+            snapshot.size_bytes = self.host.snapshot_size(snapshot_id)
+        return snapshot

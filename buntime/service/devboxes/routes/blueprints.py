@@ -1,0 +1,133 @@
+"""Blueprints. Their states and logs are real, but nothing is built: the log explains that."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from buntime._http import Response
+from buntime.service.devboxes.context import Call
+from buntime.service.devboxes.errors import invalid
+from buntime.service.devboxes.snapshot import Blueprint
+from buntime.service.devboxes.spec import parse_devbox, without_nulls
+from buntime.service.requests import RequestFields
+from buntime.service.responses import json_response
+
+_INHERITED = ("launch_parameters", "file_mounts", "secrets", "code_mounts")
+_STATUSES = ("queued", "provisioning", "building", "awaiting_upload", "failed", "build_complete")
+
+
+def create(call: Call) -> Response:
+    """``POST /v1/blueprints``."""
+    blueprint = call.model.blueprints.get(call.once(lambda: _make(call)))
+    return json_response(_view(call, blueprint, new=True))
+
+
+def _make(call: Call) -> str:
+    fields = call.body
+    base = _base(call)
+    parameters = without_nulls(fields.values)
+    if base is not None:
+        for name in _INHERITED:
+            if name in base.parameters and name not in parameters:
+                parameters[name] = base.parameters[name]
+    fields.optional_text("dockerfile")
+    fields.array("system_setup_commands")
+    parse_devbox(RequestFields({}), parameters, call.model.secrets)
+    clock = call.model.host.clock
+    now = clock.monotonic()
+    blueprint = Blueprint(
+        call.model.new_id("bpt_"),
+        fields.text("name"),
+        parameters,
+        round(1000 * clock.time()),
+        now,
+        now + call.model.host.build_time,
+    )
+    call.model.blueprints.add(blueprint)
+    return blueprint.id
+
+
+def _base(call: Call) -> Optional[Blueprint]:
+    base_id, name = (
+        call.body.optional_text("base_blueprint_id"),
+        call.body.optional_text("base_blueprint_name"),
+    )
+    if base_id is not None and name is not None:
+        raise invalid("Only one of base_blueprint_id and base_blueprint_name can be set")
+    if base_id is not None:
+        return call.model.blueprints.get(base_id)
+    if name is None:
+        return None
+    named = (each for each in call.model.blueprints.newest_first() if each.name == name and not each.deleted)
+    base = next(named, None)
+    if base is None:
+        raise invalid(f"There is no blueprint named {name}")
+    return base
+
+
+def _view(call: Call, blueprint: Blueprint, *, new: bool = False) -> dict[str, Any]:
+    status = "provisioning" if new else blueprint.status(call.model.host.clock.monotonic())
+    view = {
+        "id": blueprint.id,
+        "name": blueprint.name,
+        "status": status,
+        "state": "deleted" if blueprint.deleted else "created",
+        "create_time_ms": blueprint.create_time_ms,
+        "parameters": {key: value for key, value in blueprint.parameters.items() if key != "metadata"},
+        "is_public": False,
+        "metadata": blueprint.parameters.get("metadata", {}),
+    }
+    if status == "build_complete":
+        view["build_finish_time_ms"] = blueprint.create_time_ms + round(
+            1000 * (blueprint.built - blueprint.created)
+        )
+    return view
+
+
+def retrieve(call: Call) -> Response:
+    """``GET /v1/blueprints/{id}``; also after its deletion."""
+    return json_response(_view(call, call.model.blueprints.get(*call.ids)))
+
+
+def list_blueprints(call: Call) -> Response:
+    """``GET /v1/blueprints``: a page, the newest first; ``name`` is exact."""
+    name, status = call.query.optional_text("name"), call.query.optional_text("status")
+    if status is not None and status not in _STATUSES:
+        raise invalid(f"status must be one of {', '.join(_STATUSES)}")
+    views = [_view(call, each) for each in call.model.blueprints.newest_first() if not each.deleted]
+    rows = [row for row in views if name in {None, row["name"]} and status in {None, row["status"]}]
+    return call.page("blueprints", rows, lambda row: row, lambda row: str(row["id"]))
+
+
+def list_public(call: Call) -> Response:
+    """``GET /v1/blueprints/list_public``: there are none."""
+    nothing: list[Blueprint] = []
+    return call.page("blueprints", nothing, lambda row: _view(call, row), lambda row: row.id)
+
+
+def logs(call: Call) -> Response:
+    """``GET /v1/blueprints/{id}/logs``: what was not done."""
+    blueprint = call.model.blueprints.get(*call.ids)
+    setup = len(blueprint.parameters.get("system_setup_commands") or ())
+    messages = ["Nothing is built by this model: devboxes have the programs of the machine that it runs on"]
+    if blueprint.parameters.get("dockerfile"):
+        messages.append("The Dockerfile was not run")
+    if setup:
+        messages.append(f"{setup} system_setup_commands were not run")
+    unused = ("build_context", "services", "code_mounts", "build_args")
+    messages += [f"{name} was not used" for name in unused if blueprint.parameters.get(name)]
+    rows = [
+        {"level": "info", "message": message, "timestamp_ms": blueprint.create_time_ms}
+        for message in messages
+    ]
+    return json_response({"blueprint_id": blueprint.id, "logs": rows})
+
+
+def delete(call: Call) -> Response:
+    """``POST /v1/blueprints/{id}/delete``; a 400 while a snapshot depends on it."""
+    blueprint = call.model.blueprints.get(*call.ids)
+    for snapshot in call.model.snapshots.newest_first():
+        if snapshot.blueprint_id == blueprint.id and snapshot.status in {"in_progress", "complete"}:
+            raise invalid(f"Snapshot {snapshot.id} depends on blueprint {blueprint.id}")
+    blueprint.deleted = True
+    return json_response({})

@@ -1,0 +1,272 @@
+"""Creating, describing and ending devboxes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from buntime._http import Response
+from buntime.service.devboxes.box import Execution
+from buntime.service.devboxes.context import Call, read_timeout, statuses
+from buntime.service.devboxes.devbox import ENDED, Devbox
+from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
+from buntime.service.devboxes.files import write_file
+from buntime.service.devboxes.snapshot import Blueprint
+from buntime.service.devboxes.spec import parse_devbox, texts
+from buntime.service.responses import json_response
+
+STATUSES = (
+    "queued",
+    "provisioning",
+    "initializing",
+    "running",
+    "suspending",
+    "suspended",
+    "resuming",
+    "failure",
+    "shutdown",
+)
+_HOLD = 10
+_LONGEST_HOLD = 30
+_CREATE_HOLD = 30.0
+_LOGGED_LINES = 100
+
+
+def create(call: Call) -> Response:
+    """``POST /v1/devboxes``: return the devbox immediately, before it runs."""
+    devbox = _create(call)
+    with devbox.lock:
+        return json_response(view(devbox))
+
+
+def create_and_await_running(call: Call) -> Response:
+    """``POST /v1/devboxes/create_and_await_running``: the same, held until the devbox runs or has ended."""
+    devbox = _create(call)
+    devbox.hold(
+        lambda: devbox.status == "running" or devbox.status in ENDED, _CREATE_HOLD, read_timeout(call)
+    )
+    return json_response(_settled_view(devbox))
+
+
+def _create(call: Call) -> Devbox:
+    # The devbox is known before its first status is seen, so that a repeated request finds it.
+    return call.model.devbox(call.once(lambda: _make(call)))
+
+
+def _make(call: Call) -> str:
+    model, fields = call.model, call.body
+    sources = {name: fields.optional_text(name) for name in ("blueprint_id", "blueprint_name", "snapshot_id")}
+    if sum(value is not None for value in sources.values()) > 1:
+        raise invalid("Only one of blueprint_id, blueprint_name and snapshot_id can be set")
+    blueprint = _blueprint(call, sources["blueprint_id"], sources["blueprint_name"])
+    if sources["snapshot_id"] is not None and model.snapshot(sources["snapshot_id"]).status != "complete":
+        raise invalid(f"Snapshot {sources['snapshot_id']} is not complete")
+    spec = parse_devbox(
+        fields,
+        {} if blueprint is None else blueprint.parameters,
+        model.secrets,
+        blueprint_id=None if blueprint is None else blueprint.id,
+        snapshot_id=sources["snapshot_id"],
+    )
+    tunnel = _tunnel(fields.object("tunnel")) if fields.values.get("tunnel") else None
+    devbox = Devbox(model.new_id("dbx_"), spec, model.host, model.waiter, model.new_id)
+    try:
+        for path, text in spec.files:
+            write_file(devbox, path, text.encode())
+    except BaseException:
+        devbox.discard()
+        raise
+    devbox.tunnel = tunnel
+    model.devboxes.add(devbox)
+    return devbox.id
+
+
+def _blueprint(call: Call, blueprint_id: Optional[str], name: Optional[str]) -> Optional[Blueprint]:
+    model = call.model
+    if blueprint_id is not None:
+        blueprint: Optional[Blueprint] = model.blueprints.get(blueprint_id)
+    elif name is not None:
+        named = (each for each in model.blueprints.newest_first() if each.name == name and not each.deleted)
+        blueprint = next(named, None)
+        if blueprint is None:
+            raise ApiError(404, f"There is no blueprint named {name}")
+    else:
+        return None
+    if blueprint is not None and (
+        blueprint.deleted or blueprint.status(model.host.clock.monotonic()) != "build_complete"
+    ):
+        raise invalid(f"Blueprint {blueprint.id} is deleted or not complete")
+    return blueprint
+
+
+def view(devbox: Devbox) -> dict[str, Any]:
+    """Return the fields of a devbox, as of the last time it was settled."""
+    spec = devbox.spec
+    fields = {
+        "id": devbox.id,
+        "name": devbox.name,
+        "status": devbox.status,
+        "create_time_ms": devbox.milliseconds(devbox.created),
+        "end_time_ms": None if devbox.ended is None else devbox.milliseconds(devbox.ended),
+        "launch_parameters": spec.launch_parameters,
+        "metadata": devbox.metadata,
+        "state_transitions": list(devbox.transitions),
+        "capabilities": [],
+        "blueprint_id": spec.blueprint_id,
+        "snapshot_id": spec.snapshot_id,
+        "tunnel": devbox.tunnel,
+        "initiator_type": "unknown",
+        **devbox.reasons,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _settled_view(devbox: Devbox) -> dict[str, Any]:
+    with devbox.lock:
+        devbox.settle()
+        return view(devbox)
+
+
+def retrieve(call: Call) -> Response:
+    """``GET /v1/devboxes/{id}``; also after its end."""
+    return json_response(_settled_view(call.model.devbox(*call.ids)))
+
+
+def list_devboxes(call: Call) -> Response:
+    """``GET /v1/devboxes``: a page, the newest first."""
+    status = call.query.optional_text("status")
+    if status is not None and status not in STATUSES:
+        raise invalid(f"status must be one of {', '.join(STATUSES)}")
+    views = [_settled_view(devbox) for devbox in call.model.devboxes.newest_first()]
+    rows = [row for row in views if status is None or row["status"] == status]
+    return call.page("devboxes", rows, lambda row: row, lambda row: str(row["id"]))
+
+
+def update(call: Call) -> Response:
+    """``POST /v1/devboxes/{id}``: replace the name and the metadata; what is absent stays."""
+    devbox = call.model.devbox(*call.ids)
+    name = call.body.optional_text("name")
+    with devbox.lock:
+        if name is not None:
+            devbox.name = name or None
+        if call.body.values.get("metadata") is not None:
+            devbox.metadata = texts(call.body, "metadata")
+    return json_response(_settled_view(devbox))
+
+
+def wait_for_status(call: Call) -> Response:
+    """``POST /v1/devboxes/{id}/wait_for_status``: held until the status is one of ``statuses``, or a 408."""
+    devbox = call.model.devbox(*call.ids)
+    expected = statuses(call, STATUSES)
+    seconds = call.seconds("timeout_seconds", _HOLD, _LONGEST_HOLD)
+    if not devbox.hold(lambda: devbox.status in expected, seconds, read_timeout(call)):
+        message = f"Devbox {devbox.id} is {devbox.status} after {seconds} s"
+        raise ApiError(408, message, [SHOULD_RETRY])
+    return json_response(_settled_view(devbox))
+
+
+def shutdown(call: Call) -> Response:
+    """``POST /v1/devboxes/{id}/shutdown``: end it for good, its disk too."""
+    devbox = call.model.devbox(*call.ids)
+    devbox.shutdown(force=call.query.optional_text("force") == "true")
+    return json_response(_settled_view(devbox))
+
+
+def suspend(call: Call) -> Response:
+    """``POST /v1/devboxes/{id}/suspend``: end its processes and keep its disk."""
+    devbox = call.model.devbox(*call.ids)
+    with devbox.lock:
+        devbox.suspend()
+        return json_response(view(devbox))
+
+
+def resume(call: Call) -> Response:
+    """``POST /v1/devboxes/{id}/resume``: run again."""
+    devbox = call.model.devbox(*call.ids)
+    with devbox.lock:
+        devbox.resume()
+        return json_response(view(devbox))
+
+
+def keep_alive(call: Call) -> Response:
+    """``POST /v1/devboxes/{id}/keep_alive``: start the time of its keep-alive again."""
+    call.model.devbox(*call.ids).keep_alive()
+    return json_response({})
+
+
+def logs(call: Call) -> Response:
+    """``GET /v1/devboxes/{id}/logs``: notes, commands, and the last lines of their output, by time."""
+    devbox = call.model.devbox(*call.ids)
+    execution_id = call.query.optional_text("execution_id")
+    shell_name = call.query.optional_text("shell_name")
+    rows: list[dict[str, Any]] = []
+    with devbox.lock:
+        devbox.settle()
+        if execution_id is None and shell_name is None:
+            rows += [_row(devbox, "info", "stats", at, message=message) for at, message in devbox.notes]
+        for execution in devbox.executions.values():
+            if execution_id in {None, execution.id} and shell_name in {None, execution.shell_name}:
+                rows += _execution_rows(devbox, execution)
+    rows.sort(key=lambda row: int(row["timestamp_ms"]))
+    return json_response({"logs": rows})
+
+
+def _row(devbox: Devbox, level: str, source: str, at: float, **fields: Any) -> dict[str, Any]:
+    present = {name: value for name, value in fields.items() if value is not None}
+    return {"level": level, "source": source, "timestamp_ms": devbox.milliseconds(at), **present}
+
+
+def _execution_rows(devbox: Devbox, execution: Execution) -> list[dict[str, Any]]:
+    common = {"cmd_id": execution.id, "shell_name": execution.shell_name}
+    source, end = execution.source, execution.ended
+    rows = [_row(devbox, "info", source, execution.created, cmd=execution.command, **common)]
+    for kind, level in (("stdout", "info"), ("stderr", "error")):
+        lines = execution.outputs[kind].last_lines(_LOGGED_LINES)[0].splitlines()
+        at = devbox.clock.monotonic() if end is None else end
+        rows += [_row(devbox, level, source, at, message=line, **common) for line in lines]
+    if end is not None:
+        rows.append(_row(devbox, "info", source, end, exit_code=execution.exit_status, **common))
+    return rows
+
+
+def _tunnel(values: Mapping[str, Any]) -> dict[str, Any]:
+    mode = values.get("auth_mode") or "open"
+    if mode not in {"open", "authenticated"}:
+        raise invalid('auth_mode must be "open" or "authenticated"')
+    token = {"auth_token": secrets.token_urlsafe(24)} if mode == "authenticated" else {}
+    options = {name: bool(values.get(name)) for name in ("http_keep_alive", "wake_on_http")}
+    return {"tunnel_key": secrets.token_hex(8), "auth_mode": mode, **token, **options}
+
+
+def enable_tunnel(call: Call) -> Response:
+    """``POST /v1/devboxes/{id}/enable_tunnel``: a key of a tunnel; its host name does not resolve."""
+    devbox = call.model.devbox(*call.ids)
+    tunnel = _tunnel(call.body.values)
+    with devbox.lock:
+        devbox.require("running")
+        if devbox.tunnel is not None:
+            raise invalid(f"Devbox {devbox.id} has a tunnel")
+        devbox.tunnel = tunnel
+        devbox.note("The tunnel has a key, and leads nowhere in this model")
+    return json_response(tunnel)
+
+
+def remove_tunnel(call: Call) -> Response:
+    """``POST /v1/devboxes/{id}/remove_tunnel``."""
+    devbox = call.model.devbox(*call.ids)
+    with devbox.lock:
+        devbox.require("running")
+        devbox.tunnel = None
+    return json_response({})
+
+
+def create_ssh_key(call: Call) -> Response:
+    """``POST /v1/devboxes/{id}/create_ssh_key``: a key of the right form, which opens nothing."""
+    devbox = call.model.devbox(*call.ids)
+    with devbox.lock:
+        devbox.require("running")
+        devbox.note("The SSH key is not a real one: no SSH server runs in this model")
+    key = "\n".join(("-----BEGIN MODEL KEY-----", secrets.token_urlsafe(48), "-----END MODEL KEY-----", ""))
+    host = f"{devbox.id.replace('_', '-').lower()}.invalid"
+    return json_response({"id": devbox.id, "ssh_private_key": key, "ssh_user": "user", "url": host})

@@ -1,0 +1,169 @@
+"""Running commands, waiting for them, and reading their output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from buntime._http import Response
+from buntime.service.devboxes.box import Execution
+from buntime.service.devboxes.context import Call, read_timeout, statuses
+from buntime.service.devboxes.devbox import Devbox
+from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
+from buntime.service.responses import KEEP_ALIVE, event_stream_headers, json_bytes, json_response
+
+_LAST_LINES = 100
+_HOLD = 25
+_SILENCE = 15.0
+
+
+def execute(call: Call) -> Response:
+    """``POST /v1/devboxes/{id}/execute``: held until the command has ended, at most 25 s."""
+    command_id = call.body.text("command_id")
+    devbox, execution = _start(call, command_id)
+    seconds = call.seconds("optimistic_timeout", _HOLD, _HOLD)
+    devbox.hold(lambda: execution.status == "completed", seconds, read_timeout(call))
+    return _respond(call, devbox, execution)
+
+
+def execute_async(call: Call) -> Response:
+    """``POST /v1/devboxes/{id}/execute_async``: return when the command has started."""
+    return _respond(call, *_start(call, None))
+
+
+def execute_sync(call: Call) -> Response:
+    """``POST /v1/devboxes/{id}/execute_sync``: held until the command has ended, however long it takes."""
+    devbox, execution = _start(call, None)
+    if not devbox.hold(lambda: execution.status == "completed", None, read_timeout(call)):
+        raise ApiError(408, f"Execution {execution.id} is still running")
+    result = {kind: log.last_lines(2**62)[0] for kind, log in execution.outputs.items()}
+    return json_response({"devbox_id": devbox.id, "exit_status": execution.exit_status, **result})
+
+
+def retrieve(call: Call) -> Response:
+    """``GET /v1/devboxes/{id}/executions/{execution_id}``."""
+    return _respond(call, *_find(call))
+
+
+def wait_for_status(call: Call) -> Response:
+    """``POST …/executions/{execution_id}/wait_for_status``: held until it has one of ``statuses``."""
+    devbox, execution = _find(call)
+    expected = statuses(call, ("queued", "running", "completed"))
+    seconds = call.seconds("timeout_seconds", _HOLD, _HOLD)
+    if not devbox.hold(lambda: execution.status in expected, seconds, read_timeout(call)):
+        message = f"Execution {execution.id} is {execution.status} after {seconds} s"
+        raise ApiError(408, message, [SHOULD_RETRY])
+    return _respond(call, devbox, execution)
+
+
+def kill(call: Call) -> Response:
+    """``POST …/executions/{execution_id}/kill``: kill its first process, or all of them."""
+    group = call.body.flag("kill_process_group")
+    devbox, execution = _find(call)
+    with devbox.lock:
+        if execution.status == "queued":
+            devbox.finished(execution, 137, devbox.clock.monotonic())
+        elif execution.status == "running":
+            devbox.box.kill(execution, group=group)
+    return _respond(call, devbox, execution)
+
+
+def send_std_in(call: Call) -> Response:
+    """``POST …/executions/{execution_id}/send_std_in``: write text, or send EOF or INTERRUPT."""
+    text, signal = call.body.optional_text("text"), call.body.optional_text("signal")
+    if (text is None) == (signal is None):
+        raise invalid("Exactly one of text and signal must be set")
+    if signal not in {None, "EOF", "INTERRUPT"}:
+        raise invalid('signal must be "EOF" or "INTERRUPT"')
+    devbox, execution = _find(call)
+    with devbox.lock:
+        if execution.status != "running":
+            raise invalid(f"Execution {execution.id} is {execution.status}")
+        if signal == "INTERRUPT":
+            devbox.box.interrupt(execution)
+        elif not execution.attach_stdin:
+            raise invalid(f"Execution {execution.id} was started without attach_stdin")
+        else:
+            devbox.box.feed(execution, text)
+    return json_response({"devbox_id": devbox.id, "execution_id": execution.id, "success": True})
+
+
+def stream_stdout_updates(call: Call) -> Response:
+    """``GET …/stream_stdout_updates``: events with pieces of the output, until the command has ended."""
+    return _stream(call, "stdout")
+
+
+def stream_stderr_updates(call: Call) -> Response:
+    """``GET …/stream_stderr_updates``."""
+    return _stream(call, "stderr")
+
+
+def _start(call: Call, command_id: Optional[str]) -> tuple[Devbox, Execution]:
+    devbox = call.model.devbox(*call.ids)
+    command = call.body.text("command")
+    if "\0" in command:
+        raise invalid("command must not hold a NUL")
+    call.query.query_integer("last_n", 0, None, _LAST_LINES)
+    execution = devbox.execute(
+        command,
+        shell_name=call.body.optional_text("shell_name"),
+        attach_stdin=call.body.flag("attach_stdin"),
+        command_id=command_id,
+    )
+    return devbox, execution
+
+
+def _find(call: Call) -> tuple[Devbox, Execution]:
+    devbox_id, execution_id = call.ids
+    devbox = call.model.devbox(devbox_id)
+    with devbox.lock:
+        devbox.settle()
+        return devbox, devbox.execution(execution_id)
+
+
+def _respond(call: Call, devbox: Devbox, execution: Execution) -> Response:
+    count = call.query.query_integer("last_n", 0, None, _LAST_LINES)
+    with devbox.lock:
+        fields: dict[str, Any] = {
+            "devbox_id": devbox.id,
+            "execution_id": execution.id,
+            "status": execution.status,
+            "exit_status": execution.exit_status,
+            "shell_name": execution.shell_name,
+        }
+        for kind, log in execution.outputs.items():
+            fields[kind], fields[f"{kind}_truncated"] = log.last_lines(count)
+    return json_response({name: value for name, value in fields.items() if value is not None})
+
+
+def _stream(call: Call, kind: str) -> Response:
+    devbox, execution = _find(call)
+    offset = call.query.query_integer("offset", 0, None, 0)
+    chunks = _events(devbox, execution, kind, offset, read_timeout(call))
+    return Response(200, event_stream_headers(), chunks, max_bytes=None)
+
+
+def _events(
+    devbox: Devbox, execution: Execution, kind: str, offset: int, timeout: Optional[float]
+) -> Iterator[bytes]:
+    log = execution.outputs[kind]
+
+    def ready() -> bool:
+        return log.size > offset or execution.status == "completed"
+
+    while True:
+        if not devbox.hold(ready, _silence(devbox), timeout):
+            yield KEEP_ALIVE
+            continue
+        with devbox.lock:
+            start, text, end = log.read(offset)
+        if text:
+            offset = end
+            yield b"data: " + json_bytes({"output": text, "offset": start}) + b"\n\n"
+        elif execution.status == "completed" and log.size <= offset:
+            return
+
+
+def _silence(devbox: Devbox) -> Optional[float]:
+    """Return after how many seconds without output a comment is sent; none on a clock that stands still."""
+    return _SILENCE if devbox.clock.runs else None

@@ -1,0 +1,153 @@
+"""The parameters of a new devbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+import attrs
+
+from buntime.service.devboxes.errors import ApiError, invalid
+from buntime.service.requests import RequestFields, check_unicode
+
+_MOST_KEEP_ALIVE = 172800
+_GIGABYTES = {"X_SMALL": 1, "SMALL": 2, "MEDIUM": 4, "LARGE": 8, "X_LARGE": 16, "XX_LARGE": 32}
+_SIZES = (*_GIGABYTES, "CUSTOM_SIZE")
+_NOTED = {
+    "code_mounts": "code mounts are not cloned",
+    "gateways": "gateways do not exist",
+    "mcp": "MCP servers do not exist",
+}
+_NOTED_LAUNCH = {
+    "network_policy_id": "network policies are not applied",
+    "required_services": "services are not started",
+    "user_parameters": "commands run as the user named user",
+}
+
+
+@attrs.frozen
+class DevboxSpec:
+    """A request to create a devbox. ``memory`` is in MB, times are in seconds."""
+
+    name: Optional[str]
+    metadata: Mapping[str, str]
+    environment: Mapping[str, str]
+    launch_parameters: Mapping[str, Any]
+    launch_commands: tuple[str, ...]
+    entrypoint: Optional[str]
+    keep_alive: float
+    idle_seconds: Optional[float]
+    on_idle: Optional[str]
+    memory: int
+    blueprint_id: Optional[str]
+    snapshot_id: Optional[str]
+    files: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def parse_devbox(
+    fields: RequestFields, blueprint: Mapping[str, Any], secrets: Mapping[str, str], **sources: Optional[str]
+) -> DevboxSpec:
+    """Return the parameters in a body. Those of its ``blueprint`` are the defaults.
+
+    ``secrets`` are values by name; ``sources`` are the blueprint's and the snapshot's id. Raises a 400.
+    """
+    base = RequestFields(blueprint)
+    launch = {
+        **without_nulls(base.object("launch_parameters")),
+        **without_nulls(fields.object("launch_parameters")),
+    }
+    parameters = RequestFields(launch, prefix="launch_parameters.")
+    keep_alive = parameters.optional_integer("keep_alive_time_seconds", 1, _MOST_KEEP_ALIVE) or 3600
+    idle = parameters.object("after_idle")
+    idle_fields = RequestFields(idle, prefix="launch_parameters.after_idle.")
+    if idle and idle.get("on_idle") not in {"shutdown", "suspend"}:
+        raise invalid('launch_parameters.after_idle.on_idle must be "shutdown" or "suspend"')
+    return DevboxSpec(
+        name=fields.optional_text("name"),
+        metadata=texts(fields, "metadata"),
+        environment={**_environment(fields), **_secrets(base, secrets), **_secrets(fields, secrets)},
+        launch_parameters={"keep_alive_time_seconds": keep_alive, **launch},
+        launch_commands=_commands(parameters),
+        entrypoint=fields.optional_text("entrypoint"),
+        keep_alive=keep_alive,
+        idle_seconds=idle_fields.optional_integer("idle_time_seconds", 1) if idle else None,
+        on_idle=idle.get("on_idle"),
+        memory=_memory(parameters),
+        blueprint_id=sources.get("blueprint_id"),
+        snapshot_id=sources.get("snapshot_id"),
+        files=(*texts(base, "file_mounts").items(), *texts(fields, "file_mounts").items(), *_mounts(fields)),
+        notes=tuple(_notes(fields, parameters)),
+    )
+
+
+def without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that are not ``null``: clients send it for what they leave out."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def texts(fields: RequestFields, name: str) -> dict[str, str]:
+    """Return an object whose values are strings."""
+    values = without_nulls(fields.object(name))
+    for key, value in values.items():
+        if not isinstance(value, str):
+            raise invalid(f"{fields.name(name)}.{key} must be a string")
+        check_unicode(fields.name(name), key + value)
+    return values
+
+
+def _environment(fields: RequestFields) -> dict[str, str]:
+    values = texts(fields, "environment_variables")
+    for name, value in values.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise invalid("A name in environment_variables must not be empty or hold '=', and nothing a NUL")
+    return values
+
+
+def _secrets(fields: RequestFields, secrets: Mapping[str, str]) -> dict[str, str]:
+    names = texts(fields, "secrets")
+    for name in names.values():
+        if name not in secrets:
+            raise invalid(f"There is no secret {name}")
+    return {variable: secrets[name] for variable, name in names.items()}
+
+
+def _commands(parameters: RequestFields) -> tuple[str, ...]:
+    commands = parameters.array("launch_commands")
+    if not all(isinstance(command, str) and "\0" not in command for command in commands):
+        raise invalid("launch_parameters.launch_commands must be strings without NUL")
+    return tuple(commands)
+
+
+def _memory(parameters: RequestFields) -> int:
+    size = parameters.optional_text("resource_size_request") or "SMALL"
+    if size not in _SIZES:
+        raise invalid(f"launch_parameters.resource_size_request must be one of {', '.join(_SIZES)}")
+    parameters.optional_number("custom_cpu_cores")
+    parameters.optional_integer("custom_disk_size", 1)
+    custom = parameters.optional_integer("custom_gb_memory", 1)
+    return 1024 * ((custom or 2) if size == "CUSTOM_SIZE" else _GIGABYTES[size])
+
+
+def _mounts(fields: RequestFields) -> Iterator[tuple[str, str]]:
+    for index, mount in enumerate(fields.array("mounts")):
+        if not isinstance(mount, dict):
+            raise invalid(f"mounts[{index}] must be an object")
+        values = RequestFields(mount, prefix=f"mounts[{index}].")
+        kind = values.text("type")
+        if kind == "file_mount":
+            yield values.text("target"), values.text("content")
+        elif kind in {"object_mount", "agent_mount"}:
+            raise ApiError(501, f"mounts[{index}]: this model has no {kind}")
+        elif kind != "code_mount":
+            raise invalid(f"mounts[{index}].type is {kind!r}")
+
+
+def _notes(fields: RequestFields, parameters: RequestFields) -> Iterator[str]:
+    """Explain what is accepted and has no effect here."""
+    for values, reasons in ((fields, _NOTED), (parameters, _NOTED_LAUNCH)):
+        for name, reason in reasons.items():
+            if values.values.get(name):
+                yield f"{values.name(name)}: {reason} by this model"
+    if any(isinstance(mount, dict) and mount.get("type") == "code_mount" for mount in fields.array("mounts")):
+        yield f"mounts: {_NOTED['code_mounts']} by this model"
