@@ -1,20 +1,20 @@
-"""The hooks of pytest that open, close and account for cassettes."""
+"""The cassettes of a test run: opened by fixtures, closed when the tests of their scope have ended."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections import defaultdict
-from collections.abc import Generator
-from contextlib import suppress
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional
 
 import pytest
 
 from buntime.errors import BuntimeError, ConfigurationError
-from buntime.pytest_plugin import paths
-from buntime.testing import choice
+from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, owners_of
+from buntime.pytest_plugin.settings import RunSettings, fixture_settings, marker_settings, source_option
 
 if TYPE_CHECKING:
     import pluggy
@@ -22,226 +22,217 @@ if TYPE_CHECKING:
     from buntime import Buntime
     from buntime.testing.modes import Case
 
-_ARGUMENTS = {
-    "cassette": (str, os.PathLike),
-    "mode": (str,),
-    "allow_unplayed": (bool,),
-    "allow": (str, list, tuple, set, frozenset),
-}
-_ORPHANS = "buntime_orphans"
+_TOGETHER = {"class": "loadscope", "module": "loadfile"}
+"""How pytest-xdist keeps the tests of a scope in one worker."""
 
 
-class _RunningTest:
-    """The test in progress, if it uses the client. ``outcome`` is ``""`` until the test itself has ended."""
+class _OpenCassette:
+    """A case in progress; ``tests`` are the ids of the tests that share it."""
 
-    def __init__(self, case: Case, mode: str) -> None:
+    def __init__(self, case: Case, path: Path, mode: str, node: Node, scope: str, tests: set[str]) -> None:
         self.case = case
+        self.path = path
         self.mode = mode
-        self.outcome = ""
+        self.node = node
+        self.scope = scope
+        self.tests = tests
+        self.has_ended = False
 
 
 class Cassettes:
-    """The cassettes of one run."""
+    """The cassettes of one run.
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-        self._running: Optional[_RunningTest] = None
-        self._partial_files: set[Path] = set()
-        self._orphans: set[str] = set()
-        self._recorders: Optional[defaultdict[Optional[str], list[str]]] = None
+    A fixture opens a cassette. Its end only marks it, as a fixture that ends later may still fail: it is
+    closed after the teardown of the test in which it ended, when the outcomes of all of its tests are known.
+    """
 
-    def mode(self, of_marker: Optional[str] = None) -> str:
-        """Return the mode of a test; replay on the command line applies to all tests."""
-        option = self._config.getoption("buntime_mode")
-        if option == "replay":
-            return "replay"
-        return choice.choose_mode(
-            ("mode= of the marker buntime", of_marker),
-            ("--buntime-mode", option),
-            choice.environment_mode(),
-            ("buntime_mode of the configuration file", self._config.getini("buntime_mode")),
-        )
+    def __init__(self, config: pytest.Config, selection: Selection) -> None:
+        self.settings = RunSettings(config)
+        self._selection = selection
+        self._open: list[_OpenCassette] = []
+        self._outcomes: dict[str, str] = {}
+        self._played: defaultdict[Path, Counter[str]] = defaultdict(Counter)
+        self._owners: Optional[defaultdict[str, dict[str, None]]] = None
+        self._item: Optional[pytest.Item] = None
 
-    def source(self, mode: str) -> str:
-        """Return the source from which tests in a mode are recorded."""
-        return choice.choose_source(
+    @contextmanager
+    def open(self, request: pytest.FixtureRequest, config: object) -> Iterator[Buntime]:
+        """Open the cassette of a fixture and return its client; ``config`` is that of the user's fixture."""
+        from buntime.testing.modes import CaseSettings, open_case, resolve_once
+
+        node: Node = request.node
+        fixture = str(request.fixturename)
+        # A function outside of a class is its own class.
+        scope = "function" if isinstance(node, pytest.Item) else str(request.scope)
+        marker, configured = marker_settings(node), fixture_settings(config)
+        path = cassette_of(node, scope)
+        mode = self.settings.mode(marker, configured)
+        source = self.settings.source(mode, configured)
+        command = self._rerecord_command(node, configured)
+        if resolve_once(mode, path) == "record":
+            self._refuse_shared(node, path)
+            if not self._selection.has_all_of(node):
+                raise ConfigurationError(
+                    f"{path} belongs to all tests of the {scope}, and this run has only some of them; "
+                    f"to record them all: {command}"
+                )
+        settings = CaseSettings(
             mode,
-            ("--buntime-source", self._config.getoption("buntime_source")),
-            choice.environment_source(),
-            ("buntime_source of the configuration file", self._config.getini("buntime_source")),
+            source,
+            command,
+            allow_unplayed=marker.get("allow_unplayed", configured.get("allow_unplayed", False)),
+            allow=self.settings.several("allow", marker, configured),
         )
+        mode = resolve_once(mode, path)
+        case = open_case(path, settings)
+        opened = _OpenCassette(case, path, mode, node, scope, self._tests_of(node, fixture))
+        self._open.append(opened)
+        yield case.client
+        opened.has_ended = True
 
-    def start(self, item: pytest.Item) -> Buntime:
-        """Open the case of a test and return its client."""
-        from buntime.testing.modes import open_case
+    def has_failed(self, client: Buntime) -> bool:
+        """Whether a test that uses this client has failed."""
+        tests = {test for opened in self._open if opened.case.client is client for test in opened.tests}
+        return any(self._outcomes.get(test) == "failed" for test in tests)
 
-        arguments = _marker_arguments(item)
-        mode = self.mode(arguments.get("mode"))
-        path = _cassette(item)
-        if mode == "record":
-            self._refuse_shared(item, path)
-        case = open_case(
-            path,
-            mode=mode,
-            source=self.source(mode),
-            allow_unplayed=arguments.get("allow_unplayed", False),
-            allow=(*self._config.getini("buntime_allow"), *arguments.get("allow", ())),
-            rerecord_command=f"pytest --buntime-mode=record {shlex.quote(item.nodeid)}",
-        )
-        self._running = _RunningTest(case, mode)
-        return case.client
+    def _tests_of(self, node: Node, fixture: str) -> set[str]:
+        if isinstance(node, pytest.Item):
+            return {node.nodeid}
+        tests = [item for item in node.session.items if node in item.listchain()]
+        sharing = {item.nodeid for item in tests if fixture in getattr(item, "fixturenames", ())}
+        # A test that asked for the fixture by its name shows that others may do so, too.
+        is_listed = self._item is None or self._item.nodeid in sharing
+        return sharing if is_listed else {item.nodeid for item in tests}
 
-    @property
-    def failed(self) -> bool:
-        """Whether the test in progress has failed."""
-        return self._running is not None and self._running.outcome == "failed"
+    def _rerecord_command(self, node: Node, configured: dict[str, Any]) -> str:
+        options = ["--buntime-mode=record"]
+        with suppress(ConfigurationError):  # of a source that replay does not use
+            source = source_option(self.settings.source("record", configured))
+            options += [source] if source else []
+        target = [] if isinstance(node, pytest.Session) else [node.nodeid]
+        return shlex.join(["pytest", *options, *target])
 
-    def _refuse_shared(self, item: pytest.Item, path: Path) -> None:
-        """Raise if another test would record the same cassette, in any worker of xdist."""
-        if self._recorders is None:
-            self._recorders = defaultdict(list)
-            for other in item.session.items:
-                self._recorders[self._recorded_cassette(other)].append(other.nodeid)
-        same = self._recorders[_comparable(path)]
+    def _refuse_shared(self, node: Node, path: Path) -> None:
+        """Raise if another test or scope would record the same cassette, in any worker of xdist."""
+        if self._owners is None:
+            self._owners = defaultdict(dict)
+            for item in node.session.items:
+                for owner, scope in owners_of(item):
+                    with suppress(ConfigurationError):
+                        if marker_settings(owner).get("mode") not in {"replay", "verify", "live"}:
+                            self._owners[_comparable(cassette_of(owner, scope))][owner.nodeid] = None
+        same = [*self._owners[_comparable(path)]]
         if len(same) > 1:
             raise ConfigurationError(
-                f"{path} would be recorded by {' and by '.join(same)}; give each test its own cassette, "
+                f"{path} would be recorded by {' and by '.join(same)}; give each its own cassette, "
                 "or mode='replay' to all but one"
             )
 
-    def _recorded_cassette(self, item: pytest.Item) -> Optional[str]:
-        """Return the cassette that a test records, in a form that can be compared."""
-        if "buntime_client" in getattr(item, "fixturenames", ()):
-            with suppress(ConfigurationError):
-                if self.mode(_marker_arguments(item).get("mode")) == "record":
-                    return _comparable(_cassette(item))
-        return None
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Begin a test, possibly once more."""
+        self._item = item
+        self._outcomes.pop(item.nodeid, None)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(self) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
         """Note the outcome of the test.
 
         A subtest has a report, too, which looks like that of the test. The test's report is the last
         one, so an outcome stands until the next report, except for a failure.
         """
+        if call.excinfo is not None and isinstance(call.excinfo.value, BuntimeError):
+            _hide_frames(call.excinfo.value)
         result = yield
-        if self._running is None or self._running.outcome == "failed":
+        if self._outcomes.get(item.nodeid) == "failed":
             return
         report = result.get_result()
         if report.skipped and hasattr(report, "wasxfail"):
-            self._running.outcome = "xfailed"
+            self._outcomes[item.nodeid] = "xfailed"
         elif not report.passed:
-            self._running.outcome = report.outcome
+            self._outcomes[item.nodeid] = report.outcome
         elif report.when == "call":
-            self._running.outcome = "passed"
+            self._outcomes[item.nodeid] = "passed"
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, pluggy.Result[None], None]:
-        """End the case after all fixtures, as they may still send requests."""
+        """Close the cassettes that ended, after all fixtures: those may still send requests."""
         result = yield
-        running, self._running = self._running, None
-        if running is None:
-            return
-        # A test that fails as expected is recorded, but unplayed interactions are not an error there.
-        passed = running.outcome == "passed" or (running.outcome == "xfailed" and running.mode == "record")
-        if result.excinfo is None and passed:
+        if result.excinfo is not None:
+            self._outcomes[item.nodeid] = "failed"
+        errors: list[str] = []
+        for opened in [opened for opened in self._open if opened.has_ended]:
+            self._open.remove(opened)
             try:
-                running.case.commit()
+                notes = self._close(opened)
             except (BuntimeError, OSError) as error:
-                result.force_exception(pytest.fail.Exception(str(error), pytrace=False))
-            return
-        with suppress(BuntimeError, OSError):
-            notes = running.case.discard()
-            if notes:
-                item.add_report_section("teardown", "by buntime", "\n".join(notes))
+                errors.append(str(error))
+            else:
+                if notes:
+                    item.add_report_section("teardown", "by buntime", "\n".join(notes))
+        if errors and result.excinfo is None:
+            result.force_exception(pytest.fail.Exception("\n".join(errors), pytrace=False))
 
-    def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        """Note the files of which not every test runs."""
-        self._partial_files.update(item.path.resolve() for item in items)
+    def _close(self, opened: _OpenCassette) -> list[str]:
+        """Close a cassette; return notes on tests that failed, or raise an error of one that passed."""
+        case = opened.case
+        outcomes = {self._outcomes.get(test, "") for test in opened.tests}
+        # A test that fails as expected is recorded, but unplayed interactions are not an error there.
+        good = {"passed", "xfailed"} if opened.mode == "record" else {"passed"}
+        if "failed" in outcomes or (opened.scope == "function" and not outcomes <= good):
+            with suppress(BuntimeError, OSError):
+                return case.discard()
+            return []
+        if opened.scope != "function":
+            # In random order, a scope may begin several times, each time with its cassette from the start.
+            case.played_elsewhere = self._played[opened.path]
+            self._played[opened.path] = case.played_elsewhere + case.played
+        if opened.mode != "record":
+            case.is_complete = outcomes <= good and self._selection.has_all_of(opened.node)
+            case.commit()
+        elif "" in outcomes:
+            case.discard()
+            count = sum(test not in self._outcomes for test in opened.tests)
+            raise ConfigurationError(
+                f"{opened.path} was left as it was: {count} of the {len(opened.tests)} tests that share it "
+                "did not run in this process, one after another" + _together(opened.scope)
+            )
+        elif outcomes & good:
+            case.commit()
+        else:
+            case.discard()
+        return []
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Discard a test that Ctrl-C interrupted, and look for cassettes without a test."""
-        running, self._running = self._running, None
-        if running is not None:
+    def pytest_sessionfinish(self) -> None:
+        """Discard a recording that Ctrl-C interrupted."""
+        while self._open:
             with suppress(BuntimeError, OSError):
-                running.case.discard()
-        with suppress(OSError):  # of a folder that cannot be read
-            self._orphans.update(map(str, paths.orphans(self._expected(session))))
-        output: Optional[dict[str, Any]] = getattr(self._config, "workeroutput", None)
-        if output is not None:
-            output[_ORPHANS] = sorted(self._orphans)
-
-    def _expected(self, session: pytest.Session) -> dict[Path, set[Path]]:
-        """Return the cassettes of the tests by test file, for files whose tests were all collected."""
-        # Tests that --last-failed leaves out are not announced as deselected.
-        if self._config.getoption("lf", default=False):
-            return {}
-        # A controller of xdist has no items: its workers have them.
-        items = getattr(session, "items", ())
-        files = {path: path.resolve() for path in {item.path for item in items}}
-        # The names of thousands of tests take a while, and most projects have no cassette.
-        if not any((file.parent / paths.FOLDER).is_dir() for file in files.values()):
-            return {}
-        partial = self._partial_files | set(self._named_in_part())
-        expected: dict[Path, set[Path]] = {}
-        for item in items:
-            file = files[item.path]
-            if file not in partial:
-                with suppress(ConfigurationError):
-                    expected.setdefault(file, set()).add(_cassette(item).resolve())
-        return expected
-
-    def _named_in_part(self) -> Generator[Path, None, None]:
-        for argument in self._config.args:
-            file, colons, _ = argument.partition("::")
-            if colons:
-                yield (self._config.invocation_params.dir / file).resolve()
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """Add the cassettes that a worker of xdist reports."""
-        self._orphans.update(getattr(node, "workeroutput", {}).get(_ORPHANS, ()))
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """List the cassettes without a test."""
-        if self._orphans:
-            terminalreporter.section("cassettes of buntime without a test")
-            for path in sorted(self._orphans):
-                terminalreporter.write_line(os.path.relpath(path, self._config.invocation_params.dir))
-            terminalreporter.write_line("Remove them, or name them: @pytest.mark.buntime(cassette=...)")
+                self._open.pop().case.discard()
 
 
-def _marker_arguments(item: pytest.Item) -> dict[str, Any]:
-    """Return the arguments of the markers on a test; the nearest one wins."""
-    arguments: dict[str, Any] = {}
-    for mark in reversed(list(item.iter_markers("buntime"))):
-        unknown = [*map(repr, mark.args), *sorted(set(mark.kwargs) - set(_ARGUMENTS))]
-        if unknown:
-            known = ", ".join(f"{name}=" for name in _ARGUMENTS)
-            raise ConfigurationError(f"the marker buntime takes {known} and not {', '.join(unknown)}")
-        for name, value in mark.kwargs.items():
-            if value is None:
-                continue
-            if not isinstance(value, _ARGUMENTS[name]):
-                kinds = " or ".join(kind.__name__ for kind in _ARGUMENTS[name])
-                raise ConfigurationError(
-                    f"{name}= of the marker buntime must be a {kinds}, not {type(value).__name__}"
-                )
-            arguments[name] = (value,) if name == "allow" and isinstance(value, str) else value
-    return arguments
+def _together(scope: str) -> str:
+    option = f"--dist {_TOGETHER[scope]}" if scope in _TOGETHER else "-n 0"
+    return f"; with pytest-xdist, record with {option}"
 
 
-def _cassette(item: pytest.Item) -> Path:
-    """Return the path of a test's cassette."""
-    path: Union[str, os.PathLike[str], None] = _marker_arguments(item).get("cassette")
-    if path is not None:
-        return item.path.parent / path
-    classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
-    function = getattr(item, "originalname", None) or item.name
-    parameters = item.name[len(function) + 1 : -1] if item.name != function else None
-    return paths.module_folder(item.path) / paths.file_name([*classes, function], parameters)
+def _hide_frames(error: Optional[BaseException]) -> None:
+    """Hide the frames of buntime in the traceback of an error of buntime: the reader's line is above them."""
+    while error is not None:
+        traceback = error.__traceback__
+        while traceback is not None:
+            namespace = traceback.tb_frame.f_globals
+            if str(namespace.get("__name__")).partition(".")[0] == "buntime":
+                namespace["__tracebackhide__"] = _is_of_buntime
+            traceback = traceback.tb_next
+        error = error.__cause__ or error.__context__
+
+
+def _is_of_buntime(excinfo: Any) -> bool:
+    return isinstance(excinfo.value, BuntimeError)
 
 
 def _comparable(path: Path) -> str:
-    return str(path.resolve()).casefold()
+    return os.fspath(path.resolve()).casefold()

@@ -55,7 +55,7 @@ def orphans(expected: Mapping[Path, Set[Path]]) -> list[Path]:
     in_use = {path for paths in expected.values() for path in paths}
     folders = {module_folder(file) for file in expected}
     for parent in {folder.parent for folder in folders}:
-        folders |= {folder for folder in _folders(parent) if not _test_file(folder).exists()}
+        folders |= {folder for folder in _folders(parent) if not _has_test_file(folder)}
     unused = (path for folder in folders for path in folder.glob("*.json") if path not in in_use)
     return sorted(path for path in unused if _is_cassette(path))
 
@@ -64,8 +64,9 @@ def _folders(parent: Path) -> list[Path]:
     return [entry for entry in parent.iterdir() if entry.is_dir()] if parent.is_dir() else []
 
 
-def _test_file(folder: Path) -> Path:
-    return folder.parents[1] / f"{folder.name}.py"
+def _has_test_file(folder: Path) -> bool:
+    # A doctest may be in a file that is not Python.
+    return any(file.stem == folder.name for file in folder.parents[1].iterdir() if file.is_file())
 
 
 def _is_cassette(file: Path) -> bool:

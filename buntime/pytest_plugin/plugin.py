@@ -5,8 +5,9 @@ pytest loads it in every project that has buntime installed, so imports wait unt
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 _MARKER = (
     "buntime(cassette=None, mode=None, allow_unplayed=False, allow=()): the cassette of the test (a path "
-    "from its file), its mode ('replay', 'record', 'verify', 'live'), whether it may leave interactions "
-    "unplayed, and texts that look like a secret and are not."
+    "from its file), its mode ('replay', 'record', 'once', 'verify', 'live'), whether it may leave "
+    "interactions unplayed, and texts that look like a secret and are not."
 )
 _NAME = "buntime-cassettes"
 _TTL = 3600
@@ -32,7 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--buntime-mode",
         choices=choice.MODES,
-        help="replay cassettes (the default), record them again, verify them against the source, or go live",
+        help="replay cassettes (the default), record them again, record only those that do not exist (once), "
+        "verify them against the source, or go live",
     )
     group.addoption(
         "--buntime-source",
@@ -54,8 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # A project with an older pytest must not notice that buntime is installed.
     if hasattr(pytest, "version_tuple"):
         from buntime.pytest_plugin.cassettes import Cassettes
+        from buntime.pytest_plugin.orphans import Orphans
+        from buntime.pytest_plugin.scopes import Selection
 
-        config.pluginmanager.register(Cassettes(config), _NAME)
+        selection = Selection(config)
+        config.pluginmanager.register(Cassettes(config, selection), _NAME)
+        config.pluginmanager.register(Orphans(config, selection), "buntime-orphans")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -64,8 +70,8 @@ def pytest_report_header(config: pytest.Config) -> str:
     if cassettes is None:
         return "buntime: off, as its fixtures need pytest 7 or later"
     try:
-        mode = cassettes.mode()
-        source = cassettes.source(mode)
+        mode = cassettes.settings.mode({}, {})
+        source = cassettes.settings.source(mode, {})
     except ConfigurationError as error:
         return f"buntime: {error.message}"
     return f"buntime: mode {mode}, " + ("no network" if mode == "replay" else f"source {source}")
@@ -78,26 +84,115 @@ def _cassettes(request: pytest.FixtureRequest) -> Cassettes:
     return cassettes
 
 
-@pytest.fixture
-def buntime_client(request: pytest.FixtureRequest) -> Buntime:
-    """Return a client that answers from the test's cassette, or records it: see ``--buntime-mode``."""
+def _client(request: pytest.FixtureRequest, config: object) -> Iterator[Buntime]:
+    opening = _cassettes(request).open(request, config)
     try:
-        return _cassettes(request).start(request.node)
+        client = opening.__enter__()
     except (BuntimeError, OSError) as error:
         message = str(error)
+    else:
+        yield client
+        opening.__exit__(None, None, None)
+        return
     # Outside of the handler, so that pytest does not show the error as a cause.
     pytest.fail(message, pytrace=False)
 
 
-@pytest.fixture
-def buntime_session(request: pytest.FixtureRequest, buntime_client: Buntime) -> Iterator[Session]:
-    """Return a new session of ``buntime_client``, which is deleted after the test."""
-    session = buntime_client.sessions.create(ttl=_TTL)
+def _session(request: pytest.FixtureRequest, client: Buntime) -> Iterator[Session]:
+    session = client.sessions.create(ttl=_TTL)
     yield session
     try:
         with session:
             pass
     except BuntimeError:
         # The exception of the test itself explains more.
-        if not _cassettes(request).failed:
+        if not _cassettes(request).has_failed(client):
             raise
+
+
+@pytest.fixture(scope="session")
+def buntime_config() -> dict[str, Any]:
+    """Return settings of all cassettes: redefine it to set mode, source, allow, allow_unplayed."""
+    return {}
+
+
+@pytest.fixture
+def buntime_client(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[Buntime]:
+    """Return a client that answers from the test's cassette, or records it: see ``--buntime-mode``."""
+    yield from _client(request, buntime_config)
+
+
+@pytest.fixture
+def buntime_session(request: pytest.FixtureRequest, buntime_client: Buntime) -> Iterator[Session]:
+    """Return a new session of ``buntime_client``, which is deleted after the test."""
+    yield from _session(request, buntime_client)
+
+
+@pytest.fixture(scope="class")
+def buntime_class_client(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[Buntime]:
+    """Return a client with one cassette for the tests of a class."""
+    yield from _client(request, buntime_config)
+
+
+@pytest.fixture(scope="class")
+def buntime_class_session(request: pytest.FixtureRequest, buntime_class_client: Buntime) -> Iterator[Session]:
+    """Return a session that the tests of a class share."""
+    yield from _session(request, buntime_class_client)
+
+
+@pytest.fixture(scope="module")
+def buntime_module_client(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[Buntime]:
+    """Return a client with one cassette for the tests of a module."""
+    yield from _client(request, buntime_config)
+
+
+@pytest.fixture(scope="module")
+def buntime_module_session(
+    request: pytest.FixtureRequest, buntime_module_client: Buntime
+) -> Iterator[Session]:
+    """Return a session that the tests of a module share."""
+    yield from _session(request, buntime_module_client)
+
+
+def _package_client(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[Buntime]:
+    """Return a client with one cassette for the tests of a package."""
+    yield from _client(request, buntime_config)
+
+
+def _package_session(request: pytest.FixtureRequest, buntime_package_client: Buntime) -> Iterator[Session]:
+    """Return a session that the tests of a package share."""
+    yield from _session(request, buntime_package_client)
+
+
+buntime_package_client = pytest.fixture(scope="package", name="buntime_package_client")(_package_client)
+buntime_package_session = pytest.fixture(scope="package", name="buntime_package_session")(_package_session)
+
+
+@pytest.fixture(scope="session")
+def buntime_session_client(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[Buntime]:
+    """Return a client with one cassette for all tests of the run."""
+    yield from _client(request, buntime_config)
+
+
+@pytest.fixture(scope="session")
+def buntime_session_session(
+    request: pytest.FixtureRequest, buntime_session_client: Buntime
+) -> Iterator[Session]:
+    """Return a session that all tests of the run share."""
+    yield from _session(request, buntime_session_client)
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Define the fixtures of a package for each package: pytest ties the scope to the place of definition."""
+    if not isinstance(collector, pytest.Package):
+        return
+    fixtures = {"buntime_package_client": _package_client, "buntime_package_session": _package_session}
+    if hasattr(pytest, "register_fixture"):  # pytest 9.1
+        for name, function in fixtures.items():
+            pytest.register_fixture(name=name, func=function, node=collector, scope="package")
+        return
+    holder = types.ModuleType("buntime_package_fixtures")
+    for name, function in fixtures.items():
+        setattr(holder, name, pytest.fixture(scope="package", name=name)(function))
+    manager = collector.session._fixturemanager
+    manager.parsefactories(holder, collector.nodeid.removesuffix("/__init__.py"))

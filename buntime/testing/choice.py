@@ -8,7 +8,7 @@ from typing import Callable, Optional
 
 from buntime.errors import ConfigurationError
 
-MODES = ("replay", "record", "verify", "live")
+MODES = ("replay", "record", "once", "verify", "live")
 SOURCES = ("http", "local")
 
 Candidate = tuple[str, Optional[str]]

@@ -18,7 +18,7 @@ from buntime.testing.choice import (
     run_mode,
     run_source,
 )
-from buntime.testing.modes import open_case
+from buntime.testing.modes import CaseSettings, open_case
 
 __all__ = ["cassette"]
 
@@ -38,9 +38,10 @@ def cassette(
         path: the cassette, a JSON file. Recording creates its folder. A relative path is resolved when the
             block begins.
         mode: ``"replay"`` answers from the cassette and has no network; ``"record"`` records it again;
-            ``"verify"`` runs against the source, compares with the cassette and writes nothing;
-            ``"live"`` runs against the source and has no cassette. By default ``--buntime-mode`` of
-            pytest, else ``BUNTIME_MODE``, else ``"replay"``.
+            ``"once"`` records it if it does not exist, and replays it otherwise; ``"verify"`` runs against
+            the source, compares with the cassette and writes nothing; ``"live"`` runs against the source
+            and has no cassette. By default ``--buntime-mode`` of pytest, else ``BUNTIME_MODE``, else
+            ``"replay"``.
         source: where to record from: ``"http"``, ``"local"``, or a function that makes a transport. By
             default ``--buntime-source`` of pytest, else ``BUNTIME_TRANSPORT``, else ``"http"``. Not used
             in replay.
@@ -64,16 +65,16 @@ def cassette(
             f"not {type(source).__name__}"
         )
     mode = choose_mode(("mode", mode), run_mode(), environment_mode())
-    case = open_case(
-        Path(path),
-        mode=mode,
-        source=source
+    settings = CaseSettings(
+        mode,
+        source
         if callable(source)
         else choose_source(mode, ("source", source), run_source(), environment_source()),
+        "run this again with BUNTIME_MODE=record",
         allow_unplayed=allow_unplayed,
         allow=allow,
-        rerecord_command="run this again with BUNTIME_MODE=record",
     )
+    case = open_case(Path(path).absolute(), settings)
     try:
         yield case.client
     except BaseException:

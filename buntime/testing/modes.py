@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Union
+from typing import TYPE_CHECKING, Any, Callable, Union
+
+import attrs
 
 from buntime._support.owner import Owner
 from buntime.client import settings
@@ -16,6 +19,7 @@ from buntime.errors import CassetteError
 
 if TYPE_CHECKING:
     from buntime._http import Transport
+    from buntime.cassette.file import Cassette
     from buntime.transport.recording import RecordingTransport
 
 Source = Union[str, Callable[[], "Transport"]]
@@ -29,16 +33,37 @@ def _make_transport(source: Source) -> Transport:
     return settings.make_transport(source, has_key=has_key) if isinstance(source, str) else source()
 
 
+@attrs.frozen
+class CaseSettings:
+    """How a case is opened; ``rerecord_command`` is the command that records its cassette again."""
+
+    mode: str
+    source: Source
+    rerecord_command: str
+    allow_unplayed: bool = False
+    allow: Iterable[str] = ()
+
+
 class Case:
     """A client over the transport of a mode; ended by :meth:`commit` or :meth:`discard`.
 
     ``client`` shares the transport and does not close it, so that the end of the case decides whether the
     cassette is written, even if the code under test closes its client.
+
+    ``is_complete`` is false if not everything ran that shares the cassette: interactions may be unplayed
+    then. ``played_elsewhere`` counts the interactions that earlier cases over the cassette played.
     """
 
     def __init__(self, transport: Transport) -> None:
+        self.is_complete = True
+        self.played_elsewhere: Counter[str] = Counter()
         self._owner = Buntime(transport=transport)
         self.client = self._owner.with_options()
+
+    @property
+    def played(self) -> Counter[str]:
+        """How often each interaction was replayed, in words."""
+        return Counter()
 
     def commit(self) -> None:
         """End a case that passed; ``CassetteError`` if something is wrong with the cassette."""
@@ -51,30 +76,46 @@ class Case:
 
 
 class _Replay(Case):
-    def __init__(self, path: Path, *, allow_unplayed: bool, rerecord_command: str) -> None:
+    def __init__(self, path: Path, settings: CaseSettings) -> None:
         from buntime.transport.replay import ReplayTransport
 
         if not path.exists():
-            raise CassetteError(f"there is no cassette {path}; to record it: {rerecord_command}")
-        self._cassette = ReplayTransport(path, refresh=f"To record it again: {rerecord_command}")
-        self._path, self._rerecord_command = path, rerecord_command
-        self._allow_unplayed = allow_unplayed
+            raise CassetteError(f"there is no cassette {path}; to record it: {settings.rerecord_command}")
+        refresh = f"To record it again: {settings.rerecord_command}"
+        self._cassette = ReplayTransport(path, refresh=refresh)
+        self._path, self._settings = path, settings
         super().__init__(self._cassette)
+
+    @property
+    def played(self) -> Counter[str]:
+        return self._count_all() - Counter(map(_without_number, self._cassette.unplayed))
+
+    def _count_all(self) -> Counter[str]:
+        from buntime.transport.replay import ReplayTransport
+
+        return Counter(map(_without_number, ReplayTransport(self._path).unplayed))
 
     def commit(self) -> None:
         unplayed = self._cassette.unplayed
         super().commit()
-        if unplayed and not self._allow_unplayed:
+        if unplayed and self.played_elsewhere:
+            missing = self._count_all() - self.played - self.played_elsewhere
+            unplayed = [text for text in unplayed if _without_number(text) in missing]
+        if unplayed and self.is_complete and not self._settings.allow_unplayed:
             count = "an interaction was" if len(unplayed) == 1 else f"{len(unplayed)} interactions were"
             raise CassetteError(
                 "\n  ".join([f"{count} not played of {self._path}:", *unplayed])
-                + f"\nTo record it again: {self._rerecord_command}; or use allow_unplayed=True"
+                + f"\nTo record it again: {self._settings.rerecord_command}; or use allow_unplayed=True"
             )
 
 
+def _without_number(interaction: str) -> str:
+    return interaction.partition(": ")[2]
+
+
 class _Record(Case):
-    def __init__(self, path: Path, source: Source, allow: Iterable[str]) -> None:
-        self._recording = _recording(path, source, allow)
+    def __init__(self, path: Path, settings: CaseSettings) -> None:
+        self._recording = _recording(path, settings)
         super().__init__(self._recording)
 
     def discard(self) -> list[str]:
@@ -83,15 +124,15 @@ class _Record(Case):
 
 
 class _Verify(Case):
-    def __init__(self, path: Path, source: Source, allow: Iterable[str], rerecord_command: str) -> None:
+    def __init__(self, path: Path, settings: CaseSettings) -> None:
         from buntime.cassette import file
 
         if not path.exists():
             raise CassetteError(
-                f"there is no cassette {path} to compare with; to record it: {rerecord_command}"
+                f"there is no cassette {path} to compare with; to record it: {settings.rerecord_command}"
             )
         self._old = file.load(path)
-        self._path, self._rerecord_command = path, rerecord_command
+        self._path, self._settings = path, settings
         self._process = Owner()
         self._requests_differ = False
         # Recorded over a copy, so that values that vary from run to run stay as in the cassette.
@@ -99,7 +140,7 @@ class _Verify(Case):
         self._new = self._folder / path.name
         try:
             shutil.copyfile(path, self._new)
-            self._recording = _recording(self._new, source, allow)
+            self._recording = _recording(self._new, settings)
             super().__init__(self._recording)
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -111,7 +152,7 @@ class _Verify(Case):
             who = "the program does not send" if self._requests_differ else "the service does not answer"
             raise CassetteError(
                 "\n".join([f"{who} as recorded in {self._path}:", *difference])
-                + f"\nTo record it again: {self._rerecord_command}"
+                + f"\nTo record it again: {self._settings.rerecord_command}"
             )
 
     def discard(self) -> list[str]:
@@ -127,38 +168,51 @@ class _Verify(Case):
         try:
             self._owner.close()
             new = file.load(self._new)
-            self._requests_differ = diff.count_calls(self._old) != diff.count_calls(new)
-            return diff.compare(self._old, new)
+            old = self._old if self.is_complete else _restrict(self._old, new)
+            self._requests_differ = diff.count_calls(old) != diff.count_calls(new)
+            return diff.compare(old, new)
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _recording(path: Path, source: Source, allow: Iterable[str]) -> RecordingTransport:
+def _restrict(old: Cassette, new: Cassette) -> Cassette:
+    """Return a cassette without the interactions whose requests another one does not have."""
+    from buntime.cassette import diff
+
+    remaining = diff.count_calls(new)
+    interactions = []
+    for item in old.interactions:
+        call = diff.count_calls(attrs.evolve(old, interactions=(item,)))
+        if call <= remaining:
+            remaining -= call
+            interactions.append(item)
+    return attrs.evolve(old, interactions=tuple(interactions))
+
+
+def _recording(path: Path, settings: CaseSettings) -> RecordingTransport:
     from buntime.transport.recording import RecordingTransport
 
-    inner = _make_transport(source)
+    inner = _make_transport(settings.source)
     try:
-        return RecordingTransport(path, inner, allow=allow)
+        return RecordingTransport(path, inner, allow=settings.allow)
     except BaseException:
         with suppress(Exception):
             inner.close()
         raise
 
 
-def open_case(
-    path: Path,
-    *,
-    mode: str,
-    source: Source,
-    allow_unplayed: bool,
-    allow: Iterable[str] = (),
-    rerecord_command: str,
-) -> Case:
-    """Return a case of one of the modes; ``rerecord_command`` records its cassette again."""
-    if mode == "replay":
-        return _Replay(path, allow_unplayed=allow_unplayed, rerecord_command=rerecord_command)
-    if mode == "record":
-        return _Record(path, source, allow)
-    if mode == "verify":
-        return _Verify(path, source, allow, rerecord_command)
-    return Case(_make_transport(source))
+def open_case(path: Path, settings: CaseSettings) -> Case:
+    """Return a case of the mode of the settings."""
+    if settings.mode == "live":
+        return Case(_make_transport(settings.source))
+    mode = resolve_once(settings.mode, path)
+    kind: Any = {"replay": _Replay, "record": _Record, "verify": _Verify}[mode]
+    case: Case = kind(path, settings)
+    return case
+
+
+def resolve_once(mode: str, path: Path) -> str:
+    """Return the mode of a cassette: ``"once"`` records it if it does not exist."""
+    if mode != "once":
+        return mode
+    return "replay" if path.exists() else "record"

@@ -205,7 +205,7 @@ def test_the_environment_chooses_the_mode(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("arguments", "environment", "message"),
     [
-        ({"mode": "fly"}, {}, "mode is 'fly'; it can be 'replay', 'record', 'verify' or 'live'"),
+        ({"mode": "fly"}, {}, "mode is 'fly'; it can be 'replay', 'record', 'once', 'verify' or 'live'"),
         ({}, {"BUNTIME_MODE": "fly"}, "BUNTIME_MODE is 'fly'"),
         ({"mode": "record", "source": "ftp"}, {}, "source is 'ftp'; it can be 'http' or 'local'"),
         ({"mode": "record"}, {"BUNTIME_TRANSPORT": "ftp"}, "BUNTIME_TRANSPORT is 'ftp'"),

@@ -1,0 +1,109 @@
+"""The part of a test run that shares a client: a test, a class, a module, a package or the session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Union
+
+import pytest
+
+from buntime.pytest_plugin import paths
+from buntime.pytest_plugin.settings import marker_settings
+
+Node = Union[pytest.Item, pytest.Collector]
+
+_COLLECTORS: dict[str, type[pytest.Collector]] = {
+    "class": pytest.Class,
+    "module": pytest.Module,
+    "package": pytest.Package,
+    "session": pytest.Session,
+}
+FIXTURES = {
+    "buntime_client": "function",
+    **{f"buntime_{scope}_client": scope for scope in _COLLECTORS},
+}
+"""The fixtures that open a cassette, and their scopes."""
+
+
+def owner_of(item: pytest.Item, scope: str) -> Node:
+    """Return the node whose cassette a test uses: as in pytest, a function is its own class."""
+    if scope == "function":
+        return item
+    return item.getparent(_COLLECTORS[scope]) or (item.session if scope == "package" else item)
+
+
+def owners_of(item: pytest.Item) -> Iterator[tuple[Node, str]]:
+    """Yield the nodes whose cassettes a test uses, by the fixtures in its signature and in theirs."""
+    for name in getattr(item, "fixturenames", ()):
+        if name in FIXTURES:
+            yield owner_of(item, FIXTURES[name]), FIXTURES[name]
+
+
+def cassette_of(node: Node, scope: str = "session") -> Path:
+    """Return the path of the cassette of a node; without packages, the session has a second one for them."""
+    has_folder = isinstance(node, (pytest.Session, pytest.Package)) and node.path.is_dir()
+    folder = node.path if has_folder else node.path.parent
+    path: Union[str, os.PathLike[str], None] = marker_settings(node).get("cassette")
+    if path is not None:
+        return folder / path
+    if isinstance(node, (pytest.Session, pytest.Package)):
+        name = "_package.json" if isinstance(node, pytest.Package) else f"_{scope}.json"
+        return folder / paths.FOLDER / name
+    if isinstance(node, pytest.Module):
+        return paths.module_folder(node.path) / "_module.json"
+    classes = [parent.name for parent in node.listchain() if isinstance(parent, pytest.Class)]
+    if isinstance(node, pytest.Class):
+        return paths.module_folder(node.path) / paths.file_name(classes)
+    function = getattr(node, "originalname", None) or node.name
+    parameters = node.name[len(function) + 1 : -1] if node.name != function else None
+    return paths.module_folder(node.path) / paths.file_name([*classes, function], parameters)
+
+
+class Selection:
+    """Which nodes of a run have all of their tests in it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._deselected: set[object] = set()
+
+    def deselect(self, items: list[pytest.Item]) -> None:
+        """Note tests that do not run."""
+        for item in items:
+            self._deselected.update(item.listchain())
+
+    def has_all_of(self, node: Node) -> bool:
+        """Whether all tests of a node were collected and selected."""
+        # Tests that --last-failed leaves out are not announced as deselected.
+        if node in self._deselected or self._config.getoption("lf", default=False):
+            return False
+        if isinstance(node, pytest.Item):
+            return True
+        if not node.path.is_dir():
+            return all(self._covers(argument, node) for argument in self._config.args)
+        if any(self._config.getoption(name, default=None) for name in ("ignore", "ignore_glob")):
+            return False
+        starts = [node.path]
+        if isinstance(node, pytest.Session):
+            root = self._config.rootpath
+            starts = [root / path for path in self._config.getini("testpaths")] or [root]
+        whole = [path for path, names in map(self._parse, self._config.args) if not names]
+        return all(any(_is_below(start, path) for path in whole) for start in starts)
+
+    def _covers(self, argument: str, node: Node) -> bool:
+        """Whether an argument selects all tests of a class or module, or none of its file."""
+        path, names = self._parse(argument)
+        if path != node.path.resolve():
+            return True
+        classes = [parent.name for parent in node.listchain() if isinstance(parent, pytest.Class)]
+        return classes[: len(names)] == names
+
+    def _parse(self, argument: str) -> tuple[Path, list[str]]:
+        file, *names = argument.partition("[")[0].split("::")
+        return (self._config.invocation_params.dir / file).resolve(), names
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    path = path.resolve()
+    return path == folder or folder in path.parents

@@ -1,0 +1,61 @@
+"""A project whose tests are recorded from a fake."""
+
+from __future__ import annotations
+
+import pytest
+
+from buntime.testing import modes
+from buntime.transport import FakeTransport, recording, replay
+
+# Runs inside this process restore sys.modules, so their imports must be loaded before.
+_IMPORTED = (recording, replay)
+
+
+class Project:
+    """A project of one test file, and runs of its tests in this process."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.path = pytester.path
+        self._pytester = pytester
+
+    def write(self, source: str, name: str = "test_it.py") -> None:
+        """Write a file."""
+        path = self.path / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(source, encoding="utf-8")
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        """Run tests."""
+        return self._pytester.runpytest_inprocess(
+            "-p", "buntime.pytest_plugin.plugin", "-Werror", *arguments, no_reraise_ctrlc=True
+        )
+
+    def record(self, *arguments: str) -> pytest.RunResult:
+        """Record tests."""
+        return self.run("--buntime-mode=record", *arguments)
+
+    def cassettes(self) -> dict[str, bytes]:
+        """Return the contents of all files in folders of cassettes."""
+        return {
+            str(path.relative_to(self.path)): path.read_bytes()
+            for path in self.path.rglob("cassettes/**/*")
+            if path.is_file()
+        }
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Return a project whose tests are recorded from a fake."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    def source(chosen: object) -> object:
+        if callable(chosen):
+            return chosen()
+        scripted = FakeTransport()
+        scripted.on_execute("1", stdout="1\n")
+        scripted.on_execute("2", stdout="2\n")
+        scripted.on_execute(contains="", stdout="done\n")
+        return scripted
+
+    monkeypatch.setattr(modes, "_make_transport", source)
+    return Project(pytester)

@@ -1,0 +1,283 @@
+"""Clients of classes, modules, packages and sessions, in separate test runs that record from a fake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.pytest_plugin.conftest import Project
+
+pytest_plugins = ["pytester"]
+
+SETUP = """
+import pytest
+@pytest.fixture(scope="{scope}")
+def service(buntime_{scope}_client):
+    with buntime_{scope}_client.sessions.create() as session:
+        session.execute("set_up()")
+        yield session
+        session.execute("tear_down()")
+"""
+TESTS = """
+def test_one(service):
+    assert "1\\n" == service.execute("1").stdout
+def test_two(service):
+    assert "2\\n" == service.execute("2").stdout
+def test_three(service):
+    assert "1\\n" == service.execute("1").stdout
+"""
+CLASS = "class TestAll:" + TESTS.replace("\n", "\n    ").replace("(service", "(self, service")
+FILES = {
+    "class": "cassettes/test_it/TestAll.json",
+    "module": "cassettes/test_it/_module.json",
+    "package": "cassettes/_package.json",
+    "session": "cassettes/_session.json",
+}
+MODULE = FILES["module"]
+
+
+@pytest.fixture(params=FILES)
+def scope(request: pytest.FixtureRequest, project: Project) -> str:
+    """Return a scope, for which the project has tests that share a session."""
+    chosen = str(request.param)
+    project.write(SETUP.format(scope=chosen) + (CLASS if chosen == "class" else TESTS))
+    project.write("", "__init__.py")
+    return chosen
+
+
+def test_scope_has_one_cassette(project: Project, scope: str) -> None:
+    """It is recorded and replayed, and recording again changes nothing."""
+    project.record().assert_outcomes(passed=3)
+    recorded = project.cassettes()
+    assert [FILES[scope]] == list(recorded)
+    assert 1 == recorded[FILES[scope]].count(b"set_up()") == recorded[FILES[scope]].count(b"tear_down()")
+    project.run().assert_outcomes(passed=3)
+    project.record().assert_outcomes(passed=3)
+    assert recorded == project.cassettes()
+    project.run("--buntime-mode=verify").assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("selection", [["-k", "two"], ["--deselect", "test_it.py::test_one"], ["test_it.py"]])
+def test_selection_replays(project: Project, scope: str, selection: list[str]) -> None:
+    """Interactions of tests that do not run may be unplayed."""
+    project.record()
+    result = project.run(*selection)
+    assert 0 == result.ret
+    assert "without a test" not in result.stdout.str()
+    assert 0 == project.run("--buntime-mode=verify", *selection).ret
+
+
+def test_single_test_replays(project: Project, scope: str) -> None:
+    """So may those of other tests than one that is named."""
+    project.record()
+    name = "test_it.py::" + ("TestAll::" if scope == "class" else "") + "test_two"
+    project.run(name).assert_outcomes(passed=1)
+    project.run("--lf").assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("selection", ["-ktwo", "--deselect=test_it.py::test_one"])
+def test_selection_is_not_recorded(project: Project, scope: str, selection: str) -> None:
+    """It would lose the interactions of the other tests, so the error names the command for all of them."""
+    project.record()
+    recorded = project.cassettes()
+    if scope == "class":
+        selection = selection.replace("::", "::TestAll::")
+    result = project.record(selection)
+    assert 0 == result.parseoutcomes().get("passed", 0)
+    result.stdout.fnmatch_lines(
+        [f"*belongs to all tests of the {scope}*to record them all: pytest --buntime-mode=record*"]
+    )
+    assert recorded == project.cassettes()
+
+
+def test_unplayed_interactions_fail_when_all_tests_ran(project: Project, scope: str) -> None:
+    """They are reported once, after the last test, with the command that records the scope."""
+    project.record()
+    project.write((project.path / "test_it.py").read_text().replace('service.execute("2").stdout', '"2\\n"'))
+    result = project.run()
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(["an interaction was not played of *", "*POST /execute*"])
+    project.run("-k", "one or two").assert_outcomes(passed=2, deselected=1)
+
+
+def test_failure_leaves_the_cassette(project: Project, scope: str) -> None:
+    """One failure among the tests of a scope is enough."""
+    project.record()
+    recorded = project.cassettes()
+    source = (project.path / "test_it.py").read_text()
+    project.write(source.replace('"2\\n"', '"3\\n"').replace('execute("1")', 'execute("4")'))
+    result = project.record()
+    assert 3 == result.parseoutcomes()["failed"]
+    assert "errors" not in result.parseoutcomes()
+    assert recorded == project.cassettes()
+
+
+def test_skipped_tests_are_no_obstacle(project: Project) -> None:
+    """Recording does not need them, and replay does not expect their interactions."""
+    skipped = "@pytest.mark.skipif('config.option.verbose', reason='verbose')\n"
+    project.write(SETUP.format(scope="module") + TESTS.replace("def test_two", f"{skipped}def test_two"))
+    project.record("-v").assert_outcomes(passed=2, skipped=1)
+    assert b'"2"' not in project.cassettes()[MODULE]
+    project.record().assert_outcomes(passed=3)
+    project.run("-v").assert_outcomes(passed=2, skipped=1)
+
+
+def test_interleaved_modules_replay(project: Project) -> None:
+    """In random order, a module begins several times; its interactions are played in the end."""
+    for name in ("test_it.py", "test_other.py"):
+        project.write(SETUP.format(scope="module") + TESTS, name)
+    project.record().assert_outcomes(passed=6)
+    project.write(
+        "def pytest_collection_modifyitems(items): items.sort(key=lambda item: item.name)", "conftest.py"
+    )
+    project.run().assert_outcomes(passed=6)
+    recorded = project.cassettes()
+    result = project.record()
+    result.stdout.fnmatch_lines(["*was left as it was: * of the 3 tests that share it did not run*"])
+    assert recorded == project.cassettes()
+    project.write(SETUP.format(scope="module") + TESTS.replace('service.execute("2").stdout', '"2\\n"'))
+    project.run().assert_outcomes(passed=6, errors=1)
+
+
+def test_packages_have_their_own_cassettes(project: Project) -> None:
+    """The cassette is beside the files of the package, also in a package within a package."""
+    for folder in ("a", "a/b"):
+        project.write("", f"{folder}/__init__.py")
+        for name in ("test_x.py", "test_y.py"):
+            source = "def test_run(buntime_package_session): assert buntime_package_session.execute('1').ok"
+            project.write(source, f"{folder}/{name}")
+    project.record().assert_outcomes(passed=4)
+    assert ["a/b/cassettes/_package.json", "a/cassettes/_package.json"] == sorted(project.cassettes())
+    project.run().assert_outcomes(passed=4)
+    project.run("a/b").assert_outcomes(passed=2)
+    project.run("a/test_x.py").assert_outcomes(passed=1)
+    (project.path / "a" / "b" / "test_x.py").write_text("")
+    project.run().assert_outcomes(passed=3, errors=1)
+
+
+def test_session_cassette_belongs_to_testpaths(project: Project) -> None:
+    """Its interactions are expected if all paths in the configuration ran."""
+    project.write(SETUP.format(scope="session") + TESTS)
+    project.write(SETUP.format(scope="session") + TESTS, "more/test_more.py")
+    project.write("[pytest]\ntestpaths = test_it.py more\n", "pytest.ini")
+    project.record().assert_outcomes(passed=6)
+    project.run("more").assert_outcomes(passed=3)
+    project.run("more", "test_it.py").assert_outcomes(passed=6)
+    assert "belongs to all tests" in project.record("more").stdout.str()
+
+
+def test_shared_sessions(project: Project) -> None:
+    """Each scope has a fixture for a session, which the tests of the scope share."""
+    source = ""
+    for scope in FILES:
+        source += (
+            f"def test_{scope}(buntime_{scope}_session): assert buntime_{scope}_session.execute('1').ok\n"
+        )
+    project.write("class TestAll:\n" + source.replace("def", "    def").replace("(b", "(self, b") + source)
+    project.record().assert_outcomes(passed=8)
+    project.run().assert_outcomes(passed=8)
+    assert {FILES[scope] for scope in ("module", "session")} <= set(project.cassettes())
+
+
+def test_class_fixture_outside_of_a_class(project: Project) -> None:
+    """As in pytest, a function is its own class."""
+    project.write("def test_one(buntime_class_session): assert buntime_class_session.execute('1').ok")
+    project.record().assert_outcomes(passed=1)
+    assert ["cassettes/test_it/test_one.json"] == list(project.cassettes())
+    project.run("-k", "one").assert_outcomes(passed=1)
+
+
+def test_unittest_class(project: Project) -> None:
+    """A fixture of the class gives the client to a ``unittest.TestCase``, with subtests."""
+    project.write("""
+import unittest, pytest
+@pytest.fixture(scope="class")
+def session(request, buntime_class_session):
+    request.cls.session = buntime_class_session
+@pytest.mark.usefixtures("session")
+class TestAll(unittest.TestCase):
+    def test_one(self):
+        for code in ("1", "2"):
+            with self.subTest(code):
+                self.assertEqual(code + "\\n", self.session.execute(code).stdout)
+    def test_two(self):
+        self.assertEqual("2\\n", self.session.execute("2").stdout)
+""")
+    assert 0 == project.record().ret
+    assert [FILES["class"]] == list(project.cassettes())
+    assert 0 == project.run().ret
+    assert 0 == project.run("-k", "two").ret
+    recorded = project.cassettes()
+    source = (project.path / "test_it.py").read_text()
+    project.write(source.replace('code + "', '"3').replace('("2")', '("3")'))
+    assert 1 == project.record().ret
+    assert recorded == project.cassettes()
+
+
+def test_doctests(project: Project) -> None:
+    """Doctests of Python and text files ask for the client, and their cassettes are not orphans."""
+    example = ">>> getfixture('buntime_client').sessions.create().execute('1').stdout\n'1\\n'\n"
+    shared = ">>> getfixture('buntime_module_client').sessions.create().execute('2').stdout\n'2\\n'\n"
+    project.write(
+        f'def f():\n    r"""\n    {example!s}    """\n'.replace("\n'1", "\n    '1"), "sample_page.py"
+    )
+    project.write(example.replace("\\n", "\\n") + shared, "sample.txt")
+    options = ("--doctest-modules", "--doctest-glob=*.txt")
+    project.write("def test_plain(): pass")
+    project.record(*options).assert_outcomes(passed=3)
+    assert 3 == len(project.cassettes())
+    result = project.run(*options)
+    result.assert_outcomes(passed=3)
+    assert "without a test" not in project.run("test_it.py").stdout.str() + result.stdout.str()
+
+
+@pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal"])
+def test_xdist_replays(project: Project, dist: str) -> None:
+    """Each worker plays its part of the cassette."""
+    for name in ("test_it.py", "test_other.py"):
+        project.write(SETUP.format(scope="module") + TESTS, name)
+    project.record().assert_outcomes(passed=6)
+    project.run("-p", "xdist", "-n2", f"--dist={dist}").assert_outcomes(passed=6)
+
+
+SOURCE_OF_WORKERS = """
+import buntime.testing.modes
+from tests.support.cassettes import fake
+buntime.testing.modes._make_transport = lambda _: fake(stdout="1\\n")
+"""
+
+
+@pytest.mark.parametrize("dist", ["load", "loadfile", "worksteal"])
+def test_xdist_records_one_file_in_one_worker(
+    project: Project, monkeypatch: pytest.MonkeyPatch, dist: str
+) -> None:
+    """Tests that another worker has are an error with the option that avoids it, and nothing is damaged."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    project.write(SOURCE_OF_WORKERS, "conftest.py")
+    source = SETUP.format(scope="module") + TESTS.replace("2\\n", "1\\n")
+    project.write(source)
+    project.record().assert_outcomes(passed=3)
+    recorded = project.cassettes()
+    result = project.record("-p", "xdist", "-n2", f"--dist={dist}")
+    if dist == "loadfile":
+        result.assert_outcomes(passed=3)
+    else:
+        assert 1 == result.ret
+        result.stdout.fnmatch_lines(["*record with --dist loadfile*"])
+    assert recorded == project.cassettes()
+
+
+def test_rerun_of_a_test(project: Project) -> None:
+    """The last attempt counts."""
+    pytest.importorskip("pytest_rerunfailures")
+    project.write("""
+attempts = []
+def test_one(buntime_session):
+    attempts.append(buntime_session.execute("1").stdout)
+    assert len(attempts) > 1
+""")
+    options = ("-p", "pytest_rerunfailures", "--reruns=2")
+    assert 1 == project.record(*options).parseoutcomes()["rerun"]
+    assert 1 == len(project.cassettes())
+    project.run(*options).assert_outcomes(passed=1)

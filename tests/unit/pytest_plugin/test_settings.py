@@ -1,0 +1,145 @@
+"""The fixture ``buntime_config``, the mode ``once`` and the messages that users see."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.unit.pytest_plugin.conftest import Project
+
+pytest_plugins = ["pytester"]
+
+HELLO = """
+def test_hello(buntime_session):
+    assert buntime_session.execute("1").stdout == "1\\n"
+"""
+CONFIG = """
+import pytest
+@pytest.fixture(scope={scope!r})
+def buntime_config():
+    return {settings}
+"""
+CASSETTE = "cassettes/test_it/test_hello.json"
+KEY = "sk-" + "a1" * 12
+
+
+@pytest.mark.parametrize("scope", ["function", "module", "session"])
+def test_fixture_changes_the_mode(project: Project, scope: str) -> None:
+    """The command line wins over the fixture, and the marker over both."""
+    project.write(HELLO)
+    project.write(CONFIG.format(scope=scope, settings={"mode": "record"}), "conftest.py")
+    project.run().assert_outcomes(passed=1)
+    assert [CASSETTE] == list(project.cassettes())
+    (project.path / CASSETTE).unlink()
+    project.run("--buntime-mode=live").assert_outcomes(passed=1)
+    assert {} == project.cassettes()
+    project.write(f"import pytest\n@pytest.mark.buntime(mode='replay')\n{HELLO.lstrip()}")
+    project.run().assert_outcomes(errors=1)
+
+
+def test_fixture_changes_all_settings(project: Project) -> None:
+    """The source may be a function, false alarms add up, and interactions may be unplayed."""
+    project.write(f"def test_hello(buntime_session): assert buntime_session.execute({KEY!r}).stdout")
+    config = """
+import pytest
+from buntime.transport import FakeTransport
+def source():
+    fake = FakeTransport()
+    fake.on_execute(contains="", stdout="from the function")
+    return fake
+@pytest.fixture
+def buntime_config():
+    return {"source": source, "allow": "sk-" + "a1a1", "allow_unplayed": True}
+"""
+    project.write(config, "conftest.py")
+    project.record().assert_outcomes(passed=1)
+    assert b"from the function" in project.cassettes()[CASSETTE]
+    project.write("def test_hello(buntime_client): buntime_client.sessions.create(ttl=3600)")
+    project.run().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tape": 1}, "the fixture buntime_config takes mode=, source=, * and not tape"),
+        ({"mode": 1}, "mode= of the fixture buntime_config must be a str, not int"),
+        ({"mode": "fly"}, "mode of the fixture buntime_config is 'fly'; *"),
+        ({"source": 1}, "source= of the fixture buntime_config must be a str or function, not int"),
+        ([], "the fixture buntime_config must return a dict, not list"),
+    ],
+)
+def test_invalid_fixture(project: Project, settings: object, message: str) -> None:
+    """It is reported before a request is sent."""
+    project.write(HELLO)
+    project.write(CONFIG.format(scope="session", settings=settings), "conftest.py")
+    result = project.run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([message])
+
+
+def test_once_records_what_does_not_exist(project: Project) -> None:
+    """A cassette that exists is replayed, and stays as it is."""
+    project.write(HELLO)
+    project.run("--buntime-mode=once").assert_outcomes(passed=1)
+    recorded = project.cassettes()
+    project.write(HELLO + HELLO.replace("hello", "more"))
+    project.run("--buntime-mode=once").assert_outcomes(passed=2)
+    assert 2 == len(project.cassettes())
+    project.write(HELLO.replace('"1"', '"2"'))
+    project.run("--buntime-mode=once").assert_outcomes(failed=1)
+    assert recorded[CASSETTE] == project.cassettes()[CASSETTE]
+
+
+def test_once_records_no_part_of_a_scope(project: Project) -> None:
+    """A cassette of a module is recorded by all of its tests."""
+    project.write(
+        (HELLO + HELLO.replace("hello", "more")).replace("buntime_session", "buntime_module_session")
+    )
+    result = project.run("--buntime-mode=once", "-k", "more")
+    result.stdout.fnmatch_lines(["*to record them all: pytest --buntime-mode=record test_it.py"])
+    project.run("--buntime-mode=once").assert_outcomes(passed=2)
+    project.run("--buntime-mode=once", "-k", "more").assert_outcomes(passed=1)
+
+
+def test_hint_repeats_the_source(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command works as it is printed, also for a name that a shell would split."""
+    project.write(
+        "import pytest\n@pytest.mark.parametrize('x', ['a b'])\n"
+        + HELLO.replace("session)", "session, x)")[1:]
+    )
+    monkeypatch.setenv("BUNTIME_TRANSPORT", "local")
+    result = project.run()
+    command = "pytest --buntime-mode=record --buntime-source=local 'test_it.py::test_hello[[]a b[]]'"
+    result.stdout.fnmatch_lines([f"there is no cassette *; to record it: {command}"])
+
+
+def test_mismatch_is_short(project: Project) -> None:
+    """It has the line of the test and the difference, without the frames of buntime."""
+    lines = [f"const value{number} = compute({number});" for number in range(40)]
+    code = "\n".join(lines)
+    source = f'CODE = """{code}"""\ndef test_hello(buntime_session):\n    buntime_session.execute(CODE)\n'
+    project.write(source)
+    project.record().assert_outcomes(passed=1)
+    project.write(source.replace("compute(20)", "compute(21)"))
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    output = result.stdout.str()
+    report = re.search(r"_ test_hello _.*?(?=={20})", output, re.DOTALL)
+    assert report is not None
+    shown = report.group().splitlines()
+    assert len(shown) <= 25, output
+    assert not [line for line in shown if "buntime/" in line]
+    result.stdout.fnmatch_lines(
+        ["*buntime_session.execute(CODE)", "*recorded: *compute(20)*", "*sent: *compute(21)*"]
+    )
+    assert "caller.py" in project.run("--full-trace").stdout.str()
+
+
+def test_other_errors_show_all_frames(project: Project) -> None:
+    """A bug in buntime or in a callback must be visible."""
+    project.write("""
+def test_hello(buntime_session):
+    buntime_session.execute("1", on_stdout=lambda _: 1 / 0)
+""")
+    assert "buntime/" in project.record().stdout.str()
