@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Optional
 
 from buntime._http import Request
-from buntime.wire import sse, volatile
-from buntime.wire.events import read_event
+from buntime.cassette.dialect import Dialect, dialect_of
+from buntime.wire import sse
 
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r\n", b"\r\r")
 """The ends of a blank line, for each pair of CR, LF and CRLF."""
+_STREAMED = "«streamed»"
+"""The only field of an object that represents output in the last event: all output of that name before it."""
 _compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -35,12 +37,12 @@ def serialize_request(request: Request) -> dict[str, Any]:
     serialized: dict[str, Any] = {"method": request.method, "path": request.path}
     if request.query:
         serialized["query"] = [list(pair) for pair in request.query]
-    if request.content:
+    content = request.content
+    if content:
         kinds = (value for name, value in request.headers if name.lower() == "content-type")
-        serialized.update(serialize_body(request.content, next(kinds, None)))
+        serialized.update(serialize_body(content, next(kinds, None)))
     if "json" in serialized:
-        body = volatile.without_program(request.method, request.path, serialized["json"])
-        serialized["json"] = body
+        serialized["json"] = dialect_of(request.path).decode_request(serialized)
     return serialized
 
 
@@ -73,32 +75,46 @@ def body_bytes(message: Mapping[str, Any]) -> bytes:
     return base64.b64decode(message.get("base64", ""))
 
 
-def serialize_events(chunks: Iterable[tuple[int, bytes]]) -> list[list[Any]]:
+def serialize_events(chunks: list[tuple[int, bytes]], dialect: Dialect) -> list[list[Any]]:
     """Return an event stream as ``[milliseconds, event, data]``; data that is a JSON object is parsed.
 
-    An incomplete event at the end comes last, as ``[milliseconds, text]``.
+    An incomplete event at the end comes last, as ``[milliseconds, text]``. Output that the last event
+    repeats is not stored again. The list of chunks is emptied, as a stream may be large.
     """
     events: list[list[Any]] = []
-    chunks = list(chunks)
+    rest = _incomplete_event(chunks)
     now = 0
 
     def arriving() -> Iterator[bytes]:
         nonlocal now
-        for now, chunk in chunks:  # noqa: B007 - read by the loop below
+        chunks.reverse()
+        while chunks:
+            now, chunk = chunks.pop()
             yield chunk
 
     for name, data in sse.events(arriving()):
-        events.append([now, name, _object_or_text(name, data)])
-    content = b"".join(chunk for _, chunk in chunks)
-    # Searched from the end: a stream may be long, and only an incomplete event is missing above.
-    ends = ((content.rfind(ending), len(ending)) for ending in _BLANK_LINES)
-    rest = content[max(start + length if start >= 0 else 0 for start, length in ends) :].lstrip(b"\r\n")
+        events.append([now, name, _object_or_text(name, data, dialect)])
+    if events and isinstance(events[-1][2], dict) and dialect.read_event(*events[-1][1:]).is_end:
+        outputs = _pieces(events, dialect)
+        events[-1][2] = _without_repeated_output(events[-1][2], outputs)
     if rest and not rest.startswith(b":"):
         events.append([now, rest.decode("utf-8", "replace")])
     return events
 
 
-def _object_or_text(name: str, data: str) -> Any:
+def _incomplete_event(chunks: Sequence[tuple[int, bytes]]) -> bytes:
+    """Return the bytes after the last blank line, which is looked for from the end of the stream."""
+    count = 1
+    while True:
+        content = b"".join(chunk for _, chunk in chunks[-count:])
+        ends = [(content.rfind(ending), len(ending)) for ending in _BLANK_LINES]
+        end = max(start + length if start >= 0 else 0 for start, length in ends)
+        if end or count >= len(chunks):
+            return content[end:].lstrip(b"\r\n")
+        count *= 2
+
+
+def _object_or_text(name: str, data: str, dialect: Dialect) -> Any:
     try:
         value = _parse(data)
     except (ValueError, RecursionError):
@@ -106,8 +122,47 @@ def _object_or_text(name: str, data: str) -> Any:
     if not isinstance(value, dict):
         return data
     # JSON that a program printed stays text: its spaces and the order of its fields are the output.
-    event = read_event(name, value)
+    event = dialect.read_event(name, value)
     return data if event.text is not None and event.text_key is None else value
+
+
+def _pieces(events: Iterable[Sequence[Any]], dialect: Dialect) -> dict[str, list[str]]:
+    pieces: dict[str, list[str]] = defaultdict(list)
+    for _, name, *data in events:
+        event = dialect.read_event(name, data[0]) if data else None
+        if event is not None and event.text is not None:
+            pieces[event.kind].append(event.text)
+    return pieces
+
+
+def _without_repeated_output(value: Any, outputs: Mapping[str, Sequence[str]]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: {_STREAMED: name}
+        if name in outputs and isinstance(item, str) and _is_joined(item, outputs[name])
+        else _without_repeated_output(item, outputs)
+        for name, item in value.items()
+    }
+
+
+def _is_joined(text: str, pieces: Iterable[str]) -> bool:
+    """Whether a text is several in one; without a copy, as it may be large."""
+    end = 0
+    for piece in pieces:
+        if not text.startswith(piece, end):
+            return False
+        end += len(piece)
+    return end == len(text) > 0
+
+
+def with_repeated_output(data: Any, outputs: Mapping[str, Sequence[str]]) -> Any:
+    """Return the data of the last event with the output that :func:`serialize_events` left out."""
+    if not isinstance(data, dict):
+        return data
+    if [*data] == [_STREAMED]:
+        return "".join(outputs.get(str(data[_STREAMED]), ()))
+    return {name: with_repeated_output(item, outputs) for name, item in data.items()}
 
 
 def event_bytes(item: Sequence[Any]) -> bytes:
@@ -121,14 +176,12 @@ def event_bytes(item: Sequence[Any]) -> bytes:
     return ("\n".join(lines) + "\n\n").encode("utf-8", "surrogatepass")
 
 
-def join_outputs(events: Iterable[Sequence[Any]]) -> tuple[dict[str, str], list[Any]]:
+def join_outputs(events: Iterable[Sequence[Any]], dialect: Dialect) -> tuple[dict[str, str], list[Any]]:
     """Return each output of a stream as one text, and the other events without their times."""
-    texts: dict[str, list[str]] = defaultdict(list)
-    others: list[Any] = []
-    for _, name, *data in events:
-        event = read_event(name, data[0]) if data else None
-        if event is None or event.text is None:
-            others.append([name, *data])
-        else:
-            texts[event.kind].append(event.text)
-    return {kind: "".join(pieces) for kind, pieces in sorted(texts.items())}, others
+    events = list(events)
+    others = [
+        [name, *data]
+        for _, name, *data in events
+        if not data or dialect.read_event(name, data[0]).text is None
+    ]
+    return {kind: "".join(pieces) for kind, pieces in sorted(_pieces(events, dialect).items())}, others

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -11,10 +10,10 @@ from typing import Any, Literal
 import attrs
 
 from buntime.cassette.file import Cassette, Interaction
-from buntime.cassette.match import BODY_FORMS, key_of, without_numbers
+from buntime.cassette.match import key_of, without_numbers
 from buntime.cassette.merge import merge_recordings
+from buntime.cassette.show import MARGIN, request_lines
 from buntime.cassette.text import render
-from buntime.wire import volatile
 
 Reason = Literal["empty", "path", "method", "query", "body", "played", "left"]
 """Why a cassette has no answer.
@@ -28,7 +27,6 @@ _LONGEST_LINE = 200
 _LONGEST_DIFF = 400
 """Lines of each side that are compared in full: difflib takes a time quadratic in their number."""
 _LINES_SHOWN = 20
-_MARGIN = "    "
 _NAMES_COMPARED = 200
 _CANDIDATES = 40
 _CHARACTERS_COMPARED = 400_000
@@ -59,12 +57,10 @@ def difference(
     same_call = same_call or [item for item in interactions if item.call == call]
     if not same_call:
         return _another_call(request, interactions)
-    lines = list(_readable_lines(request))
+    lines = list(request_lines(request, _LONGEST_LINE))
     closest = _closest(request, lines, same_call)
     reason: Reason = "query" if _query(request) != _query(closest.request) else "body"
-    recorded = list(_readable_lines(closest.request))
-    if lines == recorded:
-        recorded, lines = list(request_lines(closest.request)), list(request_lines(request))
+    recorded = list(request_lines(closest.request, _LONGEST_LINE))
     number = next(index for index, item in enumerate(interactions, 1) if item is closest)
     return _compare_lines(reason, f"interaction {number} of {len(interactions)}", recorded, lines)
 
@@ -98,7 +94,7 @@ def _closest(
     counted, budget = Counter(lines), _CHARACTERS_COMPARED
     for item in candidates:
         if id(item) in compared and budget > 0:
-            recorded = list(_readable_lines(item.request))
+            recorded = list(request_lines(item.request, _LONGEST_LINE))
             budget -= sum(map(len, recorded))
             same = sum((counted & Counter(recorded)).values())
             if same > most:
@@ -151,48 +147,8 @@ def _common(old: Sequence[str], new: Sequence[str]) -> int:
 def _file_of_difference(old: Sequence[str], new: Sequence[str]) -> str:
     """Return in which file the first difference is, as that may be far above it."""
     above = reversed(new[: _common(old, new) + 1])
-    heading = next((line for line in above if not line.startswith(_MARGIN)), "")
+    heading = next((line for line in above if not line.startswith(MARGIN)), "")
     return f", in {heading.partition(':')[0]}" if heading.startswith("files") else ""
-
-
-def _readable_lines(request: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of a request, those of a helper with its arguments opened up."""
-    if "json" not in request:
-        return request_lines(request)
-    body = volatile.opened(request["method"], request["path"], request["json"])
-    return request_lines({**request, "json": body})
-
-
-def request_lines(request: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a request in lines that a diff can compare: one for each field, or each line of a text."""
-    yield f"{request['method']} {request['path']}"
-    for name, value in _query(request):
-        yield f"?{name}={value}"
-    for form in BODY_FORMS:
-        if form in request:
-            yield from _field_lines("" if form == "json" else form, request[form])
-
-
-def _field_lines(name: str, value: Any) -> Iterator[str]:
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _field_lines(f"{name}.{key}" if name else key, item)
-    elif isinstance(value, list) and value:
-        for index, item in enumerate(value):
-            path = item.get("path") if isinstance(item, dict) else None
-            yield from _field_lines(f"{name}[{path or index}]", item)
-    elif isinstance(value, str) and "\n" in value[:-1]:
-        yield f"{name}:"
-        yield from (f"{_MARGIN}{_shorten(line)}" for line in value.split("\n"))
-    else:
-        yield f"{name}: {_shorten(json.dumps(value, ensure_ascii=False))}"
-
-
-def _shorten(line: str) -> str:
-    if len(line) <= _LONGEST_LINE:
-        return line
-    # Lines with the same beginning are told apart by their ends and lengths.
-    return f"{line[:_LONGEST_LINE]}... {line[-20:]} ({len(line)} characters)"
 
 
 def count_calls(cassette: Cassette) -> Counter[str]:

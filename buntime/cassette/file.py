@@ -13,11 +13,12 @@ import attrs
 
 from buntime.cassette.journal import refuse_if_locked
 from buntime.cassette.text import parse, render
+from buntime.cassette.upgrade import upgrade
 from buntime.errors import CassetteError
 
-VERSION = 1
+VERSION = 2
+_READABLE = (1, VERSION)
 _FORMAT = "buntime_cassette"
-_FORMS = frozenset({"json", "text", "base64", "events"})
 
 _compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -57,7 +58,11 @@ class Interaction:
 
 @attrs.frozen
 class Cassette:
-    """The content of a cassette file; ``changed`` is the date on which a recording last changed it."""
+    """The content of a cassette file.
+
+    ``version`` is the format of the file; the interactions are in the current form, whatever it is.
+    ``changed`` is the date on which a recording last changed it.
+    """
 
     version: int
     changed: date
@@ -115,10 +120,12 @@ def _not_a_cassette(path: AnyPath, why: str) -> CassetteError:
 def _cassette(value: Any, path: AnyPath) -> Cassette:
     if not isinstance(value, dict) or _FORMAT not in value:
         raise _not_a_cassette(path, f"it has no {_FORMAT!r}")
-    if value[_FORMAT] != VERSION:
+    version = value[_FORMAT]
+    if version not in _READABLE:
         raise CassetteError(
-            f"the cassette {os.fspath(path)} has the format {value[_FORMAT]!r}; "
-            f"this release reads {VERSION}. Record it again, or install the release that made it"
+            f"the cassette {os.fspath(path)} has the format {version!r}; "
+            f"this release reads {' and '.join(map(str, _READABLE))}. "
+            "Record it again, or install the release that made it"
         )
     try:
         changed = date.fromisoformat(value["changed"])
@@ -130,7 +137,9 @@ def _cassette(value: Any, path: AnyPath) -> Cassette:
     for number, data in enumerate(interactions, 1):
         if not _is_interaction(data):
             raise _not_a_cassette(path, f"interaction {number} does not have the form of one")
-    return Cassette(VERSION, changed, tuple(map(Interaction, interactions)))
+    if version != VERSION:
+        interactions = list(map(upgrade, interactions))
+    return Cassette(version, changed, tuple(map(Interaction, interactions)))
 
 
 def _is_interaction(data: Any) -> bool:
@@ -198,18 +207,18 @@ def _from_journal(content: bytes, path: AnyPath) -> Cassette:
         head, *lines = (line for line in content.split(b"\n")[:-1] if not line.startswith(b" "))
         # A line that was replaced is blank, or comes first if the process was killed just then.
         by_number = {int(number): data for number, data in map(json.loads, lines)}
-        changed = json.loads(head)["changed"]
+        version, changed = map(json.loads(head).__getitem__, (f"{_FORMAT}_part", "changed"))
     except (KeyError, TypeError, ValueError):
         raise _not_a_cassette(path, "a line of it is not an interaction") from None
     interactions = [by_number[number] for number in sorted(by_number)]
-    return _cassette({_FORMAT: VERSION, "changed": changed, "interactions": interactions}, path)
+    return _cassette({_FORMAT: version, "changed": changed, "interactions": interactions}, path)
 
 
 def text_of(cassette: Cassette) -> str:
     """Return a cassette as the text of its file."""
     return render(
         {
-            _FORMAT: cassette.version,
+            _FORMAT: VERSION,
             "changed": cassette.changed.isoformat(),
             "interactions": [dict(interaction.data) for interaction in cassette.interactions],
         }
@@ -225,6 +234,21 @@ def save(path: AnyPath, cassette: Cassette) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(target)
+
+
+def upgrade_file(path: AnyPath) -> bool:
+    """Rewrite a cassette of an older format, with its date; return whether it was one.
+
+    Raises :class:`~buntime.CassetteError` if it cannot be read or written.
+    """
+    cassette = load(path)
+    if cassette.version == VERSION:
+        return False
+    try:
+        save(path, cassette)
+    except OSError as error:
+        raise CassetteError(f"the cassette {os.fspath(path)} cannot be written: {error}") from error
+    return True
 
 
 def recover(part: AnyPath, target: AnyPath) -> int:

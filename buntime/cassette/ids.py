@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Optional
 from urllib.parse import urlsplit
 
 Span = tuple[int, int, str]
 """The start and the end of a part of a text, and the text that replaces it."""
 
-_IDS = re.compile(r"ses[_-][A-Za-z0-9]+")
 _ORIGINS = re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d+)?|127\.0\.0\.1:\d+")
 _SHORTEST_ODD_ID = 6
 """Characters from which on an id in another form than the service's is searched for in texts."""
 
 
 class Numbering:
-    """The sessions of a recording in the order of their creation. The caller sees to locking."""
+    """The ids of a recording in the order of their creation. The caller sees to locking."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._ids: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+        self._names: dict[str, str] = {}
         self._origins: dict[str, str] = {}
-        self._odd: Optional[re.Pattern[str]] = None
+        self._patterns: dict[str, re.Pattern[str]] = {}
+        self._odd: list[str] = []
+        self._odd_pattern: Optional[re.Pattern[str]] = None
 
-    def note(self, session_id: str, preview_url: Optional[str]) -> None:
-        """Give a new session its number, and its preview an origin that is named for it."""
-        number = self._numbers.setdefault(session_id, len(self._numbers) + 1)
-        self._ids[session_id] = f"ses_{number}"
-        if _IDS.fullmatch(session_id):
-            host = "ses-" + session_id[4:]
-            self._ids[host] = self._ids[host.lower()] = f"ses-{number}"
-        elif len(session_id) >= _SHORTEST_ODD_ID:
-            odd = [name for name in self._ids if not _IDS.fullmatch(name) and len(name) >= _SHORTEST_ODD_ID]
-            self._odd = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, odd)) + r")(?!\w)")
-        if preview_url is not None:
-            self._note_origin(preview_url, f"ses-{number}.preview.invalid")
+    def note(self, kind: str, value: str, origin: Optional[str] = None) -> None:
+        """Give an id its number, and the host of a URL a name that has it, too."""
+        if value in self._names:
+            return
+        self._counts[kind] += 1
+        number = self._counts[kind]
+        self._names[value] = f"{kind}_{number}"
+        pattern = self._patterns.setdefault(kind, re.compile(rf"{re.escape(kind)}[_-][A-Za-z0-9]+"))
+        if pattern.fullmatch(value):
+            host = f"{kind}-{value[len(kind) + 1 :]}"
+            self._names[host] = self._names[host.lower()] = f"{kind}-{number}"
+        elif len(value) >= _SHORTEST_ODD_ID:
+            self._odd.append(value)
+            self._odd_pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, self._odd))})(?!\w)")
+        if origin is not None:
+            self._note_origin(origin, f"{kind}-{number}.preview.invalid")
 
     def _note_origin(self, preview_url: str, name: str) -> None:
         parts = urlsplit(preview_url)
@@ -48,10 +54,11 @@ class Numbering:
         likely: list[tuple[re.Pattern[str], dict[str, str]]] = []
         if self._origins and ("://" in text or "127.0.0.1:" in text):
             likely.append((_ORIGINS, self._origins))
-        if self._ids and ("ses_" in text or "ses-" in text):
-            likely.append((_IDS, self._ids))
-        if self._odd is not None:
-            likely.append((self._odd, self._ids))
+        for kind, pattern in self._patterns.items():
+            if f"{kind}_" in text or f"{kind}-" in text:
+                likely.append((pattern, self._names))
+        if self._odd_pattern is not None:
+            likely.append((self._odd_pattern, self._names))
         return [
             (match.start(), match.end(), name)
             for pattern, names in likely

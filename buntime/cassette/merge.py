@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 import attrs
 
 from buntime.cassette.body import join_outputs
+from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.file import Interaction
 from buntime.cassette.match import key_of, without_numbers
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, name_of, split_form, with_form
-from buntime.wire import volatile
-
-_SESSION_NUMBER = re.compile(r"\bses([_-])([0-9]+)\b")
 
 
 def merge_recordings(
@@ -61,26 +60,61 @@ def keep_volatile_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict
     before, after = old.get("response"), new.get("response")
     if before is None or after is None:
         return dict(new)
+    dialect = dialect_of(new["request"]["path"])
     headers = {
-        name: before.get("headers", {}).get(name, value) if name in volatile.VOLATILE_HEADERS else value
+        name: before.get("headers", {}).get(name, value) if name in dialect.volatile_headers else value
         for name, value in after.get("headers", {}).items()
     }
     response = {**after, "headers": headers}
     if "json" in before and "json" in after:
-        response["json"] = volatile.keep_volatile_values(before["json"], after["json"])
+        response["json"] = _kept(before["json"], after["json"], dialect)
     if "events" in before and "events" in after:
-        response["events"] = _keep_volatile_values_of_events(before["events"], after["events"])
+        events, recorded = after["events"], before["events"]
+        # If the number of events changed, only the last ones belong together.
+        first = 0 if len(recorded) == len(events) else max(0, len(events) - 1)
+        pairs = zip(recorded[-1:] if first else recorded, events[first:])
+        kept = ([one[0], *_kept(one[1:], two[1:], dialect)] for one, two in pairs)
+        response["events"] = [*events[:first], *kept]
     return {**new, "response": response}
 
 
-def _keep_volatile_values_of_events(old: Sequence[Any], new: Sequence[Any]) -> list[Any]:
-    """Keep times and measurements; only those of the last event if the number of events changed."""
-    first = 0 if len(old) == len(new) else max(0, len(new) - 1)
-    pairs = zip(old[-1:] if first else old, new[first:])
-    return [
-        *new[:first],
-        *([before[0], *volatile.keep_volatile_values(before[1:], after[1:])] for before, after in pairs),
-    ]
+def _kept(old: Any, new: Any, dialect: Dialect) -> Any:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {
+            name: value
+            if name not in old or name in dialect.user_fields
+            else (old[name] if _kind(old[name]) == _kind(value) else value)
+            if dialect.is_volatile(name)
+            else _kept(old[name], value, dialect)
+            for name, value in new.items()
+        }
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [_kept(before, after, dialect) for before, after in zip(old, new)]
+    return new
+
+
+def _constant(value: Any, dialect: Dialect) -> Any:
+    """Return a JSON value with only the types of the values that vary from run to run."""
+    if isinstance(value, list):
+        return [_constant(item, dialect) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: item
+        if name in dialect.user_fields
+        else ["varies", _kind(item)]
+        if dialect.is_volatile(name)
+        else _constant(item, dialect)
+        for name, item in value.items()
+    }
+
+
+def _kind(value: Any) -> Any:
+    if isinstance(value, list):
+        return len(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "number"
+    return type(value).__name__
 
 
 def _with_secrets_numbered(items: Sequence[Interaction]) -> list[Interaction]:
@@ -103,26 +137,25 @@ def is_same(old: Interaction, new: Interaction) -> bool:
 
 
 def _constant_parts(item: Interaction) -> Any:
-    error = item.error
+    error, dialect = item.error, dialect_of(item.request["path"])
     return {
-        "response": None if item.response is None else _constant_response(item.response, item.request),
+        "response": None if item.response is None else _constant_response(item.response, dialect),
         "error": None if error is None else (error["kind"], error["phase"]),
         "request": key_of(item.request),
     }
 
 
-def _constant_response(response: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
-    helper = volatile.helper_arguments(request["method"], request["path"], request.get("json")) is not None
+def _constant_response(response: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     constant = dict(response)
     constant["headers"] = {
-        name: "varies" if name in volatile.VOLATILE_HEADERS else value
+        name: "varies" if name in dialect.volatile_headers else value
         for name, value in response.get("headers", {}).items()
     }
     if "json" in constant:
-        constant["json"] = volatile.without_volatile_values(constant["json"], helper=helper)
+        constant["json"] = _constant(constant["json"], dialect)
     if "events" in constant:
-        texts, others = join_outputs(constant["events"])
-        constant["events"] = [texts, volatile.without_volatile_values(others, helper=helper)]
+        texts, others = join_outputs(constant["events"], dialect)
+        constant["events"] = [texts, _constant(others, dialect)]
     return constant
 
 
@@ -134,7 +167,10 @@ def _is_longer_reading(old: Interaction, new: Interaction) -> bool:
     rest = [{**item.response, **bodies} for item in (old, new) if item.response]
     if key_of(old.request) != key_of(new.request) or rest[0] != rest[1]:
         return False
-    one, other = (join_outputs(item.response.get("events", []))[0] for item in (old, new) if item.response)
+    dialect = dialect_of(new.request["path"])
+    one, other = (
+        join_outputs(item.response.get("events", []), dialect)[0] for item in (old, new) if item.response
+    )
     return all(
         one.get(kind, "").startswith(other.get(kind, "")) or other.get(kind, "").startswith(one.get(kind, ""))
         for kind in {*one, *other}
@@ -142,35 +178,36 @@ def _is_longer_reading(old: Interaction, new: Interaction) -> bool:
 
 
 def _with_old_numbers(old: Sequence[Interaction], new: Sequence[Interaction]) -> list[Interaction]:
-    """Give sessions the numbers that they have in ``old``, and new ones the free numbers in order."""
-    known: dict[str, deque[str]] = defaultdict(deque)
+    """Give ids the numbers that they have in ``old``, and new ones the free numbers in order."""
+    known: dict[tuple[str, str], deque[str]] = defaultdict(deque)
     for item in old:
-        number = _created_session(item)
-        if number is not None:
-            known[key_of(item.request)].append(number)
-    names: dict[str, Optional[str]] = {}
+        for kind, number in _numbers_of(item):
+            known[kind, key_of(item.request)].append(number)
+    names: dict[tuple[str, str], Optional[str]] = {}
     for item in new:
-        number = _created_session(item)
-        if number is not None and number not in names:
-            queue = known[key_of(item.request)]
-            names[number] = queue.popleft() if queue else None
-    reserved = set(names.values())
-    free = (str(number) for number in range(1, len(old) + len(new) + 2) if str(number) not in reserved)
-    numbers = {number: name or next(free) for number, name in names.items()}
-    if all(number == name for number, name in numbers.items()):
+        for kind, number in _numbers_of(item):
+            queue = known[kind, key_of(item.request)]
+            names.setdefault((kind, number), queue.popleft() if queue else None)
+    kinds = sorted({kind for kind, _ in names})
+    numbers: dict[tuple[str, str], str] = {}
+    for kind in kinds:
+        reserved = {name for (one, _), name in names.items() if one == kind}
+        free = (str(number) for number in itertools.count(1) if str(number) not in reserved)
+        numbers.update({key: name or next(free) for key, name in names.items() if key[0] == kind})
+    if all(number == name for (_, number), name in numbers.items()):
         return list(new)
+    pattern = re.compile(rf"\b({'|'.join(map(re.escape, kinds))})([_-])([0-9]+)\b")
 
     def rename(match: re.Match[str]) -> str:
-        return f"ses{match[1]}{numbers.get(match[2], match[2])}"
+        return f"{match[1]}{match[2]}{numbers.get((match[1], match[3]), match[3])}"
 
-    return [
-        attrs.evolve(item, data=json.loads(_SESSION_NUMBER.sub(rename, json.dumps(item.data))))
-        for item in new
-    ]
+    return [attrs.evolve(item, data=json.loads(pattern.sub(rename, json.dumps(item.data)))) for item in new]
 
 
-def _created_session(item: Interaction) -> Optional[str]:
+def _numbers_of(item: Interaction) -> Iterator[tuple[str, str]]:
+    """Yield the kind and the number of each id that an interaction creates."""
     body = (item.response or {}).get("json")
-    session_id, _ = volatile.created(item.request["method"], item.request["path"], body)
-    match = _SESSION_NUMBER.fullmatch(session_id or "")
-    return match[2] if match else None
+    for kind, value, _ in dialect_of(item.request["path"]).new_ids(item.request, body):
+        match = re.fullmatch(rf"{re.escape(kind)}_([0-9]+)", value)
+        if match:
+            yield kind, match[1]

@@ -10,9 +10,8 @@ import attrs
 
 from buntime._http import Request, Response
 from buntime.cassette.body import serialize_body, serialize_events
+from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.errors import APIConnectionError, APITimeoutError
-from buntime.wire.events import read_event
-from buntime.wire.volatile import STORED_HEADERS
 
 _HOSTS = re.compile(
     r"https?://\S+|\[[0-9a-f:]+\](?::\d+)?|\b[\w-]+(?:\.[\w-]+)*:\d+\b|\b(?:[\w-]+\.)+[a-z][\w-]+\b|\b\d+(?:\.\d+){3}\b",
@@ -99,24 +98,29 @@ class PendingInteraction:
         return outcome
 
     def _serialize(self, response: Response) -> dict[str, Any]:
+        dialect = dialect_of(self.request.path)
         serialized: dict[str, Any] = {"status": response.status}
-        headers = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
+        headers = {
+            name: response.headers[name] for name in dialect.stored_headers if name in response.headers
+        }
         serialized["headers"] = headers
         content_type = headers.get("Content-Type", "")
         if "event-stream" in content_type:
             started = self.started
-            serialized["events"] = serialize_events(
-                (round((at - started) * 1000), chunk) for at, chunk in self.chunks
-            )
+            chunks = [(round((at - started) * 1000), chunk) for at, chunk in self.chunks]
+            self.chunks.clear()
+            serialized["events"] = serialize_events(chunks, dialect)
         else:
             serialized.update(serialize_body(b"".join(chunk for _, chunk in self.chunks), content_type))
-        if self.stopped_reading and not _is_complete(serialized.get("events", [])):
+            if "json" in serialized:
+                serialized["json"] = dialect.decode_response(self.serialized, serialized["json"])
+        if self.stopped_reading and not _is_complete(serialized.get("events", []), dialect):
             serialized["left"] = True
         return serialized
 
 
-def _is_complete(events: list[list[Any]]) -> bool:
-    return bool(events) and len(events[-1]) > 2 and read_event(*events[-1][1:]).is_end
+def _is_complete(events: list[list[Any]], dialect: Dialect) -> bool:
+    return bool(events) and len(events[-1]) > 2 and dialect.read_event(*events[-1][1:]).is_end
 
 
 class _Watched(Response):

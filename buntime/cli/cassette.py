@@ -1,4 +1,4 @@
-"""The command line: ``buntime cassette show``, ``check`` and ``recover``."""
+"""The command line: ``buntime cassette show``, ``check``, ``recover`` and ``upgrade``."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ def add_cassette(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     """Add ``cassette`` and its commands to the command line."""
     cassette = add_parser(
         "cassette",
-        help="show, check or recover recordings",
-        description="Show, check or recover recordings.",
+        help="show, check, recover or upgrade recordings",
+        description="Show, check, recover or upgrade recordings.",
     )
     commands = cassette.add_subparsers(required=True, metavar="COMMAND")
     _add_show(commands.add_parser)
     _add_check(commands.add_parser)
     _add_recover(commands.add_parser)
+    _add_upgrade(commands.add_parser)
 
 
 def _add_show(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
@@ -69,6 +70,16 @@ def _add_recover(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     recover.add_argument("file", type=Path, metavar="FILE.part", help="the file of the recording")
     recover.add_argument("--replace", action="store_true", help="replace the cassette if there is one")
     recover.set_defaults(action=_recover)
+
+
+def _add_upgrade(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
+    upgrade = add_parser(
+        "upgrade",
+        help="rewrite cassettes of an older format",
+        description="Rewrite cassettes of an older format in the current one, with the same responses.",
+    )
+    _add_files(upgrade)
+    upgrade.set_defaults(action=_upgrade)
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
@@ -116,6 +127,16 @@ def _recover(options: argparse.Namespace) -> int:
         raise ValueError(f"{target} exists; use --replace to replace it by the interrupted recording")
     count = recover(part, target)
     print(f"{target}: {count} interaction{'s' * (count != 1)} recovered")
+    return 0
+
+
+def _upgrade(options: argparse.Namespace) -> int:
+    from buntime.cassette.file import upgrade_file
+
+    upgraded = [file for file in _files(options.files) if upgrade_file(file)]
+    for file in upgraded:
+        print(f"{file}: upgraded")
+    print(f"{len(upgraded) or 'no'} cassette{'s' * (len(upgraded) != 1)} of an older format")
     return 0
 
 

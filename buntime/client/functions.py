@@ -21,13 +21,12 @@ from buntime.helpers import js_values
 from buntime.helpers.runner import error_of, source
 from buntime.helpers.unique_names import reserve_unique_name
 from buntime.models import ExecuteRequest, ExecuteResult, MaxOutput
-from buntime.wire.constants import HIDDEN_FOLDER, WORKSPACE
+from buntime.wire.constants import CALL_MARK, HIDDEN_FOLDER, WORKSPACE
 from buntime.wire.json import json_object
 
 _LONGEST_LINE = 16 * 1024
 _PIECE = 4 * 1024 * 1024
 _MAX_ATTEMPTS = 5
-_MARK = "\x1ebuntime:call "
 _LONGEST_REPLY = 32 * 1024 * 1024
 """Characters of a reply; a longer line is output of a program that imitates one."""
 _FILE = re.compile(r"[\w./ -]+\.[cm]?[jt]sx?(#[\w$]*)?")
@@ -207,14 +206,14 @@ class _Separator:
                 # The line end belongs to the reply, unless that turned out to be output.
                 position = end if self._size > _LONGEST_REPLY else end + 1
                 continue
-            start = text.find(_MARK, position)
+            start = text.find(CALL_MARK, position)
             if start >= 0:
                 output.append(text[position:start])
                 self._pieces, self._size = [], 0
-                position = start + len(_MARK)
+                position = start + len(CALL_MARK)
                 continue
-            start = text.rfind(_MARK[0], max(position, len(text) - len(_MARK) + 1))
-            if start < 0 or not _MARK.startswith(text[start:]):
+            start = text.rfind(CALL_MARK[0], max(position, len(text) - len(CALL_MARK) + 1))
+            if start < 0 or not CALL_MARK.startswith(text[start:]):
                 start = len(text)
             output.append(text[position:start])
             self._beginning = text[start:]
@@ -223,7 +222,7 @@ class _Separator:
 
     def pending(self) -> str:
         """Return the end of the text, which could have become a reply, as output."""
-        pending = self._beginning if self._pieces is None else "".join([_MARK, *self._pieces])
+        pending = self._beginning if self._pieces is None else "".join([CALL_MARK, *self._pieces])
         self._beginning, self._pieces = "", None
         return pending
 

@@ -21,6 +21,7 @@ from buntime._http import Headers, Request, Response, SupportsTime, Transport
 from buntime._support.owner import Owner
 from buntime._support.unpicklable import NotPicklable
 from buntime.cassette.body import join_outputs, serialize_request
+from buntime.cassette.dialect import dialect_of
 from buntime.cassette.file import (
     VERSION,
     AnyPath,
@@ -40,7 +41,6 @@ from buntime.cassette.secrets.history import History
 from buntime.cassette.secrets.redactor import Redactor
 from buntime.errors import APIConnectionError, CassetteError
 from buntime.transport._forwarding import forwarding
-from buntime.wire import volatile
 
 
 @attrs.define
@@ -121,7 +121,7 @@ class RecordingTransport(NotPicklable):
             raise RuntimeError("the transport is closed")
         if not self._owner.is_this_process():
             raise CassetteError("RecordingTransport does not work after a fork; create one in the child")
-        if volatile.is_ping(request.method, request.path, request.content):
+        if dialect_of(request.path).unrecorded_response(request) is not None:
             return self._inner.send(request)
         pending = self._begin(request)
         try:
@@ -175,7 +175,7 @@ class RecordingTransport(NotPicklable):
                 self._count, request, serialized, threading.get_ident(), self._now, self._finish
             )
             self._pending[pending.number] = pending
-            if (request.method, request.path) == volatile.CREATE:
+            if dialect_of(request.path).is_creation(serialized):
                 self._note_creation(pending)
         return pending
 
@@ -194,7 +194,7 @@ class RecordingTransport(NotPicklable):
             self._note_created(pending)
 
     def _note_created(self, pending: PendingInteraction) -> None:
-        if (pending.request.method, pending.request.path) == volatile.CREATE:
+        if dialect_of(pending.request.path).is_creation(pending.serialized):
             self._creating[key_of(pending.serialized)] -= 1
 
     def _finish(self, pending: PendingInteraction) -> None:
@@ -283,7 +283,7 @@ def _searched(original: dict[str, Any], line: bytes) -> str:
     text = line.decode("ascii")
     response = original.get("response", {})
     if "events" in response:
-        text += json.dumps(join_outputs(response["events"])[0])
+        text += json.dumps(join_outputs(response["events"], dialect_of(original["request"]["path"]))[0])
     return text
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Optional
 
 from buntime._http import Request, Response
 from buntime._support.unpicklable import NotPicklable
 from buntime.cassette.bindings import Bindings
-from buntime.cassette.body import body_bytes, event_bytes, serialize_request
+from buntime.cassette.body import body_bytes, event_bytes, serialize_request, with_repeated_output
+from buntime.cassette.dialect import dialect_of
 from buntime.cassette.diff import Difference, difference
 from buntime.cassette.file import AnyPath, Interaction, load
 from buntime.cassette.index import Index
 from buntime.cassette.secrets.redactor import Redactor
 from buntime.errors import APIConnectionError, APITimeoutError, CassetteMismatchError
-from buntime.wire import volatile
 
 _MARK = rb"\u00ab"
 
@@ -78,8 +79,9 @@ class ReplayTransport(NotPicklable):
         """
         if self._closed:
             raise RuntimeError("the transport is closed")
-        if volatile.is_ping(request.method, request.path, request.content):
-            return Response(200, [("Content-Type", "application/json")], [volatile.ping_response()])
+        unrecorded = dialect_of(request.path).unrecorded_response(request)
+        if unrecorded is not None:
+            return Response(200, [("Content-Type", "application/json")], [unrecorded])
         self._index.bind_credentials(request.headers)
         item = self._index.pop_exact(request)
         if item is None:
@@ -111,7 +113,7 @@ class ReplayTransport(NotPicklable):
         response = item.response
         if response is None:
             raise self._failure(item.error or {}, request)
-        date = volatile.date_of(response.get("json"))
+        date = dialect_of(request.path).date_of(response.get("json"))
         if date is not None:
             self._date, self._clock.date = date, (date, self.monotonic())
         headers = {
@@ -121,10 +123,9 @@ class ReplayTransport(NotPicklable):
 
     def _chunks(self, item: Interaction, response: Mapping[str, Any], request: Request) -> Iterator[bytes]:
         if "events" in response:
-            for moment, *event in response["events"]:
-                yield event_bytes([moment, *self._bindings.fill(event)])
+            yield from self._events(response["events"], request)
         else:
-            body = self._body(response)
+            body = self._body(response, item)
             if body:
                 yield body
         if item.error is not None:
@@ -133,15 +134,32 @@ class ReplayTransport(NotPicklable):
             further = f"the recorded program read no further in the answer to {item.call}"
             raise self._mismatch(Difference("left", further))
 
-    def _body(self, response: Mapping[str, Any]) -> bytes:
+    def _events(self, events: Sequence[Sequence[Any]], request: Request) -> Iterator[bytes]:
+        dialect = dialect_of(request.path)
+        outputs: dict[str, list[str]] = defaultdict(list)
+        for moment, *recorded in events:
+            event = self._bindings.fill(recorded)
+            if len(event) == 2:
+                parsed = dialect.read_event(*event)
+                if parsed.text is not None:
+                    outputs[parsed.kind].append(parsed.text)
+                elif parsed.is_end:
+                    event[1] = with_repeated_output(event[1], outputs)
+            yield event_bytes([moment, *event])
+
+    def _body(self, response: Mapping[str, Any], item: Interaction) -> bytes:
+        if "json" in response:
+            dialect, value = dialect_of(item.request["path"]), response["json"]
+            body = body_bytes({"json": dialect.encode_response(item.request, value)})
+            if _MARK in body:
+                body = body_bytes({"json": dialect.encode_response(item.request, self._bindings.fill(value))})
+            return body
         body = body_bytes(response)
         if "base64" in response:
             if b"\xab" not in body:
                 return body
             return str(self._bindings.fill(body.decode("latin-1"))).encode("latin-1", "replace")
-        if "text" in response or _MARK in body:
-            return body_bytes(self._bindings.fill(response))
-        return body
+        return body_bytes(self._bindings.fill(response))
 
     def _failure(self, error: Mapping[str, Any], request: Request) -> APIConnectionError:
         message = f"{error['message']} (recorded)"

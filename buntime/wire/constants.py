@@ -6,6 +6,8 @@ WORKSPACE = "/workspace"
 """The folder of a session's files."""
 HIDDEN_FOLDER = ".buntime"
 """The folder of our helpers' state, in the workspace. It is ours, not the API's."""
+CALL_MARK = "\x1ebuntime:call "
+"""Stands before the reply of a called function in its output. It is ours, too."""
 
 # Codes of errors, in the bodies of error responses.
 CHANGED_MEANWHILE = "changed_meanwhile"

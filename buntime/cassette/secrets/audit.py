@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional
 
+from buntime.cassette.dialect import dialect_of
 from buntime.cassette.file import Cassette, journal_line
 from buntime.cassette.secrets.named import named_secrets
 from buntime.cassette.secrets.redactor import Redactor
-from buntime.wire import volatile
 
 
 def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
@@ -33,6 +33,6 @@ def _named(message: Optional[Mapping[str, Any]], location: str) -> Iterator[str]
     body = message.get("json")
     parts = [body, *({name: value} for name, value in message.get("query") or ())]
     parts += [event[-1] for event in message.get("events") or ()]
-    env = volatile.environment(message.get("method", ""), message.get("path", ""), body)
+    env = dialect_of(message["path"]).environment(message) if "path" in message else None
     for part in parts:
         yield from (secret.location for secret in named_secrets(part, env, location=location))

@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional
 
 from buntime._http import Headers, Pairs, Request
 from buntime.cassette.body import join_outputs
+from buntime.cassette.dialect import Dialect, Event, dialect_of
 from buntime.cassette.ids import Numbering, Span
 from buntime.cassette.secrets.detect import known_secrets, may_have_key
 from buntime.cassette.secrets.encodings import base64_runs, has_base64
@@ -21,8 +22,6 @@ from buntime.cassette.secrets.named import (
     url_password,
 )
 from buntime.cassette.secrets.registry import SHORTEST_CREDENTIAL, Secrets, replace_spans
-from buntime.wire import volatile
-from buntime.wire.events import ParsedEvent, read_event
 
 _NAMED = frozenset({"stdout", "stderr"})
 _JSON_TEXT = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?')
@@ -42,8 +41,9 @@ class Redactor:
         self.secrets = Secrets()
         self._numbering = Numbering()
         self._allow = tuple(allow)
-        self._stamps: dict[tuple[Any, ...], list[str]] = {}
+        self._versions: dict[object, list[str]] = {}
         self._headers: Pairs = ()
+        self._dialect: Dialect
 
     def learn_request(self, request: Request, serialized: Mapping[str, Any]) -> None:
         """Find the secrets of a request: its credentials, variables and named fields."""
@@ -51,15 +51,14 @@ class Redactor:
             for kind, value, name in credentials(request.headers):
                 self.secrets.add(kind, value, name, shortest=SHORTEST_CREDENTIAL)
             self._headers = request.headers
-        method, path, body = request.method, request.path, serialized.get("json")
-        env = volatile.environment(method, path, body)
+        body = serialized.get("json")
+        env = dialect_of(request.path).environment(serialized)
         for name, value in env.items():
             password = url_password(value)
             if password:
                 self.secrets.add("env", password, f"{name}.password")
         for part in ([{name: value} for name, value in request.query], body):
             self._learn_named(part, env)
-        self._learn_named(volatile.call_arguments(method, path, body))
 
     def learn_outcome(
         self, request: Request, serialized: Mapping[str, Any], outcome: dict[str, Any], headers: Headers
@@ -69,36 +68,33 @@ class Redactor:
             name, _, value = cookie.partition(";")[0].strip().partition("=")
             if value:
                 self.secrets.add("cookie", value, name, shortest=SHORTEST_CREDENTIAL)
-        response = outcome.get("response", {})
+        response, dialect = outcome.get("response", {}), dialect_of(request.path)
+        for name, value in dialect.response_secrets(serialized, response.get("json")):
+            self.secrets.add("value", value, name)
         self._learn_named(response.get("json"))
         for event in response.get("events", ()):
             self._learn_named(event[-1])
-        session_id, preview = volatile.created(request.method, request.path, response.get("json"))
-        if session_id is not None:
-            self._numbering.note(session_id, preview)
-        self._number_stamp(serialized, response)
+        for kind, value, origin in dialect.new_ids(serialized, response.get("json")):
+            self._numbering.note(kind, value, origin)
+        version = dialect.version(serialized, response.get("json"))
+        if version is not None:
+            known = self._versions.setdefault(version[0], [])
+            if version[1] not in known:
+                known.append(version[1])
+            number = json.dumps(f"stamp_{known.index(version[1]) + 1}")
+            response["json"] = json.loads(
+                json.dumps(response["json"]).replace(json.dumps(version[1]), number)
+            )
 
     def _learn_named(self, value: Any, env: Optional[Mapping[str, Any]] = None) -> None:
         for secret in named_secrets(value, env):
             self.secrets.add(secret.kind, secret.value, secret.name)
 
-    def _number_stamp(self, request: Mapping[str, Any], response: dict[str, Any]) -> None:
-        """Give the state of a file, in the response to a helper, a number in location of its time."""
-        body, result = request.get("json"), response.get("json")
-        arguments = volatile.helper_arguments(request["method"], request["path"], body)
-        stamp = None if arguments is None else volatile.stamp(result)
-        if arguments is None or stamp is None or not isinstance(body, dict) or not isinstance(result, dict):
-            return
-        known = self._stamps.setdefault((body.get("sessionId"), arguments.get("path")), [])
-        if stamp not in known:
-            known.append(stamp)
-        number = json.dumps(f"stamp_{known.index(stamp) + 1}")
-        response["json"] = {**result, "stdout": result["stdout"].replace(json.dumps(stamp), number)}
-
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction as it is, or its request alone, without secrets."""
         request = data["request"]
-        is_piece = volatile.is_of_pieces(request["method"], request["path"], request.get("json"))
+        self._dialect = dialect_of(request["path"])
+        is_piece = self._dialect.is_piece(request)
         redact_text = self._text_in_pieces if is_piece else self._text
         redacted: dict[str, Any] = {"request": self._request(request, redact_text)}
         if "response" in data:
@@ -112,7 +108,7 @@ class Redactor:
 
     def _request(self, request: Mapping[str, Any], redact_text: RedactText) -> dict[str, Any]:
         redacted = {**request, **self._body(request, redact_text)}
-        if request["path"] not in volatile.ROUTES:
+        if request["path"] not in self._dialect.routes:
             redacted["path"] = redact_text(request["path"])
         if "query" in request:
             fields = [self._value({name: value}, redact_text) for name, value in request["query"]]
@@ -133,7 +129,7 @@ class Redactor:
 
     def _body(self, message: Mapping[str, Any], redact_text: RedactText) -> dict[str, Any]:
         if "json" in message:
-            env = volatile.environment(message.get("method", ""), message.get("path", ""), message["json"])
+            env = self._dialect.environment(message) if "path" in message else None
             return {"json": self._value(message["json"], redact_text, env=env)}
         if "text" in message:
             return {"text": redact_text(message["text"])}
@@ -155,7 +151,7 @@ class Redactor:
         if isinstance(value, dict):
             redacted = {}
             for key, item in value.items():
-                field = key if key in volatile.FIELDS else redact_text(key)
+                field = key if key in self._dialect.fields else redact_text(key)
                 if value is env and is_named_secret(key, item, env=True):
                     redacted[field] = self.secrets.add("env", item, key)
                 else:
@@ -173,12 +169,12 @@ class Redactor:
     ) -> list[list[Any]]:
         """Redact a stream, also a secret that comes in pieces: those of each kind are read as one text."""
         redacted: list[list[Any]] = []
-        outputs: dict[str, list[tuple[list[Any], ParsedEvent]]] = {}
+        outputs: dict[str, list[tuple[list[Any], Event]]] = {}
         for moment, *event in events:
             if len(event) == 1:
                 redacted.append([moment, redact_text(event[0])])
                 continue
-            parsed = read_event(*event)
+            parsed = self._dialect.read_event(*event)
             name = event[0] if parsed.is_end or parsed.kind in _NAMED else redact_text(event[0])
             redacted.append([moment, name, event[1]])
             if parsed.text is None:
@@ -195,7 +191,7 @@ class Redactor:
                 event[2] = self._output(parsed, text, redact_text)
         return redacted
 
-    def _output(self, parsed: ParsedEvent, text: str, redact_text: RedactText) -> Any:
+    def _output(self, parsed: Event, text: str, redact_text: RedactText) -> Any:
         """Return the data of an event with its text replaced, and its other fields without secrets."""
         if parsed.text_key is None:
             return parsed.with_text(text)
@@ -244,8 +240,9 @@ class Redactor:
         if not (is_stream or may_have_key(text) or has_base64(text)):
             return []
         problems: dict[str, None] = {}
+        dialect = dialect_of(data["request"]["path"])
         for part, value in data.items():
-            for location, text in _texts(part, value):
+            for location, text in _texts(part, value, dialect):
                 problems.update((f"{kind} ({location})", None) for kind in known_secrets(text, self._allow))
                 for inside in base64_runs(text):
                     kinds = known_secrets(inside, self._allow)
@@ -272,7 +269,7 @@ def _replace_in_pieces(texts: list[str], spans: Iterable[Span]) -> list[str]:
     return pieces
 
 
-def _texts(location: str, value: Any) -> Iterator[tuple[str, str]]:
+def _texts(location: str, value: Any, dialect: Dialect) -> Iterator[tuple[str, str]]:
     """Yield each text of a value with its location; bytes as text, the output of a stream in one."""
     if isinstance(value, str):
         yield location, value
@@ -281,12 +278,12 @@ def _texts(location: str, value: Any) -> Iterator[tuple[str, str]]:
             if name == "base64" and isinstance(item, str):
                 yield f"{location} body", base64.b64decode(item).decode("latin-1")
             elif name == "events":
-                texts, others = join_outputs(item)
-                yield from _texts(f"{location} stream", texts)
-                yield from _texts(f"{location} stream", others)
+                texts, others = join_outputs(item, dialect)
+                yield from _texts(f"{location} stream", texts, dialect)
+                yield from _texts(f"{location} stream", others, dialect)
             else:
                 yield f"{location} {name}, a name", name
-                yield from _texts(location if name == "json" else f"{location} {name}", item)
+                yield from _texts(location if name == "json" else f"{location} {name}", item, dialect)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(location, item)
+            yield from _texts(location, item, dialect)

@@ -9,7 +9,7 @@ from typing import Any
 from buntime.cassette.ids import Span
 from buntime.cassette.secrets.detect import occurrences
 from buntime.cassette.secrets.encodings import forms
-from buntime.cassette.secrets.placeholders import Placeholders, with_form
+from buntime.cassette.secrets.placeholders import Placeholders, split_form, with_form
 
 SHORTEST = 4
 """Characters from which on a secret is searched for wherever it may occur; a shorter one is in every text."""
@@ -33,6 +33,9 @@ class Secrets:
 
     def add(self, kind: str, value: Any, name: str = "", *, shortest: int = SHORTEST) -> str:
         """Return the placeholder of a secret, which is searched for in all its forms from now on."""
+        known = self._needles.get(value) if kind == "value" and isinstance(value, str) else None
+        if known is not None and not split_form(known)[1]:
+            return known  # a response repeats it in another field, and replay knows it by its first name
         placeholder, is_new = self._placeholders.get(kind, value, name)
         if is_new and isinstance(value, str) and len(value) >= shortest:
             self.search_for(value, placeholder)

@@ -117,7 +117,7 @@ def _payload(arguments: Mapping[str, Any], workspace: MutableWorkspace) -> Optio
 
 
 def _output(result: Mapping[str, Any], script: Optional[CallScript] = None) -> ScriptedResult:
-    line = f"\x1ebuntime:call {json.dumps(result, separators=(',', ':'))}\n"
+    line = f"\x1ebuntime:call {json.dumps(result, ensure_ascii=False, separators=(',', ':'))}\n"
     stdout, stderr = ("", "") if script is None else (script.stdout, script.stderr)
     return ScriptedResult(stdout + line, stderr, 0 if "value" in result else 1)
 

@@ -43,7 +43,7 @@ def run(arguments: Mapping[str, Any], workspace: Workspace) -> str:
         result = operation(workspace, arguments)
     except (OSError, PathError, UnicodeDecodeError, ScriptedHelperError) as error:
         result = error_result(error)
-    return json.dumps(result) + "\n"
+    return json.dumps(result, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def error_result(error: Exception) -> dict[str, Any]:

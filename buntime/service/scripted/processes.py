@@ -74,7 +74,7 @@ class ScriptedProcesses:
             result = self._helpers[arguments["op"]](arguments, execution)
         except ScriptedHelperError as error:
             result = error_result(error)
-        return json.dumps(result) + "\n"
+        return json.dumps(result, ensure_ascii=False, separators=(",", ":")) + "\n"
 
     def running(self) -> list[int]:
         """Return the pids of running processes."""

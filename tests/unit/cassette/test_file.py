@@ -49,7 +49,7 @@ def test_the_file_is_readable(tmp_path: Path) -> None:
     response = {**RESPONSE, "json": {"stdout": "é «»\n", "pids": [1, 2]}}
     save(tmp_path / "x.json", cassette({"request": REQUEST, "response": response}))
     assert """{
-  "buntime_cassette": 1,
+  "buntime_cassette": 2,
   "changed": "2020-02-20",
   "interactions": [
     {
@@ -116,7 +116,7 @@ def test_any_json_is_loaded_as_it_was_saved(value: Any) -> None:
         ),
         ("[]", "it has no 'buntime_cassette'"),
         ("{}", "it has no 'buntime_cassette'"),
-        ('{"buntime_cassette": 2}', "has the format 2; this release reads 1"),
+        ('{"buntime_cassette": 3}', "has the format 3; this release reads 1 and 2"),
         ('{"buntime_cassette": 1, "interactions": []}', "'changed'"),
         ('{"buntime_cassette": 1, "changed": "soon", "interactions": []}', "'changed'"),
         ('{"buntime_cassette": 1, "changed": "2020-02-20", "interactions": {}}', "'interactions'"),

@@ -69,11 +69,11 @@ def test_show_lists_the_interactions(tape: Path, capsys: pytest.CaptureFixture[s
         "6. DELETE /sessions/ses_1",
     ] == numbered
     expected = [
-        "   >   first();",
-        "   >   second();",
-        "   >   é",
+        "   >     first();",
+        "   >     second();",
+        "   >     é",
         "   < 200",
-        '   > metadata: {"purpose": "tests"}',
+        '   > metadata.purpose: "tests"',
     ]
     assert set(expected) <= set(lines)
     assert any("DB_PASSWORD" in line and "hunter2!" not in line for line in lines)
@@ -105,8 +105,8 @@ def test_show_lists_responses_of_every_format(tmp_path: Path, capsys: pytest.Cap
         client.request("POST", "/list", json=[{"passwords": ["one", "two"]}])
     assert 0 == main(["cassette", "show", str(path)])
     lines = capsys.readouterr().out.splitlines()
-    assert ["   <   one", "   <   two"] == lines[lines.index("   < text:") + 1 :][:2]
-    assert "   < 9 bytes" in lines
+    assert ["   <     one", "   <     two"] == lines[lines.index("   < text:") + 1 :][:2]
+    assert "   < base64: 9 bytes" in lines
     assert "   < [1, 2]" in lines
     assert 0 == main(["cassette", "check", str(path)])
     _edited(path, "«value:passwords»", "one")
@@ -235,3 +235,16 @@ def test_an_invalid_command_line(arguments: list[str], capsys: pytest.CaptureFix
         main(arguments)
     assert 2 == caught.value.code
     assert "usage: buntime cassette" in capsys.readouterr().err
+
+
+def test_upgrade_rewrites_cassettes_of_an_older_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once, and only those."""
+    old = Path(__file__).parents[1] / "cassette" / "format_1.json"
+    (tmp_path / "x.json").write_bytes(old.read_bytes())
+    assert 0 == main(["cassette", "upgrade", str(tmp_path)])
+    assert f"{tmp_path / 'x.json'}: upgraded\n1 cassette of an older format\n" == capsys.readouterr().out
+    assert '"buntime_cassette": 2' in (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert 0 == main(["cassette", "upgrade", str(tmp_path)])
+    assert "no cassettes of an older format\n" == capsys.readouterr().out

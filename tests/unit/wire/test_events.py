@@ -13,6 +13,7 @@ from buntime import BuntimeError, ExecuteRequest, ExecuteResult, InvalidResponse
 from buntime._support.collected_text import CollectedText
 from buntime.cassette.body import event_bytes, join_outputs, serialize_events
 from buntime.wire import requests, sse
+from buntime.wire.dialect import DIALECT
 from buntime.wire.events import Terminal, decode_event, read_event
 from tests.support.responses import RESULT, error_body
 from tests.support.results import result_or_error
@@ -208,8 +209,8 @@ def _read(content: bytes) -> list[object]:
 def test_the_client_and_a_cassette_read_an_event_alike(name: str, data: str) -> None:
     """Output, kind and end are the same in every accepted form, and after replay."""
     (item,) = _read(_encode(name, data)) or [None]
-    stored = serialize_events([(0, _encode(name, data))])
-    texts, others = join_outputs(stored)
+    stored = serialize_events([(0, _encode(name, data))], DIALECT)
+    texts, others = join_outputs(stored, DIALECT)
     if isinstance(item, StreamEvent):
         assert ({item.kind: item.text}, []) == (texts, others)
     else:

@@ -21,7 +21,7 @@ from buntime.cassette.file import Interaction, load
 from buntime.cassette.secrets.encodings import forms
 from buntime.cassette.secrets.placeholders import PLACEHOLDER
 from buntime.transport import FunctionTransport, RecordingTransport, ReplayTransport, Request, Response
-from buntime.wire import volatile
+from buntime.wire.dialect import DIALECT
 
 EXAMPLES = int(os.environ.get("SECRETS_TO_PLANT", "60"))
 JSON = {"Content-Type": "application/json"}
@@ -233,11 +233,11 @@ def _written(value: Any, name: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
             if key == "events":
-                joined, others = join_outputs(item)
+                joined, others = join_outputs(item, DIALECT)
                 yield from _written(list(joined.values()))
                 yield from _written([data for _, *data in others])
-            elif not (key in {"method", "Content-Type"} or (key == "path" and str(item) in volatile.ROUTES)):
-                if key not in volatile.FIELDS | {
+            elif not (key in {"method", "Content-Type"} or (key == "path" and str(item) in DIALECT.routes)):
+                if key not in DIALECT.fields | {
                     "request",
                     "response",
                     "json",

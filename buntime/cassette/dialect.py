@@ -1,0 +1,129 @@
+"""What a cassette has to know about a service, which the service's ``wire/`` implements."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence, Set
+from importlib import import_module
+from typing import Any, Optional, Protocol, Union, cast
+
+from buntime._http import Request
+
+Message = Mapping[str, Any]
+"""A request in the form of a cassette: ``method``, ``path``, ``query``, and ``json`` or another body."""
+
+_MODULES = (("/v1/", "buntime.runloop.wire.dialect"), ("", "buntime.wire.dialect"))
+"""How the paths of each service begin, and the module that has its ``DIALECT``."""
+
+
+class Event(Protocol):
+    """An event of a stream."""
+
+    @property
+    def kind(self) -> str:
+        """The output, such as ``stdout``, or another name."""
+
+    @property
+    def data(self) -> Union[str, dict[str, Any]]:
+        """The argument of :meth:`Dialect.read_event`."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The JSON object in the data, or an empty one."""
+
+    @property
+    def text(self) -> Optional[str]:
+        """The output; ``None`` for an event without output."""
+
+    @property
+    def text_key(self) -> Optional[str]:
+        """The field that has the text; ``None`` if all of the data is the text."""
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the client reads no further."""
+
+    def with_text(self, text: str) -> Union[str, dict[str, Any]]:
+        """Return the data with its text replaced."""
+
+
+class Dialect(Protocol):
+    """The meaning of a service's messages."""
+
+    @property
+    def routes(self) -> Set[str]:
+        """The paths without an id in them, which hold no secret."""
+
+    @property
+    def fields(self) -> Set[str]:
+        """The names of the API, which are not secret even if a secret is the same word."""
+
+    @property
+    def stored_headers(self) -> Sequence[str]:
+        """The headers of a response that the client reads."""
+
+    @property
+    def volatile_headers(self) -> Set[str]:
+        """The headers that vary from run to run."""
+
+    @property
+    def user_fields(self) -> Set[str]:
+        """The fields whose content is the user's, so that it has to be the same in each run."""
+
+    def is_volatile(self, name: str) -> bool:
+        """Whether a field of a response varies from run to run."""
+
+    def unrecorded_response(self, request: Request) -> Optional[bytes]:
+        """Return the response to a request that is not recorded; ``None`` for one that is."""
+
+    def decode_request(self, request: Message) -> Any:
+        """Return the JSON body of a request, readable and without what differs in another release."""
+
+    def decode_response(self, request: Message, body: Any) -> Any:
+        """Return the JSON body of a response in a form that :meth:`encode_response` restores exactly."""
+
+    def encode_response(self, request: Message, body: Any) -> Any:
+        """Return the JSON body that :meth:`decode_response` decoded."""
+
+    def is_creation(self, request: Message) -> bool:
+        """Whether a request creates something with an id, which replay has to tell apart."""
+
+    def new_ids(self, request: Message, body: Any) -> Iterable[tuple[str, str, Optional[str]]]:
+        """Yield the kind and the value of each id in a response, and a URL whose host is named for it."""
+
+    def version(self, request: Message, body: Any) -> Optional[tuple[object, str]]:
+        """Return a file in a response, and the text in it that changes with each change of the file."""
+
+    def environment(self, request: Message) -> Mapping[str, Any]:
+        """Return the environment variables that a request passes to a program."""
+
+    def response_secrets(self, request: Message, body: Any) -> Iterable[tuple[str, str]]:
+        """Yield the name and the value of each secret in a response that its field's name does not show."""
+
+    def is_piece(self, request: Message) -> bool:
+        """Whether a request sends or reads a piece of a file or a log, which may cut a secret in two."""
+
+    def is_pending(self, request: Message, body: Any) -> bool:
+        """Whether a response says only that the request has to be sent again later."""
+
+    def read_event(self, name: str, data: Union[str, dict[str, Any]]) -> Event:
+        """Parse an event of a stream, as the client does."""
+
+    def date_of(self, body: Any) -> Optional[float]:
+        """Return the service's time when it sent a response, in seconds, if its fields show it."""
+
+
+def dialect_of(path: str) -> Dialect:
+    """Return the dialect of the service that a request's path belongs to."""
+    return _load(next(module for start, module in _MODULES if path.startswith(start)))
+
+
+@functools.cache
+def _load(module: str) -> Dialect:
+    """Return the dialect of a module; each service is imported when it is first needed."""
+    try:
+        return cast(Dialect, import_module(module).DIALECT)
+    except ModuleNotFoundError as error:
+        if not module.startswith(str(error.name)) or module == _MODULES[-1][1]:
+            raise
+        return _load(_MODULES[-1][1])  # a service that this release does not have
