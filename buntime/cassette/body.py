@@ -16,7 +16,7 @@ from buntime.wire import sse
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r\n", b"\r\r")
 """The ends of a blank line, for each pair of CR, LF and CRLF."""
 _STREAMED = "«streamed»"
-"""The only field of an object that represents output in the last event: all output of that name before it."""
+"""Stands in the last event for output that the events before it have."""
 _compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -94,9 +94,7 @@ def serialize_events(chunks: list[tuple[int, bytes]], dialect: Dialect) -> list[
 
     for name, data in sse.events(arriving()):
         events.append([now, name, _object_or_text(name, data, dialect)])
-    if events and isinstance(events[-1][2], dict) and dialect.read_event(*events[-1][1:]).is_end:
-        outputs = _pieces(events, dialect)
-        events[-1][2] = _without_repeated_output(events[-1][2], outputs)
+    drop_repeated_output(events, dialect)
     if rest and not rest.startswith(b":"):
         events.append([now, rest.decode("utf-8", "replace")])
     return events
@@ -135,15 +133,24 @@ def _pieces(events: Iterable[Sequence[Any]], dialect: Dialect) -> dict[str, list
     return pieces
 
 
+def drop_repeated_output(events: list[list[Any]], dialect: Dialect) -> None:
+    """Take the output that the last event of a stream repeats out of it."""
+    if events and len(events[-1]) == 3 and dialect.read_event(*events[-1][1:]).is_end:
+        events[-1] = [*events[-1][:2], _without_repeated_output(events[-1][2], _pieces(events, dialect))]
+
+
 def _without_repeated_output(value: Any, outputs: Mapping[str, Sequence[str]]) -> Any:
     if not isinstance(value, dict):
         return value
-    return {
-        name: {_STREAMED: name}
-        if name in outputs and isinstance(item, str) and _is_joined(item, outputs[name])
-        else _without_repeated_output(item, outputs)
-        for name, item in value.items()
-    }
+    kept: dict[str, Any] = {}
+    for name, item in value.items():
+        if name not in outputs or not isinstance(item, str):
+            kept[name] = _without_repeated_output(item, outputs)
+        elif _is_joined(item, outputs[name]):
+            kept[name] = _STREAMED
+        else:
+            kept[name] = f"\\{item}" if item.lstrip("\\") == _STREAMED else item
+    return kept
 
 
 def _is_joined(text: str, pieces: Iterable[str]) -> bool:
@@ -157,12 +164,16 @@ def _is_joined(text: str, pieces: Iterable[str]) -> bool:
 
 
 def with_repeated_output(data: Any, outputs: Mapping[str, Sequence[str]]) -> Any:
-    """Return the data of the last event with the output that :func:`serialize_events` left out."""
+    """Return the data of the last event with the output that the recording left out."""
     if not isinstance(data, dict):
         return data
-    if [*data] == [_STREAMED]:
-        return "".join(outputs.get(str(data[_STREAMED]), ()))
-    return {name: with_repeated_output(item, outputs) for name, item in data.items()}
+    restored: dict[str, Any] = {}
+    for name, item in data.items():
+        if isinstance(item, str) and item.lstrip("\\") == _STREAMED and name in outputs:
+            restored[name] = "".join(outputs[name]) if item == _STREAMED else item[1:]
+        else:
+            restored[name] = with_repeated_output(item, outputs)
+    return restored
 
 
 def event_bytes(item: Sequence[Any]) -> bytes:

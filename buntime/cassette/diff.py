@@ -148,7 +148,7 @@ def _file_of_difference(old: Sequence[str], new: Sequence[str]) -> str:
     """Return in which file the first difference is, as that may be far above it."""
     above = reversed(new[: _common(old, new) + 1])
     heading = next((line for line in above if not line.startswith(MARGIN)), "")
-    return f", in {heading.partition(':')[0]}" if heading.startswith("files") else ""
+    return f", in {heading.partition(':')[0]}" if "files[" in heading else ""
 
 
 def count_calls(cassette: Cassette) -> Counter[str]:

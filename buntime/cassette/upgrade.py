@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from buntime.cassette.body import drop_repeated_output
 from buntime.cassette.dialect import dialect_of
 
 _ESCAPED = re.compile(r"\|([^|«»]*?)(?:\+?\b(?:json|ascii))+»")
@@ -22,6 +23,10 @@ def upgrade(data: Mapping[str, Any]) -> dict[str, Any]:
     if response is not None and "json" in response:
         body = dialect.decode_response(request, response["json"])
         upgraded["response"] = {**response, "json": body if body == response["json"] else _unescape(body)}
+    if response is not None and "events" in response:
+        events = list(response["events"])
+        drop_repeated_output(events, dialect)
+        upgraded["response"] = {**response, "events": events}
     return upgraded
 
 

@@ -149,11 +149,11 @@ class ReplayTransport(NotPicklable):
 
     def _body(self, response: Mapping[str, Any], item: Interaction) -> bytes:
         if "json" in response:
-            dialect, value = dialect_of(item.request["path"]), response["json"]
-            body = body_bytes({"json": dialect.encode_response(item.request, value)})
-            if _MARK in body:
-                body = body_bytes({"json": dialect.encode_response(item.request, self._bindings.fill(value))})
-            return body
+            value = response["json"]
+            body = body_bytes(response)
+            filled = self._bindings.fill(value) if _MARK in body else value
+            encoded = dialect_of(item.request["path"]).encode_response(item.request, filled)
+            return body if encoded is value else body_bytes({"json": encoded})
         body = body_bytes(response)
         if "base64" in response:
             if b"\xab" not in body:

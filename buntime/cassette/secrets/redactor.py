@@ -275,7 +275,7 @@ def _texts(location: str, value: Any, dialect: Dialect) -> Iterator[tuple[str, s
         yield location, value
     elif isinstance(value, dict):
         for name, item in value.items():
-            if name == "base64" and isinstance(item, str):
+            if name == "base64" and isinstance(item, str) and item.isascii():
                 yield f"{location} body", base64.b64decode(item).decode("latin-1")
             elif name == "events":
                 texts, others = join_outputs(item, dialect)

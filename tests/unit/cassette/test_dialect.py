@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime._http import Request
+from buntime.cassette.body import event_bytes, serialize_events, with_repeated_output
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.helpers.runner import source
 from buntime.wire.constants import CALL_MARK
@@ -122,3 +123,20 @@ def test_a_ping_is_not_recorded() -> None:
     assert (
         DIALECT.unrecorded_response(Request("POST", "/execute", body=b'{"code":"// buntime:helper {')) is None
     )
+
+
+@pytest.mark.parametrize("text", ["one", "«streamed»", "\\«streamed»", "\\\\«streamed»"])
+@pytest.mark.parametrize("last", ["onetwo", "", "«streamed»", "\\«streamed»", "two"])
+def test_output_that_the_last_event_repeats_is_stored_once(text: str, last: str) -> None:
+    """Replay restores it, whatever the output is."""
+    pieces = [text, "two"]
+    last = last.replace("one", text)
+    sent = [
+        *(("stdout", {"text": piece}) for piece in pieces),
+        ("result", {"data": {"stdout": last}, "exitCode": 0}),
+    ]
+    chunks = [(1, event_bytes([1, *event])) for event in sent]
+    events = serialize_events(chunks, DIALECT)
+    assert ("onetwo" in json.dumps(events)) is False
+    restored = with_repeated_output(events[-1][2], {"stdout": pieces})
+    assert {"data": {"stdout": last}, "exitCode": 0} == restored
