@@ -87,9 +87,9 @@ def optional_callable(name: str, value: Any) -> Any:
 
 
 def session_id(value: object) -> str:
-    """A session's id; its length is not checked, because none is documented."""
+    """A session's id that can be a part of a URL's path; its length is not documented and not checked."""
     checked = text("session_id", value)
-    if not checked.strip() or checked in {".", ".."}:
+    if not checked.strip() or checked in {".", ".."} or "/" in checked or not checked.isprintable():
         raise ValueError(f"session_id is {checked!r}, which cannot be the id of a session")
     return checked
 

@@ -30,6 +30,7 @@ _MAX_ATTEMPTS = 5
 _LONGEST_REPLY = 32 * 1024 * 1024
 """Characters of a reply; a longer line is output of a program that imitates one."""
 _FILE = re.compile(r"[\w./ -]+\.[cm]?[jt]sx?(#[\w$]*)?")
+_STORED = re.compile(rf"{re.escape(HIDDEN_FOLDER)}/results/[0-9a-f]{{32}}\.[0-9]{{1,9}}")
 _EXPORT = re.compile(r"[\w$]+")
 
 
@@ -123,7 +124,10 @@ class Functions:
         if "json" in reply:
             return _decoded(reply["json"], result)
         if "stored" in reply:
-            path = str(reply["stored"])
+            path = reply["stored"]
+            # The reply is output of the program, which may name any file.
+            if not isinstance(path, str) or not _STORED.fullmatch(path):
+                raise InvalidResponseError(f"the reply of a call names a file of another form: {path!r:.200}")
             text = SessionFiles(self._context, session_id).read(path)
             try:
                 self._context.helpers.delete_file(session_id, path)
@@ -280,10 +284,11 @@ def _decoded(text: str, result: ExecuteResult) -> Any:
 
 
 def _javascript_error(fields: dict[str, Any], result: ExecuteResult) -> JavaScriptError:
+    details = fields.get("details")
     return JavaScriptError(
         str(fields.get("message")),
         name=str(fields.get("name")),
         stack=str(fields.get("stack") or ""),
-        details=fields.get("details") or {},
+        details=details if isinstance(details, dict) else {},
         result=result,
     )

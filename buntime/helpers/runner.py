@@ -147,7 +147,10 @@ def _program(name: str) -> str:
 
 
 def parse_reply(result: ExecuteResult) -> dict[str, Any]:
-    """Return the JSON object in the last line of a helper's standard output."""
+    """Return the JSON object in the last line of a helper's standard output.
+
+    Raises :class:`~buntime.ExecutionTimeoutError` if there is none because the helper reached its time limit.
+    """
     # Found from the end, without a copy of the output: it may be megabytes.
     text = result.stdout
     end = len(text)
@@ -156,6 +159,8 @@ def parse_reply(result: ExecuteResult) -> dict[str, Any]:
     reply = json_object(text[text.rfind("\n", 0, end) + 1 : end])
     if reply is not None:
         return reply
+    if result.timed_out:
+        result.check()
     error = InvalidResponseError(
         f"a helper ended with exit code {result.exit_code} and without a JSON object in the last line of its "
         f"output; stderr ends {result.stderr[-300:]!r}",

@@ -31,6 +31,10 @@ class Fields:
             return value
         raise invalid(self._response, f"the field {name!r} is a {type(value).__name__}, not {expected}")
 
+    def invalid(self, problem: str) -> InvalidResponseError:
+        """Return the error for a field with an impossible value."""
+        return invalid(self._response, problem)
+
     def require(self, name: str, read: Callable[[str], T | None]) -> T:
         """Return ``read(name)``; the field must not be missing."""
         value = read(name)

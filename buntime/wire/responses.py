@@ -9,6 +9,7 @@ from typing import Optional
 
 import attrs
 
+from buntime import _validate
 from buntime._http import BufferedResponse, Headers
 from buntime._support.collected_text import bound
 from buntime.models import (
@@ -43,7 +44,7 @@ def decode_created_session(response: BufferedResponse) -> CreatedSession:
     fields = parse(response, "sessionId")
     limits = Fields(fields.object("resourceLimits") or {}, response)
     return CreatedSession(
-        id=fields.require("sessionId", fields.text),
+        id=_session_id(fields),
         created_at=fields.timestamp("createdAt"),
         expires_at=fields.timestamp("expiresAt"),
         preview_url=fields.text("previewUrl"),
@@ -57,11 +58,19 @@ def decode_created_session(response: BufferedResponse) -> CreatedSession:
     )
 
 
+def _session_id(fields: Fields) -> str:
+    value = fields.require("sessionId", fields.text)
+    try:
+        return _validate.session_id(value)
+    except ValueError:
+        raise fields.invalid(f"the field 'sessionId' is {value!r}, which cannot be in a URL") from None
+
+
 def decode_session_info(response: BufferedResponse) -> SessionInfo:
     """Decode the response to :func:`~buntime.wire.requests.session_info`."""
     fields = parse(response, "sessionId")
     return SessionInfo(
-        id=fields.require("sessionId", fields.text),
+        id=_session_id(fields),
         created_at=fields.timestamp("createdAt"),
         expires_at=fields.timestamp("expiresAt"),
         last_active=fields.timestamp("lastActive"),
