@@ -221,14 +221,32 @@ function take(names) {
   return text;
 }
 
+// The source is an expression, in an array because it would get the name "default" otherwise; else a function with a `;` or
+// a comment behind it, or a module. The first form names the error if none is right.
+function moduleOf(source) {
+  const forms = [`export default [(\n${source}\n)];\n`, `export default\n${source}\n`];
+  if (/\bexport\b/.test(source)) forms.push(`\n${source}\n`);
+  return forms.find(parses) ?? forms[0];
+}
+
+function parses(contents) {
+  try {
+    new Bun.Transpiler({ loader: "ts" }).scanImports(contents);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function load({ source, file, name }) {
   if (source !== undefined) {
-    const contents = `export default [(\n${source}\n)];\n`;
+    const contents = moduleOf(source);
     Bun.plugin({
       name: "buntime",
       setup: (build) => build.module("buntime-function", () => ({ contents, loader: "ts" })),
     });
-    const [callee] = (await import("buntime-function")).default;
+    const exported = (await import("buntime-function")).default;
+    const callee = Array.isArray(exported) ? exported[0] : exported;
     if (typeof callee !== "function") throw notAFunction("the source", callee);
     return callee;
   }

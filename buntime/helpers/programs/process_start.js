@@ -4,7 +4,7 @@ main(async ({ code, command, working_dir }) => {
   const cwd = folder(working_dir);
   const number = allocate();
   try {
-    return { number, pid: await launch(number, code, command, cwd) };
+    return { number, pid: await launch(number, code === null ? null : readable(code), command, cwd) };
   } catch (error) {
     fs.rmSync(folderOf(number), { recursive: true, force: true });
     throw error;
@@ -54,6 +54,22 @@ async function launch(number, code, command, cwd) {
   watcher.unref();
   const started = reply ? JSON.parse(reply) : { error: "it was killed while it started", code: "EAGAIN" };
   return started.pid ?? fail(started.code, `the process cannot be started: ${started.error}`);
+}
+
+// Bun reads standard input as TSX. Code that is TypeScript but not TSX, such as `<T>(x: T) => x`, is loaded as a module.
+function readable(code) {
+  if (parses(code, "tsx") || !parses(code, "ts")) return code;
+  const module = `() => ({ loader: "ts", contents: ${JSON.stringify(code)} })`;
+  return `Bun.plugin({ name: "stdin", setup: (build) => build.module("[stdin]", ${module}) }); await import("[stdin]");`;
+}
+
+function parses(code, loader) {
+  try {
+    new Bun.Transpiler({ loader }).scanImports(code);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 // The environment that this helper was started with: Bun adds variables of a .env file to its own, not to the program's.

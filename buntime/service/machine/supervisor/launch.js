@@ -25,6 +25,8 @@ const OF_SHELLS = new RegExp(
 );
 const PIPE_SIZE = 1024 * 1024; // Bun loses what a pipe has no room for when a program calls process.exit()
 const SMALL_PIPE_SIZE = 64 * 1024; // all pipes of a user together may have 64 MB
+const ANGLE = /(?:^|[^\w$)\]\s]|\b(?:async|await|case|default|return|typeof|void|yield))\s*<[A-Za-z_$]/;
+const LONGEST_SCAN = 1024 * 1024;
 const DIRECTLY = `ulimit -c 0; ulimit -f "$1" 2>/dev/null; shift; exec "$@"`;
 
 let config;
@@ -54,7 +56,7 @@ function launch(run, ended) {
   waiting = null;
   writeAndClose(orders, script(run, cwd));
   if (run.stdin) run.input = code;
-  else writeAndClose(code, run.code ?? "");
+  else writeAndClose(code, run.code === null ? "" : readable(run.code));
   Object.assign(run, { pid, tag, out: new Output("out", out, run.max_output), err: new Output("err", err, run.max_output) });
 }
 
@@ -85,6 +87,23 @@ function program(run) {
   const argv = run.code === null ? [run.shell ?? "/bin/sh", "-c", "--", run.command] : [process.execPath, "-"];
   const odd = variables(run).odd.map(([name, value]) => `${name}=${value}`);
   return odd.length ? ["/usr/bin/env", "--", ...odd, ...argv] : argv;
+}
+
+// Bun reads standard input as TSX, in which `<T>(x: T) => x` begins an element. Code that is TypeScript but not TSX becomes
+// a module of a program that loads it. Only the imports are scanned: anything more would run the macros of the code here.
+function readable(code) {
+  if (code.length > LONGEST_SCAN || !ANGLE.test(code) || parses(code, "tsx") || !parses(code, "ts")) return code;
+  const module = `() => ({ loader: "ts", contents: ${JSON.stringify(code)} })`;
+  return `Bun.plugin({ name: "stdin", setup: (build) => build.module("[stdin]", ${module}) }); await import("[stdin]");`;
+}
+
+function parses(code, loader) {
+  try {
+    new Bun.Transpiler({ loader }).scanImports(code);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 // A program may take its time to read, or never do so. No write waits for it: Bun writes with a few threads, and all of
@@ -130,7 +149,8 @@ function launchDirectly(run, cwd, ended) {
     const stdin = run.code === null && !run.stdin ? "ignore" : "pipe";
     const child = Bun.spawn({ cmd, cwd, env, detached: true, stdio: [stdin, out.writer, err.writer] });
     if (run.stdin) run.input = child.stdin;
-    else child.stdin?.write(run.code || "\n"), child.stdin?.end();
+    else child.stdin?.write(readable(run.code) || "
+"), child.stdin?.end();
     child.exited.then(() => {
       const usage = child.resourceUsage();
       const exit = child.signalCode ? 128 + os.constants.signals[child.signalCode] : child.exitCode;
