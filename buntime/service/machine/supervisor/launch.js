@@ -149,8 +149,7 @@ function launchDirectly(run, cwd, ended) {
     const stdin = run.code === null && !run.stdin ? "ignore" : "pipe";
     const child = Bun.spawn({ cmd, cwd, env, detached: true, stdio: [stdin, out.writer, err.writer] });
     if (run.stdin) run.input = child.stdin;
-    else child.stdin?.write(readable(run.code) || "
-"), child.stdin?.end();
+    else child.stdin?.write(readable(run.code) || "\n"), child.stdin?.end();
     child.exited.then(() => {
       const usage = child.resourceUsage();
       const exit = child.signalCode ? 128 + os.constants.signals[child.signalCode] : child.exitCode;
