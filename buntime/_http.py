@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import BinaryIO, Callable, Optional, Protocol, Union, cast, runtime_checkable
 
 import attrs
 
+from buntime._support.closing import ClosesWithBlock
 from buntime._support.export import export
 
 CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
@@ -126,7 +126,7 @@ class Request:
         return attrs.evolve(self, body=self.content) if isinstance(self.body, Body) else self
 
 
-class Response:
+class Response(ClosesWithBlock):
     """A response with complete headers and a body that is still a stream.
 
     ``chunks`` yields the body as it arrives, content-decoded. It raises
@@ -158,14 +158,6 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response {self.status}>"
-
-    def __enter__(self) -> Response:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def read(self) -> bytes:
         """Return the complete body and close the response; a second call returns the same bytes."""

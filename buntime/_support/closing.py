@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+import time
+from types import TracebackType
+from typing import Callable, Optional, TypeVar
 
 from buntime._support.log import logger
+
+T = TypeVar("T")
+
+CLEANUP_SECONDS = 10.0
+"""After a Ctrl-C, how long all blocks that it leaves may take together to clean up."""
+
+
+class ClosesWithBlock:
+    """A base class of context managers."""
+
+    def __enter__(self: T) -> T:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self._leave_block(error)
+
+    def _leave_block(self, error: Optional[BaseException]) -> None:
+        """Clean up after ``error``, the exception that leaves the block, if any."""
+        del error
+        self.close()  # type: ignore[attr-defined]  # of the class that does not replace this method
 
 
 def close_after(error: Optional[BaseException], close: Callable[[], object], failed: str) -> None:
@@ -18,3 +45,16 @@ def close_after(error: Optional[BaseException], close: Callable[[], object], fai
         if error is None:
             raise
         logger().warning("%s: %s", failed, failure)
+
+
+def cleanup_seconds(error: Optional[BaseException]) -> Optional[float]:
+    """Return how long cleaning up after ``error`` may take; ``None`` for no limit.
+
+    All blocks that one Ctrl-C leaves share its 10 s. One that arrives during the clean-up ends it.
+    """
+    if not isinstance(error, KeyboardInterrupt):
+        return None
+    if "buntime_cleanup_ends" not in vars(error):
+        seconds = 0.0 if isinstance(error.__context__, KeyboardInterrupt) else CLEANUP_SECONDS
+        vars(error)["buntime_cleanup_ends"] = time.monotonic() + seconds
+    return max(0.0, float(vars(error)["buntime_cleanup_ends"]) - time.monotonic())

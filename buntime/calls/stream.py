@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Callable, Optional, Union
 
 import attrs
 
+from buntime._support.closing import ClosesWithBlock
 from buntime._support.collected_text import CollectedText
 from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
@@ -16,7 +16,7 @@ from buntime.models import ExecuteResult, StreamEvent
 from buntime.wire.events import Terminal
 
 
-class ExecuteStream(NotPicklable):
+class ExecuteStream(ClosesWithBlock, NotPicklable):
     """The events of a running execution, in the order in which they were sent.
 
     Iterate to receive :class:`~buntime.StreamEvent` values, or iterate over :meth:`lines`. After the loop,
@@ -96,14 +96,6 @@ class ExecuteStream(NotPicklable):
                 unfinished.setdefault(event.kind, []).append(rest)
         for kind, pieces in unfinished.items():
             yield StreamEvent(kind, "".join(pieces))
-
-    def __enter__(self) -> ExecuteStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def stdout(self) -> str:

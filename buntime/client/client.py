@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import buntime
 from buntime import _validate
 from buntime._http import Secret, Transport
-from buntime._support.closing import close_after
+from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.forks import reset_after_fork
 from buntime._support.owner import Owner
@@ -26,7 +25,7 @@ from buntime.errors import BuntimeError, SessionNotFoundError
 _IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE"})
 
 
-class Buntime:
+class Buntime(ClosesWithBlock):
     """A client of buntime.sh. It can be used from any thread; close it, or use it as a context manager.
 
     Arguments:
@@ -121,16 +120,8 @@ class Buntime:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._start(restored_context(state), owns_transport=True)
 
-    def __enter__(self) -> Buntime:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        close_after(error, self.close, "the client was not closed")
+    def _leave_block(self, error: Optional[BaseException]) -> None:
+        close_after(error, lambda: self._close(self._context.for_cleanup(error)), "the client was not closed")
 
     def execute(
         self,
@@ -262,28 +253,31 @@ class Buntime:
         In a process forked from the one that created the client, it deletes the sessions that were created in
         that process, and does not close the transport.
         """
+        self._close(self._context)
+
+    def _close(self, context: Context) -> None:
         if not self._owns_transport:
             return
         with self._closing:
             try:
-                self._delete_created()
+                _delete_created(context)
             finally:
                 if self._owner.is_this_process():
                     self._context.caller.transport.close()
 
-    def _delete_created(self) -> None:
-        """Delete every session created, and raise the first error after the last."""
-        owned = self._context.owned
-        failed: Optional[BuntimeError] = None
-        while owned is not None and (session_id := owned.pop()) is not None:
-            try:
-                self._context.sessions.delete(session_id)
-            except SessionNotFoundError:
-                continue
-            except BuntimeError as error:
-                failed = failed or error
-        if failed is not None:
-            raise failed
+
+def _delete_created(context: Context) -> None:
+    """Delete every session created, and raise the first error after the last."""
+    failed: Optional[BuntimeError] = None
+    while context.owned is not None and (session_id := context.owned.pop()) is not None:
+        try:
+            context.sessions.delete(session_id)
+        except SessionNotFoundError:
+            continue
+        except BuntimeError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 export("buntime", Buntime)

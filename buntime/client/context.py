@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import buntime
 from buntime._http import CREDENTIALS, BufferedResponse, Headers, Request
+from buntime._support.closing import cleanup_seconds
 from buntime.client import settings
 from buntime.client.owned import OwnedSessions
 from buntime.engine.adapter import ServiceAdapter
@@ -79,6 +80,11 @@ class Context:
         from buntime.helpers.runner import Helpers
 
         return Helpers(self.executions)
+
+    def for_cleanup(self, error: Optional[BaseException]) -> Context:
+        """Return a context for cleaning up after ``error``: this one, but in haste after a Ctrl-C."""
+        seconds = cleanup_seconds(error)
+        return self if seconds is None else Context(self.caller.for_cleanup(seconds), self.owned)
 
     def delete_session(self, session_id: str) -> None:
         """Delete a session; closing the client will not delete it again."""

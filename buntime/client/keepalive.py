@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import weakref
-from types import TracebackType
 from typing import Callable, Optional
 
 from buntime import _validate
 from buntime._http import SupportsTimers
+from buntime._support.closing import ClosesWithBlock
 from buntime._support.export import export
 from buntime._support.log import logger
 from buntime._support.owner import Owner
@@ -19,7 +19,7 @@ from buntime.errors import SessionNotFoundError
 _LONGEST_INTERVAL = 240
 
 
-class StayAwake(NotPicklable):
+class StayAwake(ClosesWithBlock, NotPicklable):
     """Keeps a session from falling asleep while its block runs.
 
     :meth:`Session.stay_awake <buntime.Session.stay_awake>` returns it. A separate thread pings the session
@@ -35,7 +35,7 @@ class StayAwake(NotPicklable):
         self._interval = interval
         self._transport = context.caller.transport
         self._pinger = _Pinger(context, session_id)
-        self._stop: Optional[Callable[[], object]] = None
+        self._stop: Optional[weakref.finalize[[], StayAwake]] = None
 
     @property
     def error(self) -> Optional[Exception]:
@@ -52,16 +52,15 @@ class StayAwake(NotPicklable):
             stop = _start_thread(self._pinger.ping, self._interval)
         # Also stops when the object is collected: a generator that is not finished never leaves its block.
         self._stop = weakref.finalize(self, stop)
+        self._stop.atexit = False
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def _leave_block(self, error: Optional[BaseException]) -> None:
         stop, self._stop = self._stop, None
-        if stop is not None:
+        if stop is not None and isinstance(error, KeyboardInterrupt):
+            stop.detach()
+            self._pinger.ended = True  # and a ping in flight is not waited for
+        elif stop is not None:
             stop()
 
 
@@ -71,23 +70,23 @@ class _Pinger:
     def __init__(self, context: Context, session_id: str) -> None:
         self._context = context
         self._session_id = session_id
-        self._ended = False
+        self.ended = False
         self.error: Optional[Exception] = None
 
     def ping(self) -> bool:
         """Ping the session, unless it has ended; return whether to continue."""
-        if self._ended:
+        if self.ended:
             return False
         try:
             self._context.helpers.run(self._session_id, "ping", idempotent=True)
             self.error = None
         except SessionNotFoundError as error:
-            self._ended, self.error = True, error
+            self.ended, self.error = True, error
             logger().warning("session %s has ended and is no longer kept awake", self._session_id)
         except Exception as error:
             self.error = error
             logger().warning("session %s was not kept awake: %s", self._session_id, error)
-        return not self._ended
+        return not self.ended
 
 
 def _start_thread(ping: Callable[[], bool], interval: float) -> Callable[[], None]:

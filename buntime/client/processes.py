@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any, Optional
 
 from buntime import _validate
-from buntime._support.closing import close_after
+from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.log import logger
 from buntime._support.owner import Owner
@@ -24,7 +23,7 @@ _PAUSE = 0.5
 """Seconds between two polls of a service that responds without waiting."""
 
 
-class Process:
+class Process(ClosesWithBlock):
     """A program that runs until it ends, is killed, or the session falls asleep or ends.
 
     :meth:`Session.start <buntime.Session.start>` and :meth:`Session.processes <buntime.Session.processes>`
@@ -50,21 +49,14 @@ class Process:
         # Unpickled, it belongs to no process, even if that has the same pid as this one.
         return {**vars(self), "_owner": None}
 
-    def __enter__(self) -> Process:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def _leave_block(self, error: Optional[BaseException]) -> None:
         if self._owner is not None and self._owner.is_this_process():
-            close_after(error, self._kill_existing, f"{self!r} was not killed")
+            context = self._context.for_cleanup(error)
+            close_after(error, lambda: self._kill_existing(context), f"{self!r} was not killed")
 
-    def _kill_existing(self) -> None:
+    def _kill_existing(self, context: Context) -> None:
         try:
-            self.kill()
+            self._kill(context)
         except SessionNotFoundError:
             logger().debug("%r had ended with its session before it was killed", self)
 
@@ -147,7 +139,13 @@ class Process:
         Programs that it started in a new session (``setsid``) keep running;
         :meth:`Session.kill_all <buntime.Session.kill_all>` kills those too.
         """
-        self._update(self._run("process_kill", idempotent=False))
+        self._kill(self._context)
+
+    def _kill(self, context: Context) -> None:
+        reply = context.helpers.run(
+            self._session_id, "process_kill", idempotent=False, timeout=_STEP_LIMIT, number=self._number
+        )
+        self._update(reply)
 
     def _follow(self, out: int, err: int) -> Iterator[StreamEvent]:
         reply: dict[str, Any] = {}
@@ -179,14 +177,9 @@ class Process:
         if reply.get("exit_code") is not None:
             self._exit_code = integer_of(reply, "exit_code")
 
-    def _run(self, op: str, *, idempotent: bool = True, **arguments: Any) -> dict[str, Any]:
+    def _run(self, op: str, **arguments: Any) -> dict[str, Any]:
         return self._context.helpers.run(
-            self._session_id,
-            op,
-            idempotent=idempotent,
-            timeout=_STEP_LIMIT,
-            number=self._number,
-            **arguments,
+            self._session_id, op, idempotent=True, timeout=_STEP_LIMIT, number=self._number, **arguments
         )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 import attrs
 
 import buntime
 from buntime import _validate
-from buntime._support.closing import close_after
+from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.log import logger
 from buntime._support.owner import Owner
@@ -35,7 +34,7 @@ from buntime.wire.responses import CreatedSession
 _PING_DEADLINE = 10.0
 
 
-class Session:
+class Session(ClosesWithBlock):
     """One sandbox: a workspace of files in which code runs.
 
     ``client.sessions`` returns it: :meth:`create <buntime.Sessions.create>` and
@@ -72,21 +71,15 @@ class Session:
         created = CreatedSession(**state["created"])
         self.__init__(state["context"], created, owned=False)  # type: ignore[misc]  # a new object
 
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def _leave_block(self, error: Optional[BaseException]) -> None:
         if self._owned and self._owner.is_this_process():
-            close_after(error, self._delete_existing, f"session {self.id} was not deleted")
+            context = self._context.for_cleanup(error)
+            close_after(error, lambda: self._delete_existing(context), f"session {self.id} was not deleted")
 
-    def _delete_existing(self) -> None:
+    def _delete_existing(self, context: Context) -> None:
         try:
-            self.delete()
+            context.delete_session(self.id)
+            self._owned = False
         except SessionNotFoundError:
             logger().debug("session %s had ended before it was deleted", self.id)
 

@@ -105,6 +105,11 @@ class Caller:
         """Return a copy for background calls: its own deadline, no ``on_retry``."""
         return self.evolve(deadline=deadline, on_retry=None)
 
+    def for_cleanup(self, seconds: float) -> Caller:
+        """Return a copy that makes each call once, within ``seconds``."""
+        policy = attrs.evolve(self.policy, max_retries=0)
+        return self.evolve(deadline=seconds, policy=policy, on_retry=None, hooks=self.hooks)
+
     @contextmanager
     def one_deadline(self) -> Iterator[None]:
         """Let all requests of this thread in the block share one deadline, because they are one call."""

@@ -101,8 +101,8 @@ class ChunkedContent:
                 digest=digest.hexdigest(),
                 executable=executable,
             )
-        except BaseException:
-            # The original error is being raised already.
+        except Exception:
+            # Not after a Ctrl-C, which ends the call now. The original error is being raised already.
             with suppress(BuntimeError):
                 self._helpers.delete_file(session_id, part)
             raise

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Callable, Generic, Optional, TypeVar
@@ -87,11 +89,14 @@ class BoundedMap(Generic[Item, Result]):
             self._todo.put(None)
         self._finished.put((-1, None, RuntimeError(CLOSED)))
 
-    def join(self) -> None:
+    def join(self, seconds: float = math.inf) -> None:
         """Wait for the threads, except the current one. After :meth:`stop`."""
+        end = time.monotonic() + seconds
         for thread in list(self.threads):
             while thread is not threading.current_thread() and thread.is_alive():
-                thread.join(MAX_WAIT)
+                if (remaining := end - time.monotonic()) <= 0:
+                    return
+                thread.join(min(MAX_WAIT, remaining))
 
     def _start(self, number: int, item: Item) -> None:
         if len(self.threads) < min(self._width, number + 1 - self._received):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any, Callable, Generic, Optional, TypeVar, cast
 
 import attrs
 
 from buntime import _validate
-from buntime._support.closing import close_after
+from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
 from buntime.client.client import Buntime
@@ -50,7 +49,7 @@ class Outcome(Generic[Item, Value]):
             del self
 
 
-class SessionPool(NotPicklable):
+class SessionPool(ClosesWithBlock, NotPicklable):
     """Runs many items over at most ``size`` sessions, each item in a session that it has for itself.
 
     Arguments:
@@ -96,16 +95,8 @@ class SessionPool(NotPicklable):
             return "<SessionPool>"
         return f"<SessionPool, {self._registry().count} of {self._size} sessions>"
 
-    def __enter__(self) -> SessionPool:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        close_after(error, self.close, "the pool was not closed")
+    def _leave_block(self, error: Optional[BaseException]) -> None:
+        close_after(error, lambda: self._close(error), "the pool was not closed")
 
     @property
     def size(self) -> int:
@@ -176,6 +167,7 @@ class SessionPool(NotPicklable):
             yield lease.session
         except BaseException as error:
             lease.record(error)
+            registry.note_interrupt(error)
             raise
         finally:
             registry.check_in(lease, reuse=self._reuse)
@@ -186,7 +178,12 @@ class SessionPool(NotPicklable):
         If a deletion fails, the error is raised after the others were tried; closing again tries it again.
         Idempotent. In a forked child it ends only what belongs to the child.
         """
-        self._registry().close()
+        self._close(None)
+
+    def _close(self, error: Optional[BaseException]) -> None:
+        registry = self._registry()
+        registry.note_interrupt(error)
+        registry.close()
 
     def _registry(self) -> SessionRegistry:
         """Return the sessions of this process."""
@@ -230,9 +227,9 @@ class SessionPool(NotPicklable):
         try:
             yield from work.results()
         except BaseException as error:
-            registry.finish(work, interrupted=not isinstance(error, (Exception, GeneratorExit)))
+            registry.finish(work, error)
             raise
-        registry.finish(work, interrupted=False)
+        registry.finish(work)
 
 
 def _check(request: ExecuteRequest) -> ExecuteRequest:

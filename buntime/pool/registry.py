@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import math
 import sys
 import threading
+import time
 from collections import deque
 from typing import Any, Callable, Optional
 
 from buntime._http import SupportsOrder
+from buntime._support.closing import CLEANUP_SECONDS, cleanup_seconds
 from buntime._support.log import logger
 from buntime._support.owner import Owner
 from buntime.client.context import Context
@@ -54,7 +57,8 @@ class SessionRegistry:
         self._gate = RateLimitGate(self._clock, caller.policy.retry_delay)
         # Deletions do not wait at the gate: nothing may be left.
         policy = RetryPolicy(max(_DELETE_RETRIES, caller.policy.max_retries), caller.policy.retry_delay)
-        self._deleting = Sessions(Context(caller.evolve(policy=policy), context.owned))
+        self._deleting = Context(caller.evolve(policy=policy), context.owned)
+        self._cleanup_ends = math.inf
         self._changed = threading.Condition()
         self._leases: list[Lease] = []
         self._waiting: deque[object] = deque()
@@ -126,10 +130,20 @@ class SessionRegistry:
             self.check_open()
             self._maps.add(work)
 
-    def finish(self, work: BoundedMap[Any, Any], *, interrupted: bool, here: bool = False) -> None:
-        """End a map: begin nothing more, delete the sessions it works in, join its threads.
+    def note_interrupt(self, error: Optional[BaseException]) -> None:
+        """If ``error`` is a Ctrl-C, let the clean-up that follows take as long as it may then."""
+        seconds = cleanup_seconds(error)
+        self._cleanup_ends = math.inf if seconds is None else time.monotonic() + seconds
 
-        If it was ``interrupted``, the idle sessions are deleted too.
+    def _cleanup_remaining(self) -> float:
+        return max(0.0, self._cleanup_ends - time.monotonic())
+
+    def finish(
+        self, work: BoundedMap[Any, Any], error: Optional[BaseException] = None, *, here: bool = False
+    ) -> None:
+        """End a map after ``error``: begin nothing more, delete the sessions it works in, join its threads.
+
+        If that is a Ctrl-C or the like, the idle sessions are deleted too.
         """
         if not self.owner.is_this_process() or sys.is_finalizing():
             return
@@ -137,16 +151,17 @@ class SessionRegistry:
         if not here and any(this in each.threads for each in self._maps.copy()):
             # A forgotten loop is garbage that any thread collects. One of a pool may hold a lock meanwhile,
             # and would wait for itself.
-            options = {"interrupted": interrupted, "here": True}
+            options = {"here": True}
             thread = threading.Thread(target=self.finish, args=(work,), kwargs=options, daemon=False)
             thread.name = "buntime-pool-end"
             work.threads.append(thread)
             thread.start()
             return
+        self.note_interrupt(error)
         work.stop()
         self._delete_all(lambda each: each.state is LeaseState.LEASED and each.stopping is work.stopping)
-        work.join()
-        if interrupted:
+        work.join(self._cleanup_remaining())
+        if error is not None and not isinstance(error, (Exception, GeneratorExit)):
             self._delete_all(lambda each: each.state is LeaseState.IDLE)
         with self._changed:
             self._maps.discard(work)
@@ -159,6 +174,8 @@ class SessionRegistry:
         if not self.owner.is_this_process():
             return
         self.closing.set()
+        if at_exit:
+            self._cleanup_ends = min(self._cleanup_ends, time.monotonic() + CLEANUP_SECONDS)
         with self._changed:
             maps = list(self._maps)
         for work in maps:
@@ -168,11 +185,13 @@ class SessionRegistry:
         with self._changed:
             # A session that is being created is deleted by the thread that creates it.
             while any(each.state in _IN_PROGRESS and each.thread != this for each in self._leases):
-                self._changed.wait(MAX_WAIT)
+                if not (remaining := self._cleanup_remaining()):
+                    break
+                self._changed.wait(min(MAX_WAIT, remaining))
         if at_exit:
             return
         for work in maps:
-            work.join()
+            work.join(self._cleanup_remaining())
         for lease in list(self._leases):
             if lease.error is not None:
                 raise lease.error
@@ -239,6 +258,8 @@ class SessionRegistry:
         raise RuntimeError(CLOSED)
 
     def _delete_all(self, condition: Callable[[Lease], bool]) -> None:
+        if not self._cleanup_remaining():
+            return
         with self._changed:
             leases = [lease for lease in self._leases if condition(lease)]
             for lease in leases:
@@ -254,7 +275,10 @@ class SessionRegistry:
         state, lease.error = LeaseState.NOT_DELETED, None
         try:
             if not lease.ended:
-                self._deleting.delete(lease.session.id)
+                context = self._deleting
+                if self._cleanup_ends < math.inf:
+                    context = Context(context.caller.for_cleanup(self._cleanup_remaining()), context.owned)
+                context.delete_session(lease.session.id)
             state = LeaseState.ENDED
         except SessionNotFoundError:
             logger().debug("session %s had ended before it was deleted", lease.session.id)

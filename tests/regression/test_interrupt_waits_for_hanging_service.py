@@ -1,0 +1,141 @@
+"""After a Ctrl-C, clean-up calls to a service that did not respond were retried for minutes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.loopback import Exchange, LoopbackServer
+from tests.support.responses import CREATED, as_json
+
+_TIMEOUT = 60
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the state of a thread is read from /proc")
+
+_PROGRAM = """
+import sys
+from buntime import Buntime, SessionPool
+from buntime._support import closing
+
+closing.CLEANUP_SECONDS = float(sys.argv[2])
+client = Buntime("key", base_url=sys.argv[1], timeout=300)
+"""
+
+_BLOCKS = {
+    "session": """
+with client.sessions.create() as session:
+    session.execute("hang")
+""",
+    "write": """
+session = client.sessions.create()
+session.files.write("a.bin", bytes([255]) * 4_000_000)
+""",
+    "process": """
+from buntime.client.processes import Process
+with Process(client._context, "ses_1", 1, 2):
+    client.execute(session_id="ses_1", code="hang")
+""",
+    "stay_awake": """
+with client.sessions.create() as session, session.stay_awake():
+    session.execute("hang")
+""",
+    "client": """
+with client.with_options() as other, Buntime("key", base_url=sys.argv[1], delete_on_close=True) as owner:
+    owner.sessions.create().execute("hang")
+""",
+    "map": """
+with SessionPool(client, size=2) as pool:
+    list(pool.map(lambda session, item: session.execute(item), ["hang", "hang", "hang"]))
+""",
+    "pool_session": """
+with SessionPool(client, size=1) as pool, pool.session() as session:
+    session.execute("hang")
+""",
+}
+
+
+class _HangingService:
+    """Creates sessions, and responds to nothing else."""
+
+    def __init__(self) -> None:
+        self._created = 0
+        self.hanging = threading.Semaphore(0)
+
+    def respond(self, exchange: Exchange) -> None:
+        if exchange.request.target == "/sessions/create":
+            self._created += 1
+            body = as_json({**CREATED, "sessionId": f"ses_{self._created}"}).read()
+            exchange.reply(200, body, [("Content-Type", "application/json")])
+            return
+        self.hanging.release()
+        exchange.hold()
+
+
+def _wait_until_asleep(pid: int) -> None:
+    """Wait until the main thread is in a system call: Python notices a signal just before one after it."""
+    samples: list[str] = []
+    while samples[-5:] != samples[-1:] * 5 or not samples or " S " not in samples[-1]:
+        # The state, and the processor time that it has used.
+        fields = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()
+        samples.append(f" {fields[0]} {fields[11:13]}")
+        time.sleep(0.01)
+
+
+def _interrupt(block: str, *, seconds: float, executions: int = 1, again: bool = False) -> list[str]:
+    """Interrupt a program when its calls hang, and return the calls that follow."""
+    service = _HangingService()
+    with LoopbackServer(service.respond) as server:
+        program = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM + _BLOCKS[block], server.url, str(seconds)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            for _ in range(executions):
+                assert service.hanging.acquire(timeout=_TIMEOUT)
+            before = len(server.requests)
+            _wait_until_asleep(program.pid)
+            program.send_signal(signal.SIGINT)
+            if again:
+                assert service.hanging.acquire(timeout=_TIMEOUT)
+                _wait_until_asleep(program.pid)
+                program.send_signal(signal.SIGINT)
+            _, stderr = program.communicate(timeout=_TIMEOUT)
+        finally:
+            program.kill()
+            program.communicate()
+        calls = [f"{request.method} {request.target}" for request in server.requests[before:]]
+    assert "\nKeyboardInterrupt\n" in stderr
+    assert -signal.SIGINT == program.returncode
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("block", "executions", "calls"),
+    [
+        ("session", 1, ["DELETE /sessions/ses_1"]),
+        ("write", 1, []),
+        ("process", 1, ["POST /execute"]),
+        ("stay_awake", 2, ["DELETE /sessions/ses_1"]),
+        ("client", 1, ["DELETE /sessions/ses_1"]),
+        ("map", 2, ["DELETE /sessions/ses_1", "DELETE /sessions/ses_2"]),
+        ("pool_session", 1, ["DELETE /sessions/ses_1"]),
+    ],
+)
+def test_clean_up_is_short(block: str, executions: int, calls: list[str]) -> None:
+    """Each clean-up call is made once, and all of them end when the time for cleaning up is over."""
+    assert calls == sorted(_interrupt(block, seconds=1, executions=executions))
+
+
+@pytest.mark.parametrize("block", ["session", "map"])
+def test_a_second_interrupt_ends_the_clean_up(block: str) -> None:
+    """The program ends without waiting for the rest of the time, and makes no other call."""
+    calls = _interrupt(block, seconds=1000, executions=1 if block == "session" else 2, again=True)
+    assert calls
+    assert {"DELETE"} == {call.partition(" ")[0] for call in calls}
