@@ -20,7 +20,7 @@ from buntime.client.other_names import missing_attribute
 from buntime.client.owned import OwnedSessions
 from buntime.client.settings import ClientOptions
 from buntime.engine.caller import Caller
-from buntime.errors import BuntimeError, SessionNotFoundError
+from buntime.errors import BuntimeError
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE"})
 
@@ -260,24 +260,10 @@ class Buntime(ClosesWithBlock):
             return
         with self._closing:
             try:
-                _delete_created(context)
+                context.delete_owned()
             finally:
                 if self._owner.is_this_process():
                     self._context.caller.transport.close()
-
-
-def _delete_created(context: Context) -> None:
-    """Delete every session created, and raise the first error after the last."""
-    failed: Optional[BuntimeError] = None
-    while context.owned is not None and (session_id := context.owned.pop()) is not None:
-        try:
-            context.sessions.delete(session_id)
-        except SessionNotFoundError:
-            continue
-        except BuntimeError as error:
-            failed = failed or error
-    if failed is not None:
-        raise failed
 
 
 export("buntime", Buntime)

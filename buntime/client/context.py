@@ -13,7 +13,7 @@ from buntime.client.owned import OwnedSessions
 from buntime.engine.adapter import ServiceAdapter
 from buntime.engine.caller import Caller
 from buntime.engine.retries import RetryPolicy
-from buntime.errors import BuntimeError, ConfigurationError
+from buntime.errors import BuntimeError, ConfigurationError, SessionNotFoundError
 
 if TYPE_CHECKING:
     from buntime.calls.executions import ExecutionCalls
@@ -91,6 +91,19 @@ class Context:
         self.sessions.delete(session_id)
         if self.owned is not None:
             self.owned.discard(session_id)
+
+    def delete_owned(self) -> None:
+        """Delete every session that the client created, and raise the first error after the last."""
+        failed: Optional[BuntimeError] = None
+        while self.owned is not None and (session_id := self.owned.pop()) is not None:
+            try:
+                self.sessions.delete(session_id)
+            except SessionNotFoundError:
+                continue
+            except BuntimeError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickled as the context of a client, so that a pickle has public names only.

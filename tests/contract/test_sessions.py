@@ -113,7 +113,7 @@ def test_close_deletes_what_the_client_created(transport: Transport) -> None:
     with Buntime("btk_of_the_contract_suite", transport=transport, delete_on_close=True) as client:
         created = client.sessions.create()
         watcher = client.with_options(max_retries=0)
-        client._delete_created()
+        client._context.delete_owned()
         with pytest.raises(SessionNotFoundError):
             watcher.sessions.info(created.id)
 
