@@ -1,12 +1,11 @@
 // Call a function and return its value, separate from its output.
-const { createHash } = require("node:crypto");
 const TAG = "$buntime";
 const LONGEST_LINE = 256 * 1024;
 const DEEPEST = 400;
 const FRAME = /^\s+at (?:(.*) \()?(.+):(\d+):(\d+)\)?$/;
 const HERE = new Error().stack.split("\n").map((line) => FRAME.exec(line)).find(Boolean)?.[2];
 
-const print = process.stdout.write.bind(process.stdout);
+const write = process.stdout.write.bind(process.stdout); // behind what the function wrote to it
 const exit = process.exit.bind(process);
 let answered = false;
 let ranOut = false;
@@ -23,22 +22,10 @@ function line(json) {
   return `\x1ebuntime:call ${json}\n`;
 }
 
-// At exit nothing is written later: a pipe that is full is waited for.
-function printNow(text) {
-  for (let bytes = Buffer.from(text); bytes.length; ) {
-    try {
-      bytes = bytes.subarray(fs.writeSync(1, bytes));
-    } catch (error) {
-      if (error.code !== "EAGAIN") throw error;
-      Bun.sleepSync(1);
-    }
-  }
-}
-
 function finish(reply, code) {
   if (answered) return;
   answered = true;
-  print(line(typeof reply === "string" ? reply : JSON.stringify(reply)), () => exit(code));
+  write(line(typeof reply === "string" ? reply : JSON.stringify(reply)), () => exit(code));
 }
 
 const threw = (error) => finish({ thrown: describe(error, 0) }, 1);
@@ -48,7 +35,8 @@ process.on("beforeExit", () => (ranOut = true));
 process.on("exit", (code) => {
   if (answered) return;
   answered = true;
-  printNow(line(JSON.stringify(ranOut ? { unresolved: true } : { exit: code })));
+  // At exit nothing is written later.
+  print(line(JSON.stringify(ranOut ? { unresolved: true } : { exit: code })));
 });
 
 // ---- errors of the function
@@ -277,7 +265,7 @@ function resolve(file) {
 function store(json) {
   const folder = locate(".buntime/results");
   fs.mkdirSync(folder, { recursive: true });
-  const hash = createHash("sha256").update(json).digest("hex").slice(0, 32);
+  const hash = new Bun.CryptoHasher("sha256").update(json).digest("hex").slice(0, 32);
   for (let number = 0; ; number++) {
     const name = `${hash}.${number}`;
     try {

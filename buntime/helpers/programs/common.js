@@ -20,6 +20,18 @@ function locate(name) {
   return nodePath.join(WORKSPACE, ...parts);
 }
 
+// Print now: process.stdout takes longer to load than most helpers take to run. A pipe that is full is waited for.
+function print(text) {
+  for (let bytes = Buffer.from(text); bytes.length; ) {
+    try {
+      bytes = bytes.subarray(fs.writeSync(1, bytes));
+    } catch (error) {
+      if (error.code !== "EAGAIN") throw error;
+      Bun.sleepSync(1);
+    }
+  }
+}
+
 // Run the helper and print its reply, or its error, as the last line of stdout.
 async function main(program) {
   let reply;
@@ -28,5 +40,5 @@ async function main(program) {
   } catch (error) {
     reply = { error: { code: String(error.code ?? error.name), message: String(error.message) } };
   }
-  process.stdout.write("\n" + JSON.stringify(reply) + "\n");
+  print("\n" + JSON.stringify(reply) + "\n");
 }

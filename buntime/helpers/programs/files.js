@@ -1,5 +1,4 @@
 // Shared by the helpers for files.
-const crypto = require("node:crypto");
 const MOST_LINKS = 40;
 
 function isInside(path) {
@@ -74,7 +73,7 @@ function described(path, status) {
 }
 
 function sha256(path) {
-  const hash = crypto.createHash("sha256");
+  const hash = new Bun.CryptoHasher("sha256");
   const buffer = Buffer.allocUnsafe(1 << 20);
   const file = fs.openSync(path, "r");
   try {

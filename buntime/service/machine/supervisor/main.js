@@ -48,23 +48,22 @@ async function writeOut() {
   outbox.writing = null;
 }
 
-function listen() {
-  const decoder = new TextDecoder();
-  let pending = [];
+// Not by process.stdin, which takes longer to load than all the rest of this program.
+async function listen() {
   process.on("uncaughtException", (error) => {
     console.error(error);
     stop(false);
   });
-  process.stdin.on("error", () => stop(false));
-  process.stdin.on("end", () => stop(false));
-  process.stdin.on("data", (bytes) => {
+  const decoder = new TextDecoder();
+  let pending = [];
+  for await (const bytes of Bun.stdin.stream()) {
     const lines = decoder.decode(bytes, { stream: true }).split("\n");
     for (const rest of lines.slice(0, -1)) {
       receive(JSON.parse(pending.join("") + rest));
       pending = [];
     }
     pending.push(lines.at(-1));
-  });
+  }
 }
 
 function receive(message) {
@@ -311,4 +310,4 @@ function endForMemory(everyone, used) {
   processes.sweep((member) => member.tag === largest || runs.some((run) => ownedBy(run, member)));
 }
 
-listen();
+listen().catch(console.error).finally(() => stop(false));
