@@ -43,15 +43,15 @@ class Wire:
             )
         )
 
-    def get(self, path: str, **query: str) -> Any:
+    def get(self, path: str, /, **query: str) -> Any:
         """Return the JSON of a 200."""
         return _value(self.send("GET", path, query=query))
 
-    def post(self, path: str, **body: Any) -> Any:
+    def post(self, path: str, /, **body: Any) -> Any:
         """Return the JSON of a 200."""
         return _value(self.send("POST", path, body))
 
-    def refused(self, path: str, **body: Any) -> tuple[int, str]:
+    def refused(self, path: str, /, **body: Any) -> tuple[int, str]:
         """Return the status and the message of an error response to a POST."""
         response = self.send("POST", path, body)
         value = json.loads(response.read())

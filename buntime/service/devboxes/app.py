@@ -144,8 +144,6 @@ class DevboxService:
     def end_holds(self) -> None:
         """End the requests that are held, with a 408: their threads are needed."""
         self._model.waiter.end_holds()
-        for devbox in self._model.devboxes.newest_first():
-            devbox.lock_notify()
 
     def close(self) -> None:
         """End all devboxes. Idempotent."""

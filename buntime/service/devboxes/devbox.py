@@ -244,10 +244,12 @@ class Devbox:
             self.require("running")
             if command_id in self._by_command_id:
                 return self.executions[self._by_command_id[command_id]]
+            is_queued = bool(self._shells.get(shell_name or ""))
         execution = Execution(
             self._new_id("exc_"), command, self.clock.monotonic(), shell_name, attach_stdin=attach_stdin
         )
-        self.box.prepare(execution)
+        if not is_queued:
+            self.box.prepare(execution)
         with self.lock:
             self.require("running")
             self._add(execution)
@@ -286,6 +288,8 @@ class Devbox:
     def _start(self, execution: Execution, at: float) -> None:
         execution.started = at
         try:
+            if execution.prepared is None:
+                self.box.prepare(execution)
             self.box.start(execution)
         except ServiceError as error:
             self.note(f"{execution.command!r} could not be started: {error.message}")
@@ -304,10 +308,11 @@ class Devbox:
             return
         self._complete(execution, exit_status, at)
         self._last_use = max(self._last_use, at)
-        shell = self._shells.get(execution.shell_name or "")
-        if shell and shell[0] is execution:
-            shell.popleft()
-            if shell:
+        shell = self._shells.get(execution.shell_name or "", deque())
+        if execution in shell:
+            was_first = shell[0] is execution
+            shell.remove(execution)
+            if was_first and shell:
                 self._start(shell[0], at)
         if execution.source == "entrypoint":
             self._end(at, "shutdown", shutdown_reason="entrypoint_exit")

@@ -7,6 +7,8 @@ from typing import Callable, Optional, Protocol
 
 from buntime.service.clock import ServiceClock, SystemClock
 
+_LOOK_AGAIN = 0.5
+
 
 class WaitingClock(ServiceClock, Protocol):
     """A clock by which requests are held; ``runs`` is whether it moves by itself."""
@@ -62,7 +64,7 @@ class Waiter:
         self._round = 0
 
     def end_holds(self) -> None:
-        """End the holds that are in progress, as soon as their conditions are notified."""
+        """End the holds that are in progress and have an end, within half a second."""
         self._round += 1
 
     def hold(
@@ -84,10 +86,11 @@ class Waiter:
         with changed:
             while not ready():
                 now = self.clock.monotonic()
-                if (end is not None and now >= end) or self._round != this_round:
+                if end is not None and (now >= end or self._round != this_round):
                     return False
                 if limit is not None and now >= limit:
                     raise TimeoutError("the service did not respond in time")
-                times = [time for time in (end, limit, next_change()) if time is not None]
+                look_again = now + _LOOK_AGAIN if self.clock.runs else None
+                times = [time for time in (end, limit, next_change(), look_again) if time is not None]
                 self.clock.wait(changed, max(0.0, min(times) - now) if times else None)
             return True

@@ -5,9 +5,10 @@ It extends waitress, which reads each request completely before it calls the app
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Callable
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
@@ -21,6 +22,12 @@ REQUEST_TIMEOUT = 30.0
 
 IDLE_TIMEOUT = 120.0
 """Seconds after which a connection without any bytes is closed."""
+
+
+_MAY_WAIT = re.compile(
+    "/execute|/v1/.*/(create_and_await_running|execute|execute_sync|snapshot_disk|wait_for_status|stream_.*)"
+)
+"""The paths of requests that may take minutes."""
 
 
 class _Discard:
@@ -85,12 +92,15 @@ def channel_class(access: AccessControl) -> type[HTTPChannel]:
 
 
 class Dispatcher:
-    """Runs executions on ``threads`` threads, and all other requests on a few threads of their own.
+    """Runs executions and waits on ``threads`` threads, and all other requests on a few other threads.
 
-    So a request that takes milliseconds never waits for executions that take minutes.
+    So a request that takes milliseconds never waits for executions that take minutes. ``crowded`` is called
+    when a request has to wait for a thread.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, crowded: Callable[[], object] = lambda: None) -> None:
+        self._threads = threads
+        self._crowded = crowded
         self._executions = ThreadedTaskDispatcher()
         self._executions.set_thread_count(threads)
         self._others = ThreadedTaskDispatcher()
@@ -98,8 +108,12 @@ class Dispatcher:
 
     def add_task(self, channel: Any) -> None:
         """Run the next request of a connection."""
-        is_execution = getattr(channel.requests[0], "path", None) == "/execute"
-        (self._executions if is_execution else self._others).add_task(channel)
+        if _MAY_WAIT.fullmatch(getattr(channel.requests[0], "path", "")) is None:
+            self._others.add_task(channel)
+            return
+        if self._executions.active_count + len(self._executions.queue) >= self._threads:
+            self._crowded()
+        self._executions.add_task(channel)
 
     def shutdown(self) -> None:
         """End the threads when their requests are done."""

@@ -111,7 +111,7 @@ def _server(
 ) -> Iterator[tuple[Any, dict[int, Any]]]:
     """Yield the server and the map of its sockets."""
     sockets: dict[int, Any] = {}
-    dispatcher = Dispatcher(threads)
+    dispatcher = Dispatcher(threads, getattr(transport, "end_holds", lambda: None))
     # An open connection needs no thread, so there may be more of them than threads.
     connections = max(500, 2 * threads)
     try:

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Callable, Optional
 from urllib.parse import parse_qsl, quote
 
 from buntime._http import Pairs, Request, Response
-from buntime.service.errors import ServiceError, as_service_error
+from buntime.service.errors import as_service_error
 from buntime.service.server.access import AccessControl
 
 if TYPE_CHECKING:
@@ -45,10 +45,8 @@ def application(
         try:
             access.check(environ["REQUEST_METHOD"], _headers(environ))
             response = handle(_request(environ))
-        except ServiceError as error:
-            response = error.response()
         except Exception as error:
-            response = as_service_error(error).response()
+            response = _error_response(_path(environ), error)
 
         def close() -> None:
             response.close()
@@ -76,6 +74,14 @@ def application(
         return _ResponseBody(response, close)
 
     return respond
+
+
+def _error_response(path: str, error: Exception) -> Response:
+    if path.startswith("/v1/"):
+        from buntime.service.devboxes.errors import error_response
+
+        return error_response(error)
+    return as_service_error(error).response()
 
 
 def _headers(environ: WSGIEnvironment) -> dict[str, str]:

@@ -1,0 +1,40 @@
+"""The commands of the suite with the results that bash gives, for a fake."""
+
+from __future__ import annotations
+
+from buntime.transport import FakeTransport, ScriptedExecution, ScriptedResult
+
+LINES = "for i in {1..1000}; do echo Line $i; done"
+BOTH = "echo to stdout; echo to stderr >&2; exit 3"
+ENVIRONMENT = "echo $GREETING"
+COUNT = "echo once >> once.txt; wc -l < once.txt"
+ECHOES = "cat; echo end"
+FOREVER = "echo up; sleep 1000"
+
+
+def script(fake: FakeTransport) -> FakeTransport:
+    """Script the commands above, and some of the tests' own."""
+    fake.on_execute(command="true")
+    fake.on_execute(command=LINES, stdout="".join(f"Line {i}\n" for i in range(1, 1001)))
+    fake.on_execute(command=BOTH, chunks=[("stdout", "to stdout\n"), ("stderr", "to stderr\n")], exit_code=3)
+    fake.on_execute(command=ENVIRONMENT, handler=lambda run: run.env.get("GREETING", "") + "\n")
+    fake.on_execute(command=COUNT, handler=_count)
+    fake.on_execute(command=ECHOES, stdout="abc\nend\n", keeps_running=True)
+    fake.on_execute(command=FOREVER, stdout="up\n", keeps_running=True)
+    fake.on_execute(command="cat a/b.txt", handler=lambda run: run.workspace.read("a/b.txt").decode())
+    fake.on_execute(command="echo é☃😀", stdout="é☃😀\n")
+    fake.on_execute(command="sleep 0.4; echo first", stdout="first\n", execution_time=400)
+    fake.on_execute(command="echo second", stdout="second\n")
+    fake.on_execute(command="echo launched > l.txt", files={"l.txt": "launched\n"})
+    fake.on_execute(command="exit 9", exit_code=9)
+    return fake
+
+
+def _count(run: ScriptedExecution) -> ScriptedResult:
+    try:
+        content = run.workspace.read("once.txt")
+    except FileNotFoundError:
+        content = b""
+    content += b"once\n"
+    lines = len(content.splitlines())
+    return ScriptedResult(stdout=f"{lines}\n", files={"once.txt": content.decode()})
