@@ -16,6 +16,13 @@ _MODULES = (("/v1/", "buntime.runloop.wire.dialect"), ("", "buntime.wire.dialect
 """How the paths of each service begin, and the module that has its ``DIALECT``."""
 
 
+NewId = tuple[str, str, Optional[str], Mapping[str, str]]
+"""The kind of an id, as in ``ses_1``; its value; a URL that is its own; and the local folders of a sandbox.
+
+The folders are those below the folder with the id as its name, each with its path in the sandbox.
+"""
+
+
 class Event(Protocol):
     """An event of a stream."""
 
@@ -88,8 +95,8 @@ class Dialect(Protocol):
     def is_creation(self, request: Message) -> bool:
         """Whether a request creates something with an id, which replay has to tell apart."""
 
-    def new_ids(self, request: Message, body: Any) -> Iterable[tuple[str, str, Optional[str]]]:
-        """Yield the kind and the value of each id in a response, and a URL whose host is named for it."""
+    def new_ids(self, request: Message, body: Any) -> Iterable[NewId]:
+        """Yield the ids that a response creates."""
 
     def version(self, request: Message, body: Any) -> Optional[tuple[object, str]]:
         """Return a file in a response, and the text in it that changes with each change of the file."""

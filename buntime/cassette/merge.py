@@ -207,7 +207,7 @@ def _with_old_numbers(old: Sequence[Interaction], new: Sequence[Interaction]) ->
 def _numbers_of(item: Interaction) -> Iterator[tuple[str, str]]:
     """Yield the kind and the number of each id that an interaction creates."""
     body = (item.response or {}).get("json")
-    for kind, value, _ in dialect_of(item.request["path"]).new_ids(item.request, body):
+    for kind, value, *_ in dialect_of(item.request["path"]).new_ids(item.request, body):
         match = re.fullmatch(rf"{re.escape(kind)}_([0-9]+)", value)
         if match:
             yield kind, match[1]

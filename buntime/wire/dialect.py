@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, Optional, Union
 
 from buntime._http import Request
-from buntime.wire.constants import CALL_MARK
+from buntime.wire.constants import CALL_MARK, WORKSPACE
 from buntime.wire.events import ParsedEvent, read_event
 from buntime.wire.fields import iso8601
 from buntime.wire.json import json_object
@@ -141,12 +141,15 @@ class SessionsDialect:
         """Whether a request creates a session."""
         return _call(request) == _CREATE
 
-    def new_ids(self, request: Message, body: Any) -> Iterator[tuple[str, str, Optional[str]]]:
-        """Yield the kind and the value of each new id in a response, and a URL that has it in its host."""
+    def new_ids(
+        self, request: Message, body: Any
+    ) -> Iterator[tuple[str, str, Optional[str], Mapping[str, str]]]:
+        """Yield the id of a new session, its preview, and the path of its folder in a sandbox."""
         inner = body.get("data", body) if isinstance(body, dict) and self.is_creation(request) else None
         if isinstance(inner, dict) and isinstance(inner.get("sessionId"), str) and inner["sessionId"]:
             preview = inner.get("previewUrl")
-            yield "ses", inner["sessionId"], preview if isinstance(preview, str) and preview else None
+            url = preview if isinstance(preview, str) and preview else None
+            yield "ses", inner["sessionId"], url, {"": WORKSPACE}
 
     def version(self, request: Message, body: Any) -> Optional[tuple[object, str]]:
         """Return a file in a response, and the text in it that changes with each change of the file."""

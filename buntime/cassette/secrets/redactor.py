@@ -74,8 +74,8 @@ class Redactor:
         self._learn_named(response.get("json"))
         for event in response.get("events", ()):
             self._learn_named(event[-1])
-        for kind, value, origin in dialect.new_ids(serialized, response.get("json")):
-            self._numbering.note(kind, value, origin)
+        for new in dialect.new_ids(serialized, response.get("json")):
+            self._numbering.note(*new)
         version = dialect.version(serialized, response.get("json"))
         if version is not None:
             known = self._versions.setdefault(version[0], [])

@@ -21,6 +21,7 @@ from buntime.cassette.file import Interaction, load
 from buntime.cassette.secrets.encodings import forms
 from buntime.cassette.secrets.placeholders import PLACEHOLDER
 from buntime.transport import FunctionTransport, RecordingTransport, ReplayTransport, Request, Response
+from buntime.wire.constants import CALL_MARK
 from buntime.wire.dialect import DIALECT
 
 EXAMPLES = int(os.environ.get("SECRETS_TO_PLANT", "60"))
@@ -147,6 +148,8 @@ def plans(draw: st.DrawFn) -> Plan:
         | st.tuples(st.just("upload"), strings)
         | st.tuples(st.just("json"), st.dictionaries(st.just("data") | strings, nested, max_size=2))
         | st.tuples(st.just("query"), strings)
+        | st.tuples(st.just("path"), strings)
+        | st.tuples(st.just("call"), st.tuples(strings, nested))
         | st.tuples(st.just("stream"), cut_texts(known))
     )
     return Plan(known, kinds, tuple(draw(st.lists(step, min_size=1, max_size=4))), declares_first)
@@ -191,6 +194,10 @@ def _program(client: Buntime, plan: Plan) -> list[Any]:
             results.append(client.request("POST", "/anything", json=data).json())
         elif kind == "query":
             results.append(client.request("GET", "/anything", params={"q": data}).json())
+        elif kind == "path":
+            results.append(client.request("GET", f"/anything/{quote(data, safe='')}").json())
+        elif kind == "call":
+            results.append(client.sessions.attach("ses_1").call(f"(x) => x // {data[0]!r}", data[1]))
         else:
             with client.stream(session_id="ses_1", code="stream()") as stream:
                 outputs = [(event.kind, event.text) for event in stream]
@@ -220,7 +227,11 @@ def _service(plan: Plan) -> FunctionTransport:
         kind, data = next(steps)
         if kind == "stream":
             return Response(200, STREAM, events(data))
-        if kind in {"json", "query"}:
+        if kind == "call":
+            reply = json.dumps({"value": data[1]}, ensure_ascii=False, separators=(",", ":"))
+            text = f"{data[0]}{CALL_MARK}{reply}\n"
+            return Response(200, JSON, [json.dumps({"stdout": text, "stderr": "", "exitCode": 0}).encode()])
+        if kind in {"json", "query", "path"}:
             return Response(200, {**JSON, "X-Request-Id": "r1"}, [json.dumps({"answer": data}).encode()])
         stdout = data[1] if kind == "execute" else data
         return Response(200, JSON, [json.dumps({"stdout": stdout, "stderr": "", "exitCode": 0}).encode()])
