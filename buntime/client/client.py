@@ -30,7 +30,7 @@ class Buntime(ClosesWithBlock):
 
     Arguments:
         api_key: the key of your account; by default ``BUNTIME_API_KEY``. Only needed if the client creates an
-            HTTP transport.
+            HTTP transport. If it is not set when the client is made, the first call reads it.
         base_url: of the service; by default ``BUNTIME_BASE_URL``, else the live service.
         timeout: seconds of a single wait for the network, to connect or for the next bytes, at most 3,600;
             ``None`` for no limit. An execution may take its own time limit longer.
@@ -84,8 +84,9 @@ class Buntime(ClosesWithBlock):
         )
         deletes = settings.checked(_validate.flag, "delete_on_close", delete_on_close)
         pairs = settings.header_pairs(headers, settings.api_key(api_key))
-        has_key = any(name.lower() == "authorization" for name, _ in pairs)
-        transport = settings.choose_transport(base_url, transport, has_key=has_key)
+        if transport is None and settings.needs_key() and not settings.has_credentials(pairs):
+            options["find_credentials"] = settings.required_key
+        transport = settings.choose_transport(base_url, transport, has_key=True)
         caller = Caller(transport, BUNTIME_SH, headers=pairs, **options)
         self._start(Context(caller, OwnedSessions() if deletes else None), owns_transport=True)
 
@@ -112,6 +113,9 @@ class Buntime(ClosesWithBlock):
             return missing_attribute(self, name)
 
     def __copy__(self) -> Buntime:
+        return self.with_options()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Buntime:
         return self.with_options()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -243,6 +247,7 @@ class Buntime(ClosesWithBlock):
         caller = self._context.caller
         caller = caller.evolve(
             headers=(*(pair for pair in caller.headers if pair[0].lower() not in names), *added),
+            find_credentials=None if settings.has_credentials(added) else caller.find_credentials,
             **settings.caller_options(options, caller.policy),
         )
         return self._over(Context(caller, self._context.owned), owns_transport=False)

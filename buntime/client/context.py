@@ -129,7 +129,7 @@ def portable_state(context: Context) -> dict[str, Any]:
         "retry_delay": caller.policy.retry_delay,
         "on_retry": caller.on_retry,
         "max_output": caller.max_output,
-        "has_key": "authorization" in names,
+        "has_key": "authorization" in names or caller.find_credentials is not None,
         "delete_on_close": context.owned is not None,
     }
 

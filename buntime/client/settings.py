@@ -98,6 +98,26 @@ def api_key(value: str | None, service: ServiceSettings = BUNTIME_SH) -> Secret 
     return value
 
 
+def required_key(service: ServiceSettings = BUNTIME_SH) -> Pairs:
+    """Return the header with the key of the environment, for a client that was made without one."""
+    key = api_key(None, service)
+    if key is None:
+        raise _missing_key(service)
+    return header_pairs(None, key)
+
+
+def _missing_key(service: ServiceSettings) -> ConfigurationError:
+    return ConfigurationError(
+        f"no API key: set {service.variable('API_KEY')} or pass {service.key_argument}= "
+        f"(to run on this machine without a key, set {service.variable('TRANSPORT')}=local)"
+    )
+
+
+def needs_key(service: ServiceSettings = BUNTIME_SH) -> bool:
+    """Whether the transport that the environment names sends a key."""
+    return (service.read("TRANSPORT") or "http").partition(":")[0] in {"http", "record"}
+
+
 def choose_transport(
     base_url: str | None,
     transport: Transport | None,
@@ -160,10 +180,7 @@ def make_transport(
 
         return LocalTransport()
     if not has_key:
-        raise ConfigurationError(
-            f"no API key: set {service.variable('API_KEY')} or pass {service.key_argument}= "
-            f"(to run on this machine without a key, set {service.variable('TRANSPORT')}=local)"
-        )
+        raise _missing_key(service)
     from buntime.transport import HTTPTransport
 
     return HTTPTransport(base_url or service.read("BASE_URL") or service.base_url)
@@ -192,6 +209,11 @@ def as_secrets(headers: Optional[Mapping[str, str]]) -> Optional[Mapping[str, st
     if not isinstance(headers, Mapping):
         return headers
     return {name: Secret(value) if isinstance(value, str) else value for name, value in headers.items()}
+
+
+def has_credentials(headers: Pairs) -> bool:
+    """Whether the headers have an ``Authorization``."""
+    return any(name.lower() == "authorization" for name, _ in headers)
 
 
 def header_pairs(headers: Optional[Mapping[str, str]], key: Secret | None) -> Pairs:

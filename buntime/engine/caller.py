@@ -74,6 +74,8 @@ class Caller:
     policy: RetryPolicy
     on_retry: Optional[OnRetry] = None
     hooks: Optional[CallHooks] = None
+    find_credentials: Optional[Callable[[], Pairs]] = None
+    """Called by the first call; returns headers that were not known when the caller was made, or raises."""
     max_output: Optional[int] = MAX_OUTPUT
     """Bytes of each output stream that a result has at most, unless the call sets its own bound."""
     shared: SharedState = attrs.field(factory=SharedState)
@@ -242,6 +244,8 @@ class Caller:
         number = attempts = refusals = 0
         # If one attempt may have executed, so may the call, whatever the later ones return.
         maybe_executed = False
+        if (find_credentials := self.find_credentials) is not None:
+            self._add_credentials(find_credentials())
         try:
             started, deadline = self._begin()
             while True:
@@ -271,6 +275,13 @@ class Caller:
             if hooks is not None:
                 hooks.on_error(error)
             raise
+
+    def _add_credentials(self, credentials: Pairs) -> None:
+        # Two threads may do so at the same time: the result is the same.
+        names = frozenset(name.lower() for name, _ in credentials)
+        self.headers = (*credentials, *(pair for pair in self.headers if pair[0].lower() not in names))
+        self._header_names |= names
+        self.find_credentials = None
 
     def _begin(self) -> tuple[float, Deadline]:
         """Return when the call begins, which hooks may delay, and its deadline."""

@@ -67,17 +67,20 @@ def test_an_unknown_setting_is_a_type_error(options: dict[str, Any]) -> None:
 
 
 def test_a_missing_key_is_an_error_if_one_is_required() -> None:
-    """The message shows how to pass a key and how to work without one."""
-    with pytest.raises(ConfigurationError, match=r"BUNTIME_API_KEY.*BUNTIME_TRANSPORT=local"):
-        Buntime()
+    """The message of the first call shows how to pass a key and how to work without one."""
+    with (
+        Buntime() as client,
+        pytest.raises(ConfigurationError, match=r"BUNTIME_API_KEY.*BUNTIME_TRANSPORT=local"),
+    ):
+        client.sessions.info("ses_1")
 
 
 @pytest.mark.parametrize("key", ["", None])
 def test_an_empty_key_is_a_missing_key(key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty argument and an empty variable are equivalent to none."""
     monkeypatch.setenv("BUNTIME_API_KEY", "")
-    with pytest.raises(ConfigurationError, match="no API key"):
-        Buntime(key)
+    with Buntime(key) as client, pytest.raises(ConfigurationError, match="no API key"):
+        client.sessions.info("ses_1")
 
 
 def test_a_custom_transport_needs_no_key() -> None:
@@ -207,8 +210,8 @@ def test_a_program_is_recorded_and_replayed_by_the_environment(
     """BUNTIME_TRANSPORT names the cassette; replay needs no key."""
     path = tmp_path / "x.json"
     monkeypatch.setenv("BUNTIME_TRANSPORT", f"record:{path}")
-    with pytest.raises(ConfigurationError, match="no API key"):
-        Buntime()
+    with Buntime() as client, pytest.raises(ConfigurationError, match="no API key"):
+        client.request("GET", "/x")
     with LoopbackServer(json_reply({"a": 1})) as server, Buntime("btk_1", base_url=server.url) as client:
         assert {"a": 1} == client.request("GET", "/x").json()
     monkeypatch.setenv("BUNTIME_TRANSPORT", f"replay:{path}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import pickle
 import traceback
@@ -172,11 +171,11 @@ def test_no_log_line_has_the_key(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_pickled_client_has_no_key() -> None:
-    """A pickle has none; a deep copy, which uses the same protocol, reads that of the environment."""
+    """Loading it reads that of the environment."""
     with Buntime(KEY) as client:
         assert KEY.encode() not in pickle.dumps(client)
         with pytest.raises(ConfigurationError, match="BUNTIME_API_KEY"):
-            copy.deepcopy(client)
+            pickle.loads(pickle.dumps(client))
 
 
 def test_a_request_shows_no_credential() -> None:
