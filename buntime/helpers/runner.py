@@ -95,11 +95,13 @@ class Helpers:
                 raise error_of(op, arguments.get("path"), reply["error"])
             return reply
 
+        # `process_start` passes the rest of the options on to the program that it starts.
+        options = " ".join(filter(None, (constants.HELPER_BUN_OPTIONS, (env or {}).get("BUN_OPTIONS"))))
         request = ExecuteRequest(
             source(op, **arguments),
             session_id=session_id,
             files=files,
-            env=env,
+            env={**(env or {}), "BUN_OPTIONS": options},
             timeout=timeout,
             idempotent=idempotent,
             max_output=None,

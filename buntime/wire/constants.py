@@ -8,6 +8,8 @@ HIDDEN_FOLDER = ".buntime"
 """The folder of our helpers' state, in the workspace. It is ours, not the API's."""
 CALL_MARK = "\x1ebuntime:call "
 """Stands before the reply of a called function in its output. It is ours, too."""
+HELPER_BUN_OPTIONS = "--config=/dev/null"
+"""``BUN_OPTIONS`` of our helpers, so that they run without the bunfig.toml of the workspace."""
 
 # Codes of errors, in the bodies of error responses.
 CHANGED_MEANWHILE = "changed_meanwhile"

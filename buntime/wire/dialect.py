@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, Optional, Union
 
 from buntime._http import Request
-from buntime.wire.constants import CALL_MARK, WORKSPACE
+from buntime.wire.constants import CALL_MARK, HELPER_BUN_OPTIONS, WORKSPACE
 from buntime.wire.events import ParsedEvent, read_event
 from buntime.wire.fields import iso8601
 from buntime.wire.json import json_object
@@ -21,6 +21,7 @@ Message = Mapping[str, Any]
 _CREATE = ("POST", "/sessions/create")
 _EXECUTE = ("POST", "/execute")
 _WRITE = ("POST", "/files/write")
+_HELPER_OPTION = ("BUN_OPTIONS", HELPER_BUN_OPTIONS)
 _PROGRAM = "// buntime:helper "
 _NUMBERED = re.compile(r"(\.buntime/(?:staged|calls)/[0-9a-f]{32})~[0-9]+")
 _IN_PIECES = frozenset({"file_piece", "file_range", "process_logs"})
@@ -212,6 +213,10 @@ def _with_helper(body: Mapping[str, Any], helper: dict[str, Any]) -> dict[str, A
     for name, value in body.items():
         if name == "code":
             result["helper"] = decoded
+        elif name == "env" and isinstance(value, dict):
+            # Every helper has the option, which is a part of how it is run, like its program.
+            rest = {key: item for key, item in value.items() if (key, item) != _HELPER_OPTION}
+            result.update({"env": rest} if rest else {})
         elif name != "files" or not carried:
             result[name] = value
         elif files.keys() - carried:

@@ -73,13 +73,20 @@ function parses(code, loader) {
 }
 
 // The environment that this helper was started with: Bun adds variables of a .env file to its own, not to the program's.
-function environment() {
+function initialEnvironment() {
   try {
     const pairs = fs.readFileSync("/proc/self/environ", "utf8").split("\0").filter(Boolean);
     return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
   } catch {
     return process.env;
   }
+}
+
+// The program has the bunfig.toml of the workspace: the first of the options is the helper's.
+function environment() {
+  const { BUN_OPTIONS = "", ...env } = initialEnvironment();
+  const options = BUN_OPTIONS.split(" ").slice(1).join(" ");
+  return options ? { ...env, BUN_OPTIONS: options } : env;
 }
 
 async function firstLine(stream) {
