@@ -137,7 +137,10 @@ def test_the_reference_has_no_other_entries() -> None:
 
 def _variables_of_the_package() -> set[str]:
     read = re.compile(r"(?:environ(?:\.get\(|\[)|read_switch\()\s*\"(BUNTIME_\w+)\"")
-    return {name for file in PACKAGE for name in read.findall(file.read_text(encoding="utf-8"))}
+    of_service = re.compile(r"\.read\(\"([A-Z_]+)\"\)")
+    texts = [file.read_text(encoding="utf-8") for file in PACKAGE]
+    names = {name for text in texts for name in read.findall(text)}
+    return names | {f"BUNTIME_{name}" for text in texts for name in of_service.findall(text)}
 
 
 def test_every_environment_variable_is_explained() -> None:
