@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -18,6 +19,9 @@ CODE = ("benchmarks", "buntime", "docs/examples", "noxfile.py", "tests")
 PYTEST = ("python", "-m", "pytest", "-q", "-n", "3", "--dist", "loadfile")
 # These tests do not use the dependencies whose oldest versions are tested.
 NEEDS_BUN = ("test_bun_executor", "test_isolation", "test_launching", "test_benchmarks")
+
+OFFICIAL_PYTHON = ("1.5.1", "1.32.0", "3.0.0")
+OFFICIAL_NODE = ("1.8.0", "1.32.0")
 
 
 def group(name: str) -> list[str]:
@@ -62,6 +66,32 @@ def oldest(session: nox.Session) -> None:
     session.install("-c", ".ci/oldest.txt", "-e", ".[dev]")
     ignored = [f"--ignore=tests/end_to_end/{name}.py" for name in NEEDS_BUN]
     session.run(*PYTEST, "-k", "not local", *ignored, *session.posargs)
+
+
+@nox.session
+def official(session: nox.Session) -> None:
+    """Compare the official clients of Runloop with ours; ``-- quick`` installs one of each language."""
+    session.install("-e", ".[dev]")
+    quick = session.posargs == ["quick"]
+    folder = Path(session.create_tmp()) / "clients"
+    shutil.rmtree(folder, ignore_errors=True)
+    for version in ("1.32.0",) if quick else OFFICIAL_PYTHON:
+        target = str(folder / f"python-{version}")
+        session.run(
+            "python", "-m", "pip", "install", "-q", "--target", target, f"runloop-api-client=={version}"
+        )
+    install = (
+        ("npm", "install", "--silent", "--no-audit", "--no-fund") if shutil.which("npm") else ("bun", "add")
+    )
+    for version in ("1.8.0",) if quick else OFFICIAL_NODE:
+        target_folder = folder / f"node-{version}"
+        target_folder.mkdir(parents=True)
+        (target_folder / "package.json").write_text("{}")
+        with session.chdir(target_folder):
+            session.run(*install, f"@runloop/api-client@{version}", external=install[0] == "npm")
+    session.run(
+        "python", "-m", "pytest", "-q", "tests/runloop/official", env={"OFFICIAL_CLIENTS": str(folder)}
+    )
 
 
 @nox.session

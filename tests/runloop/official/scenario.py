@@ -1,0 +1,173 @@
+"""A script for the official Python client, and by its import line for ours: prints a transcript of values.
+
+Run as ``python scenario.py MODULE URL [no-shell]``. Ids and other values that differ are not printed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, Callable
+
+BINARY = bytes(range(256))
+
+
+def main(module: str, url: str, *options: str) -> None:
+    """Run the script."""
+    runloop = importlib.import_module(module)
+    sdk = runloop.RunloopSDK(bearer_token="rk_of_the_official_clients", base_url=url)
+    devbox = sdk.devbox.create(
+        name="seed",
+        metadata={"a": "b"},
+        environment_variables={"GREETING": "hi"},
+        launch_parameters={"launch_commands": ["echo launched > l.txt"], "keep_alive_time_seconds": 600},
+    )
+    try:
+        life(devbox)
+        commands(sdk, devbox)
+        server(devbox)
+        if "no-shell" not in options:
+            shell(devbox)
+        files(sdk, devbox)
+        errors(runloop, sdk, url)
+        snapshots(sdk, devbox)
+        blueprints(sdk)
+    finally:
+        devbox.shutdown()
+    show("after shutdown", devbox.get_info().status)
+
+
+def show(label: str, *values: Any) -> None:
+    """Print one value, or several."""
+    sys.stdout.write(json.dumps([label, *values]) + "\n")
+
+
+def life(devbox: Any) -> None:
+    """States and settings."""
+    view = devbox.get_info()
+    show("created", view.status, view.name, view.metadata, view.launch_parameters.keep_alive_time_seconds)
+    show("transitions", [each.status for each in view.state_transitions])
+    devbox.keep_alive()
+    devbox.suspend()
+    devbox.await_suspended()
+    show("suspended", devbox.get_info().status)
+    devbox.resume()
+    devbox.await_running()
+    show("resumed", devbox.get_info().status)
+    show("tunnel", devbox.net.enable_tunnel(auth_mode="authenticated").auth_mode)
+
+
+def commands(sdk: Any, devbox: Any) -> None:
+    """Commands and their output."""
+    result = devbox.cmd.exec('echo "Hello, World!"; echo oops >&2; exit 3')
+    show("exec", result.stdout(), result.stderr(), result.exit_code, result.success, result.failed)
+    show("environment", devbox.cmd.exec("echo $GREETING; cat l.txt; pwd").stdout())
+    result = devbox.cmd.exec("for i in {1..1000}; do echo Line $i; done")
+    show("long output", len(result.stdout().splitlines()), result.stdout(num_lines=2))
+    show("unicode", devbox.cmd.exec("echo é☃😀").stdout())
+    lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
+    lock = threading.Lock()
+
+    def collect(kind: str) -> Any:
+        def add(text: str) -> None:
+            with lock:
+                lines[kind].append(text)
+
+        return add
+
+    result = devbox.cmd.exec(
+        "echo a; sleep 0.2; echo b; echo c >&2", stdout=collect("stdout"), stderr=collect("stderr")
+    )
+    show("callbacks", {kind: "".join(texts).split() for kind, texts in lines.items()}, result.exit_code)
+    show("signal", devbox.cmd.exec("kill -TERM $$").exit_code)
+    rows = sdk.api.devboxes.logs.list(devbox.id).logs
+    show("logs", [row.cmd for row in rows if row.cmd and row.source == "setup_commands"])
+
+
+def server(devbox: Any) -> None:
+    """A command that runs until it is killed."""
+    execution = devbox.cmd.exec_async("echo up; sleep 1000")
+    show("started", execution.get_state().status, execution.devbox_id == devbox.id)
+    execution.kill()
+    show("killed", execution.result().exit_code)
+
+
+def shell(devbox: Any) -> None:
+    """A shell with a name."""
+    named = devbox.shell("work")
+    named.exec("cd /tmp; export V=1")
+    show("shell", named.exec("pwd; echo $V").stdout())
+
+
+def files(sdk: Any, devbox: Any) -> None:
+    """Text and bytes."""
+    devbox.file.write(file_path="t.txt", contents="text é")
+    show("read", devbox.file.read(file_path="/home/user/t.txt"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "up.bin"
+        path.write_bytes(BINARY)
+        devbox.file.upload(path="up.bin", file=path)
+        with open(path, "rb") as file:
+            sdk.api.devboxes.upload_file(devbox.id, path="/tmp/open.bin", file=file)
+    sdk.api.devboxes.upload_file(devbox.id, path="named.txt", file=("my file.txt", b"named", "text/plain"))
+    show("download", devbox.file.download(path="up.bin").hex() == BINARY.hex())
+    show("sizes", devbox.cmd.exec("wc -c < up.bin; wc -c < /tmp/open.bin; cat named.txt").stdout())
+
+
+def errors(runloop: Any, sdk: Any, url: str) -> None:
+    """Classes, statuses and messages."""
+    calls: dict[str, Callable[[], Any]] = {
+        "missing devbox": lambda: sdk.devbox.from_id("dbx_none").get_info(),
+        "two sources": lambda: sdk.devbox.create(blueprint_id="a", snapshot_id="b"),
+        "missing snapshot": lambda: sdk.api.devboxes.disk_snapshots.query_status("snp_none"),
+    }
+    for label, call in calls.items():
+        try:
+            call()
+        except (runloop.NotFoundError, runloop.BadRequestError) as error:
+            names = {runloop.NotFoundError: "NotFoundError", runloop.BadRequestError: "BadRequestError"}
+            show(
+                label,
+                next(name for kind, name in names.items() if isinstance(error, kind)),
+                error.status_code,
+            )
+    other = runloop.RunloopSDK(bearer_token="wrong", base_url=url)
+    try:
+        other.api.devboxes.list()
+    except runloop.AuthenticationError as error:
+        show("wrong key", error.status_code)
+
+
+def snapshots(sdk: Any, devbox: Any) -> None:
+    """A snapshot, and a devbox from it."""
+    snapshot = devbox.snapshot_disk(name="snap", commit_message="m", metadata={"k": "v"})
+    view = snapshot.get_info()
+    show("snapshot", view.status, view.snapshot.name, view.snapshot.metadata, view.snapshot.commit_message)
+    show("snapshots", len(list(sdk.api.devboxes.disk_snapshots.list(devbox_id=devbox.id))))
+    clone = snapshot.create_devbox(name="clone")
+    show("clone", clone.file.read(file_path="t.txt"), clone.cmd.exec("cat /tmp/open.bin | wc -c").stdout())
+    clone.shutdown()
+    snapshot.delete()
+    show("pages", len(list(sdk.api.devboxes.list(limit=1))) >= 2)
+
+
+def blueprints(sdk: Any) -> None:
+    """A blueprint, and a devbox from it."""
+    blueprint = sdk.blueprint.create(name="base", dockerfile="FROM ubuntu:22.04")
+    view = blueprint.get_info()
+    show("blueprint", view.status, view.state, view.name)
+    show("build log", any("Dockerfile" in row.message for row in blueprint.logs().logs))
+    with blueprint.create_devbox(name="of-blueprint") as devbox:
+        show("of blueprint", devbox.get_info().blueprint_id == blueprint.id)
+    show("context manager", devbox.get_info().status)
+    show("blueprints", [each.name for each in sdk.api.blueprints.list(name="base")])
+    blueprint.delete()
+    show("deleted", blueprint.get_info().state)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
