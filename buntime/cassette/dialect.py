@@ -113,6 +113,9 @@ class Dialect(Protocol):
     def is_pending(self, request: Message, body: Any) -> bool:
         """Whether a response says only that the request has to be sent again later."""
 
+    def summary(self, request: Message) -> str:
+        """Return a few words on what a request runs, such as a line of code; ``""`` if it runs nothing."""
+
     def read_event(self, name: str, data: Union[str, dict[str, Any]]) -> Event:
         """Parse an event of a stream, as the client does."""
 

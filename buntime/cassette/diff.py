@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -26,11 +27,25 @@ program stopped reading this response, and the program now reads on.
 _LONGEST_LINE = 200
 _LONGEST_DIFF = 400
 """Lines of each side that are compared in full: difflib takes a time quadratic in their number."""
-_LINES_SHOWN = 20
+_LINES_SHOWN = 7
+"""Lines of each side of a long difference that are shown."""
+_DIFF_SHOWN = 16
+"""Lines of the diff in a mismatch, of which the message has about 25."""
 _NAMES_COMPARED = 200
 _CANDIDATES = 40
 _CHARACTERS_COMPARED = 400_000
 """Bounds for the search of the closest recording: a mismatch must be reported immediately."""
+
+
+_NEW_IN_EACH_RUN = {
+    "a UUID": re.compile(r"\b[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\b"),
+    "a date": re.compile(
+        r"\b20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d(?::[0-6]\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?"
+    ),
+    "a time": re.compile(r"\b[0-2]\d:[0-5]\d:[0-6]\d(?:\.\d+)?\b|\b[12]\d{9}(?:\d{3}|\.\d+)?\b"),
+    "a temporary path": re.compile(r"/(?:tmp|var/folders)/[\w./+-]+"),
+    "a random number": re.compile(r"\b0\.\d{12,}\b|\b[0-9a-f]{32,64}\b"),
+}
 
 
 @attrs.frozen
@@ -40,6 +55,8 @@ class Difference:
     reason: Reason
     sentence: str
     diff: str = ""
+    varying: str = ""
+    """The kind of the values that alone differ, if programs make such values in each run."""
 
 
 def difference(
@@ -62,7 +79,18 @@ def difference(
     reason: Reason = "query" if _query(request) != _query(closest.request) else "body"
     recorded = list(request_lines(closest.request, _LONGEST_LINE))
     number = next(index for index, item in enumerate(interactions, 1) if item is closest)
-    return _compare_lines(reason, f"interaction {number} of {len(interactions)}", recorded, lines)
+    difference = _compare_lines(reason, f"interaction {number} of {len(interactions)}", recorded, lines)
+    return attrs.evolve(difference, varying=_varying(closest.request, request))
+
+
+def _varying(recorded: Mapping[str, Any], sent: Mapping[str, Any]) -> str:
+    old, new = ("\n".join(request_lines(request)) for request in (recorded, sent))
+    kinds = []
+    for kind, pattern in _NEW_IN_EACH_RUN.items():
+        if pattern.findall(old) != pattern.findall(new):
+            kinds.append(kind)
+        old, new = (pattern.sub("\0", text) for text in (old, new))
+    return " or ".join(kinds) if old == new else ""
 
 
 def _query(request: Mapping[str, Any]) -> list[Any]:
@@ -116,6 +144,8 @@ def _compare_lines(reason: Reason, of: str, old: list[str], new: list[str]) -> D
         line = next((line[1:].strip() for line in diff[2:] if line.startswith(sign)), None)
         if line is not None:
             sentence += f"\n  {word + ':':<9} {line}"
+    if len(diff) > _DIFF_SHOWN:
+        diff = [*diff[:_DIFF_SHOWN], f"... and {len(diff) - _DIFF_SHOWN} more lines"]
     return Difference(reason, sentence, "\n".join(diff))
 
 

@@ -14,6 +14,7 @@ from buntime._http import Pairs, Request
 from buntime._support.forks import reset_after_fork
 from buntime.cassette.bindings import Bindings
 from buntime.cassette.file import Interaction
+from buntime.cassette.ignore import Ignore
 from buntime.cassette.match import BODY_FORMS, has_placeholder, key_of
 from buntime.cassette.secrets.named import credentials
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
@@ -35,13 +36,16 @@ class Index:
     3. requests with secrets by their shape: those are compared one after another, which binds new secrets.
     """
 
-    def __init__(self, interactions: Sequence[Interaction], bindings: Bindings) -> None:
+    def __init__(
+        self, interactions: Sequence[Interaction], bindings: Bindings, ignore: Optional[Ignore] = None
+    ) -> None:
+        self._ignore = ignore or Ignore()
         self._interactions = interactions
         self._bindings = bindings
         self._lock = reset_after_fork(threading.Lock())
         self._played: set[int] = set()
         self._by_bytes: dict[_Sent, deque[int]] = defaultdict(deque)
-        for number, item in enumerate(interactions):
+        for number, item in enumerate(interactions if not self._ignore else ()):
             sent = _as_sent(item.request)
             if sent is not None:
                 self._by_bytes[sent].append(number)
@@ -84,7 +88,7 @@ class Index:
 
     def pop_equivalent(self, request: Mapping[str, Any]) -> Optional[Interaction]:
         """Return the first unplayed interaction with an equal request, or one that has other secrets."""
-        sent = _comparable(request)
+        sent = _comparable(self._ignore.request(request))
         with self._lock:
             self._make_keys()
             queue = self._by_key.get(key_of(sent), [])
@@ -115,7 +119,7 @@ class Index:
         if not self._has_keys:
             self._has_keys = True
             for number, item in enumerate(self._interactions):
-                request = _comparable(item.request)
+                request = _comparable(self._ignore.request(item.request))
                 key = key_of(request)
                 if has_placeholder(key):
                     self._add_template(number, request)

@@ -14,12 +14,18 @@ import attrs
 from buntime.cassette.body import join_outputs
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.file import Interaction
+from buntime.cassette.ignore import Ignore
 from buntime.cassette.match import key_of, without_numbers
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, name_of, split_form, with_form
 
 
 def merge_recordings(
-    old: Sequence[Interaction], new: Sequence[Interaction], *, threaded: bool = False, quiet: bool = False
+    old: Sequence[Interaction],
+    new: Sequence[Interaction],
+    *,
+    threaded: bool = False,
+    quiet: bool = False,
+    ignore: Optional[Ignore] = None,
 ) -> tuple[Interaction, ...]:
     """Return ``new`` with each interaction of ``old`` that is the same but for what varies from run to run.
 
@@ -27,15 +33,16 @@ def merge_recordings(
     ``threaded`` is for requests of several threads. Then the numbers of sessions and the order of
     interactions are as in ``old``, as far as they can be, since they depend on chance.
     """
+    ignore = ignore or Ignore()
     if threaded:
         new = _with_old_numbers(old, new)
     unmatched: dict[str, deque[int]] = defaultdict(deque)
     for index, item in enumerate(old):
-        unmatched[without_numbers(key_of(item.request))].append(index)
+        unmatched[without_numbers(key_of(ignore.request(item.request)))].append(index)
     pairs: list[tuple[int, Optional[int], Interaction]] = []
     last = -1
     for item in new:
-        queue = unmatched[without_numbers(key_of(item.request))]
+        queue = unmatched[without_numbers(key_of(ignore.request(item.request)))]
         match = queue.popleft() if queue else None
         last = last if match is None else match
         pairs.append((last, match, item))
@@ -44,13 +51,13 @@ def merge_recordings(
     items = [item for _, _, item in pairs]
     items = _with_secrets_numbered(items) if threaded else items
     return tuple(
-        item if match is None else _merge(old[match], item, quiet=quiet)
+        item if match is None else _merge(old[match], item, ignore, quiet=quiet)
         for (_, match, _), item in zip(pairs, items)
     )
 
 
-def _merge(old: Interaction, new: Interaction, *, quiet: bool) -> Interaction:
-    if is_same(old, new):
+def _merge(old: Interaction, new: Interaction, ignore: Ignore, *, quiet: bool) -> Interaction:
+    if is_same(old, new, ignore):
         return old
     return attrs.evolve(new, data=keep_volatile_values(old.data, new.data)) if quiet else new
 
@@ -131,17 +138,18 @@ def _with_secrets_numbered(items: Sequence[Interaction]) -> list[Interaction]:
     return [attrs.evolve(item, data=json.loads(text)) for item, text in zip(items, texts)]
 
 
-def is_same(old: Interaction, new: Interaction) -> bool:
+def is_same(old: Interaction, new: Interaction, ignore: Ignore) -> bool:
     """Whether two interactions differ only in values that vary from run to run."""
-    return _constant_parts(old) == _constant_parts(new) or _is_longer_reading(old, new)
+    return _constant_parts(old, ignore) == _constant_parts(new, ignore) or _is_longer_reading(old, new)
 
 
-def _constant_parts(item: Interaction) -> Any:
+def _constant_parts(item: Interaction, ignore: Ignore) -> Any:
     error, dialect = item.error, dialect_of(item.request["path"])
+    response = None if item.response is None else _constant_response(item.response, dialect)
     return {
-        "response": None if item.response is None else _constant_response(item.response, dialect),
+        "response": ignore.texts(response),
         "error": None if error is None else (error["kind"], error["phase"]),
-        "request": key_of(item.request),
+        "request": key_of(ignore.request(item.request)),
     }
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import attrs
 
@@ -33,6 +33,7 @@ from buntime.cassette.file import (
     load,
     save,
 )
+from buntime.cassette.ignore import Ignore, IgnoreRule
 from buntime.cassette.journal import Journal
 from buntime.cassette.match import key_of
 from buntime.cassette.merge import merge_recordings
@@ -62,6 +63,8 @@ class RecordingTransport(NotPicklable):
         path: of the cassette, a JSON file; its folder is created. A relative path is resolved immediately.
         inner: where requests go; closed with this transport. Streams are passed on as they come.
         allow: false alarms of the search for well-known keys, each the text found or its beginning.
+        ignore: parts of requests that are new in each run, and not a change of the recording: fields,
+            regular expressions, or functions; see "Values that change" in the documentation.
 
     Finished interactions are in ``PATH.part``. Closing the transport puts them in place of the cassette; a
     recording that changed nothing leaves the file as it is. A recording that is never closed is reported
@@ -83,7 +86,14 @@ class RecordingTransport(NotPicklable):
         """Return one that has the optional protocols of the inner transport."""
         return object.__new__(forwarding(cls, inner))
 
-    def __init__(self, path: AnyPath, inner: Transport, *, allow: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        path: AnyPath,
+        inner: Transport,
+        *,
+        allow: Iterable[str] = (),
+        ignore: Union[IgnoreRule, Iterable[IgnoreRule]] = (),
+    ) -> None:
         if isinstance(allow, str):
             raise TypeError("allow must be several texts, not one")
         if not isinstance(inner, Transport):
@@ -92,6 +102,7 @@ class RecordingTransport(NotPicklable):
         self._inner = inner
         self._today = datetime.now(timezone.utc).date()
         self._redactor = Redactor(allow)
+        self._ignore = Ignore(ignore)
         self._history = History()
         self._lock = threading.RLock()
         self._pending: dict[int, PendingInteraction] = {}
@@ -259,7 +270,10 @@ class RecordingTransport(NotPicklable):
         new = [interaction_of(item.line) for item in finished]
         old = self._before()
         interactions = merge_recordings(
-            old.interactions if old else (), new, threaded=len({item.thread for item in finished}) > 1
+            old.interactions if old else (),
+            new,
+            threaded=len({item.thread for item in finished}) > 1,
+            ignore=self._ignore,
         )
         if old is not None and old.interactions == interactions:
             return

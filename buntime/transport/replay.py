@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Optional
+from types import FrameType
+from typing import Any, Optional, Union
 
 from buntime._http import Request, Response
 from buntime._support.unpicklable import NotPicklable
@@ -16,9 +18,10 @@ from buntime.cassette.body import body_bytes, event_bytes, serialize_request, wi
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.diff import Difference, difference
 from buntime.cassette.file import AnyPath, Interaction, load
+from buntime.cassette.ignore import Ignore, IgnoreRule
 from buntime.cassette.index import Index
 from buntime.cassette.secrets.redactor import Redactor
-from buntime.errors import APIConnectionError, APITimeoutError, CassetteMismatchError
+from buntime.errors import APIConnectionError, APITimeoutError, CassetteError, CassetteMismatchError
 
 _MARK = rb"\u00ab"
 
@@ -33,6 +36,8 @@ class ReplayTransport(NotPicklable):
     Arguments:
         path: of the cassette.
         refresh: how to record it again, for that message; a sentence.
+        ignore: parts of requests that are not compared, as they are new in each run: fields, regular
+            expressions, or functions; see "Values that change" in the documentation.
 
     Nothing waits: a pause between attempts passes on a clock of the transport. The date is that of the
     recording. A forked child plays a copy of the remaining interactions, which does not affect its parent.
@@ -42,16 +47,23 @@ class ReplayTransport(NotPicklable):
     sequential = True
     """A pool works on one item after another, as it did when the cassette was recorded."""
 
-    def __init__(self, path: AnyPath, *, refresh: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        path: AnyPath,
+        *,
+        refresh: Optional[str] = None,
+        ignore: Union[IgnoreRule, Iterable[IgnoreRule]] = (),
+    ) -> None:
         self._path = os.fspath(path)
         self._refresh = refresh or (
             f"To record it again, run the program with BUNTIME_TRANSPORT=record:{self._path}, "
             f"or record+local:{self._path}"
         )
+        self._ignore = Ignore(ignore)
         cassette = load(path)
         self._interactions = cassette.interactions
         self._bindings = Bindings()
-        self._index = Index(self._interactions, self._bindings)
+        self._index = Index(self._interactions, self._bindings, self._ignore)
         self._clock = threading.local()
         day = cassette.changed
         self._date = datetime(day.year, day.month, day.day, tzinfo=timezone.utc).timestamp()
@@ -176,8 +188,12 @@ class ReplayTransport(NotPicklable):
             redactor.secrets.define(placeholder, value)
         redactor.learn_request(request, serialized)
         sent = redactor.redact({"request": serialized})["request"]
-        unplayed = [item for _, item in self._index.unplayed()]
-        return self._mismatch(difference(sent, self._interactions, unplayed))
+        interactions = [
+            Interaction({**item.data, "request": self._ignore.request(item.request)})
+            for item in self._interactions
+        ]
+        unplayed = [interactions[number - 1] for number, _ in self._index.unplayed()]
+        return self._mismatch(difference(self._ignore.request(sent), interactions, unplayed))
 
     def _mismatch(self, reason: Difference) -> CassetteMismatchError:
         message = f"the cassette {self._path} has no answer [{reason.reason}]: {reason.sentence}"
@@ -185,11 +201,28 @@ class ReplayTransport(NotPicklable):
             message += f"\n\n{reason.diff}\n"
         error = CassetteMismatchError(message, reason=reason.reason, closest=reason.diff or None)
         error.hint = self._refresh
+        if reason.varying:
+            error.hint = (
+                f"{reason.varying} is new in each run, so a new recording would not help. "
+                "Pass it in as an argument, freeze it in the test, or ignore it with ignore="
+            )
+        _hide_frames()
         return error
 
 
 def _description(item: Interaction) -> str:
-    body = item.request.get("json")
-    code = (body.get("code") or body.get("command")) if isinstance(body, dict) else None
-    lines = [line for line in code.splitlines() if line.strip()] if isinstance(code, str) else []
-    return f"{item.call} {lines[0].strip()[:60]!r}" if lines else item.call
+    summary = dialect_of(item.request["path"]).summary(item.request)
+    return f"{item.call} {summary}" if summary else item.call
+
+
+def _hide_frames() -> None:
+    """Let pytest leave the frames of this package out of the traceback of a mismatch."""
+    frame: Optional[FrameType] = sys._getframe()
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith("buntime."):
+            frame.f_globals.setdefault("__tracebackhide__", _is_of_cassettes)
+        frame = frame.f_back
+
+
+def _is_of_cassettes(caught: Any) -> bool:
+    return issubclass(caught.type, CassetteError)

@@ -178,6 +178,19 @@ class SessionsDialect:
         """Whether a request sends or reads a piece of a file or a log."""
         return self._helper(request).get("op") in _IN_PIECES
 
+    def summary(self, request: Message) -> str:
+        """Return the first line of the code or the command of an execution, or the operation of a helper."""
+        body, helper = request.get("json"), self._helper(request)
+        fields: Any = helper or (body if isinstance(body, dict) else {})
+        texts = (fields.get(name) for name in ("source", "code", "command", "path", "file"))
+        text = next((text for text in texts if isinstance(text, str) and text.strip()), "")
+        line = (
+            repr(text.strip().splitlines()[0].rstrip()[:60])
+            if text and (helper or "code" in fields or "command" in fields)
+            else ""
+        )
+        return " ".join(filter(None, (str(helper.get("op", "")), line)))
+
     def read_event(self, name: str, data: Union[str, dict[str, Any]]) -> ParsedEvent:
         """Parse an event of a stream, as the client does."""
         return read_event(name, data)

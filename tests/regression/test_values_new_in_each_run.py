@@ -1,0 +1,149 @@
+"""A value that is new in each run could not be replayed, and the message said to record again."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from buntime import Buntime, CassetteMismatchError
+from buntime.testing import cassette
+from buntime.transport import RecordingTransport, ReplayTransport
+from tests.support.cassettes import fake, record, replay, run
+
+_numbers = itertools.count(1)
+
+
+def _uuid() -> str:
+    return str(uuid.uuid4())
+
+
+NEW: dict[str, tuple[str, Callable[[], Any]]] = {
+    "uuid": ("a UUID", _uuid),
+    "date": ("a date", lambda: f"2026-11-{next(_numbers):02}T10:00:00Z"),
+    "seconds": ("a time", lambda: 1795886298 + next(_numbers)),
+    "path": ("a temporary path", lambda: f"/tmp/pytest-{next(_numbers)}/x"),
+    "both": ("a UUID or a date", lambda: f"{_uuid()} of 2026-11-{next(_numbers):02}"),
+}
+
+
+def _program(value: Any) -> Callable[[Buntime], str]:
+    def program(client: Buntime) -> str:
+        with client.sessions.create(metadata={"run": value, "name": "x"}) as session:
+            return session.execute(f"console.log({json.dumps(value)})").stdout
+
+    return program
+
+
+@pytest.mark.parametrize(("kind", "new"), NEW.values(), ids=NEW)
+def test_the_mismatch_names_the_case(kind: str, new: Callable[[], Any], tmp_path: Path) -> None:
+    """And the three ways out."""
+    record(tmp_path / "x.json", _program(new()))
+    with pytest.raises(CassetteMismatchError) as caught:
+        replay(tmp_path / "x.json", _program(new()))
+    assert f"{kind} is new in each run" in str(caught.value)
+    assert "Pass it in as an argument, freeze it in the test, or ignore it with ignore=" in str(caught.value)
+
+
+def test_another_difference_is_not_such_a_case(tmp_path: Path) -> None:
+    """A recording helps there."""
+    record(tmp_path / "x.json", _program("one"))
+    with pytest.raises(CassetteMismatchError) as caught:
+        replay(tmp_path / "x.json", _program(_uuid()))
+    assert "To record it again" in str(caught.value)
+
+
+def _without_values(request: dict[str, Any]) -> None:
+    body = request.get("json", {})
+    body.get("metadata", {}).pop("run", None)
+    body.pop("code", None)
+
+
+UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+@pytest.mark.parametrize(
+    "ignore",
+    [["metadata.run", "code"], re.compile(UUID), [f"re:{UUID}"], _without_values],
+    ids=["fields", "pattern", "text", "function"],
+)
+def test_a_value_can_be_ignored(ignore: Any, tmp_path: Path) -> None:
+    """It is recorded, not compared, and a second recording changes nothing."""
+    path = tmp_path / "x.json"
+    run(RecordingTransport(path, fake(), ignore=ignore), _program(_uuid()))
+    before = path.read_bytes()
+    replaying = ReplayTransport(path, ignore=ignore)
+    assert "done\n" == run(replaying, _program(_uuid()))
+    assert [] == replaying.unplayed
+    run(RecordingTransport(path, fake(), ignore=ignore), _program(_uuid()))
+    assert before == path.read_bytes()
+    with pytest.raises(CassetteMismatchError) as caught:
+        run(
+            ReplayTransport(path, ignore=ignore),
+            lambda client: client.sessions.create(metadata={"name": "y"}),
+        )
+    assert "metadata.name" in str(caught.value)
+
+
+def test_a_parameter_and_an_item_of_a_list_can_be_ignored(tmp_path: Path) -> None:
+    """As `cassette show` names them."""
+    path = tmp_path / "x.json"
+
+    def program(value: str) -> Callable[[Buntime], Any]:
+        def send(client: Buntime) -> Any:
+            session = client.sessions.create(
+                metadata={"items": [{"id": value, "n": 1}, {"id": value, "n": 2}]}
+            )
+            session.execute("1", files={"a.b.txt": value, "c": "d"})
+            return client.request("GET", f"/sessions/{session.id}", params={"since": value, "x": "1"})
+
+        return send
+
+    ignore = ["metadata.items[*].id", "files[a.b.txt].content", "?since"]
+    run(RecordingTransport(path, fake()), program("one"))
+    run(ReplayTransport(path, ignore=ignore), program("two"))
+    with pytest.raises(CassetteMismatchError):
+        run(ReplayTransport(path, ignore=ignore[:2]), program("two"))
+    with pytest.raises(CassetteMismatchError):
+        run(ReplayTransport(path, ignore=["metadata.items[0].id", *ignore[1:]]), program("two"))
+
+
+@pytest.mark.parametrize(("rule", "error"), [(5, TypeError), ("", TypeError), ("re:(", ValueError)])
+def test_a_wrong_rule_is_refused(rule: Any, error: type[Exception], tmp_path: Path) -> None:
+    """Before anything is recorded."""
+    with pytest.raises(error, match="ignore="):
+        RecordingTransport(tmp_path / "x.json", fake(), ignore=[rule])
+    assert [] == list(tmp_path.iterdir())
+
+
+def _lines_of(error: BaseException) -> Iterator[str]:
+    yield from str(error).splitlines()
+
+
+def test_a_mismatch_is_short(tmp_path: Path) -> None:
+    """At most 25 lines, however long the requests are."""
+    long = "\n".join(f"line {number};" for number in range(500))
+    record(tmp_path / "x.json", _program(long))
+    for changed in (long.replace("line", "LINE"), long.replace("line 250", "x"), "short"):
+        with pytest.raises(CassetteMismatchError) as caught:
+            replay(tmp_path / "x.json", _program(changed))
+        assert len(list(_lines_of(caught.value))) <= 25
+
+
+def test_its_traceback_has_no_frame_of_the_package(tmp_path: Path) -> None:
+    """With pytest, which hides the frames that ask for it."""
+    record(tmp_path / "x.json", _program("one"))
+    with cassette(tmp_path / "x.json", allow_unplayed=True) as client:
+        with pytest.raises(CassetteMismatchError) as caught:
+            client.sessions.create(metadata={"run": "two"}).call("(x) => x")
+        shown = caught.traceback.filter(caught)
+        assert [Path(__file__)] == [Path(str(entry.path)) for entry in shown]
+        with pytest.raises(TypeError) as other:
+            client.sessions.create(metadata="x")  # type: ignore[arg-type]  # the frames of other errors stay
+    assert len(other.traceback.filter(other)) > 1
