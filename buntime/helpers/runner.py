@@ -111,10 +111,10 @@ class Helpers:
     def run_staged(
         self, session_id: str, op: str, /, content: str, *, timeout: int | None = None, **arguments: Any
     ) -> dict[str, Any]:
-        """Like :meth:`run`, idempotent, for a helper that reads ``content`` from a file and deletes the file.
+        """Like :meth:`run`, idempotent, for a helper that takes ``content`` from a file.
 
-        If the file is gone on a retry, an earlier attempt has done everything, and the reply is empty. If it
-        is gone on the first attempt, another process made the same call, and this one starts again.
+        Every attempt sends the file. If it is gone nevertheless, another process made the same call at the
+        same time and its helper has read the file, so this one starts again.
         """
         key = hashlib.sha256(json.dumps([op, arguments]).encode())
         key.update(content.encode())
@@ -125,8 +125,6 @@ class Helpers:
                 try:
                     return self.run(session_id, op, idempotent=True, **arguments)
                 except APIStatusError as error:
-                    if error.code == _CONSUMED and error.maybe_executed:
-                        return {}
                     if error.code != _CONSUMED or attempt == _MAX_ATTEMPTS:
                         raise
         raise AssertionError("unreachable")

@@ -1,7 +1,7 @@
 // Write bytes, sent in base64, at an offset of a file that does not have its final path yet.
 main(({ staged, path, part, offset }) => {
+  const bytes = Buffer.from(takeStaged(staged), "base64");
   if (offset === 0) writable(path); // before the rest of it is sent
-  const bytes = Buffer.from(readStaged(staged), "base64");
   const full = locate(part);
   fs.mkdirSync(nodePath.dirname(full), { recursive: true });
   const file = fs.openSync(full, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o666);
@@ -12,6 +12,5 @@ main(({ staged, path, part, offset }) => {
   } finally {
     fs.closeSync(file);
   }
-  dropStaged(staged);
   return {};
 });

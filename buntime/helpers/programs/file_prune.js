@@ -1,6 +1,6 @@
 // Delete files, links and empty folders below a folder; the content of a folder is listed before it.
 main(({ staged, path }) => {
-  for (const name of JSON.parse(readStaged(staged))) {
+  for (const name of JSON.parse(takeStaged(staged))) {
     try {
       const [full, status] = present(`${path}/${name}`, { follow: false });
       if (status.isDirectory()) fs.rmdirSync(full);
@@ -9,6 +9,5 @@ main(({ staged, path }) => {
       if (!["ENOENT", "ENOTEMPTY", "EEXIST"].includes(error.code)) throw error;
     }
   }
-  dropStaged(staged);
   return {};
 });

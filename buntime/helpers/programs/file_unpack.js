@@ -1,16 +1,19 @@
 // Write many files and folders.
 main(({ staged, path }) => {
-  const items = JSON.parse(readStaged(staged));
+  const items = JSON.parse(takeStaged(staged));
   const part = `${locate(staged)}.${process.pid}`;
   for (const item of items) {
     const name = item.path ? `${path}/${item.path}` : path;
     if (item.base64 === null) {
       fs.mkdirSync(reach(name), { recursive: true });
     } else {
-      fs.writeFileSync(part, Buffer.from(item.base64, "base64"));
-      install(part, name, item.executable);
+      try {
+        fs.writeFileSync(part, Buffer.from(item.base64, "base64"));
+        install(part, name, item.executable);
+      } finally {
+        fs.rmSync(part, { force: true });
+      }
     }
   }
-  dropStaged(staged);
   return { count: items.length };
 });

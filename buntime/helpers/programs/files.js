@@ -1,5 +1,6 @@
 // Shared by the helpers for files.
 const MOST_LINKS = 40;
+const LONGEST_STAGED = 3600 * 1000;
 
 function isInside(path) {
   return path === WORKSPACE || path.startsWith(WORKSPACE + nodePath.sep);
@@ -86,19 +87,31 @@ function sha256(path) {
   return hash.digest("hex");
 }
 
-// A file that was sent with the request. The helper deletes it at its end: if it is gone, an earlier attempt did
-// everything, or an identical request of another client did.
-function readStaged(staged) {
+// Content that was sent with the request. Its file is deleted before anything is done, so that nothing remains of a helper
+// that fails. If it is gone, an identical request of another client has read it.
+function takeStaged(staged) {
+  sweep();
+  const full = locate(staged);
   try {
-    return fs.readFileSync(locate(staged), "utf8");
+    const text = fs.readFileSync(full, "utf8");
+    fs.unlinkSync(full);
+    return text;
   } catch (error) {
     if (error.code === "ENOENT") fail("ECONSUMED", `${staged} does not exist`);
     throw error;
   }
 }
 
-function dropStaged(staged) {
-  fs.rmSync(locate(staged), { force: true });
+// Delete content of clients and helpers that were killed.
+function sweep() {
+  const oldest = Date.now() - LONGEST_STAGED;
+  for (const folder of ["staged", "parts", "results", "calls"].map((name) => locate(`.buntime/${name}`))) {
+    try {
+      for (const path of fs.readdirSync(folder).map((name) => nodePath.join(folder, name))) {
+        if (fs.lstatSync(path).mtimeMs < oldest) fs.rmSync(path, { recursive: true, force: true });
+      }
+    } catch {} // the folder does not exist, or another helper has just deleted the file
+  }
 }
 
 // The real path of a file to write, and the mode of the existing one.

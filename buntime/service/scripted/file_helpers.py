@@ -135,13 +135,12 @@ def _range(workspace: MutableWorkspace, arguments: Arguments) -> Result:
 
 def _piece(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     # Each piece is a file until the end: a growing file would be copied for every piece.
-    content = _decode_base64(_read_staged(workspace, arguments))
+    content = _decode_base64(_take_staged(workspace, arguments))
     if arguments["offset"] == 0:
         with suppress(FileNotFoundError):
             if workspace.stat(arguments["path"]).type == "directory":
                 raise failure(errno.EISDIR, arguments["path"])
     workspace.write(f"{arguments['part']}/{arguments['offset']:020}", content)
-    workspace.delete(arguments["staged"], recursive=False)
     return {}
 
 
@@ -164,14 +163,13 @@ def _finish(workspace: MutableWorkspace, arguments: Arguments) -> Result:
 
 
 def _unpack(workspace: MutableWorkspace, arguments: Arguments) -> Result:
-    items = json.loads(_read_staged(workspace, arguments))
+    items = json.loads(_take_staged(workspace, arguments))
     for item in items:
         name = f"{arguments['path']}/{item['path']}" if item["path"] else arguments["path"]
         if item["base64"] is None:
             workspace.make_folder(name)
         else:
             workspace.write(name, _decode_base64(item["base64"]))
-    workspace.delete(arguments["staged"], recursive=False)
     return {"count": len(items)}
 
 
@@ -187,21 +185,22 @@ def _pack(workspace: MutableWorkspace, arguments: Arguments) -> Result:
 
 
 def _prune(workspace: MutableWorkspace, arguments: Arguments) -> Result:
-    for name in json.loads(_read_staged(workspace, arguments)):
+    for name in json.loads(_take_staged(workspace, arguments)):
         try:
             workspace.delete(f"{arguments['path']}/{name}", recursive=False)
         except OSError as error:
             if error.errno not in {errno.ENOENT, errno.ENOTEMPTY}:
                 raise
-    workspace.delete(arguments["staged"], recursive=False)
     return {}
 
 
-def _read_staged(workspace: Workspace, arguments: Arguments) -> str:
+def _take_staged(workspace: MutableWorkspace, arguments: Arguments) -> str:
     try:
-        return workspace.read(arguments["staged"]).decode()
+        content = workspace.read(arguments["staged"]).decode()
     except FileNotFoundError as error:
         raise ScriptedHelperError("ECONSUMED", f"{arguments['staged']} is not there") from error
+    workspace.delete(arguments["staged"], recursive=False)
+    return content
 
 
 def _base64(content: bytes) -> str:
