@@ -122,6 +122,11 @@ class Caller:
         finally:
             self._shared_deadline.deadline = outer
 
+    def remaining(self) -> float | None:
+        """Return the seconds of the deadline that :meth:`one_deadline` began; ``None`` for no end."""
+        deadline = self._shared_deadline.deadline
+        return None if deadline is None else deadline.remaining()
+
     def _deadline_from(self, started: float) -> Deadline:
         return Deadline(None if self.deadline is None else started + self.deadline, self._clock)
 

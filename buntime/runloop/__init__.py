@@ -1,0 +1,62 @@
+"""Run commands in devboxes of Runloop, from blocking Python code.
+
+Imports `client/` for settings, `engine/`, and its own `wire/`. The errors have their official names too.
+"""
+
+from buntime.errors import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    UnprocessableEntityError,
+)
+from buntime.errors import BuntimeError as RunloopError
+from buntime.errors import InvalidRequestError as BadRequestError
+from buntime.errors import InvalidResponseError as APIResponseValidationError
+from buntime.errors import ServerError as InternalServerError
+from buntime.errors import WaitTimeoutError as PollingTimeout
+from buntime.runloop.api import Api
+from buntime.runloop.commands import CommandInterface, ExecOptions, NamedShell
+from buntime.runloop.connection import RequestOptions, WaitOptions
+from buntime.runloop.devbox import Devbox, DevboxOps, NetworkInterface
+from buntime.runloop.errors import ResourceFailedError
+from buntime.runloop.executions import Execution, ExecutionResult
+from buntime.runloop.files import FileInterface
+from buntime.runloop.images import Blueprint, BlueprintOps, Snapshot, SnapshotOps
+from buntime.runloop.output import OutputChunk, OutputStream
+from buntime.runloop.pages import Listing, Page
+from buntime.runloop.sdk import Runloop, RunloopSDK
+from buntime.runloop.wire.multipart import NamedFile, to_file
+from buntime.runloop.wire.views import (
+    BlueprintLogsView,
+    BlueprintView,
+    DevboxLogsView,
+    DevboxView,
+    ExecutionDetailView,
+    ExecutionView,
+    SendStdInView,
+    SnapshotStatusView,
+    SnapshotView,
+    SSHKeyView,
+    TunnelView,
+    View,
+)
+
+# fmt: off
+__all__ = [
+    "APIConnectionError", "APIError", "APIResponseValidationError", "APIStatusError", "APITimeoutError",
+    "Api", "AuthenticationError", "BadRequestError", "Blueprint", "BlueprintLogsView", "BlueprintOps",
+    "BlueprintView", "CommandInterface", "ConflictError", "Devbox", "DevboxLogsView", "DevboxOps",
+    "DevboxView", "ExecOptions", "Execution", "ExecutionDetailView", "ExecutionResult", "ExecutionView",
+    "FileInterface", "InternalServerError", "Listing", "NamedFile", "NamedShell", "NetworkInterface",
+    "NotFoundError", "OutputChunk", "OutputStream", "Page", "PermissionDeniedError", "PollingTimeout",
+    "RateLimitError", "RequestOptions", "ResourceFailedError", "Runloop", "RunloopError", "RunloopSDK",
+    "SSHKeyView", "SendStdInView", "Snapshot", "SnapshotOps", "SnapshotStatusView", "SnapshotView",
+    "TunnelView", "UnprocessableEntityError", "View", "WaitOptions", "to_file",
+]
+# fmt: on

@@ -1,0 +1,238 @@
+"""The tree of calls, as the table of routes has them: ``Runloop(...)`` and ``RunloopSDK().api``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Callable, Optional
+
+from buntime._support.export import export
+from buntime.runloop import waiting
+from buntime.runloop.connection import Connection, PreparedCall, split_options
+from buntime.runloop.output import OutputStream
+from buntime.runloop.pages import Page
+from buntime.runloop.wire import requests
+from buntime.runloop.wire.routes import BY_NAME, Route, custom_route
+from buntime.runloop.wire.views import (
+    BlueprintView,
+    DevboxView,
+    ExecutionView,
+    SnapshotStatusView,
+    SnapshotView,
+)
+
+_WAITING = (*requests.OPTIONS, "polling_config")
+
+
+class Resource:
+    """The calls whose names begin with ``prefix``."""
+
+    def __init__(self, connection: Connection, prefix: str) -> None:
+        self._connection = connection
+        self._prefix = prefix
+
+    def __repr__(self) -> str:
+        return f"<calls of api.{self._prefix[:-1]}>"
+
+    def __getattr__(self, name: str) -> Any:
+        full = f"{self._prefix}{name}"
+        if full in BY_NAME:
+            return _bound(self._connection, full)
+        if any(route.startswith(f"{full}.") for route in BY_NAME):
+            return _resource(self._connection, f"{full}.")
+        raise AttributeError(f"the API has no call {full!r}; use api.get() or api.post() with its path")
+
+    def __dir__(self) -> list[str]:
+        names = {name[len(self._prefix) :].split(".")[0] for name in BY_NAME if name.startswith(self._prefix)}
+        return sorted({*super().__dir__(), *names})
+
+
+def _bound(connection: Connection, name: str) -> Callable[..., Any]:
+    """Return the function of a route, with its signature."""
+    route = BY_NAME[name]
+
+    def call(*path: object, **fields: Any) -> Any:
+        if route.items:
+            return Page(connection, name, fields)
+        if route.is_stream:
+            return OutputStream(connection, route.name, path, fields)
+        return connection.call(name, *path, **fields)
+
+    call.__name__ = call.__qualname__ = name.rpartition(".")[2]
+    call.__doc__ = (
+        f"``{route.method} {route.path}``. Sent again if the response is lost: {route.repeat.value}."
+    )
+    vars(call)["__signature__"] = _signature(route)
+    return call
+
+
+def _signature(route: Route) -> inspect.Signature:
+    kind = inspect.Parameter
+    path = [kind(name, kind.POSITIONAL_OR_KEYWORD) for name in route.arguments]
+    named = [
+        kind(name, kind.KEYWORD_ONLY, default=kind.empty if name in route.required else None)
+        for name in (*route.body, *route.query, *requests.OPTIONS)
+    ]
+    return inspect.Signature([*path, *named])
+
+
+def _split(
+    call: str, options: dict[str, Any], known: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options of a call that waits, and its fields."""
+    requests.check_keywords(call, options, (*known, *_WAITING))
+    fields, waits = split_options(options)
+    return waits, fields
+
+
+class Devboxes(Resource):
+    """The calls of devboxes, and those that wait."""
+
+    def create_and_await_running(self, *, keep: bool = False, **options: Any) -> DevboxView:
+        """Create a devbox and wait until it runs; if that fails, it is shut down unless ``keep`` is true.
+
+        Raises the API's errors, :class:`ResourceFailedError` and :class:`~buntime.WaitTimeoutError`, each
+        with the ``devbox_id``.
+        """
+        waits, fields = _split("create_and_await_running", options, BY_NAME["devboxes.create"].body)
+        with self._connection.options(waits) as connection:
+            return waiting.create_devbox(connection, fields, keep=keep)
+
+    def await_running(self, id: str, **options: Any) -> DevboxView:  # noqa: A002 - the official name
+        """Wait until a devbox runs."""
+        waits, _ = _split("await_running", options, ())
+        with self._connection.options(waits) as connection:
+            return waiting.await_devbox(connection, id, "running")
+
+    def await_suspended(self, id: str, **options: Any) -> DevboxView:  # noqa: A002 - the official name
+        """Wait until a devbox is suspended."""
+        waits, _ = _split("await_suspended", options, ())
+        with self._connection.options(waits) as connection:
+            return waiting.await_devbox(connection, id, "suspended")
+
+    def execute(self, id: str, *, command: str, **options: Any) -> ExecutionView:  # noqa: A002 - the official name
+        """Run a command; the execution may still be running. ``command_id`` is optional."""
+        options["command_id"] = options.get("command_id") or requests.new_command_id()
+        view: ExecutionView = self._connection.call("devboxes.execute", id, command=command, **options)
+        return view
+
+    def execute_and_await_completion(self, devbox_id: str, *, command: str, **options: Any) -> ExecutionView:
+        """Run a command and wait until it is completed."""
+        route = BY_NAME["devboxes.execute"]
+        waits, fields = _split("execute_and_await_completion", options, (*route.body, *route.query))
+        with self._connection.options(waits) as connection:
+            return waiting.execute(connection, devbox_id, {**fields, "command": command})
+
+    def snapshot_disk(self, id: str, **options: Any) -> SnapshotView:  # noqa: A002 - the official name
+        """Take a snapshot of a disk and wait until it is complete."""
+        waits, fields = _split("snapshot_disk", options, BY_NAME["devboxes.snapshot_disk_async"].body)
+        with self._connection.options(waits) as connection:
+            snapshot: SnapshotView = connection.call("devboxes.snapshot_disk_async", id, **fields)
+            return waiting.await_snapshot(connection, snapshot.id).snapshot or snapshot
+
+
+class Executions(Resource):
+    """The calls of executions, and the one that waits."""
+
+    def await_completed(self, execution_id: str, devbox_id: str, **options: Any) -> ExecutionView:
+        """Wait until an execution is completed."""
+        waits, _ = _split("await_completed", options, ())
+        with self._connection.options(waits) as connection:
+            return waiting.await_execution(connection, devbox_id, execution_id)
+
+
+class DiskSnapshots(Resource):
+    """The calls of snapshots, and the one that waits."""
+
+    def await_completed(self, id: str, **options: Any) -> SnapshotStatusView:  # noqa: A002 - the official name
+        """Wait until a snapshot is complete."""
+        waits, _ = _split("await_completed", options, ())
+        with self._connection.options(waits) as connection:
+            return waiting.await_snapshot(connection, id)
+
+
+class Blueprints(Resource):
+    """The calls of blueprints, and those that wait."""
+
+    def await_build_complete(self, id: str, **options: Any) -> BlueprintView:  # noqa: A002 - the official name
+        """Wait until a blueprint is built."""
+        waits, _ = _split("await_build_complete", options, ())
+        with self._connection.options(waits) as connection:
+            return waiting.await_blueprint(connection, id)
+
+    def create_and_await_build_complete(self, **options: Any) -> BlueprintView:
+        """Create a blueprint and wait until it is built."""
+        waits, fields = _split("create_and_await_build_complete", options, BY_NAME["blueprints.create"].body)
+        with self._connection.options(waits) as connection:
+            return waiting.await_blueprint(connection, connection.call("blueprints.create", **fields).id)
+
+
+_RESOURCES: dict[str, type[Resource]] = {
+    "devboxes.": Devboxes,
+    "devboxes.executions.": Executions,
+    "devboxes.disk_snapshots.": DiskSnapshots,
+    "blueprints.": Blueprints,
+}
+
+
+def _resource(connection: Connection, prefix: str) -> Resource:
+    return _RESOURCES.get(prefix, Resource)(connection, prefix)
+
+
+class ApiTree:
+    """The calls by resource, over the connection of a subclass."""
+
+    _connection: Connection
+
+    @property
+    def devboxes(self) -> Devboxes:
+        """The calls of devboxes."""
+        return Devboxes(self._connection, "devboxes.")
+
+    @property
+    def blueprints(self) -> Blueprints:
+        """The calls of blueprints."""
+        return Blueprints(self._connection, "blueprints.")
+
+    def get(self, path: str, *, params: Optional[Mapping[str, Any]] = None, **options: Any) -> Any:
+        """Make a GET for which there is no method, and return its JSON. It is repeated like every read."""
+        return self._custom("GET", path, params, None, options)
+
+    def post(
+        self,
+        path: str,
+        *,
+        body: Optional[Mapping[str, Any]] = None,
+        params: Optional[Mapping[str, Any]] = None,
+        **options: Any,
+    ) -> Any:
+        """Make a POST for which there is no method, and return its JSON. It is never sent twice."""
+        return self._custom("POST", path, params, body, options)
+
+    def _custom(
+        self,
+        method: str,
+        path: str,
+        params: Optional[Mapping[str, Any]],
+        body: Optional[Mapping[str, Any]],
+        options: dict[str, Any],
+    ) -> Any:
+        if not isinstance(path, str) or not path.startswith("/") or set(path) & set("?#\r\n\0 {}"):
+            raise ValueError(f"path is {path!r}; it must start with '/' and have no query (use params=)")
+        requests.check_keywords(method.lower(), options, requests.OPTIONS)
+        route = custom_route(method, path)
+        request = requests.build(route, {}, {}, options.get("idempotency_key"))
+        request = requests.with_extras(request, params, body)
+        request = requests.with_extras(request, options.get("extra_query"), options.get("extra_body"))
+        with self._connection.options(options) as connection:
+            return connection.send(PreparedCall(route, request, {}))
+
+
+class Api(ApiTree):
+    """The calls of the API by resource, such as ``api.devboxes.create(...)``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+
+export("buntime.runloop", Api)

@@ -1,0 +1,183 @@
+"""The calls of one client: by route, with the options of a call, repeated as the route allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Optional, TypedDict
+
+import attrs
+
+from buntime import _validate
+from buntime._http import BufferedResponse, Headers, Pairs, Request, Response
+from buntime.client import settings
+from buntime.engine.adapter import ServiceAdapter
+from buntime.engine.caller import Caller
+from buntime.errors import APIStatusError, BuntimeError, ConflictError, InvalidRequestError, NotFoundError
+from buntime.runloop.wire import requests
+from buntime.runloop.wire.error_responses import decode_error, request_id
+from buntime.runloop.wire.requests import OPTIONS, path_values
+from buntime.runloop.wire.responses import decode
+from buntime.runloop.wire.routes import BY_NAME, Repeat, Route
+from buntime.runloop.wire.views import View
+
+
+class RequestOptions(TypedDict, total=False):
+    """The options of every call."""
+
+    timeout: Optional[float]
+    """Seconds for the complete call, its waits included; ``None`` for no limit."""
+    idempotency_key: Optional[str]
+    """Sent as ``x-request-id`` with each attempt; by default a random one."""
+    extra_headers: Optional[Mapping[str, str]]
+    extra_query: Optional[Mapping[str, Any]]
+    extra_body: Optional[Mapping[str, Any]]
+
+
+class WaitOptions(RequestOptions, total=False):
+    """The options of a call that waits."""
+
+    polling_config: Any
+    """An object with ``timeout_seconds``, or ``interval_seconds`` and ``max_attempts``: how long to wait."""
+
+
+def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields and options of a request, and the options that its waits share with it."""
+    names = ("timeout", "extra_headers", "polling_config")
+    request = {name: value for name, value in options.items() if name not in names}
+    return request, {name: options[name] for name in names if name in options}
+
+
+def _decode_custom_error(request: Request, response: BufferedResponse) -> BuntimeError:
+    return decode_error(Route("", request.method, request.path, Repeat.NEVER), request, response)
+
+
+def _no_rate_limit(_headers: Headers) -> bool:
+    return False
+
+
+SERVICE = ServiceAdapter(
+    decode_error=_decode_custom_error, has_rate_limit=_no_rate_limit, request_id=request_id
+)
+
+
+@attrs.frozen
+class PreparedCall:
+    """A call whose arguments are checked: its route, the request, and the values in its path."""
+
+    route: Route
+    request: Request
+    values: Mapping[str, str]
+
+
+def prepare(call: str, *path: object, **fields: Any) -> PreparedCall:
+    """Return the call of a route; ``TypeError`` or ``ValueError`` for arguments that cannot be sent."""
+    route = BY_NAME[call]
+    values = path_values(route, path, fields)
+    requests.check_keywords(call, fields, (*route.body, *route.query, *OPTIONS))
+    options = {name: fields.pop(name) for name in OPTIONS if name in fields}
+    request = requests.build(route, values, fields, options.get("idempotency_key"))
+    if options.get("extra_query") or options.get("extra_body"):
+        request = requests.with_extras(request, options.get("extra_query"), options.get("extra_body"))
+    return PreparedCall(route, request, values)
+
+
+@attrs.frozen
+class Connection:
+    """Makes the calls of a client."""
+
+    caller: Caller
+    repeat_execute: bool = True
+
+    @contextmanager
+    def options(self, options: Mapping[str, Any]) -> Iterator[Connection]:
+        """Return a connection for one call of the user: one deadline for all of its requests."""
+        changes: dict[str, Any] = {}
+        timeout = options.get("timeout")
+        if timeout is None:
+            timeout = polling_seconds(options.get("polling_config"))
+        if timeout is not None:
+            changes["deadline"] = settings.checked(_validate.seconds, "timeout", timeout, zero=False)
+        if options.get("extra_headers"):
+            extra = settings.header_pairs(settings.as_secrets(options["extra_headers"]), None)
+            names = {name.lower() for name, _ in extra}
+            old: Pairs = tuple(pair for pair in self.caller.headers if pair[0].lower() not in names)
+            changes["headers"] = (*old, *extra)
+        connection = self
+        if changes:
+            connection = Connection(self.caller.evolve(**changes), self.repeat_execute)
+        with connection.caller.one_deadline():
+            yield connection
+
+    def for_cleanup(self, seconds: float) -> Connection:
+        """Return a connection for clean-up after an error: its own deadline, and nothing is reported."""
+        return Connection(self.caller.for_background(deadline=seconds), self.repeat_execute)
+
+    def call(self, call: str, *path: object, **fields: Any) -> Any:
+        """Make the call of a route with its values, the options of a request among them, and return its view.
+
+        Raises ``TypeError`` and ``ValueError`` before anything is sent, then the errors of the API.
+        """
+        prepared = prepare(call, *path, **fields)
+        if fields.get("timeout") is None and not fields.get("extra_headers"):
+            return self.send(prepared)
+        with self.options(fields) as connection:
+            return connection.send(prepared)
+
+    def send(self, prepared: PreparedCall) -> Any:
+        """Send a request, again if the route allows, and return its view."""
+        timeout, route = self.caller.timeout, prepared.route
+        try:
+            return self.caller.call(
+                prepared.request,
+                partial(decode, route),
+                idempotent=requests.is_repeatable(route, repeat_execute=self.repeat_execute),
+                read_timeout=None if timeout is None or not route.hold else timeout + route.hold,
+                is_read=route.is_read,
+                decode_error=partial(decode_error, route),
+            )
+        except (InvalidRequestError, NotFoundError, ConflictError) as error:
+            if error.attempts < 2:
+                raise
+            return self._result_of_lost_response(prepared, error)
+
+    def _result_of_lost_response(self, prepared: PreparedCall, error: APIStatusError) -> Any:
+        """Return the result of a call that an earlier attempt carried out, or raise the error."""
+        route, values = prepared.route, prepared.values
+        if route.repeat is Repeat.END and error.status in {404, 409}:
+            return View()
+        if route.repeat is Repeat.SETTLE and error.status in {400, 409}:
+            devbox = self.call("devboxes.retrieve", values["id"])
+            if route.view == "TunnelView" and devbox.tunnel is not None:
+                return devbox.tunnel
+            if devbox.status in route.goal:
+                return devbox
+        raise error
+
+    def stream(self, call: str, *path: object, **fields: Any) -> tuple[Request, Response, Iterator[bytes]]:
+        """Return the request of a stream, its response, and the body as it arrives."""
+        prepared = prepare(call, *path, **fields)
+        response, chunks, _ = self.caller.stream(
+            prepared.request,
+            idempotent=False,
+            read_timeout=None,
+            decode_error=partial(decode_error, prepared.route),
+        )
+        return prepared.request, response, chunks
+
+
+def polling_seconds(config: Any) -> Optional[float]:
+    """Return how long an official ``PollingConfig``, or anything with its attributes, waits."""
+    if config is None:
+        return None
+    seconds = getattr(config, "timeout_seconds", None)
+    interval, attempts = getattr(config, "interval_seconds", None), getattr(config, "max_attempts", None)
+    if isinstance(config, Mapping):
+        seconds = config.get("timeout_seconds")
+        interval, attempts = config.get("interval_seconds"), config.get("max_attempts")
+    if seconds is not None:
+        return float(seconds)
+    if interval is None or attempts is None:
+        raise TypeError("polling_config needs timeout_seconds, or interval_seconds and max_attempts")
+    return float(interval) * float(attempts)

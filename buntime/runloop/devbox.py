@@ -1,0 +1,244 @@
+"""A devbox as an object."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Optional
+from uuid import uuid4
+
+from buntime._support.closing import close_after
+from buntime._support.export import export
+from buntime._support.typing import Unpack
+from buntime._support.unpicklable import NotPicklable
+from buntime.runloop import waiting
+from buntime.runloop.commands import CommandInterface, NamedShell
+from buntime.runloop.connection import Connection, RequestOptions, WaitOptions, split_options
+from buntime.runloop.files import FileInterface
+from buntime.runloop.images import Snapshot
+from buntime.runloop.pages import Listing, Page
+from buntime.runloop.wire.requests import OPTIONS, check_keywords, resource_id
+from buntime.runloop.wire.routes import ROUTES
+from buntime.runloop.wire.views import DevboxLogsView, DevboxView, SSHKeyView, TunnelView
+
+_SHUTDOWN_AFTER_INTERRUPT = 10.0
+_TUNNEL = "https://{port}-{key}.tunnel.runloop.ai"
+
+
+class NetworkInterface(NotPicklable):
+    """Tunnels and SSH to a devbox."""
+
+    def __init__(self, connection: Connection, devbox_id: str) -> None:
+        self._connection = connection
+        self._devbox_id = devbox_id
+
+    def _call(self, call: str, /, **fields: Any) -> Any:
+        return self._connection.call(f"devboxes.{call}", self._devbox_id, **fields)
+
+    def create_ssh_key(self, **options: Unpack[RequestOptions]) -> SSHKeyView:
+        """Create a key for SSH."""
+        view: SSHKeyView = self._call("create_ssh_key", **options)
+        return view
+
+    def enable_tunnel(self, **params: Any) -> TunnelView:
+        """Make the ports reachable from outside.
+
+        ``params`` are ``auth_mode`` (open, authenticated), ``http_keep_alive`` and ``wake_on_http``, and the
+        options of every call.
+        """
+        view: TunnelView = self._call("enable_tunnel", **params)
+        return view
+
+    def remove_tunnel(self, **options: Unpack[RequestOptions]) -> object:
+        """Remove the tunnel."""
+        return self._call("remove_tunnel", **options)
+
+
+class Devbox(NotPicklable):
+    """A devbox. As a context manager it is shut down at the end of the block."""
+
+    def __init__(self, connection: Connection, devbox_id: str) -> None:
+        self._connection = connection
+        self._id = resource_id("devbox_id", devbox_id)
+        self._is_shut_down = False
+
+    def __repr__(self) -> str:
+        return f"<Devbox {self._id}>"
+
+    def __enter__(self) -> Devbox:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        if self._is_shut_down:
+            return
+        connection = self._connection
+        if error is not None and not isinstance(error, Exception):  # Ctrl-C does not wait for long
+            connection = connection.for_cleanup(_SHUTDOWN_AFTER_INTERRUPT)
+        close_after(
+            error,
+            lambda: connection.call("devboxes.shutdown", self._id),
+            f"the devbox {self._id} was not shut down",
+        )
+        self._is_shut_down = True
+
+    @property
+    def id(self) -> str:
+        """The id."""
+        return self._id
+
+    @property
+    def cmd(self) -> CommandInterface:
+        """Commands: ``cmd.exec("ls")``."""
+        return CommandInterface(self._connection, self._id)
+
+    @property
+    def file(self) -> FileInterface:
+        """Files: ``file.read(file_path="a.txt")``."""
+        return FileInterface(self._connection, self._id)
+
+    @property
+    def net(self) -> NetworkInterface:
+        """Tunnels and SSH."""
+        return NetworkInterface(self._connection, self._id)
+
+    def shell(self, shell_name: Optional[str] = None) -> NamedShell:
+        """Return a shell whose commands share directory and variables; by default with a new name."""
+        return NamedShell(self._connection, self._id, shell_name or f"shell-{uuid4().hex}")
+
+    def _call(self, call: str, /, **fields: Any) -> Any:
+        return self._connection.call(f"devboxes.{call}", self._id, **fields)
+
+    def get_info(self, **options: Unpack[RequestOptions]) -> DevboxView:
+        """Return the present state."""
+        view: DevboxView = self._call("retrieve", **options)
+        return view
+
+    def get_tunnel(self, **options: Unpack[RequestOptions]) -> Optional[TunnelView]:
+        """Return the tunnel, or ``None``."""
+        return self.get_info(**options).tunnel
+
+    def get_tunnel_url(self, port: int, **options: Unpack[RequestOptions]) -> Optional[str]:
+        """Return the public URL of a port, or ``None`` without a tunnel."""
+        tunnel = self.get_tunnel(**options)
+        return None if tunnel is None else _TUNNEL.format(port=port, key=tunnel.tunnel_key)
+
+    def update(self, **params: Any) -> DevboxView:
+        """Change ``name`` or ``metadata``; an empty value clears it."""
+        view: DevboxView = self._call("update", **params)
+        return view
+
+    def logs(self, **params: Any) -> DevboxLogsView:
+        """Return the log, or that of an ``execution_id`` or a ``shell_name``."""
+        view: DevboxLogsView = self._call("logs.list", **params)
+        return view
+
+    def await_running(self, **options: Unpack[WaitOptions]) -> DevboxView:
+        """Wait until the devbox runs; :class:`ResourceFailedError` if it ends before."""
+        with self._connection.options(options) as connection:
+            return waiting.await_devbox(connection, self._id, "running")
+
+    def await_suspended(self, **options: Unpack[WaitOptions]) -> DevboxView:
+        """Wait until the devbox is suspended; :class:`ResourceFailedError` if it ends before."""
+        with self._connection.options(options) as connection:
+            return waiting.await_devbox(connection, self._id, "suspended")
+
+    def suspend(self, **options: Unpack[WaitOptions]) -> DevboxView:
+        """Suspend the devbox and wait for it: its disk stays, its processes end."""
+        return self._change("suspend", "suspended", options)
+
+    def resume(self, **options: Unpack[WaitOptions]) -> DevboxView:
+        """Resume the devbox and wait until it runs."""
+        return self._change("resume", "running", options)
+
+    def _change(self, name: str, status: str, options: WaitOptions) -> DevboxView:
+        check_keywords(name, options, (*OPTIONS, "polling_config"))
+        request, waits = split_options(options)
+        with self._connection.options(waits) as connection:
+            connection.call(f"devboxes.{name}", self._id, **request)
+            return waiting.await_devbox(connection, self._id, status)
+
+    def resume_async(self, **options: Unpack[RequestOptions]) -> DevboxView:
+        """Resume the devbox without waiting."""
+        view: DevboxView = self._call("resume", **options)
+        return view
+
+    def keep_alive(self, **options: Unpack[RequestOptions]) -> object:
+        """Restart the time after which the devbox is shut down."""
+        return self._call("keep_alive", **options)
+
+    def snapshot_disk(self, **params: Any) -> Snapshot:
+        """Take a snapshot of the disk and wait until it is complete.
+
+        ``params`` are ``name``, ``commit_message`` and ``metadata``, and the options of a call that waits.
+        """
+        request, waits = split_options(params)
+        with self._connection.options(waits) as connection:
+            view = connection.call("devboxes.snapshot_disk_async", self._id, **request)
+            waiting.await_snapshot(connection, view.id)
+        return Snapshot(self._connection, view.id)
+
+    def snapshot_disk_async(self, **params: Any) -> Snapshot:
+        """Begin a snapshot of the disk without waiting; see :meth:`snapshot_disk`."""
+        return Snapshot(self._connection, self._call("snapshot_disk_async", **params).id)
+
+    def shutdown(self, *, force: Optional[bool] = None, **options: Unpack[RequestOptions]) -> DevboxView:
+        """Shut the devbox down; ``force`` also during a snapshot."""
+        view: DevboxView = self._call("shutdown", force=force, **options)
+        self._is_shut_down = True
+        return view
+
+    def close(self) -> None:
+        """Shut the devbox down, unless this object did so before."""
+        if not self._is_shut_down:
+            self.shutdown()
+
+
+class DevboxOps(NotPicklable):
+    """Creates and finds devboxes."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def create(self, *, keep: bool = False, **params: Any) -> Devbox:
+        """Create a devbox and return it when it runs.
+
+        ``params`` are the fields of ``POST /v1/devboxes``, such as ``name``, ``metadata``,
+        ``environment_variables``, ``launch_parameters`` and ``mounts``, and the options of a call that waits.
+        If it does not run, or the wait is interrupted, it is shut down unless ``keep`` is true; the exception
+        has its ``devbox_id``.
+        """
+        check_keywords(
+            "devbox.create", params, (*ROUTES["devboxes.create"].body, *OPTIONS, "polling_config", "keep")
+        )
+        request, waits = split_options(params)
+        with self._connection.options(waits) as connection:
+            view = waiting.create_devbox(connection, request, keep=keep)
+        return Devbox(self._connection, view.id)
+
+    def create_from_blueprint_id(self, blueprint_id: str, **params: Any) -> Devbox:
+        """Create a devbox from a blueprint; see :meth:`create`."""
+        return self.create(blueprint_id=blueprint_id, **params)
+
+    def create_from_blueprint_name(self, blueprint_name: str, **params: Any) -> Devbox:
+        """Create a devbox from the latest blueprint of that name; see :meth:`create`."""
+        return self.create(blueprint_name=blueprint_name, **params)
+
+    def create_from_snapshot(self, snapshot_id: str, **params: Any) -> Devbox:
+        """Create a devbox with the disk of a snapshot; see :meth:`create`."""
+        return self.create(snapshot_id=snapshot_id, **params)
+
+    def from_id(self, devbox_id: str) -> Devbox:
+        """Return a devbox that exists; nothing is sent."""
+        return Devbox(self._connection, devbox_id)
+
+    def list(self, **params: Any) -> Listing[Devbox]:
+        """Return all devboxes, newest first, fetched as they are needed; ``status`` filters them."""
+        page = Page(self._connection, "devboxes.list", params)
+        return Listing(iter(page), lambda view: Devbox(self._connection, view.id))
+
+
+export("buntime.runloop", Devbox, DevboxOps, NetworkInterface)

@@ -1,0 +1,172 @@
+"""The clients: ``RunloopSDK``, whose objects are devboxes, and ``Runloop``, the tree of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Callable, Optional, TypeVar
+
+from buntime import _validate
+from buntime._http import Request, Response, Secret, Transport
+from buntime._support.closing import close_after
+from buntime._support.export import export
+from buntime._support.unpicklable import NotPicklable
+from buntime.client import settings
+from buntime.client.settings import RUNLOOP
+from buntime.engine.caller import Caller
+from buntime.errors import APIConnectionError, APIError, BuntimeError
+from buntime.runloop.api import Api, ApiTree
+from buntime.runloop.connection import SERVICE, Connection
+from buntime.runloop.devbox import DevboxOps
+from buntime.runloop.images import BlueprintOps, SnapshotOps
+
+Self = TypeVar("Self", bound="_Client")
+Middleware = Callable[[Request, Callable[[Request], Response]], Response]
+
+
+class _Client(NotPicklable):
+    """What both clients share: their settings, and the end of their transport."""
+
+    APIError = APIError
+    APIConnectionError = APIConnectionError
+
+    def __init__(
+        self,
+        *,
+        bearer_token: Optional[str] = None,
+        base_url: Optional[str] = None,
+        timeout: Optional[float] = 60.0,
+        max_retries: int = 3,
+        retry_delay: float = 0.5,
+        transport: Optional[Transport] = None,
+        middleware: Optional[Middleware] = None,
+        default_headers: Optional[Mapping[str, str]] = None,
+        on_retry: Optional[Callable[[BuntimeError, int], object]] = None,
+        max_output: Optional[int] = 10_000_000,
+        repeat_execute: bool = True,
+    ) -> None:
+        # Rebound first, so that no traceback with local variables shows a credential.
+        bearer_token = Secret(bearer_token) if isinstance(bearer_token, str) else bearer_token
+        default_headers = settings.as_secrets(default_headers)
+        settings.configure_logging(RUNLOOP)
+        options = settings.caller_options(
+            {
+                "timeout": timeout,
+                "deadline": None,
+                "max_retries": max_retries,
+                "retry_delay": retry_delay,
+                "on_retry": on_retry,
+                "max_output": max_output,
+            }
+        )
+        repeats = settings.checked(_validate.flag, "repeat_execute", repeat_execute)
+        pairs = settings.header_pairs(default_headers, settings.api_key(bearer_token, RUNLOOP))
+        has_key = any(name.lower() == "authorization" for name, _ in pairs)
+        transport = settings.choose_transport(base_url, transport, has_key=has_key, service=RUNLOOP)
+        if middleware is not None:
+            from buntime.transport import MiddlewareTransport
+
+            transport = MiddlewareTransport(transport, middleware)
+        self._connection = Connection(Caller(transport, SERVICE, headers=pairs, **options), repeats)
+        self._owns_transport = True
+
+    def __repr__(self) -> str:
+        # A traceback with local variables also shows a client whose construction failed.
+        connection = getattr(self, "_connection", None)
+        name = type(self).__name__
+        return f"<{name} over {connection.caller.transport!r}>" if connection else f"<{name}, not made>"
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        close_after(error, self.close, "the client was not closed")
+
+    def close(self) -> None:
+        """Close the transport. Devboxes stay as they are. Idempotent."""
+        if self._owns_transport:
+            self._connection.caller.transport.close()
+
+    def with_options(
+        self: Self,
+        *,
+        default_headers: Optional[Mapping[str, str]] = None,
+        transport: Optional[Transport] = None,
+        **options: Any,
+    ) -> Self:
+        """Return a client with other options over the same transport, or over another one.
+
+        The options are ``timeout``, ``max_retries``, ``retry_delay``, ``on_retry`` and ``max_output``;
+        ``default_headers`` are added. Only a client with a transport of its own closes it.
+        """
+        caller = self._connection.caller
+        added = settings.header_pairs(settings.as_secrets(default_headers), None)
+        names = {name.lower() for name, _ in added}
+        chosen = caller.transport
+        if transport is not None:
+            chosen = settings.choose_transport(None, transport, has_key=True, service=RUNLOOP)
+        caller = caller.evolve(
+            transport=chosen,
+            headers=(*(pair for pair in caller.headers if pair[0].lower() not in names), *added),
+            **settings.caller_options(options, caller.policy),  # type: ignore[arg-type]  # it checks the names
+        )
+        other = type(self).__new__(type(self))
+        other._connection = Connection(caller, self._connection.repeat_execute)
+        other._owns_transport = transport is not None
+        return other
+
+
+class Runloop(_Client, ApiTree):
+    """The calls of the API: ``client.devboxes.create(...)``, and those that wait. See :class:`RunloopSDK`."""
+
+
+class RunloopSDK(_Client):
+    """A client of Runloop. It can be used from any thread; close it, or use it as a context manager.
+
+    Arguments:
+        bearer_token: the key of your account; by default ``RUNLOOP_API_KEY``. Only needed if the client
+            creates an HTTP transport.
+        base_url: of the service; by default ``RUNLOOP_BASE_URL``, else the live service.
+        timeout: seconds of a single wait for the network, at most 3,600; ``None`` for no limit. The service
+            may hold a wait, a command or a file longer. ``timeout=`` of a call limits the complete call.
+        max_retries: retries of a call, if its failure allows any.
+        retry_delay: seconds; a back-off is random below ``min(30, retry_delay * 2 ** n)``.
+        transport: sends the requests; by default the one that ``RUNLOOP_TRANSPORT`` names (``http``,
+            ``local``). The client closes it.
+        middleware: ``middleware(request, send)`` returns the response of each request, retries included.
+        default_headers: sent with every call.
+        on_retry: called before each back-off with the error and the number of the failed attempt, from 1.
+        max_output: bytes of stdout and of stderr that a result stores at most; ``None`` for no bound.
+        repeat_execute: whether a command whose response was lost is sent again with its ``command_id``, which
+            the service executes once.
+
+    Raises :class:`~buntime.ConfigurationError` for a setting that is missing or wrong.
+    """
+
+    @property
+    def api(self) -> Api:
+        """The calls of the API by resource."""
+        return Api(self._connection)
+
+    @property
+    def devbox(self) -> DevboxOps:
+        """Create and find devboxes."""
+        return DevboxOps(self._connection)
+
+    @property
+    def snapshot(self) -> SnapshotOps:
+        """Find snapshots."""
+        return SnapshotOps(self._connection)
+
+    @property
+    def blueprint(self) -> BlueprintOps:
+        """Build and find blueprints."""
+        return BlueprintOps(self._connection)
+
+
+export("buntime.runloop", Runloop, RunloopSDK)

@@ -1,0 +1,202 @@
+"""Waiting for devboxes, executions, snapshots and builds, and creating a devbox that is never left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable, Optional
+
+from buntime._support.log import logger
+from buntime.errors import APIError, APITimeoutError, BuntimeError, WaitTimeoutError
+from buntime.runloop.connection import Connection, PreparedCall, prepare
+from buntime.runloop.errors import ResourceFailedError
+from buntime.runloop.wire.error_responses import HoldEndedError
+from buntime.runloop.wire.requests import new_command_id
+from buntime.runloop.wire.routes import BY_NAME, DEVBOX_HOLD, EXECUTION_HOLD
+from buntime.runloop.wire.views import BlueprintView, DevboxView, ExecutionView, SnapshotStatusView
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+_CLEANUP = 5.0
+_ENDED = ("failure", "shutdown")
+
+
+class Pauses:
+    """Pauses that grow from 0.5 to 5 seconds, on the transport's clock and within the deadline."""
+
+    def __init__(self, connection: Connection, waiting_for: str) -> None:
+        self._caller = connection.caller
+        self._waiting_for = waiting_for
+        self._pause = _FIRST_PAUSE
+
+    def sleep(self) -> None:
+        """Wait; :class:`~buntime.WaitTimeoutError` if no time remains."""
+        remaining = self._caller.remaining()
+        if remaining is not None and remaining <= 0:
+            raise self.timed_out()
+        self._caller.sleep(self._pause if remaining is None else min(self._pause, remaining))
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+    def reset(self) -> None:
+        """Begin with the shortest pause again."""
+        self._pause = _FIRST_PAUSE
+
+    def timed_out(self) -> WaitTimeoutError:
+        """Return the error for a wait that took too long."""
+        return WaitTimeoutError(f"the time for waiting is over before {self._waiting_for}")
+
+
+def _hold(connection: Connection, route: str, path: tuple[str, ...], waiting_for: str, **fields: Any) -> Any:
+    """Repeat a request that the service holds until a status is reached, and return the view.
+
+    A hold that ends early, as a busy service ends it, is followed by a pause.
+    """
+    hold = BY_NAME[route].hold
+    pauses = Pauses(connection, waiting_for)
+    while True:
+        started = connection.caller.monotonic()
+        try:
+            view = connection.call(route, *path, **fields)
+            if view.status in fields["statuses"]:
+                return view
+        except HoldEndedError:
+            pass
+        except APITimeoutError as error:
+            remaining = connection.caller.remaining()
+            if remaining is None or remaining > 0:
+                raise
+            raise pauses.timed_out() from error
+        if connection.caller.monotonic() - started < hold / 2:
+            pauses.sleep()
+        else:
+            pauses.reset()
+
+
+def await_devbox(connection: Connection, devbox_id: str, status: str) -> DevboxView:
+    """Wait until a devbox has the status; :class:`ResourceFailedError` if it ends before."""
+    view: DevboxView = _hold(
+        connection,
+        "devboxes.wait_for_status",
+        (devbox_id,),
+        f"the devbox {devbox_id} is {status}",
+        # The captured order of the official clients.
+        statuses=[status, *_ENDED] if status == "running" else [*_ENDED, status],
+        timeout_seconds=DEVBOX_HOLD,
+    )
+    if view.status != status:
+        reason = view.failure_reason or view.shutdown_reason or "no reason is known"
+        raise ResourceFailedError(
+            f"the devbox {devbox_id} is {view.status} ({reason}), not {status}", view=view
+        )
+    return view
+
+
+def await_execution(
+    connection: Connection, devbox_id: str, execution_id: str, last_n: Optional[int] = None
+) -> ExecutionView:
+    """Wait until an execution is completed."""
+    view: ExecutionView = _hold(
+        connection,
+        "devboxes.wait_for_command",
+        (execution_id, devbox_id),
+        f"the execution {execution_id} is completed",
+        statuses=["completed"],
+        timeout_seconds=EXECUTION_HOLD,
+        last_n=last_n,
+    )
+    return view
+
+
+def execute(connection: Connection, devbox_id: str, fields: Mapping[str, Any]) -> ExecutionView:
+    """Run a command and wait for it: one request if it is short, and at most one execution."""
+    fields = {**fields, "command_id": fields.get("command_id") or new_command_id()}
+    pauses = Pauses(connection, "the command is completed")
+    while True:
+        try:
+            view: ExecutionView = connection.call("devboxes.execute", devbox_id, **fields)
+            break
+        except APIError as error:
+            # The service ended its wait; the same command_id asks for the same execution.
+            if error.status != 408 or not connection.repeat_execute:
+                raise
+        pauses.sleep()
+    if view.status == "completed":
+        return view
+    return await_execution(connection, devbox_id, view.execution_id, fields.get("last_n"))
+
+
+def _poll(
+    connection: Connection, fetch: Callable[[], Any], pending: tuple[str, ...], waiting_for: str
+) -> Any:
+    """Fetch a resource, after pauses, until its status is not one of a resource that is in progress."""
+    pauses = Pauses(connection, waiting_for)
+    while True:
+        view = fetch()
+        if view.status not in pending:
+            return view
+        pauses.sleep()
+
+
+def await_snapshot(connection: Connection, snapshot_id: str) -> SnapshotStatusView:
+    """Wait until a snapshot is complete; :class:`ResourceFailedError` if it fails."""
+    view: SnapshotStatusView = _poll(
+        connection,
+        lambda: connection.call("devboxes.disk_snapshots.query_status", snapshot_id),
+        ("in_progress",),
+        f"the snapshot {snapshot_id} is complete",
+    )
+    if view.status in {"error", "deleted"}:
+        reason = view.error_message or "no reason is known"
+        raise ResourceFailedError(f"the snapshot {snapshot_id} is {view.status} ({reason})", view=view)
+    return view
+
+
+def await_blueprint(connection: Connection, blueprint_id: str) -> BlueprintView:
+    """Wait until a blueprint is built; :class:`ResourceFailedError` if the build fails."""
+    view: BlueprintView = _poll(
+        connection,
+        lambda: connection.call("blueprints.retrieve", blueprint_id),
+        ("queued", "provisioning", "building", "awaiting_upload"),
+        f"the blueprint {blueprint_id} is built",
+    )
+    if view.status == "failed":
+        reason = view.failure_reason or "no reason is known"
+        raise ResourceFailedError(f"the build of {blueprint_id} failed ({reason})", view=view)
+    return view
+
+
+def create_devbox(connection: Connection, fields: Mapping[str, Any], *, keep: bool = False) -> DevboxView:
+    """Create a devbox and wait until it runs.
+
+    Whatever ends this early, Ctrl-C included, the devbox is shut down unless ``keep`` is true, and the error
+    gets its ``devbox_id``. If the response of the creation was lost, a repeat under the same ``x-request-id``
+    returns the id.
+    """
+    prepared = prepare("devboxes.create", **fields)
+    devbox: Optional[DevboxView] = None
+    try:
+        created: DevboxView = connection.send(prepared)
+        devbox = created
+        return created if created.status == "running" else await_devbox(connection, created.id, "running")
+    except BaseException as error:
+        if devbox is not None:
+            vars(error)["devbox_id"] = devbox.id
+        if not keep:
+            _shut_down(connection, prepared, devbox, error)
+        raise
+
+
+def _shut_down(
+    connection: Connection, prepared: PreparedCall, devbox: Optional[DevboxView], error: BaseException
+) -> None:
+    """Shut a devbox down after an error within 5 seconds; a failure to do so is logged."""
+    if devbox is None and isinstance(error, BuntimeError) and not error.maybe_executed:
+        return
+    cleanup = connection.for_cleanup(_CLEANUP)
+    try:
+        with cleanup.caller.one_deadline():
+            if devbox is None:
+                devbox = cleanup.send(prepared)
+                vars(error)["devbox_id"] = devbox.id
+            cleanup.call("devboxes.shutdown", devbox.id)
+    except Exception as failure:
+        name = "a devbox that may have been created" if devbox is None else f"the devbox {devbox.id}"
+        logger().warning("%s was not shut down: %s", name, failure)

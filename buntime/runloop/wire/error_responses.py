@@ -1,0 +1,105 @@
+"""Error responses as exceptions."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from buntime._http import BufferedResponse, Headers, Request
+from buntime.client.settings import RUNLOOP
+from buntime.errors import (
+    APIStatusError,
+    AuthenticationError,
+    BuntimeError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServerError,
+    UnprocessableEntityError,
+)
+from buntime.runloop.wire.routes import Route
+from buntime.wire.error_responses import decode_error as decode_other
+from buntime.wire.error_responses import parse_error_body, retry_after
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    400: InvalidRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: RequestTimeoutError,
+    409: ConflictError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+_REMOVED = ("/v1/agents", "/v1/scenarios", "/v1/benchmarks", "/v1/benchmark_runs")
+_NOT_IMPLEMENTED = 501
+
+
+class HoldEndedError(BuntimeError):
+    """The service held a wait as long as it does; the wait goes on with the next request."""
+
+
+def decode_error(route: Route, request: Request, response: BufferedResponse) -> BuntimeError:
+    """Return the error for a response that is not 2xx."""
+    status = response.status or 0
+    if status < 400 or status == 407:
+        return decode_other(request, response)
+    if status == 408 and route.hold and route.is_read:
+        return HoldEndedError("the service ended its wait", status=408)
+    body = parse_error_body(response.body)
+    return _error(
+        status,
+        f"the service returned {status}: {body.message}",
+        code=body.code,
+        headers=response.headers,
+        # A gateway's 503 proves nothing, and the API has no form of its own for errors.
+        maybe_executed=not route.is_read and (status == 408 or status >= 500) and status != _NOT_IMPLEMENTED,
+        path=request.path,
+    )
+
+
+def decode_error_event(request: Request, code: object, message: str) -> BuntimeError:
+    """Return the error that a stream reports in an event; ``code`` is a status."""
+    status = code if isinstance(code, int) and 400 <= code <= 599 else 500
+    text = f"the stream ended with the error {status}: {message}"
+    return _error(status, text, code=None, headers=Headers(), maybe_executed=False, path=request.path)
+
+
+def _error(
+    status: int, message: str, *, code: Optional[str], headers: Headers, maybe_executed: bool, path: str
+) -> APIStatusError:
+    kind = _BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
+    error = kind(
+        message,
+        code=code,
+        status=status,
+        retry_after=_retry_after(headers),
+        request_id=request_id(headers),
+        maybe_executed=maybe_executed,
+    )
+    answer = headers.get("x-should-retry", "").lower()
+    error.should_retry = {"true": True, "false": False}.get(answer)
+    if status == 401:
+        error.hint = f"Check {RUNLOOP.variable('API_KEY')}, or pass {RUNLOOP.key_argument}="
+    elif status == 404 and path.startswith(_REMOVED):
+        error.hint = "Newer versions of the API no longer have this resource"
+    elif status == 409:
+        error.hint = "The resource is busy, such as a devbox during a snapshot; repeat the call later"
+    elif status == _NOT_IMPLEMENTED:
+        error.hint = ""
+    return error
+
+
+def _retry_after(headers: Headers) -> Optional[float]:
+    try:
+        milliseconds = float(headers.get("retry-after-ms", ""))
+    except ValueError:
+        return retry_after(headers)
+    return max(0.0, milliseconds / 1000) if milliseconds == milliseconds else None
+
+
+def request_id(headers: Headers) -> Optional[str]:
+    """Return the request id in the headers of a response."""
+    return headers.get("x-request-id")

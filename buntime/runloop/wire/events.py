@@ -1,0 +1,57 @@
+"""The events of a stream of output, in the order of their bytes and without repetition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from buntime._http import Request
+from buntime.errors import BuntimeError, RequestTimeoutError
+from buntime.runloop.wire.error_responses import decode_error_event
+from buntime.wire import sse
+
+
+class ReconnectError(BuntimeError):
+    """The service ended a stream before the execution, and expects another request."""
+
+
+@attrs.define
+class OutputPosition:
+    """How many bytes of an output have arrived. A stream that is cut is resumed here."""
+
+    offset: int = 0
+
+    def new_text(self, text: str, offset: int | None) -> str:
+        """Return the part of a piece that has not arrived before; ``offset`` is that of its first byte."""
+        data = text.encode("utf-8", "surrogatepass")
+        start = self.offset if offset is None else offset
+        overlap = self.offset - start
+        self.offset = max(self.offset, start + len(data))
+        if overlap <= 0:
+            return text
+        return data[overlap:].decode("utf-8", "ignore")
+
+
+def output(request: Request, chunks: Iterable[bytes], position: OutputPosition) -> Iterator[str]:
+    """Yield the output of a stream from ``position`` on.
+
+    Raises :class:`ReconnectError`, or the error that the service reports in an event. Anything that is not an
+    event of the API is ignored.
+    """
+    for name, data in sse.events(chunks):
+        try:
+            event = json.loads(data)
+        except (ValueError, RecursionError):
+            continue
+        if not isinstance(event, dict):
+            continue
+        if name == "error":
+            error = decode_error_event(request, event.get("code"), str(event.get("message")))
+            raise ReconnectError(error.message) if isinstance(error, RequestTimeoutError) else error
+        text, offset = event.get("output"), event.get("offset")
+        if isinstance(text, str):
+            text = position.new_text(text, offset if type(offset) is int and offset >= 0 else None)
+            if text:
+                yield text

@@ -1,0 +1,169 @@
+"""An uploaded file as ``multipart/form-data``, read from its source for each attempt."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Callable, Optional
+from urllib.parse import unquote, urlsplit
+
+import attrs
+
+from buntime._http import Body
+from buntime._support.export import export
+
+_PIECE = 1 << 20
+_IN_MEMORY = 1 << 20
+
+
+@attrs.frozen
+class NamedFile:
+    """Content for an upload, with the name and the type of the file."""
+
+    name: str
+    content: Any
+    content_type: str = "application/octet-stream"
+    headers: Optional[Mapping[str, str]] = None
+
+
+def to_file(content: Any, name: str, content_type: str = "application/octet-stream") -> NamedFile:
+    """Return content with the name of its file, for ``file=`` of an upload."""
+    return NamedFile(name, content, content_type)
+
+
+def form(fields: Mapping[str, Any]) -> tuple[str, Body]:
+    """Return the content type and the body of an upload with ``path`` and ``file``."""
+    file = as_file(fields["file"])
+    source, size = _source(file.content)
+    boundary = uuid.uuid4().hex
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="path"\r\n\r\n{fields["path"]}\r\n'
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{_quoted(file.name)}"\r\n'
+        f"Content-Type: {_header(file.content_type)}\r\n"
+        + "".join(f"{_header(name)}: {_header(value)}\r\n" for name, value in (file.headers or {}).items())
+        + "\r\n"
+    ).encode()
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    body = Body(lambda: io.BufferedReader(_Concatenated(head, source(), tail)), len(head) + size + len(tail))
+    return f"multipart/form-data; boundary={boundary}", body
+
+
+def as_file(value: Any) -> NamedFile:
+    """Return anything that can be uploaded with its name.
+
+    Raises ``TypeError`` for anything else.
+    """
+    if isinstance(value, NamedFile):
+        return value
+    if isinstance(value, tuple):
+        if not 2 <= len(value) <= 4 or not isinstance(value[0], (str, type(None))):
+            raise TypeError("file must be (name, content), (name, content, type) or one with headers")
+        name, content, *rest = value
+        return NamedFile(name or as_file(content).name, content, *rest)
+    if isinstance(value, os.PathLike):
+        return NamedFile(Path(value).name, value)
+    url = getattr(value, "url", None)
+    if hasattr(value, "iter_content") and isinstance(url, str):
+        return NamedFile(unquote(urlsplit(url).path.rpartition("/")[2]) or "upload", value)
+    name = getattr(value, "name", None)
+    return NamedFile(Path(name).name if isinstance(name, str) else "upload", value)
+
+
+def _source(content: Any) -> tuple[Callable[[], BinaryIO], int]:
+    """Return a function that opens the content at its start, and the size in bytes."""
+    if isinstance(content, str):
+        content = content.encode()
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        data = bytes(content)
+        return lambda: io.BytesIO(data), len(data)
+    if isinstance(content, os.PathLike):
+        path = Path(content)
+        return lambda: path.open("rb"), path.stat().st_size
+    if hasattr(content, "iter_content"):
+        return _stored(content.iter_content(_PIECE))
+    if hasattr(content, "read"):
+        if isinstance(content, (io.FileIO, io.BufferedReader, io.BytesIO)) and content.seekable():
+            start = content.tell()
+            size = content.seek(0, os.SEEK_END) - start
+            content.seek(start)
+            return lambda: io.BufferedReader(_Unclosed(content, start)), size
+        return _stored(iter(lambda: content.read(_PIECE), content.read(0)))
+    if isinstance(content, Iterable) and not isinstance(content, Mapping):
+        return _stored(content)
+    raise TypeError(
+        f"file is a {type(content).__name__}; pass bytes, text, a path, an open file, an iterable of bytes, "
+        "a response of requests, to_file(content, name) or (name, content)"
+    )
+
+
+def _stored(pieces: Iterable[Any]) -> tuple[Callable[[], BinaryIO], int]:
+    """Store pieces that can be read once only, so that an attempt can be repeated and the size is known."""
+    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when the body is collected
+    try:
+        for piece in pieces:
+            if not isinstance(piece, (str, bytes, bytearray, memoryview)):
+                raise TypeError(f"file has a piece that is a {type(piece).__name__}, not bytes or text")
+            file.write(piece.encode() if isinstance(piece, str) else piece)
+        size = file.tell()
+    except BaseException:
+        file.close()
+        raise
+    stored: Any = file
+    return lambda: io.BufferedReader(_Unclosed(stored, 0)), size
+
+
+class _Unclosed(io.RawIOBase):
+    """Reads a file from a position, and leaves it open."""
+
+    def __init__(self, file: BinaryIO, start: int) -> None:
+        self._file = file
+        file.seek(start)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _Concatenated(io.RawIOBase):
+    """Reads a head, a file and a tail one after another; closes the file."""
+
+    def __init__(self, head: bytes, file: BinaryIO, tail: bytes) -> None:
+        self._file = file
+        self._parts: list[Any] = [io.BytesIO(head), file, io.BytesIO(tail)]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while self._parts:
+            data = self._parts[0].read(len(buffer))
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+            del self._parts[0]
+        return 0
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _quoted(name: str) -> str:
+    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _header(value: object) -> str:
+    if not isinstance(value, str) or any(character in "\r\n\0" for character in value):
+        raise ValueError(f"{value!r} cannot be part of a header")
+    return value
+
+
+export("buntime.runloop", NamedFile, to_file)

@@ -1,0 +1,133 @@
+"""A call and its arguments as a request."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Optional
+from urllib.parse import quote
+
+from buntime._http import Pairs, Request
+from buntime.runloop.wire.multipart import form
+from buntime.runloop.wire.routes import Repeat, Route
+from buntime.wire.json import json_body
+
+_ACCEPT = {"text": "text/plain", "bytes": "application/octet-stream", "stream": "text/event-stream"}
+_TEXTS = frozenset(
+    {"command", "command_id", "file_path", "contents", "path", "name", "shell_name", "text", "commit_message"}
+)
+OPTIONS = ("timeout", "idempotency_key", "extra_headers", "extra_query", "extra_body")
+"""The options of every call; those that wait have ``polling_config`` too."""
+
+
+def check_keywords(call: str, passed: Iterable[str], known: Sequence[str]) -> None:
+    """Raise ``TypeError`` for an unknown keyword, with the one that it resembles."""
+    for name in passed:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.5)
+            hint = f"; use {near[0]}" if near else ""
+            raise TypeError(f"{call}() has no argument {name!r}{hint}")
+
+
+def path_values(route: Route, values: Sequence[object], keywords: dict[str, Any]) -> dict[str, str]:
+    """Return the values of the path, taken from positional arguments and keywords.
+
+    Raises ``TypeError`` or ``ValueError`` for an id that is missing or cannot be an id.
+    """
+    if len(values) > len(route.arguments):
+        names = ", ".join(route.arguments) or "no"
+        raise TypeError(f"{route.name}() takes {names} as positional arguments; pass the others by name")
+    found = dict(zip(route.arguments, values))
+    for name in route.arguments:
+        if name in keywords:
+            if name in found:
+                raise TypeError(f"{route.name}() got {name} twice")
+            found[name] = keywords.pop(name)
+        if name not in found:
+            raise TypeError(f"{route.name}() needs {name}")
+    return {name: resource_id(name, value) for name, value in found.items()}
+
+
+def resource_id(name: str, value: object) -> str:
+    """Return an id, which is never validated beyond what a path can hold."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    if not value.strip() or value in {".", ".."} or not value.isprintable():
+        raise ValueError(f"{name} is {value!r}, which cannot be an id")
+    return value
+
+
+def build(route: Route, path: Mapping[str, str], fields: Mapping[str, Any], key: Optional[str]) -> Request:
+    """Return the request of a call; ``None`` is an absent field.
+
+    Raises ``TypeError`` and ``ValueError`` for fields that are missing or cannot be sent.
+    """
+    present = {name: value for name, value in fields.items() if value is not None}
+    missing = sorted(route.required - present.keys())
+    if missing:
+        raise TypeError(f"{route.name}() needs {', '.join(missing)}")
+    for name in _TEXTS & present.keys():
+        if not isinstance(present[name], str):
+            raise TypeError(f"{name} must be a str, not {type(present[name]).__name__}")
+    target = route.path.format(**{name: quote(value, safe="") for name, value in path.items()})
+    query = tuple(
+        pair for name in route.query if name in present for pair in query_pairs(name, present[name])
+    )
+    headers: Pairs = (("Accept", _ACCEPT.get(route.view, "application/json")),)
+    body: Any = None
+    if route.is_multipart:
+        content_type, body = form(present)
+        headers = (*headers, ("Content-Type", content_type))
+    elif route.method == "POST":
+        headers = (*headers, ("Content-Type", "application/json"))
+        if route.body:
+            body = json_body(route.name, {name: present[name] for name in route.body if name in present})
+    if route.method != "GET":
+        headers = (*headers, ("x-request-id", key or str(uuid.uuid4())))
+    return Request(route.method, target, query, headers, body, poll=route.hold > 0 and route.is_read)
+
+
+def with_extras(
+    request: Request, extra_query: Optional[Mapping[str, Any]], extra_body: Optional[Mapping[str, Any]]
+) -> Request:
+    """Return the request with more parameters and fields."""
+    import json
+
+    import attrs
+
+    pairs = [pair for name, value in (extra_query or {}).items() for pair in query_pairs(name, value)]
+    request = attrs.evolve(request, query=(*request.query, *pairs))
+    if extra_body:
+        if not isinstance(request.body, (bytes, type(None))):
+            raise TypeError("extra_body cannot be added to an uploaded file")
+        body = json.loads(request.body) if request.body else {}
+        request = attrs.evolve(request, body=json_body("extra_body", {**body, **extra_body}))
+    return request
+
+
+def query_pairs(name: str, value: Any) -> Pairs:
+    """Return a value as parameters: a mapping as ``name[key]``, a list as the name repeated."""
+    if isinstance(value, Mapping):
+        return tuple(pair for key, item in value.items() for pair in query_pairs(f"{name}[{key}]", item))
+    if isinstance(value, (list, tuple)):
+        return tuple(pair for item in value for pair in query_pairs(name, item))
+    if isinstance(value, bool):
+        return ((name, "true" if value else "false"),)
+    if not isinstance(value, (str, int, float)):
+        raise TypeError(f"{name} must be a str or a number, not {type(value).__name__}")
+    return ((name, str(value)),)
+
+
+def new_command_id() -> str:
+    """Return a UUID of version 7, as the API documents it for a command: milliseconds, then random bits."""
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 7 << 76
+    return str(uuid.UUID(int=value & ~(3 << 62) | 2 << 62))
+
+
+def is_repeatable(route: Route, *, repeat_execute: bool) -> bool:
+    """Whether a call may be sent again although the first attempt may have been carried out."""
+    return route.repeat is not Repeat.NEVER and (route.repeat is not Repeat.COMMAND or repeat_execute)

@@ -1,0 +1,179 @@
+"""The calls of the API as one table, which `api`, the retries, the reference and the tests read.
+
+A row is the name in the ``api`` tree, the method and path with its query, whether the call may be repeated
+and for how many seconds the service may hold it, the response, and the fields; one with ``*`` is required.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from functools import cached_property
+from string import Template
+
+import attrs
+
+
+class Repeat(enum.Enum):
+    """Whether a call is sent again if its response was lost."""
+
+    READ = "yes: it changes nothing"
+    WRITE = "yes: the second time has the same result"
+    END = "yes: 404 or 409 after a repeat means that it was done"
+    CREATE = "yes: each attempt has the same x-request-id"
+    COMMAND = "yes: each attempt has the same command_id"
+    SETTLE = "yes: 400 or 409 after a repeat is settled by a GET of the devbox"
+    NEVER = "no: only if nothing can have been done"
+
+
+DEVBOX_HOLD = 30
+"""Seconds for which the service holds a wait for a devbox at most."""
+EXECUTION_HOLD = 25
+"""Seconds for which the service holds a wait for an execution at most."""
+
+
+@attrs.frozen(slots=False)
+class Route:
+    """One call of the API."""
+
+    name: str
+    method: str
+    path: str
+    repeat: Repeat
+    view: str = ""
+    """The class of the response in ``views``; ``"text"`` or ``"bytes"`` for a file."""
+    body: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    required: frozenset[str] = frozenset()
+    items: str = ""
+    """The field of a page that has its items; each is a ``view``."""
+    hold: float = 0
+    """Seconds for which the service may hold the response beyond the usual time."""
+
+    @cached_property
+    def arguments(self) -> tuple[str, ...]:
+        """The names in the path, that of the resource first and that of its devbox last."""
+        return tuple(reversed(re.findall(r"{(\w+)}", self.path)))
+
+    @property
+    def goal(self) -> tuple[str, ...]:
+        """The statuses of a devbox in which a call to change it was carried out before."""
+        return _GOALS.get(self.name, ())
+
+    @property
+    def is_multipart(self) -> bool:
+        """Whether the request is an uploaded file."""
+        return "file" in self.body
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the call changes nothing."""
+        return self.repeat is Repeat.READ
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the response is a stream of events."""
+        return self.view == "stream"
+
+
+_TABLE = """
+devboxes.create | POST /v1/devboxes | CREATE | DevboxView | $devbox
+devboxes.list | GET /v1/devboxes?status | READ | devboxes of DevboxView
+devboxes.retrieve | GET $d | READ | DevboxView
+devboxes.update | POST $d | WRITE | DevboxView | name metadata
+devboxes.wait_for_status | POST $d/wait_for_status | READ 30 | DevboxView | $wait
+devboxes.shutdown | POST $d/shutdown?force | SETTLE | DevboxView
+devboxes.suspend | POST $d/suspend | SETTLE | DevboxView
+devboxes.resume | POST $d/resume | SETTLE | DevboxView
+devboxes.keep_alive | POST $d/keep_alive | WRITE | View
+devboxes.enable_tunnel | POST $d/enable_tunnel | SETTLE | TunnelView | auth_mode http_keep_alive wake_on_http
+devboxes.remove_tunnel | POST $d/remove_tunnel | END | View
+devboxes.create_ssh_key | POST $d/create_ssh_key | CREATE | SSHKeyView
+devboxes.logs.list | GET $d/logs?execution_id&shell_name | READ | DevboxLogsView
+devboxes.execute | POST $d/execute?last_n | COMMAND 600 | ExecutionView | $execute
+devboxes.execute_async | POST $d/execute_async | NEVER | ExecutionView | $run
+devboxes.execute_sync | POST $d/execute_sync | NEVER 600 | ExecutionDetailView | $run
+devboxes.executions.retrieve | GET $e?last_n | READ | ExecutionView
+devboxes.wait_for_command | POST $e/wait_for_status?last_n | READ 25 | ExecutionView | $wait
+devboxes.executions.kill | POST $e/kill | END | ExecutionView | kill_process_group
+devboxes.executions.send_std_in | POST $e/send_std_in | NEVER | SendStdInView | text signal
+devboxes.executions.stream_stdout_updates | GET $e/stream_stdout_updates?offset | READ | stream
+devboxes.executions.stream_stderr_updates | GET $e/stream_stderr_updates?offset | READ | stream
+devboxes.write_file_contents | POST $d/write_file_contents | WRITE 600 | ExecutionDetailView | $file
+devboxes.read_file_contents | POST $d/read_file_contents | READ 600 | text | file_path*
+devboxes.upload_file | POST $d/upload_file | WRITE 600 | View | path* file*
+devboxes.download_file | POST $d/download_file | READ 600 | bytes | path*
+devboxes.snapshot_disk_async | POST $d/snapshot_disk_async | CREATE | SnapshotView | $texts
+devboxes.disk_snapshots.list | GET $s$source | READ | snapshots of SnapshotView
+devboxes.disk_snapshots.query_status | GET $s/{id}/status | READ | SnapshotStatusView
+devboxes.disk_snapshots.update | POST $s/{id} | WRITE | SnapshotView | $texts
+devboxes.disk_snapshots.delete | POST $s/{id}/delete | END | View
+blueprints.create | POST /v1/blueprints | CREATE | BlueprintView | $blueprint
+blueprints.list | GET /v1/blueprints?name&status | READ | blueprints of BlueprintView
+blueprints.list_public | GET /v1/blueprints/list_public?name&status | READ | blueprints of BlueprintView
+blueprints.retrieve | GET /v1/blueprints/{id} | READ | BlueprintView
+blueprints.logs | GET /v1/blueprints/{id}/logs | READ | BlueprintLogsView
+blueprints.delete | POST /v1/blueprints/{id}/delete | END | View
+"""
+_PARTS = {
+    "d": "/v1/devboxes/{id}",
+    "e": "/v1/devboxes/{devbox_id}/executions/{execution_id}",
+    "s": "/v1/devboxes/disk_snapshots",
+    "execute": "command* command_id* optimistic_timeout shell_name",
+    "run": "command* attach_stdin shell_name",
+    "wait": "statuses* timeout_seconds",
+    "file": "file_path* contents*",
+    "texts": "name commit_message metadata",
+    "source": "?devbox_id&source_blueprint_id&metadata",
+    "devbox": "name metadata environment_variables secrets launch_parameters mounts file_mounts code_mounts "
+    "entrypoint tunnel gateways mcp blueprint_id blueprint_name snapshot_id",
+    "blueprint": "name* dockerfile system_setup_commands build_args build_context base_blueprint_id "
+    "base_blueprint_name launch_parameters file_mounts code_mounts services secrets metadata "
+    "network_policy_id",
+}
+
+
+def _route(row: str) -> Route:
+    """Return the route of a row: name, method and path, repeat and hold, response, fields."""
+    name, target, repeat, view, body = (*map(str.strip, Template(row).substitute(_PARTS).split("|")), "")[:5]
+    method, _, path = target.partition(" ")
+    path, _, query = path.partition("?")
+    kind, _, hold = repeat.partition(" ")
+    items, _, item_view = view.partition(" of ")
+    names = query.split("&") if query else []
+    if item_view:
+        names = ["limit", "starting_after", "include_total_count", *names]
+    return Route(
+        name,
+        method,
+        path,
+        Repeat[kind],
+        item_view or view,
+        body=tuple(body.replace("*", "").split()),
+        query=tuple(names),
+        required=frozenset(field[:-1] for field in body.split() if field.endswith("*")),
+        items=items if item_view else "",
+        hold=float(hold or 0),
+    )
+
+
+_SAME = {
+    "devboxes.delete_disk_snapshot": "devboxes.disk_snapshots.delete",
+    "devboxes.list_disk_snapshots": "devboxes.disk_snapshots.list",
+    "devboxes.executions.execute_async": "devboxes.execute_async",
+    "devboxes.executions.execute_sync": "devboxes.execute_sync",
+}
+"""Second names in the official tree."""
+
+ROUTES: dict[str, Route] = {route.name: route for route in map(_route, _TABLE.strip().splitlines())}
+_GOALS = {
+    "devboxes.shutdown": ("shutdown", "failure"),
+    "devboxes.suspend": ("suspending", "suspended"),
+    "devboxes.resume": ("resuming", "running"),
+}
+BY_NAME: dict[str, Route] = {**ROUTES, **{name: ROUTES[first] for name, first in _SAME.items()}}
+
+
+def custom_route(method: str, path: str) -> Route:
+    """Return a route for a call that has no row: a GET is repeated, anything else never."""
+    return Route(f"{method} {path}", method, path, Repeat.READ if method == "GET" else Repeat.NEVER, "json")
