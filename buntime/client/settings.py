@@ -23,26 +23,35 @@ T = TypeVar("T")
 
 @attrs.frozen
 class ServiceSettings:
-    """How a service is configured: the prefix of its variables, its base URL, the argument of its key."""
+    """How a service is configured: its base URL, the argument of its key, and the names of its variables."""
 
-    name: str
-    variables: str
     base_url: str
     key_argument: str
+    key_variable: str
+    url_variable: str
+    transport_variable: str
+    log_variable: str
     debug_variable: Optional[str] = None
     """Another variable that prints the log, if it is set to ``true``."""
 
-    def variable(self, name: str) -> str:
-        """Return the complete name of a variable such as ``API_KEY``."""
-        return f"{self.variables}_{name}"
 
-    def read(self, name: str) -> str:
-        """Return the value of a variable; ``""`` if it is not set."""
-        return os.environ.get(self.variable(name), "")
-
-
-BUNTIME_SH = ServiceSettings("buntime.sh", "BUNTIME", "https://api.buntime.sh", "api_key")
-RUNLOOP = ServiceSettings("Runloop", "RUNLOOP", "https://api.runloop.ai", "bearer_token", "DEBUG")
+BUNTIME_SH = ServiceSettings(
+    "https://api.buntime.sh",
+    "api_key",
+    "BUNTIME_API_KEY",
+    "BUNTIME_BASE_URL",
+    "BUNTIME_TRANSPORT",
+    "BUNTIME_LOG",
+)
+RUNLOOP = ServiceSettings(
+    "https://api.runloop.ai",
+    "bearer_token",
+    "RUNLOOP_API_KEY",
+    "RUNLOOP_BASE_URL",
+    "RUNLOOP_TRANSPORT",
+    "RUNLOOP_LOG",
+    "DEBUG",
+)
 
 
 class ClientOptions(TypedDict, total=False):
@@ -72,13 +81,13 @@ _KINDS = _CASSETTES | {"http", "local"}
 
 def configure_logging(service: ServiceSettings = BUNTIME_SH) -> None:
     """Print logs to stderr if ``BUNTIME_LOG``, or the variable of another service, is set."""
-    level = service.read("LOG")
+    level = os.environ.get(service.log_variable, "")
     if not level and service.debug_variable and os.environ.get(service.debug_variable, "").lower() == "true":
         level = "debug"
     if not level:
         return
     if level.lower() not in {"debug", "info"}:
-        raise ConfigurationError(f"{service.variable('LOG')} is {level!r}; it must be debug or info")
+        raise ConfigurationError(f"{service.log_variable} is {level!r}; it must be debug or info")
     print_logs(level)
 
 
@@ -86,9 +95,9 @@ def api_key(value: str | None, service: ServiceSettings = BUNTIME_SH) -> Secret 
     """Return the key from the argument, else from the service's variable; ``None`` if neither is set."""
     if value is not None and not isinstance(value, str):
         raise ConfigurationError(f"{service.key_argument} must be a str, not {type(value).__name__}")
-    source = service.variable("API_KEY") if value is None else service.key_argument
+    source = service.key_variable if value is None else service.key_argument
     # Rebound, so that no traceback with local variables shows it.
-    value = Secret(service.read("API_KEY") if value is None else value)
+    value = Secret(os.environ.get(service.key_variable, "") if value is None else value)
     if not value:
         return None
     if " " in value or not value.isascii() or not value.isprintable():
@@ -108,14 +117,14 @@ def required_key(service: ServiceSettings = BUNTIME_SH) -> Pairs:
 
 def _missing_key(service: ServiceSettings) -> ConfigurationError:
     return ConfigurationError(
-        f"no API key: set {service.variable('API_KEY')} or pass {service.key_argument}= "
-        f"(to run on this machine without a key, set {service.variable('TRANSPORT')}=local)"
+        f"no API key: set {service.key_variable} or pass {service.key_argument}= "
+        f"(to run on this machine without a key, set {service.transport_variable}=local)"
     )
 
 
 def needs_key(service: ServiceSettings = BUNTIME_SH) -> bool:
     """Whether the transport that the environment names sends a key."""
-    return (service.read("TRANSPORT") or "http").partition(":")[0] in {"http", "record"}
+    return (os.environ.get(service.transport_variable, "") or "http").partition(":")[0] in {"http", "record"}
 
 
 def choose_transport(
@@ -130,16 +139,16 @@ def choose_transport(
         if base_url is not None:
             raise ConfigurationError("base_url belongs to the transport; pass it there, or omit transport=")
         return _checked_transport(transport)
-    name = service.read("TRANSPORT") or "http"
+    name = os.environ.get(service.transport_variable, "") or "http"
     kind, colon, path = name.partition(":")
     if kind not in _KINDS or bool(colon) != (kind in _CASSETTES) or bool(path) != bool(colon):
         raise ConfigurationError(
-            f"{service.variable('TRANSPORT')} is {name!r}; it can be 'http', 'local', 'replay:PATH', "
+            f"{service.transport_variable} is {name!r}; it can be 'http', 'local', 'replay:PATH', "
             "'record:PATH' or 'record+local:PATH'"
         )
     if base_url is not None and kind not in {"http", "record"}:
         raise ConfigurationError(
-            f"base_url has no effect with {service.variable('TRANSPORT')}={name}; omit one of them"
+            f"base_url has no effect with {service.transport_variable}={name}; omit one of them"
         )
     if kind not in _CASSETTES:
         return make_transport(kind, base_url, has_key=has_key, service=service)
@@ -183,7 +192,7 @@ def make_transport(
         raise _missing_key(service)
     from buntime.transport import HTTPTransport
 
-    return HTTPTransport(base_url or service.read("BASE_URL") or service.base_url)
+    return HTTPTransport(base_url or os.environ.get(service.url_variable, "") or service.base_url)
 
 
 def caller_options(options: ClientOptions, policy: RetryPolicy = _DEFAULT_POLICY) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Optional
 from uuid import uuid4
 
-from buntime._support.closing import close_after
+from buntime._support.closing import ClosesWithBlock, cleanup_seconds, close_after
 from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime._support.unpicklable import NotPicklable
@@ -20,7 +19,6 @@ from buntime.runloop.wire.requests import OPTIONS, check_keywords, resource_id
 from buntime.runloop.wire.routes import ROUTES
 from buntime.runloop.wire.views import DevboxLogsView, DevboxView, SSHKeyView, TunnelView
 
-_SHUTDOWN_AFTER_INTERRUPT = 10.0
 _TUNNEL = "https://{port}-{key}.tunnel.runloop.ai"
 
 
@@ -53,7 +51,7 @@ class NetworkInterface(NotPicklable):
         return self._call("remove_tunnel", **options)
 
 
-class Devbox(NotPicklable):
+class Devbox(ClosesWithBlock, NotPicklable):
     """A devbox. As a context manager it is shut down at the end of the block."""
 
     def __init__(self, connection: Connection, devbox_id: str) -> None:
@@ -64,20 +62,11 @@ class Devbox(NotPicklable):
     def __repr__(self) -> str:
         return f"<Devbox {self._id}>"
 
-    def __enter__(self) -> Devbox:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def _leave_block(self, error: Optional[BaseException]) -> None:
         if self._is_shut_down:
             return
-        connection = self._connection
-        if error is not None and not isinstance(error, Exception):  # Ctrl-C does not wait for long
-            connection = connection.for_cleanup(_SHUTDOWN_AFTER_INTERRUPT)
+        seconds = cleanup_seconds(error)
+        connection = self._connection if seconds is None else self._connection.for_cleanup(seconds)
         close_after(
             error,
             lambda: connection.call("devboxes.shutdown", self._id),

@@ -10,10 +10,11 @@ from typing import Any, Callable, Optional
 
 import attrs
 
+from buntime._support.closing import ClosesWithBlock
 from buntime._support.collected_text import CollectedText
 from buntime._support.export import export
 from buntime._support.typing import OnText
-from buntime.errors import APIConnectionError, APITimeoutError, BuntimeError, WaitTimeoutError
+from buntime.errors import APIConnectionError, APIStatusError, APITimeoutError, BuntimeError, WaitTimeoutError
 from buntime.runloop.connection import Connection, split_options
 from buntime.runloop.waiting import Pauses
 from buntime.runloop.wire.events import OutputPosition, ReconnectError, output
@@ -33,7 +34,7 @@ class OutputChunk:
     offset: int
 
 
-class OutputStream:
+class OutputStream(ClosesWithBlock):
     """Iterates over the output of one stream of an execution, until the execution is completed.
 
     A stream that is cut, or silent for longer than the client's timeout, is resumed after the last byte that
@@ -63,12 +64,6 @@ class OutputStream:
             self._texts = self._chunks()
         return next(self._texts)
 
-    def __enter__(self) -> OutputStream:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close the connection. Idempotent."""
         texts, self._texts = self._texts, iter(())
@@ -92,13 +87,14 @@ class OutputStream:
                         return
                 except ReconnectError:
                     pass
-                except APIConnectionError as error:
+                except (APIConnectionError, APIStatusError) as error:
                     remaining = connection.caller.remaining()
                     if remaining is not None and remaining <= 0:
                         raise pauses.timed_out() from error
                     # Silence is no failure: the command prints nothing.
                     failures += not isinstance(error, APITimeoutError) or error.phase != "read"
-                    if failures > connection.caller.policy.max_retries:
+                    policy = connection.caller.policy
+                    if failures > policy.max_retries or not policy.may_retry(error, idempotent=True):
                         raise
                 pauses.sleep()
 

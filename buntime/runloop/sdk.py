@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
+from functools import partial
 from typing import Any, Callable, Optional, TypeVar
 
 from buntime import _validate
 from buntime._http import Request, Response, Secret, Transport
-from buntime._support.closing import close_after
+from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
 from buntime.client import settings
@@ -24,7 +24,7 @@ Self = TypeVar("Self", bound="_Client")
 Middleware = Callable[[Request, Callable[[Request], Response]], Response]
 
 
-class _Client(NotPicklable):
+class _Client(ClosesWithBlock, NotPicklable):
     """What both clients share: their settings, and the end of their transport."""
 
     APIError = APIError
@@ -61,8 +61,9 @@ class _Client(NotPicklable):
         )
         repeats = settings.checked(_validate.flag, "repeat_execute", repeat_execute)
         pairs = settings.header_pairs(default_headers, settings.api_key(bearer_token, RUNLOOP))
-        has_key = any(name.lower() == "authorization" for name, _ in pairs)
-        transport = settings.choose_transport(base_url, transport, has_key=has_key, service=RUNLOOP)
+        if transport is None and settings.needs_key(RUNLOOP) and not settings.has_credentials(pairs):
+            options["find_credentials"] = partial(settings.required_key, RUNLOOP)
+        transport = settings.choose_transport(base_url, transport, has_key=True, service=RUNLOOP)
         if middleware is not None:
             from buntime.transport import MiddlewareTransport
 
@@ -76,15 +77,7 @@ class _Client(NotPicklable):
         name = type(self).__name__
         return f"<{name} over {connection.caller.transport!r}>" if connection else f"<{name}, not made>"
 
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def _leave_block(self, error: Optional[BaseException]) -> None:
         close_after(error, self.close, "the client was not closed")
 
     def close(self) -> None:
@@ -113,6 +106,7 @@ class _Client(NotPicklable):
         caller = caller.evolve(
             transport=chosen,
             headers=(*(pair for pair in caller.headers if pair[0].lower() not in names), *added),
+            find_credentials=None if settings.has_credentials(added) else caller.find_credentials,
             **settings.caller_options(options, caller.policy),  # type: ignore[arg-type]  # it checks the names
         )
         other = type(self).__new__(type(self))
@@ -130,7 +124,7 @@ class RunloopSDK(_Client):
 
     Arguments:
         bearer_token: the key of your account; by default ``RUNLOOP_API_KEY``. Only needed if the client
-            creates an HTTP transport.
+            creates an HTTP transport. If it is not set when the client is made, the first call reads it.
         base_url: of the service; by default ``RUNLOOP_BASE_URL``, else the live service.
         timeout: seconds of a single wait for the network, at most 3,600; ``None`` for no limit. The service
             may hold a wait, a command or a file longer. ``timeout=`` of a call limits the complete call.

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
 from buntime._support.log import logger
-from buntime.errors import APIError, APITimeoutError, BuntimeError, WaitTimeoutError
+from buntime.errors import APIError, APITimeoutError, BuntimeError, RequestTimeoutError, WaitTimeoutError
 from buntime.runloop.connection import Connection, PreparedCall, prepare
 from buntime.runloop.errors import ResourceFailedError
-from buntime.runloop.wire.error_responses import HoldEndedError
 from buntime.runloop.wire.requests import new_command_id
 from buntime.runloop.wire.routes import BY_NAME, DEVBOX_HOLD, EXECUTION_HOLD
 from buntime.runloop.wire.views import BlueprintView, DevboxView, ExecutionView, SnapshotStatusView
@@ -57,7 +56,7 @@ def _hold(connection: Connection, route: str, path: tuple[str, ...], waiting_for
             view = connection.call(route, *path, **fields)
             if view.status in fields["statuses"]:
                 return view
-        except HoldEndedError:
+        except RequestTimeoutError:
             pass
         except APITimeoutError as error:
             remaining = connection.caller.remaining()

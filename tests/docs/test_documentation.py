@@ -15,6 +15,7 @@ import buntime
 import buntime.testing
 import buntime.transport
 from buntime import Files, SessionFiles, Sessions
+from buntime.client import settings
 from tests.docs.markdown import CHANGELOG, DOCS, PAGES, README, ROOT, anchors, blocks, links
 
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
@@ -137,16 +138,20 @@ def test_the_reference_has_no_other_entries() -> None:
 
 def _variables_of_the_package() -> set[str]:
     read = re.compile(r"(?:environ(?:\.get\(|\[)|read_switch\()\s*\"(BUNTIME_\w+)\"")
-    of_service = re.compile(r"\.read\(\"([A-Z_]+)\"\)")
-    texts = [file.read_text(encoding="utf-8") for file in PACKAGE]
-    names = {name for text in texts for name in read.findall(text)}
-    return names | {f"BUNTIME_{name}" for text in texts for name in of_service.findall(text)}
+    of_services = {
+        value
+        for service in (settings.BUNTIME_SH, settings.RUNLOOP)
+        for name, value in attrs.asdict(service).items()
+        if name.endswith("_variable") and value
+    }
+    return of_services.union(*(read.findall(file.read_text(encoding="utf-8")) for file in PACKAGE))
 
 
 def test_every_environment_variable_is_explained() -> None:
     """The table of variables has exactly the variables that the package reads."""
     page = (DOCS / "configuration.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"^\| `(BUNTIME_\w+)` \|", page, re.MULTILINE))
+    table = page.partition("## The environment")[2].partition("\n\nThe HTTP")[0]
+    documented = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
     assert _variables_of_the_package() == documented
 
 

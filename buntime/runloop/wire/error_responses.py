@@ -37,19 +37,13 @@ _REMOVED = ("/v1/agents", "/v1/scenarios", "/v1/benchmarks", "/v1/benchmark_runs
 _NOT_IMPLEMENTED = 501
 
 
-class HoldEndedError(BuntimeError):
-    """The service held a wait as long as it does; the wait goes on with the next request."""
-
-
 def decode_error(route: Route, request: Request, response: BufferedResponse) -> BuntimeError:
     """Return the error for a response that is not 2xx."""
     status = response.status or 0
     if status < 400 or status == 407:
         return decode_other(request, response)
-    if status == 408 and route.hold and route.is_read:
-        return HoldEndedError("the service ended its wait", status=408)
     body = parse_error_body(response.body)
-    return _error(
+    error = _error(
         status,
         f"the service returned {status}: {body.message}",
         code=body.code,
@@ -58,6 +52,10 @@ def decode_error(route: Route, request: Request, response: BufferedResponse) -> 
         maybe_executed=not route.is_read and (status == 408 or status >= 500) and status != _NOT_IMPLEMENTED,
         path=request.path,
     )
+    if status == 408 and route.is_wait:
+        error.should_retry = False  # the wait goes on with the next request, which is no retry
+        error.hint = "The status was not reached while the service held the request; wait again"
+    return error
 
 
 def decode_error_event(request: Request, code: object, message: str) -> BuntimeError:
@@ -82,7 +80,7 @@ def _error(
     answer = headers.get("x-should-retry", "").lower()
     error.should_retry = {"true": True, "false": False}.get(answer)
     if status == 401:
-        error.hint = f"Check {RUNLOOP.variable('API_KEY')}, or pass {RUNLOOP.key_argument}="
+        error.hint = f"Check {RUNLOOP.key_variable}, or pass {RUNLOOP.key_argument}="
     elif status == 404 and path.startswith(_REMOVED):
         error.hint = "Newer versions of the API no longer have this resource"
     elif status == 409:

@@ -87,7 +87,7 @@ def build(route: Route, path: Mapping[str, str], fields: Mapping[str, Any], key:
             body = json_body(route.name, {name: present[name] for name in route.body if name in present})
     if route.method != "GET":
         headers = (*headers, ("x-request-id", key or str(uuid.uuid4())))
-    return Request(route.method, target, query, headers, body, poll=route.hold > 0 and route.is_read)
+    return Request(route.method, target, query, headers, body, poll=route.is_wait)
 
 
 def with_extras(

@@ -71,6 +71,11 @@ class Route:
         return self.repeat is Repeat.READ
 
     @property
+    def is_wait(self) -> bool:
+        """Whether the service holds the request until a status is reached."""
+        return "statuses" in self.body
+
+    @property
     def is_stream(self) -> bool:
         """Whether the response is a stream of events."""
         return self.view == "stream"

@@ -1,0 +1,143 @@
+"""A service of Runloop that returns one canned response for each route, and fails as a test plans."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Optional, Union
+
+from buntime.errors import APIConnectionError
+from buntime.runloop import RunloopSDK
+from buntime.runloop.wire.routes import ROUTES, Route
+from buntime.transport import Request, Response
+
+_DEVBOX = {"id": "dbx_1", "status": "running", "tunnel": {"tunnel_key": "k"}}
+_EXECUTION = {"devbox_id": "dbx_1", "execution_id": "exc_1", "status": "completed", "exit_status": 0}
+_VIEWS: dict[str, Any] = {
+    "DevboxView": _DEVBOX,
+    "ExecutionView": _EXECUTION,
+    "ExecutionDetailView": {"devbox_id": "dbx_1", "exit_status": 0, "stdout": "", "stderr": ""},
+    "SendStdInView": {"devbox_id": "dbx_1", "execution_id": "exc_1", "success": True},
+    "TunnelView": {"tunnel_key": "k", "auth_mode": "open"},
+    "SSHKeyView": {"id": "key_1", "ssh_private_key": "secret", "ssh_user": "user", "url": "host"},
+    "SnapshotView": {"id": "snp_1"},
+    "SnapshotStatusView": {"status": "complete", "snapshot": {"id": "snp_1"}},
+    "BlueprintView": {"id": "bpt_1", "status": "build_complete"},
+}
+_GOALS = {"devboxes.shutdown": "shutdown", "devboxes.suspend": "suspended", "devboxes.resume": "running"}
+_PATTERNS = sorted(
+    ((re.compile(re.sub(r"{\w+}", "[^/]+", route.path)), route) for route in ROUTES.values()),
+    key=lambda item: item[1].path.count("{"),
+)
+
+Fault = Union[str, int, Response]
+
+
+def as_json(value: object, status: int = 200, **headers: str) -> Response:
+    """Return a response with JSON."""
+    fields = {"Content-Type": "application/json", **headers}
+    return Response(status, fields, [json.dumps(value).encode()])
+
+
+def route_of(request: Request) -> Route:
+    """Return the row of a request."""
+    return next(
+        route
+        for pattern, route in _PATTERNS
+        if route.method == request.method and pattern.fullmatch(request.path)
+    )
+
+
+class Stub:
+    """A transport with a clock of its own. ``acted`` are the routes that were carried out, in order.
+
+    ``faults`` are what happens to the next requests: ``"before"`` and ``"after"`` drop the connection before
+    and after the service acts, a number is a status, and ``""`` is no fault.
+    """
+
+    def __init__(
+        self, *faults: Fault, respond: Optional[Callable[[Request], Optional[Response]]] = None
+    ) -> None:
+        self.faults = list(faults)
+        self.respond = respond
+        self.requests: list[Request] = []
+        self.acted: list[str] = []
+        self.slept: list[float] = []
+        self.now = 0.0
+
+    def send(self, request: Request, /) -> Response:
+        """Return the canned response, or fail as planned."""
+        self.requests.append(request)
+        fault = self.faults.pop(0) if self.faults else ""
+        if fault == "before":
+            raise APIConnectionError("no connection", phase="connect")
+        if isinstance(fault, int):
+            return as_json({"message": "planned"}, fault)
+        if isinstance(fault, Response):
+            return fault
+        response = self.respond(request) if self.respond else None
+        response = response or self.canned(request)
+        self.acted.append(route_of(request).name)
+        if fault == "after":
+            raise APIConnectionError("the connection was lost", phase="read")
+        return response
+
+    def canned(self, request: Request) -> Response:
+        """Return the usual response of a route."""
+        route = route_of(request)
+        if route.view in {"text", "bytes"}:
+            return Response(200, {"Content-Type": "text/plain"}, [b"content"])
+        if route.is_stream:
+            return Response(
+                200, {"Content-Type": "text/event-stream"}, [b'data: {"output": "x", "offset": 0}\n\n']
+            )
+        if route.items:
+            return as_json({route.items: [_VIEWS[route.view]], "has_more": False})
+        return as_json({**_VIEWS.get(route.view, {}), **self._status(route)})
+
+    def _status(self, route: Route) -> dict[str, str]:
+        # A GET shows the state that the last call led to.
+        changes = [_GOALS[name] for name in [*self.acted, route.name] if name in _GOALS]
+        return {"status": changes[-1]} if changes and route.view == "DevboxView" else {}
+
+    def sleep(self, seconds: float, /) -> None:
+        """Move the clock."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def monotonic(self) -> float:
+        """Return the clock."""
+        return self.now
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def client(self, **options: Any) -> RunloopSDK:
+        """Return a client over this service."""
+        return RunloopSDK(bearer_token="rk_of_the_tests", transport=self, **options)
+
+
+FIELDS: dict[str, Any] = {
+    "command": "true",
+    "command_id": "c1",
+    "statuses": ["running"],
+    "file_path": "a.txt",
+    "contents": "x",
+    "path": "a.txt",
+    "file": b"x",
+    "name": "n",
+}
+IDS = {"id": "dbx_1", "devbox_id": "dbx_1", "execution_id": "exc_1"}
+
+
+def call(client: RunloopSDK, route: Route, **options: Any) -> Any:
+    """Make the call of a row with its required fields."""
+    target: Any = client.api
+    for name in route.name.split("."):
+        target = getattr(target, name)
+    fields = {name: FIELDS[name] for name in route.required}
+    if route.name == "devboxes.executions.send_std_in":
+        fields["text"] = "y\n"
+    result = target(*[IDS[name] for name in route.arguments], **fields, **options)
+    return list(result) if route.is_stream else result

@@ -1,0 +1,55 @@
+"""The page on Runloop."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import attrs
+
+import buntime.runloop
+from buntime.runloop import (
+    Blueprint,
+    CommandInterface,
+    Devbox,
+    DevboxOps,
+    Execution,
+    ExecutionResult,
+    FileInterface,
+    NetworkInterface,
+    RunloopSDK,
+    Snapshot,
+)
+from buntime.runloop.wire.views import View
+from tests.docs.markdown import DOCS
+
+PAGE = (DOCS / "runloop.md").read_text(encoding="utf-8")
+
+
+def test_table_of_calls_is_current() -> None:
+    """``python docs/runloop_routes.py`` would change nothing."""
+    code = "import runloop_routes; print(runloop_routes.table(), end='')"
+    table = subprocess.check_output([sys.executable, "-c", code], cwd=DOCS, text=True)
+    assert table in PAGE, "run: python docs/runloop_routes.py"
+
+
+def test_every_method_is_in_the_table_of_names() -> None:
+    """A user of the official client finds each name."""
+    classes = (Blueprint, CommandInterface, Devbox, DevboxOps, Execution, ExecutionResult, FileInterface)
+    for cls in (*classes, NetworkInterface, Snapshot):
+        for name in vars(cls):
+            if not name.startswith("_"):
+                assert name in PAGE, f"{cls.__name__}.{name}"
+    for name in inspect.signature(RunloopSDK).parameters:
+        assert name in PAGE, name
+
+
+def test_public_names() -> None:
+    """Each export shows its public module and has a docstring; the values are frozen."""
+    for name in buntime.runloop.__all__:
+        value = getattr(buntime.runloop, name)
+        assert value.__module__ in {"buntime", "buntime.runloop"}, name
+        assert value.__doc__, name
+        if isinstance(value, type) and issubclass(value, View):
+            assert attrs.has(value)
