@@ -42,6 +42,11 @@ class Execution:
     """A value of the box that runs it."""
 
     @property
+    def stored(self) -> int:
+        """How many bytes of its output are stored."""
+        return sum(log.stored for log in self.outputs.values())
+
+    @property
     def status(self) -> str:
         """``"queued"``, ``"running"`` or ``"completed"``."""
         if self.exit_status is not None:

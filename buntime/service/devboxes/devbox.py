@@ -9,7 +9,8 @@ from typing import Any, Callable, Optional
 
 from buntime._support.forks import reset_after_fork
 from buntime.service.devboxes.box import Box, Execution, Host, Source
-from buntime.service.devboxes.errors import ApiError, invalid, missing
+from buntime.service.devboxes.commands import Commands
+from buntime.service.devboxes.errors import ApiError, invalid
 from buntime.service.devboxes.snapshot import Snapshot
 from buntime.service.devboxes.spec import DevboxSpec
 from buntime.service.devboxes.waiting import Waiter
@@ -17,8 +18,8 @@ from buntime.service.errors import ServiceError
 from buntime.service.executors import KILLED
 
 ENDED = frozenset({"shutdown", "failure"})
-_MOST_EXECUTIONS = 1000
 _MOST_NOTES = 1000
+_OUTPUT_AFTER_END = 2**20
 
 Event = tuple[float, Callable[[float], None]]
 
@@ -40,18 +41,17 @@ class Devbox:
         self.memory = spec.memory
         self.clock = host.clock
         self.lock = reset_after_fork(threading.Condition())
-        self.transitions: list[dict[str, Any]] = []
+        self.transitions: deque[dict[str, Any]] = deque(maxlen=_MOST_NOTES)
         self.reasons: dict[str, str] = {}
         self.tunnel: Optional[dict[str, Any]] = None
-        self.executions: dict[str, Execution] = {}
+        self.commands = Commands()
         self.notes: deque[tuple[float, str]] = deque(maxlen=_MOST_NOTES)
         self.snapshot: Optional[Snapshot] = None
         self.ended: Optional[float] = None
         self._waiter = waiter
         self._new_id = new_id
-        self._by_command_id: dict[str, str] = {}
-        self._shells: dict[str, deque[Execution]] = {}
         self._setup = deque(spec.launch_commands)
+        self._epoch = self.clock.time() - self.clock.monotonic()
         self.created = self._kept_alive = self._last_use = self.clock.monotonic()
         self._planned: Optional[Event] = (self.created + host.boot_time, self._boot)
         self.box: Box = host.open(self, spec.snapshot_id)
@@ -61,7 +61,7 @@ class Devbox:
 
     def milliseconds(self, at: float) -> int:
         """Return a time of the monotonic clock as milliseconds since the epoch."""
-        return round(1000 * (self.clock.time() - self.clock.monotonic() + at))
+        return round(1000 * (self._epoch + at))
 
     def settle(self) -> None:
         """Let everything happen that is due, in the order of its times. The lock is held."""
@@ -94,7 +94,7 @@ class Devbox:
         idle = self.spec.idle_seconds
         if idle is None:
             return self._kept_alive + self.spec.keep_alive
-        if self.status != "running" or any(True for _ in self._running()):
+        if self.status != "running" or next(self.commands.running(), None) is not None:
             return None
         return self._last_use + idle
 
@@ -129,9 +129,9 @@ class Devbox:
             transition["failure_reason"] = reasons["failure_reason"]
         self.transitions.append(transition)
         self.reasons.update(reasons)
-        self.lock_notify()
+        self.notify()
 
-    def lock_notify(self) -> None:
+    def notify(self) -> None:
         """Wake the requests that wait for a change."""
         with self.lock:
             self.lock.notify_all()
@@ -157,7 +157,7 @@ class Devbox:
         except ServiceError as error:
             self.note(f"{source}: {command!r} was not run: {error.message}")
             return False
-        self._add(execution)
+        self.commands.add(execution)
         self._start(execution, at)
         return True
 
@@ -173,13 +173,14 @@ class Devbox:
             self.snapshot = None
         self._end_processes(at)
         self._become(status, at, **reasons)
+        self.commands.forget_old(_OUTPUT_AFTER_END)
         self.ended = at
         self._planned = self.tunnel = None
         self.box.remove()
 
     def _end_processes(self, at: float) -> None:
-        self._shells.clear()
-        for execution in [each for each in self.executions.values() if each.exit_status is None]:
+        self.commands.forget_shells()
+        for execution in self.commands.running():
             self._complete(execution, KILLED, at)
         self.box.end_processes()
 
@@ -189,6 +190,11 @@ class Devbox:
         if self.status not in statuses:
             raise invalid(f"Devbox {self.id} is {self.status}; this needs it to be {' or '.join(statuses)}")
         self._last_use = self.clock.monotonic()
+
+    def _check_alive(self) -> None:
+        self.settle()
+        if self.status in ENDED:
+            raise invalid(f"Devbox {self.id} is {self.status}")
 
     def _check_no_snapshot(self) -> None:
         if self.snapshot is not None:
@@ -216,9 +222,7 @@ class Devbox:
     def shutdown(self, *, force: bool = False) -> None:
         """End the devbox for good; a 409 during a snapshot, a 400 if it has ended."""
         with self.lock:
-            self.settle()
-            if self.status in ENDED:
-                raise invalid(f"Devbox {self.id} is {self.status}")
+            self._check_alive()
             if not force:
                 self._check_no_snapshot()
             self._end(self.clock.monotonic(), "shutdown", shutdown_reason="api_shutdown")
@@ -231,9 +235,7 @@ class Devbox:
     def keep_alive(self) -> None:
         """Start the time of the keep-alive again."""
         with self.lock:
-            self.settle()
-            if self.status in ENDED:
-                raise invalid(f"Devbox {self.id} is {self.status}")
+            self._check_alive()
             self._kept_alive = self._last_use = self.clock.monotonic()
 
     def execute(
@@ -242,9 +244,9 @@ class Devbox:
         """Start a command, or queue it in its shell; one with a known ``command_id`` runs once."""
         with self.lock:
             self.require("running")
-            if command_id in self._by_command_id:
-                return self.executions[self._by_command_id[command_id]]
-            is_queued = bool(self._shells.get(shell_name or ""))
+            if (earlier := self.commands.with_command_id(command_id)) is not None:
+                return earlier
+            is_queued = self.commands.is_busy(shell_name)
         execution = Execution(
             self._new_id("exc_"), command, self.clock.monotonic(), shell_name, attach_stdin=attach_stdin
         )
@@ -252,38 +254,12 @@ class Devbox:
             self.box.prepare(execution)
         with self.lock:
             self.require("running")
-            self._add(execution)
-            if command_id is not None:
-                self._by_command_id[command_id] = execution.id
-            if shell_name is None:
-                self._start(execution, self.clock.monotonic())
-                return execution
-            shell = self._shells.setdefault(shell_name, deque())
-            shell.append(execution)
-            if len(shell) == 1:
+            # The lock was free meanwhile.
+            if (earlier := self.commands.with_command_id(command_id)) is not None:
+                return earlier
+            if self.commands.add(execution, command_id):
                 self._start(execution, self.clock.monotonic())
         return execution
-
-    def execution(self, execution_id: str) -> Execution:
-        """Return an execution; a 404 if there is none."""
-        try:
-            return self.executions[execution_id]
-        except KeyError:
-            raise missing("Execution", execution_id) from None
-
-    def _running(self) -> Iterator[Execution]:
-        return (each for each in self.executions.values() if each.exit_status is None)
-
-    def _add(self, execution: Execution) -> None:
-        if len(self.executions) >= _MOST_EXECUTIONS:
-            oldest = next((each for each in self.executions.values() if each.exit_status is not None), None)
-            if oldest is None:
-                raise ApiError(409, f"Devbox {self.id} has {_MOST_EXECUTIONS} executions in progress")
-            del self.executions[oldest.id]
-            self._by_command_id = {
-                key: value for key, value in self._by_command_id.items() if value != oldest.id
-            }
-        self.executions[execution.id] = execution
 
     def _start(self, execution: Execution, at: float) -> None:
         execution.started = at
@@ -300,7 +276,7 @@ class Devbox:
         """Add output of an execution."""
         if execution.exit_status is None:
             execution.outputs[kind].add(text)
-            self.lock_notify()
+            self.notify()
 
     def finished(self, execution: Execution, exit_status: int, at: float) -> None:
         """Note the end of an execution, and start the next command of its shell."""
@@ -308,12 +284,9 @@ class Devbox:
             return
         self._complete(execution, exit_status, at)
         self._last_use = max(self._last_use, at)
-        shell = self._shells.get(execution.shell_name or "", deque())
-        if execution in shell:
-            was_first = shell[0] is execution
-            shell.remove(execution)
-            if was_first and shell:
-                self._start(shell[0], at)
+        successor = self.commands.next_in_shell(execution)
+        if successor is not None:
+            self._start(successor, at)
         if execution.source == "entrypoint":
             self._end(at, "shutdown", shutdown_reason="entrypoint_exit")
         elif execution.source == "setup_commands":
@@ -325,7 +298,7 @@ class Devbox:
 
     def _complete(self, execution: Execution, exit_status: int, at: float) -> None:
         execution.exit_status, execution.ended = exit_status, at
-        self.lock_notify()
+        self.notify()
 
     def note(self, message: str) -> None:
         """Add a line to the log."""

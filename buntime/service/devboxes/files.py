@@ -7,14 +7,16 @@ import posixpath
 from buntime.service.devboxes.box import HOME, TEMPORARY
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import ApiError, invalid
-from buntime.service.workspace.base import DiskFullError, PathError, Workspace, WorkspaceGone
+from buntime.service.workspace.base import DiskFullError, PathError, TooLargeError, Workspace, WorkspaceGone
+
+_MOST_BYTES = 256 * 2**20
 
 
 def read_file(devbox: Devbox, path: str) -> bytes:
     """Return the bytes of a file; a 400 if there is none."""
     workspace, relative = _resolve(devbox, path)
     try:
-        return workspace.read(relative)
+        return workspace.read(relative, max_size=_MOST_BYTES)
     except FileNotFoundError as error:
         raise invalid(f"There is no file {path}") from error
     except Exception as error:
@@ -44,6 +46,8 @@ def _resolve(devbox: Devbox, path: str) -> tuple[Workspace, str]:
 def _file_error(devbox: Devbox, path: str, error: Exception) -> Exception:
     if isinstance(error, WorkspaceGone):
         return invalid(f"Devbox {devbox.id} has lost its files")
+    if isinstance(error, TooLargeError):
+        return invalid(f"{path} has {error.size} bytes; this model reads files of at most {_MOST_BYTES}")
     if isinstance(error, IsADirectoryError):
         return invalid(f"{path} is a directory")
     if isinstance(error, NotADirectoryError):

@@ -6,28 +6,23 @@ import hashlib
 import logging
 import threading
 from pathlib import Path
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional
 
-from buntime.service.clock import monotonic
 from buntime.service.devboxes.box import HOME, TEMPORARY, Execution, Listener
+from buntime.service.devboxes.copying import DiskCopy
+from buntime.service.devboxes.supervised import Supervised
 from buntime.service.devboxes.waiting import RealClock, WaitingClock
-from buntime.service.executors import KILLED, ExecutionLost, Limits
-from buntime.service.machine.channel import Channel, ChannelLost, Inbox
-from buntime.service.machine.launch import Isolated, Unprotected
-from buntime.service.machine.orphans import kill_children
-from buntime.service.machine.sandbox import DEVBOX, start_process
+from buntime.service.executors import ExecutionLost
+from buntime.service.machine.channel import ChannelLost, Inbox
+from buntime.service.machine.launch import Isolated, Launcher
+from buntime.service.machine.sandbox import DEVBOX
 from buntime.service.workspace.disk import DiskWorkspace
 from buntime.service.workspace.walk import remove_tree
 
-_LIFETIME = 172800.0
-_FILE_SIZE = 16 * 1024
 _UNLIMITED = 2**31 - 1
 _NO_PACING = 2**52
-_LOOK_AFTER = 2.0
-_POLL_COPY = 0.02
 logger = logging.getLogger("buntime.service")
 
-_KINDS = {"out": "stdout", "err": "stderr"}
 
 # A shell with a name is a new bash for each command. It begins with the folder and the exported variables of
 # the end of the last one.
@@ -41,7 +36,7 @@ trap 'declare -px >{state}.exports; pwd >{state}.folder' EXIT
 class MachineHost:
     """Makes devboxes in folders below ``root``, which is removed when it is closed."""
 
-    def __init__(self, launcher: Union[Isolated, Unprotected], root: Path) -> None:
+    def __init__(self, launcher: Launcher, root: Path) -> None:
         self.clock: WaitingClock = RealClock()
         self.boot_time = self.build_time = 0.0
         self.launcher = launcher
@@ -54,7 +49,7 @@ class MachineHost:
         """Return a box; with a snapshot, when its disk is copied."""
         folder = self._make_disk(devbox.id)
         if snapshot_id is not None:
-            _Copy(self, self._snapshot(snapshot_id), folder).wait()
+            DiskCopy(self.launcher, self._snapshot(snapshot_id), folder).wait()
         box = MachineBox(self, devbox, folder)
         with self._lock:
             self._boxes.add(box)
@@ -73,9 +68,9 @@ class MachineHost:
             self._readers.append(reader)
             reader.start()
 
-    def save(self, box_folder: Path, snapshot_id: str) -> _Copy:
+    def save(self, box_folder: Path, snapshot_id: str) -> DiskCopy:
         """Start to copy a disk."""
-        return _Copy(self, box_folder, self._make_disk(snapshot_id))
+        return DiskCopy(self.launcher, box_folder, self._make_disk(snapshot_id))
 
     def snapshot_size(self, snapshot_id: str) -> int:
         """Return how many bytes the files of a snapshot have together."""
@@ -105,54 +100,6 @@ class MachineHost:
         return self._root / snapshot_id
 
 
-class _Copy:
-    """A disk that is being copied, by ``cp`` in a sandbox: programs may change the links in it meanwhile."""
-
-    def __init__(self, host: MachineHost, source: Path, target: Path) -> None:
-        if isinstance(host.launcher, Isolated):
-            mounts = {"/from": source, "/to": target}
-            command = ["/bin/cp", "-a", "/from/.", "/to"]
-            started = host.launcher.sandbox.start(command, mounts=mounts, temporary={}, files={})
-        else:
-            started = start_process(["/bin/cp", "-a", f"{source}/.", str(target)], cwd="/")
-        self._process, self._errors = started
-        self._polled = monotonic()
-
-    def wait(self) -> None:
-        """Wait for the end; ``ExecutionLost`` if it failed."""
-        self._process.wait()
-        if error := self.poll():
-            raise ExecutionLost(f"the disk could not be copied: {error}")
-
-    def poll(self) -> Optional[str]:
-        """Return ``None`` while it is in progress, ``""`` when it is complete, or the error."""
-        self._polled = monotonic()
-        if self._process.poll() is None:
-            return None
-        with self._errors:
-            self._errors.seek(0)
-            lines = self._errors.read(100_000).decode("utf-8", "replace").splitlines()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        # Files that vanish meanwhile are not missed.
-        problems = [line for line in lines if not line.endswith("No such file or directory")]
-        if not self._process.returncode or (lines and not problems):
-            return ""
-        return "; ".join(problems)[:500] or f"cp ended with {self._process.returncode}"
-
-    def cancel(self) -> None:
-        """Give it up."""
-        if self._process.poll() is None and not kill_children(self._process.pid):
-            self._process.kill()
-        self._process.wait()
-        self.poll()
-
-    def next_change(self) -> float:
-        """Return when to poll again."""
-        return self._polled + _POLL_COPY
-
-
 class MachineBox:
     """The disk of a devbox, and the supervisor of its commands, which the first one starts.
 
@@ -161,15 +108,15 @@ class MachineBox:
     """
 
     def __init__(self, host: MachineHost, devbox: Listener, folder: Path) -> None:
-        self._host = host
+        self.host = host
         self._devbox = devbox
         self.folder = folder
         self._workspaces = {
             path: DiskWorkspace(folder / part)
             for path, part in zip((HOME, TEMPORARY), DEVBOX.mounts.values())
         }
-        self._supervised: Optional[_Supervised] = None
-        self._ending: list[_Supervised] = []
+        self._supervised: Optional[Supervised] = None
+        self._ending: list[Supervised] = []
         self.removed = False
 
     def workspace(self, folder: str) -> DiskWorkspace:
@@ -200,7 +147,7 @@ class MachineBox:
         for last in (False, True):
             try:
                 if self._supervised is None:
-                    self._supervised = _Supervised(self._host, self._devbox, self)
+                    self._supervised = Supervised(self, self._devbox)
                 self._supervised.run(execution, message)
                 return
             except ChannelLost as error:
@@ -211,7 +158,7 @@ class MachineBox:
     def _shell_state(self, name: str) -> str:
         digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:16]
         # In memory, so that it ends with the processes, as the shell would.
-        folder = "/dev/shm" if isinstance(self._host.launcher, Isolated) else '"$TMPDIR"'  # noqa: S108 - inside
+        folder = "/dev/shm" if isinstance(self.host.launcher, Isolated) else '"$TMPDIR"'  # noqa: S108 - inside
         return f"{folder}/.shell-{digest}"
 
     def kill(self, execution: Execution, *, group: bool) -> None:
@@ -240,9 +187,9 @@ class MachineBox:
     def settle(self, at: float) -> None:
         """Do nothing."""
 
-    def save(self, snapshot_id: str) -> _Copy:
+    def save(self, snapshot_id: str) -> DiskCopy:
         """Start to copy the disk."""
-        return self._host.save(self.folder, snapshot_id)
+        return self.host.save(self.folder, snapshot_id)
 
     def end_processes(self) -> None:
         """Begin to end the supervisor and its processes."""
@@ -268,70 +215,4 @@ class MachineBox:
             remove_tree(str(self.folder))
         except OSError:
             logger.exception("The disk of devbox %s could not be removed", self._devbox.id)
-        self._host.forget(self)
-
-
-class _Supervised:
-    """A supervisor and the thread that reads what it sends."""
-
-    def __init__(self, host: MachineHost, devbox: Listener, box: MachineBox) -> None:
-        self._devbox = devbox
-        self._box = box
-        limits = Limits(memory=devbox.memory, disk=_FILE_SIZE)
-        try:
-            supervisor = host.launcher.start(box.folder, limits, _LIFETIME, DEVBOX)
-        except OSError as error:
-            raise ExecutionLost(f"the devbox's supervisor cannot be started: {error}") from error
-        self.channel = Channel(supervisor)
-        self._inbox = Inbox(0)
-        self._executions: dict[int, Execution] = {}
-        self._stopping = False
-        self.alive = True
-        host.start_reader(self._read)
-        self.channel.send(supervisor.start_message)
-
-    def run(self, execution: Execution, message: dict[str, Any]) -> None:
-        """Start an execution. The devbox's lock is held, so the reader waits until it is known."""
-        inbox = execution.prepared = self.channel.request(message, shared=self._inbox)
-        self._executions[inbox.id] = execution
-
-    def stop(self) -> None:
-        """End everything, without waiting for it."""
-        self._stopping = True
-        self.channel.stop()
-
-    def _read(self) -> None:
-        try:
-            while True:
-                try:
-                    message = self.channel.receive(self._inbox, _LOOK_AFTER)
-                except TimeoutError:
-                    if self._stopping:
-                        break
-                    continue
-                with self._devbox.lock:
-                    self._deliver(message)
-        except ChannelLost as error:
-            if not self._stopping:
-                self._devbox.note(f"All processes have ended: {error}")
-        self.channel.close()
-        with self._devbox.lock:
-            self.alive = False
-            for execution in list(self._executions.values()):
-                self._devbox.finished(execution, KILLED, monotonic())
-        self._box.remove_if_ended()
-
-    def _deliver(self, message: dict[str, Any]) -> None:
-        number = message.get("id")
-        execution = self._executions.get(number) if isinstance(number, int) else None
-        if execution is None:
-            return
-        for key, kind in _KINDS.items():
-            if isinstance(text := message.get(key), str):
-                self._devbox.wrote(execution, kind, text)
-        if "exit" in message:
-            del self._executions[execution.prepared.id]
-            if message.get("over") == "memory":
-                self._devbox.note(f"{execution.id} used more than {self._devbox.memory} MB of memory")
-            code = message["exit"]
-            self._devbox.finished(execution, code if isinstance(code, int) else KILLED, monotonic())
+        self.host.forget(self)

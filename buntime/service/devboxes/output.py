@@ -20,6 +20,11 @@ class OutputLog:
         self._last_start = 0
         self.size = 0
 
+    @property
+    def stored(self) -> int:
+        """How many bytes are stored."""
+        return len(self._first) + len(self._last)
+
     def add(self, text: str) -> None:
         """Append a piece of text."""
         data = text.encode("utf-8", "replace")

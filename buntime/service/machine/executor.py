@@ -16,7 +16,7 @@ from buntime.service.clock import monotonic
 from buntime.service.executors import Execution, ExecutionLost, Limits
 from buntime.service.machine.channel import Channel, ChannelLost, Inbox
 from buntime.service.machine.find import SetupError, find_bun, find_sandbox, read_switch
-from buntime.service.machine.launch import Isolated, Unprotected
+from buntime.service.machine.launch import Isolated, Launcher, Unprotected
 from buntime.service.machine.run import Run
 from buntime.service.workspace.base import Workspace
 
@@ -57,7 +57,7 @@ class BunExecutor:
         network = read_switch("BUNTIME_NETWORK", environ) if network is None else network
         self.bun = find_bun(bun, environ)
         """The path of the Bun executable."""
-        self.launcher: Union[Isolated, Unprotected] = (
+        self.launcher: Launcher = (
             Isolated(find_sandbox(self.bun, environ, network=network))
             if isolation == "required"
             else Unprotected(self.bun)
@@ -115,7 +115,7 @@ class BunRuntime:
 
     def __init__(
         self,
-        launcher: Union[Isolated, Unprotected],
+        launcher: Launcher,
         workspace: Path,
         limits: Limits,
         lifetime: float,

@@ -154,3 +154,6 @@ class Unprotected:
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
+
+
+Launcher = Union[Isolated, Unprotected]

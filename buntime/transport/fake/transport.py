@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, Union
 
 import attrs
 
@@ -22,11 +22,9 @@ from buntime.service.scripted.results import Chunk, ScriptedResult
 from buntime.service.sessions.app import Service, is_route
 from buntime.service.workspace.memory import MemoryWorkspace
 from buntime.transport.fake.clock import FakeClock
+from buntime.transport.fake.devboxes import PREFIX, FakeDevboxes, is_devbox_call, route_name
 from buntime.transport.fake.faults import Failure, PlannedFailure, fail
 from buntime.transport.fake.inspection import FakeCall, FakeDevbox, FakeSession
-
-if TYPE_CHECKING:
-    from buntime.service.devboxes.app import DevboxService
 
 _MISSING: Any = object()
 
@@ -56,10 +54,11 @@ class FakeTransport(NotPicklable):
         build_time: float = 10.0,
         snapshot_time: float = 1.0,
     ) -> None:
-        times = {"boot_time": boot_time, "build_time": build_time, "snapshot_time": snapshot_time}
-        self._times = [_validate.seconds(name, value) or 0.0 for name, value in times.items()]
         self._clock = FakeClock()
         self._executor = ScriptedExecutor(pause=self._clock.advance)
+        times = {"boot_time": boot_time, "build_time": build_time, "snapshot_time": snapshot_time}
+        seconds = [_validate.seconds(name, value) or 0.0 for name, value in times.items()]
+        self._devboxes = FakeDevboxes(self._clock, self._executor, *seconds)
         numbers = itertools.count(1)
         self._service = Service(
             self._executor,
@@ -68,7 +67,6 @@ class FakeTransport(NotPicklable):
             plan=plan,
             ids=lambda: f"ses_fake{next(numbers):014}",
         )
-        self._devbox_service: Optional[DevboxService] = None
         self._failures: list[PlannedFailure] = []
         self._calls: list[FakeCall] = []
         self._lock = reset_after_fork(threading.Lock())
@@ -197,7 +195,7 @@ class FakeTransport(NotPicklable):
         plan = PlannedFailure.make(
             failure, call=call, acted=acted, code=code, message=message, headers=headers
         )
-        if call is not None and not (is_route(call) or _is_devbox_route(call)):
+        if call is not None and not (is_route(call) or is_devbox_call(call)):
             raise ValueError(
                 f"call is {call!r}, not a call of the API such as 'POST /execute' or 'devboxes.create'"
             )
@@ -238,8 +236,7 @@ class FakeTransport(NotPicklable):
     @property
     def devboxes(self) -> dict[str, FakeDevbox]:
         """The devboxes that have not ended, by id, in the order they were created."""
-        service = self._devbox_service
-        return {} if service is None else {name: FakeDevbox(each) for name, each in service.devboxes.items()}
+        return {name: FakeDevbox(devbox) for name, devbox in self._devboxes.alive().items()}
 
     def assert_all_scripts_used(self) -> None:
         """Raise ``AssertionError`` with the scripts that answered nothing or have results not used."""
@@ -267,41 +264,19 @@ class FakeTransport(NotPicklable):
         """End all sessions. Idempotent."""
         self._closed = True
         self._service.close()
-        if self._devbox_service is not None:
-            self._devbox_service.close()
+        self._devboxes.close()
 
     def _handle(self, request: Request) -> Response:
         try:
             # A handler or another thread may advance the clock meanwhile, yet no call is ever slow.
             request = attrs.evolve(request, read_timeout=None)
-            if request.path.startswith("/v1/"):
-                return self._make_devbox_service().handle(request)
-            return self._service.handle(request)
+            service = self._devboxes if request.path.startswith(PREFIX) else self._service
+            return service.handle(request)
         except HandlerFailed as wrapper:
             raise (wrapper.__cause__ or wrapper) from None
 
-    def _make_devbox_service(self) -> DevboxService:
-        with self._lock:
-            if self._devbox_service is None:
-                from buntime.service.devboxes.app import DevboxService
-                from buntime.service.devboxes.scripted import ScriptedHost
-                from buntime.service.devboxes.waiting import MovedClock
-
-                clock = MovedClock(self._clock, self._clock.advance)
-                boot, build, snapshot = self._times
-                host = ScriptedHost(clock, self._executor, boot, build, snapshot)
-                numbers = itertools.count(1)
-                self._devbox_service = DevboxService(
-                    host, ids=lambda prefix: f"{prefix}fake{next(numbers):016}"
-                )
-            return self._devbox_service
-
     def _next_failure(self, request: Request) -> Optional[PlannedFailure]:
-        names = {None, f"{request.method} {request.path}"}
-        if request.path.startswith("/v1/"):
-            from buntime.service.devboxes.app import route_name
-
-            names.add(route_name(request.method, request.path))
+        names = {None, f"{request.method} {request.path}", route_name(request.method, request.path)}
         with self._lock:
             for index, plan in enumerate(self._failures):
                 if plan.call in names:
@@ -317,13 +292,6 @@ class FakeTransport(NotPicklable):
         query, headers = dict(request.query), Headers(request.headers)
         with self._lock:
             self._calls.append(FakeCall(request.method, request.path, query, value, headers, status, other))
-
-
-def _is_devbox_route(call: str) -> bool:
-    from buntime.service.devboxes.app import ROUTES, route_name
-
-    method, _, path = call.partition(" ")
-    return call in ROUTES or route_name(method, path) is not None
 
 
 def _checked_results(results: Iterable[ScriptedResult]) -> tuple[ScriptedResult, ...]:

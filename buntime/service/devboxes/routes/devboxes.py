@@ -205,7 +205,7 @@ def logs(call: Call) -> Response:
         devbox.settle()
         if execution_id is None and shell_name is None:
             rows += [_row(devbox, "info", "stats", at, message=message) for at, message in devbox.notes]
-        for execution in devbox.executions.values():
+        for execution in devbox.commands.all():
             if execution_id in {None, execution.id} and shell_name in {None, execution.shell_name}:
                 rows += _execution_rows(devbox, execution)
     rows.sort(key=lambda row: int(row["timestamp_ms"]))

@@ -118,7 +118,7 @@ def _find(call: Call) -> tuple[Devbox, Execution]:
     devbox = call.model.devbox(devbox_id)
     with devbox.lock:
         devbox.settle()
-        return devbox, devbox.execution(execution_id)
+        return devbox, devbox.commands.get(execution_id)
 
 
 def _respond(call: Call, devbox: Devbox, execution: Execution) -> Response:

@@ -1,0 +1,91 @@
+"""A supervisor of a devbox's commands, and the thread that reads what it sends."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from buntime.service.clock import monotonic
+from buntime.service.devboxes.box import Execution, Listener
+from buntime.service.executors import KILLED, ExecutionLost, Limits
+from buntime.service.machine.channel import Channel, ChannelLost, Inbox
+from buntime.service.machine.sandbox import DEVBOX
+
+if TYPE_CHECKING:
+    from buntime.service.devboxes.machine import MachineBox
+
+logger = logging.getLogger("buntime.service")
+
+_LIFETIME = 172800.0
+_FILE_SIZE = 16 * 1024
+_LOOK_AFTER = 2.0
+_KINDS = {"out": "stdout", "err": "stderr"}
+
+
+class Supervised:
+    """A supervisor and the thread that reads what it sends."""
+
+    def __init__(self, box: MachineBox, devbox: Listener) -> None:
+        self._devbox = devbox
+        self._box = box
+        limits = Limits(memory=devbox.memory, disk=_FILE_SIZE)
+        try:
+            supervisor = box.host.launcher.start(box.folder, limits, _LIFETIME, DEVBOX)
+        except OSError as error:
+            raise ExecutionLost(f"the devbox's supervisor cannot be started: {error}") from error
+        self.channel = Channel(supervisor)
+        self._inbox = Inbox(0)
+        self._executions: dict[int, Execution] = {}
+        self._stopping = False
+        self.alive = True
+        box.host.start_reader(self._read)
+        self.channel.send(supervisor.start_message)
+
+    def run(self, execution: Execution, message: dict[str, Any]) -> None:
+        """Start an execution. The devbox's lock is held, so the reader waits until it is known."""
+        inbox = execution.prepared = self.channel.request(message, shared=self._inbox)
+        self._executions[inbox.id] = execution
+
+    def stop(self) -> None:
+        """End everything, without waiting for it."""
+        self._stopping = True
+        self.channel.stop()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                try:
+                    message = self.channel.receive(self._inbox, _LOOK_AFTER)
+                except TimeoutError:
+                    if self._stopping:
+                        break
+                    continue
+                with self._devbox.lock:
+                    self._deliver(message)
+        except ChannelLost as error:
+            if not self._stopping:
+                self._devbox.note(f"All processes have ended: {error}")
+        except Exception:
+            logger.exception("The output of devbox %s cannot be read any more", self._devbox.id)
+            self.channel.fail("it is not read any more")
+        self.channel.close()
+        with self._devbox.lock:
+            self.alive = False
+            for execution in list(self._executions.values()):
+                self._devbox.finished(execution, KILLED, monotonic())
+        self._box.remove_if_ended()
+
+    def _deliver(self, message: dict[str, Any]) -> None:
+        number = message.get("id")
+        execution = self._executions.get(number) if isinstance(number, int) else None
+        if execution is None:
+            return
+        for key, kind in _KINDS.items():
+            if isinstance(text := message.get(key), str):
+                self._devbox.wrote(execution, kind, text)
+        if "exit" in message:
+            del self._executions[execution.prepared.id]
+            if message.get("over") == "memory":
+                self._devbox.note(f"{execution.id} used more than {self._devbox.memory} MB of memory")
+            code = message["exit"]
+            self._devbox.finished(execution, code if isinstance(code, int) else KILLED, monotonic())
