@@ -39,6 +39,7 @@ from buntime.runloop.wire.views import (
     DevboxView,
     ExecutionDetailView,
     ExecutionView,
+    LogView,
     SendStdInView,
     SnapshotStatusView,
     SnapshotView,
@@ -53,10 +54,10 @@ __all__ = [
     "Api", "AuthenticationError", "BadRequestError", "Blueprint", "BlueprintLogsView", "BlueprintOps",
     "BlueprintView", "CommandInterface", "ConflictError", "Devbox", "DevboxLogsView", "DevboxOps",
     "DevboxView", "ExecOptions", "Execution", "ExecutionDetailView", "ExecutionResult", "ExecutionView",
-    "FileInterface", "InternalServerError", "Listing", "NamedFile", "NamedShell", "NetworkInterface",
-    "NotFoundError", "OutputChunk", "OutputStream", "Page", "PermissionDeniedError", "PollingTimeout",
-    "RateLimitError", "RequestOptions", "ResourceFailedError", "Runloop", "RunloopError", "RunloopSDK",
-    "SSHKeyView", "SendStdInView", "Snapshot", "SnapshotOps", "SnapshotStatusView", "SnapshotView",
-    "TunnelView", "UnprocessableEntityError", "View", "WaitOptions", "to_file",
+    "FileInterface", "InternalServerError", "Listing", "LogView", "NamedFile", "NamedShell",
+    "NetworkInterface", "NotFoundError", "OutputChunk", "OutputStream", "Page", "PermissionDeniedError",
+    "PollingTimeout", "RateLimitError", "RequestOptions", "ResourceFailedError", "Runloop", "RunloopError",
+    "RunloopSDK", "SSHKeyView", "SendStdInView", "Snapshot", "SnapshotOps", "SnapshotStatusView",
+    "SnapshotView", "TunnelView", "UnprocessableEntityError", "View", "WaitOptions", "to_file",
 ]
 # fmt: on

@@ -13,7 +13,7 @@ from buntime.wire.fields import invalid
 _SECRET = frozenset({"ssh_private_key", "auth_token"})
 _NESTED = {
     "launch_parameters": "View",
-    "logs": "View",
+    "logs": "LogView",
     "parameters": "View",
     "snapshot": "SnapshotView",
     "state_transitions": "View",
@@ -167,10 +167,24 @@ class SSHKeyView(View):
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class DevboxLogsView(View):
-    """The log of a devbox: each entry has ``level``, ``source``, ``timestamp_ms`` and what belongs to it."""
+class LogView(View):
+    """An entry of the log of a devbox or a build; ``cmd`` is the text of a command."""
 
-    logs: list[View] = attrs.field(factory=list)
+    level: Optional[str] = None
+    timestamp_ms: Optional[int] = None
+    source: Optional[str] = None
+    message: Optional[str] = None
+    cmd: Optional[str] = None
+    cmd_id: Optional[str] = None
+    exit_code: Optional[int] = None
+    shell_name: Optional[str] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class DevboxLogsView(View):
+    """The log of a devbox."""
+
+    logs: list[LogView] = attrs.field(factory=list)
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -215,10 +229,10 @@ class BlueprintView(View):
 
 @attrs.frozen(kw_only=True, slots=False)
 class BlueprintLogsView(View):
-    """The log of a build: each entry has ``level``, ``message`` and ``timestamp_ms``."""
+    """The log of a build."""
 
     blueprint_id: Optional[str] = None
-    logs: list[View] = attrs.field(factory=list)
+    logs: list[LogView] = attrs.field(factory=list)
 
 
 _KINDS: dict[str, type[View]] = {
@@ -231,6 +245,7 @@ _KINDS: dict[str, type[View]] = {
         DevboxView,
         ExecutionDetailView,
         ExecutionView,
+        LogView,
         SSHKeyView,
         SendStdInView,
         SnapshotStatusView,
