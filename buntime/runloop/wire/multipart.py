@@ -100,20 +100,28 @@ def _source(content: Any) -> tuple[Callable[[], BinaryIO], int]:
     )
 
 
-def _stored(pieces: Iterable[Any]) -> tuple[Callable[[], BinaryIO], int]:
-    """Store pieces that can be read once only, so that an attempt can be repeated and the size is known."""
-    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when the body is collected
-    try:
+class _Stored:
+    """Pieces that can be read once only, stored so that an attempt can be repeated and the size is known."""
+
+    def __init__(self, pieces: Iterable[Any]) -> None:
+        self._file: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - see __del__
         for piece in pieces:
             if not isinstance(piece, (str, bytes, bytearray, memoryview)):
                 raise TypeError(f"file has a piece that is a {type(piece).__name__}, not bytes or text")
-            file.write(piece.encode() if isinstance(piece, str) else piece)
-        size = file.tell()
-    except BaseException:
-        file.close()
-        raise
-    stored: Any = file
-    return lambda: io.BufferedReader(_Unclosed(stored, 0)), size
+            self._file.write(piece.encode() if isinstance(piece, str) else piece)
+        self.size: int = self._file.tell()
+
+    def open(self) -> BinaryIO:
+        """Return the content from its start."""
+        return io.BufferedReader(_Unclosed(self._file, 0))
+
+    def __del__(self) -> None:
+        self._file.close()
+
+
+def _stored(pieces: Iterable[Any]) -> tuple[Callable[[], BinaryIO], int]:
+    stored = _Stored(pieces)
+    return stored.open, stored.size
 
 
 class _Unclosed(io.RawIOBase):
