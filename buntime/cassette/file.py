@@ -208,7 +208,7 @@ def _from_journal(content: bytes, path: AnyPath) -> Cassette:
         # A line that was replaced is blank, or comes first if the process was killed just then.
         by_number = {int(number): data for number, data in map(json.loads, lines)}
         version, changed = map(json.loads(head).__getitem__, (f"{_FORMAT}_part", "changed"))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
         raise _not_a_cassette(path, "a line of it is not an interaction") from None
     interactions = [by_number[number] for number in sorted(by_number)]
     return _cassette({_FORMAT: version, "changed": changed, "interactions": interactions}, path)
