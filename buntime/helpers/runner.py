@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import pkgutil
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any, Optional
 
 from buntime import _validate
@@ -143,7 +143,11 @@ def source(op: str, **arguments: Any) -> str:
 
 @functools.cache
 def _program(name: str) -> str:
-    return (resources.files("buntime.helpers.programs") / f"{name}.js").read_text(encoding="utf-8")
+    # By the import system, which works under a replaced file system (pyfakefs), too.
+    content = pkgutil.get_data("buntime.helpers.programs", f"{name}.js")
+    if content is None:
+        raise FileNotFoundError(f"the installation of buntime lacks the program {name}.js")
+    return content.decode()
 
 
 def parse_reply(result: ExecuteResult) -> dict[str, Any]:

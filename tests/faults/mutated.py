@@ -1,7 +1,7 @@
 """Event streams and cassettes with damages: ``python -m tests.faults.mutated --inputs 1000000 --seed 1``.
 
-The originals are in ``corpus/``. Each input is one of them with a few random changes. The client or the replay
-transport reads it: the only exceptions are documented ones, and no input takes more than a second.
+The originals are in ``corpus/``. Each input is one of them with a few random changes, which the client or the
+replay transport reads: the only exceptions are documented ones, and no input takes more than a second.
 """
 
 from __future__ import annotations

@@ -133,7 +133,9 @@ class BunRuntime:
         """Whether the session has ended for good."""
         self._previews = previews
         self._serving = False
-        self._preview = socket.socket()
+        # Of the type below socket.socket: that class may be forbidden, as pytest-socket does, until serve().
+        self._preview = socket.SocketType()
+        self._listener: Union[socket.socket, None] = None
         self._preview.bind(("127.0.0.1", 0))
         self.preview_url = f"http://127.0.0.1:{self._preview.getsockname()[1]}"
         """A loopback address that is this session's until it is closed."""
@@ -167,8 +169,10 @@ class BunRuntime:
                 return
             self._serving = True
             try:
-                self._previews().open(self._preview, self._preview_target)
-            except (OSError, RuntimeError):
+                self._listener = socket.socket(fileno=self._preview.fileno())
+                self._preview.detach()
+                self._previews().open(self._listener, self._preview_target)
+            except (OSError, RuntimeError, Warning):
                 logger.exception("The preview %s cannot be served", self.preview_url)
 
     def _preview_target(self) -> Target:
@@ -253,8 +257,9 @@ class BunRuntime:
             return
         with self._lock:
             self.closed = True
-            if self._serving:
-                self._previews().close(self._preview)
+            if self._listener is not None:
+                self._previews().close(self._listener)
+                self._listener.close()
             self._preview.close()
         self.end_processes()
 
