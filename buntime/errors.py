@@ -176,6 +176,11 @@ class APIStatusError(APIError):
 
     hint = "See the service's documentation for this status and code"
 
+    @property
+    def status_code(self) -> Optional[int]:
+        """The status, by its name in requests and in the official client of Runloop."""
+        return self.status
+
 
 class InvalidRequestError(APIStatusError):
     """400: the service rejected the parameters."""

@@ -12,11 +12,13 @@ from buntime.wire.fields import invalid
 
 _SECRET = frozenset({"ssh_private_key", "auth_token"})
 _NESTED = {
-    "launch_parameters": "View",
+    "after_idle": "View",
+    "user_parameters": "View",
+    "launch_parameters": "LaunchParametersView",
     "logs": "LogView",
     "parameters": "View",
     "snapshot": "SnapshotView",
-    "state_transitions": "View",
+    "state_transitions": "StateTransitionView",
     "tunnel": "TunnelView",
 }
 """The class of the fields that are objects or lists of objects."""
@@ -100,6 +102,33 @@ class TunnelView(View):
 
 
 @attrs.frozen(kw_only=True, slots=False)
+class LaunchParametersView(View):
+    """How a devbox was started; times are seconds."""
+
+    keep_alive_time_seconds: Optional[int] = None
+    launch_commands: Optional[list[str]] = None
+    resource_size_request: Optional[str] = None
+    architecture: Optional[str] = None
+    after_idle: Optional[View] = None
+    available_ports: Optional[list[int]] = None
+    custom_cpu_cores: Optional[float] = None
+    custom_disk_size: Optional[int] = None
+    custom_gb_memory: Optional[int] = None
+    network_policy_id: Optional[str] = None
+    required_services: Optional[list[str]] = None
+    user_parameters: Optional[View] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class StateTransitionView(View):
+    """A status of a devbox, and when it had it."""
+
+    status: Optional[str] = None
+    transition_time_ms: Optional[int] = None
+    failure_reason: Optional[str] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
 class DevboxView(View):
     """A devbox. Times are milliseconds since the epoch."""
 
@@ -107,8 +136,8 @@ class DevboxView(View):
     status: str
     name: Optional[str] = None
     metadata: dict[str, str] = attrs.field(factory=dict)
-    launch_parameters: Optional[View] = None
-    state_transitions: list[View] = attrs.field(factory=list)
+    launch_parameters: Optional[LaunchParametersView] = None
+    state_transitions: list[StateTransitionView] = attrs.field(factory=list)
     capabilities: list[str] = attrs.field(factory=list)
     create_time_ms: Optional[int] = None
     end_time_ms: Optional[int] = None
@@ -243,6 +272,8 @@ _KINDS: dict[str, type[View]] = {
         BlueprintView,
         DevboxLogsView,
         DevboxView,
+        LaunchParametersView,
+        StateTransitionView,
         ExecutionDetailView,
         ExecutionView,
         LogView,
