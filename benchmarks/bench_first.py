@@ -7,7 +7,7 @@ import sys
 from functools import partial
 
 from benchmarks.clients import CLIENTS, Client
-from benchmarks.measure import Effort, compare
+from benchmarks.measure import Effort, compare, with_bytecode
 from benchmarks.server import ROOT, loopback
 from benchmarks.tables import Table
 
@@ -37,4 +37,4 @@ def _sample(client: Client, url: str) -> float:
     with client(url):
         """Report a missing package."""
     command = [sys.executable, "-c", _PROGRAM, client.__name__, url]
-    return float(subprocess.check_output(command, cwd=ROOT, stdin=subprocess.DEVNULL))
+    return float(subprocess.check_output(command, cwd=ROOT, env=with_bytecode(), stdin=subprocess.DEVNULL))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from functools import partial
 
-from benchmarks.measure import Effort, compare, timed
+from benchmarks.measure import Effort, compare, timed, with_bytecode
 from benchmarks.peers import import_peer
 from benchmarks.server import ROOT
 from benchmarks.tables import Row, Table
@@ -40,5 +40,7 @@ def _sample(code: str, best_of: int) -> float:
     if code.startswith("import "):
         import_peer(code.removeprefix("import "))
     command = [sys.executable, "-c", code]
-    run = partial(subprocess.run, command, cwd=ROOT, stdin=subprocess.DEVNULL, check=True)
+    run = partial(
+        subprocess.run, command, cwd=ROOT, env=with_bytecode(), stdin=subprocess.DEVNULL, check=True
+    )
     return min(timed(run) for _ in range(best_of))

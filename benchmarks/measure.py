@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -41,6 +42,11 @@ class Effort:
 
 
 EFFORTS = {"full": Effort(), "quick": Effort(0.2, 0.3), "tiny": Effort(0.0005, 0.0)}
+
+
+def with_bytecode() -> dict[str, str]:
+    """Return the environment for a program that stores compiled modules, as installed packages are."""
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def timed(call: Callable[[], object], times: int = 1) -> float:

@@ -1,6 +1,6 @@
 """The transport interface: one request in, one response out."""
 
-from __future__ import annotations
+# Annotations are not strings here, as in models.py.
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, Callable, Optional, Protocol, Union, cast, runtime_checkable
@@ -121,7 +121,7 @@ class Request:
                 return file.read()
         return self.body or b""
 
-    def buffered(self) -> Request:
+    def buffered(self) -> "Request":
         """Return this request with its body in memory."""
         return attrs.evolve(self, body=self.content) if isinstance(self.body, Body) else self
 
@@ -141,9 +141,9 @@ class Response(ClosesWithBlock):
         headers: Union[Mapping[str, str], Iterable[tuple[str, str]]] = (),
         chunks: Iterable[bytes] = (),
         *,
-        on_close: Callable[[], object] | None = None,
-        on_discard: Callable[[], object] | None = None,
-        max_bytes: int | None = MAX_RESPONSE_BYTES,
+        on_close: Optional[Callable[[], object]] = None,
+        on_discard: Optional[Callable[[], object]] = None,
+        max_bytes: Optional[int] = MAX_RESPONSE_BYTES,
     ) -> None:
         iterable: object = chunks
         if isinstance(iterable, (str, bytes, bytearray)):
@@ -154,7 +154,7 @@ class Response(ClosesWithBlock):
         self._on_close = on_close
         self._on_discard = on_discard or on_close
         self.max_bytes = max_bytes
-        self._body: bytes | None = None
+        self._body: Optional[bytes] = None
 
     def __repr__(self) -> str:
         return f"<Response {self.status}>"

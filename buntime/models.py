@@ -4,7 +4,7 @@ All are frozen. Values from the service keep its units; ``extra`` holds the fiel
 know. The ``repr`` of a value shortens long texts.
 """
 
-from __future__ import annotations
+# Annotations are not strings here: to resolve them would take half of the time of importing this module.
 
 import json
 from collections.abc import Iterable, Mapping
@@ -43,12 +43,31 @@ class ExecuteOptions(TypedDict, total=False):
     max_output: Optional[int]
 
 
+class _Value:
+    """A base class with one ``repr`` for all: one that attrs generates doubles the cost of importing a class.
+
+    It also works for a value whose construction failed, which error reporters show.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        kind: Any = type(self)
+        fields = attrs.fields(kind)
+        texts = [
+            f"{field.name}={(field.repr if callable(field.repr) else repr)(getattr(self, field.name))}"
+            for field in fields
+            if field.repr and hasattr(self, field.name)
+        ]
+        return f"{type(self).__name__}({', '.join(texts)})"
+
+
 def _unknown_fields() -> Any:
     return attrs.field(factory=dict, repr=False, eq=False, kw_only=True)
 
 
-@attrs.frozen
-class ResourceLimits:
+@attrs.frozen(repr=False)
+class ResourceLimits(_Value):
     """The resources of a session: ``memory`` and ``disk`` in MB, ``cpu`` in cores, ``timeout`` in seconds.
 
     When you create a session, ``None`` means the plan's default, and ``disk`` cannot be set. In a response,
@@ -62,8 +81,8 @@ class ResourceLimits:
     extra: Mapping[str, Any] = _unknown_fields()
 
 
-@attrs.frozen
-class SessionInfo:
+@attrs.frozen(repr=False)
+class SessionInfo(_Value):
     """The current state of a session.
 
     ``state`` is ``"active"``, ``"idle"`` or ``"deep-sleep"``; another value is passed through.
@@ -93,8 +112,8 @@ def _env_names(env: Optional[Mapping[str, str]]) -> str:
     return "None" if env is None else f"<{', '.join(sorted(env))}>"
 
 
-@attrs.frozen
-class ExecuteRequest:
+@attrs.frozen(repr=False)
+class ExecuteRequest(_Value):
     """The arguments of :meth:`Buntime.execute <buntime.Buntime.execute>` as one value.
 
     Arguments:
@@ -145,8 +164,8 @@ class ExecuteRequest:
             _validate.session_id(self.session_id)
 
 
-@attrs.frozen
-class ExecuteResult:
+@attrs.frozen(repr=False)
+class ExecuteResult(_Value):
     """The result of an execution.
 
     ``execution_time`` and ``cpu_time`` are milliseconds, ``memory_used`` is the peak in bytes. These,
@@ -175,7 +194,7 @@ class ExecuteResult:
         """Whether the execution ended with exit code 0, within its time limit."""
         return self.exit_code == 0 and not self.timed_out
 
-    def check(self) -> ExecuteResult:
+    def check(self) -> "ExecuteResult":
         """Return the result itself if it is :attr:`ok`.
 
         Raises:
@@ -202,16 +221,16 @@ class ExecuteResult:
             raise ValueError(f"stdout is not JSON ({error}): {self.stdout[:200]!r}") from error
 
 
-@attrs.frozen
-class StreamEvent:
+@attrs.frozen(repr=False)
+class StreamEvent(_Value):
     """A piece of output: ``kind`` is ``"stdout"`` or ``"stderr"``; any other kind is passed through."""
 
     kind: str
     text: str = attrs.field(repr=short_repr)
 
 
-@attrs.frozen
-class WriteResult:
+@attrs.frozen(repr=False)
+class WriteResult(_Value):
     """A file that was written: ``path`` relative to the workspace, ``size`` in bytes."""
 
     path: str
@@ -219,8 +238,8 @@ class WriteResult:
     extra: Mapping[str, Any] = _unknown_fields()
 
 
-@attrs.frozen
-class FileInfo:
+@attrs.frozen(repr=False)
+class FileInfo(_Value):
     """An entry of a folder: ``path`` relative to the workspace, ``size`` in bytes.
 
     ``type`` is ``"file"`` or ``"directory"``; another value is passed through.
@@ -233,8 +252,8 @@ class FileInfo:
     extra: Mapping[str, Any] = _unknown_fields()
 
 
-@attrs.frozen
-class TransferResult:
+@attrs.frozen(repr=False)
+class TransferResult(_Value):
     """The result of an upload or download.
 
     ``transferred`` are the paths of the files whose content or mode was sent, ``size`` their bytes.
@@ -250,8 +269,8 @@ class TransferResult:
     skipped: tuple[str, ...] = attrs.field(default=(), repr=short_repr)
 
 
-@attrs.frozen
-class KillResult:
+@attrs.frozen(repr=False)
+class KillResult(_Value):
     """The number of processes that were killed, and their ids."""
 
     killed: int
@@ -259,8 +278,8 @@ class KillResult:
     extra: Mapping[str, Any] = _unknown_fields()
 
 
-@attrs.frozen
-class ProcessLogs:
+@attrs.frozen(repr=False)
+class ProcessLogs(_Value):
     """Output of a background process: a piece of stdout and of stderr.
 
     The offsets are in bytes: pass them to read the next piece.
@@ -272,8 +291,8 @@ class ProcessLogs:
     stderr_offset: int
 
 
-@attrs.frozen
-class RateLimit:
+@attrs.frozen(repr=False)
+class RateLimit(_Value):
     """The ``X-RateLimit-*`` headers: requests allowed, requests remaining, and when the count restarts.
 
     ``reset`` is in Unix seconds. A header that is missing or not a number is ``None``.
@@ -284,8 +303,8 @@ class RateLimit:
     reset: Optional[int]
 
 
-@attrs.frozen
-class APIResponse:
+@attrs.frozen(repr=False)
+class APIResponse(_Value):
     """The response to :meth:`Buntime.request <buntime.Buntime.request>`."""
 
     status: int

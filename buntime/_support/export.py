@@ -11,6 +11,6 @@ def export(module: str, *objects: Any) -> None:
     The annotations of a class are resolved here, as they cannot be resolved in the public module later.
     """
     for each in objects:
-        if "__annotations__" in vars(each) and isinstance(each, type):
+        if any(isinstance(hint, str) for hint in vars(each).get("__annotations__", {}).values()):
             each.__annotations__ = get_type_hints(each)
         each.__module__ = module

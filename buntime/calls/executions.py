@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Callable, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, overload
 
 from buntime._http import BufferedResponse, Request, Response
 from buntime._support.typing import OnText
-from buntime.calls.stream import ExecuteStream
 from buntime.engine.caller import Caller
-from buntime.engine.limits import read_all
 from buntime.errors import BuntimeError, InvalidResponseError
 from buntime.models import ExecuteRequest, ExecuteResult, KillResult, StreamEvent
-from buntime.wire import requests, responses, sse
-from buntime.wire.events import Terminal, decode_event
-from buntime.wire.fields import invalid
+from buntime.wire import requests, responses
+
+if TYPE_CHECKING:
+    # Imported by the first stream: most programs make none.
+    from buntime.calls.stream import ExecuteStream
+    from buntime.wire.events import Terminal
 
 T = TypeVar("T")
-
-"""Called with each piece of output; its return value is ignored."""
 
 
 class ExecutionCalls:
@@ -91,6 +90,8 @@ class ExecutionCalls:
 
     def stream(self, request: ExecuteRequest, session_limit: int | None = None) -> ExecuteStream:
         """Execute and return the output as it arrives."""
+        from buntime.calls.stream import ExecuteStream
+
         call = requests.execute(request, stream=True)
         response, chunks, attempts = self._caller.stream(
             call, idempotent=request.idempotent, read_timeout=self._read_timeout(request, session_limit)
@@ -111,9 +112,11 @@ class ExecutionCalls:
     def _items(
         self, call: Request, response: Response, chunks: Iterator[bytes]
     ) -> Iterator[Union[StreamEvent, ExecuteResult, Terminal]]:
+        from buntime.calls.stream import decode_stream
+
         is_complete = False
         try:
-            for item in _decode_stream(call, response, chunks):
+            for item in decode_stream(call, response, chunks):
                 if not isinstance(item, StreamEvent):
                     is_complete = True
                     self._caller.on_stream_complete()
@@ -133,25 +136,3 @@ class ExecutionCalls:
     def _read_timeout(self, request: ExecuteRequest, session_limit: int | None) -> float | None:
         limit = request.timeout or session_limit or requests.EXECUTION_LIMIT
         return None if self._caller.timeout is None else limit + self._caller.timeout
-
-
-def _decode_stream(
-    call: Request, response: Response, chunks: Iterator[bytes]
-) -> Iterator[Union[StreamEvent, ExecuteResult, Terminal]]:
-    content_type = response.headers.get("Content-Type", "").lower()
-    if "html" in content_type:
-        beginning = BufferedResponse(response.status, response.headers, next(chunks, b""))
-        raise invalid(beginning, "the body is an HTML page")
-    if "json" in content_type:
-        # A service that does not stream returns the result as a single response.
-        body = read_all(chunks, response.max_bytes)
-        result = responses.decode_result(BufferedResponse(response.status, response.headers, body))
-        for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
-            if text:
-                yield StreamEvent(kind, text)
-        yield result
-        return
-    for name, data in sse.events(chunks):
-        item = decode_event(call, name, data)
-        if item is not None:
-            yield item

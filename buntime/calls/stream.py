@@ -7,13 +7,17 @@ from typing import Callable, Optional, Union
 
 import attrs
 
+from buntime._http import BufferedResponse, Request, Response
 from buntime._support.closing import ClosesWithBlock
 from buntime._support.collected_text import CollectedText
 from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
+from buntime.engine.limits import read_all
 from buntime.errors import APIConnectionError, BuntimeError
 from buntime.models import ExecuteResult, StreamEvent
-from buntime.wire.events import Terminal
+from buntime.wire import responses, sse
+from buntime.wire.events import Terminal, decode_event
+from buntime.wire.fields import invalid
 
 
 class ExecuteStream(ClosesWithBlock, NotPicklable):
@@ -132,6 +136,29 @@ class ExecuteStream(ClosesWithBlock, NotPicklable):
         if not self._closed:
             self._closed = True
             self._close()
+
+
+def decode_stream(
+    call: Request, response: Response, chunks: Iterator[bytes]
+) -> Iterator[Union[StreamEvent, ExecuteResult, Terminal]]:
+    """Yield the events of a stream, and then its result."""
+    content_type = response.headers.get("Content-Type", "").lower()
+    if "html" in content_type:
+        beginning = BufferedResponse(response.status, response.headers, next(chunks, b""))
+        raise invalid(beginning, "the body is an HTML page")
+    if "json" in content_type:
+        # A service that does not stream returns the result as a single response.
+        body = read_all(chunks, response.max_bytes)
+        result = responses.decode_result(BufferedResponse(response.status, response.headers, body))
+        for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
+            if text:
+                yield StreamEvent(kind, text)
+        yield result
+        return
+    for name, data in sse.events(chunks):
+        item = decode_event(call, name, data)
+        if item is not None:
+            yield item
 
 
 export("buntime", ExecuteStream)

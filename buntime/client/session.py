@@ -15,7 +15,6 @@ from buntime._support.export import export
 from buntime._support.log import logger
 from buntime._support.owner import Owner
 from buntime._support.typing import OnText, Unpack
-from buntime.calls.stream import ExecuteStream
 from buntime.client.context import Context
 from buntime.client.options import make_request
 from buntime.client.other_names import missing_attribute
@@ -134,7 +133,7 @@ class Session(ClosesWithBlock):
 
     def stream(
         self, code: Optional[Union[str, ExecuteRequest]] = None, **options: Unpack[ExecuteOptions]
-    ) -> ExecuteStream:
+    ) -> buntime.ExecuteStream:
         """Run code or a shell command here and return its output as it arrives.
 
         See :meth:`Buntime.stream <buntime.Buntime.stream>`.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from buntime import Buntime, ConfigurationError
+from buntime import Buntime, ConfigurationError, ExecuteRequest
 from buntime.transport import HTTPTransport
 
 
@@ -19,3 +19,13 @@ def test_a_partially_initialized_object_has_a_repr(kind: Any, options: dict[str,
         kind(**options)
     partial = [entry.frame.f_locals.get("self") for entry in caught.traceback]
     assert "not made" in " ".join(repr(value) for value in partial if isinstance(value, kind))
+
+
+def test_a_partially_initialized_value_has_a_repr() -> None:
+    """It shows the attributes that were set before the construction failed."""
+    with pytest.raises(TypeError) as caught:
+        ExecuteRequest("1", timeout="soon")  # type: ignore[arg-type]  # that is the error
+    partial = [entry.frame.f_locals.get("self") for entry in caught.traceback]
+    assert "ExecuteRequest(code='1'" in " ".join(
+        repr(value) for value in partial if isinstance(value, ExecuteRequest)
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
+import string
 from collections.abc import Mapping
 from typing import Any, Callable, Optional
 from urllib.parse import quote, urlencode
@@ -20,9 +20,8 @@ from buntime._version import __version__
 from buntime.errors import ConfigurationError
 from buntime.transport.http.connection import POOLS
 
-_PLAIN_PATH = re.compile(r"/[A-Za-z0-9/_.~-]*")
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\x01-\x09\x0b\x0c\x0e-\xff]*")
+_NAME = frozenset("!#$%&'*+-.^_`|~" + string.ascii_letters + string.digits)
+_NO_VALUE = frozenset("\0\r\n")
 _LARGEST_PIECE = 1 << 20
 
 
@@ -193,12 +192,16 @@ def _target(request: Request) -> str:
     path = request.path
     if not path.startswith("/"):
         raise ValueError(f"a request's path starts with /, and {path!r} does not")
-    if _PLAIN_PATH.fullmatch(path) is None:
-        path = quote(path, safe="/%:@!$&'()*+,;=~")
+    path = quote(path, safe="/%:@!$&'()*+,;=~")
     return f"{path}?{urlencode(request.query, quote_via=quote)}" if request.query else path
 
 
 def _checked(name: str, value: str) -> str:
-    if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+    if (
+        not name
+        or not _NAME.issuperset(name)
+        or not _NO_VALUE.isdisjoint(value)
+        or max(value, default="") > "\xff"
+    ):
         raise ConfigurationError(f"the header {name!r} has a name or a value that HTTP cannot carry")
     return str(value)
