@@ -9,7 +9,7 @@ import time
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -109,6 +109,8 @@ class RecordingTransport(NotPicklable):
         self._creating: Counter[str] = Counter()
         self._finished: dict[int, JournaledInteraction] = {}
         self._count = 0
+        self._polls: dict[str, int] = {}
+        """The last response to each poll that says only to poll again: the next one takes its place."""
         self._problems: dict[str, None] = {}
         self._owner = Owner()
         self._closed = False
@@ -224,12 +226,29 @@ class RecordingTransport(NotPicklable):
             line = journal_line(pending.number, Interaction(original))
             finished = JournaledInteraction(pending.number, pending.thread, line)
             self._finished[pending.number] = finished
+            self._collapse(pending, outcome)
             self._history.add(pending.number, _searched(original, line))
             self._redact(finished, original)
 
+    def _collapse(self, pending: PendingInteraction, outcome: Mapping[str, Any]) -> None:
+        """Keep one response to a wait, so that a slower day gives the same cassette."""
+        if not pending.request.poll:
+            return
+        key = key_of(pending.serialized)
+        previous = self._polls.pop(key, 0)
+        if previous in self._finished:
+            finished = self._finished.pop(previous)
+            if finished.position >= 0:
+                self._journal.replace(finished.position, finished.line, b"")
+        body = outcome.get("response", {}).get("json")
+        if dialect_of(pending.request.path).is_pending(pending.serialized, body):
+            self._polls[key] = pending.number
+
     def _redact_again(self) -> None:
         """Redact the interactions with a secret that occurred before it was known to be one."""
-        for number in sorted(self._history.containing(self._redactor.secrets.pop_new())):
+        for number in sorted(
+            self._history.containing(self._redactor.secrets.pop_new()) & self._finished.keys()
+        ):
             finished = self._finished[number]
             self._redact(finished, interaction_of(finished.original).data)
 

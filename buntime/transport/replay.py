@@ -20,6 +20,7 @@ from buntime.cassette.diff import Difference, difference
 from buntime.cassette.file import AnyPath, Interaction, load
 from buntime.cassette.ignore import Ignore, IgnoreRule
 from buntime.cassette.index import Index
+from buntime.cassette.match import key_of
 from buntime.cassette.secrets.redactor import Redactor
 from buntime.errors import APIConnectionError, APITimeoutError, CassetteError, CassetteMismatchError
 
@@ -64,6 +65,7 @@ class ReplayTransport(NotPicklable):
         self._interactions = cassette.interactions
         self._bindings = Bindings()
         self._index = Index(self._interactions, self._bindings, self._ignore)
+        self._polls: dict[str, Interaction] = {}
         self._clock = threading.local()
         day = cassette.changed
         self._date = datetime(day.year, day.month, day.day, tzinfo=timezone.utc).timestamp()
@@ -95,13 +97,25 @@ class ReplayTransport(NotPicklable):
         if unrecorded is not None:
             return Response(200, [("Content-Type", "application/json")], [unrecorded])
         self._index.bind_credentials(request.headers)
-        item = self._index.pop_exact(request)
+        item = None if request.poll else self._index.pop_exact(request)
         if item is None:
             serialized = serialize_request(request)
             item = self._index.pop_equivalent(serialized)
+            if request.poll:
+                item = self._poll(item, serialized)
             if item is None:
                 raise self._no_answer(request, serialized)
         return self._play(item, request)
+
+    def _poll(self, item: Optional[Interaction], request: Mapping[str, Any]) -> Optional[Interaction]:
+        """Return the last response that says only to poll again for as long as there is no other."""
+        key = key_of(request)
+        if item is None:
+            return self._polls.get(key)
+        body = (item.response or {}).get("json")
+        if dialect_of(request["path"]).is_pending(item.request, body):
+            self._polls[key] = item
+        return item
 
     def sleep(self, seconds: float, /) -> None:
         """Let time pass on this thread's clock; nothing waits."""
