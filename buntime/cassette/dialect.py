@@ -123,6 +123,7 @@ class Dialect(Protocol):
         """Return the service's time when it sent a response, in seconds, if its fields show it."""
 
 
+@functools.lru_cache(1024)
 def dialect_of(path: str) -> Dialect:
     """Return the dialect of the service that a request's path belongs to."""
     return _load(next(module for start, module in _MODULES if path.startswith(start)))

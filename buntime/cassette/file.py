@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Union
@@ -12,7 +12,7 @@ from typing import Any, Union
 import attrs
 
 from buntime.cassette.journal import refuse_if_locked
-from buntime.cassette.text import parse, render
+from buntime.cassette.text import fragment, parse
 from buntime.cassette.upgrade import upgrade
 from buntime.errors import CassetteError
 
@@ -20,6 +20,8 @@ VERSION = 2
 _READABLE = (1, VERSION)
 _FORMAT = "buntime_cassette"
 
+_NEWLINE = "\n    "
+"""The margin of an interaction."""
 _compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 AnyPath = Union[str, "os.PathLike[str]"]
@@ -214,15 +216,14 @@ def _from_journal(content: bytes, path: AnyPath) -> Cassette:
     return _cassette({_FORMAT: version, "changed": changed, "interactions": interactions}, path)
 
 
-def text_of(cassette: Cassette) -> str:
-    """Return a cassette as the text of its file."""
-    return render(
-        {
-            _FORMAT: VERSION,
-            "changed": cassette.changed.isoformat(),
-            "interactions": [dict(interaction.data) for interaction in cassette.interactions],
-        }
-    )
+def _pieces(cassette: Cassette) -> Iterator[str]:
+    """Yield the text of a cassette's file, an interaction at a time: it may be large."""
+    yield f'{{\n  "{_FORMAT}": {VERSION},\n  "changed": "{cassette.changed}",\n  "interactions": ['
+    separator = ""
+    for interaction in cassette.interactions:
+        yield f"{separator}\n    {fragment(interaction.data, _NEWLINE)}"
+        separator = ","
+    yield "\n  ]\n}\n" if separator else "]\n}\n"
 
 
 def save(path: AnyPath, cassette: Cassette) -> None:
@@ -230,7 +231,7 @@ def save(path: AnyPath, cassette: Cassette) -> None:
     target = Path(path)
     temporary = target.with_name(target.name + ".tmp")
     with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text_of(cassette))
+        file.writelines(_pieces(cassette))
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(target)

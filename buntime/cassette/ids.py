@@ -60,6 +60,10 @@ class Numbering:
         self._origins[f"{parts.scheme}://{parts.netloc}"] = f"https://{name}"
         self._origins[parts.netloc] = name
 
+    def needs_values(self, text: str) -> bool:
+        """Whether ids have to be looked for in the values of JSON: in its text, escapes are before them."""
+        return self._odd_pattern is not None or "/buntime-" in text or "/sessions/" in text
+
     def spans(self, text: str) -> list[Span]:
         """Return the positions of ids and origins in a text, with their replacements."""
         # A search for a fixed text is many times faster than a pattern that is tried everywhere.

@@ -23,6 +23,7 @@ class Journal:
         self.path = path
         self._file: Optional[IO[bytes]] = None
         self._size = 0
+        self._position = 0
         reset_after_fork(self)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,9 @@ class Journal:
 
     def _write(self, position: int, data: bytes) -> None:
         if self._file is not None:
-            self._file.seek(position)
+            if position != self._position:
+                self._file.seek(position)
+            self._position = position + len(data)
             while data:
                 data = data[self._file.write(data) or 0 :]
 

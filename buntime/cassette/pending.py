@@ -27,6 +27,8 @@ class PendingInteraction:
     request: Request
     serialized: dict[str, Any]
     """The request in the form of a cassette, with its secrets."""
+    has_named: bool
+    """Whether a field of the request names a secret."""
     thread: int
     now: Callable[[], float]
     on_finish: Callable[[PendingInteraction], None]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Callable
 
 LINES = "«lines»"
 """The only field of an object that represents a text of several lines."""
 _WIDTH = 100
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_plain = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def render(value: Any) -> str:
@@ -19,40 +17,44 @@ def render(value: Any) -> str:
     A text with a line end in it is a list of its lines, a list that fits on a line is on one, and
     characters beyond ASCII are not escaped.
     """
-    text = "".join(_pieces(value, "\n")) + "\n"
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
-    return text
+    return fragment(value, "\n") + "\n"
 
 
-def _pieces(value: Any, newline: str) -> Iterator[str]:
-    deeper = newline + "  "
-    if isinstance(value, str) and "\n" in value[:-1]:
-        yield f'{{"{LINES}": [{deeper}'
-        yield f",{deeper}".join(map(_plain, value.split("\n")))
-        yield f"{newline}]}}"
+def fragment(value: Any, newline: str) -> str:
+    """Return a JSON value as a part of such a text; ``newline`` is a line end with the margin."""
+    out: list[str] = []
+    _write(value, newline, out.append)
+    text = "".join(out)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()  # as in JSON
+
+
+def _write(value: Any, newline: str, out: Callable[[str], object]) -> None:
+    if isinstance(value, str):
+        if "\n" in value[:-1]:
+            separator = f",{newline}  "
+            out(f'{{"{LINES}": [{newline}  {separator.join(map(_plain, value.split(chr(10))))}{newline}]}}')
+        else:
+            out(_plain(value))
     elif isinstance(value, dict) and value:
-        pairs = ((_plain(name) + ": ", item) for name, item in _escaped(value).items())
-        yield from _block("{", "}", pairs, newline)
+        separator, deeper = "{", newline + "  "
+        for name, item in _escaped(value).items():
+            out(f"{separator}{deeper}{_plain(name)}: ")
+            _write(item, deeper, out)
+            separator = ","
+        out(newline + "}")
     elif isinstance(value, list) and value:
         line = _on_one_line(value)
         if line is not None:
-            yield line
-        else:
-            yield from _block("[", "]", (("", item) for item in value), newline)
+            out(line)
+            return
+        separator, deeper = "[", newline + "  "
+        for item in value:
+            out(separator + deeper)
+            _write(item, deeper, out)
+            separator = ","
+        out(newline + "]")
     else:
-        yield _plain(value)
-
-
-def _block(opening: str, closing: str, items: Iterable[tuple[str, Any]], newline: str) -> Iterator[str]:
-    separator = opening
-    for name, item in items:
-        yield f"{separator}{newline}  {name}"
-        yield from _pieces(item, newline + "  ")
-        separator = ","
-    yield newline + closing
+        out(_plain(value))
 
 
 def _on_one_line(value: list[Any]) -> str | None:
@@ -70,10 +72,6 @@ def _too_much(value: Any) -> bool:
         marked = len(value) == 1 and next(iter(value)).endswith(LINES)
         return len(value) > _WIDTH or marked or any(map(_too_much, value.values()))
     return isinstance(value, list) and (len(value) > _WIDTH or any(map(_too_much, value)))
-
-
-def _plain(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _escaped(value: dict[str, Any]) -> dict[str, Any]:
@@ -98,4 +96,4 @@ def _restored(item: dict[str, Any]) -> Any:
 
 def parse(text: str) -> Any:
     """Return the value of a text that :func:`render` made; ``ValueError`` if it is not JSON."""
-    return json.loads(text, object_hook=_restored)
+    return json.loads(text, object_hook=_restored if "lines" in text else None)

@@ -43,6 +43,9 @@ from buntime.cassette.secrets.redactor import Redactor
 from buntime.errors import APIConnectionError, CassetteError
 from buntime.transport._forwarding import forwarding
 
+_IN_VALUES = frozenset({"base64", "error", "events", "left"})
+"""The parts of an interaction whose secrets may be encoded, in pieces, or cut off."""
+
 
 @attrs.define
 class JournaledInteraction:
@@ -52,6 +55,8 @@ class JournaledInteraction:
     thread: int
     original: bytes
     """The line with its secrets, of which a later one is redacted; the same object if it has none."""
+    in_values: bool
+    """Whether its values have to be redacted one by one: some are named secrets, or come in pieces."""
     line: bytes = b""
     position: int = -1
 
@@ -181,11 +186,12 @@ class RecordingTransport(NotPicklable):
     def _begin(self, request: Request) -> PendingInteraction:
         with self._lock:
             serialized = serialize_request(request)
-            self._redactor.learn_request(request, serialized)
+            has_named = self._redactor.learn_request(request, serialized)
             self._redact_again()
             self._count += 1
+            thread = threading.get_ident()
             pending = PendingInteraction(
-                self._count, request, serialized, threading.get_ident(), self._now, self._finish
+                self._count, request, serialized, has_named, thread, self._now, self._finish
             )
             self._pending[pending.number] = pending
             if dialect_of(request.path).is_creation(serialized):
@@ -220,11 +226,14 @@ class RecordingTransport(NotPicklable):
             self._note_created(pending)
             outcome = pending.outcome()
             headers = pending.response.headers if pending.response is not None else Headers()
-            self._redactor.learn_outcome(pending.request, pending.serialized, outcome, headers)
+            has_named = self._redactor.learn_outcome(pending.request, pending.serialized, outcome, headers)
             self._redact_again()
             original = {"request": pending.serialized, **outcome}
             line = journal_line(pending.number, Interaction(original))
-            finished = JournaledInteraction(pending.number, pending.thread, line)
+            parts = {*pending.serialized, *outcome, *outcome.get("response", ())}
+            in_values = has_named or pending.has_named or not parts.isdisjoint(_IN_VALUES)
+            in_values = in_values or dialect_of(pending.request.path).is_piece(pending.serialized)
+            finished = JournaledInteraction(pending.number, pending.thread, line, in_values)
             self._finished[pending.number] = finished
             self._collapse(pending, outcome)
             self._history.add(pending.number, _searched(original, line))
@@ -253,17 +262,18 @@ class RecordingTransport(NotPicklable):
             self._redact(finished, interaction_of(finished.original).data)
 
     def _redact(self, finished: JournaledInteraction, original: Any) -> None:
-        redacted = self._redactor.redact(original)
-        line = (
-            finished.original
-            if redacted == original
-            else journal_line(finished.number, Interaction(redacted))
-        )
+        text = None if finished.in_values else self._redactor.redact_line(finished.original.decode("ascii"))
+        if text is None:
+            redacted = self._redactor.redact(original)
+            line = journal_line(finished.number, Interaction(redacted))
+        else:
+            redacted, line = original, text.encode("ascii")
         if line == finished.line:
             return
         blocked = self._redactor.blocked(redacted, line)
-        call = Interaction(redacted).call
-        self._problems.update(dict.fromkeys(f"blocked: {call} holds {kind}" for kind in blocked))
+        if blocked:
+            call = Interaction(redacted).call
+            self._problems.update(dict.fromkeys(f"blocked: {call} holds {kind}" for kind in blocked))
         if blocked:
             line = b""
         try:

@@ -29,24 +29,25 @@ def test_a_secret_learned_while_a_response_is_written(
     path = tmp_path / "cassette.json"
     client = Buntime("btk_123", transport=RecordingTransport(path, FunctionTransport(respond)))
     learned = threading.Event()
-    redact, learn_request = Redactor.redact, Redactor.learn_request
+    redact_line, learn_request = Redactor.redact_line, Redactor.learn_request
     other = threading.Thread(
         target=lambda: client.execute(session_id="ses_1", code="2", env={"DB_PASSWORD": SECRET})
     )
 
-    def redact_slowly(redactor: Redactor, data: Any) -> Any:
-        redacted = redact(redactor, data)
+    def redact_slowly(redactor: Redactor, text: str) -> Any:
+        redacted = redact_line(redactor, text)
         if other.ident is None:
             other.start()
             learned.wait(0.5)
         return redacted
 
-    def learn(redactor: Redactor, request: Request, serialized: Any) -> None:
-        learn_request(redactor, request, serialized)
+    def learn(redactor: Redactor, request: Request, serialized: Any) -> bool:
+        has_named = learn_request(redactor, request, serialized)
         if b"DB_PASSWORD" in request.content:
             learned.set()
+        return has_named
 
-    monkeypatch.setattr(Redactor, "redact", redact_slowly)
+    monkeypatch.setattr(Redactor, "redact_line", redact_slowly)
     monkeypatch.setattr(Redactor, "learn_request", learn)
 
     client.execute(session_id="ses_1", code="1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
 
@@ -56,9 +56,11 @@ class History:
             self._last = _Block()
             self._plain.append(self._last)
 
-    def containing(self, needles: Iterable[str]) -> set[int]:
+    def containing(self, needles: Sequence[str]) -> set[int]:
         """Return the numbers of the recordings that contain one of several texts."""
         numbers: set[int] = set()
+        if not needles:
+            return numbers
         for needle in needles:
             escaped = json.dumps(needle)[1:-1]
             for block in (*self._plain, *self._candidates(escaped)):

@@ -45,8 +45,8 @@ class Redactor:
         self._headers: Pairs = ()
         self._dialect: Dialect
 
-    def learn_request(self, request: Request, serialized: Mapping[str, Any]) -> None:
-        """Find the secrets of a request: its credentials, variables and named fields."""
+    def learn_request(self, request: Request, serialized: Mapping[str, Any]) -> bool:
+        """Find the secrets of a request, and return whether a field or a variable names one of them."""
         if request.headers != self._headers:
             for kind, value, name in credentials(request.headers):
                 self.secrets.add(kind, value, name, shortest=SHORTEST_CREDENTIAL)
@@ -57,13 +57,17 @@ class Redactor:
             password = url_password(value)
             if password:
                 self.secrets.add("env", password, f"{name}.password")
-        for part in ([{name: value} for name, value in request.query], body):
-            self._learn_named(part, env)
+        fields = [{name: value} for name, value in request.query]
+        is_in_url = self._learn_named(fields, env)
+        return self._learn_named(body, env) or is_in_url
 
     def learn_outcome(
         self, request: Request, serialized: Mapping[str, Any], outcome: dict[str, Any], headers: Headers
-    ) -> None:
-        """Find the secrets and the ids in a response; the state of a file becomes a number in ``outcome``."""
+    ) -> bool:
+        """Find the secrets and the ids in a response, and return whether a field names one of the secrets.
+
+        The state of a file becomes a number in ``outcome``.
+        """
         for cookie in headers["Set-Cookie"].split(",") if "Set-Cookie" in headers else ():
             name, _, value = cookie.partition(";")[0].strip().partition("=")
             if value:
@@ -71,9 +75,9 @@ class Redactor:
         response, dialect = outcome.get("response", {}), dialect_of(request.path)
         for name, value in dialect.response_secrets(serialized, response.get("json")):
             self.secrets.add("value", value, name)
-        self._learn_named(response.get("json"))
-        for event in response.get("events", ()):
-            self._learn_named(event[-1])
+        has_named = self._learn_named(
+            [response.get("json"), *(event[-1] for event in response.get("events", ()))]
+        )
         for new in dialect.new_ids(serialized, response.get("json")):
             self._numbering.note(*new)
         version = dialect.version(serialized, response.get("json"))
@@ -85,10 +89,23 @@ class Redactor:
             response["json"] = json.loads(
                 json.dumps(response["json"]).replace(json.dumps(version[1]), number)
             )
+        return has_named
 
-    def _learn_named(self, value: Any, env: Optional[Mapping[str, Any]] = None) -> None:
+    def _learn_named(self, value: Any, env: Optional[Mapping[str, Any]] = None) -> bool:
+        has_named = False
         for secret in named_secrets(value, env):
             self.secrets.add(secret.kind, secret.value, secret.name)
+            has_named = True
+        return has_named
+
+    def redact_line(self, text: str) -> Optional[str]:
+        """Return a line of JSON without its ids; ``None`` if more may have to be redacted.
+
+        Most lines hold nothing but ids, and a text is replaced faster in the line than in its values.
+        """
+        if self._numbering.needs_values(text) or self.secrets.may_be_in(text):
+            return None
+        return replace_spans(text, self._numbering.spans(text))
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction as it is, or its request alone, without secrets."""

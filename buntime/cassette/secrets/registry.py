@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -27,6 +28,7 @@ class Secrets:
         self._placeholders = Placeholders()
         self._needles: dict[str, str] = {}
         self._lengths: dict[str, list[int]] = {}
+        self._escaped: list[str] = []
         self._new: list[str] = []
         self._ordered: list[str] = []
         self._reversed: list[str] = []
@@ -55,9 +57,14 @@ class Secrets:
             if text not in self._needles:
                 self._needles[text] = with_form(placeholder, form)
                 self._new.append(text)
+                self._escaped.append(json.dumps(text)[1:-1])
                 lengths = self._lengths.setdefault(text[:SHORTEST], [])
                 if -len(text) not in lengths:
                     bisect.insort(lengths, -len(text))
+
+    def may_be_in(self, text: str) -> bool:
+        """Whether a secret may be in a line of JSON in ASCII."""
+        return len(self._needles) > _FEW or any(map(text.__contains__, self._escaped))
 
     def pop_new(self) -> list[str]:
         """Return the texts that are searched for since the last call."""
