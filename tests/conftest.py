@@ -38,7 +38,12 @@ settings.load_profile("buntime")
 
 
 def pytest_configure() -> None:
-    """Restore signals that the parent process ignores, as nohup does: child processes would inherit that."""
+    """Prepare what child processes inherit.
+
+    A signal that the parent process ignores, as nohup does, is restored. Bytecode is written: hundreds of
+    tests start a Python, and each would compile the package again.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:

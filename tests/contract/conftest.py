@@ -10,15 +10,14 @@ import pytest
 
 from buntime import Buntime, Session
 from buntime.transport import Transport
-from tests.contract.transports import ALL, KEY, TRANSPORTS, recording, replaying
-from tests.support.serving import buntime_serve
+from tests.contract.transports import ALL, KEY, TRANSPORTS, Services, recording, replaying
 
 
 @pytest.fixture(scope="session", autouse=True)
-def served_url() -> Iterator[str]:
-    """Run ``buntime serve`` on a real Bun, with a key, before the fixtures that detect leftovers."""
-    with buntime_serve("--api-key", KEY) as server:
-        yield server.url
+def services() -> Iterator[Services]:
+    """Run the services, on a real Bun, before the fixtures that detect leftovers."""
+    with Services.running() as services:
+        yield services
 
 
 @pytest.fixture(scope="session")
@@ -44,18 +43,18 @@ def transport_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def transport(
-    transport_name: str, served_url: str, cassettes: Path, request: pytest.FixtureRequest
+    transport_name: str, services: Services, cassettes: Path, request: pytest.FixtureRequest
 ) -> Iterator[Transport]:
     """Return the transport under test; a replayed transport plays the recording of the test before."""
     mode, _, source = transport_name.partition("_")
     test = f"{request.node.nodeid}".replace(transport_name, source)
     path = cassettes / f"{hashlib.sha256(test.encode()).hexdigest()[:16]}.json"
     if mode == "recorded":
-        context = recording(source, served_url, path)
+        context = recording(source, services, path)
     elif mode == "replayed":
         context = replaying(path)
     else:
-        context = TRANSPORTS[transport_name](served_url)
+        context = TRANSPORTS[transport_name](services)
     with context as transport:
         yield transport
 

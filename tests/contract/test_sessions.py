@@ -116,12 +116,3 @@ def test_close_deletes_what_the_client_created(transport: Transport) -> None:
         client._context.delete_owned()
         with pytest.raises(SessionNotFoundError):
             watcher.sessions.info(created.id)
-
-
-def test_closing_twice_has_no_effect(transport: Transport) -> None:
-    """Using a closed client raises an error."""
-    client = Buntime("btk_of_the_contract_suite", transport=transport)
-    client.close()
-    client.close()
-    with pytest.raises(RuntimeError, match="closed"):
-        client.sessions.create()

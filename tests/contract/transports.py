@@ -8,9 +8,10 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 from unittest import mock
 
+import attrs
 import pytest
 import requests
 
@@ -23,39 +24,71 @@ from buntime.transport import (
     Transport,
 )
 from tests.contract import programs
+from tests.support.serving import buntime_serve
 
 KEY = "btk_of_the_contract_suite"
+_ISOLATIONS = ("required", "none")
+
+
+class _SharedLocalTransport(LocalTransport):
+    """Stays open when a client closes it: each new one would look for Bun and try the sandbox."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@attrs.frozen
+class Services:
+    """What the tests of a run share: the URL of a ``buntime serve``, and a local transport per isolation."""
+
+    url: str
+    local: Callable[[str], Transport]
+
+    @classmethod
+    @contextmanager
+    def running(cls) -> Iterator[Services]:
+        """Start everything, and end it."""
+        with ExitStack() as stack:
+            server = stack.enter_context(buntime_serve("--api-key", KEY))
+            transports = {isolation: _SharedLocalTransport(isolation=isolation) for isolation in _ISOLATIONS}
+            for transport in transports.values():
+                stack.callback(LocalTransport.close, transport)
+            yield cls(server.url, transports.__getitem__)
+
+    def without_sharing(self) -> Services:
+        """Return services for a test that closes its transport."""
+        return attrs.evolve(self, local=lambda isolation: LocalTransport(isolation=isolation))
 
 
 @contextmanager
-def fake(_url: str) -> Iterator[Transport]:
+def fake(_: Services) -> Iterator[Transport]:
     """The service in memory."""
     yield programs.script(FakeTransport())
 
 
 @contextmanager
-def local(_url: str) -> Iterator[Transport]:
+def local(services: Services) -> Iterator[Transport]:
     """A real Bun with a sandbox for each session."""
-    yield LocalTransport()
+    yield services.local("required")
 
 
 @contextmanager
-def local_without_isolation(_url: str) -> Iterator[Transport]:
+def local_without_isolation(services: Services) -> Iterator[Transport]:
     """A real Bun, as the user."""
-    yield LocalTransport(isolation="none")
+    yield services.local("none")
 
 
 @contextmanager
-def http(url: str) -> Iterator[Transport]:
+def http(services: Services) -> Iterator[Transport]:
     """HTTP to a running ``buntime serve``."""
-    yield HTTPTransport(url)
+    yield HTTPTransport(services.url)
 
 
 @contextmanager
-def http_with_own_session(url: str) -> Iterator[Transport]:
+def http_with_own_session(services: Services) -> Iterator[Transport]:
     """The same, with a user's requests session."""
     with requests.Session() as session:
-        yield HTTPTransport(url, session=session)
+        yield HTTPTransport(services.url, session=session)
 
 
 TRANSPORTS = {
@@ -93,9 +126,9 @@ def matrix(arguments: str, rows: Sequence[Any], *, common: int) -> pytest.MarkDe
 
 
 @contextmanager
-def recording(source: str, url: str, path: Path) -> Iterator[Transport]:
+def recording(source: str, services: Services, path: Path) -> Iterator[Transport]:
     """Record one of the transports."""
-    with TRANSPORTS[source](url) as inner, closing(RecordingTransport(path, inner)) as transport:
+    with TRANSPORTS[source](services) as inner, closing(RecordingTransport(path, inner)) as transport:
         yield transport
 
 
