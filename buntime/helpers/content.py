@@ -23,8 +23,8 @@ from buntime.helpers.runner import Helpers, changed_meanwhile, invalid_reply, te
 from buntime.models import WriteResult
 from buntime.wire.constants import HIDDEN_FOLDER
 
-PIECE = 1536 * 1024
-"""Bytes per request. A request or response with them is copied about six times on its way."""
+PIECE = 2560 * 1024
+"""Bytes per request. A request or response with them is copied about five times on its way."""
 
 WHOLE_TEXT = 8 * 1024 * 1024
 """Bytes of text written in a single call; the free plan accepts 10 MB."""
@@ -86,7 +86,15 @@ class ChunkedContent:
                 digest.update(piece)
                 text = base64.b64encode(piece).decode("ascii")
                 piece = None  # frees a copy while the text is sent
-                self._helpers.run_staged(session_id, "file_piece", text, path=path, part=part, offset=size)
+                self._helpers.run_staged(
+                    session_id,
+                    "file_piece",
+                    text,
+                    digest=digest.hexdigest(),
+                    path=path,
+                    part=part,
+                    offset=size,
+                )
                 del text
                 size += length
                 on_sent(length)

@@ -109,18 +109,20 @@ class Helpers:
         return self._executions.run(request, decode=decode)
 
     def run_staged(
-        self, session_id: str, op: str, /, content: str, *, timeout: int | None = None, **arguments: Any
+        self, session_id: str, op: str, /, content: str, *, digest: str | None = None, **arguments: Any
     ) -> dict[str, Any]:
         """Like :meth:`run`, idempotent, for a helper that takes ``content`` from a file.
+
+        ``digest`` is a hash of the content, if the caller has one.
 
         Every attempt sends the file. If it is gone nevertheless, another process made the same call at the
         same time and its helper has read the file, so this one starts again.
         """
-        key = hashlib.sha256(json.dumps([op, arguments]).encode())
-        key.update(content.encode())
+        digest = digest or hashlib.sha256(content.encode()).hexdigest()
+        key = hashlib.sha256(json.dumps([op, arguments, digest]).encode())
         name = f"{constants.HIDDEN_FOLDER}/staged/{key.hexdigest()[:32]}"
         with reserve_unique_name(session_id, name) as staged:
-            arguments.update(timeout=timeout, files={staged: content}, staged=staged)
+            arguments.update(files={staged: content}, staged=staged)
             for attempt in range(1, _MAX_ATTEMPTS + 1):
                 try:
                     return self.run(session_id, op, idempotent=True, **arguments)

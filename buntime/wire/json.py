@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 _METADATA_LIMIT = 16 * 1024
+_LONG = 1 << 16
+_PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -34,6 +36,19 @@ def json_body(name: str, value: object) -> bytes:
         raise TypeError(f"{name} is not JSON: {error}") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} is not JSON: {error}") from None
+
+
+def json_text(name: str, text: str) -> bytes:
+    """Return a string encoded as JSON; ``name`` is for errors.
+
+    Base64 and other text without escapes is only copied: the encoder needs six times as long, and two copies.
+    """
+    if len(text) < _LONG or not text.isascii():
+        return json_body(name, text)
+    data = text.encode("ascii")
+    if any(data[start : start + _LONG].translate(None, _PLAIN) for start in range(0, len(data), _LONG)):
+        return json_body(name, text)
+    return b'"%s"' % data
 
 
 def json_object(text: str | bytes) -> Optional[dict[str, Any]]:

@@ -60,18 +60,24 @@ def _session_path(session_id: str) -> str:
 
 def execute(request: ExecuteRequest, *, stream: bool = False) -> Request:
     """``POST /execute``; its files in the order of their paths, which is the same in each run."""
-    files = sorted(request.files, key=itemgetter(0))
-    body = _without_none(
+    fields = _without_none(
         sessionId=request.session_id,
         code=request.code,
         command=request.command,
-        files=[{"path": path, "content": content} for path, content in files] or None,
         env=request.env,
         timeout=request.timeout,
         workingDir=request.working_dir,
         stream=stream or None,
     )
-    return _post("/execute", body, headers=_STREAM_HEADERS if stream else _JSON_HEADERS)
+    body = json.json_body("the request", fields)
+    if request.files:
+        parts = [body[:-1], b',"files":[']
+        for path, content in sorted(request.files, key=itemgetter(0)):
+            parts += [b'{"path":', json.json_text("the path of a file", path)]
+            parts += [b',"content":', json.json_text(f"the file {path!r}", content), b"},"]
+        body = b"".join([*parts[:-1], b"}]}"])
+    headers = _STREAM_HEADERS if stream else _JSON_HEADERS
+    return Request("POST", "/execute", headers=headers, body=body)
 
 
 def kill(session_id: str, pid: int | None) -> Request:

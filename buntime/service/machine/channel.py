@@ -17,7 +17,7 @@ from buntime.service.clock import monotonic
 from buntime.service.machine.launch import SupervisorProcess
 from buntime.service.machine.orphans import kill_children
 
-_READ = 1 << 18
+_READ = 1 << 20
 _ACKNOWLEDGED_AT = 1 << 17
 _CLOSE_TIMEOUT = 6.0
 

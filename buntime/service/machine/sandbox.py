@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Union
 
@@ -32,6 +33,9 @@ _ETC = {
     "/etc/hosts": b"127.0.0.1 localhost buntime\n::1 localhost\n",
     "/etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files dns\n",
 }
+
+_F_SETPIPE_SZ = 1031  # of Linux; fcntl names it from Python 3.10
+_PIPE_SIZE = 1 << 20
 
 BUN_INSIDE = "/usr/local/bin/bun"
 """The path of Bun in a sandbox."""
@@ -138,6 +142,11 @@ def start_process(
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             os.set_blocking(pipe.fileno(), True)  # under gevent's monkey patching it is not
+            if sys.platform == "linux":
+                import fcntl  # Windows has none
+
+                with suppress(OSError):  # all pipes of a user are bounded together
+                    fcntl.fcntl(pipe.fileno(), _F_SETPIPE_SZ, _PIPE_SIZE)
     return process, errors
 
 

@@ -200,12 +200,13 @@ async function forward(run) {
   return moved;
 }
 
-// Send a piece of output as soon as its reader has credit, and not at all if there is no reader.
+// Send a piece of output as soon as its reader has credit, and not at all if there is no reader. What is being written is
+// bounded by the credit, so the write is not waited for.
 async function sendOutput(run, kind, { text, size }) {
   while (run.credit <= 0 && !run.dropped) await rest(run, LONGEST_TIMER);
   if (!text || run.dropped) return;
   run.credit -= size;
-  await send({ id: run.id, [kind]: text, size });
+  send({ id: run.id, [kind]: text, size });
 }
 
 // ---- letting connections in ----------------------------------------------------------------------------------------
