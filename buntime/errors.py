@@ -59,11 +59,11 @@ class BuntimeError(Exception):
         self,
         message: str,
         *,
-        code: str | None = None,
-        status: int | None = None,
+        code: Optional[str] = None,
+        status: Optional[int] = None,
         details: Any = None,
-        retry_after: float | None = None,
-        request_id: str | None = None,
+        retry_after: Optional[float] = None,
+        request_id: Optional[str] = None,
         maybe_executed: bool = False,
     ) -> None:
         super().__init__(message)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import buntime.runloop
 from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime._support.unpicklable import NotPicklable
@@ -13,9 +14,6 @@ from buntime.runloop.pages import Listing, Page
 from buntime.runloop.wire.requests import OPTIONS, check_keywords, resource_id
 from buntime.runloop.wire.routes import ROUTES
 from buntime.runloop.wire.views import BlueprintLogsView, BlueprintView, SnapshotStatusView, SnapshotView
-
-if TYPE_CHECKING:
-    from buntime.runloop.devbox import Devbox
 
 
 class Snapshot(NotPicklable):
@@ -55,11 +53,9 @@ class Snapshot(NotPicklable):
         """Delete the snapshot."""
         return self._call("delete", **options)
 
-    def create_devbox(self, **params: Any) -> Devbox:
+    def create_devbox(self, **params: Any) -> buntime.runloop.Devbox:
         """Create a devbox with the disk of this snapshot; see :meth:`DevboxOps.create`."""
-        from buntime.runloop.devbox import DevboxOps
-
-        return DevboxOps(self._connection).create(snapshot_id=self._id, **params)
+        return buntime.runloop.DevboxOps(self._connection).create(snapshot_id=self._id, **params)
 
 
 class SnapshotOps(NotPicklable):
@@ -107,11 +103,9 @@ class Blueprint(NotPicklable):
         """Delete the blueprint; refused while snapshots depend on it."""
         return self._connection.call("blueprints.delete", self._id, **options)
 
-    def create_devbox(self, **params: Any) -> Devbox:
+    def create_devbox(self, **params: Any) -> buntime.runloop.Devbox:
         """Create a devbox from this blueprint; see :meth:`DevboxOps.create`."""
-        from buntime.runloop.devbox import DevboxOps
-
-        return DevboxOps(self._connection).create(blueprint_id=self._id, **params)
+        return buntime.runloop.DevboxOps(self._connection).create(blueprint_id=self._id, **params)
 
 
 class BlueprintOps(NotPicklable):
