@@ -122,11 +122,6 @@ class APIError(BuntimeError):
         kind = type(self).__name__
         return _OFFICIAL_NAMES.get(kind, kind)
 
-    @property
-    def status_code(self) -> Optional[int]:
-        """The ``status``, as the official clients of Runloop name it."""
-        return self.status
-
 
 _OFFICIAL_NAMES = {
     "InvalidRequestError": "BadRequestError",
