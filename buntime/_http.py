@@ -2,7 +2,7 @@
 
 # Annotations are not strings here, as in models.py.
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import BinaryIO, Callable, Optional, Protocol, Union, cast, runtime_checkable
 
 import attrs
@@ -55,6 +55,10 @@ class Headers(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def without(self, names: Container[str]) -> "Headers":
+        """Return the headers whose names in lower case are not among ``names``."""
+        return Headers([(name, value) for name, value in self.items() if name.lower() not in names])
 
     def __repr__(self) -> str:
         return f"Headers({_without_secrets(self._items.values())!r})"

@@ -12,6 +12,16 @@ from buntime.errors import BuntimeError
 DecodeError = Callable[[Request, BufferedResponse], BuntimeError]
 
 
+@attrs.define(eq=False)
+class SharedState:
+    """Facts from responses so far, shared by a client and the clients that ``with_options`` returns."""
+
+    rate_limit_headers: Headers = attrs.field(factory=Headers)
+    """Of the last response with a rate limit."""
+    missing_routes: set[str] = attrs.field(factory=set)
+    """Routes that the service turned out not to have."""
+
+
 @attrs.frozen
 class ServiceAdapter:
     """The engine's knowledge of a service."""

@@ -13,7 +13,6 @@ import attrs
 from buntime._http import (
     CREDENTIALS,
     BufferedResponse,
-    Headers,
     Pairs,
     Request,
     Response,
@@ -22,7 +21,7 @@ from buntime._http import (
     Transport,
 )
 from buntime._support.log import debug_logger
-from buntime.engine.adapter import DecodeError, ServiceAdapter
+from buntime.engine.adapter import DecodeError, ServiceAdapter, SharedState
 from buntime.engine.hooks import CallHooks
 from buntime.engine.limits import (
     MAX_OUTPUT,
@@ -34,7 +33,7 @@ from buntime.engine.limits import (
     read_all,
     read_beginning,
 )
-from buntime.engine.retries import LONGEST_RETRY_AFTER, RetryPolicy
+from buntime.engine.retries import RetryPolicy
 from buntime.errors import (
     APIError,
     APITimeoutError,
@@ -49,16 +48,6 @@ _LARGEST_ERROR = 1024 * 1024
 
 T = TypeVar("T")
 OnRetry = Callable[[BuntimeError, int], object]
-
-
-@attrs.define(eq=False)
-class SharedState:
-    """Facts from responses so far, shared by a client and the clients that ``with_options`` returns."""
-
-    rate_limit_headers: Headers = attrs.field(factory=Headers)
-    """Of the last response with a rate limit."""
-    missing_routes: set[str] = attrs.field(factory=set)
-    """Routes that the service turned out not to have."""
 
 
 @attrs.define(eq=False)
@@ -152,7 +141,7 @@ class Caller:
                     body = read_all(limits.buffered(response), response.max_bytes)
                     return decode(BufferedResponse(response.status, response.headers, body))
                 except InvalidResponseError as error:
-                    error.headers = _without_credentials(response.headers)
+                    error.headers = response.headers.without(CREDENTIALS)
                     response.discard()
                     raise
 
@@ -227,7 +216,7 @@ class Caller:
             buffered = BufferedResponse(response.status, response.headers, body)
             error = (decode_error or self.service.decode_error)(request, buffered)
             if isinstance(error, APIError):
-                error.headers = _without_credentials(response.headers)
+                error.headers = response.headers.without(CREDENTIALS)
             if isinstance(error, InvalidResponseError):
                 response.discard()
             raise error
@@ -304,10 +293,8 @@ class Caller:
         """Return a request with the client's headers and with timeouts."""
         headers = request.headers
         if request.origin is None:  # another origin gets no header of the client
-            headers = (
-                *[pair for pair in headers if pair[0].lower() not in self._header_names],
-                *self.headers,
-            )
+            others = [pair for pair in headers if pair[0].lower() not in self._header_names]
+            headers = (*others, *self.headers)
         return Request(
             request.method,
             request.path,
@@ -334,15 +321,8 @@ class Caller:
 
         from buntime.engine.logs import log_retry
 
-        pause = self.policy.delay(error, number, idempotent, random.random())  # noqa: S311 - jitter
-        remaining = deadline.remaining()
-        if pause is None or (remaining is not None and pause >= remaining):
-            if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
-                error.hint = (
-                    f"Retry after {error.retry_after:.0f} s (Retry-After); "
-                    f"the client waits at most {LONGEST_RETRY_AFTER:.0f} s"
-                )
-            raise error
+        fraction = random.random()  # noqa: S311 - jitter
+        pause = self.policy.pause_or_raise(error, number, idempotent, fraction, deadline.remaining())
         if self.on_retry is not None:
             self.on_retry(error, number)
         log_retry(error, pause, number + 1, self.policy.max_retries + 1)
@@ -352,7 +332,3 @@ class Caller:
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from rest
-
-
-def _without_credentials(headers: Headers) -> Headers:
-    return Headers([pair for pair in headers.items() if pair[0].lower() not in CREDENTIALS])

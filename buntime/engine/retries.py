@@ -43,6 +43,20 @@ class RetryPolicy:
         # The exponent is limited because 2.0 ** 1024 is an OverflowError.
         return fraction * min(LONGEST_DELAY, self.retry_delay * 2.0 ** min(attempt - 1, 64))
 
+    def pause_or_raise(
+        self, error: BuntimeError, attempt: int, idempotent: bool, fraction: float, remaining: float | None
+    ) -> float:
+        """Return the seconds to wait, or raise the error if there is no retry within the remaining time."""
+        pause = self.delay(error, attempt, idempotent, fraction)
+        if pause is not None and (remaining is None or pause < remaining):
+            return pause
+        if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
+            error.hint = (
+                f"Retry after {error.retry_after:.0f} s (Retry-After); "
+                f"the client waits at most {LONGEST_RETRY_AFTER:.0f} s"
+            )
+        raise error
+
     @staticmethod
     def may_retry(error: BuntimeError, idempotent: bool) -> bool:
         """Whether it is safe and useful to send the call again."""
