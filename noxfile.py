@@ -124,7 +124,10 @@ def package(session: nox.Session) -> None:
     wheel = zipfile.ZipFile(next(folder.glob("*.whl"))).namelist()
     with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
         sdist = [name.partition("/")[2] for name in archive.getnames()]
-    data = {"buntime/py.typed", *(path.as_posix() for path in Path("buntime").rglob("*.js"))}
+    data = {
+        "buntime/py.typed",
+        *(path.as_posix() for end in ("css", "js") for path in Path("buntime").rglob(f"*.{end}")),
+    }
     missing = [*data.difference(wheel), *{*data, "LICENSE", "benchmarks/__main__.py"}.difference(sdist)]
     extra = [name for name in wheel if not name.startswith("buntime")]
     if missing or extra or not any(name.endswith("/LICENSE") for name in wheel):

@@ -1,32 +1,28 @@
-"""The command line: ``buntime cassette show``, ``check``, ``recover`` and ``upgrade``."""
+"""The command line: ``buntime cassette show``, ``view``, ``diff``, ``check`` and what changes cassettes."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timezone
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable
 
-from buntime.errors import BuntimeError
+from buntime.cli.cassette_check import add_check
+from buntime.cli.cassette_edit import add_prune, add_recover, add_scrub, add_upgrade
+from buntime.cli.cassette_files import add_files, files_of
 
-PROBLEMS_FOUND = 1
-"""The exit code of a check that found a problem."""
+DIFFERENT = 1
+"""The exit code of a comparison that found a difference."""
 
 
 def add_cassette(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     """Add ``cassette`` and its commands to the command line."""
-    cassette = add_parser(
-        "cassette",
-        help="show, check, recover or upgrade recordings",
-        description="Show, check, recover or upgrade recordings.",
-    )
+    text = "show, compare, check, repair or remove recordings"
+    cassette = add_parser("cassette", help=text, description=f"{text.capitalize()}.")
     commands = cassette.add_subparsers(required=True, metavar="COMMAND")
-    _add_show(commands.add_parser)
-    _add_check(commands.add_parser)
-    _add_recover(commands.add_parser)
-    _add_upgrade(commands.add_parser)
+    for add in (_add_show, _add_view, _add_diff, add_check, add_scrub, add_recover, add_upgrade, add_prune):
+        add(commands.add_parser)
 
 
 def _add_show(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
@@ -35,141 +31,90 @@ def _add_show(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
         help="list the interactions of a cassette",
         description="List the interactions of cassettes, and of the .part file of an interrupted recording.",
     )
-    _add_files(show)
+    add_files(show)
+    show.add_argument("--json", action="store_true", help="print a JSON document for each file, one a line")
+    show.add_argument(
+        "--textconv",
+        action="store_true",
+        help="leave out the name of the file, as git compares temporary files",
+    )
     show.set_defaults(action=_show)
 
 
-def _add_check(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
-    check = add_parser(
-        "check",
-        help="look for problems in cassettes",
-        description="Look for files that are not cassettes, secrets, interrupted recordings, and old age. "
-        "The exit code is 1 if there is a problem.",
+def _add_view(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
+    view = add_parser(
+        "view",
+        help="show a cassette in a browser",
+        description="Write a page that shows a cassette: its calls on a time line, code, output and files. "
+        "The page is one HTML file, which needs no network.",
     )
-    _add_files(check)
-    check.add_argument(
-        "--max-age", type=_days, metavar="DAYS", help="report cassettes that did not change for more days"
+    view.add_argument("file", type=Path, metavar="FILE", help="a cassette, or the .part file of a recording")
+    view.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT.html",
+        help="the page; by default a temporary file, which is opened",
     )
-    check.add_argument(
-        "--allow",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="a text that begins like this is not a secret; may be repeated",
+    view.set_defaults(action=_view)
+
+
+def _add_diff(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
+    diff = add_parser(
+        "diff",
+        help="compare two cassettes",
+        description="Print how a cassette differs from an older one. Times, measurements, ids and the order "
+        "of interactions are not a difference. The exit code is 1 if there is one.",
     )
-    check.set_defaults(action=_check)
-
-
-def _add_recover(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
-    recover = add_parser(
-        "recover",
-        help="make a cassette of an interrupted recording",
-        description="Make a cassette of the .part file of a recording that was not closed. "
-        "The cassette has the name without .part, and must not exist unless --replace is given.",
-    )
-    recover.add_argument("file", type=Path, metavar="FILE.part", help="the file of the recording")
-    recover.add_argument("--replace", action="store_true", help="replace the cassette if there is one")
-    recover.set_defaults(action=_recover)
-
-
-def _add_upgrade(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
-    upgrade = add_parser(
-        "upgrade",
-        help="rewrite cassettes of an older format",
-        description="Rewrite cassettes of an older format in the current one, with the same responses.",
-    )
-    _add_files(upgrade)
-    upgrade.set_defaults(action=_upgrade)
-
-
-def _add_files(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="a cassette, or a folder: every .json below it"
-    )
-
-
-def _days(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days")
-    return int(text)
+    for name in ("old", "new"):
+        diff.add_argument(name, type=Path, metavar=name.upper())
+    diff.set_defaults(action=_diff)
 
 
 def _show(options: argparse.Namespace) -> int:
     from buntime.cassette.file import load
     from buntime.cassette.show import listing
 
-    for file in _files(options.files):
-        for line in listing(load(file), str(file)):
+    for file in files_of(options.files):
+        cassette = load(file)
+        if options.json:
+            interactions = [dict(interaction.data) for interaction in cassette.interactions]
+            changed = cassette.changed.isoformat()
+            print(json.dumps({"file": str(file), "changed": changed, "interactions": interactions}))
+            continue
+        lines = listing(cassette, str(file))
+        if options.textconv:
+            next(lines)
+        for line in lines:
             sys.stdout.write(f"{line}\n")
     return 0
 
 
-def _check(options: argparse.Namespace) -> int:
-    today = datetime.now(timezone.utc).date()
-    files = list(_files(options.files))
-    count = 0
-    for file in files:
-        for problem in _problems(file, today, options.max_age, options.allow):
-            count += 1
-            print(f"{file}: {problem}")
-    print(f"{len(files)} cassette{'s' * (len(files) != 1)} checked, {count or 'nothing'} found")
-    return PROBLEMS_FOUND if count else 0
-
-
-def _recover(options: argparse.Namespace) -> int:
-    from buntime.cassette.file import recover
-
-    part: Path = options.file
-    if part.suffix != ".part":
-        raise ValueError(f"{part} is not the .part file of a recording")
-    target = part.with_suffix("")
-    if target.exists() and not options.replace:
-        raise ValueError(f"{target} exists; use --replace to replace it by the interrupted recording")
-    count = recover(part, target)
-    print(f"{target}: {count} interaction{'s' * (count != 1)} recovered")
-    return 0
-
-
-def _upgrade(options: argparse.Namespace) -> int:
-    from buntime.cassette.file import upgrade_file
-
-    upgraded = [file for file in _files(options.files) if upgrade_file(file)]
-    for file in upgraded:
-        print(f"{file}: upgraded")
-    print(f"{len(upgraded) or 'no'} cassette{'s' * (len(upgraded) != 1)} of an older format")
-    return 0
-
-
-def _files(arguments: Sequence[Path]) -> Iterator[Path]:
-    for path in arguments:
-        if not path.is_dir():
-            yield path
-            continue
-        files = {*path.rglob("*.json"), *(part.with_suffix("") for part in path.rglob("*.json.part"))}
-        if not files:
-            raise ValueError(f"there is no cassette in {path}")
-        yield from sorted(files)
-
-
-def _problems(file: Path, today: date, max_age: Optional[int], allow: Sequence[str]) -> Iterator[str]:
-    """Yield the problems of a file, in words."""
+def _view(options: argparse.Namespace) -> int:
     from buntime.cassette.file import load
-    from buntime.cassette.secrets.audit import secrets_in
+    from buntime.cassette_view import render_page
 
-    part = file.with_name(file.name + ".part")
-    if part.exists():
-        yield (
-            f"an interrupted recording left {part.name}; record it again, remove that file, "
-            f"or run: buntime cassette recover {part}"
-        )
-        if not file.exists():
-            return
-    try:
-        cassette = load(file)
-    except BuntimeError as error:
-        yield str(error)
-        return
-    yield from secrets_in(cassette, allow)
-    age = (today - cassette.changed).days
-    if max_age is not None and age > max_age:
-        yield f"it last changed {age} days ago, on {cassette.changed}; verify it, or record it again"
+    page = render_page(load(options.file), options.file.name)
+    if options.output is not None:
+        options.output.write_text(page, encoding="utf-8")
+        return 0
+    import tempfile
+    import webbrowser
+
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", prefix="buntime-", suffix=".html", delete=False
+    ) as file:
+        file.write(page)
+    print(file.name)
+    webbrowser.open(Path(file.name).as_uri())
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from buntime.cassette.diff import compare
+    from buntime.cassette.file import load
+
+    lines = compare(load(options.old), load(options.new))
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+    return DIFFERENT if lines else 0

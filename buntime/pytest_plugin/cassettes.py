@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pluggy
 
     from buntime import Buntime
+    from buntime.pytest_plugin.reports import Reports
     from buntime.testing.modes import Case
 
 _TOGETHER = {"class": "loadscope", "module": "loadfile"}
@@ -46,8 +47,10 @@ class Cassettes:
     closed after the teardown of the test in which it ended, when the outcomes of all of its tests are known.
     """
 
-    def __init__(self, config: pytest.Config, selection: Selection) -> None:
+    def __init__(self, config: pytest.Config, selection: Selection, reports: Optional[Reports]) -> None:
         self.settings = RunSettings(config)
+        self._reports = reports
+        self._failures: dict[str, str] = {}
         self._selection = selection
         self._open: list[_OpenCassette] = []
         self._outcomes: dict[str, str] = {}
@@ -149,6 +152,8 @@ class Cassettes:
         if self._outcomes.get(item.nodeid) == "failed":
             return
         report = result.get_result()
+        if report.failed:
+            self._failures[item.nodeid] = report.longreprtext
         if report.skipped and hasattr(report, "wasxfail"):
             self._outcomes[item.nodeid] = "xfailed"
         elif not report.passed:
@@ -165,15 +170,23 @@ class Cassettes:
         errors: list[str] = []
         for opened in [opened for opened in self._open if opened.has_ended]:
             self._open.remove(opened)
+            self._report_failures(opened)
             try:
                 notes = self._close(opened)
             except (BuntimeError, OSError) as error:
                 errors.append(str(error))
+                if self._reports is not None:
+                    self._reports.write(opened.case, item.nodeid, str(error))
             else:
                 if notes:
                     item.add_report_section("teardown", "by buntime", "\n".join(notes))
         if errors and result.excinfo is None:
             result.force_exception(pytest.fail.Exception("\n".join(errors), pytrace=False))
+
+    def _report_failures(self, opened: _OpenCassette) -> None:
+        for test in opened.tests:
+            if self._reports is not None and self._outcomes.get(test) == "failed":
+                self._reports.write(opened.case, test, self._failures.get(test, ""))
 
     def _close(self, opened: _OpenCassette) -> list[str]:
         """Close a cassette; return notes on tests that failed, or raise an error of one that passed."""

@@ -36,6 +36,9 @@ class Orphans:
         output: Optional[dict[str, Any]] = getattr(self._config, "workeroutput", None)
         if output is not None:
             output[_ORPHANS] = sorted(self._orphans)
+        listed: Optional[str] = self._config.getoption("buntime_orphans", default=None)
+        if listed and not session.testsfailed:
+            Path(listed).write_text("".join(f"{path}\n" for path in sorted(self._orphans)), encoding="utf-8")
 
     def _expected(self, session: pytest.Session) -> dict[Path, set[Path]]:
         """Return the cassettes of the tests by test file, for files whose tests were all collected."""
@@ -71,4 +74,6 @@ class Orphans:
             terminalreporter.section("cassettes of buntime without a test")
             for path in sorted(self._orphans):
                 terminalreporter.write_line(os.path.relpath(path, self._config.invocation_params.dir))
-            terminalreporter.write_line("Remove them, or name them: @pytest.mark.buntime(cassette=...)")
+            terminalreporter.write_line(
+                "To remove them: buntime cassette prune; or name them: @pytest.mark.buntime(cassette=...)"
+            )

@@ -5,6 +5,7 @@ pytest loads it in every project that has buntime installed, so imports wait unt
 
 from __future__ import annotations
 
+import argparse
 import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=choice.SOURCES,
         help="where to record from: the service (http, the default) or a Bun on this machine (local)",
     )
+    group.addoption(
+        "--buntime-report", metavar="DIR", help="write a page with the recording of each test that fails"
+    )
+    # For "buntime cassette prune".
+    group.addoption("--buntime-orphans", metavar="FILE", help=argparse.SUPPRESS)
     parser.addini("buntime_mode", "the default of --buntime-mode", default="")
     parser.addini("buntime_source", "the default of --buntime-source", default="")
     parser.addini(
@@ -57,10 +63,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(pytest, "version_tuple"):
         from buntime.pytest_plugin.cassettes import Cassettes
         from buntime.pytest_plugin.orphans import Orphans
+        from buntime.pytest_plugin.reports import Reports
         from buntime.pytest_plugin.scopes import Selection
 
         selection = Selection(config)
-        config.pluginmanager.register(Cassettes(config, selection), _NAME)
+        folder = config.getoption("buntime_report", default=None)
+        reports = Reports(config.invocation_params.dir / folder) if folder else None
+        if reports is not None:
+            config.pluginmanager.register(reports, "buntime-reports")
+        config.pluginmanager.register(Cassettes(config, selection, reports), _NAME)
         config.pluginmanager.register(Orphans(config, selection), "buntime-orphans")
 
 

@@ -8,18 +8,18 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 import attrs
 
 from buntime._support.owner import Owner
+from buntime.cassette.file import Cassette, load
 from buntime.client import settings
 from buntime.client.client import Buntime
 from buntime.errors import CassetteError
 
 if TYPE_CHECKING:
     from buntime._http import Transport
-    from buntime.cassette.file import Cassette
     from buntime.transport.recording import RecordingTransport
 
 Source = Union[str, Callable[[], "Transport"]]
@@ -65,6 +65,10 @@ class Case:
         """How often each interaction was replayed, in words."""
         return Counter()
 
+    def recording(self) -> Optional[Cassette]:
+        """Return the interactions so far, or all of those that are replayed; ``None`` without a cassette."""
+        return None
+
     def commit(self) -> None:
         """End a case that passed; ``CassetteError`` if something is wrong with the cassette."""
         self._owner.close()
@@ -85,6 +89,9 @@ class _Replay(Case):
         self._cassette = ReplayTransport(path, refresh=refresh)
         self._path, self._settings = path, settings
         super().__init__(self._cassette)
+
+    def recording(self) -> Optional[Cassette]:
+        return load(self._path)
 
     @property
     def played(self) -> Counter[str]:
@@ -115,8 +122,12 @@ def _without_number(interaction: str) -> str:
 
 class _Record(Case):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
+        self._path = path
         self._recording = _recording(path, settings)
         super().__init__(self._recording)
+
+    def recording(self) -> Optional[Cassette]:
+        return load(self._path.with_name(f"{self._path.name}.part"))
 
     def discard(self) -> list[str]:
         self._recording.discard()
@@ -125,13 +136,11 @@ class _Record(Case):
 
 class _Verify(Case):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
-        from buntime.cassette import file
-
         if not path.exists():
             raise CassetteError(
                 f"there is no cassette {path} to compare with; to record it: {settings.rerecord_command}"
             )
-        self._old = file.load(path)
+        self._old = load(path)
         self._path, self._settings = path, settings
         self._process = Owner()
         self._requests_differ = False
@@ -145,6 +154,9 @@ class _Verify(Case):
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
+
+    def recording(self) -> Optional[Cassette]:
+        return load(self._new.with_name(f"{self._new.name}.part"))
 
     def commit(self) -> None:
         difference = self._compare()
@@ -161,13 +173,13 @@ class _Verify(Case):
         return []
 
     def _compare(self) -> list[str]:
-        from buntime.cassette import diff, file
+        from buntime.cassette import diff
 
         if not self._process.is_this_process():
             return []
         try:
             self._owner.close()
-            new = file.load(self._new)
+            new = load(self._new)
             old = self._old if self.is_complete else _restrict(self._old, new)
             self._requests_differ = diff.count_calls(old) != diff.count_calls(new)
             return diff.compare(old, new)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional
 
+import attrs
+
+from buntime._http import Headers, Request
 from buntime.cassette.dialect import dialect_of
-from buntime.cassette.file import Cassette, journal_line
+from buntime.cassette.file import Cassette, Interaction, journal_line
 from buntime.cassette.secrets.named import named_secrets
 from buntime.cassette.secrets.redactor import Redactor
 
@@ -24,6 +27,19 @@ def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
         locations = (location for name, part in parts.items() for location in _named(part, name))
         secrets += [f"a value that is not hidden ({location})" for location in locations]
         yield from (f"interaction {number}, {interaction.call}, holds {secret}" for secret in secrets)
+
+
+def scrub(cassette: Cassette, env: Mapping[str, str]) -> Cassette:
+    """Return a cassette with placeholders for the values of variables, and for values named like secrets."""
+    redactor = Redactor()
+    for name, value in env.items():
+        redactor.secrets.add("env", value, name)
+    for item in cassette.interactions:
+        request = Request(item.request["method"], item.request["path"])
+        redactor.learn_request(request, item.request)
+        redactor.learn_outcome(request, item.request, dict(item.data), Headers())
+    interactions = tuple(Interaction(redactor.redact(item.data)) for item in cassette.interactions)
+    return attrs.evolve(cassette, interactions=interactions)
 
 
 def _named(message: Optional[Mapping[str, Any]], location: str) -> Iterator[str]:

@@ -143,3 +143,30 @@ def test_hello(buntime_session):
     buntime_session.execute("1", on_stdout=lambda _: 1 / 0)
 """)
     assert "buntime/" in project.record().stdout.str()
+
+
+@pytest.mark.parametrize("mode", ["replay", "record", "verify"])
+def test_report_of_failed_tests(project: Project, mode: str) -> None:
+    """Each failed test has a page with its failure and its recording; the others have none."""
+    project.write(HELLO + HELLO.replace("hello", "more"))
+    project.record()
+    project.write(HELLO.replace("1\\n", "2\\n") + HELLO.replace("hello", "more"))
+    result = project.run(f"--buntime-mode={mode}", "--buntime-report=out/pages")
+    result.assert_outcomes(passed=1, failed=1)
+    (page,) = (project.path / "out" / "pages").iterdir()
+    assert page.name.startswith("test_it.py-test_hello~")
+    text = page.read_text("utf-8")
+    assert "AssertionError" in text
+    assert "POST /execute" in text
+    result.stdout.fnmatch_lines(["buntime: recordings of failed tests are in *out/pages"])
+
+
+def test_report_of_unplayed_interactions(project: Project) -> None:
+    """They are a failure, too; a run without a failure writes nothing."""
+    project.write(HELLO)
+    project.record("--buntime-report=out")
+    assert not (project.path / "out").exists()
+    project.write("def test_hello(buntime_session): pass")
+    project.run("--buntime-report=out").assert_outcomes(passed=1, errors=1)
+    (page,) = (project.path / "out").iterdir()
+    assert "not played" in page.read_text("utf-8")

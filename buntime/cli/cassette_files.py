@@ -1,0 +1,26 @@
+"""The files that a command for cassettes works on."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the argument for files and folders."""
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="a cassette, or a folder: every .json below it"
+    )
+
+
+def files_of(arguments: Sequence[Path]) -> Iterator[Path]:
+    """Yield the cassettes, including those that only an interrupted recording has."""
+    for path in arguments:
+        if not path.is_dir():
+            yield path
+            continue
+        files = {*path.rglob("*.json"), *(part.with_suffix("") for part in path.rglob("*.json.part"))}
+        if not files:
+            raise ValueError(f"there is no cassette in {path}")
+        yield from sorted(files)
