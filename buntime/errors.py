@@ -35,11 +35,13 @@ from __future__ import annotations
 
 import copyreg
 import errno
-from typing import Any, Literal, Optional
+from typing import TYPE_CHECKING, Any, Literal, Optional
 
 import buntime
-from buntime._http import Headers
 from buntime._support.export import export
+
+if TYPE_CHECKING:
+    from buntime._http import Headers
 
 Phase = Literal["connect", "send", "read"]
 """When a connection failed: before, while, or after the request was sent."""
@@ -112,8 +114,11 @@ class APIError(BuntimeError):
     """Whether the service asks clients to retry (``x-should-retry``); ``None`` if it does not say."""
 
     def __init__(self, message: str, **fields: Any) -> None:
+        # Imported here, as every run of pytest imports this module.
+        from buntime._http import Headers
+
         super().__init__(message, **fields)
-        self.headers = Headers()
+        self.headers: Headers = Headers()
         """The headers of the response without credentials; empty if there was none."""
 
     @property

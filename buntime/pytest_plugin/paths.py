@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Optional
 
 FOLDER = "cassettes"
+ORPHANS_OPTION = "--buntime-orphans"
+"""Writes the cassettes without a test to a file, for ``buntime cassette prune``."""
 
 _LONGEST = 120
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_]+")

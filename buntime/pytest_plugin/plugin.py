@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buntime.errors import BuntimeError, ConfigurationError
+from buntime.pytest_plugin.paths import ORPHANS_OPTION
 from buntime.testing import choice
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--buntime-report", metavar="DIR", help="write a page with the recording of each test that fails"
     )
     # For "buntime cassette prune".
-    group.addoption("--buntime-orphans", metavar="FILE", help=argparse.SUPPRESS)
+    group.addoption(ORPHANS_OPTION, metavar="FILE", help=argparse.SUPPRESS)
     parser.addini("buntime_mode", "the default of --buntime-mode", default="")
     parser.addini("buntime_source", "the default of --buntime-source", default="")
     parser.addini(
