@@ -85,6 +85,7 @@ class Cassettes:
             command,
             allow_unplayed=marker.get("allow_unplayed", configured.get("allow_unplayed", False)),
             allow=self.settings.several("allow", marker, configured),
+            ignore=self.settings.several("ignore", marker, configured),
         )
         mode = resolve_once(mode, path)
         case = open_case(path, settings)
@@ -139,15 +140,13 @@ class Cassettes:
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
+        self, item: pytest.Item
     ) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
         """Note the outcome of the test.
 
         A subtest has a report, too, which looks like that of the test. The test's report is the last
         one, so an outcome stands until the next report, except for a failure.
         """
-        if call.excinfo is not None and isinstance(call.excinfo.value, BuntimeError):
-            _hide_frames(call.excinfo.value)
         result = yield
         if self._outcomes.get(item.nodeid) == "failed":
             return
@@ -229,22 +228,6 @@ class Cassettes:
 def _together(scope: str) -> str:
     option = f"--dist {_TOGETHER[scope]}" if scope in _TOGETHER else "-n 0"
     return f"; with pytest-xdist, record with {option}"
-
-
-def _hide_frames(error: Optional[BaseException]) -> None:
-    """Hide the frames of buntime in the traceback of an error of buntime: the reader's line is above them."""
-    while error is not None:
-        traceback = error.__traceback__
-        while traceback is not None:
-            namespace = traceback.tb_frame.f_globals
-            if str(namespace.get("__name__")).partition(".")[0] == "buntime":
-                namespace["__tracebackhide__"] = _is_of_buntime
-            traceback = traceback.tb_next
-        error = error.__cause__ or error.__context__
-
-
-def _is_of_buntime(excinfo: Any) -> bool:
-    return isinstance(excinfo.value, BuntimeError)
 
 
 def _comparable(path: Path) -> str:

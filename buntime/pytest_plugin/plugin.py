@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from buntime.pytest_plugin.cassettes import Cassettes
 
 _MARKER = (
-    "buntime(cassette=None, mode=None, allow_unplayed=False, allow=()): the cassette of the test (a path "
-    "from its file), its mode ('replay', 'record', 'once', 'verify', 'live'), whether it may leave "
-    "interactions unplayed, and texts that look like a secret and are not."
+    "buntime(cassette=None, mode=None, allow_unplayed=False, allow=(), ignore=()): the cassette of the test "
+    "(a path from its file), its mode ('replay', 'record', 'once', 'verify', 'live'), whether it may leave "
+    "interactions unplayed, texts that look like a secret and are not, and parts of requests that are not "
+    "compared."
 )
 _NAME = "buntime-cassettes"
 _TTL = 3600
@@ -52,6 +53,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("buntime_source", "the default of --buntime-source", default="")
     parser.addini(
         "buntime_allow", "texts that look like a secret and are not, one a line", type="linelist", default=[]
+    )
+    parser.addini(
+        "buntime_ignore",
+        "parts of requests that are not compared, one a line: a field, or re:PATTERN",
+        type="linelist",
+        default=[],
     )
 
 
@@ -100,7 +107,7 @@ def _client(request: pytest.FixtureRequest, config: object) -> Iterator[Buntime]
     opening = _cassettes(request).open(request, config)
     try:
         client = opening.__enter__()
-    except (BuntimeError, OSError) as error:
+    except (BuntimeError, OSError, TypeError, ValueError) as error:
         message = str(error)
     else:
         yield client
@@ -124,7 +131,7 @@ def _session(request: pytest.FixtureRequest, client: Buntime) -> Iterator[Sessio
 
 @pytest.fixture(scope="session")
 def buntime_config() -> dict[str, Any]:
-    """Return settings of all cassettes: redefine it to set mode, source, allow, allow_unplayed."""
+    """Return settings of all cassettes: redefine it to set mode, source, allow, ignore, allow_unplayed."""
     return {}
 
 

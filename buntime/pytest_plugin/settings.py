@@ -21,8 +21,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "ignore": (str, re.Pattern, *_SEVERAL),
     "source": (str,),
 }
-_OF_MARKER = ("cassette", "mode", "allow_unplayed", "allow")
-_OF_FIXTURE = ("mode", "source", "allow_unplayed", "allow")
+_OF_MARKER = ("cassette", "mode", "allow_unplayed", "allow", "ignore")
+_OF_FIXTURE = ("mode", "source", "allow_unplayed", "allow", "ignore")
 _FUNCTIONS = ("ignore", "source")
 """Settings that may be a function."""
 

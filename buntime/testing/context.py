@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Callable, Optional, Union
 
 from buntime._http import Transport
+from buntime.cassette.ignore import IgnoreRule
 from buntime.client.client import Buntime
 from buntime.testing.choice import (
     choose_mode,
@@ -31,6 +32,7 @@ def cassette(
     source: Union[str, Callable[[], Transport], None] = None,
     allow_unplayed: bool = False,
     allow: Iterable[str] = (),
+    ignore: Union[IgnoreRule, Iterable[IgnoreRule]] = (),
 ) -> Iterator[Buntime]:
     """Return a context manager whose client answers from a cassette, or records one.
 
@@ -48,6 +50,9 @@ def cassette(
         allow_unplayed: let the block end although interactions of the cassette were not played.
         allow: false alarms of the search for secrets; see
             :class:`~buntime.transport.RecordingTransport`.
+
+        ignore: parts of requests that are new in each run and not compared: fields, regular expressions or
+            functions; see :class:`~buntime.transport.ReplayTransport`.
 
     The end of the block ends the recording; the client need not be closed. A block that raises leaves the
     cassette as it was.
@@ -73,6 +78,7 @@ def cassette(
         "run this again with BUNTIME_MODE=record",
         allow_unplayed=allow_unplayed,
         allow=allow,
+        ignore=ignore,
     )
     case = open_case(Path(path).absolute(), settings)
     try:

@@ -14,6 +14,7 @@ import attrs
 
 from buntime._support.owner import Owner
 from buntime.cassette.file import Cassette, load
+from buntime.cassette.ignore import IgnoreRule
 from buntime.client import settings
 from buntime.client.client import Buntime
 from buntime.errors import CassetteError
@@ -42,6 +43,7 @@ class CaseSettings:
     rerecord_command: str
     allow_unplayed: bool = False
     allow: Iterable[str] = ()
+    ignore: Union[IgnoreRule, Iterable[IgnoreRule]] = ()
 
 
 class Case:
@@ -86,7 +88,7 @@ class _Replay(Case):
         if not path.exists():
             raise CassetteError(f"there is no cassette {path}; to record it: {settings.rerecord_command}")
         refresh = f"To record it again: {settings.rerecord_command}"
-        self._cassette = ReplayTransport(path, refresh=refresh)
+        self._cassette = ReplayTransport(path, refresh=refresh, ignore=settings.ignore)
         self._path, self._settings = path, settings
         super().__init__(self._cassette)
 
@@ -206,7 +208,7 @@ def _recording(path: Path, settings: CaseSettings) -> RecordingTransport:
 
     inner = _make_transport(settings.source)
     try:
-        return RecordingTransport(path, inner, allow=settings.allow)
+        return RecordingTransport(path, inner, allow=settings.allow, ignore=settings.ignore)
     except BaseException:
         with suppress(Exception):
             inner.close()

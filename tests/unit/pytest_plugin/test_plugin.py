@@ -390,7 +390,7 @@ def test_a_cassette_of_another_name(project: Project) -> None:
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
-        ("'x.json'", "*takes cassette=, mode=, allow_unplayed=, allow= and not 'x.json'*"),
+        ("'x.json'", "*takes cassette=, mode=, allow_unplayed=, allow=, ignore= and not 'x.json'*"),
         ("tape='x.json'", "*and not tape*"),
         ("cassette=None, mode='fly'", "mode= of the marker buntime is 'fly'; *"),
         ("cassette=1", "cassette= of the marker buntime must be a str or PathLike, not int"),

@@ -136,15 +136,6 @@ def test_mismatch_is_short(project: Project) -> None:
     assert "caller.py" in project.run("--full-trace").stdout.str()
 
 
-def test_other_errors_show_all_frames(project: Project) -> None:
-    """A bug in buntime or in a callback must be visible."""
-    project.write("""
-def test_hello(buntime_session):
-    buntime_session.execute("1", on_stdout=lambda _: 1 / 0)
-""")
-    assert "buntime/" in project.record().stdout.str()
-
-
 @pytest.mark.parametrize("mode", ["replay", "record", "verify"])
 def test_report_of_failed_tests(project: Project, mode: str) -> None:
     """Each failed test has a page with its failure and its recording; the others have none."""
@@ -170,3 +161,53 @@ def test_report_of_unplayed_interactions(project: Project) -> None:
     project.run("--buntime-report=out").assert_outcomes(passed=1, errors=1)
     (page,) = (project.path / "out").iterdir()
     assert "not played" in page.read_text("utf-8")
+
+
+NEW_EACH_TIME = """
+import pytest, re, uuid
+{mark}
+def test_hello(buntime_session):
+    run = str(uuid.uuid4())
+    assert buntime_session.execute("1", files={{"run.txt": run}}).stdout == "1\\n"
+"""
+UUID = "[0-9a-f]{8}-[0-9a-f-]{27}"
+FUNCTION = "lambda request: request.get('json', {}).pop('files', None) and None"
+
+
+@pytest.mark.parametrize(
+    ("mark", "option"),
+    [
+        ("@pytest.mark.buntime(ignore='files[*].content')", ()),
+        ("@pytest.mark.buntime(ignore=['files[run.txt].content'])", ()),
+        (f"@pytest.mark.buntime(ignore=re.compile({UUID!r}))", ()),
+        (f"@pytest.mark.buntime(ignore={FUNCTION})", ()),
+        ("", ("-o", "buntime_ignore=files[*].content")),
+        ("", ("-o", f"buntime_ignore=re:{UUID}")),
+        (CONFIG.format(scope="module", settings={"ignore": ["files[*].content"]}), ()),
+    ],
+    ids=["field", "list", "expression", "function", "option", "expression in option", "fixture"],
+)
+def test_ignore(project: Project, mark: str, option: tuple[str, ...]) -> None:
+    """A value that is new in each run does not matter, wherever the rule is; recording changes nothing."""
+    project.write(NEW_EACH_TIME.format(mark=mark))
+    project.record(*option).assert_outcomes(passed=1)
+    recorded = project.cassettes()
+    project.run(*option).assert_outcomes(passed=1)
+    project.run("--buntime-mode=verify", *option).assert_outcomes(passed=1)
+    project.record(*option).assert_outcomes(passed=1)
+    assert recorded == project.cassettes()
+
+
+def test_mismatch_names_values_that_change(project: Project) -> None:
+    """Recording again would not help, so the error does not suggest it."""
+    project.write(NEW_EACH_TIME.format(mark=""))
+    project.record().assert_outcomes(passed=1)
+    project.run().stdout.fnmatch_lines(["*a UUID is new in each run*ignore it with ignore=*"])
+
+
+def test_invalid_ignore(project: Project) -> None:
+    """It is reported before a request is sent."""
+    project.write(HELLO)
+    result = project.record("-o", "buntime_ignore=re:(")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["ignore= has a wrong regular expression '(': *"])
