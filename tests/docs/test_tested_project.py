@@ -67,7 +67,7 @@ def test_it_replays_without_network_bun_and_key(project: Path) -> None:
     nothing = {"PATH": "", "BUNTIME_BUN": "/nowhere/bun"}
     ran = _run(project, "-c", _NO_NETWORK, *PYTEST[1:], environment=nothing)
     assert 0 == ran.returncode, ran.stdout
-    assert "7 passed" in ran.stdout
+    assert "11 passed" in ran.stdout
     assert "buntime: mode replay, no network" in ran.stdout
     assert "without a test" not in ran.stdout
 

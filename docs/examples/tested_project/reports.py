@@ -21,6 +21,8 @@ for (const line of lines) {
 console.log(JSON.stringify(totals));
 """
 
+COUNT = "async (path) => (await Bun.file(path).text()).trim().split('\\n').length - 1"
+
 IMPORT = """\
 for (const part of [1, 2, 3]) {
   console.log(`imported part ${part}`);
@@ -30,11 +32,18 @@ for (const part of [1, 2, 3]) {
 
 
 def monthly_totals(client: Buntime, orders: str) -> dict[str, float]:
-    """Return the sum of the orders of each month; ``ExecutionFailedError`` where an amount is no number."""
+    """Return the sum of the orders of each month; ``ExecutionFailedError`` if an amount is not a number."""
     with client.sessions.create(ttl=600, metadata={"purpose": "reports"}) as session:
         session.files.write("orders.csv", orders)
         totals: dict[str, float] = session.execute(PROGRAM, check=True).json()
     return totals
+
+
+def count_orders(client: Buntime, orders: str, run: str) -> int:
+    """Return the number of orders; the id of the run is metadata of the session."""
+    with client.sessions.create(metadata={"run": run}) as session:
+        session.files.write("orders.csv", orders)
+        return int(session.call(COUNT, "orders.csv"))
 
 
 def import_orders(session: Session) -> Iterator[str]:
