@@ -127,9 +127,9 @@ def test_mismatch_is_short(project: Project) -> None:
     output = result.stdout.str()
     report = re.search(r"_ test_hello _.*?(?=={20})", output, re.DOTALL)
     assert report is not None
-    shown = report.group().splitlines()
-    assert len(shown) <= 25, output
-    assert not [line for line in shown if "buntime/" in line]
+    printed = report.group().splitlines()
+    assert len(printed) <= 25, output
+    assert not [line for line in printed if "buntime/" in line]
     result.stdout.fnmatch_lines(
         ["*buntime_session.execute(CODE)", "*recorded: *compute(20)*", "*sent: *compute(21)*"]
     )
