@@ -44,6 +44,9 @@ def types(session: nox.Session) -> None:
     session.install("-e", ".[dev]", *group("types"))
     session.run("mypy", "--strict")
     session.run("pyright", *CODE)
+    # An editable installation has no folder with this name.
+    env = {"PYTHONPATH": str(Path.cwd())}
+    session.run("pyright", "--verifytypes", "buntime", "--ignoreexternal", env=env)
 
 
 @nox.session

@@ -153,7 +153,7 @@ class Response(ClosesWithBlock):
         if isinstance(iterable, (str, bytes, bytearray)):
             raise TypeError("chunks must be an iterable of bytes: put a single piece into a list")
         self.status = status
-        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.chunks: Iterator[bytes] = iter(chunks)
         self._on_close = on_close
         self._on_discard = on_discard or on_close

@@ -21,9 +21,9 @@ MAX_OUTPUT = 10_000_000
 class SystemTime:
     """The clock for transports without their own."""
 
-    sleep = staticmethod(time.sleep)
-    monotonic = staticmethod(time.monotonic)
-    time = staticmethod(time.time)
+    sleep: Callable[[float], None] = staticmethod(time.sleep)
+    monotonic: Callable[[], float] = staticmethod(time.monotonic)
+    time: Callable[[], float] = staticmethod(time.time)
 
 
 Clock = Union[SupportsTime, SystemTime]

@@ -30,7 +30,7 @@ class BoundedMap(Generic[Item, Result]):
     def __init__(
         self, work: Callable[[Item], Result], items: Iterator[Item], *, threads: int, ordered: bool
     ) -> None:
-        self.stopping = threading.Event()
+        self.stopping: threading.Event = threading.Event()
         """Set when nothing more may begin."""
         self.threads: list[threading.Thread] = []
         self._owner = Owner()

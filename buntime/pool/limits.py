@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Optional
+from typing import Callable, Optional
 
 from buntime._http import SupportsTime
 from buntime._support.log import logger
@@ -27,8 +27,8 @@ class StoppableClock:
         transport = caller.transport
         self._transport = transport if isinstance(transport, SupportsTime) else None
         self._sleeping = threading.Lock()
-        self.now = caller.monotonic
-        self.is_real = self._transport is None
+        self.now: Callable[[], float] = caller.monotonic
+        self.is_real: bool = self._transport is None
         """Whether time passes by itself; otherwise it passes when a thread sleeps on the transport."""
 
     def wait_until(self, moment: float, stopping: threading.Event) -> None:

@@ -45,10 +45,10 @@ class SessionRegistry:
         size: int,
     ) -> None:
         caller = context.caller
-        self.owner = Owner()
-        self.closing = threading.Event()
+        self.owner: Owner = Owner()
+        self.closing: threading.Event = threading.Event()
         transport = caller.transport
-        self.threaded = not (isinstance(transport, SupportsOrder) and transport.sequential)
+        self.threaded: bool = not (isinstance(transport, SupportsOrder) and transport.sequential)
         """Whether the transport allows concurrent calls, in any order."""
         self._context = context
         self._create_session = create

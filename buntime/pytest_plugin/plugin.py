@@ -183,8 +183,10 @@ def _package_session(request: pytest.FixtureRequest, buntime_package_client: Bun
     yield from _session(request, buntime_package_client)
 
 
-buntime_package_client = pytest.fixture(scope="package", name="buntime_package_client")(_package_client)
-buntime_package_session = pytest.fixture(scope="package", name="buntime_package_session")(_package_session)
+buntime_package_client: Any = pytest.fixture(scope="package", name="buntime_package_client")(_package_client)
+buntime_package_session: Any = pytest.fixture(scope="package", name="buntime_package_session")(
+    _package_session
+)
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ STATUS_OF_CODE = {
 }
 """Every error code of the model, with the HTTP status it is sent with."""
 
-logger = logging.getLogger("buntime.service")
+logger: logging.Logger = logging.getLogger("buntime.service")
 
 
 class ServiceError(Exception):
@@ -50,11 +50,11 @@ class ServiceError(Exception):
         headers: Iterable[tuple[str, str]] = (),
     ) -> None:
         super().__init__(message)
-        self.status = STATUS_OF_CODE[code]
+        self.status: int = STATUS_OF_CODE[code]
         self.code = code
         self.message = message
         self.details: dict[str, Any] = dict(details or {})
-        self.headers = tuple(headers)
+        self.headers: tuple[tuple[str, str], ...] = tuple(headers)
 
     def envelope(self) -> dict[str, Any]:
         """Return the body of the response."""

@@ -60,7 +60,7 @@ class Case:
         self.is_complete = True
         self.played_elsewhere: Counter[str] = Counter()
         self._owner = Buntime(transport=transport)
-        self.client = self._owner.with_options()
+        self.client: Buntime = self._owner.with_options()
 
     @property
     def played(self) -> Counter[str]:

@@ -37,8 +37,10 @@ _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class SessionsDialect:
     """Implements :class:`buntime.cassette.dialect.Dialect`."""
 
-    routes = frozenset({_CREATE[1], _EXECUTE[1], _WRITE[1], "/execution/kill", "/files/read", "/files/list"})
-    fields = frozenset(
+    routes: frozenset[str] = frozenset(
+        {_CREATE[1], _EXECUTE[1], _WRITE[1], "/execution/kill", "/files/read", "/files/list"}
+    )
+    fields: frozenset[str] = frozenset(
         {
             *("activeProcesses", "code", "command", "content", "cpu", "cpuTime", "createdAt", "data"),
             *(
@@ -58,12 +60,12 @@ class SessionsDialect:
             *("workingDir", "helper", "op", "source", "arguments", "value", "reply", "base64"),
         }
     )
-    stored_headers = (
+    stored_headers: tuple[str, ...] = (
         *("Content-Type", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining"),
         *("X-RateLimit-Reset", "X-Request-Id"),
     )
-    volatile_headers = frozenset(stored_headers) - {"Content-Type"}
-    user_fields = frozenset({"metadata", "value"})
+    volatile_headers: frozenset[str] = frozenset(stored_headers) - {"Content-Type"}
+    user_fields: frozenset[str] = frozenset({"metadata", "value"})
     _volatile = frozenset(
         {
             *("createdAt", "expiresAt", "lastActive", "executionTime", "cpuTime", "memoryUsed", "modified"),

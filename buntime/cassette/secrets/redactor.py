@@ -38,7 +38,7 @@ class Redactor:
     """
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
-        self.secrets = Secrets()
+        self.secrets: Secrets = Secrets()
         self._numbering = Numbering()
         self._allow = tuple(allow)
         self._versions: dict[object, list[str]] = {}

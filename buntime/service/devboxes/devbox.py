@@ -13,7 +13,7 @@ from buntime.service.devboxes.commands import Commands
 from buntime.service.devboxes.errors import ApiError, invalid
 from buntime.service.devboxes.snapshot import Snapshot
 from buntime.service.devboxes.spec import DevboxSpec
-from buntime.service.devboxes.waiting import Waiter
+from buntime.service.devboxes.waiting import Waiter, WaitingClock
 from buntime.service.errors import ServiceError
 from buntime.service.executors import KILLED
 
@@ -35,16 +35,16 @@ class Devbox:
     ) -> None:
         self.id = devbox_id
         self.spec = spec
-        self.name = spec.name
+        self.name: Optional[str] = spec.name
         self.metadata: Mapping[str, str] = spec.metadata
-        self.environment = spec.environment
-        self.memory = spec.memory
-        self.clock = host.clock
-        self.lock = reset_after_fork(threading.Condition())
+        self.environment: Mapping[str, str] = spec.environment
+        self.memory: int = spec.memory
+        self.clock: WaitingClock = host.clock
+        self.lock: threading.Condition = reset_after_fork(threading.Condition())
         self.transitions: deque[dict[str, Any]] = deque(maxlen=_MOST_NOTES)
         self.reasons: dict[str, str] = {}
         self.tunnel: Optional[dict[str, Any]] = None
-        self.commands = Commands()
+        self.commands: Commands = Commands()
         self.notes: deque[tuple[float, str]] = deque(maxlen=_MOST_NOTES)
         self.snapshot: Optional[Snapshot] = None
         self.ended: Optional[float] = None
@@ -52,7 +52,8 @@ class Devbox:
         self._new_id = new_id
         self._setup = deque(spec.launch_commands)
         self._epoch = self.clock.time() - self.clock.monotonic()
-        self.created = self._kept_alive = self._last_use = self.clock.monotonic()
+        self.created: float = self.clock.monotonic()
+        self._kept_alive = self._last_use = self.created
         self._planned: Optional[Event] = (self.created + host.boot_time, self._boot)
         self.box: Box = host.open(self, spec.snapshot_id)
         self._become("provisioning", self.created)

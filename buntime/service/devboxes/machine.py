@@ -21,7 +21,7 @@ from buntime.service.workspace.walk import remove_tree
 
 _UNLIMITED = 2**31 - 1
 _NO_PACING = 2**52
-logger = logging.getLogger("buntime.service")
+logger: logging.Logger = logging.getLogger("buntime.service")
 
 
 # A shell with a name is a new bash for each command. It begins with the folder and the exported variables of
@@ -38,7 +38,8 @@ class MachineHost:
 
     def __init__(self, launcher: Launcher, root: Path) -> None:
         self.clock: WaitingClock = RealClock()
-        self.boot_time = self.build_time = 0.0
+        self.boot_time: float = 0.0
+        self.build_time: float = 0.0
         self.launcher = launcher
         self._root = root
         self._boxes: set[MachineBox] = set()
@@ -117,7 +118,7 @@ class MachineBox:
         }
         self._supervised: Optional[Supervised] = None
         self._ending: list[Supervised] = []
-        self.removed = False
+        self.removed: bool = False
 
     def workspace(self, folder: str) -> DiskWorkspace:
         """Return the files of a folder."""

@@ -18,7 +18,7 @@ class OutputLog:
         self._first = bytearray()
         self._last = bytearray()
         self._last_start = 0
-        self.size = 0
+        self.size: int = 0
 
     @property
     def stored(self) -> int:

@@ -14,7 +14,7 @@ from buntime.service.machine.sandbox import DEVBOX
 if TYPE_CHECKING:
     from buntime.service.devboxes.machine import MachineBox
 
-logger = logging.getLogger("buntime.service")
+logger: logging.Logger = logging.getLogger("buntime.service")
 
 _LIFETIME = 172800.0
 _FILE_SIZE = 16 * 1024
@@ -33,11 +33,11 @@ class Supervised:
             supervisor = box.host.launcher.start(box.folder, limits, _LIFETIME, DEVBOX)
         except OSError as error:
             raise ExecutionLost(f"the devbox's supervisor cannot be started: {error}") from error
-        self.channel = Channel(supervisor)
+        self.channel: Channel = Channel(supervisor)
         self._inbox = Inbox(0)
         self._executions: dict[int, Execution] = {}
         self._stopping = False
-        self.alive = True
+        self.alive: bool = True
         box.host.start_reader(self._read)
         self.channel.send(supervisor.start_message)
 

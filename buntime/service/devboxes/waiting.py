@@ -39,8 +39,8 @@ class MovedClock:
     runs = False
 
     def __init__(self, clock: ServiceClock, advance: Callable[[float], object]) -> None:
-        self.time = clock.time
-        self.monotonic = clock.monotonic
+        self.time: Callable[[], float] = clock.time
+        self.monotonic: Callable[[], float] = clock.monotonic
         self._advance = advance
 
     def wait(self, changed: threading.Condition, seconds: Optional[float]) -> None:

@@ -32,9 +32,9 @@ class Inbox:
     __slots__ = ("__weakref__", "id", "messages", "unacknowledged")
 
     def __init__(self, number: int) -> None:
-        self.id = number
+        self.id: int = number
         self.messages: deque[dict[str, Any]] = deque()
-        self.unacknowledged = 0
+        self.unacknowledged: int = 0
 
 
 class Channel:
@@ -52,7 +52,7 @@ class Channel:
             raise ValueError("a supervisor needs pipes for its stdin and stdout")
         self._supervisor = supervisor
         self._process = process
-        self.preview_socket = supervisor.preview_socket
+        self.preview_socket: Union[str, None] = supervisor.preview_socket
         """The path of the preview's socket in the workspace; ``None`` on the host's network."""
         self._to, self._from = process.stdin, process.stdout
         self._owner = Owner()
@@ -66,7 +66,7 @@ class Channel:
         self._dropped: deque[int] = deque()
         self._pending = bytearray()
         self._lost: Union[str, None] = None
-        self.closing = False
+        self.closing: bool = False
         """Whether :meth:`close` was called, so that losing the supervisor is expected."""
 
     def usable(self) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from buntime.service.machine.previews import Previews, Target
 
 _ANSWER_TIMEOUT = 30.0
-logger = logging.getLogger("buntime.service")
+logger: logging.Logger = logging.getLogger("buntime.service")
 
 
 class BunExecutor:
@@ -55,7 +55,7 @@ class BunExecutor:
             raise SetupError("sessions run on Linux and macOS, not on Windows")
         environ = os.environ if environ is None else environ
         network = read_switch("BUNTIME_NETWORK", environ) if network is None else network
-        self.bun = find_bun(bun, environ)
+        self.bun: str = find_bun(bun, environ)
         """The path of the Bun executable."""
         self.launcher: Launcher = (
             Isolated(find_sandbox(self.bun, environ, network=network))
@@ -129,7 +129,7 @@ class BunRuntime:
         # Held while a supervisor is started or exchanged, never while one is waited for.
         self._lock = threading.Lock()
         self._channel: Union[Channel, None] = None
-        self.closed = False
+        self.closed: bool = False
         """Whether the session has ended for good."""
         self._previews = previews
         self._serving = False
@@ -137,7 +137,7 @@ class BunRuntime:
         self._preview = socket.SocketType()
         self._listener: Union[socket.socket, None] = None
         self._preview.bind(("127.0.0.1", 0))
-        self.preview_url = f"http://127.0.0.1:{self._preview.getsockname()[1]}"
+        self.preview_url: str = f"http://127.0.0.1:{self._preview.getsockname()[1]}"
         """A loopback address that is this session's until it is closed."""
 
     def run(self, execution: Execution, *, timeout: Union[float, None] = None) -> Run:

@@ -19,7 +19,7 @@ class BoundedText:
         self._first: list[str] = []
         self._last: deque[tuple[str, int]] = deque()
         self._first_size = self._last_size = 0
-        self.omitted = 0
+        self.omitted: int = 0
         """How many bytes between the two halves were left out."""
 
     def add(self, text: str, size: int) -> None:

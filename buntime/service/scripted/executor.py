@@ -39,7 +39,7 @@ class Script:
         self._matches = matches
         self._description = description
         self._answers = answers
-        self.calls = 0
+        self.calls: int = 0
         """How many executions it answered."""
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class ScriptedExecutor:
 
     def __init__(self, pause: Pause | None = None) -> None:
         self.pause = pause
-        self.calls = CallScripts()
+        self.calls: CallScripts = CallScripts()
         """The scripts of called functions."""
         self._scripts: list[Script] = []
         self._lock = reset_after_fork(threading.Lock())

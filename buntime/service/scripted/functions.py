@@ -26,7 +26,7 @@ class Thrown(Exception):  # noqa: N818 - named for what happened in the function
 
     def __init__(self, name: str, message: str, stack: str) -> None:
         super().__init__(name, message, stack)
-        self.error = {"name": name, "message": message, "stack": stack, "details": {}}
+        self.error: dict[str, Any] = {"name": name, "message": message, "stack": stack, "details": {}}
 
 
 @attrs.define

@@ -16,7 +16,7 @@ from buntime.service.server.access import AccessControl
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-access_log = logging.getLogger("buntime.access")
+access_log: logging.Logger = logging.getLogger("buntime.access")
 
 
 class _ResponseBody:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Callable
 
 from buntime.service.errors import as_service_error, session_lost, session_not_found
 from buntime.service.executors import (
@@ -45,7 +45,7 @@ class RunningExecution:
         self._deadline = None if read_timeout is None else session.clock.monotonic() + read_timeout
         self._keeps_alive = read_timeout is None or read_timeout >= KEEP_ALIVE_AFTER
         timeout = KEEP_ALIVE_AFTER if execution.stream and self._keeps_alive else read_timeout
-        self.finish = session.started(execution.timeout)
+        self.finish: Callable[[], None] = session.started(execution.timeout)
         """To be called when the caller stops waiting. Idempotent."""
         try:
             with self._ended_session_as_404():

@@ -26,7 +26,7 @@ ASLEEP_AFTER = 30 * 60.0
 _ENDED_PER_REQUEST = 2
 """How many expired sessions one request cleans up, at most: more would make it slow."""
 
-logger = logging.getLogger("buntime.service")
+logger: logging.Logger = logging.getLogger("buntime.service")
 
 
 class LiveSession:
@@ -53,9 +53,10 @@ class LiveSession:
         self.limits = limits
         self.workspace = workspace
         self.runtime = runtime
-        self.disk = DiskQuota(workspace, limits.disk)
-        self.created = self.last_active = clock.time()
-        self.ended = False
+        self.disk: DiskQuota = DiskQuota(workspace, limits.disk)
+        self.created: float = clock.time()
+        self.last_active: float = self.created
+        self.ended: bool = False
         """Whether it was deleted or has expired: set before its processes and files are removed."""
         self.clock = clock
         self._lock = reset_after_fork(threading.Lock())

@@ -44,7 +44,7 @@ class DiskWorkspace:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
+        self.root: Path = root.resolve()
         """The directory, absolute and free of links."""
         self._path = str(self.root)
 

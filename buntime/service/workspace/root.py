@@ -20,7 +20,7 @@ class WorkspaceFolder:
     def __init__(self, root: Path | None = None, name: str = "sessions") -> None:
         self._temporary = root is None
         if root is None:
-            self.root = Path(tempfile.mkdtemp(prefix="buntime-"))
+            self.root: Path = Path(tempfile.mkdtemp(prefix="buntime-"))
         else:
             self.root = root.resolve() / name
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ import threading
 import time
 from contextlib import suppress
 from queue import Full, LifoQueue
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import urllib3
 
@@ -37,7 +37,7 @@ class Attempt:
     ``deadline`` are seconds from now; ``total`` are seconds of waiting, which :meth:`pause` extends.
     """
 
-    now = staticmethod(time.monotonic)
+    now: Callable[[], float] = staticmethod(time.monotonic)
     phase: Optional[Phase] = None
     """``None`` until one of our connections is used."""
     _late_waits = 200
@@ -70,11 +70,11 @@ class Attempt:
 
 
 class _Thread(threading.local):
-    attempt = Attempt()
+    attempt: Attempt = Attempt()
     """By default without a bound: a request that the user sends by their own session."""
 
 
-current = _Thread()
+current: _Thread = _Thread()
 
 
 class _Incoming(io.RawIOBase):
