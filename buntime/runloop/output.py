@@ -82,15 +82,14 @@ class OutputStream(ClosesWithBlock):
                         pauses.reset()
                         yield chunk
                     path = self._path
-                    self.final = connection.call("devboxes.executions.retrieve", *path)
-                    if self.final.status == "completed":
+                    view: ExecutionView = connection.call("devboxes.executions.retrieve", *path)
+                    self.final = view
+                    if view.status == "completed":
                         return
                 except ReconnectError:
                     pass
                 except (APIConnectionError, APIStatusError) as error:
-                    remaining = connection.caller.remaining()
-                    if remaining is not None and remaining <= 0:
-                        raise pauses.timed_out() from error
+                    pauses.check_time(error)
                     # Silence is no failure: the command prints nothing.
                     failures += not isinstance(error, APITimeoutError) or error.phase != "read"
                     policy = connection.caller.policy

@@ -23,14 +23,14 @@ class Pauses:
 
     def __init__(self, connection: Connection, waiting_for: str) -> None:
         self._caller = connection.caller
-        self._waiting_for = waiting_for
+        self._message = f"the time for waiting is over before {waiting_for}"
         self._pause = _FIRST_PAUSE
 
     def sleep(self) -> None:
         """Wait; :class:`~buntime.WaitTimeoutError` if no time remains."""
         remaining = self._caller.remaining()
         if remaining is not None and remaining <= 0:
-            raise self.timed_out()
+            raise WaitTimeoutError(self._message)
         self._caller.sleep(self._pause if remaining is None else min(self._pause, remaining))
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
@@ -38,9 +38,11 @@ class Pauses:
         """Begin with the shortest pause again."""
         self._pause = _FIRST_PAUSE
 
-    def timed_out(self) -> WaitTimeoutError:
-        """Return the error for a wait that took too long."""
-        return WaitTimeoutError(f"the time for waiting is over before {self._waiting_for}")
+    def check_time(self, error: APIError) -> None:
+        """Raise the error of the wait if no time remains after the error of a request."""
+        remaining = self._caller.remaining()
+        if remaining is not None and remaining <= 0:
+            raise WaitTimeoutError(self._message, maybe_executed=error.maybe_executed) from error
 
 
 def _hold(connection: Connection, route: str, path: tuple[str, ...], waiting_for: str, **fields: Any) -> Any:
@@ -59,10 +61,8 @@ def _hold(connection: Connection, route: str, path: tuple[str, ...], waiting_for
         except RequestTimeoutError:
             pass
         except APITimeoutError as error:
-            remaining = connection.caller.remaining()
-            if remaining is None or remaining > 0:
-                raise
-            raise pauses.timed_out() from error
+            pauses.check_time(error)
+            raise
         if connection.caller.monotonic() - started < hold / 2:
             pauses.sleep()
         else:
@@ -112,6 +112,9 @@ def execute(connection: Connection, devbox_id: str, fields: Mapping[str, Any]) -
         try:
             view: ExecutionView = connection.call("devboxes.execute", devbox_id, **fields)
             break
+        except APITimeoutError as error:
+            pauses.check_time(error)
+            raise
         except APIError as error:
             # The service ended its wait; the same command_id asks for the same execution.
             if error.status != 408 or not connection.repeat_execute:
@@ -192,10 +195,9 @@ def _shut_down(
     cleanup = connection.for_cleanup(_CLEANUP)
     try:
         with cleanup.caller.one_deadline():
-            if devbox is None:
-                devbox = cleanup.send(prepared)
-                vars(error)["devbox_id"] = devbox.id
-            cleanup.call("devboxes.shutdown", devbox.id)
+            created: DevboxView = devbox or cleanup.send(prepared)
+            devbox, vars(error)["devbox_id"] = created, created.id
+            cleanup.call("devboxes.shutdown", created.id)
     except Exception as failure:
         name = "a devbox that may have been created" if devbox is None else f"the devbox {devbox.id}"
         logger().warning("%s was not shut down: %s", name, failure)

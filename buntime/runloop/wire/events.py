@@ -19,19 +19,25 @@ class ReconnectError(BuntimeError):
 
 @attrs.define
 class OutputPosition:
-    """How many bytes of an output have arrived. A stream that is cut is resumed here."""
+    """How many bytes of an output have arrived. A stream that is cut is resumed here.
+
+    Only the first pieces of a resumed stream may repeat what has arrived. Later offsets are taken as they
+    are: bytes that are not UTF-8 arrive as longer characters, so a piece can have more bytes than it covers.
+    """
 
     offset: int = 0
+    is_resumed: bool = False
 
     def new_text(self, text: str, offset: int | None) -> str:
         """Return the part of a piece that has not arrived before; ``offset`` is that of its first byte."""
         data = text.encode("utf-8", "surrogatepass")
         start = self.offset if offset is None else offset
-        overlap = self.offset - start
-        self.offset = max(self.offset, start + len(data))
-        if overlap <= 0:
-            return text
-        return data[overlap:].decode("utf-8", "ignore")
+        overlap = max(0, self.offset - start) if self.is_resumed else 0
+        if overlap and overlap >= len(data):
+            return ""
+        self.is_resumed = False
+        self.offset = start + len(data)
+        return data[overlap:].decode("utf-8", "ignore") if overlap else text
 
 
 def output(request: Request, chunks: Iterable[bytes], position: OutputPosition) -> Iterator[str]:
@@ -40,6 +46,7 @@ def output(request: Request, chunks: Iterable[bytes], position: OutputPosition) 
     Raises :class:`ReconnectError`, or the error that the service reports in an event. Anything that is not an
     event of the API is ignored.
     """
+    position.is_resumed = position.offset > 0
     for name, data in sse.events(chunks):
         try:
             event = json.loads(data)

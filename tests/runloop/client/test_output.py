@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import pytest
 
-from buntime.errors import APIConnectionError, APIError, WaitTimeoutError
+from buntime.errors import APIConnectionError, APIError, APITimeoutError, WaitTimeoutError
 from buntime.runloop import RunloopSDK
 from buntime.transport import Request, Response
 from tests.runloop.client.stub import Stub, as_json
@@ -77,6 +77,12 @@ def test_cut_stream_is_resumed(first: list[Any], second: list[Any]) -> None:
     assert "abécd" == "".join(pieces) == result.stdout()
     offsets = [dict(r.query).get("offset") for r in stub.requests if r.path.endswith("stdout_updates")]
     assert [None, "4"] == offsets
+
+
+def test_bytes_that_are_not_text() -> None:
+    """A program may print bytes that are not UTF-8: their characters are longer, and nothing is cut off."""
+    events = _events(("\ufffd", 0), ("abc", 1), ("def", 4))
+    assert "\ufffdabcdef" == _exec(_streams(events)).exec("x", stdout=str).stdout()
 
 
 def test_stream_gives_up() -> None:
@@ -228,6 +234,19 @@ def test_timeout_of_a_result() -> None:
         started.result(timeout=12)
     assert 12.0 == stub.now
     assert [] == stub.acted
+
+
+def test_timeout_of_a_command() -> None:
+    """``exec(timeout=)`` raises a WaitTimeoutError, also while the service holds the first request."""
+
+    def respond(_request: Request) -> Optional[Response]:
+        stub.now += 25
+        raise APITimeoutError("no response in time", phase="read")
+
+    stub = Stub(respond=respond)
+    with pytest.raises(WaitTimeoutError) as caught:
+        _exec(stub).exec("sleep 1000", timeout=20)
+    assert (True, 1) == (caught.value.maybe_executed, len(stub.requests))
 
 
 def test_standard_input() -> None:

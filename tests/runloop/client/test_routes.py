@@ -29,6 +29,8 @@ def test_request_is_that_of_the_official_client(captured: dict[str, Any]) -> Non
     match = re.fullmatch(pattern, captured["path"])
     assert match is not None
     body = captured["body"]
+    path: Any = None
+    file: Any = None
     if route.is_multipart:
         path, file = body
         name = re.search(r'filename="([^"]*)"', file["headers"][0])

@@ -26,7 +26,10 @@ def served_url() -> Iterator[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test on all transports, or with the mark ``real`` on those that run commands."""
     if "transport" in metafunc.fixturenames:
-        is_real = metafunc.module.__name__.endswith("_commands") or "real" in metafunc.function.__name__
+        is_real = (
+            str(metafunc.definition.nodeid).partition("::")[0].endswith("_commands.py")
+            or "real" in metafunc.function.__name__
+        )
         metafunc.parametrize("transport", REAL if is_real else ALL, indirect=True)
 
 
