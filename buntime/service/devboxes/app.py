@@ -11,7 +11,7 @@ import attrs
 from buntime._http import Request, Response
 from buntime.service.devboxes.box import Host
 from buntime.service.devboxes.context import Call
-from buntime.service.devboxes.devbox import ENDED, Devbox
+from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import ApiError, error_response
 from buntime.service.devboxes.model import Model, new_id
 from buntime.service.devboxes.routes import blueprints, devboxes, executions, files, snapshots
@@ -116,13 +116,7 @@ class DevboxService:
     @property
     def devboxes(self) -> dict[str, Devbox]:
         """The devboxes that have not ended, by id, in the order they were created."""
-        alive = {}
-        for devbox in reversed(self._model.devboxes.newest_first()):
-            with devbox.lock:
-                devbox.settle()
-            if devbox.status not in ENDED:
-                alive[devbox.id] = devbox
-        return alive
+        return {devbox.id: devbox for devbox in self._model.alive()}
 
     def handle(self, request: Request) -> Response:
         """Return the response to a request; for a stream of output, immediately.
@@ -136,6 +130,7 @@ class DevboxService:
             scheme, _, token = (authorization or "").partition(" ")
             if authorization is not None and (scheme.lower() != "bearer" or not token.strip()):
                 raise ApiError(401, "The API key is missing: send Authorization: Bearer KEY")
+            self._model.check_open()
             handler, ids = _find(request)
             return handler(Call(self._model, request, ids))
         except TimeoutError:
@@ -149,7 +144,9 @@ class DevboxService:
 
     def close(self) -> None:
         """End all devboxes. Idempotent."""
-        for devbox in self.devboxes.values():
+        self._model.closed = True
+        self.end_holds()
+        for devbox in self._model.alive():
             try:
                 devbox.shutdown(force=True)
             except ApiError:

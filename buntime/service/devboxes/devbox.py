@@ -11,7 +11,7 @@ from buntime._support.forks import reset_after_fork
 from buntime.service.devboxes.box import Box, Execution, Host, Source
 from buntime.service.devboxes.commands import Commands
 from buntime.service.devboxes.errors import ApiError, invalid
-from buntime.service.devboxes.snapshot import Snapshot
+from buntime.service.devboxes.images import Snapshot
 from buntime.service.devboxes.spec import DevboxSpec
 from buntime.service.devboxes.waiting import Waiter, WaitingClock
 from buntime.service.errors import ServiceError
@@ -94,7 +94,7 @@ class Devbox:
     def _expiry(self) -> Optional[float]:
         idle = self.spec.idle_seconds
         if idle is None:
-            return self._kept_alive + self.spec.keep_alive
+            return None if self.status == "suspended" else self._kept_alive + self.spec.keep_alive
         if self.status != "running" or next(self.commands.running(), None) is not None:
             return None
         return self._last_use + idle

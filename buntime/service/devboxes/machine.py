@@ -50,7 +50,11 @@ class MachineHost:
         """Return a box; with a snapshot, when its disk is copied."""
         folder = self._make_disk(devbox.id)
         if snapshot_id is not None:
-            DiskCopy(self.launcher, self._snapshot(snapshot_id), folder).wait()
+            try:
+                DiskCopy(self.launcher, self._snapshot(snapshot_id), folder).wait()
+            except ExecutionLost:
+                remove_tree(str(folder))
+                raise
         box = MachineBox(self, devbox, folder)
         with self._lock:
             self._boxes.add(box)

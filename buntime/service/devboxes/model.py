@@ -12,8 +12,8 @@ import attrs
 from buntime._support.forks import reset_after_fork
 from buntime.service.devboxes.box import Host
 from buntime.service.devboxes.devbox import ENDED, Devbox
-from buntime.service.devboxes.errors import missing
-from buntime.service.devboxes.snapshot import Blueprint, Snapshot
+from buntime.service.devboxes.errors import ApiError, missing
+from buntime.service.devboxes.images import Blueprint, Snapshot
 from buntime.service.devboxes.waiting import Waiter
 
 _LETTERS = string.ascii_letters + string.digits
@@ -51,10 +51,14 @@ class Table(Generic[T]):
                     del self._rows[oldest.id]
             self._rows[row.id] = row
 
+    def find(self, row_id: str) -> Optional[T]:
+        """Return an object, if there is one."""
+        with self._lock:
+            return self._rows.get(row_id)
+
     def get(self, row_id: str) -> T:
         """Return an object; a 404 if there is none."""
-        with self._lock:
-            row = self._rows.get(row_id)
+        row = self.find(row_id)
         if row is None:
             raise missing(self._kind, row_id)
         return row
@@ -116,16 +120,44 @@ class Model:
     secrets: dict[str, str] = attrs.field(factory=dict)
     """The values of secrets by name."""
 
+    closed: bool = False
+
+    def check_open(self) -> None:
+        """Raise a 503 once the service is closed."""
+        if self.closed:
+            raise ApiError(503, "The service is shutting down")
+
     def devbox(self, devbox_id: str) -> Devbox:
         """Return a devbox; a 404 if there is none."""
         return self.devboxes.get(devbox_id)
 
+    def alive(self) -> list[Devbox]:
+        """Return the devboxes that have not ended, the oldest first, each brought up to date."""
+        devboxes = [each for each in reversed(self.devboxes.newest_first()) if each.status not in ENDED]
+        for devbox in devboxes:
+            with devbox.lock:
+                devbox.settle()
+        return [each for each in devboxes if each.status not in ENDED]
+
+    def blueprint(self, blueprint_id: Optional[str], name: Optional[str]) -> Optional[Blueprint]:
+        """Return a blueprint by its id, or the newest of a name; ``None`` without both, a 404 if missing."""
+        if blueprint_id is not None:
+            return self.blueprints.get(blueprint_id)
+        if name is None:
+            return None
+        named = (each for each in self.blueprints.newest_first() if each.name == name and not each.deleted)
+        blueprint = next(named, None)
+        if blueprint is None:
+            raise missing("Blueprint", name)
+        return blueprint
+
     def snapshot(self, snapshot_id: str) -> Snapshot:
         """Return a snapshot, brought up to date; a 404 if there is none."""
         snapshot = self.snapshots.get(snapshot_id)
-        devbox = self.devboxes.get(snapshot.devbox_id)
-        with devbox.lock:
-            devbox.settle()
+        devbox = self.devboxes.find(snapshot.devbox_id)
+        if devbox is not None:
+            with devbox.lock:
+                devbox.settle()
         if snapshot.status == "complete" and snapshot.size_bytes is None:
             snapshot.size_bytes = self.host.snapshot_size(snapshot_id)
         return snapshot

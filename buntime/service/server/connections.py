@@ -95,7 +95,7 @@ class Dispatcher:
     """Runs executions and waits on ``threads`` threads, and all other requests on a few other threads.
 
     So a request that takes milliseconds never waits for executions that take minutes. ``crowded`` is called
-    when a request has to wait for a thread.
+    while a request waits for a thread.
     """
 
     def __init__(self, threads: int, crowded: Callable[[], object] = lambda: None) -> None:
@@ -111,9 +111,15 @@ class Dispatcher:
         if _MAY_WAIT.fullmatch(getattr(channel.requests[0], "path", "")) is None:
             self._others.add_task(channel)
             return
-        if self._executions.active_count + len(self._executions.queue) >= self._threads:
-            self._crowded()
+        is_crowded = self._executions.active_count >= self._threads
         self._executions.add_task(channel)
+        if is_crowded:
+            self._crowded()
+
+    def look_for_crowd(self) -> None:
+        """Call ``crowded`` if a request waits; the server does so each second."""
+        if self._executions.queue:
+            self._crowded()
 
     def shutdown(self) -> None:
         """End the threads when their requests are done."""

@@ -127,7 +127,12 @@ def _server(
             ident="buntime",
         )
         server.channel_class = channel_class(access)
-        server.maintenance = lambda _now: close_stale(server.active_channels.values(), connections)
+
+        def maintain(_now: float) -> None:
+            close_stale(server.active_channels.values(), connections)
+            dispatcher.look_for_crowd()
+
+        server.maintenance = maintain
         yield server, sockets
     finally:
         # Executions first: the server's threads wait for them.

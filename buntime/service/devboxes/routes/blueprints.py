@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from buntime._http import Response
 from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.errors import invalid
-from buntime.service.devboxes.snapshot import Blueprint
+from buntime.service.devboxes.images import Blueprint
 from buntime.service.devboxes.spec import parse_devbox, without_nulls
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
@@ -24,7 +24,10 @@ def create(call: Call) -> Response:
 
 def _make(call: Call) -> str:
     fields = call.body
-    base = _base(call)
+    names = [fields.optional_text(name) for name in ("base_blueprint_id", "base_blueprint_name")]
+    if None not in names:
+        raise invalid("Only one of base_blueprint_id and base_blueprint_name can be set")
+    base = call.model.blueprint(*names)
     parameters = without_nulls(fields.values)
     if base is not None:
         for name in _INHERITED:
@@ -45,24 +48,6 @@ def _make(call: Call) -> str:
     )
     call.model.blueprints.add(blueprint)
     return blueprint.id
-
-
-def _base(call: Call) -> Optional[Blueprint]:
-    base_id, name = (
-        call.body.optional_text("base_blueprint_id"),
-        call.body.optional_text("base_blueprint_name"),
-    )
-    if base_id is not None and name is not None:
-        raise invalid("Only one of base_blueprint_id and base_blueprint_name can be set")
-    if base_id is not None:
-        return call.model.blueprints.get(base_id)
-    if name is None:
-        return None
-    named = (each for each in call.model.blueprints.newest_first() if each.name == name and not each.deleted)
-    base = next(named, None)
-    if base is None:
-        raise invalid(f"There is no blueprint named {name}")
-    return base
 
 
 def _view(call: Call, blueprint: Blueprint, *, new: bool = False) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any
 
 from buntime._http import Response
 from buntime.service.devboxes.box import Execution
@@ -12,7 +12,6 @@ from buntime.service.devboxes.context import Call, read_timeout, statuses
 from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
 from buntime.service.devboxes.files import write_file
-from buntime.service.devboxes.snapshot import Blueprint
 from buntime.service.devboxes.spec import parse_devbox, texts
 from buntime.service.responses import json_response
 
@@ -59,7 +58,10 @@ def _make(call: Call) -> str:
     sources = {name: fields.optional_text(name) for name in ("blueprint_id", "blueprint_name", "snapshot_id")}
     if sum(value is not None for value in sources.values()) > 1:
         raise invalid("Only one of blueprint_id, blueprint_name and snapshot_id can be set")
-    blueprint = _blueprint(call, sources["blueprint_id"], sources["blueprint_name"])
+    blueprint = model.blueprint(sources["blueprint_id"], sources["blueprint_name"])
+    now = model.host.clock.monotonic()
+    if blueprint is not None and (blueprint.deleted or blueprint.status(now) != "build_complete"):
+        raise invalid(f"Blueprint {blueprint.id} is deleted or not complete")
     if sources["snapshot_id"] is not None and model.snapshot(sources["snapshot_id"]).status != "complete":
         raise invalid(f"Snapshot {sources['snapshot_id']} is not complete")
     spec = parse_devbox(
@@ -70,6 +72,7 @@ def _make(call: Call) -> str:
         snapshot_id=sources["snapshot_id"],
     )
     tunnel = _tunnel(fields.object("tunnel")) if fields.values.get("tunnel") else None
+    model.alive()  # ends those that are due, so that clients which never look at theirs cannot pile them up
     devbox = Devbox(model.new_id("dbx_"), spec, model.host, model.waiter, model.new_id)
     try:
         for path, text in spec.files:
@@ -79,25 +82,10 @@ def _make(call: Call) -> str:
         raise
     devbox.tunnel = tunnel
     model.devboxes.add(devbox)
+    if model.closed:
+        devbox.shutdown(force=True)
+    model.check_open()
     return devbox.id
-
-
-def _blueprint(call: Call, blueprint_id: Optional[str], name: Optional[str]) -> Optional[Blueprint]:
-    model = call.model
-    if blueprint_id is not None:
-        blueprint: Optional[Blueprint] = model.blueprints.get(blueprint_id)
-    elif name is not None:
-        named = (each for each in model.blueprints.newest_first() if each.name == name and not each.deleted)
-        blueprint = next(named, None)
-        if blueprint is None:
-            raise ApiError(404, f"There is no blueprint named {name}")
-    else:
-        return None
-    if blueprint is not None and (
-        blueprint.deleted or blueprint.status(model.host.clock.monotonic()) != "build_complete"
-    ):
-        raise invalid(f"Blueprint {blueprint.id} is deleted or not complete")
-    return blueprint
 
 
 def view(devbox: Devbox) -> dict[str, Any]:

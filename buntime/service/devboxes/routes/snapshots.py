@@ -7,7 +7,7 @@ from typing import Optional
 from buntime._http import Response
 from buntime.service.devboxes.context import Call, read_timeout
 from buntime.service.devboxes.errors import ApiError
-from buntime.service.devboxes.snapshot import Snapshot
+from buntime.service.devboxes.images import Snapshot
 from buntime.service.devboxes.spec import texts
 from buntime.service.responses import json_response
 

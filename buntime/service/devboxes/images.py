@@ -1,4 +1,4 @@
-"""Snapshots of disks, and blueprints: values with an id and a state."""
+"""What devboxes are made from: snapshots of disks, and blueprints."""
 
 from __future__ import annotations
 
