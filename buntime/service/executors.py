@@ -68,10 +68,7 @@ class Output:
 
 @attrs.frozen
 class ExecutionOutcome:
-    """How an execution ended. Times in milliseconds, memory in bytes (peak).
-
-    ``omitted`` is how many bytes were left out of stdout and of stderr.
-    """
+    """How an execution ended. Times in milliseconds, memory in bytes (peak)."""
 
     stdout: str
     stderr: str
@@ -80,7 +77,6 @@ class ExecutionOutcome:
     memory_used: int
     cpu_time: float
     timed_out: bool = False
-    omitted: tuple[int, int] = (0, 0)
 
 
 class ExecutionLost(ServiceError):  # noqa: N818 - named for what happened, as its code is

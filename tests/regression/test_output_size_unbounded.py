@@ -73,7 +73,6 @@ def test_the_start_and_end_are_stored(session: BunSession, stream: bool) -> None
     assert ("", 0) == (outcome.stderr, outcome.exit_code)
     first, omitted, last = re.split(r"\n\[\.\.\. (\d+) bytes of output left out \.\.\.\]\n", outcome.stdout)
     assert (first[:7], last[-7:]) == ("first\nx", "x\nlast\n")
-    assert (int(omitted), 0) == outcome.omitted
     assert len(first) + int(omitted) + len(last) == 3_000_000 + len("first\n\nlast\n")
     assert all(abs(len(half) - MB // 2) <= 70_000 for half in (first, last))
 

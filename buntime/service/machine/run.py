@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Union
 
+from buntime._support.collected_text import marker
 from buntime.service.clock import monotonic
 from buntime.service.executors import (
     KILLED,
@@ -16,7 +18,6 @@ from buntime.service.executors import (
     ResourceExceeded,
 )
 from buntime.service.machine.channel import Channel, ChannelLost, Inbox
-from buntime.service.machine.output import BoundedText
 
 if TYPE_CHECKING:
     from buntime.service.machine.executor import BunRuntime
@@ -52,7 +53,6 @@ class Run:
         self._texts = {kind: BoundedText(maximum) for kind in _KINDS}
         self._started = monotonic()
         self._end: Union[dict[str, Any], None] = None
-        self._omitted = (0, 0)
         self._finished = False
 
     def __del__(self) -> None:
@@ -98,7 +98,6 @@ class Run:
             self._channel.fail("it reported an end without its figures")
             raise ExecutionLost("the session's supervisor reported an end without its figures")
         code, wall, memory, cpu = numbers
-        self._omitted = _two_counts(message.get("omitted"))
         over, maximum = message.get("over"), self._runtime.limits.memory
         if over == "memory":
             raise ResourceExceeded(
@@ -106,19 +105,43 @@ class Run:
                 f"the execution used more than the session's {maximum} MB of memory and was ended",
                 {"limit": "memory", "max": maximum, "value": round(memory / 2**20, 1)},
             )
-        if over == "time":
-            return self._outcome(TIMED_OUT, wall, memory, cpu, timed_out=True)
-        return self._outcome(int(code), wall, memory, cpu)
+        timed_out = over == "time"
+        return self._outcome(TIMED_OUT if timed_out else int(code), wall, memory, cpu, timed_out=timed_out)
 
     def _outcome(
         self, code: int, wall: float, memory: float, cpu: float, *, timed_out: bool = False
     ) -> ExecutionOutcome:
-        out, err = (self._texts[kind] for kind in ("out", "err"))
-        omitted = (out.omitted + self._omitted[0], err.omitted + self._omitted[1])
-        return ExecutionOutcome(out.text(), err.text(), code, wall, int(memory), cpu, timed_out, omitted)
+        out, err = (self._texts.pop(kind).text() for kind in ("out", "err"))
+        return ExecutionOutcome(out, err, code, wall, int(memory), cpu, timed_out)
 
 
-def _two_counts(value: Any) -> tuple[int, int]:
-    if isinstance(value, list) and [type(count) for count in value] == [int, int]:
-        return value[0], value[1]
-    return 0, 0
+class BoundedText:
+    """Keeps the first and the last half of a text, about ``maximum`` bytes; all of it if that is ``None``.
+
+    Pieces stay whole, so each half has up to a piece more. A piece counts with its ``size``.
+    """
+
+    def __init__(self, maximum: Union[int, None]) -> None:
+        self._half = None if maximum is None else max(1, maximum // 2)
+        self._first: list[str] = []
+        self._last: deque[tuple[str, int]] = deque()
+        self._first_size = self._last_size = 0
+        self._omitted = 0
+
+    def add(self, text: str, size: int) -> None:
+        """Add a piece."""
+        if self._half is None or self._first_size < self._half:
+            self._first.append(text)
+            self._first_size += size
+            return
+        self._last.append((text, size))
+        self._last_size += size
+        while self._last_size - self._last[0][1] >= self._half:
+            dropped, size = self._last.popleft()
+            self._last_size -= size
+            self._omitted += len(dropped.encode("utf-8", "replace"))
+
+    def text(self) -> str:
+        """Return the two halves, with a line between them if something was left out."""
+        between = marker(self._omitted) if self._omitted else ""
+        return "".join([*self._first, between, *(text for text, _ in self._last)])

@@ -154,7 +154,7 @@ async function report(run) {
     output.drain();
   }
   if (leavesSomething()) await openPreview();
-  await send({ ...run.result, omitted: outputs.map((output) => output.omitted), serving: opened !== null });
+  await send({ ...run.result, serving: opened !== null });
   reporting.delete(run.id);
   if (!stopping && !running.size && !config.direct && !processes.reap(ended)) launching.prepare();
 }
