@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Callable, Union
 
 import attrs
 
 from buntime.cassette.journal import refuse_if_locked
-from buntime.cassette.text import fragment, parse
+from buntime.cassette.text import SURROGATES, parse, write
 from buntime.cassette.upgrade import upgrade
 from buntime.errors import CassetteError
 
@@ -216,22 +216,22 @@ def _from_journal(content: bytes, path: AnyPath) -> Cassette:
     return _cassette({_FORMAT: version, "changed": changed, "interactions": interactions}, path)
 
 
-def _pieces(cassette: Cassette) -> Iterator[str]:
-    """Yield the text of a cassette's file, an interaction at a time: it may be large."""
-    yield f'{{\n  "{_FORMAT}": {VERSION},\n  "changed": "{cassette.changed}",\n  "interactions": ['
+def _write(cassette: Cassette, out: Callable[[str], object]) -> None:
+    out(f'{{\n  "{_FORMAT}": {VERSION},\n  "changed": "{cassette.changed}",\n  "interactions": [')
     separator = ""
     for interaction in cassette.interactions:
-        yield f"{separator}\n    {fragment(interaction.data, _NEWLINE)}"
+        out(f"{separator}{_NEWLINE}")
+        write(interaction.data, _NEWLINE, out)
         separator = ","
-    yield "\n  ]\n}\n" if separator else "]\n}\n"
+    out("\n  ]\n}\n" if separator else "]\n}\n")
 
 
 def save(path: AnyPath, cassette: Cassette) -> None:
     """Replace the file with the cassette, or leave it as it is if that fails."""
     target = Path(path)
     temporary = target.with_name(target.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(_pieces(cassette))
+    with open(temporary, "w", encoding="utf-8", errors=SURROGATES, newline="\n") as file:
+        _write(cassette, file.write)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(target)

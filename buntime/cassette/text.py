@@ -7,6 +7,8 @@ from typing import Any, Callable
 
 LINES = "«lines»"
 """The only field of an object that represents a text of several lines."""
+SURROGATES = "backslashreplace"
+"""The error handler for lone surrogates, which are escaped as in JSON."""
 _WIDTH = 100
 _plain = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -17,18 +19,13 @@ def render(value: Any) -> str:
     A text with a line end in it is a list of its lines, a list that fits on a line is on one, and
     characters beyond ASCII are not escaped.
     """
-    return fragment(value, "\n") + "\n"
-
-
-def fragment(value: Any, newline: str) -> str:
-    """Return a JSON value as a part of such a text; ``newline`` is a line end with the margin."""
     out: list[str] = []
-    _write(value, newline, out.append)
-    text = "".join(out)
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()  # as in JSON
+    write(value, "\n", out.append)
+    return "".join(out).encode("utf-8", SURROGATES).decode() + "\n"
 
 
-def _write(value: Any, newline: str, out: Callable[[str], object]) -> None:
+def write(value: Any, newline: str, out: Callable[[str], object]) -> None:
+    """Pass a JSON value to a function in pieces; ``newline`` is a line end with the margin of its lines."""
     if isinstance(value, str):
         if "\n" in value[:-1]:
             separator = f",{newline}  "
@@ -39,7 +36,7 @@ def _write(value: Any, newline: str, out: Callable[[str], object]) -> None:
         separator, deeper = "{", newline + "  "
         for name, item in _escaped(value).items():
             out(f"{separator}{deeper}{_plain(name)}: ")
-            _write(item, deeper, out)
+            write(item, deeper, out)
             separator = ","
         out(newline + "}")
     elif isinstance(value, list) and value:
@@ -50,7 +47,7 @@ def _write(value: Any, newline: str, out: Callable[[str], object]) -> None:
         separator, deeper = "[", newline + "  "
         for item in value:
             out(separator + deeper)
-            _write(item, deeper, out)
+            write(item, deeper, out)
             separator = ","
         out(newline + "]")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import threading
@@ -236,7 +237,7 @@ class RecordingTransport(NotPicklable):
             finished = JournaledInteraction(pending.number, pending.thread, line, in_values)
             self._finished[pending.number] = finished
             self._collapse(pending, outcome)
-            self._history.add(pending.number, _searched(original, line))
+            self._history.add(pending.number, len(line), functools.partial(_searched, line))
             self._redact(finished, original)
 
     def _collapse(self, pending: PendingInteraction, outcome: Mapping[str, Any]) -> None:
@@ -265,7 +266,8 @@ class RecordingTransport(NotPicklable):
         text = None if finished.in_values else self._redactor.redact_line(finished.original.decode("ascii"))
         if text is None:
             redacted = self._redactor.redact(original)
-            line = journal_line(finished.number, Interaction(redacted))
+            is_changed = redacted != original
+            line = journal_line(finished.number, Interaction(redacted)) if is_changed else finished.original
         else:
             redacted, line = original, text.encode("ascii")
         if line == finished.line:
@@ -321,12 +323,13 @@ class RecordingTransport(NotPicklable):
         return None
 
 
-def _searched(original: dict[str, Any], line: bytes) -> str:
+def _searched(line: bytes) -> str:
     """Return the text of an interaction in which secrets are searched for, with its streams in one piece."""
     text = line.decode("ascii")
-    response = original.get("response", {})
-    if "events" in response:
-        text += json.dumps(join_outputs(response["events"], dialect_of(original["request"]["path"]))[0])
+    if '"events":' in text:
+        data = interaction_of(line).data
+        events = data.get("response", {}).get("events", ())
+        text += json.dumps(join_outputs(events, dialect_of(data["request"]["path"]))[0])
     return text
 
 

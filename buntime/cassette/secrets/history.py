@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Callable
 
 import attrs
 
 _BLOCK = 8192
 """Characters of the recordings that are indexed together."""
 _LARGE = 8 * _BLOCK
-"""Characters of a block that is never indexed: few recordings of this size fit into memory."""
+"""Characters of a recording that is read again for each search: few of this size fit into memory."""
 _SEARCHES = 200
 """Searches of a block that cost as much as its index."""
 _GRAM = 4
@@ -46,12 +47,16 @@ class History:
         self._last = _Block()
         self._plain: list[_Block] = [self._last]
         self._indexed: list[_Block] = []
+        self._large: dict[int, Callable[[], str]] = {}
         self._positions: dict[str, list[int]] = defaultdict(list)
 
-    def add(self, number: int, text: str) -> None:
-        """Note the text of a recording, which is JSON in ASCII."""
-        self._last.texts[number] = text
-        self._last.size += len(text)
+    def add(self, number: int, size: int, text: Callable[[], str]) -> None:
+        """Note the text of a recording, which is JSON in ASCII; a large one is not stored here, too."""
+        if size >= _LARGE:
+            self._large[number] = text
+            return
+        self._last.texts[number] = text()
+        self._last.size += size
         if self._last.size >= _BLOCK:
             self._last = _Block()
             self._plain.append(self._last)
@@ -61,13 +66,16 @@ class History:
         numbers: set[int] = set()
         if not needles:
             return numbers
-        for needle in needles:
-            escaped = json.dumps(needle)[1:-1]
+        all_escaped = [json.dumps(needle)[1:-1] for needle in needles]
+        for number, read in self._large.items():
+            text = read()
+            if any(escaped in text for escaped in all_escaped):
+                numbers.add(number)
+        for escaped in all_escaped:
             for block in (*self._plain, *self._candidates(escaped)):
                 numbers.update(block.containing(escaped))
                 block.searches += 1
-        often = [block for block in self._plain if block.searches > _SEARCHES and block.size < _LARGE]
-        for block in often:
+        for block in [block for block in self._plain if block.searches > _SEARCHES]:
             if block is not self._last:
                 self._index(block)
         return numbers

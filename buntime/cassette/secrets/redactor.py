@@ -201,10 +201,10 @@ class Redactor:
         for pieces in outputs.values():
             texts = [parsed.text or "" for _, parsed in pieces]
             output = "".join(texts)
-            ends = self.secrets.fragments(output, at_start=False, at_end=True) if is_cut else ()
-            for (event, parsed), text in zip(
-                pieces, _replace_in_pieces(texts, [*self._spans(output), *ends])
-            ):
+            spans = self._spans(output)
+            spans += self.secrets.fragments(output, at_start=False, at_end=True) if is_cut else ()
+            del output  # may be large
+            for (event, parsed), text in zip(pieces, _replace_in_pieces(texts, spans) if spans else texts):
                 event[2] = self._output(parsed, text, redact_text)
         return redacted
 
