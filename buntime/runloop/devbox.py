@@ -7,8 +7,10 @@ from uuid import uuid4
 
 from buntime._support.closing import ClosesWithBlock, cleanup_seconds, close_after
 from buntime._support.export import export
+from buntime._support.owner import Owner
 from buntime._support.typing import Unpack
 from buntime._support.unpicklable import NotPicklable
+from buntime.errors import InvalidRequestError, NotFoundError
 from buntime.runloop import waiting
 from buntime.runloop.commands import CommandInterface, NamedShell
 from buntime.runloop.connection import Connection, RequestOptions, WaitOptions, split_options
@@ -58,21 +60,26 @@ class Devbox(ClosesWithBlock, NotPicklable):
         self._connection = connection
         self._id = resource_id("devbox_id", devbox_id)
         self._is_shut_down = False
+        self._owner = Owner()
 
     def __repr__(self) -> str:
         return f"<Devbox {self._id}>"
 
     def _leave_block(self, error: Optional[BaseException]) -> None:
-        if self._is_shut_down:
+        if self._is_shut_down or not self._owner.is_this_process():
             return
         seconds = cleanup_seconds(error)
         connection = self._connection if seconds is None else self._connection.for_cleanup(seconds)
-        close_after(
-            error,
-            lambda: connection.call("devboxes.shutdown", self._id),
-            f"the devbox {self._id} was not shut down",
-        )
+        close_after(error, lambda: self._end(connection), f"the devbox {self._id} was not shut down")
         self._is_shut_down = True
+
+    def _end(self, connection: Connection) -> None:
+        try:
+            connection.call("devboxes.shutdown", self._id)
+        except (InvalidRequestError, NotFoundError):
+            # It may have ended by itself, such as with its keep-alive time.
+            if connection.call("devboxes.retrieve", self._id).status not in waiting.ENDED:
+                raise
 
     @property
     def id(self) -> str:

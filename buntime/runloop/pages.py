@@ -23,16 +23,12 @@ class Page:
         self._connection, self._call, self._options = connection, call, options
         content = connection.call(call, **options)
         self.items: list[Any] = content.items
+        setattr(self, BY_NAME[call].items, content.items)
         self.has_more: bool = content.has_more
         self.total_count: Optional[int] = content.total_count
 
     def __repr__(self) -> str:
         return f"<Page of {len(self.items)} {BY_NAME[self._call].items}>"
-
-    def __getattr__(self, name: str) -> Any:
-        if name == BY_NAME[vars(self).get("_call", "")].items if vars(self).get("_call") else False:
-            return self.items
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def has_next_page(self) -> bool:
         """Whether more items follow."""

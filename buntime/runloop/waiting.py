@@ -15,7 +15,7 @@ from buntime.runloop.wire.views import BlueprintView, DevboxView, ExecutionView,
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _CLEANUP = 5.0
-_ENDED = ("failure", "shutdown")
+ENDED = ("failure", "shutdown")
 
 
 class Pauses:
@@ -77,7 +77,7 @@ def await_devbox(connection: Connection, devbox_id: str, status: str) -> DevboxV
         (devbox_id,),
         f"the devbox {devbox_id} is {status}",
         # The captured order of the official clients.
-        statuses=[status, *_ENDED] if status == "running" else [*_ENDED, status],
+        statuses=[status, *ENDED] if status == "running" else [*ENDED, status],
         timeout_seconds=DEVBOX_HOLD,
     )
     if view.status != status:

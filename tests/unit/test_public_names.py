@@ -132,6 +132,16 @@ def test_a_client_with_a_custom_transport_imports_no_requests() -> None:
     assert not any(name.startswith("buntime.service") for name in imported)
 
 
+def test_the_client_of_runloop_imports_no_requests() -> None:
+    """Neither ``import buntime.runloop`` nor a client over a custom transport imports it, or the service."""
+    imported = _imported(
+        "from buntime.runloop import RunloopSDK; from buntime.transport import FunctionTransport; "
+        "RunloopSDK(transport=FunctionTransport(print)).devbox"
+    )
+    assert set() == imported & {"requests", "urllib3", "pytest"}
+    assert not any(name.startswith("buntime.service") for name in imported)
+
+
 def test_the_client_and_the_service_are_independent() -> None:
     """They share Request and Response only, so each checks the other."""
     imported = _imported("import buntime.service.sessions.app")

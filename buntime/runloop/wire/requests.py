@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 from urllib.parse import quote
+
+import attrs
 
 from buntime._http import Pairs, Request
 from buntime.runloop.wire.multipart import form
@@ -40,15 +43,15 @@ def path_values(route: Route, values: Sequence[object], keywords: dict[str, Any]
     if len(values) > len(route.arguments):
         names = ", ".join(route.arguments) or "no"
         raise TypeError(f"{route.name}() takes {names} as positional arguments; pass the others by name")
-    found = dict(zip(route.arguments, values))
+    named = dict(zip(route.arguments, values))
     for name in route.arguments:
         if name in keywords:
-            if name in found:
+            if name in named:
                 raise TypeError(f"{route.name}() got {name} twice")
-            found[name] = keywords.pop(name)
-        if name not in found:
+            named[name] = keywords.pop(name)
+        if name not in named:
             raise TypeError(f"{route.name}() needs {name}")
-    return {name: resource_id(name, value) for name, value in found.items()}
+    return {name: resource_id(name, value) for name, value in named.items()}
 
 
 def resource_id(name: str, value: object) -> str:
@@ -94,10 +97,6 @@ def with_extras(
     request: Request, extra_query: Optional[Mapping[str, Any]], extra_body: Optional[Mapping[str, Any]]
 ) -> Request:
     """Return the request with more parameters and fields."""
-    import json
-
-    import attrs
-
     pairs = [pair for name, value in (extra_query or {}).items() for pair in query_pairs(name, value)]
     request = attrs.evolve(request, query=(*request.query, *pairs))
     if extra_body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Optional
 
@@ -13,6 +14,7 @@ from buntime.errors import APIConnectionError, APIError, WaitTimeoutError
 from buntime.runloop import ResourceFailedError, RunloopSDK
 from buntime.transport import FakeTransport, MiddlewareTransport, Request, Response
 from tests.runloop.client.stub import Stub, as_json
+from tests.support.forks import needs_fork, run_in_fork
 
 Send = Callable[[Request], Response]
 _STEPS = {"create": "/v1/devboxes", "wait": "/wait_for_status"}
@@ -154,6 +156,36 @@ def test_context_manager_hides_no_exception() -> None:
     failing = Stub(respond=lambda request: as_json({}, 400) if request.path.endswith("shutdown") else None)
     with failing.client() as client, pytest.raises(ZeroDivisionError), client.devbox.create():
         _ = 1 / 0
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_block_of_a_devbox_that_has_ended(status: int) -> None:
+    """If the devbox ended by itself, leaving its block is no error; if it runs on, the refusal is raised."""
+    for final, raises in (("shutdown", False), ("failure", False), ("running", True)):
+
+        def respond(request: Request, final: str = final) -> Optional[Response]:
+            if request.path.endswith("shutdown"):
+                return as_json({"message": "no"}, status)
+            return as_json({"id": "dbx_1", "status": final}) if request.method == "GET" else None
+
+        stub = Stub(respond=respond)
+        outcome = pytest.raises(APIError) if raises else nullcontext()
+        with stub.client() as client, outcome, client.devbox.create():
+            pass
+
+
+@needs_fork
+def test_forked_child_does_not_shut_down() -> None:
+    """A child that leaves the block of its parent's devbox does not shut it down."""
+    stub = Stub()
+    with stub.client() as client, client.devbox.create() as devbox:
+
+        def leave() -> list[str]:
+            devbox.__exit__(None, None, None)
+            return stub.acted
+
+        assert "['devboxes.create']" == run_in_fork(leave)
+    assert ["devboxes.create", "devboxes.shutdown"] == stub.acted
 
 
 def test_waits_without_storms() -> None:

@@ -204,8 +204,8 @@ def test_output_is_bounded() -> None:
     assert bounded.startswith(text[:490])
     assert bounded.endswith(text[-490:])
     assert "bytes of output left out" in bounded
-    whole = Stub(respond=lambda _: as_json({**_DONE, "stdout": text}))
-    assert len(_exec(whole, max_output=1000).exec("x").stdout()) < 1100
+    complete = Stub(respond=lambda _: as_json({**_DONE, "stdout": text}))
+    assert len(_exec(complete, max_output=1000).exec("x").stdout()) < 1100
 
 
 def test_execution_in_the_background() -> None:

@@ -119,10 +119,10 @@ def test_timeout_of_a_call() -> None:
 
 def test_middleware_sees_and_alters_everything() -> None:
     """``middleware=`` gets each request with its credentials, and its response is that of the call."""
-    seen: list[str] = []
+    credentials: list[str] = []
 
     def middleware(request: Request, send: Callable[[Request], Response]) -> Response:
-        seen.append(dict(request.headers)["Authorization"])
+        credentials.append(dict(request.headers)["Authorization"])
         if request.method == "GET":
             return as_json({"id": "dbx_1", "status": "from the middleware"})
         return send(attrs.evolve(request, headers=(*request.headers, ("X-Trace", "1"))))
@@ -131,7 +131,7 @@ def test_middleware_sees_and_alters_everything() -> None:
     with stub.client(middleware=middleware, retry_delay=0) as runloop:
         devbox = runloop.devbox.create()
         assert "from the middleware" == devbox.get_info().status
-    assert ["Bearer rk_of_the_tests"] * 3 == seen
+    assert ["Bearer rk_of_the_tests"] * 3 == credentials
     assert "1" == dict(stub.requests[0].headers)["X-Trace"]
 
 
@@ -164,8 +164,8 @@ def test_errors_by_their_official_names() -> None:
         runloop.devbox.create()
     error: Any = caught.value
     assert ("BadRequestError", 400, 400) == (error.name, error.status, error.status_code)
-    again = pickle.loads(pickle.dumps(error))
-    assert (str(error), "application/json") == (str(again), again.headers["Content-Type"])
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(error), "application/json") == (str(copy), copy.headers["Content-Type"])
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,15 @@ from buntime.runloop import Devbox
 
 def test_output_arrives_while_the_command_runs(devbox: Devbox) -> None:
     """A callback can answer a command that waits for it."""
-    seen: list[str] = []
+    pieces: list[str] = []
 
     def answer(text: str) -> None:
-        seen.append(text)
+        pieces.append(text)
         if "ready" in text:
             devbox.file.write(file_path="go", contents="")
 
     result = devbox.cmd.exec("echo ready; until [ -e go ]; do sleep 0.05; done; echo done", stdout=answer)
-    assert ("ready\ndone\n", 0) == ("".join(seen), result.exit_code)
+    assert ("ready\ndone\n", 0) == ("".join(pieces), result.exit_code)
 
 
 def test_standard_input(devbox: Devbox) -> None:
