@@ -197,7 +197,7 @@ def _restrict(old: Cassette, new: Cassette) -> Cassette:
     interactions = []
     for item in old.interactions:
         call = diff.count_calls(attrs.evolve(old, interactions=(item,)))
-        if call <= remaining:
+        if not call - remaining:  # Counter has no <= in Python 3.9
             remaining -= call
             interactions.append(item)
     return attrs.evolve(old, interactions=tuple(interactions))
