@@ -7,7 +7,7 @@ import heapq
 import json
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, Optional
 
 from buntime._http import Pairs, Request
@@ -37,13 +37,17 @@ class Index:
     """
 
     def __init__(
-        self, interactions: Sequence[Interaction], bindings: Bindings, ignore: Optional[Ignore] = None
+        self,
+        interactions: Sequence[Interaction],
+        bindings: Bindings,
+        ignore: Optional[Ignore] = None,
+        played: Set[int] = frozenset(),
     ) -> None:
         self._ignore = ignore or Ignore()
         self._interactions = interactions
         self._bindings = bindings
         self._lock = reset_after_fork(threading.Lock())
-        self._played: set[int] = set()
+        self._played = {*played}
         self._by_bytes: dict[_Sent, deque[int]] = defaultdict(deque)
         for number, item in enumerate(interactions if not self._ignore else ()):
             sent = _as_sent(item.request)
@@ -56,6 +60,12 @@ class Index:
         self._templates: dict[int, dict[str, Any]] = {}
         self._unbound: dict[int, set[str]] = {}
         self._waiting: dict[str, list[int]] = defaultdict(list)
+
+    @property
+    def played(self) -> frozenset[int]:
+        """The interactions that were played, by their numbers from 0, for another index."""
+        with self._lock:
+            return frozenset(self._played)
 
     def unplayed(self) -> list[tuple[int, Interaction]]:
         """Return the interactions that were not played, each with its number from 1."""

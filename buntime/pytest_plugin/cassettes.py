@@ -57,6 +57,7 @@ class Cassettes:
         self._played: defaultdict[Path, Counter[str]] = defaultdict(Counter)
         self._owners: Optional[defaultdict[str, dict[str, None]]] = None
         self._item: Optional[pytest.Item] = None
+        self._marks: Optional[list[tuple[_OpenCassette, Any]]] = None
 
     @contextmanager
     def open(self, request: pytest.FixtureRequest, config: object) -> Iterator[Buntime]:
@@ -134,9 +135,26 @@ class Cassettes:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Begin a test, possibly once more."""
-        self._item = item
+        """Begin a test; if it is a rerun, undo the interactions of the attempt before."""
+        if self._item is item:
+            for opened, mark in self._marks or ():
+                if opened in self._open:
+                    opened.case.rewind(mark)
+        self._item, self._marks = item, None
         self._outcomes.pop(item.nodeid, None)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, request: pytest.FixtureRequest) -> None:
+        """Note the point at which the fixtures of the test itself begin: a rerun repeats them."""
+        if request.scope == "function":
+            self.pytest_runtest_call()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
+        """Note the point at which the test begins, unless its fixtures did."""
+        if self._marks is None:
+            shared = (opened for opened in self._open if opened.scope != "function")
+            self._marks = [(opened, opened.case.mark()) for opened in shared]
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

@@ -59,6 +59,7 @@ class Case:
     def __init__(self, transport: Transport) -> None:
         self.is_complete = True
         self.played_elsewhere: Counter[str] = Counter()
+        self._transport: Any = transport
         self._owner = Buntime(transport=transport)
         self.client: Buntime = self._owner.with_options()
 
@@ -66,6 +67,15 @@ class Case:
     def played(self) -> Counter[str]:
         """How often each interaction was replayed, in words."""
         return Counter()
+
+    def mark(self) -> Any:
+        """Return a mark of the interactions so far, for :meth:`rewind`; ``None`` without a cassette."""
+        return self._transport.mark() if hasattr(self._transport, "mark") else None
+
+    def rewind(self, mark: Any) -> None:
+        """Undo the interactions since a mark, as a test that failed is repeated."""
+        if mark is not None:
+            self._transport.rewind(mark)
 
     def recording(self) -> Optional[Cassette]:
         """Return the interactions so far, or all of those that are replayed; ``None`` without a cassette."""

@@ -175,6 +175,21 @@ class RecordingTransport(NotPicklable):
             finally:
                 self._journal.end()
 
+    def mark(self) -> int:
+        """Return a mark of the interactions recorded so far, for :meth:`rewind`."""
+        return self._count
+
+    def rewind(self, mark: int) -> None:
+        """Drop the interactions that were recorded after a mark, as a repeated test sends them again."""
+        with self._lock:
+            for number in [number for number in self._finished if number > mark]:
+                self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        finished = self._finished.pop(number)
+        if finished.position >= 0:
+            self._journal.replace(finished.position, finished.line, b"")
+
     def _end(self) -> bool:
         """Return whether this call is the one that ends the recording."""
         if not self._owner.is_this_process():
@@ -247,9 +262,7 @@ class RecordingTransport(NotPicklable):
         key = key_of(pending.serialized)
         previous = self._polls.pop(key, 0)
         if previous in self._finished:
-            finished = self._finished.pop(previous)
-            if finished.position >= 0:
-                self._journal.replace(finished.position, finished.line, b"")
+            self._forget(previous)
         body = outcome.get("response", {}).get("json")
         if dialect_of(pending.request.path).is_pending(pending.serialized, body):
             self._polls[key] = pending.number

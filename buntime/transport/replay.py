@@ -117,6 +117,14 @@ class ReplayTransport(NotPicklable):
             self._polls[key] = item
         return item
 
+    def mark(self) -> frozenset[int]:
+        """Return a mark of the interactions played so far, for :meth:`rewind`."""
+        return self._index.played
+
+    def rewind(self, mark: frozenset[int]) -> None:
+        """Let the interactions that were played after a mark be played again, for a test that is repeated."""
+        self._index = Index(self._interactions, self._bindings, self._ignore, mark)
+
     def sleep(self, seconds: float, /) -> None:
         """Let time pass on this thread's clock; nothing waits."""
         self._clock.passed = self.monotonic() + seconds

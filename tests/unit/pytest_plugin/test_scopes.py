@@ -281,3 +281,38 @@ def test_one(buntime_session):
     assert 1 == project.record(*options).parseoutcomes()["rerun"]
     assert 1 == len(project.cassettes())
     project.run(*options).assert_outcomes(passed=1)
+
+
+FLAKY = """
+attempts = []
+def test_one(service):
+    assert "1\\n" == service.execute("1").stdout
+@pytest.fixture
+def file(service):
+    service.files.write("a.txt", "a")
+    yield service
+    service.files.delete("a.txt")
+def test_two(file):
+    attempts.append(file.execute("2").stdout)
+    file.execute(f"attempt({len(attempts)})" if FLAKY else "attempt(2)")
+    assert len(attempts) > 1 or not FLAKY
+"""
+
+
+def test_rerun_in_a_shared_cassette(project: Project) -> None:
+    """The cassette has the last attempt only, and each attempt of a replay starts at the same point."""
+    pytest.importorskip("pytest_rerunfailures")
+    source = SETUP.format(scope="module") + FLAKY
+    project.write(f"FLAKY = True{source}")
+    options = ("-p", "pytest_rerunfailures", "--reruns=2")
+    result = project.record(*options)
+    assert (2, 1) == (result.parseoutcomes()["passed"], result.parseoutcomes()["rerun"])
+    recorded = project.cassettes()[MODULE]
+    assert 1 == recorded.count(b"attempt(") == recorded.count(b'"code": "2"')
+    project.write(f"FLAKY = False{source}")
+    project.run().assert_outcomes(passed=2)
+    project.record().assert_outcomes(passed=2)
+    assert recorded == project.cassettes()[MODULE]
+    project.write(f"FLAKY = True{source}".replace('f"attempt({len(attempts)})" if FLAKY else ', ""))
+    assert 1 == project.run(*options).parseoutcomes()["rerun"]
+    project.run(*options).assert_outcomes(passed=2)
