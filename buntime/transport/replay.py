@@ -8,7 +8,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from types import FrameType
 from typing import Any, Optional, Union
 
 from buntime._http import Request, Response
@@ -239,11 +238,9 @@ def _description(item: Interaction) -> str:
 
 def _hide_frames() -> None:
     """Let pytest leave the frames of this package out of the traceback of a mismatch."""
-    frame: Optional[FrameType] = sys._getframe()
-    while frame is not None:
-        if str(frame.f_globals.get("__name__")).startswith("buntime."):
-            frame.f_globals.setdefault("__tracebackhide__", _is_of_cassettes)
-        frame = frame.f_back
+    for name, module in [*sys.modules.items()]:
+        if name.startswith("buntime."):
+            vars(module).setdefault("__tracebackhide__", _is_of_cassettes)
 
 
 def _is_of_cassettes(caught: Any) -> bool:
