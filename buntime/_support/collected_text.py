@@ -76,12 +76,20 @@ def bound(text: str, maximum: Optional[int]) -> tuple[str, bool]:
     """
     if maximum is None or len(text) * 4 <= maximum:
         return text, _MARKER.search(text) is not None
+    earlier = _MARKER.search(text)
+    if text.isascii():  # a character is a byte: nothing is copied to count and cut 10 MB
+        first, last = maximum // 2, len(text) - (maximum - maximum // 2)
+        if first >= last:
+            return text, earlier is not None
+        omitted = last - first
+        if earlier is not None and first < earlier.end() and earlier.start() < last:
+            omitted += int(earlier.group(1)) - len(earlier.group())
+        return "".join([text[:first], marker(omitted), text[last:]]), True
     collected = CollectedText(maximum)
     collected.add(text)
     if not collected.truncated:
-        return text, _MARKER.search(text) is not None
+        return text, earlier is not None
     cut = collected.text()
-    earlier = _MARKER.search(text)
     if earlier is not None and earlier.group() not in cut:
         cut = collected.text(int(earlier.group(1)) - len(earlier.group()))
     return cut, True

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from buntime._support.collected_text import CollectedText, bound
 
-_PIECES = st.lists(st.text(st.sampled_from("ab\né€😀\ud800")), max_size=12)
+_PIECES = st.lists(st.text(st.sampled_from("ab\né€😀\ud800")) | st.text(st.sampled_from("ab\n")), max_size=12)
 
 
 def _size(text: str) -> int:
