@@ -219,8 +219,8 @@ def test_tunnels_and_keys_have_the_right_form(wire: Wire) -> None:
 def test_a_repeated_create_makes_one_devbox(wire: Wire) -> None:
     """Repeated means: with the same x-request-id and the same body."""
     header = {"x-request-id": "r-1"}
-    first, again = (
+    first, repeated = (
         json.loads(wire.send("POST", "/devboxes", {"name": "n"}, headers=header).read()) for _ in range(2)
     )
     other = json.loads(wire.send("POST", "/devboxes", {"name": "m"}, headers=header).read())
-    assert first["id"] == again["id"] != other["id"]
+    assert first["id"] == repeated["id"] != other["id"]

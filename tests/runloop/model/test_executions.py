@@ -31,11 +31,11 @@ def test_commands_have_the_environment(wire: Wire) -> None:
 def test_a_command_id_runs_once(wire: Wire) -> None:
     """A repeated execute returns the first result."""
     devbox = wire.create()
-    first, again, other = (
+    first, repeated, other = (
         wire.post(f"{devbox}/execute", command=COUNT, command_id=command_id) for command_id in "aab"
     )
-    assert ("1\n", "1\n", "2\n") == (first["stdout"], again["stdout"], other["stdout"])
-    assert first["execution_id"] == again["execution_id"] != other["execution_id"]
+    assert ("1\n", "1\n", "2\n") == (first["stdout"], repeated["stdout"], other["stdout"])
+    assert first["execution_id"] == repeated["execution_id"] != other["execution_id"]
     assert 400 == wire.refused(f"{devbox}/execute", command="true")[0]
 
 

@@ -39,11 +39,11 @@ def test_small_output_is_complete(pieces: list[str], count: int) -> None:
     log = OutputLog()
     for piece in pieces:
         log.add(piece)
-    whole = "".join(pieces).encode("utf-8", "replace").decode()
-    assert whole == read_all(log)
+    complete = "".join(pieces).encode("utf-8", "replace").decode()
+    assert complete == read_all(log)
     assert "" == read_all(log, log.size + 5)
-    lines = whole.split("\n")
-    last = lines.pop() if not whole.endswith("\n") else lines.pop() or None
+    lines = complete.split("\n")
+    last = lines.pop() if not complete.endswith("\n") else lines.pop() or None
     rows = [f"{line}\n" for line in lines] + ([last] if last else [])
     expected = ("".join(rows[len(rows) - count :]) if count else "", count < len(rows))
     assert expected == log.last_lines(count)
