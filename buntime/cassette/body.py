@@ -57,7 +57,7 @@ def serialize_body(content: bytes, content_type: Optional[str]) -> dict[str, Any
         try:
             value = _parse(content.decode(json.detect_encoding(content), "surrogatepass"))
         except (ValueError, RecursionError):
-            pass
+            pass  # the content is not JSON, whatever its type: it is stored as text or bytes
         else:
             return {"json": value}
     try:

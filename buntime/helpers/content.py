@@ -170,7 +170,7 @@ def unpacked(text: Any) -> bytes:
         if isinstance(text, str):
             return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        pass
+        pass  # reported below, like a value that is not a text
     raise invalid_reply("has an invalid base64 text", text)
 
 

@@ -43,8 +43,9 @@ class LocalTransport(NotPicklable):
     Raises :class:`~buntime.ConfigurationError` if Bun or the sandbox is missing or does not work, or if
     ``root`` cannot be made; the message says what to do.
 
-    Closing it, or the end of the program, ends all sessions and removes their folders. If its caller stops
-    waiting, an execution continues up to its time limit, as it does on the service.
+    Closing it, or the end of the program, ends all sessions and removes their folders. If the program is
+    killed, its sessions end, and the next program with a LocalTransport removes its temporary folder. If
+    its caller stops waiting, an execution continues up to its time limit, as it does on the service.
 
     A LocalTransport does not work after a fork; create one in the child.
     """
@@ -130,7 +131,7 @@ class LocalTransport(NotPicklable):
                 from buntime.service.devboxes.app import DevboxService
                 from buntime.service.devboxes.machine import MachineHost
 
-                folder = WorkspaceFolder(self._root, "devboxes")
+                folder = WorkspaceFolder(self._root or self._folder.root, "devboxes")
                 self._devboxes.append(DevboxService(MachineHost(self._executor.launcher, folder.root)))
             return self._devboxes[0]
 

@@ -87,7 +87,7 @@ def _wait_until_asleep(pid: int) -> None:
         time.sleep(0.01)
 
 
-def _interrupt(block: str, *, seconds: float, executions: int = 1, again: bool = False) -> list[str]:
+def _interrupt(block: str, *, seconds: float, executions: int = 1, twice: bool = False) -> list[str]:
     """Interrupt a program when its calls hang, and return the calls that follow."""
     service = _HangingService()
     with LoopbackServer(service.respond) as server:
@@ -102,7 +102,7 @@ def _interrupt(block: str, *, seconds: float, executions: int = 1, again: bool =
             before = len(server.requests)
             _wait_until_asleep(program.pid)
             program.send_signal(signal.SIGINT)
-            if again:
+            if twice:
                 assert service.hanging.acquire(timeout=_TIMEOUT)
                 _wait_until_asleep(program.pid)
                 program.send_signal(signal.SIGINT)
@@ -136,6 +136,6 @@ def test_clean_up_is_short(block: str, executions: int, calls: list[str]) -> Non
 @pytest.mark.parametrize("block", ["session", "map"])
 def test_a_second_interrupt_ends_the_clean_up(block: str) -> None:
     """The program ends without waiting for the rest of the time, and makes no other call."""
-    calls = _interrupt(block, seconds=1000, executions=1 if block == "session" else 2, again=True)
+    calls = _interrupt(block, seconds=1000, executions=1 if block == "session" else 2, twice=True)
     assert calls
     assert {"DELETE"} == {call.partition(" ")[0] for call in calls}

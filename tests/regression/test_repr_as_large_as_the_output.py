@@ -26,9 +26,9 @@ VALUES: list[Any] = [
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 def test_a_large_value_has_a_short_repr(value: Any) -> None:
     """It shows both ends of a text and the first items of a list."""
-    shown = repr(value)
-    assert len(shown) < 10_000
-    assert "first" in shown or "file0.txt" in shown
+    text = repr(value)
+    assert len(text) < 10_000
+    assert "first" in text or "file0.txt" in text
 
 
 def test_a_small_value_shows_everything() -> None:

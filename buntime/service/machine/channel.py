@@ -198,7 +198,7 @@ class Channel:
         try:
             text = os.pread(errors.fileno(), 4096, max(0, os.fstat(errors.fileno()).st_size - 4096))
         except (OSError, ValueError):
-            text = b""
+            text = b""  # the file is closed: there is nothing to add
         stderr = " ".join(text.decode("utf-8", "replace").split())
         return f"{what}: {stderr[-500:]}" if stderr else what
 

@@ -168,7 +168,7 @@ def _folder(path: Any, execution: ScriptedExecution) -> str:
     except PathError as error:
         raise ScriptedHelperError("EOUTSIDE", str(error)) from error
     except OSError:
-        pass
+        pass  # it does not exist: reported below, like a file
     raise ScriptedHelperError("ENOTDIR", f"working_dir {path} is not a directory of the workspace")
 
 
