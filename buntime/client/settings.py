@@ -79,16 +79,17 @@ _CASSETTES = frozenset({"replay", "record", "record+local"})
 _KINDS = _CASSETTES | {"http", "local"}
 
 
-def configure_logging(service: ServiceSettings = BUNTIME_SH) -> None:
-    """Print logs to stderr if ``BUNTIME_LOG``, or the variable of another service, is set."""
+def configure_logging(service: ServiceSettings = BUNTIME_SH) -> str:
+    """Print logs to stderr if the service's variable is set, and return their level, by default ``""``."""
     level = os.environ.get(service.log_variable, "")
     if not level and service.debug_variable and os.environ.get(service.debug_variable, "").lower() == "true":
         level = "debug"
     if not level:
-        return
+        return ""
     if level.lower() not in {"debug", "info"}:
         raise ConfigurationError(f"{service.log_variable} is {level!r}; it must be debug or info")
     print_logs(level)
+    return level.lower()
 
 
 def api_key(value: str | None, service: ServiceSettings = BUNTIME_SH) -> Secret | None:

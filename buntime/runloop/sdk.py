@@ -48,7 +48,7 @@ class _Client(ClosesWithBlock, NotPicklable):
         # Rebound first, so that no traceback with local variables shows a credential.
         bearer_token = Secret(bearer_token) if isinstance(bearer_token, str) else bearer_token
         default_headers = settings.as_secrets(default_headers)
-        settings.configure_logging(RUNLOOP)
+        level = settings.configure_logging(RUNLOOP)
         options = settings.caller_options(
             {
                 "timeout": timeout,
@@ -64,6 +64,10 @@ class _Client(ClosesWithBlock, NotPicklable):
         if transport is None and settings.needs_key(RUNLOOP) and not settings.has_credentials(pairs):
             options["find_credentials"] = partial(settings.required_key, RUNLOOP)
         transport = settings.choose_transport(base_url, transport, has_key=True, service=RUNLOOP)
+        if level == "debug":
+            from buntime.transport import LoggingTransport
+
+            transport = LoggingTransport(transport)
         if middleware is not None:
             from buntime.transport import MiddlewareTransport
 

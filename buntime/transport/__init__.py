@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from buntime.transport.function import FunctionTransport
     from buntime.transport.http import HTTPTransport
     from buntime.transport.local import LocalTransport
+    from buntime.transport.logs import LoggingTransport
     from buntime.transport.middleware import MiddlewareTransport
     from buntime.transport.recording import RecordingTransport
     from buntime.transport.replay import ReplayTransport
@@ -42,6 +43,7 @@ __all__ = [
     "HTTPTransport",
     "Headers",
     "LocalTransport",
+    "LoggingTransport",
     "MiddlewareTransport",
     "RecordingTransport",
     "ReplayTransport",
@@ -64,6 +66,7 @@ _LAZY = {
     "FunctionTransport": "buntime.transport.function",
     "HTTPTransport": "buntime.transport.http",
     "LocalTransport": "buntime.transport.local",
+    "LoggingTransport": "buntime.transport.logs",
     "MiddlewareTransport": "buntime.transport.middleware",
     "RecordingTransport": "buntime.transport.recording",
     "ReplayTransport": "buntime.transport.replay",
