@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable, Optional, Union
 
 Normalise = Callable[[dict[str, Any]], Optional[dict[str, Any]]]
-IgnoreRule = Union[str, "re.Pattern[str]", Normalise]
+IgnoreRule = Union[str, re.Pattern[str], Normalise]
 """A field, a regular expression, or a function; see :class:`Ignore`."""
 
 _IGNORED = "«ignored»"
