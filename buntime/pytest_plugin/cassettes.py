@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import pytest
 
-from buntime.errors import BuntimeError, ConfigurationError
+from buntime.errors import BuntimeError, CassetteError, ConfigurationError
 from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, owners_of
 from buntime.pytest_plugin.settings import RunSettings, fixture_settings, marker_settings, source_option
 
@@ -89,7 +89,12 @@ class Cassettes:
             ignore=self.settings.several("ignore", marker, configured),
         )
         mode = resolve_once(mode, path)
-        case = open_case(path, settings)
+        try:
+            case = open_case(path, settings)
+        except CassetteError as error:
+            if mode == "record" and scope != "function":
+                error.hint = f"The tests of a {scope} are recorded in one process{_together(scope)}"
+            raise
         opened = _OpenCassette(case, path, mode, node, scope, self._tests_of(node, fixture))
         self._open.append(opened)
         yield case.client

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from buntime.testing import cassette
+from buntime.transport import FakeTransport
 from tests.unit.pytest_plugin.conftest import Project
 
 pytest_plugins = ["pytester"]
@@ -266,6 +268,18 @@ def test_xdist_records_one_file_in_one_worker(
         assert 1 == result.ret
         result.stdout.fnmatch_lines(["*record with --dist loadfile*"])
     assert recorded == project.cassettes()
+
+
+def test_second_recording_of_a_file(project: Project) -> None:
+    """If another process records the cassette at the same time, the error shows how to avoid that."""
+    project.write(SETUP.format(scope="module") + TESTS)
+    project.record()
+    recorded = project.cassettes()
+    with cassette(project.path / MODULE, mode="record", source=FakeTransport):
+        result = project.record()
+        result.assert_outcomes(errors=3)
+        result.stdout.fnmatch_lines(["*another recording of the same cassette*--dist loadfile*"])
+        assert recorded[MODULE] == project.cassettes()[MODULE]
 
 
 def test_rerun_of_a_test(project: Project) -> None:
