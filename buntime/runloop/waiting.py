@@ -15,28 +15,41 @@ from buntime.runloop.wire.views import BlueprintView, DevboxView, ExecutionView,
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _CLEANUP = 5.0
+_LONGEST_BOOT, _LONGEST_BUILD = 600.0, 3600.0
+"""Seconds that a wait takes at most by default: for a devbox, and for a snapshot or a build."""
 ENDED = ("failure", "shutdown")
 
 
 class Pauses:
-    """Pauses that grow from 0.5 to 5 seconds, on the transport's clock and within the deadline."""
+    """Pauses that grow from 0.5 to 5 seconds, on the transport's clock and within the deadline.
 
-    def __init__(self, connection: Connection, waiting_for: str) -> None:
+    Without a deadline of the call, the wait may take ``longest`` seconds; ``None`` for no limit.
+    """
+
+    def __init__(self, connection: Connection, waiting_for: str, longest: Optional[float] = None) -> None:
         self._caller = connection.caller
         self._message = f"the time for waiting is over before {waiting_for}"
         self._pause = _FIRST_PAUSE
+        self._end: Optional[float] = None
+        if longest is not None and self._caller.remaining() is None:
+            self._end = self._caller.monotonic() + longest
 
     def sleep(self) -> None:
         """Wait; :class:`~buntime.WaitTimeoutError` if no time remains."""
-        remaining = self._caller.remaining()
-        if remaining is not None and remaining <= 0:
-            raise WaitTimeoutError(self._message)
+        remaining = self._remaining()
         self._caller.sleep(self._pause if remaining is None else min(self._pause, remaining))
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
     def reset(self) -> None:
-        """Begin with the shortest pause again."""
+        """Begin with the shortest pause again; :class:`~buntime.WaitTimeoutError` if no time remains."""
+        self._remaining()
         self._pause = _FIRST_PAUSE
+
+    def _remaining(self) -> Optional[float]:
+        remaining = self._caller.remaining() if self._end is None else self._end - self._caller.monotonic()
+        if remaining is not None and remaining <= 0:
+            raise WaitTimeoutError(self._message)
+        return remaining
 
     def check_time(self, error: APIError) -> None:
         """Raise the error of the wait if no time remains after the error of a request."""
@@ -45,13 +58,12 @@ class Pauses:
             raise WaitTimeoutError(self._message, maybe_executed=error.maybe_executed) from error
 
 
-def _hold(connection: Connection, route: str, path: tuple[str, ...], waiting_for: str, **fields: Any) -> Any:
+def _hold(connection: Connection, route: str, path: tuple[str, ...], pauses: Pauses, **fields: Any) -> Any:
     """Repeat a request that the service holds until a status is reached, and return the view.
 
     A hold that ends early, as a busy service ends it, is followed by a pause.
     """
     hold = BY_NAME[route].hold
-    pauses = Pauses(connection, waiting_for)
     while True:
         started = connection.caller.monotonic()
         try:
@@ -75,7 +87,7 @@ def await_devbox(connection: Connection, devbox_id: str, status: str) -> DevboxV
         connection,
         "devboxes.wait_for_status",
         (devbox_id,),
-        f"the devbox {devbox_id} is {status}",
+        Pauses(connection, f"the devbox {devbox_id} is {status}", _LONGEST_BOOT),
         # The captured order of the official clients.
         statuses=[status, *ENDED] if status == "running" else [*ENDED, status],
         timeout_seconds=DEVBOX_HOLD,
@@ -96,7 +108,7 @@ def await_execution(
         connection,
         "devboxes.wait_for_command",
         (execution_id, devbox_id),
-        f"the execution {execution_id} is completed",
+        Pauses(connection, f"the execution {execution_id} is completed"),
         statuses=["completed"],
         timeout_seconds=EXECUTION_HOLD,
         last_n=last_n,
@@ -129,7 +141,7 @@ def _poll(
     connection: Connection, fetch: Callable[[], Any], pending: tuple[str, ...], waiting_for: str
 ) -> Any:
     """Fetch a resource, after pauses, until its status is not one of a resource that is in progress."""
-    pauses = Pauses(connection, waiting_for)
+    pauses = Pauses(connection, waiting_for, _LONGEST_BUILD)
     while True:
         view = fetch()
         if view.status not in pending:

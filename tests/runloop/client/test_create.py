@@ -111,6 +111,17 @@ def test_deadline() -> None:
     assert {} == fake.devboxes
 
 
+def test_waits_are_bounded_by_default() -> None:
+    """Without ``timeout`` a devbox may boot for 10 minutes, and a build take an hour."""
+    fake, raised = _create(lambda request, send: send(request), boot_time=3000)
+    assert isinstance(raised, WaitTimeoutError)
+    assert {} == fake.devboxes
+    slow = FakeTransport(build_time=5000)
+    with RunloopSDK(transport=slow) as client, pytest.raises(WaitTimeoutError, match="is built"):
+        client.blueprint.create(name="b")
+    assert 3600 <= slow.monotonic() <= 3620
+
+
 def test_polling_config() -> None:
     """``polling_config`` of the official client limits the wait as ``timeout`` does."""
     for config in ({"timeout_seconds": 40}, {"interval_seconds": 2, "max_attempts": 20}):
