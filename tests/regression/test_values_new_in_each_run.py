@@ -142,8 +142,8 @@ def test_its_traceback_has_no_frame_of_the_package(tmp_path: Path) -> None:
     with cassette(tmp_path / "x.json", allow_unplayed=True) as client:
         with pytest.raises(CassetteMismatchError) as caught:
             client.sessions.create(metadata={"run": "two"}).call("(x) => x")
-        shown = caught.traceback.filter(caught)
-        assert [Path(__file__)] == [Path(str(entry.path)) for entry in shown]
+        visible = caught.traceback.filter(caught)
+        assert [Path(__file__)] == [Path(str(entry.path)) for entry in visible]
         with pytest.raises(TypeError) as other:
             client.sessions.create(metadata="x")  # type: ignore[arg-type]  # the frames of other errors stay
     assert len(other.traceback.filter(other)) > 1

@@ -9,37 +9,24 @@ from collections.abc import Iterable, Iterator
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET_WORDS = frozenset(
     {
-        "apikey",
-        "auth",
-        "authorization",
-        "bearer",
-        "cookie",
-        "cookies",
-        "credential",
-        "credentials",
-        "dsn",
-        "jwt",
-        "otp",
-        "pass",
-        "passcode",
-        "passphrase",
-        "passwd",
-        "password",
-        "passwords",
-        "pat",
-        "pwd",
-        "secret",
-        "secrets",
-        "token",
-        "tokens",
+        *(
+            "apikey",
+            "auth",
+            "authorization",
+            "bearer",
+            "cookie",
+            "cookies",
+            "credential",
+            "credentials",
+            "dsn",
+        ),
+        *("jwt", "otp", "pass", "passcode", "passphrase", "passwd", "password", "passwords", "pat", "pwd"),
+        *("secret", "secrets", "token", "tokens"),
     }
 )
 _ENDINGS = (
     *("password", "passwd", "passphrase", "passcode", "secret", "token"),
-    *(
-        f"{kind}key"
-        for kind in ("access", "api", "encryption", "master", "private", "secret", "signing", "ssh")
-    ),
+    *("accesskey", "apikey", "encryptionkey", "masterkey", "privatekey", "secretkey", "signingkey", "sshkey"),
 )
 """The ends of words that are written as one: PGPASSWORD, accesstoken."""
 _KEYS = frozenset({"key", "keys"})

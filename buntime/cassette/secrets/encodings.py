@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import functools
-import itertools
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
+from itertools import product
 from typing import Callable, Optional
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -17,126 +17,75 @@ _SHORTEST_BASE64 = 6
 """Characters of base64 that a secret must determine; shorter texts are in every file."""
 _SHORTEST_RUN = 24
 
-_Encode = Callable[[str], str]
-_Decode = Callable[[str], Optional[str]]
+
+def _json(text: str, *, ascii_only: bool = False) -> str:
+    return json.dumps(text, ensure_ascii=ascii_only)[1:-1]
 
 
-def _json(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)[1:-1]
+def _from_json(text: str) -> str:
+    return str(json.loads(f'"{text}"'))
 
 
-def _ascii(text: str) -> str:
-    return json.dumps(text)[1:-1]
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
-def _json_for_html(text: str) -> str:
-    return _json(text).replace("/", "\\/")
-
-
-def _from_json(text: str) -> Optional[str]:
-    try:
-        return str(json.loads(f'"{text}"'))
-    except ValueError:
-        return None
-
-
-def _hex(text: str) -> str:
-    return text.encode("utf-8", "surrogatepass").hex()
-
-
-def _from_hex(text: str) -> Optional[str]:
-    try:
-        return bytes.fromhex(text).decode("utf-8", "surrogatepass")
-    except ValueError:
-        return None
-
-
-def _bytes(text: str) -> str:
-    """Encode as a body that is not text is read: each byte a character."""
-    return text.encode("utf-8", "surrogatepass").decode("latin-1")
-
-
-def _from_bytes(text: str) -> Optional[str]:
-    try:
-        return text.encode("latin-1").decode("utf-8", "surrogatepass")
-    except ValueError:
-        return None
+def _from_utf8(content: bytes) -> str:
+    return content.decode("utf-8", "surrogatepass")
 
 
 def _percent(safe: str, text: str) -> str:
     return quote(text, safe=safe, errors="surrogatepass")
 
 
-def _params(text: str) -> str:
-    """Encode as URLSearchParams does."""
-    return _percent("* ", text).replace("~", "%7E").replace(" ", "+")
-
-
-def _percent_in_small_letters(text: str) -> str:
-    """Encode as some servers do; RFC 3986 has the digits in capitals."""
-    return re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), _percent("", text))
-
-
-def _form_data(text: str) -> str:
-    return quote_plus(text, errors="surrogatepass")
-
-
 def _base64(offset: int, alphabet: Optional[bytes], text: str) -> str:
     """Return the characters of base64 that a text determines ``offset`` bytes behind others."""
-    data = bytes(offset) + text.encode("utf-8", "surrogatepass")
+    data = bytes(offset) + _utf8(text)
     return base64.b64encode(data, alphabet).decode()[-(-offset * 8 // 6) : len(data) * 8 // 6]
 
 
-def _unquote(text: str) -> str:
-    return unquote(text, errors="surrogatepass")
+_unquote = partial(unquote, errors="surrogatepass")
+_unquote_plus = partial(unquote_plus, errors="surrogatepass")
+_Step = tuple[Callable[[str], str], Optional[Callable[[str], str]]]
+"""How a text is encoded and decoded; nothing decodes a part of base64."""
 
-
-def _unknown(_text: str) -> None:
-    return None
-
-
-_BASE64: dict[str, tuple[_Encode, _Decode]] = {
-    f"{name}.{offset}" if offset else name: (functools.partial(_base64, offset, alphabet), _unknown)
+_BASE64: dict[str, _Step] = {
+    f"{name}.{offset}" if offset else name: (partial(_base64, offset, alphabet), None)
     for name, alphabet in (("base64", None), ("base64url", b"-_"))
     for offset in range(3)
 }
-_URLS: dict[str, tuple[_Encode, _Decode]] = {
-    "url": (functools.partial(_percent, ""), _unquote),
-    "path": (functools.partial(_percent, "/"), _unquote),
-    "component": (functools.partial(_percent, "!'()*"), _unquote),
-    "uri": (functools.partial(_percent, ";,/?:@&=+$!'()*#"), _unquote),
-    "form": (_form_data, unquote_plus),
-    "params": (_params, unquote_plus),
-    "url.lower": (_percent_in_small_letters, _unquote),
+_OTHERS: dict[str, _Step] = {
+    "url": (partial(_percent, ""), _unquote),
+    "path": (partial(_percent, "/"), _unquote),
+    "component": (partial(_percent, "!'()*"), _unquote),
+    "uri": (partial(_percent, ";,/?:@&=+$!'()*#"), _unquote),
+    "form": (lambda text: quote_plus(text, errors="surrogatepass"), _unquote_plus),
+    # As URLSearchParams does.
+    "params": (lambda text: _percent("* ", text).replace("~", "%7E").replace(" ", "+"), _unquote_plus),
+    # As some servers do; RFC 3986 has the digits in capitals.
+    "url.lower": (lambda text: re.sub("%..", lambda code: code[0].lower(), _percent("", text)), _unquote),
+    "json.html": (lambda text: _json(text).replace("/", "\\/"), _from_json),
+    "hex": (lambda text: _utf8(text).hex(), lambda text: _from_utf8(bytes.fromhex(text))),
+    "hex.upper": (lambda text: _utf8(text).hex().upper(), lambda text: _from_utf8(bytes.fromhex(text))),
+    # As a body that is not text is read: each byte a character.
+    "bytes": (lambda text: _utf8(text).decode("latin-1"), lambda text: _from_utf8(text.encode("latin-1"))),
 }
-_STEPS: dict[str, tuple[_Encode, _Decode]] = {
+_JSON: dict[str, _Step] = {
     "json": (_json, _from_json),
-    "ascii": (_ascii, _from_json),
-    "json.html": (_json_for_html, _from_json),
-    "hex": (_hex, _from_hex),
-    "hex.upper": (lambda text: _hex(text).upper(), _from_hex),
-    "bytes": (_bytes, _from_bytes),
-    **_URLS,
-    **_BASE64,
+    "ascii": (partial(_json, ascii_only=True), _from_json),
 }
+_STEPS: dict[str, _Step] = {**_JSON, **_OTHERS, **_BASE64}
 _STEP = "|".join([r"(?:first|after)\.[0-9]+", *map(re.escape, sorted(_STEPS, key=len, reverse=True))])
 FORM = rf"\|(?:{_STEP})(?:\+(?:{_STEP}))*"
 """The end of a placeholder for a form: its steps in their order."""
 
 _PLAIN_FORMS = ("", "hex", "hex.upper", *_BASE64)
 """The forms of a secret of ASCII letters and digits; all others are equal to it."""
-_JSON_FORMS = tuple(
-    "+".join(steps)
-    for depth in range(_JSON_DEPTH + 1)
-    for steps in itertools.product(("json", "ascii"), repeat=depth)
-)
-_BASE64_OF_JSON = tuple(f"{first}+{second}" for first in ("json", "ascii") for second in _BASE64)
 _ALL_FORMS = (
-    *_JSON_FORMS,
-    *_URLS,
-    *("json.html", "hex", "hex.upper", "bytes"),
+    *("+".join(steps) for depth in range(_JSON_DEPTH + 1) for steps in product(_JSON, repeat=depth)),
+    *_OTHERS,
     *_BASE64,
-    *_BASE64_OF_JSON,
+    *(f"{first}+{second}" for first in _JSON for second in _BASE64),
 )
 
 
@@ -166,10 +115,13 @@ def encode(value: str, form: str) -> str:
 def decode(text: str, form: str) -> Optional[str]:
     """Return the text of which this is a form; ``None`` if it is not one, or does not determine the text."""
     for step in filter(None, reversed(form.split("+"))):
-        value = _STEPS[step][1](text) if step in _STEPS else None
-        if value is None:
+        decoder = _STEPS[step][1] if step in _STEPS else None
+        if decoder is None:
             return None
-        text = value
+        try:
+            text = decoder(text)
+        except ValueError:
+            return None
     return text
 
 

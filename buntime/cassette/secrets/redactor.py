@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional
 
@@ -24,9 +23,6 @@ from buntime.cassette.secrets.named import (
 from buntime.cassette.secrets.registry import SHORTEST_CREDENTIAL, Secrets, replace_spans
 
 _NAMED = frozenset({"stdout", "stderr"})
-_JSON_TEXT = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?')
-"""A text in JSON, and the colon that makes it the name of a field."""
-
 RedactText = Callable[[str], str]
 
 
@@ -234,14 +230,9 @@ class Redactor:
         )
 
     def _text_in_pieces(self, text: str) -> str:
-        """Redact a piece of a file or a log, which may begin and end within a secret; so may a text in it."""
-        spans = [*self._spans(text), *self.secrets.fragments(text, at_start=True, at_end=True)]
-        for inner in _JSON_TEXT.finditer(text):
-            if not inner[2]:
-                at = inner.start(1)
-                parts = self.secrets.fragments(inner[1], at_start=True, at_end=True)
-                spans += [(at + start, at + end, placeholder) for start, end, placeholder in parts]
-        return replace_spans(text, spans)
+        """Redact a piece of a file or a log, which may begin and end within a secret."""
+        ends = self.secrets.fragments(text, at_start=True, at_end=True)
+        return replace_spans(text, [*self._spans(text), *ends])
 
     def _spans(self, text: str) -> list[Span]:
         return [*self.secrets.spans(text), *self._numbering.spans(text)]

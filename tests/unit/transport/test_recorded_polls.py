@@ -34,11 +34,11 @@ def _polling_service(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _service(*statuses: str) -> FunctionTransport:
-    left = iter(statuses)
+    remaining = iter(statuses)
 
     def respond(_: Request) -> Response:
         return Response(
-            200, {"Content-Type": "application/json"}, [json.dumps({"status": next(left)}).encode()]
+            200, {"Content-Type": "application/json"}, [json.dumps({"status": next(remaining)}).encode()]
         )
 
     return FunctionTransport(respond)
