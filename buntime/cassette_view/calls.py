@@ -10,6 +10,7 @@ from buntime.cassette.file import Cassette, Interaction
 
 _LONGEST = 100_000
 """Characters of a text that the page has: a browser shows more of it slowly."""
+_LONGEST_IN_ALL = 20_000_000
 _LONGEST_LABEL = 120
 _REPEATED = (408, 429, 500, 502, 503, 504)
 """Statuses after which the client may send a request again."""
@@ -28,7 +29,7 @@ def describe_calls(cassette: Cassette) -> list[dict[str, Any]]:
     """
     calls: list[dict[str, Any]] = []
     failures: dict[str, int] = {}
-    start = 0
+    start, room = 0, _LONGEST_IN_ALL
     for number, interaction in enumerate(cassette.interactions, 1):
         request = interaction.request
         key = json.dumps(request, sort_keys=True)
@@ -37,6 +38,11 @@ def describe_calls(cassette: Cassette) -> list[dict[str, Any]]:
         failures[key] = attempt if interaction.error or response.get("status") in _REPEATED else 0
         duration = _duration(response)
         outcome, is_good = _outcome(interaction)
+        sections = []
+        for section in _sections(interaction):
+            text = _shorten(section["text"], max(0, min(_LONGEST, room)))
+            room -= len(text)
+            sections.append({**section, "text": text})
         calls.append(
             {
                 "number": number,
@@ -47,7 +53,7 @@ def describe_calls(cassette: Cassette) -> list[dict[str, Any]]:
                 "outcome": outcome,
                 "ok": is_good,
                 "attempt": attempt,
-                "sections": [_shorten(section) for section in _sections(interaction)],
+                "sections": sections,
             }
         )
         start += duration or 0
@@ -75,8 +81,9 @@ def _outcome(interaction: Interaction) -> tuple[str, bool]:
     result = _result(response)
     if result.get("timedOut"):
         return "time limit", False
-    if result.get("exitCode"):
-        return f"exit {result['exitCode']}", False
+    code = result.get("exitCode") or result.get("exit_status")
+    if code:
+        return f"exit {code}", False
     return str(response["status"]), True
 
 
@@ -98,7 +105,7 @@ def _label(request: Mapping[str, Any]) -> str:
         return f"{helper.get('op')} {helper.get('path') or _first_line(helper.get('source'))}"[
             :_LONGEST_LABEL
         ]
-    text = body.get("code") or body.get("command") or body.get("path")
+    text = body.get("code") or body.get("command") or body.get("path") or body.get("file_path")
     return _first_line(text)
 
 
@@ -134,6 +141,8 @@ def _request_sections(body: Mapping[str, Any]) -> Iterator[Section]:
             yield _section("source", "js", helper.pop("source"))
         yield from _file_sections(helper.pop("files", None))
         yield _section("helper", "json", _pretty(helper))
+    if isinstance(rest.get("contents"), str):
+        yield _section(f"file {rest.get('file_path')}", "text", rest.pop("contents"))
     yield from _file_sections(rest.pop("files", None))
     if rest:
         yield _section("request", "json", _pretty(rest))
@@ -200,11 +209,10 @@ def _section(name: str, kind: str, text: str) -> Section:
     return {"name": name, "kind": kind, "text": text}
 
 
-def _shorten(section: Section) -> Section:
-    text = section["text"]
-    if len(text) <= _LONGEST:
-        return section
-    return {**section, "text": f"{text[:_LONGEST]}\n... and {len(text) - _LONGEST:,} more characters"}
+def _shorten(text: str, longest: int) -> str:
+    if len(text) <= longest:
+        return text
+    return f"{text[:longest]}\n... and {len(text) - longest:,} more characters"
 
 
 def _compact(value: Any) -> str:
