@@ -23,7 +23,7 @@ from buntime.helpers.runner import Helpers, changed_meanwhile, invalid_reply, te
 from buntime.models import WriteResult
 from buntime.wire.constants import HIDDEN_FOLDER
 
-PIECE = 2559 * 1024
+PIECE = 2046 * 1024
 """Bytes per request. A request or response with them is copied about five times on its way.
 
 A multiple of three: the base64 of a piece has no padding, so that a cassette recognises a secret cut there.
