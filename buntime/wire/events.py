@@ -68,10 +68,11 @@ def read_event(name: str, data: Union[str, dict[str, Any]]) -> ParsedEvent:
     kind = _kind(name, fields or {})
     if kind in _ENDS:
         return ParsedEvent(kind, data, fields or {})
-    for key in _TEXT_KEYS:
-        text = (fields or {}).get(key)
-        if fields is not None and isinstance(text, str):
-            return ParsedEvent(kind or "stdout", data, fields, text, key)
+    if fields is not None:
+        for key in _TEXT_KEYS:
+            text = fields.get(key)
+            if isinstance(text, str):
+                return ParsedEvent(kind or "stdout", data, fields, text, key)
     # A program may print JSON of its own, and an event may carry bare text.
     if fields is None or name in _OUTPUT:
         printed = data if isinstance(data, str) else json.dumps(data, separators=(",", ":"))

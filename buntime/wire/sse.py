@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 _BOM = b"\xef\xbb\xbf"
-_COLON = ord(":")
+_LONGEST_NAME = 16
+"""Bytes at the start of a line in which the colon of a known field is."""
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[tuple[str, str]]:
@@ -16,52 +17,43 @@ def events(chunks: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     """
     name = ""
     data: list[str] = []
-    for line in _lines(_with_line_feeds(_without_bom(chunks))):
-        if not line:
+    for field, value in _fields(_with_line_feeds(_without_bom(chunks))):
+        if field == "data":
+            data.append(value)
+        elif field == "event":
+            name = value
+        elif field is None:
             if data:
                 yield name, data[0] if len(data) == 1 else "\n".join(data)
             name, data = "", []
-        elif line.startswith(b"data"):
-            value = _value(line, 4)
-            if value is not None:
-                data.append(value)
-        elif line.startswith(b"event"):
-            value = _value(line, 5)
-            name = name if value is None else value
 
 
-def _value(line: bytes, colon: int) -> str | None:
-    """Return the text after the colon, without one leading space.
+def _fields(chunks: Iterable[bytes]) -> Iterator[tuple[str | None, str]]:
+    """Yield the name and the value of each complete line; ``None`` as the name for an empty line.
 
-    ``""`` if the line ends before the colon; ``None`` if the field has a longer name.
-    """
-    if len(line) == colon:
-        return ""
-    if line[colon] != _COLON:
-        return None
-    start = colon + (2 if line.startswith(b" ", colon + 1) else 1)
-    # A view, so that a large value is not copied before it is decoded.
-    return str(memoryview(line)[start:], "utf-8", "replace")
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the complete lines, without their ends.
-
-    A line that spans chunks may be large, so it is copied only once. The lines inside one chunk may be many,
-    so they are split in a single call.
+    A line that spans chunks may be large: it is copied once, and its value once more. The lines inside one
+    chunk may be many: they are decoded and split together.
     """
     begun: list[bytes | memoryview] = []
     for chunk in chunks:
         first = chunk.find(b"\n")
-        if first >= 0:
-            view = memoryview(chunk)
-            yield b"".join((*begun, view[:first]))
-            last = chunk.rfind(b"\n")
-            if last > first:
-                yield from chunk[first + 1 : last].split(b"\n")
-            begun = [view[last + 1 :]]
-        else:
+        if first < 0:
             begun.append(chunk)
+            continue
+        view = memoryview(chunk)
+        line = b"".join((*begun, view[:first]))
+        field, _, _ = line[:_LONGEST_NAME].partition(b":")
+        start = len(field) + (2 if line[len(field) + 1 : len(field) + 2] == b" " else 1)
+        if line:
+            yield field.decode("utf-8", "replace"), str(memoryview(line)[start:], "utf-8", "replace")
+        else:
+            yield None, ""
+        last = chunk.rfind(b"\n")
+        if last > first:
+            for text in chunk[first + 1 : last].decode("utf-8", "replace").split("\n"):
+                name, _, value = text.partition(":")
+                yield name if text else None, value[1:] if value.startswith(" ") else value
+        begun = [view[last + 1 :]]
 
 
 def _with_line_feeds(chunks: Iterable[bytes]) -> Iterator[bytes]:
