@@ -132,7 +132,7 @@ class LocalTransport(NotPicklable):
                 from buntime.service.devboxes.machine import MachineHost
 
                 folder = WorkspaceFolder(self._root or self._folder.root, "devboxes")
-                self._devboxes.append(DevboxService(MachineHost(self._executor.launcher, folder.root)))
+                self._devboxes.append(DevboxService(MachineHost(self._executor.launcher, folder)))
             return self._devboxes[0]
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from buntime.service.machine.channel import ChannelLost, Inbox
 from buntime.service.machine.launch import Isolated, Launcher
 from buntime.service.machine.sandbox import DEVBOX
 from buntime.service.workspace.disk import DiskWorkspace
+from buntime.service.workspace.root import WorkspaceFolder
 from buntime.service.workspace.walk import remove_tree
 
 _UNLIMITED = 2**31 - 1
@@ -34,14 +35,15 @@ trap 'declare -px >{state}.exports; pwd >{state}.folder' EXIT
 
 
 class MachineHost:
-    """Makes devboxes in folders below ``root``, which is removed when it is closed."""
+    """Makes devboxes in ``folder``, which is removed when it is closed."""
 
-    def __init__(self, launcher: Launcher, root: Path) -> None:
+    def __init__(self, launcher: Launcher, folder: WorkspaceFolder) -> None:
         self.clock: WaitingClock = RealClock()
         self.boot_time: float = 0.0
         self.build_time: float = 0.0
         self.launcher = launcher
-        self._root = root
+        self._folder = folder
+        self._snapshots: set[str] = set()
         self._boxes: set[MachineBox] = set()
         self._readers: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -75,7 +77,9 @@ class MachineHost:
 
     def save(self, box_folder: Path, snapshot_id: str) -> DiskCopy:
         """Start to copy a disk."""
-        return DiskCopy(self.launcher, box_folder, self._make_disk(snapshot_id))
+        target = self._make_disk(snapshot_id)
+        self._snapshots.add(snapshot_id)
+        return DiskCopy(self.launcher, box_folder, target)
 
     def snapshot_size(self, snapshot_id: str) -> int:
         """Return how many bytes the files of a snapshot have together."""
@@ -83,6 +87,7 @@ class MachineHost:
 
     def drop_snapshot(self, snapshot_id: str) -> None:
         """Remove the disk of a snapshot."""
+        self._snapshots.discard(snapshot_id)
         remove_tree(str(self._snapshot(snapshot_id)))
 
     def close(self) -> None:
@@ -93,16 +98,18 @@ class MachineHost:
             box.remove()
         for reader in readers:
             reader.join()
-        remove_tree(str(self._root))
+        for snapshot_id in list(self._snapshots):
+            self.drop_snapshot(snapshot_id)
+        self._folder.remove()
 
     def _make_disk(self, name: str) -> Path:
-        folder = self._root / name
+        folder = self._folder.root / name
         for part in DEVBOX.mounts.values():
             (folder / part).mkdir(mode=0o700, parents=True)
         return folder
 
     def _snapshot(self, snapshot_id: str) -> Path:
-        return self._root / snapshot_id
+        return self._folder.root / snapshot_id
 
 
 class MachineBox:

@@ -144,7 +144,17 @@ def test_close_removes_everything(root: Path) -> None:
     wire.post(f"{devbox}/snapshot_disk")
     wire.post(f"{devbox}/snapshot_disk_async")
     transport.close()
-    assert [] == [*root.rglob("*")]
+    assert not (root / "devboxes").exists()
+    assert [] == [*root.rglob("dbx_*"), *root.rglob("snp_*")]
+
+
+def test_transports_share_a_root(wire: Wire, root: Path) -> None:
+    """The end of one leaves the devboxes of the other alone."""
+    devbox = wire.create()
+    wire.post(f"{devbox}/write_file_contents", file_path="a.txt", contents="a")
+    with closing(LocalTransport(root=root)) as other:
+        Wire(other).create()
+    assert b"a" == wire.send("POST", f"{devbox}/download_file", {"path": "a.txt"}).read()
 
 
 def test_a_shut_down_devbox_has_no_disk(wire: Wire, root: Path) -> None:
