@@ -12,6 +12,7 @@ import attrs
 import pytest
 
 import buntime
+import buntime.runloop
 import buntime.testing
 import buntime.transport
 from buntime import Files, SessionFiles, Sessions
@@ -23,6 +24,11 @@ PUBLIC = [
     *(f"buntime.{name}" for name in buntime.__all__),
     *(f"buntime.testing.{name}" for name in buntime.testing.__all__),
     *(f"buntime.transport.{name}" for name in buntime.transport.__all__),
+    *(
+        f"buntime.runloop.{name}"
+        for name in buntime.runloop.__all__
+        if getattr(buntime.runloop, name).__module__ == "buntime.runloop"
+    ),
 ]
 WITH_METHODS: list[tuple[str, type]] = [
     ("buntime.Buntime", buntime.Buntime),

@@ -44,10 +44,12 @@ class View:
         values: dict[str, Any] = {}
         extra: dict[str, Any] = {}
         for name, item in value.items():
-            if item is None or name == "extra":
+            if item is None:
                 continue
-            values_or_extra = values if name in fields else extra
-            values_or_extra[name] = cls._field(name, item, response) if name in fields else item
+            if name in fields and name != "extra":
+                values[name] = cls._field(name, item, response)
+            else:
+                extra[name] = item
         for name, field in fields.items():
             if field.default is not attrs.NOTHING:
                 continue
