@@ -24,7 +24,7 @@ _NEWLINE = "\n    "
 """The margin of an interaction."""
 _compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
-AnyPath = Union[str, "os.PathLike[str]"]
+AnyPath = Union[str, os.PathLike[str]]
 
 
 @attrs.frozen
