@@ -47,6 +47,7 @@ def types(session: nox.Session) -> None:
     # An editable installation has no folder with this name.
     env = {"PYTHONPATH": str(Path.cwd())}
     session.run("pyright", "--verifytypes", "buntime", "--ignoreexternal", env=env)
+    session.run("python", "-m", "pytest", "-q", "tests/typing")
 
 
 @nox.session

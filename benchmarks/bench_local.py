@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from benchmarks.clients import CODE
 from benchmarks.measure import Effort, Sampler, compare, timed
@@ -42,7 +43,7 @@ def _subprocess() -> Iterator[Sampler]:
 
 
 @contextmanager
-def _buntime(isolation: str) -> Iterator[Sampler]:
+def _buntime(isolation: Any) -> Iterator[Sampler]:
     with (
         Buntime(transport=LocalTransport(isolation=isolation)) as client,
         client.sessions.create() as session,

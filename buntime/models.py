@@ -16,6 +16,7 @@ import attrs
 from buntime import _validate
 from buntime._support.export import export
 from buntime._support.short_repr import short_repr
+from buntime._support.typing import OnText
 from buntime.errors import ExecutionFailedError, ExecutionTimeoutError
 
 _STDERR_TAIL = 400
@@ -27,13 +28,15 @@ MaxOutput = Union[int, Literal["default"], None]
 """Bytes of stdout and of stderr; ``"default"`` is the setting of the client, ``None`` is no bound."""
 
 
+OutputKind = Literal["stdout", "stderr"]
+
+
 class ExecuteOptions(TypedDict, total=False):
-    """The keyword arguments that ``execute`` and ``stream`` of clients and sessions have in common.
+    """The options that ``execute`` and ``stream`` of clients and sessions have beside code and command.
 
     They are described at :class:`ExecuteRequest`.
     """
 
-    command: Optional[str]
     files: Optional[FilesArgument]
     env: Optional[Mapping[str, str]]
     timeout: Optional[int]
@@ -60,6 +63,17 @@ class _Value:
             if field.repr and hasattr(self, field.name)
         ]
         return f"{type(self).__name__}({', '.join(texts)})"
+
+
+class CallbackOptions(TypedDict, total=False):
+    """The functions that ``execute`` calls with the output while it arrives."""
+
+    on_stdout: Optional[OnText]
+    on_stderr: Optional[OnText]
+
+
+class WatchOptions(ExecuteOptions, CallbackOptions, total=False):
+    """The options of ``execute`` beside code and command."""
 
 
 def _unknown_fields() -> Any:
@@ -92,7 +106,7 @@ class SessionInfo(_Value):
     created_at: Optional[datetime] = None
     expires_at: Optional[datetime] = None
     last_active: Optional[datetime] = None
-    state: Optional[str] = None
+    state: Optional[Literal["active", "idle", "deep-sleep"]] = None
     files_count: Optional[int] = None
     active_processes: Optional[int] = None
     metadata: Mapping[str, Any] = attrs.field(factory=dict)
@@ -225,7 +239,7 @@ class ExecuteResult(_Value):
 class StreamEvent(_Value):
     """A piece of output: ``kind`` is ``"stdout"`` or ``"stderr"``; any other kind is passed through."""
 
-    kind: str
+    kind: OutputKind
     text: str = attrs.field(repr=short_repr)
 
 
@@ -248,7 +262,7 @@ class FileInfo(_Value):
     path: str
     size: int
     modified: Optional[datetime]
-    type: str
+    type: Literal["file", "directory"]
     extra: Mapping[str, Any] = _unknown_fields()
 
 

@@ -14,7 +14,7 @@ from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
 from buntime.engine.limits import read_all
 from buntime.errors import APIConnectionError, BuntimeError
-from buntime.models import ExecuteResult, StreamEvent
+from buntime.models import ExecuteResult, OutputKind, StreamEvent
 from buntime.wire import responses, sse
 from buntime.wire.events import Terminal, decode_event
 from buntime.wire.fields import invalid
@@ -90,7 +90,7 @@ class ExecuteStream(ClosesWithBlock, NotPicklable):
         that are written to stdout and stderr concurrently do not mix. Errors are those of iterating; a line
         that an error cuts off is in :attr:`stdout` or :attr:`stderr`.
         """
-        unfinished: dict[str, list[str]] = {}
+        unfinished: dict[OutputKind, list[str]] = {}
         for event in self:
             *complete, rest = event.text.split("\n")
             for text in complete:
@@ -150,9 +150,10 @@ def decode_stream(
         # A service that does not stream returns the result as a single response.
         body = read_all(chunks, response.max_bytes)
         result = responses.decode_result(BufferedResponse(response.status, response.headers, body))
-        for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
-            if text:
-                yield StreamEvent(kind, text)
+        if result.stdout:
+            yield StreamEvent("stdout", result.stdout)
+        if result.stderr:
+            yield StreamEvent("stderr", result.stderr)
         yield result
         return
     for name, data in sse.events(chunks):

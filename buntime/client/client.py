@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional, overload
 
 import buntime
 from buntime import _validate
@@ -21,6 +21,9 @@ from buntime.client.owned import OwnedSessions
 from buntime.client.settings import ClientOptions
 from buntime.engine.caller import Caller
 from buntime.errors import BuntimeError
+
+if TYPE_CHECKING:
+    from buntime.models import CallbackOptions, WatchOptions
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE"})
 
@@ -127,12 +130,29 @@ class Buntime(ClosesWithBlock):
     def _leave_block(self, error: Optional[BaseException]) -> None:
         close_after(error, lambda: self._close(self._context.for_cleanup(error)), "the client was not closed")
 
+    @overload
+    def execute(
+        self,
+        request: buntime.ExecuteRequest,
+        *,
+        session_id: Optional[str] = None,
+        **callbacks: Unpack[CallbackOptions],
+    ) -> buntime.ExecuteResult: ...
+    @overload
+    def execute(
+        self, *, session_id: str, code: str, **options: Unpack[WatchOptions]
+    ) -> buntime.ExecuteResult: ...
+    @overload
+    def execute(
+        self, *, session_id: str, command: str, **options: Unpack[WatchOptions]
+    ) -> buntime.ExecuteResult: ...
     def execute(
         self,
         request: Optional[buntime.ExecuteRequest] = None,
         *,
         session_id: Optional[str] = None,
         code: Optional[str] = None,
+        command: Optional[str] = None,
         on_stdout: Optional[OnText] = None,
         on_stderr: Optional[OnText] = None,
         **options: Unpack[buntime.ExecuteOptions],
@@ -160,15 +180,28 @@ class Buntime(ClosesWithBlock):
         """
         from buntime.client.options import make_request
 
-        complete = make_request(request, session_id, code, options)
+        complete = make_request(request, session_id, code, command, options)
         return self._context.executions.watch(complete, on_stdout=on_stdout, on_stderr=on_stderr)
 
+    @overload
+    def stream(
+        self, request: buntime.ExecuteRequest, *, session_id: Optional[str] = None
+    ) -> buntime.ExecuteStream: ...
+    @overload
+    def stream(
+        self, *, session_id: str, code: str, **options: Unpack[buntime.ExecuteOptions]
+    ) -> buntime.ExecuteStream: ...
+    @overload
+    def stream(
+        self, *, session_id: str, command: str, **options: Unpack[buntime.ExecuteOptions]
+    ) -> buntime.ExecuteStream: ...
     def stream(
         self,
         request: Optional[buntime.ExecuteRequest] = None,
         *,
         session_id: Optional[str] = None,
         code: Optional[str] = None,
+        command: Optional[str] = None,
         **options: Unpack[buntime.ExecuteOptions],
     ) -> buntime.ExecuteStream:
         """Run code or a shell command and return its output as it arrives.
@@ -178,7 +211,7 @@ class Buntime(ClosesWithBlock):
         """
         from buntime.client.options import make_request
 
-        return self._context.executions.stream(make_request(request, session_id, code, options))
+        return self._context.executions.stream(make_request(request, session_id, code, command, options))
 
     def kill(self, *, session_id: str, pid: int) -> buntime.KillResult:
         """Kill one process of a session. Raises ``SessionNotFoundError`` and the other API errors."""

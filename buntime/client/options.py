@@ -11,7 +11,11 @@ from buntime.models import ExecuteOptions, ExecuteRequest
 
 
 def make_request(
-    request: Optional[ExecuteRequest], session_id: Optional[str], code: Optional[str], options: ExecuteOptions
+    request: Optional[ExecuteRequest],
+    session_id: Optional[str],
+    code: Optional[str],
+    command: Optional[str],
+    options: ExecuteOptions,
 ) -> ExecuteRequest:
     """Return ``request``, or one of the other arguments, for the session.
 
@@ -21,13 +25,13 @@ def make_request(
     if unknown:
         raise unexpected_argument(min(unknown))
     if request is None:
-        request = ExecuteRequest(code, session_id=session_id, **options)
+        request = ExecuteRequest(code, command=command, session_id=session_id, **options)
     elif not isinstance(request, ExecuteRequest):
         raise TypeError(
             f"the first argument must be an ExecuteRequest, not {type(request).__name__}; pass code as code="
         )
     else:
-        passed = {"code": code, **options}
+        passed = {"code": code, "command": command, **options}
         # ``None`` is the default of every argument but max_output, and ``False`` of every flag.
         extra = [
             name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union, overload
 
 import attrs
 
@@ -20,6 +20,7 @@ from buntime.client.options import make_request
 from buntime.client.other_names import missing_attribute
 from buntime.errors import SessionNotFoundError
 from buntime.models import (
+    CallbackOptions,
     ExecuteOptions,
     ExecuteRequest,
     ExecuteResult,
@@ -27,6 +28,7 @@ from buntime.models import (
     MaxOutput,
     ResourceLimits,
     SessionInfo,
+    WatchOptions,
 )
 from buntime.wire.responses import CreatedSession
 
@@ -118,33 +120,60 @@ class Session(ClosesWithBlock):
     def _time_limit(self) -> Optional[int]:
         return self.resource_limits.timeout if self.resource_limits else None
 
+    @overload
+    def execute(self, code: ExecuteRequest, **callbacks: Unpack[CallbackOptions]) -> ExecuteResult: ...
+    @overload
+    def execute(self, code: str, **options: Unpack[WatchOptions]) -> ExecuteResult: ...
+    @overload
+    def execute(self, *, command: str, **options: Unpack[WatchOptions]) -> ExecuteResult: ...
     def execute(
         self,
         code: Optional[Union[str, ExecuteRequest]] = None,
         *,
+        command: Optional[str] = None,
         on_stdout: Optional[OnText] = None,
         on_stderr: Optional[OnText] = None,
         **options: Unpack[ExecuteOptions],
     ) -> ExecuteResult:
         """Run code or a shell command here; see :meth:`Buntime.execute <buntime.Buntime.execute>`."""
         return self._context.executions.watch(
-            self._request(code, options), self._time_limit, on_stdout=on_stdout, on_stderr=on_stderr
+            self._request(code, command, options), self._time_limit, on_stdout=on_stdout, on_stderr=on_stderr
         )
 
+    @overload
+    def stream(self, code: ExecuteRequest) -> buntime.ExecuteStream: ...
+    @overload
+    def stream(self, code: str, **options: Unpack[ExecuteOptions]) -> buntime.ExecuteStream: ...
+    @overload
+    def stream(self, *, command: str, **options: Unpack[ExecuteOptions]) -> buntime.ExecuteStream: ...
     def stream(
-        self, code: Optional[Union[str, ExecuteRequest]] = None, **options: Unpack[ExecuteOptions]
+        self,
+        code: Optional[Union[str, ExecuteRequest]] = None,
+        *,
+        command: Optional[str] = None,
+        **options: Unpack[ExecuteOptions],
     ) -> buntime.ExecuteStream:
         """Run code or a shell command here and return its output as it arrives.
 
         See :meth:`Buntime.stream <buntime.Buntime.stream>`.
         """
-        return self._context.executions.stream(self._request(code, options), self._time_limit)
+        return self._context.executions.stream(self._request(code, command, options), self._time_limit)
 
-    def _request(self, code: Optional[Union[str, ExecuteRequest]], options: ExecuteOptions) -> ExecuteRequest:
+    def _request(
+        self, code: Optional[Union[str, ExecuteRequest]], command: Optional[str], options: ExecuteOptions
+    ) -> ExecuteRequest:
         if isinstance(code, ExecuteRequest):
-            return make_request(code, self.id, None, options)
-        return make_request(None, self.id, code, options)
+            return make_request(code, self.id, None, command, options)
+        return make_request(None, self.id, code, command, options)
 
+    @overload
+    def start(
+        self, code: str, *, env: Optional[Mapping[str, str]] = None, working_dir: Optional[str] = None
+    ) -> buntime.Process: ...
+    @overload
+    def start(
+        self, *, command: str, env: Optional[Mapping[str, str]] = None, working_dir: Optional[str] = None
+    ) -> buntime.Process: ...
     def start(
         self,
         code: Optional[str] = None,

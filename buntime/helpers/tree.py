@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Any, Literal, Optional
 
 import attrs
 
@@ -59,7 +59,7 @@ class RemoteEntry:
     def info(self, folder: str = "") -> FileInfo:
         """Return it as the public value, with a path relative to the workspace."""
         path = f"{folder}/{self.path}" if folder else self.path
-        kind = "directory" if self.type == "directory" else "file"
+        kind: Literal["file", "directory"] = "directory" if self.type == "directory" else "file"
         return FileInfo(path=path, size=self.size, modified=self.modified, type=kind)
 
 

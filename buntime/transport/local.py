@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, TypeVar, Union
+from typing import TYPE_CHECKING, Callable, Literal, Optional, TypeVar, Union
 
 from buntime._http import Request, Response
 from buntime._support.owner import Owner
@@ -53,11 +53,11 @@ class LocalTransport(NotPicklable):
     def __init__(
         self,
         *,
-        isolation: str | None = None,
+        isolation: Optional[Literal["required", "none"]] = None,
         network: bool | None = None,
         bun: Union[str, os.PathLike[str], None] = None,
         root: Union[str, os.PathLike[str], None] = None,
-        plan: str | None = None,
+        plan: Optional[Literal["free", "paid", "enterprise"]] = None,
     ) -> None:
         mode = isolation or os.environ.get("BUNTIME_ISOLATION") or "required"
         if mode not in {"required", "none"}:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Optional, Union
+from typing import Any, Optional, Union, cast
 
 import attrs
 
 from buntime._http import BufferedResponse, Headers, Request
 from buntime._support.collected_text import CollectedText, bound
-from buntime.models import ExecuteResult, StreamEvent
+from buntime.models import ExecuteResult, OutputKind, StreamEvent
 from buntime.wire.error_responses import decode_error_event
 from buntime.wire.fields import Fields
 from buntime.wire.json import json_object
@@ -128,7 +128,8 @@ def decode_event(request: Request, name: str, data: str) -> Union[StreamEvent, T
     """
     event = read_event(name, data)
     if event.text is not None:
-        return StreamEvent(event.kind, event.text)
+        # A kind that the API does not have is passed through.
+        return StreamEvent(cast(OutputKind, event.kind), event.text)
     if event.kind == "error":
         raise decode_error_event(request, data.encode("utf-8", "replace"))
     if not event.is_end:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Optional
+from typing import Any, Optional, cast
 
 import attrs
 
@@ -74,7 +74,7 @@ def decode_session_info(response: BufferedResponse) -> SessionInfo:
         created_at=fields.timestamp("createdAt"),
         expires_at=fields.timestamp("expiresAt"),
         last_active=fields.timestamp("lastActive"),
-        state=fields.text("state"),
+        state=cast(Any, fields.text("state")),  # an unknown one is passed through
         files_count=fields.integer("filesCount"),
         active_processes=fields.integer("activeProcesses"),
         metadata=fields.object("metadata") or {},
@@ -156,7 +156,7 @@ def _decode_file(fields: Fields) -> FileInfo:
         path=fields.require("path", fields.text),
         size=fields.integer("size") or 0,
         modified=fields.timestamp("modified"),
-        type=fields.require("type", fields.text),
+        type=cast(Any, fields.require("type", fields.text)),  # an unknown one is passed through
         extra=fields.unknown(),
     )
 

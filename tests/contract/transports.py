@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, cast
 from unittest import mock
 
 import attrs
@@ -50,14 +50,15 @@ class Services:
         """Start everything, and end it."""
         with ExitStack() as stack:
             server = stack.enter_context(buntime_serve("--api-key", KEY))
-            transports = {isolation: _SharedLocalTransport(isolation=isolation) for isolation in _ISOLATIONS}
+            isolations: list[Any] = [*_ISOLATIONS]
+            transports = {each: _SharedLocalTransport(isolation=each) for each in isolations}
             for transport in transports.values():
                 stack.callback(LocalTransport.close, transport)
             yield cls(server.url, transports.__getitem__)
 
     def without_sharing(self) -> Services:
         """Return services for a test that closes its transport."""
-        return attrs.evolve(self, local=lambda isolation: LocalTransport(isolation=isolation))
+        return attrs.evolve(self, local=lambda isolation: LocalTransport(isolation=cast(Any, isolation)))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ _LONG = f"console.log('{'x' * 300_000}'.length)"  # more than a pipe holds
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions run on Linux and macOS")
 @pytest.mark.parametrize("isolation", ["none", "required"])
-def test_other_executions_start(isolation: str) -> None:
+def test_other_executions_start(isolation: Any) -> None:
     """Any number of programs may leave their code unread; another execution starts and ends beside them."""
     waits = {"BUN_OPTIONS": "--eval=while(!require('fs').existsSync('go'))Bun.sleepSync(10)"}
     several = 2 * (os.cpu_count() or 1) + 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from buntime.transport import LocalTransport
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions run on Linux and macOS")
 @pytest.mark.parametrize("isolation", ["required", "none"])
-def test_other_users_cannot_enter_a_session(tmp_path: Path, isolation: str) -> None:
+def test_other_users_cannot_enter_a_session(tmp_path: Path, isolation: Any) -> None:
     """A parent folder that the session cannot change is private to its user, whatever the session permits."""
     root = tmp_path / "root"
     root.mkdir(mode=0o755)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from buntime import Buntime, StreamEvent
@@ -15,7 +17,7 @@ _OUTPUT_FIRST = "console.log('first'); await Bun.sleep(40); console.error('secon
 @pytest.mark.parametrize(
     ("code", "kinds"), [(_ERROR_FIRST, ("stderr", "stdout")), (_OUTPUT_FIRST, ("stdout", "stderr"))]
 )
-def test_output_is_delivered_in_the_order_of_writing(code: str, kinds: tuple[str, str]) -> None:
+def test_output_is_delivered_in_the_order_of_writing(code: str, kinds: tuple[Any, Any]) -> None:
     """The order is correct even if both streams have data when they are read."""
     expected = [StreamEvent(kinds[0], "first\n"), StreamEvent(kinds[1], "second\n")]
     with Buntime(transport=LocalTransport()) as client, client.sessions.create() as session:

@@ -72,8 +72,8 @@ def calls(client: Buntime) -> None:
     assert_type(client.request("GET", "/x", params={"a": 1}), APIResponse)
     assert_type(client.rate_limit, Optional[RateLimit])
     assert_type(client.with_options(timeout=None, on_retry=None), Buntime)
-    client.execute("1", session_id="ses_1")  # type: ignore[arg-type]  # expected: an ExecuteRequest
-    client.execute(session_id="ses_1", cod="1")  # type: ignore[call-arg]  # expected: no such argument
+    client.execute("1", session_id="ses_1")  # type: ignore[call-overload]  # expected: an ExecuteRequest
+    client.execute(session_id="ses_1", cod="1")  # type: ignore[call-overload]  # expected: no such argument
     client.sessions.create(ttl="1h")  # type: ignore[arg-type]  # expected: whole seconds
     client.files.read("ses_1", "a")  # type: ignore[call-arg]  # expected: keywords only
     client.files.write(session_id="ses_1", path="a", content=1)  # type: ignore[arg-type]  # expected: content
@@ -104,7 +104,7 @@ def session(client: Buntime) -> None:
         assert_type(got, TransferResult)
         assert_type(got.transferred, tuple[str, ...])
         here.execute("1", files=[{"path": "a", "content": "b"}])
-        here.execute("1", session_id="ses_1")  # type: ignore[call-arg]  # expected: the session's own id
+        here.execute("1", session_id="ses_1")  # type: ignore[call-overload]  # expected: the session's own id
         here.execute("1", env={"A": 1})  # type: ignore[dict-item]  # expected: strings
         with here.stream(command="ls") as stream:
             for event in stream:
@@ -117,7 +117,7 @@ def session(client: Buntime) -> None:
             assert_type(process.logs(1, stderr_offset=2), ProcessLogs)
             assert_type(list(process.follow()), list[StreamEvent])
         assert_type(here.processes(), list[Process])
-        here.start("1", timeout=5)  # type: ignore[call-arg]  # expected: has no time limit
+        here.start("1", timeout=5)  # type: ignore[call-overload]  # expected: has no time limit
     result.stdout = ""  # type: ignore[misc]  # expected: values are frozen
 
 

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Literal, Optional, Union
 
 import attrs
 
@@ -49,7 +49,7 @@ class FakeTransport(NotPicklable):
     def __init__(
         self,
         *,
-        plan: Optional[str] = None,
+        plan: Optional[Literal["free", "paid", "enterprise"]] = None,
         boot_time: float = 1.0,
         build_time: float = 10.0,
         snapshot_time: float = 1.0,

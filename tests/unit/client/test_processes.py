@@ -55,9 +55,9 @@ def helpers_of(fake: FakeTransport) -> list[dict[str, Any]]:
 
 
 INVALID: list[tuple[Callable[[Session], object], type[Exception], str]] = [
-    (lambda session: session.start(), ValueError, "code and command"),
-    (lambda session: session.start("1", command="2"), ValueError, "code and command"),
-    (lambda session: session.start(1), TypeError, "code"),  # type: ignore[arg-type] # invalid on purpose
+    (lambda s: s.start(), ValueError, "code and"),  # type: ignore[call-overload] # invalid on purpose
+    (lambda s: s.start("1", command="2"), ValueError, "code and"),  # type: ignore[call-overload] # invalid on purpose
+    (lambda session: session.start(1), TypeError, "code"),  # type: ignore[call-overload] # invalid on purpose
     (lambda session: session.start("1", env={"A=": "b"}), ValueError, "env"),
     (lambda session: session.start("1", working_dir=""), ValueError, "working_dir"),
     (lambda session: session.wait_for_port(0), ValueError, "port"),

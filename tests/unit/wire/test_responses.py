@@ -133,11 +133,12 @@ def test_unknown_fields_of_nested_values_are_stored() -> None:
 
 def test_unknown_states_and_types_are_passed_through() -> None:
     """An enumeration may grow."""
-    assert (
-        "hibernating" == wire.decode_session_info(_response({**responses.INFO, "state": "hibernating"})).state
+    info: Any = wire.decode_session_info(_response({**responses.INFO, "state": "hibernating"}))
+    assert "hibernating" == info.state
+    files: Any = wire.decode_files(
+        _response({"files": [{**responses.LISTED["files"][0], "type": "symlink"}]})
     )
-    (file,) = wire.decode_files(_response({"files": [{**responses.LISTED["files"][0], "type": "symlink"}]}))
-    assert "symlink" == file.type
+    assert ["symlink"] == [file.type for file in files]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from buntime import (
     SessionNotFoundError,
     StreamEvent,
 )
+from buntime.models import OutputKind
 from buntime.transport import FakeTransport, ScriptedExecution, ScriptedResult
 
 
@@ -165,8 +166,8 @@ class TestResults:
 
     def test_chunks_are_the_events_of_a_stream(self, fake: FakeTransport, session: Session) -> None:
         """They come one by one and in order, and joined in a plain result."""
-        chunks = [("stdout", "a"), ("stderr", "b"), ("stdout", "c")]
-        fake.on_execute("x", chunks=chunks)  # type: ignore[arg-type] # literals widen in a list
+        chunks: list[tuple[OutputKind, str]] = [("stdout", "a"), ("stderr", "b"), ("stdout", "c")]
+        fake.on_execute("x", chunks=chunks)
         with session.stream("x") as stream:
             assert [StreamEvent(*chunk) for chunk in chunks] == list(stream)
         assert ("ac", "b") == (session.execute("x").stdout, stream.result.stderr)
