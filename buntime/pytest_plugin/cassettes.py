@@ -119,7 +119,7 @@ class Cassettes:
         with suppress(ConfigurationError):  # of a source that replay does not use
             source = source_option(self.settings.source("record", configured))
             options += [source] if source else []
-        target = [] if isinstance(node, pytest.Session) else [node.nodeid]
+        target = [] if isinstance(node, pytest.Session) else [node.nodeid.removesuffix("/__init__.py")]
         return shlex.join(["pytest", *options, *target])
 
     def _refuse_shared(self, node: Node, path: Path) -> None:

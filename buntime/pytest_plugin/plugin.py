@@ -205,15 +205,17 @@ def buntime_session_session(
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
     """Define the fixtures of a package for each package: pytest ties the scope to the place of definition."""
-    if not isinstance(collector, pytest.Package):
+    package = collector.getparent(pytest.Package)
+    if package is None or "buntime_has_fixtures" in vars(package):
         return
+    vars(package)["buntime_has_fixtures"] = True
     fixtures = {"buntime_package_client": _package_client, "buntime_package_session": _package_session}
     if hasattr(pytest, "register_fixture"):  # pytest 9.1
         for name, function in fixtures.items():
-            pytest.register_fixture(name=name, func=function, node=collector, scope="package")
+            pytest.register_fixture(name=name, func=function, node=package, scope="package")
         return
     holder = types.ModuleType("buntime_package_fixtures")
     for name, function in fixtures.items():
         setattr(holder, name, pytest.fixture(scope="package", name=name)(function))
-    manager = collector.session._fixturemanager
-    manager.parsefactories(holder, collector.nodeid.removesuffix("/__init__.py"))
+    manager = package.session._fixturemanager
+    manager.parsefactories(holder, package.nodeid.removesuffix("/__init__.py"))

@@ -43,8 +43,7 @@ def owners_of(item: pytest.Item) -> Iterator[tuple[Node, str]]:
 
 def cassette_of(node: Node, scope: str = "session") -> Path:
     """Return the path of the cassette of a node; without packages, the session has a second one for them."""
-    has_folder = isinstance(node, (pytest.Session, pytest.Package)) and node.path.is_dir()
-    folder = node.path if has_folder else node.path.parent
+    folder = _folder_of(node)
     path: Union[str, os.PathLike[str], None] = marker_settings(node).get("cassette")
     if path is not None:
         return folder / path
@@ -59,6 +58,12 @@ def cassette_of(node: Node, scope: str = "session") -> Path:
     function = getattr(node, "originalname", None) or node.name
     parameters = node.name[len(function) + 1 : -1] if node.name != function else None
     return paths.module_folder(node.path) / paths.file_name([*classes, function], parameters)
+
+
+def _folder_of(node: Node) -> Path:
+    """Return the folder of a session or package, or around a file; a package of pytest 7 is a file."""
+    is_folder = isinstance(node, (pytest.Session, pytest.Package)) and node.path.is_dir()
+    return node.path if is_folder else node.path.parent
 
 
 class Selection:
@@ -80,11 +85,11 @@ class Selection:
             return False
         if isinstance(node, pytest.Item):
             return True
-        if not node.path.is_dir():
+        if not isinstance(node, (pytest.Session, pytest.Package)):
             return all(self._covers(argument, node) for argument in self._config.args)
         if any(self._config.getoption(name, default=None) for name in ("ignore", "ignore_glob")):
             return False
-        starts = [node.path]
+        starts = [_folder_of(node)]
         if isinstance(node, pytest.Session):
             root = self._config.rootpath
             starts = [root / path for path in self._config.getini("testpaths")] or [root]
