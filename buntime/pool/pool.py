@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Callable, Generic, Optional, TypeVar, cast
@@ -12,6 +11,7 @@ import attrs
 from buntime import _validate
 from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
+from buntime._support.forks import reset_after_fork
 from buntime._support.unpicklable import NotPicklable
 from buntime.client.client import Buntime
 from buntime.client.session import Session
@@ -86,14 +86,14 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         self._size = _validate.count("size", size)
         self._options = (_validate.ttl(ttl), json.metadata(metadata), resource_limits)
         self._reuse = _validate.flag("reuse", reuse)
-        self._registries: dict[int, SessionRegistry] = {}
-        self._registry()
+        self._registry = self._new_registry()
+        reset_after_fork(self)
 
     def __repr__(self) -> str:
         # A traceback with local variables shows a pool whose construction failed, too.
-        if not getattr(self, "_registries", None):
+        if not hasattr(self, "_registry"):
             return "<SessionPool>"
-        return f"<SessionPool, {self._registry().count} of {self._size} sessions>"
+        return f"<SessionPool, {self._registry.count} of {self._size} sessions>"
 
     def _leave_block(self, error: Optional[BaseException]) -> None:
         close_after(error, lambda: self._close(error), "the pool was not closed")
@@ -127,7 +127,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         if not callable(function):
             raise TypeError(f"function must be callable with a session and an item, not {function!r}")
         iterator = iter(items)
-        self._registry().check_open()
+        self._registry.check_open()
         return self._outcomes(function, iterator, ordered=_validate.flag("ordered", ordered))
 
     def execute(
@@ -142,7 +142,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         if isinstance(requests, Collection):
             for request in requests:
                 _check(request)
-        self._registry().check_open()
+        self._registry.check_open()
         ordered = _validate.flag("ordered", ordered)
         return self._outcomes(Session.execute, map(_check, requests), ordered=ordered)
 
@@ -153,7 +153,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         after the others were created.
         """
         count = self._size if count is None else _validate.count("count", count)
-        return self._registry().warm(min(count, self._size))
+        return self._registry.warm(min(count, self._size))
 
     @contextmanager
     def session(self) -> Generator[Session, None, None]:
@@ -161,7 +161,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
 
         Raises what creating a session raises, and ``RuntimeError`` if the pool is closed.
         """
-        registry = self._registry()
+        registry = self._registry
         lease = registry.check_out(registry.closing)
         try:
             yield lease.session
@@ -181,28 +181,28 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         self._close(None)
 
     def _close(self, error: Optional[BaseException]) -> None:
-        registry = self._registry()
+        registry = self._registry
         registry.note_interrupt(error)
         registry.close()
 
-    def _registry(self) -> SessionRegistry:
-        """Return the sessions of this process."""
-        registry = self._registries.get(os.getpid())
-        if registry is None:
-            client, options = self._client, self._options
-            registry = SessionRegistry(
-                client._context, lambda sessions: sessions.create(*options), size=self._size
-            )
-            if any(other.closing.is_set() for other in list(self._registries.values())):
-                registry.closing.set()
-            registry = self._registries.setdefault(os.getpid(), registry)
-        return registry
+    def _new_registry(self) -> SessionRegistry:
+        options = self._options
+        return SessionRegistry(
+            self._client._context, lambda sessions: sessions.create(*options), size=self._size
+        )
+
+    def _at_fork_reinit(self) -> None:
+        """Have no sessions in a forked child, and be closed there if the parent's pool is."""
+        is_closed = self._registry.closing.is_set()
+        self._registry = self._new_registry()
+        if is_closed:
+            self._registry.closing.set()
 
     def _outcomes(
         self, function: Callable[[Session, Item], Value], items: Iterator[Item], *, ordered: bool
     ) -> Generator[Outcome[Item, Value], None, None]:
         # Of the process that iterates.
-        registry = self._registry()
+        registry = self._registry
 
         def run(item: Item) -> Outcome[Item, Value]:
             while True:

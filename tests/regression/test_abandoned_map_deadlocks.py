@@ -34,7 +34,7 @@ def _abandon_loop(pool: SessionPool, collected: threading.Event) -> None:
 
     outcomes = pool.map(run, ["hold 1", "hold 2", "a"], ordered=False)
     assert "a" == next(outcomes).value
-    registry = pool._registry()
+    registry = pool._registry
     with registry._changed:
         registry._leases = _CollectingList(registry._leases, collected)
     cycle: list[Any] = [outcomes]

@@ -123,7 +123,7 @@ def test_a_session_created_after_an_interrupt_is_deleted(service: BlockingServic
 
     def proceed() -> None:
         assert requested.wait(30)
-        (run,) = pool._registry()._maps
+        (run,) = pool._registry._maps
         assert run.stopping.wait(30)
         may_create.set()
 
@@ -154,7 +154,7 @@ def test_closing_waits_for_a_session_in_creation(service: BlockingService, clien
         return responses.as_json(responses.DELETED)
 
     def proceed() -> None:
-        assert pool._registry().closing.wait(30)
+        assert pool._registry.closing.wait(30)
         may_create.set()
 
     service.respond_next("POST /sessions/create", create)
@@ -279,7 +279,7 @@ def test_an_item_without_a_session_after_closing(service: BlockingService, clien
     """The missing session is not an error of the item: the call has ended."""
 
     def closing(_session: Session, item: str) -> str:
-        pool._registry().closing.set()
+        pool._registry.closing.set()
         return item
 
     outcomes: list[Outcome[str, str]] = []

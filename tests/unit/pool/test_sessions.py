@@ -439,7 +439,7 @@ def test_the_longest_waiting_thread_is_served_first(service: BlockingService, cl
                 service._changed.notify_all()
 
     with SessionPool(client, size=1) as pool:
-        queue = pool._registry()._waiting = ObservedQueue()
+        queue = pool._registry._waiting = ObservedQueue()
 
         def borrow() -> None:
             with pool.session() as session:
