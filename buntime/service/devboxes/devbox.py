@@ -108,15 +108,24 @@ class Devbox:
             self._end(at, "shutdown", shutdown_reason="idle")
 
     def hold(
-        self, ready: Callable[[], bool], seconds: Optional[float], read_timeout: Optional[float]
+        self,
+        ready: Callable[[], bool],
+        seconds: Optional[float],
+        read_timeout: Optional[float],
+        *,
+        for_output: bool = False,
     ) -> bool:
-        """Wait until ``ready()``, which is called in the lock; see :meth:`Waiter.hold`."""
+        """Wait until ``ready()``, which is called in the lock; see :meth:`Waiter.hold`.
+
+        A wait ``for_output`` moves a clock only to the end of a command, never to the end of the devbox.
+        """
 
         def settled() -> bool:
             self.settle()
             return ready()
 
-        return self._waiter.hold(self.lock, settled, self.next_change, seconds, read_timeout)
+        next_change = self.box.next_change if for_output else self.next_change
+        return self._waiter.hold(self.lock, settled, next_change, seconds, read_timeout)
 
     @property
     def status(self) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from buntime.transport import FakeTransport
-from tests.runloop.wire import Wire
+from tests.runloop.wire import Wire, events
 
 
 @pytest.fixture
@@ -84,6 +85,21 @@ def test_a_server_runs_until_it_is_killed(fake: FakeTransport, wire: Wire) -> No
     fake.advance(1000)
     assert "running" == wire.get(execution)["status"]
     assert 137 == wire.post(f"{execution}/kill")["exit_status"]
+
+
+def test_a_stream_leaves_the_clock_alone(fake: FakeTransport, wire: Wire) -> None:
+    """A reader of the output of a server does not move time to the end of the devbox."""
+    fake.on_execute(command="serve", stdout="up\n", keeps_running=True)
+    execution = wire.start(wire.create(), "serve")
+    start = fake.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        stream = wire.send("GET", f"{execution}/stream_stdout_updates")
+        assert [{"output": "up\n", "offset": 0}] == events(next(stream.chunks))
+        rest = pool.submit(stream.read)
+        assert "running" == wire.get(execution)["status"]
+        assert start == fake.monotonic()
+        wire.post(f"{execution}/kill")
+        assert b"" == rest.result()
 
 
 def test_planned_failures_by_the_name_of_the_route(fake: FakeTransport, wire: Wire) -> None:

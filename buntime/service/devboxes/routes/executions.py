@@ -152,7 +152,7 @@ def _events(
         return log.size > offset or execution.status == "completed"
 
     while True:
-        if not devbox.hold(ready, _silence(devbox), timeout):
+        if not devbox.hold(ready, _silence(devbox), timeout, for_output=True):
             yield KEEP_ALIVE
             continue
         with devbox.lock:
