@@ -1,4 +1,4 @@
-"""The checks of a change: ``nox`` runs the quick ones, ``.ci/run`` all but the benchmarks."""
+"""The checks of a change: ``nox`` runs the quick ones, ``.ci/run`` all but the audit and the benchmarks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ nox.options.sessions = ["lint", "types", "quick"]
 
 COVERAGE_BOUND = 97
 CODE = ("benchmarks", "buntime", "docs/examples", "noxfile.py", "tests")
+# Quick tests of every part that reads files of the package.
+PACKAGE_TESTS = ("tests/unit", "tests/contract/test_files.py", "tests/contract/test_functions.py")
 PYTEST = ("python", "-m", "pytest", "-q", "-n", "3", "--dist", "loadfile")
 # These tests do not use the dependencies whose oldest versions are tested.
 NEEDS_BUN = ("test_bun_executor", "test_isolation", "test_launching", "test_benchmarks")
@@ -119,23 +121,41 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Build the source distribution and the wheel, and check their files."""
+    """Build the distributions, check their files, and run tests of the source distribution with the wheel."""
     session.install("build")
     folder = Path(session.create_tmp())
+    shutil.rmtree(folder, ignore_errors=True)
     output = session.run("python", "-m", "build", "--outdir", str(folder), ".", silent=True)
     if "deprecat" in str(output).lower():
         session.error(f"the build uses something deprecated:\n{output}")
-    wheel = zipfile.ZipFile(next(folder.glob("*.whl"))).namelist()
+    (wheel,) = folder.glob("*.whl")
+    check_files(session, set(zipfile.ZipFile(wheel).namelist()))
     with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
-        sdist = [name.partition("/")[2] for name in archive.getnames()]
-    data = {
-        "buntime/py.typed",
-        *(path.as_posix() for end in ("css", "js") for path in Path("buntime").rglob(f"*.{end}")),
-    }
-    missing = [*data.difference(wheel), *{*data, "LICENSE", "benchmarks/__main__.py"}.difference(sdist)]
-    extra = [name for name in wheel if not name.startswith("buntime")]
-    if missing or extra or not any(name.endswith("/LICENSE") for name in wheel):
-        session.error(f"missing files: {missing}; files that do not belong into the wheel: {extra}")
+        tree = folder / archive.getnames()[0]
+        archive.extractall(folder)  # noqa: S202 - it was built above
+    # Without the package beside them, the tests import the installed one.
+    shutil.rmtree(tree / "buntime")
+    session.install(f"{wheel}[dev]")
+    session.chdir(tree)
+    session.run(*PYTEST, *(session.posargs or PACKAGE_TESTS))
+
+
+def check_files(session: nox.Session, wheel: set[str]) -> None:
+    """Check that a wheel has every file of the package, a description, and nothing else."""
+    suffixes = {".css", ".js", ".py", ".typed"}
+    package = {path.as_posix() for path in Path("buntime").rglob("*") if path.suffix in suffixes}
+    names = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt")
+    (description,) = {name.partition("/")[0] for name in wheel if ".dist-info/" in name}
+    expected = package | {f"{description}/{name}" for name in names}
+    if wheel != expected:
+        session.error(f"missing: {sorted(expected - wheel)}; not of the package: {sorted(wheel - expected)}")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look up known vulnerabilities of what users install; needs the network."""
+    session.install("-e", ".[local,serve]", "pip-audit")
+    session.run("pip-audit", "--local", "--skip-editable", *session.posargs)
 
 
 @nox.session

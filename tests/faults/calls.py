@@ -73,8 +73,8 @@ def _serve(world: World) -> object:
     return world.direct.start("serve")
 
 
-def _when(own: bool, world: World) -> object:
-    return world.tag if own else f"not the result of {world.tag}"
+def _when(has_tag: bool, world: World) -> object:
+    return world.tag if has_tag else f"not the result of {world.tag}"
 
 
 def _create(world: World) -> object:

@@ -24,9 +24,10 @@ import attrs
 
 from buntime import Buntime, BuntimeError
 from tests.faults.calls import CALLS, Call, World
+from tests.faults.fault import Fault
 from tests.faults.server import FaultServer
 from tests.faults.service import CountingService
-from tests.faults.table import FAULTS, Fault
+from tests.faults.table import FAULTS
 from tests.support.loopback import Received
 
 _FAULTS = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults.table import FAULTS, Outcome
+from tests.faults.fault import Outcome
+from tests.faults.table import FAULTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 _BEGIN = "<!-- The table is written by: python -m tests.faults.page -->\n"

@@ -6,8 +6,8 @@ import socket
 import threading
 from typing import Callable, Optional
 
+from tests.faults.fault import Fault
 from tests.faults.service import Answer, CountingService
-from tests.faults.table import Fault
 from tests.support.loopback import Exchange, LoopbackServer, Received
 
 Choose = Callable[[Received], Optional[Fault]]

@@ -12,9 +12,10 @@ import pytest
 
 from buntime import Buntime, BuntimeError
 from tests.faults.calls import CALLS, Call, World
+from tests.faults.fault import INVALID, Fault
 from tests.faults.server import FaultServer
 from tests.faults.service import CountingService
-from tests.faults.table import FAULTS, INVALID, Fault
+from tests.faults.table import FAULTS
 from tests.support.loopback import Received
 
 pytestmark = pytest.mark.one_python

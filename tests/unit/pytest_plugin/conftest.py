@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import pytest
 
+import buntime
 from buntime.testing import modes
-from buntime.transport import FakeTransport, recording, replay
+from buntime.transport import FakeTransport
 
-# Runs inside this process restore sys.modules, so their imports must be loaded before.
-_IMPORTED = (recording, replay)
+# Runs inside this process restore sys.modules: each would import again what is not imported before.
+for _module in pkgutil.walk_packages(buntime.__path__, "buntime."):
+    if not _module.name.endswith("__main__"):
+        importlib.import_module(_module.name)
 
 
 class Project:

@@ -12,13 +12,9 @@ from typing import Any
 
 import pytest
 
-from buntime.transport import http, recording, replay
 from tests.support.serving import buntime_serve
 
 pytest_plugins = ["pytester"]
-
-# Runs inside this process restore sys.modules, so their imports must be loaded before.
-_IMPORTED = (http, recording, replay)
 
 ROOT = Path(__file__).parents[3]
 
