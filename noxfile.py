@@ -16,8 +16,11 @@ nox.options.sessions = ["lint", "types", "quick"]
 
 COVERAGE_BOUND = 97
 CODE = ("benchmarks", "buntime", "docs/examples", "noxfile.py", "tests")
-# Quick tests of every part that reads files of the package.
-PACKAGE_TESTS = ("tests/unit", "tests/contract/test_files.py", "tests/contract/test_functions.py")
+# These tests use everything that the wheel could lack: modules, programs in JavaScript, commands.
+PACKAGE_TESTS = (
+    *(f"tests/unit/{name}" for name in ("cli", "client", "helpers", "service", "transport")),
+    *("tests/unit/test_public_names.py", "tests/contract/test_files.py", "tests/contract/test_functions.py"),
+)
 PYTEST = ("python", "-m", "pytest", "-q", "-n", "3", "--dist", "loadfile")
 # These tests do not use the dependencies whose oldest versions are tested.
 NEEDS_BUN = ("test_bun_executor", "test_isolation", "test_launching", "test_benchmarks")

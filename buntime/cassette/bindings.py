@@ -182,7 +182,7 @@ class Bindings:
         return len(text) >= len(placeholders)
 
     def _choices(self, placeholder: str, values: dict[str, Scalar], texts: dict[str, str]) -> list[str]:
-        """Return the texts that a placeholder may stand for, that of its own form first; none if unknown."""
+        """Return the texts that a placeholder may stand for, the one in its form first; empty if unknown."""
         encoded = texts.get(placeholder, self._encoded.get(placeholder))
         if encoded is not None:
             return [encoded]

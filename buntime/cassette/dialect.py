@@ -1,4 +1,4 @@
-"""What a cassette has to know about a service, which the service's ``wire/`` implements."""
+"""The knowledge about a service that cassettes need; the service's ``wire/`` implements it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Dialect(Protocol):
         """Whether a request sends or reads a piece of a file or a log, which may cut a secret in two."""
 
     def is_pending(self, request: Message, body: Any) -> bool:
-        """Whether a response says only that the request has to be sent again later."""
+        """Return whether a response only asks to send the request again later."""
 
     def summary(self, request: Message) -> str:
         """Return a few words on what a request runs, such as a line of code; ``""`` if it runs nothing."""

@@ -50,7 +50,7 @@ _NEW_IN_EACH_RUN = {
 
 @attrs.frozen
 class Difference:
-    """Why there is no answer, in a word and in a sentence, with a diff against the closest recording."""
+    """Why no recorded response fits: a word, a sentence, and a diff against the closest recording."""
 
     reason: Reason
     sentence: str
@@ -187,7 +187,7 @@ def count_calls(cassette: Cassette) -> Counter[str]:
 
 
 def compare(old: Cassette, new: Cassette) -> list[str]:
-    """Return the change of a cassette by a recording, as the lines of a unified diff; none if it is equal.
+    """Return the change of a cassette by a recording, as the lines of a unified diff; empty if equal.
 
     Values that vary from run to run are not a change, and not shown.
     """

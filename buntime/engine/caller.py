@@ -131,8 +131,8 @@ class Caller:
     ) -> T:
         """Send the request, with retries, and return the decoded response.
 
-        The ``read_timeout`` of an execution limits each wait, and all of them together. ``is_read`` says that
-        the call changes nothing, by default of GET and HEAD; ``decode_error`` replaces the service's.
+        The ``read_timeout`` of an execution limits each wait, and all of them together. ``is_read``: the
+        call changes nothing, by default of GET and HEAD; ``decode_error`` replaces the service's.
         """
 
         def attempt(sent: Request, limits: AttemptLimits, _number: int) -> T:

@@ -1,4 +1,4 @@
-"""What a caller can be given to observe and to hold up its calls."""
+"""Hooks of a caller: they observe its calls, and can delay them."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ LONGEST_DELAY = 30.0
 LONGEST_RETRY_AFTER = 60.0
 
 _NOT_EXECUTED = frozenset({429, 503})
-"""Statuses of requests that the service did not act on, unless the error says that it may have."""
+"""Statuses of requests that the service did not act on, unless ``maybe_executed`` of the error is true."""
 _MAYBE_EXECUTED = frozenset({408, 500, 502, 503, 504})
 
 
@@ -34,7 +34,7 @@ class RetryPolicy:
     def delay(self, error: BuntimeError, attempt: int, idempotent: bool, fraction: float) -> float | None:
         """Return the seconds to wait after the failed ``attempt`` (from 1), or ``None`` to give up.
 
-        ``idempotent`` says that the call may reach the service twice; ``fraction`` is the jitter, 0 to 1.
+        ``idempotent`` means that the call may reach the service twice; ``fraction`` is the jitter, 0 to 1.
         """
         if attempt > self.max_retries or not self.may_retry(error, idempotent):
             return None

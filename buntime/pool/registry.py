@@ -131,7 +131,7 @@ class SessionRegistry:
             self._maps.add(work)
 
     def note_interrupt(self, error: Optional[BaseException]) -> None:
-        """If ``error`` is a Ctrl-C, let the clean-up that follows take as long as it may then."""
+        """If ``error`` is a Ctrl-C, give the clean-up that follows the time limit for that case."""
         seconds = cleanup_seconds(error)
         self._cleanup_ends = math.inf if seconds is None else time.monotonic() + seconds
 

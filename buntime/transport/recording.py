@@ -116,7 +116,7 @@ class RecordingTransport(NotPicklable):
         self._finished: dict[int, JournaledInteraction] = {}
         self._count = 0
         self._polls: dict[str, int] = {}
-        """The last response to each poll that says only to poll again: the next one takes its place."""
+        """The last response to each poll that only asks to poll again; the next one replaces it."""
         self._problems: dict[str, None] = {}
         self._owner = Owner()
         self._closed = False

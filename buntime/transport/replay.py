@@ -107,7 +107,7 @@ class ReplayTransport(NotPicklable):
         return self._play(item, request)
 
     def _poll(self, item: Optional[Interaction], request: Mapping[str, Any]) -> Optional[Interaction]:
-        """Return the last response that says only to poll again for as long as there is no other."""
+        """Return the last response that only asks to poll again, as long as there is no other."""
         key = key_of(request)
         if item is None:
             return self._polls.get(key)

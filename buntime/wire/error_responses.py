@@ -109,7 +109,7 @@ def is_missing_route(error: BuntimeError) -> bool:
 def is_session_limit(error: BuntimeError) -> bool:
     """Whether a session was not created because the plan's number of sessions is reached.
 
-    The API documents no code for it, so any 429 to a creation counts, unless its code says that it is about
+    The API documents no code for it, so any 429 to a creation counts, unless its code is about
     the rate: waiting for a session to end is right for both.
     """
     if error.code == constants.SESSION_LIMIT:

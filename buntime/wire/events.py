@@ -30,7 +30,7 @@ class ParsedEvent:
     """An event in any accepted form."""
 
     kind: str
-    """``stdout``, ``stderr`` or another output; ``error`` or a name of the end; ``""`` if unknown."""
+    """``stdout``, ``stderr`` or another output; ``error``, or a name of the end; ``""`` for any other."""
     data: Union[str, dict[str, Any]]
     """The argument of :func:`read_event`."""
     fields: dict[str, Any]

@@ -38,7 +38,7 @@ def with_form(placeholder: str, form: str) -> str:
 
 
 def name_of(placeholder: str) -> str:
-    """Return what a placeholder is named for: the same for all values of a variable, in all forms."""
+    """Return the name in a placeholder: the same for all values of a variable, in all encodings."""
     return _NUMBER.sub("", split_form(placeholder)[0])[1:]
 
 

@@ -16,7 +16,7 @@ from buntime.wire.fields import invalid
 
 @attrs.frozen
 class PageContent:
-    """The items of one page, whether more follow, and how many there are in all, if it says so."""
+    """The items of one page, whether more follow, and the total number if the response contains it."""
 
     items: list[Any]
     has_more: bool
