@@ -88,6 +88,15 @@ def test_kill(pid: int | None, expected: dict[str, Any]) -> None:
     assert expected == _body(request)
 
 
+@pytest.mark.parametrize("end", ["", "\n", '"', "\\", "\x7f", "é", "\0"])
+@pytest.mark.parametrize("position", [0, 70_000, 140_000])
+def test_execute_with_a_long_file(end: str, position: int) -> None:
+    """The content of a file is sent unchanged, wherever it needs an escape."""
+    content = "x" * position + end + "y" * (140_000 - position)
+    request = requests.execute(ExecuteRequest("1", session_id="ses_1", files={"b": content, "a\n": "1"}))
+    assert [{"path": "a\n", "content": "1"}, {"path": "b", "content": content}] == _body(request)["files"]
+
+
 def test_files() -> None:
     """Reading and listing send a query, writing sends a body."""
     write = requests.write_file("ses_1", "a.txt", "")
