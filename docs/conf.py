@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sphinx.application import Sphinx
 
-from buntime import __version__, errors, testing, transport
+from buntime import __version__, errors, runloop, testing, transport
 
 project = "buntime"
 author = "The buntime authors"
@@ -32,7 +32,7 @@ nitpick_ignore_regex = [
     ("py:class", r"AnyPath|Chunk|Code|Content|FilesArgument|Handler|OnText|PathArgument|Progress"),
     ("py:class", r"buntime\.(client|helpers|service)\..*"),
     # Type variables.
-    ("py:class", r"buntime\.pool\.pool\.(Item|Value)"),
+    ("py:class", r"buntime\.(pool\.pool\.(Item|Value)|runloop\.pages\.T)"),
 ]
 
 # The public names of classes are set when they are imported from their package.
@@ -52,6 +52,12 @@ _MADE_BY_THE_CLIENT = {
     "buntime.Files",
     "buntime.SessionFiles",
     "buntime.Sessions",
+    *(
+        f"buntime.runloop.{name}"
+        for name in runloop.__all__
+        if name not in {"Runloop", "RunloopSDK", "NamedFile", "to_file"}
+        and not name.endswith(("Options", "View"))
+    ),
 }
 
 

@@ -88,12 +88,12 @@ class Devbox(ClosesWithBlock, NotPicklable):
 
     @property
     def cmd(self) -> CommandInterface:
-        """Commands: ``cmd.exec("ls")``."""
+        """Runs commands, such as ``cmd.exec("ls")``."""
         return CommandInterface(self._connection, self._id)
 
     @property
     def file(self) -> FileInterface:
-        """Files: ``file.read(file_path="a.txt")``."""
+        """Reads and writes files, such as ``file.read(file_path="a.txt")``."""
         return FileInterface(self._connection, self._id)
 
     @property

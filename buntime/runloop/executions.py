@@ -48,7 +48,7 @@ class ExecutionResult(NotPicklable):
 
     @property
     def exit_code(self) -> Optional[int]:
-        """The exit code: 128 + N after signal N."""
+        """The exit code; it is 128 + N after signal N."""
         return self._view.exit_status
 
     @property
