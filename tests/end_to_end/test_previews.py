@@ -69,7 +69,7 @@ const socket = { data() {}, close: () => console.log("closed") };
 Bun.listen({ hostname: "127.0.0.1", port: 8080, socket });
 console.log("up");
 """
-ENDS = "setTimeout(process.exit, 20_000, 1);"
+ENDS = "setTimeout(process.exit, 60_000, 1);"
 FOREVER = "setInterval(() => {}, 1000);"
 IMPOSTOR = """
 const path = "/workspace/.buntime/preview";
