@@ -80,7 +80,7 @@ def oldest(session: nox.Session) -> None:
 @nox.session
 def official(session: nox.Session) -> None:
     """Compare the official clients of Runloop with ours; ``-- quick`` installs one of each language."""
-    session.install("-e", ".[dev]")
+    session.install("-e", ".[local,serve]", "hypothesis", "pytest")
     quick = session.posargs == ["quick"]
     folder = Path(session.create_tmp()) / "clients"
     shutil.rmtree(folder, ignore_errors=True)

@@ -61,7 +61,8 @@ def parse_devbox(
     keep_alive = parameters.optional_integer("keep_alive_time_seconds", 1, _MOST_KEEP_ALIVE) or 3600
     idle = parameters.object("after_idle")
     idle_fields = RequestFields(idle, prefix="launch_parameters.after_idle.")
-    if idle and idle.get("on_idle") not in {"shutdown", "suspend"}:
+    on_idle = idle_fields.optional_text("on_idle")
+    if idle and on_idle not in {"shutdown", "suspend"}:
         raise invalid('launch_parameters.after_idle.on_idle must be "shutdown" or "suspend"')
     return DevboxSpec(
         name=fields.optional_text("name"),
@@ -72,7 +73,7 @@ def parse_devbox(
         entrypoint=fields.optional_text("entrypoint"),
         keep_alive=keep_alive,
         idle_seconds=idle_fields.optional_integer("idle_time_seconds", 1) if idle else None,
-        on_idle=idle.get("on_idle"),
+        on_idle=on_idle,
         memory=_memory(parameters),
         blueprint_id=sources.get("blueprint_id"),
         snapshot_id=sources.get("snapshot_id"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from typing import Any
 
 from buntime._http import Response
@@ -13,6 +12,7 @@ from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
 from buntime.service.devboxes.files import write_file
 from buntime.service.devboxes.spec import parse_devbox, texts
+from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
 
 STATUSES = (
@@ -71,7 +71,11 @@ def _make(call: Call) -> str:
         blueprint_id=None if blueprint is None else blueprint.id,
         snapshot_id=sources["snapshot_id"],
     )
-    tunnel = _tunnel(fields.object("tunnel")) if fields.values.get("tunnel") else None
+    tunnel = (
+        _tunnel(RequestFields(fields.object("tunnel"), prefix="tunnel."))
+        if fields.values.get("tunnel")
+        else None
+    )
     model.alive()  # ends those that are due, so that clients which never look at theirs cannot pile them up
     devbox = Devbox(model.new_id("dbx_"), spec, model.host, model.waiter, model.new_id)
     try:
@@ -218,19 +222,19 @@ def _execution_rows(devbox: Devbox, execution: Execution) -> list[dict[str, Any]
     return rows
 
 
-def _tunnel(values: Mapping[str, Any]) -> dict[str, Any]:
-    mode = values.get("auth_mode") or "open"
+def _tunnel(fields: RequestFields) -> dict[str, Any]:
+    mode = fields.optional_text("auth_mode") or "open"
     if mode not in {"open", "authenticated"}:
         raise invalid('auth_mode must be "open" or "authenticated"')
     token = {"auth_token": secrets.token_urlsafe(24)} if mode == "authenticated" else {}
-    options = {name: bool(values.get(name)) for name in ("http_keep_alive", "wake_on_http")}
+    options = {name: fields.flag(name) for name in ("http_keep_alive", "wake_on_http")}
     return {"tunnel_key": secrets.token_hex(8), "auth_mode": mode, **token, **options}
 
 
 def enable_tunnel(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/enable_tunnel``: a key of a tunnel; its host name does not resolve."""
     devbox = call.model.devbox(*call.ids)
-    tunnel = _tunnel(call.body.values)
+    tunnel = _tunnel(call.body)
     with devbox.lock:
         devbox.require("running")
         if devbox.tunnel is not None:
