@@ -89,10 +89,8 @@ def _outcome(interaction: Interaction) -> tuple[str, bool]:
 
 def _result(response: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the JSON object of a response, or that of the last event of a stream."""
-    body = response.get("json")
-    for _, *event in reversed(response.get("events") or ()):
-        body = event[-1]
-        break
+    events: Sequence[Sequence[Any]] = response.get("events") or ()
+    body = events[-1][-1] if events else response.get("json")
     return body if isinstance(body, dict) else {}
 
 
