@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from typing_extensions import assert_type
@@ -16,6 +17,8 @@ def blocks() -> None:
     with cassette("x.json") as client:
         assert_type(client, Buntime)
     cassette(Path("x.json"), mode="record", source="local", allow_unplayed=True, allow=["ghp_"])
+    cassette("x.json", mode="once", ignore=["metadata.run", re.compile("x"), lambda request: None])
+    cassette("x.json", ignore="metadata.run")
     cassette("x.json", source=FakeTransport)
     cassette("x.json", source=lambda: HTTPTransport("http://127.0.0.1:8000"))
     cassette("x.json", source=FakeTransport())  # type: ignore[arg-type]  # expected: a name or a function
