@@ -37,12 +37,14 @@ settings.register_profile("buntime", deadline=None, database=None)
 settings.load_profile("buntime")
 
 
-def pytest_configure() -> None:
-    """Prepare what child processes inherit.
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare what child processes inherit, and the order of the test files.
 
     A signal that the parent process ignores, as nohup does, is restored. Bytecode is written: hundreds of
-    tests start a Python, and each would compile the package again.
+    tests start a Python, and each would compile the package again. By default, ``--dist loadfile`` ends with
+    the files of few tests; they are our slowest, so one worker would run the last of them alone.
     """
+    config.option.loadscopereorder = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
         number = getattr(signal, name, None)
