@@ -82,7 +82,7 @@ def official(session: nox.Session) -> None:
     """Compare the official clients of Runloop with ours; ``-- quick`` installs one of each language."""
     session.install("-e", ".[local,serve]", "hypothesis", "pytest")
     quick = session.posargs == ["quick"]
-    folder = Path(session.create_tmp()) / "clients"
+    folder = Path(session.create_tmp()).resolve() / "clients"
     shutil.rmtree(folder, ignore_errors=True)
     for version in ("1.32.0",) if quick else OFFICIAL_PYTHON:
         target = str(folder / f"python-{version}")

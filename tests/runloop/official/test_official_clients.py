@@ -17,7 +17,7 @@ from buntime.service.machine.find import find_bun
 from tests.support.serving import buntime_serve
 
 KEY = "rk_of_the_official_clients"
-FOLDER = Path(os.environ["OFFICIAL_CLIENTS"])
+FOLDER = Path(os.environ["OFFICIAL_CLIENTS"]).resolve()
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 LACKS = {
