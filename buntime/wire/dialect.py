@@ -25,6 +25,8 @@ _HELPER_OPTION = ("BUN_OPTIONS", HELPER_BUN_OPTIONS)
 _PROGRAM = "// buntime:helper "
 _NUMBERED = re.compile(r"(\.buntime/(?:staged|calls)/[0-9a-f]{32})~[0-9]+")
 _IN_PIECES = frozenset({"file_piece", "file_range", "process_logs"})
+_SIZES = ("length", "limit", "budget")
+"""The arguments of helpers that divide a transfer into pieces, of other sizes in another release."""
 _DECODED = frozenset({"value", "reply"})
 """The fields of a decoded response that stand for the last line of its output."""
 _PING_RESPONSE = (
@@ -254,9 +256,11 @@ def _decoded_helper(helper: dict[str, Any], files: Mapping[str, str]) -> tuple[d
         if isinstance(names, list):
             rest["files"] = [_NUMBERED.sub(r"\1", str(name)) for name in names]
         return rest, set()
-    staged = rest.pop("staged", None)
-    if staged not in files:
-        return helper, set()
+    rest = {name: value for name, value in helper.items() if name not in _SIZES}
+    staged = rest.get("staged")
+    if not isinstance(staged, str) or staged not in files:
+        return rest, set()
+    del rest["staged"]
     try:
         is_base64 = helper.get("op") == "file_piece"
         content = {"base64": files[staged]} if is_base64 else {"files": json.loads(files[staged])}
