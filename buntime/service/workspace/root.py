@@ -75,7 +75,11 @@ def _lock(folder: Path) -> Optional[IO[bytes]]:
 
 def _remove_unused(temporary: Path) -> None:
     for folder in temporary.glob(f"{_PREFIX}*"):
-        lock = _lock(folder) if folder.lstat().st_uid == os.getuid() and not folder.is_symlink() else None
+        try:
+            belongs_to_user = folder.lstat().st_uid == os.getuid() and not folder.is_symlink()
+        except FileNotFoundError:
+            continue  # another program has just removed it
+        lock = _lock(folder) if belongs_to_user else None
         if lock is not None:
             with lock:
                 shutil.rmtree(folder, ignore_errors=True)
