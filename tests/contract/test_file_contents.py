@@ -82,7 +82,7 @@ def test_every_form_of_text(session: Session) -> None:
         assert "text" == session.files.read("copy.txt")
 
 
-@runs_on("fake", "local", "http")
+@runs_on("fake", "local", "local_without_isolation", "http", "recorded_local", "replayed_local")
 def test_text_above_the_limit_of_a_request(session: Session) -> None:
     """It is sent in chunks that split characters, and arrives unchanged."""
     text = "é☃😀\n" * (WHOLE_TEXT // 10 + 1)

@@ -120,7 +120,7 @@ def test_a_function_in_a_file_is_called(session: Session) -> None:
     assert "    at summarise (lib.ts:5:15)" in caught.value.stack.splitlines()
 
 
-@matrix("size", [20_000, 1_600_000], common=1)
+@matrix("size", [20_000, 300_000, 1_600_000], common=2)
 def test_large_values_travel(session: Session, size: int) -> None:
     """Large values are sent as files and in chunks, which no list shows."""
     text = "é" * (size // 2)
@@ -128,7 +128,7 @@ def test_large_values_travel(session: Session, size: int) -> None:
     assert [] == session.files.list()
 
 
-@runs_on("local", "http")
+@runs_on("local", "local_without_isolation", "http")
 def test_large_values_leave_no_file(real: Session) -> None:
     """The files for large values are deleted after the call."""
     real.call(functions.LARGE, "x" * 5_000_000)

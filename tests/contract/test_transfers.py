@@ -43,7 +43,7 @@ def test_a_folder_round_trips(session: Session, tmp_path: Path) -> None:
 
 
 # Differences are detected above the transport.
-@runs_on("fake", "local", "http", "recorded_local", "replayed_local")
+@runs_on("fake", "local", "local_without_isolation", "http", "recorded_local", "replayed_local")
 def test_a_second_upload_sends_the_changes(session: Session, tmp_path: Path) -> None:
     """Files of the same size are compared by content, and files deleted here are deleted there."""
     source = fill(tmp_path / "source", TREE)
@@ -62,7 +62,7 @@ def test_a_second_upload_sends_the_changes(session: Session, tmp_path: Path) -> 
     assert "# READ ME\n" == session.files.read("up/readme.md")
 
 
-@runs_on("fake", "local", "http", "recorded_local", "replayed_local")
+@runs_on("fake", "local", "local_without_isolation", "http", "recorded_local", "replayed_local")
 def test_a_second_download_fetches_the_changes(session: Session, tmp_path: Path) -> None:
     """Downloads work like uploads."""
     target = tmp_path / "target"
@@ -217,7 +217,7 @@ def test_missing_sources(session: Session, tmp_path: Path) -> None:
 
 
 # Progress counts bytes above the transport.
-@matrix("direction", ["up", "down"], common=0)
+@matrix("direction", ["up", "down"], common=1)
 def test_progress(session: Session, tmp_path: Path, direction: str) -> None:
     """It grows from file to file and chunk to chunk, up to the total."""
     large = b"\xff" * (PIECE + 5)
