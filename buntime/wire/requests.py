@@ -102,6 +102,8 @@ def list_files(session_id: str, path: str, offset: int) -> Request:
 
 def custom(method: str, path: str, body: Any, params: Mapping[str, Any] | None) -> Request:
     """Any other call."""
+    if params is not None and not isinstance(params, Mapping):
+        raise TypeError(f"params must be a mapping of names to values, not {type(params).__name__}")
     query = tuple(
         (name, text) for name, value in (params or {}).items() for text in _texts(f"params[{name!r}]", value)
     )
