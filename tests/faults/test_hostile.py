@@ -213,7 +213,7 @@ def _check_secret(error: BuntimeError) -> None:
     body=_BODIES,
 )
 def test_any_response(name: str, status: int, headers: dict[str, str], body: bytes) -> None:
-    """The call returns or raises one of our errors, without the key in it, after a bounded number of requests."""
+    """The call returns or raises one of our errors, without the key, after a bounded number of requests."""
     session, _ = _session(lambda _request: Response(status, list(headers.items()), [body]))
     first, second = VALID.get(name, ("a", "b"))
     try:
