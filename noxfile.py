@@ -139,6 +139,7 @@ def package(session: nox.Session) -> None:
     # Without the package beside them, the tests import the installed one.
     shutil.rmtree(tree / "buntime")
     session.install(f"{wheel}[dev]")
+    session.install("--force-reinstall", "--no-deps", str(wheel))  # its version may be installed already
     session.chdir(tree)
     session.run(*PYTEST, *(session.posargs or PACKAGE_TESTS))
 
