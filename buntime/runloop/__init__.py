@@ -23,11 +23,12 @@ from buntime.errors import WaitTimeoutError as PollingTimeout
 from buntime.runloop.api import Api
 from buntime.runloop.commands import CommandInterface, ExecOptions, NamedShell
 from buntime.runloop.connection import RequestOptions, WaitOptions
-from buntime.runloop.devbox import Devbox, DevboxOps, NetworkInterface
+from buntime.runloop.devbox import Devbox, DevboxOps, Snapshot
 from buntime.runloop.errors import ResourceFailedError
 from buntime.runloop.executions import Execution, ExecutionResult
 from buntime.runloop.files import FileInterface
-from buntime.runloop.images import Blueprint, BlueprintOps, Snapshot, SnapshotOps
+from buntime.runloop.images import Blueprint, BlueprintOps, SnapshotOps
+from buntime.runloop.network import NetworkInterface
 from buntime.runloop.output import OutputChunk, OutputStream
 from buntime.runloop.pages import Listing, Page
 from buntime.runloop.sdk import Runloop, RunloopSDK

@@ -1,4 +1,4 @@
-"""A devbox as an object."""
+"""Devboxes and snapshots of their disks as objects: each is made from the other."""
 
 from __future__ import annotations
 
@@ -15,42 +15,19 @@ from buntime.runloop import waiting
 from buntime.runloop.commands import CommandInterface, NamedShell
 from buntime.runloop.connection import Connection, RequestOptions, WaitOptions, split_options
 from buntime.runloop.files import FileInterface
-from buntime.runloop.images import Snapshot
+from buntime.runloop.network import NetworkInterface
 from buntime.runloop.pages import Listing, Page
 from buntime.runloop.wire.requests import OPTIONS, check_keywords, resource_id
 from buntime.runloop.wire.routes import ROUTES
-from buntime.runloop.wire.views import DevboxLogsView, DevboxView, SSHKeyView, TunnelView
+from buntime.runloop.wire.views import (
+    DevboxLogsView,
+    DevboxView,
+    SnapshotStatusView,
+    SnapshotView,
+    TunnelView,
+)
 
 _TUNNEL = "https://{port}-{key}.tunnel.runloop.ai"
-
-
-class NetworkInterface(NotPicklable):
-    """Tunnels and SSH to a devbox."""
-
-    def __init__(self, connection: Connection, devbox_id: str) -> None:
-        self._connection = connection
-        self._devbox_id = devbox_id
-
-    def _call(self, call: str, /, **fields: Any) -> Any:
-        return self._connection.call(f"devboxes.{call}", self._devbox_id, **fields)
-
-    def create_ssh_key(self, **options: Unpack[RequestOptions]) -> SSHKeyView:
-        """Create a key for SSH."""
-        view: SSHKeyView = self._call("create_ssh_key", **options)
-        return view
-
-    def enable_tunnel(self, **params: Any) -> TunnelView:
-        """Make the ports reachable from outside.
-
-        ``params`` are ``auth_mode`` (open, authenticated), ``http_keep_alive`` and ``wake_on_http``, and the
-        options of every call.
-        """
-        view: TunnelView = self._call("enable_tunnel", **params)
-        return view
-
-    def remove_tunnel(self, **options: Unpack[RequestOptions]) -> object:
-        """Remove the tunnel."""
-        return self._call("remove_tunnel", **options)
 
 
 class Devbox(ClosesWithBlock, NotPicklable):
@@ -237,4 +214,46 @@ class DevboxOps(NotPicklable):
         return Listing(iter(page), lambda view: Devbox(self._connection, view.id))
 
 
-export("buntime.runloop", Devbox, DevboxOps, NetworkInterface)
+class Snapshot(NotPicklable):
+    """A snapshot of a disk."""
+
+    def __init__(self, connection: Connection, snapshot_id: str) -> None:
+        self._connection = connection
+        self._id = resource_id("snapshot_id", snapshot_id)
+
+    def __repr__(self) -> str:
+        return f"<Snapshot {self._id}>"
+
+    @property
+    def id(self) -> str:
+        """The id."""
+        return self._id
+
+    def _call(self, call: str, /, **fields: Any) -> Any:
+        return self._connection.call(f"devboxes.disk_snapshots.{call}", self._id, **fields)
+
+    def get_info(self, **options: Unpack[RequestOptions]) -> SnapshotStatusView:
+        """Return the present state."""
+        view: SnapshotStatusView = self._call("query_status", **options)
+        return view
+
+    def await_completed(self, **options: Unpack[WaitOptions]) -> SnapshotStatusView:
+        """Wait until the snapshot is complete; :class:`ResourceFailedError` if it fails."""
+        with self._connection.options(options) as connection:
+            return waiting.await_snapshot(connection, self._id)
+
+    def update(self, **params: Any) -> SnapshotView:
+        """Change ``name``, ``commit_message`` or ``metadata``."""
+        view: SnapshotView = self._call("update", **params)
+        return view
+
+    def delete(self, **options: Unpack[RequestOptions]) -> object:
+        """Delete the snapshot."""
+        return self._call("delete", **options)
+
+    def create_devbox(self, **params: Any) -> Devbox:
+        """Create a devbox with the disk of this snapshot; see :meth:`DevboxOps.create`."""
+        return DevboxOps(self._connection).create(snapshot_id=self._id, **params)
+
+
+export("buntime.runloop", Devbox, DevboxOps, Snapshot)

@@ -1,61 +1,19 @@
-"""Snapshots and blueprints: the disks that devboxes start from."""
+"""Finds snapshots, builds blueprints: the disks that devboxes start from."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import buntime.runloop
 from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime._support.unpicklable import NotPicklable
 from buntime.runloop import waiting
-from buntime.runloop.connection import Connection, RequestOptions, WaitOptions, split_options
+from buntime.runloop.connection import Connection, RequestOptions, split_options
+from buntime.runloop.devbox import Devbox, DevboxOps, Snapshot
 from buntime.runloop.pages import Listing, Page
 from buntime.runloop.wire.requests import OPTIONS, check_keywords, resource_id
 from buntime.runloop.wire.routes import ROUTES
-from buntime.runloop.wire.views import BlueprintLogsView, BlueprintView, SnapshotStatusView, SnapshotView
-
-
-class Snapshot(NotPicklable):
-    """A snapshot of a disk."""
-
-    def __init__(self, connection: Connection, snapshot_id: str) -> None:
-        self._connection = connection
-        self._id = resource_id("snapshot_id", snapshot_id)
-
-    def __repr__(self) -> str:
-        return f"<Snapshot {self._id}>"
-
-    @property
-    def id(self) -> str:
-        """The id."""
-        return self._id
-
-    def _call(self, call: str, /, **fields: Any) -> Any:
-        return self._connection.call(f"devboxes.disk_snapshots.{call}", self._id, **fields)
-
-    def get_info(self, **options: Unpack[RequestOptions]) -> SnapshotStatusView:
-        """Return the present state."""
-        view: SnapshotStatusView = self._call("query_status", **options)
-        return view
-
-    def await_completed(self, **options: Unpack[WaitOptions]) -> SnapshotStatusView:
-        """Wait until the snapshot is complete; :class:`ResourceFailedError` if it fails."""
-        with self._connection.options(options) as connection:
-            return waiting.await_snapshot(connection, self._id)
-
-    def update(self, **params: Any) -> SnapshotView:
-        """Change ``name``, ``commit_message`` or ``metadata``."""
-        view: SnapshotView = self._call("update", **params)
-        return view
-
-    def delete(self, **options: Unpack[RequestOptions]) -> object:
-        """Delete the snapshot."""
-        return self._call("delete", **options)
-
-    def create_devbox(self, **params: Any) -> buntime.runloop.Devbox:
-        """Create a devbox with the disk of this snapshot; see :meth:`DevboxOps.create`."""
-        return buntime.runloop.DevboxOps(self._connection).create(snapshot_id=self._id, **params)
+from buntime.runloop.wire.views import BlueprintLogsView, BlueprintView
 
 
 class SnapshotOps(NotPicklable):
@@ -103,9 +61,9 @@ class Blueprint(NotPicklable):
         """Delete the blueprint; refused while snapshots depend on it."""
         return self._connection.call("blueprints.delete", self._id, **options)
 
-    def create_devbox(self, **params: Any) -> buntime.runloop.Devbox:
+    def create_devbox(self, **params: Any) -> Devbox:
         """Create a devbox from this blueprint; see :meth:`DevboxOps.create`."""
-        return buntime.runloop.DevboxOps(self._connection).create(blueprint_id=self._id, **params)
+        return DevboxOps(self._connection).create(blueprint_id=self._id, **params)
 
 
 class BlueprintOps(NotPicklable):
@@ -139,4 +97,4 @@ class BlueprintOps(NotPicklable):
         return Listing(iter(page), lambda view: Blueprint(self._connection, view.id))
 
 
-export("buntime.runloop", Blueprint, BlueprintOps, Snapshot, SnapshotOps)
+export("buntime.runloop", Blueprint, BlueprintOps, SnapshotOps)
