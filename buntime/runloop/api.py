@@ -21,8 +21,6 @@ from buntime.runloop.wire.views import (
     SnapshotView,
 )
 
-_WAITING = (*requests.OPTIONS, "polling_config")
-
 
 class Resource:
     """The calls whose names begin with ``prefix``."""
@@ -80,7 +78,7 @@ def _split(
     call: str, options: dict[str, Any], known: tuple[str, ...]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the options of a call that waits, and its fields."""
-    requests.check_keywords(call, options, (*known, *_WAITING))
+    requests.check_keywords(call, options, (*known, *requests.WAIT_OPTIONS))
     fields, waits = split_options(options)
     return waits, fields
 

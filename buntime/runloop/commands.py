@@ -11,7 +11,7 @@ from buntime.runloop import waiting
 from buntime.runloop.connection import Connection, WaitOptions, split_options
 from buntime.runloop.executions import Execution, ExecutionResult
 from buntime.runloop.output import Watch
-from buntime.runloop.wire.requests import OPTIONS, check_keywords
+from buntime.runloop.wire.requests import WAIT_OPTIONS, check_keywords
 from buntime.runloop.wire.views import ExecutionView
 
 _CALLBACKS = ("stdout", "stderr", "output")
@@ -55,6 +55,7 @@ class CommandInterface(NotPicklable):
         callbacks = {name: fields.pop(name) for name in _CALLBACKS if name in fields}
         with self._connection.options(waits) as connection:
             if not callbacks and not fields.get("attach_stdin"):
+                fields.pop("attach_stdin", None)
                 view = waiting.execute(connection, self._devbox_id, fields)
                 return ExecutionResult(self._connection, view)
             watch = self._start(connection, fields, callbacks)
@@ -77,7 +78,7 @@ class CommandInterface(NotPicklable):
 
     def _fields(self, call: str, command: str, options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the fields of a command without those that are ``None``, and the options of the wait."""
-        check_keywords(call, options, (*OPTIONS, "polling_config", *ExecOptions.__annotations__))
+        check_keywords(call, options, (*WAIT_OPTIONS, *ExecOptions.__annotations__))
         fields, waits = split_options({name: value for name, value in options.items() if value is not None})
         return {"shell_name": self._shell_name, **fields, "command": command}, waits
 

@@ -139,7 +139,7 @@ class Connection:
                 decode_error=partial(decode_error, route),
             )
         except (InvalidRequestError, NotFoundError, ConflictError) as error:
-            if error.attempts < 2:
+            if not error.maybe_executed:  # by no earlier attempt either
                 raise
             return self._result_of_lost_response(prepared, error)
 

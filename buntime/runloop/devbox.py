@@ -17,7 +17,7 @@ from buntime.runloop.connection import Connection, RequestOptions, WaitOptions, 
 from buntime.runloop.files import FileInterface
 from buntime.runloop.network import NetworkInterface
 from buntime.runloop.pages import Listing, Page
-from buntime.runloop.wire.requests import OPTIONS, check_keywords, resource_id
+from buntime.runloop.wire.requests import WAIT_OPTIONS, check_keywords, resource_id
 from buntime.runloop.wire.routes import ROUTES
 from buntime.runloop.wire.views import (
     DevboxLogsView,
@@ -111,11 +111,13 @@ class Devbox(ClosesWithBlock, NotPicklable):
 
     def await_running(self, **options: Unpack[WaitOptions]) -> DevboxView:
         """Wait until the devbox runs; :class:`ResourceFailedError` if it ends before."""
+        check_keywords("await_running", options, WAIT_OPTIONS)
         with self._connection.options(options) as connection:
             return waiting.await_devbox(connection, self._id, "running")
 
     def await_suspended(self, **options: Unpack[WaitOptions]) -> DevboxView:
         """Wait until the devbox is suspended; :class:`ResourceFailedError` if it ends before."""
+        check_keywords("await_suspended", options, WAIT_OPTIONS)
         with self._connection.options(options) as connection:
             return waiting.await_devbox(connection, self._id, "suspended")
 
@@ -128,7 +130,7 @@ class Devbox(ClosesWithBlock, NotPicklable):
         return self._change("resume", "running", options)
 
     def _change(self, name: str, status: str, options: WaitOptions) -> DevboxView:
-        check_keywords(name, options, (*OPTIONS, "polling_config"))
+        check_keywords(name, options, WAIT_OPTIONS)
         request, waits = split_options(options)
         with self._connection.options(waits) as connection:
             connection.call(f"devboxes.{name}", self._id, **request)
@@ -165,9 +167,10 @@ class Devbox(ClosesWithBlock, NotPicklable):
         return view
 
     def close(self) -> None:
-        """Shut the devbox down, unless this object did so before."""
+        """Shut the devbox down, unless it has ended. Idempotent."""
         if not self._is_shut_down:
-            self.shutdown()
+            self._end(self._connection)
+            self._is_shut_down = True
 
 
 class DevboxOps(NotPicklable):
@@ -184,9 +187,7 @@ class DevboxOps(NotPicklable):
         If it does not run, or the wait is interrupted, it is shut down unless ``keep`` is true; the exception
         has its ``devbox_id``.
         """
-        check_keywords(
-            "devbox.create", params, (*ROUTES["devboxes.create"].body, *OPTIONS, "polling_config", "keep")
-        )
+        check_keywords("devbox.create", params, (*ROUTES["devboxes.create"].body, *WAIT_OPTIONS, "keep"))
         request, waits = split_options(params)
         with self._connection.options(waits) as connection:
             view = waiting.create_devbox(connection, request, keep=keep)
@@ -211,7 +212,7 @@ class DevboxOps(NotPicklable):
     def list(self, **params: Any) -> Listing[Devbox]:
         """Return all devboxes, newest first, fetched as they are needed; ``status`` filters them."""
         page = Page(self._connection, "devboxes.list", params)
-        return Listing(iter(page), lambda view: Devbox(self._connection, view.id))
+        return Listing(page, lambda view: Devbox(self._connection, view.id))
 
 
 class Snapshot(NotPicklable):
@@ -239,6 +240,7 @@ class Snapshot(NotPicklable):
 
     def await_completed(self, **options: Unpack[WaitOptions]) -> SnapshotStatusView:
         """Wait until the snapshot is complete; :class:`ResourceFailedError` if it fails."""
+        check_keywords("await_completed", options, WAIT_OPTIONS)
         with self._connection.options(options) as connection:
             return waiting.await_snapshot(connection, self._id)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Optional
+from typing import Optional
 
 from buntime import _validate
 from buntime._support.collected_text import CollectedText, bound
@@ -12,8 +12,9 @@ from buntime._support.typing import Unpack
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import WaitTimeoutError
 from buntime.runloop import waiting
-from buntime.runloop.connection import Connection, RequestOptions
+from buntime.runloop.connection import Connection, RequestOptions, WaitOptions
 from buntime.runloop.output import Watch, open_stream
+from buntime.runloop.wire.requests import WAIT_OPTIONS, check_keywords
 from buntime.runloop.wire.views import ExecutionView
 
 _LAST_OUTPUT = 5.0
@@ -149,13 +150,14 @@ class Execution(NotPicklable):
         )
         return view
 
-    def result(self, *, polling_config: Any = None, **options: Unpack[RequestOptions]) -> ExecutionResult:
+    def result(self, **options: Unpack[WaitOptions]) -> ExecutionResult:
         """Wait until the command is completed, and return its result.
 
         Raises :class:`~buntime.WaitTimeoutError` if that takes longer than ``timeout``, the errors of the
         API, and an exception of a callback.
         """
-        with self._connection.options({"polling_config": polling_config, **options}) as connection:
+        check_keywords("result", options, WAIT_OPTIONS)
+        with self._connection.options(options) as connection:
             view = waiting.await_execution(connection, self.devbox_id, self.execution_id)
             if self._thread is not None:
                 self._thread.join(connection.caller.remaining())
@@ -176,7 +178,8 @@ class Execution(NotPicklable):
             kill_process_group=kill_process_group,
             **options,
         )
-        if self._thread is not None:
+        # A callback, which runs on the thread, may call this.
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_LAST_OUTPUT)
 
     def send_stdin(

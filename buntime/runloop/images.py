@@ -11,7 +11,7 @@ from buntime.runloop import waiting
 from buntime.runloop.connection import Connection, RequestOptions, split_options
 from buntime.runloop.devbox import Devbox, DevboxOps, Snapshot
 from buntime.runloop.pages import Listing, Page
-from buntime.runloop.wire.requests import OPTIONS, check_keywords, resource_id
+from buntime.runloop.wire.requests import WAIT_OPTIONS, check_keywords, resource_id
 from buntime.runloop.wire.routes import ROUTES
 from buntime.runloop.wire.views import BlueprintLogsView, BlueprintView
 
@@ -29,7 +29,7 @@ class SnapshotOps(NotPicklable):
     def list(self, **params: Any) -> Listing[Snapshot]:
         """Return all snapshots, newest first, of a ``devbox_id``, ``source_blueprint_id`` or ``metadata``."""
         page = Page(self._connection, "devboxes.disk_snapshots.list", params)
-        return Listing(iter(page), lambda view: Snapshot(self._connection, view.id))
+        return Listing(page, lambda view: Snapshot(self._connection, view.id))
 
 
 class Blueprint(NotPicklable):
@@ -78,9 +78,7 @@ class BlueprintOps(NotPicklable):
         ``params`` are the fields of ``POST /v1/blueprints``, such as ``name``, ``dockerfile`` and
         ``system_setup_commands``, and the options of a call that waits.
         """
-        check_keywords(
-            "blueprint.create", params, (*ROUTES["blueprints.create"].body, *OPTIONS, "polling_config")
-        )
+        check_keywords("blueprint.create", params, (*ROUTES["blueprints.create"].body, *WAIT_OPTIONS))
         request, waits = split_options(params)
         with self._connection.options(waits) as connection:
             view = connection.call("blueprints.create", **request)
@@ -94,7 +92,7 @@ class BlueprintOps(NotPicklable):
     def list(self, **params: Any) -> Listing[Blueprint]:
         """Return all blueprints, newest first; ``name`` and ``status`` filter them."""
         page = Page(self._connection, "blueprints.list", params)
-        return Listing(iter(page), lambda view: Blueprint(self._connection, view.id))
+        return Listing(page, lambda view: Blueprint(self._connection, view.id))
 
 
 export("buntime.runloop", Blueprint, BlueprintOps, SnapshotOps)

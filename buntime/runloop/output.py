@@ -54,6 +54,7 @@ class OutputStream(ClosesWithBlock):
         self._position = OutputPosition(int(fields.pop("offset", None) or 0))
         self._fields = fields
         self._texts: Optional[Iterator[OutputChunk]] = None
+        self._is_closed = False
         self.final: Optional[ExecutionView] = None
 
     def __iter__(self) -> Iterator[OutputChunk]:
@@ -65,17 +66,22 @@ class OutputStream(ClosesWithBlock):
         return next(self._texts)
 
     def close(self) -> None:
-        """Close the connection. Idempotent."""
+        """Close the connection. Idempotent.
+
+        If another thread waits for output, its iteration ends with its connection, which is not resumed.
+        """
+        self._is_closed = True
         texts, self._texts = self._texts, iter(())
         close = getattr(texts, "close", None)
         if close is not None:
-            close()
+            with suppress(ValueError):  # another thread is in the generator
+                close()
 
     def _chunks(self) -> Iterator[OutputChunk]:
         with self._connection.options(self._options) as connection:
             pauses = Pauses(connection, "the execution is completed")
             failures = 0
-            while True:
+            while not self._is_closed:
                 try:
                     for chunk in self._one_stream(connection):
                         failures = 0
@@ -163,6 +169,7 @@ class _Pieces:
     def __init__(self, streams: dict[str, OutputStream]) -> None:
         self._queue: Queue[tuple[str, Any]] = Queue(_MOST_WAITING)
         self._stopped = threading.Event()
+        self._streams = streams
         # Daemons: one that waits for output must not keep a program from its end.
         self._threads = [
             threading.Thread(target=self._read, args=item, name=f"buntime-{item[0]}", daemon=True)
@@ -207,6 +214,8 @@ class _Pieces:
             raise WaitTimeoutError("the time for waiting is over before the execution is completed") from None
         finally:
             self._stopped.set()
+            for stream in self._streams.values():
+                stream.close()
         for thread in self._threads:
             thread.join()
 

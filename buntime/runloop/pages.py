@@ -21,6 +21,7 @@ class Page:
 
     def __init__(self, connection: Connection, call: str, options: dict[str, Any]) -> None:
         self._connection, self._call, self._options = connection, call, options
+        self._cursors: frozenset[object] = frozenset()
         content = connection.call(call, **options)
         self.items: list[Any] = content.items
         setattr(self, BY_NAME[call].items, content.items)
@@ -39,9 +40,12 @@ class Page:
         if not self.has_next_page():
             raise RuntimeError("this is the last page")
         last = self.items[-1].id
-        if last == self._options.get("starting_after"):
+        cursors = self._cursors | {self._options.get("starting_after")}
+        if last in cursors:
             raise InvalidResponseError(f"the list repeats the page after {last}")
-        return Page(self._connection, self._call, {**self._options, "starting_after": last})
+        page = Page(self._connection, self._call, {**self._options, "starting_after": last})
+        page._cursors = cursors
+        return page
 
     def __iter__(self) -> Iterator[Any]:
         page = self
@@ -57,19 +61,21 @@ class Listing(Generic[T]):
     ``limit`` of the call that returns it is the size of a page. ``len()`` fetches all.
     """
 
-    def __init__(self, items: Iterator[Any], convert: Callable[[Any], T]) -> None:
-        self._rest = items
+    def __init__(self, page: Page, convert: Callable[[Any], T]) -> None:
+        self._page = page
         self._convert = convert
-        self._items: list[T] = []
+        self._items: list[T] = [convert(item) for item in page.items]
 
     def __repr__(self) -> str:
         return f"<Listing, {len(self._items)} items fetched>"
 
     def _fetch(self) -> bool:
-        item = next(self._rest, None)
-        if item is None:
+        """Add the next page; return whether there was one. After an error, the next call fetches it."""
+        if not self._page.has_next_page():
             return False
-        self._items.append(self._convert(item))
+        page = self._page.get_next_page()
+        self._items += [self._convert(item) for item in page.items]
+        self._page = page
         return True
 
     def __iter__(self) -> Iterator[T]:

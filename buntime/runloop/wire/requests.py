@@ -23,7 +23,9 @@ _TEXTS = frozenset(
     {"command", "command_id", "file_path", "contents", "path", "name", "shell_name", "text", "commit_message"}
 )
 OPTIONS = ("timeout", "idempotency_key", "extra_headers", "extra_query", "extra_body")
-"""The options of every call; those that wait have ``polling_config`` too."""
+"""The options of every call."""
+WAIT_OPTIONS = (*OPTIONS, "polling_config")
+"""The options of a call that waits."""
 
 
 def check_keywords(call: str, passed: Iterable[str], known: Sequence[str]) -> None:

@@ -1,0 +1,67 @@
+"""Options of Runloop's calls were ignored or refused: a misspelled one of a wait, and false flags."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable
+
+import pytest
+
+from buntime.runloop import Execution, RunloopSDK
+from tests.runloop.client.stub import Stub
+
+_WAITS: dict[str, Callable[[RunloopSDK], Callable[..., Any]]] = {
+    "await_running": lambda runloop: runloop.devbox.from_id("dbx_1").await_running,
+    "await_suspended": lambda runloop: runloop.devbox.from_id("dbx_1").await_suspended,
+    "await_completed": lambda runloop: runloop.snapshot.from_id("snp_1").await_completed,
+    "result": lambda runloop: runloop.devbox.from_id("dbx_1").cmd.exec_async("true").result,
+}
+
+
+@pytest.mark.parametrize("name", _WAITS)
+def test_misspelled_option_of_a_wait(name: str) -> None:
+    """It is a TypeError with the right name, before anything is sent for the wait."""
+    stub = Stub()
+    with stub.client() as runloop:
+        wait = _WAITS[name](runloop)
+        sent = len(stub.requests)
+        with pytest.raises(TypeError, match=f"{name}\\(\\) has no argument 'timeot'; use timeout"):
+            wait(timeot=5)
+    assert sent == len(stub.requests)
+
+
+def test_flag_that_is_false() -> None:
+    """``attach_stdin=False`` is the same as none."""
+    stub = Stub()
+    with stub.client() as runloop:
+        assert runloop.devbox.from_id("dbx_1").cmd.exec("true", attach_stdin=False).success
+    assert ["devboxes.execute"] == stub.acted
+
+
+def test_kill_by_a_callback() -> None:
+    """A callback may kill the command whose output it gets."""
+    stub = Stub()
+    started = threading.Event()
+    executions: list[Execution] = []
+
+    def kill(_text: str) -> None:
+        assert started.wait(30)
+        executions[0].kill()
+
+    with stub.client() as runloop:
+        executions.append(runloop.devbox.from_id("dbx_1").cmd.exec_async("npx server", stdout=kill))
+        started.set()
+        assert executions[0].result(timeout=30).success
+    assert "devboxes.executions.kill" in stub.acted
+
+
+def test_close_of_a_devbox_that_has_ended() -> None:
+    """``close()`` accepts a devbox that ended by itself, as its ``with`` block does."""
+    stub = Stub()
+    with stub.client() as runloop:
+        devbox = runloop.devbox.from_id("dbx_1")
+        stub.acted.append("devboxes.shutdown")
+        stub.faults = [400]
+        devbox.close()
+        devbox.close()
+    assert 2 == len(stub.requests)
