@@ -26,6 +26,7 @@ def make_request(
         raise unexpected_argument(min(unknown))
     if request is None:
         request = ExecuteRequest(code, command=command, session_id=session_id, **options)
+        options.pop("env", None)  # so that no traceback with the caller's variables shows its values
     elif not isinstance(request, ExecuteRequest):
         raise TypeError(
             f"the first argument must be an ExecuteRequest, not {type(request).__name__}; pass code as code="

@@ -192,6 +192,7 @@ class Session(ClosesWithBlock):
         from buntime.client import processes
 
         request = ExecuteRequest(code, command=command, env=env, working_dir=working_dir)
+        del env  # so that no traceback with these variables shows its values
         return processes.start(self._context, self.id, request)
 
     def processes(self) -> list[buntime.Process]:

@@ -199,7 +199,10 @@ class Caller:
     def _open(
         self, request: Request, limits: AttemptLimits, decode_error: Optional[DecodeError] = None
     ) -> Response:
-        """Return a 2xx response; raise the error of any other."""
+        """Return a 2xx response; raise the error of any other.
+
+        The body of an error may echo a credential: it is in no variable of the frame that raises.
+        """
         send: Callable[[Request], Response] = self.transport.send
         log = debug_logger()
         if log is not None:
@@ -212,14 +215,7 @@ class Caller:
         if 200 <= response.status < 300:
             return response
         with response:
-            body = read_beginning(limits.buffered(response), _LARGEST_ERROR)
-            buffered = BufferedResponse(response.status, response.headers, body)
-            error = (decode_error or self.service.decode_error)(request, buffered)
-            if isinstance(error, APIError):
-                error.headers = response.headers.without(CREDENTIALS)
-            if isinstance(error, InvalidResponseError):
-                response.discard()
-            raise error
+            raise _error_of(request, response, limits, decode_error or self.service.decode_error)
 
     def _attempts(
         self,
@@ -327,6 +323,18 @@ class Caller:
             self.on_retry(error, number)
         log_retry(error, pause, number + 1, self.policy.max_retries + 1)
         self.sleep(pause)
+
+
+def _error_of(
+    request: Request, response: Response, limits: AttemptLimits, decode: DecodeError
+) -> BuntimeError:
+    body = read_beginning(limits.buffered(response), _LARGEST_ERROR)
+    error = decode(request, BufferedResponse(response.status, response.headers, body))
+    if isinstance(error, APIError):
+        error.headers = response.headers.without(CREDENTIALS)
+    if isinstance(error, InvalidResponseError):
+        response.discard()
+    return error
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

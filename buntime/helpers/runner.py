@@ -106,6 +106,7 @@ class Helpers:
             idempotent=idempotent,
             max_output=None,
         )
+        del env  # so that no traceback with these variables shows its values
         return self._executions.run(request, decode=decode)
 
     def run_staged(
