@@ -1,4 +1,4 @@
-"""The key, the password of a proxy and the values of ``env`` are in nothing that a program prints or stores."""
+"""The key, the password of a proxy and the values of ``env`` are in nothing that programs print or store."""
 
 from __future__ import annotations
 
