@@ -64,16 +64,22 @@ class _Client(ClosesWithBlock, NotPicklable):
         if transport is None and settings.needs_key(RUNLOOP) and not settings.has_credentials(pairs):
             options["find_credentials"] = partial(settings.required_key, RUNLOOP)
         transport = settings.choose_transport(base_url, transport, has_key=True, service=RUNLOOP)
-        if level == "debug":
+        self._is_logged, self._middleware = level == "debug", middleware
+        caller = Caller(self._wrap(transport), SERVICE, headers=pairs, **options)
+        self._connection = Connection(caller, repeats)
+        self._owns_transport = True
+
+    def _wrap(self, transport: Transport) -> Transport:
+        """Return the transport with the log and the middleware of this client."""
+        if self._is_logged:
             from buntime.transport import LoggingTransport
 
             transport = LoggingTransport(transport)
-        if middleware is not None:
+        if self._middleware is not None:
             from buntime.transport import MiddlewareTransport
 
-            transport = MiddlewareTransport(transport, middleware)
-        self._connection = Connection(Caller(transport, SERVICE, headers=pairs, **options), repeats)
-        self._owns_transport = True
+            transport = MiddlewareTransport(transport, self._middleware)
+        return transport
 
     def __repr__(self) -> str:
         # A traceback with local variables also shows a client whose construction failed.
@@ -98,6 +104,8 @@ class _Client(ClosesWithBlock, NotPicklable):
     ) -> Self:
         """Return a client with other options over the same transport, or over another one.
 
+        It has the same middleware.
+
         The options are ``timeout``, ``max_retries``, ``retry_delay``, ``on_retry`` and ``max_output``;
         ``default_headers`` are added. Only a client with a transport of its own closes it.
         """
@@ -106,7 +114,7 @@ class _Client(ClosesWithBlock, NotPicklable):
         names = {name.lower() for name, _ in added}
         chosen = caller.transport
         if transport is not None:
-            chosen = settings.choose_transport(None, transport, has_key=True, service=RUNLOOP)
+            chosen = self._wrap(settings.choose_transport(None, transport, has_key=True, service=RUNLOOP))
         caller = caller.evolve(
             transport=chosen,
             headers=(*(pair for pair in caller.headers if pair[0].lower() not in names), *added),
@@ -116,6 +124,7 @@ class _Client(ClosesWithBlock, NotPicklable):
         other = type(self).__new__(type(self))
         other._connection = Connection(caller, self._connection.repeat_execute)
         other._owns_transport = transport is not None
+        other._is_logged, other._middleware = self._is_logged, self._middleware
         return other
 
 

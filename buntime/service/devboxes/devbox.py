@@ -49,6 +49,7 @@ class Devbox:
         self.snapshot: Optional[Snapshot] = None
         self.ended: Optional[float] = None
         self._waiter = waiter
+        self._drop_snapshot = host.drop_snapshot
         self._new_id = new_id
         self._setup = deque(spec.launch_commands)
         self._epoch = self.clock.time() - self.clock.monotonic()
@@ -179,8 +180,7 @@ class Devbox:
     def _end(self, at: float, status: str, **reasons: str) -> None:
         if self.snapshot is not None:
             self.snapshot.saving.cancel()
-            self.snapshot.status, self.snapshot.error = "error", "the devbox has ended"
-            self.snapshot = None
+            self._saved_as(self.snapshot, "the devbox has ended")
         self._end_processes(at)
         self._become(status, at, **reasons)
         self.commands.forget_old(_OUTPUT_AFTER_END)
@@ -326,5 +326,11 @@ class Devbox:
         snapshot = self.snapshot
         if snapshot is None or (error := snapshot.saving.poll()) is None:
             return
-        snapshot.status, snapshot.error = ("error", error) if error else ("complete", None)
+        self._saved_as(snapshot, error)
+
+    def _saved_as(self, snapshot: Snapshot, error: str) -> None:
+        """Note the end of a snapshot; if there is an error, its disk is of no use."""
         self.snapshot = None
+        snapshot.status, snapshot.error = ("error", error) if error else ("complete", None)
+        if error:
+            self._drop_snapshot(snapshot.id)

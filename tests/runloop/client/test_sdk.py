@@ -135,6 +135,20 @@ def test_middleware_sees_and_alters_everything() -> None:
     assert "1" == dict(stub.requests[0].headers)["X-Trace"]
 
 
+def test_middleware_of_another_transport() -> None:
+    """A client with another transport has the middleware of the first one."""
+    paths: list[str] = []
+
+    def middleware(request: Request, send: Callable[[Request], Response]) -> Response:
+        paths.append(request.path)
+        return send(request)
+
+    first, second = Stub(), Stub()
+    with first.client(middleware=middleware) as runloop, runloop.with_options(transport=second) as other:
+        other.devbox.from_id("dbx_1").get_info()
+    assert ([], ["/v1/devboxes/dbx_1"]) == (first.requests, paths)
+
+
 def test_with_options() -> None:
     """A client with other options shares the transport; one with another transport closes that one."""
     first, second = Stub(), Stub()

@@ -17,6 +17,7 @@ import pytest
 
 from buntime import APITimeoutError
 from buntime._http import Request
+from buntime.service.devboxes.copying import DiskCopy
 from buntime.transport import HTTPTransport, LocalTransport
 from tests.runloop.wire import KEY, Wire, events
 from tests.support.serving import buntime_serve
@@ -165,6 +166,18 @@ def test_a_shut_down_devbox_has_no_disk(wire: Wire, root: Path) -> None:
     other = wire.create()
     while len(list((root / "devboxes").iterdir())) > 1:
         wire.execute(other, "true")
+
+
+def test_a_cancelled_snapshot_has_no_disk(wire: Wire, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If its devbox ends before it is complete, its folder is removed too, with the files copied so far."""
+    monkeypatch.setattr(DiskCopy, "next_change", lambda _: float("inf"))
+    devbox = wire.create()
+    wire.post(f"{devbox}/write_file_contents", file_path="a.txt", contents="a")
+    snapshot = wire.post(f"{devbox}/snapshot_disk_async")["id"]
+    assert (root / "devboxes" / snapshot).is_dir()
+    wire.send("POST", f"{devbox}/shutdown", query={"force": "true"}).close()
+    assert "error" == wire.get(f"/devboxes/disk_snapshots/{snapshot}/status")["status"]
+    assert not (root / "devboxes" / snapshot).exists()
 
 
 def test_a_hold_obeys_the_read_timeout(wire: Wire) -> None:
