@@ -82,7 +82,10 @@ def _source(content: Any) -> tuple[Callable[[], BinaryIO], int]:
         return lambda: io.BytesIO(data), len(data)
     if isinstance(content, os.PathLike):
         path = Path(content)
-        return lambda: path.open("rb"), path.stat().st_size
+        size = path.stat().st_size
+        if not path.is_file():
+            raise ValueError(f"{path} is not a file; pass an open file to upload what it can read")
+        return lambda: path.open("rb"), size
     if hasattr(content, "iter_content"):
         return _stored(content.iter_content(_PIECE))
     if hasattr(content, "read"):

@@ -90,6 +90,10 @@ def build(route: Route, path: Mapping[str, str], fields: Mapping[str, Any], key:
         headers = (*headers, ("Content-Type", "application/json"))
         if route.body:
             body = json_body(route.name, {name: present[name] for name in route.body if name in present})
+    if key is not None and not isinstance(key, str):
+        raise TypeError(f"idempotency_key must be a str, not {type(key).__name__}")
+    if key and not (key.isascii() and key.isprintable()):
+        raise ValueError(f"idempotency_key is {key!r}, which cannot be a header")
     if route.method != "GET":
         headers = (*headers, ("x-request-id", key or str(uuid.uuid4())))
     return Request(route.method, target, query, headers, body, poll=route.is_wait)
