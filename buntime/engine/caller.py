@@ -150,11 +150,11 @@ class Caller:
         )
 
     def delete(self, request: Request, decode: Callable[[BufferedResponse], None]) -> None:
-        """Send a DELETE. If a retry gets a 404, an earlier attempt succeeded."""
+        """Send a DELETE. A 404 after an attempt that may have been carried out means that it was."""
         try:
             self.call(request, decode, idempotent=True)
         except NotFoundError as error:
-            if error.attempts < 2:
+            if not error.maybe_executed:
                 raise
         if self.hooks is not None:
             self.hooks.on_deleted()
