@@ -105,6 +105,8 @@ class Connection:
             names = {name.lower() for name, _ in extra}
             old: Pairs = tuple(pair for pair in self.caller.headers if pair[0].lower() not in names)
             changes["headers"] = (*old, *extra)
+            if settings.has_credentials(extra):
+                changes["find_credentials"] = None
         connection = self
         if changes:
             connection = Connection(self.caller.evolve(**changes), self.repeat_execute)

@@ -9,6 +9,7 @@ import pytest
 
 from buntime.runloop import Execution, RunloopSDK
 from tests.runloop.client.stub import Stub
+from tests.support.loopback import LoopbackServer, json_reply
 
 _WAITS: dict[str, Callable[[RunloopSDK], Callable[..., Any]]] = {
     "await_running": lambda runloop: runloop.devbox.from_id("dbx_1").await_running,
@@ -65,3 +66,13 @@ def test_close_of_a_devbox_that_has_ended() -> None:
         devbox.close()
         devbox.close()
     assert 2 == len(stub.requests)
+
+
+def test_authorization_of_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call with its own ``Authorization`` needs no key of the client, and sends no other."""
+    monkeypatch.setenv("RUNLOOP_API_KEY", "")
+    own = {"Authorization": "Bearer rk_of_the_call"}
+    with LoopbackServer(json_reply({"id": "dbx_1", "status": "running"})) as server:
+        with RunloopSDK(base_url=server.url) as runloop:
+            assert "running" == runloop.devbox.from_id("dbx_1").get_info(extra_headers=own).status
+        assert "Bearer rk_of_the_call" == server.requests[0].headers["Authorization"]
