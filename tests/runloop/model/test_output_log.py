@@ -45,7 +45,7 @@ def test_small_output_is_complete(pieces: list[str], count: int) -> None:
     lines = complete.split("\n")
     last = lines.pop() if not complete.endswith("\n") else lines.pop() or None
     rows = [f"{line}\n" for line in lines] + ([last] if last else [])
-    expected = ("".join(rows[len(rows) - count :]) if count else "", count < len(rows))
+    expected = ("".join(rows[max(0, len(rows) - count) :]) if count else "", count < len(rows))
     assert expected == log.last_lines(count)
 
 
