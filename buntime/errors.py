@@ -185,7 +185,7 @@ class APIStatusError(APIError):
 class InvalidRequestError(APIStatusError):
     """400: the service rejected the parameters."""
 
-    hint = "Correct the argument named in the message"
+    hint = "Correct the argument or the state that the message names"
 
 
 class AuthenticationError(APIStatusError):

@@ -1,12 +1,17 @@
-"""The error of Runloop's resources."""
+"""The errors of Runloop's resources and of waiting for them."""
 
 from __future__ import annotations
 
 from typing import Any, Optional
 
 from buntime._support.export import export
-from buntime.errors import BuntimeError
+from buntime.errors import BuntimeError, WaitTimeoutError
 from buntime.runloop.wire.views import View
+
+SEE_LOGS = "Wait longer with timeout=, and see the logs()"
+COMMAND_RUNS_ON = (
+    "Wait longer with timeout=. The command runs on; an execution of exec_async has kill() to end it"
+)
 
 
 class ResourceFailedError(BuntimeError):
@@ -17,6 +22,13 @@ class ResourceFailedError(BuntimeError):
     def __init__(self, message: str, *, view: Optional[View] = None, **fields: Any) -> None:
         super().__init__(message, **fields)
         self.view = view
+
+
+def wait_timeout(message: str, hint: str = SEE_LOGS, **fields: Any) -> WaitTimeoutError:
+    """Return the error of a wait that took too long."""
+    error = WaitTimeoutError(message, **fields)
+    error.hint = hint
+    return error
 
 
 export("buntime.runloop", ResourceFailedError)

@@ -10,9 +10,9 @@ from buntime._support.collected_text import CollectedText, bound
 from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime._support.unpicklable import NotPicklable
-from buntime.errors import WaitTimeoutError
 from buntime.runloop import waiting
 from buntime.runloop.connection import Connection, RequestOptions, WaitOptions
+from buntime.runloop.errors import wait_timeout
 from buntime.runloop.output import Watch, open_stream
 from buntime.runloop.wire.requests import WAIT_OPTIONS, check_keywords
 from buntime.runloop.wire.views import ExecutionView
@@ -162,9 +162,7 @@ class Execution(NotPicklable):
             if self._thread is not None:
                 self._thread.join(connection.caller.remaining())
                 if self._thread.is_alive():
-                    raise WaitTimeoutError(
-                        f"the output of {self.execution_id} did not end within the timeout"
-                    )
+                    raise wait_timeout(f"the output of {self.execution_id} did not end within the timeout")
             if self._error is not None:
                 raise self._error
         return ExecutionResult(self._connection, view, self._watch.collected if self._watch else None)

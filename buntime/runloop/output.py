@@ -14,8 +14,9 @@ from buntime._support.closing import ClosesWithBlock
 from buntime._support.collected_text import CollectedText
 from buntime._support.export import export
 from buntime._support.typing import OnText
-from buntime.errors import APIConnectionError, APIStatusError, APITimeoutError, BuntimeError, WaitTimeoutError
+from buntime.errors import APIConnectionError, APIStatusError, APITimeoutError, BuntimeError
 from buntime.runloop.connection import Connection, split_options
+from buntime.runloop.errors import COMMAND_RUNS_ON, wait_timeout
 from buntime.runloop.waiting import Pauses
 from buntime.runloop.wire.events import OutputPosition, ReconnectError, output
 from buntime.runloop.wire.routes import BY_NAME
@@ -211,7 +212,9 @@ class _Pieces:
                 else:
                     yield kind, item
         except Empty:
-            raise WaitTimeoutError("the time for waiting is over before the execution is completed") from None
+            raise wait_timeout(
+                "the time for waiting is over before the execution is completed", COMMAND_RUNS_ON
+            ) from None
         finally:
             self._stopped.set()
             for stream in self._streams.values():

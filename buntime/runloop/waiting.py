@@ -6,9 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
 from buntime._support.log import logger
-from buntime.errors import APIError, APITimeoutError, BuntimeError, RequestTimeoutError, WaitTimeoutError
+from buntime.errors import (
+    APIError,
+    APITimeoutError,
+    BuntimeError,
+    InvalidRequestError,
+    NotFoundError,
+    RequestTimeoutError,
+)
 from buntime.runloop.connection import Connection, PreparedCall, prepare
-from buntime.runloop.errors import ResourceFailedError
+from buntime.runloop.errors import COMMAND_RUNS_ON, SEE_LOGS, ResourceFailedError, wait_timeout
 from buntime.runloop.wire.requests import new_command_id
 from buntime.runloop.wire.routes import BY_NAME, DEVBOX_HOLD, EXECUTION_HOLD
 from buntime.runloop.wire.views import BlueprintView, DevboxView, ExecutionView, SnapshotStatusView
@@ -26,9 +33,16 @@ class Pauses:
     Without a deadline of the call, the wait may take ``longest`` seconds; ``None`` for no limit.
     """
 
-    def __init__(self, connection: Connection, waiting_for: str, longest: Optional[float] = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        waiting_for: str,
+        longest: Optional[float] = None,
+        hint: str = SEE_LOGS,
+    ) -> None:
         self._caller = connection.caller
         self._message = f"the time for waiting is over before {waiting_for}"
+        self._hint = hint
         self._pause = _FIRST_PAUSE
         self._end: Optional[float] = None
         if longest is not None and self._caller.remaining() is None:
@@ -48,14 +62,14 @@ class Pauses:
     def _remaining(self) -> Optional[float]:
         remaining = self._caller.remaining() if self._end is None else self._end - self._caller.monotonic()
         if remaining is not None and remaining <= 0:
-            raise WaitTimeoutError(self._message)
+            raise wait_timeout(self._message, self._hint)
         return remaining
 
     def check_time(self, error: APIError) -> None:
         """Raise the error of the wait if no time remains after the error of a request."""
         remaining = self._caller.remaining()
         if remaining is not None and remaining <= 0:
-            raise WaitTimeoutError(self._message, maybe_executed=error.maybe_executed) from error
+            raise wait_timeout(self._message, self._hint, maybe_executed=error.maybe_executed) from error
 
 
 def _hold(connection: Connection, route: str, path: tuple[str, ...], pauses: Pauses, **fields: Any) -> Any:
@@ -108,7 +122,7 @@ def await_execution(
         connection,
         "devboxes.wait_for_command",
         (execution_id, devbox_id),
-        Pauses(connection, f"the execution {execution_id} is completed"),
+        Pauses(connection, f"the execution {execution_id} is completed", hint=COMMAND_RUNS_ON),
         statuses=["completed"],
         timeout_seconds=EXECUTION_HOLD,
         last_n=last_n,
@@ -119,7 +133,7 @@ def await_execution(
 def execute(connection: Connection, devbox_id: str, fields: Mapping[str, Any]) -> ExecutionView:
     """Run a command and wait for it: one request if it is short, and at most one execution."""
     fields = {**fields, "command_id": fields.get("command_id") or new_command_id()}
-    pauses = Pauses(connection, "the command is completed")
+    pauses = Pauses(connection, "the command is completed", hint=COMMAND_RUNS_ON)
     while True:
         try:
             view: ExecutionView = connection.call("devboxes.execute", devbox_id, **fields)
@@ -211,5 +225,8 @@ def _shut_down(
             devbox, vars(error)["devbox_id"] = created, created.id
             cleanup.call("devboxes.shutdown", created.id)
     except Exception as failure:
+        has_ended = isinstance(error, ResourceFailedError)
+        if has_ended and isinstance(failure, (InvalidRequestError, NotFoundError)):
+            return
         name = "a devbox that may have been created" if devbox is None else f"the devbox {devbox.id}"
         logger().warning("%s was not shut down: %s", name, failure)
