@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -96,6 +97,17 @@ def _descriptors() -> frozenset[tuple[str, str]]:
             if target not in _OPENED_ONCE:
                 descriptors.add((fd, target))
     return frozenset(descriptors)
+
+
+@pytest.fixture(autouse=True)
+def _recompiles_inner_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a run of pytest inside a test compile its files.
+
+    Bytecode is valid for a time in seconds and a size: two versions of a file can have the same.
+    """
+    if "pytester" in request.fixturenames:
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
 
 
 @pytest.fixture(scope="session")
