@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Literal, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Literal, Optional, Union
 
 from buntime._http import Request, Response
 from buntime._support.owner import Owner
 from buntime._support.unpicklable import NotPicklable
-from buntime.errors import APITimeoutError, ConfigurationError
+from buntime.errors import ConfigurationError
 from buntime.service.machine.executor import BunExecutor
 from buntime.service.machine.find import SetupError
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.root import WorkspaceFolder
+from buntime.transport._in_process import send_in_process
 
 if TYPE_CHECKING:
     from buntime.service.devboxes.app import DevboxService
-
-T = TypeVar("T")
 
 
 class LocalTransport(NotPicklable):
@@ -105,18 +103,7 @@ class LocalTransport(NotPicklable):
         if not self._finalizer.alive:
             raise RuntimeError("the transport is closed")
         handle = self._devbox_service().handle if request.path.startswith("/v1/") else self._service.handle
-        response = _patiently(request, lambda: handle(request))
-        chunks = response.chunks
-
-        def bounded() -> Iterator[bytes]:
-            while True:
-                self._check_process()
-                chunk = _patiently(request, lambda: next(chunks, None))
-                if chunk is None:
-                    return
-                yield chunk
-
-        return Response(response.status, response.headers, bounded(), on_close=response.close)
+        return send_in_process(handle, request, self._check_process)
 
     def end_holds(self) -> None:
         """End the requests that wait for a devbox or an execution, with a 408: their threads are needed."""
@@ -155,13 +142,3 @@ def _clean_up(service: Service, devboxes: list[DevboxService], folder: Workspace
         for each in devboxes:
             each.close()
         folder.remove()
-
-
-def _patiently(request: Request, step: Callable[[], T]) -> T:
-    """Run one step of the service; its wait for an execution is the request's read timeout."""
-    try:
-        return step()
-    except TimeoutError as error:
-        raise APITimeoutError(
-            f"the execution did not answer within {request.read_timeout:.1f} s", phase="read"
-        ) from error

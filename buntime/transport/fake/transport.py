@@ -21,6 +21,7 @@ from buntime.service.scripted.functions import CallScript, Function, FunctionHan
 from buntime.service.scripted.results import Chunk, ScriptedResult
 from buntime.service.sessions.app import Service, is_route
 from buntime.service.workspace.memory import MemoryWorkspace
+from buntime.transport._in_process import send_in_process
 from buntime.transport.fake.clock import FakeClock
 from buntime.transport.fake.devboxes import PREFIX, FakeDevboxes, is_devbox_call, route_name
 from buntime.transport.fake.faults import Failure, PlannedFailure, fail
@@ -269,9 +270,11 @@ class FakeTransport(NotPicklable):
     def _handle(self, request: Request) -> Response:
         try:
             # A handler or another thread may advance the clock meanwhile, yet no call is ever slow.
-            request = attrs.evolve(request, read_timeout=None)
-            service = self._devboxes if request.path.startswith(PREFIX) else self._service
-            return service.handle(request)
+            if request.path.startswith(PREFIX):
+                # A command that runs until the call ends would otherwise never end it.
+                request = attrs.evolve(request, read_timeout=request.deadline)
+                return send_in_process(self._devboxes.handle, request)
+            return self._service.handle(attrs.evolve(request, read_timeout=None))
         except HandlerFailed as wrapper:
             raise (wrapper.__cause__ or wrapper) from None
 

@@ -1,0 +1,41 @@
+"""The responses of a service in this process, with the errors of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Callable, TypeVar
+
+from buntime._http import Request, Response
+from buntime.errors import APITimeoutError
+
+T = TypeVar("T")
+
+
+def send_in_process(
+    handle: Callable[[Request], Response], request: Request, check: Callable[[], object] = lambda: None
+) -> Response:
+    """Return the response of a service, whose ``TimeoutError`` becomes an :class:`~buntime.APITimeoutError`.
+
+    ``check`` is called before each part of the body.
+    """
+
+    def step(run: Callable[[], T]) -> T:
+        try:
+            return run()
+        except TimeoutError as error:
+            raise APITimeoutError(
+                f"the service did not respond within {request.read_timeout:.1f} s", phase="read"
+            ) from error
+
+    response = step(lambda: handle(request))
+    chunks = response.chunks
+
+    def bounded() -> Iterator[bytes]:
+        while True:
+            check()
+            chunk = step(lambda: next(chunks, None))
+            if chunk is None:
+                return
+            yield chunk
+
+    return Response(response.status, response.headers, bounded(), on_close=response.close)
