@@ -219,8 +219,8 @@ class SessionFileNotFoundError(NotFoundError, FileNotFoundError):
 
     def __init__(self, message: str, *, path: str | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)
-        self.errno: int = errno.ENOENT
-        self.strerror: str = message
+        self.errno: Optional[int] = errno.ENOENT
+        self.strerror: Optional[str] = message
         self.filename = path
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -29,29 +29,36 @@ class Event(Protocol):
     @property
     def kind(self) -> str:
         """The output, such as ``stdout``, or another name."""
+        ...
 
     @property
     def data(self) -> Union[str, dict[str, Any]]:
         """The argument of :meth:`Dialect.read_event`."""
+        ...
 
     @property
     def fields(self) -> dict[str, Any]:
         """The JSON object in the data, or an empty one."""
+        ...
 
     @property
     def text(self) -> Optional[str]:
         """The output; ``None`` for an event without output."""
+        ...
 
     @property
     def text_key(self) -> Optional[str]:
         """The field that has the text; ``None`` if all of the data is the text."""
+        ...
 
     @property
     def is_end(self) -> bool:
         """Whether the client reads no further."""
+        ...
 
     def with_text(self, text: str) -> Union[str, dict[str, Any]]:
         """Return the data with its text replaced."""
+        ...
 
 
 class Dialect(Protocol):
@@ -60,67 +67,87 @@ class Dialect(Protocol):
     @property
     def routes(self) -> Set[str]:
         """The paths without an id in them, which hold no secret."""
+        ...
 
     @property
     def fields(self) -> Set[str]:
         """The names of the API, which are not secret even if a secret is the same word."""
+        ...
 
     @property
     def stored_headers(self) -> Sequence[str]:
         """The headers of a response that the client reads."""
+        ...
 
     @property
     def volatile_headers(self) -> Set[str]:
         """The headers that vary from run to run."""
+        ...
 
     @property
     def user_fields(self) -> Set[str]:
         """The fields whose content is the user's, so that it has to be the same in each run."""
+        ...
 
     def is_volatile(self, name: str) -> bool:
         """Whether a field of a response varies from run to run."""
+        ...
 
     def unrecorded_response(self, request: Request) -> Optional[bytes]:
         """Return the response to a request that is not recorded; ``None`` for one that is."""
+        ...
 
     def decode_request(self, request: Message) -> Any:
         """Return the JSON body of a request, readable and without what differs in another release."""
+        ...
 
     def decode_response(self, request: Message, body: Any) -> Any:
         """Return the JSON body of a response in a form that :meth:`encode_response` restores exactly."""
+        ...
 
     def encode_response(self, request: Message, body: Any) -> Any:
         """Return the JSON body that :meth:`decode_response` decoded."""
+        ...
 
     def is_creation(self, request: Message) -> bool:
         """Whether a request creates something with an id, which replay has to tell apart."""
+        ...
 
     def new_ids(self, request: Message, body: Any) -> Iterable[NewId]:
         """Yield the ids that a response creates."""
+        ...
 
     def version(self, request: Message, body: Any) -> Optional[tuple[object, str]]:
         """Return a file in a response, and the text in it that changes with each change of the file."""
+        ...
 
     def environment(self, request: Message) -> Mapping[str, Any]:
         """Return the environment variables that a request passes to a program."""
+        ...
 
     def response_secrets(self, request: Message, body: Any) -> Iterable[tuple[str, str]]:
         """Yield the name and the value of each secret in a response that its field's name does not show."""
+        ...
 
     def is_piece(self, request: Message) -> bool:
         """Whether a request sends or reads a piece of a file or a log, which may cut a secret in two."""
+        ...
 
     def is_pending(self, request: Message, body: Any) -> bool:
         """Return whether a response only asks to send the request again later."""
+        ...
 
     def summary(self, request: Message) -> str:
         """Return a few words on what a request runs, such as a line of code; ``""`` if it runs nothing."""
+        ...
 
     def read_event(self, name: str, data: Union[str, dict[str, Any]]) -> Event:
         """Parse an event of a stream, as the client does."""
+        ...
 
     def date_of(self, body: Any) -> Optional[float]:
         """Return the service's time when it sent a response, in seconds, if its fields show it."""
+        ...
 
 
 @functools.lru_cache(1024)

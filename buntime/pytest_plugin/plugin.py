@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import types
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import pytest
 
@@ -210,9 +210,10 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
         return
     vars(package)["buntime_has_fixtures"] = True
     fixtures = {"buntime_package_client": _package_client, "buntime_package_session": _package_session}
-    if hasattr(pytest, "register_fixture"):  # pytest 9.1
+    register: Optional[Callable[..., object]] = getattr(pytest, "register_fixture", None)  # pytest 9.1
+    if register is not None:
         for name, function in fixtures.items():
-            pytest.register_fixture(name=name, func=function, node=package, scope="package")
+            register(name=name, func=function, node=package, scope="package")
         return
     holder = types.ModuleType("buntime_package_fixtures")
     for name, function in fixtures.items():

@@ -62,7 +62,7 @@ def test_close_of_a_devbox_that_has_ended() -> None:
     with stub.client() as runloop:
         devbox = runloop.devbox.from_id("dbx_1")
         stub.acted.append("devboxes.shutdown")
-        stub.faults = [400]
+        stub.faults[:] = [400]
         devbox.close()
         devbox.close()
     assert 2 == len(stub.requests)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import string
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Callable, Optional
 from urllib.parse import quote, urlencode
@@ -114,7 +115,7 @@ class RequestHeaders(CaseInsensitiveDict[str]):
     They are copied once per call and read twice. ``_store`` is a private name, and saves 3 % of a call.
     """
 
-    _store: dict[str, tuple[str, str]]
+    _store: OrderedDict[str, tuple[str, str]]
 
     def __repr__(self) -> str:
         return repr(Headers(self.items()))
@@ -176,7 +177,8 @@ def prepare(
 
 
 class _UnfollowedResponse(requests.Response):
-    is_redirect = False
+    # A value in place of a property.
+    is_redirect = False  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
 def _leave_redirect(response: requests.Response, **_: Any) -> Optional[requests.Response]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import closing
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 import requests
@@ -52,7 +52,8 @@ def test_import_in_a_cassette_of_vcrpy() -> None:
 def test_hook_that_reads_the_response(read: Callable[[requests.Response], object]) -> None:
     """The body that the hook read is delivered all the same."""
     with LoopbackServer(json_reply({"ok": True})) as server, requests.Session() as session:
-        session.hooks["response"] = lambda response, **_: (read(response), None)[1]
+        hooks: Any = session.hooks
+        hooks["response"] = lambda response, **_: (read(response), None)[1]
         with closing(HTTPTransport(server.url, session=session)) as transport:
             for _ in range(2):
                 assert b'{"ok": true}' == transport.send(PATIENT).read()
