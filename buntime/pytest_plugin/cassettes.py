@@ -48,7 +48,7 @@ class Cassettes:
     """
 
     def __init__(self, config: pytest.Config, selection: Selection, reports: Optional[Reports]) -> None:
-        self.settings = RunSettings(config)
+        self.settings: RunSettings = RunSettings(config)
         self._reports = reports
         self._failures: dict[str, str] = {}
         self._selection = selection

@@ -47,7 +47,8 @@ def test_hook_that_copies_the_request(with_cookies: bool) -> None:
     with LoopbackServer() as server, requests.Session() as session:
         if with_cookies:
             session.cookies.set("a", "1")
-        session.hooks["response"] = lambda response, **_: copies.append(response.request.copy())
+        hooks: Any = session.hooks
+        hooks["response"] = lambda response, **_: copies.append(response.request.copy())
         with Buntime(KEY, transport=HTTPTransport(server.url, session=session)) as client:
             client.request("GET", "/x")
     sent = copies[0]

@@ -48,6 +48,7 @@ def wire() -> Iterator[Wire]:
 def test_a_route_with_any_value(wire: Wire, name: str) -> None:
     """Each field with each value, and each query, of this route."""
     method, template, _ = ROUTES[name]
+    path = ""
     for field in FIELDS:
         path = existing(wire, template)
         for value in VALUES:
