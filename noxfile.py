@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -138,7 +139,8 @@ def package(session: nox.Session) -> None:
     session.install(f"{wheel}[dev]")
     session.install("--force-reinstall", "--no-deps", str(wheel))  # its version may be installed already
     session.chdir(tree)
-    session.run(*PYTEST, *(session.posargs or PACKAGE_TESTS))
+    # The paths of sockets must be short, unlike that of the session's folder.
+    session.run(*PYTEST, *(session.posargs or PACKAGE_TESTS), env={"TMPDIR": tempfile.gettempdir()})
 
 
 def check_files(session: nox.Session, wheel: set[str]) -> None:

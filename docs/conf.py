@@ -29,6 +29,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|datetime|os|pathlib|re|requests|types|typing)\..*"),
     # Unions of plain types, which the text beside them explains, and arguments that only our own code passes.
+    ("py:class", r"(buntime\.models\.)?(CallbackOptions|WatchOptions)"),
     ("py:class", r"AnyPath|Chunk|Code|Content|FilesArgument|Handler|OnText|PathArgument|Progress"),
     ("py:class", r"buntime\.(client|helpers|service)\..*"),
     # Type variables.
