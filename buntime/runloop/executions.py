@@ -110,7 +110,7 @@ def _last_lines(text: str, count: int) -> str:
 class Execution(NotPicklable):
     """A command that runs on a devbox.
 
-    Callbacks that it was started with are called on a thread of its own.
+    Its callbacks are called on a separate thread.
     """
 
     def __init__(self, connection: Connection, view: ExecutionView, watch: Optional[Watch] = None) -> None:

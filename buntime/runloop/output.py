@@ -94,10 +94,10 @@ class OutputStream(ClosesWithBlock):
                     if view.status == "completed":
                         return
                 except ReconnectError:
-                    pass
+                    pass  # the service ended the stream early: the next one resumes it
                 except (APIConnectionError, APIStatusError) as error:
                     pauses.check_time(error)
-                    # Silence is no failure: the command prints nothing.
+                    # A command that prints nothing is not a failure.
                     failures += not isinstance(error, APITimeoutError) or error.phase != "read"
                     policy = connection.caller.policy
                     if failures > policy.max_retries or not policy.may_retry(error, idempotent=True):

@@ -25,7 +25,7 @@ Middleware = Callable[[Request, Callable[[Request], Response]], Response]
 
 
 class _Client(ClosesWithBlock, NotPicklable):
-    """What both clients share: their settings, and the end of their transport."""
+    """The settings that both clients share, and the end of their transport."""
 
     APIError = APIError
     APIConnectionError = APIConnectionError

@@ -85,7 +85,7 @@ def _hold(connection: Connection, route: str, path: tuple[str, ...], pauses: Pau
             if view.status in fields["statuses"]:
                 return view
         except RequestTimeoutError:
-            pass
+            pass  # the hold ended before the status changed
         except APITimeoutError as error:
             pauses.check_time(error)
             raise

@@ -48,12 +48,12 @@ def decode_error(route: Route, request: Request, response: BufferedResponse) -> 
         f"the service returned {status}: {body.message}",
         code=body.code,
         headers=response.headers,
-        # A gateway's 503 proves nothing, and the API has no form of its own for errors.
+        # A gateway's 503 proves nothing, and the API does not define a form for errors.
         maybe_executed=not route.is_read and (status == 408 or status >= 500) and status != _NOT_IMPLEMENTED,
         path=request.path,
     )
     if status == 408 and route.is_wait:
-        error.should_retry = False  # the wait goes on with the next request, which is no retry
+        error.should_retry = False  # the wait goes on with the next request, which is not a retry
         error.hint = "The status was not reached while the service held the request; wait again"
     return error
 
