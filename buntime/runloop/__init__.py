@@ -33,22 +33,23 @@ from buntime.runloop.output import OutputChunk, OutputStream
 from buntime.runloop.pages import Listing, Page
 from buntime.runloop.sdk import Runloop, RunloopSDK
 from buntime.runloop.wire.multipart import NamedFile, to_file
-from buntime.runloop.wire.views import (
-    BlueprintLogsView,
-    BlueprintView,
+from buntime.runloop.wire.views.base import LogView, View
+from buntime.runloop.wire.views.devboxes import (
     DevboxLogsView,
     DevboxView,
     ExecutionDetailView,
     ExecutionView,
     LaunchParametersView,
-    LogView,
     SendStdInView,
-    SnapshotStatusView,
-    SnapshotView,
     SSHKeyView,
     StateTransitionView,
     TunnelView,
-    View,
+)
+from buntime.runloop.wire.views.images import (
+    BlueprintLogsView,
+    BlueprintView,
+    SnapshotStatusView,
+    SnapshotView,
 )
 
 # fmt: off

@@ -12,7 +12,7 @@ from buntime.runloop.connection import Connection, WaitOptions, split_options
 from buntime.runloop.executions import Execution, ExecutionResult
 from buntime.runloop.output import Watch
 from buntime.runloop.wire.requests import WAIT_OPTIONS, check_keywords
-from buntime.runloop.wire.views import ExecutionView
+from buntime.runloop.wire.views.devboxes import ExecutionView
 
 _CALLBACKS = ("stdout", "stderr", "output")
 

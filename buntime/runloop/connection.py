@@ -21,7 +21,7 @@ from buntime.runloop.wire.error_responses import decode_error, request_id
 from buntime.runloop.wire.requests import OPTIONS, path_values
 from buntime.runloop.wire.responses import decode
 from buntime.runloop.wire.routes import BY_NAME, Repeat, Route
-from buntime.runloop.wire.views import View
+from buntime.runloop.wire.views.base import View
 
 
 class RequestOptions(TypedDict, total=False):

@@ -19,13 +19,8 @@ from buntime.runloop.network import NetworkInterface
 from buntime.runloop.pages import Listing, Page
 from buntime.runloop.wire.requests import WAIT_OPTIONS, check_keywords, resource_id
 from buntime.runloop.wire.routes import ROUTES
-from buntime.runloop.wire.views import (
-    DevboxLogsView,
-    DevboxView,
-    SnapshotStatusView,
-    SnapshotView,
-    TunnelView,
-)
+from buntime.runloop.wire.views.devboxes import DevboxLogsView, DevboxView, TunnelView
+from buntime.runloop.wire.views.images import SnapshotStatusView, SnapshotView
 
 _TUNNEL = "https://{port}-{key}.tunnel.runloop.ai"
 

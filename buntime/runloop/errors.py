@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 from buntime._support.export import export
 from buntime.errors import BuntimeError, WaitTimeoutError
-from buntime.runloop.wire.views import View
+from buntime.runloop.wire.views.base import View
 
 SEE_LOGS = "Wait longer with timeout=, and see the logs()"
 COMMAND_RUNS_ON = (

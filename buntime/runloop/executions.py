@@ -15,7 +15,7 @@ from buntime.runloop.connection import Connection, RequestOptions, WaitOptions
 from buntime.runloop.errors import wait_timeout
 from buntime.runloop.output import Watch, open_stream
 from buntime.runloop.wire.requests import WAIT_OPTIONS, check_keywords
-from buntime.runloop.wire.views import ExecutionView
+from buntime.runloop.wire.views.devboxes import ExecutionView
 
 _LAST_OUTPUT = 5.0
 """Seconds to wait for the end of the streams of an execution that has ended."""

@@ -8,7 +8,7 @@ from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime._support.unpicklable import NotPicklable
 from buntime.runloop.connection import Connection, RequestOptions
-from buntime.runloop.wire.views import ExecutionDetailView
+from buntime.runloop.wire.views.devboxes import ExecutionDetailView
 
 
 class FileInterface(NotPicklable):

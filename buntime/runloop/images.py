@@ -13,7 +13,7 @@ from buntime.runloop.devbox import Devbox, DevboxOps, Snapshot
 from buntime.runloop.pages import Listing, Page
 from buntime.runloop.wire.requests import WAIT_OPTIONS, check_keywords, resource_id
 from buntime.runloop.wire.routes import ROUTES
-from buntime.runloop.wire.views import BlueprintLogsView, BlueprintView
+from buntime.runloop.wire.views.images import BlueprintLogsView, BlueprintView
 
 
 class SnapshotOps(NotPicklable):

@@ -20,7 +20,7 @@ from buntime.runloop.errors import COMMAND_RUNS_ON, wait_timeout
 from buntime.runloop.waiting import Pauses
 from buntime.runloop.wire.events import OutputPosition, ReconnectError, output
 from buntime.runloop.wire.routes import BY_NAME
-from buntime.runloop.wire.views import ExecutionView
+from buntime.runloop.wire.views.devboxes import ExecutionView
 
 _KINDS = ("stdout", "stderr")
 _MOST_WAITING = 100

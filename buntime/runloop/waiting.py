@@ -18,7 +18,8 @@ from buntime.runloop.connection import Connection, PreparedCall, prepare
 from buntime.runloop.errors import COMMAND_RUNS_ON, SEE_LOGS, ResourceFailedError, wait_timeout
 from buntime.runloop.wire.requests import new_command_id
 from buntime.runloop.wire.routes import BY_NAME, DEVBOX_HOLD, EXECUTION_HOLD
-from buntime.runloop.wire.views import BlueprintView, DevboxView, ExecutionView, SnapshotStatusView
+from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
+from buntime.runloop.wire.views.images import BlueprintView, SnapshotStatusView
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _CLEANUP = 5.0

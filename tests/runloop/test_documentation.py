@@ -21,7 +21,7 @@ from buntime.runloop import (
     RunloopSDK,
     Snapshot,
 )
-from buntime.runloop.wire.views import View
+from buntime.runloop.wire.views.base import View
 from tests.docs.markdown import DOCS
 
 PAGE = (DOCS / "runloop.md").read_text(encoding="utf-8")

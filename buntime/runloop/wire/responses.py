@@ -10,7 +10,7 @@ import attrs
 from buntime._http import BufferedResponse
 from buntime.errors import APIStatusError
 from buntime.runloop.wire.routes import Route
-from buntime.runloop.wire.views import View, view_class
+from buntime.runloop.wire.views.base import KINDS, View
 from buntime.wire.fields import invalid
 
 
@@ -34,7 +34,7 @@ def decode(route: Route, response: BufferedResponse) -> Any:
         return value
     if route.items:
         return _page(route, value, response)
-    view = view_class(route.view).from_json({} if value is None else value, response)
+    view = KINDS[route.view].from_json({} if value is None else value, response)
     if route.name == "devboxes.write_file_contents" and view.exit_status:
         reason = (view.stderr or view.stdout or "").strip()
         raise APIStatusError(
@@ -68,6 +68,6 @@ def _page(route: Route, value: Any, response: BufferedResponse) -> PageContent:
     items = value.get(route.items) if isinstance(value, dict) else None
     if not isinstance(items, list):
         raise invalid(response, f"the body has no list {route.items!r}")
-    kind: type[View] = view_class(route.view)
+    kind: type[View] = KINDS[route.view]
     views = [kind.from_json(item, response) for item in items]
     return PageContent(views, bool(value.get("has_more")), value.get("total_count"))

@@ -1,0 +1,105 @@
+"""The values that the service returns. Unknown fields are in ``extra``, and unknown statuses pass."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Optional
+
+import attrs
+
+from buntime._http import BufferedResponse, Secret
+from buntime.wire.fields import invalid
+
+SECRET_FIELDS: frozenset[str] = frozenset({"ssh_private_key", "auth_token"})
+"""The fields of views whose values are credentials."""
+KINDS: dict[str, type[View]] = {}
+"""Each view by its name, as routes and the types of fields name it."""
+_VIEW = re.compile(r"\w*View\b")
+_IDS = frozenset({"id", "execution_id", "devbox_id"})
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class View:
+    """A JSON object of the service; a field that has no attribute is one all the same, and in ``extra``."""
+
+    extra: dict[str, Any] = attrs.field(factory=dict)
+
+    def __init_subclass__(cls) -> None:
+        KINDS[cls.__name__] = cls
+
+    @classmethod
+    def from_json(cls, value: Any, response: BufferedResponse) -> Any:
+        """Return the view of a decoded object; null is an absent field.
+
+        Raises :class:`~buntime.InvalidResponseError` for anything but an object, for a required field that is
+        missing, and for an id that cannot be part of a path.
+        """
+        if not isinstance(value, dict):
+            raise invalid(response, f"the body is a JSON {type(value).__name__}, not an object")
+        fields = attrs.fields_dict(cls)
+        values: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        for name, item in value.items():
+            if item is None:
+                continue
+            if name in fields and name != "extra":
+                values[name] = cls._field(fields[name], item, response)
+            else:
+                extra[name] = item
+        for name, field in fields.items():
+            if field.default is not attrs.NOTHING:
+                continue
+            item = values.get(name)
+            if not isinstance(item, str) or (name in _IDS and item in {"", ".", ".."}):
+                raise invalid(response, f"the field {name!r} is {item!r}, not a text")
+        return cls(**values, extra=extra)
+
+    @classmethod
+    def _field(cls, field: attrs.Attribute[Any], item: Any, response: BufferedResponse) -> Any:
+        if field.name in SECRET_FIELDS and isinstance(item, str):
+            return Secret(item)
+        match = _VIEW.search(str(field.type))
+        if match is None:
+            return item
+        kind = KINDS[match[0]]
+        if isinstance(item, list):
+            return [kind.from_json(each, response) for each in item]
+        return kind.from_json(item, response)
+
+    def __getattr__(self, name: str) -> Any:
+        extra = vars(self).get("extra", {})
+        if name in extra:
+            return extra[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object as JSON has it, without absent fields."""
+        values = {name: value for name, value in vars(self).items() if value is not None and name != "extra"}
+        return {name: _plain(value) for name, value in {**values, **self.extra}.items()}
+
+    model_dump = to_dict
+
+
+KINDS["View"] = View
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, View):
+        return value.to_dict()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Secret) else value
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class LogView(View):
+    """An entry of the log of a devbox or a build; ``cmd`` is the text of a command."""
+
+    level: Optional[str] = None
+    timestamp_ms: Optional[int] = None
+    source: Optional[str] = None
+    message: Optional[str] = None
+    cmd: Optional[str] = None
+    cmd_id: Optional[str] = None
+    exit_code: Optional[int] = None
+    shell_name: Optional[str] = None

@@ -1,0 +1,122 @@
+"""Devboxes, their executions, tunnels and keys."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import attrs
+
+from buntime.runloop.wire.views.base import LogView, View
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class TunnelView(View):
+    """A tunnel to the ports of a devbox."""
+
+    tunnel_key: str
+    auth_mode: Optional[str] = None
+    auth_token: Optional[str] = None
+    create_time_ms: Optional[int] = None
+    http_keep_alive: Optional[bool] = None
+    wake_on_http: Optional[bool] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class LaunchParametersView(View):
+    """How a devbox was started; times are seconds."""
+
+    keep_alive_time_seconds: Optional[int] = None
+    launch_commands: Optional[list[str]] = None
+    resource_size_request: Optional[str] = None
+    architecture: Optional[str] = None
+    after_idle: Optional[View] = None
+    available_ports: Optional[list[int]] = None
+    custom_cpu_cores: Optional[float] = None
+    custom_disk_size: Optional[int] = None
+    custom_gb_memory: Optional[int] = None
+    network_policy_id: Optional[str] = None
+    required_services: Optional[list[str]] = None
+    user_parameters: Optional[View] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class StateTransitionView(View):
+    """A status of a devbox, and when it had it."""
+
+    status: Optional[str] = None
+    transition_time_ms: Optional[int] = None
+    failure_reason: Optional[str] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class DevboxView(View):
+    """A devbox. Times are milliseconds since the epoch."""
+
+    id: str
+    status: str
+    name: Optional[str] = None
+    metadata: dict[str, str] = attrs.field(factory=dict)
+    launch_parameters: Optional[LaunchParametersView] = None
+    state_transitions: list[StateTransitionView] = attrs.field(factory=list)
+    capabilities: list[str] = attrs.field(factory=list)
+    create_time_ms: Optional[int] = None
+    end_time_ms: Optional[int] = None
+    blueprint_id: Optional[str] = None
+    snapshot_id: Optional[str] = None
+    failure_reason: Optional[str] = None
+    shutdown_reason: Optional[str] = None
+    tunnel: Optional[TunnelView] = None
+    initiator_type: Optional[str] = None
+    initiator_id: Optional[str] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ExecutionView(View):
+    """The state of an execution; ``stdout`` and ``stderr`` are its last lines."""
+
+    devbox_id: str
+    execution_id: str
+    status: str
+    exit_status: Optional[int] = None
+    stdout: Optional[str] = None
+    stderr: Optional[str] = None
+    stdout_truncated: Optional[bool] = None
+    stderr_truncated: Optional[bool] = None
+    shell_name: Optional[str] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ExecutionDetailView(View):
+    """The result of a command that the service waited for, or of writing a file."""
+
+    devbox_id: str
+    exit_status: Optional[int] = None
+    stdout: Optional[str] = None
+    stderr: Optional[str] = None
+    shell_name: Optional[str] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class SendStdInView(View):
+    """Whether standard input reached an execution."""
+
+    devbox_id: str
+    execution_id: str
+    success: Optional[bool] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class SSHKeyView(View):
+    """A key for SSH to a devbox."""
+
+    id: str
+    ssh_user: Optional[str] = None
+    url: Optional[str] = None
+    ssh_private_key: Optional[str] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class DevboxLogsView(View):
+    """The log of a devbox."""
+
+    logs: list[LogView] = attrs.field(factory=list)
