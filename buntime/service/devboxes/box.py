@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Optional, Protocol
+from typing import Any, Callable, Literal, Optional, Protocol
 
 import attrs
 
@@ -32,6 +32,12 @@ class Execution:
     shell_name: Optional[str] = None
     attach_stdin: bool = False
     source: Source = "exec"
+    working_directory: str = ""
+    """Relative to :data:`HOME`."""
+    environment: Mapping[str, str] = attrs.field(factory=dict)
+    """Variables beyond those of the devbox."""
+    on_end: Optional[Callable[[float], None]] = None
+    """Called in the devbox's lock with the time of the end, unless the devbox ends or is suspended."""
     started: Optional[float] = None
     ended: Optional[float] = None
     exit_status: Optional[int] = None

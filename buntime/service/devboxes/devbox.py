@@ -48,6 +48,7 @@ class Devbox:
         self.notes: deque[tuple[float, str]] = deque(maxlen=_MOST_NOTES)
         self.snapshot: Optional[Snapshot] = None
         self.ended: Optional[float] = None
+        self.deadline: Optional[Event] = None
         self._waiter = waiter
         self._drop_snapshot = host.drop_snapshot
         self._new_id = new_id
@@ -91,6 +92,8 @@ class Devbox:
             yield end, self._expire
         if (change := self.box.next_change()) is not None:
             yield change, self.box.settle
+        if self.deadline is not None:
+            yield self.deadline
 
     def _expiry(self) -> Optional[float]:
         idle = self.spec.idle_seconds
@@ -164,13 +167,17 @@ class Devbox:
     def _start_internal(self, command: str, source: Source, at: float) -> bool:
         execution = Execution(self._new_id("exc_"), command, at, source=source)
         try:
-            self.box.prepare(execution)
+            self.run(execution, at)
         except ServiceError as error:
             self.note(f"{source}: {command!r} was not run: {error.message}")
             return False
+        return True
+
+    def run(self, execution: Execution, at: float) -> None:
+        """Start a command of the service itself; the lock is held."""
+        self.box.prepare(execution)
         self.commands.add(execution)
         self._start(execution, at)
-        return True
 
     def _suspend(self, at: float) -> None:
         self._become("suspending", at)
@@ -236,6 +243,11 @@ class Devbox:
             if not force:
                 self._check_no_snapshot()
             self._end(self.clock.monotonic(), "shutdown", shutdown_reason="api_shutdown")
+
+    def end(self, at: float) -> None:
+        """End the devbox, unless it has ended; the lock is held."""
+        if self.status not in ENDED:
+            self._end(at, "shutdown", shutdown_reason="api_shutdown")
 
     def discard(self) -> None:
         """End a devbox that could not be made."""
@@ -305,6 +317,8 @@ class Devbox:
             else:
                 self.note(f"The launch command {execution.command!r} ended with {exit_status}")
                 self._end(at, "failure", failure_reason="execution_failed")
+        if execution.on_end is not None:
+            execution.on_end(at)
 
     def _complete(self, execution: Execution, exit_status: int, at: float) -> None:
         execution.exit_status, execution.ended = exit_status, at

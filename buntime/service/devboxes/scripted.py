@@ -90,7 +90,7 @@ class ScriptedBox:
             ScriptedExecution(
                 code=None,
                 command=execution.command,
-                env=self._devbox.environment,
+                env={**self._devbox.environment, **execution.environment},
                 timeout=_NO_LIMIT,
                 session_id=self._devbox.id,
                 workspace=self._disk[HOME],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, Optional
 
 from buntime._http import Response
 from buntime.service.devboxes.box import Execution
@@ -11,6 +11,7 @@ from buntime.service.devboxes.context import Call, read_timeout, statuses
 from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
 from buntime.service.devboxes.files import write_file
+from buntime.service.devboxes.model import Model
 from buntime.service.devboxes.spec import parse_devbox, texts
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
@@ -50,11 +51,11 @@ def create_and_await_running(call: Call) -> Response:
 
 def _create(call: Call) -> Devbox:
     # The devbox is known before its first status is seen, so that a repeated request finds it.
-    return call.model.devbox(call.once(lambda: _make(call)))
+    return call.model.devbox(call.once(lambda: make_devbox(call.model, call.body).id))
 
 
-def _make(call: Call) -> str:
-    model, fields = call.model, call.body
+def make_devbox(model: Model, fields: RequestFields) -> Devbox:
+    """Create a devbox; a 400 for wrong fields."""
     sources = {name: fields.optional_text(name) for name in ("blueprint_id", "blueprint_name", "snapshot_id")}
     if sum(value is not None for value in sources.values()) > 1:
         raise invalid("Only one of blueprint_id, blueprint_name and snapshot_id can be set")
@@ -89,7 +90,7 @@ def _make(call: Call) -> str:
     if model.closed:
         devbox.shutdown(force=True)
     model.check_open()
-    return devbox.id
+    return devbox
 
 
 def view(devbox: Devbox) -> dict[str, Any]:
@@ -192,6 +193,13 @@ def logs(call: Call) -> Response:
     devbox = call.model.devbox(*call.ids)
     execution_id = call.query.optional_text("execution_id")
     shell_name = call.query.optional_text("shell_name")
+    return json_response({"logs": log_rows(devbox, execution_id, shell_name)})
+
+
+def log_rows(
+    devbox: Devbox, execution_id: Optional[str] = None, shell_name: Optional[str] = None
+) -> list[dict[str, Any]]:
+    """Return the log of a devbox, or of an execution or a shell."""
     rows: list[dict[str, Any]] = []
     with devbox.lock:
         devbox.settle()
@@ -200,8 +208,7 @@ def logs(call: Call) -> Response:
         for execution in devbox.commands.all():
             if execution_id in {None, execution.id} and shell_name in {None, execution.shell_name}:
                 rows += _execution_rows(devbox, execution)
-    rows.sort(key=lambda row: int(row["timestamp_ms"]))
-    return json_response({"logs": rows})
+    return sorted(rows, key=lambda row: int(row["timestamp_ms"]))
 
 
 def _row(devbox: Devbox, level: str, source: str, at: float, **fields: Any) -> dict[str, Any]:
