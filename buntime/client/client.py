@@ -16,7 +16,7 @@ from buntime._support.owner import Owner
 from buntime._support.typing import OnText, Unpack
 from buntime.client import settings
 from buntime.client.context import BUNTIME_SH, Context, portable_state, restored_context
-from buntime.client.other_names import missing_attribute
+from buntime.client.other_names import checks_arguments, missing_attribute
 from buntime.client.owned import OwnedSessions
 from buntime.client.settings import ClientOptions
 from buntime.engine.caller import Caller
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE"})
 
 
+@checks_arguments
 class Buntime(ClosesWithBlock):
     """A client of buntime.sh. It can be used from any thread; close it, or use it as a context manager.
 

@@ -9,6 +9,7 @@ from buntime import _validate
 from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime.client.context import Context
+from buntime.client.other_names import check_arguments, checks_arguments
 from buntime.errors import (
     APIStatusError,
     InvalidRequestError,
@@ -32,6 +33,7 @@ _MOST_PAGES = 10_000
 """Pages of one folder: a million entries."""
 
 
+@checks_arguments
 class SessionFiles:
     """The files of one session. Paths are relative to ``/workspace``, or absolute below it.
 
@@ -212,6 +214,7 @@ class SessionFiles:
         if only ``delete`` would make room.
         """
         _validate.folder("remote", remote)
+        check_arguments(options, TransferOptions.__annotations__)
         with self._context.caller.one_deadline():
             uploads = Uploads(self._context.helpers, self._content)
             return uploads.upload(self._session_id, local, remote, options)
@@ -232,6 +235,7 @@ class SessionFiles:
         :class:`~buntime.ConflictError` if a file changes meanwhile.
         """
         _validate.folder("remote", remote)
+        check_arguments(options, TransferOptions.__annotations__)
         with self._context.caller.one_deadline():
             downloads = Downloads(self._context.helpers, self._content)
             return downloads.download(self._session_id, remote, local, options)
@@ -240,6 +244,7 @@ class SessionFiles:
         return self._context.helpers.run(self._session_id, op, idempotent=True, **arguments)
 
 
+@checks_arguments
 class Files:
     """The files of any session: the methods of :class:`SessionFiles` with a ``session_id``."""
 

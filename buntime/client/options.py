@@ -6,8 +6,12 @@ from typing import Optional
 
 import attrs
 
-from buntime.client.other_names import unexpected_argument
+from buntime.client.other_names import check_arguments
 from buntime.models import ExecuteOptions, ExecuteRequest
+
+_NAMES = frozenset(
+    {*ExecuteOptions.__annotations__, "code", "command", "session_id", "on_stdout", "on_stderr"}
+)
 
 
 def make_request(
@@ -21,9 +25,7 @@ def make_request(
 
     Raises ``TypeError`` if both are passed, if an option is unknown, or if there is no session.
     """
-    unknown = options.keys() - ExecuteOptions.__annotations__.keys()
-    if unknown:
-        raise unexpected_argument(min(unknown))
+    check_arguments(options, _NAMES)
     if request is None:
         request = ExecuteRequest(code, command=command, session_id=session_id, **options)
         options.pop("env", None)  # so that no traceback with the caller's variables shows its values

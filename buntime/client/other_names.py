@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Collection, Mapping
+from types import FunctionType
+from typing import Any, Callable, TypeVar
+
+T = TypeVar("T")
+
+_HAS_OPTIONS = 0x08  # inspect.CO_VARKEYWORDS, without the time to import inspect
 
 _EXECUTE = "execute(code) or execute(command=...)"
 _SHARED = {
@@ -59,22 +66,30 @@ _ARGUMENTS = {
     "apiKey": "api_key",
     "baseUrl": "base_url",
     "cmd": "command",
+    "concurrency": "size",
     "cwd": "working_dir",
     "envVars": "env",
     "env_vars": "env",
     "environment": "env",
     "envs": "env",
+    "exclude": "ignore",
+    "idempotencyKey": "idempotency_key",
     "maxRetries": "max_retries",
     "max_output_bytes": "max_output",
+    "max_size": "size",
+    "max_workers": "size",
     "onRetry": "on_retry",
     "onStderr": "on_stderr",
     "onStdout": "on_stdout",
+    "query": "params",
+    "resourceLimits": "resource_limits",
     "retryDelay": "retry_delay",
     "script": "code",
     "sessionId": "session_id",
     "source": "code",
-    "timeoutMs": "timeout, in seconds",
-    "timeout_ms": "timeout, in seconds",
+    "timeout": "ttl",
+    "timeoutMs": "timeout or ttl",
+    "timeout_ms": "timeout or ttl",
     "workdir": "working_dir",
     "workingDir": "working_dir",
     "working_directory": "working_dir",
@@ -91,8 +106,35 @@ def missing_attribute(instance: object, name: str) -> Any:
     raise AttributeError(f"{type(instance).__name__!r} object has no attribute {name!r}; use .{ours}")
 
 
-def unexpected_argument(name: str) -> TypeError:
-    """Return the error for an unknown keyword argument."""
-    ours = _ARGUMENTS.get(name)
-    hint = "" if ours is None else f"; use {ours}"
-    return TypeError(f"unexpected keyword argument {name!r}{hint}")
+def check_arguments(options: Mapping[str, object], known: Collection[str]) -> None:
+    """Raise ``TypeError`` for a keyword argument that is not ``known``, with our name for it."""
+    unknown = options.keys() - set(known)
+    if not unknown:
+        return
+    name = min(unknown)
+    ours = next((each for each in _ARGUMENTS.get(name, "").split(" or ") if each in known), None)
+    unit = ", in seconds" if ours in {"timeout", "ttl"} else ""
+    hint = "" if ours is None else f"; use {ours}{unit}"
+    raise TypeError(f"unexpected keyword argument {name!r}{hint}")
+
+
+def checks_arguments(kind: type[T]) -> type[T]:
+    """Decorate a class: its public methods call :func:`check_arguments`, except those with ``**options``."""
+    for name, method in list(vars(kind).items()):
+        if name.startswith("_") or not isinstance(method, FunctionType):
+            continue
+        if not method.__code__.co_flags & _HAS_OPTIONS:
+            setattr(kind, name, _checked(method))
+    return kind
+
+
+def _checked(method: FunctionType) -> Callable[..., Any]:
+    code = method.__code__
+    known = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+    @functools.wraps(method)
+    def checked(*args: Any, **options: Any) -> Any:
+        check_arguments(options, known)
+        return method(*args, **options)
+
+    return checked

@@ -17,7 +17,7 @@ from buntime._support.owner import Owner
 from buntime._support.typing import OnText, Unpack
 from buntime.client.context import Context
 from buntime.client.options import make_request
-from buntime.client.other_names import missing_attribute
+from buntime.client.other_names import check_arguments, checks_arguments, missing_attribute
 from buntime.errors import SessionNotFoundError
 from buntime.models import (
     CallbackOptions,
@@ -35,6 +35,7 @@ from buntime.wire.responses import CreatedSession
 _PING_DEADLINE = 10.0
 
 
+@checks_arguments
 class Session(ClosesWithBlock):
     """One sandbox: a workspace of files in which code runs.
 
@@ -181,6 +182,7 @@ class Session(ClosesWithBlock):
         command: Optional[str] = None,
         env: Optional[Mapping[str, str]] = None,
         working_dir: Optional[str] = None,
+        **unknown: Any,
     ) -> buntime.Process:
         """Start code or a shell command in the background; return when it runs.
 
@@ -191,6 +193,7 @@ class Session(ClosesWithBlock):
         """
         from buntime.client import processes
 
+        check_arguments(unknown, ("command", "env", "working_dir"))
         request = ExecuteRequest(code, command=command, env=env, working_dir=working_dir)
         del env  # so that no traceback with these variables shows its values
         return processes.start(self._context, self.id, request)

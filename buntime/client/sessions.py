@@ -9,12 +9,14 @@ from typing import Any, Optional
 from buntime import _validate
 from buntime._support.export import export
 from buntime.client.context import Context
+from buntime.client.other_names import checks_arguments
 from buntime.client.session import Session
 from buntime.models import ResourceLimits, SessionInfo
 from buntime.wire import json
 from buntime.wire.responses import CreatedSession
 
 
+@checks_arguments
 class Sessions:
     """Creates, inspects, attaches to and deletes sessions."""
 

@@ -14,7 +14,7 @@ from buntime import _validate
 from buntime._http import Pairs, Secret, Transport
 from buntime._support.export import export
 from buntime._support.log import print_logs
-from buntime.client.other_names import unexpected_argument
+from buntime.client.other_names import check_arguments
 from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, ConfigurationError
 
@@ -198,9 +198,7 @@ def make_transport(
 
 def caller_options(options: ClientOptions, policy: RetryPolicy = _DEFAULT_POLICY) -> dict[str, Any]:
     """Return the options as arguments of a :class:`~buntime.engine.caller.Caller`, checked."""
-    unknown = set(options) - set(_CHECKS)
-    if unknown:
-        raise unexpected_argument(min(unknown))
+    check_arguments(options, {*_CHECKS, "api_key", "base_url"})
     values = {name: checked(_CHECKS[name], name, value) for name, value in options.items()}
     retries = {name: values.pop(name) or 0 for name in ("max_retries", "retry_delay") if name in values}
     return {**values, "policy": attrs.evolve(policy, **retries)}

@@ -36,9 +36,6 @@ class TransferOptions(TypedDict, total=False):
 
 def check_options(options: TransferOptions) -> tuple[str, Optional[Progress], bool]:
     """Return the regular expression of ignored paths, the progress callback, and whether to delete."""
-    unknown = set(options) - set(TransferOptions.__annotations__)
-    if unknown:
-        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
     progress = _validate.optional_callable("progress", options.get("progress"))
     delete = _validate.flag("delete", options.get("delete", False))
     return expression(options.get("ignore", ())), progress, delete

@@ -14,6 +14,7 @@ from buntime._support.export import export
 from buntime._support.forks import reset_after_fork
 from buntime._support.unpicklable import NotPicklable
 from buntime.client.client import Buntime
+from buntime.client.other_names import checks_arguments
 from buntime.client.session import Session
 from buntime.client.sessions import check_limits
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
@@ -49,6 +50,7 @@ class Outcome(Generic[Item, Value]):
             del self
 
 
+@checks_arguments
 class SessionPool(ClosesWithBlock, NotPicklable):
     """Runs many items over at most ``size`` sessions, each item in a session that it has for itself.
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
-from typing import Any
+from typing import Any, Callable
 from unittest import mock
 
 import pytest
 
-from buntime import Buntime, ConfigurationError, ExecuteRequest, Session
+from buntime import (
+    Buntime,
+    ConfigurationError,
+    ExecuteRequest,
+    Files,
+    Session,
+    SessionFiles,
+    SessionPool,
+    Sessions,
+)
 from buntime.client.other_names import _ARGUMENTS, METHODS
 from buntime.models import ExecuteOptions
 from buntime.transport import FakeTransport, HTTPTransport
@@ -53,7 +63,40 @@ def test_an_argument_names_ours(client: Any, name: str, ours: str) -> None:
         client.with_options(maxRetries=3)
     with pytest.raises(TypeError, match=r"unexpected keyword argument 'unknown'$"):
         session.execute("1", unknown=1)
-    assert not set(_ARGUMENTS) & set(ExecuteOptions.__annotations__)
+    assert not (set(_ARGUMENTS) - {"timeout"}) & set(ExecuteOptions.__annotations__)
+
+
+def test_arguments_of_other_calls_name_ours(client: Any) -> None:
+    """Nothing is sent, and an argument that the call does not have in any form has no hint."""
+    session = client.sessions.attach("ses_1")
+    ways: list[tuple[Callable[..., object], tuple[object, ...], str, str]] = [
+        (client.sessions.create, (), "timeout", "; use ttl, in seconds"),
+        (client.sessions.create, (), "resourceLimits", "; use resource_limits"),
+        (client.kill, (), "sessionId", "; use session_id"),
+        (client.request, ("GET", "/"), "query", "; use params"),
+        (client.files.read, (), "sessionId", "; use session_id"),
+        (session.start, ("1",), "cwd", "; use working_dir"),
+        (session.start, ("1",), "timeout", ""),
+        (session.execute, ("1",), "timeoutMs", "; use timeout, in seconds"),
+        (session.call, ("() => 1",), "timeoutMs", "; use timeout, in seconds"),
+        (session.call, ("() => 1",), "env", ""),
+        (session.wait_for_port, (80,), "timeout_ms", "; use timeout, in seconds"),
+        (session.files.upload, ("a", "b"), "exclude", "; use ignore"),
+        (session.files.list, (), "maxDepth", ""),
+    ]
+    for call, arguments, name, hint in ways:
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'{hint}$"):
+            call(*arguments, **{name: 30000})
+    assert [] == client._context.caller.transport.calls
+
+
+def test_decorated_methods_keep_their_signatures() -> None:
+    """Editors and ``help`` show the arguments."""
+    for kind in (Buntime, Files, Session, SessionFiles, SessionPool, Sessions):
+        for name, method in inspect.getmembers(kind, inspect.isfunction):
+            assert (
+                name.startswith("_") or "args" not in inspect.signature(method).parameters or name == "call"
+            )
 
 
 def test_an_unknown_attribute_is_the_usual_error(client: Any) -> None:
