@@ -100,12 +100,12 @@ class SessionQuota:
         return True
 
     def on_refused(self, count: int, retry_after: Optional[float]) -> None:
-        """Record that a session was refused beside ``count``. Concurrent refusals count once."""
+        """Record that a session was refused beside at most ``count``. Concurrent refusals count once."""
         now = self._clock.now()
         first = self._trying or now >= self._next_try
         if self._allowed == self._size:
             logger().warning("no more sessions can be open; the pool continues with those it has, or waits")
-        self._trying, self._allowed = False, count
+        self._trying, self._allowed = False, min(self._allowed, count)
         if first or retry_after:
             self._next_try = now + min(retry_after or self._pause, _LONGEST_PAUSE)
             logger().info("session limit: %d open, next attempt in %.1f s", count, self._next_try - now)
@@ -115,5 +115,6 @@ class SessionQuota:
     def on_created(self, count: int) -> None:
         """Record that a session was created; after a successful attempt the next may follow immediately."""
         if self._trying:
-            self._trying, self._allowed = False, count
+            # Sessions may have ended since the attempt began.
+            self._trying, self._allowed = False, max(self._allowed, count)
             self._pause, self._next_try = _FIRST_PAUSE, self._clock.now()

@@ -64,6 +64,7 @@ class SessionRegistry:
         self._waiting: deque[object] = deque()
         self._maps: set[BoundedMap[Any, Any]] = set()
         self._quota = SessionQuota(size, self._clock)
+        self._deleted = 0
         self._registered = False
 
     @property
@@ -234,6 +235,7 @@ class SessionRegistry:
 
     def _create(self, lease: Lease) -> bool:
         """Create the session of a lease; return ``False`` if the plan allows no more."""
+        deleted_before = self._deleted
         try:
             context = Context(self._context.caller.evolve(hooks=lease), self._context.owned)
             lease.session = self._create_session(Sessions(context))
@@ -242,7 +244,8 @@ class SessionRegistry:
                 self._move(lease, LeaseState.ENDED)
                 if not isinstance(error, BuntimeError) or not is_session_limit(error):
                     raise
-                self._quota.on_refused(self.count, error.retry_after)
+                # Those deleted since the request was sent may have been open when the service refused it.
+                self._quota.on_refused(self.count + self._deleted - deleted_before, error.retry_after)
                 return False
         with self._changed:
             if not self._registered:
@@ -288,6 +291,7 @@ class SessionRegistry:
             logger().warning("session %s was not deleted: %s", lease.session.id, error)
         finally:
             with self._changed:
+                self._deleted += state is LeaseState.ENDED
                 self._move(lease, state)
 
     def _move(self, lease: Lease, state: LeaseState) -> None:

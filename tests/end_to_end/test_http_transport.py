@@ -140,11 +140,11 @@ def test_pooled_connections(caplog: pytest.LogCaptureFixture) -> None:
     statuses: list[int] = []
 
     def handler(exchange: Exchange) -> None:
-        together.wait(20)
+        together.wait(60)
         exchange.reply(200, exchange.request.body)
 
     def send(transport: HTTPTransport, body: bytes) -> None:
-        response = transport.send(Request("POST", "/", body=body, connect_timeout=20, read_timeout=20))
+        response = transport.send(Request("POST", "/", body=body, connect_timeout=60, read_timeout=60))
         if response.read() == body:
             statuses.append(response.status)
 
@@ -206,7 +206,7 @@ url, is_own = sys.argv[1], sys.argv[2] == "own"
 session = None if is_own else requests.Session()
 transport = HTTPTransport(url, session=session)
 def send(name):
-    transport.send(Request("POST", "/" + name, connect_timeout=20, read_timeout=20)).read()
+    transport.send(Request("POST", "/" + name, connect_timeout=60, read_timeout=60)).read()
 
 send("parent")
 child = os.fork()

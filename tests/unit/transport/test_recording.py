@@ -280,7 +280,7 @@ def test_an_interrupted_recording_can_be_read(tmp_path: Path) -> None:
 
 def test_ambiguous_sessions_are_rejected(tmp_path: Path) -> None:
     """They are created concurrently with equal arguments; with different metadata they are recorded."""
-    barrier = threading.Barrier(2, timeout=10)
+    barrier = threading.Barrier(2, timeout=60)
     real = fake()
 
     def together(request: Request) -> Response:

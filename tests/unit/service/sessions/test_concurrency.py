@@ -26,7 +26,7 @@ def test_executions_run_concurrently(make_wire_client: MakeWireClient) -> None:
     everyone = threading.Barrier(12)
 
     def script(runtime: PlayedRuntime, execution: Execution) -> Iterator[Item]:
-        everyone.wait(10)
+        everyone.wait(60)
         yield outcome(execution.code or "")
 
     wire_client = make_wire_client(script)

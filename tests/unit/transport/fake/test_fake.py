@@ -379,11 +379,11 @@ class TestInside:
 
     def test_handlers_may_wait_for_each_other(self, fake: FakeTransport, session: Session) -> None:
         """Concurrent executions are not serialized."""
-        both = threading.Barrier(2, timeout=10)
+        both = threading.Barrier(2, timeout=60)
         fake.on_execute("x", handler=lambda _: str(both.wait() in {0, 1}))
         threads = [threading.Thread(target=session.execute, args=("x",)) for _ in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         assert 2 == sum(call.status == 200 for call in fake.calls if call.path == "/execute")
