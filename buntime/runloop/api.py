@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional
 
 from buntime._support.export import export
 from buntime.runloop import waiting
-from buntime.runloop.connection import Connection, PreparedCall, split_options
+from buntime.runloop.connection import Connection, PreparedCall
 from buntime.runloop.output import OutputStream
 from buntime.runloop.pages import Page
 from buntime.runloop.wire import requests
@@ -17,7 +17,7 @@ from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
 from buntime.runloop.wire.views.images import BlueprintView, SnapshotStatusView, SnapshotView
 
 
-class Resource:
+class Calls:
     """The calls whose names begin with ``prefix``."""
 
     def __init__(self, connection: Connection, prefix: str) -> None:
@@ -69,16 +69,7 @@ def _signature(route: Route) -> inspect.Signature:
     return inspect.Signature([*path, *named])
 
 
-def _split(
-    call: str, options: dict[str, Any], known: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options of a call that waits, and its fields."""
-    requests.check_keywords(call, options, (*known, *requests.WAIT_OPTIONS))
-    fields, waits = split_options(options)
-    return waits, fields
-
-
-class Devboxes(Resource):
+class Devboxes(Calls):
     """The calls of devboxes, and those that wait."""
 
     def create_and_await_running(self, *, keep: bool = False, **options: Any) -> DevboxView:
@@ -87,20 +78,17 @@ class Devboxes(Resource):
         Raises the API's errors, :class:`ResourceFailedError` and :class:`~buntime.WaitTimeoutError`, each
         with the ``devbox_id``.
         """
-        waits, fields = _split("create_and_await_running", options, BY_NAME["devboxes.create"].body)
-        with self._connection.options(waits) as connection:
-            return waiting.create_devbox(connection, fields, keep=keep)
+        with self._connection.waits("create_and_await_running", options, "devboxes.create") as waits:
+            return waiting.create_devbox(*waits, keep=keep)
 
     def await_running(self, id: str, **options: Any) -> DevboxView:  # noqa: A002 - the official name
         """Wait until a devbox runs."""
-        waits, _ = _split("await_running", options, ())
-        with self._connection.options(waits) as connection:
+        with self._connection.waits("await_running", options) as (connection, _):
             return waiting.await_devbox(connection, id, "running")
 
     def await_suspended(self, id: str, **options: Any) -> DevboxView:  # noqa: A002 - the official name
         """Wait until a devbox is suspended."""
-        waits, _ = _split("await_suspended", options, ())
-        with self._connection.options(waits) as connection:
+        with self._connection.waits("await_suspended", options) as (connection, _):
             return waiting.await_devbox(connection, id, "suspended")
 
     def execute(self, id: str, *, command: str, **options: Any) -> ExecutionView:  # noqa: A002 - the official name
@@ -111,56 +99,52 @@ class Devboxes(Resource):
 
     def execute_and_await_completion(self, devbox_id: str, *, command: str, **options: Any) -> ExecutionView:
         """Run a command and wait until it is completed."""
-        route = BY_NAME["devboxes.execute"]
-        waits, fields = _split("execute_and_await_completion", options, (*route.body, *route.query))
-        with self._connection.options(waits) as connection:
+        name = "execute_and_await_completion"
+        with self._connection.waits(name, options, "devboxes.execute") as (connection, fields):
             return waiting.execute(connection, devbox_id, {**fields, "command": command})
 
     def snapshot_disk(self, id: str, **options: Any) -> SnapshotView:  # noqa: A002 - the official name
         """Take a snapshot of a disk and wait until it is complete."""
-        waits, fields = _split("snapshot_disk", options, BY_NAME["devboxes.snapshot_disk_async"].body)
-        with self._connection.options(waits) as connection:
-            snapshot: SnapshotView = connection.call("devboxes.snapshot_disk_async", id, **fields)
+        call = "devboxes.snapshot_disk_async"
+        with self._connection.waits("snapshot_disk", options, call) as (connection, fields):
+            snapshot: SnapshotView = connection.call(call, id, **fields)
             return waiting.await_snapshot(connection, snapshot.id).snapshot or snapshot
 
 
-class Executions(Resource):
+class Executions(Calls):
     """The calls of executions, and the one that waits."""
 
     def await_completed(self, execution_id: str, devbox_id: str, **options: Any) -> ExecutionView:
         """Wait until an execution is completed."""
-        waits, _ = _split("await_completed", options, ())
-        with self._connection.options(waits) as connection:
+        with self._connection.waits("await_completed", options) as (connection, _):
             return waiting.await_execution(connection, devbox_id, execution_id)
 
 
-class DiskSnapshots(Resource):
+class DiskSnapshots(Calls):
     """The calls of snapshots, and the one that waits."""
 
     def await_completed(self, id: str, **options: Any) -> SnapshotStatusView:  # noqa: A002 - the official name
         """Wait until a snapshot is complete."""
-        waits, _ = _split("await_completed", options, ())
-        with self._connection.options(waits) as connection:
+        with self._connection.waits("await_completed", options) as (connection, _):
             return waiting.await_snapshot(connection, id)
 
 
-class Blueprints(Resource):
+class Blueprints(Calls):
     """The calls of blueprints, and those that wait."""
 
     def await_build_complete(self, id: str, **options: Any) -> BlueprintView:  # noqa: A002 - the official name
         """Wait until a blueprint is built."""
-        waits, _ = _split("await_build_complete", options, ())
-        with self._connection.options(waits) as connection:
+        with self._connection.waits("await_build_complete", options) as (connection, _):
             return waiting.await_blueprint(connection, id)
 
     def create_and_await_build_complete(self, **options: Any) -> BlueprintView:
         """Create a blueprint and wait until it is built."""
-        waits, fields = _split("create_and_await_build_complete", options, BY_NAME["blueprints.create"].body)
-        with self._connection.options(waits) as connection:
-            return waiting.await_blueprint(connection, connection.call("blueprints.create", **fields).id)
+        call, name = "blueprints.create", "create_and_await_build_complete"
+        with self._connection.waits(name, options, call) as (connection, fields):
+            return waiting.await_blueprint(connection, connection.call(call, **fields).id)
 
 
-_RESOURCES: dict[str, type[Resource]] = {
+_RESOURCES: dict[str, type[Calls]] = {
     "devboxes.": Devboxes,
     "devboxes.executions.": Executions,
     "devboxes.disk_snapshots.": DiskSnapshots,
@@ -168,8 +152,8 @@ _RESOURCES: dict[str, type[Resource]] = {
 }
 
 
-def _resource(connection: Connection, prefix: str) -> Resource:
-    return _RESOURCES.get(prefix, Resource)(connection, prefix)
+def _resource(connection: Connection, prefix: str) -> Calls:
+    return _RESOURCES.get(prefix, Calls)(connection, prefix)
 
 
 class ApiTree:

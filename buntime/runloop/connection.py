@@ -113,6 +113,17 @@ class Connection:
         with connection.caller.one_deadline():
             yield connection
 
+    @contextmanager
+    def waits(
+        self, call: str, options: Mapping[str, Any], route: str = "", *more: str
+    ) -> Iterator[tuple[Connection, dict[str, Any]]]:
+        """Return the connection for a call that waits, and the fields for its ``route`` in the options."""
+        fields = (*BY_NAME[route].body, *BY_NAME[route].query) if route else ()
+        requests.check_keywords(call, options, (*fields, *more, *requests.WAIT_OPTIONS))
+        request, waits = split_options(options)
+        with self.options(waits) as connection:
+            yield connection, request
+
     def for_cleanup(self, seconds: float) -> Connection:
         """Return a connection for clean-up after an error: its own deadline, and nothing is reported."""
         return Connection(self.caller.for_background(deadline=seconds), self.repeat_execute)

@@ -9,33 +9,28 @@ from buntime._support.closing import ClosesWithBlock, cleanup_seconds, close_aft
 from buntime._support.export import export
 from buntime._support.owner import Owner
 from buntime._support.typing import Unpack
-from buntime._support.unpicklable import NotPicklable
 from buntime.errors import InvalidRequestError, NotFoundError
 from buntime.runloop import waiting
 from buntime.runloop.commands import CommandInterface, NamedShell
-from buntime.runloop.connection import Connection, RequestOptions, WaitOptions, split_options
+from buntime.runloop.connection import Connection, RequestOptions, WaitOptions
 from buntime.runloop.files import FileInterface
 from buntime.runloop.network import NetworkInterface
-from buntime.runloop.pages import Listing, Page
-from buntime.runloop.wire.requests import WAIT_OPTIONS, check_keywords, resource_id
-from buntime.runloop.wire.routes import ROUTES
+from buntime.runloop.resource import Operations, Resource
 from buntime.runloop.wire.views.devboxes import DevboxLogsView, DevboxView, TunnelView
 from buntime.runloop.wire.views.images import SnapshotStatusView, SnapshotView
 
 _TUNNEL = "https://{port}-{key}.tunnel.runloop.ai"
 
 
-class Devbox(ClosesWithBlock, NotPicklable):
+class Devbox(ClosesWithBlock, Resource[DevboxView]):
     """A devbox. As a context manager it is shut down at the end of the block."""
 
+    _calls = "devboxes"
+
     def __init__(self, connection: Connection, devbox_id: str) -> None:
-        self._connection = connection
-        self._id = resource_id("devbox_id", devbox_id)
+        super().__init__(connection, devbox_id)
         self._is_shut_down = False
         self._owner = Owner()
-
-    def __repr__(self) -> str:
-        return f"<Devbox {self._id}>"
 
     def _leave_block(self, error: Optional[BaseException]) -> None:
         if self._is_shut_down or not self._owner.is_this_process():
@@ -52,11 +47,6 @@ class Devbox(ClosesWithBlock, NotPicklable):
             # It may have ended by itself, such as with its keep-alive time.
             if connection.call("devboxes.retrieve", self._id).status not in waiting.ENDED:
                 raise
-
-    @property
-    def id(self) -> str:
-        """The id."""
-        return self._id
 
     @property
     def cmd(self) -> CommandInterface:
@@ -76,14 +66,6 @@ class Devbox(ClosesWithBlock, NotPicklable):
     def shell(self, shell_name: Optional[str] = None) -> NamedShell:
         """Return a shell whose commands share directory and variables; by default with a new name."""
         return NamedShell(self._connection, self._id, shell_name or f"shell-{uuid4().hex}")
-
-    def _call(self, call: str, /, **fields: Any) -> Any:
-        return self._connection.call(f"devboxes.{call}", self._id, **fields)
-
-    def get_info(self, **options: Unpack[RequestOptions]) -> DevboxView:
-        """Return the present state."""
-        view: DevboxView = self._call("retrieve", **options)
-        return view
 
     def get_tunnel(self, **options: Unpack[RequestOptions]) -> Optional[TunnelView]:
         """Return the tunnel, or ``None``."""
@@ -106,14 +88,12 @@ class Devbox(ClosesWithBlock, NotPicklable):
 
     def await_running(self, **options: Unpack[WaitOptions]) -> DevboxView:
         """Wait until the devbox runs; :class:`ResourceFailedError` if it ends before."""
-        check_keywords("await_running", options, WAIT_OPTIONS)
-        with self._connection.options(options) as connection:
+        with self._connection.waits("await_running", options) as (connection, _):
             return waiting.await_devbox(connection, self._id, "running")
 
     def await_suspended(self, **options: Unpack[WaitOptions]) -> DevboxView:
         """Wait until the devbox is suspended; :class:`ResourceFailedError` if it ends before."""
-        check_keywords("await_suspended", options, WAIT_OPTIONS)
-        with self._connection.options(options) as connection:
+        with self._connection.waits("await_suspended", options) as (connection, _):
             return waiting.await_devbox(connection, self._id, "suspended")
 
     def suspend(self, **options: Unpack[WaitOptions]) -> DevboxView:
@@ -125,9 +105,7 @@ class Devbox(ClosesWithBlock, NotPicklable):
         return self._change("resume", "running", options)
 
     def _change(self, name: str, status: str, options: WaitOptions) -> DevboxView:
-        check_keywords(name, options, WAIT_OPTIONS)
-        request, waits = split_options(options)
-        with self._connection.options(waits) as connection:
+        with self._connection.waits(name, options) as (connection, request):
             connection.call(f"devboxes.{name}", self._id, **request)
             return waiting.await_devbox(connection, self._id, status)
 
@@ -145,9 +123,9 @@ class Devbox(ClosesWithBlock, NotPicklable):
 
         ``params`` are ``name``, ``commit_message`` and ``metadata``, and the options of a call that waits.
         """
-        request, waits = split_options(params)
-        with self._connection.options(waits) as connection:
-            view = connection.call("devboxes.snapshot_disk_async", self._id, **request)
+        call = "devboxes.snapshot_disk_async"
+        with self._connection.waits("snapshot_disk", params, call) as (connection, request):
+            view = connection.call(call, self._id, **request)
             waiting.await_snapshot(connection, view.id)
         return Snapshot(self._connection, view.id)
 
@@ -168,11 +146,10 @@ class Devbox(ClosesWithBlock, NotPicklable):
             self._is_shut_down = True
 
 
-class DevboxOps(NotPicklable):
+class DevboxOps(Operations[Devbox]):
     """Creates and finds devboxes."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    _resource = Devbox
 
     def create(self, *, keep: bool = False, **params: Any) -> Devbox:
         """Create a devbox and return it when it runs.
@@ -182,10 +159,8 @@ class DevboxOps(NotPicklable):
         If it does not run, or the wait is interrupted, it is shut down unless ``keep`` is true; the exception
         has its ``devbox_id``.
         """
-        check_keywords("devbox.create", params, (*ROUTES["devboxes.create"].body, *WAIT_OPTIONS, "keep"))
-        request, waits = split_options(params)
-        with self._connection.options(waits) as connection:
-            view = waiting.create_devbox(connection, request, keep=keep)
+        with self._connection.waits("devbox.create", params, "devboxes.create", "keep") as waits:
+            view = waiting.create_devbox(*waits, keep=keep)
         return Devbox(self._connection, view.id)
 
     def create_from_blueprint_id(self, blueprint_id: str, **params: Any) -> Devbox:
@@ -204,39 +179,16 @@ class DevboxOps(NotPicklable):
         """Return a devbox that exists; nothing is sent."""
         return Devbox(self._connection, devbox_id)
 
-    def list(self, **params: Any) -> Listing[Devbox]:
-        """Return all devboxes, newest first, fetched as they are needed; ``status`` filters them."""
-        page = Page(self._connection, "devboxes.list", params)
-        return Listing(page, lambda view: Devbox(self._connection, view.id))
 
-
-class Snapshot(NotPicklable):
+class Snapshot(Resource[SnapshotStatusView]):
     """A snapshot of a disk."""
 
-    def __init__(self, connection: Connection, snapshot_id: str) -> None:
-        self._connection = connection
-        self._id = resource_id("snapshot_id", snapshot_id)
-
-    def __repr__(self) -> str:
-        return f"<Snapshot {self._id}>"
-
-    @property
-    def id(self) -> str:
-        """The id."""
-        return self._id
-
-    def _call(self, call: str, /, **fields: Any) -> Any:
-        return self._connection.call(f"devboxes.disk_snapshots.{call}", self._id, **fields)
-
-    def get_info(self, **options: Unpack[RequestOptions]) -> SnapshotStatusView:
-        """Return the present state."""
-        view: SnapshotStatusView = self._call("query_status", **options)
-        return view
+    _calls = "devboxes.disk_snapshots"
+    _info = "query_status"
 
     def await_completed(self, **options: Unpack[WaitOptions]) -> SnapshotStatusView:
         """Wait until the snapshot is complete; :class:`ResourceFailedError` if it fails."""
-        check_keywords("await_completed", options, WAIT_OPTIONS)
-        with self._connection.options(options) as connection:
+        with self._connection.waits("await_completed", options) as (connection, _):
             return waiting.await_snapshot(connection, self._id)
 
     def update(self, **params: Any) -> SnapshotView:

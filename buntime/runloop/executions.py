@@ -14,7 +14,6 @@ from buntime.runloop import waiting
 from buntime.runloop.connection import Connection, RequestOptions, WaitOptions
 from buntime.runloop.errors import wait_timeout
 from buntime.runloop.output import Watch, open_stream
-from buntime.runloop.wire.requests import WAIT_OPTIONS, check_keywords
 from buntime.runloop.wire.views.devboxes import ExecutionView
 
 _LAST_OUTPUT = 5.0
@@ -156,8 +155,7 @@ class Execution(NotPicklable):
         Raises :class:`~buntime.WaitTimeoutError` if that takes longer than ``timeout``, the errors of the
         API, and an exception of a callback.
         """
-        check_keywords("result", options, WAIT_OPTIONS)
-        with self._connection.options(options) as connection:
+        with self._connection.waits("result", options) as (connection, _):
             view = waiting.await_execution(connection, self.devbox_id, self.execution_id)
             if self._thread is not None:
                 self._thread.join(connection.caller.remaining())
