@@ -45,7 +45,7 @@ def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         parser.add_argument(f"--{name}", dest="effort", action="store_const", const=name, help=text)
     parser.add_argument("--check", action="store_true", help="exit 1 if a limit is exceeded")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write the figures to a JSON file")
-    parser.add_argument("--docs", action="store_true", help="update docs/benchmarks.{json,md,svg}")
+    parser.add_argument("--docs", action="store_true", help="update docs/project/benchmarks.{json,md,svg}")
     options = parser.parse_args(argv)
     unknown = ", ".join(sorted(set(options.names) - set(report.HEADINGS)))
     if unknown:

@@ -1,4 +1,4 @@
-"""A run as JSON and as Markdown, for the terminal and for the page in ``docs/``."""
+"""A run as JSON and as Markdown, for the terminal and for the page in ``docs/project/``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.plot import draw
 from benchmarks.tables import Table, number
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "project"
 HEADINGS = {
     "import": "Import",
     "first": "First call",

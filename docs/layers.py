@@ -114,8 +114,8 @@ def table(graph: Graph, package: Path = PACKAGE) -> str:
 def main() -> None:
     """Update the picture and the table."""
     graph = read_imports()
-    (DOCS / "layers.svg").write_text(draw(graph), encoding="utf-8")
-    page = DOCS / "how-it-is-built.md"
+    (DOCS / "project" / "layers.svg").write_text(draw(graph), encoding="utf-8")
+    page = DOCS / "project" / "how-it-is-built.md"
     text = page.read_text(encoding="utf-8")
     page.write_text(_TABLE.sub(lambda _: table(graph), text), encoding="utf-8")
 

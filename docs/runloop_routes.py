@@ -1,4 +1,4 @@
-"""Write the table of Runloop's calls: ``python docs/runloop_routes.py`` updates runloop.md."""
+"""Write the table of Runloop's calls: ``python docs/runloop_routes.py`` updates runloop/devboxes.md."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from buntime.runloop.wire.routes import ROUTES, Route
 
-PAGE = Path(__file__).resolve().parent / "runloop.md"
+PAGE = Path(__file__).resolve().parent / "runloop" / "devboxes.md"
 _TABLE = re.compile(r"(?<=<!-- begin routes -->\n).*?(?=<!-- end routes -->)", re.DOTALL)
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.docs.markdown import DOCS, ROOT, anchors, blocks, links
 
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
-HOW_IT_IS_BUILT = DOCS / "how-it-is-built.md"
+HOW_IT_IS_BUILT = DOCS / "project" / "how-it-is-built.md"
 
 
 def test_the_picture_and_the_table_of_the_layers_are_current() -> None:
@@ -25,7 +25,7 @@ def test_the_picture_and_the_table_of_the_layers_are_current() -> None:
     )
     picture, table = json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=DOCS))
     hint = "run: python docs/layers.py"
-    assert picture == (DOCS / "layers.svg").read_text(encoding="utf-8"), hint
+    assert picture == (DOCS / "project" / "layers.svg").read_text(encoding="utf-8"), hint
     assert f"<!-- begin layers -->\n{table}<!-- end layers -->" in HOW_IT_IS_BUILT.read_text("utf-8"), hint
 
 

@@ -19,7 +19,7 @@ from buntime import Files, SessionFiles, Sessions
 from buntime.client import settings
 from tests.docs.markdown import CHANGELOG, DOCS, PAGES, README, ROOT, anchors, blocks, links
 
-REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
+REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "reference").glob("*.md")))
 PUBLIC = [
     *(f"buntime.{name}" for name in buntime.__all__),
     *(f"buntime.testing.{name}" for name in buntime.testing.__all__),
@@ -98,7 +98,7 @@ def _assigned_to_self(cls: type) -> set[str]:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_name_has_an_entry_in_the_reference(name: str) -> None:
     """The reference page has an entry for each name that can be imported."""
-    assert _entry(name), f"docs/reference.md has no entry for {name}"
+    assert _entry(name), f"docs/reference/ has no entry for {name}"
 
 
 @pytest.mark.parametrize(("name", "cls"), WITH_METHODS, ids=[name for name, _ in WITH_METHODS])
@@ -117,7 +117,7 @@ def test_classes_that_a_client_creates_are_explained(cls: type) -> None:
 def test_every_field_is_explained(cls: type[Any]) -> None:
     """A page of the guide explains all fields of a value, and the reference all methods."""
     fields = {field.name for field in attrs.fields(cls)} - {"extra"}
-    guides = [page.read_text(encoding="utf-8") for page in DOCS.glob("*.md") if page.name != "reference.md"]
+    guides = [page.read_text(encoding="utf-8") for page in PAGES if page.parent.name != "reference"]
     missing = [
         {field for field in fields if not re.search(rf"`[^`\n]*\b{field}\b[^`\n]*`", text)}
         for text in guides
@@ -130,7 +130,7 @@ def test_every_field_is_explained(cls: type[Any]) -> None:
 @pytest.mark.parametrize("cls", ERRORS, ids=lambda cls: cls.__name__)
 def test_every_error_is_explained(cls: type[buntime.BuntimeError]) -> None:
     """The page on errors has each class and its attributes."""
-    page = (DOCS / "errors.md").read_text(encoding="utf-8")
+    page = (DOCS / "guide" / "errors.md").read_text(encoding="utf-8")
     attributes = {name for name in _assigned_to_self(cls) if not name.startswith("_")} - {"errno", "strerror"}
     names = {cls.__name__, *attributes}
     assert set() == {name for name in names if not re.search(rf"\b{name}\b", page)}
@@ -155,7 +155,7 @@ def _variables_of_the_package() -> set[str]:
 
 def test_every_environment_variable_is_explained() -> None:
     """The table of variables has exactly the variables that the package reads."""
-    page = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    page = (DOCS / "guide" / "configuration.md").read_text(encoding="utf-8")
     table = page.partition("## The environment")[2].partition("\n\nThe HTTP")[0]
     documented = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
     assert _variables_of_the_package() == documented
@@ -163,7 +163,7 @@ def test_every_environment_variable_is_explained() -> None:
 
 def test_every_setting_of_the_client_is_explained() -> None:
     """The table of settings has the arguments of the client, in their order."""
-    page = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    page = (DOCS / "guide" / "configuration.md").read_text(encoding="utf-8")
     table = page.partition("argument of `Buntime`")[2].partition("\n\n")[0]
     arguments = list(inspect.signature(buntime.Buntime).parameters)
     assert arguments == re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
@@ -171,7 +171,9 @@ def test_every_setting_of_the_client_is_explained() -> None:
 
 def test_every_option_of_the_command_line_is_explained() -> None:
     """The pages on the command line and on serving have every option of the program."""
-    page = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("command-line.md", "serving.md"))
+    page = "".join(
+        (DOCS / "guide" / name).read_text(encoding="utf-8") for name in ("command-line.md", "serving.md")
+    )
     sources = (ROOT / "buntime" / "cli").glob("*.py")
     source = "".join(file.read_text(encoding="utf-8") for file in sources)
     options = set(re.findall(r"\"(--[a-z-]+)\"", source))
@@ -181,7 +183,7 @@ def test_every_option_of_the_command_line_is_explained() -> None:
 
 def test_every_option_of_the_pytest_plugin_is_explained() -> None:
     """The page on testing has all options, settings, fixtures and arguments of the marker."""
-    page = (DOCS / "testing-your-code.md").read_text(encoding="utf-8")
+    page = (DOCS / "testing" / "testing-your-code.md").read_text(encoding="utf-8")
     source = (ROOT / "buntime" / "pytest_plugin" / "plugin.py").read_text(encoding="utf-8")
     names = {
         *re.findall(r"\"(--[a-z-]+)\"", source),
@@ -207,12 +209,11 @@ def test_links_have_targets(page: Path) -> None:
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
-    """The index links to every page, in its list and in its table of contents."""
+    """The index lists every page exactly once, in its group."""
     index = DOCS / "index.md"
-    pages = {page.stem for page in DOCS.glob("*.md")} - {"index"}
-    contents = next(block.body for block in blocks(index) if block.kind == "{toctree}")
-    assert pages == set(contents.split()) - {":hidden:"}
-    assert pages == {Path(target).stem for target in links(index)}
+    pages = [str(page.relative_to(DOCS).with_suffix("")) for page in PAGES if page not in (README, index)]
+    contents = [block.body.splitlines() for block in blocks(index) if block.kind == "{toctree}"]
+    assert pages == sorted(line for lines in contents for line in lines if "/" in line)
 
 
 def test_changelog_has_this_version() -> None:

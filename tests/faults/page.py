@@ -1,4 +1,4 @@
-"""Writes the table of outcomes into ``docs/reliability.md``: ``python -m tests.faults.page``."""
+"""Writes the table of outcomes into ``docs/project/reliability.md``: ``python -m tests.faults.page``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.faults.fault import Outcome
 from tests.faults.table import FAULTS
 
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+PAGE = Path(__file__).parents[2] / "docs" / "project" / "reliability.md"
 _BEGIN = "<!-- The table is written by: python -m tests.faults.page -->\n"
 _END = "<!-- The end of the table -->\n"
 

@@ -1,6 +1,6 @@
 """The faults: where each strikes, what the server does, and what a caller then sees.
 
-``docs/reliability.md`` shows this table, and the matrix checks each row with every call.
+``docs/project/reliability.md`` shows this table, and the matrix checks each row with every call.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from buntime.runloop import (
 from buntime.runloop.wire.views.base import View
 from tests.docs.markdown import DOCS
 
-PAGE = (DOCS / "runloop.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "runloop" / "devboxes.md").read_text(encoding="utf-8")
 
 
 def test_table_of_calls_is_current() -> None:

@@ -14,8 +14,9 @@ import pytest
 from benchmarks import plot, report
 from benchmarks.__main__ import main
 from benchmarks.peers import NotInstalledError
+from benchmarks.report import DOCS
 from benchmarks.tables import Row, Table
-from tests.docs.markdown import DOCS, ROOT
+from tests.docs.markdown import ROOT
 
 ROUND_TRIP = Table(
     "round trip",
