@@ -18,7 +18,7 @@ from benchmarks.responses import STREAMS
 from benchmarks.server import loopback
 from benchmarks.tables import Table
 from buntime import Buntime
-from buntime.wire import sse
+from buntime._support import sse
 
 _CHUNK, _ROUNDS = 64 * 1024, 21
 _REFERENCE = "httpx-sse"
@@ -37,7 +37,7 @@ def measure(effort: Effort) -> list[Table]:
             stream, url = STREAMS[path], f"{base}/{path}"
             chunks = [stream[at : at + _CHUNK] for at in range(0, len(stream), _CHUNK)]
             parsers: dict[str, Reader] = {
-                "buntime.wire.sse": nullcontext(partial(sse.events, chunks)),
+                "buntime's parser": nullcontext(partial(sse.events, chunks)),
                 _REFERENCE: nullcontext(partial(_httpx_sse, chunks)),
                 "sseclient-py": nullcontext(partial(_sseclient_py, chunks)),
             }

@@ -128,7 +128,7 @@ LIMITS = (
     Limit("round trip", "buntime", "runloop-api-client", 0.58),
     Limit("round trip", "buntime", "httpx Client", 0.90),
     Limit("round trip", "buntime", "urllib3 PoolManager", None, 1.25),
-    Limit("parser, 64 KB events", "buntime.wire.sse", "httpx-sse", 3.0, at_least=True),
+    Limit("parser, 64 KB events", "buntime's parser", "httpx-sse", 3.0, at_least=True),
     Limit("load", "buntime", "", 50.0),
     Limit("replay", "buntime", "", 100.0),
     Limit("record", "buntime", "buntime alone", 1.25),

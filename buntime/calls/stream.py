@@ -8,6 +8,7 @@ from typing import Callable, Optional, Union
 import attrs
 
 from buntime._http import BufferedResponse, Request, Response
+from buntime._support import sse
 from buntime._support.closing import ClosesWithBlock
 from buntime._support.collected_text import CollectedText
 from buntime._support.export import export
@@ -15,7 +16,7 @@ from buntime._support.unpicklable import NotPicklable
 from buntime.engine.limits import read_all
 from buntime.errors import APIConnectionError, BuntimeError
 from buntime.models import ExecuteResult, OutputKind, StreamEvent
-from buntime.wire import responses, sse
+from buntime.wire import responses
 from buntime.wire.events import Terminal, decode_event
 from buntime.wire.fields import invalid
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Optional
 
 from buntime._http import Request
+from buntime._support import sse
 from buntime.cassette.dialect import Dialect, dialect_of
-from buntime.wire import sse
 
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r\n", b"\r\r")
 """The ends of a blank line, for each pair of CR, LF and CRLF."""

@@ -139,6 +139,11 @@ class Connection:
         with self.options(fields) as connection:
             return connection.send(prepared)
 
+    def poll(self, call: str, *path: object, **fields: Any) -> Any:
+        """Make a call that a wait repeats until its response shows the end: a recording has the last one."""
+        prepared = prepare(call, *path, **fields)
+        return self.send(attrs.evolve(prepared, request=attrs.evolve(prepared.request, poll=True)))
+
     def send(self, prepared: PreparedCall) -> Any:
         """Send a request, again if the route allows, and return its view."""
         timeout, route = self.caller.timeout, prepared.route

@@ -89,7 +89,7 @@ class OutputStream(ClosesWithBlock):
                         pauses.reset()
                         yield chunk
                     path = self._path
-                    view: ExecutionView = connection.call("devboxes.executions.retrieve", *path)
+                    view: ExecutionView = connection.poll("devboxes.executions.retrieve", *path)
                     self.final = view
                     if view.status == "completed":
                         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 from buntime._support.log import logger
 from buntime.errors import (
@@ -153,12 +153,12 @@ def execute(connection: Connection, devbox_id: str, fields: Mapping[str, Any]) -
 
 
 def _poll(
-    connection: Connection, fetch: Callable[[], Any], pending: tuple[str, ...], waiting_for: str
+    connection: Connection, call: str, resource_id: str, pending: tuple[str, ...], waiting_for: str
 ) -> Any:
     """Fetch a resource, after pauses, until its status is not one of a resource that is in progress."""
     pauses = Pauses(connection, waiting_for, _LONGEST_BUILD)
     while True:
-        view = fetch()
+        view = connection.poll(call, resource_id)
         if view.status not in pending:
             return view
         pauses.sleep()
@@ -168,7 +168,8 @@ def await_snapshot(connection: Connection, snapshot_id: str) -> SnapshotStatusVi
     """Wait until a snapshot is complete; :class:`ResourceFailedError` if it fails."""
     view: SnapshotStatusView = _poll(
         connection,
-        lambda: connection.call("devboxes.disk_snapshots.query_status", snapshot_id),
+        "devboxes.disk_snapshots.query_status",
+        snapshot_id,
         ("in_progress",),
         f"the snapshot {snapshot_id} is complete",
     )
@@ -182,7 +183,8 @@ def await_blueprint(connection: Connection, blueprint_id: str) -> BlueprintView:
     """Wait until a blueprint is built; :class:`ResourceFailedError` if the build fails."""
     view: BlueprintView = _poll(
         connection,
-        lambda: connection.call("blueprints.retrieve", blueprint_id),
+        "blueprints.retrieve",
+        blueprint_id,
         ("queued", "provisioning", "building", "awaiting_upload"),
         f"the blueprint {blueprint_id} is built",
     )

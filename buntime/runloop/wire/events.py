@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from buntime._http import Request
+from buntime._support import sse
 from buntime.errors import BuntimeError, RequestTimeoutError
 from buntime.runloop.wire.error_responses import decode_error_event
-from buntime.wire import sse
 
 
 class ReconnectError(BuntimeError):

@@ -96,7 +96,8 @@ def build(route: Route, path: Mapping[str, str], fields: Mapping[str, Any], key:
         raise ValueError(f"idempotency_key is {key!r}, which cannot be a header")
     if route.method != "GET":
         headers = (*headers, ("x-request-id", key or str(uuid.uuid4())))
-    return Request(route.method, target, query, headers, body, poll=route.is_wait)
+    poll = route.is_wait or route.repeat is Repeat.COMMAND
+    return Request(route.method, target, query, headers, body, poll=poll)
 
 
 def with_extras(

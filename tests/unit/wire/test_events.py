@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 import buntime
 from buntime import BuntimeError, ExecuteRequest, ExecuteResult, InvalidResponseError, StreamEvent
+from buntime._support import sse
 from buntime._support.collected_text import CollectedText
 from buntime.cassette.body import event_bytes, join_outputs, serialize_events
-from buntime.wire import requests, sse
+from buntime.wire import requests
 from buntime.wire.dialect import DIALECT
 from buntime.wire.events import Terminal, decode_event, read_event
 from tests.support.responses import RESULT, error_body

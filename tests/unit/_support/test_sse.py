@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buntime.wire import sse
+from buntime._support import sse
 
 
 def _events(*chunks: bytes) -> list[tuple[str, str]]:
