@@ -14,7 +14,17 @@ from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import ApiError, error_response
 from buntime.service.devboxes.model import Model, new_id
-from buntime.service.devboxes.routes import blueprints, devboxes, executions, files, snapshots
+from buntime.service.devboxes.routes import (
+    benchmarks,
+    blueprints,
+    devboxes,
+    executions,
+    files,
+    scenario_runs,
+    scenarios,
+    snapshots,
+)
+from buntime.service.devboxes.routes.records import Collection
 from buntime.service.devboxes.waiting import Waiter
 from buntime.service.requests import header
 
@@ -25,6 +35,20 @@ Handler = Callable[[Call], Response]
 _DEVBOX = "/v1/devboxes/{id}"
 _EXECUTION = "/v1/devboxes/{id}/executions/{id}"
 _SNAPSHOT = "/v1/devboxes/disk_snapshots"
+_RUN = "/v1/scenarios/runs"
+_BENCHMARK_RUN = "/v1/benchmark_runs/{id}"
+
+
+def _collection(name: str, path: str, collection: Collection) -> dict[str, tuple[str, str, Handler]]:
+    public = {f"{name}.list_public": ("GET", f"{path}/list_public", collection.list_public)}
+    return {
+        **({} if collection.unique else public),
+        f"{name}.create": ("POST", path, collection.create),
+        f"{name}.list": ("GET", path, collection.list),
+        f"{name}.retrieve": ("GET", f"{path}/{{id}}", collection.retrieve),
+        f"{name}.update": ("POST", f"{path}/{{id}}", collection.update),
+    }
+
 
 # A fixed path is before the patterns that it matches too.
 ROUTES: dict[str, tuple[str, str, Handler]] = {
@@ -79,6 +103,31 @@ ROUTES: dict[str, tuple[str, str, Handler]] = {
     "blueprints.retrieve": ("GET", "/v1/blueprints/{id}", blueprints.retrieve),
     "blueprints.logs": ("GET", "/v1/blueprints/{id}/logs", blueprints.logs),
     "blueprints.delete": ("POST", "/v1/blueprints/{id}/delete", blueprints.delete),
+    "scenarios.runs.list": ("GET", _RUN, scenario_runs.list_runs),
+    "scenarios.runs.retrieve": ("GET", f"{_RUN}/{{id}}", scenario_runs.retrieve_run),
+    "scenarios.runs.score": ("POST", f"{_RUN}/{{id}}/score", scenario_runs.score),
+    "scenarios.runs.complete": ("POST", f"{_RUN}/{{id}}/complete", scenario_runs.complete),
+    "scenarios.runs.cancel": ("POST", f"{_RUN}/{{id}}/cancel", scenario_runs.cancel),
+    "scenarios.runs.download_logs": ("POST", f"{_RUN}/{{id}}/download_logs", scenario_runs.download_logs),
+    **_collection("scenarios.scorers", "/v1/scenarios/scorers", scenarios.SCORERS),
+    "scenarios.scorers.validate": ("POST", "/v1/scenarios/scorers/{id}/validate", scenario_runs.validate),
+    "scenarios.start_run": ("POST", "/v1/scenarios/start_run", scenario_runs.start_run),
+    "scenarios.archive": ("POST", "/v1/scenarios/{id}/archive", scenarios.archive),
+    **_collection("scenarios", "/v1/scenarios", scenarios.SCENARIOS),
+    "scenarios.list": ("GET", "/v1/scenarios", scenarios.list_scenarios),
+    "benchmarks.start_run": ("POST", "/v1/benchmarks/start_run", benchmarks.start_run),
+    "benchmarks.definitions": ("GET", "/v1/benchmarks/{id}/definitions", benchmarks.definitions),
+    "benchmarks.update_scenarios": ("POST", "/v1/benchmarks/{id}/scenarios", benchmarks.update_scenarios),
+    **_collection("benchmarks", "/v1/benchmarks", benchmarks.BENCHMARKS),
+    "benchmark_runs.list": ("GET", "/v1/benchmark_runs", benchmarks.list_runs),
+    "benchmark_runs.retrieve": ("GET", f"{_BENCHMARK_RUN}", benchmarks.retrieve_run),
+    "benchmark_runs.complete": ("POST", f"{_BENCHMARK_RUN}/complete", benchmarks.complete),
+    "benchmark_runs.cancel": ("POST", f"{_BENCHMARK_RUN}/cancel", benchmarks.cancel),
+    "benchmark_runs.list_scenario_runs": (
+        "GET",
+        f"{_BENCHMARK_RUN}/scenario_runs",
+        benchmarks.list_scenario_runs,
+    ),
 }
 """Method, path and handler of each route, by the name that the official clients have for it."""
 

@@ -14,6 +14,7 @@ from buntime.service.devboxes.box import Host
 from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import ApiError, missing
 from buntime.service.devboxes.images import Blueprint, Snapshot
+from buntime.service.devboxes.scoring import ALIVE, BenchmarkRun, Record, ScenarioRun
 from buntime.service.devboxes.waiting import Waiter
 
 _LETTERS = string.ascii_letters + string.digits
@@ -104,6 +105,10 @@ class Requests:
                 self._changed.notify_all()
 
 
+def _is_archived(record: Record) -> bool:
+    return record.fields.get("status") == "archived"
+
+
 @attrs.define(eq=False)
 class Model:
     """Everything that the routes act on."""
@@ -116,6 +121,15 @@ class Model:
         factory=lambda: Table("Snapshot", lambda each: each.status in {"error", "deleted"})
     )
     blueprints: Table[Blueprint] = attrs.field(factory=lambda: Table("Blueprint", lambda each: each.deleted))
+    scenarios: Table[Record] = attrs.field(factory=lambda: Table("Scenario", _is_archived))
+    scorers: Table[Record] = attrs.field(factory=lambda: Table("Scorer", _is_archived))
+    benchmarks: Table[Record] = attrs.field(factory=lambda: Table("Benchmark", _is_archived))
+    scenario_runs: Table[ScenarioRun] = attrs.field(
+        factory=lambda: Table("Scenario run", lambda each: each.state not in ALIVE)
+    )
+    benchmark_runs: Table[BenchmarkRun] = attrs.field(
+        factory=lambda: Table("Benchmark run", lambda each: each.state != "running")
+    )
     requests: Requests = attrs.field(factory=Requests)
     secrets: dict[str, str] = attrs.field(factory=dict)
     """The values of secrets by name."""
@@ -138,6 +152,18 @@ class Model:
             with devbox.lock:
                 devbox.settle()
         return [each for each in devboxes if each.status not in ENDED]
+
+    def script(self, scorer_type: str) -> str:
+        """Return the script of a scorer; a 404 if there is none."""
+        scripts = {each.fields["type"]: each.fields["bash_script"] for each in self.scorers.newest_first()}
+        if scorer_type not in scripts:
+            raise missing("Scorer", scorer_type)
+        return str(scripts[scorer_type])
+
+    def runs_of(self, benchmark_run: BenchmarkRun) -> list[ScenarioRun]:
+        """Return the scenario runs of a benchmark run, the newest first."""
+        runs = self.scenario_runs.newest_first()
+        return [run for run in runs if run.details.get("benchmark_run_id") == benchmark_run.id]
 
     def blueprint(self, blueprint_id: Optional[str], name: Optional[str]) -> Optional[Blueprint]:
         """Return a blueprint by its id, or the newest of a name; ``None`` without both, a 404 if missing."""

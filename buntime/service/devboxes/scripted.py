@@ -104,7 +104,8 @@ class ScriptedBox:
             if isinstance(item, Output):
                 self._devbox.wrote(execution, item.kind, item.text)
         seconds = float("inf") if result.keeps_running else result.execution_time / 1000
-        self._due[execution.id] = (self._host.clock.monotonic() + seconds, execution, result)
+        started = self._host.clock.monotonic() if execution.started is None else execution.started
+        self._due[execution.id] = (started + seconds, execution, result)
 
     def kill(self, execution: Execution, *, group: bool) -> None:
         """End it."""

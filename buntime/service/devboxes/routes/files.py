@@ -28,12 +28,12 @@ def write_file_contents(call: Call) -> Response:
 def read_file_contents(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/read_file_contents``: the text of a file, which is read as UTF-8."""
     content = _read(call, "file_path").decode("utf-8", "replace").encode()
-    return _bytes(content, "text/plain; charset=utf-8")
+    return bytes_response(content, "text/plain; charset=utf-8")
 
 
 def download_file(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/download_file``: the bytes of a file."""
-    return _bytes(_read(call, "path"), "application/octet-stream")
+    return bytes_response(_read(call, "path"), "application/octet-stream")
 
 
 def upload_file(call: Call) -> Response:
@@ -61,7 +61,8 @@ def _read(call: Call, field: str) -> bytes:
     return read_file(devbox, path)
 
 
-def _bytes(content: bytes, content_type: str) -> Response:
+def bytes_response(content: bytes, content_type: str) -> Response:
+    """Return a response with a file."""
     headers = [
         ("Content-Type", content_type),
         ("Content-Length", str(len(content))),

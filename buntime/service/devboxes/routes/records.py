@@ -1,0 +1,92 @@
+"""Resources that are only stored: scenarios, scorers and benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable
+
+import attrs
+
+from buntime._http import Response
+from buntime.service.devboxes.context import Call
+from buntime.service.devboxes.errors import invalid
+from buntime.service.devboxes.model import Model, Table
+from buntime.service.devboxes.scoring import Record
+from buntime.service.devboxes.spec import without_nulls
+from buntime.service.requests import RequestFields
+from buntime.service.responses import json_response
+
+
+@attrs.frozen
+class Collection:
+    """The routes of one kind of record. ``check`` raises a 400 for fields that are wrong."""
+
+    items: str
+    prefix: str
+    table: Callable[[Model], Table[Record]]
+    fields: tuple[str, ...]
+    check: Callable[[Model, RequestFields], None]
+    view: Callable[[Record], dict[str, Any]]
+    filters: tuple[str, ...] = ()
+    unique: str = ""
+
+    def create(self, call: Call) -> Response:
+        """``POST``: store a record."""
+        return json_response(self.view(self.table(call.model).get(call.once(lambda: self._make(call)))))
+
+    def _make(self, call: Call) -> str:
+        record = Record(call.model.new_id(self.prefix), self._fields(call, {}))
+        self.table(call.model).add(record)
+        return record.id
+
+    def _fields(self, call: Call, old: Mapping[str, Any]) -> dict[str, Any]:
+        new = {name: value for name, value in without_nulls(call.body.values).items() if name in self.fields}
+        # The input context, too, keeps what is absent.
+        if isinstance(new.get("input_context"), dict):
+            new["input_context"] = {**old.get("input_context", {}), **without_nulls(new["input_context"])}
+        fields = {**old, **new}
+        self.check(call.model, RequestFields(fields))
+        others = (each.fields for each in self.table(call.model).newest_first() if each.fields is not old)
+        if self.unique and any(each[self.unique] == fields[self.unique] for each in others):
+            raise invalid(f"The {self.unique} {fields[self.unique]} is taken")
+        return fields
+
+    def retrieve(self, call: Call) -> Response:
+        """``GET …/{id}``."""
+        return json_response(self.view(self.table(call.model).get(*call.ids)))
+
+    def update(self, call: Call) -> Response:
+        """``POST …/{id}``: what is absent stays."""
+        record = self.table(call.model).get(*call.ids)
+        record.fields = self._fields(call, record.fields)
+        return json_response(self.view(record))
+
+    def list(self, call: Call) -> Response:
+        """``GET``: a page, the newest first, without what is archived."""
+        rows = map(self.view, self.table(call.model).newest_first())
+        return page(call, self.items, (row for row in rows if row.get("status") != "archived"), self.filters)
+
+    def list_public(self, call: Call) -> Response:
+        """``GET …/list_public``: there are none."""
+        return page(call, self.items, [])
+
+
+def page(call: Call, items: str, rows: Iterable[dict[str, Any]], filters: Iterable[str] = ()) -> Response:
+    """Return a page of views; the query has the exact values of ``filters``, and a part of the name."""
+    query = {name: value for name, value in call.request.query if value}
+    search = query.get("search", "").lower()
+    shown = [
+        row
+        for row in rows
+        if all(query.get(name) in {None, row.get(name)} for name in filters)
+        and any(search in str(row.get(name, "")).lower() for name in ("id", "name", "type"))
+    ]
+    return call.page(items, shown, lambda row: row, lambda row: str(row["id"]))
+
+
+def strings(fields: RequestFields, name: str) -> list[str]:
+    """Return an array of strings."""
+    values = fields.array(name)
+    if not all(isinstance(value, str) for value in values):
+        raise invalid(f"{fields.name(name)} must be an array of strings")
+    return values
