@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Optional
 
 _MARKER = re.compile(r"\n\[\.\.\. (\d{1,18}) bytes of output left out \.\.\.\]\n")
@@ -23,28 +24,26 @@ class CollectedText:
     def __init__(self, maximum: Optional[int]) -> None:
         self.maximum = maximum
         self._first = bytearray()
-        self._first_room = None if maximum is None else maximum // 2
+        self._room = sys.maxsize if maximum is None else maximum // 2
         self._last = bytearray()
         self.size = 0
 
     def add(self, text: str) -> None:
         """Add a piece."""
         data = text.encode("utf-8", "surrogatepass")
-        self.size += len(data)
-        if self.maximum is None or self._first_room is None:
+        size, room = len(data), self._room
+        self.size += size
+        if size <= room or self.maximum is None:
             self._first += data
-            return
-        room = self._first_room - len(self._first)
-        if len(data) <= room:
-            self._first += data
+            self._room -= size
             return
         if room:
             while room and _continues(data[room]):
                 room -= 1
             self._first += data[:room]
-            self._first_room = len(self._first)
+            self._room = 0
         self._last += data[room:]
-        last_room = self.maximum - self._first_room
+        last_room = self.maximum - len(self._first)
         if len(self._last) > 2 * last_room:
             del self._last[:-last_room]
 

@@ -17,19 +17,20 @@ def events(chunks: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     """
     name = ""
     data: list[str] = []
-    for field, value in _fields(_with_line_feeds(_without_bom(chunks))):
-        if field == "data":
-            data.append(value)
-        elif field == "event":
-            name = value
-        elif field is None:
-            if data:
-                yield name, data[0] if len(data) == 1 else "\n".join(data)
-            name, data = "", []
+    for lines in _lines(_with_line_feeds(_without_bom(chunks))):
+        for field, separator, value in lines:
+            if field == "data":
+                data.append(value[1:] if separator and value.startswith(" ") else value)
+            elif field == "event":
+                name = value[1:] if separator and value.startswith(" ") else value
+            elif not field and not separator:
+                if data:
+                    yield name, data[0] if len(data) == 1 else "\n".join(data)
+                name, data = "", []
 
 
-def _fields(chunks: Iterable[bytes]) -> Iterator[tuple[str | None, str]]:
-    """Yield the name and the value of each complete line; ``None`` as the name for an empty line.
+def _lines(chunks: Iterable[bytes]) -> Iterator[list[tuple[str, str, str]]]:
+    """Yield complete lines, split at their first colon; without it, no space precedes the value.
 
     A line that spans chunks may be large: it is copied once, and its value once more. The lines inside one
     chunk may be many: they are decoded and split together.
@@ -44,15 +45,12 @@ def _fields(chunks: Iterable[bytes]) -> Iterator[tuple[str | None, str]]:
         line = b"".join((*begun, view[:first]))
         field, _, _ = line[:_LONGEST_NAME].partition(b":")
         start = len(field) + (2 if line[len(field) + 1 : len(field) + 2] == b" " else 1)
-        if line:
-            yield field.decode("utf-8", "replace"), str(memoryview(line)[start:], "utf-8", "replace")
-        else:
-            yield None, ""
+        if field or not line:  # not a comment
+            yield [(field.decode("utf-8", "replace"), "", str(memoryview(line)[start:], "utf-8", "replace"))]
         last = chunk.rfind(b"\n")
         if last > first:
-            for text in chunk[first + 1 : last].decode("utf-8", "replace").split("\n"):
-                name, _, value = text.partition(":")
-                yield name if text else None, value[1:] if value.startswith(" ") else value
+            text = chunk[first + 1 : last].decode("utf-8", "replace")
+            yield [line.partition(":") for line in text.split("\n")]
         begun = [view[last + 1 :]]
 
 

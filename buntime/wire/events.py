@@ -25,7 +25,7 @@ _ENDS = _TERMINAL | {"error"}
 _KNOWN = _ENDS | _OUTPUT
 
 
-@attrs.frozen
+@attrs.define
 class ParsedEvent:
     """An event in any accepted form."""
 
@@ -65,7 +65,7 @@ def read_event(name: str, data: Union[str, dict[str, Any]]) -> ParsedEvent:
     fields = data if isinstance(data, dict) else json_object(data)
     if fields is None and isinstance(data, str) and data.strip() == "[DONE]" and name not in _OUTPUT:
         return ParsedEvent("done", data, {})
-    kind = _kind(name, fields or {})
+    kind = name if name in _KNOWN else _kind(name, fields or {})
     if kind in _ENDS:
         return ParsedEvent(kind, data, fields or {})
     if fields is not None:
@@ -81,12 +81,10 @@ def read_event(name: str, data: Union[str, dict[str, Any]]) -> ParsedEvent:
 
 
 def _kind(name: str, fields: dict[str, Any]) -> str:
-    """Return the first known name among the event's own and those in its fields, else the first.
+    """Return the first known name in the fields, else the event's own, else the first.
 
     ``message`` does not count: it is the format's name for an event without one.
     """
-    if name in _KNOWN:
-        return name
     names = [name, *(fields[key] for key in _KIND_KEYS if isinstance(fields.get(key), str))]
     candidates = [each for each in names if each not in {"", "message"}]
     return next((each for each in candidates if each in _KNOWN), candidates[0] if candidates else "")

@@ -10,6 +10,7 @@ _METADATA_LIMIT = 16 * 1024
 _LONG = 1 << 16
 _PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
 
 
 def metadata(value: object) -> Optional[dict[str, Any]]:
@@ -54,6 +55,11 @@ def json_text(name: str, text: str) -> bytes:
 def json_object(text: str | bytes) -> Optional[dict[str, Any]]:
     """Return the JSON object in ``text``; ``None`` for anything else."""
     try:
+        if isinstance(text, str):
+            # As json.loads, in half the time for a short text.
+            stripped = text.strip(" \t\n\r")
+            value, end = _decode(stripped)
+            return value if isinstance(value, dict) and end == len(stripped) else None
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None
