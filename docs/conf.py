@@ -11,7 +11,13 @@ author = "The buntime authors"
 copyright = author  # noqa: A001 - the name is Sphinx's
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "examples"]
 
@@ -33,7 +39,7 @@ nitpick_ignore_regex = [
     ("py:class", r"AnyPath|Chunk|Code|Content|FilesArgument|Handler|OnText|PathArgument|Progress"),
     ("py:class", r"buntime\.(client|helpers|service)\..*"),
     # Type variables.
-    ("py:class", r"buntime\.(pool\.pool\.(Item|Value)|runloop\.pages\.T)"),
+    ("py:class", r"buntime\.(pool\.pool\.(Item|Value)|runloop\.(pages|resource)\.[RTV])"),
 ]
 
 # The public names of classes are set when they are imported from their package.

@@ -29,6 +29,14 @@ def test_the_picture_and_the_table_of_the_layers_are_current() -> None:
     assert f"<!-- begin layers -->\n{table}<!-- end layers -->" in HOW_IT_IS_BUILT.read_text("utf-8"), hint
 
 
+def test_the_pictures_are_current() -> None:
+    """``python docs/pictures.py`` would change nothing."""
+    code = "import json, pictures; print(json.dumps({n: d() for n, d in pictures.PICTURES.items()}))"
+    drawn = json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=DOCS))
+    committed = {path.stem: path.read_text(encoding="utf-8") for path in (DOCS / "pictures").glob("*.svg")}
+    assert drawn == committed, "run: python docs/pictures.py"
+
+
 @pytest.mark.parametrize("page", [CONTRIBUTING, HOW_IT_IS_BUILT], ids=lambda page: page.name)
 def test_paths_exist(page: Path) -> None:
     """Each path of the package, the tests or the documentation in a page exists."""
