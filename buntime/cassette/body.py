@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Optional
 from buntime._http import Request
 from buntime._support import sse
 from buntime.cassette.dialect import Dialect, dialect_of
+from buntime.cassette.form import parse_form
 
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r\n", b"\r\r")
 """The ends of a blank line, for each pair of CR, LF and CRLF."""
@@ -33,17 +34,20 @@ _parse = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode
 
 
 def serialize_request(request: Request) -> dict[str, Any]:
-    """Return a request in the form of a cassette, without the library's own programs."""
-    serialized: dict[str, Any] = {"method": request.method, "path": request.path}
-    if request.query:
+    """Return a request in the form of a cassette, without the library's own programs.
+
+    The query of a presigned URL is left out, as it is the credential and new in each run.
+    """
+    serialized: dict[str, Any] = {"method": request.method, "path": f"{request.origin or ''}{request.path}"}
+    if request.query and request.origin is None:
         serialized["query"] = [list(pair) for pair in request.query]
     content = request.content
     if content:
         kinds = (value for name, value in request.headers if name.lower() == "content-type")
-        serialized.update(serialize_body(content, next(kinds, None)))
-    if "json" in serialized:
-        serialized["json"] = dialect_of(request.path).decode_request(serialized)
-    return serialized
+        kind = next(kinds, None)
+        fields = parse_form(content, kind)
+        serialized.update(serialize_body(content, kind) if fields is None else {"json": fields})
+    return dialect_of(serialized["path"]).decode_request(serialized)
 
 
 def serialize_body(content: bytes, content_type: Optional[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from importlib import import_module
 from typing import Any, Optional, Protocol, Union, cast
 
@@ -12,15 +12,28 @@ from buntime._http import Request
 Message = Mapping[str, Any]
 """A request in the form of a cassette: ``method``, ``path``, ``query``, and ``json`` or another body."""
 
-_MODULES = (("/v1/", "buntime.runloop.wire.dialect"), ("", "buntime.wire.dialect"))
-"""How the paths of each service begin, and the module that has its ``DIALECT``."""
+_RUNLOOP = "buntime.runloop.wire.dialect"
+_MODULES = (("/v1/", _RUNLOOP), ("http", _RUNLOOP), ("", "buntime.wire.dialect"))
+"""How the paths of each service begin, and the module that has its ``DIALECT``.
 
-
-NewId = tuple[str, str, Optional[str], Mapping[str, str]]
-"""The kind of an id, as in ``ses_1``; its value; a URL that is its own; and the local folders of a sandbox.
-
-The folders are those below the folder with the id as its name, each with its path in the sandbox.
+A presigned URL, which is the path of a request with an origin, is Runloop's.
 """
+
+
+class LocalFolders(Protocol):
+    """The folders of sandboxes on this machine, whose names differ in each run."""
+
+    def may_be_in(self, text: str) -> bool:
+        """Whether a text may have such a folder in it."""
+        ...
+
+    def spans(self, text: str, ids: Container[str]) -> Iterable[tuple[int, int, str]]:
+        """Yield the start and the end of each folder of these sandboxes, and its path in a sandbox."""
+        ...
+
+
+NewId = tuple[str, str, Optional[str], Optional[LocalFolders]]
+"""The kind of an id, as in ``ses_1``; its value; a URL that is its own; and its folders on this machine."""
 
 
 class Event(Protocol):
@@ -93,12 +106,16 @@ class Dialect(Protocol):
         """Whether a field of a response varies from run to run."""
         ...
 
+    def settled(self, request: Message, body: Any) -> Any:
+        """Return the JSON body of a response without what depends on the speed of the service."""
+        ...
+
     def unrecorded_response(self, request: Request) -> Optional[bytes]:
         """Return the response to a request that is not recorded; ``None`` for one that is."""
         ...
 
-    def decode_request(self, request: Message) -> Any:
-        """Return the JSON body of a request, readable and without what differs in another release."""
+    def decode_request(self, request: Message) -> dict[str, Any]:
+        """Return a request, readable and without what differs in another run or release."""
         ...
 
     def decode_response(self, request: Message, body: Any) -> Any:
@@ -133,7 +150,7 @@ class Dialect(Protocol):
         """Whether a request sends or reads a piece of a file or a log, which may cut a secret in two."""
         ...
 
-    def is_pending(self, request: Message, body: Any) -> bool:
+    def is_pending(self, request: Message, response: Message) -> bool:
         """Return whether a response only asks to send the request again later."""
         ...
 
@@ -159,9 +176,4 @@ def dialect_of(path: str) -> Dialect:
 @functools.cache
 def _load(module: str) -> Dialect:
     """Return the dialect of a module; each service is imported when it is first needed."""
-    try:
-        return cast(Dialect, import_module(module).DIALECT)
-    except ModuleNotFoundError as error:
-        if not module.startswith(str(error.name)) or module == _MODULES[-1][1]:
-            raise
-        return _load(_MODULES[-1][1])  # a service that this release does not have
+    return cast(Dialect, import_module(module).DIALECT)

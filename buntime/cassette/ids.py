@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from typing import Optional
 from urllib.parse import urlsplit
+
+from buntime.cassette.dialect import LocalFolders
 
 Span = tuple[int, int, str]
 """The start and the end of a part of a text, and the text that replaces it."""
 
 _ORIGINS = re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d+)?|127\.0\.0\.1:\d+")
-_PART = r"/[^/\s\"'`:;,=()<>{}|\[\]]+"
-_TEMPORARY = rf"(?:{_PART}){{0,30}}?/buntime-[a-z0-9_]{{8}}"
-_FOLDERS = re.compile(
-    rf"(?<![\w./-])(?:(?:{_TEMPORARY}|(?:{_PART}){{1,30}}?/sessions)/(?!node_modules)(?P<id>[a-z]+_[A-Za-z0-9]+)(?:/(?P<folder>home|tmp))?"
-    rf"|{_TEMPORARY}/(?P<scratch>home|tmp|bin:)"
-    rf"|(?<=/node_modules/\.bin:)(?P<parents>(?:(?!/workspace/)(?:{_PART}){{1,30}}?/node_modules/\.bin:)+))(?![\w-])"
-)
-"""The folder of a session without a sandbox, and that of its home, its temporary files and its Bun."""
-_SCRATCH = {"home": "/home", "tmp": "/tmp", "bin:": ""}  # noqa: S108 - the path in a sandbox
 _SHORTEST_ODD_ID = 6
 """Characters from which on an id in another form than the service's is searched for in texts."""
 
@@ -33,17 +25,18 @@ class Numbering:
         self._names: dict[str, str] = {}
         self._origins: dict[str, str] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
-        self._folders: dict[str, Mapping[str, str]] = {}
+        self._folders: dict[LocalFolders, set[str]] = {}
         self._odd: list[str] = []
         self._odd_pattern: Optional[re.Pattern[str]] = None
 
-    def note(self, kind: str, value: str, origin: Optional[str], folders: Mapping[str, str]) -> None:
+    def note(self, kind: str, value: str, origin: Optional[str], folders: Optional[LocalFolders]) -> None:
         """Give an id its number, and the host of a URL a name that has it, too; see :data:`NewId`."""
         if value in self._names:
             return
         self._counts[kind] += 1
         number = self._counts[kind]
-        self._folders[value] = folders
+        if folders is not None:
+            self._folders.setdefault(folders, set()).add(value)
         self._names[value] = f"{kind}_{number}"
         pattern = self._patterns.setdefault(kind, re.compile(rf"{re.escape(kind)}[_-][A-Za-z0-9]+"))
         if pattern.fullmatch(value):
@@ -62,7 +55,7 @@ class Numbering:
 
     def needs_values(self, text: str) -> bool:
         """Whether ids have to be looked for in the values of JSON: in its text, escapes are before them."""
-        return self._odd_pattern is not None or "/buntime-" in text or "/sessions/" in text
+        return self._odd_pattern is not None or any(folders.may_be_in(text) for folders in self._folders)
 
     def spans(self, text: str) -> list[Span]:
         """Return the positions of ids and origins in a text, with their replacements."""
@@ -81,16 +74,6 @@ class Numbering:
             for match in pattern.finditer(text)
             if (name := names.get(match.group())) is not None
         ]
-        return [*spans, *self._folder_spans(text)] if self._folders else spans
-
-    def _folder_spans(self, text: str) -> Iterator[Span]:
-        """Yield the folders of this machine in the output of a session without a sandbox.
-
-        Their names differ in each run. They get the paths that a sandbox has for them.
-        """
-        if "/buntime-" in text or "/sessions/" in text:
-            for match in _FOLDERS.finditer(text):
-                folder = match["folder"] or match["scratch"] or ""
-                name = self._folders.get(match["id"] or "", _SCRATCH).get(folder)
-                if name is not None or match["parents"]:
-                    yield match.start(), match.end(), name or ""
+        for folders, ids in self._folders.items():
+            spans += folders.spans(text, ids)
+        return spans

@@ -118,7 +118,8 @@ def _constant(value: Any, dialect: Dialect) -> Any:
 
 def _kind(value: Any) -> Any:
     if isinstance(value, list):
-        return len(value)
+        # How many steps something took varies; a different number of processes is a change.
+        return "list" if any(isinstance(item, dict) for item in value) else len(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return "number"
     return type(value).__name__
@@ -145,7 +146,7 @@ def is_same(old: Interaction, new: Interaction, ignore: Ignore) -> bool:
 
 def _constant_parts(item: Interaction, ignore: Ignore) -> Any:
     error, dialect = item.error, dialect_of(item.request["path"])
-    response = None if item.response is None else _constant_response(item.response, dialect)
+    response = None if item.response is None else _constant_response(item, dialect)
     return {
         "response": ignore.texts(response),
         "error": None if error is None else (error["kind"], error["phase"]),
@@ -153,14 +154,15 @@ def _constant_parts(item: Interaction, ignore: Ignore) -> Any:
     }
 
 
-def _constant_response(response: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+def _constant_response(item: Interaction, dialect: Dialect) -> dict[str, Any]:
+    response = item.response or {}
     constant = dict(response)
     constant["headers"] = {
         name: "varies" if name in dialect.volatile_headers else value
         for name, value in response.get("headers", {}).items()
     }
     if "json" in constant:
-        constant["json"] = _constant(constant["json"], dialect)
+        constant["json"] = _constant(dialect.settled(item.request, constant["json"]), dialect)
     if "events" in constant:
         texts, others = join_outputs(constant["events"], dialect)
         constant["events"] = [texts, _constant(others, dialect)]

@@ -40,6 +40,11 @@ class PendingInteraction:
     stopped_reading: bool = False
     finished: bool = False
 
+    @property
+    def dialect(self) -> Dialect:
+        """The meaning of its messages."""
+        return dialect_of(self.serialized["path"])
+
     def __attrs_post_init__(self) -> None:
         self.started = self.now()
 
@@ -100,7 +105,7 @@ class PendingInteraction:
         return outcome
 
     def _serialize(self, response: Response) -> dict[str, Any]:
-        dialect = dialect_of(self.request.path)
+        dialect = self.dialect
         serialized: dict[str, Any] = {"status": response.status}
         headers = {
             name: response.headers[name] for name in dialect.stored_headers if name in response.headers

@@ -17,7 +17,7 @@ def upgrade(data: Mapping[str, Any]) -> dict[str, Any]:
     request, response = dict(data["request"]), data.get("response")
     dialect = dialect_of(request["path"])
     if "json" in request:
-        decoded = dialect.decode_request(request)
+        decoded = dialect.decode_request(request)["json"]
         request["json"] = decoded if decoded == request["json"] else _unescape(decoded)
     upgraded = {**data, "request": request}
     if response is not None and "json" in response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Optional
-from uuid import uuid4
 
 from buntime._support.closing import ClosesWithBlock, cleanup_seconds, close_after
 from buntime._support.export import export
@@ -16,6 +15,7 @@ from buntime.runloop.connection import Connection, RequestOptions, WaitOptions
 from buntime.runloop.files import FileInterface
 from buntime.runloop.network import NetworkInterface
 from buntime.runloop.resource import Operations, Resource
+from buntime.runloop.wire.requests import new_shell
 from buntime.runloop.wire.views.devboxes import DevboxLogsView, DevboxView, TunnelView
 from buntime.runloop.wire.views.images import SnapshotStatusView, SnapshotView
 
@@ -65,7 +65,7 @@ class Devbox(ClosesWithBlock, Resource[DevboxView]):
 
     def shell(self, shell_name: Optional[str] = None) -> NamedShell:
         """Return a shell whose commands share directory and variables; by default with a new name."""
-        return NamedShell(self._connection, self._id, shell_name or f"shell-{uuid4().hex}")
+        return NamedShell(self._connection, self._id, shell_name or new_shell())
 
     def get_tunnel(self, **options: Unpack[RequestOptions]) -> Optional[TunnelView]:
         """Return the tunnel, or ``None``."""

@@ -210,7 +210,7 @@ class RecordingTransport(NotPicklable):
                 self._count, request, serialized, has_named, thread, self._now, self._finish
             )
             self._pending[pending.number] = pending
-            if dialect_of(request.path).is_creation(serialized):
+            if pending.dialect.is_creation(serialized):
                 self._note_creation(pending)
         return pending
 
@@ -219,8 +219,8 @@ class RecordingTransport(NotPicklable):
         self._creating[key] += 1
         if self._creating[key] > 1:
             self._problems.setdefault(
-                "ambiguous_session: sessions were created at the same time with the same arguments, so that "
-                "replay could not tell them apart; give each its own metadata="
+                "ambiguous_session: sessions or devboxes were created at the same time with the same "
+                "arguments, so that replay could not tell them apart; give each its own metadata="
             )
 
     def _drop(self, pending: PendingInteraction) -> None:
@@ -229,7 +229,7 @@ class RecordingTransport(NotPicklable):
             self._note_created(pending)
 
     def _note_created(self, pending: PendingInteraction) -> None:
-        if dialect_of(pending.request.path).is_creation(pending.serialized):
+        if pending.dialect.is_creation(pending.serialized):
             self._creating[key_of(pending.serialized)] -= 1
 
     def _finish(self, pending: PendingInteraction) -> None:
@@ -248,7 +248,7 @@ class RecordingTransport(NotPicklable):
             line = journal_line(pending.number, Interaction(original))
             parts = {*pending.serialized, *outcome, *outcome.get("response", ())}
             in_values = has_named or pending.has_named or not parts.isdisjoint(_IN_VALUES)
-            in_values = in_values or dialect_of(pending.request.path).is_piece(pending.serialized)
+            in_values = in_values or pending.dialect.is_piece(pending.serialized)
             finished = JournaledInteraction(pending.number, pending.thread, line, in_values)
             self._finished[pending.number] = finished
             self._collapse(pending, outcome)
@@ -263,8 +263,8 @@ class RecordingTransport(NotPicklable):
         previous = self._polls.pop(key, 0)
         if previous in self._finished:
             self._forget(previous)
-        body = outcome.get("response", {}).get("json")
-        if dialect_of(pending.request.path).is_pending(pending.serialized, body):
+        response = outcome.get("response")
+        if response and pending.dialect.is_pending(pending.serialized, response):
             self._polls[key] = pending.number
 
     def _redact_again(self) -> None:

@@ -96,7 +96,7 @@ class ReplayTransport(NotPicklable):
         if unrecorded is not None:
             return Response(200, [("Content-Type", "application/json")], [unrecorded])
         self._index.bind_credentials(request.headers)
-        item = None if request.poll else self._index.pop_exact(request)
+        item = None if request.poll or request.origin else self._index.pop_exact(request)
         if item is None:
             serialized = serialize_request(request)
             item = self._index.pop_equivalent(serialized)
@@ -111,8 +111,7 @@ class ReplayTransport(NotPicklable):
         key = key_of(request)
         if item is None:
             return self._polls.get(key)
-        body = (item.response or {}).get("json")
-        if dialect_of(request["path"]).is_pending(item.request, body):
+        if item.response and dialect_of(request["path"]).is_pending(item.request, item.response):
             self._polls[key] = item
         return item
 
@@ -146,7 +145,7 @@ class ReplayTransport(NotPicklable):
         response = item.response
         if response is None:
             raise self._failure(item.error or {}, request)
-        date = dialect_of(request.path).date_of(response.get("json"))
+        date = dialect_of(item.request["path"]).date_of(response.get("json"))
         if date is not None:
             self._date, self._clock.date = date, (date, self.monotonic())
         headers = {
@@ -156,7 +155,7 @@ class ReplayTransport(NotPicklable):
 
     def _chunks(self, item: Interaction, response: Mapping[str, Any], request: Request) -> Iterator[bytes]:
         if "events" in response:
-            yield from self._events(response["events"], request)
+            yield from self._events(response["events"], item)
         else:
             body = self._body(response, item)
             if body:
@@ -167,8 +166,8 @@ class ReplayTransport(NotPicklable):
             further = f"the recorded program read no further in the answer to {item.call}"
             raise self._mismatch(Difference("left", further))
 
-    def _events(self, events: Sequence[Sequence[Any]], request: Request) -> Iterator[bytes]:
-        dialect = dialect_of(request.path)
+    def _events(self, events: Sequence[Sequence[Any]], item: Interaction) -> Iterator[bytes]:
+        dialect = dialect_of(item.request["path"])
         outputs: dict[str, list[str]] = defaultdict(list)
         for moment, *recorded in events:
             event = self._bindings.fill(recorded)

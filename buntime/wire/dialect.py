@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Optional, Union
 
 from buntime._http import Request
-from buntime.wire.constants import CALL_MARK, HELPER_BUN_OPTIONS, WORKSPACE
+from buntime.wire.constants import CALL_MARK, WORKSPACE
 from buntime.wire.events import ParsedEvent, read_event
 from buntime.wire.fields import iso8601
+from buntime.wire.helper_messages import NUMBERED, as_base64, as_text, parse_reply, with_helper
 from buntime.wire.json import json_object
+from buntime.wire.local_folders import LocalFolders
 
 Message = Mapping[str, Any]
 """A request in the form of a cassette: ``method``, ``path`` and the body, as ``json`` for instance."""
@@ -21,12 +21,9 @@ Message = Mapping[str, Any]
 _CREATE = ("POST", "/sessions/create")
 _EXECUTE = ("POST", "/execute")
 _WRITE = ("POST", "/files/write")
-_HELPER_OPTION = ("BUN_OPTIONS", HELPER_BUN_OPTIONS)
 _PROGRAM = "// buntime:helper "
-_NUMBERED = re.compile(r"(\.buntime/(?:staged|calls)/[0-9a-f]{32})~[0-9]+")
+_FOLDERS = LocalFolders("sessions", {"": WORKSPACE})
 _IN_PIECES = frozenset({"file_piece", "file_range", "process_logs"})
-_SIZES = ("length", "limit", "budget")
-"""The arguments of helpers that divide a transfer into pieces, of other sizes in another release."""
 _DECODED = frozenset({"value", "reply"})
 """The fields of a decoded response that stand for the last line of its output."""
 _PING_RESPONSE = (
@@ -79,6 +76,10 @@ class SessionsDialect:
         """Whether a field of a response varies from run to run."""
         return name in self._volatile
 
+    def settled(self, request: Message, body: Any) -> Any:  # noqa: ARG002 - of the protocol
+        """Return the body as it is: each response comes when its execution has ended."""
+        return body
+
     def unrecorded_response(self, request: Request) -> Optional[bytes]:
         """Return the response to a ping, which depends on time; ``None`` for a request that is recorded."""
         body = request.body
@@ -90,23 +91,23 @@ class SessionsDialect:
         helper = json_object(code.partition("\n")[0][len(_PROGRAM) :]) if isinstance(code, str) else None
         return _PING_RESPONSE if helper is not None and helper.get("op") == "ping" else None
 
-    def decode_request(self, request: Message) -> Any:
-        """Return the JSON body of a request, with a helper's arguments in place of its program.
+    def decode_request(self, request: Message) -> dict[str, Any]:
+        """Return a request with a helper's arguments in place of its program.
 
         The program may differ in another release. The names of the files that carry arguments depend on
         their content and on the order of threads.
         """
-        body = request["json"]
-        if not isinstance(body, dict):
-            return body
-        code = body.get("code") if _call(request) == _EXECUTE else None
-        if isinstance(code, str) and code.startswith(_PROGRAM):
-            helper = json_object(code.partition("\n")[0][len(_PROGRAM) :])
-            return body if helper is None else _with_helper(body, helper)
-        path = body.get("path")
-        if _call(request) == _WRITE and isinstance(path, str):
-            return {**body, "path": _NUMBERED.sub(r"\1", path)}
-        return body
+        body = request.get("json")
+        if isinstance(body, dict):
+            code = body.get("code") if _call(request) == _EXECUTE else None
+            path = body.get("path") if _call(request) == _WRITE else None
+            if isinstance(code, str) and code.startswith(_PROGRAM):
+                helper = json_object(code.partition("\n")[0][len(_PROGRAM) :])
+                body = body if helper is None else with_helper(body, helper)
+            elif isinstance(path, str):
+                body = {**body, "path": NUMBERED.sub(r"\1", path)}
+            return {**request, "json": body}
+        return {**request}
 
     def decode_response(self, request: Message, body: Any) -> Any:
         """Return the JSON body of a response, with the reply of a helper as a value."""
@@ -120,13 +121,13 @@ class SessionsDialect:
         else:
             line = text[text.rfind("\n", 0, -1) + 1 :]
             before = text[: -len(line)]
-        reply = _reply(line)
+        reply = parse_reply(line)
         if reply is None or (op != "call" and "text" in reply):
             return body
         if op == "call":
             field = {"value": reply["value"]} if [*reply] == ["value"] else {"reply": reply}
         else:
-            field = {"reply": _as_text(reply)}
+            field = {"reply": as_text(reply)}
         decoded: dict[str, Any] = {}
         for name, value in body.items():
             decoded.update({"stdout": before, **field} if name == "stdout" else {name: value})
@@ -138,7 +139,7 @@ class SessionsDialect:
         if op is None or not isinstance(body, dict) or _DECODED.isdisjoint(body):
             return body
         reply = {"value": body["value"]} if "value" in body else body["reply"]
-        line = CALL_MARK + _compact(reply) if op == "call" else _compact(_as_base64(reply))
+        line = CALL_MARK + _compact(reply) if op == "call" else _compact(as_base64(reply))
         encoded = {name: value for name, value in body.items() if name not in _DECODED}
         return {**encoded, "stdout": f"{body.get('stdout', '')}{line}\n"}
 
@@ -146,15 +147,13 @@ class SessionsDialect:
         """Whether a request creates a session."""
         return _call(request) == _CREATE
 
-    def new_ids(
-        self, request: Message, body: Any
-    ) -> Iterator[tuple[str, str, Optional[str], Mapping[str, str]]]:
-        """Yield the id of a new session, its preview, and the path of its folder in a sandbox."""
+    def new_ids(self, request: Message, body: Any) -> Iterator[tuple[str, str, Optional[str], LocalFolders]]:
+        """Yield the id of a new session, its preview, and the folders of sessions."""
         inner = body.get("data", body) if isinstance(body, dict) and self.is_creation(request) else None
         if isinstance(inner, dict) and isinstance(inner.get("sessionId"), str) and inner["sessionId"]:
             preview = inner.get("previewUrl")
             url = preview if isinstance(preview, str) and preview else None
-            yield "ses", inner["sessionId"], url, {"": WORKSPACE}
+            yield "ses", inner["sessionId"], url, _FOLDERS
 
     def version(self, request: Message, body: Any) -> Optional[tuple[object, str]]:
         """Return a file in a response, and the text in it that changes with each change of the file."""
@@ -174,7 +173,7 @@ class SessionsDialect:
         """Yield nothing: secrets in responses are in fields that are named so."""
         yield from ()
 
-    def is_pending(self, request: Message, body: Any) -> bool:  # noqa: ARG002 - of the protocol
+    def is_pending(self, request: Message, response: Message) -> bool:  # noqa: ARG002 - of the protocol
         """Return False: each wait has a response that the client uses."""
         return False
 
@@ -218,104 +217,6 @@ class SessionsDialect:
 
 def _call(request: Message) -> tuple[str, str]:
     return request["method"], request["path"]
-
-
-def _with_helper(body: Mapping[str, Any], helper: dict[str, Any]) -> dict[str, Any]:
-    """Return the body of an execution with its helper decoded, without files that only carry arguments."""
-    parts = [file for file in body.get("files") or () if isinstance(file, dict)]
-    pairs = [(file.get("path"), file.get("content")) for file in parts]
-    files = {path: text for path, text in pairs if isinstance(path, str) and isinstance(text, str)}
-    decoded, carried = _decoded_helper(helper, files)
-    result: dict[str, Any] = {}
-    for name, value in body.items():
-        if name == "code":
-            result["helper"] = decoded
-        elif name == "env" and isinstance(value, dict):
-            # Every helper has the option, which is a part of how it is run, like its program.
-            rest = {key: item for key, item in value.items() if (key, item) != _HELPER_OPTION}
-            result.update({"env": rest} if rest else {})
-        elif name != "files" or not carried:
-            result[name] = value
-        elif files.keys() - carried:
-            result[name] = [file for file in parts if file.get("path") not in carried]
-    return result
-
-
-def _decoded_helper(helper: dict[str, Any], files: Mapping[str, str]) -> tuple[dict[str, Any], set[str]]:
-    """Return the operation and the arguments of a helper, and the names of the files that carried some."""
-    rest = dict(helper)
-    if helper.get("op") == "call":
-        names = helper.get("files", ())
-        carried = set(names) & files.keys() if isinstance(names, list) else set()
-        text = helper.get("payload", "".join(files[name] for name in files if name in carried))
-        payload = json_object(text) if isinstance(text, str) else None
-        if payload is not None:
-            for name in ("payload", "files"):
-                rest.pop(name, None)
-            return {**rest, **payload}, carried
-        if isinstance(names, list):
-            rest["files"] = [_NUMBERED.sub(r"\1", str(name)) for name in names]
-        return rest, set()
-    rest = {name: value for name, value in helper.items() if name not in _SIZES}
-    staged = rest.get("staged")
-    if not isinstance(staged, str) or staged not in files:
-        return rest, set()
-    del rest["staged"]
-    try:
-        is_base64 = helper.get("op") == "file_piece"
-        content = {"base64": files[staged]} if is_base64 else {"files": json.loads(files[staged])}
-    except (ValueError, RecursionError):
-        content = {"content": files[staged]}
-    return {**rest, **_as_text(content)}, {staged}
-
-
-def _reply(line: str) -> Optional[dict[str, Any]]:
-    """Return the JSON object in a line; ``None`` for anything else."""
-    with suppress(ValueError, RecursionError):
-        reply = json.loads(line, parse_constant=int)  # a ValueError for NaN, which JSON does not have
-        return reply if isinstance(reply, dict) else None
-    return None
-
-
-def _as_text(value: Any) -> Any:
-    """Return a value of a helper with bytes that are text as text: ``base64`` becomes ``text``."""
-    if isinstance(value, list):
-        return [_as_text(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    result: dict[str, Any] = {}
-    for name, item in value.items():
-        if name == "base64" and isinstance(item, str) and "text" not in value:
-            text = _text(item)
-            result.update({"base64": item} if text is None else {"text": text})
-        elif name == "contents" and isinstance(item, list):
-            result[name] = [_as_text({"base64": one}) if isinstance(one, str) else one for one in item]
-        else:
-            result[name] = _as_text(item)
-    return result
-
-
-def _text(encoded: str) -> Optional[str]:
-    try:
-        content = base64.b64decode(encoded, validate=True)
-        return content.decode() if base64.b64encode(content).decode() == encoded else None
-    except ValueError:
-        return None
-
-
-def _as_base64(reply: Any) -> Any:
-    """Return a reply of a helper with its texts in base64, as the helper sends them."""
-    if not isinstance(reply, dict):
-        return reply
-    result: dict[str, Any] = {}
-    for name, item in reply.items():
-        if name == "contents" and isinstance(item, list):
-            result[name] = [_as_base64(one)["base64"] if isinstance(one, dict) else one for one in item]
-        elif name == "text" and isinstance(item, str):
-            result["base64"] = base64.b64encode(item.encode("utf-8", "surrogatepass")).decode()
-        else:
-            result[name] = item
-    return result
 
 
 DIALECT = SessionsDialect()

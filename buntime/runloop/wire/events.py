@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
+from typing import Any, Union
 
 import attrs
 
@@ -11,6 +11,8 @@ from buntime._http import Request
 from buntime._support import sse
 from buntime.errors import BuntimeError, RequestTimeoutError
 from buntime.runloop.wire.error_responses import decode_error_event
+from buntime.wire.events import ParsedEvent
+from buntime.wire.json import json_object
 
 
 class ReconnectError(BuntimeError):
@@ -40,6 +42,17 @@ class OutputPosition:
         return data[overlap:].decode("utf-8", "ignore") if overlap else text
 
 
+def read_event(name: str, data: Union[str, dict[str, Any]]) -> ParsedEvent:
+    """Parse an event: a piece of output, an error, or anything else; for the client and for cassettes."""
+    fields = data if isinstance(data, dict) else json_object(data)
+    if name == "error" and fields is not None:
+        return ParsedEvent(name, data, fields)
+    text = (fields or {}).get("output")
+    if not isinstance(text, str):
+        return ParsedEvent("", data, fields or {})
+    return ParsedEvent("output", data, fields or {}, text, "output")
+
+
 def output(request: Request, chunks: Iterable[bytes], position: OutputPosition) -> Iterator[str]:
     """Yield the output of a stream from ``position`` on.
 
@@ -48,17 +61,13 @@ def output(request: Request, chunks: Iterable[bytes], position: OutputPosition) 
     """
     position.is_resumed = position.offset > 0
     for name, data in sse.events(chunks):
-        try:
-            event = json.loads(data)
-        except (ValueError, RecursionError):
-            continue
-        if not isinstance(event, dict):
-            continue
-        if name == "error":
-            error = decode_error_event(request, event.get("code"), str(event.get("message")))
+        event = read_event(name, data)
+        if event.is_end:
+            code, message = event.fields.get("code"), event.fields.get("message")
+            error = decode_error_event(request, code, str(message))
             raise ReconnectError(error.message) if isinstance(error, RequestTimeoutError) else error
-        text, offset = event.get("output"), event.get("offset")
-        if isinstance(text, str):
-            text = position.new_text(text, offset if type(offset) is int and offset >= 0 else None)
+        if event.text is not None:
+            offset = event.fields.get("offset")
+            text = position.new_text(event.text, offset if type(offset) is int and offset >= 0 else None)
             if text:
                 yield text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ _ACCEPT = {"text": "text/plain", "bytes": "application/octet-stream", "stream": 
 _TEXTS = frozenset(
     {"command", "command_id", "file_path", "contents", "path", "name", "shell_name", "text", "commit_message"}
 )
+NEW_SHELL = re.compile(r"shell-[0-9a-f]{32}")
+"""A name from :func:`new_shell`."""
 OPTIONS = ("timeout", "idempotency_key", "extra_headers", "extra_query", "extra_body")
 """The options of every call."""
 WAIT_OPTIONS = (*OPTIONS, "polling_config")
@@ -132,6 +135,11 @@ def new_command_id() -> str:
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 7 << 76
     return str(uuid.UUID(int=value & ~(3 << 62) | 2 << 62))
+
+
+def new_shell() -> str:
+    """Return a name for a shell that no other program uses."""
+    return f"shell-{uuid.uuid4().hex}"
 
 
 def is_repeatable(route: Route, *, repeat_execute: bool) -> bool:

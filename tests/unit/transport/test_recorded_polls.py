@@ -24,8 +24,8 @@ from buntime.wire.dialect import SessionsDialect
 
 
 class _Polling(SessionsDialect):
-    def is_pending(self, request: Mapping[str, Any], body: Any) -> bool:
-        return bool(request["path"] == "/wait" and body == {"status": "running"})
+    def is_pending(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> bool:
+        return bool(request["path"] == "/wait" and response["json"] == {"status": "running"})
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,213 @@
+"""What the messages of Runloop mean to a cassette: ids, fields that vary, secrets, waits, output streams.
+
+The names of fields and paths come from the tables of routes and views; the tables below have the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional, Union
+from urllib.parse import parse_qsl, urlsplit
+
+import attrs
+
+from buntime._http import Request
+from buntime.runloop.wire.events import read_event
+from buntime.runloop.wire.requests import NEW_SHELL
+from buntime.runloop.wire.routes import ROUTES
+from buntime.runloop.wire.views import KINDS
+from buntime.wire.events import ParsedEvent
+from buntime.wire.local_folders import LocalFolders
+
+Message = Mapping[str, Any]
+"""A request or a response in the form of a cassette."""
+
+_CREATES = re.compile(r"/v1/(?:\w+|scenarios/scorers|\w+/start_run|devboxes/create_and_await_running)")
+"""The paths that create something, which replay has to tell apart; an id is created by any POST."""
+_PREFIX = re.compile(r"([a-z]{2,8})_\w")
+_IDS = {"id": "id", "execution_id": "exc", "devbox_id": "dbx"}
+"""The fields with a new id, and the kind of one that has no prefix."""
+_RUNS = "runs"
+"""The page whose items the service creates by itself, so that a list is the first response with their ids."""
+_PRESIGNED = ("upload_url", "download_url")
+"""The fields with a presigned URL."""
+_URL = "https://storage.invalid/url"
+"""The name of a presigned URL in a cassette, which gets a number."""
+_HEADERS = "upload_headers"
+_SECRETS = "/v1/secrets"
+_SHORTEST, _LONG = 8, 20
+"""Characters from which on a header, and a parameter of a presigned URL, is a secret."""
+
+_STARTING = frozenset(
+    {
+        *("devboxes", "blueprints", "create_and_await_running", "execute_async", "kill", "suspend", "resume"),
+        *("start_run", "score", "cancel"),
+    }
+)
+"""The last parts of paths whose response shows something in progress, or already done on a fast day."""
+_PROGRESS = frozenset(
+    {"status", "state", "exit_status", "stdout", "stderr", "stdout_truncated", "stderr_truncated"}
+)
+_IN_PROGRESS = frozenset(
+    {"queued", "provisioning", "building", "awaiting_upload", "in_progress", "running", "scoring"}
+)
+"""The statuses of a resource that a wait fetches again."""
+_VARYING = frozenset(
+    {*("size_bytes", "total_count", "remaining_count", "shell_name", "state_transitions"), *_PRESIGNED}
+)
+_SUMMARY = ("command", "file_path", "path", "name", "problem_statement")
+
+
+def _names() -> frozenset[str]:
+    """Return the names of the API, in requests and responses."""
+    names = {"message", "code", "output", "offset", "has_more", _HEADERS, *_PRESIGNED, *_VARYING}
+    for route in ROUTES.values():
+        names.update((*route.body, *route.query, route.items))
+    for kind in KINDS.values():
+        names.update(attrs.fields_dict(kind))
+    return frozenset(names)
+
+
+class DevboxesDialect:
+    """Implements :class:`buntime.cassette.dialect.Dialect`."""
+
+    stored_headers: tuple[str, ...] = (
+        *("Content-Type", "Retry-After", "retry-after-ms", "x-should-retry", "x-request-id"),
+    )
+    volatile_headers: frozenset[str] = frozenset({"Retry-After", "retry-after-ms", "x-request-id"})
+    user_fields: frozenset[str] = frozenset(
+        {"metadata", "environment_variables", "envVars", "build_args", "scoring_context", "scorer_params"}
+    )
+
+    routes: frozenset[str] = frozenset(route.path for route in ROUTES.values() if "{" not in route.path)
+    fields: frozenset[str] = _names()
+
+    def is_volatile(self, name: str) -> bool:
+        """Whether a field of a response varies from run to run: times, sizes, transitions."""
+        return name.endswith("_ms") or name in _VARYING
+
+    def settled(self, request: Message, body: Any) -> Any:
+        """Return the JSON body of a response without what shows how far something was."""
+        if not isinstance(body, dict):
+            return body
+        is_starting = request["method"] == "POST" and request["path"].rpartition("/")[2] in _STARTING
+        if is_starting or ("execution_id" in body and body.get("status") in _IN_PROGRESS):
+            return {name: value for name, value in body.items() if name not in _PROGRESS}
+        return body
+
+    def unrecorded_response(self, request: Request) -> Optional[bytes]:  # noqa: ARG002 - of the protocol
+        """Return ``None``: all requests are recorded."""
+        return None
+
+    def decode_request(self, request: Message) -> dict[str, Any]:
+        """Return a request without ``command_id`` and names of shells that are new in each run.
+
+        The value of a secret is in a field whose name shows it.
+        """
+        decoded = dict(request)
+        if "query" in request:
+            decoded["query"] = [[name, NEW_SHELL.sub("shell", value)] for name, value in request["query"]]
+        body = request.get("json")
+        if isinstance(body, dict):
+            body = {name: value for name, value in body.items() if name != "command_id"}
+            if isinstance(body.get("shell_name"), str):
+                body["shell_name"] = NEW_SHELL.sub("shell", body["shell_name"])
+            if request["path"].startswith(_SECRETS):
+                body = {"secret" if name == "value" else name: value for name, value in body.items()}
+            decoded["json"] = body
+        return decoded
+
+    def decode_response(self, request: Message, body: Any) -> Any:  # noqa: ARG002 - of the protocol
+        """Return the JSON body of a response, which is readable as it is."""
+        return body
+
+    def encode_response(self, request: Message, body: Any) -> Any:  # noqa: ARG002 - of the protocol
+        """Return the JSON body of a response."""
+        return body
+
+    def is_creation(self, request: Message) -> bool:
+        """Whether a request creates something with an id, which replay has to tell apart."""
+        return request["method"] == "POST" and _CREATES.fullmatch(request["path"]) is not None
+
+    def new_ids(
+        self, request: Message, body: Any
+    ) -> Iterator[tuple[str, str, Optional[str], Optional[LocalFolders]]]:
+        """Yield the ids in a response to a POST whose path does not have them, and presigned URLs."""
+        if not isinstance(body, dict):
+            return
+        known, created = request["path"].split("/"), [body] if request["method"] == "POST" else []
+        runs = body.get(_RUNS)
+        created += [run for run in runs if isinstance(run, dict)] if isinstance(runs, list) else []
+        for each in created:
+            for field, kind in _IDS.items():
+                value = each.get(field)
+                if isinstance(value, str) and value and value not in known:
+                    prefix = _PREFIX.match(value)
+                    yield prefix[1] if prefix else kind, value, None, _FOLDERS
+        for field in _PRESIGNED:
+            if isinstance(body.get(field), str) and "://" in body[field]:
+                yield _URL, body[field].partition("?")[0], None, None
+
+    def version(self, request: Message, body: Any) -> Optional[tuple[object, str]]:  # noqa: ARG002 - of the protocol
+        """Return ``None``: files have no stamp."""
+        return None
+
+    def environment(self, request: Message) -> Mapping[str, Any]:
+        """Return the environment variables that a request passes to a devbox or a run."""
+        body = request.get("json")
+        body = body if isinstance(body, dict) else {}
+        profile = body.get("runProfile")
+        env = profile.get("envVars") if isinstance(profile, dict) else body.get("environment_variables")
+        return env if isinstance(env, dict) else {}
+
+    def response_secrets(self, request: Message, body: Any) -> Iterator[tuple[str, str]]:  # noqa: ARG002 - of the protocol
+        """Yield the queries of presigned URLs, as a whole and their long parameters, and upload headers."""
+        if not isinstance(body, dict):
+            return
+        for field in _PRESIGNED:
+            url = body.get(field)
+            if isinstance(url, str) and "?" in url:
+                query = urlsplit(url).query
+                yield field, query
+                for name, value in parse_qsl(query):
+                    if len(value) >= _LONG and value != query:
+                        yield f"{field}.{name}", value
+        headers = body.get(_HEADERS)
+        for name, value in headers.items() if isinstance(headers, dict) else ():
+            if isinstance(value, str) and len(value) >= _SHORTEST and name.lower() != "content-type":
+                yield f"{_HEADERS}.{name}", value
+
+    def is_piece(self, request: Message) -> bool:
+        """Whether a request reads a part of an output: its last lines, or all from an offset on."""
+        return any(name in {"offset", "last_n"} for name, _ in request.get("query", ()))
+
+    def is_pending(self, request: Message, response: Message) -> bool:
+        """Return whether a wait goes on: the status is not one that it waits for."""
+        sent, body = request.get("json"), response.get("json")
+        sent = sent if isinstance(sent, dict) else {}
+        if response["status"] == 408:
+            return True
+        if response["status"] >= 300 or not isinstance(body, dict) or "command" in sent:
+            return False
+        status, goals = body.get("status", body.get("state")), sent.get("statuses")
+        return status not in goals if isinstance(goals, list) else status in _IN_PROGRESS
+
+    def summary(self, request: Message) -> str:
+        """Return the first line of a command, or the path of a file, or the name of a resource."""
+        body = request.get("json")
+        texts = [body.get(name) for name in _SUMMARY] if isinstance(body, dict) else []
+        text = next((text for text in texts if isinstance(text, str) and text.strip()), "")
+        return repr(text.strip().splitlines()[0].rstrip()[:60]) if text else ""
+
+    def read_event(self, name: str, data: Union[str, dict[str, Any]]) -> ParsedEvent:
+        """Parse an event of a stream, as the client does."""
+        return read_event(name, data)
+
+    def date_of(self, body: Any) -> Optional[float]:  # noqa: ARG002 - of the protocol
+        """Return ``None``: no call of the client depends on the date."""
+        return None
+
+
+_FOLDERS = LocalFolders("devboxes", {"": "/home", "home": "/home/user", "tmp": "/tmp"})  # noqa: S108 - the path in a sandbox
+DIALECT = DevboxesDialect()

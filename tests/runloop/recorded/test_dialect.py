@@ -1,0 +1,224 @@
+"""The messages of Runloop in a cassette."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from buntime import Buntime
+from buntime.cassette.dialect import Dialect, dialect_of
+from buntime.cassette.file import load
+from buntime.runloop import RunloopSDK
+from buntime.runloop.wire.dialect import DIALECT
+from buntime.transport import (
+    FakeTransport,
+    FunctionTransport,
+    RecordingTransport,
+    ReplayTransport,
+    Request,
+    Response,
+    Transport,
+)
+from tests.runloop.client.stub import Stub, as_json
+
+EXECUTION = {"devbox_id": "dbx_aB3", "execution_id": "exc_cD4"}
+
+
+def _record(path: Path, inner: Transport) -> str:
+    """Return a cassette of a program as text."""
+    transport = RecordingTransport(path, inner)
+    with RunloopSDK(bearer_token="rk", transport=transport) as runloop:
+        _program(runloop)
+    return path.read_text(encoding="utf-8")
+
+
+def _program(runloop: RunloopSDK) -> list[Any]:
+    with runloop.devbox.create(name="box") as devbox:
+        result = devbox.cmd.exec("make")
+        execution = devbox.cmd.exec_async("serve").result()
+        snapshot = devbox.snapshot_disk()
+    blueprint = runloop.blueprint.create(name="base")
+    return [devbox.id, result.stdout(), execution.stdout(), snapshot.id, blueprint.id]
+
+
+def _slow(polls: int) -> Stub:
+    """Return a service in which everything is ready after some polls."""
+    waits: dict[str, int] = {}
+
+    def respond(request: Request) -> Response:
+        path, last = request.path, request.path.rpartition("/")[2]
+        waits[path] = waits.get(path, 0) + 1
+        is_ready = waits[path] > polls
+        if last in {"wait_for_status", "execute"} and not is_ready:
+            return as_json({"message": "not yet", "time_ms": waits[path]}, 408)
+        if last in {"devboxes", "shutdown"} or path.endswith("dbx_aB3/wait_for_status"):
+            return as_json({"id": "dbx_aB3", "status": "running" if last == "wait_for_status" else "queued"})
+        if last == "execute_async":
+            return as_json({**EXECUTION, "status": "running"})
+        if "execut" in path:
+            return as_json({**EXECUTION, "status": "completed", "exit_status": 0, "stdout": "done\n"})
+        if last == "snapshot_disk_async":
+            return as_json({"id": "snp_eF5"})
+        if last == "status":
+            return as_json({"status": "complete" if is_ready else "in_progress"})
+        is_built = is_ready and request.method == "GET"
+        return as_json({"id": "bpt_gH6", "status": "build_complete" if is_built else "building"})
+
+    return Stub(respond=respond)
+
+
+def test_the_dialect_has_every_member_of_the_protocol() -> None:
+    """The cassette imports it by name, so that no type checker compares them there."""
+    dialect: Dialect = DIALECT
+    assert dialect is dialect_of("/v1/devboxes") is dialect_of("https://storage.example/a")
+    assert dialect is not dialect_of("/execute")
+    assert {"/v1/devboxes", "/v1/blueprints"} <= DIALECT.routes
+    assert {"command", "launch_parameters", "exit_status", "devboxes"} <= DIALECT.fields
+
+
+@pytest.mark.parametrize("polls", [1, 3])
+def test_a_slower_day_gives_the_same_cassette(polls: int, tmp_path: Path) -> None:
+    """Each wait is one interaction, and replay takes no time."""
+    fast, slow = _record(tmp_path / "fast.json", _slow(0)), _record(tmp_path / "slow.json", _slow(polls))
+    assert fast == slow
+    replay = ReplayTransport(tmp_path / "slow.json")
+    with RunloopSDK(transport=replay) as runloop:
+        assert ["dbx_1", "done\n", "done\n", "snp_1", "bpt_1"] == _program(runloop)
+    assert [] == replay.unplayed
+
+
+def _requests(path: Path) -> list[dict[str, Any]]:
+    return [dict(item.request) for item in load(path).interactions]
+
+
+def test_what_the_client_makes_up_is_not_stored(tmp_path: Path) -> None:
+    """``command_id``, names of shells and boundaries differ in each run."""
+    path = tmp_path / "x.json"
+
+    def program(transport: Transport) -> None:
+        with RunloopSDK(bearer_token="rk", transport=transport) as runloop:
+            devbox = runloop.devbox.from_id("dbx_1")
+            devbox.shell().exec("true")
+            devbox.logs(shell_name=devbox.shell().shell_name)
+            devbox.file.upload(path="a.txt", file="one\n--x\r\ntwo")
+            devbox.file.upload(path="a.bin", file=("é.bin", b"\xff\r\n\r\n--", "a/b", {"X-A": "1"}))
+
+    program(RecordingTransport(path, Stub()))
+    execute, logs, text, data = _requests(path)
+    assert {"command": "true", "shell_name": "shell"} == execute["json"]
+    assert [["shell_name", "shell"]] == logs["query"]
+    file = {"filename": "upload", "type": "application/octet-stream", "text": "one\n--x\r\ntwo"}
+    assert {"path": "a.txt", "file": file} == text["json"]
+    file = {"filename": "é.bin", "type": "a/b", "headers": "X-A: 1", "base64": "/w0KDQotLQ=="}
+    assert {"path": "a.bin", "file": file} == data["json"]
+    replay = ReplayTransport(path)
+    program(replay)
+    assert [] == replay.unplayed
+
+
+def test_secrets_have_placeholders(tmp_path: Path) -> None:
+    """Values of secrets and variables, tokens of mounts and tunnels, keys, and what signs an upload."""
+    path = tmp_path / "x.json"
+    signature, url = "s" * 40, "https://bucket.s3.example/aZ9/obj_iJ7"
+
+    def respond(request: Request) -> Response:
+        last = request.path.rpartition("/")[2]
+        if last == "objects":
+            headers = {"x-amz-meta-a": "private-header", "Content-Type": "text/plain"}
+            query = f"X-Amz-Expires=900&X-Amz-Signature={signature}"
+            return as_json({"id": "obj_iJ7", "upload_url": f"{url}?{query}", "upload_headers": headers})
+        if last == "enable_tunnel":
+            return as_json({"tunnel_key": "tunnel-key", "auth_token": "tunnel-token"})
+        if last == "create_ssh_key":
+            return as_json({"id": "key_1", "ssh_private_key": "private-key"})
+        if last == "devboxes":
+            return as_json({"id": "dbx_aB3", "status": "running"})
+        if request.origin:
+            return Response(200, {}, [])
+        command = json.loads(request.content or b"{}").get("command", "")
+        return as_json({**EXECUTION, "status": "completed", "stdout": f"{command} the-secret the-variable"})
+
+    def program(transport: Transport) -> str:
+        with RunloopSDK(bearer_token="rk_of_tests", transport=transport) as runloop:
+            runloop.api.post("/v1/secrets", body={"name": "A", "value": "the-secret"})
+            mounts = [{"type": "agent_mount", "agent_id": "agt_1", "auth_token": "mount-token"}]
+            variables = {"MY_TOKEN": "the-variable"}
+            devbox = runloop.devbox.create(mounts=mounts, environment_variables=variables)
+            devbox.net.enable_tunnel()
+            devbox.net.create_ssh_key()
+            created = runloop.api.post("/v1/objects", body={"name": "a.txt"})
+            url = urlsplit(created["upload_url"])
+            put = Request("PUT", url.path, ((url.query, ""),), (), b"content", origin=f"https://{url.netloc}")
+            transport.send(put).read()
+            return devbox.cmd.exec(f"curl {created['upload_url']}").stdout()
+
+    program(RecordingTransport(path, FunctionTransport(respond)))
+    text = path.read_text(encoding="utf-8")
+    planted = ["the-secret", "the-variable", "mount-token", "tunnel-token", "tunnel-key", "private-key"]
+    planted += [signature, "private-header", "rk_of_tests", "bucket.s3"]
+    assert [] == [secret for secret in planted if secret in text]
+    assert "text/plain" in text
+    put, execute = _requests(path)[-2:]
+    assert {"method": "PUT", "path": "https://storage.invalid/url_1", "text": "content"} == put
+    assert "curl https://storage.invalid/url_1?«value:upload_url»" == execute["json"]["command"]
+    replay = ReplayTransport(path)
+    assert "the-secret the-variable" in program(replay)
+    assert [] == replay.unplayed
+
+
+def test_ids_that_a_list_shows_first_are_numbered(tmp_path: Path) -> None:
+    """A run of a benchmark starts runs of scenarios; ids that the program knows stay."""
+    path = tmp_path / "x.json"
+
+    def respond(request: Request) -> Response:
+        if request.path.endswith("scenario_runs"):
+            run = {"id": "scr_kL8", "devbox_id": "dbx_mN9", "scenario_id": "scn_known"}
+            return as_json({"runs": [run, "odd"], "has_more": False})
+        return as_json({"id": "no-prefix-1", "scenario_id": "scn_known"})
+
+    with RunloopSDK(
+        bearer_token="rk", transport=RecordingTransport(path, FunctionTransport(respond))
+    ) as runloop:
+        runloop.api.get("/v1/benchmark_runs/bmr_1/scenario_runs")
+        runloop.api.post("/v1/scenarios/start_run", body={"scenario_id": "scn_known"})
+        runloop.api.get("/v1/scenarios/runs/scr_kL8")
+    text = path.read_text(encoding="utf-8")
+    assert {"scr_1", "dbx_1", "id_1", "/v1/scenarios/runs/scr_1"} <= set(text.split('"'))
+    assert "scn_known" in text
+    assert [] == [part for part in ("kL8", "mN9", "no-prefix") if part in text]
+
+
+def test_one_cassette_holds_both_services(tmp_path: Path) -> None:
+    """Each path has its own dialect."""
+    path = tmp_path / "x.json"
+
+    def program(transport: Transport) -> Iterator[str]:
+        with Buntime("key", transport=transport) as client, client.sessions.create() as session:
+            runloop = RunloopSDK(bearer_token="rk", transport=transport)
+            devbox = runloop.devbox.create()
+            yield devbox.cmd.exec("echo hi").stdout()
+            yield session.execute("1").stdout
+            yield devbox.id
+            yield session.id
+            devbox.shutdown()
+
+    fake = FakeTransport()
+    fake.on_execute(command="echo hi", stdout="hi\n")
+    fake.on_execute("1", stdout="1\n")
+    list(program(RecordingTransport(path, fake)))
+    replay = ReplayTransport(path)
+    assert ["hi\n", "1\n", "dbx_1", "ses_1"] == list(program(replay))
+    assert [] == replay.unplayed
+
+
+def test_summaries_name_the_command_or_the_resource() -> None:
+    """In the list of interactions that were not played."""
+    request = {"method": "POST", "path": "/v1/devboxes", "json": {"name": "box"}}
+    assert "'box'" == DIALECT.summary(request)
+    assert "'ls'" == DIALECT.summary({**request, "json": {"command": "ls\nmore", "name": "box"}})
+    assert "" == DIALECT.summary({"method": "GET", "path": "/v1/devboxes"})
