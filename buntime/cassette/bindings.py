@@ -6,8 +6,8 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional
 
+from buntime.cassette.secrets.detect import url_password
 from buntime.cassette.secrets.encodings import decode, encode, forms
-from buntime.cassette.secrets.named import url_password
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, Placeholders, Scalar, name_of, split_form
 
 _MARK = "«"
@@ -43,7 +43,7 @@ class Bindings:
 
     def bind_credential(self, kind: str, value: str, name: str = "") -> None:
         """Bind a secret that is not in a recorded request; they are numbered as in the recording."""
-        self._bind({self._credentials.get(kind, value, name)[0]: value}, {})
+        self._bind({self._credentials.get(kind, value, name): value}, {})
 
     def value_of(self, placeholder: str) -> Any:
         """Return the value of a placeholder in its form, or the placeholder if it has none."""

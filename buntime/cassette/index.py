@@ -16,7 +16,7 @@ from buntime.cassette.bindings import Bindings
 from buntime.cassette.file import Interaction
 from buntime.cassette.ignore import Ignore
 from buntime.cassette.match import BODY_FORMS, has_placeholder, key_of
-from buntime.cassette.secrets.named import credentials
+from buntime.cassette.secrets.detect import credentials
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
 
 _client_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -108,7 +108,9 @@ class PendingInteraction:
         dialect = self.dialect
         serialized: dict[str, Any] = {"status": response.status}
         headers = {
-            name: response.headers[name] for name in dialect.stored_headers if name in response.headers
+            name: value
+            for name in dialect.stored_headers
+            if (value := response.headers.get(name)) is not None
         }
         serialized["headers"] = headers
         content_type = headers.get("Content-Type", "")

@@ -9,7 +9,6 @@ import threading
 import time
 import warnings
 import weakref
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -46,6 +45,11 @@ from buntime.transport._forwarding import forwarding
 
 _IN_VALUES = frozenset({"base64", "error", "events", "left"})
 """The parts of an interaction whose secrets may be encoded, in pieces, or cut off."""
+
+_AMBIGUOUS = (
+    "ambiguous_session: sessions or devboxes were created at the same time with the same arguments, so that "
+    "replay could not tell them apart; give each its own metadata="
+)
 
 
 @attrs.define
@@ -112,7 +116,8 @@ class RecordingTransport(NotPicklable):
         self._history = History()
         self._lock = threading.RLock()
         self._pending: dict[int, PendingInteraction] = {}
-        self._creating: Counter[str] = Counter()
+        self._creating: dict[int, str] = {}
+        """The key of each request in flight that creates a session."""
         self._finished: dict[int, JournaledInteraction] = {}
         self._count = 0
         self._polls: dict[str, int] = {}
@@ -211,40 +216,30 @@ class RecordingTransport(NotPicklable):
             )
             self._pending[pending.number] = pending
             if pending.dialect.is_creation(serialized):
-                self._note_creation(pending)
+                key = key_of(serialized)
+                if key in self._creating.values():
+                    self._problems.setdefault(_AMBIGUOUS)
+                self._creating[pending.number] = key
         return pending
 
-    def _note_creation(self, pending: PendingInteraction) -> None:
-        key = key_of(pending.serialized)
-        self._creating[key] += 1
-        if self._creating[key] > 1:
-            self._problems.setdefault(
-                "ambiguous_session: sessions or devboxes were created at the same time with the same "
-                "arguments, so that replay could not tell them apart; give each its own metadata="
-            )
-
-    def _drop(self, pending: PendingInteraction) -> None:
+    def _drop(self, pending: PendingInteraction) -> bool:
+        """Forget a request in flight; return whether it was one."""
         with self._lock:
-            del self._pending[pending.number]
-            self._note_created(pending)
-
-    def _note_created(self, pending: PendingInteraction) -> None:
-        if pending.dialect.is_creation(pending.serialized):
-            self._creating[key_of(pending.serialized)] -= 1
+            self._creating.pop(pending.number, None)
+            return self._pending.pop(pending.number, None) is not None
 
     def _finish(self, pending: PendingInteraction) -> None:
         """Keep a finished interaction. An error here is raised by close(), not in the caller's request."""
         if not self._owner.is_this_process():
             return
         with self._lock:
-            if self._pending.pop(pending.number, None) is None:
+            if not self._drop(pending):
                 return
-            self._note_created(pending)
             outcome = pending.outcome()
-            headers = pending.response.headers if pending.response is not None else Headers()
-            has_named = self._redactor.learn_outcome(pending.request, pending.serialized, outcome, headers)
-            self._redact_again()
             original = {"request": pending.serialized, **outcome}
+            headers = pending.response.headers if pending.response is not None else Headers()
+            has_named = self._redactor.learn_response(original, headers)
+            self._redact_again()
             line = journal_line(pending.number, Interaction(original))
             parts = {*pending.serialized, *outcome, *outcome.get("response", ())}
             in_values = has_named or pending.has_named or not parts.isdisjoint(_IN_VALUES)
@@ -252,7 +247,7 @@ class RecordingTransport(NotPicklable):
             finished = JournaledInteraction(pending.number, pending.thread, line, in_values)
             self._finished[pending.number] = finished
             self._collapse(pending, outcome)
-            self._history.add(pending.number, len(line), functools.partial(_searched, line))
+            self._history.add(pending.number, functools.partial(_searched, line))
             self._redact(finished, original)
 
     def _collapse(self, pending: PendingInteraction, outcome: Mapping[str, Any]) -> None:
@@ -276,7 +271,11 @@ class RecordingTransport(NotPicklable):
             self._redact(finished, interaction_of(finished.original).data)
 
     def _redact(self, finished: JournaledInteraction, original: Any) -> None:
-        text = None if finished.in_values else self._redactor.redact_line(finished.original.decode("ascii"))
+        text = (
+            None
+            if finished.in_values
+            else self._redactor.redact_line(finished.original.decode("ascii"), original)
+        )
         if text is None:
             redacted = self._redactor.redact(original)
             is_changed = redacted != original

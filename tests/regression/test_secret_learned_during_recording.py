@@ -34,8 +34,8 @@ def test_a_secret_learned_while_a_response_is_written(
         target=lambda: client.execute(session_id="ses_1", code="2", env={"DB_PASSWORD": SECRET})
     )
 
-    def redact_slowly(redactor: Redactor, text: str) -> Any:
-        redacted = redact_line(redactor, text)
+    def redact_slowly(redactor: Redactor, text: str, data: Any) -> Any:
+        redacted = redact_line(redactor, text, data)
         if other.ident is None:
             other.start()
             learned.wait(0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import Any, Union
 
 from buntime.cassette.secrets.encodings import FORM
@@ -16,52 +17,41 @@ PLACEHOLDER = re.compile(
 
 The form is left out for a secret that stands there as it is.
 """
-_FORM = re.compile(rf"({FORM})?»\Z")
-_NUMBER = re.compile(r"(?::\d+)?»\Z")
+_AFTER_NAME = re.compile(r"(?::\d+)?(?:\|[^|]*)?»\Z")
 _RESERVED = re.compile(r"[«»|:]")
 
 
 def split_form(placeholder: str) -> tuple[str, str]:
     """Return the placeholder of the secret itself, and the name of the form that this one is for."""
-    match = _FORM.search(placeholder)
-    if match is None or not match[1]:
-        return placeholder, ""
-    return f"{placeholder[: match.start()]}»", match[1][1:]
+    base, _, form = placeholder[:-1].partition("|")
+    return f"{base}»", form
 
 
 def with_form(placeholder: str, form: str) -> str:
-    """Return the placeholder for a secret in a form."""
-    if not form:
-        return placeholder
-    base, first = split_form(placeholder)
-    return f"{base[:-1]}|{first + '+' if first else ''}{form}»"
+    """Return the placeholder for a secret in a form, which may be in another one already."""
+    return f"{placeholder[:-1]}{'+' if '|' in placeholder else '|'}{form}»" if form else placeholder
 
 
 def name_of(placeholder: str) -> str:
     """Return the name in a placeholder: the same for all values of a variable, in all encodings."""
-    return _NUMBER.sub("", split_form(placeholder)[0])[1:]
+    return _AFTER_NAME.sub("", placeholder)[1:]
 
 
 class Placeholders:
     """Names secrets in the order of their appearance. The caller sees to locking."""
 
     def __init__(self) -> None:
-        self._by_name: dict[str, dict[tuple[type, Any], str]] = {}
+        self._by_name: dict[str, dict[tuple[type, Any], str]] = defaultdict(dict)
 
     def define(self, placeholder: str, value: Scalar) -> None:
         """Name a value as a recording does."""
-        self._by_name.setdefault(name_of(placeholder), {})[type(value), value] = placeholder
+        self._by_name[name_of(placeholder)][type(value), value] = placeholder
 
-    def get(self, kind: str, value: Scalar, name: str = "") -> tuple[str, bool]:
-        """Return the placeholder of a value, and whether this is the first call for it.
+    def get(self, kind: str, value: Scalar, name: str = "") -> str:
+        """Return the placeholder of a value.
 
         ``kind`` is ``api_key``, ``cookie``, ``env``, ``header`` or ``value``; ``name`` may be any text.
         """
         full = f"{kind}:{_RESERVED.sub('-', name) or '-'}" if name else kind
-        known = self._by_name.setdefault(full, {})
-        placeholder = known.get((type(value), value))
-        if placeholder is not None:
-            return placeholder, False
-        placeholder = f"«{full}:{len(known) + 1}»" if known else f"«{full}»"
-        known[type(value), value] = placeholder
-        return placeholder, True
+        known = self._by_name[full]
+        return known.setdefault((type(value), value), f"«{full}:{len(known) + 1}»" if known else f"«{full}»")

@@ -160,7 +160,7 @@ def test_check_reports_syntax_errors(tape: Path, capsys: pytest.CaptureFixture[s
         ("first();", f"first('{GITHUB}');", "interaction 4, POST /execute, holds a GitHub token"),
         ("«env:DB_PASSWORD»", "hunter2!", "a value that is not hidden (request env DB_PASSWORD)"),
         ('"purpose": "tests"', '"token": "12345"', "not hidden (request metadata token)"),
-        ('"path", "a folder"', '"api_key", "12345"', "not hidden (request api_key)"),
+        ('"path", "a folder"', '"api_key", "12345"', "not hidden (request query api_key)"),
     ],
 )
 def test_check_reports_secrets(

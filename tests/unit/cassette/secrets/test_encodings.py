@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buntime.cassette.secrets.encodings import base64_runs, decode, encode, forms
+from buntime.cassette.secrets.detect import base64_in
+from buntime.cassette.secrets.encodings import decode, encode, forms
 
 
 @given(st.text(min_size=1))
@@ -68,6 +69,6 @@ def test_runs_of_base64() -> None:
     """Short ones are words; both alphabets are decoded."""
     secret = b"a text that is longer than a word \xff\xfe\xfb"
     for to_base64 in (base64.b64encode, base64.urlsafe_b64encode):
-        runs = list(base64_runs(f'{{"base64": "{to_base64(secret).decode()}"}} and words'))
+        runs = list(base64_in(f'{{"base64": "{to_base64(secret).decode()}"}} and words'))
         assert [secret.decode("latin-1")] == runs
-    assert [] == list(base64_runs("no run of characters here is long enough"))
+    assert [] == list(base64_in("no run of characters here is long enough"))

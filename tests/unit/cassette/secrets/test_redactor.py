@@ -292,8 +292,8 @@ def test_a_foreign_key_in_base64_is_detected(tmp_path: Path) -> None:
 
     with pytest.raises(CassetteError) as caught:
         record(tmp_path / "x.json", program)
-    assert "a GitHub token (request helper files body)" in str(caught.value)
-    assert "a GitHub token (response reply body)" in str(caught.value)
+    assert "a GitHub token (request helper files base64, in base64)" in str(caught.value)
+    assert "a GitHub token (response reply base64, in base64)" in str(caught.value)
     printed = base64.urlsafe_b64encode(f"??? {secret}".encode()).decode()
     with pytest.raises(CassetteError, match="response stdout, in base64"):
         record(tmp_path / "x.json", lambda c: c.execute(session_id="ses_9", code="1"), echo_of(printed))

@@ -1,0 +1,140 @@
+"""One walk over an interaction: to each text of the program or the service, and to each named secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Callable, Literal, Optional
+
+from buntime.cassette.dialect import Event, dialect_of
+from buntime.cassette.secrets.detect import looks_secret
+from buntime.cassette.secrets.placeholders import PLACEHOLDER
+
+_LONG = 12
+"""Characters from which on the value of an environment variable is a secret, whatever its name."""
+_OUTPUTS = ("stdout", "stderr")
+
+Cut = Literal["", "end", "both"]
+"""Where a text may be cut within a secret."""
+OnText = Callable[[Sequence[str], str, Cut], Sequence[str]]
+"""Return a text changed. Called with its pieces, its location, and where it may be cut."""
+OnSecret = Callable[[str, str, Any, str], Any]
+"""Return a secret changed. Called with the kind and name of its placeholder, its value and its location."""
+
+
+class Walk:
+    """Returns interactions, or their requests alone, with texts and secrets changed by two functions."""
+
+    def __init__(self, on_text: Optional[OnText], on_secret: OnSecret) -> None:
+        self._on_text, self._on_secret = on_text, on_secret
+        self._cut: Cut = ""
+
+    def __call__(self, data: Mapping[str, Any], *parts: str) -> dict[str, Any]:
+        """Return an interaction changed, or some of its parts, and in the same order."""
+        request = data["request"]
+        self._dialect = dialect_of(request["path"])
+        self._env = self._dialect.environment(request)
+        changed: dict[str, Any] = {}
+        for part in parts or data:
+            message = data[part]
+            # A program that stopped reading may have stopped in the middle of a secret.
+            is_left = part == "response" and ("error" in data or message.get("left"))
+            self._cut = "both" if self._dialect.is_piece(request) else "end" if is_left else ""
+            changed[part] = {name: self._part(name, item, part) for name, item in message.items()}
+        return changed
+
+    def _part(self, name: str, value: Any, location: str) -> Any:
+        if name == "json":
+            return self._value(value, location)
+        if name in {"text", "message"} or (name == "path" and value not in self._dialect.routes):
+            return self._text(value, f"{location} {name}")
+        if name == "query":
+            pairs = (self._value({key: item}, f"{location} query") for key, item in value)
+            return [list(pair) for fields in pairs for pair in fields.items()]
+        if name == "headers":
+            return {
+                key: item if key == "Content-Type" else self._text(item, f"{location} headers {key}")
+                for key, item in value.items()
+            }
+        if name == "base64":
+            # Latin-1 gives each byte a character, so that a secret is found among any bytes.
+            text = self._text(base64.b64decode(value).decode("latin-1"), f"{location} body")
+            return base64.b64encode(text.encode("latin-1", "replace")).decode()
+        return self._events(value, f"{location} stream") if name == "events" else value
+
+    def _text(self, text: str, location: str) -> str:
+        if self._on_text is None:
+            return text
+        return self._on_text((text,), location, self._cut)[0]
+
+    def _value(self, value: Any, location: str, secret: Optional[str] = None) -> Any:
+        """Return a JSON value changed; ``secret`` is the name of a field around it whose value is one."""
+        if isinstance(value, dict):
+            changed: dict[str, Any] = {}
+            is_env = value is self._env
+            for key, item in value.items():
+                name = f"{secret}.{key}" if secret is not None else key if looks_secret(key) else None
+                if self._on_text is None and name is None and not (is_env or isinstance(item, (dict, list))):
+                    changed[key] = item  # as most fields, so this is worth the lines
+                    continue
+                field = key if key in self._dialect.fields else self._text(key, f"{location} {key}, a name")
+                inner = f"{location} {key}"
+                if not is_env:
+                    changed[field] = self._value(item, inner, name)
+                elif isinstance(item, str) and _is_secret(item) and (name or len(item) >= _LONG):
+                    changed[field] = self._on_secret("env", key, item, inner)
+                else:
+                    changed[field] = self._value(item, inner)
+            return changed
+        if isinstance(value, list):
+            return [self._value(item, location, secret) for item in value]
+        if secret is not None and _is_secret(value):
+            return self._on_secret("value", secret, value, location)
+        return self._text(value, location) if isinstance(value, str) else value
+
+    def _events(self, events: Iterable[Sequence[Any]], location: str) -> list[list[Any]]:
+        """Return a stream changed. The pieces of each output are one text: a secret may be cut anywhere."""
+        changed: list[list[Any]] = []
+        outputs: dict[str, list[tuple[list[Any], Event]]] = defaultdict(list)
+        for moment, *event in events:
+            changed.append([moment, *event])
+            if len(event) == 1:
+                changed[-1][1] = self._text(event[0], location)
+                continue
+            parsed = self._dialect.read_event(*event)
+            if not parsed.is_end and parsed.kind not in _OUTPUTS:
+                changed[-1][1] = self._text(event[0], location)
+            if parsed.text is None:
+                changed[-1][2] = self._value(event[1], location)
+            else:
+                outputs[parsed.kind].append((changed[-1], parsed))
+        for kind, pieces in outputs.items():
+            texts: Sequence[str] = [parsed.text or "" for _, parsed in pieces]
+            if self._on_text is not None:
+                texts = self._on_text(texts, f"{location} {kind}", "end" if self._cut else "")
+            for (item, parsed), text in zip(pieces, texts):
+                item[2] = self._with_text(parsed, text, location)
+        return changed
+
+    def _with_text(self, event: Event, text: str, location: str) -> Any:
+        """Return the data of an event with its text replaced and its other fields changed."""
+        if event.text_key is None:
+            return event.with_text(text)
+        fields: dict[str, Any] = {}
+        for key, item in event.fields.items():
+            if key == event.text_key or item in _OUTPUTS:
+                fields[key] = text if key == event.text_key else item
+            else:
+                fields.update(self._value({key: item}, location))
+        if fields == event.fields:
+            return event.data
+        return json.dumps(fields) if isinstance(event.data, str) else fields
+
+
+def _is_secret(value: Any) -> bool:
+    """Whether a value in a field that is named like a secret is one."""
+    if isinstance(value, str):
+        return bool(value) and PLACEHOLDER.fullmatch(value) is None
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
