@@ -8,7 +8,7 @@ import json
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence, Set
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from buntime._http import Pairs, Request
 from buntime._support.forks import reset_after_fork
@@ -96,12 +96,21 @@ class Index:
                     return self._play(number)
         return None
 
-    def pop_equivalent(self, request: Mapping[str, Any]) -> Optional[Interaction]:
-        """Return the first unplayed interaction with an equal request, or one that has other secrets."""
+    def pop_equivalent(
+        self, request: Mapping[str, Any], prefers: Optional[Callable[[Interaction], bool]] = None
+    ) -> Optional[Interaction]:
+        """Return the first unplayed interaction with an equal request, or one that has other secrets.
+
+        One that ``prefers`` accepts comes before the others with an equal request.
+        """
         sent = _comparable(self._ignore.request(request))
         with self._lock:
             self._make_keys()
             queue = self._by_key.get(key_of(sent), [])
+            if prefers is not None:
+                for number in sorted(queue):
+                    if number not in self._played and prefers(self._interactions[number]):
+                        return self._play(number)
             while queue:
                 number = heapq.heappop(queue)
                 if number not in self._played:

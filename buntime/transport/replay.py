@@ -99,7 +99,8 @@ class ReplayTransport(NotPicklable):
         item = None if request.poll or request.origin else self._index.pop_exact(request)
         if item is None:
             serialized = serialize_request(request)
-            item = self._index.pop_equivalent(serialized)
+            # A poll waits for the end, which the recording has; an earlier state was seen by another request.
+            item = self._index.pop_equivalent(serialized, _is_final if request.poll else None)
             if request.poll:
                 item = self._poll(item, serialized)
             if item is None:
@@ -111,7 +112,7 @@ class ReplayTransport(NotPicklable):
         key = key_of(request)
         if item is None:
             return self._polls.get(key)
-        if item.response and dialect_of(request["path"]).is_pending(item.request, item.response):
+        if not _is_final(item):
             self._polls[key] = item
         return item
 
@@ -228,6 +229,12 @@ class ReplayTransport(NotPicklable):
             )
         _hide_frames()
         return error
+
+
+def _is_final(item: Interaction) -> bool:
+    """Whether the end of a wait is in the response."""
+    response = item.response
+    return not response or not dialect_of(item.request["path"]).is_pending(item.request, response)
 
 
 def _description(item: Interaction) -> str:

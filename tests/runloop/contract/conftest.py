@@ -1,18 +1,27 @@
-"""A client of Runloop over each transport in turn."""
+"""A client of Runloop over each transport in turn.
+
+Each test on this machine records a cassette. The same test over ``buntime serve`` records it again and
+changes no byte of it, and then it is replayed.
+"""
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from buntime.runloop import Devbox, RunloopSDK
-from buntime.transport import FakeTransport, HTTPTransport, LocalTransport, Transport
+from buntime.transport import FakeTransport, HTTPTransport, LocalTransport, RecordingTransport, Transport
+from tests.contract.transports import replaying
 from tests.runloop.model.scripts import script
 from tests.support.serving import buntime_serve
 
 KEY = "rk_of_the_contract_suite"
-REAL = ("local", "served")
+REAL = ("local", "served", "replayed")
 ALL = ("fake", *REAL)
 
 
@@ -33,12 +42,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("transport", REAL if is_real else ALL, indirect=True)
 
 
+@pytest.fixture(scope="session")
+def cassettes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder for recordings."""
+    return tmp_path_factory.mktemp("runloop")
+
+
 @pytest.fixture
-def transport(request: pytest.FixtureRequest, served_url: str) -> Transport:
+def transport(request: pytest.FixtureRequest, served_url: str, cassettes: Path) -> Iterator[Transport]:
     """Return the transport under test."""
+    name = request.node.nodeid.replace(request.param, "", 1).encode()
+    path = cassettes / f"{hashlib.sha256(name).hexdigest()[:16]}.json"
     if request.param == "fake":
-        return script(FakeTransport())
-    return HTTPTransport(served_url) if request.param == "served" else LocalTransport()
+        yield script(FakeTransport())
+    elif request.param == "replayed":
+        with replaying(path) as transport:
+            yield transport
+    else:
+        inner = HTTPTransport(served_url) if request.param == "served" else LocalTransport()
+        before = path.read_text(encoding="utf-8") if path.exists() else None
+        with closing(RecordingTransport(path, inner)) as transport:
+            yield transport
+        changed = difflib.unified_diff((before or "").splitlines(), path.read_text("utf-8").splitlines())
+        assert before is None or [] == [*changed]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,9 @@ def test_commands(devbox: Devbox) -> None:
     assert "hi\n" == devbox.cmd.exec(ENVIRONMENT).stdout()
     long = devbox.cmd.exec(LINES)
     assert (1000, "Line 999\nLine 1000") == (len(long.stdout().splitlines()), long.stdout(num_lines=2))
-    execution = devbox.cmd.exec_async(FOREVER)
+    has_printed = threading.Event()
+    execution = devbox.cmd.exec_async(FOREVER, stdout=lambda _: has_printed.set())
+    assert has_printed.wait(60)
     assert "running" == execution.get_state().status
     execution.kill()
     assert 137 == execution.result(timeout=60).exit_code

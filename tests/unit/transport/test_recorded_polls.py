@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,21 @@ def test_other_requests_are_all_recorded(tmp_path: Path) -> None:
     ]
     with pytest.raises(CassetteMismatchError):
         replay.send(request)
+
+
+def test_a_poll_leaves_an_earlier_state_to_the_request_that_saw_it(tmp_path: Path) -> None:
+    """In replay, a thread that waits may be faster than the one that asks for the state."""
+    path = tmp_path / "x.json"
+    state = Request("POST", "/wait", body=b'{"id":1}')
+
+    def program(transport: Transport, *, waits_first: bool) -> list[str]:
+        waited = _wait(transport) if waits_first else []
+        seen = json.loads(transport.send(state).read())["status"]
+        return [seen, *(waited or _wait(transport))]
+
+    with closing(RecordingTransport(path, _service("running", "running", "done"))) as transport:
+        assert ["running", "running", "done"] == program(transport, waits_first=False)
+    for waits_first in (False, True):
+        replay = ReplayTransport(path)
+        assert ["running", "done"] == program(replay, waits_first=waits_first)
+        assert [] == replay.unplayed
