@@ -20,6 +20,7 @@ from buntime.errors import InvalidRequestError as BadRequestError
 from buntime.errors import InvalidResponseError as APIResponseValidationError
 from buntime.errors import ServerError as InternalServerError
 from buntime.errors import WaitTimeoutError as PollingTimeout
+from buntime.runloop.agents import Agent, AgentOps, Secret, SecretOps
 from buntime.runloop.api import Api
 from buntime.runloop.commands import CommandInterface, ExecOptions, NamedShell
 from buntime.runloop.connection import RequestOptions, WaitOptions
@@ -29,6 +30,7 @@ from buntime.runloop.executions import Execution, ExecutionResult
 from buntime.runloop.files import FileInterface
 from buntime.runloop.images import Blueprint, BlueprintOps, SnapshotOps
 from buntime.runloop.network import NetworkInterface
+from buntime.runloop.objects import StorageObject, StorageObjectOps
 from buntime.runloop.output import OutputChunk, OutputStream
 from buntime.runloop.pages import Listing, Page
 from buntime.runloop.sdk import Runloop, RunloopSDK
@@ -51,18 +53,20 @@ from buntime.runloop.wire.views.images import (
     SnapshotStatusView,
     SnapshotView,
 )
+from buntime.runloop.wire.views.storage import AgentView, ObjectDownloadURLView, ObjectView, SecretView
 
 # fmt: off
 __all__ = [
     "APIConnectionError", "APIError", "APIResponseValidationError", "APIStatusError", "APITimeoutError",
-    "Api", "AuthenticationError", "BadRequestError", "Blueprint", "BlueprintLogsView", "BlueprintOps",
-    "BlueprintView", "CommandInterface", "ConflictError", "Devbox", "DevboxLogsView", "DevboxOps",
-    "DevboxView", "ExecOptions", "Execution", "ExecutionDetailView", "ExecutionResult", "ExecutionView",
-    "FileInterface", "InternalServerError", "LaunchParametersView", "Listing", "LogView", "NamedFile",
-    "NamedShell", "NetworkInterface", "NotFoundError", "OutputChunk", "OutputStream", "Page",
-    "PermissionDeniedError", "PollingTimeout", "RateLimitError", "RequestOptions", "ResourceFailedError",
-    "Runloop", "RunloopError", "RunloopSDK", "SSHKeyView", "SendStdInView", "Snapshot", "SnapshotOps",
-    "SnapshotStatusView", "SnapshotView", "StateTransitionView", "TunnelView", "UnprocessableEntityError",
-    "View", "WaitOptions", "to_file",
+    "Agent", "AgentOps", "AgentView", "Api", "AuthenticationError", "BadRequestError", "Blueprint",
+    "BlueprintLogsView", "BlueprintOps", "BlueprintView", "CommandInterface", "ConflictError", "Devbox",
+    "DevboxLogsView", "DevboxOps", "DevboxView", "ExecOptions", "Execution", "ExecutionDetailView",
+    "ExecutionResult", "ExecutionView", "FileInterface", "InternalServerError", "LaunchParametersView",
+    "Listing", "LogView", "NamedFile", "NamedShell", "NetworkInterface", "NotFoundError",
+    "ObjectDownloadURLView", "ObjectView", "OutputChunk", "OutputStream", "Page", "PermissionDeniedError",
+    "PollingTimeout", "RateLimitError", "RequestOptions", "ResourceFailedError", "Runloop", "RunloopError",
+    "RunloopSDK", "SSHKeyView", "Secret", "SecretOps", "SecretView", "SendStdInView", "Snapshot",
+    "SnapshotOps", "SnapshotStatusView", "SnapshotView", "StateTransitionView", "StorageObject",
+    "StorageObjectOps", "TunnelView", "UnprocessableEntityError", "View", "WaitOptions", "to_file",
 ]
 # fmt: on

@@ -161,15 +161,19 @@ class ApiTree:
 
     _connection: Connection
 
-    @property
-    def devboxes(self) -> Devboxes:
-        """The calls of devboxes."""
-        return Devboxes(self._connection, "devboxes.")
+    agents: Calls
+    blueprints: Blueprints
+    devboxes: Devboxes
+    objects: Calls
+    secrets: Calls
 
-    @property
-    def blueprints(self) -> Blueprints:
-        """The calls of blueprints."""
-        return Blueprints(self._connection, "blueprints.")
+    def __getattr__(self, name: str) -> Any:
+        if any(route.startswith(f"{name}.") for route in BY_NAME):
+            return _resource(self._connection, f"{name}.")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(route.partition(".")[0] for route in BY_NAME)})
 
     def get(self, path: str, *, params: Optional[Mapping[str, Any]] = None, **options: Any) -> Any:
         """Make a GET for which there is no method, and return its JSON. It is repeated like every read."""

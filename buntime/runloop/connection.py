@@ -167,11 +167,11 @@ class Connection:
         if route.repeat is Repeat.END and error.status in {404, 409}:
             return View()
         if route.repeat is Repeat.SETTLE and error.status in {400, 409}:
-            devbox = self.call("devboxes.retrieve", values["id"])
-            if route.view == "TunnelView" and devbox.tunnel is not None:
-                return devbox.tunnel
-            if devbox.status in route.goal:
-                return devbox
+            view = self.call(f"{route.name.partition('.')[0]}.retrieve", values["id"])
+            if route.view == "TunnelView" and view.tunnel is not None:
+                return view.tunnel
+            if (view.state if route.view == "ObjectView" else view.status) in route.goal:
+                return view
         raise error
 
     def stream(self, call: str, *path: object, **fields: Any) -> tuple[Request, Response, Iterator[bytes]]:

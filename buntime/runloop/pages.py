@@ -33,7 +33,7 @@ class Page:
 
     def has_next_page(self) -> bool:
         """Whether more items follow."""
-        return self.has_more and bool(self.items)
+        return self.has_more and bool(self.items) and "starting_after" in BY_NAME[self._call].query
 
     def get_next_page(self) -> Page:
         """Return the next page; ``RuntimeError`` if there is none."""

@@ -19,6 +19,7 @@ class Resource(NotPicklable, Generic[V]):
 
     _calls: str
     _info: str = "retrieve"
+    _key: str = "id"
 
     def __init__(self, connection: Connection, resource: str) -> None:
         self._connection = connection
@@ -54,7 +55,9 @@ class Operations(NotPicklable, Generic[R]):
 
     def _list(self, call: str, params: dict[str, Any]) -> Listing[R]:
         page = Page(self._connection, f"{self._resource._calls}.{call}", params)
-        return Listing(page, lambda view: self._resource(self._connection, view.id))
+        return Listing(
+            page, lambda view: self._resource(self._connection, getattr(view, self._resource._key))
+        )
 
     def list(self, **params: Any) -> Listing[R]:
         """Return all, newest first, fetched as they are needed; ``params`` filter them."""

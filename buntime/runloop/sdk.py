@@ -15,10 +15,12 @@ from buntime.client import settings
 from buntime.client.settings import RUNLOOP
 from buntime.engine.caller import Caller
 from buntime.errors import APIConnectionError, APIError, BuntimeError
+from buntime.runloop.agents import AgentOps, SecretOps
 from buntime.runloop.api import Api, ApiTree
 from buntime.runloop.connection import SERVICE, Connection
 from buntime.runloop.devbox import DevboxOps
 from buntime.runloop.images import BlueprintOps, SnapshotOps
+from buntime.runloop.objects import StorageObjectOps
 
 Self = TypeVar("Self", bound="_Client")
 Middleware = Callable[[Request, Callable[[Request], Response]], Response]
@@ -174,6 +176,21 @@ class RunloopSDK(_Client):
     def blueprint(self) -> BlueprintOps:
         """Build and find blueprints."""
         return BlueprintOps(self._connection)
+
+    @property
+    def storage_object(self) -> StorageObjectOps:
+        """Upload and find objects."""
+        return StorageObjectOps(self._connection)
+
+    @property
+    def agent(self) -> AgentOps:
+        """Create and find agents."""
+        return AgentOps(self._connection)
+
+    @property
+    def secret(self) -> SecretOps:
+        """Create and find secrets."""
+        return SecretOps(self._connection)
 
 
 export("buntime.runloop", Runloop, RunloopSDK)

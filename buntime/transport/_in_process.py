@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Callable, TypeVar
 
 from buntime._http import Request, Response
-from buntime.errors import APITimeoutError
+from buntime.errors import APIConnectionError, APITimeoutError
+from buntime.service.presigned import IN_PROCESS
 
 T = TypeVar("T")
 
@@ -16,8 +17,13 @@ def send_in_process(
 ) -> Response:
     """Return the response of a service, whose ``TimeoutError`` becomes an :class:`~buntime.APITimeoutError`.
 
-    ``check`` is called before each part of the body.
+    ``check`` is called before each part of the body. A request to another origin than this service's is an
+    :class:`~buntime.APIConnectionError`.
     """
+    if request.origin not in {None, IN_PROCESS}:
+        raise APIConnectionError(
+            f"{request.origin} cannot be reached: this is not a network", phase="connect"
+        )
 
     def step(run: Callable[[], T]) -> T:
         try:

@@ -10,6 +10,8 @@ import attrs
 
 import buntime.runloop
 from buntime.runloop import (
+    Agent,
+    AgentOps,
     Blueprint,
     CommandInterface,
     Devbox,
@@ -19,7 +21,11 @@ from buntime.runloop import (
     FileInterface,
     NetworkInterface,
     RunloopSDK,
+    Secret,
+    SecretOps,
     Snapshot,
+    StorageObject,
+    StorageObjectOps,
 )
 from buntime.runloop.wire.views.base import View
 from tests.docs.markdown import DOCS
@@ -37,7 +43,8 @@ def test_table_of_calls_is_current() -> None:
 def test_every_method_is_in_the_table_of_names() -> None:
     """A user of the official client finds each name."""
     classes = (Blueprint, CommandInterface, Devbox, DevboxOps, Execution, ExecutionResult, FileInterface)
-    for cls in (*classes, NetworkInterface, Snapshot):
+    stored = (Agent, AgentOps, Secret, SecretOps, StorageObject, StorageObjectOps)
+    for cls in (*classes, *stored, NetworkInterface, Snapshot):
         for name in vars(cls):
             if not name.startswith("_"):
                 assert name in PAGE, f"{cls.__name__}.{name}"

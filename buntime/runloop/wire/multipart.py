@@ -8,7 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Optional
+from typing import Any, BinaryIO, Optional
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -18,6 +18,7 @@ from buntime._support.export import export
 
 _PIECE = 1 << 20
 _IN_MEMORY = 1 << 20
+_SEEKABLE = (io.FileIO, io.BufferedReader, io.BufferedRandom, io.BytesIO)
 
 
 @attrs.frozen
@@ -38,7 +39,7 @@ def to_file(content: Any, name: str, content_type: str = "application/octet-stre
 def form(fields: Mapping[str, Any]) -> tuple[str, Body]:
     """Return the content type and the body of an upload with ``path`` and ``file``."""
     file = as_file(fields["file"])
-    source, size = _source(file.content)
+    content = content_body(file.content)
     boundary = uuid.uuid4().hex
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="path"\r\n\r\n{fields["path"]}\r\n'
@@ -48,7 +49,8 @@ def form(fields: Mapping[str, Any]) -> tuple[str, Body]:
         + "\r\n"
     ).encode()
     tail = f"\r\n--{boundary}--\r\n".encode()
-    body = Body(lambda: io.BufferedReader(_Concatenated(head, source(), tail)), len(head) + size + len(tail))
+    size = len(head) + content.size + len(tail)
+    body = Body(lambda: io.BufferedReader(_Concatenated(head, content.open(), tail)), size)
     return f"multipart/form-data; boundary={boundary}", body
 
 
@@ -73,27 +75,27 @@ def as_file(value: Any) -> NamedFile:
     return NamedFile(Path(name).name if isinstance(name, str) else "upload", value)
 
 
-def _source(content: Any) -> tuple[Callable[[], BinaryIO], int]:
-    """Return a function that opens the content at its start, and the size in bytes."""
+def content_body(content: Any) -> Body:
+    """Return content of any form as a body."""
     if isinstance(content, str):
         content = content.encode()
     if isinstance(content, (bytes, bytearray, memoryview)):
         data = bytes(content)
-        return lambda: io.BytesIO(data), len(data)
+        return Body(lambda: io.BytesIO(data), len(data))
     if isinstance(content, os.PathLike):
         path = Path(content)
         size = path.stat().st_size
         if not path.is_file():
             raise ValueError(f"{path} is not a file; pass an open file to upload what it can read")
-        return lambda: path.open("rb"), size
+        return Body(lambda: path.open("rb"), size)
     if hasattr(content, "iter_content"):
         return _stored(content.iter_content(_PIECE))
     if hasattr(content, "read"):
-        if isinstance(content, (io.FileIO, io.BufferedReader, io.BytesIO)) and content.seekable():
+        if isinstance(content, _SEEKABLE) and content.seekable():
             start = content.tell()
             size = content.seek(0, os.SEEK_END) - start
             content.seek(start)
-            return lambda: io.BufferedReader(_Unclosed(content, start)), size
+            return Body(lambda: io.BufferedReader(_Unclosed(content, start)), size)
         return _stored(iter(lambda: content.read(_PIECE), content.read(0)))
     if isinstance(content, Iterable) and not isinstance(content, Mapping):
         return _stored(content)
@@ -122,9 +124,9 @@ class _Stored:
         self._file.close()
 
 
-def _stored(pieces: Iterable[Any]) -> tuple[Callable[[], BinaryIO], int]:
+def _stored(pieces: Iterable[Any]) -> Body:
     stored = _Stored(pieces)
-    return stored.open, stored.size
+    return Body(stored.open, stored.size)
 
 
 class _Unclosed(io.RawIOBase):

@@ -22,7 +22,7 @@ class Repeat(enum.Enum):
     END = "yes: 404 or 409 after a repeat means that it was done"
     CREATE = "yes: each attempt has the same x-request-id"
     COMMAND = "yes: each attempt has the same command_id"
-    SETTLE = "yes: 400 or 409 after a repeat is settled by a GET of the devbox"
+    SETTLE = "yes: 400 or 409 after a repeat is settled by a GET of the resource"
     NEVER = "no: only if nothing can have been done"
 
 
@@ -57,7 +57,7 @@ class Route:
 
     @property
     def goal(self) -> tuple[str, ...]:
-        """The statuses of a devbox in which a call to change it was carried out before."""
+        """The statuses of a resource in which a call to change it was carried out before."""
         return _GOALS.get(self.name, ())
 
     @property
@@ -119,11 +119,31 @@ blueprints.list_public | GET /v1/blueprints/list_public?name&status | READ | blu
 blueprints.retrieve | GET /v1/blueprints/{id} | READ | BlueprintView
 blueprints.logs | GET /v1/blueprints/{id}/logs | READ | BlueprintLogsView
 blueprints.delete | POST /v1/blueprints/{id}/delete | END | View
+objects.create | POST /v1/objects | CREATE | ObjectView | name* content_type* metadata ttl_ms
+objects.list | GET /v1/objects?$objects | READ | objects of ObjectView
+objects.list_public | GET /v1/objects/list_public?$objects | READ | objects of ObjectView
+objects.retrieve | GET $o | READ | ObjectView
+objects.complete | POST $o/complete | SETTLE | ObjectView
+objects.download | GET $o/download?duration_seconds | READ | ObjectDownloadURLView
+objects.delete | POST $o/delete | WRITE | ObjectView
+agents.create | POST /v1/agents | CREATE | AgentView | name* source version
+agents.list | GET /v1/agents?is_public&$agents | READ | agents of AgentView
+agents.list_public | GET /v1/agents/list_public?$agents | READ | agents of AgentView
+agents.retrieve | GET /v1/agents/{id} | READ | AgentView
+agents.delete | POST /v1/agents/{id}/delete | END | View
+secrets.create | POST /v1/secrets | CREATE | SecretView | name* value*
+secrets.list | GET /v1/secrets?limit | READ | secrets of SecretView
+secrets.retrieve | GET /v1/secrets/{name} | READ | SecretView
+secrets.update | POST /v1/secrets/{name} | WRITE | SecretView | value*
+secrets.delete | POST /v1/secrets/{name}/delete | END | SecretView
 """
 _PARTS = {
     "d": "/v1/devboxes/{id}",
     "e": "/v1/devboxes/{devbox_id}/executions/{execution_id}",
     "s": "/v1/devboxes/disk_snapshots",
+    "o": "/v1/objects/{id}",
+    "objects": "content_type&name&search&state",
+    "agents": "name&search&version",
     "execute": "command* command_id* optimistic_timeout shell_name",
     "run": "command* attach_stdin shell_name",
     "wait": "statuses* timeout_seconds",
@@ -146,7 +166,7 @@ def _route(row: str) -> Route:
     kind, _, hold = repeat.partition(" ")
     items, _, item_view = view.partition(" of ")
     names = query.split("&") if query else []
-    if item_view:
+    if item_view and "limit" not in names:
         names = ["limit", "starting_after", "include_total_count", *names]
     return Route(
         name,
@@ -175,6 +195,7 @@ _GOALS = {
     "devboxes.shutdown": ("shutdown", "failure"),
     "devboxes.suspend": ("suspending", "suspended"),
     "devboxes.resume": ("resuming", "running"),
+    "objects.complete": ("READ_ONLY",),
 }
 BY_NAME: dict[str, Route] = {**ROUTES, **{name: ROUTES[first] for name, first in _SAME.items()}}
 

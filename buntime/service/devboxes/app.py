@@ -23,6 +23,7 @@ from buntime.service.devboxes.routes import (
     scenario_runs,
     scenarios,
     snapshots,
+    storage,
 )
 from buntime.service.devboxes.routes.records import Collection
 from buntime.service.devboxes.waiting import Waiter
@@ -128,6 +129,25 @@ ROUTES: dict[str, tuple[str, str, Handler]] = {
         f"{_BENCHMARK_RUN}/scenario_runs",
         benchmarks.list_scenario_runs,
     ),
+    "objects.create": ("POST", "/v1/objects", storage.create_object),
+    "objects.list": ("GET", "/v1/objects", storage.list_objects),
+    "objects.list_public": ("GET", "/v1/objects/list_public", storage.list_public),
+    "objects.retrieve": ("GET", "/v1/objects/{id}", storage.retrieve_object),
+    "objects.complete": ("POST", "/v1/objects/{id}/complete", storage.complete_object),
+    "objects.download": ("GET", "/v1/objects/{id}/download", storage.download_object),
+    "objects.delete": ("POST", "/v1/objects/{id}/delete", storage.delete_object),
+    "storage.put": ("PUT", "/v1/storage/{id}", storage.put_content),
+    "storage.get": ("GET", "/v1/storage/{id}", storage.get_content),
+    "agents.create": ("POST", "/v1/agents", storage.create_agent),
+    "agents.list": ("GET", "/v1/agents", storage.list_agents),
+    "agents.list_public": ("GET", "/v1/agents/list_public", storage.list_public),
+    "agents.retrieve": ("GET", "/v1/agents/{id}", storage.retrieve_agent),
+    "agents.delete": ("POST", "/v1/agents/{id}/delete", storage.delete_agent),
+    "secrets.create": ("POST", "/v1/secrets", storage.create_secret),
+    "secrets.list": ("GET", "/v1/secrets", storage.list_secrets),
+    "secrets.retrieve": ("GET", "/v1/secrets/{id}", storage.retrieve_secret),
+    "secrets.update": ("POST", "/v1/secrets/{id}", storage.update_secret),
+    "secrets.delete": ("POST", "/v1/secrets/{id}/delete", storage.delete_secret),
 }
 """Method, path and handler of each route, by the name that the official clients have for it."""
 
@@ -200,6 +220,8 @@ class DevboxService:
                 devbox.shutdown(force=True)
             except ApiError:
                 continue  # it has ended meanwhile
+        for stored in self._model.all_objects():
+            self._model.remove_object(stored)
         self._model.host.close()
 
 

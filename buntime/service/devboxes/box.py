@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Callable, Literal, Optional, Protocol
+from typing import Any, BinaryIO, Callable, Literal, Optional, Protocol
 
 import attrs
 
@@ -149,12 +149,37 @@ class Box(Protocol):
         ...
 
 
+class Store(Protocol):
+    """The contents of objects, by id."""
+
+    def write(self, name: str, file: BinaryIO) -> int:
+        """Store the bytes of a file; return how many there are."""
+        ...
+
+    def open(self, name: str) -> BinaryIO:
+        """Return a content from its start."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a content, if there is one."""
+        ...
+
+
 class Host(Protocol):
-    """Makes boxes, and stores the disks of snapshots. The times are seconds."""
+    """Makes boxes, and stores the disks of snapshots. The times are seconds.
+
+    ``network`` is whether boxes reach the network.
+    """
 
     clock: WaitingClock
     boot_time: float
     build_time: float
+    network: bool
+
+    @property
+    def store(self) -> Store:
+        """The contents of objects."""
+        ...
 
     def open(self, devbox: Listener, snapshot_id: Optional[str]) -> Box:
         """Return a box with an empty disk, or with that of a snapshot."""

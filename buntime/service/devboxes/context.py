@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, Optional
 
 from buntime._http import Request, Response
 from buntime.service.devboxes.errors import invalid
@@ -14,8 +14,6 @@ from buntime.service.responses import json_response
 
 _PAGE = 20
 _LARGEST_PAGE = 5000
-
-T = TypeVar("T")
 
 
 class Call:
@@ -48,24 +46,37 @@ class Call:
         return self.model.requests.once(key, make)
 
     def page(
-        self, name: str, rows: Iterable[T], view: Callable[[T], Any], key: Callable[[T], str]
+        self, name: str, views: Iterable[dict[str, Any]], exact: Iterable[str] = (), part: Iterable[str] = ()
     ) -> Response:
-        """Return a page of ``rows``, which are sorted."""
-        everything = list(rows)
-        start = 0
-        after = self.query.optional_text("starting_after")
+        """Return a page of the ``views``, which are sorted, that match the query.
+
+        The query has the values of the fields ``exact``, parts of others, and ``search``.
+        """
+        query = {field: value for field, value in self.request.query if value}
+        search = query.get("search", "").lower()
+        rows = [
+            view
+            for view in views
+            if all(query.get(field) in {None, _spelt(view.get(field))} for field in exact)
+            and all(query.get(field, "") in str(view.get(field, "")) for field in part)
+            and any(search in str(view.get(field, "")).lower() for field in ("id", "name", "type"))
+        ]
+        start, after = 0, query.get("starting_after")
         if after:
-            ids = [key(row) for row in everything]
+            ids = [row["id"] for row in rows]
             if after not in ids:
                 raise invalid(f"starting_after: there is no {after} in this list")
             start = ids.index(after) + 1
-        limit = self.query.query_integer("limit", 1, _LARGEST_PAGE, _PAGE)
-        shown_rows = everything[start : start + limit]
-        remaining = len(everything) - start - len(shown_rows)
-        page: dict[str, Any] = {name: [view(row) for row in shown_rows], "has_more": remaining > 0}
-        if self.query.optional_text("include_total_count") != "false":
-            page.update(total_count=len(everything), remaining_count=remaining)
+        items = rows[start : start + self.query.query_integer("limit", 1, _LARGEST_PAGE, _PAGE)]
+        remaining = len(rows) - start - len(items)
+        page: dict[str, Any] = {name: items, "has_more": remaining > 0}
+        if query.get("include_total_count") != "false":
+            page.update(total_count=len(rows), remaining_count=remaining)
         return json_response(page)
+
+
+def _spelt(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def statuses(call: Call, known: Iterable[str]) -> frozenset[str]:

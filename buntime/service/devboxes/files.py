@@ -9,25 +9,26 @@ from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import ApiError, invalid
 from buntime.service.workspace.base import DiskFullError, PathError, TooLargeError, Workspace, WorkspaceGone
 
-_MOST_BYTES = 256 * 2**20
+MOST_BYTES: int = 256 * 2**20
+"""The largest file that is read or mounted."""
 
 
 def read_file(devbox: Devbox, path: str) -> bytes:
     """Return the bytes of a file; a 400 if there is none."""
     workspace, relative = _resolve(devbox, path)
     try:
-        return workspace.read(relative, max_size=_MOST_BYTES)
+        return workspace.read(relative, max_size=MOST_BYTES)
     except FileNotFoundError as error:
         raise invalid(f"There is no file {path}") from error
     except Exception as error:
         raise _file_error(devbox, path, error) from error
 
 
-def write_file(devbox: Devbox, path: str, content: bytes) -> None:
+def write_file(devbox: Devbox, path: str, content: bytes, *, is_program: bool = False) -> None:
     """Create or overwrite a file, and the folders above it."""
     workspace, relative = _resolve(devbox, path)
     try:
-        workspace.write(relative, content)
+        workspace.write(relative, content, executable=is_program)
     except Exception as error:
         raise _file_error(devbox, path, error) from error
 
@@ -47,7 +48,7 @@ def _file_error(devbox: Devbox, path: str, error: Exception) -> Exception:
     if isinstance(error, WorkspaceGone):
         return invalid(f"Devbox {devbox.id} has lost its files")
     if isinstance(error, TooLargeError):
-        return invalid(f"{path} has {error.size} bytes; this model reads files of at most {_MOST_BYTES}")
+        return invalid(f"{path} has {error.size} bytes; this model reads files of at most {MOST_BYTES}")
     if isinstance(error, IsADirectoryError):
         return invalid(f"{path} is a directory")
     if isinstance(error, NotADirectoryError):

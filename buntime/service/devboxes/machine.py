@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional
 
 from buntime.service.devboxes.box import HOME, TEMPORARY, Execution, Listener
 from buntime.service.devboxes.copying import DiskCopy
+from buntime.service.devboxes.storage import FileStore
 from buntime.service.devboxes.supervised import Supervised
 from buntime.service.devboxes.waiting import RealClock, WaitingClock
 from buntime.service.executors import ExecutionLost
@@ -42,6 +43,8 @@ class MachineHost:
         self.boot_time: float = 0.0
         self.build_time: float = 0.0
         self.launcher = launcher
+        self.network: bool = not isinstance(launcher, Isolated) or launcher.sandbox.network
+        self.store: FileStore = FileStore(folder.root)
         self._folder = folder
         self._snapshots: set[str] = set()
         self._boxes: set[MachineBox] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 import threading
+from collections.abc import Iterable
 from typing import Callable, Generic, Optional, Protocol, TypeVar
 
 import attrs
@@ -12,9 +13,10 @@ import attrs
 from buntime._support.forks import reset_after_fork
 from buntime.service.devboxes.box import Host
 from buntime.service.devboxes.devbox import ENDED, Devbox
-from buntime.service.devboxes.errors import ApiError, missing
+from buntime.service.devboxes.errors import ApiError, invalid, missing
 from buntime.service.devboxes.images import Blueprint, Snapshot
 from buntime.service.devboxes.scoring import ALIVE, BenchmarkRun, Record, ScenarioRun
+from buntime.service.devboxes.storage import Agent, NamedSecret, StoredObject
 from buntime.service.devboxes.waiting import Waiter
 
 _LETTERS = string.ascii_letters + string.digits
@@ -26,7 +28,13 @@ class _Identified(Protocol):
     def id(self) -> str: ...
 
 
+class _Named(_Identified, Protocol):
+    @property
+    def name(self) -> str: ...
+
+
 T = TypeVar("T", bound="_Identified")
+N = TypeVar("N", bound="_Named")
 
 
 def new_id(prefix: str) -> str:
@@ -37,11 +45,19 @@ def new_id(prefix: str) -> str:
 class Table(Generic[T]):
     """Objects by id, in the order they were added. Of those for which ``over`` holds, the oldest go first."""
 
-    def __init__(self, kind: str, over: Callable[[T], bool]) -> None:
+    def __init__(
+        self, kind: str, over: Callable[[T], bool], key: Callable[[T], str] = lambda row: row.id
+    ) -> None:
         self._kind = kind
+        self._key = key
         self._over = over
         self._rows: dict[str, T] = {}
         self._lock = reset_after_fork(threading.Lock())
+
+    def remove(self, row: T) -> None:
+        """Remove an object, if it is there."""
+        with self._lock:
+            self._rows.pop(self._key(row), None)
 
     def add(self, row: T) -> None:
         """Add an object. Of more than 10,000, the oldest that is over is forgotten."""
@@ -49,8 +65,8 @@ class Table(Generic[T]):
             if len(self._rows) >= _MOST:
                 oldest = next((each for each in self._rows.values() if self._over(each)), None)
                 if oldest is not None:
-                    del self._rows[oldest.id]
-            self._rows[row.id] = row
+                    del self._rows[self._key(oldest)]
+            self._rows[self._key(row)] = row
 
     def find(self, row_id: str) -> Optional[T]:
         """Return an object, if there is one."""
@@ -109,6 +125,15 @@ def _is_archived(record: Record) -> bool:
     return record.fields.get("status") == "archived"
 
 
+def _newest(kind: str, name: Optional[str], rows: Iterable[N]) -> Optional[N]:
+    if name is None:
+        return None
+    row = next((each for each in rows if each.name == name), None)
+    if row is None:
+        raise missing(kind, name)
+    return row
+
+
 @attrs.define(eq=False)
 class Model:
     """Everything that the routes act on."""
@@ -131,8 +156,14 @@ class Model:
         factory=lambda: Table("Benchmark run", lambda each: each.state != "running")
     )
     requests: Requests = attrs.field(factory=Requests)
-    secrets: dict[str, str] = attrs.field(factory=dict)
-    """The values of secrets by name."""
+    objects: Table[StoredObject] = attrs.field(
+        factory=lambda: Table("Object", lambda each: each.state == "DELETED")
+    )
+    agents: Table[Agent] = attrs.field(factory=lambda: Table("Agent", lambda _: True))
+    secrets: Table[NamedSecret] = attrs.field(
+        factory=lambda: Table("Secret", lambda _: True, lambda each: each.name)
+    )
+    """By name."""
 
     closed: bool = False
 
@@ -165,17 +196,52 @@ class Model:
         runs = self.scenario_runs.newest_first()
         return [run for run in runs if run.details.get("benchmark_run_id") == benchmark_run.id]
 
+    def now_ms(self) -> int:
+        """Return the time in milliseconds since the epoch."""
+        return round(1000 * self.host.clock.time())
+
+    def secret_values(self) -> dict[str, str]:
+        """Return the values of secrets by name."""
+        return {secret.name: secret.value for secret in self.secrets.newest_first()}
+
+    def all_objects(self) -> list[StoredObject]:
+        """Return all objects, the newest first; those whose time is over are deleted."""
+        objects, now = self.objects.newest_first(), self.now_ms()
+        for stored in objects:
+            if (stored.delete_after_time_ms or now + 1) <= now:
+                self.remove_object(stored)
+        return objects
+
+    def object(self, object_id: str) -> StoredObject:
+        """Return an object, brought up to date; a 404 if there is none."""
+        self.all_objects()
+        return self.objects.get(object_id)
+
+    def readable_object(self, object_id: str) -> StoredObject:
+        """Return an object that is complete; a 400 for any other."""
+        stored = self.object(object_id)
+        if stored.state != "READ_ONLY":
+            raise invalid(f"Object {stored.id} is {stored.state}")
+        return stored
+
+    def remove_object(self, stored: StoredObject) -> None:
+        """Delete an object with its content."""
+        stored.state = "DELETED"
+        self.host.store.remove(stored.id)
+
+    def agent(self, agent_id: Optional[str], name: Optional[str]) -> Optional[Agent]:
+        """Return an agent by its id, or the newest of a name; ``None`` without both, a 404 if missing."""
+        if agent_id is not None:
+            return self.agents.get(agent_id)
+        return _newest("Agent", name, self.agents.newest_first())
+
     def blueprint(self, blueprint_id: Optional[str], name: Optional[str]) -> Optional[Blueprint]:
         """Return a blueprint by its id, or the newest of a name; ``None`` without both, a 404 if missing."""
         if blueprint_id is not None:
             return self.blueprints.get(blueprint_id)
-        if name is None:
-            return None
-        named = (each for each in self.blueprints.newest_first() if each.name == name and not each.deleted)
-        blueprint = next(named, None)
-        if blueprint is None:
-            raise missing("Blueprint", name)
-        return blueprint
+        return _newest(
+            "Blueprint", name, (each for each in self.blueprints.newest_first() if not each.deleted)
+        )
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
         """Return a snapshot, brought up to date; a 404 if there is none."""

@@ -8,6 +8,7 @@ from typing import Optional
 import attrs
 
 from buntime.service.devboxes.box import HOME, TEMPORARY, Execution, Listener
+from buntime.service.devboxes.storage import MemoryStore
 from buntime.service.devboxes.waiting import WaitingClock
 from buntime.service.executors import KILLED, Output
 from buntime.service.scripted.executor import ScriptedExecutor
@@ -30,6 +31,8 @@ class ScriptedHost:
     build_time: float = 0.0
     snapshot_time: float = 0.0
     snapshots: dict[str, Disk] = attrs.field(factory=dict)
+    store: MemoryStore = attrs.field(factory=MemoryStore)
+    network: bool = True
 
     def open(self, devbox: Listener, snapshot_id: Optional[str]) -> ScriptedBox:
         """Return a box."""

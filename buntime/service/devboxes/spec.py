@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import attrs
 
-from buntime.service.devboxes.errors import ApiError, invalid
+from buntime.service.devboxes.errors import invalid
 from buntime.service.requests import RequestFields, check_unicode
 
 _MOST_KEEP_ALIVE = 172800
@@ -41,7 +41,7 @@ class DevboxSpec:
     memory: int
     blueprint_id: Optional[str]
     snapshot_id: Optional[str]
-    files: tuple[tuple[str, str], ...]
+    files: dict[str, str]
     notes: tuple[str, ...]
 
 
@@ -53,6 +53,7 @@ def parse_devbox(
     ``secrets`` are values by name; ``sources`` are the blueprint's and the snapshot's id. Raises a 400.
     """
     base = RequestFields(blueprint)
+    _secrets(base, secrets)  # for its build only
     launch = {
         **without_nulls(base.object("launch_parameters")),
         **without_nulls(fields.object("launch_parameters")),
@@ -67,9 +68,9 @@ def parse_devbox(
     return DevboxSpec(
         name=fields.optional_text("name"),
         metadata=texts(fields, "metadata"),
-        environment={**_environment(fields), **_secrets(base, secrets), **_secrets(fields, secrets)},
+        environment={**_environment(fields), **_secrets(fields, secrets)},
         launch_parameters={"keep_alive_time_seconds": keep_alive, **launch},
-        launch_commands=_commands(parameters),
+        launch_commands=strings(parameters, "launch_commands"),
         entrypoint=fields.optional_text("entrypoint"),
         keep_alive=keep_alive,
         idle_seconds=idle_fields.optional_integer("idle_time_seconds", 1) if idle else None,
@@ -77,7 +78,7 @@ def parse_devbox(
         memory=_memory(parameters),
         blueprint_id=sources.get("blueprint_id"),
         snapshot_id=sources.get("snapshot_id"),
-        files=(*texts(base, "file_mounts").items(), *texts(fields, "file_mounts").items(), *_mounts(fields)),
+        files={**texts(base, "file_mounts"), **texts(fields, "file_mounts")},
         notes=tuple(_notes(fields, parameters)),
     )
 
@@ -113,11 +114,12 @@ def _secrets(fields: RequestFields, secrets: Mapping[str, str]) -> dict[str, str
     return {variable: secrets[name] for variable, name in names.items()}
 
 
-def _commands(parameters: RequestFields) -> tuple[str, ...]:
-    commands = parameters.array("launch_commands")
-    if not all(isinstance(command, str) and "\0" not in command for command in commands):
-        raise invalid("launch_parameters.launch_commands must be strings without NUL")
-    return tuple(commands)
+def strings(fields: RequestFields, name: str) -> tuple[str, ...]:
+    """Return an array of strings, such as commands."""
+    values = fields.array(name)
+    if not all(isinstance(value, str) and "\0" not in value for value in values):
+        raise invalid(f"{fields.name(name)} must be an array of strings without NUL")
+    return tuple(values)
 
 
 def _memory(parameters: RequestFields) -> int:
@@ -128,20 +130,6 @@ def _memory(parameters: RequestFields) -> int:
     parameters.optional_integer("custom_disk_size", 1)
     custom = parameters.optional_integer("custom_gb_memory", 1)
     return 1024 * ((custom or 2) if size == "CUSTOM_SIZE" else _GIGABYTES[size])
-
-
-def _mounts(fields: RequestFields) -> Iterator[tuple[str, str]]:
-    for index, mount in enumerate(fields.array("mounts")):
-        if not isinstance(mount, dict):
-            raise invalid(f"mounts[{index}] must be an object")
-        values = RequestFields(mount, prefix=f"mounts[{index}].")
-        kind = values.text("type")
-        if kind == "file_mount":
-            yield values.text("target"), values.text("content")
-        elif kind in {"object_mount", "agent_mount"}:
-            raise ApiError(501, f"mounts[{index}]: this model has no {kind}")
-        elif kind != "code_mount":
-            raise invalid(f"mounts[{index}].type is {kind!r}")
 
 
 def _notes(fields: RequestFields, parameters: RequestFields) -> Iterator[str]:

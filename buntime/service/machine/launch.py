@@ -92,7 +92,7 @@ class Isolated:
             scratch=None,
             temporary=layout.temporary,
             preview_socket=preview_socket and f"{WORKSPACE}/{preview_socket}",
-            env={"PATH": _PATH, "HOME": layout.home, "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
+            env={"PATH": _path(layout), "HOME": layout.home, "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
             processes=_THREADS if _counts_by_namespace() else None,
         )
         files = {f"{_SCRIPTS_INSIDE}/{name}": content for name, content in _scripts().items()}
@@ -103,6 +103,11 @@ class Isolated:
         temporary = dict.fromkeys(layout.temporary, size)
         process, errors = self.sandbox.start(command, mounts=mounts, temporary=temporary, files=files)
         return SupervisorProcess(process, errors, start_message, preview_socket=preview_socket)
+
+
+def _path(layout: Layout) -> str:
+    """Return ``PATH``; a devbox also has the programs that its user installs."""
+    return _PATH if layout is SESSION else f"{layout.home}/.local/bin:{_PATH}"
 
 
 def _counts_by_namespace() -> bool:
@@ -137,7 +142,8 @@ class Unprotected:
                 (scratch / name).write_bytes(content)
             # A devbox has its home and its temporary folder on disk.
             home, temporary = (workspace, *others) if others else (scratch / "home", scratch / "tmp")
-            env = {"PATH": f"{scratch / 'bin'}:{_PATH}", "HOME": str(home)}
+            installed = f"{home}/.local/bin:" if others else ""
+            env = {"PATH": f"{installed}{scratch / 'bin'}:{_PATH}", "HOME": str(home)}
             start_message = _start_message(
                 limits,
                 lifetime,

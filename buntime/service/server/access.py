@@ -13,6 +13,7 @@ import attrs
 
 from buntime._http import Secret
 from buntime.service.errors import ServiceError
+from buntime.service.presigned import expiry_of
 from buntime.service.requests import check_body_size, is_json
 
 _HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]*)?")
@@ -42,13 +43,14 @@ class AccessControl:
     api_key: Optional[Secret] = None
     loopback_only: bool = False
 
-    def check(self, method: str, headers: Mapping[str, str]) -> None:
-        """Raise a :class:`ServiceError` if the request is not accepted.
+    def check(self, method: str, headers: Mapping[str, str], path: str = "", query: str = "") -> None:
+        """Raise a :class:`ServiceError` if the request is not accepted; a presigned URL needs no key.
 
         The names in ``headers`` are in upper case with underscores, as in a WSGI environment without
         ``HTTP_``.
         """
-        if self.api_key is not None:
+        is_presigned = expiry_of(method, path, query) is not None
+        if self.api_key is not None and not is_presigned:
             scheme, _, key = headers.get("AUTHORIZATION", "").partition(" ")
             sent = key.strip().encode("utf-8", "surrogatepass")
             if scheme.lower() != "bearer" or not hmac.compare_digest(sent, self.api_key.encode()):
@@ -65,7 +67,8 @@ class AccessControl:
                 if method == "POST" and not is_json(headers.get("CONTENT_TYPE")):
                     raise _forbidden("Content-Type", headers.get("CONTENT_TYPE", ""))
         length = headers.get("CONTENT_LENGTH") or "0"
-        check_body_size(int(length) if length.isdecimal() else 0)
+        if not is_presigned:
+            check_body_size(int(length) if length.isdecimal() else 0)
 
 
 def _is_local(authority: str) -> bool:

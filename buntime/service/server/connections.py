@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
+from copy import copy
 from typing import Any, Callable
 
 from waitress.channel import HTTPChannel
@@ -15,6 +16,7 @@ from waitress.parser import HTTPRequestParser
 from waitress.task import ThreadedTaskDispatcher
 
 from buntime.service.errors import ServiceError
+from buntime.service.presigned import LARGEST_OBJECT, expiry_of
 from buntime.service.server.access import AccessControl
 
 REQUEST_TIMEOUT = 30.0
@@ -25,7 +27,7 @@ IDLE_TIMEOUT = 120.0
 
 
 _MAY_WAIT = re.compile(
-    "/execute|/v1/.*/(create_and_await_running|execute|execute_sync|snapshot_disk|wait_for_status|stream_.*)"
+    "/execute|/v1/.*/(create_and_await_running|execute|execute_sync|snapshot_disk|wait_for_status|stream_.*)|/v1/storage/.*"
 )
 """The paths of requests that may take minutes."""
 
@@ -67,8 +69,13 @@ def channel_class(access: AccessControl) -> type[HTTPChannel]:
 
         def parse_header(self, header_plus: bytes) -> None:
             super().parse_header(header_plus)
+            request: Any = self
+            target = request.path, request.query
+            if expiry_of(request.command, *target) is not None:
+                self.adj = copy(self.adj)
+                self.adj.max_request_body_size = LARGEST_OBJECT + 1
             try:
-                access.check(str(self.command), self.headers)
+                access.check(request.command, self.headers, *target)
             except ServiceError:
                 self.rejected = True
             if not self.rejected or self.body_rcv is None:

@@ -6,11 +6,12 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, BinaryIO, Callable, Optional, Union
 from urllib.parse import parse_qsl, quote
 
-from buntime._http import Pairs, Request, Response
+from buntime._http import Body, Pairs, Request, Response
 from buntime.service.errors import as_service_error
+from buntime.service.presigned import PREFIX
 from buntime.service.server.access import AccessControl
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def application(
     def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
         try:
-            access.check(environ["REQUEST_METHOD"], _headers(environ))
+            target = _path(environ), environ.get("QUERY_STRING", "")
+            access.check(environ["REQUEST_METHOD"], _headers(environ), *target)
             response = handle(_request(environ))
         except Exception as error:
             response = _error_response(_path(environ), error)
@@ -100,14 +102,18 @@ def _path(environ: WSGIEnvironment) -> str:
 
 def _request(environ: WSGIEnvironment) -> Request:
     headers = _headers(environ)
-    source: IO[bytes] = environ["wsgi.input"]
+    source: BinaryIO = environ["wsgi.input"]
     length = int(headers.get("CONTENT_LENGTH", 0))
+    path = _path(environ)
+    body: Union[bytes, Body, None] = None
+    if length:  # an object may be larger than memory
+        body = Body(lambda: source, length) if path.startswith(PREFIX) else source.read(length)
     return Request(
         environ["REQUEST_METHOD"],
-        _path(environ),
+        path,
         query=_query(environ.get("QUERY_STRING", "")),
         headers=tuple((name.replace("_", "-").title(), value) for name, value in headers.items()),
-        body=source.read(length) if length else None,
+        body=body,
     )
 
 

@@ -69,7 +69,7 @@ class Workspace(Protocol):
         """
         ...
 
-    def write(self, path: str, content: bytes) -> None:
+    def write(self, path: str, content: bytes, *, executable: bool = False) -> None:
         """Create or overwrite one file atomically, and the folders above it.
 
         Raises ``IsADirectoryError``, ``NotADirectoryError`` if a folder of the path is a file,

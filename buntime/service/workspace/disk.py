@@ -63,12 +63,12 @@ class DiskWorkspace:
             finally:
                 os.close(descriptor)
 
-    def write(self, path: str, content: bytes) -> None:
+    def write(self, path: str, content: bytes, *, executable: bool = False) -> None:
         """Create or overwrite one file atomically, and the folders above it."""
-        self.write_all([(path, content)])
+        self.write_all([(path, content)], mode=0o755 if executable else None)
 
-    def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:
-        """Write several files, or none if one of them cannot be written."""
+    def write_all(self, files: Sequence[tuple[str, bytes]], *, mode: int | None = None) -> None:
+        """Write several files, or none if one of them cannot be written; ``mode`` replaces the modes."""
         names = [_on_disk(path) for path, _ in files]
         check_disjoint(names)
         modes = [self._check_writable(name) for name in names]
@@ -77,9 +77,9 @@ class DiskWorkspace:
         try:
             # Every content is on the disk before the first rename, so a full disk changes no file.
             with _errors("the workspace"):
-                for mode, (_, content) in zip(modes, files):
+                for old_mode, (_, content) in zip(modes, files):
                     staged.append(f"{STAGING_PREFIX}{secrets.token_hex(8)}")
-                    _stage(top, staged[-1], content, mode)
+                    _stage(top, staged[-1], content, mode or old_mode)
             for staging_name, name in zip(staged, names):
                 self._rename_staged(top, staging_name, name)
         finally:

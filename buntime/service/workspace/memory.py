@@ -54,8 +54,9 @@ class MemoryWorkspace:
             raise TooLargeError(len(node.content))
         return node.content
 
-    def write(self, path: str, content: bytes) -> None:
+    def write(self, path: str, content: bytes, *, executable: bool = False) -> None:
         """Create or overwrite one file, and the folders above it."""
+        del executable
         self.write_all([(path, content)])
 
     def write_all(self, files: Sequence[tuple[str, bytes]]) -> None:

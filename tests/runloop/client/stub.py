@@ -24,8 +24,17 @@ _VIEWS: dict[str, Any] = {
     "SnapshotView": {"id": "snp_1"},
     "SnapshotStatusView": {"status": "complete", "snapshot": {"id": "snp_1"}},
     "BlueprintView": {"id": "bpt_1", "status": "build_complete"},
+    "ObjectView": {"id": "obj_1", "state": "UPLOADING"},
+    "ObjectDownloadURLView": {"download_url": "https://storage.example/obj_1?signature=s"},
+    "AgentView": {"id": "agt_1"},
+    "SecretView": {"id": "sec_1", "name": "NAME"},
 }
-_GOALS = {"devboxes.shutdown": "shutdown", "devboxes.suspend": "suspended", "devboxes.resume": "running"}
+_GOALS = {
+    "devboxes.shutdown": "shutdown",
+    "devboxes.suspend": "suspended",
+    "devboxes.resume": "running",
+    "objects.complete": "READ_ONLY",
+}
 _PATTERNS = sorted(
     ((re.compile(re.sub(r"{\w+}", "[^/]+", route.path)), route) for route in ROUTES.values()),
     key=lambda item: item[1].path.count("{"),
@@ -99,7 +108,8 @@ class Stub:
     def _status(self, route: Route) -> dict[str, str]:
         # A GET shows the state that the last call led to.
         changes = [_GOALS[name] for name in [*self.acted, route.name] if name in _GOALS]
-        return {"status": changes[-1]} if changes and route.view == "DevboxView" else {}
+        field = {"DevboxView": "status", "ObjectView": "state"}.get(route.view)
+        return {field: changes[-1]} if changes and field else {}
 
     def sleep(self, seconds: float, /) -> None:
         """Move the clock."""
@@ -127,8 +137,10 @@ FIELDS: dict[str, Any] = {
     "path": "a.txt",
     "file": b"x",
     "name": "n",
+    "content_type": "text",
+    "value": "v",
 }
-IDS = {"id": "dbx_1", "devbox_id": "dbx_1", "execution_id": "exc_1"}
+IDS = {"id": "dbx_1", "name": "n", "devbox_id": "dbx_1", "execution_id": "exc_1"}
 
 
 def call(client: RunloopSDK, route: Route, **options: Any) -> Any:

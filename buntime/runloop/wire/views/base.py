@@ -10,8 +10,10 @@ import attrs
 from buntime._http import BufferedResponse, Secret
 from buntime.wire.fields import invalid
 
-SECRET_FIELDS: frozenset[str] = frozenset({"ssh_private_key", "auth_token"})
-"""The fields of views whose values are credentials."""
+SECRET_FIELDS: frozenset[str] = frozenset(
+    {"ssh_private_key", "auth_token", "upload_url", "upload_headers", "download_url"}
+)
+"""The fields of views whose values are credentials; of presigned URLs, the queries are."""
 KINDS: dict[str, type[View]] = {}
 """Each view by its name, as routes and the types of fields name it."""
 _VIEW = re.compile(r"\w*View\b")

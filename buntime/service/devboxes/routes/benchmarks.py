@@ -6,10 +6,11 @@ from buntime._http import Response
 from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.model import Model
-from buntime.service.devboxes.routes.records import Collection, page, strings
+from buntime.service.devboxes.routes.records import Collection
 from buntime.service.devboxes.routes.scenario_runs import check_provided, read_profile, run_details
 from buntime.service.devboxes.routes.scenarios import REQUIRED, check_common, scenario_view
 from buntime.service.devboxes.scoring import ALIVE, BenchmarkRun, Record
+from buntime.service.devboxes.spec import strings
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
 
@@ -41,7 +42,7 @@ BENCHMARKS: Collection = Collection(
 def definitions(call: Call) -> Response:
     """``GET /v1/benchmarks/{id}/definitions``: a page of its scenarios, in its order."""
     ids = call.model.benchmarks.get(*call.ids).fields.get("scenario_ids", [])
-    return page(call, "scenarios", (scenario_view(call.model.scenarios.get(each)) for each in ids))
+    return call.page("scenarios", (scenario_view(call.model.scenarios.get(each)) for each in ids))
 
 
 def update_scenarios(call: Call) -> Response:
@@ -64,14 +65,10 @@ def _start(call: Call) -> str:
     benchmark = call.model.benchmarks.get(call.body.text("benchmark_id"))
     profile = read_profile(call.body)
     check_provided(benchmark, profile)
-    details, now = run_details(call.body, profile), _now(call)
+    details, now = run_details(call.body, profile), call.model.now_ms()
     run = BenchmarkRun(call.model.new_id("bmr_"), benchmark, details, profile, now)
     call.model.benchmark_runs.add(run)
     return run.id
-
-
-def _now(call: Call) -> int:
-    return round(1000 * call.model.host.clock.time())
 
 
 def retrieve_run(call: Call) -> Response:
@@ -82,13 +79,13 @@ def retrieve_run(call: Call) -> Response:
 def list_runs(call: Call) -> Response:
     """``GET /v1/benchmark_runs``: a page, the newest first."""
     rows = map(BenchmarkRun.view, call.model.benchmark_runs.newest_first())
-    return page(call, "runs", rows, ("benchmark_id", "name", "state"))
+    return call.page("runs", rows, ("benchmark_id", "name", "state"))
 
 
 def list_scenario_runs(call: Call) -> Response:
     """``GET /v1/benchmark_runs/{id}/scenario_runs``: a page, the newest first."""
     runs = call.model.runs_of(call.model.benchmark_runs.get(*call.ids))
-    return page(call, "runs", (run.view() for run in runs), ("state",))
+    return call.page("runs", (run.view() for run in runs), ("state",))
 
 
 def complete(call: Call) -> Response:
@@ -109,7 +106,7 @@ def _end(call: Call, state: str) -> Response:
     scoring = [view["id"] for view in views if view["state"] == "scoring"]
     if scoring and state == "completed":
         raise invalid(f"Scenario run {scoring[0]} is scoring")
-    benchmark_run.state, benchmark_run.duration_ms = state, _now(call) - benchmark_run.start_time_ms
+    benchmark_run.state, benchmark_run.duration_ms = state, call.model.now_ms() - benchmark_run.start_time_ms
     for run in call.model.runs_of(benchmark_run):
         with run.devbox.lock:
             if run.settle() in ALIVE:

@@ -35,14 +35,16 @@ def _make(call: Call) -> str:
                 parameters[name] = base.parameters[name]
     fields.optional_text("dockerfile")
     fields.array("system_setup_commands")
-    parse_devbox(RequestFields({}), parameters, call.model.secrets)
+    if context := fields.object("build_context"):
+        call.model.readable_object(RequestFields(context, prefix="build_context.").text("object_id"))
+    parse_devbox(RequestFields({}), parameters, call.model.secret_values())
     clock = call.model.host.clock
     now = clock.monotonic()
     blueprint = Blueprint(
         call.model.new_id("bpt_"),
         fields.text("name"),
         parameters,
-        round(1000 * clock.time()),
+        call.model.now_ms(),
         now,
         now + call.model.host.build_time,
     )
@@ -76,18 +78,16 @@ def retrieve(call: Call) -> Response:
 
 def list_blueprints(call: Call) -> Response:
     """``GET /v1/blueprints``: a page, the newest first; ``name`` is exact."""
-    name, status = call.query.optional_text("name"), call.query.optional_text("status")
+    status = call.query.optional_text("status")
     if status is not None and status not in _STATUSES:
         raise invalid(f"status must be one of {', '.join(_STATUSES)}")
     views = [_view(call, each) for each in call.model.blueprints.newest_first() if not each.deleted]
-    rows = [row for row in views if name in {None, row["name"]} and status in {None, row["status"]}]
-    return call.page("blueprints", rows, lambda row: row, lambda row: str(row["id"]))
+    return call.page("blueprints", views, ("name", "status"))
 
 
 def list_public(call: Call) -> Response:
     """``GET /v1/blueprints/list_public``: there are none."""
-    nothing: list[Blueprint] = []
-    return call.page("blueprints", nothing, lambda row: _view(call, row), lambda row: row.id)
+    return call.page("blueprints", [])
 
 
 def logs(call: Call) -> Response:

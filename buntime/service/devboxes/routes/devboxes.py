@@ -12,6 +12,7 @@ from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
 from buntime.service.devboxes.files import write_file
 from buntime.service.devboxes.model import Model
+from buntime.service.devboxes.mounts import parse_mounts
 from buntime.service.devboxes.spec import parse_devbox, texts
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
@@ -68,20 +69,21 @@ def make_devbox(model: Model, fields: RequestFields) -> Devbox:
     spec = parse_devbox(
         fields,
         {} if blueprint is None else blueprint.parameters,
-        model.secrets,
+        model.secret_values(),
         blueprint_id=None if blueprint is None else blueprint.id,
         snapshot_id=sources["snapshot_id"],
     )
+    mounts = parse_mounts(model, fields, spec.files)
     tunnel = (
         _tunnel(RequestFields(fields.object("tunnel"), prefix="tunnel."))
         if fields.values.get("tunnel")
         else None
     )
     model.alive()  # ends those that are due, so that clients which never look at theirs cannot pile them up
-    devbox = Devbox(model.new_id("dbx_"), spec, model.host, model.waiter, model.new_id)
+    devbox = Devbox(model.new_id("dbx_"), mounts.add_to(spec), model.host, model.waiter, model.new_id)
     try:
-        for path, text in spec.files:
-            write_file(devbox, path, text.encode())
+        for path, content, is_program in mounts.files(model):
+            write_file(devbox, path, content, is_program=is_program)
     except BaseException:
         devbox.discard()
         raise
@@ -132,8 +134,7 @@ def list_devboxes(call: Call) -> Response:
     if status is not None and status not in STATUSES:
         raise invalid(f"status must be one of {', '.join(STATUSES)}")
     views = [_settled_view(devbox) for devbox in call.model.devboxes.newest_first()]
-    rows = [row for row in views if status is None or row["status"] == status]
-    return call.page("devboxes", rows, lambda row: row, lambda row: str(row["id"]))
+    return call.page("devboxes", views, ("status",))
 
 
 def update(call: Call) -> Response:

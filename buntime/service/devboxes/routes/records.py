@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Callable
 
 import attrs
@@ -64,29 +64,8 @@ class Collection:
     def list(self, call: Call) -> Response:
         """``GET``: a page, the newest first, without what is archived."""
         rows = map(self.view, self.table(call.model).newest_first())
-        return page(call, self.items, (row for row in rows if row.get("status") != "archived"), self.filters)
+        return call.page(self.items, (row for row in rows if row.get("status") != "archived"), self.filters)
 
     def list_public(self, call: Call) -> Response:
         """``GET …/list_public``: there are none."""
-        return page(call, self.items, [])
-
-
-def page(call: Call, items: str, rows: Iterable[dict[str, Any]], filters: Iterable[str] = ()) -> Response:
-    """Return a page of views; the query has the exact values of ``filters``, and a part of the name."""
-    query = {name: value for name, value in call.request.query if value}
-    search = query.get("search", "").lower()
-    shown = [
-        row
-        for row in rows
-        if all(query.get(name) in {None, row.get(name)} for name in filters)
-        and any(search in str(row.get(name, "")).lower() for name in ("id", "name", "type"))
-    ]
-    return call.page(items, shown, lambda row: row, lambda row: str(row["id"]))
-
-
-def strings(fields: RequestFields, name: str) -> list[str]:
-    """Return an array of strings."""
-    values = fields.array(name)
-    if not all(isinstance(value, str) for value in values):
-        raise invalid(f"{fields.name(name)} must be an array of strings")
-    return values
+        return call.page(self.items, [])

@@ -15,7 +15,6 @@ from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.model import Model
 from buntime.service.devboxes.routes.devboxes import log_rows, make_devbox
 from buntime.service.devboxes.routes.files import bytes_response
-from buntime.service.devboxes.routes.records import page
 from buntime.service.devboxes.routes.scenarios import REQUIRED, environment_of
 from buntime.service.devboxes.scoring import ALIVE, Record, ScenarioRun
 from buntime.service.devboxes.spec import texts, without_nulls
@@ -121,7 +120,7 @@ def retrieve_run(call: Call) -> Response:
 def list_runs(call: Call) -> Response:
     """``GET /v1/scenarios/runs``: a page, the newest first."""
     rows = (run.view() for run in call.model.scenario_runs.newest_first())
-    return page(call, "runs", rows, ("scenario_id", "state", "name", "benchmark_run_id"))
+    return call.page("runs", rows, ("scenario_id", "state", "name", "benchmark_run_id"))
 
 
 def score(call: Call) -> Response:

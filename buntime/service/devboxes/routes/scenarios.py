@@ -9,9 +9,9 @@ from buntime._http import Response
 from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.model import Model
-from buntime.service.devboxes.routes.records import Collection, page, strings
+from buntime.service.devboxes.routes.records import Collection
 from buntime.service.devboxes.scoring import Record
-from buntime.service.devboxes.spec import texts, without_nulls
+from buntime.service.devboxes.spec import strings, texts, without_nulls
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
 
@@ -137,7 +137,7 @@ def list_scenarios(call: Call) -> Response:
         return SCENARIOS.list(call)
     ids = call.model.benchmarks.get(benchmark_id).fields.get("scenario_ids", [])
     rows = map(scenario_view, call.model.scenarios.newest_first())
-    return page(call, "scenarios", (row for row in rows if row["id"] in ids), SCENARIOS.filters)
+    return call.page("scenarios", (row for row in rows if row["id"] in ids), SCENARIOS.filters)
 
 
 def archive(call: Call) -> Response:

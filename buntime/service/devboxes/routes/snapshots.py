@@ -41,7 +41,7 @@ def list_snapshots(call: Call) -> Response:
         and metadata.items() <= snapshot.metadata.items()
         and snapshot.status != "deleted"
     ]
-    return call.page("snapshots", rows, Snapshot.view, lambda row: row.id)
+    return call.page("snapshots", [row.view() for row in rows])
 
 
 def query_status(call: Call) -> Response:

@@ -1,0 +1,180 @@
+"""The mounts of a new devbox: files, unpacked objects, and agents that its first commands install."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zlib
+from collections.abc import Iterator
+from shlex import quote
+from typing import IO, Any, BinaryIO, Optional, Union
+
+import attrs
+
+from buntime.service.devboxes.box import HOME, TEMPORARY
+from buntime.service.devboxes.errors import ApiError, invalid
+from buntime.service.devboxes.files import MOST_BYTES
+from buntime.service.devboxes.model import Model
+from buntime.service.devboxes.spec import DevboxSpec, strings
+from buntime.service.devboxes.storage import StoredObject
+from buntime.service.requests import RequestFields
+
+_MOST_UNPACKED = 2**30
+_MOST_MEMBERS = 100_000
+_INSTALL = {
+    "npm": "npm install --global --prefix ~/.local{registry} {package}",
+    "pip": "PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --user{registry} {package}",
+}
+_REGISTRY = {"npm": " --registry={}", "pip": " --index-url={}"}
+_VERSION = {"npm": "@", "pip": "=="}
+
+File = tuple[str, bytes, bool]
+"""A path, the content, and whether it is a program."""
+
+
+@attrs.define
+class Mounts:
+    """The mounts of a devbox: contents by path in their order, and the commands that run first."""
+
+    contents: list[tuple[str, Union[str, StoredObject]]] = attrs.field(factory=list)
+    commands: list[str] = attrs.field(factory=list)
+    notes: list[str] = attrs.field(factory=list)
+
+    def files(self, model: Model) -> Iterator[File]:
+        """Yield all files, one at a time; a 400 for an archive that is broken or leads out of its folder."""
+        for path, content in self.contents:
+            if isinstance(content, str):
+                yield path, content.encode(), False
+            else:
+                yield from _unpacked(model, content, path)
+
+    def add_to(self, spec: DevboxSpec) -> DevboxSpec:
+        """Return the parameters of a devbox with the commands and the notes of its mounts."""
+        commands = (*self.commands, *spec.launch_commands)
+        return attrs.evolve(spec, launch_commands=commands, notes=(*spec.notes, *self.notes))
+
+
+def parse_mounts(model: Model, fields: RequestFields, texts: dict[str, str]) -> Mounts:
+    """Return the mounts of a body after its ``texts``, which are contents of files by path."""
+    mounts = Mounts(list(texts.items()))
+    for index, mount in enumerate(fields.array("mounts")):
+        if not isinstance(mount, dict):
+            raise invalid(f"mounts[{index}] must be an object")
+        values = RequestFields(mount, prefix=f"mounts[{index}].")
+        kind = values.text("type")
+        if kind == "file_mount":
+            mounts.contents.append((values.text("target"), values.text("content")))
+        elif kind == "object_mount":
+            stored = model.readable_object(values.text("object_id"))
+            mounts.contents.append((values.text("object_path"), stored))
+        elif kind == "agent_mount":
+            _add_agent(mounts, model, values)
+        elif kind != "code_mount":
+            raise invalid(f"mounts[{index}].type is {kind!r}")
+    return mounts
+
+
+def _add_agent(mounts: Mounts, model: Model, values: RequestFields) -> None:
+    agent = model.agent(values.optional_text("agent_id"), values.optional_text("agent_name"))
+    if agent is None:
+        raise invalid(f"{values.name('agent_id')} or agent_name is required")
+    if agent.source is None:
+        raise invalid(f"Agent {agent.id} has no source")
+    kind = agent.source["type"]
+    source = RequestFields(agent.source[kind])
+    folder = values.text("agent_path") if kind in {"git", "object"} else ""
+    if kind == "object":
+        mounts.contents.append((folder, model.readable_object(source.text("object_id"))))
+    elif not model.host.network:
+        message = f"Agent {agent.id} is installed from {kind}, and devboxes have no network: use network=True"
+        raise ApiError(501, message)
+    else:
+        install = _git(source, folder) if kind == "git" else _package(kind, source, agent.version)
+        mounts.commands.append(install)
+    if values.optional_text("auth_token"):
+        mounts.notes.append(f"{values.name('auth_token')}: the model sends no token to a repository")
+    enter = f"cd {_quoted(folder)} || exit\n" if folder else ""
+    mounts.commands += [f"{enter}{command}" for command in strings(source, "agent_setup")]
+
+
+def _package(kind: str, source: RequestFields, version: Optional[str]) -> str:
+    registry = source.optional_text("registry_url")
+    package = source.text("package_name") + (f"{_VERSION[kind]}{version}" if version else "")
+    option = _REGISTRY[kind].format(quote(registry)) if registry else ""
+    return _INSTALL[kind].format(registry=option, package=quote(package))
+
+
+def _git(source: RequestFields, folder: str) -> str:
+    ref = source.optional_text("ref")
+    checkout = f" && git -C {_quoted(folder)} checkout {quote(ref)} --" if ref else ""
+    return f"git clone -- {quote(source.text('repository'))} {_quoted(folder)}{checkout}"
+
+
+def _quoted(path: str) -> str:
+    """Return a path for a command; without a sandbox, its folders have other names."""
+    for folder, name in ((HOME, "~/"), ("~", "~/"), (TEMPORARY, '"$TMPDIR"/')):
+        if path.startswith(f"{folder}/"):
+            return name + quote(path[len(folder) + 1 :])
+    return quote(path)
+
+
+def _unpacked(model: Model, stored: StoredObject, path: str) -> Iterator[File]:
+    try:
+        with model.host.store.open(stored.id) as file:
+            if stored.content_type in {"tar", "tgz"}:
+                for name, content, is_program in _members(file, stored):
+                    yield f"{path}/{name}", content, is_program
+                return
+            source: Any = gzip.GzipFile(fileobj=file) if stored.content_type == "gzip" else file
+            content = _read(source, stored.id)
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise invalid(f"Object {stored.id} is not a valid {stored.content_type}: {error}") from error
+    yield path, content, False
+
+
+def _read(file: IO[bytes], name: str) -> bytes:
+    content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise invalid(f"{name} is too large: this model mounts files of at most {MOST_BYTES} bytes")
+    return content
+
+
+def _members(file: BinaryIO, stored: StoredObject) -> Iterator[File]:
+    source: Any = gzip.GzipFile(fileobj=file) if stored.content_type == "tgz" else file
+    total = 0
+    with tarfile.open(fileobj=_Bounded(source), mode="r|") as archive:
+        for number, member in enumerate(archive):
+            name = member.name
+            if name.startswith("/") or ".." in name.split("/"):
+                raise invalid(f"Object {stored.id}: {name!r} leads out of the folder")
+            if member.isdir():
+                continue
+            if not member.isreg():
+                raise invalid(
+                    f"Object {stored.id}: {name!r} is a link or a device; use files and folders only"
+                )
+            total += member.size
+            if total > _MOST_UNPACKED or number >= _MOST_MEMBERS:
+                raise _too_large()
+            content = archive.extractfile(member)
+            yield name, b"" if content is None else _read(content, name), bool(member.mode & 0o100)
+
+
+class _Bounded(io.RawIOBase):
+    """Reads an archive, however little of it is files, up to a bound."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(min(size, _MOST_UNPACKED)) if size >= 0 else b""
+        self._size += len(data)
+        if self._size > 2 * _MOST_UNPACKED:
+            raise _too_large()
+        return data
+
+
+def _too_large() -> ApiError:
+    return invalid(f"The archive is too large: {_MOST_UNPACKED} bytes and {_MOST_MEMBERS} files at most")

@@ -1,0 +1,217 @@
+"""Objects, agents and secrets."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from buntime._http import Body, Request, Response
+from buntime.service.devboxes.context import Call
+from buntime.service.devboxes.errors import ApiError, invalid
+from buntime.service.devboxes.spec import strings, texts, without_nulls
+from buntime.service.devboxes.storage import Agent, NamedSecret, StoredObject
+from buntime.service.presigned import LARGEST_OBJECT, PREFIX, expiry_of, presign
+from buntime.service.requests import RequestFields
+from buntime.service.responses import json_response
+
+_CONTENT_TYPES = ("unspecified", "text", "binary", "gzip", "tar", "tgz")
+_UPLOAD_SECONDS = _DOWNLOAD_SECONDS = 3600
+_LONGEST_DOWNLOAD = 604800
+_PIECE = 1 << 20
+_SOURCES = {"npm": "package_name", "pip": "package_name", "git": "repository", "object": "object_id"}
+
+
+def create_object(call: Call) -> Response:
+    """``POST /v1/objects``: an object without content, and the URL to which the content is sent."""
+
+    def make() -> str:
+        content_type = call.body.text("content_type")
+        if content_type not in _CONTENT_TYPES:
+            raise invalid(f"content_type must be one of {', '.join(_CONTENT_TYPES)}")
+        now, ttl = call.model.now_ms(), call.body.optional_integer("ttl_ms", 1)
+        stored = StoredObject(
+            call.model.new_id("obj_"),
+            call.body.text("name"),
+            content_type,
+            texts(call.body, "metadata"),
+            now,
+            None if ttl is None else now + ttl,
+        )
+        call.model.all_objects()  # ends those that are due
+        call.model.objects.add(stored)
+        return stored.id
+
+    stored = call.model.object(call.once(make))
+    url = _url(call, "PUT", stored, _UPLOAD_SECONDS)
+    return json_response({**stored.view(), "upload_url": url})
+
+
+def _url(call: Call, method: str, stored: StoredObject, seconds: int) -> str:
+    return presign(call.request, method, f"{PREFIX}{stored.id}", call.model.now_ms() + 1000 * seconds)
+
+
+def list_objects(call: Call) -> Response:
+    """``GET /v1/objects``: a page, the newest first; deleted ones only if ``state`` is ``DELETED``."""
+    is_deleted = call.query.optional_text("state") == "DELETED"
+    views = [each.view() for each in call.model.all_objects() if (each.state == "DELETED") == is_deleted]
+    return call.page("objects", views, exact=("content_type", "state"), part=("name",))
+
+
+def list_public(call: Call) -> Response:
+    """``GET /v1/objects/list_public`` and ``GET /v1/agents/list_public``: there are none."""
+    return call.page(call.request.path.split("/")[2], [])
+
+
+def retrieve_object(call: Call) -> Response:
+    """``GET /v1/objects/{id}``; also after its deletion."""
+    return json_response(call.model.object(*call.ids).view())
+
+
+def complete_object(call: Call) -> Response:
+    """``POST /v1/objects/{id}/complete``: the upload is at its end."""
+    stored = call.model.object(*call.ids)
+    if stored.state != "UPLOADING":
+        raise ApiError(409, f"Object {stored.id} is {stored.state}")
+    if stored.size_bytes is None:
+        raise invalid(f"Nothing was sent to the upload_url of object {stored.id}")
+    stored.state = "READ_ONLY"
+    return json_response(stored.view())
+
+
+def download_object(call: Call) -> Response:
+    """``GET /v1/objects/{id}/download``: a URL that returns the content."""
+    stored = call.model.readable_object(*call.ids)
+    seconds = call.query.query_integer("duration_seconds", 1, _LONGEST_DOWNLOAD, _DOWNLOAD_SECONDS)
+    return json_response({"download_url": _url(call, "GET", stored, seconds)})
+
+
+def delete_object(call: Call) -> Response:
+    """``POST /v1/objects/{id}/delete``."""
+    stored = call.model.object(*call.ids)
+    call.model.remove_object(stored)
+    return json_response(stored.view())
+
+
+def put_content(call: Call) -> Response:
+    """``PUT`` of an ``upload_url``."""
+    stored = _presigned(call)
+    if stored.state != "UPLOADING":
+        raise ApiError(403, f"Object {stored.id} is {stored.state}")
+    with _body(call.request) as file:
+        stored.size_bytes = call.model.host.store.write(stored.id, file)
+    return Response(200, [("Content-Length", "0")])
+
+
+def get_content(call: Call) -> Response:
+    """``GET`` of a ``download_url``."""
+    stored = _presigned(call)
+    file = call.model.host.store.open(call.model.readable_object(stored.id).id)
+    headers = [("Content-Type", "application/octet-stream"), ("Content-Length", str(stored.size_bytes))]
+    return Response(200, headers, _pieces(file), on_close=file.close, max_bytes=None)
+
+
+def _presigned(call: Call) -> StoredObject:
+    request = call.request
+    query = "&".join(f"{name}={value}" for name, value in request.query)
+    expires = expiry_of(request.method, request.path, query)
+    if expires is None or expires <= call.model.now_ms():
+        raise ApiError(403, "The URL has expired" if expires else "The signature of the URL is wrong")
+    return call.model.object(*call.ids)
+
+
+def _body(request: Request) -> BinaryIO:
+    size = request.body.size if isinstance(request.body, Body) else len(request.body or b"")
+    if size > LARGEST_OBJECT:
+        raise invalid(f"The body has {size} bytes; it may have {LARGEST_OBJECT}")
+    return request.body.open() if isinstance(request.body, Body) else io.BytesIO(request.body or b"")
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        yield from iter(lambda: file.read(_PIECE), b"")
+
+
+def create_agent(call: Call) -> Response:
+    """``POST /v1/agents``."""
+
+    def make() -> str:
+        source = call.body.object("source")
+        kind = RequestFields(source, prefix="source.").optional_text("type")
+        if source and kind not in _SOURCES:
+            raise invalid(f"source.type must be one of {', '.join(_SOURCES)}")
+        if kind is not None:
+            details = RequestFields(source.get(kind) or {}, prefix=f"source.{kind}.")
+            name = details.text(_SOURCES[kind])
+            strings(details, "agent_setup")
+            if kind == "object":
+                call.model.readable_object(name)
+        agent = Agent(
+            call.model.new_id("agt_"),
+            call.body.text("name"),
+            call.body.optional_text("version"),
+            without_nulls(source) or None,
+            call.model.now_ms(),
+        )
+        call.model.agents.add(agent)
+        return agent.id
+
+    return json_response(call.model.agents.get(call.once(make)).view())
+
+
+def list_agents(call: Call) -> Response:
+    """``GET /v1/agents``: a page, the newest first."""
+    views, exact = [agent.view() for agent in call.model.agents.newest_first()], ["is_public", "version"]
+    if call.query.optional_text("version") == "latest":
+        views, exact = list({view["name"]: view for view in reversed(views)}.values())[::-1], ["is_public"]
+    return call.page("agents", views, exact, ("name",))
+
+
+def retrieve_agent(call: Call) -> Response:
+    """``GET /v1/agents/{id}``."""
+    return json_response(call.model.agents.get(*call.ids).view())
+
+
+def delete_agent(call: Call) -> Response:
+    """``POST /v1/agents/{id}/delete``."""
+    call.model.agents.remove(call.model.agents.get(*call.ids))
+    return json_response({})
+
+
+def create_secret(call: Call) -> Response:
+    """``POST /v1/secrets``; a 400 if there is one of that name."""
+
+    def make() -> str:
+        name, value, now = call.body.text("name"), call.body.text("value"), call.model.now_ms()
+        if call.model.secrets.find(name) is not None:
+            raise invalid(f"There is a secret {name} already")
+        if not name or "\0" in value:
+            raise invalid("A secret needs a name, and a value without NUL")
+        call.model.secrets.add(NamedSecret(call.model.new_id("sec_"), name, value, now, now))
+        return name
+
+    return json_response(call.model.secrets.get(call.once(make)).view())
+
+
+def list_secrets(call: Call) -> Response:
+    """``GET /v1/secrets``: without their values."""
+    return call.page("secrets", [secret.view() for secret in call.model.secrets.newest_first()])
+
+
+def retrieve_secret(call: Call) -> Response:
+    """``GET /v1/secrets/{name}``: without its value."""
+    return json_response(call.model.secrets.get(*call.ids).view())
+
+
+def update_secret(call: Call) -> Response:
+    """``POST /v1/secrets/{name}``: replace its value, for devboxes that are created from now on."""
+    secret = call.model.secrets.get(*call.ids)
+    secret.value, secret.update_time_ms = call.body.text("value"), call.model.now_ms()
+    return json_response(secret.view())
+
+
+def delete_secret(call: Call) -> Response:
+    """``POST /v1/secrets/{name}/delete``."""
+    secret = call.model.secrets.get(*call.ids)
+    call.model.secrets.remove(secret)
+    return json_response(secret.view())

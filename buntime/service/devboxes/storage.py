@@ -1,0 +1,103 @@
+"""Objects, agents and secrets: the things beside devboxes that a service stores."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Optional
+
+import attrs
+
+from buntime.service.devboxes.spec import without_nulls
+
+
+@attrs.define(eq=False)
+class StoredObject:
+    """An object; ``state`` is ``UPLOADING``, ``READ_ONLY`` or ``DELETED``."""
+
+    id: str
+    name: str
+    content_type: str
+    metadata: Mapping[str, str]
+    create_time_ms: int
+    delete_after_time_ms: Optional[int]
+    state: str = "UPLOADING"
+    size_bytes: Optional[int] = None
+
+    def view(self) -> dict[str, Any]:
+        """Return the fields of a response."""
+        return without_nulls(attrs.asdict(self))
+
+
+@attrs.frozen
+class Agent:
+    """A program that is mounted into devboxes; ``source`` is as the client sent it."""
+
+    id: str
+    name: str
+    version: Optional[str]
+    source: Optional[Mapping[str, Any]]
+    create_time_ms: int
+    is_public: bool = False
+
+    def view(self) -> dict[str, Any]:
+        """Return the fields of a response."""
+        return without_nulls(attrs.asdict(self))
+
+
+@attrs.define(eq=False)
+class NamedSecret:
+    """A secret. No response has its ``value``."""
+
+    id: str
+    name: str
+    value: str = attrs.field(repr=False)
+    create_time_ms: int
+    update_time_ms: int
+
+    def view(self) -> dict[str, Any]:
+        """Return the fields of a response."""
+        return attrs.asdict(self, filter=attrs.filters.exclude("value"))
+
+
+class MemoryStore:
+    """The contents of objects in memory."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}
+
+    def write(self, name: str, file: BinaryIO) -> int:
+        """Store the bytes of a file; return how many there are."""
+        self._contents[name] = file.read()
+        return len(self._contents[name])
+
+    def open(self, name: str) -> BinaryIO:
+        """Return a content from its start."""
+        return io.BytesIO(self._contents[name])
+
+    def remove(self, name: str) -> None:
+        """Remove a content, if there is one."""
+        self._contents.pop(name, None)
+
+
+class FileStore:
+    """The contents of objects in files of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, name: str, file: BinaryIO) -> int:
+        """Store the bytes of a file; return how many there are."""
+        with open(self._folder / name, "wb") as target:
+            shutil.copyfileobj(file, target, 1 << 20)
+            return target.tell()
+
+    def open(self, name: str) -> BinaryIO:
+        """Return a content from its start."""
+        return open(self._folder / name, "rb")
+
+    def remove(self, name: str) -> None:
+        """Remove a content, if there is one."""
+        (self._folder / name).unlink(missing_ok=True)
