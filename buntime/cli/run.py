@@ -1,91 +1,206 @@
-"""``buntime run``: run a program in a new session."""
+"""``buntime run``: run a program, with the files beside it, in a new session."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import Callable
 
-from buntime._http import Transport
-from buntime._support.signals import ending_signals
+import attrs
+
+from buntime.cli.connection import AddParser, add_connection, seconds, variables, write
 from buntime.cli.exit_codes import FAILED
 from buntime.client.client import Buntime
+from buntime.client.session import Session
 from buntime.models import ExecuteRequest
 
-_TTL = 3600
+TTL = 3600
 _SUFFIXES = frozenset({"", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"})
+_NEVER_UPLOADED = (".git/", "node_modules/", "__pycache__/", ".venv/")
+_MAX_BYTES, _MAX_FILES = 100_000_000, 5_000
+_INDEX = ("index.ts", "index.tsx", "index.js", "index.mjs")
 
 
-def add_run(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
+def add_run(add_parser: AddParser) -> None:
     """Add ``run`` to the command line."""
     parser = add_parser(
         "run",
-        help="run a file or a piece of code in a new session",
-        description="Run a file or a piece of code in a new session, which is deleted afterwards. "
-        "Its output is passed on as it arrives, and so is its exit code; 125 means that buntime failed.",
+        usage="buntime run [OPTION ...] (PATH | -e CODE | -) [ARG ...]",
+        help="run a program with the files beside it, or a piece of code",
+        description="Run a program in a new session, which is deleted afterwards. Everything after PATH is "
+        "the program's. The folder of the program is uploaded, without what .gitignore names: the nearest "
+        "folder with a package.json, else that of the file. Output, exit code and standard input are passed "
+        "on; 125 means that buntime failed.",
         epilog="BUNTIME_TRANSPORT selects where it runs: http (the service, with BUNTIME_API_KEY) or local.",
     )
-    program = parser.add_mutually_exclusive_group(required=True)
-    program.add_argument("file", nargs="?", metavar="FILE", help="JavaScript or TypeScript; - is stdin")
-    program.add_argument("-e", "--eval", metavar="CODE", help="the code itself")
-    parser.add_argument("arguments", nargs="*", metavar="ARG", help="passed to FILE as its arguments")
-    parser.add_argument("--local", action="store_true", help="run on this machine: BUNTIME_TRANSPORT=local")
-    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="the time limit of the program")
+    parser.add_argument("-e", "--eval", metavar="CODE", help="the code itself")
+    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="the time limit of the program")
     parser.add_argument(
         "--env", action="append", default=[], metavar="NAME=VALUE", help="set a variable; may be repeated"
     )
-    parser.set_defaults(action=_run, reject=parser.error)
+    parser.add_argument(
+        "--with", action="append", default=[], dest="extra", metavar="PATH", help="upload this, too"
+    )
+    parser.add_argument(
+        "--download",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="download this file or folder of the workspace afterwards",
+    )
+    parser.add_argument("--no-files", action="store_true", help="upload the program alone")
+    add_connection(parser)
+    parser.add_argument(
+        "program",
+        nargs=argparse.REMAINDER,
+        metavar="PATH",
+        help="a file or a folder with a package.json, and the program's arguments; - is standard input",
+    )
+    parser.set_defaults(action=_run)
 
 
-def _seconds(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds, 1 or more")
-    return int(text)
+@attrs.frozen
+class _Program:
+    """What the session executes, and the local folder that it needs."""
+
+    command: str | None = None
+    code: str | None = None
+    files: dict[str, str] = attrs.field(factory=dict)
+    root: Path | None = None
 
 
 def _run(options: argparse.Namespace) -> int:
-    with ending_signals():
-        request = _request(options)
-        with (
-            Buntime(transport=_transport(options.local)) as client,
-            client.sessions.create(ttl=_TTL) as session,
-            session.stream(request) as stream,
-        ):
-            for event in stream:
-                output = sys.stderr if event.kind == "stderr" else sys.stdout
-                output.write(event.text)
-                output.flush()
-            if stream.result.timed_out:
-                print("buntime: the program reached its time limit; see --timeout", file=sys.stderr)
-            code = stream.result.exit_code
+    program = _program(options)
+    env = variables(options.env)
+    request = ExecuteRequest(
+        program.code, command=program.command, files=program.files, env=env, timeout=options.timeout
+    )
+    uploads = _uploads(program, options.extra)
+    with Buntime() as client, client.sessions.create(ttl=TTL) as session:
+        for local, remote, ignore in uploads:
+            session.files.upload(local, remote, ignore=ignore)
+        code = execute(session, request)
+        for path in options.download:
+            session.files.download(path, path.lstrip("/"))
+    return code
+
+
+def execute(session: Session, request: ExecuteRequest) -> int:
+    """Run a request, pass its output on, and return its exit code."""
+    with session.stream(request) as stream:
+        for event in stream:
+            write(event.kind, event.text)
+    if stream.result.timed_out:
+        print("buntime: the program reached its time limit; see --timeout", file=sys.stderr)
+    code = stream.result.exit_code
     return FAILED if code is None else code
 
 
-def _transport(local: bool) -> Transport | None:
-    if not local:
-        return None
-    from buntime.transport.local import LocalTransport
-
-    return LocalTransport()
-
-
-def _request(options: argparse.Namespace) -> ExecuteRequest:
-    """Return the execution: of code directly, of a file under its own name, so that errors name it."""
-    env = dict(_variable(text) for text in options.env)
+def _program(options: argparse.Namespace) -> _Program:
+    words = options.program[1:] if options.program[:1] == ["--"] else options.program
     if options.eval is not None:
-        return ExecuteRequest(options.eval, env=env, timeout=options.timeout)
-    if options.file == "-":
-        if options.arguments:
-            options.reject("a program on standard input takes no ARG; name a FILE")
-        return ExecuteRequest(_read(None), env=env, timeout=options.timeout)
-    file = Path(options.file)
+        return _source("eval.ts", options.eval, words)
+    if not words:
+        options.parser.error("name a PATH, or give the code with -e")
+    path, *arguments = words
+    if path == "-":
+        return _source("stdin.ts", _read(None), arguments)
+    file = Path(path)
+    if file.is_dir():
+        return _project(file, arguments)
     if file.suffix.lower() not in _SUFFIXES:
         known = ", ".join(sorted(_SUFFIXES - {""}))
         raise ValueError(f"{file} is neither JavaScript nor TypeScript by its name: {known}")
-    command = shlex.join(["bun", "run", f"./{file.name}", *options.arguments])
-    return ExecuteRequest(command=command, files={file.name: _read(file)}, env=env, timeout=options.timeout)
+    content = _read(file)
+    root = None if options.no_files else _root(file.resolve())
+    name = file.name if root is None else file.resolve().relative_to(root).as_posix()
+    return _Program(_bun([f"./{name}"], arguments), files={name: content}, root=root)
+
+
+def _source(name: str, code: str, arguments: list[str]) -> _Program:
+    """Return a program without a file; only a file can have arguments."""
+    if not arguments:
+        return _Program(code=code)
+    return _Program(_bun([f"./{name}"], arguments), files={name: code})
+
+
+def _bun(target: list[str], arguments: list[str]) -> str:
+    return shlex.join(["bun", "run", *target, *arguments])
+
+
+def _project(folder: Path, arguments: list[str]) -> _Program:
+    """Return the program of a folder: its script ``start``, else its main file."""
+    root = folder.resolve()
+    package = root / "package.json"
+    fields = json.loads(_read(package)) if package.is_file() else {}
+    if isinstance(fields, dict):
+        if "start" in (fields.get("scripts") or {}):
+            return _Program(_bun(["--silent", "start"], arguments), root=root)
+        names = [fields.get("module"), fields.get("main"), *_INDEX]
+        for name in names:
+            if isinstance(name, str) and (root / name).is_file():
+                return _Program(_bun([f"./{name}"], arguments), root=root)
+    raise ValueError(
+        f"{folder} has neither a package.json with a start script or a main file, nor an index.ts"
+    )
+
+
+def _root(file: Path) -> Path | None:
+    """Return the folder to upload: the nearest with a package.json, else the file's; no shared one."""
+    shared = {Path.home(), Path(tempfile.gettempdir()).resolve(), Path(file.anchor)}
+    for folder in file.parents:
+        if folder in shared:
+            break
+        if (folder / "package.json").is_file():
+            return folder
+    return None if file.parent in shared else file.parent
+
+
+def _uploads(program: _Program, extra: list[str]) -> list[tuple[Path, str, list[str]]]:
+    """Return the local paths to upload, each with its path in the workspace and what to ignore."""
+    uploads = []
+    if program.root is not None:
+        ignore = [*_NEVER_UPLOADED, *_ignored(program.root)]
+        if _count(program.root, ignore) > len(program.files):
+            uploads.append((program.root, ".", ignore))
+    for name in extra:
+        path = Path(name)
+        if not path.exists():
+            raise ValueError(f"--with {name}: there is no such file or folder")
+        uploads.append((path, path.resolve().name, [*_NEVER_UPLOADED]))
+    return uploads
+
+
+def _ignored(root: Path) -> list[str]:
+    """Return patterns of what git ignores; without git, those of the folder's own .gitignore."""
+    command = "git ls-files --others --ignored --exclude-standard --directory -z".split()
+    try:
+        listed = subprocess.run(command, cwd=root, capture_output=True, check=True, timeout=10).stdout
+        names = listed.decode("utf-8", "replace").split("\0")
+        return ["/" + "".join(f"[{c}]" if c in "*?[" else c for c in name) for name in names if name]
+    except (OSError, subprocess.SubprocessError):
+        file = root / ".gitignore"
+        lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
+        return [line.strip() for line in lines if line.strip().strip("/") and line[0] not in "#!"]
+
+
+def _count(root: Path, ignore: list[str]) -> int:
+    """Return the number of files to upload; ``ValueError`` if they are too many or too large."""
+    from buntime.helpers.ignore import expression, matcher
+    from buntime.helpers.local_files import scan
+
+    entries = scan(root, matcher(expression(ignore))).values()
+    size = sum(entry.size for entry in entries)
+    if len(entries) > _MAX_FILES or size > _MAX_BYTES:
+        raise ValueError(
+            f"{root} has {len(entries):,} files of {size / 1e6:,.0f} MB, more than is uploaded "
+            f"({_MAX_FILES:,} files, {_MAX_BYTES // 10**6} MB); use --no-files, --with PATH, or a .gitignore"
+        )
+    return len(entries)
 
 
 def _read(file: Path | None) -> str:
@@ -93,10 +208,3 @@ def _read(file: Path | None) -> str:
         return sys.stdin.read() if file is None else file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{file or 'standard input'} is not UTF-8 text: {error}") from None
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"--env takes NAME=VALUE, not {text!r}")
-    return name, value

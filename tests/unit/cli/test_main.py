@@ -77,11 +77,12 @@ def test_a_file_runs_under_its_name(service: Service, tmp_path: Path) -> None:
 
 
 def test_options_of_the_program(service: Service, tmp_path: Path) -> None:
-    """They follow two dashes."""
+    """Everything after the file belongs to the program."""
     program = tmp_path / "a.ts"
     program.write_text("1")
-    main(["run", str(program), "--", "--verbose", "-e"])
-    assert "bun run ./a.ts --verbose -e" == service.execution["command"]
+    main(["run", "--timeout", "5", str(program), "x", "--timeout", "6", "-e", "--", "-v"])
+    assert "bun run ./a.ts x --timeout 6 -e -- -v" == service.execution["command"]
+    assert 5 == service.execution["timeout"]
 
 
 def test_standard_input_is_a_program(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,16 +165,15 @@ def test_a_file_that_is_not_text(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["run"],
         ["fly"],
-        ["run", "a.ts", "-e", "1"],
         ["run", "-e", "1", "--timeout", "soon"],
         ["run", "-e", "1", "--timeout", "0"],
         ["run", "-e", "1", "--timeout", "-1"],
-        ["run", "-e", "1", "x", "y"],
-        ["run", "-", "x", "y"],
         ["run", "--nope"],
+        ["exec"],
+        ["ps"],
+        ["kill", "--session", "ses_1"],
     ],
 )
 def test_an_invalid_command_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,103 @@
+"""Which service a command uses, and how it prints its result."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Callable
+
+from buntime._support.terminal import printable
+
+AddParser = Callable[..., argparse.ArgumentParser]
+
+_NEW_SESSIONS_END = (
+    "sessions of the local transport end with the command that made them; "
+    "start `buntime serve` and set BUNTIME_BASE_URL to keep them"
+)
+
+
+def add_connection(parser: argparse.ArgumentParser, variable: str = "BUNTIME_TRANSPORT") -> None:
+    """Add the options that select the transport, which stand for ``variable`` and BUNTIME_NETWORK."""
+    group = parser.add_argument_group("where it runs")
+    choice = group.add_mutually_exclusive_group()
+    choice.add_argument("--local", action="store_true", help=f"on this machine: {variable}=local")
+    choice.add_argument(
+        "--transport",
+        metavar="NAME",
+        help=f"http, local, replay:FILE, record:FILE or record+local:FILE, as in {variable}",
+    )
+    group.add_argument("--network", action="store_true", help="let sandboxes of this machine use the network")
+    parser.set_defaults(variable=variable)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the option that prints the result as JSON."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+@contextmanager
+def selected_transport(options: argparse.Namespace) -> Iterator[None]:
+    """Set the variables that the options of :func:`add_connection` stand for, while a command runs."""
+    transport = "local" if getattr(options, "local", False) else getattr(options, "transport", None)
+    changes = {} if transport is None else {options.variable: transport}
+    if getattr(options, "network", False):
+        changes["BUNTIME_NETWORK"] = "1"
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def refuse_local() -> None:
+    """Raise ``ValueError`` if a session cannot outlive this command."""
+    if os.environ.get("BUNTIME_TRANSPORT", "") == "local":
+        raise ValueError(_NEW_SESSIONS_END)
+
+
+def show(options: argparse.Namespace, value: Any, text: str) -> int:
+    """Print ``value`` as JSON if that was asked for, else ``text``, and return 0."""
+    if options.json:
+        print(json.dumps(value, default=str, ensure_ascii=False))
+    elif text:
+        print(printable(text, keep="\n\t"))
+    return 0
+
+
+def table(rows: Sequence[tuple[object, ...]]) -> str:
+    """Return rows as lines with aligned columns."""
+    texts = [[printable(str(cell)) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in texts)
+
+
+def variables(pairs: list[str], option: str = "--env") -> dict[str, str]:
+    """Return ``NAME=VALUE`` texts as a dictionary."""
+    split: Mapping[str, tuple[str, str, str]] = {pair: pair.partition("=") for pair in pairs}
+    wrong = [pair for pair, (_, equals, _) in split.items() if not equals]
+    if wrong:
+        raise ValueError(f"{option} takes NAME=VALUE, not {wrong[0]!r}")
+    return {name: value for name, _, value in split.values()}
+
+
+def seconds(text: str) -> int:
+    """Return a whole number of seconds, at least 1, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds, 1 or more")
+    return int(text)
+
+
+def write(kind: str, text: str) -> None:
+    """Pass a piece of a program's output on: it appears immediately."""
+    output = sys.stderr if kind == "stderr" else sys.stdout
+    output.write(text)
+    output.flush()

@@ -1,0 +1,144 @@
+"""``buntime devbox``: Runloop's daily calls."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable
+
+from buntime.cli.connection import AddParser, add_connection, add_json, seconds, show, table, variables, write
+from buntime.cli.exit_codes import FAILED
+
+if TYPE_CHECKING:
+    from buntime.runloop import Devbox, RunloopSDK
+
+_ENDS = (
+    "devboxes of the local transport end with the command that made them; "
+    "start `buntime serve` and set RUNLOOP_BASE_URL to keep them"
+)
+
+
+def add_devbox(add_parser: AddParser) -> None:
+    """Add ``devbox`` and its commands to the command line."""
+    group = add_parser("devbox", help="create, use and shut down devboxes of Runloop")
+    commands = group.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, action: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = commands.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}."
+        )
+        parser.set_defaults(action=action, parser=parser)
+        add_connection(parser, "RUNLOOP_TRANSPORT")
+        return parser
+
+    create = add("create", _create, "create a devbox, wait until it runs, and print its id")
+    create.add_argument("--name")
+    create.add_argument("--blueprint", metavar="NAME", help="start from the latest blueprint with this name")
+    create.add_argument("--snapshot", metavar="ID", help="start from a snapshot")
+    create.add_argument("--metadata", action="append", default=[], metavar="NAME=VALUE")
+    add("list", _list, "list devboxes").add_argument("--status", help="only those in this state")
+    run = add("exec", _exec, "run a command in a devbox, by default a new one that is shut down afterwards")
+    run.add_argument("--devbox", metavar="ID", help="the devbox")
+    run.add_argument("--timeout", type=seconds, metavar="SECONDS", help="how long to wait; 600 by default")
+    run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND [ARG ...]")
+    for name, text in (
+        ("info", "show a devbox"),
+        ("logs", "print the log of a devbox"),
+        ("suspend", "suspend a devbox"),
+        ("resume", "resume a devbox"),
+        ("shutdown", "shut a devbox down"),
+    ):
+        add(name, _call, text).add_argument("id", metavar="ID")
+    read = add("read", _read, "print a file of a devbox")
+    upload = add("write", _write, "upload a file into a devbox")
+    for parser in (read, upload):
+        parser.add_argument("id", metavar="ID")
+        parser.add_argument("path", metavar="PATH", help="the path in the devbox")
+    upload.add_argument("source", type=Path, metavar="LOCAL", help="a file of this machine")
+    for parser in {*commands.choices.values()} - {run, read, upload}:
+        add_json(parser)
+
+
+def _client() -> RunloopSDK:
+    from buntime.runloop import RunloopSDK
+
+    return RunloopSDK()
+
+
+def _existing(runloop: RunloopSDK, devbox_id: str) -> Devbox:
+    if os.environ.get("RUNLOOP_TRANSPORT", "") == "local":
+        raise ValueError(_ENDS)
+    return runloop.devbox.from_id(devbox_id)
+
+
+def _create(options: argparse.Namespace) -> int:
+    if os.environ.get("RUNLOOP_TRANSPORT", "") == "local":
+        raise ValueError(_ENDS)
+    if options.blueprint and options.snapshot:
+        options.parser.error("--blueprint and --snapshot exclude each other")
+    fields = {
+        "name": options.name,
+        "blueprint_name": options.blueprint,
+        "snapshot_id": options.snapshot,
+        "metadata": variables(options.metadata, "--metadata") or None,
+    }
+    with _client() as runloop:
+        devbox = runloop.devbox.create(**{name: value for name, value in fields.items() if value})
+        return show(options, devbox.get_info().to_dict(), devbox.id)
+
+
+def _list(options: argparse.Namespace) -> int:
+    filters = {"status": options.status} if options.status else {}
+    with _client() as runloop:
+        views = [devbox.get_info() for devbox in runloop.devbox.list(**filters)]
+    rows = [(view.id, view.status, view.name or "") for view in views]
+    return show(options, [view.to_dict() for view in views], table([("ID", "STATUS", "NAME"), *rows]))
+
+
+def _exec(options: argparse.Namespace) -> int:
+    words = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not words:
+        options.parser.error("give a command after --")
+    command = words[0] if len(words) == 1 else shlex.join(words)
+    with _client() as runloop:
+        if options.devbox:
+            return _execute(_existing(runloop, options.devbox), command, options.timeout)
+        with runloop.devbox.create() as devbox:
+            return _execute(devbox, command, options.timeout)
+
+
+def _execute(devbox: Devbox, command: str, timeout: int | None) -> int:
+    result = devbox.cmd.exec(
+        command,
+        stdout=lambda text: write("stdout", text),
+        stderr=lambda text: write("stderr", text),
+        timeout=timeout or 600,
+    )
+    return FAILED if result.exit_code is None else result.exit_code
+
+
+def _call(options: argparse.Namespace) -> int:
+    name = options.parser.prog.split()[-1]
+    with _client() as runloop:
+        devbox = _existing(runloop, options.id)
+        view = getattr(devbox, "get_info" if name == "info" else name)()
+    value = view.to_dict()
+    if name == "logs":
+        return show(options, value, "\n".join(str(log.get("message", log)) for log in value.get("logs", ())))
+    return show(options, value, table([*value.items()]))
+
+
+def _read(options: argparse.Namespace) -> int:
+    with _client() as runloop:
+        content = _existing(runloop, options.id).file.download(path=options.path)
+    sys.stdout.buffer.write(content)
+    return 0
+
+
+def _write(options: argparse.Namespace) -> int:
+    with _client() as runloop, open(options.source, "rb") as file:
+        _existing(runloop, options.id).file.upload(path=options.path, file=file)
+    return 0

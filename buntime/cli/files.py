@@ -1,0 +1,150 @@
+"""``buntime files``: the files of a session."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Callable, Optional
+
+import attrs
+
+from buntime.cli.connection import AddParser, add_connection, add_json, show, table
+from buntime.cli.session import add_session_option, open_session
+from buntime.models import FileInfo
+
+_WIDTH = 30
+_PERIOD = 0.1
+
+
+def add_files(add_parser: AddParser) -> None:
+    """Add ``files`` and its commands to the command line."""
+    files = add_parser("files", help="list, read and transfer the files of a session")
+    commands = files.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, action: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = commands.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}."
+        )
+        parser.set_defaults(action=action, parser=parser)
+        add_session_option(parser, required=True)
+        add_connection(parser)
+        return parser
+
+    ls = add("ls", _ls, "list the files of a folder")
+    ls.add_argument("path", nargs="?", default="", metavar="PATH")
+    ls.add_argument("-r", "--recursive", action="store_true", help="with all folders below it")
+    add_json(ls)
+    cat = add("cat", _cat, "print files")
+    cat.add_argument("paths", nargs="+", metavar="PATH")
+    put = add("put", _put, "upload files and folders into a folder, by default the workspace")
+    put.add_argument("sources", nargs="+", type=Path, metavar="LOCAL")
+    put.add_argument("--to", default="", metavar="FOLDER", help="a folder of the workspace")
+    get = add("get", _get, "download files and folders into a folder, by default the current one")
+    get.add_argument("paths", nargs="+", metavar="PATH")
+    get.add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="a folder of this machine")
+    rm = add("rm", _rm, "delete files")
+    rm.add_argument("paths", nargs="+", metavar="PATH")
+    rm.add_argument("-r", "--recursive", action="store_true", help="folders, too")
+    sync = add("sync", _sync, "make a folder of the session equal to one of this machine")
+    sync.add_argument("folder", type=Path, metavar="LOCAL")
+    sync.add_argument("path", metavar="PATH")
+    sync.add_argument(
+        "--down", action="store_true", help="make the local folder equal to that of the session"
+    )
+    sync.add_argument("--delete", action="store_true", help="delete what exists only at the target")
+    sync.add_argument("--ignore", action="append", default=[], metavar="PATTERN", help="leave these alone")
+
+
+class _Progress:
+    """A line on a terminal that shows how far a transfer is."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        self._shown = False
+
+    def __call__(self, done: int, total: int, _name: str) -> None:
+        now = time.monotonic()
+        if now < self._next and done < total:
+            return
+        self._next = now + _PERIOD
+        self._shown = True
+        filled = _WIDTH * done // max(total, 1)
+        bar = "#" * filled + "-" * (_WIDTH - filled)
+        sys.stderr.write(f"\r[{bar}] {done / 1e6:.1f} of {total / 1e6:.1f} MB\x1b[K")
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Remove the line."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+
+
+def _progress() -> Optional[_Progress]:
+    return _Progress() if sys.stderr.isatty() else None
+
+
+def _name(entry: FileInfo) -> str:
+    return entry.path + "/" * (entry.type == "directory")
+
+
+def _ls(options: argparse.Namespace) -> int:
+    with open_session(options) as session:
+        entries = session.files.list(options.path, recursive=options.recursive)
+    rows = [(e.size, f"{e.modified:%Y-%m-%d %H:%M}" if e.modified else "", _name(e)) for e in entries]
+    return show(options, [attrs.asdict(entry) for entry in entries], table(rows) if rows else "")
+
+
+def _cat(options: argparse.Namespace) -> int:
+    with open_session(options) as session:
+        for path in options.paths:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(session.files.read_bytes(path))
+            sys.stdout.buffer.flush()
+    return 0
+
+
+def _put(options: argparse.Namespace) -> int:
+    with open_session(options) as session:
+        for local in options.sources:
+            progress = _progress()
+            target = "/".join(filter(None, (options.to.rstrip("/"), local.resolve().name)))
+            session.files.upload(local, target, progress=progress)
+            if progress:
+                progress.end()
+    return 0
+
+
+def _get(options: argparse.Namespace) -> int:
+    with open_session(options) as session:
+        for path in options.paths:
+            progress = _progress()
+            session.files.download(path, options.to / Path(path).name, progress=progress)
+            if progress:
+                progress.end()
+    return 0
+
+
+def _rm(options: argparse.Namespace) -> int:
+    with open_session(options) as session:
+        for path in options.paths:
+            session.files.delete(path, recursive=options.recursive)
+    return 0
+
+
+def _sync(options: argparse.Namespace) -> int:
+    progress = _progress()
+    with open_session(options) as session:
+        if options.down:
+            result = session.files.download(
+                options.path, options.folder, delete=options.delete, ignore=options.ignore, progress=progress
+            )
+        else:
+            result = session.files.upload(
+                options.folder, options.path, delete=options.delete, ignore=options.ignore, progress=progress
+            )
+    if progress:
+        progress.end()
+    print(f"{len(result.transferred)} transferred, {len(result.removed)} deleted")
+    return 0

@@ -1,0 +1,133 @@
+"""The commands, and how each of them ends."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import io
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from buntime._support.signals import Signalled, ending_signals
+from buntime._support.terminal import printable
+from buntime._version import __version__
+from buntime.cli.cassette import add_cassette
+from buntime.cli.completion import add_completion, complete
+from buntime.cli.connection import selected_transport
+from buntime.cli.devbox import add_devbox
+from buntime.cli.doctor import add_doctor
+from buntime.cli.exit_codes import BROKEN_PIPE, FAILED, SIGNALLED
+from buntime.cli.files import add_files
+from buntime.cli.run import add_run
+from buntime.cli.serve import add_serve
+from buntime.cli.session import add_session
+from buntime.errors import BuntimeError, CassetteError
+
+_EXAMPLES = """\
+examples:
+  buntime run --local report.ts 2024      a program with the files beside it, on this machine
+  buntime run -e 'console.log(1 + 1)'     a piece of code, on the service (BUNTIME_API_KEY)
+  buntime exec --local -- ls -la /        a command in a new session
+  buntime serve                           the API on this machine, for clients in any language
+  buntime doctor                          check the configuration, Bun and the sandbox
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors name the nearest command or option."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage, the error and a suggestion, and exit with code 2."""
+        wrong = re.search(r"invalid choice: '?([^' ]+)|unrecognized arguments: (\S+)", message)
+        if wrong:
+            names = re.findall(r"[\w-]+", message.partition("choose from")[2])
+            names += re.findall(r"--[a-z][a-z-]+", self.format_help())
+            near = difflib.get_close_matches((wrong[1] or wrong[2]).partition("=")[0], names, n=1)
+            message += f"; did you mean {near[0]}?" if near else ""
+        super().error(message)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command line, as :func:`buntime.cli.main.main` describes."""
+    _open_missing_streams()
+    _use_utf8()
+    parser = _parser()
+    complete(parser)
+    if not words:
+        parser.print_help()
+        return 0
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    try:
+        with ending_signals(), selected_transport(options):
+            code: int = options.action(options)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+        return BROKEN_PIPE
+    except (BuntimeError, OSError, ValueError) as error:
+        # The differences in a cassette are lines; other messages are one line, whatever the service sent.
+        keep = "\n" if isinstance(error, CassetteError) else ""
+        print(f"buntime: {printable(str(error), keep=keep)}", file=sys.stderr)
+        return FAILED
+    except Signalled as error:
+        return SIGNALLED + error.number
+    except KeyboardInterrupt:
+        return SIGNALLED + signal.SIGINT
+    return code
+
+
+def _open_missing_streams() -> None:
+    """Replace standard streams that the caller closed: without them, each print would fail."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 - it is open until the exit
+            setattr(sys, name, stream)
+
+
+def _use_utf8() -> None:
+    """Read and write UTF-8 whatever the locale: a program's output must not fail on its way to a pipe."""
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
+            output.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="strict")
+
+
+def _discard_output() -> None:
+    """Leave nothing to be written to a broken pipe at the end of the program."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    for output in (sys.stdout, sys.stderr):
+        try:
+            output.flush()
+        except BrokenPipeError:
+            os.dup2(devnull, output.fileno())
+    os.close(devnull)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="buntime",
+        description="Run JavaScript, TypeScript and commands in isolated sandboxes.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"buntime {__version__}")
+    parser.set_defaults(parser=parser)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add_parser(name: str, **texts: Any) -> argparse.ArgumentParser:
+        command: argparse.ArgumentParser = commands.add_parser(name, allow_abbrev=False, **texts)
+        command.set_defaults(parser=command)
+        return command
+
+    for add in (add_run, add_session, add_files, add_serve, add_cassette, add_devbox, add_doctor):
+        add(add_parser)
+    add_completion(add_parser)
+    return parser

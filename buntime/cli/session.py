@@ -1,0 +1,175 @@
+"""Commands for sessions: ``exec``, ``session``, ``ps``, ``logs`` and ``kill``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import attrs
+
+from buntime.cli.connection import (
+    AddParser,
+    add_connection,
+    add_json,
+    refuse_local,
+    seconds,
+    show,
+    table,
+    variables,
+    write,
+)
+from buntime.cli.run import TTL, execute
+from buntime.client.client import Buntime
+from buntime.client.processes import Process
+from buntime.client.session import Session
+from buntime.models import ExecuteRequest
+
+
+def add_session(add_parser: AddParser) -> None:
+    """Add the commands to the command line."""
+    command = add_parser(
+        "exec",
+        help="run a command in a session",
+        description="Run a command in a session, by default a new one that is deleted afterwards. One word "
+        "is a line of the shell; several words are a program and its arguments.",
+    )
+    add_session_option(command)
+    command.add_argument("--timeout", type=seconds, metavar="SECONDS", help="the time limit of the command")
+    command.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="set a variable")
+    command.add_argument("--working-dir", metavar="PATH", help="a folder of the workspace")
+    add_connection(command)
+    command.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND [ARG ...]")
+    command.set_defaults(action=_exec)
+
+    group = add_parser("session", help="create, show and delete sessions").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    create = group.add_parser("create", help="create a session and print its id")
+    create.add_argument("--ttl", type=seconds, metavar="SECONDS", help="its lifetime; 86400 by default")
+    create.add_argument(
+        "--metadata", action="append", default=[], metavar="NAME=VALUE", help="may be repeated"
+    )
+    create.set_defaults(action=_create, parser=create)
+    info = group.add_parser("info", help="show a session")
+    delete = group.add_parser("delete", help="delete sessions, with their files")
+    for parser, action, count in ((info, _info, None), (delete, _delete, "+")):
+        parser.add_argument("ids", metavar="SESSION_ID", nargs=count)
+        parser.set_defaults(action=action, parser=parser)
+    for parser in (create, info, delete):
+        add_json(parser)
+        add_connection(parser)
+
+    ps = add_parser("ps", help="list the background processes of a session")
+    add_json(ps)
+    ps.set_defaults(action=_ps)
+    logs = add_parser("logs", help="print the output of a background process")
+    logs.add_argument("number", type=int, metavar="NUMBER", help="its number, as printed by ps")
+    logs.add_argument("-f", "--follow", action="store_true", help="print what follows, until it ends")
+    logs.set_defaults(action=_logs)
+    kill = add_parser("kill", help="end processes of a session")
+    kill.add_argument("pids", type=int, nargs="*", metavar="PID")
+    kill.add_argument("--all", action="store_true", help="end all of them")
+    add_json(kill)
+    kill.set_defaults(action=_kill)
+    for parser in (ps, logs, kill):
+        add_session_option(parser, required=True)
+        add_connection(parser)
+
+
+def add_session_option(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    """Add ``--session``."""
+    rule = "BUNTIME_SESSION by default" if required else "a new one by default"
+    parser.add_argument("--session", metavar="ID", help=f"the session; {rule}")
+
+
+@contextmanager
+def open_session(options: argparse.Namespace, new: bool = False) -> Iterator[Session]:
+    """Yield the session of the options, else a ``new`` one, which is deleted at the end of the block."""
+    name = options.session or os.environ.get("BUNTIME_SESSION", "")
+    with Buntime() as client:
+        if name:
+            refuse_local()
+            yield client.sessions.attach(name)
+        elif new:
+            with client.sessions.create(ttl=TTL) as session:
+                yield session
+        else:
+            options.parser.error("name a session with --session ID, or set BUNTIME_SESSION")
+
+
+def _exec(options: argparse.Namespace) -> int:
+    words = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not words:
+        options.parser.error("give a command after --")
+    request = ExecuteRequest(
+        command=words[0] if len(words) == 1 else shlex.join(words),
+        env=variables(options.env),
+        timeout=options.timeout,
+        working_dir=options.working_dir,
+    )
+    with open_session(options, new=True) as session:
+        return execute(session, request)
+
+
+def _create(options: argparse.Namespace) -> int:
+    refuse_local()
+    with Buntime() as client:
+        metadata = variables(options.metadata, "--metadata")
+        session = client.sessions.create(ttl=options.ttl, metadata=metadata or None)
+        value = {"id": session.id, "expires_at": session.expires_at, "preview_url": session.preview_url}
+        return show(options, value, session.id)
+
+
+def _info(options: argparse.Namespace) -> int:
+    refuse_local()
+    with Buntime() as client:
+        value = attrs.asdict(client.sessions.info(options.ids))
+        return show(options, value, table([(name, value[name]) for name in value]))
+
+
+def _delete(options: argparse.Namespace) -> int:
+    refuse_local()
+    with Buntime() as client:
+        for session_id in options.ids:
+            client.sessions.delete(session_id)
+    return show(options, {"deleted": options.ids}, "")
+
+
+def _ps(options: argparse.Namespace) -> int:
+    with open_session(options) as session:
+        rows = [(each.number, each.pid, each.exit_code) for each in session.processes()]
+    value = [dict(zip(("number", "pid", "exit_code"), row)) for row in rows]
+    states = [(number, pid, "running" if code is None else f"exit code {code}") for number, pid, code in rows]
+    return show(options, value, table([("NUMBER", "PID", "STATE"), *states]))
+
+
+def _logs(options: argparse.Namespace) -> int:
+    with open_session(options) as session:
+        process = _numbered(session, options.number)
+        if options.follow:
+            for event in process.follow():
+                write(event.kind, event.text)
+        else:
+            logs = process.logs()
+            write("stdout", logs.stdout)
+            write("stderr", logs.stderr)
+    return 0
+
+
+def _numbered(session: Session, number: int) -> Process:
+    for process in session.processes():
+        if process.number == number:
+            return process
+    raise ValueError(f"{session.id} has no background process {number}; see buntime ps")
+
+
+def _kill(options: argparse.Namespace) -> int:
+    if bool(options.pids) == options.all:
+        options.parser.error("name each PID, or give --all")
+    with open_session(options) as session:
+        results = [session.kill_all()] if options.all else [session.kill(pid) for pid in options.pids]
+    pids = [pid for result in results for pid in result.pids]
+    return show(options, {"killed": pids}, "\n".join(map(str, pids)))

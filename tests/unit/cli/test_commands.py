@@ -1,0 +1,192 @@
+"""The commands for sessions, files and devboxes, against the fake."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buntime.cli.main import main
+from buntime.client import settings
+from buntime.transport import FakeTransport
+
+Capture = pytest.CaptureFixture[str]
+
+
+class _Shared:
+    """A fake that the end of a client does not close."""
+
+    def __init__(self, fake: FakeTransport) -> None:
+        self.send, self.time, self.monotonic, self.sleep = fake.send, fake.time, fake.monotonic, fake.sleep
+
+    def close(self) -> None:
+        """Keep the fake."""
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeTransport:
+    """Return the fake that every command uses."""
+    shared = FakeTransport()
+    monkeypatch.setenv("BUNTIME_API_KEY", "btk_1")
+    monkeypatch.setenv("RUNLOOP_API_KEY", "ak_1")
+    monkeypatch.setattr(settings, "make_transport", lambda *_, **__: _Shared(shared))
+    return shared
+
+
+def _json(capsys: Capture) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def _created(capsys: Capture) -> str:
+    assert main(["session", "create", "--ttl", "600", "--metadata", "team=data"]) == 0
+    return capsys.readouterr().out.strip()
+
+
+def test_a_bare_command_line_prints_help(capsys: Capture) -> None:
+    """It has examples."""
+    assert main([]) == 0
+    assert "examples:\n  buntime run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "suggestion"),
+    [
+        (["rnu", "a.ts"], "did you mean run?"),
+        (["session", "creat"], "did you mean create?"),
+        (["run", "--tiemout=5", "a.ts"], "did you mean --timeout?"),
+        (["ps", "--sesion", "x"], "did you mean --session?"),
+    ],
+)
+def test_a_misspelt_word_is_named(words: list[str], suggestion: str, capsys: Capture) -> None:
+    """The error of the command has the nearest word."""
+    with pytest.raises(SystemExit):
+        main(words)
+    assert suggestion in capsys.readouterr().err
+
+
+def test_the_life_of_a_session(fake: FakeTransport, capsys: Capture) -> None:
+    """A session is created, shown and deleted, as text and as JSON."""
+    session = _created(capsys)
+    assert list(fake.sessions) == [session]
+    main(["session", "info", session])
+    assert "state     " in capsys.readouterr().out
+    main(["session", "info", "--json", session])
+    assert _json(capsys)["metadata"] == {"team": "data"}
+    assert main(["session", "delete", session, "--json"]) == 0
+    assert _json(capsys) == {"deleted": [session]}
+    assert fake.sessions == {}
+
+
+def test_exec_uses_a_new_session(fake: FakeTransport, capsys: Capture) -> None:
+    """One word is a line of the shell, several are a program and its arguments; the session is deleted."""
+    fake.on_execute(lambda _: True, handler=lambda execution: execution.command or "")
+    assert main(["exec", "--env", "A=1", "--", "ls | wc"]) == 0
+    assert main(["exec", "echo", "a b"]) == 0
+    assert capsys.readouterr().out == "ls | wcecho 'a b'"
+    assert fake.sessions == {}
+
+
+def test_files_of_a_session(fake: FakeTransport, tmp_path: Path, monkeypatch: Any, capsys: Capture) -> None:
+    """Files are uploaded, listed, printed, downloaded, synchronized and deleted."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BUNTIME_SESSION", _created(capsys))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.txt").write_text("hello\n")
+    main(["files", "put", "data", "--to", "in"])
+    main(["files", "ls", "-r", "in"])
+    assert capsys.readouterr().out.split()[-1] == "in/data/a.txt"
+    main(["files", "ls", "--json", "in/data"])
+    assert [entry["path"] for entry in _json(capsys)] == ["in/data/a.txt"]
+    main(["files", "cat", "in/data/a.txt"])
+    assert capsys.readouterr().out == "hello\n"
+    main(["files", "get", "in/data", "--to", "copy"])
+    assert (tmp_path / "copy" / "data" / "a.txt").read_text() == "hello\n"
+    (tmp_path / "data" / "b.txt").write_text("b")
+    main(["files", "sync", "data", "in/data", "--delete"])
+    assert capsys.readouterr().out == "1 transferred, 0 deleted\n"
+    main(["files", "rm", "in/data/a.txt"])
+    main(["files", "sync", "data", "in/data", "--down", "--delete", "--ignore", "*.log"])
+    assert not (tmp_path / "data" / "a.txt").exists()
+    assert main(["files", "rm", "in"]) == 125
+    assert main(["files", "rm", "-r", "in"]) == 0
+
+
+def test_a_command_needs_a_session(fake: FakeTransport, capsys: Capture) -> None:
+    """The error names the option and the variable."""
+    with pytest.raises(SystemExit):
+        main(["files", "ls"])
+    assert "--session ID, or set BUNTIME_SESSION" in capsys.readouterr().err
+    assert fake.calls == []
+
+
+@pytest.mark.parametrize("words", [["session", "create"], ["ps", "--session", "x"], ["devbox", "create"]])
+def test_local_sessions_end_with_their_command(words: list[str], capsys: Capture) -> None:
+    """The error says how to keep them."""
+    assert main([*words, "--local"]) == 125
+    assert "start `buntime serve`" in capsys.readouterr().err
+
+
+def test_processes_of_a_session(fake: FakeTransport, capsys: Capture) -> None:
+    """A session without processes has an empty list; an unknown number is an error."""
+    session = _created(capsys)
+    main(["ps", "--session", session, "--json"])
+    assert _json(capsys) == []
+    assert main(["logs", "--session", session, "1"]) == 125
+    assert "has no background process 1" in capsys.readouterr().err
+    main(["kill", "--session", session, "--all", "--json"])
+    assert _json(capsys) == {"killed": []}
+
+
+def test_devboxes(fake: FakeTransport, tmp_path: Path, capsys: Capture) -> None:
+    """The daily calls of Runloop."""
+    fake.on_execute(command="anything", stdout="hi\n", exit_code=4)
+    assert main(["devbox", "create", "--name", "box", "--metadata", "a=b"]) == 0
+    devbox = capsys.readouterr().out.strip()
+    assert main(["devbox", "exec", "--devbox", devbox, "--", "anything"]) == 4
+    assert capsys.readouterr().out == "hi\n"
+    main(["devbox", "list", "--json"])
+    assert [view["id"] for view in _json(capsys)] == [devbox]
+    (tmp_path / "a.txt").write_text("content")
+    assert main(["devbox", "write", devbox, "a.txt", str(tmp_path / "a.txt")]) == 0
+    main(["devbox", "read", devbox, "a.txt"])
+    assert capsys.readouterr().out == "content"
+    for name in ("suspend", "resume", "logs"):
+        assert main(["devbox", name, devbox]) == 0
+    main(["devbox", "shutdown", devbox])
+    assert "shutdown" in capsys.readouterr().out
+    assert main(["devbox", "exec", "anything"]) == 4
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str, capsys: Capture) -> None:
+    """The lines for a shell name the program."""
+    pytest.importorskip("argcomplete")
+    assert main(["completion", shell]) == 0
+    assert "buntime" in capsys.readouterr().out
+
+
+def test_the_doctor(fake: FakeTransport, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """It shows no key, and its exit code is about the selected transport."""
+    monkeypatch.setenv("BUNTIME_BUN", "/nowhere/bun")
+    monkeypatch.setenv("BUNTIME_API_KEY", "btk_secret")
+    monkeypatch.setenv("BUNTIME_BASE_URL", "http://127.0.0.1:1")
+    assert main(["doctor", "--json"]) == 1
+    out = capsys.readouterr().out
+    assert "btk_secret" not in out
+    checks = {check["name"]: check for check in json.loads(out)}
+    assert "/nowhere/bun" in checks["this machine"]["text"]
+    assert [checks[name]["ok"] for name in ("this machine", "without isolation", "service")] == [False] * 3
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_closed_descriptors(closed: int) -> None:
+    """A command works without one of its standard streams, and keeps its exit code."""
+    code = f"import os, sys; os.close({closed}); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    command = [sys.executable, "-c", code, "-m", "buntime", "session", "info", "x"]
+    environment = {**os.environ, "BUNTIME_TRANSPORT": "local"}
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 125
