@@ -177,7 +177,7 @@ def _uploads(program: _Program, extra: list[str]) -> list[tuple[Path, str, list[
 
 def _ignored(root: Path) -> list[str]:
     """Return patterns of what git ignores; without git, those of the folder's own .gitignore."""
-    command = "git ls-files --others --ignored --exclude-standard --directory -z".split()
+    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"]
     try:
         listed = subprocess.run(command, cwd=root, capture_output=True, check=True, timeout=10).stdout
         names = listed.decode("utf-8", "replace").split("\0")

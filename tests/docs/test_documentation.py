@@ -176,7 +176,8 @@ def test_every_option_of_the_command_line_is_explained() -> None:
     )
     sources = (ROOT / "buntime" / "cli").glob("*.py")
     source = "".join(file.read_text(encoding="utf-8") for file in sources)
-    options = set(re.findall(r"\"(--[a-z-]+)\"", source))
+    added = re.findall(r"add_argument\(\s*((?:\"-[\w-]+\",?\s*)+)", source)
+    options = set(re.findall(r"\"(--[a-z-]+)\"", "".join(added)))
     assert options
     assert set() == {option for option in options if f"`{option}" not in page}
 
