@@ -145,7 +145,7 @@ def package(session: nox.Session) -> None:
 
 def check_files(session: nox.Session, wheel: set[str]) -> None:
     """Check that a wheel has every file of the package, a description, and nothing else."""
-    suffixes = {".css", ".js", ".py", ".typed"}
+    suffixes = {".css", ".js", ".json", ".py", ".typed"}
     package = {path.as_posix() for path in Path("buntime").rglob("*") if path.suffix in suffixes}
     names = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt")
     (description,) = {name.partition("/")[0] for name in wheel if ".dist-info/" in name}

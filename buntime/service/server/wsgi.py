@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Callable, Optional, Union
 from urllib.parse import parse_qsl, quote
 
@@ -44,9 +45,11 @@ def application(
     def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
         try:
-            target = _path(environ), environ.get("QUERY_STRING", "")
-            access.check(environ["REQUEST_METHOD"], _headers(environ), *target)
-            response = handle(_request(environ))
+            response = _public(environ)
+            if response is None:
+                target = _path(environ), environ.get("QUERY_STRING", "")
+                access.check(environ["REQUEST_METHOD"], _headers(environ), *target)
+                response = handle(_request(environ))
         except Exception as error:
             response = _error_response(_path(environ), error)
 
@@ -76,6 +79,17 @@ def application(
         return _ResponseBody(response, close)
 
     return respond
+
+
+def _public(environ: WSGIEnvironment) -> Optional[Response]:
+    """Return the response to ``/health`` and ``/openapi.json``, which need no key."""
+    path = environ.get("PATH_INFO", "")
+    if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or path not in {"/health", "/openapi.json"}:
+        return None
+    document = Path(__file__).parent / "openapi.json"
+    body = b'{"status": "ok"}' if path == "/health" else document.read_bytes()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    return Response(200, headers, [body])
 
 
 def _error_response(path: str, error: Exception) -> Response:

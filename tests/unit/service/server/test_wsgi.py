@@ -277,3 +277,17 @@ def test_a_caller_that_disconnects_before_the_headers_closes_the_stream(
         )
     wire_client.clock.advance(250)
     assert "active" == wire_client.get(f"/sessions/{session_id}").body["state"]
+
+
+@pytest.mark.parametrize(
+    ("path", "key"), [("/health", "status"), ("/openapi.json", "openapi")], ids=["health", "openapi"]
+)
+def test_public_paths_need_no_key(wire_client: WireClient, path: str, key: str) -> None:
+    """A load balancer and a generator of clients can read them; other methods are refused as usual."""
+    assert key in _call(wire_client, "GET", path, api_key="key").json()
+    head = _call(wire_client, "HEAD", path, api_key="key")
+    assert ("200 OK", []) == (head.status, list(head.body))
+    head.body.close()
+    refused = _call(wire_client, "DELETE", path, api_key="key")
+    refused.body.close()
+    assert "401 Unauthorized" == refused.status
