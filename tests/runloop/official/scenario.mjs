@@ -28,6 +28,8 @@ async function main() {
     await errors(sdk);
     await snapshots(sdk, devbox);
     await blueprints(sdk);
+    await storage(sdk);
+    await agents(sdk);
   } finally {
     await devbox.shutdown();
   }
@@ -141,6 +143,59 @@ async function blueprints(sdk) {
   await devbox.shutdown();
   await blueprint.delete();
   show("deleted", (await blueprint.getInfo()).state);
+}
+
+async function storage(sdk) {
+  const text = await sdk.storageObject.uploadFromText("text é", "t.txt", { metadata: { m: "1" } });
+  const view = await text.getInfo();
+  show("object", view.content_type, view.state, view.size_bytes, view.name, view.metadata);
+  show("object text", await text.downloadAsText());
+  const data = await sdk.storageObject.uploadFromBuffer(BINARY, "b", "binary");
+  show("object bytes", (await data.downloadAsBuffer()).equals(BINARY));
+  const page = await sdk.api.objects.list({ limit: 2, name: "b" });
+  show("objects", page.objects.map(({ id }) => id === data.id));
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "official-"));
+  let file, archive;
+  try {
+    fs.writeFileSync(path.join(folder, "run.sh"), "echo ran; echo $TOKEN", { mode: 0o755 });
+    file = await sdk.storageObject.uploadFromFile(path.join(folder, "run.sh"), "run.sh");
+    archive = await sdk.storageObject.uploadFromDir(folder, { name: "folder.tgz" });
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+  show("object file", await file.downloadAsText());
+  await sdk.api.secrets.create({ name: "OFFICIAL_TOKEN", value: "first" });
+  show("secret", (await sdk.api.secrets.update("OFFICIAL_TOKEN", { value: "token" })).name);
+  show("secrets", (await sdk.api.secrets.list({ limit: 5 })).secrets.map(({ name }) => name));
+  const mounts = [
+    { type: "object_mount", object_id: archive.id, object_path: "/home/user/project" },
+    { type: "object_mount", object_id: text.id, object_path: "/home/user/t.txt" },
+  ];
+  const devbox = await sdk.devbox.create({ mounts, secrets: { TOKEN: "OFFICIAL_TOKEN" } });
+  show("mounts", await (await devbox.cmd.exec("project/run.sh; cat t.txt")).stdout());
+  await devbox.shutdown();
+  await sdk.api.secrets.delete("OFFICIAL_TOKEN", {});
+  for (const stored of [text, data, file, archive]) await stored.delete();
+  show("object deleted", (await sdk.api.objects.retrieve(text.id)).state);
+}
+
+async function agents(sdk) {
+  const stored = await sdk.storageObject.uploadFromText("echo agent", "agent.sh");
+  const agent = await sdk.agent.createFromObject({ name: "greeter", version: "1.0.0", object_id: stored.id });
+  const view = await agent.getInfo();
+  show("agent", view.name, view.version, view.source.type);
+  const npm = await sdk.agent.createFromNpm({
+    name: "npm-agent",
+    version: "1.0.0",
+    package_name: "@a/b",
+    agent_setup: ["true"],
+  });
+  const page = await sdk.api.agents.list({ name: "npm-a", limit: 1 });
+  show("agents", page.agents.map(({ name }) => name), (await npm.getInfo()).is_public);
+  const mount = { type: "agent_mount", agent_id: agent.id, agent_name: null, agent_path: "/home/user/agent.sh" };
+  const devbox = await sdk.devbox.create({ mounts: [mount] });
+  show("agent mount", await (await devbox.cmd.exec("sh agent.sh")).stdout());
+  await devbox.shutdown();
 }
 
 main().catch((error) => {

@@ -36,6 +36,9 @@ def main(module: str, url: str, *options: str) -> None:
         errors(runloop, sdk, url)
         snapshots(sdk, devbox)
         blueprints(sdk)
+        storage(sdk)
+        if "no-agents" not in options:
+            agents(sdk)
     finally:
         devbox.shutdown()
     show("after shutdown", devbox.get_info().status)
@@ -167,6 +170,61 @@ def blueprints(sdk: Any) -> None:
     show("blueprints", [each.name for each in sdk.api.blueprints.list(name="base")])
     blueprint.delete()
     show("deleted", blueprint.get_info().state)
+
+
+def storage(sdk: Any) -> None:
+    """Objects, a mount of a folder, and a secret."""
+    uploads = sdk.storage_object
+    text = uploads.upload_from_text("text é", name="t.txt", metadata={"m": "1"})
+    view = text.refresh() if hasattr(text, "refresh") else text.get_info()
+    show("object", view.content_type, view.state, view.size_bytes, view.name, view.metadata)
+    show("object text", text.download_as_text())
+    data = uploads.upload_from_bytes(BINARY, name="b", content_type="binary")
+    show("object bytes", data.download_as_bytes().hex() == BINARY.hex())
+    show("objects", [each.id == data.id for each in sdk.api.objects.list(limit=2, name="b")])
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "run.sh").write_text("echo ran; echo $TOKEN")
+        (Path(folder) / "run.sh").chmod(0o755)
+        file = uploads.upload_from_file(Path(folder) / "run.sh", name="run.sh")
+        archive = uploads.upload_from_dir(folder, name="folder.tgz")
+    show("object file", file.download_as_text())
+    sdk.api.secrets.create(name="OFFICIAL_TOKEN", value="first")
+    show("secret", sdk.api.secrets.update("OFFICIAL_TOKEN", value="token").name)
+    names = [each.name for each in sdk.api.secrets.list(limit=5).secrets]
+    show("secrets", names)
+    mounts = [
+        {"type": "object_mount", "object_id": archive.id, "object_path": "/home/user/project"},
+        {"type": "object_mount", "object_id": text.id, "object_path": "/home/user/t.txt"},
+    ]
+    devbox = sdk.devbox.create(mounts=mounts, secrets={"TOKEN": "OFFICIAL_TOKEN"})
+    show("mounts", devbox.cmd.exec("project/run.sh; cat t.txt").stdout())
+    devbox.shutdown()
+    sdk.api.secrets.delete("OFFICIAL_TOKEN")
+    for stored in (text, data, file, archive):
+        stored.delete()
+    show("object deleted", sdk.api.objects.retrieve(text.id).state)
+
+
+def agents(sdk: Any) -> None:
+    """An agent from an object, and its mount."""
+    stored = sdk.storage_object.upload_from_text("echo agent", name="agent.sh")
+    agent = sdk.agent.create_from_object(name="greeter", version="1.0.0", object_id=stored.id)
+    view = agent.get_info()
+    source = view.source if isinstance(view.source, dict) else view.source.model_dump()
+    show("agent", view.name, view.version, source["type"])
+    npm = sdk.agent.create_from_npm(
+        name="npm-agent", version="1.0.0", package_name="@a/b", agent_setup=["true"]
+    )
+    show(
+        "agents",
+        [each.name for each in sdk.api.agents.list(name="npm-a", limit=1).agents],
+        npm.get_info().is_public,
+    )
+    path = "/home/user/agent.sh"
+    mounts = [{"type": "agent_mount", "agent_id": agent.id, "agent_name": None, "agent_path": path}]
+    devbox = sdk.devbox.create(mounts=mounts)
+    show("agent mount", devbox.cmd.exec("sh agent.sh").stdout())
+    devbox.shutdown()
 
 
 if __name__ == "__main__":

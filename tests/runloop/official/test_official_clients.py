@@ -21,7 +21,7 @@ FOLDER = Path(os.environ["OFFICIAL_CLIENTS"]).resolve()
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 LACKS = {
-    "python-3.0.0": {"shell"},
+    "python-3.0.0": {"shell", "agent", "agents", "agent mount"},
     "node-1.8.0": {"tunnel", "context manager", "blueprints"},
     "node-1.32.0": {"tunnel", "context manager", "blueprints"},
 }
@@ -57,7 +57,8 @@ def test_an_official_client(client: str, served_url: str, transcript: list[Any])
     lacks = LACKS.get(client, set())
     if client.startswith("python"):
         command = [sys.executable, str(HERE / "scenario.py"), "runloop_api_client", served_url]
-        lines = run([*command, *(["no-shell"] if "shell" in lacks else [])], FOLDER, str(FOLDER / client))
+        command += [option for option in ("no-shell", "no-agents") if option[3:] in lacks]
+        lines = run(command, FOLDER, str(FOLDER / client))
     else:
         node = shutil.which("node") or find_bun(None, os.environ)
         lines = run([node, str(HERE / "scenario.mjs"), served_url], FOLDER / client)
