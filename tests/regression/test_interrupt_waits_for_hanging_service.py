@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -35,6 +36,26 @@ with client.sessions.create() as session:
     "write": """
 session = client.sessions.create()
 session.files.write("a.bin", bytes([255]) * 4_000_000)
+""",
+    "upload": """
+session = client.sessions.create()
+open(sys.argv[3], "wb").write(bytes([255]) * 4_000_000)
+session.files.upload(sys.argv[3], "a.bin")
+""",
+    "download": """
+client.sessions.create().files.download("a", sys.argv[3])
+""",
+    "wait_for_port": """
+with client.sessions.create() as session:
+    session.wait_for_port(80, timeout=None)
+""",
+    "stream": """
+with client.sessions.create() as session, session.stream("hang", idempotent=True) as stream:
+    list(stream)
+""",
+    "call": """
+with client.sessions.create() as session:
+    session.call("() => 1")
 """,
     "process": """
 from buntime.client.processes import Process
@@ -87,12 +108,14 @@ def _wait_until_asleep(pid: int) -> None:
         time.sleep(0.01)
 
 
-def _interrupt(block: str, *, seconds: float, executions: int = 1, twice: bool = False) -> list[str]:
+def _interrupt(
+    block: str, *, seconds: float, executions: int = 1, twice: bool = False, path: Path = Path(os.devnull)
+) -> list[str]:
     """Interrupt a program when its calls hang, and return the calls that follow."""
     service = _HangingService()
     with LoopbackServer(service.respond) as server:
         program = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM + _BLOCKS[block], server.url, str(seconds)],
+            [sys.executable, "-c", _PROGRAM + _BLOCKS[block], server.url, str(seconds), path],
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -121,6 +144,11 @@ def _interrupt(block: str, *, seconds: float, executions: int = 1, twice: bool =
     [
         ("session", 1, ["DELETE /sessions/ses_1"]),
         ("write", 1, []),
+        ("upload", 1, []),
+        ("download", 1, []),
+        ("wait_for_port", 1, ["DELETE /sessions/ses_1"]),
+        ("stream", 1, ["DELETE /sessions/ses_1"]),
+        ("call", 1, ["DELETE /sessions/ses_1"]),
         ("process", 1, ["POST /execute"]),
         ("stay_awake", 2, ["DELETE /sessions/ses_1"]),
         ("client", 1, ["DELETE /sessions/ses_1"]),
@@ -128,14 +156,14 @@ def _interrupt(block: str, *, seconds: float, executions: int = 1, twice: bool =
         ("pool_session", 1, ["DELETE /sessions/ses_1"]),
     ],
 )
-def test_clean_up_is_short(block: str, executions: int, calls: list[str]) -> None:
+def test_clean_up_is_short(block: str, executions: int, calls: list[str], tmp_path: Path) -> None:
     """Each clean-up call is made once, and all of them end when the time for cleaning up is over."""
-    assert calls == sorted(_interrupt(block, seconds=1, executions=executions))
+    assert calls == sorted(_interrupt(block, seconds=1, executions=executions, path=tmp_path / "a"))
 
 
-@pytest.mark.parametrize("block", ["session", "map"])
+@pytest.mark.parametrize("block", ["session", "map", "wait_for_port"])
 def test_a_second_interrupt_ends_the_clean_up(block: str) -> None:
     """The program ends without waiting for the rest of the time, and makes no other call."""
-    calls = _interrupt(block, seconds=1000, executions=1 if block == "session" else 2, twice=True)
+    calls = _interrupt(block, seconds=1000, executions=2 if block == "map" else 1, twice=True)
     assert calls
     assert {"DELETE"} == {call.partition(" ")[0] for call in calls}

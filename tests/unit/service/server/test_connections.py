@@ -26,9 +26,9 @@ _ACCESS = AccessControl(Secret("right"))
 _KEY = b"Authorization: Bearer right\r\n"
 
 
-def _parser(*headers: bytes, access: AccessControl = _ACCESS) -> Any:
+def _parser(*headers: bytes, access: AccessControl = _ACCESS, host: bytes = b"localhost") -> Any:
     parser = channel_class(access).parser_class(Adjustments(max_request_body_size=MAX_BODY + 1))
-    parser.received(b"POST /execute HTTP/1.1\r\nHost: localhost\r\n" + b"".join(headers) + b"\r\n")
+    parser.received(b"POST /execute HTTP/1.1\r\nHost: " + host + b"\r\n" + b"".join(headers) + b"\r\n")
     return parser
 
 
@@ -43,10 +43,18 @@ def test_an_accepted_body_is_stored() -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_without_the_key_is_not_stored(chunked: bool) -> None:
+@pytest.mark.parametrize("reason", ["no key", "foreign host", "foreign page"])
+def test_the_body_of_a_refused_request_is_not_stored(reason: str, chunked: bool) -> None:
     """It is read, so that the client receives the response, but takes neither memory nor disk."""
     size = 3 * 2**20
-    parser = _parser(b"Transfer-Encoding: chunked\r\n" if chunked else f"Content-Length: {size}\r\n".encode())
+    head = b"Transfer-Encoding: chunked\r\n" if chunked else f"Content-Length: {size}\r\n".encode()
+    if reason == "foreign page":
+        head += b"Origin: http://page.invalid\r\n"
+    parser = _parser(
+        head,
+        access=_ACCESS if reason == "no key" else AccessControl(loopback_only=True),
+        host=b"page.invalid" if reason == "foreign host" else b"localhost",
+    )
     body = b"%x\r\n%s\r\n0\r\n\r\n" % (size, bytes(size)) if chunked else bytes(size)
     for start in range(0, len(body), 2**18):
         assert not parser.completed
