@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 import pytest
 
@@ -19,10 +19,10 @@ from buntime.pytest_plugin.settings import RunSettings, fixture_settings, marker
 if TYPE_CHECKING:
     import pluggy
 
-    from buntime import Buntime
     from buntime.pytest_plugin.reports import Reports
     from buntime.testing.modes import Case
 
+C = TypeVar("C")
 _TOGETHER = {"class": "loadscope", "module": "loadfile"}
 """How pytest-xdist keeps the tests of a scope in one worker."""
 
@@ -30,14 +30,20 @@ _TOGETHER = {"class": "loadscope", "module": "loadfile"}
 class _OpenCassette:
     """A case in progress; ``tests`` are the ids of the tests that share it."""
 
-    def __init__(self, case: Case, path: Path, mode: str, node: Node, scope: str, tests: set[str]) -> None:
+    def __init__(self, case: Case, path: Path, mode: str, node: Node, scope: str) -> None:
         self.case = case
         self.path = path
         self.mode = mode
         self.node = node
         self.scope = scope
-        self.tests = tests
-        self.has_ended = False
+        self.tests: set[str] = set()
+        self.fixtures = 0
+        """How many fixtures use it now: those of both services share a cassette."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the last of its fixtures has ended."""
+        return self.fixtures == 0
 
 
 class Cassettes:
@@ -60,16 +66,26 @@ class Cassettes:
         self._marks: Optional[list[tuple[_OpenCassette, Any]]] = None
 
     @contextmanager
-    def open(self, request: pytest.FixtureRequest, config: object) -> Iterator[Buntime]:
+    def open(self, request: pytest.FixtureRequest, config: object, kind: type[C]) -> Iterator[C]:
         """Open the cassette of a fixture and return its client; ``config`` is that of the user's fixture."""
-        from buntime.testing.modes import CaseSettings, open_case, resolve_once
-
         node: Node = request.node
-        fixture = str(request.fixturename)
         # A function outside of a class is its own class.
         scope = "function" if isinstance(node, pytest.Item) else str(request.scope)
-        marker, configured = marker_settings(node), fixture_settings(config)
         path = cassette_of(node, scope)
+        shared = (each for each in self._open if (each.path, each.node) == (path, node) and each.fixtures)
+        opened = next(shared, None) or self._open_case(node, scope, path, config, kind)
+        client = opened.case.client(kind)
+        opened.tests |= self._tests_of(node, str(request.fixturename))
+        opened.fixtures += 1
+        yield client
+        opened.fixtures -= 1
+
+    def _open_case(
+        self, node: Node, scope: str, path: Path, config: object, kind: type[Any]
+    ) -> _OpenCassette:
+        from buntime.testing.modes import CaseSettings, open_case, resolve_once, service_of
+
+        marker, configured = marker_settings(node), fixture_settings(config)
         mode = self.settings.mode(marker, configured)
         source = self.settings.source(mode, configured)
         command = self._rerecord_command(node, configured)
@@ -87,6 +103,7 @@ class Cassettes:
             allow_unplayed=marker.get("allow_unplayed", configured.get("allow_unplayed", False)),
             allow=self.settings.several("allow", marker, configured),
             ignore=self.settings.several("ignore", marker, configured),
+            service=service_of(kind),
         )
         mode = resolve_once(mode, path)
         try:
@@ -95,14 +112,13 @@ class Cassettes:
             if mode == "record" and scope != "function":
                 error.hint = f"The tests of a {scope} are recorded in one process{_together(scope)}"
             raise
-        opened = _OpenCassette(case, path, mode, node, scope, self._tests_of(node, fixture))
+        opened = _OpenCassette(case, path, mode, node, scope)
         self._open.append(opened)
-        yield case.client
-        opened.has_ended = True
+        return opened
 
-    def has_failed(self, client: Buntime) -> bool:
-        """Whether a test that uses this client has failed."""
-        tests = {test for opened in self._open if opened.case.client is client for test in opened.tests}
+    def has_failed(self, node: Node) -> bool:
+        """Whether a test that shares the cassette of a node has failed."""
+        tests = {test for opened in self._open if opened.node is node for test in opened.tests}
         return any(self._outcomes.get(test) == "failed" for test in tests)
 
     def _tests_of(self, node: Node, fixture: str) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import types
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 import pytest
 
@@ -19,7 +19,9 @@ from buntime.testing import choice
 if TYPE_CHECKING:
     from buntime import Buntime, Session
     from buntime.pytest_plugin.cassettes import Cassettes
+    from buntime.runloop import RunloopSDK
 
+C = TypeVar("C")
 _MARKER = (
     "buntime(cassette=None, mode=None, allow_unplayed=False, allow=(), ignore=()): the cassette of the test "
     "(a path from its file), its mode ('replay', 'record', 'once', 'verify', 'live'), whether it may leave "
@@ -104,7 +106,19 @@ def _cassettes(request: pytest.FixtureRequest) -> Cassettes:
 
 
 def _client(request: pytest.FixtureRequest, config: object) -> Iterator[Buntime]:
-    opening = _cassettes(request).open(request, config)
+    from buntime import Buntime
+
+    yield from _open(request, config, Buntime)
+
+
+def _runloop(request: pytest.FixtureRequest, config: object) -> Iterator[RunloopSDK]:
+    from buntime.runloop import RunloopSDK
+
+    yield from _open(request, config, RunloopSDK)
+
+
+def _open(request: pytest.FixtureRequest, config: object, kind: type[C]) -> Iterator[C]:
+    opening = _cassettes(request).open(request, config, kind)
     try:
         client = opening.__enter__()
     except (BuntimeError, OSError, TypeError, ValueError) as error:
@@ -125,7 +139,7 @@ def _session(request: pytest.FixtureRequest, client: Buntime) -> Iterator[Sessio
             pass
     except BuntimeError:
         # The exception of the test itself explains more.
-        if not _cassettes(request).has_failed(client):
+        if not _cassettes(request).has_failed(request.node):
             raise
 
 
@@ -203,13 +217,49 @@ def buntime_session_session(
     yield from _session(request, buntime_session_client)
 
 
+@pytest.fixture
+def runloop(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[RunloopSDK]:
+    """Return a client of Runloop with the test's cassette, which ``buntime_client`` uses, too."""
+    yield from _runloop(request, buntime_config)
+
+
+@pytest.fixture(scope="class")
+def runloop_class(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[RunloopSDK]:
+    """Return a client of Runloop with one cassette for the tests of a class."""
+    yield from _runloop(request, buntime_config)
+
+
+@pytest.fixture(scope="module")
+def runloop_module(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[RunloopSDK]:
+    """Return a client of Runloop with one cassette for the tests of a module."""
+    yield from _runloop(request, buntime_config)
+
+
+def _package_runloop(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[RunloopSDK]:
+    """Return a client of Runloop with one cassette for the tests of a package."""
+    yield from _runloop(request, buntime_config)
+
+
+runloop_package: Any = pytest.fixture(scope="package", name="runloop_package")(_package_runloop)
+
+
+@pytest.fixture(scope="session")
+def runloop_session(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[RunloopSDK]:
+    """Return a client of Runloop with one cassette for all tests of the run."""
+    yield from _runloop(request, buntime_config)
+
+
 def pytest_collectstart(collector: pytest.Collector) -> None:
     """Define the fixtures of a package for each package: pytest ties the scope to the place of definition."""
     package = collector.getparent(pytest.Package)
     if package is None or "buntime_has_fixtures" in vars(package):
         return
     vars(package)["buntime_has_fixtures"] = True
-    fixtures = {"buntime_package_client": _package_client, "buntime_package_session": _package_session}
+    fixtures = {
+        "buntime_package_client": _package_client,
+        "buntime_package_session": _package_session,
+        "runloop_package": _package_runloop,
+    }
     register: Optional[Callable[..., object]] = getattr(pytest, "register_fixture", None)  # pytest 9.1
     if register is not None:
         for name, function in fixtures.items():

@@ -23,6 +23,8 @@ _COLLECTORS: dict[str, type[pytest.Collector]] = {
 FIXTURES = {
     "buntime_client": "function",
     **{f"buntime_{scope}_client": scope for scope in _COLLECTORS},
+    "runloop": "function",
+    **{f"runloop_{scope}": scope for scope in _COLLECTORS},
 }
 """The fixtures that open a cassette, and their scopes."""
 

@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Callable, Optional, Union
+from typing import Any, Callable, Optional, TypedDict, TypeVar, Union, overload
 
 from buntime._http import Transport
+from buntime._support.typing import Unpack
 from buntime.cassette.ignore import IgnoreRule
 from buntime.client.client import Buntime
 from buntime.testing.choice import (
@@ -19,26 +20,54 @@ from buntime.testing.choice import (
     run_mode,
     run_source,
 )
-from buntime.testing.modes import CaseSettings, open_case
+from buntime.testing.modes import CaseSettings, open_case, service_of
 
 __all__ = ["cassette"]
+
+
+C = TypeVar("C")
+
+
+class CassetteOptions(TypedDict, total=False):
+    """The settings of :func:`cassette`."""
+
+    mode: Optional[str]
+    source: Union[str, Callable[[], Transport], None]
+    allow_unplayed: bool
+    allow: Iterable[str]
+    ignore: Union[IgnoreRule, Iterable[IgnoreRule]]
+
+
+@overload
+@contextmanager
+def cassette(path: Union[str, os.PathLike[str]], **options: Unpack[CassetteOptions]) -> Iterator[Buntime]: ...
+
+
+@overload
+@contextmanager
+def cassette(
+    path: Union[str, os.PathLike[str]], *, client: type[C], **options: Unpack[CassetteOptions]
+) -> Iterator[C]: ...
 
 
 @contextmanager
 def cassette(
     path: Union[str, os.PathLike[str]],
     *,
+    client: type[Any] = Buntime,
     mode: Optional[str] = None,
     source: Union[str, Callable[[], Transport], None] = None,
     allow_unplayed: bool = False,
     allow: Iterable[str] = (),
     ignore: Union[IgnoreRule, Iterable[IgnoreRule]] = (),
-) -> Iterator[Buntime]:
+) -> Iterator[Any]:
     """Return a context manager whose client answers from a cassette, or records one.
 
     Arguments:
         path: the cassette, a JSON file. Recording creates its folder. A relative path is resolved when the
             block begins.
+        client: the class of the client: by default :class:`~buntime.Buntime`, or
+            :class:`~buntime.runloop.RunloopSDK`.
         mode: ``"replay"`` answers from the cassette and has no network; ``"record"`` records it again;
             ``"once"`` records it if it does not exist, and replays it otherwise; ``"verify"`` runs against
             the source, compares with the cassette and writes nothing; ``"live"`` runs against the source
@@ -79,10 +108,11 @@ def cassette(
         allow_unplayed=allow_unplayed,
         allow=allow,
         ignore=ignore,
+        service=service_of(client),
     )
     case = open_case(Path(path).absolute(), settings)
     try:
-        yield case.client
+        yield case.client(client)
     except BaseException:
         # The caller must see the exception of the block, not one of the cassette.
         with suppress(Exception):

@@ -8,35 +8,32 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
 import attrs
 
 from buntime._support.owner import Owner
 from buntime.cassette.file import Cassette, load
 from buntime.cassette.ignore import IgnoreRule
-from buntime.client import settings
 from buntime.client.client import Buntime
+from buntime.client.settings import BUNTIME_SH, RUNLOOP, ServiceSettings
 from buntime.errors import CassetteError
+from buntime.testing.sources import Source
+from buntime.testing.sources import make_transport as _make_transport
 
 if TYPE_CHECKING:
     from buntime._http import Transport
     from buntime.transport.recording import RecordingTransport
 
-Source = Union[str, Callable[[], "Transport"]]
-"""A name of :data:`~buntime.testing.choice.SOURCES`, or a function that makes the transport."""
-
-
-def _make_transport(source: Source) -> Transport:
-    """Return the transport of a source; ``ConfigurationError`` if it cannot be made."""
-    # Checked for every source: a wrong key must be an error before anything is opened.
-    has_key = settings.api_key(None) is not None
-    return settings.make_transport(source, has_key=has_key) if isinstance(source, str) else source()
+C = TypeVar("C")
 
 
 @attrs.frozen
 class CaseSettings:
-    """How a case is opened; ``rerecord_command`` is the command that records its cassette again."""
+    """How a case is opened; ``rerecord_command`` is the command that records its cassette again.
+
+    ``service`` is the one whose key is checked before anything is opened.
+    """
 
     mode: str
     source: Source
@@ -44,13 +41,16 @@ class CaseSettings:
     allow_unplayed: bool = False
     allow: Iterable[str] = ()
     ignore: Union[IgnoreRule, Iterable[IgnoreRule]] = ()
+    service: ServiceSettings = BUNTIME_SH
+
+
+def service_of(kind: type[Any]) -> ServiceSettings:
+    """Return the service of a class of clients."""
+    return BUNTIME_SH if issubclass(kind, Buntime) else RUNLOOP
 
 
 class Case:
-    """A client over the transport of a mode; ended by :meth:`commit` or :meth:`discard`.
-
-    ``client`` shares the transport and does not close it, so that the end of the case decides whether the
-    cassette is written, even if the code under test closes its client.
+    """Clients over the transport of a mode; ended by :meth:`commit` or :meth:`discard`.
 
     ``is_complete`` is false if not everything ran that shares the cassette: interactions may be unplayed
     then. ``played_elsewhere`` counts the interactions that earlier cases over the cassette played.
@@ -60,8 +60,19 @@ class Case:
         self.is_complete = True
         self.played_elsewhere: Counter[str] = Counter()
         self._transport: Any = transport
-        self._owner = Buntime(transport=transport)
-        self.client: Buntime = self._owner.with_options()
+        self._clients: dict[type[Any], Any] = {}
+
+    def client(self, kind: type[C]) -> C:
+        """Return the client of a class: ``Buntime``, ``RunloopSDK`` or ``Runloop``.
+
+        It shares the transport and does not close it, so that the end of the case decides whether the
+        cassette is written, even if the code under test closes its client.
+        """
+        if kind not in self._clients:
+            owner: Any = kind(transport=self._transport)  # type: ignore[call-arg]  # each class has it
+            self._clients[kind] = owner.with_options()
+        client: C = self._clients[kind]
+        return client
 
     @property
     def played(self) -> Counter[str]:
@@ -83,11 +94,11 @@ class Case:
 
     def commit(self) -> None:
         """End a case that passed; ``CassetteError`` if something is wrong with the cassette."""
-        self._owner.close()
+        self._transport.close()
 
     def discard(self) -> list[str]:
         """End a case that failed, and leave its cassette as it was; return notes on the failure."""
-        self._owner.close()
+        self._transport.close()
         return []
 
 
@@ -190,7 +201,7 @@ class _Verify(Case):
         if not self._process.is_this_process():
             return []
         try:
-            self._owner.close()
+            self._transport.close()
             new = load(self._new)
             old = self._old if self.is_complete else _restrict(self._old, new)
             self._requests_differ = diff.count_calls(old) != diff.count_calls(new)
@@ -216,7 +227,7 @@ def _restrict(old: Cassette, new: Cassette) -> Cassette:
 def _recording(path: Path, settings: CaseSettings) -> RecordingTransport:
     from buntime.transport.recording import RecordingTransport
 
-    inner = _make_transport(settings.source)
+    inner = _make_transport(settings.source, settings.service)
     try:
         return RecordingTransport(path, inner, allow=settings.allow, ignore=settings.ignore)
     except BaseException:
@@ -228,7 +239,7 @@ def _recording(path: Path, settings: CaseSettings) -> RecordingTransport:
 def open_case(path: Path, settings: CaseSettings) -> Case:
     """Return a case of the mode of the settings."""
     if settings.mode == "live":
-        return Case(_make_transport(settings.source))
+        return Case(_make_transport(settings.source, settings.service))
     mode = resolve_once(settings.mode, path)
     kind: Any = {"replay": _Replay, "record": _Record, "verify": _Verify}[mode]
     case: Case = kind(path, settings)

@@ -54,10 +54,11 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     """Return a project whose tests are recorded from a fake."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
-    def source(chosen: object) -> object:
+    def source(chosen: object, _: object) -> object:
         if callable(chosen):
             return chosen()
         scripted = FakeTransport()
+        scripted.on_execute(command="echo 1", stdout="1\n")
         scripted.on_execute("1", stdout="1\n")
         scripted.on_execute("2", stdout="2\n")
         scripted.on_execute(contains="", stdout="done\n")

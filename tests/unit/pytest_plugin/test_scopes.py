@@ -246,7 +246,7 @@ def test_xdist_replays(project: Project, dist: str) -> None:
 SOURCE_OF_WORKERS = """
 import buntime.testing.modes
 from tests.support.cassettes import fake
-buntime.testing.modes._make_transport = lambda _: fake(stdout="1\\n")
+buntime.testing.modes._make_transport = lambda *_: fake(stdout="1\\n")
 """
 
 
@@ -330,3 +330,51 @@ def test_rerun_in_a_shared_cassette(project: Project) -> None:
     project.write(f"FLAKY = True{source}".replace('f"attempt({len(attempts)})" if FLAKY else ', ""))
     assert 1 == project.run(*options).parseoutcomes()["rerun"]
     project.run(*options).assert_outcomes(passed=2)
+
+
+RUNLOOP = """
+import pytest
+@pytest.fixture(scope="{scope}")
+def devbox(runloop_{scope}):
+    with runloop_{scope}.devbox.create() as devbox:
+        yield devbox
+def test_one(devbox):
+    assert "1\\n" == devbox.cmd.exec("echo 1").stdout()
+def test_two(devbox):
+    assert "1\\n" == devbox.cmd.exec("echo 1").stdout()
+"""
+
+
+def test_runloop_in_every_scope(project: Project) -> None:
+    """Each scope has one cassette, which is recorded and replayed."""
+    for scope in ("class", "module", "package", "session"):
+        project.write(RUNLOOP.format(scope=scope), f"{scope}s/test_{scope}.py")
+        project.write("", f"{scope}s/__init__.py")
+    project.record().assert_outcomes(passed=8)
+    recorded = project.cassettes()
+    names = ["test_class/test_one", "test_class/test_two", "test_module/_module", "_package"]
+    folders = ["classs", "classs", "modules", "packages"]
+    paths = [f"{folder}/cassettes/{name}.json" for folder, name in zip(folders, names)]
+    assert {*paths, "cassettes/_session.json"} == set(recorded)
+    project.run().assert_outcomes(passed=8)
+    assert recorded == project.cassettes()
+
+
+def test_clients_of_both_services_share_a_cassette(project: Project) -> None:
+    """The last of the two fixtures ends it."""
+    project.write("""
+def test_both(runloop, buntime_session):
+    with runloop.devbox.create() as devbox:
+        assert "1\\n" == devbox.cmd.exec("echo 1").stdout()
+    assert "2\\n" == buntime_session.execute("2").stdout
+def test_runloop(runloop):
+    with runloop.devbox.create() as devbox:
+        assert "1\\n" == devbox.cmd.exec("echo 1").stdout()
+""")
+    project.record().assert_outcomes(passed=2)
+    recorded = project.cassettes()
+    assert {"cassettes/test_it/test_both.json", "cassettes/test_it/test_runloop.json"} == set(recorded)
+    both = recorded["cassettes/test_it/test_both.json"]
+    assert b"/v1/devboxes" in both
+    assert b"/sessions/create" in both
+    project.run().assert_outcomes(passed=2)

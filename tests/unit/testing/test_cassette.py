@@ -14,8 +14,10 @@ import pytest
 
 import buntime
 from buntime import Buntime, CassetteError, ConfigurationError
+from buntime.runloop import RunloopSDK
 from buntime.testing import cassette
-from buntime.transport import FakeTransport
+from buntime.testing.modes import CaseSettings, open_case
+from buntime.transport import FakeTransport, Request, Response
 
 
 def _fake() -> FakeTransport:
@@ -234,7 +236,7 @@ def test_invalid_settings(
 def test_a_source_that_is_a_transport(tape: Path, mode: str) -> None:
     """It is rejected in every mode: a test that only replays would have to create it, too."""
     with pytest.raises(TypeError, match="a function that makes a transport"):
-        cassette(tape, mode=mode, source=_fake()).__enter__()  # type: ignore[arg-type] # the point of the test
+        cassette(tape, mode=mode, source=_fake()).__enter__()  # type: ignore[call-overload] # the point of the test
 
 
 @pytest.mark.parametrize("mode", ["record", "verify", "live"])
@@ -296,3 +298,54 @@ def test_a_cassette_is_readable(tape: Path) -> None:
 def test_it_is_imported_separately() -> None:
     """``import buntime`` does not import it."""
     assert cassette is importlib.import_module("buntime.testing").cassette is buntime.testing.cassette
+
+
+def test_a_client_of_runloop(tmp_path: Path) -> None:
+    """Its key is the one that is checked, and the key of buntime.sh is not needed."""
+    tape = tmp_path / "x.json"
+
+    def fake() -> FakeTransport:
+        transport = FakeTransport()
+        transport.on_execute(command="echo hi", stdout="hi\n")
+        return transport
+
+    def program(runloop: RunloopSDK) -> str:
+        with runloop.devbox.create() as devbox:
+            return devbox.cmd.exec("echo hi").stdout()
+
+    with cassette(tape, client=RunloopSDK, mode="record", source=fake) as runloop:
+        program(runloop)
+    with cassette(tape, client=RunloopSDK) as runloop:
+        assert "hi\n" == program(runloop)
+    with cassette(tape, client=RunloopSDK, mode="verify", source=fake) as runloop:
+        program(runloop)
+
+
+def test_http_to_both_services(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each request goes to its service; a missing key is an error before anything is opened."""
+    sent: list[tuple[str, str]] = []
+
+    class Transport:
+        def __init__(self, url: str) -> None:
+            self.url = url
+
+        def send(self, request: Request) -> Response:
+            sent.append((self.url, request.path))
+            return Response(200, {"Content-Type": "application/json"}, [b"{}"])
+
+        def close(self) -> None:
+            sent.append((self.url, "closed"))
+
+    monkeypatch.setattr("buntime.transport.HTTPTransport", Transport)
+    monkeypatch.delenv("RUNLOOP_API_KEY", raising=False)
+    monkeypatch.setenv("BUNTIME_API_KEY", "btk")
+    with pytest.raises(ConfigurationError, match="RUNLOOP_API_KEY"):
+        cassette(tmp_path / "x.json", client=RunloopSDK, mode="record").__enter__()
+    assert [] == [*tmp_path.iterdir()]
+    monkeypatch.setenv("RUNLOOP_API_KEY", "rk")
+    case = open_case(tmp_path / "x.json", CaseSettings("live", "http", ""))
+    case.client(Buntime).request("GET", "/files/list")
+    case.client(RunloopSDK).api.get("/v1/devboxes")
+    case.commit()
+    urls = ["https://api.buntime.sh", "https://api.runloop.ai"]
+    assert [*zip(urls, ["/files/list", "/v1/devboxes"]), *((url, "closed") for url in urls)] == sent

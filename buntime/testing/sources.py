@@ -1,0 +1,53 @@
+"""Where cassettes are recorded from."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Callable, Union
+
+from buntime.client import settings
+from buntime.client.settings import BUNTIME_SH, RUNLOOP, ServiceSettings
+
+if TYPE_CHECKING:
+    from buntime._http import Request, Response, Transport
+
+Source = Union[str, Callable[[], "Transport"]]
+"""A name of :data:`~buntime.testing.choice.SOURCES`, or a function that makes the transport."""
+
+
+class HTTPServices:
+    """HTTP to both services, each at its own address; the path of a request shows its service.
+
+    A service whose key is not set is a :class:`~buntime.ConfigurationError`, for ``first`` immediately.
+    """
+
+    def __init__(self, first: ServiceSettings) -> None:
+        self._lock = threading.Lock()
+        self._transports: dict[ServiceSettings, Transport] = {}
+        self._transport_of(first)
+
+    def _transport_of(self, service: ServiceSettings) -> Transport:
+        with self._lock:
+            if service not in self._transports:
+                has_key = settings.api_key(None, service) is not None
+                self._transports[service] = settings.make_transport("http", has_key=has_key, service=service)
+            return self._transports[service]
+
+    def send(self, request: Request, /) -> Response:
+        """Send to the service of the request; a presigned URL is Runloop's."""
+        is_runloop = request.origin is not None or request.path.startswith("/v1/")
+        return self._transport_of(RUNLOOP if is_runloop else BUNTIME_SH).send(request)
+
+    def close(self) -> None:
+        """Close the connections to both."""
+        for transport in self._transports.values():
+            transport.close()
+
+
+def make_transport(source: Source, service: ServiceSettings) -> Transport:
+    """Return the transport of a source; ``ConfigurationError`` if it cannot be made."""
+    # Checked for every source: a wrong key must be an error before anything is opened.
+    has_key = settings.api_key(None, service) is not None
+    if source == "http":
+        return HTTPServices(service)
+    return settings.make_transport(source, has_key=has_key) if isinstance(source, str) else source()
