@@ -22,6 +22,7 @@ from buntime.errors import ServerError as InternalServerError
 from buntime.errors import WaitTimeoutError as PollingTimeout
 from buntime.runloop.agents import Agent, AgentOps, Secret, SecretOps
 from buntime.runloop.api import Api
+from buntime.runloop.benchmarks import Benchmark, BenchmarkOps, BenchmarkRun
 from buntime.runloop.commands import CommandInterface, ExecOptions, NamedShell
 from buntime.runloop.connection import RequestOptions, WaitOptions
 from buntime.runloop.devbox import Devbox, DevboxOps, Snapshot
@@ -33,6 +34,9 @@ from buntime.runloop.network import NetworkInterface
 from buntime.runloop.objects import StorageObject, StorageObjectOps
 from buntime.runloop.output import OutputChunk, OutputStream
 from buntime.runloop.pages import Listing, Page
+from buntime.runloop.scenario_builder import ScenarioBuilder
+from buntime.runloop.scenarios import Scenario, ScenarioOps, ScenarioRun
+from buntime.runloop.scorers import Scorer, ScorerOps
 from buntime.runloop.sdk import Runloop, RunloopSDK
 from buntime.runloop.wire.multipart import NamedFile, to_file
 from buntime.runloop.wire.views.base import LogView, View
@@ -53,20 +57,39 @@ from buntime.runloop.wire.views.images import (
     SnapshotStatusView,
     SnapshotView,
 )
+from buntime.runloop.wire.views.scoring import (
+    BenchmarkRunView,
+    BenchmarkView,
+    InputContextView,
+    ScenarioEnvironmentView,
+    ScenarioPreviewView,
+    ScenarioRunView,
+    ScenarioView,
+    ScorerValidationView,
+    ScorerView,
+    ScoringContractResultView,
+    ScoringContractView,
+    ScoringFunctionResultView,
+    ScoringFunctionView,
+)
 from buntime.runloop.wire.views.storage import AgentView, ObjectDownloadURLView, ObjectView, SecretView
 
 # fmt: off
 __all__ = [
     "APIConnectionError", "APIError", "APIResponseValidationError", "APIStatusError", "APITimeoutError",
-    "Agent", "AgentOps", "AgentView", "Api", "AuthenticationError", "BadRequestError", "Blueprint",
-    "BlueprintLogsView", "BlueprintOps", "BlueprintView", "CommandInterface", "ConflictError", "Devbox",
-    "DevboxLogsView", "DevboxOps", "DevboxView", "ExecOptions", "Execution", "ExecutionDetailView",
-    "ExecutionResult", "ExecutionView", "FileInterface", "InternalServerError", "LaunchParametersView",
+    "Agent", "AgentOps", "AgentView", "Api", "AuthenticationError", "BadRequestError", "Benchmark",
+    "BenchmarkOps", "BenchmarkRun", "BenchmarkRunView", "BenchmarkView", "Blueprint", "BlueprintLogsView",
+    "BlueprintOps", "BlueprintView", "CommandInterface", "ConflictError", "Devbox", "DevboxLogsView",
+    "DevboxOps", "DevboxView", "ExecOptions", "Execution", "ExecutionDetailView", "ExecutionResult",
+    "ExecutionView", "FileInterface", "InputContextView", "InternalServerError", "LaunchParametersView",
     "Listing", "LogView", "NamedFile", "NamedShell", "NetworkInterface", "NotFoundError",
     "ObjectDownloadURLView", "ObjectView", "OutputChunk", "OutputStream", "Page", "PermissionDeniedError",
     "PollingTimeout", "RateLimitError", "RequestOptions", "ResourceFailedError", "Runloop", "RunloopError",
-    "RunloopSDK", "SSHKeyView", "Secret", "SecretOps", "SecretView", "SendStdInView", "Snapshot",
-    "SnapshotOps", "SnapshotStatusView", "SnapshotView", "StateTransitionView", "StorageObject",
+    "RunloopSDK", "SSHKeyView", "Scenario", "ScenarioBuilder", "ScenarioEnvironmentView", "ScenarioOps",
+    "ScenarioPreviewView", "ScenarioRun", "ScenarioRunView", "ScenarioView", "Scorer", "ScorerOps",
+    "ScorerValidationView", "ScorerView", "ScoringContractResultView", "ScoringContractView",
+    "ScoringFunctionResultView", "ScoringFunctionView", "Secret", "SecretOps", "SecretView", "SendStdInView",
+    "Snapshot", "SnapshotOps", "SnapshotStatusView", "SnapshotView", "StateTransitionView", "StorageObject",
     "StorageObjectOps", "TunnelView", "UnprocessableEntityError", "View", "WaitOptions", "to_file",
 ]
 # fmt: on

@@ -15,6 +15,7 @@ from buntime.runloop.wire import requests
 from buntime.runloop.wire.routes import BY_NAME, Route, custom_route
 from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
 from buntime.runloop.wire.views.images import BlueprintView, SnapshotStatusView, SnapshotView
+from buntime.runloop.wire.views.scoring import ScenarioRunView
 
 
 class Calls:
@@ -46,7 +47,7 @@ def _bound(connection: Connection, name: str) -> Callable[..., Any]:
 
     def call(*path: object, **fields: Any) -> Any:
         if route.items:
-            return Page(connection, name, fields)
+            return Page(connection, name, fields, *path)
         if route.is_stream:
             return OutputStream(connection, route.name, path, fields)
         return connection.call(name, *path, **fields)
@@ -144,11 +145,44 @@ class Blueprints(Calls):
             return waiting.await_blueprint(connection, connection.call(call, **fields).id)
 
 
+class Scenarios(Calls):
+    """The calls of scenarios, and the one that waits."""
+
+    def start_run_and_await_env_ready(self, **options: Any) -> ScenarioRunView:
+        """Start a run and wait until its devbox runs; if that fails, the run is canceled."""
+        name, call = "start_run_and_await_env_ready", "scenarios.start_run"
+        with self._connection.waits(name, options, call) as waits:
+            return waiting.start_run(*waits)
+
+
+class ScenarioRuns(Calls):
+    """The calls of runs of scenarios, and those that wait."""
+
+    def await_scored(self, id: str, **options: Any) -> ScenarioRunView:  # noqa: A002 - the official name
+        """Wait until a run is scored."""
+        with self._connection.waits("await_scored", options) as (connection, _):
+            return waiting.await_scored(connection, id)
+
+    def score_and_await(self, id: str, **options: Any) -> ScenarioRunView:  # noqa: A002 - the official name
+        """Start the scorers of a run and wait until it is scored."""
+        with self._connection.waits("score_and_await", options) as (connection, fields):
+            return waiting.score(connection, id, fields)
+
+    def score_and_complete(self, id: str, **options: Any) -> ScenarioRunView:  # noqa: A002 - the official name
+        """Start the scorers of a run, wait until it is scored, and complete it."""
+        with self._connection.waits("score_and_complete", options) as (connection, fields):
+            waiting.score(connection, id, fields)
+            view: ScenarioRunView = connection.call("scenarios.runs.complete", id)
+            return view
+
+
 _RESOURCES: dict[str, type[Calls]] = {
     "devboxes.": Devboxes,
     "devboxes.executions.": Executions,
     "devboxes.disk_snapshots.": DiskSnapshots,
     "blueprints.": Blueprints,
+    "scenarios.": Scenarios,
+    "scenarios.runs.": ScenarioRuns,
 }
 
 
@@ -174,6 +208,21 @@ class ApiTree:
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *(route.partition(".")[0] for route in BY_NAME)})
+
+    @property
+    def scenarios(self) -> Scenarios:
+        """The calls of scenarios, of their ``runs``, and of ``scorers``."""
+        return Scenarios(self._connection, "scenarios.")
+
+    @property
+    def benchmarks(self) -> Calls:
+        """The calls of benchmarks, and of their ``runs``."""
+        return Calls(self._connection, "benchmarks.")
+
+    @property
+    def benchmark_runs(self) -> Calls:
+        """The calls of runs of benchmarks."""
+        return Calls(self._connection, "benchmark_runs.")
 
     def get(self, path: str, *, params: Optional[Mapping[str, Any]] = None, **options: Any) -> Any:
         """Make a GET for which there is no method, and return its JSON. It is repeated like every read."""

@@ -167,10 +167,10 @@ class Connection:
         if route.repeat is Repeat.END and error.status in {404, 409}:
             return View()
         if route.repeat is Repeat.SETTLE and error.status in {400, 409}:
-            view = self.call(f"{route.name.partition('.')[0]}.retrieve", values["id"])
+            view = self.call(f"{route.name.rpartition('.')[0]}.retrieve", values["id"])
             if route.view == "TunnelView" and view.tunnel is not None:
                 return view.tunnel
-            if (view.state if route.view == "ObjectView" else view.status) in route.goal:
+            if (getattr(view, "status", None) or view.state) in route.goal:
                 return view
         raise error
 

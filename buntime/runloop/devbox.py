@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from buntime._support.closing import ClosesWithBlock, cleanup_seconds, close_after
 from buntime._support.export import export
-from buntime._support.owner import Owner
 from buntime._support.typing import Unpack
-from buntime.errors import InvalidRequestError, NotFoundError
 from buntime.runloop import waiting
 from buntime.runloop.commands import CommandInterface, NamedShell
-from buntime.runloop.connection import Connection, RequestOptions, WaitOptions
+from buntime.runloop.connection import RequestOptions, WaitOptions
 from buntime.runloop.files import FileInterface
 from buntime.runloop.network import NetworkInterface
-from buntime.runloop.resource import Operations, Resource
+from buntime.runloop.resource import EndsWithBlock, Operations, Resource
 from buntime.runloop.wire.requests import new_shell
 from buntime.runloop.wire.views.devboxes import DevboxLogsView, DevboxView, TunnelView
 from buntime.runloop.wire.views.images import SnapshotStatusView, SnapshotView
@@ -22,31 +19,12 @@ from buntime.runloop.wire.views.images import SnapshotStatusView, SnapshotView
 _TUNNEL = "https://{port}-{key}.tunnel.runloop.ai"
 
 
-class Devbox(ClosesWithBlock, Resource[DevboxView]):
+class Devbox(EndsWithBlock[DevboxView]):
     """A devbox. As a context manager it is shut down at the end of the block."""
 
     _calls = "devboxes"
-
-    def __init__(self, connection: Connection, devbox_id: str) -> None:
-        super().__init__(connection, devbox_id)
-        self._is_shut_down = False
-        self._owner = Owner()
-
-    def _leave_block(self, error: Optional[BaseException]) -> None:
-        if self._is_shut_down or not self._owner.is_this_process():
-            return
-        seconds = cleanup_seconds(error)
-        connection = self._connection if seconds is None else self._connection.for_cleanup(seconds)
-        close_after(error, lambda: self._end(connection), f"the devbox {self._id} was not shut down")
-        self._is_shut_down = True
-
-    def _end(self, connection: Connection) -> None:
-        try:
-            connection.call("devboxes.shutdown", self._id)
-        except (InvalidRequestError, NotFoundError):
-            # It may have ended by itself, such as with its keep-alive time.
-            if connection.call("devboxes.retrieve", self._id).status not in waiting.ENDED:
-                raise
+    _end_call = "shutdown"
+    _end_states = waiting.ENDED
 
     @property
     def cmd(self) -> CommandInterface:
@@ -136,14 +114,8 @@ class Devbox(ClosesWithBlock, Resource[DevboxView]):
     def shutdown(self, *, force: Optional[bool] = None, **options: Unpack[RequestOptions]) -> DevboxView:
         """Shut the devbox down; ``force`` also during a snapshot."""
         view: DevboxView = self._call("shutdown", force=force, **options)
-        self._is_shut_down = True
+        self._has_ended = True
         return view
-
-    def close(self) -> None:
-        """Shut the devbox down, unless it has ended. Idempotent."""
-        if not self._is_shut_down:
-            self._end(self._connection)
-            self._is_shut_down = True
 
 
 class DevboxOps(Operations[Devbox]):

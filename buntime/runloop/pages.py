@@ -19,10 +19,10 @@ class Page:
     The items of this page are an attribute with the name of the API, such as ``devboxes``.
     """
 
-    def __init__(self, connection: Connection, call: str, options: dict[str, Any]) -> None:
-        self._connection, self._call, self._options = connection, call, options
+    def __init__(self, connection: Connection, call: str, options: dict[str, Any], *path: object) -> None:
+        self._connection, self._call, self._options, self._path = connection, call, options, path
         self._cursors: frozenset[object] = frozenset()
-        content = connection.call(call, **options)
+        content = connection.call(call, *path, **options)
         self.items: list[Any] = content.items
         setattr(self, BY_NAME[call].items, content.items)
         self.has_more: bool = content.has_more
@@ -43,7 +43,7 @@ class Page:
         cursors = self._cursors | {self._options.get("starting_after")}
         if last in cursors:
             raise InvalidResponseError(f"the list repeats the page after {last}")
-        page = Page(self._connection, self._call, {**self._options, "starting_after": last})
+        page = Page(self._connection, self._call, {**self._options, "starting_after": last}, *self._path)
         page._cursors = cursors
         return page
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Optional, TypeVar
 
+from buntime._support.closing import ClosesWithBlock, cleanup_seconds, close_after
+from buntime._support.owner import Owner
 from buntime._support.typing import Unpack
 from buntime._support.unpicklable import NotPicklable
+from buntime.errors import InvalidRequestError, NotFoundError
 from buntime.runloop.connection import Connection, RequestOptions
 from buntime.runloop.pages import Listing, Page
 from buntime.runloop.wire.requests import resource_id
@@ -40,6 +43,41 @@ class Resource(NotPicklable, Generic[V]):
         """Return the present state."""
         view: V = self._call(self._info, **options)
         return view
+
+
+class EndsWithBlock(ClosesWithBlock, Resource[V]):
+    """A resource that is ended by ``_end_call`` with its block, unless it is in one of ``_end_states``."""
+
+    _end_call: str
+    _end_states: tuple[str, ...]
+
+    def __init__(self, connection: Connection, resource: str) -> None:
+        super().__init__(connection, resource)
+        self._has_ended = False
+        self._owner = Owner()
+
+    def _leave_block(self, error: Optional[BaseException]) -> None:
+        if self._has_ended or not self._owner.is_this_process():
+            return
+        seconds = cleanup_seconds(error)
+        connection = self._connection if seconds is None else self._connection.for_cleanup(seconds)
+        close_after(error, lambda: self._end(connection), f"{self!r} was not shut down")
+        self._has_ended = True
+
+    def _end(self, connection: Connection) -> None:
+        try:
+            connection.call(f"{self._calls}.{self._end_call}", self._id)
+        except (InvalidRequestError, NotFoundError):
+            # It may have ended by itself, such as with the keep-alive time of a devbox.
+            view = connection.call(f"{self._calls}.retrieve", self._id)
+            if (getattr(view, "status", None) or view.state) not in self._end_states:
+                raise
+
+    def close(self) -> None:
+        """End it, unless it has ended. Idempotent."""
+        if not self._has_ended:
+            self._end(self._connection)
+            self._has_ended = True
 
 
 R = TypeVar("R", bound=Resource[Any])

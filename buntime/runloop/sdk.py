@@ -17,10 +17,13 @@ from buntime.engine.caller import Caller
 from buntime.errors import APIConnectionError, APIError, BuntimeError
 from buntime.runloop.agents import AgentOps, SecretOps
 from buntime.runloop.api import Api, ApiTree
+from buntime.runloop.benchmarks import BenchmarkOps
 from buntime.runloop.connection import SERVICE, Connection
 from buntime.runloop.devbox import DevboxOps
 from buntime.runloop.images import BlueprintOps, SnapshotOps
 from buntime.runloop.objects import StorageObjectOps
+from buntime.runloop.scenarios import ScenarioOps
+from buntime.runloop.scorers import ScorerOps
 
 Self = TypeVar("Self", bound="_Client")
 Middleware = Callable[[Request, Callable[[Request], Response]], Response]
@@ -191,6 +194,21 @@ class RunloopSDK(_Client):
     def secret(self) -> SecretOps:
         """Create and find secrets."""
         return SecretOps(self._connection)
+
+    @property
+    def scenario(self) -> ScenarioOps:
+        """Create, find and run scenarios."""
+        return ScenarioOps(self._connection)
+
+    @property
+    def scorer(self) -> ScorerOps:
+        """Create, find and validate scorers."""
+        return ScorerOps(self._connection)
+
+    @property
+    def benchmark(self) -> BenchmarkOps:
+        """Create, find and run benchmarks."""
+        return BenchmarkOps(self._connection)
 
 
 export("buntime.runloop", Runloop, RunloopSDK)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from buntime._support.log import logger
 from buntime.errors import (
@@ -20,6 +20,7 @@ from buntime.runloop.wire.requests import new_command_id
 from buntime.runloop.wire.routes import BY_NAME, DEVBOX_HOLD, EXECUTION_HOLD
 from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
 from buntime.runloop.wire.views.images import BlueprintView, SnapshotStatusView
+from buntime.runloop.wire.views.scoring import ScenarioRunView
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _CLEANUP = 5.0
@@ -158,8 +159,12 @@ def _poll(
     """Fetch a resource, after pauses, until its status is not one of a resource that is in progress."""
     pauses = Pauses(connection, waiting_for, _LONGEST_BUILD)
     while True:
-        view = connection.poll(call, resource_id)
-        if view.status not in pending:
+        try:
+            view = connection.poll(call, resource_id)
+        except APITimeoutError as error:
+            pauses.check_time(error)
+            raise
+        if (getattr(view, "status", None) or view.state) not in pending:
             return view
         pauses.sleep()
 
@@ -179,6 +184,26 @@ def await_snapshot(connection: Connection, snapshot_id: str) -> SnapshotStatusVi
     return view
 
 
+def await_scored(connection: Connection, run_id: str) -> ScenarioRunView:
+    """Wait until a run is scored; :class:`ResourceFailedError` if it ends before, or is not being scored."""
+    view: ScenarioRunView = _poll(
+        connection,
+        "scenarios.runs.retrieve",
+        run_id,
+        ("scoring",),
+        f"the scenario run {run_id} is scored",
+    )
+    if view.state not in {"scored", "completed"}:
+        raise ResourceFailedError(f"the scenario run {run_id} is {view.state}, not scored", view=view)
+    return view
+
+
+def score(connection: Connection, run_id: str, options: Mapping[str, Any]) -> ScenarioRunView:
+    """Start the scorers of a run, and wait until it is scored."""
+    connection.call("scenarios.runs.score", run_id, **options)
+    return await_scored(connection, run_id)
+
+
 def await_blueprint(connection: Connection, blueprint_id: str) -> BlueprintView:
     """Wait until a blueprint is built; :class:`ResourceFailedError` if the build fails."""
     view: BlueprintView = _poll(
@@ -195,41 +220,66 @@ def await_blueprint(connection: Connection, blueprint_id: str) -> BlueprintView:
 
 
 def create_devbox(connection: Connection, fields: Mapping[str, Any], *, keep: bool = False) -> DevboxView:
-    """Create a devbox and wait until it runs.
+    """Create a devbox and wait until it runs; see :func:`_create`."""
 
-    Whatever ends this early, Ctrl-C included, the devbox is shut down unless ``keep`` is true, and the error
-    gets its ``devbox_id``. If the response of the creation was lost, a repeat under the same ``x-request-id``
+    def wait(created: DevboxView) -> DevboxView:
+        return created if created.status == "running" else await_devbox(connection, created.id, "running")
+
+    end = None if keep else "devboxes.shutdown"
+    view: DevboxView = _create(connection, "devboxes.create", fields, wait, end)
+    return view
+
+
+def start_run(connection: Connection, fields: Mapping[str, Any]) -> ScenarioRunView:
+    """Start a run of a scenario and wait until its devbox runs; see :func:`_create`."""
+
+    def wait(run: ScenarioRunView) -> ScenarioRunView:
+        await_devbox(connection, run.devbox_id, "running")
+        return run
+
+    view: ScenarioRunView = _create(connection, "scenarios.start_run", fields, wait, "scenarios.runs.cancel")
+    return view
+
+
+def _create(
+    connection: Connection,
+    call: str,
+    fields: Mapping[str, Any],
+    wait: Callable[[Any], Any],
+    end: Optional[str],
+) -> Any:
+    """Create what has a devbox, and return what ``wait`` returns for its view.
+
+    Whatever ends this early, Ctrl-C included, it is ended by the call ``end``, and the error gets the
+    ``devbox_id``. If the response of the creation was lost, a repeat under the same ``x-request-id``
     returns the id.
     """
-    prepared = prepare("devboxes.create", **fields)
-    devbox: Optional[DevboxView] = None
+    prepared = prepare(call, **fields)
+    view: Any = None
     try:
-        created: DevboxView = connection.send(prepared)
-        devbox = created
-        return created if created.status == "running" else await_devbox(connection, created.id, "running")
+        view = connection.send(prepared)
+        return wait(view)
     except BaseException as error:
-        if devbox is not None:
-            vars(error)["devbox_id"] = devbox.id
-        if not keep:
-            _shut_down(connection, prepared, devbox, error)
+        if view is not None:
+            vars(error)["devbox_id"] = getattr(view, "devbox_id", view.id)
+        if end is not None:
+            _end(connection, prepared, view, end, error)
         raise
 
 
-def _shut_down(
-    connection: Connection, prepared: PreparedCall, devbox: Optional[DevboxView], error: BaseException
-) -> None:
-    """Shut a devbox down after an error within 5 seconds; a failure to do so is logged."""
-    if devbox is None and isinstance(error, BuntimeError) and not error.maybe_executed:
+def _end(connection: Connection, prepared: PreparedCall, view: Any, end: str, error: BaseException) -> None:
+    """End what was created, after an error, within 5 seconds; a failure to do so is logged."""
+    if view is None and isinstance(error, BuntimeError) and not error.maybe_executed:
         return
     cleanup = connection.for_cleanup(_CLEANUP)
     try:
         with cleanup.caller.one_deadline():
-            created: DevboxView = devbox or cleanup.send(prepared)
-            devbox, vars(error)["devbox_id"] = created, created.id
-            cleanup.call("devboxes.shutdown", created.id)
+            view = view or cleanup.send(prepared)
+            vars(error)["devbox_id"] = getattr(view, "devbox_id", view.id)
+            cleanup.call(end, view.id)
     except Exception as failure:
         has_ended = isinstance(error, ResourceFailedError)
         if has_ended and isinstance(failure, (InvalidRequestError, NotFoundError)):
             return
-        name = "a devbox that may have been created" if devbox is None else f"the devbox {devbox.id}"
+        name = f"the devbox {vars(error)['devbox_id']}" if view else "a devbox that may have been created"
         logger().warning("%s was not shut down: %s", name, failure)

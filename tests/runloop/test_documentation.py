@@ -12,6 +12,8 @@ import buntime.runloop
 from buntime.runloop import (
     Agent,
     AgentOps,
+    Benchmark,
+    BenchmarkRun,
     Blueprint,
     CommandInterface,
     Devbox,
@@ -21,6 +23,9 @@ from buntime.runloop import (
     FileInterface,
     NetworkInterface,
     RunloopSDK,
+    Scenario,
+    ScenarioRun,
+    Scorer,
     Secret,
     SecretOps,
     Snapshot,
@@ -30,6 +35,7 @@ from buntime.runloop import (
 from buntime.runloop.wire.views.base import View
 from tests.docs.markdown import DOCS
 
+SCORING = (Benchmark, BenchmarkRun, Scenario, ScenarioRun, Scorer)
 PAGE = (DOCS / "runloop" / "devboxes.md").read_text(encoding="utf-8")
 
 
@@ -44,7 +50,7 @@ def test_every_method_is_in_the_table_of_names() -> None:
     """A user of the official client finds each name."""
     classes = (Blueprint, CommandInterface, Devbox, DevboxOps, Execution, ExecutionResult, FileInterface)
     stored = (Agent, AgentOps, Secret, SecretOps, StorageObject, StorageObjectOps)
-    for cls in (*classes, *stored, NetworkInterface, Snapshot):
+    for cls in (*classes, *stored, *SCORING, NetworkInterface, Snapshot):
         for name in vars(cls):
             if not name.startswith("_"):
                 assert name in PAGE, f"{cls.__name__}.{name}"

@@ -19,7 +19,13 @@ from buntime.runloop.wire.multipart import form
 from buntime.runloop.wire.routes import Repeat, Route
 from buntime.wire.json import json_body
 
-_ACCEPT = {"text": "text/plain", "bytes": "application/octet-stream", "stream": "text/event-stream"}
+_ACCEPT = {
+    "text": "text/plain",
+    "bytes": "application/octet-stream",
+    "zip": "application/zip",
+    "stream": "text/event-stream",
+}
+_JSON_NAMES = {"run_profile": "runProfile", "env_vars": "envVars", "launch_parameters": "launchParameters"}
 _TEXTS = frozenset(
     {"command", "command_id", "file_path", "contents", "path", "name", "shell_name", "text", "commit_message"}
 )
@@ -92,7 +98,7 @@ def build(route: Route, path: Mapping[str, str], fields: Mapping[str, Any], key:
     elif route.method == "POST":
         headers = (*headers, ("Content-Type", "application/json"))
         if route.body:
-            body = json_body(route.name, {name: present[name] for name in route.body if name in present})
+            body = json_body(route.name, _body(route, present))
     if key is not None and not isinstance(key, str):
         raise TypeError(f"idempotency_key must be a str, not {type(key).__name__}")
     if key and not (key.isascii() and key.isprintable()):
@@ -101,6 +107,16 @@ def build(route: Route, path: Mapping[str, str], fields: Mapping[str, Any], key:
         headers = (*headers, ("x-request-id", key or str(uuid.uuid4())))
     poll = route.is_wait or route.repeat is Repeat.COMMAND
     return Request(route.method, target, query, headers, body, poll=poll)
+
+
+def _body(route: Route, present: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {name: present[name] for name in route.body if name in present}
+    profile = fields.pop("run_profile", None)
+    if profile is not None:
+        if not isinstance(profile, Mapping):
+            raise TypeError(f"run_profile must be a mapping, not {type(profile).__name__}")
+        fields["runProfile"] = {_JSON_NAMES.get(name, name): value for name, value in profile.items()}
+    return fields
 
 
 def with_extras(

@@ -25,7 +25,7 @@ class PageContent:
 
 def decode(route: Route, response: BufferedResponse) -> Any:
     """Return the value of a 2xx response; :class:`~buntime.InvalidResponseError` if it is not the API's."""
-    if route.view == "bytes":
+    if route.view in {"bytes", "zip"}:
         return response.body
     if route.view == "text":
         return _text(response)

@@ -41,7 +41,7 @@ class Route:
     path: str
     repeat: Repeat
     view: str = ""
-    """The class of the response in ``views``; ``"text"`` or ``"bytes"`` for a file."""
+    """The class of the response in ``views``; ``"text"``, ``"bytes"`` or ``"zip"`` for a file."""
     body: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     required: frozenset[str] = frozenset()
@@ -136,6 +136,37 @@ secrets.list | GET /v1/secrets?limit | READ | secrets of SecretView
 secrets.retrieve | GET /v1/secrets/{name} | READ | SecretView
 secrets.update | POST /v1/secrets/{name} | WRITE | SecretView | value*
 secrets.delete | POST /v1/secrets/{name}/delete | END | SecretView
+scenarios.create | POST $c | CREATE | ScenarioView | name* input_context* scoring_contract* $scenario
+scenarios.list | GET $c?$find&benchmark_id&validation_type | READ | scenarios of ScenarioView
+scenarios.list_public | GET $c/list_public?$find | READ | scenarios of ScenarioView
+scenarios.retrieve | GET $c/{id} | READ | ScenarioView
+scenarios.update | POST $c/{id} | WRITE | ScenarioView | name input_context scoring_contract $scenario
+scenarios.archive | POST $c/{id}/archive | WRITE | ScenarioView
+scenarios.start_run | POST $c/start_run | CREATE | ScenarioRunView | scenario_id* benchmark_run_id $start
+scenarios.runs.list | GET $c/runs?$find&state&scenario_id&benchmark_run_id | READ | runs of ScenarioRunView
+scenarios.runs.retrieve | GET $r | READ | ScenarioRunView
+scenarios.runs.score | POST $r/score | SETTLE | ScenarioRunView
+scenarios.runs.complete | POST $r/complete | SETTLE | ScenarioRunView
+scenarios.runs.cancel | POST $r/cancel | SETTLE | ScenarioRunView
+scenarios.runs.download_logs | POST $r/download_logs | READ 600 | zip
+scenarios.scorers.create | POST $c/scorers | CREATE | ScorerView | type* bash_script*
+scenarios.scorers.list | GET $c/scorers?search | READ | scorers of ScorerView
+scenarios.scorers.retrieve | GET $c/scorers/{id} | READ | ScorerView
+scenarios.scorers.update | POST $c/scorers/{id} | WRITE | ScorerView | type* bash_script*
+scenarios.scorers.validate | POST $c/scorers/{id}/validate | WRITE 600 | ScorerValidationView | $validate
+benchmarks.create | POST $b | CREATE | BenchmarkView | name* $benchmark
+benchmarks.list | GET $b?$find | READ | benchmarks of BenchmarkView
+benchmarks.list_public | GET $b/list_public?$find | READ | benchmarks of BenchmarkView
+benchmarks.retrieve | GET $b/{id} | READ | BenchmarkView
+benchmarks.update | POST $b/{id} | WRITE | BenchmarkView | name $benchmark
+benchmarks.definitions | GET $b/{id}/definitions | READ | scenarios of ScenarioView
+benchmarks.update_scenarios | POST $b/{id}/scenarios | WRITE | BenchmarkView | $scenarios
+benchmarks.start_run | POST $b/start_run | CREATE | BenchmarkRunView | benchmark_id* $start
+benchmark_runs.list | GET /v1/benchmark_runs?$find&state&benchmark_id | READ | runs of BenchmarkRunView
+benchmark_runs.retrieve | GET $q | READ | BenchmarkRunView
+benchmark_runs.complete | POST $q/complete | SETTLE | BenchmarkRunView
+benchmark_runs.cancel | POST $q/cancel | SETTLE | BenchmarkRunView
+benchmark_runs.list_scenario_runs | GET $q/scenario_runs?state&search | READ | runs of ScenarioRunView
 """
 _PARTS = {
     "d": "/v1/devboxes/{id}",
@@ -144,6 +175,18 @@ _PARTS = {
     "o": "/v1/objects/{id}",
     "objects": "content_type&name&search&state",
     "agents": "name&search&version",
+    "c": "/v1/scenarios",
+    "r": "/v1/scenarios/runs/{id}",
+    "b": "/v1/benchmarks",
+    "q": "/v1/benchmark_runs/{id}",
+    "find": "name&search",
+    "scenarios": "scenarios_to_add scenarios_to_remove",
+    "start": "run_name metadata run_profile",
+    "validate": "scoring_context* environment_parameters",
+    "scenario": "environment_parameters metadata reference_output required_environment_variables "
+    "required_secret_names scorer_timeout_sec validation_type",
+    "benchmark": "scenario_ids description attribution metadata required_environment_variables "
+    "required_secret_names",
     "execute": "command* command_id* optimistic_timeout shell_name",
     "run": "command* attach_stdin shell_name",
     "wait": "statuses* timeout_seconds",
@@ -188,6 +231,7 @@ _SAME = {
     "devboxes.executions.execute_async": "devboxes.execute_async",
     "devboxes.executions.execute_sync": "devboxes.execute_sync",
 }
+_SAME.update({f"benchmarks.runs.{call}": f"benchmark_runs.{call}" for call in ("list", "retrieve", "cancel")})
 """Second names in the official tree."""
 
 ROUTES: dict[str, Route] = {route.name: route for route in map(_route, _TABLE.strip().splitlines())}
@@ -196,6 +240,11 @@ _GOALS = {
     "devboxes.suspend": ("suspending", "suspended"),
     "devboxes.resume": ("resuming", "running"),
     "objects.complete": ("READ_ONLY",),
+    "scenarios.runs.score": ("scoring", "scored"),
+    "scenarios.runs.complete": ("completed",),
+    "scenarios.runs.cancel": ("canceled",),
+    "benchmark_runs.complete": ("completed",),
+    "benchmark_runs.cancel": ("canceled",),
 }
 BY_NAME: dict[str, Route] = {**ROUTES, **{name: ROUTES[first] for name, first in _SAME.items()}}
 

@@ -28,12 +28,23 @@ _VIEWS: dict[str, Any] = {
     "ObjectDownloadURLView": {"download_url": "https://storage.example/obj_1?signature=s"},
     "AgentView": {"id": "agt_1"},
     "SecretView": {"id": "sec_1", "name": "NAME"},
+    "ScenarioView": {"id": "scn_1", "name": "s", "status": "active"},
+    "ScenarioRunView": {"id": "scr_1", "devbox_id": "dbx_1", "scenario_id": "scn_1", "state": "scored"},
+    "ScorerView": {"id": "scs_1", "type": "t", "bash_script": "s"},
+    "ScorerValidationView": {"name": "t", "scoring_result": {"score": 0.5}},
+    "BenchmarkView": {"id": "bmd_1", "name": "b", "scenarioIds": ["scn_1"]},
+    "BenchmarkRunView": {"id": "bmr_1", "benchmark_id": "bmd_1", "state": "completed"},
 }
 _GOALS = {
     "devboxes.shutdown": "shutdown",
     "devboxes.suspend": "suspended",
     "devboxes.resume": "running",
     "objects.complete": "READ_ONLY",
+    "scenarios.runs.score": "scored",
+    "scenarios.runs.complete": "completed",
+    "scenarios.runs.cancel": "canceled",
+    "benchmark_runs.complete": "completed",
+    "benchmark_runs.cancel": "canceled",
 }
 _PATTERNS = sorted(
     ((re.compile(re.sub(r"{\w+}", "[^/]+", route.path)), route) for route in ROUTES.values()),
@@ -95,7 +106,7 @@ class Stub:
     def canned(self, request: Request) -> Response:
         """Return the usual response of a route."""
         route = route_of(request)
-        if route.view in {"text", "bytes"}:
+        if route.view in {"text", "bytes", "zip"}:
             return Response(200, {"Content-Type": "text/plain"}, [b"content"])
         if route.is_stream:
             return Response(
@@ -108,8 +119,11 @@ class Stub:
     def _status(self, route: Route) -> dict[str, str]:
         # A GET shows the state that the last call led to.
         changes = [_GOALS[name] for name in [*self.acted, route.name] if name in _GOALS]
-        field = {"DevboxView": "status", "ObjectView": "state"}.get(route.view)
-        return {field: changes[-1]} if changes and field else {}
+        fields = {
+            "DevboxView": "status",
+            **dict.fromkeys(("ObjectView", "ScenarioRunView", "BenchmarkRunView"), "state"),
+        }
+        return {fields[route.view]: changes[-1]} if changes and route.view in fields else {}
 
     def sleep(self, seconds: float, /) -> None:
         """Move the clock."""
@@ -139,6 +153,13 @@ FIELDS: dict[str, Any] = {
     "name": "n",
     "content_type": "text",
     "value": "v",
+    "type": "t",
+    "bash_script": "echo 1",
+    "input_context": {},
+    "scoring_contract": {},
+    "scoring_context": {},
+    "scenario_id": "scn_1",
+    "benchmark_id": "bmd_1",
 }
 IDS = {"id": "dbx_1", "name": "n", "devbox_id": "dbx_1", "execution_id": "exc_1"}
 

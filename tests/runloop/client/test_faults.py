@@ -123,7 +123,7 @@ def test_refusal_after_a_repeat_is_settled(route: Route, status: int) -> None:
     stub = Stub("after", status)
     with stub.client() as client:
         result = call(client, route)
-    assert [route.name, f"{route.name.partition('.')[0]}.retrieve"] == stub.acted
+    assert [route.name, f"{route.name.rpartition('.')[0]}.retrieve"] == stub.acted
     assert route.view == type(result).__name__
 
 

@@ -37,7 +37,7 @@ def test_request_is_that_of_the_official_client(captured: dict[str, Any]) -> Non
         assert name is not None
         fields = {"path": path["data"], "file": NamedFile(name.group(1), file["data"].encode("latin-1"))}
     else:
-        fields = dict(body or {})
+        fields = {name.replace("runProfile", "run_profile"): value for name, value in (body or {}).items()}
     request = build(route, match.groupdict(), {**fields, **captured["query"]}, None)
 
     assert (captured["method"], captured["path"]) == (request.method, request.path)

@@ -1,0 +1,169 @@
+"""Scenarios, scorers and benchmarks, and their runs. Scores are from 0 to 1."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import attrs
+
+from buntime._http import BufferedResponse
+from buntime.runloop.wire.views.base import View
+from buntime.runloop.wire.views.devboxes import LaunchParametersView
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class InputContextView(View):
+    """The task of an agent."""
+
+    problem_statement: Optional[str] = None
+    additional_context: Any = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ScoringFunctionView(View):
+    """One scorer of a scenario; ``scorer.type`` is its kind."""
+
+    name: Optional[str] = None
+    weight: Optional[float] = None
+    scorer: Optional[View] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ScoringContractView(View):
+    """The scorers of a scenario."""
+
+    scoring_function_parameters: list[ScoringFunctionView] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ScenarioEnvironmentView(View):
+    """What the devbox of a run starts from, and the folder of its scorers."""
+
+    blueprint_id: Optional[str] = None
+    snapshot_id: Optional[str] = None
+    launch_parameters: Optional[LaunchParametersView] = None
+    working_directory: Optional[str] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ScenarioPreviewView(View):
+    """A scenario that a builder has not created yet."""
+
+    name: Optional[str] = None
+    input_context: Optional[InputContextView] = None
+    scoring_contract: Optional[ScoringContractView] = None
+    environment: Optional[ScenarioEnvironmentView] = None
+    metadata: dict[str, str] = attrs.field(factory=dict)
+    status: Optional[str] = None
+    is_public: Optional[bool] = None
+    reference_output: Optional[str] = None
+    required_environment_variables: Optional[list[str]] = None
+    required_secret_names: Optional[list[str]] = None
+    scorer_timeout_sec: Optional[int] = None
+    validation_type: Optional[str] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ScenarioView(ScenarioPreviewView):
+    """A scenario: a task for an agent, an environment, and scorers."""
+
+    id: str
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ScoringFunctionResultView(View):
+    """The result of one scorer; ``state`` is ``complete``, ``error`` or ``unknown``."""
+
+    scoring_function_name: Optional[str] = None
+    score: Optional[float] = None
+    state: Optional[str] = None
+    output: Optional[str] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ScoringContractResultView(View):
+    """The score of a run, and the results of its scorers."""
+
+    score: Optional[float] = None
+    scoring_function_results: list[ScoringFunctionResultView] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ScenarioRunView(View):
+    """A run of a scenario.
+
+    ``state`` is running, scoring, scored, or at its end completed, canceled, timeout or failed.
+    """
+
+    id: str
+    devbox_id: str
+    state: str
+    scenario_id: Optional[str] = None
+    name: Optional[str] = None
+    metadata: dict[str, str] = attrs.field(factory=dict)
+    benchmark_run_id: Optional[str] = None
+    start_time_ms: Optional[int] = None
+    duration_ms: Optional[int] = None
+    purpose: Optional[str] = None
+    environment_variables: Optional[dict[str, str]] = None
+    secrets_provided: Optional[dict[str, str]] = None
+    scoring_contract_result: Optional[ScoringContractResultView] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ScorerView(View):
+    """A scorer of your own: a script that gets a context in ``RL_SCORER_CONTEXT`` and prints a score."""
+
+    id: str
+    type: Optional[str] = None
+    bash_script: Optional[str] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ScorerValidationView(View):
+    """The result of a scorer for a context."""
+
+    name: Optional[str] = None
+    scoring_context: Any = None
+    scoring_result: Optional[ScoringFunctionResultView] = None
+    environment_parameters: Optional[ScenarioEnvironmentView] = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class BenchmarkView(View):
+    """A benchmark: a set of scenarios."""
+
+    id: str
+    name: Optional[str] = None
+    scenario_ids: list[str] = attrs.field(factory=list)
+    metadata: dict[str, str] = attrs.field(factory=dict)
+    status: Optional[str] = None
+    description: Optional[str] = None
+    attribution: Optional[str] = None
+    is_public: Optional[bool] = None
+    required_environment_variables: Optional[list[str]] = None
+    required_secret_names: Optional[list[str]] = None
+
+    @classmethod
+    def from_json(cls, value: Any, response: BufferedResponse) -> Any:
+        """Return the view of a decoded object, which has ``scenarioIds``."""
+        if isinstance(value, dict) and "scenarioIds" in value:
+            value = {name.replace("scenarioIds", "scenario_ids"): item for name, item in value.items()}
+        return super().from_json(value, response)
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class BenchmarkRunView(View):
+    """A run of a benchmark: running, completed, canceled or failed. It has the mean of its runs' scores."""
+
+    id: str
+    state: str
+    benchmark_id: Optional[str] = None
+    name: Optional[str] = None
+    metadata: dict[str, str] = attrs.field(factory=dict)
+    score: Optional[float] = None
+    start_time_ms: Optional[int] = None
+    duration_ms: Optional[int] = None
+    purpose: Optional[str] = None
+    environment_variables: Optional[dict[str, str]] = None
+    secrets_provided: Optional[dict[str, str]] = None
