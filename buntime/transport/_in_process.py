@@ -21,9 +21,7 @@ def send_in_process(
     :class:`~buntime.APIConnectionError`.
     """
     if request.origin not in {None, IN_PROCESS}:
-        raise APIConnectionError(
-            f"{request.origin} cannot be reached: this is not a network", phase="connect"
-        )
+        raise APIConnectionError(f"this transport does not reach {request.origin}", phase="connect")
 
     def step(run: Callable[[], T]) -> T:
         try:

@@ -23,7 +23,7 @@ from buntime.service.requests import RequestFields
 _MOST_UNPACKED = 2**30
 _MOST_MEMBERS = 100_000
 _INSTALL = {
-    "npm": "npm install --global --prefix ~/.local{registry} {package}",
+    "npm": "BUN_INSTALL=~/.local bun add --global{registry} {package}",
     "pip": "PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --user{registry} {package}",
 }
 _REGISTRY = {"npm": " --registry={}", "pip": " --index-url={}"}

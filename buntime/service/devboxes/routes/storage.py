@@ -137,11 +137,12 @@ def create_agent(call: Call) -> Response:
 
     def make() -> str:
         source = call.body.object("source")
-        kind = RequestFields(source, prefix="source.").optional_text("type")
+        fields = RequestFields(source, prefix="source.")
+        kind = fields.optional_text("type")
         if source and kind not in _SOURCES:
             raise invalid(f"source.type must be one of {', '.join(_SOURCES)}")
         if kind is not None:
-            details = RequestFields(source.get(kind) or {}, prefix=f"source.{kind}.")
+            details = RequestFields(fields.object(kind), prefix=f"source.{kind}.")
             name = details.text(_SOURCES[kind])
             strings(details, "agent_setup")
             if kind == "object":
