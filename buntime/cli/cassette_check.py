@@ -22,7 +22,7 @@ def add_check(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
         "check",
         help="look for problems in cassettes",
         description="Look for files that are not cassettes, secrets, interrupted recordings, and old age. "
-        "The exit code is 1 if there is a problem.",
+        "The exit code is 1 if there is a problem, and 125 if a file does not exist.",
     )
     add_files(check)
     check.add_argument(
@@ -51,17 +51,20 @@ def _days(text: str) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     today = datetime.now(timezone.utc).date()
-    files = list(files_of(options.files))
     scan = _detect_secrets() if options.scanner else None
-    count = 0
-    for file in files:
-        problems = [*_problems(file, today, options.max_age, options.allow)]
-        if scan is not None and file.is_file():
-            problems += scan(file, options.allow)
-        count += len(problems)
-        for problem in problems:
-            print(f"{file}: {problem}")
-    print(f"{len(files)} cassette{'s' * (len(files) != 1)} checked, {count or 'nothing'} found")
+    checked = count = 0
+    try:
+        for file in files_of(options.files):
+            problems = [*_problems(file, today, options.max_age, options.allow)]
+            if scan is not None and file.is_file():
+                problems += scan(file, options.allow)
+            checked += 1
+            count += len(problems)
+            for problem in problems:
+                print(f"{file}: {problem}")
+    finally:
+        found = f"{count or 'no'} problem{'s' * (count != 1)} found"
+        print(f"{checked} cassette{'s' * (checked != 1)} checked, {found}")
     return PROBLEMS_FOUND if count else 0
 
 

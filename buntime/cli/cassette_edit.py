@@ -89,10 +89,12 @@ def _recover(options: argparse.Namespace) -> int:
 def _upgrade(options: argparse.Namespace) -> int:
     from buntime.cassette.file import upgrade_file
 
-    upgraded = [file for file in files_of(options.files) if upgrade_file(file)]
-    for file in upgraded:
-        print(f"{file}: upgraded")
-    print(f"{len(upgraded) or 'no'} cassette{'s' * (len(upgraded) != 1)} of an older format")
+    count = 0
+    for file in files_of(options.files):
+        if upgrade_file(file):
+            count += 1
+            print(f"{file}: upgraded")
+    print(f"{count or 'no'} cassette{'s' * (count != 1)} of an older format")
     return 0
 
 

@@ -15,12 +15,19 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def files_of(arguments: Sequence[Path]) -> Iterator[Path]:
-    """Yield the cassettes, including those that only an interrupted recording has."""
+    """Yield the cassettes, including those that only an interrupted recording has.
+
+    Raises ``ValueError`` at the end for each argument that has none, so that the others are worked on.
+    """
+    missing: list[str] = []
     for path in arguments:
-        if not path.is_dir():
+        if path.is_dir():
+            files = {*path.rglob("*.json"), *(part.with_suffix("") for part in path.rglob("*.json.part"))}
+            missing += [] if files else [f"there is no cassette in {path}"]
+            yield from sorted(files)
+        elif path.exists() or path.with_name(f"{path.name}.part").exists():
             yield path
-            continue
-        files = {*path.rglob("*.json"), *(part.with_suffix("") for part in path.rglob("*.json.part"))}
-        if not files:
-            raise ValueError(f"there is no cassette in {path}")
-        yield from sorted(files)
+        else:
+            missing.append(f"there is no cassette {path}")
+    if missing:
+        raise ValueError("; ".join(missing))

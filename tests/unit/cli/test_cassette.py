@@ -137,7 +137,7 @@ def test_show_of_an_invalid_cassette(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_check_accepts_a_cassette(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A cassette as it was recorded has no findings."""
     assert 0 == main(["cassette", "check", "--max-age", "0", str(tape)])
-    assert "1 cassette checked, nothing found\n" == capsys.readouterr().out
+    assert "1 cassette checked, no problems found\n" == capsys.readouterr().out
 
 
 def test_check_reports_syntax_errors(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,13 +145,24 @@ def test_check_reports_syntax_errors(tape: Path, capsys: pytest.CaptureFixture[s
     other = tape.with_name("other.json")
     other.write_bytes(tape.read_bytes())
     _edited(tape, '  "changed"', "<<<<<<< ours\n  changed")
-    assert 1 == main(["cassette", "check", str(tape), str(other), str(tape.with_name("none.json"))])
+    assert 1 == main(["cassette", "check", str(tape), str(other)])
     output = capsys.readouterr().out
     assert f"{tape}: " in output
     assert "line 3, column 1: a merge conflict was left in it" in output
-    assert "there is no cassette" in output
     assert f"{other}: " not in output
-    assert output.endswith("3 cassettes checked, 2 found\n")
+    assert output.endswith("2 cassettes checked, 1 problem found\n")
+
+
+def test_check_continues_after_a_missing_file(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code is that of a failure, and the results of the other cassettes are printed."""
+    empty = tape.parent / "empty"
+    empty.mkdir()
+    _edited(tape, '"purpose": "tests"', '"token": "12345"')
+    assert 125 == main(["cassette", "check", str(empty), str(tape.with_name("none.json")), str(tape)])
+    out, err = capsys.readouterr()
+    assert "not hidden (request metadata token)" in out
+    assert out.endswith("1 cassette checked, 1 problem found\n")
+    assert f"there is no cassette in {empty}; there is no cassette {tape.with_name('none.json')}" in err
 
 
 @pytest.mark.parametrize(
