@@ -108,9 +108,7 @@ class PendingInteraction:
         dialect = self.dialect
         serialized: dict[str, Any] = {"status": response.status}
         headers = {
-            name: value
-            for name in dialect.stored_headers
-            if (value := response.headers.get(name)) is not None
+            name: response.headers[name] for name in dialect.stored_headers if name in response.headers
         }
         serialized["headers"] = headers
         content_type = headers.get("Content-Type", "")

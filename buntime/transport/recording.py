@@ -264,22 +264,17 @@ class RecordingTransport(NotPicklable):
 
     def _redact_again(self) -> None:
         """Redact the interactions with a secret that occurred before it was known to be one."""
-        for number in sorted(
-            self._history.containing(self._redactor.secrets.pop_new()) & self._finished.keys()
-        ):
+        new = self._redactor.secrets.pop_new()
+        for number in sorted(self._history.containing(new) & self._finished.keys()) if new else ():
             finished = self._finished[number]
             self._redact(finished, interaction_of(finished.original).data)
 
     def _redact(self, finished: JournaledInteraction, original: Any) -> None:
-        text = (
-            None
-            if finished.in_values
-            else self._redactor.redact_line(finished.original.decode("ascii"), original)
-        )
+        line = finished.original
+        text = None if finished.in_values else self._redactor.redact_line(line.decode("ascii"), original)
         if text is None:
             redacted = self._redactor.redact(original)
-            is_changed = redacted != original
-            line = journal_line(finished.number, Interaction(redacted)) if is_changed else finished.original
+            line = line if redacted == original else journal_line(finished.number, Interaction(redacted))
         else:
             redacted, line = original, text.encode("ascii")
         if line == finished.line:
@@ -288,7 +283,6 @@ class RecordingTransport(NotPicklable):
         if blocked:
             call = Interaction(redacted).call
             self._problems.update(dict.fromkeys(f"blocked: {call} holds {kind}" for kind in blocked))
-        if blocked:
             line = b""
         try:
             if finished.position < 0 and line:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from typing import Callable, Optional
@@ -15,6 +14,10 @@ _SHORTEST_BASE64 = 6
 """Characters of base64 that a secret must determine; shorter texts are in every file."""
 _Step = tuple[Callable[[str], str], Optional[Callable[[str], str]]]
 """How a text is encoded and decoded; nothing decodes a part of base64."""
+_bytes = partial(str.encode, errors="surrogatepass")
+_text = partial(bytes.decode, errors="surrogatepass")
+_percent = partial(quote, errors="surrogatepass")
+_unquote, _unquote_plus = (partial(decoder, errors="surrogatepass") for decoder in (unquote, unquote_plus))
 
 
 def _json(text: str, *, ascii_only: bool = False) -> str:
@@ -25,22 +28,11 @@ def _from_json(text: str) -> str:
     return str(json.loads(f'"{text}"'))
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "surrogatepass")
-
-
 def _base64(offset: int, alphabet: Optional[bytes], text: str) -> str:
     """Return the characters of base64 that a text determines ``offset`` bytes behind others."""
     data = bytes(offset) + _bytes(text)
     return base64.b64encode(data, alphabet).decode()[-(-offset * 8 // 6) : len(data) * 8 // 6]
 
-
-_percent = partial(quote, errors="surrogatepass")
-_unquote, _unquote_plus = (partial(decoder, errors="surrogatepass") for decoder in (unquote, unquote_plus))
 
 _JSON: dict[str, _Step] = {
     "json": (_json, _from_json),
@@ -84,20 +76,14 @@ _IN_JSON = ["+".join(steps) for depth in (1, 2, 3) for steps in product(_JSON, r
 _JSON_IN_BASE64 = ["+".join(steps) for steps in product(_JSON, (form for form in _ANY if "64" in form))]
 
 
-def _forms_of(value: str) -> Iterator[str]:
-    """Yield the names of the forms that may differ from the value itself."""
-    is_escaped = _json(value, ascii_only=True) != value
-    yield ""
-    yield from _IN_JSON if is_escaped else ()
-    yield from _OTHERS if not (value.isascii() and value.isalnum()) else ()
-    yield from _ANY
-    yield from _JSON_IN_BASE64 if is_escaped else ()
-
-
 def forms(value: str) -> dict[str, str]:
     """Return the texts that a secret may stand as, each with the name of its form: ``""`` for itself."""
+    is_escaped = _json(value, ascii_only=True) != value
+    names = ["", *_IN_JSON, *_OTHERS, *_ANY, *_JSON_IN_BASE64] if is_escaped else ["", *_OTHERS, *_ANY]
+    if value.isascii() and value.isalnum():
+        names = ["", *_ANY]  # the other forms are equal to it
     texts: dict[str, str] = {}
-    for form in _forms_of(value):
+    for form in names:
         text = encode(value, form)
         if "base64" not in form or len(text) >= _SHORTEST_BASE64:
             texts.setdefault(text, form)

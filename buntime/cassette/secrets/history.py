@@ -35,7 +35,7 @@ class History:
         """Return the numbers of the recordings that contain one of several texts of at least 4 characters."""
         numbers: set[int] = set()
         self._searches += len(needles)
-        for number, read in [*self._texts.items()] if needles else ():
+        for number, read in [*self._texts.items()]:
             text = read()
             if any(map(text.__contains__, needles)):
                 numbers.add(number)

@@ -9,7 +9,15 @@ from typing import Any, Optional
 from buntime._http import Headers, Pairs, Request
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.ids import Numbering
-from buntime.cassette.secrets.detect import base64_in, credentials, keys_in, may_have_key, url_password
+from buntime.cassette.secrets.detect import (
+    base64_in,
+    credentials,
+    has_secret_names,
+    keys_in,
+    may_have_base64,
+    may_have_key,
+    url_password,
+)
 from buntime.cassette.secrets.registry import Secrets, replace
 from buntime.cassette.secrets.walk import Cut, Walk
 
@@ -37,11 +45,12 @@ class Redactor:
             for kind, value, name in credentials(request.headers):
                 self.secrets.add(kind, value, name, shortest=_SHORTEST_CREDENTIAL)
             self._headers = request.headers
-        for name, value in dialect_of(serialized["path"]).environment(serialized).items():
+        env = dialect_of(serialized["path"]).environment(serialized)
+        for name, value in env.items():
             password = url_password(value)
             if password:
                 self.secrets.add("env", password, f"{name}.password")
-        return self._learn_named({"request": serialized}, "request")
+        return self._learn_named({"request": serialized}, "request", has_env=bool(env))
 
     def learn_response(self, data: Mapping[str, Any], headers: Headers) -> bool:
         """Note the secrets and the ids in a response; return whether a field names one of the secrets.
@@ -67,7 +76,11 @@ class Redactor:
             data["response"]["json"] = json.loads(json.dumps(body).replace(json.dumps(version[1]), number))
         return "response" in data and self._learn_named(data, "response")
 
-    def _learn_named(self, data: Mapping[str, Any], part: str) -> bool:
+    def _learn_named(self, data: Mapping[str, Any], part: str, *, has_env: bool = False) -> bool:
+        message = data[part]
+        has_more = has_env or "query" in message or "events" in message
+        if not has_more and not has_secret_names(message.get("json")):
+            return False  # as for most messages, and faster than a walk
         names: list[str] = []
 
         def add(kind: str, name: str, value: Any, _: str) -> Any:
@@ -86,8 +99,10 @@ class Redactor:
         start = text.find(path) + len(path)
         if start < len(path) or self._numbering.needs_values(text[start:]) or self.secrets.may_be_in(text):
             return None
-        parts = (text[:start], text[start:])
-        return "".join(replace((part,), self._numbering.spans(part))[0] for part in parts)
+        head, rest = text[:start], text[start:]
+        if path not in dialect_of(path).routes:
+            head = replace((head,), self._numbering.spans(head))[0]
+        return head + replace((rest,), self._numbering.spans(rest))[0]
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction as it is, or its request alone, without secrets."""
@@ -107,7 +122,7 @@ class Redactor:
         stream do not show it.
         """
         text = line.decode("ascii")
-        if not may_have_key(text) and "events" not in data.get("response", ()):
+        if not (may_have_key(text) or may_have_base64(line)) and "events" not in data.get("response", ()):
             return []
         problems: dict[str, None] = {}
 

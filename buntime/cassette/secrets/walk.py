@@ -48,6 +48,8 @@ class Walk:
     def _part(self, name: str, value: Any, location: str) -> Any:
         if name == "json":
             return self._value(value, location)
+        if self._on_text is None and name not in {"query", "events"}:
+            return value
         if name in {"text", "message"} or (name == "path" and value not in self._dialect.routes):
             return self._text(value, f"{location} {name}")
         if name == "query":
