@@ -271,13 +271,14 @@ _OWN = {"tell()", "stream()", "ses_1", "a.txt", "r1", "/anything", "1"}
 
 
 def _leaks(interactions: tuple[Interaction, ...], plan: Plan) -> list[str]:
-    known = [
-        secret
+    known = {
+        form
         for number, (secret, kind) in enumerate(zip(plan.known, plan.kinds))
         if kind != "header" or f"X-Token-{number}" in _headers(plan)
-    ]
+        for form in forms(secret)
+    }
     written = [text for item in interactions for text in _written(item.data) if text not in _OWN]
-    return [text for text in written for secret in known if any(form in text for form in forms(secret))]
+    return [text for text in written if any(form in text for form in known)]
 
 
 @settings(
