@@ -99,15 +99,15 @@ def _descriptors() -> frozenset[tuple[str, str]]:
     return frozenset(descriptors)
 
 
-@pytest.fixture(autouse=True)
-def _recompiles_inner_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Let a run of pytest inside a test compile its files.
 
     Bytecode is valid for a time in seconds and a size: two versions of a file can have the same.
     """
-    if "pytester" in request.fixturenames:
-        monkeypatch.setattr(sys, "dont_write_bytecode", True)
-        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    return pytester
 
 
 @pytest.fixture(scope="session")
@@ -132,22 +132,27 @@ def _leaves_nothing(temporary_folder: Path) -> Iterator[None]:
         assert not leftovers, f"the test left behind: {', '.join(sorted(leftovers))}"
 
 
-@pytest.fixture(autouse=True)
-def _starts_clean(_leaves_nothing: None, temporary_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove settings of buntime and of the network from the environment, and use our temporary folder."""
-    for name in list(os.environ):
-        if name.startswith("BUNTIME_") or name.lower() in _SETTINGS:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("TMPDIR", str(temporary_folder))
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary_folder))
+@pytest.fixture(scope="session", autouse=True)
+def _starts_clean(temporary_folder: Path) -> Iterator[None]:
+    """Remove settings of buntime and of the network from the environment, and use our temporary folder.
+
+    Once for all tests: a test that changes the environment restores it.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in list(os.environ):
+            if name.startswith("BUNTIME_") or name.lower() in _SETTINGS:
+                monkeypatch.delenv(name)
+        monkeypatch.setenv("TMPDIR", str(temporary_folder))
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary_folder))
+        yield
 
 
 class ExternalNetworkError(Exception):
     """A test tried to leave this machine."""
 
 
-@pytest.fixture(autouse=True)
-def _stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _stays_on_this_machine() -> Iterator[None]:
     """Restrict sockets and name resolution to loopback; ``*.invalid`` is unknown, as everywhere."""
     resolve = socket.getaddrinfo
 
@@ -167,9 +172,11 @@ def _stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ExternalNetworkError(f"a test resolves {name!r}")
         return resolve(host, *args, **options)
 
-    monkeypatch.setattr(socket.socket, "connect", connecting(socket.socket.connect))
-    monkeypatch.setattr(socket.socket, "connect_ex", connecting(socket.socket.connect_ex))
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(socket.socket, "connect", connecting(socket.socket.connect))
+        monkeypatch.setattr(socket.socket, "connect_ex", connecting(socket.socket.connect_ex))
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        yield
 
 
 def _is_loopback(host: str) -> bool:
