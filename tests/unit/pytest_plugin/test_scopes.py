@@ -30,89 +30,106 @@ def test_three(service):
     assert "1\\n" == service.execute("1").stdout
 """
 CLASS = "class TestAll:" + TESTS.replace("\n", "\n    ").replace("(service", "(self, service")
+SOURCES = {scope: SETUP.format(scope=scope) + TESTS for scope in ("module", "package", "session")}
+SOURCES["class"] = SETUP.format(scope="class") + CLASS
 FILES = {
-    "class": "cassettes/test_it/TestAll.json",
-    "module": "cassettes/test_it/_module.json",
+    "class": "cassettes/test_class/TestAll.json",
+    "module": "cassettes/test_module/_module.json",
     "package": "cassettes/_package.json",
     "session": "cassettes/_session.json",
 }
-MODULE = FILES["module"]
+MODULE = "cassettes/test_it/_module.json"
 
 
-@pytest.fixture(params=FILES)
-def scope(request: pytest.FixtureRequest, project: Project) -> str:
-    """Return a scope, for which the project has tests that share a session."""
-    chosen = str(request.param)
-    project.write(SETUP.format(scope=chosen) + (CLASS if chosen == "class" else TESTS))
+@pytest.fixture
+def scopes(project: Project) -> Project:
+    """Return a project with a file for each scope, whose three tests share a session."""
+    for scope, source in SOURCES.items():
+        project.write(source, f"test_{scope}.py")
     project.write("", "__init__.py")
-    return chosen
+    return project
 
 
-def test_scope_has_one_cassette(project: Project, scope: str) -> None:
+def _ids(test: str) -> list[str]:
+    """Return the id of a test in each file."""
+    return [f"test_{scope}.py::{'TestAll::' if scope == 'class' else ''}{test}" for scope in SOURCES]
+
+
+def test_scope_has_one_cassette(scopes: Project) -> None:
     """It is recorded and replayed, and recording again changes nothing."""
-    project.record().assert_outcomes(passed=3)
-    recorded = project.cassettes()
-    assert [FILES[scope]] == list(recorded)
-    assert 1 == recorded[FILES[scope]].count(b"set_up()") == recorded[FILES[scope]].count(b"tear_down()")
-    project.run().assert_outcomes(passed=3)
-    project.record().assert_outcomes(passed=3)
-    assert recorded == project.cassettes()
-    project.run("--buntime-mode=verify").assert_outcomes(passed=3)
+    scopes.record().assert_outcomes(passed=12)
+    recorded = scopes.cassettes()
+    assert sorted(FILES.values()) == sorted(recorded)
+    for content in recorded.values():
+        assert 1 == content.count(b"set_up()") == content.count(b"tear_down()")
+    scopes.run().assert_outcomes(passed=12)
+    scopes.record().assert_outcomes(passed=12)
+    assert recorded == scopes.cassettes()
+    scopes.run("--buntime-mode=verify").assert_outcomes(passed=12)
 
 
-@pytest.mark.parametrize("selection", [["-k", "two"], ["--deselect", "test_it.py::test_one"], ["test_it.py"]])
-def test_selection_replays(project: Project, scope: str, selection: list[str]) -> None:
+def test_selection_replays(scopes: Project) -> None:
     """Interactions of tests that do not run may be unplayed."""
-    project.record()
-    result = project.run(*selection)
-    assert 0 == result.ret
-    assert "without a test" not in result.stdout.str()
-    assert 0 == project.run("--buntime-mode=verify", *selection).ret
+    scopes.record()
+    deselected = [f"--deselect={name}" for name in _ids("test_one")]
+    for selection, passed in (
+        (["-k", "two"], 4),
+        (deselected, 8),
+        (["test_module.py", "test_session.py"], 6),
+    ):
+        result = scopes.run(*selection)
+        assert (0, passed) == (result.ret, result.parseoutcomes()["passed"])
+        assert "without a test" not in result.stdout.str()
+        assert 0 == scopes.run("--buntime-mode=verify", *selection).ret
 
 
-def test_single_test_replays(project: Project, scope: str) -> None:
+def test_single_test_replays(scopes: Project) -> None:
     """So may those of other tests than one that is named."""
-    project.record()
-    name = "test_it.py::" + ("TestAll::" if scope == "class" else "") + "test_two"
-    project.run(name).assert_outcomes(passed=1)
-    project.run("--lf").assert_outcomes(passed=3)
+    scopes.record()
+    scopes.run(*_ids("test_two")).assert_outcomes(passed=4)
+    scopes.run(_ids("test_two")[0]).assert_outcomes(passed=1)
+    scopes.run("--lf").assert_outcomes(passed=12)
 
 
-@pytest.mark.parametrize("selection", ["-ktwo", "--deselect=test_it.py::test_one"])
-def test_selection_is_not_recorded(project: Project, scope: str, selection: str) -> None:
+def test_selection_is_not_recorded(scopes: Project) -> None:
     """It would lose the interactions of the other tests, so the error names the command for all of them."""
-    project.record()
-    recorded = project.cassettes()
-    if scope == "class":
-        selection = selection.replace("::", "::TestAll::")
-    result = project.record(selection)
-    assert 0 == result.parseoutcomes().get("passed", 0)
-    result.stdout.fnmatch_lines(
-        [f"*belongs to all tests of the {scope}*to record them all: pytest --buntime-mode=record*"]
-    )
-    assert recorded == project.cassettes()
+    scopes.record()
+    recorded = scopes.cassettes()
+    for selection in (["-ktwo"], [f"--deselect={name}" for name in _ids("test_one")]):
+        result = scopes.record(*selection)
+        assert 0 == result.parseoutcomes().get("passed", 0)
+        for scope in SOURCES:
+            result.stdout.fnmatch_lines(
+                [f"*belongs to all tests of the {scope}*to record them all: pytest --buntime-mode=record*"]
+            )
+        assert recorded == scopes.cassettes()
 
 
-def test_unplayed_interactions_fail_when_all_tests_ran(project: Project, scope: str) -> None:
+def test_unplayed_interactions_fail_when_all_tests_ran(scopes: Project) -> None:
     """They are reported once, after the last test, with the command that records the scope."""
-    project.record()
-    project.write((project.path / "test_it.py").read_text().replace('service.execute("2").stdout', '"2\\n"'))
-    result = project.run()
-    result.assert_outcomes(passed=3, errors=1)
-    result.stdout.fnmatch_lines(["an interaction was not played of *", "*POST /execute*"])
-    project.run("-k", "one or two").assert_outcomes(passed=2, deselected=1)
+    scopes.record()
+    for scope, source in SOURCES.items():
+        scopes.write(source.replace('service.execute("2").stdout', '"2\\n"'), f"test_{scope}.py")
+    result = scopes.run()
+    # The package ends with the session: their reports are one error.
+    result.assert_outcomes(passed=12, errors=3)
+    for file in FILES.values():
+        name = file.rpartition("/")[2]
+        result.stdout.fnmatch_lines([f"an interaction was not played of *{name}*", "*POST /execute*"])
+    scopes.run("-k", "one or two").assert_outcomes(passed=8, deselected=4)
 
 
-def test_failure_leaves_the_cassette(project: Project, scope: str) -> None:
+def test_failure_leaves_the_cassette(scopes: Project) -> None:
     """One failure among the tests of a scope is enough."""
-    project.record()
-    recorded = project.cassettes()
-    source = (project.path / "test_it.py").read_text()
-    project.write(source.replace('"2\\n"', '"3\\n"').replace('execute("1")', 'execute("4")'))
-    result = project.record()
-    assert 3 == result.parseoutcomes()["failed"]
+    scopes.record()
+    recorded = scopes.cassettes()
+    for scope, source in SOURCES.items():
+        failing = source.replace('"2\\n"', '"3\\n"').replace('execute("1")', 'execute("4")')
+        scopes.write(failing, f"test_{scope}.py")
+    result = scopes.record()
+    assert 12 == result.parseoutcomes()["failed"]
     assert "errors" not in result.parseoutcomes()
-    assert recorded == project.cassettes()
+    assert recorded == scopes.cassettes()
 
 
 def test_skipped_tests_are_no_obstacle(project: Project) -> None:
@@ -172,14 +189,14 @@ def test_session_cassette_belongs_to_testpaths(project: Project) -> None:
 def test_shared_sessions(project: Project) -> None:
     """Each scope has a fixture for a session, which the tests of the scope share."""
     source = ""
-    for scope in FILES:
+    for scope in SOURCES:
         source += (
             f"def test_{scope}(buntime_{scope}_session): assert buntime_{scope}_session.execute('1').ok\n"
         )
     project.write("class TestAll:\n" + source.replace("def", "    def").replace("(b", "(self, b") + source)
     project.record().assert_outcomes(passed=8)
     project.run().assert_outcomes(passed=8)
-    assert {FILES[scope] for scope in ("module", "session")} <= set(project.cassettes())
+    assert {MODULE, FILES["session"]} <= set(project.cassettes())
 
 
 def test_class_fixture_outside_of_a_class(project: Project) -> None:
@@ -207,7 +224,7 @@ class TestAll(unittest.TestCase):
         self.assertEqual("2\\n", self.session.execute("2").stdout)
 """)
     assert 0 == project.record().ret
-    assert [FILES["class"]] == list(project.cassettes())
+    assert ["cassettes/test_it/TestAll.json"] == list(project.cassettes())
     assert 0 == project.run().ret
     assert 0 == project.run("-k", "two").ret
     recorded = project.cassettes()
@@ -234,7 +251,7 @@ def test_doctests(project: Project) -> None:
     assert "without a test" not in project.run("test_it.py").stdout.str() + result.stdout.str()
 
 
-@pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal"])
+@pytest.mark.parametrize("dist", ["load", "loadscope", "worksteal"])
 def test_xdist_replays(project: Project, dist: str) -> None:
     """Each worker plays its part of the cassette."""
     for name in ("test_it.py", "test_other.py"):
@@ -250,7 +267,7 @@ buntime.testing.modes._make_transport = lambda *_: fake(stdout="1\\n")
 """
 
 
-@pytest.mark.parametrize("dist", ["load", "loadfile", "worksteal"])
+@pytest.mark.parametrize("dist", ["load", "loadfile"])
 def test_xdist_records_one_file_in_one_worker(
     project: Project, monkeypatch: pytest.MonkeyPatch, dist: str
 ) -> None:
