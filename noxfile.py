@@ -11,11 +11,10 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.default_venv_backend = "venv"
+nox.options.default_venv_backend = "uv|venv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "quick"]
 
-COVERAGE_BOUND = 97
 CODE = ("benchmarks", "buntime", "docs/examples", "noxfile.py", "tests")
 # These tests use everything that the wheel could lack: modules, programs in JavaScript, commands.
 PACKAGE_TESTS = (
@@ -84,9 +83,7 @@ def official(session: nox.Session) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for version in ("1.32.0",) if quick else OFFICIAL_PYTHON:
         target = str(folder / f"python-{version}")
-        session.run(
-            "python", "-m", "pip", "install", "-q", "--target", target, f"runloop-api-client=={version}"
-        )
+        session.install("-q", "--target", target, f"runloop-api-client=={version}")
     install = (
         ("npm", "install", "--silent", "--no-audit", "--no-fund") if shutil.which("npm") else ("bun", "add")
     )
@@ -103,14 +100,11 @@ def official(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Run the tests with branch coverage; ``-- report`` reports the data of tests that ran before."""
-    if session.posargs == ["report"]:
-        session.install("coverage[toml]")
-    else:
-        session.install("-e", ".[dev]")
-        session.run(*PYTEST, env={"COVERAGE_PROCESS_START": str(Path("pyproject.toml").absolute())})
+    """Run the tests with branch coverage, which must reach the bound in ``pyproject.toml``."""
+    session.install("-e", ".[dev]")
+    session.run(*PYTEST, env={"COVERAGE_PROCESS_START": str(Path("pyproject.toml").absolute())})
     session.run("coverage", "combine", "-q")
-    session.run("coverage", "report", f"--fail-under={COVERAGE_BOUND}")
+    session.run("coverage", "report")
 
 
 @nox.session

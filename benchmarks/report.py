@@ -7,6 +7,7 @@ import os
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -35,7 +36,10 @@ _FIGURES = re.compile(r"(?<=<!-- begin figures -->\n).*(?=<!-- end figures -->)"
 
 def describe_run(tables: Mapping[str, Iterable[Table]]) -> dict[str, Any]:
     """Return the figures of a run on this machine, by the name of each benchmark."""
-    versions = {package.metadata["Name"]: package.version for package in metadata.distributions()}
+    versions = {}
+    for name in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "machine": {
@@ -45,7 +49,7 @@ def describe_run(tables: Mapping[str, Iterable[Table]]) -> dict[str, Any]:
             "system": f"{platform.system()} {platform.release()}",
             "python": f"{platform.python_implementation()} {platform.python_version()}",
         },
-        "versions": {name: versions[name] for name in _PACKAGES if name in versions},
+        "versions": versions,
         "benchmarks": {name: [table.figures() for table in group] for name, group in tables.items()},
     }
 

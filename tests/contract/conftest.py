@@ -10,7 +10,7 @@ import pytest
 
 from buntime import Buntime, Session
 from buntime.transport import Transport
-from tests.contract.transports import ALL, KEY, TRANSPORTS, Services, recording, replaying
+from tests.contract.transports import ALL, KEY, TRANSPORTS, Services, one_case, recording, replaying
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,7 +31,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     arguments = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     is_listed = any(names.startswith("transport_name") for names in arguments)
     if "transport_name" in metafunc.fixturenames and not is_listed:
-        metafunc.parametrize("transport_name", getattr(metafunc.module, "RUNS_ON", ALL), indirect=True)
+        names = getattr(metafunc.module, "RUNS_ON", ALL)
+        metafunc.parametrize("transport_name", [one_case(name) for name in names], indirect=True)
 
 
 @pytest.fixture

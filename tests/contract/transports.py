@@ -100,29 +100,39 @@ SHARES_PORTS = ("local_without_isolation",)
 RECORDED = ("fake", "local", "http")
 """The transports that are also recorded; each test replays the recording that it made just before."""
 ALL = [*TRANSPORTS, *(f"{mode}_{name}" for name in RECORDED for mode in ("recorded", "replayed"))]
-FOR_HELPERS = [
-    name for name in ALL if name not in {"http_with_own_session", "recorded_http", "replayed_http"}
-]
+FOR_HELPERS = ["fake", "local", "local_without_isolation", "recorded_local", "replayed_local"]
 """The transports for helpers: a helper is an execution, which test_executions.py runs on all transports."""
+_SOME_HELPERS = ["http", "recorded_fake", "replayed_fake"]
+"""These run the common rows of :func:`matrix` alone: their parts are those of the transports above."""
 FULL_MATRIX = ("fake", "local")
 """One transport without a real Bun and one with it."""
 
 
+_ON_EACH_PYTHON = {"fake", "local", "http", "recorded_local", "replayed_local"}
+"""Their parts are all that could differ by the version of Python."""
+
+
+def one_case(name: str, *values: Any) -> Any:
+    """Return the parameters of a test on a transport."""
+    marks = () if name in _ON_EACH_PYTHON else pytest.mark.one_python
+    return pytest.param(name, *values, id="-".join([name, *map(str, values[:1])]), marks=marks)
+
+
 def runs_on(*names: str) -> pytest.MarkDecorator:
     """Run a slow test on these transports only; the others do not differ in the behaviour under test."""
-    return pytest.mark.parametrize("transport_name", names, indirect=True)
+    return pytest.mark.parametrize("transport_name", [one_case(name) for name in names], indirect=True)
 
 
 def matrix(arguments: str, rows: Sequence[Any], *, common: int) -> pytest.MarkDecorator:
-    """Run a test with all rows on :data:`FULL_MATRIX`, and with the first ``common`` rows on the rest.
+    """Run a test of helpers with all rows on :data:`FULL_MATRIX`, and with the first ``common`` on the rest.
 
     Use it for rows that concern code above or below the transport, which is the same for all transports.
     """
     cases = []
-    for name in FOR_HELPERS:
+    for name in [*FOR_HELPERS, *_SOME_HELPERS]:
         for row in rows if name in FULL_MATRIX else rows[:common]:
             values = row if isinstance(row, tuple) else (row,)
-            cases.append(pytest.param(name, *values, id=f"{name}-{values[0]}"))
+            cases.append(one_case(name, *values))
     return pytest.mark.parametrize(f"transport_name,{arguments}", cases, indirect=["transport_name"])
 
 

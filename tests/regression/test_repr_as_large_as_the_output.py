@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Callable
 
 import pytest
 
@@ -10,23 +10,23 @@ from buntime import ExecuteRequest, ExecuteResult, Outcome, ProcessLogs, StreamE
 
 LONG = "first" + "x" * 1_000_000 + "last"
 NAMES = tuple(f"file{number}.txt" for number in range(10_000))
-VALUES: list[Any] = [
-    ExecuteRequest(LONG),
-    ExecuteRequest(command=LONG),
-    ExecuteRequest("1", files={"a.txt": LONG}),
-    ExecuteRequest("1", files=dict.fromkeys(NAMES, LONG)),
-    ExecuteResult(LONG, LONG, 0, files_written=NAMES),
-    Outcome(ExecuteRequest(LONG), ExecuteResult(LONG, LONG, 0)),
-    ProcessLogs(LONG, LONG, 1, 1),
-    StreamEvent("stdout", LONG),
-    TransferResult(NAMES, 0, NAMES, 1),
+VALUES: list[Callable[[], object]] = [
+    lambda: ExecuteRequest(LONG),
+    lambda: ExecuteRequest(command=LONG),
+    lambda: ExecuteRequest("1", files={"a.txt": LONG}),
+    lambda: ExecuteRequest("1", files={**dict.fromkeys(NAMES, "x"), "file0.txt": LONG}),
+    lambda: ExecuteResult(LONG, LONG, 0, files_written=NAMES),
+    lambda: Outcome(ExecuteRequest(LONG), ExecuteResult(LONG, LONG, 0)),
+    lambda: ProcessLogs(LONG, LONG, 1, 1),
+    lambda: StreamEvent("stdout", LONG),
+    lambda: TransferResult(NAMES, 0, NAMES, 1),
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
-def test_a_large_value_has_a_short_repr(value: Any) -> None:
+@pytest.mark.parametrize("make_value", VALUES)
+def test_a_large_value_has_a_short_repr(make_value: Callable[[], object]) -> None:
     """It shows both ends of a text and the first items of a list."""
-    text = repr(value)
+    text = repr(make_value())
     assert len(text) < 10_000
     assert "first" in text or "file0.txt" in text
 
