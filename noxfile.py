@@ -99,6 +99,15 @@ def official(session: nox.Session) -> None:
 
 
 @nox.session
+def mcp(session: nox.Session) -> None:
+    """Run the tests of the MCP server, with coverage: they need many packages that no other test needs."""
+    session.install("-e", ".[local,mcp]", "coverage[toml]", "hypothesis", "pytest")
+    top = Path.cwd()
+    env = {"COVERAGE_PROCESS_START": str(top / "pyproject.toml"), "COVERAGE_FILE": str(top / ".coverage")}
+    session.run("python", "-m", "pytest", "-q", *(session.posargs or ("tests/mcp",)), env=env)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Run the tests with branch coverage, which must reach the bound in ``pyproject.toml``."""
     session.install("-e", ".[dev]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Optional
 
@@ -56,12 +57,18 @@ class Functions:
         on_stdout: OnText | None,
         on_stderr: OnText | None,
         max_output: MaxOutput,
+        env: Optional[Mapping[str, str]] = None,
     ) -> Any:
-        """See :meth:`Session.call <buntime.Session.call>`."""
+        """See :meth:`Session.call <buntime.Session.call>`; ``env`` is the environment of the function."""
         callee = _callee(function)
         payload = json.dumps({**callee, "arguments": js_values.encode_arguments(arguments)})
         request = ExecuteRequest(
-            "", session_id=session_id, timeout=timeout, idempotent=idempotent, max_output=max_output
+            "",
+            session_id=session_id,
+            env=env,
+            timeout=timeout,
+            idempotent=idempotent,
+            max_output=max_output,
         )
         with self._context.caller.one_deadline(), _payload_file(session_id, payload) as name:
             # An identical call of another process may have consumed the file; the function has not run then.

@@ -49,7 +49,7 @@ class StayAwake(ClosesWithBlock, NotPicklable):
             self._pinger.ping()
             stop = self._transport.every(self._interval, self._pinger.ping)
         else:
-            stop = _start_thread(self._pinger.ping, self._interval)
+            stop = start_pinging(self._pinger.ping, self._interval)
         # Also stops when the object is collected: a generator that is not finished never leaves its block.
         self._stop = weakref.finalize(self, stop)
         self._stop.atexit = False
@@ -89,7 +89,7 @@ class _Pinger:
         return not self.ended
 
 
-def _start_thread(ping: Callable[[], bool], interval: float) -> Callable[[], None]:
+def start_pinging(ping: Callable[[], bool], interval: float) -> Callable[[], None]:
     """Call ``ping`` now and every ``interval`` seconds in a thread; return a function that stops it."""
     stopping = threading.Event()
     owner = Owner()

@@ -1,0 +1,145 @@
+"""What the tools do in a sandbox, and how it is done in a session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Callable, NamedTuple, Optional
+
+from buntime.client.context import Context
+from buntime.client.functions import Functions
+from buntime.client.session import Session
+from buntime.errors import WaitTimeoutError
+from buntime.helpers.content import unpacked
+from buntime.helpers.runner import integer_of, invalid_reply
+from buntime.helpers.tree import NOTHING_IGNORED, RemoteEntry
+from buntime.models import ProcessLogs
+from buntime.tools.definitions import DEFAULT_TIMEOUT
+
+OnOutput = Callable[[str], object]
+MOST_ENTRIES = 1000
+"""Files and folders of a list."""
+_BELOW_CHILDREN = r"(?:.|\n)+/(?:.|\n)+"
+_TAG = "BUNTIME_TOOL_CALL"
+_KILL_TAGGED = """import {{ readdirSync, readFileSync }} from "node:fs";
+for (const pid of readdirSync("/proc").filter(Number)) try {{
+  if (readFileSync(`/proc/${{pid}}/environ`, "latin1").split("\\0").includes({tag})) process.kill(+pid, 9);
+}} catch {{}}"""
+
+
+class Program(NamedTuple):
+    """A program to run: either code or a command."""
+
+    code: Optional[str] = None
+    command: Optional[str] = None
+    working_dir: Optional[str] = None
+
+
+class Ran(NamedTuple):
+    """The end of a program: its exit code, ``None`` if it reached its time limit, and its output."""
+
+    exit_code: Optional[int]
+    stdout: str
+    stderr: str
+    is_cut: bool
+
+
+class Listing(NamedTuple):
+    """Paths with their sizes, ``None`` for a folder; ``is_cut`` if there are more."""
+
+    entries: Sequence[tuple[str, Optional[int]]]
+    is_cut: bool
+
+
+class SessionSandbox:
+    """The operations over a session; each call ends within ``seconds``, retries included.
+
+    ``tag`` is a variable in the environment of its programs, by which :meth:`interrupt` finds them: the API
+    has no id for an execution, and could only end all of them.
+    """
+
+    root = "/workspace"
+
+    def __init__(self, session: Session, seconds: float, tag: Optional[str] = None) -> None:
+        caller = session._context.caller
+        deadline = seconds if caller.deadline is None else min(seconds, caller.deadline)
+        self._context = Context(caller.evolve(deadline=deadline, hooks=caller.hooks))
+        self._session = Session(self._context, session._created, owned=False)
+        self._env = None if tag is None else {_TAG: f"{session.id}-{tag}"}
+
+    def run(self, program: Program, timeout: int, max_output: int, on_output: Optional[OnOutput]) -> Ran:
+        """Run a program."""
+        options: dict[str, Any] = {**program._asdict(), "timeout": timeout, "env": self._env}
+        result = self._session.execute(
+            **options, max_output=max_output, on_stdout=on_output, on_stderr=on_output
+        )
+        is_cut = result.stdout_truncated or result.stderr_truncated
+        return Ran(None if result.timed_out else result.exit_code, result.stdout, result.stderr, is_cut)
+
+    def call(self, function: str, arguments: list[Any], timeout: int, on_output: OnOutput) -> str:
+        """Call a function and return its value as JSON."""
+        value = Functions(self._context).call(
+            self._session.id,
+            function,
+            tuple(arguments),
+            timeout=timeout,
+            session_limit=None,
+            idempotent=False,
+            on_stdout=on_output,
+            on_stderr=on_output,
+            max_output="default",
+            env=self._env,
+        )
+        return json.dumps(value, ensure_ascii=False, default=str)
+
+    def write(self, path: str, content: str) -> None:
+        """Write a file."""
+        self._session.files.write(path, content)
+
+    def read(self, path: str, offset: int, length: int) -> tuple[bytes, int]:
+        """Return bytes of a file, and its size."""
+        reply = self._helper("file_range", path=path, offset=offset, length=length)
+        return unpacked(reply.get("base64")), integer_of(reply, "size")
+
+    def list(self, path: str, *, recursive: bool) -> Listing:
+        """List a folder, in one call."""
+        ignore = NOTHING_IGNORED if recursive else _BELOW_CHILDREN
+        paging = {"after": None, "limit": MOST_ENTRIES, "budget": 1}
+        reply = self._helper("file_walk", path=path, hashes=False, ignore=ignore, **paging)
+        if not isinstance(reply.get("entries"), list):
+            raise invalid_reply("has no list of entries", reply)
+        if reply.get("root") is None or RemoteEntry.parse(reply["root"]).type != "directory":
+            raise ValueError(f"the workspace has no folder {path!r}")
+        entries = map(RemoteEntry.parse, reply["entries"])
+        pairs = [(each.path, None if each.type == "directory" else each.size) for each in entries]
+        return Listing(pairs, reply.get("next") is not None)
+
+    def start(self, program: Program) -> int:
+        """Start a program and return the number of its process."""
+        options: dict[str, Any] = program._asdict()
+        return self._session.start(**options).number
+
+    def logs(
+        self, number: int, offsets: tuple[int, int], maximum: int, *, wait: int, kill: bool
+    ) -> tuple[Optional[int], ProcessLogs]:
+        """Return the exit code of a process, and at most ``maximum`` bytes of each stream."""
+        processes = {each.number: each for each in self._session.processes()}
+        if number not in processes:
+            numbers = ", ".join(map(str, list(processes)[-20:])) or "none"
+            raise ValueError(f"there is no process {number}; those of start are: {numbers}")
+        process = processes[number]
+        if kill:
+            process.kill()
+        with suppress(WaitTimeoutError):
+            process.wait(wait)
+        return process.exit_code, process.logs(*offsets, max_output=max(4, maximum))
+
+    def interrupt(self) -> None:
+        """End the program that runs, and everything that it started."""
+        for name, value in (self._env or {}).items():
+            code = _KILL_TAGGED.format(tag=json.dumps(f"{name}={value}"))
+            self._session.execute(code, timeout=DEFAULT_TIMEOUT)
+
+    def _helper(self, op: str, **arguments: Any) -> dict[str, Any]:
+        return self._context.helpers.run(self._session.id, op, idempotent=True, **arguments)
