@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Callable
+from typing import TYPE_CHECKING
 
 from buntime._support.log import logger
-from buntime._support.signals import ending_signals
+from buntime.cli.connection import AddParser, add_connection
 from buntime.client.client import Buntime
 from buntime.client.keepalive import start_pinging
 from buntime.client.session import Session
-from buntime.client.settings import BUNTIME_SH, RUNLOOP
 from buntime.errors import BuntimeError, ConfigurationError
-from buntime.runloop import Devbox, RunloopSDK
+
+if TYPE_CHECKING:
+    from buntime.runloop import Devbox, RunloopSDK
 
 _PING_INTERVAL = 60.0
 _PING_TIMEOUT = 10.0
 
 
-def add_mcp(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
+def add_mcp(add_parser: AddParser) -> None:
     """Add ``mcp`` to the command line."""
     parser = add_parser(
         "mcp",
-        help="offer a sandbox to an agent, as an MCP server",
+        help="offer sandboxes to agents, as an MCP server",
         description="Offer tools that run programs in a sandbox, as an MCP server over standard input and "
         "output. Each conversation has its own session, which is deleted at its end.",
     )
+    add_connection(parser)
     parser.add_argument("--http", type=_address, metavar="HOST:PORT", help="serve over HTTP on the loopback")
-    parser.add_argument("--local", action="store_true", help="run on this machine: --transport local")
-    parser.add_argument("--transport", metavar="NAME", help="as BUNTIME_TRANSPORT or RUNLOOP_TRANSPORT")
-    parser.add_argument("--runloop", action="store_true", help="use devboxes of Runloop, not sessions")
+    parser.add_argument(
+        "--runloop",
+        action="store_const",
+        dest="variable",
+        const="RUNLOOP_TRANSPORT",
+        help="use devboxes of Runloop instead of sessions; --transport is then RUNLOOP_TRANSPORT",
+    )
     parser.set_defaults(action=_serve)
 
 
@@ -47,7 +52,7 @@ def _address(text: str) -> tuple[str, int]:
     except ValueError:
         is_loopback = False
     if not is_loopback or not port.isdecimal():
-        # Whoever reaches the server runs programs with the key of this account.
+        # Other machines could run programs with the key of this account.
         raise argparse.ArgumentTypeError(f"{text!r} is not the loopback and a port, such as 127.0.0.1:8080")
     return host, int(port)
 
@@ -60,17 +65,14 @@ def _serve(options: argparse.Namespace) -> int:
             "buntime mcp needs Python 3.10 and the package mcp, from the extra mcp: "
             f'pip install "buntime[mcp]" ({error})'
         ) from None
-    transport = "local" if options.local else options.transport
-    if transport is not None:
-        service = RUNLOOP if options.runloop else BUNTIME_SH
-        os.environ[service.transport_variable] = transport
-    with ending_signals():
-        if options.runloop:
-            with RunloopSDK() as runloop:
-                serve(partial(_open_devbox, runloop), options.http, _print_url)
-        else:
-            with Buntime() as client:
-                serve(partial(_open_session, client), options.http, _print_url)
+    if options.variable == "RUNLOOP_TRANSPORT":
+        from buntime.runloop import RunloopSDK
+
+        with RunloopSDK() as runloop:
+            serve(partial(_open_devbox, runloop), options.http, _print_url)
+    else:
+        with Buntime() as client:
+            serve(partial(_open_session, client), options.http, _print_url)
     return 0
 
 

@@ -22,6 +22,7 @@ from buntime.cli.devbox import add_devbox
 from buntime.cli.doctor import add_doctor
 from buntime.cli.exit_codes import BROKEN_PIPE, FAILED, SIGNALLED
 from buntime.cli.files import add_files
+from buntime.cli.mcp import add_mcp
 from buntime.cli.run import add_run
 from buntime.cli.serve import add_serve
 from buntime.cli.session import add_session
@@ -127,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(parser=command)
         return command
 
-    for add in (add_run, add_session, add_files, add_serve, add_cassette, add_devbox, add_doctor):
+    for add in (add_run, add_session, add_files, add_serve, add_cassette, add_devbox, add_mcp, add_doctor):
         add(add_parser)
     add_completion(add_parser)
     return parser

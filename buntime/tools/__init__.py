@@ -16,4 +16,6 @@ __all__ = [
     "run_tool",
 ]
 
-export("buntime.tools", ToolResult)
+export(
+    "buntime.tools", ToolResult, anthropic_tools, mcp_tools, openai_responses_tools, openai_tools, run_tool
+)

@@ -97,6 +97,7 @@ class _Call:
             finally:
                 self._ended.set()
 
+        result = dispatcher.ToolResult("")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._report, context.session)
             try:

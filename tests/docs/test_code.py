@@ -96,6 +96,13 @@ def _labels(output: str) -> list[str]:
     return [line.partition(":")[0] for line in output.splitlines()]
 
 
+def test_agent_corrects_its_module() -> None:
+    """The example of an agent reads the failure of its test, and tries again."""
+    expected = ["write: done", "write: done", "execute: failed", "write: done", "execute: done"]
+    ran = _python(str(DOCS / "examples" / "agent.py"))
+    assert [*expected, "slug.ts passes its test."] == ran.stdout.splitlines()
+
+
 def test_command_line_of_the_readme_runs() -> None:
     """The README's command line prints a version of Bun."""
     line = next(

@@ -14,6 +14,7 @@ import pytest
 import buntime
 import buntime.runloop
 import buntime.testing
+import buntime.tools
 import buntime.transport
 from buntime import Files, SessionFiles, Sessions
 from buntime.client import settings
@@ -24,6 +25,7 @@ PUBLIC = [
     *(f"buntime.{name}" for name in buntime.__all__),
     *(f"buntime.testing.{name}" for name in buntime.testing.__all__),
     *(f"buntime.transport.{name}" for name in buntime.transport.__all__),
+    *(f"buntime.tools.{name}" for name in buntime.tools.__all__),
     *(
         f"buntime.runloop.{name}"
         for name in buntime.runloop.__all__

@@ -16,10 +16,11 @@ import pytest
 
 import buntime
 import buntime.testing
+import buntime.tools
 import buntime.transport
 from tests.support.picklable_samples import VALUES, all_errors
 
-MODULES = ["buntime", "buntime.testing", "buntime.transport"]
+MODULES = ["buntime", "buntime.testing", "buntime.tools", "buntime.transport"]
 PUBLIC = [
     (module, name)
     for module in MODULES
