@@ -15,7 +15,9 @@ nox.options.default_venv_backend = "uv|venv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "quick"]
 
-CODE = ("benchmarks", "buntime", "docs/examples", "noxfile.py", "tests")
+# The packages of the recipes are in the environment of their session.
+EXAMPLES = (str(path) for path in Path("docs/examples").iterdir() if path.name != "recipes")
+CODE = ("benchmarks", "buntime", *EXAMPLES, "noxfile.py", "tests")
 # These tests use everything that the wheel could lack: modules, programs in JavaScript, commands.
 PACKAGE_TESTS = (
     *(f"tests/unit/{name}" for name in ("cli", "client", "helpers", "service", "transport")),
@@ -162,6 +164,14 @@ def audit(session: nox.Session) -> None:
     """Look up known vulnerabilities of what users install; needs the network."""
     session.install("-e", ".[local,serve]", "pip-audit")
     session.run("pip-audit", "--local", "--skip-editable", *session.posargs)
+
+
+@nox.session
+def recipes(session: nox.Session) -> None:
+    """Test the recipes of the documentation with the packages that they are about."""
+    session.install("-e", ".[local]", *group("recipes"))
+    folder = "docs/examples/recipes"
+    session.run(*PYTEST[:4], "--import-mode=importlib", folder, env={"PYTHONPATH": folder})
 
 
 @nox.session

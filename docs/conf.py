@@ -33,7 +33,7 @@ html_title = f"buntime {release}"
 nitpicky = True
 # What is not ours is documented elsewhere, and a build reads nothing from the network.
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections|datetime|os|pathlib|re|requests|types|typing)\..*"),
+    ("py:.*", r"(collections|datetime|os|pathlib|re|requests|tarfile|types|typing)\..*"),
     # Unions of plain types, which the text beside them explains, and arguments that only our own code passes.
     ("py:class", r"(buntime\.models\.)?(CallbackOptions|WatchOptions)"),
     ("py:class", r"AnyPath|Chunk|Code|Content|FilesArgument|Handler|OnText|PathArgument|Progress"),

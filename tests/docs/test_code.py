@@ -50,6 +50,14 @@ def _run(page: Path, block: Block, names: dict[str, object]) -> str:
     return printed.getvalue()
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_fits_a_narrow_window(page: Path) -> None:
+    """A line of code has at most 88 characters."""
+    kinds = {"python", "sh", "ts", "js", "json", "yaml", "dockerfile", "toml", "ini"}
+    lines = [line for block in blocks(page) if block.kind in kinds for line in block.body.splitlines()]
+    assert [line for line in lines if len(line) > 88] == []
+
+
 def test_every_page_with_code_is_run() -> None:
     """Every page with code is in the list of this test, so that the parser misses none."""
     names = {page.name for page in _WITH_CODE}
