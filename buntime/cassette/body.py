@@ -11,6 +11,7 @@ from typing import Any, NoReturn, Optional
 
 from buntime._http import Request
 from buntime._support import sse
+from buntime.cassette.archive import ZIP, parse_zip, zip_bytes
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.form import parse_form
 
@@ -57,6 +58,9 @@ def serialize_body(content: bytes, content_type: Optional[str]) -> dict[str, Any
     """
     if not content:
         return {}
+    files = parse_zip(content) if content_type == ZIP else None
+    if files is not None:
+        return {"json": files}
     if "json" in (content_type or ("json" if content[:1] in b"{[" else "")).lower():
         try:
             value = _parse(content.decode(json.detect_encoding(content), "surrogatepass"))
@@ -72,6 +76,8 @@ def serialize_body(content: bytes, content_type: Optional[str]) -> dict[str, Any
 
 def body_bytes(message: Mapping[str, Any]) -> bytes:
     """Return the bytes of a body that is not a stream."""
+    if "json" in message and message.get("headers", {}).get("Content-Type") == ZIP:
+        return zip_bytes(message["json"])
     if "json" in message:
         return _compact(message["json"]).encode()
     if "text" in message:

@@ -30,7 +30,7 @@ def parse_form(content: bytes, content_type: Optional[str]) -> Optional[dict[str
         name = parsed[1].decode("utf-8", "replace") if parsed else ""
         if parsed is None or name in fields:
             return None
-        value = _content(parsed[5])
+        value = content_of(parsed[5])
         if parsed[2] is None and not parsed[3] and not parsed[4]:
             fields[name] = value.get("text", value)
             continue
@@ -41,7 +41,8 @@ def parse_form(content: bytes, content_type: Optional[str]) -> Optional[dict[str
     return fields if is_form else None
 
 
-def _content(data: bytes) -> dict[str, str]:
+def content_of(data: bytes) -> dict[str, str]:
+    """Return the content of a file as ``text`` or ``base64``."""
     try:
         return {"text": data.decode()}
     except UnicodeDecodeError:

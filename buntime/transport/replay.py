@@ -12,6 +12,7 @@ from typing import Any, Optional, Union
 
 from buntime._http import Request, Response
 from buntime._support.unpicklable import NotPicklable
+from buntime.cassette.archive import ZIP
 from buntime.cassette.bindings import Bindings
 from buntime.cassette.body import body_bytes, event_bytes, serialize_request, with_repeated_output
 from buntime.cassette.dialect import dialect_of
@@ -183,10 +184,11 @@ class ReplayTransport(NotPicklable):
     def _body(self, response: Mapping[str, Any], item: Interaction) -> bytes:
         if "json" in response:
             value = response["json"]
-            body = body_bytes(response)
+            body = body_bytes({"json": value})
             filled = self._bindings.fill(value) if _MARK in body else value
             encoded = dialect_of(item.request["path"]).encode_response(item.request, filled)
-            return body if encoded is value else body_bytes({"json": encoded})
+            is_same = encoded is value and response.get("headers", {}).get("Content-Type") != ZIP
+            return body if is_same else body_bytes({**response, "json": encoded})
         body = body_bytes(response)
         if "base64" in response:
             if b"\xab" not in body:

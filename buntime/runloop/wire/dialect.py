@@ -54,7 +54,10 @@ _IN_PROGRESS = frozenset(
 )
 """The statuses of a resource that a wait fetches again."""
 _VARYING = frozenset(
-    {*("size_bytes", "total_count", "remaining_count", "shell_name", "state_transitions"), *_PRESIGNED}
+    {
+        *("cmd_id", "size_bytes", "total_count", "remaining_count", "shell_name", "state_transitions"),
+        *_PRESIGNED,
+    }
 )
 _SUMMARY = ("command", "file_path", "path", "name", "problem_statement")
 

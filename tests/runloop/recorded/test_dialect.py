@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from buntime import Buntime
+from buntime.cassette.archive import parse_zip, zip_bytes
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.file import load
+from buntime.cassette.form import parse_form
 from buntime.runloop import RunloopSDK
 from buntime.runloop.wire.dialect import DIALECT
 from buntime.transport import (
@@ -222,3 +226,53 @@ def test_summaries_name_the_command_or_the_resource() -> None:
     assert "'box'" == DIALECT.summary(request)
     assert "'ls'" == DIALECT.summary({**request, "json": {"command": "ls\nmore", "name": "box"}})
     assert "" == DIALECT.summary({"method": "GET", "path": "/v1/devboxes"})
+
+
+def test_archives_are_stored_unpacked(tmp_path: Path) -> None:
+    """Their files are readable, secrets in them have placeholders, and times in them are no change."""
+    path = tmp_path / "x.json"
+    contents = {"a.json": b'{"end_time_ms": %d, "env": "the-secret"}', "b.txt": b"the-secret", "c": b"\xff"}
+
+    def program(transport: Transport) -> dict[str, bytes]:
+        target = tmp_path / "logs.zip"
+        with RunloopSDK(bearer_token="rk", transport=transport) as runloop:
+            runloop.api.post("/v1/secrets", body={"name": "A", "value": "the-secret"})
+            runloop._connection.call("scenarios.runs.download_logs", "scr_1")
+            data = runloop._connection.call("scenarios.runs.download_logs", "scr_1")
+        target.write_bytes(data)
+        with zipfile.ZipFile(target) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+    def service(now: int) -> FunctionTransport:
+        def respond(request: Request) -> Response:
+            if request.path == "/v1/secrets":
+                return as_json({"id": "sec_1"})
+            buffer = io.BytesIO()
+            with zipfile.ZipFile(buffer, "w") as archive:
+                for name, data in contents.items():
+                    archive.writestr(name, data % now if b"%d" in data else data)
+            return Response(200, {"Content-Type": "application/zip"}, [buffer.getvalue()])
+
+        return FunctionTransport(respond)
+
+    for now in (1, 2):
+        recorded = program(RecordingTransport(path, service(now)))
+        text = path.read_text(encoding="utf-8")
+        assert '"end_time_ms": 1' in text
+        assert "the-secret" not in text
+        assert b"the-secret" == recorded["b.txt"]
+    replayed = program(ReplayTransport(path))
+    assert {"end_time_ms": 1, "env": "the-secret"} == json.loads(replayed.pop("a.json"))
+    assert {"b.txt": b"the-secret", "c": b"\xff"} == replayed
+
+
+def test_what_is_not_an_archive_stays_as_it_is() -> None:
+    """Whatever its type is."""
+    assert parse_zip(b"PK no") is None
+    assert {} == parse_zip(zip_bytes({}))
+    assert {"a.json": {"text": "{"}} == parse_zip(zip_bytes({"a.json": {"text": "{"}}))
+    assert {"json": [1]} == parse_zip(zip_bytes({"a": {"json": [1]}}))["a"]  # type: ignore[index]  # a zip
+    assert parse_form(b"--x", "multipart/form-data; boundary=x") is None
+    twice = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+    assert parse_form(twice + twice + b"--x--\r\n", "multipart/form-data; boundary=x") is None
+    assert {"a": "1"} == parse_form(twice + b"--x--\r\n", 'multipart/form-data; boundary="x"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import tempfile
 from collections.abc import Iterator
@@ -148,7 +149,8 @@ def _written(value: Any, name: str = "") -> Iterator[str]:
         for item in value:
             yield from _written(item, name)
     elif isinstance(value, str):
-        yield PLACEHOLDER.sub("\0", value)
+        text = base64.b64decode(value).decode("latin-1") if name == "base64" else value
+        yield PLACEHOLDER.sub("\0", text)
 
 
 def _leaks(path: Path, plan: Plan) -> list[str]:
