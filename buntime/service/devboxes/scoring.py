@@ -15,7 +15,7 @@ from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import ApiError, invalid
 from buntime.service.devboxes.files import write_file
 
-ALIVE = frozenset({"running", "scoring", "scored"})
+ALIVE = ("running", "scoring", "scored")
 _OUTPUT_LINES = 1000
 _CANNOT_START = 126
 _SCORE = re.compile(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from buntime.transport import FakeTransport, ScriptedExecution, ScriptedResult
 
 LINES = "for i in {1..1000}; do echo Line $i; done"
@@ -10,6 +12,11 @@ ENVIRONMENT = "echo $GREETING"
 COUNT = "echo once >> once.txt; wc -l < once.txt"
 ECHOES = "cat; echo end"
 FOREVER = "echo up; sleep 1000"
+
+HALF = 'pwd; cat answer.txt; [ "$NAME" = E ] && echo score=0.5'
+PYTHON_SCORE = "import os\nprint('files:', os.listdir('.'))\nprint(0.25)"
+TESTS = "diff answer.txt tests/expected.txt"
+CONTEXT = 'echo "$RL_SCORER_CONTEXT" | tr -dc 0-9.'
 
 
 def script(fake: FakeTransport) -> FakeTransport:
@@ -27,6 +34,11 @@ def script(fake: FakeTransport) -> FakeTransport:
     fake.on_execute(command="echo second", stdout="second\n")
     fake.on_execute(command="echo launched > l.txt", files={"l.txt": "launched\n"})
     fake.on_execute(command="exit 9", exit_code=9)
+    fake.on_execute(command="test -f answer.txt")
+    fake.on_execute(command=HALF, stdout="/home/user/app\nanswer of E\nscore=0.5\n")
+    fake.on_execute(command=re.compile("^python3"), stdout="files: []\n0.25\n")
+    fake.on_execute(command=TESTS, handler=lambda run: run.workspace.read("app/tests/expected.txt").decode())
+    fake.on_execute(command=CONTEXT, handler=lambda run: run.env["RL_SCORER_CONTEXT"].split()[-1].strip("}"))
     return fake
 
 

@@ -1,0 +1,73 @@
+"""Scenarios, scorers and benchmarks on every transport."""
+
+from __future__ import annotations
+
+import pytest
+
+from buntime.runloop import ResourceFailedError, RunloopSDK
+from tests.runloop.model.scripts import CONTEXT, HALF, PYTHON_SCORE, TESTS
+
+EXPECTED = {
+    "command": (1.0, "complete"),
+    "bash": (0.5, "complete"),
+    "python": (0.25, "complete"),
+    "tests": (1.0, "complete"),
+    "failing": (0.0, "complete"),
+    "custom": (0.75, "complete"),
+    "search": (0.0, "error"),
+}
+
+
+def test_scoring_an_agent(runloop: RunloopSDK) -> None:
+    """Each type of scorer really runs, in the working directory; a benchmark has the mean of its runs."""
+    scorer = runloop.scorer.create(type="mine", bash_script="echo 0")
+    assert "mine" == scorer.update(bash_script=CONTEXT).type
+    checked = scorer.validate(scoring_context={"score": 0.75}).scoring_result
+    assert checked is not None
+    assert (0.75, "complete") == (checked.score, checked.state)
+
+    files = [{"file_path": "tests/expected.txt", "file_contents": "answer of E\n"}]
+    builder = runloop.scenario.builder("s").with_problem_statement("Write answer.txt")
+    scenario = (
+        builder.with_working_directory("/home/user/app")
+        .with_required_env_vars(["NAME"])
+        .add_shell_command_scorer("command", command="test -f answer.txt")
+        .add_bash_script_scorer("bash", bash_script=HALF)
+        .add_python_script_scorer("python", python_script=PYTHON_SCORE)
+        .add_test_command_scorer("tests", test_command=TESTS, test_files=files)
+        .add_shell_command_scorer("failing", command="exit 9")
+        .add_custom_scorer("custom", custom_scorer_type="mine", scorer_params={"score": 0.75})
+        .add_ast_grep_scorer("search", pattern="$A")
+        .push()
+    )
+    benchmark = runloop.benchmark.create(name="b", scenario_ids=[scenario.id])
+    whole = benchmark.start_run(run_profile={"env_vars": {"NAME": "E"}})
+    with scenario.run(run_name="r", benchmark_run_id=whole.id, timeout=60) as run:
+        run.devbox.file.write(file_path="app/answer.txt", contents="answer of E\n")
+        view = run.score_and_complete(timeout=120)
+    result = view.scoring_contract_result
+    assert result is not None
+    rows = {row.scoring_function_name: (row.score, row.state) for row in result.scoring_function_results}
+    assert EXPECTED == rows, result
+    assert pytest.approx(0.5) == result.score
+    assert "shutdown" == run.devbox.get_info().status
+    assert [run.id] == [each.id for each in whole.list_scenario_runs()]
+    assert ("completed", result.score) == (whole.complete().state, whole.get_info().score)
+    assert [] == [each.id for each in runloop.devbox.list(status="running")]
+
+
+def test_a_scenario_that_does_not_run_real(runloop: RunloopSDK) -> None:
+    """A missing working directory is an error of the scorer; a scorer without an end ends at its limit."""
+    builder = runloop.scenario.builder("s").with_problem_statement("p").with_working_directory("none")
+    lost = builder.add_shell_command_scorer("a", command="true").push()
+    scenario = runloop.scenario.builder("t").with_problem_statement("p")
+    endless = scenario.add_shell_command_scorer("a", command="sleep 1000").push()
+    endless.update(scorer_timeout_sec=1)
+    with lost.run() as run:
+        result = run.score_and_await(timeout=60).scoring_contract_result
+        assert result is not None
+        (row,) = result.scoring_function_results
+        assert (0.0, "error") == (row.score, row.state), row
+    with endless.run() as run, pytest.raises(ResourceFailedError, match="is timeout"):
+        run.score_and_await(timeout=60)
+    assert [] == [each.id for each in runloop.devbox.list(status="running")]
