@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -90,9 +91,15 @@ class FileStore:
 
     def write(self, name: str, file: BinaryIO) -> int:
         """Store the bytes of a file; return how many there are."""
-        with open(self._folder / name, "wb") as target:
-            shutil.copyfileobj(file, target, 1 << 20)
-            return target.tell()
+        part = self._folder / f"{name}.{secrets.token_hex(4)}"  # another upload may be in progress
+        try:
+            with open(part, "wb") as target:
+                shutil.copyfileobj(file, target, 1 << 20)
+                size = target.tell()
+            part.replace(self._folder / name)
+            return size
+        finally:
+            part.unlink(missing_ok=True)
 
     def open(self, name: str) -> BinaryIO:
         """Return a content from its start."""

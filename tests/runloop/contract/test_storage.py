@@ -101,6 +101,7 @@ def test_three_steps(runloop: RunloopSDK) -> None:
     assert {"type": "object", "object_id": stored.id} == stored.as_build_context()
     with pytest.raises(RuntimeError, match="has no upload_url"):
         stored.upload_content(b"")
+    assert stored.get_download_url().download_url.startswith("http")
     with pytest.raises(ConflictError):
         runloop.api.objects.complete(stored.id)
     blueprint = runloop.blueprint.create(name="b", build_context=stored.as_build_context())

@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Union
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -23,9 +23,10 @@ from buntime._http import Secret
 from buntime.errors import APIConnectionError
 from buntime.service.devboxes import mounts as bounds
 from buntime.service.errors import ServiceError
+from buntime.service.presigned import LARGEST_OBJECT
 from buntime.service.server.access import AccessControl
 from buntime.service.server.connections import channel_class
-from buntime.transport import FakeTransport, LocalTransport, Request, Transport
+from buntime.transport import Body, FakeTransport, LocalTransport, Request, Transport
 from tests.runloop.wire import KEY, Wire
 from tests.support.loopback import Exchange, LoopbackServer, reply
 
@@ -37,7 +38,9 @@ def fake() -> Iterator[Wire]:
         yield Wire(transport)
 
 
-def _send(transport: Transport, method: str, url: str, body: Optional[bytes] = None) -> tuple[int, bytes]:
+def _send(
+    transport: Transport, method: str, url: str, body: Union[bytes, Body, None] = None
+) -> tuple[int, bytes]:
     parts = urlsplit(url)
     response = transport.send(
         Request(
@@ -100,6 +103,7 @@ def test_wrong_requests(fake: Wire) -> None:
                 ({"type": "agent_mount", "agent_name": "none"}, 404, "Agent none"),
                 ({"type": "agent_mount", "agent_id": agent}, 400, "has no source"),
                 ({"type": "broker_mount"}, 400, "'broker_mount'"),
+                ("text", 400, "mounts[0] must be an object"),
             )
         ),
     )
@@ -159,6 +163,17 @@ def test_presigned_urls_need_no_key(fake: Wire) -> None:
     ):
         with pytest.raises(ServiceError, match="API key is missing or wrong"):
             access.check(method, {}, path, query)
+
+
+def test_uploads_that_are_refused(fake: Wire) -> None:
+    """A content above the bound is a 400; one for an object that is complete is a 403."""
+    stored = fake.post("/objects", name="n", content_type="text")
+    url = stored["upload_url"]
+    large = Body(lambda: io.BytesIO(b""), LARGEST_OBJECT + 1)
+    assert 400 == _send(fake.transport, "PUT", url, large)[0]
+    assert 200 == _send(fake.transport, "PUT", url, b"x")[0]
+    fake.post(f"/objects/{stored['id']}/complete")
+    assert 403 == _send(fake.transport, "PUT", url, b"y")[0]
 
 
 def test_urls_of_a_server(fake: Wire) -> None:
