@@ -27,6 +27,7 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 
+html_extra_path = ["llms.txt"]
 html_theme = "furo"
 html_title = f"buntime {release}"
 

@@ -37,6 +37,14 @@ def test_the_pictures_are_current() -> None:
     assert drawn == committed, "run: python docs/pictures.py"
 
 
+def test_the_list_for_language_models_is_current() -> None:
+    """``python docs/llms.py`` would change nothing."""
+    text = subprocess.check_output(
+        [sys.executable, "-c", "import llms; print(llms.text(), end='')"], cwd=DOCS
+    )
+    assert text.decode() == (DOCS / "llms.txt").read_text(encoding="utf-8"), "run: python docs/llms.py"
+
+
 @pytest.mark.parametrize("page", [CONTRIBUTING, HOW_IT_IS_BUILT], ids=lambda page: page.name)
 def test_paths_exist(page: Path) -> None:
     """Each path of the package, the tests or the documentation in a page exists."""
