@@ -14,9 +14,9 @@ def text() -> str:
     lines = [
         "# buntime",
         "",
-        "> A synchronous Python client for sandboxes: sessions of buntime.sh, which run JavaScript, TypeScript and",
-        "> commands on Bun, and devboxes of Runloop. The same program runs on the service, on this machine, in",
-        "> memory, or from a recording. Python 3.9 or later; `pip install 'buntime[local]'`.",
+        "> A synchronous Python client for sandboxes: sessions of buntime.sh, which run JavaScript and",
+        "> commands on Bun, and devboxes of Runloop. The same program runs on the service, on this",
+        "> machine, in memory, or from a recording. Python 3.9 or later; `pip install 'buntime[local]'`.",
     ]
     for caption, names in _GROUP.findall((DOCS / "index.md").read_text(encoding="utf-8")):
         lines += ["", f"## {caption}", ""]
