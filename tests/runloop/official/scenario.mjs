@@ -3,6 +3,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { randomUUID } from "node:crypto";
 import { createRequire } from "node:module";
 
 const { Runloop, RunloopSDK, toFile } = createRequire(path.join(process.cwd(), "x.js"))("@runloop/api-client");
@@ -30,6 +31,7 @@ async function main() {
     await blueprints(sdk);
     await storage(sdk);
     await agents(sdk);
+    await scoring(sdk);
   } finally {
     await devbox.shutdown();
   }
@@ -196,6 +198,58 @@ async function agents(sdk) {
   const devbox = await sdk.devbox.create({ mounts: [mount] });
   show("agent mount", await (await devbox.cmd.exec("sh agent.sh")).stdout());
   await devbox.shutdown();
+}
+
+async function scoring(sdk) {
+  const kind = `official_${randomUUID()}`;
+  const scorer = await sdk.scorer.create({ type: kind, bash_script: 'echo "1.0"' });
+  await scorer.update({ bash_script: "echo score=0.5" });
+  const ids = (await sdk.scorer.list({ limit: 50 })).map(({ id }) => id);
+  show("scorer", (await scorer.getInfo()).bash_script, ids.includes(scorer.id));
+
+  const made = await sdk.api.scenarios.create({
+    name: "official",
+    input_context: { problem_statement: "p", additional_context: { hint: 1 } },
+    scoring_contract: {
+      scoring_function_parameters: [
+        { name: "a", weight: 0.5, scorer: { type: "command_scorer", command: "test -f answer" } },
+        { name: "b", weight: 0.25, scorer: { type: "custom_scorer", custom_scorer_type: kind } },
+        { name: "c", weight: 0.25, scorer: { type: "bash_script_scorer", bash_script: "echo no" } },
+      ],
+    },
+  });
+  const scenario = sdk.scenario.fromId(made.id);
+  await scenario.update({ name: "renamed", metadata: { k: "v" } });
+  let view = await scenario.getInfo();
+  show("scenario", view.name, view.status, view.metadata, view.input_context.additional_context);
+  const mounts = [{ type: "file_mount", target: "answer", content: "42" }];
+  const runProfile = { envVars: { NAME: "E" }, mounts, purpose: "test" };
+  const run = await scenario.run({ run_name: "r", metadata: { k: "v" }, runProfile });
+  const output = await (await run.devbox.cmd.exec("echo $NAME; cat answer")).stdout();
+  show("run", (await run.getInfo()).state, output, (await run.getScore()) ?? null);
+  view = await run.scoreAndComplete();
+  show("completed", view.state, view.name, view.metadata, view.purpose, (await run.devbox.getInfo()).status);
+  const score = await run.getScore();
+  const rows = score.scoring_function_results.map((row) => [row.scoring_function_name, row.score, row.state, row.output]);
+  show("score", score.score, rows);
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "official-"));
+  await run.downloadLogs(path.join(folder, "logs.zip"));
+  show("logs of a run", fs.readFileSync(path.join(folder, "logs.zip")).subarray(0, 2).toString());
+  fs.rmSync(folder, { recursive: true });
+  const other = await scenario.runAsync();
+  show("canceled", (await other.cancel()).state, (await other.getInfo()).state);
+
+  const { benchmarks } = sdk.api;
+  const benchmark = await benchmarks.create({ name: "official", scenario_ids: [made.id], metadata: { k: "v" } });
+  const definitions = await benchmarks.definitions(benchmark.id);
+  const whole = await benchmarks.startRun({ benchmark_id: benchmark.id, run_name: "r" });
+  const part = await scenario.run({ benchmark_run_id: whole.id, runProfile });
+  await part.scoreAndAwait();
+  const runs = (await sdk.api.benchmarkRuns.listScenarioRuns(whole.id)).runs;
+  show("benchmark", benchmark.name, (await benchmarks.listPublic()).benchmarks.length, whole.state);
+  show("definitions", definitions.scenarios.map(({ name }) => name), runs.map(({ state }) => state));
+  const ended = await sdk.api.benchmarkRuns.complete(whole.id);
+  show("benchmark run", ended.state, ended.score);
 }
 
 main().catch((error) => {

@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 import threading
+import uuid
 from pathlib import Path
 from typing import Any, Callable
 
@@ -39,6 +40,8 @@ def main(module: str, url: str, *options: str) -> None:
         storage(sdk)
         if "no-agents" not in options:
             agents(sdk)
+        if "no-scoring" not in options:
+            scoring(sdk)
     finally:
         devbox.shutdown()
     show("after shutdown", devbox.get_info().status)
@@ -225,6 +228,62 @@ def agents(sdk: Any) -> None:
     devbox = sdk.devbox.create(mounts=mounts)
     show("agent mount", devbox.cmd.exec("sh agent.sh").stdout())
     devbox.shutdown()
+
+
+def scoring(sdk: Any) -> None:
+    """Scorers, scenarios, their runs, and benchmarks."""
+    kind = f"official_{uuid.uuid4().hex}"
+    scorer = sdk.scorer.create(type=kind, bash_script='echo "1.0"')
+    scorer.update(type=kind, bash_script="echo score=0.5")
+    show(
+        "scorer", scorer.get_info().bash_script, scorer.id in [each.id for each in sdk.scorer.list(limit=50)]
+    )
+    if hasattr(scorer, "validate"):
+        result = scorer.validate(scoring_context={"output": "hello"}).scoring_result
+        show("validated", result.score, result.state, result.output)
+
+    contract = {
+        "scoring_function_parameters": [
+            {"name": "a", "weight": 0.5, "scorer": {"type": "command_scorer", "command": "test -f answer"}},
+            {"name": "b", "weight": 0.25, "scorer": {"type": "custom_scorer", "custom_scorer_type": kind}},
+            {"name": "c", "weight": 0.25, "scorer": {"type": "bash_script_scorer", "bash_script": "echo no"}},
+        ]
+    }
+    context = {"problem_statement": "p", "additional_context": {"hint": 1}}
+    made = sdk.api.scenarios.create(name="official", input_context=context, scoring_contract=contract)
+    scenario = sdk.scenario.from_id(made.id)
+    scenario.update(name="renamed", metadata={"k": "v"})
+    view = scenario.get_info()
+    show("scenario", view.name, view.status, view.metadata, view.input_context.additional_context)
+    mount = {"type": "file_mount", "target": "answer", "content": "42"}
+    profile = {"env_vars": {"NAME": "E"}, "mounts": [mount], "purpose": "test"}
+    run = scenario.run(run_name="r", metadata={"k": "v"}, run_profile=profile)
+    show("run", run.get_info().state, run.devbox.cmd.exec("echo $NAME; cat answer").stdout(), run.get_score())
+    view = run.score_and_complete()
+    show("completed", view.state, view.name, view.metadata, view.purpose, run.devbox.get_info().status)
+    score = run.get_score()
+    rows = [
+        [row.scoring_function_name, row.score, row.state, row.output]
+        for row in score.scoring_function_results
+    ]
+    show("score", score.score, rows)
+    with tempfile.TemporaryDirectory() as folder:
+        run.download_logs(Path(folder) / "logs.zip")
+        show("logs of a run", (Path(folder) / "logs.zip").read_bytes()[:2].decode())
+    other = scenario.run_async()
+    show("canceled", other.cancel().state, other.get_info().state)
+
+    benchmarks = sdk.api.benchmarks
+    benchmark = benchmarks.create(name="official", scenario_ids=[made.id], metadata={"k": "v"})
+    definitions = benchmarks.definitions(benchmark.id)
+    whole = benchmarks.start_run(benchmark_id=benchmark.id, run_name="r")
+    part = scenario.run(benchmark_run_id=whole.id, run_profile=profile)
+    part.score_and_await()
+    runs = list(sdk.api.benchmark_runs.list_scenario_runs(whole.id))
+    show("benchmark", benchmark.name, len(benchmarks.list_public().benchmarks), whole.state)
+    show("definitions", [each.name for each in definitions.scenarios], [each.state for each in runs])
+    ended = sdk.api.benchmark_runs.complete(whole.id)
+    show("benchmark run", ended.state, ended.score)
 
 
 if __name__ == "__main__":

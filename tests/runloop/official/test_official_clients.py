@@ -20,10 +20,13 @@ KEY = "rk_of_the_official_clients"
 FOLDER = Path(os.environ["OFFICIAL_CLIENTS"]).resolve()
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
+SCORING = {"scorer", "validated", "scenario", "run", "completed", "score", "logs of a run", "canceled"}
+BENCHMARKS = {"benchmark", "definitions", "benchmark run"}
 LACKS = {
-    "python-3.0.0": {"shell", "agent", "agents", "agent mount"},
-    "node-1.8.0": {"tunnel", "context manager", "blueprints"},
-    "node-1.32.0": {"tunnel", "context manager", "blueprints"},
+    "python-1.32.0": {"validated"},
+    "python-3.0.0": {"shell", "agent", "agents", "agent mount", *SCORING, *BENCHMARKS},
+    "node-1.8.0": {"tunnel", "context manager", "blueprints", "validated"},
+    "node-1.32.0": {"tunnel", "context manager", "blueprints", "validated"},
 }
 """The lines of the transcript for which a client has no method."""
 
@@ -57,7 +60,8 @@ def test_an_official_client(client: str, served_url: str, transcript: list[Any])
     lacks = LACKS.get(client, set())
     if client.startswith("python"):
         command = [sys.executable, str(HERE / "scenario.py"), "runloop_api_client", served_url]
-        command += [option for option in ("no-shell", "no-agents") if option[3:] in lacks]
+        options = {"no-shell": "shell", "no-agents": "agents", "no-scoring": "scorer"}
+        command += [option for option, label in options.items() if label in lacks]
         lines = run(command, FOLDER, str(FOLDER / client))
     else:
         node = shutil.which("node") or find_bun(None, os.environ)
