@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from buntime import Buntime, BuntimeError, Process, Session
+from buntime import Buntime, BuntimeError, Process, Session, SessionPool
 from buntime.transport import FunctionTransport, Request, Response
 
 pytestmark = pytest.mark.one_python
@@ -34,18 +34,28 @@ CALLS: dict[str, Call] = {
     "start": lambda s, a, b: s.start(a, env=b),
     "call": lambda s, a, b: s.call(a, b),
     "kill": lambda s, a, _: s.kill(a),
+    "kill_all": lambda s, a, _: _client(s).kill_all(session_id=a),
     "wait_for_port": lambda s, a, b: s.wait_for_port(a, b),
+    "processes": lambda s, _, __: [process.running() for process in s.processes()],
+    "stay_awake": lambda s, a, _: s.stay_awake(interval=a),
+    "map": lambda s, a, b: [
+        outcome.result() for outcome in SessionPool(_client(s), size=a).map(Session.execute, b)
+    ],
     "logs": lambda s, a, b: Process(s._context, "ses_1", 1, 2).logs(a, b),
+    "follow": lambda s, a, b: list(Process(s._context, "ses_1", 1, 2).follow(a, b)),
+    "kill a process": lambda s, _, __: Process(s._context, "ses_1", 1, 2).kill(),
     "wait": lambda s, a, _: Process(s._context, "ses_1", 1, 2).wait(a),
     "write": lambda s, a, b: s.files.write(a, b),
     "read": lambda s, a, _: s.files.read(a),
     "read_bytes": lambda s, a, _: s.files.read_bytes(a),
     "list": lambda s, a, b: s.files.list(a, recursive=b),
     "stat": lambda s, a, _: s.files.stat(a),
+    "exists": lambda s, a, _: s.files.exists(a),
     "mkdir": lambda s, a, _: s.files.mkdir(a),
     "move": lambda s, a, b: s.files.move(a, b),
     "delete a file": lambda s, a, b: s.files.delete(a, recursive=b),
     "download": lambda s, a, _: s.files.download(a, Path(tempfile.gettempdir()) / "hostile", delete=True),
+    "upload": lambda s, a, b: s.files.upload(Path(__file__), a, ignore=b),
     "request": lambda s, a, b: _client(s).request("GET", a, params=b),
 }
 VALID: dict[str, tuple[Any, Any]] = {
@@ -59,6 +69,10 @@ VALID: dict[str, tuple[Any, Any]] = {
     "start": ("1", {}),
     "call": ("(x) => x", 1),
     "kill": (3, None),
+    "kill_all": ("ses_1", None),
+    "stay_awake": (60, None),
+    "map": (1, ["1"]),
+    "follow": (0, 0),
     "wait_for_port": (80, 1),
     "logs": (0, 0),
     "wait": (1, None),
