@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Union
+from typing import Any, Union
 
 from buntime import _http
 from buntime._support.export import export
@@ -10,6 +10,8 @@ from buntime._support.typing import Unpack
 from buntime.runloop.connection import RequestOptions
 from buntime.runloop.pages import Listing
 from buntime.runloop.resource import Operations, Resource
+from buntime.runloop.wire.requests import OPTIONS, check_keywords
+from buntime.runloop.wire.routes import ROUTES
 from buntime.runloop.wire.views.storage import AgentView, SecretView
 
 
@@ -24,9 +26,10 @@ class Agent(Resource[AgentView]):
 
 
 class AgentOps(Operations[Agent]):
-    """Creates and finds agents. ``params`` are ``name``, ``version`` and the options of a call.
+    """Creates and finds agents.
 
-    ``agent_setup`` are commands that run in a devbox after the installation.
+    ``params`` are ``name``, ``version``, the options of a call, and ``agent_setup``: commands that run in a
+    devbox after the installation.
     """
 
     _resource = Agent
@@ -35,52 +38,31 @@ class AgentOps(Operations[Agent]):
         """Create an agent from a ``source`` as the API has it."""
         return Agent(self._connection, self._connection.call("agents.create", **params).id)
 
-    def _create(self, kind: str, params: dict[str, Any], **source: Any) -> Agent:
+    def _create(self, kind: str, source: dict[str, Any], optional: str, params: dict[str, Any]) -> Agent:
         if "source" in params:
             raise ValueError(f"create_from_{kind}() makes the source; call create() to pass one")
-        present = {name: value for name, value in source.items() if value is not None}
+        names = tuple(filter(None, (optional, "agent_setup")))
+        known = (*ROUTES["agents.create"].body, *names, *OPTIONS)
+        check_keywords(f"create_from_{kind}", params, known)
+        values = {**source, **{name: params.pop(name, None) for name in names}}
+        present = {name: value for name, value in values.items() if value is not None}
         return self.create(source={"type": kind, kind: present}, **params)
 
-    def create_from_npm(
-        self,
-        *,
-        package_name: str,
-        registry_url: Optional[str] = None,
-        agent_setup: Optional[list[str]] = None,
-        **params: Any,
-    ) -> Agent:
-        """Create an agent from a package of npm."""
-        source = {"package_name": package_name, "registry_url": registry_url, "agent_setup": agent_setup}
-        return self._create("npm", params, **source)
+    def create_from_npm(self, *, package_name: str, **params: Any) -> Agent:
+        """Create an agent from a package of npm, by default of its public ``registry_url``."""
+        return self._create("npm", {"package_name": package_name}, "registry_url", params)
 
-    def create_from_pip(
-        self,
-        *,
-        package_name: str,
-        registry_url: Optional[str] = None,
-        agent_setup: Optional[list[str]] = None,
-        **params: Any,
-    ) -> Agent:
-        """Create an agent from a package of Python."""
-        source = {"package_name": package_name, "registry_url": registry_url, "agent_setup": agent_setup}
-        return self._create("pip", params, **source)
+    def create_from_pip(self, *, package_name: str, **params: Any) -> Agent:
+        """Create an agent from a package of Python, by default of its public ``registry_url``."""
+        return self._create("pip", {"package_name": package_name}, "registry_url", params)
 
-    def create_from_git(
-        self,
-        *,
-        repository: str,
-        ref: Optional[str] = None,
-        agent_setup: Optional[list[str]] = None,
-        **params: Any,
-    ) -> Agent:
-        """Create an agent from a repository, at a branch, a tag or a commit."""
-        return self._create("git", params, repository=repository, ref=ref, agent_setup=agent_setup)
+    def create_from_git(self, *, repository: str, **params: Any) -> Agent:
+        """Create an agent from a repository, at a ``ref``: a branch, a tag or a commit."""
+        return self._create("git", {"repository": repository}, "ref", params)
 
-    def create_from_object(
-        self, *, object_id: str, agent_setup: Optional[list[str]] = None, **params: Any
-    ) -> Agent:
+    def create_from_object(self, *, object_id: str, **params: Any) -> Agent:
         """Create an agent from an object of the storage, such as one of ``upload_from_dir``."""
-        return self._create("object", params, object_id=object_id, agent_setup=agent_setup)
+        return self._create("object", {"object_id": object_id}, "", params)
 
     def from_id(self, agent_id: str) -> Agent:
         """Return an agent that exists; nothing is sent."""

@@ -32,7 +32,7 @@ from buntime.wire import constants
 from buntime.wire.json import json_object
 from buntime.wire.responses import rate_limit
 
-_BY_STATUS: dict[int, type[APIStatusError]] = {
+CLASS_BY_STATUS: dict[int, type[APIStatusError]] = {
     400: InvalidRequestError,
     401: AuthenticationError,
     403: PermissionDeniedError,
@@ -158,7 +158,7 @@ def _class_of(request: Request, status: int, body: ErrorBody) -> type[BuntimeErr
         unknown_read = request.path == "/files/read" and body.code not in _NOT_FOUND_CODES
         if _names_session(request) and not unknown_read:
             return SessionNotFoundError
-    return _BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
+    return CLASS_BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
 
 
 def _names_session(request: Request) -> bool:

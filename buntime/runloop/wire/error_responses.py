@@ -6,33 +6,11 @@ from typing import Optional
 
 from buntime._http import BufferedResponse, Headers, Request
 from buntime.client.settings import RUNLOOP
-from buntime.errors import (
-    APIStatusError,
-    AuthenticationError,
-    BuntimeError,
-    ConflictError,
-    InvalidRequestError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-    RequestTimeoutError,
-    ServerError,
-    UnprocessableEntityError,
-)
+from buntime.errors import APIStatusError, BuntimeError, ServerError
 from buntime.runloop.wire.routes import Route
+from buntime.wire.error_responses import CLASS_BY_STATUS, parse_error_body, retry_after
 from buntime.wire.error_responses import decode_error as decode_other
-from buntime.wire.error_responses import parse_error_body, retry_after
 
-_BY_STATUS: dict[int, type[APIStatusError]] = {
-    400: InvalidRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    408: RequestTimeoutError,
-    409: ConflictError,
-    422: UnprocessableEntityError,
-    429: RateLimitError,
-}
 _REMOVED = ("/v1/agents", "/v1/scenarios", "/v1/benchmarks", "/v1/benchmark_runs")
 _NOT_IMPLEMENTED = 501
 
@@ -68,7 +46,7 @@ def decode_error_event(request: Request, code: object, message: str) -> BuntimeE
 def _error(
     status: int, message: str, *, code: Optional[str], headers: Headers, maybe_executed: bool, path: str
 ) -> APIStatusError:
-    kind = _BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
+    kind = ServerError if status >= 500 else CLASS_BY_STATUS.get(status, APIStatusError)
     error = kind(
         message,
         code=code,

@@ -160,6 +160,11 @@ def test_arguments() -> None:
             uploads.upload_from_file("/none")
         with pytest.raises(ValueError, match="must be a folder"):
             uploads.upload_from_dir("/none")
+        agents: Any = runloop.agent
+        with pytest.raises(TypeError, match="no argument 'agent_setups'; use agent_setup"):
+            agents.create_from_object(name="n", object_id="o", agent_setups=[])
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            _ = runloop.api.nothing
         with pytest.raises(ValueError, match="makes the source"):
             runloop.agent.create_from_npm(name="n", package_name="p", source={})
     assert [] == stub.requests
