@@ -26,7 +26,7 @@ def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
         def report(_kind: str, _name: str, _value: Any, location: str, secrets: list[str] = secrets) -> None:
             secrets.append(f"a value that is not hidden ({location})")
 
-        Walk(None, report)(interaction.data)
+        Walk(report)(interaction.data)
         yield from (f"interaction {number}, {interaction.call}, holds {secret}" for secret in secrets)
 
 

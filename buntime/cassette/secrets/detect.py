@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import re
+import string
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Optional
@@ -25,10 +26,8 @@ _KEYS = {
     "a private key (PEM)": ("-----BEGIN", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
     "an AWS access key": ("AKIA ASIA", r"\bA[KS]IA[A-Z0-9]{16}\b"),
     "a Buntime key": ("btk_", r"\bbtk_[A-Za-z0-9]{16,}"),
-    "a GitHub token": (
-        "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
-        r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,})",
-    ),
+    "a GitHub token": ("ghp_ gho_ ghu_ ghs_ ghr_", r"\bgh[pousr]_[A-Za-z0-9]{30,}"),
+    "a GitHub token of one project": ("github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{30,}"),
     "a GitLab token": ("glpat-", r"\bglpat-(?=[A-Za-z_-]*[0-9])[\w-]{20,}"),
     "a Google API key": ("AIza", r"\bAIza[\w-]{35}"),
     "a Google access token": ("ya29.", r"\bya29\.[\w-]{20,}"),
@@ -47,9 +46,7 @@ _FORMS = {kind: re.compile(form, re.ASCII) for kind, (_, form) in _KEYS.items()}
 _HINTS = tuple(hint for hints, _ in _KEYS.values() for hint in hints.split())
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}")
 """A part of a text that could be base64; shorter ones are words."""
-_BASE64_AS_A = bytes(97 if chr(code).isalnum() or chr(code) in "+/_-" else 32 for code in range(128)).ljust(
-    256
-)
+_BASE64_AS_A = bytes.maketrans(f"{string.ascii_letters}{string.digits}+/_-".encode(), b"a" * 66)
 _BASE64_RUN = b"a" * 24
 
 

@@ -50,7 +50,7 @@ class Redactor:
             password = url_password(value)
             if password:
                 self.secrets.add("env", password, f"{name}.password")
-        return self._learn_named({"request": serialized}, "request", has_env=bool(env))
+        return self._learn_named({"request": serialized}, serialized, has_env=bool(env))
 
     def learn_response(self, data: Mapping[str, Any], headers: Headers) -> bool:
         """Note the secrets and the ids in a response; return whether a field names one of the secrets.
@@ -74,12 +74,11 @@ class Redactor:
                 known.append(version[1])
             number = json.dumps(f"stamp_{known.index(version[1]) + 1}")
             data["response"]["json"] = json.loads(json.dumps(body).replace(json.dumps(version[1]), number))
-        return "response" in data and self._learn_named(data, "response")
+        return "response" in data and self._learn_named(data, data["response"])
 
-    def _learn_named(self, data: Mapping[str, Any], part: str, *, has_env: bool = False) -> bool:
-        message = data[part]
-        has_more = has_env or "query" in message or "events" in message
-        if not has_more and not has_secret_names(message.get("json")):
+    def _learn_named(self, data: Mapping[str, Any], new: Mapping[str, Any], *, has_env: bool = False) -> bool:
+        """Note the secrets that the new part of an interaction names."""
+        if not (has_env or "query" in new or "events" in new or has_secret_names(new.get("json"))):
             return False  # as for most messages, and faster than a walk
         names: list[str] = []
 
@@ -87,7 +86,7 @@ class Redactor:
             names.append(name)
             return self.secrets.add(kind, value, name)
 
-        Walk(None, add)(data, part)
+        Walk(add)(data)
         return bool(names)
 
     def redact_line(self, text: str, data: Mapping[str, Any]) -> Optional[str]:
@@ -113,7 +112,7 @@ class Redactor:
             spans += self.secrets.fragments(text, at_start=cut == "both") if cut else ()
             return replace(pieces, spans) if spans else pieces
 
-        return Walk(redact, lambda kind, name, value, _: self.secrets.add(kind, value, name))(data)
+        return Walk(lambda kind, name, value, _: self.secrets.add(kind, value, name), redact)(data)
 
     def blocked(self, data: Mapping[str, Any], line: bytes) -> list[str]:
         """Return which well-known kinds of key an interaction still has, and where; never the key.
@@ -135,5 +134,5 @@ class Redactor:
                     problems[f"{kind} ({shown}{form})"] = None
             return pieces
 
-        Walk(scan, lambda _kind, _name, value, _location: value)(data)
+        Walk(lambda _kind, _name, value, _location: value, scan)(data)
         return list(problems)

@@ -88,8 +88,7 @@ class Secrets:
         for length in range(min(len(text), _LONGEST_FRAGMENT), SHORTEST - 1, -1):
             needle = _longer(text[-length:], self._ordered)
             if needle:
-                form = with_form(self._needles[needle], f"first.{length}")
-                yield len(text) - length, len(text), form
+                yield len(text) - length, len(text), with_form(self._needles[needle], f"first.{length}")
             needle = _longer(text[:length][::-1], self._backwards)[::-1] if at_start else ""
             if needle:
                 yield 0, length, with_form(self._needles[needle], f"after.{len(needle) - length}")

@@ -27,29 +27,25 @@ OnSecret = Callable[[str, str, Any, str], Any]
 class Walk:
     """Returns interactions, or their requests alone, with texts and secrets changed by two functions."""
 
-    def __init__(self, on_text: Optional[OnText], on_secret: OnSecret) -> None:
-        self._on_text, self._on_secret = on_text, on_secret
-        self._cut: Cut = ""
+    def __init__(self, on_secret: OnSecret, on_text: OnText = lambda pieces, _location, _cut: pieces) -> None:
+        self._on_secret, self._on_text = on_secret, on_text
 
-    def __call__(self, data: Mapping[str, Any], *parts: str) -> dict[str, Any]:
-        """Return an interaction changed, or some of its parts, and in the same order."""
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an interaction changed, in the same order."""
         request = data["request"]
         self._dialect = dialect_of(request["path"])
         self._env = self._dialect.environment(request)
         changed: dict[str, Any] = {}
-        for part in parts or data:
-            message = data[part]
+        for part, message in data.items():
             # A program that stopped reading may have stopped in the middle of a secret.
             is_left = part == "response" and ("error" in data or message.get("left"))
-            self._cut = "both" if self._dialect.is_piece(request) else "end" if is_left else ""
+            self._cut: Cut = "both" if self._dialect.is_piece(request) else "end" if is_left else ""
             changed[part] = {name: self._part(name, item, part) for name, item in message.items()}
         return changed
 
     def _part(self, name: str, value: Any, location: str) -> Any:
         if name == "json":
             return self._value(value, location)
-        if self._on_text is None and name not in {"query", "events"}:
-            return value
         if name in {"text", "message"} or (name == "path" and value not in self._dialect.routes):
             return self._text(value, f"{location} {name}")
         if name == "query":
@@ -67,23 +63,17 @@ class Walk:
         return self._events(value, f"{location} stream") if name == "events" else value
 
     def _text(self, text: str, location: str) -> str:
-        if self._on_text is None:
-            return text
         return self._on_text((text,), location, self._cut)[0]
 
     def _value(self, value: Any, location: str, secret: Optional[str] = None) -> Any:
         """Return a JSON value changed; ``secret`` is the name of a field around it whose value is one."""
         if isinstance(value, dict):
             changed: dict[str, Any] = {}
-            is_env = value is self._env
             for key, item in value.items():
                 name = f"{secret}.{key}" if secret is not None else key if looks_secret(key) else None
-                if self._on_text is None and name is None and not (is_env or isinstance(item, (dict, list))):
-                    changed[key] = item  # as most fields, so this is worth the lines
-                    continue
                 field = key if key in self._dialect.fields else self._text(key, f"{location} {key}, a name")
                 inner = f"{location} {key}"
-                if not is_env:
+                if value is not self._env:
                     changed[field] = self._value(item, inner, name)
                 elif isinstance(item, str) and _is_secret(item) and (name or len(item) >= _LONG):
                     changed[field] = self._on_secret("env", key, item, inner)
@@ -113,10 +103,9 @@ class Walk:
             else:
                 outputs[parsed.kind].append((changed[-1], parsed))
         for kind, pieces in outputs.items():
-            texts: Sequence[str] = [parsed.text or "" for _, parsed in pieces]
-            if self._on_text is not None:
-                texts = self._on_text(texts, f"{location} {kind}", "end" if self._cut else "")
-            for (item, parsed), text in zip(pieces, texts):
+            texts = [parsed.text or "" for _, parsed in pieces]
+            changed_texts = self._on_text(texts, f"{location} {kind}", "end" if self._cut else "")
+            for (item, parsed), text in zip(pieces, changed_texts):
                 item[2] = self._with_text(parsed, text, location)
         return changed
 
