@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from buntime import Buntime, BuntimeError, Process, Session, SessionPool
+from buntime import Buntime, BuntimeError, Process, Session
 from buntime.transport import FunctionTransport, Request, Response
 
 pytestmark = pytest.mark.one_python
@@ -38,9 +38,6 @@ CALLS: dict[str, Call] = {
     "wait_for_port": lambda s, a, b: s.wait_for_port(a, b),
     "processes": lambda s, _, __: [process.running() for process in s.processes()],
     "stay_awake": lambda s, a, _: s.stay_awake(interval=a),
-    "map": lambda s, a, b: [
-        outcome.result() for outcome in SessionPool(_client(s), size=a).map(Session.execute, b)
-    ],
     "logs": lambda s, a, b: Process(s._context, "ses_1", 1, 2).logs(a, b),
     "follow": lambda s, a, b: list(Process(s._context, "ses_1", 1, 2).follow(a, b)),
     "kill a process": lambda s, _, __: Process(s._context, "ses_1", 1, 2).kill(),
@@ -71,7 +68,6 @@ VALID: dict[str, tuple[Any, Any]] = {
     "kill": (3, None),
     "kill_all": ("ses_1", None),
     "stay_awake": (60, None),
-    "map": (1, ["1"]),
     "follow": (0, 0),
     "wait_for_port": (80, 1),
     "logs": (0, 0),
