@@ -17,6 +17,8 @@ from buntime.cassette.archive import parse_zip, zip_bytes
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.file import load
 from buntime.cassette.form import parse_form
+from buntime.cassette.ids import Numbering
+from buntime.cassette.secrets.registry import replace
 from buntime.runloop import RunloopSDK
 from buntime.runloop.wire.dialect import DIALECT
 from buntime.transport import (
@@ -266,8 +268,11 @@ def test_archives_are_stored_unpacked(tmp_path: Path) -> None:
     assert {"b.txt": b"the-secret", "c": b"\xff"} == replayed
 
 
-def test_what_is_not_an_archive_stays_as_it_is() -> None:
-    """Whatever its type is."""
+def test_what_is_not_an_archive_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its type is; so does an archive that is large."""
+    with monkeypatch.context() as patch:
+        patch.setattr("buntime.cassette.archive._LARGEST", 1)
+        assert parse_zip(zip_bytes({"a": {"text": "12"}})) is None
     assert parse_zip(b"PK no") is None
     assert {} == parse_zip(zip_bytes({}))
     assert {"a.json": {"text": "{"}} == parse_zip(zip_bytes({"a.json": {"text": "{"}}))
@@ -276,3 +281,37 @@ def test_what_is_not_an_archive_stays_as_it_is() -> None:
     twice = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
     assert parse_form(twice + twice + b"--x--\r\n", "multipart/form-data; boundary=x") is None
     assert {"a": "1"} == parse_form(twice + b"--x--\r\n", 'multipart/form-data; boundary="x"')
+
+
+def test_the_environment_names_a_recording(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With the values of ``BUNTIME_TRANSPORT``."""
+    path = tmp_path / "x.json"
+
+    def fake() -> FakeTransport:
+        fake = FakeTransport()
+        fake.on_execute(command="make", stdout="made\n")
+        fake.on_execute(command="serve", stdout="served\n")
+        return fake
+
+    monkeypatch.setattr("buntime.transport.LocalTransport", fake)
+    for mode in ("record+local", "replay"):
+        monkeypatch.setenv("RUNLOOP_TRANSPORT", f"{mode}:{path}")
+        with RunloopSDK() as runloop:
+            results = _program(runloop)
+        assert ["made\n", "served\n"] == results[1:3]
+    assert ["dbx_1", "snp_1", "bpt_1"] == [results[0], *results[3:]]
+
+
+def test_folders_of_a_devbox_without_a_sandbox_are_those_of_a_sandbox() -> None:
+    """Their names are new in each run."""
+    numbering = Numbering()
+    body = {"id": "dbx_aB3", "name": "x"}
+    for new in DIALECT.new_ids({"method": "POST", "path": "/v1/devboxes"}, body):
+        numbering.note(*new)
+    home = "/tmp/buntime-ab12cd34/devboxes/dbx_aB3/home"
+    text = (
+        f"{home}/a.txt:1 /var/devboxes/dbx_aB3/tmp /v1/devboxes/dbx_aB3/logs /tmp/buntime-ab12cd34/bin:/bin"
+    )
+    assert numbering.needs_values(text)
+    (replaced,) = replace([text], numbering.spans(text))
+    assert "/home/user/a.txt:1 /tmp /v1/devboxes/dbx_1/logs /bin" == replaced
