@@ -40,7 +40,7 @@ nitpick_ignore_regex = [
     ("py:class", r"AnyPath|Chunk|Code|Content|FilesArgument|Handler|OnText|PathArgument|Progress"),
     ("py:class", r"buntime\.(client|helpers|service)\..*"),
     # Type variables.
-    ("py:class", r"buntime\.(pool\.pool\.(Item|Value)|runloop\.\w+\.([RTV]|Self))"),
+    ("py:class", r"buntime\.(pool\.pool\.(Item|Value)|runloop\.\w+\.([A-Z]|Self|Resource))"),
 ]
 
 # The public names of classes are set when they are imported from their package.
