@@ -65,11 +65,10 @@ def test_programs(sandbox: Sandbox) -> None:
 def test_time_limit(sandbox: Sandbox) -> None:
     """The program is ended, with what it started."""
     result = _run(sandbox, "execute", command="echo begun; sleep 300 & sleep 300", timeout=1)
-    assert result.startswith(
-        "reached its time limit of 1 s and was ended; pass a longer timeout, or use start"
-    )
+    expected = "reached its time limit of 1 s and was ended; pass a longer timeout, or use start"
+    # On a busy machine the time may be over before the output.
+    assert result in {expected, f"{expected}\nstdout:\nbegun"}
     assert result.is_error
-    assert "begun" in result
 
 
 def test_large_output(sandbox: Sandbox) -> None:
