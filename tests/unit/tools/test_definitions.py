@@ -6,7 +6,7 @@ import json
 from typing import Any, Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -80,6 +80,7 @@ def test_an_unknown_tool() -> None:
         openai_tools("nonsense")
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(NAMES), _ARGUMENTS)
 def test_the_check_agrees_with_the_schema(name: str, arguments: dict[str, Any]) -> None:
     """Arguments are refused exactly if the schema refuses them, or there are not code or command."""
