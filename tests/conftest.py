@@ -53,6 +53,15 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, handler)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Exempt thousands of tests, which live to the end, from garbage collection."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
+
+
 @attrs.frozen
 class _Snapshot:
     threads: frozenset[threading.Thread]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,16 +67,17 @@ def _run(folder: Path, content: str, *options: str) -> None:
     (folder / "pytest.ini").write_text(SETTINGS)
     (folder / "test_it.py").write_text(content)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", *options, "test_it.py"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
 def test_helpers_under_pyfakefs(tmp_path: Path) -> None:
     """Files, calls and processes work on the fake, while recording and on replay."""
     pytest.importorskip("pyfakefs", reason="not for this Python")
-    _run(tmp_path, FILES)
+    _run(tmp_path, FILES, "-p", "pyfakefs.pytest_plugin")
 
 
 def test_local_transport_under_pytest_socket(tmp_path: Path) -> None:
     """A local session needs no socket of Python's ``socket`` module."""
-    _run(tmp_path, SOCKETS, "--disable-socket")
+    _run(tmp_path, SOCKETS, "-p", "pytest_socket", "--disable-socket")
