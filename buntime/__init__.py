@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from buntime.client.files import Files, SessionFiles
     from buntime.client.keepalive import StayAwake
     from buntime.client.processes import Process
+    from buntime.client.repl import Repl
     from buntime.client.session import Session
     from buntime.client.sessions import Sessions
     from buntime.client.settings import ClientOptions
@@ -99,6 +100,7 @@ __all__ = [
     "ProcessLogs",
     "RateLimit",
     "RateLimitError",
+    "Repl",
     "RequestTimeoutError",
     "ResourceLimitError",
     "ResourceLimits",
@@ -135,6 +137,7 @@ _DEFINED_IN = {
     "Process": "client.processes",
     "ProcessLogs": "models",
     "RateLimit": "models",
+    "Repl": "client.repl",
     "ResourceLimits": "models",
     "Session": "client.session",
     "SessionFiles": "client.files",

@@ -202,6 +202,17 @@ def _pair(item: Any) -> tuple[Any, Any]:
     raise TypeError(f"files: an item is a {type(item).__name__}, not a mapping with path and content")
 
 
+def stdin(value: Any) -> Any:
+    """Text, bytes, or an open file; or ``None``."""
+    if isinstance(value, str):
+        return text("stdin", value)
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    if value is not None and not isinstance(value, bytes) and not callable(getattr(value, "read", None)):
+        raise TypeError(f"stdin must be a str, bytes or an open file, not {type(value).__name__}")
+    return value
+
+
 def env(value: Optional[Mapping[str, str]]) -> Optional[dict[str, str]]:
     """Environment variables, as a new dict; or ``None``."""
     if value is None:

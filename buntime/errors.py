@@ -306,7 +306,7 @@ class JavaScriptError(ExecutionFailedError):
 
     def __str__(self) -> str:
         text = self.stack or f"{self.name}: {self.message}"
-        return f"the function failed with {text}" if self.call is None else f"{super().__str__()}\n{text}"
+        return f"JavaScript failed with {text}" if self.call is None else f"{super().__str__()}\n{text}"
 
 
 class WaitTimeoutError(BuntimeError, TimeoutError):

@@ -9,7 +9,7 @@ know. The ``repr`` of a value shortens long texts.
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Literal, Optional, TypedDict, Union
+from typing import IO, Any, Literal, Optional, TypedDict, Union
 
 import attrs
 
@@ -44,6 +44,7 @@ class ExecuteOptions(TypedDict, total=False):
     check: bool
     idempotent: bool
     max_output: Optional[int]
+    stdin: Union[str, bytes, IO[bytes], IO[str], None]
 
 
 class _Value:
@@ -122,6 +123,10 @@ def _body_size(body: bytes) -> str:
     return f"<{len(body)} bytes>"
 
 
+def _stdin(stdin: object) -> str:
+    return _body_size(stdin) if isinstance(stdin, bytes) else short_repr(stdin)
+
+
 def _env_names(env: Optional[Mapping[str, str]]) -> str:
     return "None" if env is None else f"<{', '.join(sorted(env))}>"
 
@@ -142,6 +147,7 @@ class ExecuteRequest(_Value):
         idempotent: running it twice does no harm, so it is retried like a read.
         max_output: bytes of stdout and of stderr that the result has at most, or ``None`` for no bound; by
             default the client's ``max_output``. See :class:`~buntime.ExecuteResult`.
+        stdin: standard input of the program: text, bytes, or an open file, which is read to its end.
         session_id: the session to run it in. Not needed for the methods of a session.
 
     Raises ``TypeError`` or ``ValueError`` naming the argument.
@@ -161,6 +167,9 @@ class ExecuteRequest(_Value):
     idempotent: bool = attrs.field(default=False, kw_only=True)
     max_output: MaxOutput = attrs.field(default="default", kw_only=True)
     session_id: Optional[str] = attrs.field(default=None, kw_only=True)
+    stdin: Union[str, bytes, IO[bytes], IO[str], None] = attrs.field(
+        default=None, kw_only=True, converter=_validate.stdin, repr=_stdin
+    )
 
     def __attrs_post_init__(self) -> None:
         _validate.optional_text("code", self.code)

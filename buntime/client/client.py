@@ -181,7 +181,7 @@ class Buntime(ClosesWithBlock):
         """
         from buntime.client.options import make_request
 
-        complete = make_request(request, session_id, code, command, options)
+        complete = self._context.with_stdin(make_request(request, session_id, code, command, options))
         return self._context.executions.watch(complete, on_stdout=on_stdout, on_stderr=on_stderr)
 
     @overload
@@ -212,7 +212,8 @@ class Buntime(ClosesWithBlock):
         """
         from buntime.client.options import make_request
 
-        return self._context.executions.stream(make_request(request, session_id, code, command, options))
+        complete = self._context.with_stdin(make_request(request, session_id, code, command, options))
+        return self._context.executions.stream(complete)
 
     def kill(self, *, session_id: str, pid: int) -> buntime.KillResult:
         """Kill one process of a session. Raises ``SessionNotFoundError`` and the other API errors."""

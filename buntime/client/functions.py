@@ -60,8 +60,6 @@ class Functions:
         env: Optional[Mapping[str, str]] = None,
     ) -> Any:
         """See :meth:`Session.call <buntime.Session.call>`; ``env`` is the environment of the function."""
-        callee = _callee(function)
-        payload = json.dumps({**callee, "arguments": js_values.encode_arguments(arguments)})
         request = ExecuteRequest(
             "",
             session_id=session_id,
@@ -70,26 +68,45 @@ class Functions:
             idempotent=idempotent,
             max_output=max_output,
         )
-        with self._context.caller.one_deadline(), _payload_file(session_id, payload) as name:
+        payload = call_payload(function, arguments)
+        with self._context.caller.one_deadline():
+            result, reply = self.run("call", request, payload, session_limit, on_stdout, on_stderr)
+            return self.value(session_id, reply, result)
+
+    def run(
+        self,
+        op: str,
+        request: ExecuteRequest,
+        payload: dict[str, Any],
+        session_limit: int | None,
+        on_stdout: OnText | None,
+        on_stderr: OnText | None,
+        **arguments: Any,
+    ) -> tuple[ExecuteResult, dict[str, Any]]:
+        """Run the helper ``op`` with a payload of any size; return its result without the reply, and that."""
+        text = json.dumps(payload)
+        with _payload_file(str(request.session_id), text) as name:
             # An identical call of another process may have consumed the file; the function has not run then.
             for _ in range(_MAX_ATTEMPTS):
-                request = self._with_payload(request, payload, name)
+                request = self._with_payload(op, request, text, name, arguments)
                 result, reply = self._run(request, session_limit, on_stdout, on_stderr)
                 if "error" in reply:
-                    raise error_of("call", callee.get("file"), reply["error"])
+                    raise error_of(op, payload.get("file"), reply["error"])
                 if "gone" not in reply:
-                    return self._value(session_id, reply, result)
+                    return result, reply
         raise InvalidResponseError("the session did not have the arguments of the call")
 
-    def _with_payload(self, request: ExecuteRequest, payload: str, name: str) -> ExecuteRequest:
+    def _with_payload(
+        self, op: str, request: ExecuteRequest, payload: str, name: str, arguments: dict[str, Any]
+    ) -> ExecuteRequest:
         """Return the request with the payload: in its code, in a file of it, or in files written before."""
         if not name:
-            return attrs.evolve(request, code=source("call", payload=payload))
+            return attrs.evolve(request, code=source(op, **arguments, payload=payload))
         pieces = {
             f"{name}.{start // _PIECE}": payload[start : start + _PIECE]
             for start in range(0, len(payload), _PIECE)
         }
-        code = source("call", files=list(pieces))
+        code = source(op, **arguments, files=list(pieces))
         if len(pieces) == 1:
             return attrs.evolve(request, code=code, files=tuple(pieces.items()))
         for path, content in pieces.items():
@@ -127,7 +144,8 @@ class Functions:
         result.check()
         raise ExecutionFailedError("the process ended before the function returned", result=result)
 
-    def _value(self, session_id: str, reply: dict[str, Any], result: ExecuteResult) -> Any:
+    def value(self, session_id: str, reply: dict[str, Any], result: ExecuteResult) -> Any:
+        """Return the value in a reply, or raise its error."""
         if "json" in reply:
             return _decoded(reply["json"], result)
         if "stored" in reply:
@@ -244,6 +262,11 @@ def _payload_file(session_id: str, payload: str) -> AbstractContextManager[str]:
         return nullcontext("")
     digest = hashlib.sha256(payload.encode()).hexdigest()[:32]
     return reserve_unique_name(session_id, f"{HIDDEN_FOLDER}/calls/{digest}")
+
+
+def call_payload(function: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the function to call and its arguments, as JSON values."""
+    return {**_callee(function), "arguments": js_values.encode_arguments(arguments)}
 
 
 def _callee(function: str) -> dict[str, str]:

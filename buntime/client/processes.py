@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from buntime import _validate
 from buntime._support.closing import ClosesWithBlock, close_after
@@ -11,6 +11,7 @@ from buntime._support.export import export
 from buntime._support.log import logger
 from buntime._support.owner import Owner
 from buntime.client.context import Context
+from buntime.client.standard_input import ProcessInput
 from buntime.errors import SessionNotFoundError, WaitTimeoutError
 from buntime.helpers.runner import integer_of, invalid_reply, text_of
 from buntime.models import ExecuteRequest, ProcessLogs, StreamEvent
@@ -34,12 +35,20 @@ class Process(ClosesWithBlock):
     nothing.
     """
 
-    def __init__(self, context: Context, session_id: str, number: int, pid: int) -> None:
+    def __init__(
+        self,
+        context: Context,
+        session_id: str,
+        number: int,
+        pid: int,
+        stdin_offset: Optional[int] = None,
+    ) -> None:
         self._context = context
         self._session_id = session_id
         self._number = number
         self._pid = pid
         self._exit_code: Optional[int] = None
+        self._input = ProcessInput(stdin_offset)
         self._owner: Optional[Owner] = Owner()
 
     def __repr__(self) -> str:
@@ -47,18 +56,15 @@ class Process(ClosesWithBlock):
 
     def __getstate__(self) -> dict[str, Any]:
         # Unpickled, it belongs to no process, even if that has the same pid as this one.
-        return {**vars(self), "_owner": None}
+        return {**vars(self), "_owner": None, "_input": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({**state, "_input": ProcessInput()})
 
     def _leave_block(self, error: Optional[BaseException]) -> None:
         if self._owner is not None and self._owner.is_this_process():
             context = self._context.for_cleanup(error)
-            close_after(error, lambda: self._kill_existing(context), f"{self!r} was not killed")
-
-    def _kill_existing(self, context: Context) -> None:
-        try:
-            self._kill(context)
-        except SessionNotFoundError:
-            logger().debug("%r had ended with its session before it was killed", self)
+            close_after(error, lambda: kill_existing(self, context), f"{self!r} was not killed")
 
     @property
     def number(self) -> int:
@@ -133,6 +139,30 @@ class Process(ClosesWithBlock):
             _validate.count("stderr_offset", stderr_offset, minimum=0),
         )
 
+    def write(self, data: Union[str, bytes, bytearray, memoryview], timeout: Optional[float] = None) -> None:
+        """Write to its standard input, if it was started with ``stdin=True``; return when it is written.
+
+        Text is written as UTF-8. What the process does not read fills its pipe and a buffer of 2 MB; then
+        the call waits for it, at most ``timeout`` seconds, ``None`` for no limit. Calls of several threads
+        write one after another. If a response is lost, the call is repeated, and nothing is written twice.
+
+        Raises:
+            WaitTimeoutError: the process did not read; the message has the number of bytes that were
+                accepted, which it will receive. Also a builtin ``TimeoutError``.
+            ConflictError: the process has ended or closed its standard input, :meth:`close_stdin` was called
+                (code ``stdin_closed``), or another client wrote at the same time (``changed_meanwhile``).
+            InvalidRequestError: it was started without ``stdin=True``.
+        """
+        seconds = _validate.seconds("timeout", timeout)
+        self._input.write(self._context, self._session_id, self._number, data, seconds)
+
+    def close_stdin(self) -> None:
+        """Close its standard input after all that was written, so that it reads the end. Idempotent.
+
+        Raises :class:`~buntime.InvalidRequestError` if it was started without ``stdin=True``.
+        """
+        self._input.close(self._context, self._session_id, self._number)
+
     def kill(self) -> None:
         """Kill it and everything in its process group. Does nothing if all of that has ended.
 
@@ -183,8 +213,18 @@ class Process(ClosesWithBlock):
         )
 
 
-def start(context: Context, session_id: str, request: ExecuteRequest) -> Process:
+def kill_existing(process: Process, context: Context) -> None:
+    """Kill a process, unless its session has ended."""
+    try:
+        process._kill(context)
+    except SessionNotFoundError:
+        logger().debug("%r had ended with its session before it was killed", process)
+
+
+def start(context: Context, session_id: str, request: ExecuteRequest, *, stdin: bool = False) -> Process:
     """Start a program and return it when it runs."""
+    # Not sent by default, because cassettes that were recorded before do not have it.
+    option: dict[str, Any] = {"stdin": True} if stdin else {}
     reply = context.helpers.run(
         session_id,
         "process_start",
@@ -193,8 +233,9 @@ def start(context: Context, session_id: str, request: ExecuteRequest) -> Process
         code=request.code,
         command=request.command,
         working_dir=request.working_dir,
+        **option,
     )
-    return _process(context, session_id, reply)
+    return process_of(context, session_id, reply, 0 if stdin else None)
 
 
 def list_started(context: Context, session_id: str) -> list[Process]:
@@ -203,11 +244,15 @@ def list_started(context: Context, session_id: str) -> list[Process]:
     processes = reply.get("processes")
     if not isinstance(processes, list) or not all(isinstance(each, dict) for each in processes):
         raise invalid_reply("has no list of processes", reply)
-    return [_process(context, session_id, each) for each in processes]
+    return [process_of(context, session_id, each) for each in processes]
 
 
-def _process(context: Context, session_id: str, fields: dict[str, Any]) -> Process:
-    return Process(context, session_id, integer_of(fields, "number"), integer_of(fields, "pid"))
+def process_of(
+    context: Context, session_id: str, fields: dict[str, Any], stdin_offset: Optional[int] = None
+) -> Process:
+    """Return the process that a helper describes."""
+    number, pid = integer_of(fields, "number"), integer_of(fields, "pid")
+    return Process(context, session_id, number, pid, stdin_offset)
 
 
 def wait_for_port(context: Context, session_id: str, port: int, timeout: Optional[float]) -> None:

@@ -164,16 +164,28 @@ class Session(ClosesWithBlock):
         self, code: Optional[Union[str, ExecuteRequest]], command: Optional[str], options: ExecuteOptions
     ) -> ExecuteRequest:
         if isinstance(code, ExecuteRequest):
-            return make_request(code, self.id, None, command, options)
-        return make_request(None, self.id, code, command, options)
+            request = make_request(code, self.id, None, command, options)
+        else:
+            request = make_request(None, self.id, code, command, options)
+        return self._context.with_stdin(request)
 
     @overload
     def start(
-        self, code: str, *, env: Optional[Mapping[str, str]] = None, working_dir: Optional[str] = None
+        self,
+        code: str,
+        *,
+        env: Optional[Mapping[str, str]] = None,
+        working_dir: Optional[str] = None,
+        stdin: bool = False,
     ) -> buntime.Process: ...
     @overload
     def start(
-        self, *, command: str, env: Optional[Mapping[str, str]] = None, working_dir: Optional[str] = None
+        self,
+        *,
+        command: str,
+        env: Optional[Mapping[str, str]] = None,
+        working_dir: Optional[str] = None,
+        stdin: bool = False,
     ) -> buntime.Process: ...
     def start(
         self,
@@ -182,21 +194,23 @@ class Session(ClosesWithBlock):
         command: Optional[str] = None,
         env: Optional[Mapping[str, str]] = None,
         working_dir: Optional[str] = None,
+        stdin: bool = False,
         **unknown: Any,
     ) -> buntime.Process:
         """Start code or a shell command in the background; return when it runs.
 
-        The arguments are those of :class:`~buntime.ExecuteRequest`; the standard input of a command is empty.
+        The arguments are those of :class:`~buntime.ExecuteRequest`. Standard input is empty; with ``stdin``
+        it is a pipe for :meth:`Process.write <buntime.Process.write>`.
         It gets its own process group, and no time limit other than the session's life. A start that fails
         raises and leaves nothing behind. If the response is lost, the start is not repeated, and the error
         has ``maybe_executed``.
         """
         from buntime.client import processes
 
-        check_arguments(unknown, ("command", "env", "working_dir"))
+        check_arguments(unknown, ("command", "env", "working_dir", "stdin"))
         request = ExecuteRequest(code, command=command, env=env, working_dir=working_dir)
         del env  # so that no traceback with these variables shows its values
-        return processes.start(self._context, self.id, request)
+        return processes.start(self._context, self.id, request, stdin=_validate.flag("stdin", stdin))
 
     def processes(self) -> list[buntime.Process]:
         """Return all processes started here with :meth:`start`, by any client, in order of their numbers."""
@@ -262,6 +276,15 @@ class Session(ClosesWithBlock):
             on_stderr=on_stderr,
             max_output=max_output,
         )
+
+    def repl(self, *, env: Optional[Mapping[str, str]] = None) -> buntime.Repl:
+        """Return a REPL: evaluations that keep variables, functions and imports; a context manager.
+
+        ``env`` are environment variables of its process. Nothing is sent before its first evaluation.
+        """
+        from buntime.client.repl import Repl
+
+        return Repl(self._context, self.id, self._time_limit, env)
 
     def kill(self, pid: int) -> KillResult:
         """Kill one process; see :meth:`Buntime.kill <buntime.Buntime.kill>`."""

@@ -51,8 +51,18 @@ _FULL = frozenset({"ENOSPC", "EDQUOT", "EFBIG"})
 _CONSUMED = "ECONSUMED"
 _MAX_ATTEMPTS = 5
 
-_SHARED = {"file": ("files",), "process": ("processes",), "port": ("processes",)}
-"""The programs that helpers have in common, by the first word of their names."""
+_SHARED = {
+    "file": ("files",),
+    "process": ("processes",),
+    "port": ("processes",),
+    "call": ("values",),
+    "process_start": ("processes", "launch"),
+    "process_write": ("files", "processes"),
+    "run": ("processes", "launch"),
+    "repl_start": ("processes", "launch"),
+    "repl_eval": ("processes", "values"),
+}
+"""The programs that helpers have in common, by the names of the helpers or their first words."""
 
 
 class Helpers:
@@ -95,13 +105,11 @@ class Helpers:
                 raise error_of(op, arguments.get("path"), reply["error"])
             return reply
 
-        # `process_start` passes the rest of the options on to the program that it starts.
-        options = " ".join(filter(None, (constants.HELPER_BUN_OPTIONS, (env or {}).get("BUN_OPTIONS"))))
         request = ExecuteRequest(
             source(op, **arguments),
             session_id=session_id,
             files=files,
-            env={**(env or {}), "BUN_OPTIONS": options},
+            env=helper_env(env),
             timeout=timeout,
             idempotent=idempotent,
             max_output=None,
@@ -137,10 +145,22 @@ class Helpers:
         self.run(session_id, "file_delete", idempotent=True, path=path, recursive=False, missing_ok=True)
 
 
+def helper_env(env: Optional[Mapping[str, str]]) -> dict[str, str]:
+    """Return the environment of a helper: one that starts a program passes on the rest of ``BUN_OPTIONS``."""
+    env = env or {}
+    options = " ".join(filter(None, (constants.HELPER_BUN_OPTIONS, env.get("BUN_OPTIONS"))))
+    return {**env, "BUN_OPTIONS": options}
+
+
 def source(op: str, **arguments: Any) -> str:
     """Return the code of a helper: its first line, its arguments as ``helper``, and its program."""
     line = json.dumps({"op": op, **arguments})
-    program = "\n".join(map(_program, ("common", *_SHARED.get(op.partition("_")[0], ()), op)))
+    shared = _SHARED.get(op) or _SHARED.get(op.partition("_")[0], ())
+    program = "\n".join(map(_program, ("common", *shared, op)))
+    if op == "repl_start":
+        host = "\n".join(map(_program, ("common", "values", "repl_host")))
+        # In a function, so that its names are not global variables.
+        program = f"const HOST = {json.dumps(f'(function (SOCKET) {{{host}}})')};\n{program}"
     return f"// buntime:helper {line}\nconst helper = {line};\n{program}"
 
 
@@ -211,6 +231,10 @@ def error_of(op: str, path: Any, error: Any) -> BuntimeError:
         missing = NotFoundError(message, code=constants.PROCESS_NOT_FOUND, details=details)
         missing.hint = "List the session's processes with session.processes()"
         return missing
+    if code == "EPIPE":
+        closed = ConflictError(message, code=constants.STDIN_CLOSED, details=details)
+        closed.hint = "Check the exit_code and the logs() of the process"
+        return closed
     if code in _FULL:
         return ResourceLimitError(message, code=constants.DISK_FULL, details=details)
     if code == "ECHANGED":

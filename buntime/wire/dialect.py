@@ -11,7 +11,7 @@ from buntime._http import Request
 from buntime.wire.constants import CALL_MARK, WORKSPACE
 from buntime.wire.events import ParsedEvent, read_event
 from buntime.wire.fields import iso8601
-from buntime.wire.helper_messages import NUMBERED, as_base64, as_text, parse_reply, with_helper
+from buntime.wire.helper_messages import CALLS, NUMBERED, as_base64, as_text, parse_reply, with_helper
 from buntime.wire.json import json_object
 from buntime.wire.local_folders import LocalFolders
 
@@ -23,7 +23,7 @@ _EXECUTE = ("POST", "/execute")
 _WRITE = ("POST", "/files/write")
 _PROGRAM = "// buntime:helper "
 _FOLDERS = LocalFolders("sessions", {"": WORKSPACE})
-_IN_PIECES = frozenset({"file_piece", "file_range", "process_logs"})
+_IN_PIECES = frozenset({"file_piece", "file_range", "process_logs", "process_write"})
 _DECODED = frozenset({"value", "reply"})
 """The fields of a decoded response that stand for the last line of its output."""
 _PING_RESPONSE = (
@@ -112,19 +112,20 @@ class SessionsDialect:
     def decode_response(self, request: Message, body: Any) -> Any:
         """Return the JSON body of a response, with the reply of a helper as a value."""
         op = self._helper(request).get("op")
-        text = body.get("stdout") if op is not None and isinstance(body, dict) else None
+        has_reply = op not in {None, "run"}  # the output of `run` is that of a program
+        text = body.get("stdout") if has_reply and isinstance(body, dict) else None
         if not isinstance(text, str) or not text.endswith("\n") or not _DECODED.isdisjoint(body):
             return body
-        if op == "call":
+        if op in CALLS:
             before, mark, line = text.rpartition(CALL_MARK)
             line = line if mark else ""
         else:
             line = text[text.rfind("\n", 0, -1) + 1 :]
             before = text[: -len(line)]
         reply = parse_reply(line)
-        if reply is None or (op != "call" and "text" in reply):
+        if reply is None or (op not in CALLS and "text" in reply):
             return body
-        if op == "call":
+        if op in CALLS:
             field = {"value": reply["value"]} if [*reply] == ["value"] else {"reply": reply}
         else:
             field = {"reply": as_text(reply)}
@@ -139,7 +140,7 @@ class SessionsDialect:
         if op is None or not isinstance(body, dict) or _DECODED.isdisjoint(body):
             return body
         reply = {"value": body["value"]} if "value" in body else body["reply"]
-        line = CALL_MARK + _compact(reply) if op == "call" else _compact(as_base64(reply))
+        line = CALL_MARK + _compact(reply) if op in CALLS else _compact(as_base64(reply))
         encoded = {name: value for name, value in body.items() if name not in _DECODED}
         return {**encoded, "stdout": f"{body.get('stdout', '')}{line}\n"}
 

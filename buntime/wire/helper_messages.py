@@ -14,6 +14,8 @@ from buntime.wire.json import json_object
 
 NUMBERED = re.compile(r"(\.buntime/(?:staged|calls)/[0-9a-f]{32})~[0-9]+")
 """A name of a file with arguments: its number depends on the order of threads."""
+CALLS = frozenset({"call", "repl_eval"})
+"""The helpers whose reply may be anywhere in their output, after a mark."""
 _HELPER_OPTION = ("BUN_OPTIONS", HELPER_BUN_OPTIONS)
 _SIZES = ("length", "limit", "budget")
 """The arguments of helpers that divide a transfer into pieces, of other sizes in another release."""
@@ -43,7 +45,7 @@ def with_helper(body: Mapping[str, Any], helper: dict[str, Any]) -> dict[str, An
 def _decoded_helper(helper: dict[str, Any], files: Mapping[str, str]) -> tuple[dict[str, Any], set[str]]:
     """Return the operation and the arguments of a helper, and the names of the files that carried some."""
     rest = dict(helper)
-    if helper.get("op") == "call":
+    if helper.get("op") in CALLS:
         names = helper.get("files", ())
         carried = set(names) & files.keys() if isinstance(names, list) else set()
         text = helper.get("payload", "".join(files[name] for name in files if name in carried))
@@ -56,12 +58,16 @@ def _decoded_helper(helper: dict[str, Any], files: Mapping[str, str]) -> tuple[d
             rest["files"] = [NUMBERED.sub(r"\1", str(name)) for name in names]
         return rest, set()
     rest = {name: value for name, value in helper.items() if name not in _SIZES}
+    path = rest.get("path")
+    if isinstance(path, str) and NUMBERED.search(path):
+        rest["path"] = NUMBERED.sub(r"\1", path)
+        rest.pop("part", None)  # the name of a part depends on that of the file
     staged = rest.get("staged")
     if not isinstance(staged, str) or staged not in files:
         return rest, set()
     del rest["staged"]
     try:
-        is_base64 = helper.get("op") == "file_piece"
+        is_base64 = helper.get("op") in {"file_piece", "process_write"}
         content = {"base64": files[staged]} if is_base64 else {"files": json.loads(files[staged])}
     except (ValueError, RecursionError):
         content = {"content": files[staged]}

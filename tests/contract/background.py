@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from buntime.transport import FakeTransport
+import hashlib
+
+from buntime.transport import FakeTransport, ScriptedResult
 
 BOTH = 'console.log("☃ out"); console.error("err"); process.exit(3);'
 ECHO = "console.log(process.env.WORD, require('node:path').basename(process.cwd()));"
@@ -18,6 +20,8 @@ LARGE_OUT = "0123456789☃" * 50_000
 FOREVER = 'console.log("up"); setInterval(() => {}, 1000);'
 FAMILY = "echo up; sleep 1000 & sleep 1000"
 READS_STDIN = "cat; echo end"
+CHECKSUM = "sha256sum | cut -c1-64; exit 3"
+LINES = "for await (const line of console) console.log(`read ${line}`);"
 SERVER = """
 Bun.serve({ port: Number(process.env.PORT), hostname: "127.0.0.1", fetch: () => new Response("") });
 console.log("up");
@@ -46,3 +50,10 @@ def script(fake: FakeTransport) -> None:
     fake.on_execute(SERVER, stdout="up\n", keeps_running=True)
     fake.on_execute(command=FAMILY, stdout="up\n", keeps_running=True)
     fake.on_execute(command=READS_STDIN, stdout="end\n")
+    fake.on_execute(
+        command=CHECKSUM,
+        handler=lambda run: ScriptedResult(hashlib.sha256(run.stdin).hexdigest() + "\n", exit_code=3),
+    )
+    fake.on_execute(
+        LINES, handler=lambda run: "".join(f"read {line}\n" for line in run.stdin.decode().splitlines())
+    )

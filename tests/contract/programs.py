@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buntime.transport import FakeTransport, ScriptedExecution, ScriptedResult
-from tests.contract import background, functions
+from tests.contract import background, evaluations, functions
 
 HELLO = 'console.log("hello");'
 TYPESCRIPT = """
@@ -56,6 +56,7 @@ def script(fake: FakeTransport) -> FakeTransport:
     fake.on_execute(command=COMMAND, stdout="from the shell\n", exit_code=4)
     functions.script(fake)
     background.script(fake)
+    evaluations.script(fake)
     return fake
 
 

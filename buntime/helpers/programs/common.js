@@ -21,10 +21,10 @@ function locate(name) {
 }
 
 // Print now: process.stdout takes longer to load than most helpers take to run. A pipe that is full is waited for.
-function print(text) {
+function print(text, fd = 1) {
   for (let bytes = Buffer.from(text); bytes.length; ) {
     try {
-      bytes = bytes.subarray(fs.writeSync(1, bytes));
+      bytes = bytes.subarray(fs.writeSync(fd, bytes));
     } catch (error) {
       if (error.code !== "EAGAIN") throw error;
       Bun.sleepSync(1);

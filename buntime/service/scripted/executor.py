@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Callable, Union, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Callable, Union, cast
 
 import attrs
 
@@ -17,7 +17,7 @@ from buntime.service.scripted.file_helpers import MutableWorkspace
 from buntime.service.scripted.functions import CallScript, CallScripts
 from buntime.service.scripted.processes import Pause, ScriptedProcesses
 from buntime.service.scripted.results import ScriptedExecution, ScriptedResult
-from buntime.service.workspace.base import Workspace
+from buntime.service.workspace.base import PathError, Workspace
 
 Code = Union[str, "re.Pattern[str]", Callable[[ScriptedExecution], bool]]
 Handler = Callable[[ScriptedExecution], Union[ScriptedResult, str, None]]
@@ -109,7 +109,14 @@ class ScriptedExecutor:
     def answer(self, execution: ScriptedExecution) -> ScriptedResult:
         """Return the result of the first script that has one; a 501 if there is none."""
         if execution.code is not None and helpers.is_helper(execution.code):
-            return self._run_helper(execution.code, execution)
+            arguments = helpers.arguments_of(execution.code)
+            if arguments.get("op") != "run":
+                return self._run_helper(arguments, execution)
+            try:
+                execution = helpers.program_of(arguments, execution)
+            except (OSError, PathError) as error:
+                message = f"buntime: the program cannot be started: {error}\n"
+                return ScriptedResult(stderr=message, exit_code=126)
         try:
             # A handler may wait for another execution, so it runs outside the lock.
             with self._lock:
@@ -123,9 +130,8 @@ class ScriptedExecutor:
             execution.workspace.write(path, content.encode())
         return result
 
-    def _run_helper(self, code: str, execution: ScriptedExecution) -> ScriptedResult:
-        arguments = helpers.arguments_of(code)
-        if arguments.get("op") != "call":
+    def _run_helper(self, arguments: Mapping[str, Any], execution: ScriptedExecution) -> ScriptedResult:
+        if arguments.get("op") not in {"call", "repl_eval"}:
             return ScriptedResult(stdout=helpers.run(arguments, execution.workspace))
         try:
             # The workspace of a scripted session is in memory, where a file can be deleted.

@@ -135,7 +135,7 @@ def _range(workspace: MutableWorkspace, arguments: Arguments) -> Result:
 
 def _piece(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     # Each piece is a file until the end: a growing file would be copied for every piece.
-    content = _decode_base64(_take_staged(workspace, arguments))
+    content = _decode_base64(take_staged(workspace, arguments))
     if arguments["offset"] == 0:
         with suppress(FileNotFoundError):
             if workspace.stat(arguments["path"]).type == "directory":
@@ -163,7 +163,7 @@ def _finish(workspace: MutableWorkspace, arguments: Arguments) -> Result:
 
 
 def _unpack(workspace: MutableWorkspace, arguments: Arguments) -> Result:
-    items = json.loads(_take_staged(workspace, arguments))
+    items = json.loads(take_staged(workspace, arguments))
     for item in items:
         name = f"{arguments['path']}/{item['path']}" if item["path"] else arguments["path"]
         if item["base64"] is None:
@@ -185,7 +185,7 @@ def _pack(workspace: MutableWorkspace, arguments: Arguments) -> Result:
 
 
 def _prune(workspace: MutableWorkspace, arguments: Arguments) -> Result:
-    for name in json.loads(_take_staged(workspace, arguments)):
+    for name in json.loads(take_staged(workspace, arguments)):
         try:
             workspace.delete(f"{arguments['path']}/{name}", recursive=False)
         except OSError as error:
@@ -194,9 +194,10 @@ def _prune(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     return {}
 
 
-def _take_staged(workspace: MutableWorkspace, arguments: Arguments) -> str:
+def take_staged(workspace: Any, arguments: Arguments) -> str:
+    """Return the content that was sent with a helper, once."""
     try:
-        content = workspace.read(arguments["staged"]).decode()
+        content: str = workspace.read(arguments["staged"]).decode()
     except FileNotFoundError as error:
         raise ScriptedHelperError("ECONSUMED", f"{arguments['staged']} is not there") from error
     workspace.delete(arguments["staged"], recursive=False)

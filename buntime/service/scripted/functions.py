@@ -71,18 +71,20 @@ class CallScripts:
     def answer(self, arguments: Mapping[str, Any], workspace: MutableWorkspace) -> ScriptedResult:
         """Return the result of a call, described by the arguments of its helper.
 
+        An evaluation in a REPL is like a call without arguments.
+
         Raises a 501 ``unscripted_call`` if no script matches. Exceptions of a handler pass through.
         """
         text = _payload(arguments, workspace)
         if text is None:
             return _output({"gone": True})
         payload = json.loads(text)
-        function = payload.get("source") or f"{payload['file']}#{payload['name']}"
+        function = payload["source"] if "source" in payload else f"{payload['file']}#{payload['name']}"
         script = self._find(function)
         if script is None:
             raise _unscripted(function)
         try:
-            value = script.handler(*map(from_js, payload["arguments"]))
+            value = script.handler(*map(from_js, payload.get("arguments", ())))
         except Thrown as thrown:
             return _output({"thrown": thrown.error}, script)
         return _output({"value": to_js(value)}, script)

@@ -6,15 +6,20 @@ reading of that protocol: it does not import the client's.
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import Any, Callable, cast
+
+import attrs
 
 from buntime.service.errors import ServiceError
 from buntime.service.executors import HELPER_MARK
-from buntime.service.scripted.file_helpers import FILE_HELPERS, ScriptedHelperError
+from buntime.service.scripted.file_helpers import FILE_HELPERS, MutableWorkspace, ScriptedHelperError
+from buntime.service.scripted.results import ScriptedExecution
 from buntime.service.workspace.base import PathError, Workspace
+from buntime.service.workspace.paths import normalise
 
 
 def is_helper(code: str) -> bool:
@@ -57,6 +62,23 @@ def error_result(error: Exception) -> dict[str, Any]:
     return {"error": {"code": code, "message": str(error)}}
 
 
+def program_of(arguments: Mapping[str, Any], execution: ScriptedExecution) -> ScriptedExecution:
+    """Return the execution of a program with standard input, for which a helper stands."""
+    if "path" in arguments:
+        stdin = execution.workspace.read(arguments["path"])
+        if not arguments["reusable"]:
+            cast("MutableWorkspace", execution.workspace).delete(arguments["path"], recursive=False)
+    else:
+        stdin = base64.b64decode(arguments["base64"]) if "base64" in arguments else arguments["text"].encode()
+    return attrs.evolve(
+        execution,
+        code=arguments["code"],
+        command=arguments["command"],
+        working_dir=normalise(arguments["working_dir"] or ""),
+        stdin=stdin,
+    )
+
+
 def _read(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"content": workspace.read(arguments["path"]).decode()}
 
@@ -68,6 +90,7 @@ def _ping(_workspace: Workspace, _arguments: Mapping[str, Any]) -> dict[str, Any
 HELPERS: dict[str, Callable[[Any, Mapping[str, Any]], dict[str, Any]]] = {
     "read": _read,
     "ping": _ping,
+    "repl_stop": lambda _workspace, _arguments: {"kept": True},
     **FILE_HELPERS,
 }
 """The helpers by operation; those of processes and functions are beside this file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import json
 import threading
@@ -12,7 +13,7 @@ import attrs
 
 from buntime._support.forks import reset_after_fork
 from buntime.service.executors import KILLED
-from buntime.service.scripted.file_helpers import ScriptedHelperError
+from buntime.service.scripted.file_helpers import ScriptedHelperError, take_staged
 from buntime.service.scripted.helpers import error_result
 from buntime.service.scripted.results import ScriptedExecution, ScriptedResult
 from buntime.service.workspace.paths import PathError, normalise
@@ -29,6 +30,10 @@ class _ScriptedProcess:
     pid: int
     output: Mapping[str, bytes]
     exit_code: Optional[int]
+    program: Optional[ScriptedExecution] = None
+    """The execution that waits for the end of its standard input, and what it has of that."""
+    has_stdin: bool = False
+    last: tuple[Any, bytes] = (None, b"")
 
     def status(self) -> dict[str, Any]:
         return {
@@ -43,7 +48,8 @@ class ScriptedProcesses:
     """Carries out the client's helpers for background processes.
 
     A process writes all its output at its start, and ends then too, unless its script has
-    ``keeps_running``: then it runs until it is killed, and meanwhile any port of the session is open.
+    ``keeps_running``: then it runs until it is killed, and meanwhile any port of the session is open. One
+    with standard input starts its script at the end of that.
     ``play`` returns the result of an execution; ``pause`` lets seconds pass if a client waits in vain, by
     default by waiting.
     """
@@ -57,6 +63,8 @@ class ScriptedProcesses:
         self._changed = reset_after_fork(threading.Condition())
         self._helpers: dict[str, Callable[[Arguments, ScriptedExecution], dict[str, Any]]] = {
             "process_start": self._start,
+            "process_write": self._write,
+            "repl_start": self._start_repl,
             "process_list": self._list,
             "process_wait": self._wait,
             "process_logs": self._logs,
@@ -102,14 +110,52 @@ class ScriptedProcesses:
             files={},
             working_dir=_folder(arguments["working_dir"], execution),
         )
-        result = self._play(program)
-        output = {"stdout": result.stdout.encode(), "stderr": result.stderr.encode()}
+        if arguments.get("stdin"):
+            return self._add(_NO_OUTPUT, None, program)
+        return self._add(*_played(self._play(program)))
+
+    def _start_repl(self, _arguments: Arguments, _execution: ScriptedExecution) -> dict[str, Any]:
+        return self._add(_NO_OUTPUT, None)
+
+    def _add(
+        self,
+        output: Mapping[str, bytes],
+        exit_code: Optional[int],
+        program: Optional[ScriptedExecution] = None,
+    ) -> dict[str, Any]:
         with self._changed:
             number = len(self._processes) + 1
-            exit_code = None if result.keeps_running else result.exit_code
-            process = _ScriptedProcess(number, _FIRST_PID + number, output, exit_code)
+            process = _ScriptedProcess(
+                number, _FIRST_PID + number, output, exit_code, program, has_stdin=program is not None
+            )
             self._processes[number] = process
         return {"number": process.number, "pid": process.pid}
+
+    def _write(self, arguments: Arguments, execution: ScriptedExecution) -> dict[str, Any]:
+        """Collect standard input; at its end, the script runs, with all of it."""
+        process = self._process(arguments)
+        if not process.has_stdin:
+            raise ScriptedHelperError("EINVAL", f"process {process.number} was started without stdin=True")
+        content = take_staged(execution.workspace, arguments) if arguments["staged"] else ""
+        piece = base64.b64decode(content)
+        program = process.program if process.exit_code is None else None
+        if program is None:
+            if piece and process.last != (arguments["offset"], piece):
+                message = f"the standard input of process {process.number} is closed"
+                raise ScriptedHelperError("EPIPE", message)
+            return {"state": "written", "offset": 0}
+        if piece and process.last != (arguments["offset"], piece):
+            if arguments["offset"] != len(program.stdin):
+                message = f"another client wrote to the standard input of process {process.number}"
+                raise ScriptedHelperError("ECHANGED", message)
+            process.last = (arguments["offset"], piece)
+            process.program = program = attrs.evolve(program, stdin=program.stdin + piece)
+        if arguments["end"]:
+            process.output, exit_code = _played(self._play(program))
+            with self._changed:
+                process.program, process.exit_code = None, exit_code
+                self._changed.notify_all()
+        return {"state": "written", "offset": len(program.stdin)}
 
     def _list(self, _arguments: Arguments, _execution: ScriptedExecution) -> dict[str, Any]:
         return {"processes": [process.status() for process in self._processes.values()]}
@@ -156,6 +202,15 @@ class ScriptedProcesses:
             return ready()
         with self._changed:
             return self._changed.wait_for(ready, seconds)
+
+
+_NO_OUTPUT = {"stdout": b"", "stderr": b""}
+
+
+def _played(result: ScriptedResult) -> tuple[dict[str, bytes], Optional[int]]:
+    """Return the output and the exit code of a process with this result."""
+    output = {"stdout": result.stdout.encode(), "stderr": result.stderr.encode()}
+    return output, None if result.keeps_running else result.exit_code
 
 
 def _folder(path: Any, execution: ScriptedExecution) -> str:

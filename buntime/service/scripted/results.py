@@ -21,6 +21,7 @@ class ScriptedExecution(Execution):
 
     session_id: str = attrs.field(kw_only=True)
     workspace: Workspace = attrs.field(kw_only=True, repr=False)
+    stdin: bytes = attrs.field(default=b"", kw_only=True, repr=False)
 
 
 @attrs.frozen

@@ -201,7 +201,7 @@ def test_an_error_has_the_stack_of_javascript() -> None:
     session, _ = _session(_prints("out" + _record(thrown), exitCode=1))
     with pytest.raises(JavaScriptError) as caught:
         session.call("f")
-    assert f"the function failed with {stack}" == str(caught.value)
+    assert f"JavaScript failed with {stack}" == str(caught.value)
     assert {"code": "E"} == caught.value.details
     assert caught.value.result is not None
     assert "out" == caught.value.result.stdout
