@@ -88,6 +88,11 @@ class Dialect(Protocol):
         ...
 
     @property
+    def public_fields(self) -> Set[str]:
+        """The fields that are named like secrets and have none in them, such as names of secrets."""
+        ...
+
+    @property
     def stored_headers(self) -> Sequence[str]:
         """The headers of a response that the client reads."""
         ...

@@ -59,6 +59,7 @@ class SessionsDialect:
             *("workingDir", "helper", "op", "source", "arguments", "value", "reply", "base64"),
         }
     )
+    public_fields: frozenset[str] = frozenset()
     stored_headers: tuple[str, ...] = (
         *("Content-Type", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining"),
         *("X-RateLimit-Reset", "X-Request-Id"),

@@ -66,11 +66,17 @@ class Walk:
         return self._on_text((text,), location, self._cut)[0]
 
     def _value(self, value: Any, location: str, secret: Optional[str] = None) -> Any:
-        """Return a JSON value changed; ``secret`` is the name of a field around it whose value is one."""
+        """Return a JSON value changed; ``secret`` is the name of a field around it whose value is one.
+
+        It is ``""`` in a field that is public whatever the names in it are.
+        """
         if isinstance(value, dict):
             changed: dict[str, Any] = {}
             for key, item in value.items():
-                name = f"{secret}.{key}" if secret is not None else key if looks_secret(key) else None
+                if secret is None:
+                    name = "" if key in self._dialect.public_fields else key if looks_secret(key) else None
+                else:
+                    name = secret and f"{secret}.{key}"
                 field = key if key in self._dialect.fields else self._text(key, f"{location} {key}, a name")
                 inner = f"{location} {key}"
                 if value is not self._env:
@@ -82,7 +88,7 @@ class Walk:
             return changed
         if isinstance(value, list):
             return [self._value(item, location, secret) for item in value]
-        if secret is not None and _is_secret(value):
+        if secret and _is_secret(value):
             return self._on_secret("value", secret, value, location)
         return self._text(value, location) if isinstance(value, str) else value
 

@@ -75,6 +75,7 @@ def _names() -> frozenset[str]:
 class DevboxesDialect:
     """Implements :class:`buntime.cassette.dialect.Dialect`."""
 
+    public_fields: frozenset[str] = frozenset({"secrets", "secrets_provided", "required_secret_names"})
     stored_headers: tuple[str, ...] = (
         *("Content-Type", "Retry-After", "retry-after-ms", "x-should-retry", "x-request-id"),
     )

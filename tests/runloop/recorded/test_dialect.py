@@ -315,3 +315,26 @@ def test_folders_of_a_devbox_without_a_sandbox_are_those_of_a_sandbox() -> None:
     assert numbering.needs_values(text)
     (replaced,) = replace([text], numbering.spans(text))
     assert "/home/user/a.txt:1 /tmp /v1/devboxes/dbx_1/logs /bin" == replaced
+
+
+def test_names_of_secrets_are_readable(tmp_path: Path) -> None:
+    """Their values are not in the fields with their names."""
+    path = tmp_path / "x.json"
+
+    def program(transport: Transport) -> str:
+        with RunloopSDK(bearer_token="rk", transport=transport) as runloop:
+            runloop.api.post("/v1/secrets", body={"name": "API_TOKEN", "value": "the-secret"})
+            runloop.devbox.create(secrets={"API_TOKEN": "API_TOKEN"}, metadata={"token": "the-token"})
+            return str(runloop.api.get("/v1/secrets")["secrets"][0]["name"])
+
+    def respond(request: Request) -> Response:
+        secret = {"id": "sec_aB3", "name": "API_TOKEN", "create_time_ms": 1}
+        is_list = request.method == "GET"
+        return as_json({"secrets": [secret]} if is_list else {**secret, "status": "running"})
+
+    assert "API_TOKEN" == program(RecordingTransport(path, FunctionTransport(respond)))
+    created, devbox, _ = _requests(path)
+    assert {"name": "API_TOKEN", "secret": "«value:secret»"} == created["json"]
+    assert {"API_TOKEN": "API_TOKEN"} == devbox["json"]["secrets"]
+    assert {"token": "«value:token»"} == devbox["json"]["metadata"]
+    assert "API_TOKEN" == program(ReplayTransport(path))
