@@ -8,6 +8,8 @@ from typing import Any, Callable, Generic, Optional, TypeVar
 from buntime._http import BufferedResponse, Headers
 from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
+from buntime.runloop.devbox import Snapshot
+from buntime.runloop.images import Blueprint
 from buntime.runloop.resource import Resource
 from buntime.runloop.wire.views.scoring import ScenarioPreviewView
 
@@ -37,11 +39,11 @@ class ScenarioBuilder(NotPicklable, Generic[S]):
         target.update(values)
         return self
 
-    def from_blueprint(self: Self, blueprint: Resource[Any]) -> Self:
+    def from_blueprint(self: Self, blueprint: Blueprint) -> Self:
         """Start the devboxes from a blueprint, and from no snapshot."""
         return self._set(self._environment, blueprint_id=blueprint.id, snapshot_id=None)
 
-    def from_snapshot(self: Self, snapshot: Resource[Any]) -> Self:
+    def from_snapshot(self: Self, snapshot: Snapshot) -> Self:
         """Start the devboxes from a snapshot, and from no blueprint."""
         return self._set(self._environment, snapshot_id=snapshot.id, blueprint_id=None)
 
