@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Optional
 
 from buntime._http import Request
 from buntime._support import sse
-from buntime.cassette.archive import ZIP, parse_zip, zip_bytes
+from buntime.cassette.archive import GZIP, ZIP, parse_tgz, parse_zip, zip_bytes
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.form import parse_form
 
@@ -46,7 +46,7 @@ def serialize_request(request: Request) -> dict[str, Any]:
     if content:
         kinds = (value for name, value in request.headers if name.lower() == "content-type")
         kind = next(kinds, None)
-        fields = parse_form(content, kind)
+        fields = parse_tgz(content) if content.startswith(GZIP) else parse_form(content, kind)
         serialized.update(serialize_body(content, kind) if fields is None else {"json": fields})
     return dialect_of(serialized["path"]).decode_request(serialized)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from buntime import Buntime
 from buntime.cassette.archive import parse_zip, zip_bytes
+from buntime.cassette.body import serialize_request
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.file import load
 from buntime.cassette.form import parse_form
@@ -338,3 +340,34 @@ def test_names_of_secrets_are_readable(tmp_path: Path) -> None:
     assert {"API_TOKEN": "API_TOKEN"} == devbox["json"]["secrets"]
     assert {"token": "«value:token»"} == devbox["json"]["metadata"]
     assert "API_TOKEN" == program(ReplayTransport(path))
+
+
+def test_a_folder_is_the_same_request_with_any_compression() -> None:
+    """A release of zlib compresses differently, and the files are readable."""
+
+    def put(level: int, *extra: tarfile.TarInfo) -> dict[str, Any]:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=level) as archive:
+            for name, mode, data in (("a.txt", 0o644, b"one\n" * 500), ("run", 0o755, b"\xff")):
+                info = tarfile.TarInfo(name)
+                info.size, info.mode = len(data), mode
+                archive.addfile(info, io.BytesIO(data))
+            for kind in (tarfile.DIRTYPE, tarfile.SYMTYPE):
+                info = tarfile.TarInfo(f"type {kind.decode()}")
+                info.type, info.linkname = kind, "a.txt" if kind == tarfile.SYMTYPE else ""
+                archive.addfile(info)
+            for info in extra:
+                archive.addfile(info)
+        return serialize_request(
+            Request("PUT", "/a", body=buffer.getvalue(), origin="https://storage.example")
+        )
+
+    files = {"a.txt": {"text": "one\n" * 500}, "run": {"executable": True, "base64": "/w=="}}
+    links = {"type 5": {}, "type 2": {"link": "a.txt"}}
+    assert {**files, **links} == put(1)["json"] == put(9)["json"]
+    device = tarfile.TarInfo("device")
+    device.type = tarfile.CHRTYPE
+    assert "base64" in put(1, device)
+    assert {"base64": "H4s="} == {
+        "base64": serialize_request(Request("PUT", "/a", body=b"\x1f\x8b"))["base64"]
+    }
