@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from contextlib import suppress
 
 import pytest
 
@@ -11,10 +12,14 @@ import buntime
 from buntime.testing import modes
 from buntime.transport import FakeTransport
 
-# Runs inside this process restore sys.modules: each would import again what is not imported before.
-for _module in pkgutil.walk_packages(buntime.__path__, "buntime."):
-    if not _module.name.endswith("__main__"):
-        importlib.import_module(_module.name)
+
+@pytest.fixture(scope="session", autouse=True)
+def _imported() -> None:
+    """Import all modules: a run inside this process restores ``sys.modules``, and would import them again."""
+    for module in pkgutil.walk_packages(buntime.__path__, "buntime."):
+        if not module.name.endswith("__main__"):
+            with suppress(ImportError):  # of an extra that is not installed
+                importlib.import_module(module.name)
 
 
 class Project:
