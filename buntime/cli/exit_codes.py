@@ -1,5 +1,8 @@
 """The exit codes of the command line, besides that of the program."""
 
+TIMED_OUT = 124
+"""The program reached its time limit."""
+
 FAILED = 125
 """buntime itself failed; unlikely to be the program's own code."""
 

@@ -26,8 +26,21 @@ from buntime.cli.mcp import add_mcp
 from buntime.cli.run import add_run
 from buntime.cli.serve import add_serve
 from buntime.cli.session import add_session
+from buntime.cli.shell import add_shell
 from buntime.errors import BuntimeError, CassetteError
 
+_COMMANDS = (
+    add_run,
+    add_session,
+    add_shell,
+    add_files,
+    add_serve,
+    add_cassette,
+    add_devbox,
+    add_mcp,
+    add_doctor,
+    add_completion,
+)
 _EXAMPLES = """\
 examples:
   buntime run --local report.ts 2024      a program with the files beside it, on this machine
@@ -128,7 +141,6 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(parser=command)
         return command
 
-    for add in (add_run, add_session, add_files, add_serve, add_cassette, add_devbox, add_mcp, add_doctor):
+    for add in _COMMANDS:
         add(add_parser)
-    add_completion(add_parser)
     return parser

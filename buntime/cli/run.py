@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import shlex
+import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import attrs
 
 from buntime.cli.connection import AddParser, add_connection, seconds, variables, write
-from buntime.cli.exit_codes import FAILED
+from buntime.cli.exit_codes import FAILED, TIMED_OUT
 from buntime.client.client import Buntime
 from buntime.client.session import Session
+from buntime.errors import BuntimeError
 from buntime.models import ExecuteRequest
 
 TTL = 3600
 _SUFFIXES = frozenset({"", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"})
 _NEVER_UPLOADED = (".git/", "node_modules/", "__pycache__/", ".venv/")
 _MAX_BYTES, _MAX_FILES = 100_000_000, 5_000
+_TIMED_OUT = "buntime: the program reached its time limit; see --timeout"
 _INDEX = ("index.ts", "index.tsx", "index.js", "index.mjs")
 
 
@@ -80,24 +86,75 @@ def _run(options: argparse.Namespace) -> int:
         program.code, command=program.command, files=program.files, env=env, timeout=options.timeout
     )
     uploads = _uploads(program, options.extra)
+    piped = options.program[:1] != ["-"] and _is_pipe()
     with Buntime() as client, client.sessions.create(ttl=TTL) as session:
         for local, remote, ignore in uploads:
             session.files.upload(local, remote, ignore=ignore)
-        code = execute(session, request)
+        code = _execute_piped(session, request) if piped else execute(session, request)
         for path in options.download:
             session.files.download(path, path.lstrip("/"))
     return code
 
 
+def _is_pipe() -> bool:
+    """Whether standard input may arrive while the program runs: it is neither a terminal nor a file."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def _execute_piped(session: Session, request: ExecuteRequest) -> int:
+    """Run a request as a background process, which reads standard input as it arrives."""
+    for path, content in request.files:
+        session.files.write(path, content)
+    process = session.start(request.code, command=request.command, env=request.env, stdin=True)  # type: ignore[call-overload]  # one of them is None
+    reached = threading.Event()
+
+    def feed() -> None:
+        # The program may end, or close its input, while there is more.
+        with contextlib.suppress(BuntimeError, OSError):
+            while piece := os.read(sys.stdin.fileno(), 65536):
+                process.write(piece)
+            process.close_stdin()
+
+    def end() -> None:
+        reached.set()
+        process.kill()
+
+    with process, contextlib.ExitStack() as stack:
+        threading.Thread(target=feed, daemon=True).start()
+        if request.timeout is not None:
+            timer = threading.Timer(request.timeout, end)
+            timer.start()
+            stack.callback(timer.cancel)
+        for event in process.follow():
+            write(event.kind, event.text)
+        code: int = process.wait()
+    if reached.is_set():
+        print(_TIMED_OUT, file=sys.stderr)
+    return TIMED_OUT if reached.is_set() else code
+
+
 def execute(session: Session, request: ExecuteRequest) -> int:
-    """Run a request, pass its output on, and return its exit code."""
+    """Run a request, pass its output on, and return its exit code. A file on standard input is passed on."""
+    if _is_file():
+        request = attrs.evolve(request, stdin=sys.stdin.buffer)
     with session.stream(request) as stream:
         for event in stream:
             write(event.kind, event.text)
     if stream.result.timed_out:
-        print("buntime: the program reached its time limit; see --timeout", file=sys.stderr)
+        print(_TIMED_OUT, file=sys.stderr)
     code = stream.result.exit_code
     return FAILED if code is None else code
+
+
+def _is_file() -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _program(options: argparse.Namespace) -> _Program:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,3 +88,39 @@ def test_on_a_terminal() -> None:
             printed += os.read(controller, 1000)
         assert program.wait() == 3
     os.close(controller)
+
+
+def _run(*words: str, stdin: Any = None, feed: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "buntime", *words]
+    source: dict[str, Any] = {"stdin": stdin} if feed is None else {"input": feed}
+    return subprocess.run(command, capture_output=True, check=False, **source)
+
+
+def test_standard_input_reaches_the_program(tmp_path: Path) -> None:
+    """From a pipe and from a file, byte for byte; the exit code is the program's."""
+    program = tmp_path / "echo.ts"
+    program.write_text("process.stdout.write(await Bun.stdin.bytes(), () => process.exit(4))")
+    content = bytes(range(1, 128)) * 100
+    piped = _run("run", "--local", str(program), feed=content)
+    assert (piped.stdout, piped.returncode) == (content, 4)
+    (tmp_path / "input").write_bytes(content)
+    with open(tmp_path / "input", "rb") as file:
+        assert _run("run", "--local", str(program), stdin=file).stdout == content
+
+
+def test_a_program_that_waits_for_a_pipe_reaches_its_limit() -> None:
+    """The pipe stays open, and the time limit ends the program."""
+    reading, writing = os.pipe()
+    code = "await Bun.stdin.text()"
+    ended = _run("run", "--local", "--timeout", "1", "-e", code, stdin=reading)
+    os.close(reading)
+    os.close(writing)
+    assert (ended.returncode, b"time limit" in ended.stderr) == (124, True)
+
+
+def test_a_shell_keeps_its_state() -> None:
+    """Statements may have several lines; errors do not end the shell."""
+    lines = b"const x = 41\nfunction f() {\n  return [x, 1]\n}\nf()\nthrow new Error('no')\nx + 1\n"
+    shell = _run("shell", "--local", feed=lines)
+    assert shell.stdout == b"[41, 1]\n42\n"
+    assert b"Error: no" in shell.stderr
