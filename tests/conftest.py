@@ -108,15 +108,16 @@ def _descriptors() -> frozenset[tuple[str, str]]:
     return frozenset(descriptors)
 
 
-@pytest.fixture
-def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+@pytest.fixture(autouse=True)
+def _recompiles_inner_tests(request: pytest.FixtureRequest) -> None:
     """Let a run of pytest inside a test compile its files.
 
     Bytecode is valid for a time in seconds and a size: two versions of a file can have the same.
     """
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    return pytester
+    if "pytester" in request.fixturenames:
+        monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
 
 
 @pytest.fixture(scope="session")
