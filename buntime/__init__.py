@@ -15,7 +15,8 @@ from buntime._version import __version__
 if TYPE_CHECKING:
     from buntime.calls.stream import ExecuteStream
     from buntime.client.client import Buntime
-    from buntime.client.files import Files, SessionFiles
+    from buntime.client.files import SessionFiles
+    from buntime.client.files_by_id import Files
     from buntime.client.keepalive import StayAwake
     from buntime.client.processes import Process
     from buntime.client.repl import Repl
@@ -131,7 +132,7 @@ _DEFINED_IN = {
     "ExecuteResult": "models",
     "ExecuteStream": "calls.stream",
     "FileInfo": "models",
-    "Files": "client.files",
+    "Files": "client.files_by_id",
     "KillResult": "models",
     "Outcome": "pool",
     "Process": "client.processes",

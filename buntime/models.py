@@ -265,7 +265,9 @@ class WriteResult(_Value):
 class FileInfo(_Value):
     """An entry of a folder: ``path`` relative to the workspace, ``size`` in bytes.
 
-    ``type`` is ``"file"`` or ``"directory"``; another value is passed through.
+    ``type`` is ``"file"`` or ``"directory"``; another value is passed through. ``stat`` and
+    ``list(recursive=True)`` also report ``target``, the path that a link contains, and ``mode``, the
+    permissions such as ``0o644``; otherwise, and on the fake, they are ``None``.
     """
 
     path: str
@@ -273,6 +275,8 @@ class FileInfo(_Value):
     modified: Optional[datetime]
     type: Literal["file", "directory"]
     extra: Mapping[str, Any] = _unknown_fields()
+    target: Optional[str] = attrs.field(default=None, kw_only=True)
+    mode: Optional[int] = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen(repr=False)

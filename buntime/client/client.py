@@ -256,7 +256,7 @@ class Buntime(ClosesWithBlock):
     @property
     def files(self) -> buntime.Files:
         """The files of any session: :class:`~buntime.Files`."""
-        from buntime.client.files import Files
+        from buntime.client.files_by_id import Files
 
         return Files(self._context)
 

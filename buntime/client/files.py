@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from buntime import _validate
@@ -16,9 +18,11 @@ from buntime.errors import (
     InvalidResponseError,
     SessionFileNotFoundError,
 )
-from buntime.helpers.content import ChunkedContent, Content
+from buntime.helpers.content import ChunkedContent, Content, chunks_of
 from buntime.helpers.downloads import Downloads
-from buntime.helpers.runner import text_of
+from buntime.helpers.file_changes import appended, walked
+from buntime.helpers.ignore import glob_matcher
+from buntime.helpers.runner import errno_of, text_of
 from buntime.helpers.transfers import PathArgument, TransferOptions
 from buntime.helpers.tree import RemoteEntry, RemoteTree
 from buntime.helpers.uploads import Uploads
@@ -177,6 +181,76 @@ class SessionFiles:
             if not (error.maybe_executed and self.exists(target)):
                 raise
 
+    def copy(self, source: str, target: str, *, overwrite: bool = False) -> None:
+        """Copy a file or folder with its permissions; ``target`` is the new path, as for :meth:`move`.
+
+        The copy gets its name when it is complete. Links inside a folder stay links.
+        """
+        _validate.path("source", source)
+        _validate.path("target", target)
+        _validate.flag("overwrite", overwrite)
+        with self._context.caller.one_deadline():
+            try:
+                self._run("file_copy", path=source, target=target, overwrite=overwrite)
+            except InvalidRequestError as error:
+                # An attempt with a lost response may have made the copy.
+                if not (error.maybe_executed and errno_of(error) == "EEXIST" and self._same(source, target)):
+                    raise
+
+    def _same(self, source: str, target: str) -> bool:
+        def content(path: str) -> Any:
+            tree = RemoteTree.read(self._context.helpers, self._session_id, path, hashes=True)
+            entries = {"": tree.root, **tree.entries}
+            return [(name, entry and (entry.type, entry.sha256)) for name, entry in entries.items()]
+
+        return bool(content(source) == content(target))
+
+    def append(self, path: str, content: Content) -> WriteResult:
+        """Write to the end of a file, and create it if needed; return its path and new size.
+
+        ``content`` is as for :meth:`write`. It is sent in pieces, and each is written once: after a lost
+        response, the file is compared with the piece. Raises :class:`~buntime.ConflictError` if others write
+        to the file all the time.
+        """
+        _validate.file("path", path)
+        with self._context.caller.one_deadline():
+            return appended(self._context.helpers, self._session_id, path, chunks_of(content))
+
+    def glob(self, pattern: str) -> builtins.list[FileInfo]:
+        """Return the files and folders whose path matches, sorted by path.
+
+        ``*`` and ``?`` match within a name, ``**`` any number of folders, ``[a-z]`` and ``[!a-z]`` one
+        character; a ``/`` at the end matches folders only. A folder that does not exist matches nothing.
+        """
+        names = relative(_validate.path("pattern", pattern))
+        is_outside = pattern.startswith("/") and not f"{pattern}/".startswith(f"{constants.WORKSPACE}/")
+        if is_outside or ".." in names.split("/"):
+            raise ValueError(f"pattern is {pattern!r}, which may lead outside the workspace")
+        matches = glob_matcher(f"{names}/" if pattern.endswith("/") else names)
+        *folders, last = names.rstrip("/").split("/")
+        fixed = builtins.list(itertools.takewhile(lambda name: not set("*?[") & set(name), folders))
+        try:
+            files = self.list("/".join(fixed), recursive=len(fixed) < len(folders) or "**" in last)
+        except (SessionFileNotFoundError, InvalidRequestError):  # it does not exist, or is a file
+            return []
+        return [file for file in files if matches(f"{file.path}/" if file.type == "directory" else file.path)]
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, builtins.list[str], builtins.list[str]]]:
+        """Yield each folder as ``(path, names of folders, names of files)``, like :func:`os.walk`, top down.
+
+        Everything is listed by the first step. Folders that you remove from the list of names are skipped.
+        Links to folders are named, not followed.
+        """
+        _validate.folder("path", path)
+        return walked(relative(path), lambda: self.list(path, recursive=True))
+
+    def chmod(self, path: str, mode: int) -> None:
+        """Set the permissions of a file or folder, such as ``0o755``. The fake has none and only checks."""
+        _validate.path("path", path)
+        if _validate.count("mode", mode, minimum=0) > 0o777:
+            raise ValueError(f"mode must be at most 0o777, not {mode:#o}")
+        self._run("file_chmod", path=path, mode=mode)
+
     def delete(self, path: str, *, recursive: bool = False, missing_ok: bool = False) -> None:
         """Delete a file, a link (not its target), or an empty folder; with ``recursive`` any folder.
 
@@ -244,65 +318,4 @@ class SessionFiles:
         return self._context.helpers.run(self._session_id, op, idempotent=True, **arguments)
 
 
-@checks_arguments
-class Files:
-    """The files of any session: the methods of :class:`SessionFiles` with a ``session_id``."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    def _of(self, session_id: str) -> SessionFiles:
-        return SessionFiles(self._context, _validate.session_id(session_id))
-
-    def write(self, *, session_id: str, path: str, content: Content) -> WriteResult:
-        """Write a complete file; see :meth:`SessionFiles.write`."""
-        return self._of(session_id).write(path, content)
-
-    def read(self, *, session_id: str, path: str) -> str:
-        """Return the content of a text file; see :meth:`SessionFiles.read`."""
-        return self._of(session_id).read(path)
-
-    def read_bytes(self, *, session_id: str, path: str) -> bytes:
-        """Return the bytes of a file; see :meth:`SessionFiles.read_bytes`."""
-        return self._of(session_id).read_bytes(path)
-
-    def list(self, *, session_id: str, path: str = "", recursive: bool = False) -> builtins.list[FileInfo]:
-        """Return the children of a folder; see :meth:`SessionFiles.list`."""
-        return self._of(session_id).list(path, recursive=recursive)
-
-    def stat(self, *, session_id: str, path: str) -> FileInfo:
-        """Return size, date and type; see :meth:`SessionFiles.stat`."""
-        return self._of(session_id).stat(path)
-
-    def exists(self, *, session_id: str, path: str) -> bool:
-        """Whether a path exists; see :meth:`SessionFiles.exists`."""
-        return self._of(session_id).exists(path)
-
-    def mkdir(self, *, session_id: str, path: str) -> None:
-        """Create a folder; see :meth:`SessionFiles.mkdir`."""
-        self._of(session_id).mkdir(path)
-
-    def move(self, *, session_id: str, source: str, target: str, overwrite: bool = False) -> None:
-        """Rename a file or folder; see :meth:`SessionFiles.move`."""
-        self._of(session_id).move(source, target, overwrite=overwrite)
-
-    def delete(
-        self, *, session_id: str, path: str, recursive: bool = False, missing_ok: bool = False
-    ) -> None:
-        """Delete a file or folder; see :meth:`SessionFiles.delete`."""
-        self._of(session_id).delete(path, recursive=recursive, missing_ok=missing_ok)
-
-    def upload(
-        self, *, session_id: str, local: PathArgument, remote: str, **options: Unpack[TransferOptions]
-    ) -> TransferResult:
-        """Send a local file or folder; see :meth:`SessionFiles.upload`."""
-        return self._of(session_id).upload(local, remote, **options)
-
-    def download(
-        self, *, session_id: str, remote: str, local: PathArgument, **options: Unpack[TransferOptions]
-    ) -> TransferResult:
-        """Fetch a file or folder; see :meth:`SessionFiles.download`."""
-        return self._of(session_id).download(remote, local, **options)
-
-
-export("buntime", Files, SessionFiles)
+export("buntime", SessionFiles)

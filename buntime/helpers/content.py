@@ -48,21 +48,15 @@ class ChunkedContent:
     def write(self, session_id: str, path: str, content: Content) -> WriteResult:
         """Write a complete file."""
         if isinstance(content, str):
-            text: Optional[str] = _validate.text("content", content)
-            chunks = (content[start : start + _CHUNK].encode() for start in range(0, len(content), _CHUNK))
+            _validate.text("content", content)
             if len(content) <= WHOLE_TEXT and len(content.encode()) <= WHOLE_TEXT:
                 return self._files.write(session_id, path, content)
-            return self.write_pieces(session_id, path, rechunked(chunks))
-        if isinstance(content, (bytes, bytearray, memoryview)):
+        elif isinstance(content, (bytes, bytearray, memoryview)):
             data = bytes(content)
             text = _decoded(data) if len(data) <= WHOLE_TEXT else None
             if text is not None:
                 return self._files.write(session_id, path, text)
-            return self.write_pieces(session_id, path, rechunked([data]))
-        if isinstance(content, os.PathLike):
-            with open(content, "rb") as file:
-                return self.write_pieces(session_id, path, rechunked(read_chunks(file)))
-        return self.write_pieces(session_id, path, rechunked(_chunks_of(content)))
+        return self.write_pieces(session_id, path, rechunked(chunks_of(content)))
 
     def write_pieces(
         self,
@@ -208,6 +202,20 @@ def read_chunks(file: IO[bytes]) -> Iterator[bytes]:
         if not chunk:
             return
         yield chunk
+
+
+def chunks_of(content: Content) -> Iterator[bytes]:
+    """Yield any content as bytes."""
+    if isinstance(content, str):
+        text = _validate.text("content", content)
+        yield from (text[start : start + _CHUNK].encode() for start in range(0, len(text), _CHUNK))
+    elif isinstance(content, (bytes, bytearray, memoryview)):
+        yield bytes(content)
+    elif isinstance(content, os.PathLike):
+        with open(content, "rb") as file:
+            yield from read_chunks(file)
+    else:
+        yield from _chunks_of(content)
 
 
 def _chunks_of(content: Any) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from buntime.helpers import local_files
 from buntime.helpers.content import PIECE, ChunkedContent, unpacked
 from buntime.helpers.ignore import matcher
 from buntime.helpers.local_files import LocalEntry, LocalFolder
-from buntime.helpers.runner import Helpers, changed_meanwhile, file_not_found, invalid_reply
+from buntime.helpers.runner import Helpers, changed_meanwhile, errno_of, file_not_found, invalid_reply
 from buntime.helpers.transfers import (
     PathArgument,
     Progress,
@@ -155,8 +155,7 @@ class Downloads:
 
 def _is_unavailable(error: BuntimeError) -> bool:
     """Whether a file cannot be read because it vanished, or its permissions changed."""
-    errno = error.details.get("errno") if isinstance(error.details, dict) else None
-    return isinstance(error, SessionFileNotFoundError) or errno in {"EACCES", "EPERM"}
+    return isinstance(error, SessionFileNotFoundError) or errno_of(error) in {"EACCES", "EPERM"}
 
 
 def _check_downloadable(entries: Mapping[str, RemoteEntry]) -> None:

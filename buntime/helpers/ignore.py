@@ -29,10 +29,15 @@ def matcher(ignore: str) -> Callable[[str], bool]:
     return lambda path: compiled.fullmatch(path) is not None
 
 
-def _translate(pattern: str) -> str:
+def glob_matcher(pattern: str) -> Callable[[str], bool]:
+    """Return a function that tests whether a path matches a pattern from the top; see :func:`expression`."""
+    return matcher(_translate(f"/{pattern}", "pattern"))
+
+
+def _translate(pattern: str, name: str = "ignore") -> str:
     body = pattern.rstrip("/").lstrip("/")
     if not body:
-        raise ValueError(f"ignore contains the pattern {pattern!r}, which matches nothing")
+        raise ValueError(f"{name} contains the pattern {pattern!r}, which matches nothing")
     if pattern.startswith("!"):
         raise ValueError(f"ignore contains the pattern {pattern!r}; exceptions with '!' are not supported")
     parts = ["" if "/" in pattern.rstrip("/") else "(?:[^/]+/)*"]
@@ -62,7 +67,7 @@ def _translate(pattern: str) -> str:
     try:
         re.compile(translated)
     except re.error as error:
-        raise ValueError(f"ignore contains the invalid pattern {pattern!r}: {error}") from None
+        raise ValueError(f"{name} contains the invalid pattern {pattern!r}: {error}") from None
     return translated
 
 

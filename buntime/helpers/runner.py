@@ -244,6 +244,11 @@ def error_of(op: str, path: Any, error: Any) -> BuntimeError:
     return APIStatusError(f"the helper {op!r} failed: {code}: {message}", code=code, details=details)
 
 
+def errno_of(error: BuntimeError) -> Any:
+    """Return the name of the operating system's error that a helper reported, if it did."""
+    return error.details.get("errno") if isinstance(error.details, dict) else None
+
+
 def file_not_found(path: Optional[str], message: str = "", details: Any = None) -> SessionFileNotFoundError:
     """Return the error for a file that does not exist; ``message`` is for one without a path."""
     text = f"the session has no file {path!r}" if path else message

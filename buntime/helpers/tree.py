@@ -23,9 +23,9 @@ class RemoteEntry:
     """A file or folder of a session.
 
     ``path`` is relative to the folder that was listed. If ``link`` is true it is a symbolic link; the other
-    fields then describe its target, if that is in the workspace. ``executable`` is ``None`` if that does not
-    apply. ``readable`` is false for a folder that could not be opened, a file that could not be hashed, and a
-    name that is not UTF-8, which ``path`` then has with U+FFFD.
+    fields then describe its ``target``, if that is in the workspace. ``executable`` and ``mode`` are ``None``
+    if they do not apply. ``readable`` is false for a folder that could not be opened, a file that could not
+    be hashed, and a name that is not UTF-8, which ``path`` then has with U+FFFD.
     """
 
     path: str
@@ -33,6 +33,8 @@ class RemoteEntry:
     modified: Optional[datetime]
     type: str
     link: bool = False
+    target: Optional[str] = None
+    mode: Optional[int] = None
     executable: Optional[bool] = None
     sha256: Optional[str] = None
     readable: bool = True
@@ -41,7 +43,7 @@ class RemoteEntry:
     def parse(cls, fields: Any) -> RemoteEntry:
         """Decode an entry; :class:`~buntime.InvalidResponseError` for any other form."""
         try:
-            executable, sha256 = fields.get("executable"), fields.get("sha256")
+            executable, sha256, mode = fields.get("executable"), fields.get("sha256"), fields.get("mode")
             milliseconds = _validate.number("modified", fields["modified"])
             return cls(
                 path=_validate.text("path", fields["path"]),
@@ -49,6 +51,8 @@ class RemoteEntry:
                 modified=datetime.fromtimestamp(milliseconds / 1000, tz=timezone.utc),
                 type=_validate.text("type", fields["type"]),
                 link=_validate.flag("link", fields.get("link", False)),
+                target=_validate.optional_text("target", fields.get("target")),
+                mode=None if mode is None else _validate.number("mode", mode, integer=True),
                 executable=None if executable is None else _validate.flag("executable", executable),
                 sha256=_validate.optional_text("sha256", sha256),
                 readable=_validate.flag("readable", fields.get("readable", True)),
@@ -60,7 +64,7 @@ class RemoteEntry:
         """Return it as the public value, with a path relative to the workspace."""
         path = f"{folder}/{self.path}" if folder else self.path
         kind: Literal["file", "directory"] = "directory" if self.type == "directory" else "file"
-        return FileInfo(path=path, size=self.size, modified=self.modified, type=kind)
+        return FileInfo(path, self.size, self.modified, kind, target=self.target, mode=self.mode)
 
 
 @attrs.frozen

@@ -44,7 +44,7 @@ function statusOf(full, path, hashes, isUnopened = false) {
   try {
     const linkStatus = fs.lstatSync(full);
     const [target, status] = linkStatus.isSymbolicLink() ? linked(full) : [full, linkStatus];
-    entry = { ...described(path, status), link: linkStatus.isSymbolicLink() };
+    entry = { ...described(path, status), ...linkOf(full) };
     if (hashes && status.isFile()) entry.sha256 = sha256(target);
     return isUnopened ? { ...entry, readable: false } : entry;
   } catch (error) {

@@ -67,10 +67,16 @@ function kindOf(status) {
   return status.isDirectory() ? "directory" : status.isFile() ? "file" : "other";
 }
 
+// Whether a path is a link, and its target.
+function linkOf(full) {
+  return fs.lstatSync(full).isSymbolicLink() ? { link: true, target: fs.readlinkSync(full) } : { link: false };
+}
+
 function described(path, status) {
   const size = status.isDirectory() ? 0 : status.size;
   const executable = status.isFile() ? (status.mode & 0o100) !== 0 : null;
-  return { path, size, modified: status.mtimeMs, type: kindOf(status), link: false, executable };
+  const mode = status.mode & 0o777;
+  return { path, size, modified: status.mtimeMs, type: kindOf(status), link: false, executable, mode };
 }
 
 function sha256(path) {

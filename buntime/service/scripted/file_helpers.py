@@ -42,6 +42,10 @@ class MutableWorkspace(Workspace, Protocol):
         """Rename a file or a folder."""
         ...
 
+    def copy_to(self, source: str, target: str, *, overwrite: bool) -> None:
+        """Copy a file or a folder."""
+        ...
+
 
 def _stat(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     return _description(workspace.stat(arguments["path"]))
@@ -55,6 +59,32 @@ def _mkdir(workspace: MutableWorkspace, arguments: Arguments) -> Result:
 def _move(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     workspace.move(arguments["path"], arguments["target"], overwrite=arguments["overwrite"])
     return {}
+
+
+def _copy(workspace: MutableWorkspace, arguments: Arguments) -> Result:
+    workspace.copy_to(arguments["path"], arguments["target"], overwrite=arguments["overwrite"])
+    return {}
+
+
+def _chmod(workspace: MutableWorkspace, arguments: Arguments) -> Result:
+    workspace.stat(arguments["path"])
+    return {}
+
+
+def _append(workspace: MutableWorkspace, arguments: Arguments) -> Result:
+    content = _decode_base64(take_staged(workspace, arguments))
+    path, offset = arguments["path"], arguments["offset"]
+    try:
+        old = workspace.read(path)
+    except FileNotFoundError:
+        old = b""
+    present = old[offset : offset + len(content)]
+    is_same = content.startswith(present) if arguments["resume"] else not present
+    if len(old) < offset or not is_same:
+        raise ScriptedHelperError("ECHANGED", f"{path} was written by another client meanwhile")
+    new = old if present and len(present) == len(content) else old[:offset] + content
+    workspace.write(path, new)
+    return {"size": len(new)}
 
 
 def _delete(workspace: MutableWorkspace, arguments: Arguments) -> Result:
@@ -219,6 +249,9 @@ FILE_HELPERS: dict[str, Callable[[Any, Arguments], Result]] = {
     "file_stat": _stat,
     "file_mkdir": _mkdir,
     "file_move": _move,
+    "file_copy": _copy,
+    "file_chmod": _chmod,
+    "file_append": _append,
     "file_delete": _delete,
     "file_walk": _walk,
     "file_range": _range,

@@ -148,6 +148,25 @@ class MemoryWorkspace:
             folder.children[last] = node
             folder.modified = self._clock.time()
 
+    def copy_to(self, source: str, target: str, *, overwrite: bool) -> None:
+        """Copy a file or folder; ``FileExistsError`` as for :meth:`move`."""
+        with self._lock:
+            node = self._existing(source)
+            old, new = normalise(source), normalise(target)
+            if old == new or new.startswith(f"{old}/" if old else ""):
+                raise failure(errno.EINVAL, target)
+            existing = self._lookup(new)
+            replaceable = overwrite and isinstance(existing, _File) and isinstance(node, _File)
+            if existing is not None and not replaceable:
+                raise failure(errno.EEXIST, target)
+            if isinstance(node, _File):
+                self.write_all([(new, node.content)])
+                return
+            copy = _copy_folder(node)
+            folder, last = self._parent(new)
+            folder.children[last] = copy
+            folder.modified = self._clock.time()
+
     def copy(self) -> MemoryWorkspace:
         """Return a copy that changes independently."""
         copy = MemoryWorkspace(self._clock)

@@ -1,0 +1,77 @@
+"""Operations on the files of a session that need several steps."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+from typing import Callable
+
+from buntime.errors import ConflictError, SessionFileNotFoundError
+from buntime.helpers.content import rechunked
+from buntime.helpers.runner import Helpers, integer_of
+from buntime.models import FileInfo, WriteResult
+
+_MOST_ATTEMPTS = 20
+
+
+def appended(helpers: Helpers, session_id: str, path: str, chunks: Iterable[bytes]) -> WriteResult:
+    """Write to the end of a file, a piece at a time."""
+    pieces = rechunked(chunks)
+    piece = next(pieces, b"")
+    size = _size(helpers, session_id, path)
+    while True:
+        size = _append(helpers, session_id, path, piece, size)
+        following = next(pieces, None)
+        if following is None:
+            return WriteResult(path, size)
+        piece = following
+
+
+def _size(helpers: Helpers, session_id: str, path: str) -> int:
+    try:
+        return integer_of(helpers.run(session_id, "file_stat", idempotent=True, path=path), "size")
+    except SessionFileNotFoundError:
+        return 0
+
+
+def _append(helpers: Helpers, session_id: str, path: str, piece: bytes, offset: int) -> int:
+    """Write a piece at the end, expected at ``offset``; return the new size.
+
+    A file that does not end there was extended either by another client, then this starts again at its end,
+    or by an attempt of this call with a lost response, then ``resume`` compares the bytes and writes the
+    rest.
+    """
+    text = base64.b64encode(piece).decode("ascii")
+    resume = False
+    for attempt in range(1, _MOST_ATTEMPTS + 1):
+        try:
+            reply = helpers.run_staged(
+                session_id, "file_append", text, path=path, offset=offset, resume=resume
+            )
+            return integer_of(reply, "size")
+        except ConflictError as error:
+            if attempt == _MOST_ATTEMPTS:
+                raise
+            lost = error.maybe_executed and not resume
+            resume = lost
+            if not lost:
+                offset = _size(helpers, session_id, path)
+    raise AssertionError("unreachable")
+
+
+def walked(top: str, list_all: Callable[[], list[FileInfo]]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield the folders of a list as :func:`os.walk` does, top down."""
+    children: dict[str, list[FileInfo]] = {}
+    for file in list_all():
+        children.setdefault(file.path.rpartition("/")[0], []).append(file)
+    pending = [top]
+    while pending:
+        folder = pending.pop()
+        below = children.get(folder, [])
+        names: dict[bool, list[str]] = {True: [], False: []}
+        for file in below:
+            names[file.type == "directory"].append(file.path.rpartition("/")[2])
+        yield folder, names[True], names[False]
+        links = {file.path for file in below if file.target is not None}
+        paths = [f"{folder}/{name}" if folder else name for name in names[True]]
+        pending += [path for path in reversed(paths) if path not in links]
