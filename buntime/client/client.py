@@ -181,7 +181,7 @@ class Buntime(ClosesWithBlock):
         """
         from buntime.client.options import make_request
 
-        complete = self._context.with_stdin(make_request(request, session_id, code, command, options))
+        complete = make_request(self._context, request, session_id, code, command, options)
         return self._context.executions.watch(complete, on_stdout=on_stdout, on_stderr=on_stderr)
 
     @overload
@@ -212,7 +212,7 @@ class Buntime(ClosesWithBlock):
         """
         from buntime.client.options import make_request
 
-        complete = self._context.with_stdin(make_request(request, session_id, code, command, options))
+        complete = make_request(self._context, request, session_id, code, command, options)
         return self._context.executions.stream(complete)
 
     def kill(self, *, session_id: str, pid: int) -> buntime.KillResult:

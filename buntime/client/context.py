@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from buntime.calls.files import FileCalls
     from buntime.calls.sessions import SessionCalls
     from buntime.helpers.runner import Helpers
-    from buntime.models import ExecuteRequest
 
 
 # The readers of responses and the calls are imported on first use: creating a client must stay cheap.
@@ -81,14 +80,6 @@ class Context:
         from buntime.helpers.runner import Helpers
 
         return Helpers(self.executions)
-
-    def with_stdin(self, request: ExecuteRequest) -> ExecuteRequest:
-        """Return a request that ``/execute`` has; one with standard input becomes a helper."""
-        if request.stdin is None:
-            return request
-        from buntime.client.standard_input import with_stdin
-
-        return with_stdin(self, request)
 
     def for_cleanup(self, error: Optional[BaseException]) -> Context:
         """Return a context for cleaning up after ``error``: this one, but in haste after a Ctrl-C."""

@@ -6,6 +6,7 @@ from typing import Optional
 
 import attrs
 
+from buntime.client.context import Context
 from buntime.client.other_names import check_arguments
 from buntime.models import ExecuteOptions, ExecuteRequest
 
@@ -15,13 +16,16 @@ _NAMES = frozenset(
 
 
 def make_request(
+    context: Context,
     request: Optional[ExecuteRequest],
     session_id: Optional[str],
     code: Optional[str],
     command: Optional[str],
     options: ExecuteOptions,
 ) -> ExecuteRequest:
-    """Return ``request``, or one of the other arguments, for the session.
+    """Return ``request``, or one of the other arguments, for the session, in a form that the API has.
+
+    Standard input is not in the API: it is sent in the code, or written to a file of the session before.
 
     Raises ``TypeError`` if both are passed, if an option is unknown, or if there is no session.
     """
@@ -53,4 +57,8 @@ def make_request(
             request = attrs.evolve(request, session_id=session_id)
     if request.session_id is None:
         raise TypeError("session_id is missing")
-    return request
+    if request.stdin is None:
+        return request
+    from buntime.client.standard_input import with_stdin
+
+    return with_stdin(context, request)

@@ -164,10 +164,8 @@ class Session(ClosesWithBlock):
         self, code: Optional[Union[str, ExecuteRequest]], command: Optional[str], options: ExecuteOptions
     ) -> ExecuteRequest:
         if isinstance(code, ExecuteRequest):
-            request = make_request(code, self.id, None, command, options)
-        else:
-            request = make_request(None, self.id, code, command, options)
-        return self._context.with_stdin(request)
+            return make_request(self._context, code, self.id, None, command, options)
+        return make_request(self._context, None, self.id, code, command, options)
 
     @overload
     def start(

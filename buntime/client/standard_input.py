@@ -116,8 +116,6 @@ def with_stdin(context: Context, request: ExecuteRequest) -> ExecuteRequest:
 
     The input is sent in the code, or written to a file of the session before.
     """
-    if request.stdin is None:
-        return request
     session_id = str(request.session_id)
     with tempfile.SpooledTemporaryFile(_LONGEST_INLINE) as spool:
         digest = hashlib.sha256()
@@ -143,11 +141,11 @@ def with_stdin(context: Context, request: ExecuteRequest) -> ExecuteRequest:
     return attrs.evolve(request, code=code, command=None, working_dir=None, env=env, stdin=None)
 
 
-def _chunks(stdin: Union[str, bytes, IO[Any]]) -> Any:
+def _chunks(stdin: Union[str, bytes, IO[Any], None]) -> Any:
     if isinstance(stdin, (str, bytes)):
         yield _bytes("stdin", stdin)
         return
-    while chunk := stdin.read(_CHUNK):
+    while stdin is not None and (chunk := stdin.read(_CHUNK)):
         yield _bytes("stdin", chunk)
 
 
