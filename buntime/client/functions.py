@@ -140,7 +140,7 @@ class Functions:
                 result, stdout=printed.collected.text(), stdout_truncated=printed.collected.truncated
             )
         if separator.reply is not None:
-            return result, _parse_reply(separator.reply)
+            return result, parse_reply(separator.reply)
         result.check()
         raise ExecutionFailedError("the process ended before the function returned", result=result)
 
@@ -266,10 +266,10 @@ def _payload_file(session_id: str, payload: str) -> AbstractContextManager[str]:
 
 def call_payload(function: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
     """Return the function to call and its arguments, as JSON values."""
-    return {**_callee(function), "arguments": js_values.encode_arguments(arguments)}
+    return {**callee(function), "arguments": js_values.encode_arguments(arguments)}
 
 
-def _callee(function: str) -> dict[str, str]:
+def callee(function: str) -> dict[str, str]:
     """Return the function to call: its source, or an export of a file.
 
     JavaScript never begins with ``./`` or ``/workspace/``, so the two cannot be confused.
@@ -289,7 +289,8 @@ def _callee(function: str) -> dict[str, str]:
     return {"source": function.rstrip().rstrip(";")}
 
 
-def _parse_reply(text: str) -> dict[str, Any]:
+def parse_reply(text: str) -> dict[str, Any]:
+    """Return the reply in a line, for :meth:`Functions.value`; a value stays the text of its JSON."""
     # A value is decoded from its own text, so that a large one is not parsed twice.
     if text.startswith('{"value":'):
         return {"json": text[len('{"value":') : -1]}

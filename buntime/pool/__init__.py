@@ -3,6 +3,7 @@
 Imports `client/`, `engine/` and what is below them. Public names are those of `buntime`.
 """
 
-from buntime.pool.pool import Outcome, SessionPool
+from buntime.pool.outcome import Outcome
+from buntime.pool.pool import SessionPool
 
 __all__ = ["Outcome", "SessionPool"]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Callable, Generic, Optional, TypeVar, cast
-
-import attrs
+from typing import Any, Callable, Optional, TypeVar
 
 from buntime import _validate
 from buntime._support.closing import ClosesWithBlock, close_after
@@ -18,36 +16,16 @@ from buntime.client.other_names import checks_arguments
 from buntime.client.session import Session
 from buntime.client.sessions import check_limits
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
+from buntime.pool.batches import BatchCalls, flatten, split
 from buntime.pool.bounded_map import BoundedMap
+from buntime.pool.executor import SessionExecutor
+from buntime.pool.outcome import Outcome, Progress, Run, with_progress
 from buntime.pool.registry import SessionRegistry
 from buntime.wire import json
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-
-
-@attrs.frozen
-class Outcome(Generic[Item, Value]):
-    """The result of one item: ``value`` is what the function returned, ``error`` the exception it raised."""
-
-    item: Item
-    value: Optional[Value] = None
-    error: Optional[Exception] = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is no error."""
-        return self.error is None
-
-    def result(self) -> Value:
-        """Return the value, or raise the error."""
-        if self.error is None:
-            return cast(Value, self.value)
-        try:
-            raise self.error
-        finally:
-            # The traceback of the error has this frame, which must not have the error.
-            del self
+Result = TypeVar("Result")
 
 
 @checks_arguments
@@ -106,7 +84,12 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         return self._size
 
     def map(
-        self, function: Callable[[Session, Item], Value], items: Iterable[Item], *, ordered: bool = True
+        self,
+        function: Callable[[Session, Item], Value],
+        items: Iterable[Item],
+        *,
+        ordered: bool = True,
+        progress: Optional[Progress] = None,
     ) -> Generator[Outcome[Item, Value], None, None]:
         """Call ``function(session, item)`` for each item, and yield an :class:`~buntime.Outcome` for each.
 
@@ -116,6 +99,8 @@ class SessionPool(ClosesWithBlock, NotPicklable):
             items: any number, read by the thread that iterates, at most ``2 * size`` ahead of the outcomes.
                 An exception is raised after the outcomes of the items before it.
             ordered: yield in the order of the items; otherwise as they finish.
+            progress: ``tqdm`` or the like: called with the outcomes and ``total=``, the number of items or
+                ``None`` if it is unknown; returns an iterable of the outcomes.
 
         Nothing happens before the first outcome is requested. Leaving the loop deletes the sessions that are
         at work, and after ``KeyboardInterrupt`` the idle ones too; no thread is left.
@@ -123,17 +108,20 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         Nothing that may have been executed is executed again: an item is passed to ``function`` a second time
         only if the only call it had made was refused because its session had already ended.
 
-        Raises ``RuntimeError`` if the pool is or gets closed, and ``TypeError`` if ``function`` is not
-        callable.
+        Raises ``RuntimeError`` if the pool is or gets closed, and ``TypeError`` if ``function`` or
+        ``progress`` is not callable.
         """
         if not callable(function):
             raise TypeError(f"function must be callable with a session and an item, not {function!r}")
         iterator = iter(items)
-        self._registry.check_open()
-        return self._outcomes(function, iterator, ordered=_validate.flag("ordered", ordered))
+        return with_progress(self._outcomes(function, iterator, ordered), items, progress)
 
     def execute(
-        self, requests: Iterable[ExecuteRequest], *, ordered: bool = True
+        self,
+        requests: Iterable[ExecuteRequest],
+        *,
+        ordered: bool = True,
+        progress: Optional[Progress] = None,
     ) -> Generator[Outcome[ExecuteRequest, ExecuteResult], None, None]:
         """Execute each request in one of the sessions, as :meth:`map` does.
 
@@ -144,9 +132,47 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         if isinstance(requests, Collection):
             for request in requests:
                 _check(request)
+        outcomes = self._outcomes(Session.execute, map(_check, requests), ordered)
+        return with_progress(outcomes, requests, progress)
+
+    def call(
+        self,
+        function: str,
+        rows: Iterable[Item],
+        *,
+        batch: int = 50,
+        timeout: Optional[int] = None,
+        idempotent: bool = False,
+        ordered: bool = True,
+        progress: Optional[Progress] = None,
+    ) -> Generator[Outcome[Item, Any], None, None]:
+        """Call a JavaScript function with each row, many rows in one execution, and yield their outcomes.
+
+        ``function``, ``timeout`` and ``idempotent`` are those of :meth:`Session.call <buntime.Session.call>`;
+        the function gets one argument, the row. ``batch`` rows share an execution and its time limit, one
+        after another. The rest is as for :meth:`map`, with batches as items.
+
+        A row that fails has its own error, such as :class:`~buntime.JavaScriptError`, whose ``result`` has
+        the output of its batch. If an execution ends before its rows are done, because of a time limit,
+        ``process.exit()`` or memory, both halves run again until one row is left, which has that error. **The
+        rows beside it then run more than once; with** ``batch=1`` **none does.** Any other error of an
+        execution is the error of each of its rows.
+        """
+        request = ExecuteRequest("", timeout=timeout, idempotent=idempotent)
+        calls = BatchCalls(function, request)
+        parts = split(iter(rows), _validate.count("batch", batch))
+        finished = self._results(calls.run, parts, ordered)
+        return with_progress(flatten(finished), rows, progress)
+
+    def executor(self) -> SessionExecutor:
+        """Return a :class:`concurrent.futures.Executor` that calls functions with a session of the pool.
+
+        ``executor.submit(function, *args)`` calls ``function(session, *args)`` in one of ``size`` threads.
+        The end of its ``with`` block, or ``shutdown``, waits for the calls; the pool stays open. As with any
+        executor, submitted calls wait in a queue without a limit.
+        """
         self._registry.check_open()
-        ordered = _validate.flag("ordered", ordered)
-        return self._outcomes(Session.execute, map(_check, requests), ordered=ordered)
+        return SessionExecutor(self.session, self._size if self._registry.threaded else 1)
 
     def warm(self, count: Optional[int] = None) -> int:
         """Create sessions concurrently until there are ``count``, by default ``size``.
@@ -201,18 +227,34 @@ class SessionPool(ClosesWithBlock, NotPicklable):
             self._registry.closing.set()
 
     def _outcomes(
-        self, function: Callable[[Session, Item], Value], items: Iterator[Item], *, ordered: bool
+        self, function: Callable[[Session, Item], Value], items: Iterator[Item], ordered: bool
     ) -> Generator[Outcome[Item, Value], None, None]:
+        def run_item(item: Item, run: Run) -> Outcome[Item, Value]:
+            return run(function, item, item.timeout if isinstance(item, ExecuteRequest) else None)
+
+        return self._results(run_item, items, ordered)
+
+    def _results(
+        self, work: Callable[[Item, Run], Result], items: Iterator[Item], ordered: bool
+    ) -> Generator[Result, None, None]:
+        """Yield ``work(item, run)`` for each item; ``run`` calls a function with a session."""
+        self._registry.check_open()
+        return self._iterate(work, items, _validate.flag("ordered", ordered))
+
+    def _iterate(
+        self, work: Callable[[Item, Run], Result], items: Iterator[Item], ordered: bool
+    ) -> Generator[Result, None, None]:
         # Of the process that iterates.
         registry = self._registry
 
-        def run(item: Item) -> Outcome[Item, Value]:
+        def run(
+            function: Callable[[Session, Any], Any], item: Any, timeout: Optional[int]
+        ) -> Outcome[Any, Any]:
             while True:
                 try:
-                    timeout = item.timeout if isinstance(item, ExecuteRequest) else None
-                    lease = registry.check_out(work.stopping, timeout)
+                    lease = registry.check_out(running.stopping, timeout)
                 except Exception as error:
-                    if work.stopping.is_set() or registry.closing.is_set():
+                    if running.stopping.is_set() or registry.closing.is_set():
                         raise
                     return Outcome(item, error=error)
                 try:
@@ -224,14 +266,15 @@ class SessionPool(ClosesWithBlock, NotPicklable):
                 finally:
                     registry.check_in(lease, reuse=self._reuse)
 
-        work = BoundedMap(run, items, threads=self._size if registry.threaded else 0, ordered=ordered)
-        registry.begin(work)
+        threads = self._size if registry.threaded else 0
+        running = BoundedMap(lambda item: work(item, run), items, threads=threads, ordered=ordered)
+        registry.begin(running)
         try:
-            yield from work.results()
+            yield from running.results()
         except BaseException as error:
-            registry.finish(work, error)
+            registry.finish(running, error)
             raise
-        registry.finish(work)
+        registry.finish(running)
 
 
 def _check(request: ExecuteRequest) -> ExecuteRequest:
@@ -244,4 +287,4 @@ def _check(request: ExecuteRequest) -> ExecuteRequest:
     return request
 
 
-export("buntime", Outcome, SessionPool)
+export("buntime", SessionPool)

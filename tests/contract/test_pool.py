@@ -36,6 +36,22 @@ def test_functions_are_called_as_they_finish(client: Buntime) -> None:
     assert isinstance(outcomes[2].error, JavaScriptError)
 
 
+def test_rows_share_executions(client: Buntime) -> None:
+    """Each row has its own value or error, in the order of the rows."""
+    with SessionPool(client, size=2) as pool:
+        *outcomes, last = pool.call(functions.THROWS, [*range(5), object()], batch=3)
+        whole = [
+            outcome.value for outcome in pool.call(functions.ECHO, [{"a": 2**70}, b"b", {1, 2}, float("inf")])
+        ]
+    assert [None] * 4 == [outcome.error for outcome in outcomes[:4]]
+    assert isinstance(last.error, TypeError)
+    error = outcomes[4].error
+    assert isinstance(error, JavaScriptError)
+    assert ("RangeError", "too deep: 4") == (error.name, error.message)
+    assert "function:4:" in error.stack
+    assert [[{"a": 2**70}], [b"b"], [{1, 2}], [float("inf")]] == whole
+
+
 def test_a_session_that_was_deleted_is_replaced(client: Buntime) -> None:
     """An item whose session is missing is executed once, in another session."""
     with SessionPool(client, size=1) as pool:

@@ -58,6 +58,18 @@ async function load(payload) {
   return callee;
 }
 
+// Of a batch, a list with the reply of each row. If its function cannot be loaded, that is the error of each.
+async function valueOf(payload) {
+  const loading = load(payload);
+  if (!payload.rows) return (await loading)(...decodeItems(payload.arguments));
+  await loading.catch((error) => {
+    if (error instanceof ServiceError) throw error;
+  });
+  const replies = [];
+  for (const row of payload.rows) replies.push(await replyOf(async () => (await loading)(...decodeItems(row))));
+  return replies;
+}
+
 async function call() {
   let payload;
   try {
@@ -68,6 +80,6 @@ async function call() {
   const { source } = payload;
   // Written before the function can replace it, the reply is behind what the function writes.
   if (source === undefined || REACHES_STDOUT.test(source)) write = process.stdout.write.bind(process.stdout);
-  finish(await replyOf(async () => (await load(payload))(...decodeItems(payload.arguments))));
+  finish(await replyOf(() => valueOf(payload)));
 }
 call();

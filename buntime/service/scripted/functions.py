@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, Union
 
 import attrs
@@ -83,11 +83,10 @@ class CallScripts:
         script = self._find(function)
         if script is None:
             raise _unscripted(function)
-        try:
-            value = script.handler(*map(from_js, payload.get("arguments", ())))
-        except Thrown as thrown:
-            return _output({"thrown": thrown.error}, script)
-        return _output({"value": to_js(value)}, script)
+        if "rows" in payload:
+            replies = [_json(_reply(script, row)) for row in payload["rows"]]
+            return _output({"value": replies}, script)
+        return _output(_reply(script, payload.get("arguments", ())), script)
 
     def _find(self, function: str) -> Optional[CallScript]:
         with self._lock:
@@ -118,8 +117,19 @@ def _payload(arguments: Mapping[str, Any], workspace: MutableWorkspace) -> Optio
     return text
 
 
+def _reply(script: CallScript, arguments: Iterable[Any]) -> dict[str, Any]:
+    try:
+        return {"value": to_js(script.handler(*map(from_js, arguments)))}
+    except Thrown as thrown:
+        return {"thrown": thrown.error}
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def _output(result: Mapping[str, Any], script: Optional[CallScript] = None) -> ScriptedResult:
-    line = f"\x1ebuntime:call {json.dumps(result, ensure_ascii=False, separators=(',', ':'))}\n"
+    line = f"\x1ebuntime:call {_json(result)}\n"
     stdout, stderr = ("", "") if script is None else (script.stdout, script.stderr)
     return ScriptedResult(stdout + line, stderr, 0 if "value" in result else 1)
 

@@ -1,0 +1,96 @@
+"""Calling a function with many rows in one execution."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from typing import Any, TypeVar
+
+import attrs
+
+from buntime.client.functions import Functions, callee, parse_reply
+from buntime.client.session import Session
+from buntime.errors import ExecutionFailedError, InvalidResponseError, ResourceLimitError
+from buntime.helpers import js_values
+from buntime.models import ExecuteRequest
+from buntime.pool.outcome import Outcome, Run
+
+Row = TypeVar("Row")
+Outcomes = list[Outcome[Any, Any]]
+
+
+class BatchCalls:
+    """Calls one function with batches of rows."""
+
+    def __init__(self, function: str, request: ExecuteRequest) -> None:
+        self._callee = callee(function)
+        self._request = request
+
+    def run(self, rows: list[Any], run: Run) -> Outcomes:
+        """Return the outcome of each row. If an execution dies, its halves are called again."""
+        outcome = run(self.call, rows, self._request.timeout)
+        if outcome.error is None:
+            outcomes: Outcomes = outcome.result()
+            return outcomes
+        # These end the process of the function; after any other error it may have called it, or never will.
+        if len(rows) > 1 and isinstance(outcome.error, (ExecutionFailedError, ResourceLimitError)):
+            middle = len(rows) // 2
+            return self.run(rows[:middle], run) + self.run(rows[middle:], run)
+        return [Outcome(row, error=outcome.error) for row in rows]
+
+    def call(self, session: Session, rows: list[Any]) -> Outcomes:
+        """Call the function with each row in one execution, and return the outcomes.
+
+        A row without a JavaScript value is not sent, and has the ``TypeError`` or ``ValueError``.
+        """
+        outcomes: Outcomes = []
+        sent: list[tuple[int, list[Any]]] = []
+        for number, row in enumerate(rows):
+            outcomes.append(Outcome(row))
+            try:
+                sent.append((number, js_values.encode_arguments((row,))))
+            except (TypeError, ValueError) as error:
+                outcomes[number] = Outcome(row, error=error)
+        if not sent:
+            return outcomes
+        functions = Functions(session._context)
+        request = attrs.evolve(self._request, session_id=session.id)
+        payload = {**self._callee, "rows": [arguments for _, arguments in sent]}
+        with session._context.caller.one_deadline():
+            result, reply = functions.run("call", request, payload, session._time_limit, None, None)
+            replies = functions.value(session.id, reply, result)
+            if not isinstance(replies, list) or len(replies) != len(sent):
+                raise InvalidResponseError(
+                    f"the reply has another form than {len(sent)} rows: {replies!r:.200}"
+                )
+            for (number, _), line in zip(sent, replies):
+                row = rows[number]
+                try:
+                    outcomes[number] = Outcome(row, functions.value(session.id, parse_reply(line), result))
+                except Exception as error:
+                    outcomes[number] = Outcome(row, error=error)
+        return outcomes
+
+
+def split(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    """Yield lists of ``size`` rows and the rest; an exception of ``rows`` follows the rows before it."""
+    batch: list[Row] = []
+    try:
+        for row in rows:
+            batch.append(row)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except Exception:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+def flatten(finished: Generator[Iterable[Row], None, None]) -> Generator[Row, None, None]:
+    """Yield the items of each list; closing it closes ``finished``."""
+    with closing(finished):
+        for part in finished:
+            yield from part

@@ -1,0 +1,65 @@
+"""The results of items, and showing the progress of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sized
+from contextlib import closing
+from typing import Any, Callable, Generic, Optional, TypeVar, cast
+
+import attrs
+
+from buntime._support.export import export
+from buntime.client.session import Session
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+Progress = Callable[..., Iterable[Any]]
+
+
+@attrs.frozen
+class Outcome(Generic[Item, Value]):
+    """The result of one item: ``value`` is what the function returned, ``error`` the exception it raised."""
+
+    item: Item
+    value: Optional[Value] = None
+    error: Optional[Exception] = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return self.error is None
+
+    def result(self) -> Value:
+        """Return the value, or raise the error."""
+        if self.error is None:
+            return cast(Value, self.value)
+        try:
+            raise self.error
+        finally:
+            # The traceback of the error has this frame, which must not have the error.
+            del self
+
+
+Run = Callable[[Callable[[Session, Any], Any], Any, Optional[int]], Outcome[Any, Any]]
+"""Calls a function with an item, in a session that outlives an execution of so many seconds."""
+
+
+def with_progress(
+    outcomes: Generator[Outcome[Item, Value], None, None], items: object, progress: Optional[Progress]
+) -> Generator[Outcome[Item, Value], None, None]:
+    """Return the outcomes as ``progress(outcomes, total=)`` iterates over them."""
+    if progress is None:
+        return outcomes
+    if not callable(progress):
+        raise TypeError(f"progress must be callable with an iterable and total=, not {progress!r}")
+    return _iterate(outcomes, len(items) if isinstance(items, Sized) else None, progress)
+
+
+def _iterate(
+    outcomes: Generator[Outcome[Item, Value], None, None], total: Optional[int], progress: Progress
+) -> Generator[Outcome[Item, Value], None, None]:
+    with closing(outcomes):
+        yield from progress(outcomes, total=total)
+
+
+export("buntime", Outcome)
