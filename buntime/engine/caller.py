@@ -96,6 +96,12 @@ class Caller:
         """Return a copy for background calls: its own deadline, no ``on_retry``."""
         return self.evolve(deadline=deadline, on_retry=None)
 
+    def without_retries(self) -> Caller:
+        """Return a copy that makes each call once, within the deadline that :meth:`one_deadline` began."""
+        caller = self.evolve(policy=attrs.evolve(self.policy, max_retries=0))
+        caller._shared_deadline = self._shared_deadline
+        return caller
+
     def for_cleanup(self, seconds: float) -> Caller:
         """Return a copy that makes each call once, within ``seconds``."""
         policy = attrs.evolve(self.policy, max_retries=0)
@@ -252,7 +258,7 @@ class Caller:
                     error.call, error.attempts = f"{request.method} {request.path}", attempts
                     self.redact(error)
                     if hooks is None or not isinstance(error, RateLimitError):
-                        self._back_off(error, number, deadline, idempotent)
+                        self.back_off(error, number, idempotent=idempotent, remaining=deadline.remaining())
                         continue
                     refusals += 1
                     hooks.on_rate_limit(error, started, refusals)
@@ -311,14 +317,16 @@ class Caller:
 
         redact(error, secrets_of(self.headers))
 
-    def _back_off(self, error: BuntimeError, number: int, deadline: Deadline, idempotent: bool) -> None:
-        """Wait before the next attempt, or raise the error if there is none."""
+    def back_off(
+        self, error: BuntimeError, number: int, *, idempotent: bool, remaining: Optional[float] = None
+    ) -> None:
+        """Wait before the next attempt, or raise the error if there is none within the ``remaining`` time."""
         import random  # on first use: it is slow to import, and most calls succeed
 
         from buntime.engine.logs import log_retry
 
         fraction = random.random()  # noqa: S311 - jitter
-        pause = self.policy.pause_or_raise(error, number, idempotent, fraction, deadline.remaining())
+        pause = self.policy.pause_or_raise(error, number, idempotent, fraction, remaining)
         if self.on_retry is not None:
             self.on_retry(error, number)
         log_retry(error, pause, number + 1, self.policy.max_retries + 1)

@@ -73,7 +73,9 @@ class CommandInterface(NotPicklable):
         callbacks = {name: fields.pop(name) for name in _CALLBACKS if name in fields}
         with self._connection.options(waits) as connection:
             watch = self._start(connection, fields, callbacks)
-        watch.connection = self._connection
+        # The timeout is that of the start; the streams have the headers alone.
+        with self._connection.options({"extra_headers": options.get("extra_headers")}) as watch.connection:
+            pass
         return Execution(self._connection, watch.view, watch if callbacks else None)
 
     def _fields(self, call: str, command: str, options: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -124,6 +124,10 @@ class Connection:
         with self.options(waits) as connection:
             yield connection, request
 
+    def without_retries(self) -> Connection:
+        """Return a connection that makes each call once, within the same deadline."""
+        return Connection(self.caller.without_retries(), self.repeat_execute)
+
     def for_cleanup(self, seconds: float) -> Connection:
         """Return a connection for clean-up after an error: its own deadline, and nothing is reported."""
         return Connection(self.caller.for_background(deadline=seconds), self.repeat_execute)

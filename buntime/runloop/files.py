@@ -8,6 +8,7 @@ from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime._support.unpicklable import NotPicklable
 from buntime.runloop.connection import Connection, RequestOptions
+from buntime.runloop.wire.requests import names_keywords
 from buntime.runloop.wire.views.devboxes import ExecutionDetailView
 
 
@@ -18,6 +19,7 @@ class FileInterface(NotPicklable):
         self._connection = connection
         self._devbox_id = devbox_id
 
+    @names_keywords
     def read(self, *, file_path: str, **options: Unpack[RequestOptions]) -> str:
         """Return the text of a file."""
         text: str = self._connection.call(
@@ -25,6 +27,7 @@ class FileInterface(NotPicklable):
         )
         return text
 
+    @names_keywords
     def write(
         self, *, file_path: str, contents: str, **options: Unpack[RequestOptions]
     ) -> ExecutionDetailView:
@@ -34,11 +37,13 @@ class FileInterface(NotPicklable):
         )
         return view
 
+    @names_keywords
     def download(self, *, path: str, **options: Unpack[RequestOptions]) -> bytes:
         """Return the bytes of a file."""
         data: bytes = self._connection.call("devboxes.download_file", self._devbox_id, path=path, **options)
         return data
 
+    @names_keywords
     def upload(self, *, path: str, file: Any, **options: Unpack[RequestOptions]) -> object:
         """Write a file of any size, in constant memory.
 

@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional
 
 import attrs
 
+from buntime import _validate
 from buntime._support.closing import ClosesWithBlock
 from buntime._support.collected_text import CollectedText
 from buntime._support.export import export
@@ -52,7 +53,11 @@ class OutputStream(ClosesWithBlock):
             fields.pop("execution_id", values.get("execution_id")),
             fields.pop("devbox_id", values.get("devbox_id")),
         )
-        self._position = OutputPosition(int(fields.pop("offset", None) or 0))
+        offset = fields.pop("offset", None) or 0
+        is_text = isinstance(offset, str) and offset.isdecimal()  # of the official client
+        self._position = OutputPosition(
+            _validate.count("offset", int(offset) if is_text else offset, minimum=0)
+        )
         self._fields = fields
         self._texts: Optional[Iterator[OutputChunk]] = None
         self._is_closed = False
@@ -81,15 +86,17 @@ class OutputStream(ClosesWithBlock):
     def _chunks(self) -> Iterator[OutputChunk]:
         with self._connection.options(self._options) as connection:
             pauses = Pauses(connection, "the execution is completed")
+            # One count of failures for the stream and the state: each request is one attempt.
+            caller, once = connection.caller, connection.without_retries()
             failures = 0
             while not self._is_closed:
                 try:
-                    for chunk in self._one_stream(connection):
+                    for chunk in self._one_stream(once):
                         failures = 0
                         pauses.reset()
                         yield chunk
                     path = self._path
-                    view: ExecutionView = connection.poll("devboxes.executions.retrieve", *path)
+                    view: ExecutionView = once.poll("devboxes.executions.retrieve", *path)
                     self.final = view
                     if view.status == "completed":
                         return
@@ -98,10 +105,11 @@ class OutputStream(ClosesWithBlock):
                 except (APIConnectionError, APIStatusError) as error:
                     pauses.check_time(error)
                     # A command that prints nothing is not a failure.
-                    failures += not isinstance(error, APITimeoutError) or error.phase != "read"
-                    policy = connection.caller.policy
-                    if failures > policy.max_retries or not policy.may_retry(error, idempotent=True):
-                        raise
+                    if not isinstance(error, APITimeoutError) or error.phase != "read":
+                        failures += 1
+                        error.attempts = failures
+                        caller.back_off(error, failures, idempotent=True, remaining=caller.remaining())
+                        continue
                 pauses.sleep()
 
     def _one_stream(self, connection: Connection) -> Iterator[OutputChunk]:
@@ -109,7 +117,7 @@ class OutputStream(ClosesWithBlock):
         request, response, chunks = connection.stream(self._call, *self._path, offset=offset, **self._fields)
         with response:
             try:
-                for text in output(request, chunks, self._position):
+                for text in output(chunks, self._position):
                     size = len(text.encode("utf-8", "surrogatepass"))
                     yield OutputChunk(text, self._position.offset - size)
             except BuntimeError as error:

@@ -13,6 +13,7 @@ from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
 from buntime.client import settings
 from buntime.client.settings import RUNLOOP
+from buntime.engine.adapter import SharedState
 from buntime.engine.caller import Caller
 from buntime.errors import APIConnectionError, APIError, BuntimeError
 from buntime.runloop.agents import AgentOps, SecretOps
@@ -98,6 +99,7 @@ class _Client(ClosesWithBlock, NotPicklable):
     def close(self) -> None:
         """Close the transport. Devboxes stay as they are. Idempotent."""
         if self._owns_transport:
+            self._connection.caller.shared.is_closed = True
             self._connection.caller.transport.close()
 
     def with_options(
@@ -117,11 +119,13 @@ class _Client(ClosesWithBlock, NotPicklable):
         caller = self._connection.caller
         added = settings.header_pairs(settings.as_secrets(default_headers), None)
         names = {name.lower() for name, _ in added}
-        chosen = caller.transport
+        chosen, shared = caller.transport, caller.shared
         if transport is not None:
+            shared = SharedState()
             chosen = self._wrap(settings.choose_transport(None, transport, has_key=True, service=RUNLOOP))
         caller = caller.evolve(
             transport=chosen,
+            shared=shared,
             headers=(*(pair for pair in caller.headers if pair[0].lower() not in names), *added),
             find_credentials=None if settings.has_credentials(added) else caller.find_credentials,
             **settings.caller_options(options, caller.policy),  # type: ignore[arg-type]  # it checks the names

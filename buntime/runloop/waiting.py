@@ -255,6 +255,8 @@ def _create(
     returns the id.
     """
     prepared = prepare(call, **fields)
+    if connection.caller.shared.is_closed:
+        raise RuntimeError("the client is closed")
     view: Any = None
     try:
         view = connection.send(prepared)

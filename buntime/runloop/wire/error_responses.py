@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Optional
 
 from buntime._http import BufferedResponse, Headers, Request
@@ -12,6 +13,8 @@ from buntime.wire.error_responses import CLASS_BY_STATUS, parse_error_body, retr
 from buntime.wire.error_responses import decode_error as decode_other
 
 _REMOVED = ("/v1/agents", "/v1/scenarios", "/v1/benchmarks", "/v1/benchmark_runs")
+_NO_ROUTE = re.compile("(HTTP 404 )?Not Found|This model has no .*|the body is .*", re.I | re.S)
+"""The messages of a 404 that is not about an id."""
 _NOT_IMPLEMENTED = 501
 
 
@@ -28,23 +31,26 @@ def decode_error(route: Route, request: Request, response: BufferedResponse) -> 
         headers=response.headers,
         # A gateway's 503 proves nothing, and the API does not define a form for errors.
         maybe_executed=not route.is_read and (status == 408 or status >= 500) and status != _NOT_IMPLEMENTED,
-        path=request.path,
     )
+    if status == 404 and request.path.startswith(_REMOVED):
+        is_list = bool(route.items) and not route.arguments
+        if is_list or _NO_ROUTE.fullmatch(body.message):
+            error.hint = "Newer versions of the API no longer have this resource"
     if status == 408 and route.is_wait:
         error.should_retry = False  # the wait goes on with the next request, which is not a retry
         error.hint = "The status was not reached while the service held the request; wait again"
     return error
 
 
-def decode_error_event(request: Request, code: object, message: str) -> BuntimeError:
+def decode_error_event(code: object, message: str) -> BuntimeError:
     """Return the error that a stream reports in an event; ``code`` is a status."""
     status = code if isinstance(code, int) and 400 <= code <= 599 else 500
     text = f"the stream ended with the error {status}: {message}"
-    return _error(status, text, code=None, headers=Headers(), maybe_executed=False, path=request.path)
+    return _error(status, text, code=None, headers=Headers(), maybe_executed=False)
 
 
 def _error(
-    status: int, message: str, *, code: Optional[str], headers: Headers, maybe_executed: bool, path: str
+    status: int, message: str, *, code: Optional[str], headers: Headers, maybe_executed: bool
 ) -> APIStatusError:
     kind = ServerError if status >= 500 else CLASS_BY_STATUS.get(status, APIStatusError)
     error = kind(
@@ -59,8 +65,6 @@ def _error(
     error.should_retry = {"true": True, "false": False}.get(answer)
     if status == 401:
         error.hint = f"Check {RUNLOOP.key_variable}, or pass {RUNLOOP.key_argument}="
-    elif status == 404 and path.startswith(_REMOVED):
-        error.hint = "Newer versions of the API no longer have this resource"
     elif status == 409:
         error.hint = "The resource is busy, such as a devbox during a snapshot; repeat the call later"
     elif status == _NOT_IMPLEMENTED:

@@ -7,7 +7,6 @@ from typing import Any, Union
 
 import attrs
 
-from buntime._http import Request
 from buntime._support import sse
 from buntime.errors import BuntimeError, RequestTimeoutError
 from buntime.runloop.wire.error_responses import decode_error_event
@@ -53,7 +52,7 @@ def read_event(name: str, data: Union[str, dict[str, Any]]) -> ParsedEvent:
     return ParsedEvent("output", data, fields or {}, text, "output")
 
 
-def output(request: Request, chunks: Iterable[bytes], position: OutputPosition) -> Iterator[str]:
+def output(chunks: Iterable[bytes], position: OutputPosition) -> Iterator[str]:
     """Yield the output of a stream from ``position`` on.
 
     Raises :class:`ReconnectError`, or the error that the service reports in an event. Anything that is not an
@@ -64,7 +63,7 @@ def output(request: Request, chunks: Iterable[bytes], position: OutputPosition) 
         event = read_event(name, data)
         if event.is_end:
             code, message = event.fields.get("code"), event.fields.get("message")
-            error = decode_error_event(request, code, str(message))
+            error = decode_error_event(code, str(message))
             raise ReconnectError(error.message) if isinstance(error, RequestTimeoutError) else error
         if event.text is not None:
             offset = event.fields.get("offset")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import os
 import re
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional
+from types import FunctionType
+from typing import Any, Callable, Optional, TypeVar, cast
 from urllib.parse import quote
 
 import attrs
@@ -17,7 +19,10 @@ import attrs
 from buntime._http import Pairs, Request
 from buntime.runloop.wire.multipart import form
 from buntime.runloop.wire.routes import Repeat, Route
+from buntime.runloop.wire.views.devboxes import LaunchParametersView
 from buntime.wire.json import json_body
+
+M = TypeVar("M", bound=Callable[..., Any])
 
 _ACCEPT = {
     "text": "text/plain",
@@ -26,6 +31,8 @@ _ACCEPT = {
     "stream": "text/event-stream",
 }
 _JSON_NAMES = {"run_profile": "runProfile", "env_vars": "envVars", "launch_parameters": "launchParameters"}
+_LAUNCH_PARAMETERS = ("launch_parameters", "launchParameters")
+_HAVE_LAUNCH_PARAMETERS = ("run_profile", "environment_parameters")
 _TEXTS = frozenset(
     {"command", "command_id", "file_path", "contents", "path", "name", "shell_name", "text", "commit_message"}
 )
@@ -41,9 +48,38 @@ def check_keywords(call: str, passed: Iterable[str], known: Sequence[str]) -> No
     """Raise ``TypeError`` for an unknown keyword, with the one that it resembles."""
     for name in passed:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1, 0.5)
-            hint = f"; use {near[0]}" if near else ""
-            raise TypeError(f"{call}() has no argument {name!r}{hint}")
+            raise TypeError(f"{call}() has no argument {name!r}{_near(name, known)}")
+
+
+def names_keywords(method: M) -> M:
+    """Decorate a method with required keywords: an unknown one is an error that names the near one."""
+    code = cast("FunctionType", method).__code__
+    known = (*code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount], *OPTIONS)
+
+    @functools.wraps(method)
+    def checked(*args: Any, **keywords: Any) -> Any:
+        check_keywords(method.__name__, keywords, known)
+        return method(*args, **keywords)
+
+    return cast("M", checked)
+
+
+def _near(name: object, known: Sequence[str], otherwise: str = "") -> str:
+    near = difflib.get_close_matches(str(name), known, 1, 0.5)
+    return f"; use {near[0]}" if near else otherwise
+
+
+def _check_launch_parameters(fields: Mapping[str, Any]) -> None:
+    """Raise ``TypeError`` for a key of ``launch_parameters`` that the API does not have."""
+    for name, value in fields.items():
+        if name in _HAVE_LAUNCH_PARAMETERS and isinstance(value, Mapping):
+            _check_launch_parameters(value)
+        elif name in _LAUNCH_PARAMETERS and isinstance(value, Mapping):
+            known = [each for each in attrs.fields_dict(LaunchParametersView) if each != "extra"]
+            for key in value:
+                if key not in known:
+                    new = "; if it is new in the API, pass it by extra_body"
+                    raise TypeError(f"{name} has no key {key!r}{_near(key, known, new)}")
 
 
 def path_values(route: Route, values: Sequence[object], keywords: dict[str, Any]) -> dict[str, str]:
@@ -83,6 +119,7 @@ def build(route: Route, path: Mapping[str, str], fields: Mapping[str, Any], key:
     missing = sorted(route.required - present.keys())
     if missing:
         raise TypeError(f"{route.name}() needs {', '.join(missing)}")
+    _check_launch_parameters(present)
     for name in _TEXTS & present.keys():
         if not isinstance(present[name], str):
             raise TypeError(f"{name} must be a str, not {type(present[name]).__name__}")

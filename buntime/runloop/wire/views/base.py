@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Optional
 
@@ -80,6 +81,15 @@ class View:
         return {name: _plain(value) for name, value in {**values, **self.extra}.items()}
 
     model_dump = to_dict
+
+    def to_json(self, *, indent: Optional[int] = 2) -> str:
+        """Return the object as the text of its JSON."""
+        separators = (",", ":") if indent is None else None
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, separators=separators)
+
+    def model_dump_json(self, *, indent: Optional[int] = None) -> str:
+        """Return the object as the text of its JSON, by default in one line."""
+        return self.to_json(indent=indent)
 
 
 KINDS["View"] = View
