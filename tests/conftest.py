@@ -131,9 +131,15 @@ def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 
 @pytest.fixture(autouse=True)
 def _leaves_nothing(temporary_folder: Path) -> Iterator[None]:
-    """Fail a test that leaves a thread, a child process, a descriptor or a temporary folder behind."""
+    """Fail a test that leaves a thread, a child process, a descriptor or a temporary folder behind.
+
+    Only the test uses our temporary folder, not the services that several tests share.
+    """
     before = _take_snapshot(temporary_folder)
-    yield
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("TMPDIR", str(temporary_folder))
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary_folder))
+        yield
     if _take_snapshot(temporary_folder).left_behind(before):
         gc.collect()
         for thread in frozenset(threading.enumerate()) - before.threads:
@@ -143,8 +149,8 @@ def _leaves_nothing(temporary_folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _starts_clean(temporary_folder: Path) -> Iterator[None]:
-    """Remove settings of buntime and of the network from the environment, and use our temporary folder.
+def _starts_clean() -> Iterator[None]:
+    """Remove settings of buntime and of the network from the environment.
 
     Once for all tests: a test that changes the environment restores it.
     """
@@ -152,8 +158,6 @@ def _starts_clean(temporary_folder: Path) -> Iterator[None]:
         for name in list(os.environ):
             if name.startswith("BUNTIME_") or name.lower() in _SETTINGS:
                 monkeypatch.delenv(name)
-        monkeypatch.setenv("TMPDIR", str(temporary_folder))
-        monkeypatch.setattr(tempfile, "tempdir", str(temporary_folder))
         yield
 
 
