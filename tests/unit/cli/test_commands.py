@@ -11,31 +11,11 @@ from typing import Any
 
 import pytest
 
+from buntime import Buntime
 from buntime.cli.main import main
-from buntime.client import settings
 from buntime.transport import FakeTransport
 
 Capture = pytest.CaptureFixture[str]
-
-
-class _Shared:
-    """A fake that the end of a client does not close."""
-
-    def __init__(self, fake: FakeTransport) -> None:
-        self.send, self.time, self.monotonic, self.sleep = fake.send, fake.time, fake.monotonic, fake.sleep
-
-    def close(self) -> None:
-        """Keep the fake."""
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeTransport:
-    """Return the fake that every command uses."""
-    shared = FakeTransport()
-    monkeypatch.setenv("BUNTIME_API_KEY", "btk_1")
-    monkeypatch.setenv("RUNLOOP_API_KEY", "ak_1")
-    monkeypatch.setattr(settings, "make_transport", lambda *_, **__: _Shared(shared))
-    return shared
 
 
 def _json(capsys: Capture) -> Any:
@@ -142,6 +122,28 @@ def test_processes_of_a_session(fake: FakeTransport, capsys: Capture) -> None:
     assert _json(capsys) == {"killed": []}
 
 
+def test_running_processes_of_a_session(
+    fake: FakeTransport, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """They are listed with their states, their output is printed, and they are killed."""
+    fake.on_execute(command="server", stdout="up\n", keeps_running=True)
+    fake.on_execute(command="job", stdout="done\n", stderr="warning\n", exit_code=3)
+    monkeypatch.setenv("BUNTIME_SESSION", _created(capsys))
+    with Buntime() as client:
+        session = client.sessions.attach(os.environ["BUNTIME_SESSION"])
+        server = session.start(command="server")
+        session.start(command="job").wait()
+    main(["ps"])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["NUMBER", "PID", "STATE"]
+    assert [" ".join(line[2:]) for line in lines[1:]] == ["running", "exit code 3"]
+    for words in (["logs", "2"], ["logs", "-f", "2"]):
+        assert main(words) == 0
+        assert capsys.readouterr() == ("done\n", "warning\n")
+    main(["kill", str(server.pid)])
+    assert capsys.readouterr().out == f"{server.pid}\n"
+
+
 def test_devboxes(fake: FakeTransport, tmp_path: Path, capsys: Capture) -> None:
     """The daily calls of Runloop."""
     fake.on_execute(command="anything", stdout="hi\n", exit_code=4)
@@ -160,27 +162,51 @@ def test_devboxes(fake: FakeTransport, tmp_path: Path, capsys: Capture) -> None:
     main(["devbox", "shutdown", devbox])
     assert "shutdown" in capsys.readouterr().out
     assert main(["devbox", "exec", "anything"]) == 4
+    main(["devbox", "list", "--status", "running"])
+    assert capsys.readouterr().out == "hi\nID  STATUS  NAME\n"
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(shell: str, capsys: Capture) -> None:
-    """The lines for a shell name the program."""
-    pytest.importorskip("argcomplete")
-    assert main(["completion", shell]) == 0
-    assert "buntime" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["create", "--blueprint", "a", "--snapshot", "b"], "--blueprint and --snapshot exclude each other"),
+        (["exec", "--"], "give a command after --"),
+    ],
+)
+def test_an_invalid_devbox_command(words: list[str], message: str, capsys: Capture) -> None:
+    """It is an error of the command line."""
+    with pytest.raises(SystemExit):
+        main(["devbox", *words])
+    assert message in capsys.readouterr().err
 
 
-def test_the_doctor(fake: FakeTransport, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    """It shows no key, and its exit code is about the selected transport."""
-    monkeypatch.setenv("BUNTIME_BUN", "/nowhere/bun")
-    monkeypatch.setenv("BUNTIME_API_KEY", "btk_secret")
-    monkeypatch.setenv("BUNTIME_BASE_URL", "http://127.0.0.1:1")
-    assert main(["doctor", "--json"]) == 1
-    out = capsys.readouterr().out
-    assert "btk_secret" not in out
-    checks = {check["name"]: check for check in json.loads(out)}
-    assert "/nowhere/bun" in checks["this machine"]["text"]
-    assert [checks[name]["ok"] for name in ("this machine", "without isolation", "service")] == [False] * 3
+def test_an_existing_devbox_is_not_local(fake: FakeTransport, capsys: Capture) -> None:
+    """The error says how to keep it."""
+    assert main(["devbox", "info", "--local", "dbx_1"]) == 125
+    assert "start `buntime serve` and set RUNLOOP_BASE_URL" in capsys.readouterr().err
+    assert fake.calls == []
+
+
+def test_the_progress_of_a_transfer(
+    fake: FakeTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """On a terminal it is a line, which is removed at the end; nothing is printed for an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BUNTIME_SESSION", _created(capsys))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "empty").mkdir()
+    for number in range(3):
+        (tmp_path / "data" / f"{number}.txt").write_text("x" * 100)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    for words in (["put", "data"], ["get", "data", "--to", "copy"], ["sync", "data", "other"]):
+        assert main(["files", *words]) == 0
+        err = capsys.readouterr().err
+        assert f"[{'#' * 30}] 0.0 of 0.0 MB" in err
+        assert err.endswith("\r\x1b[K")
+    main(["files", "sync", "empty", "nothing"])
+    assert capsys.readouterr().err == ""
+    main(["files", "ls", "nothing"])
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("closed", [0, 1, 2])
