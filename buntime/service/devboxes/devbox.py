@@ -283,16 +283,19 @@ class Devbox:
                 self._start(execution, self.clock.monotonic())
         return execution
 
-    def _start(self, execution: Execution, at: float) -> None:
-        execution.started = at
-        try:
-            if execution.prepared is None:
-                self.box.prepare(execution)
-            self.box.start(execution)
-        except ServiceError as error:
-            self.note(f"{execution.command!r} could not be started: {error.message}")
-            self.wrote(execution, "stderr", f"{error.message}\n")
-            self.finished(execution, 126, at)
+    def _start(self, execution: Optional[Execution], at: float) -> None:
+        """Start a command; if it cannot be started, it ends and the next one of its shell starts."""
+        while execution is not None:
+            execution.started = at
+            try:
+                if execution.prepared is None:
+                    self.box.prepare(execution)
+                self.box.start(execution)
+                return
+            except ServiceError as error:
+                self.note(f"{execution.command!r} could not be started: {error.message}")
+                self.wrote(execution, "stderr", f"{error.message}\n")
+            execution = self._finish(execution, 126, at)
 
     def wrote(self, execution: Execution, kind: str, text: str) -> None:
         """Add output of an execution."""
@@ -302,13 +305,14 @@ class Devbox:
 
     def finished(self, execution: Execution, exit_status: int, at: float) -> None:
         """Note the end of an execution, and start the next command of its shell."""
-        if execution.exit_status is not None:
-            return
+        if execution.exit_status is None:
+            self._start(self._finish(execution, exit_status, at), at)
+
+    def _finish(self, execution: Execution, exit_status: int, at: float) -> Optional[Execution]:
+        """Note the end of an execution; return the next command of its shell, which can start now."""
         self._complete(execution, exit_status, at)
         self._last_use = max(self._last_use, at)
         successor = self.commands.next_in_shell(execution)
-        if successor is not None:
-            self._start(successor, at)
         if execution.source == "entrypoint":
             self._end(at, "shutdown", shutdown_reason="entrypoint_exit")
         elif execution.source == "setup_commands":
@@ -319,6 +323,7 @@ class Devbox:
                 self._end(at, "failure", failure_reason="execution_failed")
         if execution.on_end is not None:
             execution.on_end(at)
+        return successor
 
     def _complete(self, execution: Execution, exit_status: int, at: float) -> None:
         execution.exit_status, execution.ended = exit_status, at

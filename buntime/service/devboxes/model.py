@@ -21,6 +21,8 @@ from buntime.service.devboxes.waiting import Waiter
 
 _LETTERS = string.ascii_letters + string.digits
 _MOST = 10_000
+_REMEMBERED = 3600.0
+"""Seconds for which a create can be repeated."""
 
 
 class _Identified(Protocol):
@@ -89,11 +91,13 @@ class Table(Generic[T]):
 class Requests:
     """The ids that creates made, by their ``x-request-id``: a repeated create returns the same object.
 
-    A create in progress makes its repetition wait.
+    A create in progress makes its repetition wait. An id is remembered for an hour, and at most 10,000 are.
     """
 
-    def __init__(self) -> None:
-        self._ids: dict[str, Optional[str]] = {}
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._ids: dict[str, tuple[str, float]] = {}
+        self._in_progress: set[str] = set()
         self._changed = reset_after_fork(threading.Condition())
 
     def once(self, key: Optional[str], make: Callable[[], str]) -> str:
@@ -101,24 +105,30 @@ class Requests:
         if key is None:
             return make()
         with self._changed:
-            while key in self._ids:
-                earlier = self._ids[key]
-                if earlier is not None:
-                    return earlier
+            while key in self._in_progress:
                 self._changed.wait()
-            self._ids[key] = None
-        made_id: Optional[str] = None
+            self._forget_old()
+            if key in self._ids:
+                return self._ids[key][0]
+            self._in_progress.add(key)
         try:
             made_id = make()
+            with self._changed:
+                self._ids[key] = made_id, self._monotonic()
             return made_id
         finally:
             with self._changed:
-                del self._ids[key]
-                if made_id is not None:
-                    self._ids[key] = made_id
-                    if len(self._ids) > _MOST:
-                        del self._ids[next(iter(self._ids))]
+                self._in_progress.remove(key)
                 self._changed.notify_all()
+
+    def _forget_old(self) -> None:
+        """Forget the ids of an hour ago, and the oldest of more than 10,000."""
+        start = self._monotonic() - _REMEMBERED
+        while self._ids:
+            oldest = next(iter(self._ids))
+            if len(self._ids) <= _MOST and self._ids[oldest][1] >= start:
+                return
+            del self._ids[oldest]
 
 
 def _is_archived(record: Record) -> bool:
@@ -155,7 +165,9 @@ class Model:
     benchmark_runs: Table[BenchmarkRun] = attrs.field(
         factory=lambda: Table("Benchmark run", lambda each: each.state != "running")
     )
-    requests: Requests = attrs.field(factory=Requests)
+    requests: Requests = attrs.field(
+        default=attrs.Factory(lambda self: Requests(self.host.clock.monotonic), takes_self=True)
+    )
     objects: Table[StoredObject] = attrs.field(
         factory=lambda: Table("Object", lambda each: each.state == "DELETED")
     )
