@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         RateLimit,
         ResourceLimits,
         SessionInfo,
+        SnapshotResult,
         StreamEvent,
         TransferResult,
         WriteResult,
@@ -113,6 +114,7 @@ __all__ = [
     "SessionNotFoundError",
     "SessionPool",
     "Sessions",
+    "SnapshotResult",
     "StayAwake",
     "StreamEvent",
     "TransferOptions",
@@ -148,6 +150,7 @@ _DEFINED_IN = {
     "StayAwake": "client.keepalive",
     "StreamEvent": "models",
     "TransferOptions": "helpers.transfers",
+    "SnapshotResult": "models",
     "TransferResult": "models",
     "WriteResult": "models",
 }

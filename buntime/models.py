@@ -297,6 +297,20 @@ class TransferResult(_Value):
 
 
 @attrs.frozen(repr=False)
+class SnapshotResult(_Value):
+    """The result of a snapshot: the number of ``files`` in it, and their ``size`` in bytes.
+
+    ``ignored`` are the paths that a pattern excluded, without those below an ignored folder. ``skipped`` are
+    the paths that could not be saved or restored: unreadable files, sockets, links that lead outside.
+    """
+
+    files: int
+    size: int
+    ignored: tuple[str, ...] = attrs.field(default=(), repr=short_repr)
+    skipped: tuple[str, ...] = attrs.field(default=(), repr=short_repr)
+
+
+@attrs.frozen(repr=False)
 class KillResult(_Value):
     """The number of processes that were killed, and their ids."""
 

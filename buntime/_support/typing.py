@@ -5,8 +5,9 @@ Type checkers read ``Unpack`` from typing_extensions, which they bring along.
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING, Any, Callable
+from typing import IO, TYPE_CHECKING, Any, Callable, Union
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -25,4 +26,7 @@ else:
 OnText = Callable[[str], object]
 """Called with a piece of output."""
 
-__all__ = ["OnText", "Unpack"]
+Archive = Union[str, os.PathLike[str], IO[bytes]]
+"""The path of a local archive, or an open binary file."""
+
+__all__ = ["Archive", "OnText", "Unpack"]

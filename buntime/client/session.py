@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Optional, Union, overload
 
@@ -14,7 +15,7 @@ from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.log import logger
 from buntime._support.owner import Owner
-from buntime._support.typing import OnText, Unpack
+from buntime._support.typing import Archive, OnText, Unpack
 from buntime.client.context import Context
 from buntime.client.options import make_request
 from buntime.client.other_names import check_arguments, checks_arguments, missing_attribute
@@ -284,6 +285,50 @@ class Session(ClosesWithBlock):
 
         return Repl(self._context, self.id, self._time_limit, env)
 
+    def snapshot(self, path: Archive, *, ignore: Union[str, Iterable[str]] = ()) -> buntime.SnapshotResult:
+        """Save the workspace as a tar archive; return the counts, and the paths that it lacks.
+
+        ``path`` is a local file, which appears when it is complete, or an open binary file; a name that ends
+        with ``.gz`` or ``.tgz`` is compressed. ``ignore`` is as for :meth:`SessionFiles.upload`. Files are
+        read a piece at a time; one that changes meanwhile raises :class:`~buntime.ConflictError`.
+        """
+        from buntime.client.snapshots import Snapshots
+
+        return Snapshots(self._context, self.id).save(path, ignore)
+
+    def restore(self, path: Archive) -> buntime.SnapshotResult:
+        """Write the files, folders and links of a tar archive to the workspace; other files stay.
+
+        ``ValueError``, before anything is sent, for an archive that is damaged or has a member that leads
+        outside, a hard link or a device. An open file that cannot be read twice is checked while it is sent.
+        """
+        from buntime.client.snapshots import Snapshots
+
+        return Snapshots(self._context, self.id).restore(path)
+
+    def renew(
+        self,
+        ttl: Optional[int] = None,
+        metadata: Optional[Mapping[str, Any]] = None,
+        resource_limits: Optional[ResourceLimits] = None,
+    ) -> Session:
+        """Return a new session with the files of this one, but without its processes.
+
+        The arguments are those of :meth:`Sessions.create`. This session stays as it is. Files that cannot be
+        copied are logged.
+        """
+        from buntime.client.sessions import Sessions
+        from buntime.client.snapshots import Snapshots
+
+        session = Sessions(self._context).create(ttl, metadata, resource_limits)
+        with delete_on_error(session):
+            skipped = Snapshots(self._context, self.id).copy_to(session.id).skipped
+        if skipped:
+            logger().warning(
+                "session %s lacks %d files of %s: %s", session.id, len(skipped), self.id, skipped
+            )
+        return session
+
     def kill(self, pid: int) -> KillResult:
         """Kill one process; see :meth:`Buntime.kill <buntime.Buntime.kill>`."""
         return self._context.executions.kill(self.id, _validate.count("pid", pid))
@@ -331,6 +376,16 @@ class Session(ClosesWithBlock):
         """Delete it with its files and processes. Leaving its block will not delete it again."""
         self._context.delete_session(self.id)
         self._owned = False
+
+
+@contextmanager
+def delete_on_error(session: Session) -> Iterator[None]:
+    """Delete a session whose files cannot be written."""
+    try:
+        yield
+    except BaseException as error:
+        session._leave_block(error)
+        raise
 
 
 export("buntime", Session)

@@ -8,9 +8,10 @@ from typing import Any, Optional
 
 from buntime import _validate
 from buntime._support.export import export
+from buntime._support.typing import Archive
 from buntime.client.context import Context
 from buntime.client.other_names import checks_arguments
-from buntime.client.session import Session
+from buntime.client.session import Session, delete_on_error
 from buntime.models import ResourceLimits, SessionInfo
 from buntime.wire import json
 from buntime.wire.responses import CreatedSession
@@ -29,6 +30,7 @@ class Sessions:
         metadata: Optional[Mapping[str, Any]] = None,
         resource_limits: Optional[ResourceLimits] = None,
         idempotency_key: Optional[str] = None,
+        snapshot: Optional[Archive] = None,
     ) -> Session:
         """Create a session. Use it as a context manager to have it deleted at the end of the block.
 
@@ -38,11 +40,20 @@ class Sessions:
             resource_limits: limits of memory, cpu and timeout other than the plan's; paid plans only.
             idempotency_key: two calls with the same key and arguments create one session. By default every
                 call has a new key, so a retry never creates a second session.
+            snapshot: an archive for :meth:`Session.restore`, which is checked before the session is created.
 
         Raises ``ValueError`` or ``TypeError`` naming the argument, and the errors of every call.
         """
         context = self._context
         check_limits(resource_limits)
+        if snapshot is not None:
+            from buntime.client.snapshots import Snapshots, checked_archive
+
+            with checked_archive(snapshot) as archive:
+                session = self.create(ttl, metadata, resource_limits, idempotency_key)
+                with delete_on_error(session):
+                    Snapshots(context, session.id).restore_checked(archive)
+            return session
         key = os.urandom(16).hex() if idempotency_key is None else _idempotency_key(idempotency_key)
         # Measured before the call, so that the remaining time is never overestimated. With the caller's own
         # key the session may have been created long ago.

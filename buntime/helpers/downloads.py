@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Optional
 
 from buntime import _validate
-from buntime.errors import BuntimeError, InvalidRequestError, InvalidResponseError, SessionFileNotFoundError
+from buntime.errors import BuntimeError, InvalidRequestError, InvalidResponseError
 from buntime.helpers import local_files
 from buntime.helpers.content import PIECE, ChunkedContent, unpacked
 from buntime.helpers.ignore import matcher
 from buntime.helpers.local_files import LocalEntry, LocalFolder
-from buntime.helpers.runner import Helpers, changed_meanwhile, errno_of, file_not_found, invalid_reply
+from buntime.helpers.runner import Helpers, changed_meanwhile, file_not_found, invalid_reply, is_unavailable
 from buntime.helpers.transfers import (
     PathArgument,
     Progress,
@@ -109,7 +109,7 @@ class Downloads:
             try:
                 folder.write(path, pieces, files[path].executable)
             except BuntimeError as error:
-                if not _is_unavailable(error):
+                if not is_unavailable(error):
                     raise
                 skipped.append(path)
         return skipped
@@ -151,11 +151,6 @@ class Downloads:
             yield piece
             reporter.add(len(piece), name)
             del piece
-
-
-def _is_unavailable(error: BuntimeError) -> bool:
-    """Whether a file cannot be read because it vanished, or its permissions changed."""
-    return isinstance(error, SessionFileNotFoundError) or errno_of(error) in {"EACCES", "EPERM"}
 
 
 def _check_downloadable(entries: Mapping[str, RemoteEntry]) -> None:

@@ -249,6 +249,11 @@ def errno_of(error: BuntimeError) -> Any:
     return error.details.get("errno") if isinstance(error.details, dict) else None
 
 
+def is_unavailable(error: BuntimeError) -> bool:
+    """Whether a file cannot be read because it vanished, or its permissions changed."""
+    return isinstance(error, SessionFileNotFoundError) or errno_of(error) in {"EACCES", "EPERM"}
+
+
 def file_not_found(path: Optional[str], message: str = "", details: Any = None) -> SessionFileNotFoundError:
     """Return the error for a file that does not exist; ``message`` is for one without a path."""
     text = f"the session has no file {path!r}" if path else message

@@ -27,6 +27,7 @@ from buntime import (
     ResourceLimits,
     SessionFileNotFoundError,
     SessionInfo,
+    SnapshotResult,
     StreamEvent,
     TransferResult,
     WriteResult,
@@ -46,6 +47,7 @@ VALUES: list[Any] = [
     ResourceLimits(memory=1),
     SessionInfo("ses_1", metadata={"a": 1}),
     StreamEvent("stdout", "hi"),
+    SnapshotResult(1, 2, ("a",), ("b",)),
     TransferResult(("a",), 1, ("b",), 9),
     WriteResult("a", 1),
 ]

@@ -4,7 +4,12 @@ main(({ staged, path }) => {
   const part = `${locate(staged)}.${process.pid}`;
   for (const item of items) {
     const name = item.path ? `${path}/${item.path}` : path;
-    if (item.base64 === null) {
+    if (item.link) {
+      const full = reach(name, { follow: false });
+      fs.mkdirSync(nodePath.dirname(full), { recursive: true });
+      fs.rmSync(full, { force: true });
+      fs.symlinkSync(item.link, full);
+    } else if (item.base64 === null) {
       fs.mkdirSync(reach(name), { recursive: true });
     } else {
       try {

@@ -194,13 +194,16 @@ def _finish(workspace: MutableWorkspace, arguments: Arguments) -> Result:
 
 def _unpack(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     items = json.loads(take_staged(workspace, arguments))
+    skipped: list[str] = []
     for item in items:
         name = f"{arguments['path']}/{item['path']}" if item["path"] else arguments["path"]
-        if item["base64"] is None:
+        if item.get("link"):
+            skipped.append(item["path"])
+        elif item["base64"] is None:
             workspace.make_folder(name)
         else:
             workspace.write(name, _decode_base64(item["base64"]))
-    return {"count": len(items)}
+    return {"count": len(items), "skipped": skipped}
 
 
 def _pack(workspace: MutableWorkspace, arguments: Arguments) -> Result:

@@ -69,7 +69,7 @@ def _is_applied(apply: Any, where: Any, step: tuple[str, str, str]) -> bool:
     return True
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_STEPS)
 def test_changes_are_those_of_a_local_folder(steps: list[tuple[str, str, str]]) -> None:
     """The same steps succeed or fail, and the same files result."""
