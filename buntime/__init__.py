@@ -147,10 +147,10 @@ _DEFINED_IN = {
     "SessionInfo": "models",
     "SessionPool": "pool",
     "Sessions": "client.sessions",
+    "SnapshotResult": "models",
     "StayAwake": "client.keepalive",
     "StreamEvent": "models",
     "TransferOptions": "helpers.transfers",
-    "SnapshotResult": "models",
     "TransferResult": "models",
     "WriteResult": "models",
 }

@@ -374,5 +374,5 @@ export(
         ProcessLogs,
         RateLimit,
     ),
-    *(ResourceLimits, SessionInfo, StreamEvent, TransferResult, WriteResult),
+    *(ResourceLimits, SessionInfo, StreamEvent, SnapshotResult, TransferResult, WriteResult),
 )

@@ -15,7 +15,7 @@ fs.symlinkSync("missing", "dangling");
 """
 
 
-@runs_on("local", "replayed_local", "recorded_local")
+@runs_on("local", "recorded_local", "replayed_local")
 def test_links_and_permissions(client: Buntime, session: Session, tmp_path: Path) -> None:
     """Links inside the workspace and permissions to execute are restored; other links are reported."""
     session.files.write("bin/tool", "#!/bin/sh\necho $0\n")
