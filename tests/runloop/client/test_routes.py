@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from buntime.errors import ConflictError, InvalidRequestError, ServerError
-from buntime.runloop import Runloop
+from buntime.runloop import Runloop, RunloopSDK
 from buntime.runloop.wire.multipart import NamedFile
 from buntime.runloop.wire.requests import build
 from buntime.runloop.wire.routes import BY_NAME, ROUTES, Repeat, Route
+from buntime.transport import FakeTransport
 from tests.runloop.client.stub import Stub, as_json, call
 
 CAPTURES = json.loads((Path(__file__).parent / "captures.json").read_text(encoding="utf-8"))
@@ -151,3 +152,78 @@ def test_settled_only_by_the_goal() -> None:
     with busy.client() as client, pytest.raises(ConflictError) as caught:
         client.devbox.from_id("dbx_1").shutdown()
     assert (1, "ConflictError") == (caught.value.attempts, caught.value.name)
+
+
+def test_calls_of_the_api_that_wait() -> None:
+    """Each returns the state that it waits for, without an object of the SDK."""
+    fake = FakeTransport(boot_time=3, build_time=10, snapshot_time=4)
+    fake.on_execute(command="true", stdout="score=1\n")
+    with RunloopSDK(transport=fake) as runloop:
+        devboxes, scenarios = runloop.api.devboxes, runloop.api.scenarios
+        devbox = devboxes.create_and_await_running(name="box").id
+        execution = devboxes.execute_and_await_completion(devbox, command="true")
+        assert ("completed", 0) == (execution.status, execution.exit_status)
+        begun = devboxes.execute(devbox, command="true", command_id="1")
+        ended = devboxes.executions.await_completed(begun.execution_id, devbox)
+        assert "completed" == ended.status
+        snapshot = devboxes.snapshot_disk(devbox, name="disk")
+        assert "complete" == devboxes.disk_snapshots.await_completed(snapshot.id).status
+        devboxes.suspend(devbox)
+        assert "suspended" == devboxes.await_suspended(devbox).status
+        devboxes.resume(devbox)
+        assert "running" == devboxes.await_running(devbox).status
+        assert "build_complete" == runloop.api.blueprints.create_and_await_build_complete(name="b").status
+
+        scorer = {"type": "command_scorer", "command": "true"}
+        contract = {"scoring_function_parameters": [{"name": "f", "weight": 1, "scorer": scorer}]}
+        scenario = scenarios.create(
+            name="s", input_context={"problem_statement": "p"}, scoring_contract=contract
+        )
+        runs = scenarios.runs
+        first, second = (scenarios.start_run_and_await_env_ready(scenario_id=scenario.id) for _ in "ab")
+        assert ("scored", "scored") == (
+            runs.score_and_await(first.id).state,
+            runs.await_scored(first.id).state,
+        )
+        assert "completed" == runs.score_and_complete(second.id).state
+        assert "<calls of api.devboxes>" == repr(devboxes)
+        assert "devboxes" in dir(runloop.api)
+
+
+def test_an_existing_devbox() -> None:
+    """An object of the SDK waits for its devbox, describes itself, and ends it once."""
+    fake = FakeTransport()
+    fake.on_execute(command="ls", stdout="a\nb\n")
+    with RunloopSDK(transport=fake) as runloop:
+        first = runloop.devbox.create(name="box")
+        devbox = runloop.devbox.from_id(first.id)
+        assert "running" == devbox.await_running().status
+        assert "other" == devbox.update(name="other").name
+        devbox.keep_alive()
+        result = devbox.cmd.exec("ls")
+        assert (first.id, 0, True, False) == (
+            result.devbox_id,
+            result.exit_code,
+            result.success,
+            result.failed,
+        )
+        assert f"<ExecutionResult of {result.execution_id}, exit code 0>" == repr(result)
+        assert result.execution_id == result.result.execution_id
+        execution = devbox.cmd.exec_async("ls")
+        assert f"<Execution {execution.execution_id} on {first.id}>" == repr(execution)
+        execution.result()
+        devbox.suspend()
+        assert "suspended" == devbox.await_suspended().status
+        devbox.resume_async()
+        devbox.await_running()
+        snapshot = devbox.snapshot_disk_async(name="disk")
+        assert "complete" == snapshot.await_completed().status
+        copies = [runloop.devbox.create_from_snapshot(snapshot.id)]
+        runloop.blueprint.create(name="b")
+        copies.append(runloop.devbox.create_from_blueprint_name("b"))
+        assert "<Listing, " in repr(runloop.devbox.list())
+        first.shutdown()
+        for box in (devbox, *copies):
+            box.close()
+            box.close()
+        assert ["shutdown"] * 3 == [box.get_info().status for box in (devbox, *copies)]
