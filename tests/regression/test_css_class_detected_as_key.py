@@ -10,6 +10,8 @@ from buntime import Buntime, CassetteError
 from buntime.testing import modes
 from tests.support.cassettes import fake, record, replay
 
+pytest_plugins = ["pytester"]
+
 HARMLESS = [
     '<div class="sk-fading-circle-wrapper"></div>',
     '<div class="sk-circle12 sk-folding-cube-2-of-16-children-in-a-row"></div>',
@@ -52,8 +54,6 @@ def test_key_is_blocked(key: str, tmp_path: Path) -> None:
 
 SOURCE = """
 import pytest
-
-pytest_plugins = ["pytester"]
 
 KEY = "sk-" + "a1" * 12
 
