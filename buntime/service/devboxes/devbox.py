@@ -10,15 +10,15 @@ from typing import Any, Callable, Optional
 from buntime._support.forks import reset_after_fork
 from buntime.service.devboxes.box import Box, Execution, Host, Source
 from buntime.service.devboxes.commands import Commands
-from buntime.service.devboxes.errors import ApiError, invalid
-from buntime.service.devboxes.images import Snapshot
+from buntime.service.devboxes.errors import invalid
+from buntime.service.devboxes.history import History
+from buntime.service.devboxes.images import DiskSaving, Snapshot
 from buntime.service.devboxes.spec import DevboxSpec
 from buntime.service.devboxes.waiting import Waiter, WaitingClock
 from buntime.service.errors import ServiceError
 from buntime.service.executors import KILLED
 
 ENDED = frozenset({"shutdown", "failure"})
-_MOST_NOTES = 1000
 _OUTPUT_AFTER_END = 2**20
 
 Event = tuple[float, Callable[[float], None]]
@@ -41,19 +41,15 @@ class Devbox:
         self.memory: int = spec.memory
         self.clock: WaitingClock = host.clock
         self.lock: threading.Condition = reset_after_fork(threading.Condition())
-        self.transitions: deque[dict[str, Any]] = deque(maxlen=_MOST_NOTES)
-        self.reasons: dict[str, str] = {}
+        self.history: History = History(self.clock.time() - self.clock.monotonic())
         self.tunnel: Optional[dict[str, Any]] = None
         self.commands: Commands = Commands()
-        self.notes: deque[tuple[float, str]] = deque(maxlen=_MOST_NOTES)
-        self.snapshot: Optional[Snapshot] = None
+        self.saving: DiskSaving = DiskSaving(host.drop_snapshot)
         self.ended: Optional[float] = None
         self.deadline: Optional[Event] = None
         self._waiter = waiter
-        self._drop_snapshot = host.drop_snapshot
         self._new_id = new_id
         self._setup = deque(spec.launch_commands)
-        self._epoch = self.clock.time() - self.clock.monotonic()
         self.created: float = self.clock.monotonic()
         self._kept_alive = self._last_use = self.created
         self._planned: Optional[Event] = (self.created + host.boot_time, self._boot)
@@ -61,10 +57,6 @@ class Devbox:
         self._become("provisioning", self.created)
         for note in spec.notes:
             self.note(note)
-
-    def milliseconds(self, at: float) -> int:
-        """Return a time of the monotonic clock as milliseconds since the epoch."""
-        return round(1000 * (self._epoch + at))
 
     def settle(self) -> None:
         """Let everything happen that is due, in the order of its times. The lock is held."""
@@ -86,8 +78,8 @@ class Devbox:
             return
         if self._planned is not None:
             yield self._planned
-        if self.snapshot is not None:
-            yield self.snapshot.saving.next_change(), self._saved
+        if (saved := self.saving.next_change()) is not None:
+            yield saved, self.saving.settle
         elif (end := self._expiry()) is not None:
             yield end, self._expire
         if (change := self.box.next_change()) is not None:
@@ -99,9 +91,8 @@ class Devbox:
         idle = self.spec.idle_seconds
         if idle is None:
             return None if self.status == "suspended" else self._kept_alive + self.spec.keep_alive
-        if self.status != "running" or next(self.commands.running(), None) is not None:
-            return None
-        return self._last_use + idle
+        is_idle = self.status == "running" and next(self.commands.running(), None) is None
+        return self._last_use + idle if is_idle else None
 
     def _expire(self, at: float) -> None:
         if self.spec.idle_seconds is None:
@@ -134,15 +125,10 @@ class Devbox:
     @property
     def status(self) -> str:
         """The status, as of the last ``settle``."""
-        status: str = self.transitions[-1]["status"] if self.transitions else "provisioning"
-        return status
+        return self.history.status
 
     def _become(self, status: str, at: float, **reasons: str) -> None:
-        transition = {"status": status, "transition_time_ms": self.milliseconds(at)}
-        if "failure_reason" in reasons:
-            transition["failure_reason"] = reasons["failure_reason"]
-        self.transitions.append(transition)
-        self.reasons.update(reasons)
+        self.history.add(status, at, reasons)
         self.notify()
 
     def notify(self) -> None:
@@ -177,7 +163,7 @@ class Devbox:
         """Start a command of the service itself; the lock is held."""
         self.box.prepare(execution)
         self.commands.add(execution)
-        self._start(execution, at)
+        self.start(execution, at)
 
     def _suspend(self, at: float) -> None:
         self._become("suspending", at)
@@ -185,9 +171,7 @@ class Devbox:
         self._planned = (at, lambda at: self._become("suspended", at))
 
     def _end(self, at: float, status: str, **reasons: str) -> None:
-        if self.snapshot is not None:
-            self.snapshot.saving.cancel()
-            self._saved_as(self.snapshot, "the devbox has ended")
+        self.saving.cancel()
         self._end_processes(at)
         self._become(status, at, **reasons)
         self.commands.forget_old(_OUTPUT_AFTER_END)
@@ -213,15 +197,11 @@ class Devbox:
         if self.status in ENDED:
             raise invalid(f"Devbox {self.id} is {self.status}")
 
-    def _check_no_snapshot(self) -> None:
-        if self.snapshot is not None:
-            raise ApiError(409, f"A snapshot of devbox {self.id} is in progress")
-
     def suspend(self) -> None:
         """End the processes; the disk stays."""
         with self.lock:
             self.require("running")
-            self._check_no_snapshot()
+            self.saving.check_none(self.id)
             self._suspend(self.clock.monotonic())
 
     def resume(self) -> None:
@@ -241,7 +221,7 @@ class Devbox:
         with self.lock:
             self._check_alive()
             if not force:
-                self._check_no_snapshot()
+                self.saving.check_none(self.id)
             self._end(self.clock.monotonic(), "shutdown", shutdown_reason="api_shutdown")
 
     def end(self, at: float) -> None:
@@ -260,30 +240,7 @@ class Devbox:
             self._check_alive()
             self._kept_alive = self._last_use = self.clock.monotonic()
 
-    def execute(
-        self, command: str, *, shell_name: Optional[str], attach_stdin: bool, command_id: Optional[str]
-    ) -> Execution:
-        """Start a command, or queue it in its shell; one with a known ``command_id`` runs once."""
-        with self.lock:
-            self.require("running")
-            if (earlier := self.commands.with_command_id(command_id)) is not None:
-                return earlier
-            is_queued = self.commands.is_busy(shell_name)
-        execution = Execution(
-            self._new_id("exc_"), command, self.clock.monotonic(), shell_name, attach_stdin=attach_stdin
-        )
-        if not is_queued:
-            self.box.prepare(execution)
-        with self.lock:
-            self.require("running")
-            # The lock was free meanwhile.
-            if (earlier := self.commands.with_command_id(command_id)) is not None:
-                return earlier
-            if self.commands.add(execution, command_id):
-                self._start(execution, self.clock.monotonic())
-        return execution
-
-    def _start(self, execution: Optional[Execution], at: float) -> None:
+    def start(self, execution: Optional[Execution], at: float) -> None:
         """Start a command; if it cannot be started, it ends and the next one of its shell starts."""
         while execution is not None:
             execution.started = at
@@ -306,7 +263,7 @@ class Devbox:
     def finished(self, execution: Execution, exit_status: int, at: float) -> None:
         """Note the end of an execution, and start the next command of its shell."""
         if execution.exit_status is None:
-            self._start(self._finish(execution, exit_status, at), at)
+            self.start(self._finish(execution, exit_status, at), at)
 
     def _finish(self, execution: Execution, exit_status: int, at: float) -> Optional[Execution]:
         """Note the end of an execution; return the next command of its shell, which can start now."""
@@ -331,25 +288,12 @@ class Devbox:
 
     def note(self, message: str) -> None:
         """Add a line to the log."""
-        self.notes.append((self.clock.monotonic(), message))
+        self.history.notes.append((self.clock.monotonic(), message))
 
     def take_snapshot(self, snapshot: Snapshot) -> None:
         """Start a snapshot of the disk; a 409 while another one is in progress."""
         with self.lock:
             self.require("running", "suspended")
-            self._check_no_snapshot()
+            self.saving.check_none(self.id)
             snapshot.saving = self.box.save(snapshot.id)
-            self.snapshot = snapshot
-
-    def _saved(self, _at: float) -> None:
-        snapshot = self.snapshot
-        if snapshot is None or (error := snapshot.saving.poll()) is None:
-            return
-        self._saved_as(snapshot, error)
-
-    def _saved_as(self, snapshot: Snapshot, error: str) -> None:
-        """Note the end of a snapshot; if there is an error, its disk is of no use."""
-        self.snapshot = None
-        snapshot.status, snapshot.error = ("error", error) if error else ("complete", None)
-        if error:
-            self._drop_snapshot(snapshot.id)
+            self.saving.snapshot = snapshot

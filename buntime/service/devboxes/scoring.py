@@ -205,7 +205,7 @@ class ScenarioRun:
         """Return the fields of a response."""
         with self.devbox.lock:
             self.settle()
-            start = self.devbox.milliseconds(self.devbox.created)
+            start = self.devbox.history.milliseconds(self.devbox.created)
             fields = {
                 "id": self.id,
                 "devbox_id": self.devbox.id,
@@ -215,7 +215,7 @@ class ScenarioRun:
                 **self.details,
             }
             if self._ended is not None:
-                fields["duration_ms"] = self.devbox.milliseconds(self._ended) - start
+                fields["duration_ms"] = self.devbox.history.milliseconds(self._ended) - start
             if self.results and self.state != "scoring":
                 fields["scoring_contract_result"] = {
                     "score": self.total,

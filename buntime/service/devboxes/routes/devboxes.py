@@ -102,17 +102,17 @@ def view(devbox: Devbox) -> dict[str, Any]:
         "id": devbox.id,
         "name": devbox.name,
         "status": devbox.status,
-        "create_time_ms": devbox.milliseconds(devbox.created),
-        "end_time_ms": None if devbox.ended is None else devbox.milliseconds(devbox.ended),
+        "create_time_ms": devbox.history.milliseconds(devbox.created),
+        "end_time_ms": None if devbox.ended is None else devbox.history.milliseconds(devbox.ended),
         "launch_parameters": spec.launch_parameters,
         "metadata": devbox.metadata,
-        "state_transitions": list(devbox.transitions),
+        "state_transitions": list(devbox.history.transitions),
         "capabilities": [],
         "blueprint_id": spec.blueprint_id,
         "snapshot_id": spec.snapshot_id,
         "tunnel": devbox.tunnel,
         "initiator_type": "unknown",
-        **devbox.reasons,
+        **devbox.history.reasons,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -205,7 +205,9 @@ def log_rows(
     with devbox.lock:
         devbox.settle()
         if execution_id is None and shell_name is None:
-            rows += [_row(devbox, "info", "stats", at, message=message) for at, message in devbox.notes]
+            rows += [
+                _row(devbox, "info", "stats", at, message=message) for at, message in devbox.history.notes
+            ]
         for execution in devbox.commands.all():
             if execution_id in {None, execution.id} and shell_name in {None, execution.shell_name}:
                 rows += _execution_rows(devbox, execution)
@@ -214,7 +216,7 @@ def log_rows(
 
 def _row(devbox: Devbox, level: str, source: str, at: float, **fields: Any) -> dict[str, Any]:
     present = {name: value for name, value in fields.items() if value is not None}
-    return {"level": level, "source": source, "timestamp_ms": devbox.milliseconds(at), **present}
+    return {"level": level, "source": source, "timestamp_ms": devbox.history.milliseconds(at), **present}
 
 
 def _execution_rows(devbox: Devbox, execution: Execution) -> list[dict[str, Any]]:

@@ -99,17 +99,30 @@ def stream_stderr_updates(call: Call) -> Response:
 
 
 def _start(call: Call, command_id: Optional[str]) -> tuple[Devbox, Execution]:
+    """Start a command, or queue it in its shell; one with a known ``command_id`` runs once."""
     devbox = call.model.devbox(*call.ids)
     command = call.body.text("command")
     if "\0" in command:
         raise invalid("command must not hold a NUL")
     call.query.query_integer("last_n", 0, None, _LAST_LINES)
-    execution = devbox.execute(
-        command,
-        shell_name=call.body.optional_text("shell_name"),
-        attach_stdin=call.body.flag("attach_stdin"),
-        command_id=command_id,
-    )
+    shell_name = call.body.optional_text("shell_name")
+    attach_stdin = call.body.flag("attach_stdin")
+    with devbox.lock:
+        devbox.require("running")
+        if (earlier := devbox.commands.with_command_id(command_id)) is not None:
+            return devbox, earlier
+        is_queued = devbox.commands.is_busy(shell_name)
+    now = devbox.clock.monotonic()
+    execution = Execution(call.model.new_id("exc_"), command, now, shell_name, attach_stdin=attach_stdin)
+    if not is_queued:
+        devbox.box.prepare(execution)
+    with devbox.lock:
+        devbox.require("running")
+        # The lock was free meanwhile.
+        if (earlier := devbox.commands.with_command_id(command_id)) is not None:
+            return devbox, earlier
+        if devbox.commands.add(execution, command_id):
+            devbox.start(execution, devbox.clock.monotonic())
     return devbox, execution
 
 

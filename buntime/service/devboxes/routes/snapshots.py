@@ -83,7 +83,7 @@ def _make(call: Call) -> str:
         call.model.new_id("snp_"),
         devbox.id,
         devbox.spec.blueprint_id,
-        devbox.milliseconds(devbox.clock.monotonic()),
+        devbox.history.milliseconds(devbox.clock.monotonic()),
         name,
         call.body.optional_text("commit_message"),
         texts(call.body, "metadata"),
