@@ -15,6 +15,7 @@ from buntime._version import __version__
 if TYPE_CHECKING:
     from buntime.calls.stream import ExecuteStream
     from buntime.client.client import Buntime
+    from buntime.client.fetch import FetchResponse
     from buntime.client.files import SessionFiles
     from buntime.client.files_by_id import Files
     from buntime.client.keepalive import StayAwake
@@ -89,6 +90,7 @@ __all__ = [
     "ExecuteStream",
     "ExecutionFailedError",
     "ExecutionTimeoutError",
+    "FetchResponse",
     "FileInfo",
     "Files",
     "InvalidRequestError",
@@ -133,6 +135,7 @@ _DEFINED_IN = {
     "ExecuteRequest": "models",
     "ExecuteResult": "models",
     "ExecuteStream": "calls.stream",
+    "FetchResponse": "client.fetch",
     "FileInfo": "models",
     "Files": "client.files_by_id",
     "KillResult": "models",

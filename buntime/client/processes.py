@@ -18,7 +18,7 @@ from buntime.models import ExecuteRequest, ProcessLogs, StreamEvent
 
 _PIECE = 256 * 1024
 _STEP = 20.0
-_STEP_LIMIT = 30
+STEP_LIMIT = 30
 _GATHER = 1.0
 _PAUSE = 0.5
 """Seconds between two polls of a service that responds without waiting."""
@@ -97,13 +97,13 @@ class Process(ClosesWithBlock):
         :class:`~buntime.WaitTimeoutError` (also a builtin ``TimeoutError``) is raised. The waiting happens in
         the session, in calls of at most 20 seconds.
         """
-        for step in _steps(_validate.seconds("timeout", timeout)):
+        for step in steps(_validate.seconds("timeout", timeout)):
             began = self._context.caller.monotonic()
             if self._exit_code is None:
                 self._update(self._run("process_wait", wait=step))
             if self._exit_code is not None:
                 return self._exit_code
-            _pause(self._context, began, step)
+            pause(self._context, began, step)
         raise WaitTimeoutError(f"process {self._number} is still running after {timeout} s")
 
     def logs(
@@ -173,7 +173,7 @@ class Process(ClosesWithBlock):
 
     def _kill(self, context: Context) -> None:
         reply = context.helpers.run(
-            self._session_id, "process_kill", idempotent=False, timeout=_STEP_LIMIT, number=self._number
+            self._session_id, "process_kill", idempotent=False, timeout=STEP_LIMIT, number=self._number
         )
         self._update(reply)
 
@@ -189,7 +189,7 @@ class Process(ClosesWithBlock):
             if logs.stderr:
                 yield StreamEvent("stderr", logs.stderr)
             if not logs.stdout and not logs.stderr and reply.get("complete") is not True:
-                _pause(self._context, began, _STEP)
+                pause(self._context, began, _STEP)
 
     def _logs(
         self, out: int, err: int, *, wait: float, gather: float, limit: int = _PIECE
@@ -209,7 +209,7 @@ class Process(ClosesWithBlock):
 
     def _run(self, op: str, **arguments: Any) -> dict[str, Any]:
         return self._context.helpers.run(
-            self._session_id, op, idempotent=True, timeout=_STEP_LIMIT, number=self._number, **arguments
+            self._session_id, op, idempotent=True, timeout=STEP_LIMIT, number=self._number, **arguments
         )
 
 
@@ -258,18 +258,18 @@ def process_of(
 def wait_for_port(context: Context, session_id: str, port: int, timeout: Optional[float]) -> None:
     """Wait until a port of the session accepts connections."""
     _validate.port(port)
-    for step in _steps(_validate.seconds("timeout", timeout)):
+    for step in steps(_validate.seconds("timeout", timeout)):
         began = context.caller.monotonic()
         reply = context.helpers.run(
-            session_id, "port", idempotent=True, timeout=_STEP_LIMIT, port=port, wait=step
+            session_id, "port", idempotent=True, timeout=STEP_LIMIT, port=port, wait=step
         )
         if reply.get("open") is True:
             return
-        _pause(context, began, step)
+        pause(context, began, step)
     raise WaitTimeoutError(f"nothing accepts connections on the session's 127.0.0.1:{port} after {timeout} s")
 
 
-def _steps(timeout: Optional[float]) -> Iterator[float]:
+def steps(timeout: Optional[float]) -> Iterator[float]:
     """Yield how long to wait in each call, together ``timeout`` seconds."""
     while timeout is None or timeout > _STEP:
         yield _STEP
@@ -277,7 +277,7 @@ def _steps(timeout: Optional[float]) -> Iterator[float]:
     yield timeout
 
 
-def _pause(context: Context, began: float, wait: float) -> None:
+def pause(context: Context, began: float, wait: float) -> None:
     """Pause after a poll that began at ``began`` and should have waited ``wait`` seconds in the session.
 
     A service may respond early, without a result. Without a pause, each response would cause a request.

@@ -227,6 +227,54 @@ class Session(ClosesWithBlock):
 
         processes.wait_for_port(self._context, self.id, port, timeout)
 
+    def wait_for_http(
+        self, port: int, path: str = "/", status: int = 200, timeout: Optional[float] = 30.0
+    ) -> None:
+        """Wait until a server on ``127.0.0.1`` and this port responds to ``GET path`` with ``status``.
+
+        ``timeout`` is in seconds, ``None`` for no limit. When it is over, :class:`~buntime.WaitTimeoutError`
+        is raised, with the last status. A server that accepts requests but does not respond is asked again
+        after at most 20 seconds.
+        """
+        from buntime.client import fetch
+
+        fetch.wait_for_http(self._context, self.id, port, path, status, timeout)
+
+    def fetch(
+        self,
+        port: int,
+        path: str = "/",
+        *,
+        method: str = "GET",
+        headers: Optional[Mapping[str, str]] = None,
+        body: Optional[Union[str, bytes]] = None,
+        timeout: float = 30.0,
+    ) -> buntime.FetchResponse:
+        """Send an HTTP request to a server in the session, on ``127.0.0.1`` and this port.
+
+        It is sent by a program in the session, so that it works for each port, needs no preview, and is
+        recorded like other calls. Redirects are not followed. Bodies have at most 4 MiB each; ``timeout`` is
+        in seconds. GET and HEAD are retried like reads, others never if the server may have received them.
+
+        Raises:
+            ConflictError: there was no response, with the code ``no_response``.
+            WaitTimeoutError: there was no complete response in time.
+            ResourceLimitError: the response is longer than 4 MiB.
+            TypeError, ValueError: an argument is wrong; nothing was sent.
+        """
+        from buntime.client import fetch
+
+        return fetch.fetch(
+            self._context,
+            self.id,
+            port,
+            path,
+            method=method,
+            headers=headers,
+            body=body,
+            timeout=timeout,
+        )
+
     def call(
         self,
         function: str,

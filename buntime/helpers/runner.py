@@ -55,6 +55,8 @@ _SHARED = {
     "file": ("files",),
     "process": ("processes",),
     "port": ("processes",),
+    "http_send": ("files",),
+    "http_wait": ("processes",),
     "call": ("values",),
     "process_start": ("processes", "launch"),
     "process_write": ("files", "processes"),

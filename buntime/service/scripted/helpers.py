@@ -42,6 +42,9 @@ def run(arguments: Mapping[str, Any], workspace: Workspace) -> str:
     Raises a 501 ``unknown_helper`` for an unknown operation.
     """
     operation = HELPERS.get(str(arguments.get("op")))
+    if operation is None and str(arguments.get("op")).startswith("http_"):
+        message = "A fake has no servers for fetch and wait_for_http; test with LocalTransport or a cassette"
+        raise ServiceError("unknown_helper", message)
     if operation is None:
         raise ServiceError("unknown_helper", f"This model has no helper {arguments.get('op')!r}")
     try:

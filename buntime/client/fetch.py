@@ -1,0 +1,153 @@
+"""Requests to servers in a session, sent by a program in the session."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Optional, Union
+
+import attrs
+
+from buntime import _validate
+from buntime._support.export import export
+from buntime.client.context import Context
+from buntime.client.processes import STEP_LIMIT, pause, steps
+from buntime.errors import APIStatusError, ConflictError, ResourceLimitError, WaitTimeoutError
+from buntime.helpers.runner import integer_of, invalid_reply, text_of
+from buntime.helpers.unique_names import reserve_unique_name
+from buntime.wire.constants import HIDDEN_FOLDER
+
+LARGEST = 4 * 1024 * 1024
+"""Bytes of a body, either way."""
+_ENV = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+
+
+@attrs.frozen
+class FetchResponse:
+    """The response of a server in a session; names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = attrs.field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The content as UTF-8; invalid bytes become ``U+FFFD``."""
+        return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Parse the content as JSON; ``ValueError`` if it is not JSON."""
+        return json.loads(self.content)
+
+
+def fetch(
+    context: Context,
+    session_id: str,
+    port: int,
+    path: str,
+    *,
+    method: str,
+    headers: Optional[Mapping[str, str]],
+    body: Union[str, bytes, None],
+    timeout: float,
+) -> FetchResponse:
+    """See :meth:`Session.fetch <buntime.Session.fetch>`."""
+    method = _validate.text("method", method).upper()
+    content = body.encode() if isinstance(body, str) else body
+    if content is not None and not isinstance(content, bytes):
+        raise TypeError(f"body must be str or bytes, not {type(body).__name__}")
+    if content is not None and (method in {"GET", "HEAD"} or len(content) > LARGEST):
+        raise ValueError(f"body has {len(content)} bytes; a {method} can have {_most(method)}")
+    seconds = _validate.timeout("timeout", timeout)
+    if seconds is None:
+        raise TypeError("timeout must be a number of seconds, not None")
+    arguments: dict[str, Any] = {
+        "port": _validate.port(port),
+        "path": _path(path),
+        "method": method,
+        "headers": _headers(headers),
+        "limit": LARGEST,
+        "wait": seconds,
+    }
+    options: dict[str, Any] = {
+        "idempotent": method in {"GET", "HEAD"},
+        "timeout": math.ceil(seconds) + 10,
+        "env": _ENV,
+    }
+    with reserve_unique_name(session_id, f"{HIDDEN_FOLDER}/staged/fetch") as name:
+        staged = name if content is not None else None
+        files = {name: base64.b64encode(content).decode()} if content is not None else None
+        reply = context.helpers.run(
+            session_id, "http_send", staged=staged, files=files, **arguments, **options
+        )
+    if "failed" in reply:
+        raise _failure(reply, f"{method} {path} on the session's 127.0.0.1:{port}", seconds)
+    pairs = reply.get("headers")
+    if not isinstance(pairs, list):
+        raise invalid_reply("has no headers", reply)
+    merged: dict[str, str] = {}
+    for name, value in pairs:
+        merged[name] = f"{merged[name]}, {value}" if name in merged else value
+    return FetchResponse(integer_of(reply, "status"), merged, base64.b64decode(text_of(reply, "base64")))
+
+
+def wait_for_http(
+    context: Context, session_id: str, port: int, path: str, status: int, timeout: Optional[float]
+) -> None:
+    """See :meth:`Session.wait_for_http <buntime.Session.wait_for_http>`."""
+    arguments: dict[str, Any] = {
+        "port": _validate.port(port),
+        "path": _path(path),
+        "status": _validate.count("status", status, minimum=100),
+    }
+    last: Any = None
+    for wait in steps(_validate.seconds("timeout", timeout)):
+        began = context.caller.monotonic()
+        reply = context.helpers.run(
+            session_id, "http_wait", idempotent=True, timeout=STEP_LIMIT, env=_ENV, wait=wait, **arguments
+        )
+        if reply.get("ready") is True:
+            return
+        last = reply.get("status")
+        pause(context, began, wait)
+    problem = "nothing responds" if last is None else f"the last response had the status {last}"
+    raise WaitTimeoutError(
+        f"no status {status} for {path} on the session's 127.0.0.1:{port} after {timeout} s: {problem}"
+    )
+
+
+def _failure(reply: dict[str, Any], request: str, seconds: float) -> Exception:
+    if reply["failed"] == "timeout":
+        return WaitTimeoutError(f"{request} had no complete response after {seconds} s", maybe_executed=True)
+    if reply["failed"] == "too_long":
+        message = f"the response to {request} has more than {LARGEST} bytes"
+        error: APIStatusError = ResourceLimitError(message, code="response_too_long")
+        error.hint = "Request a part of it, or have the server write it to a file and read that"
+    else:
+        error = ConflictError(f"{request} failed: {reply.get('message')}", code="no_response")
+        error.hint = "Wait with session.wait_for_http(), and check the logs() of the server's process"
+    error.maybe_executed = reply["failed"] != "refused"
+    return error
+
+
+def _most(method: str) -> str:
+    return "none" if method in {"GET", "HEAD"} else f"at most {LARGEST}"
+
+
+def _path(path: str) -> str:
+    if not _validate.text("path", path).startswith("/"):
+        raise ValueError(f"path must begin with '/', not {path!r}")
+    return path
+
+
+def _headers(headers: Optional[Mapping[str, str]]) -> dict[str, str]:
+    checked = dict(headers or {})
+    for item in (*checked, *checked.values()):
+        if not isinstance(item, str):
+            raise TypeError(f"headers must have str names and values, not {type(item).__name__}")
+    return checked
+
+
+export("buntime", FetchResponse)
