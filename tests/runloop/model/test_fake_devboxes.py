@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from buntime.service.devboxes import model
 from buntime.transport import FakeTransport
 from tests.runloop.wire import Wire, events
 
@@ -188,3 +191,32 @@ def test_a_snapshot_takes_its_time(fake: FakeTransport, wire: Wire) -> None:
     fake.advance(4)
     assert "complete" == wire.get(status)["status"]
     wire.post(f"{path}/shutdown")
+
+
+def test_a_blueprint_has_the_parameters_of_its_base(fake: FakeTransport, wire: Wire) -> None:
+    """Those that it does not set itself; only one base can be named."""
+    mounts = {"a.txt": "from the base"}
+    base = wire.post("/blueprints", name="base", file_mounts=mounts)["id"]
+    fake.advance(20)
+    wire.post("/blueprints", name="same", base_blueprint_name="base")
+    wire.post("/blueprints", name="other", base_blueprint_id=base, file_mounts={"b.txt": "its own"})
+    fake.advance(20)
+    for name in ("same", "other"):
+        wire.create(blueprint_name=name)
+    files = [devbox.files for devbox in fake.devboxes.values()]
+    assert [{"/home/user/a.txt": b"from the base"}, {"/home/user/b.txt": b"its own"}] == files
+    both = {"base_blueprint_id": base, "base_blueprint_name": "base"}
+    assert 400 == wire.refused("/blueprints", name="n", **both)[0]
+
+
+def test_the_oldest_objects_that_are_over_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is in use stays, even if it is older."""
+    monkeypatch.setattr(model, "_MOST", 3)
+    rows = [SimpleNamespace(id=f"{number}", over=number in {1, 2}) for number in range(6)]
+    table: model.Table[Any] = model.Table("row", lambda row: bool(row.over))
+    for row in rows:
+        table.add(row)
+    assert ["5", "4", "3", "0"] == [row.id for row in table.newest_first()]
+    table.remove(rows[5])
+    table.remove(rows[5])
+    assert None is table.find("5")
