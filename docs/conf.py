@@ -34,13 +34,13 @@ html_title = f"buntime {release}"
 nitpicky = True
 # What is not ours is documented elsewhere, and a build reads nothing from the network.
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections|datetime|os|pathlib|re|requests|tarfile|types|typing)\..*"),
+    ("py:.*", r"(collections|concurrent|datetime|os|pathlib|re|requests|tarfile|types|typing)\..*"),
     # Unions of plain types, which the text beside them explains, and arguments that only our own code passes.
     ("py:class", r"(buntime\.models\.)?(CallbackOptions|WatchOptions)"),
     ("py:class", r"AnyPath|Chunk|Code|Content|FilesArgument|Handler|OnText|PathArgument|Progress"),
     ("py:class", r"buntime\.(client|helpers|service)\..*"),
-    # Type variables.
-    ("py:class", r"buntime\.(pool\.pool\.(Item|Value)|runloop\.\w+\.([A-Z]|Self|Resource))"),
+    # Type variables, and the class of an executor, whose methods are those of ``concurrent.futures``.
+    ("py:class", r"buntime\.(pool\.\w+\.(Item|Value|SessionExecutor)|runloop\.\w+\.([A-Z]|Self|Resource))"),
 ]
 
 # The public names of classes are set when they are imported from their package.
