@@ -13,7 +13,24 @@ from buntime.transport import Request, Response
 Step = Union[Callable[[], Response], Exception]
 
 
-class ScriptedTransport:
+class OwnClock:
+    """The clock of a transport, which only sleeping advances."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.slept: list[float] = []
+        self.now = now
+
+    def sleep(self, seconds: float, /) -> None:
+        """Record the pause and advance the clock."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def monotonic(self) -> float:
+        """Return the time on the transport's clock."""
+        return self.now
+
+
+class ScriptedTransport(OwnClock):
     """Returns one response after another, repeats the last one, and records all requests.
 
     A step is a function that returns the response, or an exception to raise. ``takes`` is how many seconds
@@ -21,11 +38,10 @@ class ScriptedTransport:
     """
 
     def __init__(self, *steps: Step, takes: float = 0.0) -> None:
+        super().__init__(1000.0)
         self.requests: list[Request] = []
-        self.slept: list[float] = []
         self.closed = 0
         self.responses_closed = 0
-        self.now = 1000.0
         self._steps = steps
         self._takes = takes
 
@@ -41,15 +57,6 @@ class ScriptedTransport:
 
     def _response_closed(self) -> None:
         self.responses_closed += 1
-
-    def sleep(self, seconds: float, /) -> None:
-        """Record the pause and advance the clock."""
-        self.slept.append(seconds)
-        self.now += seconds
-
-    def monotonic(self) -> float:
-        """Return the time on the transport's clock."""
-        return self.now
 
     def close(self) -> None:
         """Count the call."""

@@ -11,6 +11,7 @@ from buntime.errors import APIConnectionError
 from buntime.runloop import RunloopSDK
 from buntime.runloop.wire.routes import ROUTES, Route
 from buntime.transport import Request, Response
+from tests.support.scripted import OwnClock
 
 _DEVBOX = {"id": "dbx_1", "status": "running", "tunnel": {"tunnel_key": "k"}}
 _EXECUTION = {"devbox_id": "dbx_1", "execution_id": "exc_1", "status": "completed", "exit_status": 0}
@@ -69,7 +70,7 @@ def route_of(request: Request) -> Route:
     )
 
 
-class Stub:
+class Stub(OwnClock):
     """A transport with a clock of its own. ``acted`` are the routes that were carried out, in order.
 
     ``faults`` are what happens to the next requests: ``"before"`` and ``"after"`` drop the connection before
@@ -79,12 +80,11 @@ class Stub:
     def __init__(
         self, *faults: Fault, respond: Optional[Callable[[Request], Optional[Response]]] = None
     ) -> None:
+        super().__init__()
         self.faults = list(faults)
         self.respond = respond
         self.requests: list[Request] = []
         self.acted: list[str] = []
-        self.slept: list[float] = []
-        self.now = 0.0
 
     def send(self, request: Request, /) -> Response:
         """Return the canned response, or fail as planned."""
@@ -124,15 +124,6 @@ class Stub:
             **dict.fromkeys(("ObjectView", "ScenarioRunView", "BenchmarkRunView"), "state"),
         }
         return {fields[route.view]: changes[-1]} if changes and route.view in fields else {}
-
-    def sleep(self, seconds: float, /) -> None:
-        """Move the clock."""
-        self.slept.append(seconds)
-        self.now += seconds
-
-    def monotonic(self) -> float:
-        """Return the clock."""
-        return self.now
 
     def close(self) -> None:
         """Do nothing."""

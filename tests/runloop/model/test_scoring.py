@@ -223,17 +223,17 @@ def test_the_devbox_of_a_run(wire: Wire, fake: FakeTransport) -> None:
     blueprint = wire.post("/blueprints", name="base")["id"]
     wire.get(f"/blueprints/{blueprint}")
     environment = {"blueprint_id": blueprint, "launch_parameters": {"keep_alive_time_seconds": 600}}
-    made = scenario(wire, environment_parameters=environment, required_environment_variables=["E"])
-    assert environment == made["environment"]
+    row = scenario(wire, environment_parameters=environment, required_environment_variables=["E"])
+    assert environment == row["environment"]
     profile = {
         "envVars": {"E": "1"},
         "launchParameters": {"resource_size_request": "LARGE"},
         "mounts": [{"type": "file_mount", "target": "a.txt", "content": "x"}],
         "purpose": "test",
     }
-    refused = wire.refused("/scenarios/start_run", scenario_id=made["id"])
+    refused = wire.refused("/scenarios/start_run", scenario_id=row["id"])
     assert (400, True) == (refused[0], "runProfile lacks E" in refused[1])
-    run = wire.post("/scenarios/start_run", scenario_id=made["id"], run_name="r", runProfile=profile)
+    run = wire.post("/scenarios/start_run", scenario_id=row["id"], run_name="r", runProfile=profile)
     assert ("r", "test", {"E": "1"}, {}) == (
         run["name"],
         run["purpose"],
@@ -303,8 +303,8 @@ def test_changes_keep_what_is_absent(wire: Wire) -> None:
     assert {**scorer, "bash_script": "2"} == wire.get(path)
     assert (400, "The type b is taken") == wire.refused(path, type="b")
     assert 400 == wire.refused("/scenarios/scorers", type="a", bash_script="1")[0]
-    made = scenario(wire, validation_type="FORWARD", metadata={"k": "v"})
-    path = f"/scenarios/{made['id']}"
+    row = scenario(wire, validation_type="FORWARD", metadata={"k": "v"})
+    path = f"/scenarios/{row['id']}"
     changed = wire.post(path, name="t", input_context={"additional_context": [1]}, metadata={})
     assert {"problem_statement": "p", "additional_context": [1]} == changed["input_context"]
     assert ("t", {}, 1800, "active", False) == tuple(
@@ -411,12 +411,14 @@ def test_benchmarks(wire: Wire, fake: FakeTransport) -> None:
 
 def test_a_benchmark_run_that_is_canceled(wire: Wire, fake: FakeTransport) -> None:
     """It ends its scenario runs, also one that is being scored, which keeps it from being completed."""
-    made = scenario(wire, {"type": "command_scorer", "command": "slow"})["id"]
-    benchmark = wire.post("/benchmarks", name="b", scenario_ids=[made], required_environment_variables=["E"])
+    scenario_id = scenario(wire, {"type": "command_scorer", "command": "slow"})["id"]
+    benchmark = wire.post(
+        "/benchmarks", name="b", scenario_ids=[scenario_id], required_environment_variables=["E"]
+    )
     assert 400 == wire.refused("/benchmarks/start_run", benchmark_id=benchmark["id"])[0]
     profile = {"envVars": {"E": "1"}}
     run = wire.post("/benchmarks/start_run", benchmark_id=benchmark["id"], runProfile=profile)
-    part = wire.post("/scenarios/start_run", scenario_id=made, benchmark_run_id=run["id"])
+    part = wire.post("/scenarios/start_run", scenario_id=scenario_id, benchmark_run_id=run["id"])
     wire.get(f"/devboxes/{part['devbox_id']}")
     wire.post(f"/scenarios/runs/{part['id']}/score")
     assert "is scoring" in wire.refused(f"/benchmark_runs/{run['id']}/complete")[1]
