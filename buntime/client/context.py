@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Protocol
 
 import buntime
 from buntime._http import CREDENTIALS, BufferedResponse, Headers, Request
@@ -46,16 +46,41 @@ BUNTIME_SH = ServiceAdapter(
 )
 
 
+class OtherCalls(Protocol):
+    """The calls of another service, in the place of those of buntime.sh."""
+
+    def executions(self, caller: Caller, /) -> ExecutionCalls:
+        """The endpoints of executions."""
+        ...
+
+    def sessions(self, caller: Caller, /) -> SessionCalls:
+        """The endpoints of sessions."""
+        ...
+
+    def files(self, caller: Caller, /) -> FileCalls:
+        """The endpoints of files."""
+        ...
+
+
 class Context:
     """The calls of a client, and the sessions that it deletes when it is closed."""
 
-    def __init__(self, caller: Caller, owned: Optional[OwnedSessions] = None) -> None:
+    def __init__(
+        self, caller: Caller, owned: Optional[OwnedSessions] = None, calls: Optional[OtherCalls] = None
+    ) -> None:
         self.caller = caller
         self.owned = owned
+        self._calls = calls
+
+    def over(self, caller: Caller) -> Context:
+        """Return a context that makes the same calls by another caller."""
+        return Context(caller, self.owned, self._calls)
 
     @property
     def executions(self) -> ExecutionCalls:
         """The endpoints of executions."""
+        if self._calls is not None:
+            return self._calls.executions(self.caller)
         from buntime.calls.executions import ExecutionCalls
 
         return ExecutionCalls(self.caller)
@@ -63,6 +88,8 @@ class Context:
     @property
     def sessions(self) -> SessionCalls:
         """The endpoints of sessions."""
+        if self._calls is not None:
+            return self._calls.sessions(self.caller)
         from buntime.calls.sessions import SessionCalls
 
         return SessionCalls(self.caller)
@@ -70,6 +97,8 @@ class Context:
     @property
     def files(self) -> FileCalls:
         """The endpoints of files."""
+        if self._calls is not None:
+            return self._calls.files(self.caller)
         from buntime.calls.files import FileCalls
 
         return FileCalls(self.caller)
@@ -84,7 +113,7 @@ class Context:
     def for_cleanup(self, error: Optional[BaseException]) -> Context:
         """Return a context for cleaning up after ``error``: this one, but in haste after a Ctrl-C."""
         seconds = cleanup_seconds(error)
-        return self if seconds is None else Context(self.caller.for_cleanup(seconds), self.owned)
+        return self if seconds is None else self.over(self.caller.for_cleanup(seconds))
 
     def delete_session(self, session_id: str) -> None:
         """Delete a session; closing the client will not delete it again."""
@@ -106,6 +135,8 @@ class Context:
             raise failed
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self._calls is not None:
+            raise TypeError("a session over a devbox does not pickle; pass the id of the devbox")
         # Pickled as the context of a client, so that a pickle has public names only.
         return attrgetter("_context"), (buntime.Buntime._over(self, owns_transport=True),)
 

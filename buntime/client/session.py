@@ -417,7 +417,7 @@ class Session(ClosesWithBlock):
         """
         from buntime.client.keepalive import StayAwake
 
-        background = Context(self._context.caller.for_background(deadline=_PING_DEADLINE))
+        background = self._context.over(self._context.caller.for_background(deadline=_PING_DEADLINE))
         return StayAwake(background, self.id, interval=interval)
 
     def delete(self) -> None:

@@ -61,6 +61,7 @@ _SHARED = {
     "process_start": ("processes", "launch"),
     "process_write": ("files", "processes"),
     "run": ("processes", "launch"),
+    "devbox": ("files", "processes", "launch"),
     "repl_start": ("processes", "launch"),
     "repl_eval": ("processes", "values"),
 }

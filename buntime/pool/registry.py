@@ -57,7 +57,7 @@ class SessionRegistry:
         self._gate = RateLimitGate(self._clock, caller.policy.retry_delay)
         # Deletions do not wait at the gate: nothing may be left.
         policy = RetryPolicy(max(_DELETE_RETRIES, caller.policy.max_retries), caller.policy.retry_delay)
-        self._deleting = Context(caller.evolve(policy=policy), context.owned)
+        self._deleting = context.over(caller.evolve(policy=policy))
         self._cleanup_ends = math.inf
         self._changed = threading.Condition()
         self._leases: list[Lease] = []
@@ -237,7 +237,7 @@ class SessionRegistry:
         """Create the session of a lease; return ``False`` if the plan allows no more."""
         deleted_before = self._deleted
         try:
-            context = Context(self._context.caller.evolve(hooks=lease), self._context.owned)
+            context = self._context.over(self._context.caller.evolve(hooks=lease))
             lease.session = self._create_session(Sessions(context))
         except BaseException as error:
             with self._changed:
@@ -280,7 +280,7 @@ class SessionRegistry:
             if not lease.ended:
                 context = self._deleting
                 if self._cleanup_ends < math.inf:
-                    context = Context(context.caller.for_cleanup(self._cleanup_remaining()), context.owned)
+                    context = context.over(context.caller.for_cleanup(self._cleanup_remaining()))
                 context.delete_session(lease.session.id)
             state = LeaseState.ENDED
         except SessionNotFoundError:

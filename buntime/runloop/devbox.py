@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+import buntime
 from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime.runloop import waiting
@@ -44,6 +45,17 @@ class Devbox(EndsWithBlock[DevboxView]):
     def shell(self, shell_name: Optional[str] = None) -> NamedShell:
         """Return a shell whose commands share directory and variables; by default with a new name."""
         return NamedShell(self._connection, self._id, shell_name or new_shell())
+
+    def as_session(self) -> buntime.Session:
+        """Return a session of buntime.sh over this devbox: code and commands in ``~/workspace``, with Bun.
+
+        Nothing is sent before its first call, which installs Bun if the devbox has none;
+        :class:`~buntime.ConfigurationError` if that fails. Leaving the session's block does not shut the
+        devbox down; ``session.delete()`` does.
+        """
+        from buntime.runloop.session import as_session
+
+        return as_session(self._connection, self._id)
 
     def get_tunnel(self, **options: Unpack[RequestOptions]) -> Optional[TunnelView]:
         """Return the tunnel, or ``None``."""

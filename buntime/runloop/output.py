@@ -161,7 +161,7 @@ class Watch:
                 for chunk in stream:
                     self._pass_on(kinds[0], chunk.output)
         else:
-            for kind, text in _Pieces(streams).iterate(self.connection.caller.remaining):
+            for kind, text in Pieces(streams).iterate(self.connection.caller.remaining):
                 self._pass_on(kind, text)
         return streams[kinds[-1]].final
 
@@ -172,7 +172,7 @@ class Watch:
                 self.callbacks[name](text)
 
 
-class _Pieces:
+class Pieces:
     """Pieces of several streams, in the order in which they arrive; a thread reads each stream."""
 
     def __init__(self, streams: dict[str, OutputStream]) -> None:

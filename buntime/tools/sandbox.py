@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Callable, NamedTuple, Optional
 
-from buntime.client.context import Context
 from buntime.client.functions import Functions
 from buntime.client.session import Session
 from buntime.errors import WaitTimeoutError
@@ -64,7 +63,7 @@ class SessionSandbox:
     def __init__(self, session: Session, seconds: float, tag: Optional[str] = None) -> None:
         caller = session._context.caller
         deadline = seconds if caller.deadline is None else min(seconds, caller.deadline)
-        self._context = Context(caller.evolve(deadline=deadline, hooks=caller.hooks))
+        self._context = session._context.over(caller.evolve(deadline=deadline, hooks=caller.hooks))
         self._session = Session(self._context, session._created, owned=False)
         self._env = None if tag is None else {_TAG: f"{session.id}-{tag}"}
 

@@ -9,8 +9,19 @@ from pathlib import Path
 import pytest
 
 from buntime import Buntime, Session
+from buntime.runloop import RunloopSDK
 from buntime.transport import Transport
-from tests.contract.transports import ALL, KEY, TRANSPORTS, Services, one_case, recording, replaying
+from tests.contract.transports import (
+    ALL,
+    DEVBOX,
+    KEY,
+    ON_DEVBOXES,
+    TRANSPORTS,
+    Services,
+    one_case,
+    recording,
+    replaying,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,7 +42,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     arguments = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     is_listed = any(names.startswith("transport_name") for names in arguments)
     if "transport_name" in metafunc.fixturenames and not is_listed:
-        names = getattr(metafunc.module, "RUNS_ON", ALL)
+        names = [*getattr(metafunc.module, "RUNS_ON", ALL)]
+        has_client = not {"client", "transport"}.isdisjoint(metafunc.fixturenames)
+        if getattr(metafunc.module, "__name__", "").rpartition(".")[2] in ON_DEVBOXES and not has_client:
+            names.append(DEVBOX)
         metafunc.parametrize("transport_name", [one_case(name) for name in names], indirect=True)
 
 
@@ -68,7 +82,14 @@ def client(transport: Transport) -> Iterator[Buntime]:
 
 
 @pytest.fixture
-def session(client: Buntime) -> Iterator[Session]:
-    """Return a new session of the client."""
+def session(transport_name: str, request: pytest.FixtureRequest) -> Iterator[Session]:
+    """Return a new session of the client, or one over a devbox."""
+    if transport_name == DEVBOX:
+        services: Services = request.getfixturevalue("services")
+        runloop = RunloopSDK(bearer_token=KEY, transport=services.local("required"), max_retries=0)
+        with runloop.devbox.create() as devbox:
+            yield devbox.as_session()
+        return
+    client: Buntime = request.getfixturevalue("client")
     with client.sessions.create(ttl=600) as session:
         yield session

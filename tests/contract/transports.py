@@ -108,6 +108,23 @@ FULL_MATRIX = ("fake", "local")
 """One transport without a real Bun and one with it."""
 
 
+DEVBOX = "devbox"
+"""In the place of a transport: the session is one over a devbox of Runloop."""
+ON_DEVBOXES = {
+    f"test_{name}"
+    for name in (
+        "executions",
+        "files",
+        "functions",
+        "interruptions",
+        "processes",
+        "repl",
+        "standard_input",
+        "streams",
+    )
+}
+"""The modules with tests that run over a devbox, too: those that have a session and no client."""
+
 _ON_EACH_PYTHON = {"fake", "local", "http", "recorded_local", "replayed_local"}
 """Their parts are all that could differ by the version of Python."""
 

@@ -18,6 +18,7 @@ from buntime.runloop.wire.requests import NEW_SHELL
 from buntime.runloop.wire.routes import ROUTES
 from buntime.runloop.wire.views import KINDS
 from buntime.wire.events import ParsedEvent
+from buntime.wire.json import json_object
 from buntime.wire.local_folders import LocalFolders
 
 Message = Mapping[str, Any]
@@ -38,6 +39,10 @@ _HEADERS = "upload_headers"
 _SECRETS = "/v1/secrets"
 _SHORTEST, _LONG = 8, 20
 """Characters from which on a header, and a parameter of a presigned URL, is a secret."""
+
+_RUNNER = re.compile(r"(?<=\.buntime)/run-[0-9a-f]{16}\.ts\b")
+_REQUEST = re.compile(r"(?<=[/ ])[0-9a-f]{32}(?:~\d+)?\.json")
+"""The files of a session over a devbox, in a path or a command. Their names are hashes, of secrets, too."""
 
 _STARTING = frozenset(
     {
@@ -117,6 +122,7 @@ class DevboxesDialect:
             body = {name: value for name, value in body.items() if name != "command_id"}
             if isinstance(body.get("shell_name"), str):
                 body["shell_name"] = NEW_SHELL.sub("shell", body["shell_name"])
+            _name_session_files(body)
             if request["path"].startswith(_SECRETS):
                 body = {"secret" if name == "value" else name: value for name, value in body.items()}
             decoded["json"] = body
@@ -161,6 +167,8 @@ class DevboxesDialect:
         """Return the environment variables that a request passes to a devbox or a run."""
         body = request.get("json")
         body = body if isinstance(body, dict) else {}
+        if isinstance(contents := body.get("contents"), dict):
+            body = {"environment_variables": contents.get("env")}
         profile = body.get("runProfile")
         env = profile.get("envVars") if isinstance(profile, dict) else body.get("environment_variables")
         return env if isinstance(env, dict) else {}
@@ -211,6 +219,18 @@ class DevboxesDialect:
     def date_of(self, body: Any) -> Optional[float]:  # noqa: ARG002 - of the protocol
         """Return ``None``: no call of the client depends on the date."""
         return None
+
+
+def _name_session_files(body: dict[str, Any]) -> None:
+    """Name the files of a session over a devbox by what they are, and show a request as the object it is."""
+    for field in ("command", "file_path"):
+        if isinstance(text := body.get(field), str):
+            body[field] = _RUNNER.sub("/run.ts", _REQUEST.sub("request.json", text))
+    if isinstance(body.get("contents"), str):
+        if body.get("file_path") == ".buntime/requests/request.json":
+            body["contents"] = json_object(body["contents"]) or body["contents"]
+        elif body.get("file_path") == ".buntime/run.ts":
+            body["contents"] = ""
 
 
 _FOLDERS = LocalFolders("devboxes", {"": "/home", "home": "/home/user", "tmp": "/tmp"})  # noqa: S108 - the path in a sandbox

@@ -1,0 +1,223 @@
+"""A session over a devbox: the calls of buntime.sh, answered by commands and files of the devbox."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, suppress
+from datetime import datetime, timezone
+from typing import Any, Callable, Optional, Union, cast
+
+from buntime.calls.executions import ExecutionCalls
+from buntime.calls.files import FileCalls
+from buntime.calls.sessions import SessionCalls
+from buntime.calls.stream import ExecuteStream
+from buntime.client.context import Context
+from buntime.client.session import Session
+from buntime.engine.caller import Caller
+from buntime.errors import (
+    BuntimeError,
+    NotFoundError,
+)
+from buntime.helpers.runner import Helpers, text_of
+from buntime.models import (
+    ExecuteRequest,
+    ExecuteResult,
+    FileInfo,
+    KillResult,
+    SessionInfo,
+    StreamEvent,
+    WriteResult,
+)
+from buntime.runloop import waiting
+from buntime.runloop.connection import Connection
+from buntime.runloop.outcome import Output, with_status
+from buntime.runloop.output import Pieces, open_stream
+from buntime.runloop.session_requests import SHORT, DevboxRunner
+from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
+from buntime.wire.requests import EXECUTION_LIMIT, PAGE
+from buntime.wire.responses import CreatedSession, relative
+
+_STATES = {"running": "active", "suspended": "deep-sleep", "suspending": "deep-sleep"}
+
+
+def as_session(connection: Connection, devbox_id: str) -> Session:
+    """See :meth:`Devbox.as_session <buntime.runloop.Devbox.as_session>`."""
+    context = Context(
+        connection.caller, calls=_DevboxCalls(DevboxRunner(devbox_id, connection.repeat_execute))
+    )
+    return Session(context, CreatedSession(devbox_id), owned=False)
+
+
+class _DevboxCalls:
+    """The calls of one devbox."""
+
+    def __init__(self, runner: DevboxRunner) -> None:
+        self._runner = runner
+
+    def executions(self, caller: Caller) -> DevboxExecutions:
+        """Return the calls that concern executions."""
+        return DevboxExecutions(caller, self._runner)
+
+    def sessions(self, caller: Caller) -> DevboxSessions:
+        """Return the calls that concern the session."""
+        return DevboxSessions(caller, self._runner)
+
+    def files(self, caller: Caller) -> DevboxFiles:
+        """Return the calls that concern files."""
+        return DevboxFiles(caller, self._runner)
+
+
+def _fields(request: ExecuteRequest, limit: int) -> dict[str, Any]:
+    """Return the fields of a request that runs a program."""
+    return {
+        "files": request.files,
+        "code": request.code,
+        "command": request.command,
+        "env": dict(request.env or {}),
+        "working_dir": request.working_dir,
+        "timeout": limit,
+        "measured": not (request.code or "").startswith("// buntime:helper "),
+    }
+
+
+class DevboxExecutions(ExecutionCalls):
+    """Runs programs on a devbox. None is executed twice."""
+
+    def __init__(self, caller: Caller, runner: DevboxRunner) -> None:
+        super().__init__(caller)
+        self._runner = runner
+
+    def run(
+        self,
+        request: ExecuteRequest,
+        session_limit: int | None = None,
+        *,
+        decode: Callable[[ExecuteResult], Any] = lambda result: result,
+    ) -> Any:
+        """Execute and return the result, or the return value of ``decode``."""
+        limit, most = self._limit(request, session_limit), self.max_output(request)
+        with self._runner.connected(self._caller, limit) as connection:
+            output = self._runner.run(connection, "run", _fields(request, limit), max_output=most)
+        result = output.result()
+        try:
+            return decode(result.check() if request.check else result)
+        except BuntimeError as error:
+            error.call, error.attempts = self._call, 1
+            self._caller.redact(error)
+            raise
+
+    def stream(self, request: ExecuteRequest, session_limit: int | None = None) -> ExecuteStream:
+        """Execute and return the output as it arrives."""
+        limit, most = self._limit(request, session_limit), self.max_output(request)
+        with ExitStack() as undo:
+            with self._runner.connected(self._caller, limit) as connection:
+                command = undo.enter_context(self._runner.staged(connection, "run", _fields(request, limit)))
+                view = connection.call("devboxes.execute_async", self._runner.devbox_id, command=command)
+            stack = undo.pop_all()
+        items = _items(connection, view, most)
+
+        def close() -> None:
+            with stack, suppress(ValueError):  # another thread is in the generator
+                items.close()
+
+        return ExecuteStream(
+            items, close=close, check=request.check, call=self._call, attempts=1, max_output=most
+        )
+
+    def kill(self, session_id: str, pid: int | None) -> KillResult:
+        """Kill one process of the session, or all of them."""
+        del session_id  # it is that of the devbox
+        pids = self._runner.operate(self._caller, "kill", pid=pid)["pids"]
+        return KillResult(len(pids), tuple(pids))
+
+    @property
+    def _call(self) -> str:
+        return f"POST /v1/devboxes/{self._runner.devbox_id}/execute"
+
+    @staticmethod
+    def _limit(request: ExecuteRequest, session_limit: int | None) -> int:
+        return request.timeout or session_limit or EXECUTION_LIMIT
+
+
+def _items(
+    connection: Connection, view: ExecutionView, most: Optional[int]
+) -> Generator[Union[StreamEvent, ExecuteResult], None, None]:
+    output = Output(most)
+    streams = {kind: open_stream(connection, kind, view) for kind in output.texts}
+    for kind, piece in Pieces(streams).iterate(connection.caller.remaining):
+        if text := output.add(kind, piece):
+            yield StreamEvent("stderr" if kind == "stderr" else "stdout", text)
+    if withheld := output.end(streams["stderr"].final or view):
+        yield StreamEvent("stderr", withheld)
+    yield output.result()
+
+
+class DevboxSessions(SessionCalls):
+    """The devbox as a session."""
+
+    def __init__(self, caller: Caller, runner: DevboxRunner) -> None:
+        super().__init__(caller)
+        self._runner = runner
+
+    def info(self, session_id: str) -> SessionInfo:
+        """Return the state of the devbox, and the files and processes of the session."""
+        with self._runner.connected(self._caller, SHORT) as connection:
+            view: DevboxView = connection.call("devboxes.retrieve", session_id)
+            if view.status in waiting.ENDED:
+                raise NotFoundError(f"the devbox is {view.status}", status=404)
+            is_running = view.status == "running"
+            counts = self._runner.run(connection, "info", {}).outcome if is_running else {}
+        created = None if view.create_time_ms is None else view.create_time_ms / 1000
+        return SessionInfo(
+            id=session_id,
+            created_at=None if created is None else datetime.fromtimestamp(created, timezone.utc),
+            state=cast(Any, _STATES.get(view.status, view.status)),
+            files_count=counts.get("files"),
+            active_processes=counts.get("processes"),
+            metadata=view.metadata,
+        )
+
+    def delete(self, session_id: str) -> None:
+        """Shut the devbox down."""
+        with self._runner.connected(self._caller, SHORT) as connection:
+            view: DevboxView = connection.call("devboxes.retrieve", session_id)
+            if view.status in waiting.ENDED:
+                raise NotFoundError(f"the devbox is {view.status}", status=404)
+            connection.call("devboxes.shutdown", session_id)
+
+
+class DevboxFiles(FileCalls):
+    """The files in the workspace of a devbox."""
+
+    def __init__(self, caller: Caller, runner: DevboxRunner) -> None:
+        super().__init__(caller)
+        self._runner = runner
+
+    def write(self, session_id: str, path: str, content: str) -> WriteResult:
+        """Write a text file, and the folders above it."""
+        del session_id
+        self._runner.operate(self._caller, "write", path=path, files=[(path, content)])
+        return WriteResult(relative(path), len(content.encode()))
+
+    def read(self, session_id: str, path: str) -> str:
+        """Return the content of a text file."""
+        helpers = Helpers(DevboxExecutions(self._caller, self._runner))
+        try:
+            return text_of(helpers.run(session_id, "read", idempotent=True, path=path), "content")
+        except BuntimeError as error:
+            with_status(error)
+            raise
+
+    def list_page(self, session_id: str, path: str, offset: int) -> Sequence[FileInfo]:
+        """Return one page of the children of a folder, our hidden folder included."""
+        del session_id
+        page = self._runner.operate(self._caller, "list", path=path, offset=offset, limit=PAGE)
+        return [
+            FileInfo(
+                path=each["path"],
+                size=each["size"],
+                modified=datetime.fromtimestamp(each["modified"] / 1000, timezone.utc),
+                type=each["type"],
+            )
+            for each in page["entries"]
+        ]

@@ -1,0 +1,152 @@
+"""Requests of a session over a devbox: a file in ``~/.buntime`` of the devbox, and a command that runs it.
+
+The command starts Bun with the helper program ``devbox.js`` in the workspace, ``~/workspace``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Optional
+
+from buntime.engine.caller import Caller
+from buntime.errors import (
+    APIStatusError,
+    ConfigurationError,
+    InvalidRequestError,
+    NotFoundError,
+    ServerError,
+    SessionNotFoundError,
+)
+from buntime.helpers.runner import source
+from buntime.helpers.unique_names import reserve_unique_name
+from buntime.runloop import waiting
+from buntime.runloop.connection import Connection
+from buntime.runloop.outcome import Output
+from buntime.runloop.output import open_stream
+from buntime.runloop.wire.views.devboxes import DevboxView
+from buntime.wire import constants
+from buntime.wire.json import json_body
+
+FIND_BUN = 'PATH="$PATH:$HOME/.bun/bin:$HOME/.buntime/node_modules/.bin" command -v bun'
+INSTALL_BUN = "npm install --prefix .buntime --no-save bun || curl -fsSL https://bun.com/install | bash"
+PREPARE = f"mkdir -p .buntime/requests workspace; {FIND_BUN} || {{ {{ {INSTALL_BUN}; }} >&2; {FIND_BUN}; }}"
+"""The first command: it prints the path of Bun, which it installs if the devbox has none."""
+_NOT_IMPLEMENTED = 501
+SHORT = 60
+"""Seconds that an operation without a program may take."""
+_MOST_ATTEMPTS = 5
+_CONSUMED = "ECONSUMED"
+
+
+class DevboxRunner:
+    """Runs requests on one devbox, and prepares it before the first."""
+
+    def __init__(self, devbox_id: str, repeat_execute: bool) -> None:
+        self.devbox_id = devbox_id
+        self._repeat_execute = repeat_execute
+        self._lock = threading.Lock()
+        self._command: Optional[str] = None
+
+    @contextmanager
+    def connected(self, caller: Caller, limit: float) -> Iterator[Connection]:
+        """Return a connection for a call that may take ``limit`` seconds in the devbox.
+
+        An error because the devbox has ended is that of a session that has ended.
+        """
+        bounds = [caller.remaining() or caller.deadline, caller.timeout and limit + caller.timeout]
+        deadline = min((each for each in bounds if each is not None), default=None)
+        connection = Connection(caller.evolve(deadline=deadline, hooks=caller.hooks), self._repeat_execute)
+        try:
+            with connection.caller.one_deadline():
+                yield connection
+        except (InvalidRequestError, NotFoundError) as error:
+            if error.status is None or not self._has_ended(connection):
+                raise
+            ended = SessionNotFoundError(
+                f"the devbox {self.devbox_id} has ended", status=404, code=constants.SESSION_NOT_FOUND
+            )
+            raise ended from error
+
+    def _has_ended(self, connection: Connection) -> bool:
+        try:
+            view: DevboxView = connection.call("devboxes.retrieve", self.devbox_id)
+        except NotFoundError:
+            return True
+        return view.status in waiting.ENDED
+
+    def _runner(self, connection: Connection) -> str:
+        """Return the command to which the name of a request is added; the first call installs Bun and it."""
+        with self._lock:
+            if self._command is None:
+                try:
+                    view = waiting.execute(connection, self.devbox_id, {"command": PREPARE})
+                except ServerError as error:
+                    if error.status != _NOT_IMPLEMENTED:
+                        raise
+                    raise ConfigurationError(
+                        f"the devbox {self.devbox_id} is one that runs no commands, as on a fake; script a "
+                        "session of Buntime(transport=fake) instead"
+                    ) from error
+                bun = (view.stdout or "").strip()
+                if view.exit_status != 0 or not bun.startswith("/"):
+                    raise ConfigurationError(
+                        f"the devbox {self.devbox_id} has no bun, and it cannot be installed: "
+                        f"{(view.stderr or '').strip()[-500:]!r}; create it from a blueprint with Bun"
+                    )
+                program = source("devbox")
+                name = f".buntime/run-{hashlib.sha256(program.encode()).hexdigest()[:16]}.ts"
+                self._write(connection, name, program)
+                self._command = f"cd workspace && exec '{bun}' --config=/dev/null ../{name} "
+            return self._command
+
+    def _write(self, connection: Connection, path: str, content: str) -> None:
+        connection.call("devboxes.write_file_contents", self.devbox_id, file_path=path, contents=content)
+
+    @contextmanager
+    def staged(self, connection: Connection, op: str, fields: dict[str, Any]) -> Iterator[str]:
+        """Write a request, and return the command that runs it.
+
+        Equal requests have equal names, so that a program makes the same calls each time. In this process a
+        name has one user at a time, during the block.
+        """
+        command = self._runner(connection)
+        body = json_body("the request", {"op": op, **fields}).decode()
+        digest = hashlib.sha256(body.encode()).hexdigest()[:32]
+        with reserve_unique_name(self.devbox_id, digest) as name:
+            self._write(connection, f".buntime/requests/{name}.json", body)
+            yield f"{command}{name}.json"
+
+    def run(
+        self,
+        connection: Connection,
+        op: str,
+        fields: dict[str, Any],
+        max_output: Optional[int] = None,
+    ) -> Output:
+        """Run a request to its end; again if another process with an equal one has consumed its file."""
+        for attempt in range(1, _MOST_ATTEMPTS + 1):
+            with self.staged(connection, op, fields) as command:
+                view = waiting.execute(connection, self.devbox_id, {"command": command})
+                output = Output(max_output)
+                for kind in ("stdout", "stderr"):
+                    if getattr(view, f"{kind}_truncated") is not True:
+                        output.add(kind, getattr(view, kind) or "")
+                        continue
+                    with open_stream(connection, kind, view) as stream:
+                        for chunk in stream:
+                            output.add(kind, chunk.output)
+                try:
+                    output.end(view, fields.get("path"))
+                    return output
+                except APIStatusError as error:
+                    if error.code != _CONSUMED or attempt == _MOST_ATTEMPTS:
+                        raise
+        raise AssertionError("unreachable")
+
+    def operate(self, caller: Caller, op: str, **fields: Any) -> dict[str, Any]:
+        """Return the outcome of a request without a program."""
+        with self.connected(caller, SHORT) as connection:
+            return self.run(connection, op, fields).outcome
