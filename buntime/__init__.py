@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from buntime.client.processes import Process
     from buntime.client.repl import Repl
     from buntime.client.session import Session
+    from buntime.client.session_path import SessionPath
     from buntime.client.sessions import Sessions
     from buntime.client.settings import ClientOptions
     from buntime.errors import (
@@ -114,6 +115,7 @@ __all__ = [
     "SessionFiles",
     "SessionInfo",
     "SessionNotFoundError",
+    "SessionPath",
     "SessionPool",
     "Sessions",
     "SnapshotResult",
@@ -148,6 +150,7 @@ _DEFINED_IN = {
     "Session": "client.session",
     "SessionFiles": "client.files",
     "SessionInfo": "models",
+    "SessionPath": "client.session_path",
     "SessionPool": "pool",
     "Sessions": "client.sessions",
     "SnapshotResult": "models",

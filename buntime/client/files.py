@@ -5,13 +5,15 @@ from __future__ import annotations
 import builtins
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from pathlib import PurePosixPath
+from typing import IO, Any, Literal, overload
 
 from buntime import _validate
 from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime.client.context import Context
 from buntime.client.other_names import check_arguments, checks_arguments
+from buntime.client.session_path import SessionPath
 from buntime.errors import (
     APIStatusError,
     InvalidRequestError,
@@ -111,6 +113,30 @@ class SessionFiles:
         _validate.file("path", path)
         with self._context.caller.one_deadline():
             return b"".join(self._content.read(self._session_id, path))
+
+    @overload
+    def open(self, path: str, mode: Literal["r", "w", "a", "x"] = "r") -> IO[str]: ...
+    @overload
+    def open(self, path: str, mode: Literal["rb", "wb", "ab", "xb"]) -> IO[bytes]: ...
+    @overload
+    def open(self, path: str, mode: str) -> IO[Any]: ...
+    def open(self, path: str, mode: str = "r") -> IO[Any]:
+        """Return a file object, for UTF-8 text or with ``b`` in ``mode`` for bytes.
+
+        ``r`` reads, with ``seek`` and ``tell``; a file that changes meanwhile raises
+        :class:`~buntime.ConflictError`. ``w``, ``a`` and ``x`` (the file must not exist: ``FileExistsError``)
+        write when the file is closed, and nothing if its block raises.
+        """
+        from buntime.client.file_objects import MODES, open_file
+
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(sorted(MODES))}, not {mode!r}")
+        _validate.file("path", path)
+        return open_file(self, self._context.helpers, self._session_id, path, mode)
+
+    def path(self, path: str = "") -> SessionPath:
+        """Return a path with methods like those of :class:`pathlib.Path`; nothing is sent."""
+        return SessionPath(self, PurePosixPath(relative(_validate.folder("path", path))))
 
     def list(self, path: str = "", *, recursive: bool = False) -> builtins.list[FileInfo]:
         """Return the direct children of a folder, or everything below it, sorted by path.

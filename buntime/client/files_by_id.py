@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
+from typing import IO, Any, Literal, overload
 
 from buntime import _validate
 from buntime._support.export import export
@@ -11,6 +12,7 @@ from buntime._support.typing import Unpack
 from buntime.client.context import Context
 from buntime.client.files import SessionFiles
 from buntime.client.other_names import checks_arguments
+from buntime.client.session_path import SessionPath
 from buntime.helpers.content import Content
 from buntime.helpers.transfers import PathArgument, TransferOptions
 from buntime.models import FileInfo, TransferResult, WriteResult
@@ -37,6 +39,20 @@ class Files:
     def read_bytes(self, *, session_id: str, path: str) -> bytes:
         """Return the bytes of a file; see :meth:`SessionFiles.read_bytes`."""
         return self._of(session_id).read_bytes(path)
+
+    @overload
+    def open(self, *, session_id: str, path: str, mode: Literal["r", "w", "a", "x"] = "r") -> IO[str]: ...
+    @overload
+    def open(self, *, session_id: str, path: str, mode: Literal["rb", "wb", "ab", "xb"]) -> IO[bytes]: ...
+    @overload
+    def open(self, *, session_id: str, path: str, mode: str) -> IO[Any]: ...
+    def open(self, *, session_id: str, path: str, mode: str = "r") -> IO[Any]:
+        """Return a file object; see :meth:`SessionFiles.open`."""
+        return self._of(session_id).open(path, mode)
+
+    def path(self, *, session_id: str, path: str = "") -> SessionPath:
+        """Return a path with methods like those of pathlib; see :meth:`SessionFiles.path`."""
+        return self._of(session_id).path(path)
 
     def list(self, *, session_id: str, path: str = "", recursive: bool = False) -> builtins.list[FileInfo]:
         """Return the children of a folder; see :meth:`SessionFiles.list`."""
