@@ -259,7 +259,8 @@ class SessionFiles:
             files = self.list("/".join(fixed), recursive=len(fixed) < len(folders) or "**" in last)
         except (SessionFileNotFoundError, InvalidRequestError):  # it does not exist, or is a file
             return []
-        return [file for file in files if matches(f"{file.path}/" if file.type == "directory" else file.path)]
+        slash = "/" if pattern.endswith("/") else ""
+        return [file for file in files if matches(file.path + slash * (file.type == "directory"))]
 
     def walk(self, path: str = "") -> Iterator[tuple[str, builtins.list[str], builtins.list[str]]]:
         """Yield each folder as ``(path, names of folders, names of files)``, like :func:`os.walk`, top down.

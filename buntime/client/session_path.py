@@ -6,15 +6,13 @@ import builtins
 import os
 from glob import escape
 from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING, Any, Literal, Optional, Union, overload
+from typing import IO, Any, Literal, Optional, Union, overload
 
+import buntime
 from buntime._support.export import export
 from buntime.errors import InvalidRequestError, SessionFileNotFoundError
+from buntime.helpers.content import Content
 from buntime.models import FileInfo, WriteResult
-
-if TYPE_CHECKING:
-    from buntime.client.files import SessionFiles
-    from buntime.helpers.content import Content
 
 PathPart = Union[str, "os.PathLike[str]"]
 
@@ -26,7 +24,7 @@ class SessionPath:
     :class:`SessionFiles`.
     """
 
-    def __init__(self, files: SessionFiles, path: PurePosixPath) -> None:
+    def __init__(self, files: buntime.SessionFiles, path: PurePosixPath) -> None:
         self._files = files
         self._path = path
 
