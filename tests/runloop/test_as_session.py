@@ -144,6 +144,13 @@ def test_output_is_bounded(session: Session) -> None:
     assert "left out" in result.stdout
 
 
+def test_more_lines_than_a_response_has_are_complete(session: Session) -> None:
+    """The rest of both outputs is fetched."""
+    result = session.execute("for (let i = 0; i < 300; i++) { console.log(i); console.error(i); }")
+    lines = "".join(f"{number}\n" for number in range(300))
+    assert (lines, lines, 0) == (result.stdout, result.stderr, result.exit_code)
+
+
 def test_a_check_names_the_call(session: Session) -> None:
     """The error has the result and the call."""
     with pytest.raises(ExecutionFailedError, match="execute: the execution ended with exit code 3"):
