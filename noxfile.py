@@ -170,8 +170,7 @@ def audit(session: nox.Session) -> None:
 def recipes(session: nox.Session) -> None:
     """Test the recipes of the documentation with the packages that they are about."""
     session.install("-e", ".[local]", *group("recipes"))
-    folder = "docs/examples/recipes"
-    session.run(*PYTEST[:4], "--import-mode=importlib", folder, env={"PYTHONPATH": folder})
+    session.run(*PYTEST[:4], "docs/examples/recipes")
 
 
 @nox.session

@@ -6,7 +6,7 @@ from fastapi.testclient import TestClient
 
 from buntime import Buntime
 from buntime.transport import FakeTransport
-from fastapi_app.app import create_app
+from fastapi_app import create_app
 
 
 def test_output_is_streamed() -> None:

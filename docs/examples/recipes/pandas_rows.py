@@ -17,7 +17,8 @@ def add_scores(client: Buntime, frame: pd.DataFrame, size: int = 4) -> pd.DataFr
     rows = frame.to_dict("records")
     with SessionPool(client, size=size) as pool:
         outcomes = list(pool.map(lambda session, row: session.call(SCORE, row), rows))
+    errors = [None if outcome.ok else str(outcome.error) for outcome in outcomes]
     return frame.assign(
         score=[outcome.value if outcome.ok else None for outcome in outcomes],
-        error=[None if outcome.ok else str(outcome.error) for outcome in outcomes],
+        error=pd.Series(errors, index=frame.index, dtype=object),
     )

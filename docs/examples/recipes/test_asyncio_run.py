@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from asyncio_sessions.run import run
+from asyncio_run import run
 from buntime import Buntime
 from buntime.transport import FakeTransport, LocalTransport
 
