@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Callable
 
 from buntime._support.terminal import printable
@@ -15,8 +16,9 @@ from buntime._support.terminal import printable
 AddParser = Callable[..., argparse.ArgumentParser]
 
 _NEW_SESSIONS_END = (
-    "sessions of the local transport end with the command that made them; "
-    "start `buntime serve` and set BUNTIME_BASE_URL to keep them"
+    "sessions of the local transport end with the command that made them, and no other command can use them; "
+    "to keep them, start `buntime serve`, unset BUNTIME_TRANSPORT (leave out --local), and set "
+    "BUNTIME_BASE_URL=http://127.0.0.1:8000 and BUNTIME_API_KEY to any text"
 )
 
 
@@ -58,19 +60,23 @@ def selected_transport(options: argparse.Namespace) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def refuse_local() -> None:
-    """Raise ``ValueError`` if a session cannot outlive this command."""
+def refuse_local(reason: str = "") -> None:
+    """Raise ``ValueError`` if the transport is the local one, whose sessions cannot outlive this command."""
     if os.environ.get("BUNTIME_TRANSPORT", "") == "local":
-        raise ValueError(_NEW_SESSIONS_END)
+        raise ValueError(_NEW_SESSIONS_END + reason)
 
 
 def show(options: argparse.Namespace, value: Any, text: str) -> int:
     """Print ``value`` as JSON if that was asked for, else ``text``, and return 0."""
     if options.json:
-        print(json.dumps(value, default=str, ensure_ascii=False))
+        print(json.dumps(value, default=_as_json, ensure_ascii=False))
     elif text:
         print(printable(text, keep="\n\t"))
     return 0
+
+
+def _as_json(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def table(rows: Sequence[tuple[object, ...]]) -> str:

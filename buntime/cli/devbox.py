@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 from buntime.cli.connection import AddParser, add_connection, add_json, seconds, show, table, variables, write
-from buntime.cli.exit_codes import FAILED
+from buntime.cli.exit_codes import FAILED, TIMED_OUT
+from buntime.errors import APITimeoutError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from buntime.runloop import Devbox, RunloopSDK
 
 _ENDS = (
-    "devboxes of the local transport end with the command that made them; "
-    "start `buntime serve` and set RUNLOOP_BASE_URL to keep them"
+    "devboxes of the local transport end with the command that made them; to keep them, start "
+    "`buntime serve`, unset RUNLOOP_TRANSPORT (leave out --local), and set RUNLOOP_BASE_URL=http://127.0.0.1:8000 and "
+    "RUNLOOP_API_KEY to any text"
 )
 
 
@@ -111,12 +113,16 @@ def _exec(options: argparse.Namespace) -> int:
 
 
 def _execute(devbox: Devbox, command: str, timeout: int | None) -> int:
-    result = devbox.cmd.exec(
-        command,
-        stdout=lambda text: write("stdout", text),
-        stderr=lambda text: write("stderr", text),
-        timeout=timeout or 600,
-    )
+    try:
+        result = devbox.cmd.exec(
+            command,
+            stdout=lambda text: write("stdout", text),
+            stderr=lambda text: write("stderr", text),
+            timeout=timeout or 600,
+        )
+    except (APITimeoutError, WaitTimeoutError):
+        print("buntime: the command did not end within its --timeout", file=sys.stderr)
+        return TIMED_OUT
     return FAILED if result.exit_code is None else result.exit_code
 
 

@@ -85,9 +85,12 @@ def run(words: Sequence[str]) -> int:
         _discard_output()
         return BROKEN_PIPE
     except (BuntimeError, OSError, ValueError) as error:
+        text = str(error)
+        if isinstance(error, OSError) and not isinstance(error, BuntimeError) and error.filename:
+            text = f"{error.filename}: {error.strerror}"
         # The differences in a cassette are lines; other messages are one line, whatever the service sent.
         keep = "\n" if isinstance(error, CassetteError) else ""
-        print(f"buntime: {printable(str(error), keep=keep)}", file=sys.stderr)
+        print(f"buntime: {printable(text, keep=keep)}", file=sys.stderr)
         return FAILED
     except Signalled as error:
         return SIGNALLED + error.number

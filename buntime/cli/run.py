@@ -16,7 +16,7 @@ from pathlib import Path
 
 import attrs
 
-from buntime.cli.connection import AddParser, add_connection, seconds, variables, write
+from buntime.cli.connection import AddParser, add_connection, add_json, seconds, variables, write
 from buntime.cli.exit_codes import FAILED, TIMED_OUT
 from buntime.client.client import Buntime
 from buntime.client.session import Session
@@ -59,6 +59,7 @@ def add_run(add_parser: AddParser) -> None:
         help="download this file or folder of the workspace afterwards",
     )
     parser.add_argument("--no-files", action="store_true", help="upload the program alone")
+    add_json(parser)
     add_connection(parser)
     parser.add_argument(
         "program",
@@ -86,11 +87,14 @@ def _run(options: argparse.Namespace) -> int:
         program.code, command=program.command, files=program.files, env=env, timeout=options.timeout
     )
     uploads = _uploads(program, options.extra)
-    piped = options.program[:1] != ["-"] and _is_pipe()
     with Buntime() as client, client.sessions.create(ttl=TTL) as session:
         for local, remote, ignore in uploads:
-            session.files.upload(local, remote, ignore=ignore)
-        code = _execute_piped(session, request) if piped else execute(session, request)
+            try:
+                session.files.upload(local, remote, ignore=ignore)
+            except ValueError as error:
+                advice = "buntime run leaves out what .gitignore names, and --no-files all but the program"
+                raise ValueError(f"{error}; {advice}") from None
+        code = execute(session, request, stdin=options.program[:1] != ["-"], as_json=options.json)
         for path in options.download:
             session.files.download(path, path.lstrip("/"))
     return code
@@ -109,7 +113,8 @@ def _execute_piped(session: Session, request: ExecuteRequest) -> int:
     """Run a request as a background process, which reads standard input as it arrives."""
     for path, content in request.files:
         session.files.write(path, content)
-    process = session.start(request.code, command=request.command, env=request.env, stdin=True)  # type: ignore[call-overload]  # one of them is None
+    options = {"env": request.env, "working_dir": request.working_dir, "stdin": True}
+    process = session.start(request.code, command=request.command, **options)  # type: ignore[call-overload]  # one of them is None
     reached = threading.Event()
 
     def feed() -> None:
@@ -137,10 +142,20 @@ def _execute_piped(session: Session, request: ExecuteRequest) -> int:
     return TIMED_OUT if reached.is_set() else code
 
 
-def execute(session: Session, request: ExecuteRequest) -> int:
-    """Run a request, pass its output on, and return its exit code. A file on standard input is passed on."""
-    if _is_file():
+def execute(session: Session, request: ExecuteRequest, *, stdin: bool = True, as_json: bool = False) -> int:
+    """Run a request, pass standard input and output on, and return its exit code.
+
+    With ``as_json`` the result is printed as JSON at the end.
+    """
+    if stdin and _is_pipe() and not as_json:
+        return _execute_piped(session, request)
+    if stdin and (_is_file() or _is_pipe()):
         request = attrs.evolve(request, stdin=sys.stdin.buffer)
+    if as_json:
+        result = session.execute(request)
+        fields = attrs.asdict(result, filter=lambda field, _: field.name != "extra")
+        print(json.dumps(fields, default=str, ensure_ascii=False))
+        return FAILED if result.exit_code is None else result.exit_code
     with session.stream(request) as stream:
         for event in stream:
             write(event.kind, event.text)
@@ -193,7 +208,10 @@ def _project(folder: Path, arguments: list[str]) -> _Program:
     """Return the program of a folder: its script ``start``, else its main file."""
     root = folder.resolve()
     package = root / "package.json"
-    fields = json.loads(_read(package)) if package.is_file() else {}
+    try:
+        fields = json.loads(_read(package)) if package.is_file() else {}
+    except ValueError as error:
+        raise ValueError(f"{package}: {error}") from None
     if isinstance(fields, dict):
         if "start" in (fields.get("scripts") or {}):
             return _Program(_bun(["--silent", "start"], arguments), root=root)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,6 +42,7 @@ def add_session(add_parser: AddParser) -> None:
     command.add_argument("--timeout", type=seconds, metavar="SECONDS", help="the time limit of the command")
     command.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="set a variable")
     command.add_argument("--working-dir", metavar="PATH", help="a folder of the workspace")
+    add_json(command)
     add_connection(command)
     command.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND [ARG ...]")
     command.set_defaults(action=_exec)
@@ -91,7 +94,7 @@ def open_session(options: argparse.Namespace, new: bool = False) -> Iterator[Ses
     name = options.session or os.environ.get("BUNTIME_SESSION", "")
     with Buntime() as client:
         if name:
-            refuse_local()
+            refuse_local(" (--session or BUNTIME_SESSION names one)")
             yield client.sessions.attach(name)
         elif new:
             with client.sessions.create(ttl=TTL) as session:
@@ -111,7 +114,7 @@ def _exec(options: argparse.Namespace) -> int:
         working_dir=options.working_dir,
     )
     with open_session(options, new=True) as session:
-        return execute(session, request)
+        return execute(session, request, as_json=options.json)
 
 
 def _create(options: argparse.Namespace) -> int:
@@ -127,7 +130,10 @@ def _info(options: argparse.Namespace) -> int:
     refuse_local()
     with Buntime() as client:
         value = attrs.asdict(client.sessions.info(options.ids))
-        return show(options, value, table([(name, value[name]) for name in value]))
+        rows = [
+            (name, json.dumps(field) if isinstance(field, dict) else field) for name, field in value.items()
+        ]
+        return show(options, value, table([row for row in rows if row[0] != "extra"]))
 
 
 def _delete(options: argparse.Namespace) -> int:
@@ -172,4 +178,7 @@ def _kill(options: argparse.Namespace) -> int:
     with open_session(options) as session:
         results = [session.kill_all()] if options.all else [session.kill(pid) for pid in options.pids]
     pids = [pid for result in results for pid in result.pids]
-    return show(options, {"killed": pids}, "\n".join(map(str, pids)))
+    show(options, {"killed": pids}, "\n".join(map(str, pids)))
+    if not pids and options.pids:
+        print("buntime: no process has ended; see buntime ps", file=sys.stderr)
+    return int(not pids and bool(options.pids))

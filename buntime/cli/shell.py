@@ -40,6 +40,7 @@ def _shell(options: argparse.Namespace) -> int:
         if sys.stdin.isatty():
             print(f"{session.id}: Ctrl-D ends the shell")
         pending = ""
+        failed = False
         while True:
             try:
                 line = _read_line(bool(pending))
@@ -47,11 +48,18 @@ def _shell(options: argparse.Namespace) -> int:
                 pending = ""
                 print()
                 continue
-            if line is None:
-                return 0
+            if line is None or (not pending and line.strip() == ".exit"):
+                return int(failed and not sys.stdin.isatty())
+            if not pending and line.strip() == ".help":
+                print(
+                    "Statements may have several lines. Ctrl-C ends an evaluation, .exit or Ctrl-D the shell."
+                )
+                continue
             pending += line + "\n"
-            if pending.strip() and _evaluate(repl, pending, options.timeout, final=not line):
+            ended = _evaluate(repl, pending, options.timeout, final=not line) if pending.strip() else None
+            if ended is not None:
                 pending = ""
+                failed |= not ended
 
 
 def _read_line(continued: bool) -> Optional[str]:
@@ -65,8 +73,8 @@ def _read_line(continued: bool) -> Optional[str]:
     return line.rstrip("\n") if line else None
 
 
-def _evaluate(repl: Repl, code: str, timeout: Optional[int], *, final: bool) -> bool:
-    """Evaluate code and print its value or error; return false if it needs more lines."""
+def _evaluate(repl: Repl, code: str, timeout: Optional[int], *, final: bool) -> Optional[bool]:
+    """Evaluate code, print its value or error, and return whether it ended well; ``None``: it needs more."""
     try:
         value = repl.eval(
             code,
@@ -79,14 +87,15 @@ def _evaluate(repl: Repl, code: str, timeout: Optional[int], *, final: bool) -> 
         print(f"interrupted; the state is {kept}", file=sys.stderr)
     except JavaScriptError as error:
         if not final and any(text in str(error) for text in _UNFINISHED):
-            return False
+            return None
         print(printable(str(error), keep="\n\t"), file=sys.stderr)
     except BuntimeError as error:
         print(f"buntime: {printable(str(error))}", file=sys.stderr)
     else:
         if value is not None:
             print(printable(_text(value), keep="\n\t"))
-    return True
+        return True
+    return False
 
 
 def _text(value: Any) -> str:
