@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _ENDS = (
     "devboxes of the local transport end with the command that made them; to keep them, start "
-    "`buntime serve`, unset RUNLOOP_TRANSPORT (leave out --local), and set RUNLOOP_BASE_URL=http://127.0.0.1:8000 and "
-    "RUNLOOP_API_KEY to any text"
+    "`buntime serve`, unset RUNLOOP_TRANSPORT (leave out --local), and set "
+    "RUNLOOP_BASE_URL=http://127.0.0.1:8000 and RUNLOOP_API_KEY to any text"
 )
 
 

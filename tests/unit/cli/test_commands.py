@@ -183,7 +183,7 @@ def test_an_invalid_devbox_command(words: list[str], message: str, capsys: Captu
 def test_an_existing_devbox_is_not_local(fake: FakeTransport, capsys: Capture) -> None:
     """The error says how to keep it."""
     assert main(["devbox", "info", "--local", "dbx_1"]) == 125
-    assert "start `buntime serve` and set RUNLOOP_BASE_URL" in capsys.readouterr().err
+    assert "start `buntime serve`, unset RUNLOOP_TRANSPORT" in capsys.readouterr().err
     assert fake.calls == []
 
 
@@ -216,3 +216,19 @@ def test_closed_descriptors(closed: int) -> None:
     command = [sys.executable, "-c", code, "-m", "buntime", "session", "info", "x"]
     environment = {**os.environ, "BUNTIME_TRANSPORT": "local"}
     assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 125
+
+
+def test_results_as_json(fake: FakeTransport, capsys: Capture) -> None:
+    """``run`` and ``exec`` print the result at the end, and keep the exit code."""
+    fake.on_execute(lambda _: True, stdout="out", stderr="problem", exit_code=3)
+    for words in (["exec", "--json", "ls"], ["run", "--json", "-e", "1"]):
+        assert main(words) == 3
+        result = _json(capsys)
+        assert (result["stdout"], result["stderr"], result["exit_code"]) == ("out", "problem", 3)
+
+
+def test_a_process_that_does_not_exist(fake: FakeTransport, capsys: Capture) -> None:
+    """``kill`` reports it."""
+    session = _created(capsys)
+    assert main(["kill", "--session", session, "99999"]) == 1
+    assert "no process has ended" in capsys.readouterr().err

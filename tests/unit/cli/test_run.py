@@ -194,10 +194,10 @@ def scripted(fake: FakeTransport) -> FakeTransport:
 
 
 def test_lines_of_a_shell(scripted: FakeTransport, monkeypatch: Patch, capsys: Capture) -> None:
-    """Values are JSON, errors do not end the shell, and an empty line ends an unfinished statement."""
+    """Values are JSON; errors do not end a script but fail it; an empty line ends an unfinished statement."""
     text = "x\n\nnone()\ns\nb\nlong\nfail()\nunscripted()\nf(\n1)\nwait()\nf(\n\nx"
     monkeypatch.setattr(sys, "stdin", io.StringIO(text))
-    assert main(["shell"]) == 0
+    assert main(["shell"]) == 1
     out, err = capsys.readouterr()
     long = json.dumps(["item"] * 20, indent=2)
     assert out == f"1\n\"é\"\nb'\\x00'\n{long}\n7\n1\n"
