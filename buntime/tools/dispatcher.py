@@ -11,7 +11,7 @@ from typing import Any, Callable, NamedTuple, Optional, Union
 from buntime import _validate
 from buntime._support.collected_text import CollectedText, bound
 from buntime.client.session import Session
-from buntime.errors import BuntimeError
+from buntime.errors import BuntimeError, JavaScriptError
 from buntime.runloop.devbox import Devbox
 from buntime.tools.definitions import DEFAULT_TIMEOUT, check_arguments, find_tool
 from buntime.tools.devbox import DevboxSandbox
@@ -90,6 +90,8 @@ def run_tool_in(
 
 def _message(error: Exception) -> str:
     """Return an error for the model: without the hints, which are for programmers."""
+    if isinstance(error, JavaScriptError):
+        return f"JavaScript failed with {error.stack or f'{error.name}: {error.message}'}"
     if isinstance(error, BuntimeError):
         return f"{error.message}; it may have been carried out" if error.maybe_executed else error.message
     return str(error) if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
@@ -211,7 +213,7 @@ class _Tools(NamedTuple):
         while shown < len(lines) and (room := room - len(lines[shown]) - 1) > 0:
             shown += 1
         if shown < len(lines) or listing.is_cut:
-            more = f"{len(lines) - shown}{' or more' if listing.is_cut else ''}"
+            more = "more entries" if listing.is_cut else f"{len(lines) - shown} entries"
             lines[shown:] = [f"[{more} are left out; list a folder of it, or use a command such as find]"]
         return ToolResult("\n".join(lines) or "[the folder is empty]")
 

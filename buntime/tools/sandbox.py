@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Callable, NamedTuple, Optional
 
 from buntime.client.functions import Functions
@@ -51,6 +54,19 @@ class Listing(NamedTuple):
     is_cut: bool
 
 
+def _as_json(value: Any) -> Any:
+    """Return a value of JavaScript as JSON has it: bytes in base64, dates in ISO 8601, sets as lists."""
+    if isinstance(value, dict):
+        return {str(key): _as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_as_json(item) for item in value]
+    if isinstance(value, (bytes, bytearray)):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
 class SessionSandbox:
     """The operations over a session; each call ends within ``seconds``, retries included.
 
@@ -90,7 +106,7 @@ class SessionSandbox:
             max_output="default",
             env=self._env,
         )
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return json.dumps(_as_json(value), ensure_ascii=False, allow_nan=False, default=str)
 
     def write(self, path: str, content: str) -> None:
         """Write a file."""

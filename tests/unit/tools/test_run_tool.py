@@ -193,7 +193,7 @@ def test_a_long_list_is_cut(session: Session) -> None:
         session.files.write(f"many/{number:02}", "")
     result = run_tool(session, "list", {"path": "many"}, limit=500)
     assert len(result) <= 500
-    assert "[44 are left out; list a folder of it, or use a command such as find]" in result
+    assert "[44 entries are left out; list a folder of it, or use a command such as find]" in result
 
 
 def test_a_very_long_list_is_one_request(fake: FakeTransport, session: Session) -> None:
@@ -203,7 +203,7 @@ def test_a_very_long_list_is_one_request(fake: FakeTransport, session: Session) 
         folder.write(f"many/{number:04}", b"")
     before = len(fake.calls)
     result = run_tool(session, "list", {"path": "many"}, limit=100_000)
-    assert "0999  0\n[0 or more are left out" in result
+    assert "0999  0\n[more entries are left out" in result
     assert 1 == len(fake.calls) - before
 
 
