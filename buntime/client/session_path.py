@@ -53,7 +53,7 @@ class SessionPath:
 
     @property
     def name(self) -> str:
-        """The last part: ``"b.txt"`` of ``a/b.txt``."""
+        """The last part, ``"b.txt"`` of ``a/b.txt``."""
         return self._path.name
 
     @property

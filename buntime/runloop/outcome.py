@@ -25,7 +25,7 @@ class Output:
     """The output of a request within ``maximum``, and the outcome, the last line of its standard error."""
 
     def __init__(self, maximum: Optional[int]) -> None:
-        self.texts = {kind: CollectedText(maximum) for kind in ("stdout", "stderr")}
+        self.texts: dict[str, CollectedText] = {kind: CollectedText(maximum) for kind in ("stdout", "stderr")}
         self.outcome: dict[str, Any] = {}
         self._withheld = ""
 
