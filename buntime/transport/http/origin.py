@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -77,6 +78,20 @@ def _host_and_port(url: str) -> str:
     hostname = parts.hostname or ""
     port = parts.port or _PORTS.get(parts.scheme, 1080)
     return f"[{hostname}]:{port}" if ":" in hostname else f"{hostname}:{port}"
+
+
+def check_proxies(proxies: Mapping[str, Optional[str]]) -> dict[str, Optional[str]]:
+    """Return proxies by scheme as secrets; :class:`ConfigurationError` for a form that requests ignores."""
+    if not isinstance(proxies, Mapping):
+        raise ConfigurationError(
+            f"proxies is a {type(proxies).__name__}; pass a URL for each scheme: proxies={{'https': url}}"
+        )
+    unknown = [scheme for scheme in proxies if not re.match(r"(https?|all)(://|$)|no(_proxy)?$", str(scheme))]
+    if unknown:
+        raise ConfigurationError(
+            f"proxies has {unknown[0]!r}; the schemes are http, https and all, alone or with ://HOST"
+        )
+    return {scheme: proxy and Secret(proxy) for scheme, proxy in proxies.items()}
 
 
 def _proxy(

@@ -12,14 +12,14 @@ from typing import Any, Optional, Union
 import attrs
 import requests
 
-from buntime._http import MAX_RESPONSE_BYTES, Body, Request, Response, Secret
+from buntime._http import MAX_RESPONSE_BYTES, Body, Request, Response
 from buntime._support.forks import reset_after_fork
 from buntime._support.owner import Owner
 from buntime.errors import APIConnectionError, APITimeoutError
 from buntime.transport.http.body import ResponseBody
 from buntime.transport.http.connection import Attempt, current
 from buntime.transport.http.errors import FAILURES, drop_tracebacks, error_at_send
-from buntime.transport.http.origin import resolve_origin
+from buntime.transport.http.origin import check_proxies, resolve_origin
 from buntime.transport.http.session import (
     default_headers,
     merge_headers,
@@ -77,8 +77,7 @@ class HTTPTransport:
             raise ValueError(f"pool_maxsize must be at least 1, not {pool_maxsize}")
         if max_response_bytes is not None and max_response_bytes < 1:
             raise ValueError(f"max_response_bytes must be at least 1, not {max_response_bytes}")
-        if proxies is not None:
-            proxies = {scheme: proxy and Secret(proxy) for scheme, proxy in proxies.items()}
+        proxies = None if proxies is None else check_proxies(proxies)
         self._arguments: dict[str, Any] = {
             "base_url": base_url,
             "proxies": proxies,
