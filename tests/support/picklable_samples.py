@@ -16,6 +16,7 @@ from buntime import (
     ExecuteRequest,
     ExecuteResult,
     ExecutionFailedError,
+    FetchResponse,
     FileInfo,
     InvalidResponseError,
     JavaScriptError,
@@ -36,6 +37,7 @@ from buntime import (
 from buntime.transport import Headers
 
 VALUES: list[Any] = [
+    FetchResponse(200, {"content-type": "text/plain"}, b"ok"),
     APIResponse(200, Headers({"A": "b"}), b"{}"),
     ExecuteRequest("1", env={"A": "b"}, files={"a": "b"}, session_id="ses_1"),
     ExecuteResult("out", "err", 0, files_written=("a",), extra={"x": 1}),

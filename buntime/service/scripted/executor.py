@@ -131,7 +131,8 @@ class ScriptedExecutor:
         return result
 
     def _run_helper(self, arguments: Mapping[str, Any], execution: ScriptedExecution) -> ScriptedResult:
-        if arguments.get("op") not in {"call", "repl_eval"}:
+        # A header may have anything here; a list has no hash.
+        if arguments.get("op") not in ("call", "repl_eval"):
             return ScriptedResult(stdout=helpers.run(arguments, execution.workspace))
         try:
             # The workspace of a scripted session is in memory, where a file can be deleted.
