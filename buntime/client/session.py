@@ -365,10 +365,11 @@ class Session(ClosesWithBlock):
         The arguments are those of :meth:`Sessions.create`. This session stays as it is. Files that cannot be
         copied are logged.
         """
-        from buntime.client.sessions import Sessions
+        from buntime.client.creation import create_session
         from buntime.client.snapshots import Snapshots
 
-        session = Sessions(self._context).create(ttl, metadata, resource_limits)
+        created, created_at = create_session(self._context, ttl, metadata, resource_limits)
+        session = Session(self._context, created, owned=True, created_monotonic=created_at)
         with delete_on_error(session):
             skipped = Snapshots(self._context, self.id).copy_to(session.id).skipped
         if skipped:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, Optional
 
@@ -10,10 +9,10 @@ from buntime import _validate
 from buntime._support.export import export
 from buntime._support.typing import Archive
 from buntime.client.context import Context
+from buntime.client.creation import check_limits, create_session
 from buntime.client.other_names import checks_arguments
 from buntime.client.session import Session, delete_on_error
 from buntime.models import ResourceLimits, SessionInfo
-from buntime.wire import json
 from buntime.wire.responses import CreatedSession
 
 
@@ -54,13 +53,7 @@ class Sessions:
                 with delete_on_error(session):
                     Snapshots(context, session.id).restore_checked(archive)
             return session
-        key = os.urandom(16).hex() if idempotency_key is None else _idempotency_key(idempotency_key)
-        # Measured before the call, so that the remaining time is never overestimated. With the caller's own
-        # key the session may have been created long ago.
-        created_at = context.caller.monotonic() if idempotency_key is None else None
-        created = context.sessions.create(_validate.ttl(ttl), json.metadata(metadata), resource_limits, key)
-        if context.owned is not None:
-            context.owned.add(created.id)
+        created, created_at = create_session(context, ttl, metadata, resource_limits, idempotency_key)
         return Session(context, created, owned=True, created_monotonic=created_at)
 
     def info(self, session_id: str) -> SessionInfo:
@@ -74,25 +67,6 @@ class Sessions:
     def delete(self, session_id: str) -> None:
         """Delete a session with its files and processes; ``SessionNotFoundError`` if it has ended."""
         self._context.delete_session(_validate.session_id(session_id))
-
-
-def check_limits(limits: Optional[ResourceLimits]) -> None:
-    """Check the limits of a session before anything is sent."""
-    if limits is None:
-        return
-    if not isinstance(limits, ResourceLimits):
-        raise TypeError(f"resource_limits must be ResourceLimits, not {type(limits).__name__}")
-    if limits.disk is not None:
-        raise ValueError("resource_limits: disk cannot be set; the API accepts memory, cpu and timeout")
-    for name in ("memory", "cpu", "timeout"):
-        _validate.amount(f"resource_limits: {name}", getattr(limits, name), integer=name != "cpu")
-
-
-def _idempotency_key(value: str) -> str:
-    key = _validate.text("idempotency_key", value)
-    if not key or not key.isascii() or not key.isprintable():
-        raise ValueError("idempotency_key must be printable ASCII and not empty")
-    return key
 
 
 export("buntime", Sessions)

@@ -12,9 +12,9 @@ from buntime._support.export import export
 from buntime._support.forks import reset_after_fork
 from buntime._support.unpicklable import NotPicklable
 from buntime.client.client import Buntime
+from buntime.client.creation import check_limits
 from buntime.client.other_names import checks_arguments
 from buntime.client.session import Session
-from buntime.client.sessions import check_limits
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
 from buntime.pool.batches import BatchCalls, flatten, split
 from buntime.pool.bounded_map import BoundedMap
