@@ -36,6 +36,16 @@ def add_connection(parser: argparse.ArgumentParser, variable: str = "BUNTIME_TRA
     parser.set_defaults(variable=variable)
 
 
+def add_command(
+    add_parser: AddParser, name: str, action: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    """Add a command of a group; ``text`` is its help, and with a capital its description."""
+    description = f"{text[0].upper()}{text[1:]}."
+    parser = add_parser(name, allow_abbrev=False, help=text, description=description)
+    parser.set_defaults(action=action, parser=parser)
+    return parser
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the option that prints the result as JSON."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -9,7 +9,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from buntime.cli.connection import AddParser, add_connection, add_json, seconds, show, table, variables, write
+from buntime.cli.connection import (
+    AddParser,
+    add_command,
+    add_connection,
+    add_json,
+    seconds,
+    show,
+    table,
+    variables,
+    write,
+)
 from buntime.cli.exit_codes import FAILED, TIMED_OUT
 from buntime.errors import APITimeoutError, WaitTimeoutError
 
@@ -29,10 +39,7 @@ def add_devbox(add_parser: AddParser) -> None:
     commands = group.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, action: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = commands.add_parser(
-            name, help=text, description=f"{text[0].upper()}{text[1:]}."
-        )
-        parser.set_defaults(action=action, parser=parser)
+        parser = add_command(commands.add_parser, name, action, text)
         add_connection(parser, "RUNLOOP_TRANSPORT")
         return parser
 

@@ -10,7 +10,7 @@ from typing import Callable, Optional
 
 import attrs
 
-from buntime.cli.connection import AddParser, add_connection, add_json, show, table
+from buntime.cli.connection import AddParser, add_command, add_connection, add_json, show, table
 from buntime.cli.session import add_session_option, open_session
 from buntime.models import FileInfo
 
@@ -24,10 +24,7 @@ def add_files(add_parser: AddParser) -> None:
     commands = files.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, action: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = commands.add_parser(
-            name, help=text, description=f"{text[0].upper()}{text[1:]}."
-        )
-        parser.set_defaults(action=action, parser=parser)
+        parser = add_command(commands.add_parser, name, action, text)
         add_session_option(parser, required=True)
         add_connection(parser)
         return parser

@@ -72,7 +72,7 @@ def add_run(add_parser: AddParser) -> None:
 
 @attrs.frozen
 class _Program:
-    """What the session executes, and the local folder that it needs."""
+    """The code or command that the session executes, and the local folder that it needs."""
 
     command: str | None = None
     code: str | None = None

@@ -1,4 +1,4 @@
-"""What the messages of Runloop mean to a cassette: ids, fields that vary, secrets, waits, output streams.
+"""The meaning of Runloop's messages to a cassette: ids, fields that vary, secrets, waits, output streams.
 
 The names of fields and paths come from the tables of routes and views; the tables below have the rest.
 """
