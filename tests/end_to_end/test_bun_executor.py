@@ -464,6 +464,8 @@ def test_without_proc_executions_run_and_end(tmp_path: Path) -> None:
     next(items)
     executor.close()
     assert outcome_of(items).exit_code == 137
+    # Without /proc nothing waits for the rest of a killed process group, which exits a moment later.
+    wait_for_exit(session.host_pids())
     assert set() == session.host_pids()
 
 
