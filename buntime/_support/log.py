@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ _PRINTING = "buntime-stderr"
 """The name of the handler that prints to stderr."""
 
 
+@functools.cache
 def logger() -> logging.Logger:
     """Return the logger ``buntime``. ``logging`` is imported here because most programs log nothing."""
     import logging

@@ -189,6 +189,28 @@ def test_adapter_of_a_session() -> None:
             assert (203, b"canned") == (response.status, response.read())
 
 
+def test_headers_of_an_adapter() -> None:
+    """They arrive as they are, and one that would add a line to the request is refused before it is sent."""
+
+    class Adding(HTTPAdapter):
+        def add_headers(self, request: requests.PreparedRequest, **_: Any) -> None:
+            request.headers.update(added)
+
+    added: dict[str, Any] = {"X-Text": "a: b", "X-Bytes": b"bytes", "X-Latin": "\u00e4"}
+    with LoopbackServer() as server, requests.Session() as session:
+        session.mount(server.url, Adding())
+        with closing(HTTPTransport(server.url, session=session)) as transport:
+            transport.send(PATIENT).read()
+            added["X-Two"] = "a\r\nX-Three: b"
+            with pytest.raises(ValueError, match="Invalid header value"):
+                transport.send(PATIENT)
+
+    assert [("a: b", "bytes", "\u00e4")] == [
+        tuple(received.headers[name] for name in ("X-Text", "X-Bytes", "X-Latin"))
+        for received in server.requests
+    ]
+
+
 def test_pickled_transport_works() -> None:
     """A pickled transport works, for example in a process pool."""
     with (

@@ -19,6 +19,7 @@ from queue import Full, LifoQueue
 from typing import Any, Callable, Optional
 
 import urllib3
+from urllib3.util import SKIP_HEADER
 
 from buntime._support.forks import reset_after_fork
 from buntime.errors import Phase
@@ -115,7 +116,7 @@ class _Reader(io.BufferedReader):
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, debuglevel: int = 0, method: Any = None, url: Any = None) -> None:
         super().__init__(sock, debuglevel, method, url)
-        self._may_have_body = method != "HEAD"
+        self._may_have_body, self._has_one_length = method != "HEAD", False
         self.fp = self._reader = _Reader(_Incoming(sock, self.fp.detach()))
 
     def begin(self) -> None:
@@ -129,7 +130,7 @@ class _Response(http.client.HTTPResponse):
         for _ in range(_MOST_INTERIM):
             # A private name, of a method that checks the status line.
             version, status, reason = self._read_status()  # type: ignore[attr-defined]  # typeshed leaves it out
-            self.headers = self.msg = headers = self._read_headers()
+            fields = self._read_fields()
             if not 100 <= status < 200 or status == 101:
                 break
         else:
@@ -138,16 +139,22 @@ class _Response(http.client.HTTPResponse):
             raise http.client.UnknownProtocol(version)
         self.code, self.status, self.reason = status, status, reason.strip()
         self.version = 10 if version == "HTTP/1.0" else 11
-        self.chunked = headers.get("Transfer-Encoding", "").lower() == "chunked"
-        self.chunk_left = None
-        length = headers.get("Content-Length", "")
+        self.headers = self.msg = http.client.HTTPMessage()
+        framing: dict[str, list[str]] = {"content-length": [], "transfer-encoding": [], "connection": []}
+        for name, value in fields:
+            self.headers.set_raw(name, value)
+            framing.get(name.lower(), []).append(value)
+        lengths, codings, connections = framing.values()
+        self.chunked, self.chunk_left = "".join(codings[:1]).lower() == "chunked", None
+        length = "".join(lengths[:1])
         is_length = length.isdecimal() and len(length) < _MOST_DIGITS and not self.chunked
         self._may_have_body &= status >= 200 and status not in _NO_BODY
         self.length = 0 if not self._may_have_body else int(length) if is_length else None
-        closes = self.version == 10 or "close" in headers.get("Connection", "").lower()
+        closes = self.version == 10 or "close" in "".join(connections[:1]).lower()
         self.will_close = closes or not (self.chunked or self.length is not None)
+        self._has_one_length = self._may_have_body and len(set(lengths)) + bool(codings) == 1
 
-    def _read_headers(self) -> http.client.HTTPMessage:
+    def _read_fields(self) -> list[tuple[str, str]]:
         fields: list[tuple[str, str]] = []
         while (line := self.fp.readline(_LONGEST_LINE)) not in {b"\r\n", b"\n"}:
             name, colon, value = line.decode("latin-1").partition(":")
@@ -159,10 +166,7 @@ class _Response(http.client.HTTPResponse):
             if not line.endswith(b"\n") or len(fields) == _MOST_FIELDS:
                 raise http.client.HTTPException("the headers are too large or cut off")
             fields.append((name, value.strip()))
-        message = http.client.HTTPMessage()
-        for name, value in fields:
-            message.set_raw(name, value)
-        return message
+        return fields
 
     def is_flawless(self) -> bool:
         """Whether anything that follows on the connection can only belong to the next request.
@@ -170,10 +174,7 @@ class _Response(http.client.HTTPResponse):
         That is so if the body had one length and ended there. A response that may have no body (HEAD, 204,
         304) can be followed by one all the same.
         """
-        if self.headers is None or not self.isclosed() or self._reader.has_surplus:
-            return False
-        lengths = set(self.headers.get_all("Content-Length", ()))
-        return self._may_have_body and len(lengths) + ("Transfer-Encoding" in self.headers) == 1
+        return self._has_one_length and self.isclosed() and not self._reader.has_surplus
 
 
 class _Connection:
@@ -184,6 +185,8 @@ class _Connection:
     last_response: Optional[_Response] = None
     _packet: Optional[bytes] = None
     """The beginning of a request that is being written: its headers leave together with a small body."""
+    _fields = ""
+    """Headers of the request, which go behind its first line."""
 
     def response_class(self, *args: Any, **options: Any) -> _Response:
         self.last_response = _Response(*args, **options)
@@ -199,14 +202,26 @@ class _Connection:
 
     def request(self, *args: Any, **options: Any) -> None:
         current.attempt.phase = "connect" if self.sock is None else "send"
-        self._packet = b""
+        self._packet, self._fields = b"", ""
         super().request(*args, **options)  # type: ignore[misc]  # as above
         packet, self._packet = self._packet, None
         if packet:
             self.send(packet)
 
+    def putheader(self, header: Any, *values: Any) -> None:
+        # To check each header again takes urllib3 and http.client a twentieth of a call. They get those that
+        # are not plain text, and the marker with which urllib3 leaves a header out.
+        line = f"{header}: {values[0]}"
+        is_plain = str is type(header) is type(values[0]) and line.isascii() and line.isprintable()
+        if is_plain and values[0] != SKIP_HEADER:
+            self._fields += f"{line}\r\n"
+        else:
+            super().putheader(header, *values)  # type: ignore[misc]  # as above
+
     def send(self, data: Any) -> None:
         if self._packet is not None:
+            if self._fields:
+                data, self._fields = data[:-2] + self._fields.encode() + data[-2:], ""
             if len(self._packet) + len(data) <= _LARGEST_PACKET:
                 self._packet += data
                 return

@@ -126,7 +126,7 @@ class RequestHeaders(CaseInsensitiveDict[str]):
 
     def copy(self) -> RequestHeaders:
         """Return a copy."""
-        copy = RequestHeaders()
+        copy = RequestHeaders.__new__(RequestHeaders)
         copy._store = self._store.copy()
         return copy
 
