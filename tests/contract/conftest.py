@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from buntime import Buntime, Session
+from buntime.helpers import content, downloads, snapshots, uploads
 from buntime.runloop import RunloopSDK
 from buntime.transport import Transport
 from tests.contract.transports import (
@@ -16,7 +17,9 @@ from tests.contract.transports import (
     DEVBOX,
     KEY,
     ON_DEVBOXES,
+    PIECE,
     TRANSPORTS,
+    WHOLE_TEXT,
     Services,
     one_case,
     recording,
@@ -29,6 +32,20 @@ def services() -> Iterator[Services]:
     """Run the services, on a real Bun, before the fixtures that detect leftovers."""
     with Services.running() as services:
         yield services
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Split files at :data:`PIECE`, except in tests of the real sizes."""
+    if "real_sizes" not in request.fixturenames:
+        monkeypatch.setattr(content, "WHOLE_TEXT", WHOLE_TEXT)
+        for module in (content, downloads, snapshots, uploads):
+            monkeypatch.setattr(module, "PIECE", PIECE)
+
+
+@pytest.fixture
+def real_sizes() -> None:
+    """Split files where the package does."""
 
 
 @pytest.fixture(scope="session")

@@ -62,3 +62,8 @@ def script(fake: FakeTransport) -> FakeTransport:
 
 def _prints_argument(run: ScriptedExecution) -> ScriptedResult:
     return ScriptedResult(stdout=run.env["NUMBER"] + "\n")
+
+
+def scripted() -> FakeTransport:
+    """Return a scripted fake, for ``buntime serve --fake``."""
+    return script(FakeTransport())

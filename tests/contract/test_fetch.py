@@ -8,6 +8,7 @@ import pytest
 
 from buntime import ConflictError, ResourceLimitError, ServerError, Session, WaitTimeoutError
 from tests.contract.test_processes import free_port
+from tests.contract.transports import Services
 
 SERVER = """let requests = 0;
 Bun.serve({
@@ -27,6 +28,12 @@ Bun.serve({
   },
 });
 """
+
+
+@pytest.fixture(scope="module")
+def services(services: Services) -> Services:
+    """Return services that run programs."""
+    return services.without_fake()
 
 
 @pytest.fixture

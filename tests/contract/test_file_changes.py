@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from buntime import ConflictError, InvalidRequestError, Session, SessionFileNotFoundError
-from buntime.helpers.content import PIECE
-from tests.contract.transports import FOR_HELPERS, runs_on
+from tests.contract.transports import FOR_HELPERS, PIECE, runs_on
 
 RUNS_ON = FOR_HELPERS
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from buntime import Buntime, InvalidRequestError, Session, SessionFileNotFoundError, SessionNotFoundError
-from buntime.helpers.content import PIECE, WHOLE_TEXT
+from buntime.helpers import content as real
 from tests.contract.test_files import NAMES
-from tests.contract.transports import FOR_HELPERS, matrix, runs_on
+from tests.contract.transports import FOR_HELPERS, PIECE, WHOLE_TEXT, matrix, runs_on
 
 RUNS_ON = FOR_HELPERS
 
@@ -49,6 +49,20 @@ def test_any_name_in_every_call(session: Session, name: str) -> None:
 )
 def test_bytes_of_any_size(session: Session, size: int) -> None:
     """The content is unchanged, whether it is sent at once or in chunks."""
+    _assert_bytes_round_trip(session, size)
+
+
+@pytest.mark.usefixtures("real_sizes")
+@runs_on("fake", "local", "http")
+def test_bytes_of_real_sizes(session: Session) -> None:
+    """The service accepts a piece, and text that is as long as a request may be."""
+    _assert_bytes_round_trip(session, real.PIECE + 1)
+    text = "é☃😀\n" * (real.WHOLE_TEXT // 10)
+    session.files.write("long.txt", text)
+    assert text == session.files.read("long.txt")
+
+
+def _assert_bytes_round_trip(session: Session, size: int) -> None:
     content = _noise(size)
     assert size == session.files.write("deep/down.bin", content).size
     assert size == session.files.stat("deep/down.bin").size

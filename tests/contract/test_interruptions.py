@@ -8,6 +8,13 @@ import pytest
 
 from buntime import Buntime, Session, SessionNotFoundError
 from tests.contract import programs
+from tests.contract.transports import Services
+
+
+@pytest.fixture(scope="module")
+def services(services: Services) -> Services:
+    """Return services that run programs."""
+    return services.without_fake()
 
 
 @pytest.fixture

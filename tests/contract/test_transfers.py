@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from buntime import FileInfo, InvalidRequestError, Session, SessionFileNotFoundError
-from buntime.helpers.content import PIECE
-from tests.contract.transports import FOR_HELPERS, matrix, runs_on
+from tests.contract.transports import FOR_HELPERS, PIECE, matrix, runs_on
 from tests.support.folders import content_of, fill, random_names
 
 RUNS_ON = FOR_HELPERS

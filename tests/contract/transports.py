@@ -39,9 +39,11 @@ class _SharedLocalTransport(LocalTransport):
 
 @attrs.frozen
 class Services:
-    """What the tests of a run share: the URL of a ``buntime serve``, and a local transport per isolation."""
+    """What the tests of a run share: URLs of a ``buntime serve``, and a local transport per isolation."""
 
     url: str
+    fake_url: str
+    """The URL of a server of a fake: responses through HTTP do not depend on Bun."""
     local: Callable[[str], Transport]
 
     @classmethod
@@ -50,15 +52,20 @@ class Services:
         """Start everything, and end it."""
         with ExitStack() as stack:
             server = stack.enter_context(buntime_serve("--api-key", KEY))
+            fake = stack.enter_context(buntime_serve("--fake", f"{programs.__name__}:scripted"))
             isolations: list[Any] = [*_ISOLATIONS]
             transports = {each: _SharedLocalTransport(isolation=each) for each in isolations}
             for transport in transports.values():
                 stack.callback(LocalTransport.close, transport)
-            yield cls(server.url, transports.__getitem__)
+            yield cls(server.url, fake.url, transports.__getitem__)
 
     def without_sharing(self) -> Services:
         """Return services for a test that closes its transport."""
         return attrs.evolve(self, local=lambda isolation: LocalTransport(isolation=cast(Any, isolation)))
+
+    def without_fake(self) -> Services:
+        """Return services for tests that need a real Bun on every server."""
+        return attrs.evolve(self, fake_url=self.url)
 
 
 @contextmanager
@@ -87,9 +94,9 @@ def http(services: Services) -> Iterator[Transport]:
 
 @contextmanager
 def http_with_own_session(services: Services) -> Iterator[Transport]:
-    """The same, with a user's requests session."""
+    """HTTP to a running ``buntime serve --fake``, with a user's requests session."""
     with requests.Session() as session:
-        yield HTTPTransport(services.url, session=session)
+        yield HTTPTransport(services.fake_url, session=session)
 
 
 TRANSPORTS = {
@@ -106,6 +113,11 @@ _SOME_HELPERS = ["http", "recorded_fake", "replayed_fake"]
 """These run the common rows of :func:`matrix` alone: their parts are those of the transports above."""
 FULL_MATRIX = ("fake", "local")
 """One transport without a real Bun and one with it."""
+
+PIECE = 63 * 1024
+"""The size of a piece in these tests, a multiple of three as well: the code is the same for any size."""
+WHOLE_TEXT = 4 * PIECE
+"""The size of the longest text in a single request in these tests."""
 
 
 DEVBOX = "devbox"
@@ -155,7 +167,8 @@ def matrix(arguments: str, rows: Sequence[Any], *, common: int) -> pytest.MarkDe
 
 @contextmanager
 def recording(source: str, services: Services, path: Path) -> Iterator[Transport]:
-    """Record one of the transports."""
+    """Record one of the transports, over HTTP to a running ``buntime serve --fake``."""
+    services = attrs.evolve(services, url=services.fake_url)
     with TRANSPORTS[source](services) as inner, closing(RecordingTransport(path, inner)) as transport:
         yield transport
 
