@@ -7,12 +7,12 @@ The folders are the layers, from above: `cli`, `pytest_plugin`, `testing`, `pool
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from buntime._version import __version__
 
+TYPE_CHECKING = False  # importing typing and importlib would take `buntime --version` as long as all else
 if TYPE_CHECKING:
+    from typing import Any
+
     from buntime.calls.stream import ExecuteStream
     from buntime.client.client import Buntime
     from buntime.client.fetch import FetchResponse
@@ -167,7 +167,9 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: importing buntime itself must stay cheap."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_DEFINED_IN.get(name, 'errors')}")
+    from importlib import import_module
+
+    module = import_module(f"{__name__}.{_DEFINED_IN.get(name, 'errors')}")
     value = getattr(module, name)
     globals()[name] = value
     return value

@@ -184,6 +184,14 @@ class Response(ClosesWithBlock):
         self.close()
 
 
+def closed_error(request: Request) -> RuntimeError:
+    """Return the error of a request to a transport that is closed."""
+    return RuntimeError(
+        f"{request.method} {request.path}: the transport is closed, by close() or the end of a with block of "
+        "its client; make this call inside the block, or create a new client"
+    )
+
+
 @runtime_checkable
 class Transport(Protocol):
     """Sends a request to a service and returns its response.

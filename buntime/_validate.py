@@ -174,8 +174,8 @@ def not_milliseconds(name: str, value: Any) -> Any:
     """A number of seconds that is at most an hour: a larger one is a number of milliseconds by mistake."""
     if value > _LONGEST_TIMEOUT:
         raise ValueError(
-            f"{name} is {value:g} seconds, and at most {_LONGEST_TIMEOUT} are allowed; "
-            f"is it in milliseconds? Those would be {name}={value / 1000:g}"
+            f"{name} is {value:g} seconds, above the maximum of an hour ({_LONGEST_TIMEOUT} seconds); "
+            f"if you mean {value:g} milliseconds, pass {name}={value / 1000:g}"
         )
     return value
 

@@ -89,8 +89,8 @@ class BuntimeError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.call}: {self.message}" if self.call else self.message
-        if self.attempts:
-            text += f" (after {self.attempts} attempt{'s' if self.attempts > 1 else ''})"
+        if self.attempts > 1:
+            text += f" (after {self.attempts} attempts)"
         if self.request_id:
             text += f" (request id {self.request_id})"
         if self.maybe_executed:

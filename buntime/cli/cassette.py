@@ -11,6 +11,7 @@ from typing import Callable
 from buntime.cli.cassette_check import add_check
 from buntime.cli.cassette_edit import add_prune, add_recover, add_scrub, add_upgrade
 from buntime.cli.cassette_files import add_files, files_of
+from buntime.cli.connection import add_json, report, show
 
 DIFFERENT = 1
 """The exit code of a comparison that found a difference."""
@@ -26,19 +27,18 @@ def add_cassette(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_show(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
-    show = add_parser(
+    parser = add_parser(
         "show",
         help="list the interactions of a cassette",
         description="List the interactions of cassettes, and of the .part file of an interrupted recording.",
     )
-    add_files(show)
-    show.add_argument("--json", action="store_true", help="print a JSON document for each file, one a line")
-    show.add_argument(
+    add_files(parser)
+    parser.add_argument(
         "--textconv",
         action="store_true",
         help="leave out the name of the file, as git compares temporary files",
     )
-    show.set_defaults(action=_show)
+    parser.set_defaults(action=_show)
 
 
 def _add_view(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
@@ -56,6 +56,7 @@ def _add_view(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
         metavar="OUT.html",
         help="the page; by default a temporary file, which is opened",
     )
+    add_json(view)
     view.set_defaults(action=_view)
 
 
@@ -68,6 +69,7 @@ def _add_diff(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     )
     for name in ("old", "new"):
         diff.add_argument(name, type=Path, metavar=name.upper())
+    add_json(diff)
     diff.set_defaults(action=_diff)
 
 
@@ -97,7 +99,7 @@ def _view(options: argparse.Namespace) -> int:
     page = render_page(load(options.file), options.file.name)
     if options.output is not None:
         options.output.write_text(page, encoding="utf-8")
-        return 0
+        return show(options, {"page": str(options.output)}, "")
     import tempfile
     import webbrowser
 
@@ -105,9 +107,8 @@ def _view(options: argparse.Namespace) -> int:
         "w", encoding="utf-8", prefix="buntime-", suffix=".html", delete=False
     ) as file:
         file.write(page)
-    print(file.name)
     webbrowser.open(Path(file.name).as_uri())
-    return 0
+    return show(options, {"page": file.name}, file.name)
 
 
 def _diff(options: argparse.Namespace) -> int:
@@ -115,6 +116,7 @@ def _diff(options: argparse.Namespace) -> int:
     from buntime.cassette.file import load
 
     lines = compare(load(options.old), load(options.new))
-    for line in lines:
-        sys.stdout.write(f"{line}\n")
+    with report(options) as add:
+        for line in lines:
+            add(line, line)
     return DIFFERENT if lines else 0

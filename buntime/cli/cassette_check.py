@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from buntime.cli.cassette_files import add_files, files_of
+from buntime.cli.connection import report
 from buntime.errors import BuntimeError
 
 PROBLEMS_FOUND = 1
@@ -54,17 +55,19 @@ def _check(options: argparse.Namespace) -> int:
     scan = _detect_secrets() if options.scanner else None
     checked = count = 0
     try:
-        for file in files_of(options.files):
-            problems = [*_problems(file, today, options.max_age, options.allow)]
-            if scan is not None and file.is_file():
-                problems += scan(file, options.allow)
-            checked += 1
-            count += len(problems)
-            for problem in problems:
-                print(f"{file}: {problem}")
+        with report(options) as add:
+            for file in files_of(options.files):
+                problems = [*_problems(file, today, options.max_age, options.allow)]
+                if scan is not None and file.is_file():
+                    problems += scan(file, options.allow)
+                checked += 1
+                count += len(problems)
+                for problem in problems:
+                    add({"file": str(file), "problem": problem}, f"{file}: {problem}")
     finally:
-        found = f"{count or 'no'} problem{'s' * (count != 1)} found"
-        print(f"{checked} cassette{'s' * (checked != 1)} checked, {found}")
+        if not options.json:
+            found = f"{count or 'no'} problem{'s' * (count != 1)} found"
+            print(f"{checked} cassette{'s' * (checked != 1)} checked, {found}")
     return PROBLEMS_FOUND if count else 0
 
 

@@ -12,6 +12,7 @@ from typing import Callable
 
 from buntime.cli.cassette_check import PROBLEMS_FOUND
 from buntime.cli.cassette_files import add_files, files_of
+from buntime.cli.connection import add_json, report, show
 
 
 def add_recover(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
@@ -24,6 +25,7 @@ def add_recover(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     )
     recover.add_argument("file", type=Path, metavar="FILE.part", help="the file of the recording")
     recover.add_argument("--replace", action="store_true", help="replace the cassette if there is one")
+    add_json(recover)
     recover.set_defaults(action=_recover)
 
 
@@ -69,6 +71,7 @@ def add_prune(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
         "paths", nargs="*", metavar="PATH", help="for pytest; by default as in its configuration"
     )
     prune.add_argument("--dry-run", action="store_true", help="only list them")
+    add_json(prune)
     prune.set_defaults(action=_prune)
 
 
@@ -82,19 +85,21 @@ def _recover(options: argparse.Namespace) -> int:
     if target.exists() and not options.replace:
         raise ValueError(f"{target} exists; use --replace to replace it by the interrupted recording")
     count = recover(part, target)
-    print(f"{target}: {count} interaction{'s' * (count != 1)} recovered")
-    return 0
+    text = f"{target}: {count} interaction{'s' * (count != 1)} recovered"
+    return show(options, {"file": str(target), "interactions": count}, text)
 
 
 def _upgrade(options: argparse.Namespace) -> int:
     from buntime.cassette.file import upgrade_file
 
     count = 0
-    for file in files_of(options.files):
-        if upgrade_file(file):
-            count += 1
-            print(f"{file}: upgraded")
-    print(f"{count or 'no'} cassette{'s' * (count != 1)} of an older format")
+    with report(options) as add:
+        for file in files_of(options.files):
+            if upgrade_file(file):
+                count += 1
+                add(str(file), f"{file}: upgraded")
+    if not options.json:
+        print(f"{count or 'no'} cassette{'s' * (count != 1)} of an older format")
     return 0
 
 
@@ -107,17 +112,19 @@ def _scrub(options: argparse.Namespace) -> int:
     if missing:
         raise ValueError(f"--env {missing[0]}: the environment has no such variable")
     remaining = changes = 0
-    for file in files_of(options.files):
-        before = load(file)
-        after = scrub(before, values)
-        if after != before:
-            save(file, after)
-            changes += 1
-            print(f"{file}: scrubbed")
-        for problem in secrets_in(after):
-            remaining += 1
-            print(f"{file}: {problem}")
-    print(f"{changes or 'no'} cassette{'s' * (changes != 1)} changed, {remaining or 'nothing'} left")
+    with report(options) as add:
+        for file in files_of(options.files):
+            before = load(file)
+            after = scrub(before, values)
+            if after != before:
+                save(file, after)
+                changes += 1
+                add({"file": str(file), "scrubbed": True}, f"{file}: scrubbed")
+            for problem in secrets_in(after):
+                remaining += 1
+                add({"file": str(file), "problem": problem}, f"{file}: {problem}")
+    if not options.json:
+        print(f"{changes or 'no'} cassette{'s' * (changes != 1)} changed, {remaining or 'nothing'} left")
     return PROBLEMS_FOUND if remaining else 0
 
 
@@ -139,10 +146,12 @@ def _prune(options: argparse.Namespace) -> int:
             sys.stderr.write(ran.stdout)
             raise ValueError("pytest could not collect all tests, so no cassette was removed")
         orphans = [Path(line) for line in listed.read_text(encoding="utf-8").splitlines()]
-    for orphan in orphans:
-        print(os.path.relpath(orphan))
-        if not options.dry_run:
-            orphan.unlink()
-    count = f"{len(orphans) or 'no'} cassette{'s' * (len(orphans) != 1)}"
-    print(f"{count} without a test" + ("" if options.dry_run else ", removed" if orphans else ""))
+    with report(options) as add:
+        for orphan in orphans:
+            add(os.path.relpath(orphan), os.path.relpath(orphan))
+            if not options.dry_run:
+                orphan.unlink()
+    if not options.json:
+        count = f"{len(orphans) or 'no'} cassette{'s' * (len(orphans) != 1)}"
+        print(f"{count} without a test" + ("" if options.dry_run else ", removed" if orphans else ""))
     return 0

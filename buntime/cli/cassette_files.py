@@ -6,12 +6,15 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from buntime.cli.connection import add_json
+
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """Add the argument for files and folders."""
     parser.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="a cassette, or a folder: every .json below it"
     )
+    add_json(parser)
 
 
 def files_of(arguments: Sequence[Path]) -> Iterator[Path]:

@@ -6,12 +6,11 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Callable
-
-from buntime._support.terminal import printable
 
 AddParser = Callable[..., argparse.ArgumentParser]
 
@@ -77,11 +76,11 @@ def refuse_local(reason: str = "") -> None:
 
 
 def show(options: argparse.Namespace, value: Any, text: str) -> int:
-    """Print ``value`` as JSON if that was asked for, else ``text``, and return 0."""
+    """Print ``value`` as JSON if that was asked for, else ``text``, which must be printable, and return 0."""
     if options.json:
         print(json.dumps(value, default=_as_json, ensure_ascii=False))
     elif text:
-        print(printable(text, keep="\n\t"))
+        print(text)
     return 0
 
 
@@ -89,11 +88,40 @@ def _as_json(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def table(rows: Sequence[tuple[object, ...]]) -> str:
-    """Return rows as lines with aligned columns."""
-    texts = [[printable(str(cell)) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*texts)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in texts)
+@contextmanager
+def report(options: argparse.Namespace) -> Iterator[Callable[[Any, str], None]]:
+    """Yield a function that is called with each item of a result and its line.
+
+    The line is printed immediately; with ``--json`` the items are, as a list at the end.
+    """
+    items: list[Any] = []
+
+    def add(item: Any, line: str) -> None:
+        if options.json:
+            items.append(item)
+        elif line:
+            print(line)
+
+    try:
+        yield add
+    finally:
+        if options.json:
+            show(options, items, "")
+
+
+def print_content(options: argparse.Namespace, contents: Iterable[tuple[str, bytes]]) -> None:
+    """Print files: their bytes, or with ``--json`` a list of ``path`` and ``text``, else ``base64``."""
+    with report(options) as add:
+        for path, content in contents:
+            if not options.json:
+                sys.stdout.flush()
+                sys.stdout.buffer.write(content)
+                sys.stdout.buffer.flush()
+                continue
+            try:
+                add({"path": path, "text": content.decode()}, "")
+            except UnicodeDecodeError:
+                add({"path": path, "base64": b64encode(content).decode()}, "")
 
 
 def variables(pairs: list[str], option: str = "--env") -> dict[str, str]:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
+from buntime._support.terminal import printable
 from buntime.cli.connection import (
     AddParser,
     add_command,
     add_connection,
     add_json,
+    print_content,
     seconds,
     show,
-    table,
     variables,
     write,
 )
 from buntime.cli.exit_codes import FAILED, TIMED_OUT
+from buntime.cli.terminal import print_error, table
 from buntime.errors import APITimeoutError, WaitTimeoutError
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def add_devbox(add_parser: AddParser) -> None:
         parser.add_argument("id", metavar="ID")
         parser.add_argument("path", metavar="PATH", help="the path in the devbox")
     upload.add_argument("source", type=Path, metavar="LOCAL", help="a file of this machine")
-    for parser in {*commands.choices.values()} - {run, read, upload}:
+    for parser in commands.choices.values():
         add_json(parser)
 
 
@@ -96,7 +98,7 @@ def _create(options: argparse.Namespace) -> int:
     }
     with _client() as runloop:
         devbox = runloop.devbox.create(**{name: value for name, value in fields.items() if value})
-        return show(options, devbox.get_info().to_dict(), devbox.id)
+        return show(options, devbox.get_info().to_dict(), printable(devbox.id))
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -104,7 +106,9 @@ def _list(options: argparse.Namespace) -> int:
     with _client() as runloop:
         views = [devbox.get_info() for devbox in runloop.devbox.list(**filters)]
     rows = [(view.id, view.status, view.name or "") for view in views]
-    return show(options, [view.to_dict() for view in views], table([("ID", "STATUS", "NAME"), *rows]))
+    return show(
+        options, [view.to_dict() for view in views], table([("ID", "STATUS", "NAME"), *rows], header=True)
+    )
 
 
 def _exec(options: argparse.Namespace) -> int:
@@ -114,22 +118,21 @@ def _exec(options: argparse.Namespace) -> int:
     command = words[0] if len(words) == 1 else shlex.join(words)
     with _client() as runloop:
         if options.devbox:
-            return _execute(_existing(runloop, options.devbox), command, options.timeout)
+            return _execute(_existing(runloop, options.devbox), command, options)
         with runloop.devbox.create() as devbox:
-            return _execute(devbox, command, options.timeout)
+            return _execute(devbox, command, options)
 
 
-def _execute(devbox: Devbox, command: str, timeout: int | None) -> int:
+def _execute(devbox: Devbox, command: str, options: argparse.Namespace) -> int:
+    stdout, stderr = (None if options.json else partial(write, kind) for kind in ("stdout", "stderr"))
     try:
-        result = devbox.cmd.exec(
-            command,
-            stdout=lambda text: write("stdout", text),
-            stderr=lambda text: write("stderr", text),
-            timeout=timeout or 600,
-        )
+        result = devbox.cmd.exec(command, stdout=stdout, stderr=stderr, timeout=options.timeout or 600)
     except (APITimeoutError, WaitTimeoutError):
-        print("buntime: the command did not end within its --timeout", file=sys.stderr)
+        print_error("the command did not end within its --timeout")
         return TIMED_OUT
+    if options.json:
+        fields = {"stdout": result.stdout(), "stderr": result.stderr(), "exit_code": result.exit_code}
+        show(options, fields, "")
     return FAILED if result.exit_code is None else result.exit_code
 
 
@@ -140,18 +143,19 @@ def _call(options: argparse.Namespace) -> int:
         view = getattr(devbox, "get_info" if name == "info" else name)()
     value = view.to_dict()
     if name == "logs":
-        return show(options, value, "\n".join(str(log.get("message", log)) for log in value.get("logs", ())))
+        lines = "\n".join(str(log.get("message", log)) for log in value.get("logs", ()))
+        return show(options, value, printable(lines, keep="\n\t"))
     return show(options, value, table([*value.items()]))
 
 
 def _read(options: argparse.Namespace) -> int:
     with _client() as runloop:
         content = _existing(runloop, options.id).file.download(path=options.path)
-    sys.stdout.buffer.write(content)
+    print_content(options, [(options.path, content)])
     return 0
 
 
 def _write(options: argparse.Namespace) -> int:
     with _client() as runloop, open(options.source, "rb") as file:
         _existing(runloop, options.id).file.upload(path=options.path, file=file)
-    return 0
+    return show(options, {"written": options.path}, "")

@@ -11,13 +11,14 @@ from typing import Literal
 
 import attrs
 
-from buntime._support.terminal import printable
 from buntime._version import __version__
 from buntime.cli.connection import AddParser, add_connection, add_json, show
+from buntime.cli.terminal import table
 from buntime.client.client import Buntime
 from buntime.client.settings import BUNTIME_SH, RUNLOOP, ServiceSettings
 from buntime.errors import APIStatusError, AuthenticationError, BuntimeError, PermissionDeniedError
 
+_MARKS = {True: "ok", False: "FAIL", None: ""}
 _TIMEOUT = 5
 _PROBE = "/sessions/ses_doctor0000000000"
 
@@ -46,9 +47,8 @@ def add_doctor(add_parser: AddParser) -> None:
 
 def _doctor(options: argparse.Namespace) -> int:
     checks = [*_information(), *_this_machine(), *_service()]
-    marks = {True: "ok  ", False: "FAIL", None: "    "}
-    lines = [f"{marks[check.ok]} {check.name}: {printable(check.text)}" for check in checks]
-    show(options, [attrs.asdict(check) for check in checks], "\n".join(lines))
+    rows = [(_MARKS[check.ok], f"{check.name}:", check.text) for check in checks]
+    show(options, [attrs.asdict(check) for check in checks], table(rows))
     selected = "this machine" if os.environ.get("BUNTIME_TRANSPORT", "").endswith("local") else "service"
     return int(any(check.name == selected and check.ok is False for check in checks))
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable
 
 import attrs
 
-from buntime.cli.connection import AddParser, add_command, add_connection, add_json, show, table
+from buntime.cli.connection import (
+    AddParser,
+    add_command,
+    add_connection,
+    add_json,
+    print_content,
+    report,
+    show,
+)
 from buntime.cli.session import add_session_option, open_session
+from buntime.cli.terminal import table, transfer_progress
+from buntime.helpers.transfers import TransferOptions
 from buntime.models import FileInfo
-
-_WIDTH = 30
-_PERIOD = 0.1
 
 
 def add_files(add_parser: AddParser) -> None:
@@ -26,13 +31,13 @@ def add_files(add_parser: AddParser) -> None:
     def add(name: str, action: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         parser = add_command(commands.add_parser, name, action, text)
         add_session_option(parser, required=True)
+        add_json(parser)
         add_connection(parser)
         return parser
 
     ls = add("ls", _ls, "list the files of a folder")
     ls.add_argument("path", nargs="?", default="", metavar="PATH")
     ls.add_argument("-r", "--recursive", action="store_true", help="with all folders below it")
-    add_json(ls)
     cat = add("cat", _cat, "print files")
     cat.add_argument("paths", nargs="+", metavar="PATH")
     put = add("put", _put, "upload files and folders into a folder, by default the workspace")
@@ -54,34 +59,6 @@ def add_files(add_parser: AddParser) -> None:
     sync.add_argument("--ignore", action="append", default=[], metavar="PATTERN", help="leave these alone")
 
 
-class _Progress:
-    """A line on a terminal that shows how far a transfer is."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-        self._shown = False
-
-    def __call__(self, done: int, total: int, _name: str) -> None:
-        now = time.monotonic()
-        if now < self._next and done < total:
-            return
-        self._next = now + _PERIOD
-        self._shown = True
-        filled = _WIDTH * done // max(total, 1)
-        bar = "#" * filled + "-" * (_WIDTH - filled)
-        sys.stderr.write(f"\r[{bar}] {done / 1e6:.1f} of {total / 1e6:.1f} MB\x1b[K")
-        sys.stderr.flush()
-
-    def end(self) -> None:
-        """Remove the line."""
-        if self._shown:
-            sys.stderr.write("\r\x1b[K")
-
-
-def _progress() -> Optional[_Progress]:
-    return _Progress() if sys.stderr.isatty() else None
-
-
 def _name(entry: FileInfo) -> str:
     return entry.path + "/" * (entry.type == "directory")
 
@@ -95,53 +72,44 @@ def _ls(options: argparse.Namespace) -> int:
 
 def _cat(options: argparse.Namespace) -> int:
     with open_session(options) as session:
-        for path in options.paths:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(session.files.read_bytes(path))
-            sys.stdout.buffer.flush()
+        print_content(options, ((path, session.files.read_bytes(path)) for path in options.paths))
     return 0
 
 
 def _put(options: argparse.Namespace) -> int:
-    with open_session(options) as session:
+    with open_session(options) as session, report(options) as add:
         for local in options.sources:
-            progress = _progress()
             target = "/".join(filter(None, (options.to.rstrip("/"), local.resolve().name)))
-            session.files.upload(local, target, progress=progress)
-            if progress:
-                progress.end()
+            with transfer_progress() as progress:
+                result = session.files.upload(local, target, progress=progress)
+            add({"from": str(local), "to": target, **attrs.asdict(result)}, "")
     return 0
 
 
 def _get(options: argparse.Namespace) -> int:
-    with open_session(options) as session:
+    with open_session(options) as session, report(options) as add:
         for path in options.paths:
-            progress = _progress()
-            session.files.download(path, options.to / Path(path).name, progress=progress)
-            if progress:
-                progress.end()
+            target = options.to / Path(path).name
+            with transfer_progress() as progress:
+                result = session.files.download(path, target, progress=progress)
+            add({"from": path, "to": str(target), **attrs.asdict(result)}, "")
     return 0
 
 
 def _rm(options: argparse.Namespace) -> int:
-    with open_session(options) as session:
+    with open_session(options) as session, report(options) as add:
         for path in options.paths:
             session.files.delete(path, recursive=options.recursive)
+            add(path, "")
     return 0
 
 
 def _sync(options: argparse.Namespace) -> int:
-    progress = _progress()
-    with open_session(options) as session:
+    with open_session(options) as session, transfer_progress() as progress:
+        rules = TransferOptions(delete=options.delete, ignore=options.ignore, progress=progress)
         if options.down:
-            result = session.files.download(
-                options.path, options.folder, delete=options.delete, ignore=options.ignore, progress=progress
-            )
+            result = session.files.download(options.path, options.folder, **rules)
         else:
-            result = session.files.upload(
-                options.folder, options.path, delete=options.delete, ignore=options.ignore, progress=progress
-            )
-    if progress:
-        progress.end()
-    print(f"{len(result.transferred)} transferred, {len(result.removed)} deleted")
-    return 0
+            result = session.files.upload(options.folder, options.path, **rules)
+    text = f"{len(result.transferred)} transferred, {len(result.removed)} deleted"
+    return show(options, attrs.asdict(result), text)

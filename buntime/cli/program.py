@@ -8,6 +8,7 @@ import io
 import os
 import re
 import signal
+import string
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -27,6 +28,7 @@ from buntime.cli.run import add_run
 from buntime.cli.serve import add_serve
 from buntime.cli.session import add_session
 from buntime.cli.shell import add_shell
+from buntime.cli.terminal import print_error
 from buntime.errors import BuntimeError, CassetteError
 
 _COMMANDS = (
@@ -49,20 +51,28 @@ examples:
   buntime serve                           the API on this machine, for clients in any language
   buntime doctor                          check the configuration, Bun and the sandbox
 """
+# Hints of errors for users of Python, and for those of the command line.
+_IN_PYTHON = (
+    (r" or pass \w+=", ""),
+    (r"set \w+_TRANSPORT=local\)", "add --local)"),
+    (r"files\.list\(\)", "buntime files ls"),
+)
 
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors name the nearest command or option."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage, the error and a suggestion, and exit with code 2."""
+        """Print the error in a line, with a suggestion, and exit with code 2."""
         wrong = re.search(r"invalid choice: '?([^' ]+)|unrecognized arguments: (\S+)", message)
         if wrong:
             names = re.findall(r"[\w-]+", message.partition("choose from")[2])
             names += re.findall(r"--[a-z][a-z-]+", self.format_help())
             near = difflib.get_close_matches((wrong[1] or wrong[2]).partition("=")[0], names, n=1)
+            if near and wrong[1]:
+                message = f"there is no {wrong[1]!r}"
             message += f"; did you mean {near[0]}?" if near else ""
-        super().error(message)
+        self.exit(2, f"{self.prog}: {printable(message)}; see {self.prog} --help\n")
 
 
 def run(words: Sequence[str]) -> int:
@@ -85,18 +95,31 @@ def run(words: Sequence[str]) -> int:
         _discard_output()
         return BROKEN_PIPE
     except (BuntimeError, OSError, ValueError) as error:
-        text = str(error)
-        if isinstance(error, OSError) and not isinstance(error, BuntimeError) and error.filename:
-            text = f"{error.filename}: {error.strerror}"
         # The differences in a cassette are lines; other messages are one line, whatever the service sent.
         keep = "\n" if isinstance(error, CassetteError) else ""
-        print(f"buntime: {printable(text, keep=keep)}", file=sys.stderr)
+        print_error(printable(_message(error, options), keep=keep))
         return FAILED
     except Signalled as error:
         return SIGNALLED + error.number
     except KeyboardInterrupt:
         return SIGNALLED + signal.SIGINT
     return code
+
+
+def _message(error: Exception, options: argparse.Namespace) -> str:
+    """Return the text of an error, with the options of the command in place of arguments of Python."""
+    if isinstance(error, OSError) and not isinstance(error, BuntimeError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    text = str(error)
+    for pattern, replacement in _IN_PYTHON:
+        text = re.sub(pattern, replacement, text)
+    if getattr(options, "transport", None) is not None and text.startswith(options.variable):
+        return f"--transport{text[len(options.variable) :]}"
+    name = text[: len(text) - len(text.lstrip(string.ascii_lowercase + "_"))]
+    option = f"--{name.replace('_', '-')}"
+    if name and re.search(rf"{option}[ ,]", options.parser.format_help()):
+        text = option + text[len(name) :].replace(f"{name}=", f"{option} ")
+    return text
 
 
 def _open_missing_streams() -> None:

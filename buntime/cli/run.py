@@ -18,6 +18,7 @@ import attrs
 
 from buntime.cli.connection import AddParser, add_connection, add_json, seconds, variables, write
 from buntime.cli.exit_codes import FAILED, TIMED_OUT
+from buntime.cli.terminal import print_error
 from buntime.client.client import Buntime
 from buntime.client.session import Session
 from buntime.errors import BuntimeError
@@ -27,7 +28,7 @@ TTL = 3600
 _SUFFIXES = frozenset({"", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"})
 _NEVER_UPLOADED = (".git/", "node_modules/", "__pycache__/", ".venv/")
 _MAX_BYTES, _MAX_FILES = 100_000_000, 5_000
-_TIMED_OUT = "buntime: the program reached its time limit; see --timeout"
+_TIMED_OUT = "the program reached its time limit; see --timeout"
 _INDEX = ("index.ts", "index.tsx", "index.js", "index.mjs")
 
 
@@ -138,7 +139,7 @@ def _execute_piped(session: Session, request: ExecuteRequest) -> int:
             write(event.kind, event.text)
         code: int = process.wait()
     if reached.is_set():
-        print(_TIMED_OUT, file=sys.stderr)
+        print_error(_TIMED_OUT)
     return TIMED_OUT if reached.is_set() else code
 
 
@@ -160,7 +161,7 @@ def execute(session: Session, request: ExecuteRequest, *, stdin: bool = True, as
         for event in stream:
             write(event.kind, event.text)
     if stream.result.timed_out:
-        print(_TIMED_OUT, file=sys.stderr)
+        print_error(_TIMED_OUT)
     code = stream.result.exit_code
     return FAILED if code is None else code
 

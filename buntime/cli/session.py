@@ -1,4 +1,4 @@
-"""Commands for sessions: ``exec``, ``session``, ``ps``, ``logs`` and ``kill``."""
+"""Commands for sessions: ``exec``, ``session``, ``snapshot``, ``ps``, ``logs`` and ``kill``."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import argparse
 import json
 import os
 import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import attrs
 
+from buntime._support.terminal import printable
 from buntime.cli.connection import (
     AddParser,
+    add_command,
     add_connection,
     add_json,
     refuse_local,
     seconds,
     show,
-    table,
     variables,
     write,
 )
 from buntime.cli.run import TTL, execute
+from buntime.cli.terminal import print_error, table
 from buntime.client.client import Buntime
 from buntime.client.processes import Process
 from buntime.client.session import Session
@@ -55,7 +56,14 @@ def add_session(add_parser: AddParser) -> None:
     create.add_argument(
         "--metadata", action="append", default=[], metavar="NAME=VALUE", help="may be repeated"
     )
+    create.add_argument("--snapshot", metavar="FILE", help="start with the files of a snapshot")
     create.set_defaults(action=_create, parser=create)
+    attach = add_command(
+        group.add_parser, "attach", _attach, "evaluate code in a session, as buntime shell does"
+    )
+    attach.add_argument("session", metavar="SESSION_ID")
+    attach.set_defaults(timeout=None)
+    add_connection(attach)
     info = group.add_parser("info", help="show a session")
     delete = group.add_parser("delete", help="delete sessions, with their files")
     for parser, action, count in ((info, _info, None), (delete, _delete, "+")):
@@ -65,19 +73,30 @@ def add_session(add_parser: AddParser) -> None:
         add_json(parser)
         add_connection(parser)
 
+    snapshot = add_parser("snapshot", help="save the files of a session as a tar archive, or restore them")
+    snapshot.add_argument("file", metavar="FILE", help="a local archive; .tar.gz and .tgz are compressed")
+    snapshot.add_argument(
+        "--restore", action="store_true", help="write the files of the archive to the session"
+    )
+    snapshot.add_argument(
+        "--ignore", action="append", default=[], metavar="PATTERN", help="leave these out; may be repeated"
+    )
+    add_json(snapshot)
+    snapshot.set_defaults(action=_snapshot)
     ps = add_parser("ps", help="list the background processes of a session")
     add_json(ps)
     ps.set_defaults(action=_ps)
     logs = add_parser("logs", help="print the output of a background process")
     logs.add_argument("number", type=int, metavar="NUMBER", help="its number, as printed by ps")
     logs.add_argument("-f", "--follow", action="store_true", help="print what follows, until it ends")
+    add_json(logs)
     logs.set_defaults(action=_logs)
     kill = add_parser("kill", help="end processes of a session")
     kill.add_argument("pids", type=int, nargs="*", metavar="PID")
     kill.add_argument("--all", action="store_true", help="end all of them")
     add_json(kill)
     kill.set_defaults(action=_kill)
-    for parser in (ps, logs, kill):
+    for parser in (snapshot, ps, logs, kill):
         add_session_option(parser, required=True)
         add_connection(parser)
 
@@ -121,9 +140,27 @@ def _create(options: argparse.Namespace) -> int:
     refuse_local()
     with Buntime() as client:
         metadata = variables(options.metadata, "--metadata")
-        session = client.sessions.create(ttl=options.ttl, metadata=metadata or None)
+        session = client.sessions.create(options.ttl, metadata or None, snapshot=options.snapshot)
         value = {"id": session.id, "expires_at": session.expires_at, "preview_url": session.preview_url}
-        return show(options, value, session.id)
+        return show(options, value, printable(session.id))
+
+
+def _attach(options: argparse.Namespace) -> int:
+    from buntime.cli.shell import shell
+
+    return shell(options)
+
+
+def _snapshot(options: argparse.Namespace) -> int:
+    if options.restore and options.ignore:
+        options.parser.error("--restore writes the whole archive: leave out --ignore")
+    with open_session(options) as session:
+        file = options.file
+        result = session.restore(file) if options.restore else session.snapshot(file, ignore=options.ignore)
+    for path in result.skipped:
+        print_error(f"skipped {printable(path)}: it cannot be {'restored' if options.restore else 'saved'}")
+    text = f"{result.files} files of {result.size:,} bytes {'restored' if options.restore else 'saved'}"
+    return show(options, attrs.asdict(result), text)
 
 
 def _info(options: argparse.Namespace) -> int:
@@ -149,19 +186,25 @@ def _ps(options: argparse.Namespace) -> int:
         rows = [(each.number, each.pid, each.exit_code) for each in session.processes()]
     value = [dict(zip(("number", "pid", "exit_code"), row)) for row in rows]
     states = [(number, pid, "running" if code is None else f"exit code {code}") for number, pid, code in rows]
-    return show(options, value, table([("NUMBER", "PID", "STATE"), *states]))
+    return show(options, value, table([("NUMBER", "PID", "STATE"), *states], header=True))
 
 
 def _logs(options: argparse.Namespace) -> int:
     with open_session(options) as session:
         process = _numbered(session, options.number)
-        if options.follow:
+        if options.follow and options.json:
+            process.wait()
+        elif options.follow:
             for event in process.follow():
                 write(event.kind, event.text)
-        else:
-            logs = process.logs()
-            write("stdout", logs.stdout)
-            write("stderr", logs.stderr)
+            return 0
+        logs = process.logs()
+        if options.json:
+            return show(
+                options, {"stdout": logs.stdout, "stderr": logs.stderr, "exit_code": process.exit_code}, ""
+            )
+        write("stdout", logs.stdout)
+        write("stderr", logs.stderr)
     return 0
 
 
@@ -180,5 +223,5 @@ def _kill(options: argparse.Namespace) -> int:
     pids = [pid for result in results for pid in result.pids]
     show(options, {"killed": pids}, "\n".join(map(str, pids)))
     if not pids and options.pids:
-        print("buntime: no process has ended; see buntime ps", file=sys.stderr)
+        print_error("no process has ended; see buntime ps")
     return int(not pids and bool(options.pids))

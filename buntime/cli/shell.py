@@ -14,6 +14,7 @@ from typing import Any, Optional
 from buntime._support.terminal import printable
 from buntime.cli.connection import AddParser, add_connection, seconds, write
 from buntime.cli.session import add_session_option, open_session
+from buntime.cli.terminal import print_error
 from buntime.client.repl import Repl
 from buntime.errors import BuntimeError, JavaScriptError
 
@@ -23,19 +24,20 @@ _HISTORY = 1000
 
 def add_shell(add_parser: AddParser) -> None:
     """Add ``shell`` to the command line."""
-    shell = add_parser(
+    parser = add_parser(
         "shell",
         help="evaluate code line by line in a session",
         description="Evaluate JavaScript and TypeScript line by line: variables, functions and imports stay. "
         "A statement ends when its brackets are closed. Ctrl-C ends an evaluation, Ctrl-D the shell.",
     )
-    add_session_option(shell)
-    shell.add_argument("--timeout", type=seconds, metavar="SECONDS", help="the time limit of an evaluation")
-    add_connection(shell)
-    shell.set_defaults(action=_shell)
+    add_session_option(parser)
+    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="the time limit of an evaluation")
+    add_connection(parser)
+    parser.set_defaults(action=shell)
 
 
-def _shell(options: argparse.Namespace) -> int:
+def shell(options: argparse.Namespace) -> int:
+    """Evaluate the lines of standard input until its end."""
     with open_session(options, new=True) as session, session.repl() as repl, _history():
         if sys.stdin.isatty():
             print(f"{session.id}: Ctrl-D ends the shell")
@@ -90,7 +92,7 @@ def _evaluate(repl: Repl, code: str, timeout: Optional[int], *, final: bool) -> 
             return None
         print(printable(str(error), keep="\n\t"), file=sys.stderr)
     except BuntimeError as error:
-        print(f"buntime: {printable(str(error))}", file=sys.stderr)
+        print_error(printable(str(error)))
     else:
         if value is not None:
             print(printable(_text(value), keep="\n\t"))

@@ -209,7 +209,9 @@ def _members(archive: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarI
                     yield tar, member, _validate.path("a member of the archive", path)
                 tar.members.clear()  # type: ignore[attr-defined]  # the list grows with each member
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise ValueError(f"the archive is damaged, or not a tar archive: {error}") from error
+        name = getattr(archive, "name", "")
+        label = f"the archive {name}" if isinstance(name, str) and name else "the archive"
+        raise ValueError(f"{label} is damaged, or not a tar archive: {error}") from error
 
 
 class ChunkReader(io.RawIOBase):

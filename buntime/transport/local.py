@@ -8,7 +8,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Optional, Union
 
-from buntime._http import Request, Response
+from buntime._http import Request, Response, closed_error
 from buntime._support.owner import Owner
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import ConfigurationError
@@ -101,7 +101,7 @@ class LocalTransport(NotPicklable):
         """
         self._check_process()
         if not self._finalizer.alive:
-            raise RuntimeError("the transport is closed")
+            raise closed_error(request)
         handle = self._devbox_service().handle if request.path.startswith("/v1/") else self._service.handle
         return send_in_process(handle, request, self._check_process)
 

@@ -17,7 +17,7 @@ from typing import Any, Optional, Union
 
 import attrs
 
-from buntime._http import Headers, Request, Response, SupportsTime, Transport
+from buntime._http import Headers, Request, Response, SupportsTime, Transport, closed_error
 from buntime._support.owner import Owner
 from buntime._support.unpicklable import NotPicklable
 from buntime.cassette.body import join_outputs, serialize_request
@@ -142,7 +142,7 @@ class RecordingTransport(NotPicklable):
         Raises ``RuntimeError`` after :meth:`close`.
         """
         if self._closed:
-            raise RuntimeError("the transport is closed")
+            raise closed_error(request)
         if not self._owner.is_this_process():
             raise CassetteError("RecordingTransport does not work after a fork; create one in the child")
         if dialect_of(request.path).unrecorded_response(request) is not None:

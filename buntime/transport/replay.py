@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Optional, Union
 
-from buntime._http import Request, Response
+from buntime._http import Request, Response, closed_error
 from buntime._support.unpicklable import NotPicklable
 from buntime.cassette.archive import ZIP
 from buntime.cassette.bindings import Bindings
@@ -92,7 +92,7 @@ class ReplayTransport(NotPicklable):
         :meth:`close`.
         """
         if self._closed:
-            raise RuntimeError("the transport is closed")
+            raise closed_error(request)
         unrecorded = dialect_of(request.path).unrecorded_response(request)
         if unrecorded is not None:
             return Response(200, [("Content-Type", "application/json")], [unrecorded])

@@ -121,7 +121,7 @@ def test_copies_and_pickles_are_the_same() -> None:
 
 def test_a_timeout_in_milliseconds() -> None:
     """More than an hour is an error that asks whether milliseconds were meant."""
-    message = r"is 30000 seconds.*in milliseconds\? Those would be timeout=30$"
+    message = r"is 30000 seconds.*mean 30000 milliseconds, pass timeout=30$"
     with pytest.raises(ConfigurationError, match=message):
         Buntime(transport=FakeTransport(), timeout=30000)
     with Buntime(transport=FakeTransport(), timeout=3600) as client:

@@ -76,11 +76,12 @@ def test_a_plain_error_is_its_message() -> None:
     assert "no key" == str(buntime.ConfigurationError("no key"))
 
 
-def test_one_attempt_is_singular() -> None:
-    """The grammar is correct."""
+@pytest.mark.parametrize(("attempts", "text"), [(1, "it failed"), (2, "it failed (after 2 attempts)")])
+def test_attempts_are_named_after_a_retry(attempts: int, text: str) -> None:
+    """A single attempt needs no mention."""
     error = BuntimeError("it failed")
-    error.attempts = 1
-    assert "it failed (after 1 attempt)" == str(error)
+    error.attempts = attempts
+    assert text == str(error)
 
 
 @pytest.mark.parametrize(("phase", "maybe"), [("connect", False), ("send", True), ("read", True)])

@@ -12,7 +12,7 @@ from typing import Any, Callable, Literal, Optional, Union
 import attrs
 
 from buntime import _validate
-from buntime._http import Headers, Request, Response
+from buntime._http import Headers, Request, Response, closed_error
 from buntime._support.forks import reset_after_fork
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import JavaScriptError
@@ -248,7 +248,7 @@ class FakeTransport(NotPicklable):
     def send(self, request: Request, /) -> Response:
         """Return the response, or fail as planned; ``RuntimeError`` after :meth:`close`."""
         if self._closed:
-            raise RuntimeError("the transport is closed")
+            raise closed_error(request)
         plan = self._next_failure(request)
         status = None
         try:

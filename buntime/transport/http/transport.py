@@ -12,7 +12,7 @@ from typing import Any, Optional, Union
 import attrs
 import requests
 
-from buntime._http import MAX_RESPONSE_BYTES, Body, Request, Response
+from buntime._http import MAX_RESPONSE_BYTES, Body, Request, Response, closed_error
 from buntime._support.forks import reset_after_fork
 from buntime._support.owner import Owner
 from buntime.errors import APIConnectionError, APITimeoutError
@@ -122,7 +122,7 @@ class HTTPTransport:
         ``RuntimeError`` if the transport is closed.
         """
         if self._closed:
-            raise RuntimeError("the transport is closed")
+            raise closed_error(request)
         if request.origin is not None:
             return self._transport_to(request.origin).send(attrs.evolve(request, origin=None))
         origin = self._origin

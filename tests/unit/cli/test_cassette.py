@@ -245,7 +245,7 @@ def test_an_invalid_command_line(arguments: list[str], capsys: pytest.CaptureFix
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert 2 == caught.value.code
-    assert "usage: buntime cassette" in capsys.readouterr().err
+    assert "see buntime cassette" in capsys.readouterr().err
 
 
 def test_upgrade_rewrites_cassettes_of_an_older_format(

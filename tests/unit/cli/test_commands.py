@@ -191,6 +191,7 @@ def test_the_progress_of_a_transfer(
     fake: FakeTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """On a terminal it is a line, which is removed at the end; nothing is printed for an empty folder."""
+    monkeypatch.setitem(sys.modules, "rich.console", None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BUNTIME_SESSION", _created(capsys))
     (tmp_path / "data").mkdir()

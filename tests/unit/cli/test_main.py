@@ -177,17 +177,30 @@ def test_a_file_that_is_not_text(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ],
 )
 def test_an_invalid_command_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """The error is one of argparse: a usage line and exit code 2."""
+    """The error is a line that names the next step; the exit code is 2."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert 2 == caught.value.code
-    assert "usage: buntime" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert err.startswith("buntime")
+    assert err.endswith(" --help\n")
+    assert err.count("\n") == 1
 
 
 def test_the_version() -> None:
     """``python -m buntime`` prints it too."""
     printed = subprocess.check_output([sys.executable, "-m", "buntime", "--version"], text=True)
     assert f"buntime {buntime.__version__}\n" == printed
+
+
+def test_the_version_is_printed_without_imports() -> None:
+    """An installer or the prompt of a shell may ask for it: it must not take longer than Python."""
+    root = str(Path(buntime.__file__).parents[1])
+    code = "import sys; sys.path.insert(0, sys.argv.pop()); before = {*sys.modules}"
+    code += "; import buntime.cli.main as m; m.main(); print(*sorted({*sys.modules} - before))"
+    command = [sys.executable, "-I", "-S", "-c", code, "--version", root]
+    modules = subprocess.check_output(command, text=True).splitlines()[1].split()
+    assert modules == ["__future__", "buntime", "buntime._version", "buntime.cli", "buntime.cli.main"]
 
 
 def test_local_is_used_before_the_service(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
