@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from buntime.calls.stream import ExecuteStream
     from buntime.client.client import Buntime
     from buntime.client.fetch import FetchResponse
+    from buntime.client.file_watch import FileEvent, FileWatch
     from buntime.client.files import SessionFiles
     from buntime.client.files_by_id import Files
     from buntime.client.keepalive import StayAwake
@@ -92,7 +93,9 @@ __all__ = [
     "ExecutionFailedError",
     "ExecutionTimeoutError",
     "FetchResponse",
+    "FileEvent",
     "FileInfo",
+    "FileWatch",
     "Files",
     "InvalidRequestError",
     "InvalidResponseError",
@@ -138,7 +141,9 @@ _DEFINED_IN = {
     "ExecuteResult": "models",
     "ExecuteStream": "calls.stream",
     "FetchResponse": "client.fetch",
+    "FileEvent": "client.file_watch",
     "FileInfo": "models",
+    "FileWatch": "client.file_watch",
     "Files": "client.files_by_id",
     "KillResult": "models",
     "Outcome": "pool",

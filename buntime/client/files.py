@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import builtins
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import IO, Any, Literal, overload
+from typing import IO, Any, Literal, Optional, Union, overload
 
+import buntime
 from buntime import _validate
 from buntime._support.export import export
 from buntime._support.typing import Unpack
@@ -270,6 +271,28 @@ class SessionFiles:
         """
         _validate.folder("path", path)
         return walked(relative(path), lambda: self.list(path, recursive=True))
+
+    def watch(
+        self, path: str = "", *, ignore: Union[str, Iterable[str]] = (), timeout: Optional[float] = None
+    ) -> buntime.FileWatch:
+        """Watch a file, or everything below a folder; iterate over the result to receive each change.
+
+        It yields :class:`~buntime.FileEvent` values for what changes from now on, by any program or client,
+        as ``created``, ``changed`` or ``deleted``; a rename is two of them. The session looks at names, sizes
+        and dates: of changes that follow each other within some milliseconds, the last state is reported.
+
+        Arguments:
+            path: of the file or folder; it need not exist later on.
+            ignore: patterns as for :meth:`upload`; what is below an ignored folder is not looked at.
+            timeout: seconds that one step of the loop waits; then it raises
+                :class:`~buntime.WaitTimeoutError`. ``None`` for no limit.
+
+        Raises :class:`~buntime.InvalidRequestError` for more than 100,000 paths, and
+        :class:`~buntime.ConflictError` in the loop if the session lost the watch.
+        """
+        from buntime.client.file_watch import FileWatch
+
+        return FileWatch(self._context, self._session_id, _validate.folder("path", path), ignore, timeout)
 
     def chmod(self, path: str, mode: int) -> None:
         """Set the permissions of a file or folder, such as ``0o755``. The fake has none and only checks."""

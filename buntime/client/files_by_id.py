@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
-from typing import IO, Any, Literal, overload
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, Literal, Optional, Union, overload
 
+import buntime
 from buntime import _validate
 from buntime._support.export import export
 from buntime._support.typing import Unpack
@@ -91,6 +92,17 @@ class Files:
     ) -> Iterator[tuple[str, builtins.list[str], builtins.list[str]]]:
         """Yield each folder with its children; see :meth:`SessionFiles.walk`."""
         return self._of(session_id).walk(path)
+
+    def watch(
+        self,
+        *,
+        session_id: str,
+        path: str = "",
+        ignore: Union[str, Iterable[str]] = (),
+        timeout: Optional[float] = None,
+    ) -> buntime.FileWatch:
+        """Iterate over changes; see :meth:`SessionFiles.watch`."""
+        return self._of(session_id).watch(path, ignore=ignore, timeout=timeout)
 
     def chmod(self, *, session_id: str, path: str, mode: int) -> None:
         """Set permissions; see :meth:`SessionFiles.chmod`."""

@@ -53,6 +53,8 @@ _MAX_ATTEMPTS = 5
 
 _SHARED = {
     "file": ("files",),
+    "file_walk": ("files", "entries"),
+    "file_watch": ("files", "entries"),
     "process": ("processes",),
     "port": ("processes",),
     "http_send": ("files",),

@@ -133,6 +133,7 @@ ON_DEVBOXES = {
         "repl",
         "standard_input",
         "streams",
+        "watch",
     )
 }
 """The modules with tests that run over a devbox, too: those that have a session and no client."""

@@ -1,33 +1,5 @@
 // List everything below a folder, page by page, with hashes if they are requested.
 
-// The sorted paths below a folder, and the folders among them that could not be opened: their permissions forbid it,
-// they vanished, or their name is not UTF-8, which Bun lists with U+FFFD and cannot open.
-function entries(root, top, ignored) {
-  const paths = [];
-  const unopened = new Set();
-  const folders = [""];
-  while (folders.length) {
-    const folder = folders.pop();
-    let children;
-    try {
-      children = fs.readdirSync(nodePath.join(root, folder), { withFileTypes: true });
-    } catch (error) {
-      if (folder === "") throw error;
-      unopened.add(folder);
-      continue;
-    }
-    for (const entry of children) {
-      const path = folder ? `${folder}/${entry.name}` : entry.name;
-      if (top && path === ".buntime") continue;
-      const isFolder = entry.isDirectory();
-      if (ignored.test(isFolder ? `${path}/` : path)) continue;
-      paths.push(path);
-      if (isFolder) folders.push(path);
-    }
-  }
-  return [paths.sort(), unopened];
-}
-
 function linked(full) {
   try {
     const target = real(full);

@@ -111,7 +111,7 @@ function takeStaged(staged) {
 // Delete content of clients and helpers that were killed.
 function sweep() {
   const oldest = Date.now() - LONGEST_STAGED;
-  for (const folder of ["staged", "parts", "results", "calls"].map((name) => locate(`.buntime/${name}`))) {
+  for (const folder of ["staged", "parts", "results", "calls", "watches"].map((name) => locate(`.buntime/${name}`))) {
     try {
       for (const path of fs.readdirSync(folder).map((name) => nodePath.join(folder, name))) {
         if (fs.lstatSync(path).mtimeMs < oldest) fs.rmSync(path, { recursive: true, force: true });

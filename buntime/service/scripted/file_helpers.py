@@ -109,7 +109,7 @@ def _walk(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     after = arguments["after"]
     entries = [
         (name, child)
-        for name, child in sorted(_below(workspace, root, len(root) + 1 if root else 0, ignored))
+        for name, child in sorted(below(workspace, root, len(root) + 1 if root else 0, ignored))
         if after is None or name > after
     ]
     page = entries[: arguments["limit"]]
@@ -120,9 +120,10 @@ def _walk(workspace: MutableWorkspace, arguments: Arguments) -> Result:
     }
 
 
-def _below(
+def below(
     workspace: Workspace, folder: str, prefix_length: int, ignored: re.Pattern[str]
 ) -> Iterator[tuple[str, WorkspaceEntry]]:
+    """Yield what is below a folder, by names without the first ``prefix_length`` characters."""
     for entry in workspace.list(folder):
         name = entry.path[prefix_length:]
         is_folder = entry.type == "directory"
@@ -130,7 +131,7 @@ def _below(
             continue
         yield name, entry
         if is_folder:
-            yield from _below(workspace, entry.path, prefix_length, ignored)
+            yield from below(workspace, entry.path, prefix_length, ignored)
 
 
 def _description(

@@ -7,13 +7,14 @@ import codecs
 import json
 import threading
 from collections.abc import Mapping
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, cast
 
 import attrs
 
 from buntime._support.forks import reset_after_fork
 from buntime.service.executors import KILLED
-from buntime.service.scripted.file_helpers import ScriptedHelperError, take_staged
+from buntime.service.scripted.file_helpers import MutableWorkspace, ScriptedHelperError, take_staged
+from buntime.service.scripted.file_watches import ScriptedWatches
 from buntime.service.scripted.helpers import error_result
 from buntime.service.scripted.results import ScriptedExecution, ScriptedResult
 from buntime.service.workspace.paths import PathError, normalise
@@ -70,7 +71,9 @@ class ScriptedProcesses:
             "process_logs": self._logs,
             "process_kill": self._kill,
             "port": self._port,
+            "file_watch": self._watch,
         }
+        self._watches = ScriptedWatches()
 
     def handles(self, op: str) -> bool:
         """Whether the operation of a helper is about processes."""
@@ -80,7 +83,7 @@ class ScriptedProcesses:
         """Carry out a helper and return its standard output: one line of JSON."""
         try:
             result = self._helpers[arguments["op"]](arguments, execution)
-        except ScriptedHelperError as error:
+        except (OSError, PathError, ScriptedHelperError) as error:
             result = error_result(error)
         return json.dumps(result, ensure_ascii=False, separators=(",", ":")) + "\n"
 
@@ -187,6 +190,11 @@ class ScriptedProcesses:
 
     def _port(self, arguments: Arguments, _execution: ScriptedExecution) -> dict[str, Any]:
         return {"open": self._wait_for(lambda: bool(self.running()), arguments["wait"])}
+
+    def _watch(self, arguments: Arguments, execution: ScriptedExecution) -> dict[str, Any]:
+        workspace = cast("MutableWorkspace", execution.workspace)
+        self._wait_for(lambda: self._watches.has_news(workspace, arguments), arguments["wait"])
+        return self._watches.answer(workspace, arguments)
 
     def _process(self, arguments: Arguments) -> _ScriptedProcess:
         process = self._processes.get(arguments["number"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,7 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from buntime import Buntime, ConflictError, InvalidRequestError, Session
+from buntime import (
+    APIConnectionError,
+    Buntime,
+    ConflictError,
+    FileEvent,
+    InvalidRequestError,
+    InvalidResponseError,
+    Session,
+    SessionNotFoundError,
+)
 from buntime.transport import FakeTransport
 from tests.support import responses
 from tests.support.scripted import ScriptedTransport, Step, always, lost
@@ -162,3 +172,54 @@ def test_by_session_id() -> None:
         client.files.chmod(session_id=session.id, path="b", mode=0o755)
         assert ["a", "b"] == [file.path for file in client.files.glob(session_id=session.id, pattern="*")]
         assert [("", [], ["a", "b"])] == list(client.files.walk(session_id=session.id))
+
+
+def _turns(transport: ScriptedTransport) -> list[tuple[int, bool]]:
+    lines = [transport.body(number)["code"].partition("\n")[0] for number in range(len(transport.requests))]
+    helpers = [json.loads(line.partition("helper ")[2]) for line in lines]
+    return [(helper["turn"], helper["end"]) for helper in helpers]
+
+
+_EVENT = '{"events": [["changed", "a", "file"]]}'
+
+
+def test_a_turn_of_a_watch_is_repeated_after_a_lost_response() -> None:
+    """By a retry, and by the next step of the loop after the retries; then the next turn begins."""
+    steps = [
+        '{"watch": 7}',
+        None,
+        None,
+        _EVENT,
+        '{"events": []}',
+        _EVENT,
+        '{"ended": true}',
+        '{"ended": true}',
+    ]
+    session, transport = _session(*(lost() if step is None else _helper(step) for step in steps))
+    with session.files.watch() as watch:
+        with pytest.raises(APIConnectionError):
+            next(watch)
+        assert [FileEvent("changed", "a"), FileEvent("changed", "a")] == [next(watch), next(watch)]
+        with pytest.raises(ConflictError, match="watch 7 was deleted"):
+            next(watch)
+    assert [(0, False), *[(1, False)] * 3, (2, False), (3, False), (4, False), (0, True)] == _turns(transport)
+    assert watch is iter(watch)
+    assert [] == list(watch)
+
+
+@pytest.mark.parametrize("events", ['{"events": [["changed"]]}', '{"events": 1}', "{}"])
+def test_a_watch_with_an_invalid_reply(events: str) -> None:
+    """Untrusted code could print it."""
+    session, _ = _session(_helper('{"watch": 7}'), _helper(events))
+    with pytest.raises(InvalidResponseError):
+        next(session.files.watch())
+
+
+def test_a_watch_ends_with_its_session() -> None:
+    """The end of the block raises nothing then."""
+    with Buntime(transport=FakeTransport()) as client:
+        session = client.sessions.create()
+        with client.files.watch(session_id=session.id) as watch:
+            session.delete()
+            with pytest.raises(SessionNotFoundError):
+                next(watch)
