@@ -32,9 +32,14 @@ class World:
         return self.service.client.sessions.attach(self.session_id)
 
     @property
+    def path(self) -> str:
+        """The path of the call's file in the session."""
+        return f"{self.tag}.txt"
+
+    @property
     def local(self) -> Path:
         """The local file of a transfer."""
-        return self.folder / f"{self.tag}.txt"
+        return self.folder / self.path
 
     def process(self) -> Process:
         """Return the first process of the session, over the server."""
@@ -43,7 +48,7 @@ class World:
 
     def content(self) -> str:
         """Return the content of the file ``TAG.txt`` in the session."""
-        return self.direct.files.read(f"{self.tag}.txt")
+        return self.direct.files.read(self.path)
 
 
 @attrs.frozen
@@ -65,70 +70,74 @@ class Call:
     prepare: Callable[[World], object] = lambda _: None
 
 
-def _write(world: World) -> object:
-    return world.direct.files.write(f"{world.tag}.txt", world.tag)
+def write(world: World) -> object:
+    """Write the call's file directly."""
+    return world.direct.files.write(world.path, world.tag)
 
 
 def _serve(world: World) -> object:
     return world.direct.start("serve")
 
 
-def _when(has_tag: bool, world: World) -> object:
+def when(has_tag: bool, world: World) -> object:
+    """Return the tag, if the result has it."""
     return world.tag if has_tag else f"not the result of {world.tag}"
 
 
 def _create(world: World) -> object:
     session = world.client.sessions.create(metadata={"tag": world.tag})
-    return _when({session.id} == world.service.created[world.tag], world)
+    return when({session.id} == world.service.created[world.tag], world)
 
 
 def _delete(world: World) -> object:
     world.session.delete()
-    return _when(world.session_id not in world.service.model.sessions, world)
+    return when(world.session_id not in world.service.model.sessions, world)
 
 
-def _printed(text: str) -> str:
+def printed(text: str) -> str:
+    """Return the tag that a program printed."""
     return text[len("ran ") :] if text.startswith("ran ") else f"another output: {text!r}"
 
 
 def _execute_with_callback(world: World) -> object:
     pieces: list[str] = []
     result = world.session.execute(world.tag, on_stdout=pieces.append)
-    return _when(result.stdout == "".join(pieces), world) and _printed(result.stdout)
+    return when(result.stdout == "".join(pieces), world) and printed(result.stdout)
 
 
 def _stream(world: World) -> object:
     with world.session.stream(world.tag) as stream:
         text = "".join(event.text for event in stream)
-    return _when(stream.result.stdout == text, world) and _printed(text)
+    return when(stream.result.stdout == text, world) and printed(text)
 
 
 def _start(world: World) -> object:
     process = world.session.start(world.tag)
-    return _when([process.pid] == [each.pid for each in world.direct.processes()], world)
+    return when([process.pid] == [each.pid for each in world.direct.processes()], world)
 
 
 def _kill_all(world: World) -> object:
     pids = [process.pid for process in world.direct.processes()]
-    return _when(list(world.session.kill_all().pids) == pids, world)
+    return when(list(world.session.kill_all().pids) == pids, world)
 
 
 def _process_kill(world: World) -> object:
     world.process().kill()
-    return _when(not world.direct.processes()[0].running(), world)
+    return when(not world.direct.processes()[0].running(), world)
 
 
 def _process_logs(world: World) -> object:
-    return _printed(world.process().logs().stdout)
+    return printed(world.process().logs().stdout)
 
 
-def _start_tagged(world: World) -> object:
-    return world.direct.start(f"{world.tag}")
+def start_tagged(world: World) -> Process:
+    """Start a process directly, which prints the tag."""
+    return world.direct.start(world.tag)
 
 
 def _file_write(world: World) -> object:
-    written = world.session.files.write(f"{world.tag}.txt", world.tag)
-    return _when(written.path == f"{world.tag}.txt" and world.content() == world.tag, world)
+    written = world.session.files.write(world.path, world.tag)
+    return when(written.path == world.path and world.content() == world.tag, world)
 
 
 def _name(path: str) -> str:
@@ -137,28 +146,28 @@ def _name(path: str) -> str:
 
 def _mkdir(world: World) -> object:
     world.session.files.mkdir(world.tag)
-    return _when(world.direct.files.stat(world.tag).type == "directory", world)
+    return when(world.direct.files.stat(world.tag).type == "directory", world)
 
 
 def _move(world: World) -> object:
-    world.session.files.move(f"{world.tag}.txt", "moved.txt")
+    world.session.files.move(world.path, "moved.txt")
     return world.direct.files.read("moved.txt")
 
 
 def _file_delete(world: World) -> object:
-    world.session.files.delete(f"{world.tag}.txt")
-    return _when(not world.direct.files.exists(f"{world.tag}.txt"), world)
+    world.session.files.delete(world.path)
+    return when(not world.direct.files.exists(world.path), world)
 
 
 def _upload(world: World) -> object:
     world.local.write_text(world.tag)
-    world.session.files.upload(world.local, f"{world.tag}.txt")
+    world.session.files.upload(world.local, world.path)
     return world.content()
 
 
 def _download(world: World) -> object:
     world.local.unlink(missing_ok=True)
-    world.session.files.download(f"{world.tag}.txt", world.local)
+    world.session.files.download(world.path, world.local)
     return world.local.read_text()
 
 
@@ -168,41 +177,41 @@ def _get(world: World) -> object:
 
 def _post(world: World) -> object:
     body = {"sessionId": world.session_id, "code": world.tag}
-    return _printed(world.client.request("POST", "/execute", json=body).json()["stdout"])
+    return printed(world.client.request("POST", "/execute", json=body).json()["stdout"])
 
 
 CALLS = (
     Call("sessions.create", _create),
     Call("session.info", lambda world: world.session.info().metadata["tag"]),
     Call("session.delete", _delete),
-    Call("execute", lambda w: _printed(w.session.execute(w.tag).stdout), repeatable=False, executes=True),
+    Call("execute", lambda w: printed(w.session.execute(w.tag).stdout), repeatable=False, executes=True),
     Call("execute(on_stdout=)", _execute_with_callback, repeatable=False, executes=True, streams=True),
     Call("stream", _stream, repeatable=False, executes=True, streams=True),
     Call("start", _start, repeatable=False, executes=True),
     Call("call", lambda w: w.session.call("x => x", w.tag), repeatable=False, executes=True),
     Call("kill_all", _kill_all, repeatable=False, prepare=_serve),
-    Call("process.logs", _process_logs, prepare=_start_tagged),
+    Call("process.logs", _process_logs, prepare=start_tagged),
     Call("process.kill", _process_kill, repeatable=False, prepare=_serve),
     Call("files.write", _file_write),
-    Call("files.read", lambda w: w.session.files.read(f"{w.tag}.txt"), prepare=_write),
+    Call("files.read", lambda w: w.session.files.read(w.path), prepare=write),
     Call(
         "files.read_bytes",
-        lambda w: w.session.files.read_bytes(f"{w.tag}.txt").decode(),
-        prepare=_write,
+        lambda w: w.session.files.read_bytes(w.path).decode(),
+        prepare=write,
     ),
-    Call("files.list", lambda w: "".join(_name(f.path) for f in w.session.files.list()), prepare=_write),
+    Call("files.list", lambda w: "".join(_name(f.path) for f in w.session.files.list()), prepare=write),
     Call(
         "files.list(recursive=True)",
         lambda w: "".join(_name(f.path) for f in w.session.files.list(recursive=True)),
-        prepare=_write,
+        prepare=write,
     ),
-    Call("files.stat", lambda w: _name(w.session.files.stat(f"{w.tag}.txt").path), prepare=_write),
-    Call("files.exists", lambda w: _when(w.session.files.exists(f"{w.tag}.txt"), w), prepare=_write),
+    Call("files.stat", lambda w: _name(w.session.files.stat(w.path).path), prepare=write),
+    Call("files.exists", lambda w: when(w.session.files.exists(w.path), w), prepare=write),
     Call("files.mkdir", _mkdir),
-    Call("files.move", _move, prepare=_write),
-    Call("files.delete", _file_delete, prepare=_write),
+    Call("files.move", _move, prepare=write),
+    Call("files.delete", _file_delete, prepare=write),
     Call("files.upload", _upload, is_transfer=True),
-    Call("files.download", _download, is_transfer=True, prepare=_write),
+    Call("files.download", _download, is_transfer=True, prepare=write),
     Call("client.request GET", _get, raw=True),
     Call("client.request POST", _post, repeatable=False, executes=True, raw=True),
 )

@@ -25,6 +25,7 @@ import attrs
 from buntime import Buntime, BuntimeError
 from tests.faults.calls import CALLS, Call, World
 from tests.faults.fault import Fault
+from tests.faults.more_calls import MORE_CALLS
 from tests.faults.server import FaultServer
 from tests.faults.service import CountingService
 from tests.faults.table import FAULTS
@@ -110,7 +111,7 @@ class LongRun:
         """Make some calls, each in a session of its own."""
         for number in range(first, min(first + _BLOCK, self._calls)):
             tag = f"t{number}"
-            call = random.Random(f"{self._seed} {tag}").choice(CALLS)
+            call = random.Random(f"{self._seed} {tag}").choice(CALLS + MORE_CALLS)
             session_id = self._service.create(tag)
             world = World(tag, self._service, client.with_options(headers={_TAG: tag}), session_id, folder)
             self._make(call, world)

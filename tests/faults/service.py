@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64encode
 from collections import Counter
-from typing import Any
+from typing import Any, Callable
 from urllib.parse import parse_qsl
 
 import attrs
@@ -13,6 +14,7 @@ import attrs
 from buntime import Buntime
 from buntime._http import Request
 from buntime.service.clock import SystemClock
+from buntime.service.scripted import helpers
 from buntime.service.scripted.executor import ScriptedExecutor
 from buntime.service.scripted.functions import CallScript
 from buntime.service.scripted.results import ScriptedExecution, ScriptedResult
@@ -47,6 +49,23 @@ class Answer:
         return self.head(("Transfer-Encoding", "chunked")) + b"".join(chunks) + b"0\r\n"
 
 
+class _WithServers(ScriptedExecutor):
+    """The executor of a fake, whose sessions have servers: each responds with the path of the request."""
+
+    def __init__(self, count: Callable[[str], None]) -> None:
+        super().__init__()
+        self._count_request = count
+
+    def answer(self, execution: ScriptedExecution) -> ScriptedResult:
+        arguments = helpers.arguments_of(execution.code or "")
+        if arguments.get("op") not in ("http_send", "http_wait"):
+            return super().answer(execution)
+        path = arguments["path"][1:]
+        self._count_request(path)
+        reply = {"ready": True, "status": 200, "headers": [], "base64": b64encode(path.encode()).decode()}
+        return ScriptedResult(stdout=json.dumps(reply) + "\n")
+
+
 class CountingService:
     """The service model. Code and commands print ``ran`` and their text, and a function returns its argument.
 
@@ -58,7 +77,7 @@ class CountingService:
         self.executions: Counter[str] = Counter()
         self.created: dict[str, set[str]] = {}
         self._lock = threading.Lock()
-        executor = ScriptedExecutor()
+        executor = _WithServers(self._count)
         executor.add(lambda _: True, contains=None, command=None, answers=self._execute)
         executor.calls.add(CallScript(lambda _: True, self._call, "", ""))
         self.model = Service(executor, lambda _: MemoryWorkspace(SystemClock()))
@@ -87,7 +106,7 @@ class CountingService:
         return answer
 
     def _execute(self, execution: ScriptedExecution) -> ScriptedResult:
-        text = execution.code or execution.command or ""
+        text = execution.stdin.decode() or execution.code or execution.command or ""
         self._count(text)
         chunks = (("stdout", "ran "), ("stdout", text))
         return ScriptedResult.make(chunks=chunks, keeps_running=True)  # type: ignore[arg-type]  # no Literals

@@ -14,6 +14,7 @@ import pytest
 from buntime import Buntime, SessionPool
 from buntime.transport import HTTPTransport, LocalTransport
 from tests.faults.calls import CALLS, Call, World
+from tests.faults.more_calls import MORE_CALLS
 from tests.faults.server import FaultServer
 from tests.faults.service import CountingService
 from tests.support.loopback import Exchange
@@ -33,23 +34,12 @@ _WITH_ENV: tuple[Call, ...] = (
 )
 
 
-def _start(world: World) -> object:
-    return world.direct.start(world.tag)
-
-
 def _map(world: World) -> object:
     with SessionPool(world.client, size=1) as pool:
         return [outcome.result() for outcome in pool.map(lambda session, item: session.execute(item), ["1"])]
 
 
-_OTHERS: tuple[Call, ...] = (
-    Call("session.kill", lambda w: w.session.kill(w.process().pid), prepare=_start),
-    Call("session.processes", lambda w: w.session.processes(), prepare=_start),
-    Call("process.wait", lambda w: w.process().wait(timeout=0.1), prepare=_start),
-    Call("process.follow", lambda w: next(w.process().follow()), prepare=_start),
-    Call("wait_for_port", lambda w: w.session.wait_for_port(80, timeout=0.1)),
-    Call("pool.map", _map),
-)
+_POOL = Call("pool.map", _map)
 
 
 def _echo(exchange: Exchange) -> None:
@@ -86,7 +76,7 @@ def _texts(value: object) -> list[str]:
 
 
 @pytest.mark.parametrize("failure", [None, _echo, Exchange.drop], ids=["success", "error", "lost"])
-@pytest.mark.parametrize("call", [*CALLS, *_WITH_ENV, *_OTHERS], ids=lambda call: call.name)
+@pytest.mark.parametrize("call", [*CALLS, *MORE_CALLS, *_WITH_ENV, _POOL], ids=lambda call: call.name)
 def test_secrets_are_nowhere(
     call: Call,
     failure: Optional[Callable[[Exchange], None]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from buntime import Buntime, BuntimeError
 from tests.faults.calls import CALLS, Call, World
 from tests.faults.fault import INVALID, Fault
+from tests.faults.more_calls import MORE_CALLS
 from tests.faults.server import FaultServer
 from tests.faults.service import CountingService
 from tests.faults.table import FAULTS
@@ -27,6 +29,8 @@ _LONG_DEADLINE = 3.0
 _SLACK = 10.0
 """Seconds that a loaded machine may take longer than a deadline."""
 _WORKERS = 25
+_STEP = int(os.environ.get("FAULTS_STEP", "5"))
+"""Each fault strikes one of so many of the calls that consist of others; with ``FAULTS_STEP=1`` all."""
 
 
 @attrs.define
@@ -124,7 +128,7 @@ def test_a_call_ends_with_its_own_result_or_a_documented_error(fault: Fault, tmp
     """Nothing runs twice, and the next call on the same client gets its own result."""
     calls = [
         call
-        for call in CALLS
+        for call in (*CALLS, *MORE_CALLS[FAULTS.index(fault) % _STEP :: _STEP])
         if (call.streams or not fault.only_streams)
         and not (call.raw and fault.outcome is INVALID)
         and call.name not in fault.accepted_by
