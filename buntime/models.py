@@ -15,6 +15,7 @@ import attrs
 
 from buntime import _validate
 from buntime._support.export import export
+from buntime._support.other_names import checks_arguments
 from buntime._support.short_repr import short_repr
 from buntime._support.typing import OnText
 from buntime.errors import ExecutionFailedError, ExecutionTimeoutError
@@ -131,6 +132,7 @@ def _env_names(env: Optional[Mapping[str, str]]) -> str:
     return "None" if env is None else f"<{', '.join(sorted(env))}>"
 
 
+@checks_arguments
 @attrs.frozen(repr=False)
 class ExecuteRequest(_Value):
     """The arguments of :meth:`Buntime.execute <buntime.Buntime.execute>` as one value.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from types import FunctionType
 from typing import Any, Callable, TypeVar
 
@@ -106,9 +106,9 @@ def missing_attribute(instance: object, name: str) -> Any:
     raise AttributeError(f"{type(instance).__name__!r} object has no attribute {name!r}; use .{ours}")
 
 
-def check_arguments(options: Mapping[str, object], known: Collection[str]) -> None:
+def check_arguments(options: Collection[str], known: Collection[str]) -> None:
     """Raise ``TypeError`` for a keyword argument that is not ``known``, with our name for it."""
-    unknown = options.keys() - set(known)
+    unknown = set(options) - set(known)
     if not unknown:
         return
     name = min(unknown)
@@ -119,7 +119,8 @@ def check_arguments(options: Mapping[str, object], known: Collection[str]) -> No
 
 
 def checks_arguments(kind: type[T]) -> type[T]:
-    """Decorate a class: its public methods call :func:`check_arguments`, except those with ``**options``."""
+    """Decorate a class: it and its public methods call :func:`check_arguments`, except with ``**options``."""
+    _check_constructor(kind)
     for name, method in list(vars(kind).items()):
         if name.startswith("_") or not isinstance(method, FunctionType):
             continue
@@ -128,9 +129,28 @@ def checks_arguments(kind: type[T]) -> type[T]:
     return kind
 
 
+def _names(function: Any) -> frozenset[str]:
+    code = function.__code__
+    return frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+
+def _check_constructor(kind: Any) -> None:
+    # In __new__, because a frame around __init__ would show credentials in tracebacks with local variables.
+    known, init = _names(kind.__init__), kind.__init__
+
+    @functools.wraps(init)
+    def new(cls: Any, *args: Any, **options: Any) -> Any:
+        names = list(options)
+        del args, options
+        if cls.__init__ is init:
+            check_arguments(names, known)
+        return object.__new__(cls)
+
+    kind.__new__ = new
+
+
 def _checked(method: FunctionType) -> Callable[..., Any]:
-    code = method.__code__
-    known = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    known = _names(method)
 
     @functools.wraps(method)
     def checked(*args: Any, **options: Any) -> Any:

@@ -11,9 +11,9 @@ from typing import IO, Any, Literal, Optional, Union, overload
 import buntime
 from buntime import _validate
 from buntime._support.export import export
+from buntime._support.other_names import check_arguments, checks_arguments
 from buntime._support.typing import Unpack
 from buntime.client.context import Context
-from buntime.client.other_names import check_arguments, checks_arguments
 from buntime.client.session_path import SessionPath
 from buntime.errors import (
     APIStatusError,

@@ -6,8 +6,8 @@ from typing import Optional
 
 import attrs
 
+from buntime._support.other_names import check_arguments
 from buntime.client.context import Context
-from buntime.client.other_names import check_arguments
 from buntime.models import ExecuteOptions, ExecuteRequest
 
 _NAMES = frozenset(

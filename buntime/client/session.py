@@ -14,11 +14,11 @@ from buntime import _validate
 from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.log import logger
+from buntime._support.other_names import check_arguments, checks_arguments, missing_attribute
 from buntime._support.owner import Owner
 from buntime._support.typing import Archive, OnText, Unpack
 from buntime.client.context import Context
 from buntime.client.options import make_request
-from buntime.client.other_names import check_arguments, checks_arguments, missing_attribute
 from buntime.errors import SessionNotFoundError
 from buntime.models import (
     CallbackOptions,

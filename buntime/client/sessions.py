@@ -7,10 +7,10 @@ from typing import Any, Optional
 
 from buntime import _validate
 from buntime._support.export import export
+from buntime._support.other_names import checks_arguments
 from buntime._support.typing import Archive
 from buntime.client.context import Context
 from buntime.client.creation import check_limits, create_session
-from buntime.client.other_names import checks_arguments
 from buntime.client.session import Session, delete_on_error
 from buntime.models import ResourceLimits, SessionInfo
 from buntime.wire.responses import CreatedSession

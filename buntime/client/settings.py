@@ -14,7 +14,7 @@ from buntime import _validate
 from buntime._http import Pairs, Secret, Transport
 from buntime._support.export import export
 from buntime._support.log import print_logs
-from buntime.client.other_names import check_arguments
+from buntime._support.other_names import check_arguments
 from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, ConfigurationError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import traceback
 from typing import Any, Callable
 from unittest import mock
 
@@ -20,7 +21,7 @@ from buntime import (
     SessionPool,
     Sessions,
 )
-from buntime.client.other_names import _ARGUMENTS, METHODS
+from buntime._support.other_names import _ARGUMENTS, METHODS
 from buntime.models import ExecuteOptions
 from buntime.transport import FakeTransport, HTTPTransport
 
@@ -88,6 +89,31 @@ def test_arguments_of_other_calls_name_ours(client: Any) -> None:
         with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'{hint}$"):
             call(*arguments, **{name: 30000})
     assert [] == client._context.caller.transport.calls
+
+
+def test_arguments_of_constructors_name_ours(client: Any) -> None:
+    """No traceback with local variables shows a key; a subclass may have other arguments."""
+    ways: list[tuple[Callable[..., object], dict[str, object], str]] = [
+        (Buntime, {"apiKey": "btk_canary"}, "'apiKey'; use api_key"),
+        (Buntime, {"api_key": "btk_canary", "timeoutMs": 5}, "'timeoutMs'; use timeout, in seconds"),
+        (ExecuteRequest, {"command": "ls", "cwd": "x", "env": {"A": "btk_canary"}}, "'cwd'; use working_dir"),
+        (SessionPool, {"client": client, "max_workers": 4}, "'max_workers'; use size"),
+        (SessionPool, {"client": client, "unknown": 4}, "'unknown'"),
+    ]
+    for kind, arguments, hint in ways:
+        with pytest.raises(TypeError, match=f"unexpected keyword argument {hint}$") as caught:
+            kind(**arguments)
+        for frame, _ in traceback.walk_tb(caught.tb.tb_next):
+            assert "btk_canary" not in str(frame.f_locals)
+
+    class OfTenant(Buntime):
+        def __init__(self, tenant: str) -> None:
+            super().__init__(transport=FakeTransport(), headers={"X-Tenant": tenant})
+
+    OfTenant(tenant="a").close()
+    assert "api_key" in inspect.signature(Buntime).parameters
+    assert "self" not in inspect.signature(SessionPool).parameters
+    assert ["code", "command"] == list(inspect.signature(ExecuteRequest).parameters)[:2]
 
 
 def test_decorated_methods_keep_their_signatures() -> None:
