@@ -244,6 +244,7 @@ class Caller:
             self._add_credentials(find_credentials())
         try:
             started, deadline = self._begin()
+            began = started
             while True:
                 number += 1
                 attempts += 1
@@ -261,7 +262,7 @@ class Caller:
                         self.back_off(error, number, idempotent=idempotent, remaining=deadline.remaining())
                         continue
                     refusals += 1
-                    hooks.on_rate_limit(error, started, refusals)
+                    hooks.on_rate_limit(error, started, refusals, started - began)
                     if self.on_retry is not None:
                         self.on_retry(error, refusals)
                 # A wait at the rate limit is neither a retry nor part of the deadline.

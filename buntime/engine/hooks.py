@@ -18,10 +18,11 @@ class CallHooks(Protocol):
         """
         ...
 
-    def on_rate_limit(self, error: RateLimitError, started: float, refusals: int) -> None:
+    def on_rate_limit(self, error: RateLimitError, started: float, refusals: int, waited: float) -> None:
         """Return to repeat the call after :meth:`before_call`, or raise the error.
 
-        ``started`` is what ``before_call`` returned; ``refusals`` counts this call's rate-limit errors.
+        ``started`` is what ``before_call`` returned; ``refusals`` counts this call's rate-limit errors,
+        and ``waited`` is the number of seconds since its first attempt began.
         """
 
     def sleep(self, seconds: float, /) -> None:

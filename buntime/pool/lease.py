@@ -102,13 +102,13 @@ class Lease:
             self._calls += 1
         return started
 
-    def on_rate_limit(self, error: RateLimitError, started: float, refusals: int) -> None:
+    def on_rate_limit(self, error: RateLimitError, started: float, refusals: int, waited: float) -> None:
         """Close the gate; the call is counted again when it is repeated."""
         if is_session_limit(error):
             raise error
+        self.gate.close(error, started, refusals, waited)
         with self._lock:
             self._calls -= 1
-        self.gate.close(error, started, refusals)
 
     def sleep(self, seconds: float, /) -> None:
         """Wait before a retry, unless the work of the holder is to end."""

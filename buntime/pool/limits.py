@@ -9,7 +9,7 @@ from buntime._http import SupportsTime
 from buntime._support.log import logger
 from buntime.engine.caller import Caller
 from buntime.engine.retries import LONGEST_DELAY
-from buntime.errors import RateLimitError
+from buntime.errors import BuntimeError, RateLimitError
 
 CLOSED = "the pool is closed"
 
@@ -46,10 +46,14 @@ class StoppableClock:
 
 
 class RateLimitGate:
-    """Holds back every request of a pool after a 429, for ``Retry-After`` seconds, a day at most."""
+    """Holds back every request of a pool after a 429, for ``Retry-After`` seconds, a day at most.
 
-    def __init__(self, clock: StoppableClock, retry_delay: float) -> None:
+    A call whose waits would take longer than ``max_wait`` seconds in all is not repeated.
+    """
+
+    def __init__(self, clock: StoppableClock, retry_delay: float, max_wait: float) -> None:
         self._clock = clock
+        self._max_wait = max_wait
         self._first_pause = max(_FIRST_PAUSE, retry_delay)
         self._lock = threading.Lock()
         self._opens_at = float("-inf")
@@ -60,16 +64,25 @@ class RateLimitGate:
             self._clock.wait_until(self._opens_at, stopping)
         return self._clock.now()
 
-    def close(self, error: RateLimitError, started: float, refusals: int) -> None:
+    def close(self, error: RateLimitError, started: float, refusals: int, waited: float) -> None:
         """Close it; without ``Retry-After``, for longer after each refusal of the same call."""
         # Counted from when the request was sent, so that threads refused together wait only once.
         pause = error.retry_after or min(LONGEST_DELAY, self._first_pause * 2.0 ** min(refusals - 1, 64))
-        opens_at = started + min(pause, _LONGEST_PAUSE)
+        pause = min(pause, _LONGEST_PAUSE)
+        if waited + pause > self._max_wait:
+            raise waited_too_long(error, waited, self._max_wait)
+        opens_at = started + pause
         with self._lock:
             extended, self._opens_at = opens_at > self._opens_at, max(opens_at, self._opens_at)
         if extended:
             seconds = opens_at - self._clock.now()
             logger().info("%s: rate limit (429); requests of the pool wait %.1f s", error.call, seconds)
+
+
+def waited_too_long(error: BuntimeError, waited: float, max_wait: float) -> BuntimeError:
+    """Return the error of a limit, with a hint that the pool waits no longer."""
+    error.hint = f"The pool waited {waited:.0f} s; with the next wait it would exceed max_wait={max_wait:g}"
+    return error
 
 
 class SessionQuota:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Callable, Optional, TypeVar
@@ -10,10 +11,10 @@ from buntime import _validate
 from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.forks import reset_after_fork
+from buntime._support.other_names import checks_arguments
 from buntime._support.unpicklable import NotPicklable
 from buntime.client.client import Buntime
 from buntime.client.creation import check_limits
-from buntime.client.other_names import checks_arguments
 from buntime.client.session import Session
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
 from buntime.pool.batches import BatchCalls, flatten, split
@@ -40,6 +41,8 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         resource_limits: limits of each session instead of the plan's; paid plans only.
         reuse: give a session to the next item with all that the last one left in it. With ``False`` each item
             gets a new session, which is deleted after it.
+        max_wait: seconds that a request waits at the rate limit in all, and a pool without sessions for its
+            first; then the item has the error of the service. ``None`` for no limit.
 
     Sessions are created on demand, and deleted by :meth:`close` or at the end of a ``with`` block. A session
     is replaced if it has ended, is about to, or may still be busy after a call that failed. The pool waits
@@ -58,6 +61,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         metadata: Optional[Mapping[str, Any]] = None,
         resource_limits: Optional[ResourceLimits] = None,
         reuse: bool = True,
+        max_wait: Optional[float] = 172_800.0,
     ) -> None:
         if not isinstance(client, Buntime):
             raise TypeError(f"client must be a Buntime, not {type(client).__name__}")
@@ -66,6 +70,8 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         self._size = _validate.count("size", size)
         self._options = (_validate.ttl(ttl), json.metadata(metadata), resource_limits)
         self._reuse = _validate.flag("reuse", reuse)
+        max_wait = _validate.seconds("max_wait", max_wait)
+        self._max_wait = math.inf if max_wait is None else max_wait
         self._registry = self._new_registry()
         reset_after_fork(self)
 
@@ -216,7 +222,10 @@ class SessionPool(ClosesWithBlock, NotPicklable):
     def _new_registry(self) -> SessionRegistry:
         options = self._options
         return SessionRegistry(
-            self._client._context, lambda sessions: sessions.create(*options), size=self._size
+            self._client._context,
+            lambda sessions: sessions.create(*options),
+            size=self._size,
+            max_wait=self._max_wait,
         )
 
     def _at_fork_reinit(self) -> None:

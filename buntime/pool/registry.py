@@ -21,7 +21,7 @@ from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.pool.bounded_map import BoundedMap, run_concurrently
 from buntime.pool.lease import Lease, LeaseState
-from buntime.pool.limits import CLOSED, MAX_WAIT, RateLimitGate, SessionQuota, StoppableClock
+from buntime.pool.limits import CLOSED, MAX_WAIT, RateLimitGate, SessionQuota, StoppableClock, waited_too_long
 from buntime.wire.error_responses import is_session_limit
 
 _DELETE_RETRIES = 2
@@ -43,6 +43,7 @@ class SessionRegistry:
         create: Callable[[Sessions], Session],
         *,
         size: int,
+        max_wait: float,
     ) -> None:
         caller = context.caller
         self.owner: Owner = Owner()
@@ -53,8 +54,9 @@ class SessionRegistry:
         self._context = context
         self._create_session = create
         self._size = size
+        self._max_wait = max_wait
         self._clock = StoppableClock(caller)
-        self._gate = RateLimitGate(self._clock, caller.policy.retry_delay)
+        self._gate = RateLimitGate(self._clock, caller.policy.retry_delay, max_wait)
         # Deletions do not wait at the gate: nothing may be left.
         policy = RetryPolicy(max(_DELETE_RETRIES, caller.policy.max_retries), caller.policy.retry_delay)
         self._deleting = context.over(caller.evolve(policy=policy))
@@ -81,11 +83,16 @@ class SessionRegistry:
         """Return a lease whose session lives long enough for an execution of ``timeout`` seconds.
 
         No other worker has it until :meth:`check_in`. Raises ``RuntimeError`` once ``stopping`` is set, and
-        what creating a session raises.
+        what creating a session raises: also the error of the plan's limit, if a pool without sessions would
+        wait for longer than ``max_wait``.
         """
+        started = self._clock.now()
         while True:
             lease = self._next_lease(stopping)
-            if lease.state is LeaseState.CREATING and not self._create(lease):
+            refusal = self._create(lease) if lease.state is LeaseState.CREATING else None
+            if refusal is not None:
+                if not self.count and self._quota.next_try(0) - started > self._max_wait:
+                    raise waited_too_long(refusal, self._clock.now() - started, self._max_wait)
                 continue
             expires = lease.expires_before(timeout)
             if not expires and not stopping.is_set():
@@ -115,7 +122,7 @@ class SessionRegistry:
             try:
                 with self._changed:
                     lease = self._reserve(count, self.closing)
-                if lease is not None and self._create(lease):
+                if lease is not None and self._create(lease) is None:
                     self.check_in(lease, reuse=True)
             except Exception as error:
                 errors.append(error)
@@ -233,8 +240,8 @@ class SessionRegistry:
         self._leases.append(lease)
         return lease
 
-    def _create(self, lease: Lease) -> bool:
-        """Create the session of a lease; return ``False`` if the plan allows no more."""
+    def _create(self, lease: Lease) -> Optional[BuntimeError]:
+        """Create the session of a lease; return the error of a service whose plan allows no more."""
         deleted_before = self._deleted
         try:
             context = self._context.over(self._context.caller.evolve(hooks=lease))
@@ -246,7 +253,7 @@ class SessionRegistry:
                     raise
                 # Those deleted since the request was sent may have been open when the service refused it.
                 self._quota.on_refused(self.count + self._deleted - deleted_before, error.retry_after)
-                return False
+                return error
         with self._changed:
             if not self._registered:
                 self._registered = True
@@ -255,7 +262,7 @@ class SessionRegistry:
                 lease.check_out(lease.stopping)
                 self._quota.on_created(self.count)
                 self._changed.notify_all()
-                return True
+                return None
         # Still CREATING, so that close() waits until it is deleted.
         self._delete(lease)
         raise RuntimeError(CLOSED)
