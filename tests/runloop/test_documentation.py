@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 
@@ -33,6 +34,7 @@ from buntime.runloop import (
     StorageObjectOps,
 )
 from buntime.runloop.wire.views.base import View
+from buntime.service.devboxes.app import ROUTES
 from tests.docs.markdown import DOCS
 
 SCORING = (Benchmark, BenchmarkRun, Scenario, ScenarioRun, Scorer)
@@ -44,6 +46,19 @@ def test_table_of_calls_is_current() -> None:
     code = "import runloop_routes; print(runloop_routes.table(), end='')"
     table = subprocess.check_output([sys.executable, "-c", code], cwd=DOCS, text=True)
     assert table in PAGE, "run: python docs/runloop_routes.py"
+
+
+def test_document_of_the_model_is_current() -> None:
+    """``python docs/runloop_openapi.py`` would change nothing, and the document is valid."""
+    from openapi_spec_validator import validate  # its import takes a second
+
+    code = "import runloop_openapi; print(runloop_openapi.text(), end='')"
+    text = subprocess.check_output([sys.executable, "-c", code], cwd=DOCS, text=True, encoding="utf-8")
+    assert text == (DOCS / "runloop-openapi.json").read_text(encoding="utf-8"), "run docs/runloop_openapi.py"
+    document = json.loads(text)
+    validate(document)
+    methods = [f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item]
+    assert len(ROUTES) == len(set(methods))
 
 
 def test_every_method_is_in_the_table_of_names() -> None:

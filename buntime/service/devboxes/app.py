@@ -226,16 +226,14 @@ class DevboxService:
 
 
 def _find(request: Request) -> tuple[Handler, tuple[str, ...]]:
-    methods = []
-    for route in _COMPILED:
-        match = route.pattern.fullmatch(request.path)
-        if match is None:
-            continue
-        if route.method == request.method:
-            return route.handler, tuple(unquote(part) for part in match.groups())
-        methods.append(route.method)
-    if methods:
-        allowed = ", ".join(methods)
+    matching = [route for route in _COMPILED if route.pattern.fullmatch(request.path)]
+    if not matching:
+        raise ApiError(404, f"This model has no {request.method} {request.path}")
+    # A fixed path is not an id: the first pattern that matches is the only one.
+    routes = {route.method: route for route in matching if route.pattern == matching[0].pattern}
+    if request.method not in routes:
+        allowed = ", ".join(routes)
         message = f"{request.path} takes {allowed}, not {request.method}"
         raise ApiError(405, message, [("Allow", allowed)])
-    raise ApiError(404, f"This model has no {request.method} {request.path}")
+    ids = matching[0].pattern.fullmatch(request.path)
+    return routes[request.method].handler, tuple(map(unquote, ids.groups() if ids else ()))

@@ -39,6 +39,13 @@ class Call:
         value = self.body.optional_integer(name, 0, most)
         return default if value is None else value
 
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """Return a boolean that the query spells ``true`` or ``false``."""
+        value = self.query.optional_text(name)
+        if value not in {None, "true", "false"}:
+            raise invalid(f"{name} must be true or false")
+        return default if value is None else value == "true"
+
     def once(self, make: Callable[[], str]) -> str:
         """Return the id of what this request creates; a repeated request creates nothing."""
         request_id = header(self.request, "x-request-id")
@@ -70,7 +77,7 @@ class Call:
         items = rows[start : start + self.query.query_integer("limit", 1, _LARGEST_PAGE, _PAGE)]
         remaining = len(rows) - start - len(items)
         page: dict[str, Any] = {name: items, "has_more": remaining > 0}
-        if query.get("include_total_count") != "false":
+        if self.flag("include_total_count", default=True):
             page.update(total_count=len(rows), remaining_count=remaining)
         return json_response(page)
 

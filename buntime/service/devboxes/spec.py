@@ -63,8 +63,11 @@ def parse_devbox(
     idle = parameters.object("after_idle")
     idle_fields = RequestFields(idle, prefix="launch_parameters.after_idle.")
     on_idle = idle_fields.optional_text("on_idle")
-    if idle and on_idle not in {"shutdown", "suspend"}:
-        raise invalid('launch_parameters.after_idle.on_idle must be "shutdown" or "suspend"')
+    idle_seconds = idle_fields.optional_integer("idle_time_seconds", 1)
+    if idle and (idle_seconds is None or on_idle not in {"shutdown", "suspend"}):
+        raise invalid(
+            'launch_parameters.after_idle needs idle_time_seconds, and on_idle: "shutdown" or "suspend"'
+        )
     return DevboxSpec(
         name=fields.optional_text("name"),
         metadata=texts(fields, "metadata"),
@@ -73,7 +76,7 @@ def parse_devbox(
         launch_commands=strings(parameters, "launch_commands"),
         entrypoint=fields.optional_text("entrypoint"),
         keep_alive=keep_alive,
-        idle_seconds=idle_fields.optional_integer("idle_time_seconds", 1) if idle else None,
+        idle_seconds=idle_seconds,
         on_idle=on_idle,
         memory=_memory(parameters),
         blueprint_id=sources.get("blueprint_id"),
@@ -81,6 +84,12 @@ def parse_devbox(
         files={**texts(base, "file_mounts"), **texts(fields, "file_mounts")},
         notes=tuple(_notes(fields, parameters)),
     )
+
+
+def check_launch(launch: Mapping[str, Any], environment: Optional[Mapping[str, Any]] = None) -> None:
+    """Raise a 400 for launch parameters or variables with which no devbox could be created later."""
+    fields = {"launch_parameters": launch, "environment_variables": environment}
+    parse_devbox(RequestFields(fields), {}, {})
 
 
 def without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,12 +82,12 @@ def application(
 
 
 def _public(environ: WSGIEnvironment) -> Optional[Response]:
-    """Return the response to ``/health`` and ``/openapi.json``, which need no key."""
+    """Return the response to ``/health`` and for the documents of both APIs, which need no key."""
     path = environ.get("PATH_INFO", "")
-    if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or path not in {"/health", "/openapi.json"}:
+    documents = ("/openapi.json", "/runloop-openapi.json")
+    if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or path not in {"/health", *documents}:
         return None
-    document = Path(__file__).parent / "openapi.json"
-    body = b'{"status": "ok"}' if path == "/health" else document.read_bytes()
+    body = b'{"status": "ok"}' if path == "/health" else (Path(__file__).parent / path[1:]).read_bytes()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     return Response(200, headers, [body])
 

@@ -12,10 +12,11 @@ from typing import Any, Callable, Literal, Optional, Union
 import attrs
 
 from buntime import _validate
-from buntime._http import Headers, Request, Response, closed_error
+from buntime._http import Body, Headers, Request, Response, closed_error
 from buntime._support.forks import reset_after_fork
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import JavaScriptError
+from buntime.service.presigned import LARGEST_OBJECT
 from buntime.service.scripted.executor import Code, Handler, HandlerFailed, ScriptedExecutor
 from buntime.service.scripted.functions import CallScript, Function, FunctionHandler, Thrown
 from buntime.service.scripted.results import Chunk, ScriptedResult
@@ -249,6 +250,8 @@ class FakeTransport(NotPicklable):
         """Return the response, or fail as planned; ``RuntimeError`` after :meth:`close`."""
         if self._closed:
             raise closed_error(request)
+        if isinstance(request.body, Body) and request.body.size <= LARGEST_OBJECT:
+            request = request.buffered()  # it may be readable once, and the list of calls has it too
         plan = self._next_failure(request)
         status = None
         try:

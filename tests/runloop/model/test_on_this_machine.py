@@ -90,7 +90,9 @@ def test_a_snapshot_of_odd_files(wire: Wire) -> None:
 def test_a_lost_supervisor_ends_its_commands(wire: Wire) -> None:
     """The next command starts another, and the log has the reason."""
     devbox = wire.create()
-    execution = wire.start(devbox, "sleep 1000")
+    execution = wire.start(devbox, "echo up; sleep 1000")
+    while not wire.get(execution)["stdout"]:
+        pass  # its sandbox may still be starting
     queued = [wire.start(devbox, command, shell_name="s") for command in ("sleep 1000", "echo next")]
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     for pid in children:

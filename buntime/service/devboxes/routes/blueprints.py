@@ -8,12 +8,12 @@ from buntime._http import Response
 from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.images import Blueprint
-from buntime.service.devboxes.spec import parse_devbox, without_nulls
+from buntime.service.devboxes.spec import parse_devbox, strings, texts, without_nulls
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
 
 _INHERITED = ("launch_parameters", "file_mounts", "secrets", "code_mounts")
-_STATUSES = ("queued", "provisioning", "building", "awaiting_upload", "failed", "build_complete")
+STATUSES = ("queued", "provisioning", "building", "awaiting_upload", "failed", "build_complete")
 
 
 def create(call: Call) -> Response:
@@ -34,7 +34,8 @@ def _make(call: Call) -> str:
             if name in base.parameters and name not in parameters:
                 parameters[name] = base.parameters[name]
     fields.optional_text("dockerfile")
-    fields.array("system_setup_commands")
+    strings(fields, "system_setup_commands")
+    parameters["metadata"] = texts(fields, "metadata")
     if context := fields.object("build_context"):
         call.model.readable_object(RequestFields(context, prefix="build_context.").text("object_id"))
     parse_devbox(RequestFields({}), parameters, call.model.secret_values())
@@ -62,7 +63,7 @@ def _view(call: Call, blueprint: Blueprint, *, new: bool = False) -> dict[str, A
         "create_time_ms": blueprint.create_time_ms,
         "parameters": {key: value for key, value in blueprint.parameters.items() if key != "metadata"},
         "is_public": False,
-        "metadata": blueprint.parameters.get("metadata", {}),
+        "metadata": blueprint.parameters["metadata"],
     }
     if status == "build_complete":
         view["build_finish_time_ms"] = blueprint.create_time_ms + round(
@@ -79,8 +80,8 @@ def retrieve(call: Call) -> Response:
 def list_blueprints(call: Call) -> Response:
     """``GET /v1/blueprints``: a page, the newest first; ``name`` is exact."""
     status = call.query.optional_text("status")
-    if status is not None and status not in _STATUSES:
-        raise invalid(f"status must be one of {', '.join(_STATUSES)}")
+    if status is not None and status not in STATUSES:
+        raise invalid(f"status must be one of {', '.join(STATUSES)}")
     views = [_view(call, each) for each in call.model.blueprints.newest_first() if not each.deleted]
     return call.page("blueprints", views, ("name", "status"))
 

@@ -163,7 +163,7 @@ def wait_for_status(call: Call) -> Response:
 def shutdown(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/shutdown``: end it for good, its disk too."""
     devbox = call.model.devbox(*call.ids)
-    devbox.shutdown(force=call.query.optional_text("force") == "true")
+    devbox.shutdown(force=call.flag("force"))
     return json_response(_settled_view(devbox))
 
 

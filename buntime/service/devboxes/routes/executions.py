@@ -49,6 +49,7 @@ def wait_for_status(call: Call) -> Response:
     """``POST …/executions/{execution_id}/wait_for_status``: held until it has one of ``statuses``."""
     devbox, execution = _find(call)
     expected = statuses(call, ("queued", "running", "completed"))
+    _last_lines(call)
     seconds = call.seconds("timeout_seconds", _HOLD, _HOLD)
     if not devbox.hold(lambda: execution.status in expected, seconds, read_timeout(call)):
         message = f"Execution {execution.id} is {execution.status} after {seconds} s"
@@ -104,7 +105,7 @@ def _start(call: Call, command_id: Optional[str]) -> tuple[Devbox, Execution]:
     command = call.body.text("command")
     if "\0" in command:
         raise invalid("command must not hold a NUL")
-    call.query.query_integer("last_n", 0, None, _LAST_LINES)
+    _last_lines(call)
     shell_name = call.body.optional_text("shell_name")
     attach_stdin = call.body.flag("attach_stdin")
     with devbox.lock:
@@ -134,8 +135,12 @@ def _find(call: Call) -> tuple[Devbox, Execution]:
         return devbox, devbox.commands.get(execution_id)
 
 
+def _last_lines(call: Call) -> int:
+    return call.query.query_integer("last_n", 0, None, _LAST_LINES)
+
+
 def _respond(call: Call, devbox: Devbox, execution: Execution) -> Response:
-    count = call.query.query_integer("last_n", 0, None, _LAST_LINES)
+    count = _last_lines(call)
     with devbox.lock:
         fields: dict[str, Any] = {
             "devbox_id": devbox.id,

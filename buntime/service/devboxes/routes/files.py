@@ -78,18 +78,16 @@ def _form(content_type: str, body: bytes) -> dict[str, bytes]:
     if match is None:
         raise invalid("Content-Type must be multipart/form-data with a boundary")
     delimiter = b"\r\n--" + (match[1] or match[2]).encode("latin-1", "replace")
+    # What stands before the first boundary and after the last one is no part.
+    _preamble, *sections, end = (b"\r\n" + body).split(delimiter) if delimiter[2:] in body else (b"", b"")
     parts: dict[str, bytes] = {}
-    at = 0 if body.startswith(delimiter[2:]) else -1
-    position = len(delimiter) - 2
-    while at >= 0 and body[position : position + 2] != b"--":
-        end = body.find(delimiter, position)
-        head_end = body.find(b"\r\n\r\n", position)
-        if not 0 <= head_end < end:
-            raise invalid("The form is malformed or incomplete")
-        name = _NAME.search(body[position:head_end])
+    for section in sections:
+        head, separator, content = section.partition(b"\r\n\r\n")
+        if not separator:
+            raise invalid("The form has a part without a header")
+        name = _NAME.search(head)
         if name is not None:
-            parts[name[1].decode("utf-8", "replace")] = body[head_end + 4 : end]
-        at, position = end, end + len(delimiter)
-    if at < 0:
-        raise invalid("The form does not begin with its boundary")
+            parts[name[1].decode("utf-8", "replace")] = content
+    if not end.startswith(b"--"):
+        raise invalid("The form does not begin or end with its boundary")
     return parts

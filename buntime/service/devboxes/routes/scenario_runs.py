@@ -17,7 +17,7 @@ from buntime.service.devboxes.routes.devboxes import log_rows, make_devbox
 from buntime.service.devboxes.routes.files import bytes_response
 from buntime.service.devboxes.routes.scenarios import REQUIRED, environment_of
 from buntime.service.devboxes.scoring import ALIVE, Record, ScenarioRun
-from buntime.service.devboxes.spec import texts, without_nulls
+from buntime.service.devboxes.spec import check_launch, texts, without_nulls
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
 
@@ -28,9 +28,8 @@ def read_profile(fields: RequestFields) -> dict[str, Any]:
     """Return the run profile in a body."""
     profile = without_nulls(fields.object("runProfile"))
     values = RequestFields(profile, prefix="runProfile.")
-    for name in ("envVars", "secrets"):
-        texts(values, name)
-    values.object("launchParameters")
+    profile.update({name: texts(values, name) for name in ("envVars", "secrets") if name in profile})
+    check_launch(values.object("launchParameters"), values.object("envVars"))
     values.array("mounts")
     values.optional_text("purpose")
     return profile

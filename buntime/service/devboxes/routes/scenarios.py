@@ -11,7 +11,7 @@ from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.model import Model
 from buntime.service.devboxes.routes.records import Collection
 from buntime.service.devboxes.scoring import Record
-from buntime.service.devboxes.spec import strings, texts, without_nulls
+from buntime.service.devboxes.spec import check_launch, strings, texts, without_nulls
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
 
@@ -88,7 +88,7 @@ def environment_of(fields: RequestFields) -> dict[str, Any]:
     environment = RequestFields(values, prefix="environment_parameters.")
     for name in ("blueprint_id", "snapshot_id", "working_directory"):
         environment.optional_text(name)
-    environment.object("launch_parameters")
+    check_launch(environment.object("launch_parameters"))
     return values
 
 

@@ -137,13 +137,15 @@ def create_agent(call: Call) -> Response:
 
     def make() -> str:
         source = call.body.object("source")
-        fields = RequestFields(source, prefix="source.")
-        kind = fields.optional_text("type")
-        if source and kind not in _SOURCES:
-            raise invalid(f"source.type must be one of {', '.join(_SOURCES)}")
-        if kind is not None:
+        if call.body.values.get("source") is not None:
+            fields = RequestFields(source, prefix="source.")
+            kind = fields.text("type")
+            if kind not in _SOURCES:
+                raise invalid(f"source.type must be one of {', '.join(_SOURCES)}")
             details = RequestFields(fields.object(kind), prefix=f"source.{kind}.")
             name = details.text(_SOURCES[kind])
+            for option in ("registry_url", "ref"):
+                details.optional_text(option)
             strings(details, "agent_setup")
             if kind == "object":
                 call.model.readable_object(name)
@@ -162,6 +164,7 @@ def create_agent(call: Call) -> Response:
 
 def list_agents(call: Call) -> Response:
     """``GET /v1/agents``: a page, the newest first."""
+    call.flag("is_public")
     views, exact = [agent.view() for agent in call.model.agents.newest_first()], ["is_public", "version"]
     if call.query.optional_text("version") == "latest":
         views, exact = list({view["name"]: view for view in reversed(views)}.values())[::-1], ["is_public"]

@@ -280,7 +280,9 @@ def test_a_caller_that_disconnects_before_the_headers_closes_the_stream(
 
 
 @pytest.mark.parametrize(
-    ("path", "key"), [("/health", "status"), ("/openapi.json", "openapi")], ids=["health", "openapi"]
+    ("path", "key"),
+    [("/health", "status"), ("/openapi.json", "openapi"), ("/runloop-openapi.json", "openapi")],
+    ids=["health", "openapi", "runloop"],
 )
 def test_public_paths_need_no_key(wire_client: WireClient, path: str, key: str) -> None:
     """A load balancer and a generator of clients can read them; other methods are refused as usual."""
