@@ -25,6 +25,9 @@ PACKAGE_TESTS = (
 )
 PYTEST = ("python", "-m", "pytest", "-q", "-n", "3", "--dist", "loadfile")
 
+FULL = {"HYPOTHESIS_PROFILE": "full"}
+SAMPLED = ("tests/faults", "tests/end_to_end/test_schemathesis.py")
+
 OFFICIAL_PYTHON = ("1.5.1", "1.32.0", "3.0.0")
 OFFICIAL_NODE = ("1.8.0", "1.32.0")
 
@@ -71,9 +74,16 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python="3.9")
 def oldest(session: nox.Session) -> None:
-    """Run the same tests on the oldest Python with the oldest dependencies."""
+    """Run the same tests on the oldest Python with the oldest dependencies, and with more examples."""
     session.install("-c", ".ci/oldest.txt", "-e", ".[dev]")
-    session.run(*PYTEST, "-m", "not one_python", *session.posargs)
+    session.run(*PYTEST, "-m", "not one_python", *session.posargs, env=FULL)
+
+
+@nox.session
+def sampled(session: nox.Session) -> None:
+    """Run the tests in full that try a sample by default and that one Python is enough for."""
+    session.install("-e", ".[dev]")
+    session.run(*PYTEST, "-m", "one_python", *SAMPLED, env=FULL)
 
 
 @nox.session

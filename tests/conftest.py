@@ -18,7 +18,8 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import settings
+
+from tests.support import effort
 
 _SETTINGS = {
     "all_proxy",
@@ -34,8 +35,7 @@ _FDS = Path("/proc/self/fd")
 _TASKS = Path("/proc/self/task")
 _OPENED_ONCE = {"/dev/urandom"}
 
-settings.register_profile("buntime", deadline=None, database=None)
-settings.load_profile("buntime")
+effort.load_profile()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.errors import FlakyStrategyDefinition
 
 from buntime._http import Headers
+from tests.support import effort
 from tests.support.openapi import DOCUMENT, OPERATIONS, violations_of
 from tests.support.serving import buntime_serve
 
@@ -22,12 +23,13 @@ _KEY = "btk_of_schemathesis"
 _TRIES = 5
 _AUTHORIZED = {"Authorization": f"Bearer {_KEY}"}
 _BOUNDED = settings(
-    max_examples=25,
+    max_examples=effort.examples(25),
     deadline=None,
     database=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
+_SEQUENCES = settings(_BOUNDED, max_examples=effort.examples(15), stateful_step_count=12)
 # A schema cannot express that a path stays in the workspace and is not a directory.
 _EXCLUDED = [schemathesis.checks.positive_data_acceptance]
 
@@ -126,7 +128,7 @@ def test_sequences_of_requests_respond_as_documented(url: str) -> None:
 
     for _ in range(_TRIES):
         try:
-            Sequences.run(settings=settings(_BOUNDED, max_examples=15, stateful_step_count=12))
+            Sequences.run(settings=_SEQUENCES)
             break
         except FlakyStrategyDefinition:
             continue  # schemathesis follows links at random, so the same choices may end differently

@@ -21,6 +21,7 @@ from buntime import (
     Session,
 )
 from buntime.transport import LocalTransport, MiddlewareTransport, Request, Response
+from tests.support import effort
 from tests.support.forks import needs_fork, run_in_fork
 
 
@@ -251,7 +252,7 @@ statements = st.one_of(
 )
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=effort.examples(4), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(statements, min_size=3, max_size=8, unique_by=lambda text: text.split("(")[0]))
 def test_evaluations_are_like_one_program(session: Session, shared: Repl, sources: list[str]) -> None:
     """Declarations and expressions that are evaluated one by one have the results of one program.

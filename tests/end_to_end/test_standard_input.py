@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from buntime import Buntime, ConflictError, Session, WaitTimeoutError
 from buntime.transport import LocalTransport
+from tests.support import effort
 
 FOREVER = "setInterval(() => {}, 1000)"
 
@@ -44,7 +45,7 @@ def test_every_way_to_read(session: Session) -> None:
         assert ["hello"] == session.execute(code, stdin="hello\n").stdout.split()
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=effort.examples(4), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.one_of(st.binary(max_size=50), st.just(bytes(range(256)) * 400)), min_size=1, max_size=4))
 def test_any_division_of_bytes_arrives(session: Session, pieces: list[bytes]) -> None:
     """Bytes that are written in pieces of any size arrive in order."""

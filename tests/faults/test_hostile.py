@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from buntime import Buntime, BuntimeError, Process, Session
 from buntime.transport import FunctionTransport, Request, Response
+from tests.support import effort
 
 pytestmark = pytest.mark.one_python
 
@@ -216,7 +217,9 @@ def _check_secret(error: BuntimeError) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-@settings(max_examples=15, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=effort.examples(15), phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow]
+)
 @given(
     status=st.one_of(st.sampled_from([200, 200, 200, 404, 429, 500]), st.integers(100, 599)),
     headers=_HEADERS,
@@ -233,7 +236,9 @@ def test_any_response(name: str, status: int, headers: dict[str, str], body: byt
 
 
 @pytest.mark.parametrize("name", CALLS)
-@settings(max_examples=15, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=effort.examples(15), phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow]
+)
 @given(first=_ARGUMENTS, second=_ARGUMENTS)
 def test_any_argument(name: str, first: Any, second: Any) -> None:
     """A TypeError or a ValueError is raised before anything is sent; otherwise the service decides."""

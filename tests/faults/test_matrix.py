@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.faults.more_calls import MORE_CALLS
 from tests.faults.server import FaultServer
 from tests.faults.service import CountingService
 from tests.faults.table import FAULTS
+from tests.support import effort
 from tests.support.loopback import Received
 
 pytestmark = pytest.mark.one_python
@@ -29,8 +29,6 @@ _LONG_DEADLINE = 3.0
 _SLACK = 10.0
 """Seconds that a loaded machine may take longer than a deadline."""
 _WORKERS = 25
-_STEP = int(os.environ.get("FAULTS_STEP", "5"))
-"""Each fault strikes one of so many of the calls that consist of others; with ``FAULTS_STEP=1`` all."""
 
 
 @attrs.define
@@ -126,9 +124,10 @@ def _check_call(fault: Fault, call: Call, folder: Path) -> Optional[str]:
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_call_ends_with_its_own_result_or_a_documented_error(fault: Fault, tmp_path: Path) -> None:
     """Nothing runs twice, and the next call on the same client gets its own result."""
+    number = FAULTS.index(fault)
     calls = [
         call
-        for call in (*CALLS, *MORE_CALLS[FAULTS.index(fault) % _STEP :: _STEP])
+        for call in (*effort.sample(CALLS, number, 3), *effort.sample(MORE_CALLS, number, 5))
         if (call.streams or not fault.only_streams)
         and not (call.raw and fault.outcome is INVALID)
         and call.name not in fault.accepted_by

@@ -14,7 +14,7 @@ import pytest
 
 from buntime import Buntime, Session
 from buntime.cassette.file import load
-from buntime.helpers.content import PIECE
+from buntime.helpers import content as file_content
 from buntime.transport import FakeTransport, ScriptedExecution
 from tests.support.cassettes import KEY, record, replay
 
@@ -218,6 +218,8 @@ def test_the_password_of_a_database(tmp_path: Path) -> None:
 
 
 PIECE_OF_LOGS = 256 * 1024
+PIECE = 33 * 1024
+"""The size of a piece of a file in these tests: a multiple of three, like the real one."""
 
 
 @pytest.mark.parametrize("before", range(1, len(ODD), 3))
@@ -242,8 +244,10 @@ def test_in_two_pieces_of_a_log(before: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [1, 5, 6, 10])
-def test_in_two_pieces_of_a_file(before: int, tmp_path: Path) -> None:
+def test_in_two_pieces_of_a_file(before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret is recognized in a large file, which is sent as base64 chunks."""
+    assert file_content.PIECE % 3 == 0
+    monkeypatch.setattr(file_content, "PIECE", PIECE)
     path = tmp_path / "x.json"
     content = b"\xff" * (PIECE - len(ODD[:before].encode())) + ODD.encode() + b"\xff"
 

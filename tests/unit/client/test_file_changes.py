@@ -23,7 +23,7 @@ from buntime import (
     SessionNotFoundError,
 )
 from buntime.transport import FakeTransport
-from tests.support import responses
+from tests.support import effort, responses
 from tests.support.scripted import ScriptedTransport, Step, always, lost
 
 _NAMES = st.sampled_from(["a", "b", "a/b", "a/c", "b/a/c", "c"])
@@ -79,7 +79,7 @@ def _is_applied(apply: Any, where: Any, step: tuple[str, str, str]) -> bool:
     return True
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=effort.examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_STEPS)
 def test_changes_are_those_of_a_local_folder(steps: list[tuple[str, str, str]]) -> None:
     """The same steps succeed or fail, and the same files result."""

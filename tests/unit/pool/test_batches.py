@@ -18,6 +18,7 @@ from buntime import (
     SessionPool,
 )
 from buntime.transport import FakeTransport, LocalTransport
+from tests.support import effort
 
 DOUBLE = "(n) => n * 2"
 
@@ -140,7 +141,7 @@ def test_bad_arguments_are_errors_of_the_call(options: dict[str, Any], message: 
             pool.call(**{"function": DOUBLE, "rows": [], **options})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=effort.examples(40), deadline=None)
 @given(
     rows=st.lists(st.integers(-1, 9), max_size=12),
     batch=st.integers(1, 13),

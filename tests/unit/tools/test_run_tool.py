@@ -17,6 +17,7 @@ from buntime.runloop import Devbox, RunloopSDK
 from buntime.tools import ToolResult, mcp_tools, run_tool
 from buntime.tools.definitions import TOOLS
 from buntime.transport import FakeTransport, ScriptedExecution, ScriptedResult
+from tests.support import effort
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -24,7 +25,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 # On a busy machine the generation of examples may seem slow.
-_BUSY = settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+_BUSY = settings(max_examples=effort.examples(50), suppress_health_check=[HealthCheck.too_slow])
 TOOL_NAMES = st.sampled_from([*TOOLS, "execute_code"])
 ARGUMENT_NAMES = sorted({name for tool in TOOLS.values() for name in tool.required + tool.optional})
 

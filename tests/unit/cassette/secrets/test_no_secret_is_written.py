@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +22,9 @@ from buntime.cassette.secrets.placeholders import PLACEHOLDER
 from buntime.transport import FunctionTransport, RecordingTransport, ReplayTransport, Request, Response
 from buntime.wire.constants import CALL_MARK
 from buntime.wire.dialect import DIALECT
+from tests.support import effort
 
-EXAMPLES = int(os.environ.get("SECRETS_TO_PLANT", "60"))
+EXAMPLES = effort.examples(60)
 JSON = {"Content-Type": "application/json"}
 STREAM = {"Content-Type": "text/event-stream"}
 WORDS = [

@@ -21,12 +21,15 @@ from buntime.service.workspace.base import (
 )
 from buntime.service.workspace.disk import DiskWorkspace
 from buntime.service.workspace.memory import MemoryWorkspace
+from tests.support import effort
 from tests.support.clocks import ManualClock
 
 Make = Callable[[], Workspace]
 
 property_settings = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=effort.examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 names = st.text(
     st.characters(codec="utf-8", exclude_characters="/\0"),
