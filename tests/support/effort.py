@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TypeVar
 
 from hypothesis import settings
@@ -29,7 +28,8 @@ def examples(full: int) -> int:
     return max(1, full * settings().max_examples // _EXAMPLES["full"])
 
 
-def sample(items: Sequence[_T], number: int, step: int) -> Sequence[_T]:
-    """Return one item of each ``step`` with the profile ``quick``, others for another number; else all items."""
-    is_quick = settings().max_examples < _EXAMPLES["full"]
-    return items[number % step :: step] if is_quick else items
+def sample(items: list[_T], number: int, step: int) -> list[_T]:
+    """Return one item of each ``step`` with the profile ``quick``, with another number others; else all."""
+    if settings().max_examples >= _EXAMPLES["full"]:
+        return items
+    return items[number % min(step, len(items)) :: step]
