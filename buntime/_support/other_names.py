@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Sequence
 from types import FunctionType
 from typing import Any, Callable, TypeVar
 
 T = TypeVar("T")
 
-_HAS_OPTIONS = 0x08  # inspect.CO_VARKEYWORDS, without the time to import inspect
+# inspect.CO_VARARGS and CO_VARKEYWORDS, without the time to import inspect.
+_HAS_ARGUMENTS, _HAS_OPTIONS = 0x04, 0x08
 
 _EXECUTE = "execute(code) or execute(command=...)"
 _SHARED = {
@@ -118,6 +120,16 @@ def check_arguments(options: Collection[str], known: Collection[str]) -> None:
     raise TypeError(f"unexpected keyword argument {name!r}{hint}")
 
 
+def refuse_positional(call: str, others: Sequence[object], count: int, by_name: Sequence[str]) -> None:
+    """Raise ``TypeError`` if there are ``others`` than the ``count`` positional arguments of a call."""
+    if others:
+        names = ", ".join(f"{name}=" for name in by_name)
+        advice = f"pass by name: {names}" if names else "there are no more"
+        raise TypeError(
+            f"{call}() takes {count} positional argument{'s' * (count != 1)}, not {count + len(others)}; {advice}"
+        )
+
+
 def checks_arguments(kind: type[T]) -> type[T]:
     """Decorate a class: it and its public methods call :func:`check_arguments`, except with ``**options``."""
     _check_constructor(kind)
@@ -151,9 +163,13 @@ def _check_constructor(kind: Any) -> None:
 
 def _checked(method: FunctionType) -> Callable[..., Any]:
     known = _names(method)
+    code = method.__code__
+    count = sys.maxsize if code.co_flags & _HAS_ARGUMENTS else code.co_argcount
+    by_name = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
 
     @functools.wraps(method)
     def checked(*args: Any, **options: Any) -> Any:
+        refuse_positional(method.__qualname__, args[count:], count - 1, by_name)
         check_arguments(options, known)
         return method(*args, **options)
 

@@ -12,7 +12,7 @@ from buntime._http import Secret, Transport
 from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.forks import reset_after_fork
-from buntime._support.other_names import checks_arguments, missing_attribute
+from buntime._support.other_names import checks_arguments, missing_attribute, refuse_positional
 from buntime._support.owner import Owner
 from buntime._support.typing import OnText, Unpack
 from buntime.client import settings
@@ -25,6 +25,7 @@ from buntime.errors import BuntimeError
 if TYPE_CHECKING:
     from buntime.models import CallbackOptions, WatchOptions
 
+_BY_NAME = ("session_id", "code", "command", "timeout")
 _IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE"})
 
 
@@ -150,7 +151,7 @@ class Buntime(ClosesWithBlock):
     def execute(
         self,
         request: Optional[buntime.ExecuteRequest] = None,
-        *,
+        *others: object,
         session_id: Optional[str] = None,
         code: Optional[str] = None,
         command: Optional[str] = None,
@@ -181,6 +182,7 @@ class Buntime(ClosesWithBlock):
         """
         from buntime.client.options import make_request
 
+        refuse_positional("Buntime.execute", others, 1, _BY_NAME)
         complete = make_request(self._context, request, session_id, code, command, options)
         return self._context.executions.watch(complete, on_stdout=on_stdout, on_stderr=on_stderr)
 
@@ -199,7 +201,7 @@ class Buntime(ClosesWithBlock):
     def stream(
         self,
         request: Optional[buntime.ExecuteRequest] = None,
-        *,
+        *others: object,
         session_id: Optional[str] = None,
         code: Optional[str] = None,
         command: Optional[str] = None,
@@ -212,6 +214,7 @@ class Buntime(ClosesWithBlock):
         """
         from buntime.client.options import make_request
 
+        refuse_positional("Buntime.stream", others, 1, _BY_NAME)
         complete = make_request(self._context, request, session_id, code, command, options)
         return self._context.executions.stream(complete)
 

@@ -14,7 +14,12 @@ from buntime import _validate
 from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.log import logger
-from buntime._support.other_names import check_arguments, checks_arguments, missing_attribute
+from buntime._support.other_names import (
+    check_arguments,
+    checks_arguments,
+    missing_attribute,
+    refuse_positional,
+)
 from buntime._support.owner import Owner
 from buntime._support.typing import Archive, OnText, Unpack
 from buntime.client.context import Context
@@ -33,6 +38,7 @@ from buntime.models import (
 )
 from buntime.wire.responses import CreatedSession
 
+_BY_NAME = ("command", "env", "timeout", "working_dir")
 _PING_DEADLINE = 10.0
 
 
@@ -131,13 +137,14 @@ class Session(ClosesWithBlock):
     def execute(
         self,
         code: Optional[Union[str, ExecuteRequest]] = None,
-        *,
+        *others: object,
         command: Optional[str] = None,
         on_stdout: Optional[OnText] = None,
         on_stderr: Optional[OnText] = None,
         **options: Unpack[ExecuteOptions],
     ) -> ExecuteResult:
         """Run code or a shell command here; see :meth:`Buntime.execute <buntime.Buntime.execute>`."""
+        refuse_positional("Session.execute", others, 1, _BY_NAME)
         return self._context.executions.watch(
             self._request(code, command, options), self._time_limit, on_stdout=on_stdout, on_stderr=on_stderr
         )
@@ -151,7 +158,7 @@ class Session(ClosesWithBlock):
     def stream(
         self,
         code: Optional[Union[str, ExecuteRequest]] = None,
-        *,
+        *others: object,
         command: Optional[str] = None,
         **options: Unpack[ExecuteOptions],
     ) -> buntime.ExecuteStream:
@@ -159,6 +166,7 @@ class Session(ClosesWithBlock):
 
         See :meth:`Buntime.stream <buntime.Buntime.stream>`.
         """
+        refuse_positional("Session.stream", others, 1, _BY_NAME)
         return self._context.executions.stream(self._request(code, command, options), self._time_limit)
 
     def _request(
@@ -189,7 +197,7 @@ class Session(ClosesWithBlock):
     def start(
         self,
         code: Optional[str] = None,
-        *,
+        *others: object,
         command: Optional[str] = None,
         env: Optional[Mapping[str, str]] = None,
         working_dir: Optional[str] = None,
@@ -206,6 +214,7 @@ class Session(ClosesWithBlock):
         """
         from buntime.client import processes
 
+        refuse_positional("Session.start", others, 1, ("command", "env", "working_dir", "stdin"))
         check_arguments(unknown, ("command", "env", "working_dir", "stdin"))
         request = ExecuteRequest(code, command=command, env=env, working_dir=working_dir)
         del env  # so that no traceback with these variables shows its values

@@ -45,12 +45,22 @@ def _encode(value: Any, path: tuple[Any, ...], above: tuple[int, ...]) -> Any:
         return _encode_items(value, path, above)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _tagged("bytes", base64.b64encode(value).decode())
-    if isinstance(value, datetime):
+    if isinstance(value, datetime) and type(value).__name__ != "NaTType":
         return _tagged("date", _milliseconds(value, path))
-    raise TypeError(
-        f"{_format(path)} is a {type(value).__name__}, which has no JavaScript equivalent; pass None, a "
-        "bool, int, float, str, bytes, aware datetime, list, tuple, set, or a dict with str keys"
-    )
+    raise TypeError(f"{_format(path)} is a {_unfit(value)}")
+
+
+def _unfit(value: object) -> str:
+    """Return the type of a value that cannot be sent, and what to pass in its place."""
+    name = type(value).__name__
+    advice = "None, a bool, int, float, str, bytes, aware datetime, list, tuple, set, or a dict with str keys"
+    if name in {"NaTType", "NAType"}:
+        advice = "None for a missing value"
+    for method in ("to_dict", "tolist"):  # of pandas and numpy
+        if hasattr(value, method):
+            name = f"{type(value).__module__.partition('.')[0]}.{name}"
+            advice = f"the result of its {method}()"
+    return f"{name}, which has no JavaScript equivalent; pass {advice}"
 
 
 def _encode_items(value: Any, path: tuple[Any, ...], above: tuple[int, ...]) -> Any:

@@ -21,7 +21,7 @@ class FileInterface(NotPicklable):
 
     @names_keywords
     def read(self, *, file_path: str, **options: Unpack[RequestOptions]) -> str:
-        """Return the text of a file."""
+        """Return the text of a file; bytes that are not UTF-8 become U+FFFD, see :meth:`download`."""
         text: str = self._connection.call(
             "devboxes.read_file_contents", self._devbox_id, file_path=file_path, **options
         )

@@ -167,7 +167,7 @@ def check_arguments(tool: Tool, arguments: Union[Mapping[str, Any], str, None]) 
     if problems:
         usage = [f"{name} ({_ARGUMENTS[name]['type']}, required)" for name in tool.required]
         usage += [f"{name} ({_ARGUMENTS[name]['type']})" for name in tool.optional]
-        raise ValueError(f"{tool.name}: {'; '.join(problems)}. Its arguments are {', '.join(usage)}.")
+        raise ValueError(f"{'; '.join(problems)}. The arguments of {tool.name} are {', '.join(usage)}.")
     return {name: int(each) if isinstance(each, float) else each for name, each in values.items()}
 
 

@@ -181,6 +181,7 @@ def test_background_errors_fail_the_call(real: Session) -> None:
     "source, name, message",
     [
         ("(a) => {\n  return +;\n}", "SyntaxError", "function:2:11"),
+        ("(a) => [a", "SyntaxError", "found end of file\n    at function:1:10"),
         ("./broken.ts#x", "SyntaxError", r"broken.ts:2:"),
         ("3 +", "SyntaxError", ""),
         ("42", "TypeError", "the source is of type number, not a function"),

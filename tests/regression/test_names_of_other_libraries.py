@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import re
 import traceback
 from typing import Any, Callable
 from unittest import mock
@@ -143,6 +144,52 @@ def test_copies_and_pickles_are_the_same() -> None:
             assert "ses_1" == copy.copy(session).id == copy.deepcopy(session).id
             assert "ses_1" == pickle.loads(pickle.dumps(session)).id
         assert not hasattr(mock.create_autospec(session), "run")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda c: c.execute("ses_1", "1"),
+            "Buntime.execute() takes 1 positional argument, not 2; pass by name: ",
+        ),
+        (
+            lambda c: c.stream("ses_1", "1"),
+            "Buntime.stream() takes 1 positional argument, not 2; pass by name: ",
+        ),
+        (
+            lambda c: c.files.read("ses_1", "a"),
+            "takes 0 positional arguments, not 2; pass by name: session_id=",
+        ),
+        (
+            lambda c: c.sessions.attach("ses_1").execute("1", 5),
+            "Session.execute() takes 1 positional argument",
+        ),
+        (lambda c: c.sessions.attach("ses_1").stream("1", 5), "Session.stream() takes 1 positional argument"),
+        (
+            lambda c: c.sessions.attach("ses_1").start("1", 5),
+            "pass by name: command=, env=, working_dir=, stdin=",
+        ),
+        (
+            lambda c: c.sessions.delete("ses_1", "ses_2"),
+            "takes 1 positional argument, not 2; there are no more",
+        ),
+    ],
+)
+def test_too_many_positional_arguments(client: Any, call: Any, message: str) -> None:
+    """The error names the arguments to pass by name."""
+    with pytest.raises(TypeError, match=re.escape(message)):
+        call(client)
+
+
+def test_the_error_after_the_end_of_a_client() -> None:
+    """It names the call, and what to do."""
+    with Buntime(transport=FakeTransport()) as client:
+        session = client.sessions.create()
+    with pytest.raises(
+        RuntimeError, match=r"^POST /execute: the transport is closed, .* create a new client$"
+    ):
+        session.execute("1")
 
 
 def test_a_timeout_in_milliseconds() -> None:

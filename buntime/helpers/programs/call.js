@@ -29,11 +29,11 @@ function positionIn(path, row, column) {
 }
 
 // The source is an expression, in an array because it would get the name "default" otherwise; else a function with a `;` or
-// a comment behind it, or a module. The first form names the error if none is right.
+// a comment behind it, or a module. The second form has nothing behind the source, so it names the error of a wrong one.
 function moduleOf(source) {
   const forms = [`export default [(\n${source}\n)];\n`, `export default\n${source}\n`];
   if (/\bexport\b/.test(source)) forms.push(`\n${source}\n`);
-  return forms.find(parses) ?? forms[0];
+  return forms.find(parses) ?? forms[1];
 }
 
 function parses(contents) {

@@ -210,7 +210,7 @@ def test_a_missing_process(fake: FakeTransport, session: Session) -> None:
     """The error has its number."""
     process = session.start(SERVER)
     process._number = 7
-    with pytest.raises(NotFoundError, match=r"no process 7 .*session.processes\(\)") as caught:
+    with pytest.raises(NotFoundError, match=r"no process 7. .*session.processes\(\)") as caught:
         process.kill()
     assert "process_not_found" == caught.value.code
 

@@ -21,6 +21,12 @@ class _Number(IntEnum):
     ONE = 1
 
 
+# Values of pandas and numpy, which need not be installed.
+_missing = type("NaTType", (datetime,), {"utcoffset": None, "__module__": "pandas._libs"})(1, 1, 1)
+_scalar, _frame = (
+    type(name, (), {method: None, "__module__": module})()
+    for name, method, module in (("int64", "tolist", "numpy"), ("DataFrame", "to_dict", "pandas.core"))
+)
 _circular: list[Any] = []
 _circular.append({"again": _circular})
 _deep: list[Any] = []
@@ -41,6 +47,9 @@ for _ in range(300):
         ([{None: 1}], TypeError, r"^args\[1\]\[0\] has the key None"),
         (datetime(2024, 1, 1), ValueError, r"^args\[1\] is a datetime without a time zone"),
         (datetime(2024, 1, 1, 0, 0, 0, 1, timezone.utc), ValueError, r"^args\[1\] .* 1 microseconds"),
+        (_missing, TypeError, r"^args\[1\] is a NaTType, .* pass None for a missing value$"),
+        (_scalar, TypeError, r"^args\[1\] is a numpy.int64, .* pass the result of its tolist\(\)$"),
+        (_frame, TypeError, r"^args\[1\] is a pandas.DataFrame, .* pass the result of its to_dict\(\)$"),
         (_circular, ValueError, r"^args\[1\]\[0\]\['again'\] contains itself"),
         (_deep, ValueError, "200 levels"),
     ],
