@@ -179,7 +179,7 @@ def audit(session: nox.Session) -> None:
 @nox.session
 def recipes(session: nox.Session) -> None:
     """Test the recipes of the documentation with the packages that they are about."""
-    session.install("-e", ".[local]", *group("recipes"))
+    session.install("-e", ".[local,serve]", *group("recipes"))
     session.run(*PYTEST[:4], "docs/examples/recipes")
 
 

@@ -108,7 +108,7 @@ def _labels(output: str) -> list[str]:
 def test_agent_corrects_its_module() -> None:
     """The example of an agent reads the failure of its test, and tries again."""
     expected = ["write: done", "write: done", "execute: failed", "write: done", "execute: done"]
-    ran = _python(str(DOCS / "examples" / "agent.py"))
+    ran = _python(str(DOCS / "examples" / "recipes" / "coding_agent.py"))
     assert [*expected, "slug.ts passes its test."] == ran.stdout.splitlines()
 
 

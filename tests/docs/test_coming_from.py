@@ -33,8 +33,9 @@ _OBJECTS = {
 _NAME = re.compile(r"\b((?:client|session|files|pool|process|result|stream)(?:\.(?:sessions|files))?)\.(\w+)")
 
 
-# The page for users of vcrpy is about options.
-_PAGES = [page for page in sorted((DOCS / "coming-from").glob("*.md")) if page.stem != "vcrpy"]
+# The page for users of vcrpy is about options, and that for users of Runloop about other classes.
+_OTHERS = {"runloop", "vcrpy"}
+_PAGES = [page for page in sorted((DOCS / "coming-from").glob("*.md")) if page.stem not in _OTHERS]
 
 
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)

@@ -18,6 +18,7 @@ from tests.support.loopback import LoopbackServer
 pytestmark = pytest.mark.one_python
 
 EXAMPLES = DOCS / "examples"
+RECIPES = EXAMPLES / "recipes"
 
 _KILLED = """
 import os, signal
@@ -51,7 +52,7 @@ def _run(fake: FakeTransport, script: Path, **environment: str) -> str:
                 **os.environ,
                 "BUNTIME_API_KEY": "any",
                 "BUNTIME_BASE_URL": server.url,
-                "PYTHONPATH": os.pathsep.join([str(ROOT), str(EXAMPLES)]),
+                "PYTHONPATH": os.pathsep.join([str(ROOT), str(EXAMPLES), str(RECIPES)]),
                 **environment,
             },
             stdin=subprocess.DEVNULL,
@@ -72,7 +73,7 @@ def test_dask_maps_over_many_items(tmp_path: Path) -> None:
     """Each of the two workers uses one session, and all sessions are deleted; 100 items instead of 1,000."""
     fake = _fake()
     script = tmp_path / "shorter.py"
-    script.write_text((EXAMPLES / "dask_map.py").read_text().replace("range(1000)", "range(100)"))
+    script.write_text((RECIPES / "dask_map.py").read_text().replace("range(1000)", "range(100)"))
     assert "100 squares, the last is 9801, their sum 328350\n" == _run(fake, script)
     calls = _calls_by_session(fake)
     assert (2, 100) == (len(calls), sum(calls.values()))

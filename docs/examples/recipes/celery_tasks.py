@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from celery import Celery, Task
 from celery.signals import worker_process_shutdown
 
@@ -30,7 +32,7 @@ def render(self: Task, rows: list[list[int]]) -> str:
     """Render rows; Celery repeats a failed call, unless the program may have run."""
     try:
         with get_client().sessions.create(ttl=300) as session:
-            session.files.write("rows.json", str(rows))
+            session.files.write("rows.json", json.dumps(rows))
             return session.execute(command="bun render.ts rows.json", check=True).stdout
     except (APIConnectionError, RateLimitError) as error:
         if error.maybe_executed:

@@ -17,7 +17,11 @@ from distributed import Client, LocalCluster, Worker, WorkerPlugin, get_worker
 
 from buntime import Buntime, Session
 
-LOCAL: dict[str, Any] = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+LOCAL: dict[str, Any] = {
+    "threads_per_worker": 1,
+    "host": "127.0.0.1",
+    "dashboard_address": None,
+}
 
 
 class SessionOfWorker(WorkerPlugin):
@@ -56,13 +60,20 @@ def map_in_sessions(
     with ExitStack() as stack:
         client = stack.enter_context(Buntime())
         names = range(workers)
-        sessions = {name: stack.enter_context(client.sessions.create(ttl=3600)) for name in names}
+        sessions = {
+            name: stack.enter_context(client.sessions.create(ttl=3600))
+            for name in names
+        }
         scratch = stack.enter_context(TemporaryDirectory())
         stack.enter_context(dask.config.set(temporary_directory=scratch))
         cluster = stack.enter_context(LocalCluster(n_workers=workers, **LOCAL))
         engine: Any = stack.enter_context(Client(cluster))
-        engine.register_plugin(SessionOfWorker({name: session.id for name, session in sessions.items()}))
-        results: list[Any] = engine.gather(engine.map(partial(in_session, function), list(items)))
+        engine.register_plugin(
+            SessionOfWorker({name: session.id for name, session in sessions.items()})
+        )
+        results: list[Any] = engine.gather(
+            engine.map(partial(in_session, function), list(items))
+        )
         return results
 
 
@@ -73,4 +84,6 @@ def square(session: Session, number: int) -> int:
 
 if __name__ == "__main__":
     squares = map_in_sessions(square, range(1000), workers=2)
-    print(f"{len(squares)} squares, the last is {squares[-1]}, their sum {sum(squares)}")
+    print(
+        f"{len(squares)} squares, the last is {squares[-1]}, their sum {sum(squares)}"
+    )
