@@ -125,9 +125,8 @@ def refuse_positional(call: str, others: Sequence[object], count: int, by_name: 
     if others:
         names = ", ".join(f"{name}=" for name in by_name)
         advice = f"pass by name: {names}" if names else "there are no more"
-        raise TypeError(
-            f"{call}() takes {count} positional argument{'s' * (count != 1)}, not {count + len(others)}; {advice}"
-        )
+        takes = f"{call}() takes {count} positional argument{'s' * (count != 1)}"
+        raise TypeError(f"{takes}, not {count + len(others)}; {advice}")
 
 
 def checks_arguments(kind: type[T]) -> type[T]:

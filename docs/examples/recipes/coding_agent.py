@@ -1,8 +1,4 @@
-"""An agent that writes a module and its test, runs it, reads the failure, and corrects it.
-
-The model is a script, so that the example runs without a key. To use a real one, pass a function that sends
-the messages with your SDK and ``tools=anthropic_tools()``, and returns the content of the reply.
-"""
+"""An agent that writes a module and its test, reads the failure, and corrects it."""
 
 from __future__ import annotations
 
@@ -55,7 +51,7 @@ def run_agent(
 
 
 def scripted_model() -> Callable[[list[dict[str, Any]]], Blocks]:
-    """Return a model that writes a wrong module first, and corrects it when the test fails."""
+    """Return a model that corrects its module when the test fails."""
 
     def steps() -> Iterator[Blocks]:
         yield [

@@ -1,7 +1,7 @@
-"""Map a JavaScript function over 1,000 items on a Dask cluster, with one session for each worker.
+"""Map a JavaScript function over 1,000 items, with a session for each worker of Dask.
 
-Needs ``pip install distributed``. Runs on buntime.sh with BUNTIME_API_KEY set, and on this machine against
-``buntime serve`` with BUNTIME_BASE_URL.
+Needs ``pip install distributed``. It runs on buntime.sh with BUNTIME_API_KEY, and on
+this machine against ``buntime serve`` with BUNTIME_BASE_URL.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOCAL: dict[str, Any] = {
 
 
 class SessionOfWorker(WorkerPlugin):
-    """Gives each worker process a client of its own, and the session that was created for it."""
+    """Gives each worker process its own client, and the session created for it."""
 
     name = "session-of-worker"
 
@@ -34,7 +34,7 @@ class SessionOfWorker(WorkerPlugin):
         self.session_ids = session_ids
 
     def setup(self, worker: Worker) -> None:
-        """Attach, when a worker starts: also one that takes the place of another that was lost."""
+        """Attach when a worker starts, or is started again after it was lost."""
         self.client = Buntime(max_retries=5)
         self.session = self.client.sessions.attach(self.session_ids[worker.name])
 
@@ -54,8 +54,8 @@ def map_in_sessions(
 ) -> list[Any]:
     """Return ``function(session, item)`` of every item, in their order.
 
-    The sessions are this process's: it creates them before the workers start, and deletes them when the
-    workers have ended, however that came about.
+    This process creates the sessions before the workers start, and deletes them when
+    the workers have ended, also after an error.
     """
     with ExitStack() as stack:
         client = stack.enter_context(Buntime())

@@ -5,15 +5,18 @@ from __future__ import annotations
 import pytest
 
 from buntime import Buntime
-from buntime.transport import FakeTransport
+from buntime.transport import FakeTransport, ScriptedResult
 from coding_agent import MAX_TURNS, run_agent, scripted_model, use
 
 
 def test_the_agent_corrects_its_module(capsys: pytest.CaptureFixture[str]) -> None:
     """It reads the failure of its test, writes the module again, and is done."""
     fake = FakeTransport()
-    fake.on_execute(command="bun test", stderr="1 fail\n", exit_code=1, times=1)
-    fake.on_execute(command="bun test", stderr="1 pass\n")
+    runs = [
+        ScriptedResult(stderr="1 fail", exit_code=1),
+        ScriptedResult(stderr="1 pass"),
+    ]
+    fake.on_execute(command="bun test", results=runs)
     with Buntime(transport=fake) as client, client.sessions.create() as session:
         answer = run_agent(scripted_model(), session, "Write slug(title).")
         assert "replaceAll" in session.files.read("slug.ts")

@@ -30,8 +30,8 @@ def squares() -> FakeTransport:
 @pytest.fixture
 def server_url() -> Iterator[str]:
     """Serve the fake, and return its URL."""
-    words = "-m buntime serve --port 0 --fake test_dask_map:squares".split()
-    command = [sys.executable, *words]
+    serve = ["-m", "buntime", "serve", "--port", "0"]
+    command = [sys.executable, *serve, "--fake", "test_dask_map:squares"]
     with subprocess.Popen(
         command, cwd=HERE, stdout=subprocess.PIPE, text=True
     ) as server:
