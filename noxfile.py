@@ -15,8 +15,10 @@ nox.options.default_venv_backend = "uv|venv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "quick"]
 
-# The packages of the recipes are in the environment of their session.
-EXAMPLES = (str(path) for path in Path("docs/examples").iterdir() if path.name != "recipes")
+# The packages of the recipes are in the environment of their session, which also runs the notebook.
+EXAMPLES = [
+    str(path) for path in Path("docs/examples").iterdir() if path.name not in {"recipes", "notebook.ipynb"}
+]
 CODE = ("benchmarks", "buntime", *EXAMPLES, "noxfile.py", "tests")
 # These tests use everything that the wheel could lack: modules, programs in JavaScript, commands.
 PACKAGE_TESTS = (

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from buntime.calls.stream import ExecuteStream
     from buntime.client.client import Buntime
     from buntime.client.fetch import FetchResponse
+    from buntime.client.file_view import FileView
     from buntime.client.file_watch import FileEvent, FileWatch
     from buntime.client.files import SessionFiles
     from buntime.client.files_by_id import Files
@@ -95,6 +96,7 @@ __all__ = [
     "FetchResponse",
     "FileEvent",
     "FileInfo",
+    "FileView",
     "FileWatch",
     "Files",
     "InvalidRequestError",
@@ -143,6 +145,7 @@ _DEFINED_IN = {
     "FetchResponse": "client.fetch",
     "FileEvent": "client.file_watch",
     "FileInfo": "models",
+    "FileView": "client.file_view",
     "FileWatch": "client.file_watch",
     "Files": "client.files_by_id",
     "KillResult": "models",
@@ -164,19 +167,22 @@ _DEFINED_IN = {
     "TransferOptions": "helpers.transfers",
     "TransferResult": "models",
     "WriteResult": "models",
+    "load_ipython_extension": "notebook",
+    "unload_ipython_extension": "notebook",
 }
-"""The module of each public name; those not listed are errors."""
+"""The module of each public name, and of what ``%load_ext buntime`` calls; those not listed are errors."""
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: importing buntime itself must stay cheap."""
-    if name not in __all__:
+    if name not in __all__ and name not in _DEFINED_IN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
     module = import_module(f"{__name__}.{_DEFINED_IN.get(name, 'errors')}")
     value = getattr(module, name)
-    globals()[name] = value
+    if name in __all__:
+        globals()[name] = value
     return value
 
 

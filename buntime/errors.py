@@ -97,6 +97,11 @@ class BuntimeError(Exception):
             text += " [the service may have acted on it]"
         return f"{text}. {self.hint}" if self.hint else text
 
+    def _repr_html_(self) -> str:
+        from buntime._support import html
+
+        return html.titled(type(self).__name__, html.block(str(self), is_error=True))
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Without __init__, whose arguments are unknown: a subclass may have its own.
         new: Any = vars(copyreg)["__newobj__"]

@@ -219,6 +219,13 @@ class ExecuteResult(_Value):
         """Whether the execution ended with exit code 0, within its time limit."""
         return self.exit_code == 0 and not self.timed_out
 
+    def _repr_html_(self) -> str:
+        from buntime._support import html
+
+        state = "reached its time limit" if self.timed_out else f"exit code {self.exit_code}"
+        time = "" if self.execution_time is None else f", {self.execution_time:g} ms"
+        return html.titled(state + time, html.output(self.stdout, self.stderr))
+
     def check(self) -> "ExecuteResult":
         """Return the result itself if it is :attr:`ok`.
 
@@ -279,6 +286,16 @@ class FileInfo(_Value):
     extra: Mapping[str, Any] = _unknown_fields()
     target: Optional[str] = attrs.field(default=None, kw_only=True)
     mode: Optional[int] = attrs.field(default=None, kw_only=True)
+
+    def _row_(self) -> dict[str, Any]:
+        modified = "" if self.modified is None else f"{self.modified:%Y-%m-%d %H:%M:%S}"
+        link = "" if self.target is None else f" -> {self.target}"
+        return {"path": self.path + link, "type": self.type, "size": self.size, "modified": modified}
+
+    def _repr_html_(self) -> Optional[str]:
+        from buntime._support import html
+
+        return html.values([self])
 
 
 @attrs.frozen(repr=False)

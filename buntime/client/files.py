@@ -294,6 +294,16 @@ class SessionFiles:
 
         return FileWatch(self._context, self._session_id, _validate.folder("path", path), ignore, timeout)
 
+    def show(self, path: str) -> buntime.FileView:
+        """Return what a notebook displays for a file: an image, a table, or text; for a folder its list.
+
+        PNG, JPEG, GIF and SVG are images, up to 4 MB. CSV, TSV and JSON are tables of at most 20 rows; of a
+        large file, the first 256 KB are read. Nothing in a file becomes markup or a script of the notebook.
+        """
+        from buntime.client.file_view import view_file
+
+        return view_file(self, path)
+
     def chmod(self, path: str, mode: int) -> None:
         """Set the permissions of a file or folder, such as ``0o755``. The fake has none and only checks."""
         _validate.path("path", path)

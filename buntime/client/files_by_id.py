@@ -104,6 +104,10 @@ class Files:
         """Iterate over changes; see :meth:`SessionFiles.watch`."""
         return self._of(session_id).watch(path, ignore=ignore, timeout=timeout)
 
+    def show(self, *, session_id: str, path: str) -> buntime.FileView:
+        """Return what a notebook displays for a file; see :meth:`SessionFiles.show`."""
+        return self._of(session_id).show(path)
+
     def chmod(self, *, session_id: str, path: str, mode: int) -> None:
         """Set permissions; see :meth:`SessionFiles.chmod`."""
         self._of(session_id).chmod(path, mode)

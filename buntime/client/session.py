@@ -68,6 +68,13 @@ class Session(ClosesWithBlock):
     def __repr__(self) -> str:
         return f"<Session {self.id}>"
 
+    def _repr_html_(self) -> str:
+        from buntime._support import html
+
+        known = {"created": self.created_at, "expires": self.expires_at, "preview": self.preview_url}
+        rows = [(name, str(value)) for name, value in known.items() if value is not None]
+        return html.titled(f"Session {self.id}", html.table((), rows, len(rows)) if rows else "")
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):

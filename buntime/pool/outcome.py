@@ -29,6 +29,15 @@ class Outcome(Generic[Item, Value]):
         """Whether there is no error."""
         return self.error is None
 
+    def _row_(self) -> dict[str, Any]:
+        error = self.error and f"{type(self.error).__name__}: {self.error}"
+        return {"item": self.item, "value": self.value if self.ok else "", "error": error}
+
+    def _repr_html_(self) -> Optional[str]:
+        from buntime._support import html
+
+        return html.values([self])
+
     def result(self) -> Value:
         """Return the value, or raise the error."""
         if self.error is None:

@@ -12,6 +12,7 @@ import attrs
 import pytest
 
 import buntime
+import buntime.notebook
 import buntime.runloop
 import buntime.testing
 import buntime.tools
@@ -25,6 +26,7 @@ PUBLIC = [
     *(f"buntime.{name}" for name in buntime.__all__),
     *(f"buntime.testing.{name}" for name in buntime.testing.__all__),
     *(f"buntime.transport.{name}" for name in buntime.transport.__all__),
+    *(f"buntime.notebook.{name}" for name in buntime.notebook.__all__),
     *(f"buntime.tools.{name}" for name in buntime.tools.__all__),
     *(
         f"buntime.runloop.{name}"

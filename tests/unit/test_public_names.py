@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 import buntime
+import buntime.notebook
 import buntime.testing
 import buntime.tools
 import buntime.transport
 from tests.support.picklable_samples import VALUES, all_errors
 
-MODULES = ["buntime", "buntime.testing", "buntime.tools", "buntime.transport"]
+MODULES = ["buntime", "buntime.notebook", "buntime.testing", "buntime.tools", "buntime.transport"]
 PUBLIC = [
     (module, name)
     for module in MODULES
