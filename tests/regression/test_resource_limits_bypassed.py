@@ -21,6 +21,14 @@ const symbols = {
   memset: { args: ["usize", "i32", "usize"], returns: "ptr" },
   mmap: { args: ["usize", "usize", "i32", "i32", "i32", "i64"], returns: "usize" },
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+  bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  close: { args: ["i32"], returns: "i32" },
+  connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+  listen: { args: ["i32", "i32"], returns: "i32" },
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  socketpair: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
+  write: { args: ["i32", "ptr", "u64"], returns: "i64" },
   shmat: { args: ["i32", "usize", "i32"], returns: "usize" },
   shmdt: { args: ["usize"], returns: "i32" },
   shmget: { args: ["i32", "usize", "i32"], returns: "i32" },
@@ -38,6 +46,32 @@ for (let n = 0; n < 4; n++) {
   const address = libc.shmat(libc.shmget(0, SIZE, 0o600), 0, 0);
   libc.memset(address, 1, SIZE);
   libc.shmdt(address);
+}
+await Bun.sleep(20_000);
+"""
+FILL = """
+const block = Buffer.alloc(65_536, 1);
+function fill(fd) {
+  libc.fcntl(fd, 4, 0o4000);  // F_SETFL, O_NONBLOCK
+  while (libc.write(fd, block, block.length) > 0);
+}
+"""
+LOCAL_SOCKETS = """
+for (let n = 0, pair = new Int32Array(2); n < 3000 && !libc.socketpair(1, TYPE, 0, pair); n++) {
+  fill(pair[0]);
+  libc.close(pair[0]);
+}
+await Bun.sleep(20_000);
+"""
+INTERNET_SOCKETS = """
+const address = Buffer.from([2, 0, 0x30, 0x39, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+const server = libc.socket(2, 1, 0);
+libc.bind(server, address, 16);
+libc.listen(server, 1000);
+for (let n = 0; n < 1000; n++) {
+  const fd = libc.socket(2, 1, 0);
+  libc.connect(fd, address, 16);
+  fill(fd);
 }
 await Bun.sleep(20_000);
 """
@@ -70,6 +104,32 @@ def test_memory_shared_by_forks(open_session: Open, first: str) -> None:
 def test_detached_shared_memory(open_session: Open) -> None:
     """Detached shared memory counts for the session."""
     assert_killed(open_session(memory=256), UNATTACHED)
+
+
+SOCKETS = {
+    "streams": f"const TYPE = 1; {LOCAL_SOCKETS}",
+    "datagrams": f"const TYPE = 2; {LOCAL_SOCKETS}",
+    "packets": f"const TYPE = 5; {LOCAL_SOCKETS}",
+    "connections": INTERNET_SOCKETS,
+}
+
+
+@pytest.mark.parametrize("kind", SOCKETS)
+def test_sockets_that_nothing_reads(open_session: Open, kind: str) -> None:
+    """The bytes in sockets count for the session, also if the sender has closed its end."""
+    assert_killed(open_session(memory=160), FILL + SOCKETS[kind])
+
+
+def test_sockets_of_the_session_that_are_read(open_session: Open) -> None:
+    """A server may send more than the session has memory."""
+    code = """
+    const server = Bun.serve({ port: 0, fetch: () => new Response(new Uint8Array(20 << 20)) });
+    let size = 0;
+    for (let n = 0; n < 20; n++) size += (await (await fetch(server.url)).arrayBuffer()).byteLength;
+    console.log(size >> 20);
+    process.exit();
+    """
+    assert open_session(memory=768).run(code, timeout=60).stdout == "400\n"
 
 
 def test_memory_of_two_executions(open_session: Open) -> None:

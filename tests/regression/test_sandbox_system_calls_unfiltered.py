@@ -111,6 +111,21 @@ def test_only_local_and_internet_sockets_open(session: BunSession) -> None:
     assert outcome.stdout == "97 97 97 0 0 0\n"  # EAFNOSUPPORT
 
 
+def test_memory_that_would_not_count(session: BunSession) -> None:
+    """Huge pages are in no resident size, and pages that a program swaps out leave it."""
+    mmap, shmget, madvise = ((9, 29, 28), (222, 194, 233))[COLUMN]
+    attempts = [
+        (mmap, 0, 4096, 3, 0x40022, -1, 0),
+        (shmget, 1, 4096, 0o4600),
+        (madvise, 0, 0, 21),
+        (mmap, 0, 4096, 3, 0x22, -1, 0),
+        (madvise, 0, 0, 4),
+    ]
+    outcome = session.run(f"{SYSCALL}console.log(...{[*map(list, attempts)]}.map((words) => call(...words)))")
+
+    assert (f"{errno.ENOMEM} {errno.EPERM} {errno.EPERM} 0 0\n", "") == (outcome.stdout, outcome.stderr)
+
+
 @pytest.mark.parametrize("kind", PROGRAMS)
 def test_programs_run(session: BunSession, kind: str) -> None:
     """Every kind of program still works."""

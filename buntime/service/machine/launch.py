@@ -26,7 +26,7 @@ from buntime.service.machine.sandbox import (
 )
 from buntime.service.workspace.paths import STATE_FOLDER, WORKSPACE
 
-_SCRIPTS = ("main.js", "launch.js", "output.js", "processes.js", "preview.js")
+_SCRIPTS = ("main.js", "launch.js", "output.js", "processes.js", "sockets.js", "preview.js")
 _SCRIPTS_INSIDE = "/run/buntime"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCALE = {"LANG": "C.UTF-8"}
@@ -91,6 +91,7 @@ class Isolated:
             workspace=next(iter(mounts)),
             scratch=None,
             temporary=layout.temporary,
+            has_sockets=not self.sandbox.network,
             preview_socket=preview_socket and f"{WORKSPACE}/{preview_socket}",
             env={"PATH": _path(layout), "HOME": layout.home, "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
             processes=_THREADS if _counts_by_namespace() else None,
@@ -151,6 +152,7 @@ class Unprotected:
                 workspace=str(workspace),
                 scratch=str(scratch),
                 temporary=(),
+                has_sockets=False,
                 preview_socket=None,
                 env={**env, "TMPDIR": str(temporary), **_LOCALE},
                 processes=None,

@@ -1,8 +1,9 @@
 """The system calls that are refused in a sandbox, as a program for the kernel's seccomp filter.
 
 A sandbox has no capability and no view of the host's files, processes and network. What remains of the kernel
-that namespaces do not divide is closed here: key rings, AF_VSOCK, and calls that few programs need but that
-had many holes. They fail as forbidden (``EPERM``) or, if programs have another way, as absent (``ENOSYS``).
+that namespaces do not divide is closed here: key rings, AF_VSOCK, calls that few programs need but that had
+many holes, and memory that would not count for the session: huge pages, and pages that a program swaps out
+itself. They fail as forbidden (``EPERM``) or, if programs have another way, as absent (``ENOSYS``).
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ def _calls(table: str) -> dict[str, tuple[int, int]]:
     return {name: (int(x86), int(arm)) for name, x86, arm in zip(words[::3], words[1::3], words[2::3])}
 
 
-# By line: kernel objects that no namespace divides; programs and counters in the kernel; other processes;
-# namespaces; mounts; files by handle; the machine itself.
+# By line: kernel objects that no namespace divides; programs and counters in the kernel; memory that is in no
+# process; other processes; namespaces; mounts; files by handle; the machine itself.
 FORBIDDEN = _calls("""
 add_key 248 217  request_key 249 218  keyctl 250 219
 bpf 321 280  userfaultfd 323 282  perf_event_open 298 241
+vmsplice 278 75  process_madvise 440 440
 ptrace 101 117  process_vm_readv 310 270  process_vm_writev 311 271  kcmp 312 272  pidfd_getfd 438 438
 unshare 272 97  setns 308 268  chroot 161 51  pivot_root 155 41
 mount 165 40  umount2 166 39  mount_setattr 442 442  open_tree 428 428  open_tree_attr 467 467
@@ -46,12 +48,15 @@ clone3 435 435  memfd_create 319 279  memfd_secret 447 447
 """The calls that fail with ``ENOSYS``."""
 
 _CLONE, _SOCKET, _IOCTL = (56, 220), (41, 198), (16, 29)
+_MMAP, _SHMGET, _MADVISE = (9, 222), (29, 194), (28, 233)
+_MAP_HUGETLB, _SHM_HUGETLB, _MADV_PAGEOUT = 0x40000, 0o4000, 21
 _NAMESPACES = 0x7E020000  # all of CLONE_NEW* that clone takes
 _FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 
 _LOAD, _RETURN, _EQUAL, _AT_LEAST, _ANY_BIT = 0x20, 0x06, 0x15, 0x35, 0x45
-_NUMBER, _ARCH, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # offsets in struct seccomp_data
+_NUMBER, _ARCH = 0, 4  # offsets in struct seccomp_data
+_FIRST_ARGUMENT, _SECOND_ARGUMENT, _THIRD_ARGUMENT, _FOURTH_ARGUMENT = 16, 24, 32, 40
 _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
 
@@ -70,6 +75,9 @@ def seccomp_filter(machine: str) -> bytes:
     for calls, result in ((FORBIDDEN, forbidden), (ABSENT, absent)):
         for numbers in calls.values():
             program += _if(_EQUAL, numbers[column], result) if numbers[column] >= 0 else []
+    program += _block(_MMAP[column], _FOURTH_ARGUMENT, _if(_ANY_BIT, _MAP_HUGETLB, _ERRNO | errno.ENOMEM))
+    program += _block(_SHMGET[column], _THIRD_ARGUMENT, _if(_ANY_BIT, _SHM_HUGETLB, forbidden))
+    program += _block(_MADVISE[column], _THIRD_ARGUMENT, _if(_EQUAL, _MADV_PAGEOUT, forbidden))
     program += _block(_CLONE[column], _FIRST_ARGUMENT, _if(_ANY_BIT, _NAMESPACES, forbidden))
     program += _block(
         _IOCTL[column],

@@ -31,7 +31,10 @@ class RunningExecution:
 
     ``filesWritten`` compares the workspace before and after, so executions that overlap in one session report
     each other's files too. On disk that takes 145 ms for 20,000 files, so it is left out for helpers of the
-    client, which do not use it.
+    client, which do not use it. One walk, afterwards, would have to go by dates: ``cp -p`` sets an old one,
+    ``chmod`` and ``mv`` a new one on the same file, and the kernel's clock for them is 4 to 10 ms coarse, so
+    what a call wrote just before would be reported again. A state kept from the last execution would miss
+    what background processes write between two.
     """
 
     def __init__(self, session: LiveSession, execution: Execution, read_timeout: float | None) -> None:

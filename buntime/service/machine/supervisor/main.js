@@ -291,7 +291,7 @@ function checkMemory() {
   watching = null;
   const everyone = members();
   if (!everyone.length) return;
-  const unowned = processes.memoryWithoutProcess(config.temporary);
+  const unowned = processes.memoryWithoutProcess(config.temporary, config.has_sockets);
   const used = unowned + processes.memoryOf(everyone, config.memory - unowned);
   if (used > config.memory) endForMemory(everyone, used);
   watchMemory(config.memory - used);

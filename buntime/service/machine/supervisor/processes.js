@@ -2,6 +2,7 @@
 "use strict";
 const fs = require("node:fs");
 const { dlopen } = require("bun:ffi");
+const sockets = require("./sockets.js");
 
 const O_CLOEXEC = 0o2000000;
 const F_SETFL = 4;
@@ -20,6 +21,10 @@ function openLibc() {
     prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
     wait4: { args: ["i32", "ptr", "i32", "ptr"], returns: "i32" },
     getpagesize: { args: [], returns: "i32" },
+    socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+    send: { args: ["i32", "ptr", "u64", "i32"], returns: "i64" },
+    recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i64" },
+    close: { args: ["i32"], returns: "i32" },
   };
   const names = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
   for (const name of names) {
@@ -107,9 +112,10 @@ function memoryOf(several, most) {
   return shares.reduce((one, other) => one + other, 0);
 }
 
-// The memory of temporary file systems, and of shared memory that no process has attached.
-function memoryWithoutProcess(folders) {
-  let sum = 0;
+// The memory of temporary file systems, of shared memory that no process has attached, and of sockets, unless they are
+// those of the host.
+function memoryWithoutProcess(folders, hasSockets) {
+  let sum = hasSockets ? sockets.waiting(libc) : 0;
   for (const folder of folders) {
     const { blocks, bfree, bsize } = fs.statfsSync(folder);
     sum += (blocks - bfree) * bsize;

@@ -84,6 +84,18 @@ def test_no_input_is_inserted_into_a_terminal(machine: str, column: int) -> None
     assert result_of(machine, ioctl, 0, 0x5401) == ALLOWED
 
 
+@MACHINES
+def test_memory_of_no_process(machine: str, column: int) -> None:
+    """Huge pages and swapped pages count for no process; other flags are allowed."""
+    mmap, shmget, madvise = ((9, 29, 28), (222, 194, 233))[column]
+
+    assert failure(errno.ENOMEM) == result_of(machine, mmap, 0, 4096, 3, 0x40022)
+    assert failure(errno.EPERM) == result_of(machine, shmget, 1, 4096, 0o4600)
+    assert failure(errno.EPERM) == result_of(machine, madvise, 0, 4096, 21)
+    for allowed in ((mmap, 0, 4096, 3, 0x22), (shmget, 1, 4096, 0o600), (madvise, 0, 4096, 14)):
+        assert result_of(machine, *allowed) == ALLOWED
+
+
 def test_calls_of_another_architecture_do_not_exist() -> None:
     """Their numbers have another meaning: i386 and x32 on x86-64, 32 bits on ARM."""
     assert failure(errno.ENOSYS) == result_of("x86_64", 39, arch=0x40000003)
