@@ -16,6 +16,7 @@ from buntime.runloop.devbox import Devbox
 from buntime.tools.definitions import DEFAULT_TIMEOUT, check_arguments, find_tool
 from buntime.tools.devbox import DevboxSandbox
 from buntime.tools.sandbox import OnOutput, Program, SessionSandbox
+from buntime.wire.constants import HIDDEN_FOLDER
 
 Arguments = Union[Mapping[str, Any], str, None]
 Sandbox = Union[SessionSandbox, DevboxSandbox]
@@ -110,11 +111,17 @@ def open_sandbox(sandbox: object, seconds: float, tag: Optional[str] = None) -> 
 
 
 def inside(path: str, root: str) -> str:
-    """Return a path relative to the workspace ``root``; ``ValueError`` for one that leads out of it."""
+    """Return a path relative to the workspace ``root``.
+
+    ``ValueError`` for one that leads out of it, and for one of the client's own files.
+    """
     full = posixpath.normpath(posixpath.join(root, path))
     if full != root and not full.startswith(f"{root}/"):
         raise ValueError(f"{path!r} leads out of the workspace; pass a path below {root}, or a relative one")
-    return full[len(root) + 1 :]
+    relative = full[len(root) + 1 :]
+    if relative.partition("/")[0] == HIDDEN_FOLDER:
+        raise ValueError(f"{path!r} is in {HIDDEN_FOLDER}, which belongs to the client; pass another path")
+    return relative
 
 
 def decode_text(data: bytes, *, is_start: bool, is_end: bool) -> Optional[str]:
@@ -147,6 +154,12 @@ class _Tools(NamedTuple):
 
     def _path(self, path: str) -> str:
         return inside(path, self.sandbox.root)
+
+    def _file(self, path: str) -> str:
+        name = self._path(path)
+        if not name:
+            raise ValueError(f"{path!r} is the workspace itself; pass the path of a file, or use list")
+        return _validate.file("path", name)
 
     def _program(self, code: Optional[str], command: Optional[str], working_dir: Optional[str]) -> Program:
         folder = self._path(working_dir or "")
@@ -184,12 +197,12 @@ class _Tools(NamedTuple):
         return ToolResult(f"{value}\noutput:\n{output.text()}" if output.size else value)
 
     def write(self, path: str, content: str) -> ToolResult:
-        target = _validate.file("path", self._path(path))
+        target = self._file(path)
         self.sandbox.write(target, _validate.text("content", content))
         return ToolResult(f"wrote {len(content.encode())} bytes to {target}")
 
     def read(self, path: str, offset: int = 0) -> ToolResult:
-        source = _validate.file("path", self._path(path))
+        source = self._file(path)
         data, size = self.sandbox.read(source, offset, self.limit)
         if offset or len(data) < size:
             data = data[: self._room]  # leaves room for the offsets

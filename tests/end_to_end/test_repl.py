@@ -115,6 +115,14 @@ def test_errors_have_the_lines_of_the_source(shared: Repl) -> None:
         assert (name, lines) == (caught.value.name, [int(line.rsplit(":", 2)[1]) for line in frames])
 
 
+@pytest.mark.parametrize("source", ["return 5", "await 1; return 7", "if (true) { return 2 }\n1"])
+def test_a_return_at_the_top_level_is_an_error(shared: Repl, source: str) -> None:
+    """It is not an evaluation without a value; one in a function is its value."""
+    with pytest.raises(JavaScriptError, match="return outside of a function: end with an expression"):
+        shared.eval(source)
+    assert 3 == shared.eval("(() => { return 3 })() // return")
+
+
 def test_a_time_limit_keeps_the_state(shared: Repl) -> None:
     """An evaluation that waits is abandoned; what it printed is in the error, not in the next result."""
     shared.eval("var waited = 1")

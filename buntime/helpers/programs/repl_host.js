@@ -62,12 +62,24 @@ async function evaluate(source, name, isFunction = false) {
 function transform(source) {
   const options = { tsconfig: { compilerOptions: { jsx: "react" } } };
   const loader = parses(source, "tsx") || !parses(source, "ts") ? "tsx" : "ts";
+  refuseReturn(source, loader);
   const code = new Bun.Transpiler({ ...options, loader, replMode: true }).transformSync(source);
   const value = /^    value: ([\s\S]*)\n  };\n}\)\(\);\n*$/m.exec(code)?.[1].replace(/\s+/g, "");
   if (value === undefined) return [code, false];
   const plain = new Bun.Transpiler({ ...options, loader }).transformSync(source).replace(/\s+/g, "");
   if (plain.endsWith(`${value};`)) return [code, !KEYWORDS.test(plain.slice(0, -value.length - 1))];
   return [code, !DECLARED.test(value)];
+}
+
+// Bun refuses a return at the top level beside an await only; elsewhere it would end the evaluation without a value.
+function refuseReturn(source, loader) {
+  if (!/\breturn\b/.test(source)) return;
+  try {
+    new Bun.Transpiler({ loader }).transformSync(`${source}\n;await 0`);
+  } catch (error) {
+    const isReturn = [error, ...(error.errors ?? [])].some(({ message }) => /^Top-level return/.test(message));
+    if (isReturn) throw new SyntaxError("return outside of a function: end with an expression, such as its value");
+  }
 }
 
 function parses(source, loader) {

@@ -97,7 +97,7 @@ OUTCOMES: list[tuple[Any, Any, bool, str]] = [
         True,
         "content is missing. The arguments of write are path (string, required), ",
     ),
-    ("write", {"path": "", "content": ""}, True, "path is empty"),
+    ("write", {"path": "", "content": ""}, True, "'' is the workspace itself"),
     ("write", {"path": "a\0b", "content": ""}, True, "path contains a NUL character"),
     ("read", {"path": "src/../src/main.ts"}, False, "console.log(1)\n"),
     ("read", {"path": "empty"}, False, "[the file is empty]"),
