@@ -126,13 +126,18 @@ ON_DEVBOXES = {
     f"test_{name}"
     for name in (
         "executions",
+        "fetch",
+        "file_changes",
+        "file_contents",
         "files",
         "functions",
         "interruptions",
         "processes",
         "repl",
+        "snapshots",
         "standard_input",
         "streams",
+        "transfers",
         "watch",
     )
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from typing import Optional
 
 from buntime.service.devboxes.box import HOME, TEMPORARY
 from buntime.service.devboxes.devbox import Devbox
@@ -24,11 +25,14 @@ def read_file(devbox: Devbox, path: str) -> bytes:
         raise _file_error(devbox, path, error) from error
 
 
-def write_file(devbox: Devbox, path: str, content: bytes, *, is_program: bool = False) -> None:
-    """Create or overwrite a file, and the folders above it."""
+def write_file(devbox: Devbox, path: str, content: Optional[bytes], *, is_program: bool = False) -> None:
+    """Create or overwrite a file, and the folders above it; without a ``content``, make a folder."""
     workspace, relative = _resolve(devbox, path)
     try:
-        workspace.write(relative, content, executable=is_program)
+        if content is None:
+            workspace.make_folder(relative)
+        else:
+            workspace.write(relative, content, executable=is_program)
     except Exception as error:
         raise _file_error(devbox, path, error) from error
 

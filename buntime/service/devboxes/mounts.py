@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import posixpath
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -29,8 +30,8 @@ _INSTALL = {
 _REGISTRY = {"npm": " --registry={}", "pip": " --index-url={}"}
 _VERSION = {"npm": "@", "pip": "=="}
 
-File = tuple[str, bytes, bool]
-"""A path, the content, and whether it is a program."""
+File = tuple[str, Optional[bytes], bool]
+"""A path, the content or ``None`` for a folder, and whether it is a program."""
 
 
 @attrs.define
@@ -124,13 +125,13 @@ def _unpacked(model: Model, stored: StoredObject, path: str) -> Iterator[File]:
         with model.host.store.open(stored.id) as file:
             if stored.content_type in {"tar", "tgz"}:
                 for name, content, is_program in _members(file, stored):
-                    yield f"{path}/{name}", content, is_program
+                    yield posixpath.normpath(f"{path}/{name}"), content, is_program
                 return
             source: Any = gzip.GzipFile(fileobj=file) if stored.content_type == "gzip" else file
-            content = _read(source, stored.id)
+            data = _read(source, stored.id)
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise invalid(f"Object {stored.id} is not a valid {stored.content_type}: {error}") from error
-    yield path, content, False
+    yield path, data, False
 
 
 def _read(file: IO[bytes], name: str) -> bytes:
@@ -148,9 +149,7 @@ def _members(file: BinaryIO, stored: StoredObject) -> Iterator[File]:
             name = member.name
             if name.startswith("/") or ".." in name.split("/"):
                 raise invalid(f"Object {stored.id}: {name!r} leads out of the folder")
-            if member.isdir():
-                continue
-            if not member.isreg():
+            if not (member.isreg() or member.isdir()):
                 raise invalid(
                     f"Object {stored.id}: {name!r} is a link or a device; use files and folders only"
                 )
@@ -158,7 +157,7 @@ def _members(file: BinaryIO, stored: StoredObject) -> Iterator[File]:
             if total > _MOST_UNPACKED or number >= _MOST_MEMBERS:
                 raise _too_large()
             content = archive.extractfile(member)
-            yield name, b"" if content is None else _read(content, name), bool(member.mode & 0o100)
+            yield name, None if content is None else _read(content, name), bool(member.mode & 0o100)
 
 
 class _Bounded(io.RawIOBase):

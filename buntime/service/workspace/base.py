@@ -81,6 +81,10 @@ class Workspace(Protocol):
         """Write several files, or none if one of them cannot be written; errors as for ``write``."""
         ...
 
+    def make_folder(self, path: str) -> None:
+        """Make a folder, and those above it; ``NotADirectoryError`` if one of them is a file."""
+        ...
+
     def stat(self, path: str) -> WorkspaceEntry:
         """Return the entry at ``path``; ``FileNotFoundError`` if there is none."""
         ...

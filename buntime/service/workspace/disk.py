@@ -88,6 +88,11 @@ class DiskWorkspace:
                     os.unlink(staging_name, dir_fd=top)
             os.close(top)
 
+    def make_folder(self, path: str) -> None:
+        """Make a folder, and those above it; ``NotADirectoryError`` if one of them is a file."""
+        with _errors(path), PathWalker(self._path) as walker:
+            walker.to(f"{_on_disk(path)}/{STAGING_PREFIX}", create=True)
+
     def stat(self, path: str) -> WorkspaceEntry:
         """Return the entry at ``path``."""
         with self._reaching(path) as (walker, name):
