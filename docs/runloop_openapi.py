@@ -121,6 +121,7 @@ EXCEPTIONS: dict[tuple[str, str], Schema] = {
         "minItems": 1,
     },
     ("devboxes.wait_for_command", "timeout_seconds"): _integer(0, 25),
+    ("scenarios.update", "input_context"): _object(problem_statement=TEXT, additional_context=IGNORED),
     ("objects.list", "content_type"): TEXT,
     ("objects.list_public", "content_type"): TEXT,
     ("scenarios.list", "validation_type"): TEXT,

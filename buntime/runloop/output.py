@@ -173,7 +173,10 @@ class Watch:
 
 
 class Pieces:
-    """Pieces of several streams, in the order in which they arrive; a thread reads each stream."""
+    """Pieces of several streams, in the order in which they arrive.
+
+    A thread reads each stream: this one waits for whichever has output, so it can wait for neither alone.
+    """
 
     def __init__(self, streams: dict[str, OutputStream]) -> None:
         self._queue: Queue[tuple[str, Any]] = Queue(_MOST_WAITING)

@@ -14,10 +14,7 @@ from buntime.calls.stream import ExecuteStream
 from buntime.client.context import Context
 from buntime.client.session import Session
 from buntime.engine.caller import Caller
-from buntime.errors import (
-    BuntimeError,
-    NotFoundError,
-)
+from buntime.errors import BuntimeError, ConfigurationError, NotFoundError
 from buntime.helpers.runner import Helpers, text_of
 from buntime.models import (
     ExecuteRequest,
@@ -158,6 +155,14 @@ class DevboxSessions(SessionCalls):
     def __init__(self, caller: Caller, runner: DevboxRunner) -> None:
         super().__init__(caller)
         self._runner = runner
+
+    def create(self, *_: object) -> CreatedSession:
+        """Raise ``ConfigurationError``: a session of buntime.sh would be of another service."""
+        devbox_id = self._runner.devbox_id
+        raise ConfigurationError(
+            f"a session over a devbox is not renewed; take a snapshot_disk() of {devbox_id} and create a "
+            "devbox from it"
+        )
 
     def info(self, session_id: str) -> SessionInfo:
         """Return the state of the devbox, and the files and processes of the session."""

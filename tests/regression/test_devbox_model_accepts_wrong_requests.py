@@ -79,9 +79,12 @@ def test_a_profile_of_a_benchmark_is_checked(wire: Wire) -> None:
 
 
 def test_null_in_a_mapping_is_absent(wire: Wire) -> None:
-    """In metadata of every resource, and in variables of a run."""
+    """In metadata of every resource, in variables of a run, and in launch parameters."""
     nulls = {"key": None}
     assert {} == wire.post("/blueprints", name="image", metadata=nulls)["metadata"]
+    environment = {"launch_parameters": {"architecture": "arm64", "after_idle": None}}
+    scenario = wire.post("/scenarios", **SCENARIO, environment_parameters=environment)
+    assert {"launch_parameters": {"architecture": "arm64"}} == scenario["environment"]
     benchmark = wire.post("/benchmarks", name="all", metadata=nulls)
     assert {} == benchmark["metadata"]
     body = {"benchmark_id": benchmark["id"], "runProfile": {"envVars": nulls, "secrets": nulls}}

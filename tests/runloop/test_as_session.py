@@ -264,6 +264,14 @@ def test_a_session_does_not_pickle(session: Session) -> None:
         pickle.dumps(session)
 
 
+def test_a_session_is_not_renewed(session: Session, transport: LossyTransport) -> None:
+    """It would be a session of buntime.sh: nothing is sent."""
+    transport.requests.clear()
+    with pytest.raises(ConfigurationError, match="snapshot_disk"):
+        session.renew()
+    assert [] == transport.requests
+
+
 def test_a_local_transport_is_enough() -> None:
     """The first example of the documentation."""
     with RunloopSDK(transport=LocalTransport()) as runloop, runloop.devbox.create() as devbox:

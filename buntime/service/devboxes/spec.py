@@ -92,6 +92,17 @@ def check_launch(launch: Mapping[str, Any], environment: Optional[Mapping[str, A
     parse_devbox(RequestFields(fields), {}, {})
 
 
+def environment_of(fields: RequestFields) -> dict[str, Any]:
+    """Return the environment parameters of scenarios in a body."""
+    values = without_nulls(fields.object("environment_parameters"))
+    environment = RequestFields(values, prefix="environment_parameters.")
+    for name in ("blueprint_id", "snapshot_id", "working_directory"):
+        environment.optional_text(name)
+    launch = environment.object("launch_parameters")
+    check_launch(launch)
+    return {**values, **({"launch_parameters": without_nulls(launch)} if launch else {})}
+
+
 def without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that are not ``null``: clients send it for what they leave out."""
     return {name: value for name, value in values.items() if value is not None}

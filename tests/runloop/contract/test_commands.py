@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from buntime.runloop import Devbox
+from buntime.runloop.output import OutputStream
 
 
 def test_output_arrives_while_the_command_runs(devbox: Devbox) -> None:
@@ -16,6 +17,15 @@ def test_output_arrives_while_the_command_runs(devbox: Devbox) -> None:
 
     result = devbox.cmd.exec("echo ready; until [ -e go ]; do sleep 0.05; done; echo done", stdout=answer)
     assert ("ready\ndone\n", 0) == ("".join(pieces), result.exit_code)
+
+
+def test_a_stream_that_is_closed_early(devbox: Devbox) -> None:
+    """What more of a long output had arrived by then is chance, and not part of a recording."""
+    execution = devbox.cmd.exec_async("for i in {1..30000}; do echo line $i; done")
+    path, call = (execution.execution_id, devbox.id), "devboxes.executions.stream_stdout_updates"
+    with OutputStream(devbox._connection, call, path, {}) as stream:
+        assert next(stream).output.startswith("line 1\n")
+    assert execution.result(timeout=60).success
 
 
 def test_standard_input(devbox: Devbox) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
+
 import pytest
 
 from buntime.runloop import ResourceFailedError, RunloopSDK
@@ -18,7 +21,7 @@ EXPECTED = {
 }
 
 
-def test_scoring_an_agent(runloop: RunloopSDK) -> None:
+def test_scoring_an_agent(runloop: RunloopSDK, tmp_path: Path) -> None:
     """Each type of scorer really runs, in the working directory; a benchmark has the mean of its runs."""
     scorer = runloop.scorer.create(type="mine", bash_script="echo 0")
     assert "mine" == scorer.update(bash_script=CONTEXT).type
@@ -51,6 +54,9 @@ def test_scoring_an_agent(runloop: RunloopSDK) -> None:
     assert EXPECTED == rows, result
     assert pytest.approx(0.5) == result.score
     assert "shutdown" == run.devbox.get_info().status
+    run.download_logs(tmp_path / "logs.zip")
+    with zipfile.ZipFile(tmp_path / "logs.zip") as archive:
+        assert ["scenario_run.json", "devbox_logs.json"] == archive.namelist()
     assert [run.id] == [each.id for each in whole.list_scenario_runs()]
     assert ("completed", result.score) == (whole.complete().state, whole.get_info().score)
     assert [] == [each.id for each in runloop.devbox.list(status="running")]

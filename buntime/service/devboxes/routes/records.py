@@ -12,7 +12,7 @@ from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.model import Model, Table
 from buntime.service.devboxes.scoring import Record
-from buntime.service.devboxes.spec import texts, without_nulls
+from buntime.service.devboxes.spec import environment_of, texts, without_nulls
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
 
@@ -46,6 +46,8 @@ class Collection:
             new["input_context"] = {**old.get("input_context", {}), **without_nulls(new["input_context"])}
         if "metadata" in new:
             new["metadata"] = texts(call.body, "metadata")
+        if "environment_parameters" in new:
+            new["environment_parameters"] = environment_of(call.body)
         fields = {**old, **new}
         self.check(call.model, RequestFields(fields))
         others = (each.fields for each in self.table(call.model).newest_first() if each.fields is not old)

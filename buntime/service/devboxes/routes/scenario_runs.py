@@ -15,9 +15,9 @@ from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.model import Model
 from buntime.service.devboxes.routes.devboxes import log_rows, make_devbox
 from buntime.service.devboxes.routes.files import bytes_response
-from buntime.service.devboxes.routes.scenarios import REQUIRED, environment_of
+from buntime.service.devboxes.routes.scenarios import REQUIRED
 from buntime.service.devboxes.scoring import ALIVE, Record, ScenarioRun
-from buntime.service.devboxes.spec import check_launch, texts, without_nulls
+from buntime.service.devboxes.spec import check_launch, environment_of, texts, without_nulls
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
 

@@ -11,7 +11,7 @@ from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.model import Model
 from buntime.service.devboxes.routes.records import Collection
 from buntime.service.devboxes.scoring import Record
-from buntime.service.devboxes.spec import check_launch, strings, texts, without_nulls
+from buntime.service.devboxes.spec import environment_of, strings, texts
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
 
@@ -80,16 +80,6 @@ def _check_scorer(_model: Model, fields: RequestFields) -> None:
     fields.text("type")
     if "\0" in fields.text("bash_script"):
         raise invalid("bash_script must not hold a NUL")
-
-
-def environment_of(fields: RequestFields) -> dict[str, Any]:
-    """Return the environment parameters in a body."""
-    values = without_nulls(fields.object("environment_parameters"))
-    environment = RequestFields(values, prefix="environment_parameters.")
-    for name in ("blueprint_id", "snapshot_id", "working_directory"):
-        environment.optional_text(name)
-    check_launch(environment.object("launch_parameters"))
-    return values
 
 
 def scenario_view(scenario: Record) -> dict[str, Any]:
