@@ -60,7 +60,7 @@ def measure(effort: Effort) -> list[Table]:
         content = os.urandom(1 << 20) * (size >> 20) + os.urandom(size % (1 << 20))
         Path(folder, "up.bin").write_bytes(content)
         runs: dict[str, list[list[float]]] = {"buntime": [], _REFERENCE: []}
-        for _ in range(effort.scale_rounds(_ROUNDS)):
+        for _ in range(effort.scale_rounds(_ROUNDS) or 1):
             for name, program, base in (("buntime", _BUNTIME, served), (_REFERENCE, _REQUESTS, url)):
                 command = [sys.executable, "-c", _TIMED.format(program=program), base, folder, str(size)]
                 output = subprocess.check_output(command, cwd=ROOT, stdin=subprocess.DEVNULL)

@@ -37,8 +37,8 @@ class Effort:
         return max(minimum, round(full * self.amount))
 
     def scale_rounds(self, full: int) -> int:
-        """Return a number of rounds at this effort."""
-        return max(1, round(full * self.rounds))
+        """Return a number of rounds at this effort; without rounds, the first sample counts."""
+        return max(1, round(full * self.rounds)) if self.rounds else 0
 
 
 EFFORTS = {"full": Effort(), "quick": Effort(0.2, 0.3), "tiny": Effort(0.0005, 0.0)}
@@ -60,8 +60,8 @@ def timed(call: Callable[[], object], times: int = 1) -> float:
 def compare(table: Table, contenders: Mapping[str, Contender], rounds: int) -> Table:
     """Measure the contenders and return the table with a row for each of them.
 
-    The first sample of each contender warms it up and does not count. Each round starts with another
-    contender. A contender whose package is missing becomes a row with a note.
+    The first sample of each contender warms it up and does not count, unless it is the only one. Each round
+    starts with another contender. A contender whose package is missing becomes a row with a note.
     """
     samples: dict[str, list[float]] = {name: [] for name in contenders}
     notes = dict.fromkeys(contenders, "")
@@ -76,7 +76,7 @@ def compare(table: Table, contenders: Mapping[str, Contender], rounds: int) -> T
             except NotInstalledError as error:
                 notes[name] = str(error)
                 continue
-            if time.perf_counter() - start > SLOW_SAMPLE:
+            if not rounds or time.perf_counter() - start > SLOW_SAMPLE:
                 samples[name], notes[name] = [sample], "measured once"
             else:
                 samplers[name] = contender

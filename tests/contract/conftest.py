@@ -15,6 +15,7 @@ from buntime.transport import Transport
 from tests.contract.transports import (
     ALL,
     DEVBOX,
+    FOR_PROGRAMS,
     KEY,
     ON_DEVBOXES,
     PIECE,
@@ -59,7 +60,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     arguments = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     is_listed = any(names.startswith("transport_name") for names in arguments)
     if "transport_name" in metafunc.fixturenames and not is_listed:
-        names = [*getattr(metafunc.module, "RUNS_ON", ALL)]
+        needs_programs = "real" in metafunc.fixturenames
+        names = [*(FOR_PROGRAMS if needs_programs else getattr(metafunc.module, "RUNS_ON", ALL))]
         has_client = not {"client", "transport"}.isdisjoint(metafunc.fixturenames)
         if getattr(metafunc.module, "__name__", "").rpartition(".")[2] in ON_DEVBOXES and not has_client:
             names.append(DEVBOX)

@@ -30,7 +30,7 @@ from tests.contract.background import (
     READS_STDIN,
     SERVER,
 )
-from tests.contract.transports import FOR_HELPERS, KEY, SHARES_PORTS, matrix
+from tests.contract.transports import FOR_HELPERS, KEY, SHARES_PORTS, matrix, runs_on
 from tests.support import previews
 from tests.support.ports import unused_port
 
@@ -217,13 +217,12 @@ def test_previews_have_separate_addresses(client: Buntime) -> None:
         assert addresses == [one.preview_url, other.preview_url]
 
 
+@runs_on("local", "recorded_local", "replayed_local")
 def test_previews_respond(client: Buntime, transport_name: str) -> None:
-    """Two sessions serve the same port, and each is reachable at its own URL, also by WebSocket.
+    """Two sandboxes serve the same port, and each is reachable at its own URL, also by WebSocket.
 
     Preview traffic does not use the transport: no recording contains it, and a replay has no server.
     """
-    if transport_name in SHARES_PORTS or transport_name.endswith("fake"):
-        pytest.skip("nothing serves on a fake; without isolation sessions share the port")
     has_server = not transport_name.startswith("replayed")
     with client.sessions.create() as one, client.sessions.create() as other:
         for session, name in ((one, "one"), (other, "other")):

@@ -107,9 +107,14 @@ SHARES_PORTS = ("local_without_isolation",)
 RECORDED = ("fake", "local", "http")
 """The transports that are also recorded; each test replays the recording that it made just before."""
 ALL = [*TRANSPORTS, *(f"{mode}_{name}" for name in RECORDED for mode in ("recorded", "replayed"))]
-FOR_HELPERS = ["fake", "local", "local_without_isolation", "recorded_local", "replayed_local"]
-"""The transports for helpers: a helper is an execution, which test_executions.py runs on all transports."""
-_SOME_HELPERS = ["http", "recorded_fake", "replayed_fake"]
+FOR_HELPERS = ["fake", "local", "local_without_isolation", "recorded_fake", "replayed_fake"]
+"""The transports for helpers: a helper is an execution, which test_executions.py runs on all transports.
+
+A recording has the same requests of a helper with or without Bun.
+"""
+FOR_PROGRAMS = ["fake", "local", "local_without_isolation", "recorded_local", "replayed_local"]
+"""The transports for helpers with programs that a fake does not run."""
+_SOME_HELPERS = ["http", "recorded_local", "replayed_local"]
 """These run the common rows of :func:`matrix` alone: their parts are those of the transports above."""
 FULL_MATRIX = ("fake", "local")
 """One transport without a real Bun and one with it."""
@@ -143,7 +148,9 @@ ON_DEVBOXES = {
 }
 """The modules with tests that run over a devbox, too: those that have a session and no client."""
 
-_ON_EACH_PYTHON = {"fake", "local", "http", "recorded_local", "replayed_local"}
+_ON_EACH_PYTHON = {"fake", "local", "http"} | {
+    f"{mode}_{name}" for mode in ("recorded", "replayed") for name in ("fake", "local")
+}
 """Their parts are all that could differ by the version of Python."""
 
 

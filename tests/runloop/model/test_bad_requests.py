@@ -13,6 +13,7 @@ from buntime.service.devboxes.app import ROUTES
 from buntime.transport import FakeTransport
 from tests.runloop.model.scripts import script
 from tests.runloop.wire import Wire
+from tests.support import effort
 
 FIELDS = (
     *("after_idle", "attach_stdin", "auth_mode", "base_blueprint_id", "blueprint_name", "command"),
@@ -46,10 +47,10 @@ def wire() -> Iterator[Wire]:
 
 @pytest.mark.parametrize("name", ROUTES)
 def test_a_route_with_any_value(wire: Wire, name: str) -> None:
-    """Each field with each value, and each query, of this route."""
+    """A third of the fields, or all of them, with each value; and each query."""
     method, template, _ = ROUTES[name]
     path = ""
-    for field in FIELDS:
+    for field in effort.sample([*FIELDS], [*ROUTES].index(name), 3):
         path = existing(wire, template)
         for value in VALUES:
             body = {"command": "true", "command_id": "c", field: value}

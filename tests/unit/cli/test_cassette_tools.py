@@ -164,7 +164,8 @@ def test_scanner_that_is_not_installed(
 def test_prune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Cassettes without a test are removed, unless the tests cannot be collected."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "buntime.pytest_plugin.plugin")
     (tmp_path / "test_it.py").write_text("def test_one(buntime_client): pass\n")
     folder = tmp_path / "cassettes" / "test_it"
     for name in ("test_one", "test_two", "_module"):
