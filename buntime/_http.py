@@ -1,6 +1,6 @@
 """The transport interface: one request in, one response out."""
 
-# Annotations are not strings here, as in models.py.
+# Annotations are not strings here, as in models.
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import BinaryIO, Callable, Optional, Protocol, Union, cast, runtime_checkable

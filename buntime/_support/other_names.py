@@ -131,7 +131,8 @@ def refuse_positional(call: str, others: Sequence[object], count: int, by_name: 
 
 def checks_arguments(kind: type[T]) -> type[T]:
     """Decorate a class: it and its public methods call :func:`check_arguments`, except with ``**options``."""
-    _check_constructor(kind)
+    if "__init__" in vars(kind):
+        _check_constructor(kind)
     for name, method in list(vars(kind).items()):
         if name.startswith("_") or not isinstance(method, FunctionType):
             continue

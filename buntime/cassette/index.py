@@ -47,6 +47,8 @@ class Index:
         self._interactions = interactions
         self._bindings = bindings
         self._lock = reset_after_fork(threading.Lock())
+        # The state of an interaction is here alone: one may be in two of the indexes, and is removed from an
+        # index only when it is passed there.
         self._played = {*played}
         self._by_bytes: dict[_Sent, deque[int]] = defaultdict(deque)
         for number, item in enumerate(interactions if not self._ignore else ()):
@@ -111,10 +113,14 @@ class Index:
                 for number in sorted(queue):
                     if number not in self._played and prefers(self._interactions[number]):
                         return self._play(number)
+            # A heap: a request with secrets joins the queue when they are known, before or behind others of
+            # its key.
             while queue:
                 number = heapq.heappop(queue)
                 if number not in self._played:
                     return self._play(number)
+            # The last resort is a comparison, which binds the secrets of the run to those of the recording.
+            # Its shape keeps the candidates few, and what it binds moves others of them to the keys.
             for number in self._candidates(sent):
                 if self._bindings.match(self._templates[number], sent):
                     self._fill_templates()
@@ -125,6 +131,8 @@ class Index:
         method, path, form, length = _shape(request)
         for shape in ((method, path, form, length), (method, None, form, length)):
             queue = self._by_shape.get(shape, deque())
+            # Recordings are played in order, mostly: without this each look-up would pass all that were
+            # played.
             while queue and queue[0] in self._played:
                 queue.popleft()
             yield from (number for number in queue if number not in self._played)
@@ -144,6 +152,7 @@ class Index:
                     self._add_template(number, request)
                 else:
                     self._by_key[key].append(number)
+            # All that is known so far counts as new once: templates of these secrets get their keys below.
             self._bindings.new = [placeholder for placeholder, _ in self._bindings.items()]
         self._fill_templates()
 

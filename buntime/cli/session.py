@@ -33,6 +33,12 @@ from buntime.models import ExecuteRequest
 
 def add_session(add_parser: AddParser) -> None:
     """Add the commands to the command line."""
+    _add_exec(add_parser)
+    _add_sessions(add_parser)
+    _add_processes(add_parser)
+
+
+def _add_exec(add_parser: AddParser) -> None:
     command = add_parser(
         "exec",
         help="run a command in a session",
@@ -48,6 +54,8 @@ def add_session(add_parser: AddParser) -> None:
     command.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND [ARG ...]")
     command.set_defaults(action=_exec)
 
+
+def _add_sessions(add_parser: AddParser) -> None:
     group = add_parser("session", help="create, show and delete sessions").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -73,6 +81,8 @@ def add_session(add_parser: AddParser) -> None:
         add_json(parser)
         add_connection(parser)
 
+
+def _add_processes(add_parser: AddParser) -> None:
     snapshot = add_parser("snapshot", help="save the files of a session as a tar archive, or restore them")
     snapshot.add_argument("file", metavar="FILE", help="a local archive; .tar.gz and .tgz are compressed")
     snapshot.add_argument(

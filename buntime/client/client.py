@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from buntime.models import CallbackOptions, WatchOptions
 
 _BY_NAME = ("session_id", "code", "command", "timeout")
-_IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE"})
 
 
 @checks_arguments
@@ -239,15 +238,10 @@ class Buntime(ClosesWithBlock):
         """
         from buntime.wire import requests, responses
 
-        method = _validate.text("method", method).upper()
-        if not method.isalpha():
-            raise ValueError(f"method is {method!r}, which is not the name of an HTTP method")
-        if not _validate.text("path", path).startswith("/") or set(path) & set("?#\r\n\0 "):
-            raise ValueError(
-                f"path is {path!r}; it must start with '/' and have no query (use params=) and no space"
-            )
         call = requests.custom(method, path, json, params)
-        return self._context.caller.call(call, responses.decode_any, idempotent=method in _IDEMPOTENT)
+        return self._context.caller.call(
+            call, responses.decode_any, idempotent=call.method in {"GET", "HEAD", "DELETE"}
+        )
 
     @property
     def sessions(self) -> buntime.Sessions:
@@ -280,14 +274,8 @@ class Buntime(ClosesWithBlock):
         this client's ``delete_on_close``.
         """
         headers = settings.as_secrets(headers)
-        added = settings.header_pairs(headers, None)
-        names = {name.lower() for name, _ in added}
-        caller = self._context.caller
-        caller = caller.evolve(
-            headers=(*(pair for pair in caller.headers if pair[0].lower() not in names), *added),
-            find_credentials=None if settings.has_credentials(added) else caller.find_credentials,
-            **settings.caller_options(options, caller.policy),
-        )
+        caller = self._context.caller.with_headers(settings.header_pairs(headers, None))
+        caller = caller.evolve(**settings.caller_options(options, caller.policy))
         return self._over(Context(caller, self._context.owned), owns_transport=False)
 
     def close(self) -> None:

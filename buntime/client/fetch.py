@@ -21,6 +21,7 @@ from buntime.wire.constants import HIDDEN_FOLDER
 
 LARGEST = 4 * 1024 * 1024
 """Bytes of a body, either way."""
+_READS = frozenset({"GET", "HEAD"})
 _ENV = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
@@ -54,33 +55,21 @@ def fetch(
     timeout: float,
 ) -> FetchResponse:
     """See :meth:`Session.fetch <buntime.Session.fetch>`."""
-    method = _validate.text("method", method).upper()
     content = body.encode() if isinstance(body, str) else body
     if content is not None and not isinstance(content, bytes):
         raise TypeError(f"body must be str or bytes, not {type(body).__name__}")
-    if content is not None and (method in {"GET", "HEAD"} or len(content) > LARGEST):
-        raise ValueError(f"body has {len(content)} bytes; a {method} can have {_most(method)}")
-    seconds = _validate.timeout("timeout", timeout)
-    if seconds is None:
-        raise TypeError("timeout must be a number of seconds, not None")
-    arguments: dict[str, Any] = {
-        "port": _validate.port(port),
-        "path": _path(path),
-        "method": method,
-        "headers": _headers(headers),
-        "limit": LARGEST,
-        "wait": seconds,
-    }
-    options: dict[str, Any] = {
-        "idempotent": method in {"GET", "HEAD"},
-        "timeout": math.ceil(seconds) + 10,
-        "env": _ENV,
-    }
+    arguments = _arguments(port, path, method, headers, content, timeout)
+    method, seconds = arguments["method"], arguments["wait"]
     with reserve_unique_name(session_id, f"{HIDDEN_FOLDER}/staged/fetch") as name:
-        staged = name if content is not None else None
-        files = {name: base64.b64encode(content).decode()} if content is not None else None
         reply = context.helpers.run(
-            session_id, "http_send", staged=staged, files=files, **arguments, **options
+            session_id,
+            "http_send",
+            idempotent=method in _READS,
+            timeout=math.ceil(seconds) + 10,
+            env=_ENV,
+            files=None if content is None else {name: base64.b64encode(content).decode()},
+            staged=None if content is None else name,
+            **arguments,
         )
     if "failed" in reply:
         raise _failure(reply, f"{method} {path} on the session's 127.0.0.1:{port}", seconds)
@@ -91,6 +80,32 @@ def fetch(
     for name, value in pairs:
         merged[name] = f"{merged[name]}, {value}" if name in merged else value
     return FetchResponse(integer_of(reply, "status"), merged, base64.b64decode(text_of(reply, "base64")))
+
+
+def _arguments(
+    port: int,
+    path: str,
+    method: str,
+    headers: Optional[Mapping[str, str]],
+    content: Optional[bytes],
+    timeout: float,
+) -> dict[str, Any]:
+    """Return the arguments of the helper; ``TypeError`` or ``ValueError`` for one that is wrong."""
+    method = _validate.text("method", method).upper()
+    if content is not None and (method in _READS or len(content) > LARGEST):
+        most = "none" if method in _READS else f"at most {LARGEST}"
+        raise ValueError(f"body has {len(content)} bytes; a {method} can have {most}")
+    seconds = _validate.timeout("timeout", timeout)
+    if seconds is None:
+        raise TypeError("timeout must be a number of seconds, not None")
+    return {
+        "port": _validate.port(port),
+        "path": _path(path),
+        "method": method,
+        "headers": _headers(headers),
+        "limit": LARGEST,
+        "wait": seconds,
+    }
 
 
 def wait_for_http(
@@ -130,10 +145,6 @@ def _failure(reply: dict[str, Any], request: str, seconds: float) -> Exception:
         error.hint = "Wait with session.wait_for_http(), and check the logs() of the server's process"
     error.maybe_executed = reply["failed"] != "refused"
     return error
-
-
-def _most(method: str) -> str:
-    return "none" if method in {"GET", "HEAD"} else f"at most {LARGEST}"
 
 
 def _path(path: str) -> str:

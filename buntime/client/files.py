@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import IO, Any, Literal, Optional, Union, overload
@@ -16,28 +15,19 @@ from buntime._support.typing import Unpack
 from buntime.client.context import Context
 from buntime.client.session_path import SessionPath
 from buntime.errors import (
-    APIStatusError,
     InvalidRequestError,
-    InvalidResponseError,
     SessionFileNotFoundError,
 )
 from buntime.helpers.content import ChunkedContent, Content, chunks_of
 from buntime.helpers.downloads import Downloads
 from buntime.helpers.file_changes import appended, walked
-from buntime.helpers.ignore import glob_matcher
-from buntime.helpers.runner import errno_of, text_of
+from buntime.helpers.listing import children, descendants, parse_pattern
+from buntime.helpers.runner import errno_of
 from buntime.helpers.transfers import PathArgument, TransferOptions
 from buntime.helpers.tree import RemoteEntry, RemoteTree
 from buntime.helpers.uploads import Uploads
 from buntime.models import FileInfo, TransferResult, WriteResult
-from buntime.wire import constants
-from buntime.wire.error_responses import is_missing_route
-from buntime.wire.requests import PAGE
-from buntime.wire.responses import is_hidden, relative
-
-_TOO_LARGE = 413
-_MOST_PAGES = 10_000
-"""Pages of one folder: a million entries."""
+from buntime.wire.responses import relative
 
 
 @checks_arguments
@@ -78,33 +68,7 @@ class SessionFiles:
         """Return the content of a text file; an error if it is not UTF-8."""
         _validate.file("path", path)
         with self._context.caller.one_deadline():
-            return self._read_text(path)
-
-    def _read_text(self, path: str) -> str:
-        calls = self._context.files
-        if calls.has_read_route:
-            try:
-                return calls.read(self._session_id, path)
-            except APIStatusError as error:
-                if error.status == _TOO_LARGE:
-                    return self._read_large(path)
-                if error.code == constants.NOT_TEXT:
-                    error.hint = "Use read_bytes() or download(), which accept any bytes"
-                if not is_missing_route(error):
-                    raise
-        try:
-            reply = self._context.helpers.run(self._session_id, "read", idempotent=True, path=path)
-        except SessionFileNotFoundError:
-            calls.forget_read_route()
-            raise
-        calls.forget_read_route()
-        return text_of(reply, "content")
-
-    def _read_large(self, path: str) -> str:
-        try:
-            return self.read_bytes(path).decode()
-        except UnicodeDecodeError as error:
-            raise InvalidRequestError(f"{path!r} is not UTF-8 text; use read_bytes()") from error
+            return self._content.read_text(self._session_id, path)
 
     def read_bytes(self, path: str) -> bytes:
         """Return the bytes of a file of any size.
@@ -148,33 +112,9 @@ class SessionFiles:
         _validate.folder("path", path)
         _validate.flag("recursive", recursive)
         with self._context.caller.one_deadline():
-            return self._list_all(path) if recursive else self._list_children(path)
-
-    def _list_children(self, path: str) -> builtins.list[FileInfo]:
-        files: dict[str, FileInfo] = {}
-        offset = 0
-        for _ in range(_MOST_PAGES):
-            page = self._context.files.list_page(self._session_id, path, offset)
-            offset += len(page)
-            new = {item.path: item for item in page if item.path not in files}
-            files.update(new)
-            # A service that ignores the offset returns the same page for ever.
-            if len(page) < PAGE or not new:
-                return [files[name] for name in sorted(files) if not is_hidden(name)]
-        raise InvalidResponseError(
-            f"the folder {path!r} has more than {_MOST_PAGES:,} pages of entries; "
-            "use list(recursive=True), which does not read pages"
-        )
-
-    def _list_all(self, path: str) -> builtins.list[FileInfo]:
-        tree = RemoteTree.read(self._context.helpers, self._session_id, path)
-        if tree.root is None:
-            raise SessionFileNotFoundError(
-                f"the session has no folder {path!r}", code=constants.FILE_NOT_FOUND, path=path
-            )
-        if tree.root.type != "directory":
-            raise InvalidRequestError(f"{path!r} is a file, not a folder", code=constants.INVALID_REQUEST)
-        return [entry.info(relative(path)) for entry in tree.entries.values()]
+            if recursive:
+                return descendants(self._context.helpers, self._session_id, path)
+            return children(self._context.files, self._session_id, path)
 
     def stat(self, path: str) -> FileInfo:
         """Return size, date and type of a file or folder. For a link, they are those of its target."""
@@ -249,19 +189,12 @@ class SessionFiles:
         ``*`` and ``?`` match within a name, ``**`` any number of folders, ``[a-z]`` and ``[!a-z]`` one
         character; a ``/`` at the end matches folders only. A folder that does not exist matches nothing.
         """
-        names = relative(_validate.path("pattern", pattern))
-        is_outside = pattern.startswith("/") and not f"{pattern}/".startswith(f"{constants.WORKSPACE}/")
-        if is_outside or ".." in names.split("/"):
-            raise ValueError(f"pattern is {pattern!r}, which may lead outside the workspace")
-        matches = glob_matcher(f"{names}/" if pattern.endswith("/") else names)
-        *folders, last = names.rstrip("/").split("/")
-        fixed = builtins.list(itertools.takewhile(lambda name: not set("*?[") & set(name), folders))
+        folder, recursive, matches = parse_pattern(_validate.path("pattern", pattern))
         try:
-            files = self.list("/".join(fixed), recursive=len(fixed) < len(folders) or "**" in last)
+            files = self.list(folder, recursive=recursive)
         except (SessionFileNotFoundError, InvalidRequestError):  # it does not exist, or is a file
             return []
-        slash = "/" if pattern.endswith("/") else ""
-        return [file for file in files if matches(file.path + slash * (file.type == "directory"))]
+        return [file for file in files if matches(file)]
 
     def walk(self, path: str = "") -> Iterator[tuple[str, builtins.list[str], builtins.list[str]]]:
         """Yield each folder as ``(path, names of folders, names of files)``, like :func:`os.walk`, top down.

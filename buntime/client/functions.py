@@ -12,24 +12,22 @@ from typing import Any, Optional
 import attrs
 
 from buntime import _validate
-from buntime._support.collected_text import CollectedText, bound
+from buntime._support.collected_text import bound
 from buntime._support.log import logger
 from buntime._support.typing import OnText
 from buntime.client.context import Context
 from buntime.client.files import SessionFiles
-from buntime.errors import BuntimeError, ExecutionFailedError, InvalidResponseError, JavaScriptError
+from buntime.client.replies import PrintedOutput, ReplySeparator, decoded, javascript_error, parse_reply
+from buntime.errors import BuntimeError, ExecutionFailedError, InvalidResponseError
 from buntime.helpers import js_values
 from buntime.helpers.runner import error_of, source
 from buntime.helpers.unique_names import reserve_unique_name
 from buntime.models import ExecuteRequest, ExecuteResult, MaxOutput
-from buntime.wire.constants import CALL_MARK, HIDDEN_FOLDER, WORKSPACE
-from buntime.wire.json import json_object
+from buntime.wire.constants import HIDDEN_FOLDER, WORKSPACE
 
 _LONGEST_LINE = 16 * 1024
 _PIECE = 4 * 1024 * 1024
 _MAX_ATTEMPTS = 5
-_LONGEST_REPLY = 32 * 1024 * 1024
-"""Characters of a reply; a longer line is output of a program that imitates one."""
 _FILE = re.compile(r"[\w./ -]+\.[cm]?[jt]sx?(#[\w$]*)?")
 _STORED = re.compile(rf"{re.escape(HIDDEN_FOLDER)}/results/[0-9a-f]{{32}}\.[0-9]{{1,9}}")
 _EXPORT = re.compile(r"[\w$]+")
@@ -123,7 +121,7 @@ class Functions:
         """Return the result, its stdout without the reply, and the reply."""
         executions = self._context.executions
         most = executions.max_output(request)
-        separator = _Separator()
+        separator = ReplySeparator()
         if on_stdout is None and on_stderr is None:
             # The reply is in the output, so the output is bounded after it was separated.
             result = executions.run(attrs.evolve(request, max_output=None), session_limit)
@@ -133,7 +131,7 @@ class Functions:
                 result, stdout=out[0], stderr=err[0], stdout_truncated=out[1], stderr_truncated=err[1]
             )
         else:
-            printed = _Printed(separator, on_stdout, most)
+            printed = PrintedOutput(separator, on_stdout, most)
             result = executions.watch(request, session_limit, on_stdout=printed.add, on_stderr=on_stderr)
             printed.end(result)
             result = attrs.evolve(
@@ -147,7 +145,7 @@ class Functions:
     def value(self, session_id: str, reply: dict[str, Any], result: ExecuteResult) -> Any:
         """Return the value in a reply, or raise its error."""
         if "json" in reply:
-            return _decoded(reply["json"], result)
+            return decoded(reply["json"], result)
         if "stored" in reply:
             path = reply["stored"]
             # The reply is output of the program, which may name any file.
@@ -158,9 +156,9 @@ class Functions:
                 self._context.helpers.delete_file(session_id, path)
             except BuntimeError as error:
                 logger().warning("%s was not deleted from session %s: %s", path, session_id, error)
-            return _decoded(text, result)
+            return decoded(text, result)
         if isinstance(reply.get("thrown"), dict):
-            raise _javascript_error(reply["thrown"], result)
+            raise javascript_error(reply["thrown"], result)
         if "exit" in reply:
             message = f"the function called process.exit({reply['exit']}) instead of returning"
             raise ExecutionFailedError(message, result=result)
@@ -168,92 +166,6 @@ class Functions:
             message = "the function's promise was never resolved, and nothing remained that could resolve it"
             raise ExecutionFailedError(message, result=result)
         raise InvalidResponseError(f"the reply of a call has an unknown form: {reply!r:.200}")
-
-
-class _Printed:
-    """The output of a function while it arrives: passed on to ``on_stdout``, and collected."""
-
-    def __init__(self, separator: _Separator, on_stdout: Optional[OnText], max_output: int | None) -> None:
-        if on_stdout is not None and not callable(on_stdout):
-            raise TypeError(f"on_stdout must be callable with a str, not {type(on_stdout).__name__}")
-        self._separator = separator
-        self._on_stdout = on_stdout
-        self._streamed = False
-        self.collected = CollectedText(max_output)
-
-    def add(self, text: str) -> None:
-        """Add a piece of stdout, which may contain a part of the reply."""
-        self._streamed = True
-        self._pass_on(self._separator.feed(text))
-
-    def end(self, result: ExecuteResult) -> None:
-        """Pass on the rest. A service may stream nothing, and return the output with the result."""
-        if not self._streamed:
-            self.collected.add(self._separator.feed(result.stdout) + self._separator.pending())
-            return
-        self._pass_on(self._separator.pending())
-
-    def _pass_on(self, output: str) -> None:
-        if not output:
-            return
-        self.collected.add(output)
-        if self._on_stdout is not None:
-            self._on_stdout(output)
-
-
-class _Separator:
-    """Removes the replies from the text of stdout, which arrives in pieces of any size.
-
-    Each character is searched once, whatever a program prints: outside of a reply only the text that may be
-    the beginning of a mark is stored, and the pieces of a reply are joined when its line ends.
-    """
-
-    def __init__(self) -> None:
-        self.reply: Optional[str] = None
-        """The last reply so far."""
-        self._beginning = ""
-        self._pieces: Optional[list[str]] = None
-        self._size = 0
-
-    def feed(self, text: str) -> str:
-        """Return the text that is certainly not part of a reply."""
-        text = self._beginning + text
-        self._beginning = ""
-        output = []
-        position = 0
-        while position < len(text):
-            if self._pieces is not None:
-                end = text.find("\n", position)
-                self._pieces.append(text[position : end if end >= 0 else len(text)])
-                self._size += len(self._pieces[-1])
-                if self._size > _LONGEST_REPLY:
-                    output.append(self.pending())
-                elif end >= 0:
-                    self.reply, self._pieces = "".join(self._pieces), None
-                if end < 0:
-                    break
-                # The line end belongs to the reply, unless that turned out to be output.
-                position = end if self._size > _LONGEST_REPLY else end + 1
-                continue
-            start = text.find(CALL_MARK, position)
-            if start >= 0:
-                output.append(text[position:start])
-                self._pieces, self._size = [], 0
-                position = start + len(CALL_MARK)
-                continue
-            start = text.rfind(CALL_MARK[0], max(position, len(text) - len(CALL_MARK) + 1))
-            if start < 0 or not CALL_MARK.startswith(text[start:]):
-                start = len(text)
-            output.append(text[position:start])
-            self._beginning = text[start:]
-            break
-        return "".join(output)
-
-    def pending(self) -> str:
-        """Return the end of the text, which could have become a reply, as output."""
-        pending = self._beginning if self._pieces is None else "".join([CALL_MARK, *self._pieces])
-        self._beginning, self._pieces = "", None
-        return pending
 
 
 def _payload_file(session_id: str, payload: str) -> AbstractContextManager[str]:
@@ -287,39 +199,3 @@ def callee(function: str) -> dict[str, str]:
     if _FILE.fullmatch(text):
         raise ValueError(f"function is {function!r}; to call a function of a file, write './{text}'")
     return {"source": function.rstrip().rstrip(";")}
-
-
-def parse_reply(text: str) -> dict[str, Any]:
-    """Return the reply in a line, for :meth:`Functions.value`; a value stays the text of its JSON."""
-    # A value is decoded from its own text, so that a large one is not parsed twice.
-    if text.startswith('{"value":'):
-        return {"json": text[len('{"value":') : -1]}
-    reply = json_object(text)
-    if reply is None:
-        raise InvalidResponseError(
-            f"the reply of a call is not a JSON object: {text[:200]!r}", body=text[:500].encode()
-        )
-    return reply
-
-
-def _decoded(text: str, result: ExecuteResult) -> Any:
-    try:
-        return js_values.decode(text)
-    except js_values.UnfitError as error:
-        raise _javascript_error({"name": "TypeError", "message": str(error)}, result) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidResponseError(
-            f"the value of a call has an unknown form ({error}): {text[:200]!r}",
-            body=text[:500].encode("utf-8", "replace"),
-        ) from error
-
-
-def _javascript_error(fields: dict[str, Any], result: ExecuteResult) -> JavaScriptError:
-    details = fields.get("details")
-    return JavaScriptError(
-        str(fields.get("message")),
-        name=str(fields.get("name")),
-        stack=str(fields.get("stack") or ""),
-        details=details if isinstance(details, dict) else {},
-        result=result,
-    )

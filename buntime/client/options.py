@@ -33,28 +33,8 @@ def make_request(
     if request is None:
         request = ExecuteRequest(code, command=command, session_id=session_id, **options)
         options.pop("env", None)  # so that no traceback with the caller's variables shows its values
-    elif not isinstance(request, ExecuteRequest):
-        raise TypeError(
-            f"the first argument must be an ExecuteRequest, not {type(request).__name__}; pass code as code="
-        )
     else:
-        passed = {"code": code, "command": command, **options}
-        # ``None`` is the default of every argument but max_output, and ``False`` of every flag.
-        extra = [
-            name
-            for name, value in passed.items()
-            if name == "max_output" or (value is not None and value is not False)
-        ]
-        if extra:
-            raise TypeError(
-                f"{', '.join(extra)} was passed beside an ExecuteRequest; put it into the request"
-            )
-        if session_id is not None and request.session_id not in {None, session_id}:
-            raise ValueError(
-                f"the ExecuteRequest is for session {request.session_id}, the call for session {session_id}"
-            )
-        if session_id is not None:
-            request = attrs.evolve(request, session_id=session_id)
+        request = _for_session(request, session_id, {"code": code, "command": command, **options})
     if request.session_id is None:
         raise TypeError("session_id is missing")
     if request.stdin is None:
@@ -62,3 +42,26 @@ def make_request(
     from buntime.client.standard_input import with_stdin
 
     return with_stdin(context, request)
+
+
+def _for_session(request: object, session_id: Optional[str], passed: dict[str, object]) -> ExecuteRequest:
+    """Return a complete request for the session; nothing else may be passed beside it."""
+    if not isinstance(request, ExecuteRequest):
+        raise TypeError(
+            f"the first argument must be an ExecuteRequest, not {type(request).__name__}; pass code as code="
+        )
+    # ``None`` is the default of every argument but max_output, and ``False`` of every flag.
+    extra = [
+        name
+        for name, value in passed.items()
+        if name == "max_output" or (value is not None and value is not False)
+    ]
+    if extra:
+        raise TypeError(f"{', '.join(extra)} was passed beside an ExecuteRequest; put it into the request")
+    if session_id is None:
+        return request
+    if request.session_id not in {None, session_id}:
+        raise ValueError(
+            f"the ExecuteRequest is for session {request.session_id}, the call for session {session_id}"
+        )
+    return attrs.evolve(request, session_id=session_id)

@@ -18,10 +18,11 @@ from typing import IO, Any, Callable, Optional, Union
 
 from buntime import _validate
 from buntime.calls.files import FileCalls
-from buntime.errors import BuntimeError
+from buntime.errors import APIStatusError, BuntimeError, InvalidRequestError, SessionFileNotFoundError
 from buntime.helpers.runner import Helpers, changed_meanwhile, invalid_reply, text_of
 from buntime.models import WriteResult
-from buntime.wire.constants import HIDDEN_FOLDER
+from buntime.wire.constants import HIDDEN_FOLDER, NOT_TEXT
+from buntime.wire.error_responses import is_missing_route
 
 PIECE = 2046 * 1024
 """Bytes per request. A request or response with them is copied about five times on its way.
@@ -33,6 +34,7 @@ WHOLE_TEXT = 8 * 1024 * 1024
 """Bytes of text written in a single call; the free plan accepts 10 MB."""
 
 _CHUNK = 256 * 1024
+_TOO_LARGE = 413
 
 Content = Union[str, bytes, bytearray, memoryview, os.PathLike[str], IO[bytes], Iterable[bytes]]
 """The content of a file: text, bytes, a local file, an open binary file, or an iterable of bytes."""
@@ -58,6 +60,32 @@ class ChunkedContent:
                 return self._files.write(session_id, path, text)
         return self.write_pieces(session_id, path, rechunked(chunks_of(content)))
 
+    def read_text(self, session_id: str, path: str) -> str:
+        """Return a text file: by the API if it has a route for that, else by a helper, or in pieces."""
+        if self._files.has_read_route:
+            try:
+                return self._files.read(session_id, path)
+            except APIStatusError as error:
+                if error.status == _TOO_LARGE:
+                    return self._read_large(session_id, path)
+                if error.code == NOT_TEXT:
+                    error.hint = "Use read_bytes() or download(), which accept any bytes"
+                if not is_missing_route(error):
+                    raise
+        try:
+            reply = self._helpers.run(session_id, "read", idempotent=True, path=path)
+        except SessionFileNotFoundError:
+            self._files.forget_read_route()
+            raise
+        self._files.forget_read_route()
+        return text_of(reply, "content")
+
+    def _read_large(self, session_id: str, path: str) -> str:
+        try:
+            return b"".join(self.read(session_id, path)).decode()
+        except UnicodeDecodeError as error:
+            raise InvalidRequestError(f"{path!r} is not UTF-8 text; use read_bytes()") from error
+
     def write_pieces(
         self,
         session_id: str,
@@ -74,9 +102,8 @@ class ChunkedContent:
             on_sent(result.size)
             return result
         key = hashlib.sha256(path.encode() + b"/" + piece).hexdigest()
-        part = f"{HIDDEN_FOLDER}/parts/{key[:32]}"
-        digest = hashlib.sha256()
-        size = 0
+        target: dict[str, Any] = {"path": path, "part": f"{HIDDEN_FOLDER}/parts/{key[:32]}"}
+        digest, size = hashlib.sha256(), 0
         try:
             while piece:
                 length = len(piece)
@@ -84,13 +111,7 @@ class ChunkedContent:
                 text = base64.b64encode(piece).decode("ascii")
                 piece = None  # frees a copy while the text is sent
                 self._helpers.run_staged(
-                    session_id,
-                    "file_piece",
-                    text,
-                    digest=digest.hexdigest(),
-                    path=path,
-                    part=part,
-                    offset=size,
+                    session_id, "file_piece", text, digest=digest.hexdigest(), **target, offset=size
                 )
                 del text
                 size += length
@@ -100,8 +121,7 @@ class ChunkedContent:
                 session_id,
                 "file_finish",
                 idempotent=True,
-                path=path,
-                part=part,
+                **target,
                 size=size,
                 digest=digest.hexdigest(),
                 executable=executable,
@@ -109,7 +129,7 @@ class ChunkedContent:
         except Exception:
             # Not after a Ctrl-C, which ends the call now. The original error is being raised already.
             with suppress(BuntimeError):
-                self._helpers.delete_file(session_id, part)
+                self._helpers.delete_file(session_id, target["part"])
             raise
         return WriteResult(path, size)
 

@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 import attrs
 
-from buntime.client.functions import Functions, callee, parse_reply
+from buntime.client.functions import Functions, callee
+from buntime.client.replies import parse_reply
 from buntime.client.session import Session
 from buntime.errors import ExecutionFailedError, InvalidResponseError, ResourceLimitError
 from buntime.helpers import js_values
 from buntime.models import ExecuteRequest
-from buntime.pool.outcome import Outcome, Run
+from buntime.pool.outcome import Outcome
+from buntime.pool.workers import ItemRunner
 
 Row = TypeVar("Row")
 Outcomes = list[Outcome[Any, Any]]
@@ -26,16 +28,16 @@ class BatchCalls:
         self._callee = callee(function)
         self._request = request
 
-    def run(self, rows: list[Any], run: Run) -> Outcomes:
+    def run(self, runner: ItemRunner, rows: list[Any]) -> Outcomes:
         """Return the outcome of each row. If an execution dies, its halves are called again."""
-        outcome = run(self.call, rows, self._request.timeout)
+        outcome = runner.run(self.call, rows, self._request.timeout)
         if outcome.error is None:
             outcomes: Outcomes = outcome.result()
             return outcomes
         # These end the process of the function; after any other error it may have called it, or never will.
         if len(rows) > 1 and isinstance(outcome.error, (ExecutionFailedError, ResourceLimitError)):
             middle = len(rows) // 2
-            return self.run(rows[:middle], run) + self.run(rows[middle:], run)
+            return self.run(runner, rows[:middle]) + self.run(runner, rows[middle:])
         return [Outcome(row, error=outcome.error) for row in rows]
 
     def call(self, session: Session, rows: list[Any]) -> Outcomes:

@@ -28,9 +28,15 @@ class BoundedMap(Generic[Item, Result]):
     """
 
     def __init__(
-        self, work: Callable[[Item], Result], items: Iterator[Item], *, threads: int, ordered: bool
+        self,
+        work: Callable[[Item], Result],
+        items: Iterator[Item],
+        *,
+        threads: int,
+        ordered: bool,
+        stopping: Optional[threading.Event] = None,
     ) -> None:
-        self.stopping: threading.Event = threading.Event()
+        self.stopping: threading.Event = stopping or threading.Event()
         """Set when nothing more may begin."""
         self.threads: list[threading.Thread] = []
         self._owner = Owner()
@@ -48,6 +54,9 @@ class BoundedMap(Generic[Item, Result]):
         """Yield the results. An exception of ``items`` is raised after those of the items before it."""
         read = yielded = 0
         end: Optional[Exception] = None
+        # Each item is in one place: with a thread, in ``_todo``, in ``_finished`` or in ``_ready``. All of
+        # them together are at most ``read - yielded``, so memory is bounded however slow the loop or the work
+        # is.
         while True:
             if not self._owner.is_this_process():
                 raise RuntimeError(
@@ -69,6 +78,8 @@ class BoundedMap(Generic[Item, Result]):
             if yielded == read:
                 break
             self._receive(block=False)
+            # The next result is with a thread, which either puts it into the queue or ends with its
+            # exception.
             while yielded not in self._ready:
                 self._receive(block=True)
             if self.stopping.is_set():
@@ -85,6 +96,7 @@ class BoundedMap(Generic[Item, Result]):
     def stop(self) -> None:
         """Begin nothing more, and have :meth:`results` raise. Work in progress continues."""
         self.stopping.set()
+        # One ``None`` for each thread that waits for a task, and one end for the iterating thread.
         for _ in self.threads:
             self._todo.put(None)
         self._finished.put((-1, None, RuntimeError(CLOSED)))
@@ -99,6 +111,7 @@ class BoundedMap(Generic[Item, Result]):
                 thread.join(min(MAX_WAIT, remaining))
 
     def _start(self, number: int, item: Item) -> None:
+        # A thread for each item in progress is enough: more are started only while all are busy.
         if len(self.threads) < min(self._width, number + 1 - self._received):
             # Not a ThreadPoolExecutor: Python waits for its threads at exit, even if a function hangs.
             name = f"buntime-pool-{len(self.threads) + 1}"

@@ -71,6 +71,7 @@ class Lease:
     def expires_before(self, timeout: Optional[int]) -> bool:
         """Whether it may expire in an execution of ``timeout`` seconds, and half of its life is over."""
         remaining = self.session.remaining
+        # To its first holder a session is new, and another one would not live longer.
         if self._holders == 1 or remaining is None or self._lifetime is None:
             return False
         limits = self.session.resource_limits
@@ -83,6 +84,7 @@ class Lease:
         Its only call must have failed so. A session created for the item had not ended before, and one whose
         time is over by now may have ended during the work.
         """
+        # Nothing was done if the holder made one call, which was refused because there was no session.
         only_call = error is self._not_found and self._calls == 1
         return only_call and self._holders > 1 and self.session.remaining != 0
 

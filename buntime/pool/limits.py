@@ -60,6 +60,7 @@ class RateLimitGate:
 
     def wait(self, stopping: threading.Event) -> float:
         """Wait until the gate is open and return the time then; ``RuntimeError`` once ``stopping`` is set."""
+        # Read without the lock: a thread that reads the old value sends one request more, which is refused.
         if self._opens_at > self._clock.now():
             self._clock.wait_until(self._opens_at, stopping)
         return self._clock.now()
@@ -92,6 +93,8 @@ class SessionQuota:
     """
 
     def __init__(self, size: int, clock: StoppableClock) -> None:
+        # Three states: no limit was met (``_allowed == _size``), one was (below it), and one request is under
+        # way that asks whether there is more (``_trying``).
         self._size = self._allowed = size
         self._clock = clock
         self._trying = False
@@ -115,6 +118,7 @@ class SessionQuota:
     def on_refused(self, count: int, retry_after: Optional[float]) -> None:
         """Record that a session was refused beside at most ``count``. Concurrent refusals count once."""
         now = self._clock.now()
+        # Requests that were under way together are refused together: the first alone doubles the pause.
         first = self._trying or now >= self._next_try
         if self._allowed == self._size:
             logger().warning("no more sessions can be open; the pool continues with those it has, or waits")

@@ -9,7 +9,6 @@ from typing import Any, Callable, Generic, Optional, TypeVar, cast
 import attrs
 
 from buntime._support.export import export
-from buntime.client.session import Session
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -49,10 +48,6 @@ class Outcome(Generic[Item, Value]):
             del self
 
 
-Run = Callable[[Callable[[Session, Any], Any], Any, Optional[int]], Outcome[Any, Any]]
-"""Calls a function with an item, in a session that outlives an execution of so many seconds."""
-
-
 def with_progress(
     outcomes: Generator[Outcome[Item, Value], None, None], items: object, progress: Optional[Progress]
 ) -> Generator[Outcome[Item, Value], None, None]:
@@ -61,14 +56,13 @@ def with_progress(
         return outcomes
     if not callable(progress):
         raise TypeError(f"progress must be callable with an iterable and total=, not {progress!r}")
-    return _iterate(outcomes, len(items) if isinstance(items, Sized) else None, progress)
+    total = len(items) if isinstance(items, Sized) else None
 
+    def iterate() -> Generator[Outcome[Item, Value], None, None]:
+        with closing(outcomes):
+            yield from progress(outcomes, total=total)
 
-def _iterate(
-    outcomes: Generator[Outcome[Item, Value], None, None], total: Optional[int], progress: Progress
-) -> Generator[Outcome[Item, Value], None, None]:
-    with closing(outcomes):
-        yield from progress(outcomes, total=total)
+    return iterate()
 
 
 export("buntime", Outcome)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Callable, Optional, TypeVar
 
 from buntime import _validate
@@ -19,14 +20,15 @@ from buntime.client.session import Session
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
 from buntime.pool.batches import BatchCalls, flatten, split
 from buntime.pool.bounded_map import BoundedMap
-from buntime.pool.executor import SessionExecutor
-from buntime.pool.outcome import Outcome, Progress, Run, with_progress
+from buntime.pool.outcome import Outcome, Progress, with_progress
 from buntime.pool.registry import SessionRegistry
+from buntime.pool.workers import ItemRunner, SessionExecutor
 from buntime.wire import json
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-Result = TypeVar("Result")
+Work = Callable[[ItemRunner], Callable[[Any], Any]]
+"""Returns what to call with each item of a map."""
 
 
 @checks_arguments
@@ -119,8 +121,8 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         """
         if not callable(function):
             raise TypeError(f"function must be callable with a session and an item, not {function!r}")
-        iterator = iter(items)
-        return with_progress(self._outcomes(function, iterator, ordered), items, progress)
+        outcomes = self._results(lambda runner: partial(runner.run, function), iter(items), ordered)
+        return with_progress(outcomes, items, progress)
 
     def execute(
         self,
@@ -138,7 +140,8 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         if isinstance(requests, Collection):
             for request in requests:
                 _check(request)
-        outcomes = self._outcomes(Session.execute, map(_check, requests), ordered)
+        checked = map(_check, requests)
+        outcomes = self._results(lambda runner: partial(runner.run, Session.execute), checked, ordered)
         return with_progress(outcomes, requests, progress)
 
     def call(
@@ -167,7 +170,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         request = ExecuteRequest("", timeout=timeout, idempotent=idempotent)
         calls = BatchCalls(function, request)
         parts = split(iter(rows), _validate.count("batch", batch))
-        finished = self._results(calls.run, parts, ordered)
+        finished = self._results(lambda runner: partial(calls.run, runner), parts, ordered)
         return with_progress(flatten(finished), rows, progress)
 
     def executor(self) -> SessionExecutor:
@@ -235,48 +238,16 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         if is_closed:
             self._registry.closing.set()
 
-    def _outcomes(
-        self, function: Callable[[Session, Item], Value], items: Iterator[Item], ordered: bool
-    ) -> Generator[Outcome[Item, Value], None, None]:
-        def run_item(item: Item, run: Run) -> Outcome[Item, Value]:
-            return run(function, item, item.timeout if isinstance(item, ExecuteRequest) else None)
-
-        return self._results(run_item, items, ordered)
-
-    def _results(
-        self, work: Callable[[Item, Run], Result], items: Iterator[Item], ordered: bool
-    ) -> Generator[Result, None, None]:
-        """Yield ``work(item, run)`` for each item; ``run`` calls a function with a session."""
+    def _results(self, work: Work, items: Iterator[Any], ordered: bool) -> Generator[Any, None, None]:
+        """Yield ``work(runner)(item)`` for each item; the arguments are checked before the first is read."""
         self._registry.check_open()
         return self._iterate(work, items, _validate.flag("ordered", ordered))
 
-    def _iterate(
-        self, work: Callable[[Item, Run], Result], items: Iterator[Item], ordered: bool
-    ) -> Generator[Result, None, None]:
-        # Of the process that iterates.
-        registry = self._registry
-
-        def run(
-            function: Callable[[Session, Any], Any], item: Any, timeout: Optional[int]
-        ) -> Outcome[Any, Any]:
-            while True:
-                try:
-                    lease = registry.check_out(running.stopping, timeout)
-                except Exception as error:
-                    if running.stopping.is_set() or registry.closing.is_set():
-                        raise
-                    return Outcome(item, error=error)
-                try:
-                    return Outcome(item, function(lease.session, item))
-                except Exception as error:
-                    lease.record(error)
-                    if not lease.session_was_gone(error):
-                        return Outcome(item, error=error)
-                finally:
-                    registry.check_in(lease, reuse=self._reuse)
-
+    def _iterate(self, work: Work, items: Iterator[Any], ordered: bool) -> Generator[Any, None, None]:
+        registry = self._registry  # that of the process that iterates
+        runner = ItemRunner(registry, reuse=self._reuse)
         threads = self._size if registry.threaded else 0
-        running = BoundedMap(lambda item: work(item, run), items, threads=threads, ordered=ordered)
+        running = BoundedMap(work(runner), items, threads=threads, ordered=ordered, stopping=runner.stopping)
         registry.begin(running)
         try:
             yield from running.results()

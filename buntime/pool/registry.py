@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
+from functools import partial
 from typing import Any, Callable, Optional
 
 from buntime._http import SupportsOrder
@@ -38,17 +39,12 @@ class SessionRegistry:
     """
 
     def __init__(
-        self,
-        context: Context,
-        create: Callable[[Sessions], Session],
-        *,
-        size: int,
-        max_wait: float,
+        self, context: Context, create: Callable[[Sessions], Session], *, size: int, max_wait: float
     ) -> None:
         caller = context.caller
+        transport = caller.transport
         self.owner: Owner = Owner()
         self.closing: threading.Event = threading.Event()
-        transport = caller.transport
         self.threaded: bool = not (isinstance(transport, SupportsOrder) and transport.sequential)
         """Whether the transport allows concurrent calls, in any order."""
         self._context = context
@@ -62,6 +58,8 @@ class SessionRegistry:
         self._deleting = context.over(caller.evolve(policy=policy))
         self._cleanup_ends = math.inf
         self._changed = threading.Condition()
+        # Every session that the service may have is here: its lease is added before the request is sent, and
+        # removed when the service confirmed the end. So close() misses none, whichever thread ends how.
         self._leases: list[Lease] = []
         self._waiting: deque[object] = deque()
         self._maps: set[BoundedMap[Any, Any]] = set()
@@ -89,6 +87,7 @@ class SessionRegistry:
         started = self._clock.now()
         while True:
             lease = self._next_lease(stopping)
+            # CREATING is this thread's: no other moves the lease before its session exists or was refused.
             refusal = self._create(lease) if lease.state is LeaseState.CREATING else None
             if refusal is not None:
                 if not self.count and self._quota.next_try(0) - started > self._max_wait:
@@ -106,6 +105,8 @@ class SessionRegistry:
         if not self.owner.is_this_process():
             return
         with self._changed:
+            # finish() and close() may have discarded the lease meanwhile: they delete sessions in which work
+            # goes on, as that ends a call that hangs.
             if lease.state is LeaseState.LEASED:
                 # Last in the list, so that it is the next to be reused.
                 self._leases.remove(lease)
@@ -159,13 +160,13 @@ class SessionRegistry:
         if not here and any(this in each.threads for each in self._maps.copy()):
             # A forgotten loop is garbage that any thread collects. One of a pool may hold a lock meanwhile,
             # and would wait for itself.
-            options = {"here": True}
-            thread = threading.Thread(target=self.finish, args=(work,), kwargs=options, daemon=False)
-            thread.name = "buntime-pool-end"
+            end = partial(self.finish, work, here=True)
+            thread = threading.Thread(target=end, name="buntime-pool-end", daemon=False)
             work.threads.append(thread)
             thread.start()
             return
         self.note_interrupt(error)
+        # In this order: no item begins, the deletion ends the calls in progress, and so the threads end.
         work.stop()
         self._delete_all(lambda each: each.state is LeaseState.LEASED and each.stopping is work.stopping)
         work.join(self._cleanup_remaining())
@@ -184,6 +185,7 @@ class SessionRegistry:
         self.closing.set()
         if at_exit:
             self._cleanup_ends = min(self._cleanup_ends, time.monotonic() + CLEANUP_SECONDS)
+        # ``closing`` is set, so no map and no lease is added after this copy is made.
         with self._changed:
             maps = list(self._maps)
         for work in maps:
@@ -214,6 +216,8 @@ class SessionRegistry:
                 while True:
                     self.check_open(stopping)
                     idle = [lease for lease in self._leases if lease.state is LeaseState.IDLE]
+                    # The first of the queue alone decides; the others wait for it, so none is overtaken for
+                    # ever.
                     if self._waiting[0] is not ticket:
                         self._changed.wait(MAX_WAIT)
                     elif idle:
@@ -242,6 +246,7 @@ class SessionRegistry:
 
     def _create(self, lease: Lease) -> Optional[BuntimeError]:
         """Create the session of a lease; return the error of a service whose plan allows no more."""
+        # Without the lock, as a request takes seconds in which other leases move.
         deleted_before = self._deleted
         try:
             context = self._context.over(self._context.caller.evolve(hooks=lease))
@@ -281,6 +286,7 @@ class SessionRegistry:
         with self._changed:
             if lease.state not in (LeaseState.DISCARDED, LeaseState.CREATING):
                 return
+            # Of several threads that want to delete it, the one that gets here sends the request.
             self._move(lease, LeaseState.DELETING)
         state, lease.error = LeaseState.NOT_DELETED, None
         try:

@@ -10,7 +10,7 @@ from typing import Any, Optional, TypedDict
 import attrs
 
 from buntime import _validate
-from buntime._http import BufferedResponse, Headers, Pairs, Request, Response
+from buntime._http import BufferedResponse, Headers, Request, Response
 from buntime._support.export import export
 from buntime.client import settings
 from buntime.engine.adapter import ServiceAdapter
@@ -94,22 +94,17 @@ class Connection:
     @contextmanager
     def options(self, options: Mapping[str, Any]) -> Iterator[Connection]:
         """Return a connection for one call of the user: one deadline for all of its requests."""
-        changes: dict[str, Any] = {}
+        caller = self.caller
         timeout = options.get("timeout")
         if timeout is None:
             timeout = polling_seconds(options.get("polling_config"))
         if timeout is not None:
-            changes["deadline"] = settings.checked(_validate.seconds, "timeout", timeout, zero=False)
+            deadline = settings.checked(_validate.seconds, "timeout", timeout, zero=False)
+            caller = caller.evolve(deadline=deadline)
         if options.get("extra_headers"):
-            extra = settings.header_pairs(settings.as_secrets(options["extra_headers"]), None)
-            names = {name.lower() for name, _ in extra}
-            old: Pairs = tuple(pair for pair in self.caller.headers if pair[0].lower() not in names)
-            changes["headers"] = (*old, *extra)
-            if settings.has_credentials(extra):
-                changes["find_credentials"] = None
-        connection = self
-        if changes:
-            connection = Connection(self.caller.evolve(**changes), self.repeat_execute)
+            extra = settings.as_secrets(options["extra_headers"])
+            caller = caller.with_headers(settings.header_pairs(extra, None))
+        connection = self if caller is self.caller else Connection(caller, self.repeat_execute)
         with connection.caller.one_deadline():
             yield connection
 

@@ -118,16 +118,13 @@ class _Client(ClosesWithBlock, NotPicklable):
         """
         caller = self._connection.caller
         added = settings.header_pairs(settings.as_secrets(default_headers), None)
-        names = {name.lower() for name, _ in added}
         chosen, shared = caller.transport, caller.shared
         if transport is not None:
             shared = SharedState()
             chosen = self._wrap(settings.choose_transport(None, transport, has_key=True, service=RUNLOOP))
-        caller = caller.evolve(
+        caller = caller.with_headers(added).evolve(
             transport=chosen,
             shared=shared,
-            headers=(*(pair for pair in caller.headers if pair[0].lower() not in names), *added),
-            find_credentials=None if settings.has_credentials(added) else caller.find_credentials,
             **settings.caller_options(options, caller.policy),  # type: ignore[arg-type]  # it checks the names
         )
         other = type(self).__new__(type(self))

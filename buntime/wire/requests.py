@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
+from buntime import _validate
 from buntime._http import Pairs, Request
 from buntime.models import ExecuteRequest, ResourceLimits
 from buntime.wire import json
@@ -101,7 +102,14 @@ def list_files(session_id: str, path: str, offset: int) -> Request:
 
 
 def custom(method: str, path: str, body: Any, params: Mapping[str, Any] | None) -> Request:
-    """Any other call."""
+    """Any other call. ``TypeError`` or ``ValueError`` for an argument that cannot be sent."""
+    method = _validate.text("method", method).upper()
+    if not method.isalpha():
+        raise ValueError(f"method is {method!r}, which is not the name of an HTTP method")
+    if not _validate.text("path", path).startswith("/") or set(path) & set("?#\r\n\0 "):
+        raise ValueError(
+            f"path is {path!r}; it must start with '/' and have no query (use params=) and no space"
+        )
     if params is not None and not isinstance(params, Mapping):
         raise TypeError(f"params must be a mapping of names to values, not {type(params).__name__}")
     query = tuple(

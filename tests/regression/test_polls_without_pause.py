@@ -9,7 +9,7 @@ from typing import Any, Callable
 import pytest
 
 from buntime import Buntime, InvalidResponseError, Process, Session
-from buntime.client import files
+from buntime.helpers import listing
 from buntime.transport import FunctionTransport, Request, Response
 from tests.support import responses
 from tests.support.scripted import ScriptedTransport, Step, always
@@ -74,7 +74,7 @@ def test_output_is_followed_without_a_pause() -> None:
 
 def test_an_endless_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that always has a further page is an error."""
-    monkeypatch.setattr(files, "_MOST_PAGES", 20)
+    monkeypatch.setattr(listing, "_MOST_PAGES", 20)
     numbers = itertools.count()
 
     def page(_request: Request) -> Response:

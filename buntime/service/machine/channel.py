@@ -79,6 +79,7 @@ class Channel:
         With a ``shared`` inbox the messages go there, as long as the returned one exists.
         """
         with self._turn:
+            # Registered before it is sent: the answer may be here before send() returns.
             self._last_id += 1
             inbox = self._inboxes[self._last_id] = Inbox(self._last_id)
             if shared is not None:
@@ -129,6 +130,9 @@ class Channel:
         """
         deadline = None if timeout is None else monotonic() + timeout
         while True:
+            # The pipe has one reader at a time, or none. A thread waits here until its message has come, the
+            # supervisor is lost, or it is its turn to read; it reads without the lock, so that others can
+            # send.
             with self._turn:
                 if not self._turn.wait_for(lambda: self._settled(inbox), _remaining(deadline)):
                     raise TimeoutError("no message yet")
@@ -142,6 +146,8 @@ class Channel:
             try:
                 lines = self._read_lines(_remaining(deadline))
             finally:
+                # After a timeout or a Ctrl-C too: a turn that is not given back would stop every thread for
+                # ever.
                 with self._turn:
                     self._someone_reads = False
                     self._deliver(lines)
@@ -155,6 +161,7 @@ class Channel:
     def _acknowledge(self, inbox: Inbox, message: dict[str, Any]) -> None:
         size = message.get("size")
         inbox.unacknowledged += size if isinstance(size, int) else 0
+        # In steps well below the supervisor's window, so that a reader that keeps up never stops the program.
         if inbox.unacknowledged >= _ACKNOWLEDGED_AT:
             size, inbox.unacknowledged = inbox.unacknowledged, 0
             try:
@@ -167,6 +174,7 @@ class Channel:
         poll.register(self._from.fileno(), select.POLLIN)
         if not poll.poll(None if timeout is None else math.ceil(timeout * 1000)):
             raise TimeoutError("no message yet")
+        # One read, not as many as it takes for a line: what has come may be a message of another thread.
         data = os.read(self._from.fileno(), _READ)
         if not data:
             self._lost = self._reason("it has ended")
@@ -185,6 +193,7 @@ class Channel:
             except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 self.fail("it sent a line that is not a message")
                 return
+            # Of an inbox that is gone, the messages are dropped: its reader has ended.
             if inbox is not None:
                 inbox.messages.append(message)
 
@@ -212,6 +221,7 @@ class Channel:
         self.closing = expected
         self._close_stdin()
         try:
+            # No request has the id 0: this reads to the end, and delivers to the threads that wait meanwhile.
             self.receive(Inbox(0), _CLOSE_TIMEOUT)
         except TimeoutError:
             self.fail("it did not end")

@@ -136,6 +136,8 @@ class BunRuntime:
         # Of the type below socket.socket: that class may be forbidden, as pytest-socket does, until serve().
         self._preview = socket.SocketType()
         self._listener: Union[socket.socket, None] = None
+        # Bound, not listening: the port is this session's, and refuses connections until there may be a
+        # server.
         self._preview.bind(("127.0.0.1", 0))
         self.preview_url: str = f"http://127.0.0.1:{self._preview.getsockname()[1]}"
         """A loopback address that is this session's until it is closed."""
@@ -197,6 +199,7 @@ class BunRuntime:
         with self._lock:
             if self.closed:
                 raise ExecutionLost("the session has ended")
+            # A supervisor that was lost is replaced; its files stay, as the workspace is the host's.
             if self._channel is not None and not self._channel.usable():
                 self._channel.close(expected=False)
                 self._channel = None
@@ -247,6 +250,8 @@ class BunRuntime:
         if not self._owner.is_this_process():
             return
         with self._lock:
+            # Closed without the lock: that takes seconds, and an execution may start the next supervisor
+            # meanwhile.
             channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()

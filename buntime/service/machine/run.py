@@ -69,6 +69,8 @@ class Run:
             try:
                 message = self._channel.receive(self._inbox, self._timeout)
             except ChannelLost as error:
+                # A channel that is being closed ends its executions as killed; any other end is the
+                # supervisor's fault.
                 self._finished, self._end = True, {}
                 if self._channel.closing:
                     return self._outcome(KILLED, (monotonic() - self._started) * 1000, 0, 0)
@@ -94,6 +96,7 @@ class Run:
     def _ended(self, message: dict[str, Any]) -> ExecutionOutcome:
         values = [message.get(name) for name in ("exit", "wall", "memory", "cpu")]
         numbers = [value for value in values if isinstance(value, (int, float))]
+        # Untrusted code runs beside the supervisor, so its figures are checked like all that it sends.
         if len(numbers) != len(values):
             self._channel.fail("it reported an end without its figures")
             raise ExecutionLost("the session's supervisor reported an end without its figures")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 import attrs
 
-from buntime._http import Headers
+from buntime._http import Headers, Request
 from buntime.service.sessions.sessions import LiveSession
 
 if TYPE_CHECKING:
@@ -30,6 +31,16 @@ class FakeCall:
     headers: Headers
     status: Optional[int]
     body: bytes = attrs.field(default=b"", repr=False)
+
+    @classmethod
+    def _of(cls, request: Request, status: Optional[int]) -> FakeCall:
+        value, other = None, b""
+        try:
+            value = json.loads(request.content) if request.content else None
+        except (ValueError, RecursionError):
+            other = request.content
+        query, headers = dict(request.query), Headers(request.headers)
+        return cls(request.method, request.path, query, value, headers, status, other)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import threading
 from collections.abc import Iterable, Mapping
@@ -12,7 +11,7 @@ from typing import Any, Callable, Literal, Optional, Union
 import attrs
 
 from buntime import _validate
-from buntime._http import Body, Headers, Request, Response, closed_error
+from buntime._http import Body, Request, Response, closed_error
 from buntime._support.forks import reset_after_fork
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import JavaScriptError
@@ -92,8 +91,7 @@ class FakeTransport(NotPicklable):
 
         Arguments:
             code: the exact code, a compiled regular expression that is searched in it, or a predicate that
-            takes
-                a :class:`ScriptedExecution`.
+                takes a :class:`ScriptedExecution`.
             contains: a text that the code contains.
             command: the exact shell command, or a compiled regular expression that is searched in it.
             handler: takes the :class:`ScriptedExecution` and returns a :class:`ScriptedResult`, a ``str`` as
@@ -262,7 +260,9 @@ class FakeTransport(NotPicklable):
             status = response.status
             return response
         finally:
-            self._log(request, status)
+            call = FakeCall._of(request, status)
+            with self._lock:
+                self._calls.append(call)
 
     def close(self) -> None:
         """End all sessions. Idempotent."""
@@ -288,16 +288,6 @@ class FakeTransport(NotPicklable):
                 if plan.call in names:
                     return self._failures.pop(index)
         return None
-
-    def _log(self, request: Request, status: Optional[int]) -> None:
-        value, other = None, b""
-        try:
-            value = json.loads(request.content) if request.content else None
-        except (ValueError, RecursionError):
-            other = request.content
-        query, headers = dict(request.query), Headers(request.headers)
-        with self._lock:
-            self._calls.append(FakeCall(request.method, request.path, query, value, headers, status, other))
 
 
 def _checked_results(results: Iterable[ScriptedResult]) -> tuple[ScriptedResult, ...]:

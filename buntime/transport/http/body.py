@@ -35,6 +35,8 @@ class ResponseBody:
         """Yield the body as it arrives. In a forked child, which would steal it, raise ``RuntimeError``."""
         self._check_process()
         try:
+            # Reading ends in one of three ways: complete, and the connection may be used again; closed by the
+            # reader; or failed. In the last two cases it is closed, as bytes of this response may still come.
             for piece in () if self._closed else self._pieces():
                 paused = self._attempt.now()
                 yield piece
@@ -86,6 +88,7 @@ class ResponseBody:
         encoding = self._response.headers.get("Content-Encoding", "identity").strip().lower()
         if raw is None:
             return iter([self._response.content] if self._response.content else [])
+        # Closed: there was no body, or something else has read it already.
         if not isinstance(source, http.client.HTTPResponse) or source.isclosed():
             return self._response.iter_content(_SIZE)
         if encoding == "identity":

@@ -84,6 +84,7 @@ class _Incoming(io.RawIOBase):
     at_end = False
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        # Of the thread that sends. The body may be read by another one, which sends other requests meanwhile.
         self._sock, self._raw, self._attempt = sock, raw, current.attempt
         self._timeout = sock.gettimeout()
 
@@ -91,6 +92,8 @@ class _Incoming(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> Optional[int]:
+        # ``None`` stands for bytes that have not come: the buffer then shows what it has, and waits for
+        # nothing.
         if self.at_end:
             return None
         self._sock.settimeout(self._attempt.limit(self._timeout))
@@ -194,6 +197,7 @@ class _Connection:
 
     def connect(self) -> None:
         # A proxy's tunnel and TLS included: until this returns, nothing of the request was sent.
+        # A proxy's CONNECT is sent from here: it must not wait for the request behind it.
         packet, self._packet = self._packet, None
         current.attempt.phase = "connect"
         super().connect()  # type: ignore[misc]  # urllib3's, as below
@@ -201,6 +205,8 @@ class _Connection:
         self._packet = packet
 
     def request(self, *args: Any, **options: Any) -> None:
+        # The phases are connect, send, read, in this order. ``connect`` promises that the service has nothing
+        # of the request, and lets any call be repeated: it ends only when the connection stands.
         current.attempt.phase = "connect" if self.sock is None else "send"
         self._packet, self._fields = b"", ""
         super().request(*args, **options)  # type: ignore[misc]  # as above
@@ -222,6 +228,8 @@ class _Connection:
         if self._packet is not None:
             if self._fields:
                 data, self._fields = data[:-2] + self._fields.encode() + data[-2:], ""
+            # A small request is one call of the system: urllib3 alone sends headers and body one after the
+            # other.
             if len(self._packet) + len(data) <= _LARGEST_PACKET:
                 self._packet += data
                 return
@@ -254,6 +262,8 @@ class _Idle(LifoQueue[Any]):
         reset_after_fork(self)
 
     def put(self, item: Any, block: bool = True, timeout: Optional[float] = None) -> None:  # noqa: ARG002 - it never waits
+        # What is left of one response would be read as the beginning of the next: such a connection is
+        # closed.
         response = getattr(item, "last_response", None)
         if response is not None and not response.is_flawless():
             item.close()

@@ -129,12 +129,33 @@ class HTTPTransport:
         limits = (request.connect_timeout, request.read_timeout, request.total_timeout, request.deadline)
         if any(limit is not None and limit <= 0 for limit in limits):
             raise APITimeoutError(f"no time was left to send to {origin.peer}", phase="connect")
-        prepared: Any = prepare(request, origin.base, self._headers_for, self._session)
         attempt = Attempt(total=request.total_timeout, deadline=request.deadline)
+        response = self._exchange(request, attempt)
+        body = ResponseBody(response, request, attempt, origin.peer)
+        if response.status_code < 200:
+            body.discard()
+            raise APIConnectionError(
+                f"{origin.peer} answered with the interim status {response.status_code} only", phase="read"
+            )
+        return Response(
+            response.status_code,
+            response.headers,
+            body.chunks(),
+            on_close=body.close,
+            on_discard=body.discard,
+            max_bytes=self._arguments["max_response_bytes"],
+        )
+
+    def _exchange(self, request: Request, attempt: Attempt) -> requests.Response:
+        """Have requests send it; raise our errors, in whose tracebacks no frame holds the key."""
+        origin = self._origin
+        prepared: Any = prepare(request, origin.base, self._headers_for, self._session)
+        # Our connections find the attempt there: urllib3 has no way to pass it on. It is put back, as a hook
+        # or an adapter of the user may send another request within this one.
         outer, current.attempt = current.attempt, attempt
         handled = sys.exc_info()[1]
         try:
-            response = self._session.send(
+            return self._session.send(
                 prepared,
                 stream=True,
                 timeout=(attempt.limit(request.connect_timeout), attempt.limit(request.read_timeout)),
@@ -153,20 +174,6 @@ class HTTPTransport:
             current.attempt = outer
             if isinstance(request.body, Body):
                 prepared.body.close()
-        body = ResponseBody(response, request, attempt, origin.peer)
-        if response.status_code < 200:
-            body.discard()
-            raise APIConnectionError(
-                f"{origin.peer} answered with the interim status {response.status_code} only", phase="read"
-            )
-        return Response(
-            response.status_code,
-            response.headers,
-            body.chunks(),
-            on_close=body.close,
-            on_discard=body.discard,
-            max_bytes=self._arguments["max_response_bytes"],
-        )
 
     def close(self) -> None:
         """Close the connections that are kept, unless the session is yours. Idempotent."""

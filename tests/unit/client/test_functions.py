@@ -17,7 +17,7 @@ from buntime import (
     JavaScriptError,
     Session,
 )
-from buntime.client.functions import _Separator
+from buntime.client.replies import ReplySeparator
 from tests.support import responses
 from tests.support.scripted import ScriptedTransport, Step, always, lost
 
@@ -49,7 +49,7 @@ def test_the_outcome_is_separated_from_output_in_any_chunks(
     """All other output is unchanged."""
     text = before + _record({"value": value}) + after
     points = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    separator = _Separator()
+    separator = ReplySeparator()
     outputs = [separator.feed(text[start:end]) for start, end in zip(points, points[1:])]
     if _MARK not in before + after:
         assert before + after == "".join(outputs) + separator.pending()
@@ -59,7 +59,7 @@ def test_the_outcome_is_separated_from_output_in_any_chunks(
 
 def test_output_is_not_held_back() -> None:
     """Only the possible start of an outcome is held back."""
-    separator = _Separator()
+    separator = ReplySeparator()
     assert "abc\n" == separator.feed("abc\n")
     assert "d" == separator.feed("d\x1ebun")
     assert "\x1ebunny" == separator.feed("ny")

@@ -1,14 +1,9 @@
-"""The values that users pass and receive.
-
-All are frozen. Values from the service keep its units; ``extra`` holds the fields that this version does not
-know. The ``repr`` of a value shortens long texts.
-"""
+"""The values of executions: what is executed, with which options, and its result."""
 
 # Annotations are not strings here: to resolve them would take half of the time of importing this module.
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import IO, Any, Literal, Optional, TypedDict, Union
 
 import attrs
@@ -19,6 +14,7 @@ from buntime._support.other_names import checks_arguments
 from buntime._support.short_repr import short_repr
 from buntime._support.typing import OnText
 from buntime.errors import ExecutionFailedError, ExecutionTimeoutError
+from buntime.models.base import Value, body_size, unknown_fields
 
 _STDERR_TAIL = 400
 
@@ -48,25 +44,6 @@ class ExecuteOptions(TypedDict, total=False):
     stdin: Union[str, bytes, IO[bytes], IO[str], None]
 
 
-class _Value:
-    """A base class with one ``repr`` for all: one that attrs generates doubles the cost of importing a class.
-
-    It also works for a value whose construction failed, which error reporters show.
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        kind: Any = type(self)
-        fields = attrs.fields(kind)
-        texts = [
-            f"{field.name}={(field.repr if callable(field.repr) else repr)(getattr(self, field.name))}"
-            for field in fields
-            if field.repr and hasattr(self, field.name)
-        ]
-        return f"{type(self).__name__}({', '.join(texts)})"
-
-
 class CallbackOptions(TypedDict, total=False):
     """The functions that ``execute`` calls with the output while it arrives."""
 
@@ -78,54 +55,13 @@ class WatchOptions(ExecuteOptions, CallbackOptions, total=False):
     """The options of ``execute`` beside code and command."""
 
 
-def _unknown_fields() -> Any:
-    return attrs.field(factory=dict, repr=False, eq=False, kw_only=True)
-
-
-@attrs.frozen(repr=False)
-class ResourceLimits(_Value):
-    """The resources of a session: ``memory`` and ``disk`` in MB, ``cpu`` in cores, ``timeout`` in seconds.
-
-    When you create a session, ``None`` means the plan's default, and ``disk`` cannot be set. In a response,
-    ``None`` means that the service did not report the limit.
-    """
-
-    memory: Optional[int] = None
-    cpu: Optional[float] = None
-    timeout: Optional[int] = None
-    disk: Optional[int] = None
-    extra: Mapping[str, Any] = _unknown_fields()
-
-
-@attrs.frozen(repr=False)
-class SessionInfo(_Value):
-    """The current state of a session.
-
-    ``state`` is ``"active"``, ``"idle"`` or ``"deep-sleep"``; another value is passed through.
-    """
-
-    id: str
-    created_at: Optional[datetime] = None
-    expires_at: Optional[datetime] = None
-    last_active: Optional[datetime] = None
-    state: Optional[Literal["active", "idle", "deep-sleep"]] = None
-    files_count: Optional[int] = None
-    active_processes: Optional[int] = None
-    metadata: Mapping[str, Any] = attrs.field(factory=dict)
-    extra: Mapping[str, Any] = _unknown_fields()
-
-
 def _timeout(value: Optional[int]) -> Optional[int]:
     seconds = _validate.whole_seconds("timeout", value)
     return None if seconds is None else int(_validate.not_milliseconds("timeout", seconds))
 
 
-def _body_size(body: bytes) -> str:
-    return f"<{len(body)} bytes>"
-
-
 def _stdin(stdin: object) -> str:
-    return _body_size(stdin) if isinstance(stdin, bytes) else short_repr(stdin)
+    return body_size(stdin) if isinstance(stdin, bytes) else short_repr(stdin)
 
 
 def _env_names(env: Optional[Mapping[str, str]]) -> str:
@@ -134,7 +70,7 @@ def _env_names(env: Optional[Mapping[str, str]]) -> str:
 
 @checks_arguments
 @attrs.frozen(repr=False)
-class ExecuteRequest(_Value):
+class ExecuteRequest(Value):
     """The arguments of :meth:`Buntime.execute <buntime.Buntime.execute>` as one value.
 
     Arguments:
@@ -190,7 +126,7 @@ class ExecuteRequest(_Value):
 
 
 @attrs.frozen(repr=False)
-class ExecuteResult(_Value):
+class ExecuteResult(Value):
     """The result of an execution.
 
     ``execution_time`` and ``cpu_time`` are milliseconds, ``memory_used`` is the peak in bytes. These,
@@ -212,7 +148,7 @@ class ExecuteResult(_Value):
     files_written: Optional[tuple[str, ...]] = attrs.field(default=None, repr=short_repr)
     stdout_truncated: bool = attrs.field(default=False, kw_only=True)
     stderr_truncated: bool = attrs.field(default=False, kw_only=True)
-    extra: Mapping[str, Any] = _unknown_fields()
+    extra: Mapping[str, Any] = unknown_fields()
 
     @property
     def ok(self) -> bool:
@@ -254,144 +190,11 @@ class ExecuteResult(_Value):
 
 
 @attrs.frozen(repr=False)
-class StreamEvent(_Value):
+class StreamEvent(Value):
     """A piece of output: ``kind`` is ``"stdout"`` or ``"stderr"``; any other kind is passed through."""
 
     kind: OutputKind
     text: str = attrs.field(repr=short_repr)
 
 
-@attrs.frozen(repr=False)
-class WriteResult(_Value):
-    """A file that was written: ``path`` relative to the workspace, ``size`` in bytes."""
-
-    path: str
-    size: int
-    extra: Mapping[str, Any] = _unknown_fields()
-
-
-@attrs.frozen(repr=False)
-class FileInfo(_Value):
-    """An entry of a folder: ``path`` relative to the workspace, ``size`` in bytes.
-
-    ``type`` is ``"file"`` or ``"directory"``; another value is passed through. ``stat`` and
-    ``list(recursive=True)`` also report ``target``, the path that a link contains, and ``mode``, the
-    permissions such as ``0o644``; otherwise, and on the fake, they are ``None``.
-    """
-
-    path: str
-    size: int
-    modified: Optional[datetime]
-    type: Literal["file", "directory"]
-    extra: Mapping[str, Any] = _unknown_fields()
-    target: Optional[str] = attrs.field(default=None, kw_only=True)
-    mode: Optional[int] = attrs.field(default=None, kw_only=True)
-
-    def _row_(self) -> dict[str, Any]:
-        modified = "" if self.modified is None else f"{self.modified:%Y-%m-%d %H:%M:%S}"
-        link = "" if self.target is None else f" -> {self.target}"
-        return {"path": self.path + link, "type": self.type, "size": self.size, "modified": modified}
-
-    def _repr_html_(self) -> Optional[str]:
-        from buntime._support import html
-
-        return html.values([self])
-
-
-@attrs.frozen(repr=False)
-class TransferResult(_Value):
-    """The result of an upload or download.
-
-    ``transferred`` are the paths of the files whose content or mode was sent, ``size`` their bytes.
-    ``unchanged`` counts the files that were already the same. ``removed`` are the paths deleted at the
-    target. ``skipped`` are the paths that could not be read or vanished meanwhile; nothing was deleted in
-    place of them. A name of the session that is not UTF-8 has U+FFFD in its path.
-    """
-
-    transferred: tuple[str, ...] = attrs.field(repr=short_repr)
-    unchanged: int
-    removed: tuple[str, ...] = attrs.field(repr=short_repr)
-    size: int
-    skipped: tuple[str, ...] = attrs.field(default=(), repr=short_repr)
-
-
-@attrs.frozen(repr=False)
-class SnapshotResult(_Value):
-    """The result of a snapshot: the number of ``files`` in it, and their ``size`` in bytes.
-
-    ``ignored`` are the paths that a pattern excluded, without those below an ignored folder. ``skipped`` are
-    the paths that could not be saved or restored: unreadable files, sockets, links that lead outside.
-    """
-
-    files: int
-    size: int
-    ignored: tuple[str, ...] = attrs.field(default=(), repr=short_repr)
-    skipped: tuple[str, ...] = attrs.field(default=(), repr=short_repr)
-
-
-@attrs.frozen(repr=False)
-class KillResult(_Value):
-    """The number of processes that were killed, and their ids."""
-
-    killed: int
-    pids: tuple[int, ...] = ()
-    extra: Mapping[str, Any] = _unknown_fields()
-
-
-@attrs.frozen(repr=False)
-class ProcessLogs(_Value):
-    """Output of a background process: a piece of stdout and of stderr.
-
-    The offsets are in bytes: pass them to read the next piece.
-    """
-
-    stdout: str = attrs.field(repr=short_repr)
-    stderr: str = attrs.field(repr=short_repr)
-    stdout_offset: int
-    stderr_offset: int
-
-
-@attrs.frozen(repr=False)
-class RateLimit(_Value):
-    """The ``X-RateLimit-*`` headers: requests allowed, requests remaining, and when the count restarts.
-
-    ``reset`` is in Unix seconds. A header that is missing or not a number is ``None``.
-    """
-
-    limit: Optional[int]
-    remaining: Optional[int]
-    reset: Optional[int]
-
-
-@attrs.frozen(repr=False)
-class APIResponse(_Value):
-    """The response to :meth:`Buntime.request <buntime.Buntime.request>`."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes = attrs.field(repr=_body_size)
-
-    @property
-    def text(self) -> str:
-        """The body as text, with U+FFFD for bytes that are not UTF-8."""
-        return self.content.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        """Parse the body as JSON; ``ValueError`` if it is not JSON."""
-        return json.loads(self.content)
-
-
-export(
-    "buntime",
-    *(
-        APIResponse,
-        ExecuteOptions,
-        ExecuteRequest,
-        ExecuteResult,
-        FileInfo,
-        KillResult,
-        ProcessLogs,
-        RateLimit,
-    ),
-    *(ResourceLimits, SessionInfo, StreamEvent, SnapshotResult, TransferResult, WriteResult),
-)
+export("buntime", ExecuteOptions, ExecuteRequest, ExecuteResult, StreamEvent)
