@@ -29,7 +29,7 @@ from buntime.runloop import waiting
 from buntime.runloop.connection import Connection
 from buntime.runloop.outcome import Output, with_status
 from buntime.runloop.output import Pieces, open_stream
-from buntime.runloop.session_requests import SHORT, DevboxRunner
+from buntime.runloop.session_requests import SHORT, WORKSPACE, DevboxRunner
 from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
 from buntime.wire.requests import EXECUTION_LIMIT, PAGE
 from buntime.wire.responses import CreatedSession, relative
@@ -37,11 +37,10 @@ from buntime.wire.responses import CreatedSession, relative
 _STATES = {"running": "active", "suspended": "deep-sleep", "suspending": "deep-sleep"}
 
 
-def as_session(connection: Connection, devbox_id: str) -> Session:
-    """See :meth:`Devbox.as_session <buntime.runloop.Devbox.as_session>`."""
-    context = Context(
-        connection.caller, calls=_DevboxCalls(DevboxRunner(devbox_id, connection.repeat_execute))
-    )
+def as_session(connection: Connection, devbox_id: str, folder: str = WORKSPACE) -> Session:
+    """See :meth:`Devbox.as_session <buntime.runloop.Devbox.as_session>`; ``folder`` is its workspace."""
+    runner = DevboxRunner(devbox_id, connection.repeat_execute, folder)
+    context = Context(connection.caller, calls=_DevboxCalls(runner))
     return Session(context, CreatedSession(devbox_id), owned=False)
 
 

@@ -6,6 +6,7 @@ The command starts Bun with the helper program ``devbox.js`` in the workspace, `
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,8 +33,12 @@ from buntime.wire.json import json_body
 
 FIND_BUN = 'PATH="$PATH:$HOME/.bun/bin:$HOME/.buntime/node_modules/.bin" command -v bun'
 INSTALL_BUN = "npm install --prefix .buntime --no-save bun || curl -fsSL https://bun.com/install | bash"
-PREPARE = f"mkdir -p .buntime/requests workspace; {FIND_BUN} || {{ {{ {INSTALL_BUN}; }} >&2; {FIND_BUN}; }}"
-"""The first command: it prints the path of Bun, which it installs if the devbox has none."""
+PREPARE = (
+    f"mkdir -p .buntime/requests {{}}; {FIND_BUN} || {{{{ {{{{ {INSTALL_BUN}; }}}} >&2; {FIND_BUN}; }}}}"
+)
+"""The first command, for a folder: it prints the path of Bun, which it installs if the devbox has none."""
+WORKSPACE = "workspace"
+"""The folder of a session, relative to the home folder of the devbox."""
 _NOT_IMPLEMENTED = 501
 SHORT = 60
 """Seconds that an operation without a program may take."""
@@ -42,10 +47,11 @@ _CONSUMED = "ECONSUMED"
 
 
 class DevboxRunner:
-    """Runs requests on one devbox, and prepares it before the first."""
+    """Runs requests on one devbox, and prepares it before the first; ``folder`` is below its home folder."""
 
-    def __init__(self, devbox_id: str, repeat_execute: bool) -> None:
+    def __init__(self, devbox_id: str, repeat_execute: bool, folder: str = WORKSPACE) -> None:
         self.devbox_id = devbox_id
+        self._folder = folder
         self._repeat_execute = repeat_execute
         self._lock = threading.Lock()
         self._command: Optional[str] = None
@@ -82,7 +88,9 @@ class DevboxRunner:
         with self._lock:
             if self._command is None:
                 try:
-                    view = waiting.execute(connection, self.devbox_id, {"command": PREPARE})
+                    view = waiting.execute(
+                        connection, self.devbox_id, {"command": PREPARE.format(self._folder)}
+                    )
                 except ServerError as error:
                     if error.status != _NOT_IMPLEMENTED:
                         raise
@@ -99,7 +107,8 @@ class DevboxRunner:
                 program = source("devbox")
                 name = f".buntime/run-{hashlib.sha256(program.encode()).hexdigest()[:16]}.ts"
                 self._write(connection, name, program)
-                self._command = f"cd workspace && exec '{bun}' --config=/dev/null ../{name} "
+                home = posixpath.relpath(".", self._folder)
+                self._command = f"cd {self._folder} && exec '{bun}' --config=/dev/null {home}/{name} "
             return self._command
 
     def _write(self, connection: Connection, path: str, content: str) -> None:

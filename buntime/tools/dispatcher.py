@@ -7,24 +7,26 @@ import mimetypes
 import posixpath
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, Optional, Union
+from weakref import WeakKeyDictionary
 
 from buntime import _validate
 from buntime._support.collected_text import CollectedText, bound
 from buntime.client.session import Session
 from buntime.errors import BuntimeError, JavaScriptError
 from buntime.runloop.devbox import Devbox
+from buntime.runloop.session import as_session
 from buntime.tools.definitions import DEFAULT_TIMEOUT, check_arguments, find_tool
-from buntime.tools.devbox import DevboxSandbox
-from buntime.tools.sandbox import OnOutput, Program, SessionSandbox
+from buntime.tools.sandbox import OnOutput, Program, Sandbox
 from buntime.wire.constants import HIDDEN_FOLDER
 
 Arguments = Union[Mapping[str, Any], str, None]
-Sandbox = Union[SessionSandbox, DevboxSandbox]
 
 DEFAULT_LIMIT = 20_000
 """Characters of a result."""
 _GRACE = 60.0
 """Seconds that a tool may take beside the time limit of its program."""
+_SESSIONS: WeakKeyDictionary[Devbox, Session] = WeakKeyDictionary()
+"""The sessions over devboxes, each of which is prepared once."""
 _FRAME = 400
 """Characters of a result for exit codes, offsets and hints."""
 
@@ -104,9 +106,11 @@ def open_sandbox(sandbox: object, seconds: float, tag: Optional[str] = None) -> 
     ``tag`` differs between calls that are interrupted separately.
     """
     if isinstance(sandbox, Session):
-        return SessionSandbox(sandbox, seconds, tag)
+        return Sandbox(sandbox, seconds, tag)
     if isinstance(sandbox, Devbox):
-        return DevboxSandbox(sandbox, seconds)
+        if sandbox not in _SESSIONS:
+            _SESSIONS[sandbox] = as_session(sandbox._connection, sandbox.id, folder=".")
+        return Sandbox(_SESSIONS[sandbox], seconds, tag, root="/home/user")
     raise TypeError(f"the tools need a Session or a Devbox, not {type(sandbox).__name__}")
 
 
@@ -163,7 +167,7 @@ class _Tools(NamedTuple):
 
     def _program(self, code: Optional[str], command: Optional[str], working_dir: Optional[str]) -> Program:
         folder = self._path(working_dir or "")
-        return Program(code, command, f"{self.sandbox.root}/{folder}" if folder else None)
+        return Program(code, command, folder or None)
 
     def execute(
         self,

@@ -1,4 +1,4 @@
-"""What the tools do in a sandbox, and how it is done in a session."""
+"""What the tools do in a sandbox: a session, or a devbox as a session."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from buntime.helpers.runner import integer_of, invalid_reply
 from buntime.helpers.tree import NOTHING_IGNORED, RemoteEntry
 from buntime.models import ProcessLogs
 from buntime.tools.definitions import DEFAULT_TIMEOUT
+from buntime.wire.constants import WORKSPACE
 
 OnOutput = Callable[[str], object]
 MOST_ENTRIES = 1000
@@ -67,16 +68,17 @@ def _as_json(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-class SessionSandbox:
+class Sandbox:
     """The operations over a session; each call ends within ``seconds``, retries included.
 
     ``tag`` is a variable in the environment of its programs, by which :meth:`interrupt` finds them: the API
     has no id for an execution, and could only end all of them.
     """
 
-    root = "/workspace"
-
-    def __init__(self, session: Session, seconds: float, tag: Optional[str] = None) -> None:
+    def __init__(
+        self, session: Session, seconds: float, tag: Optional[str] = None, root: str = WORKSPACE
+    ) -> None:
+        self.root: str = root
         caller = session._context.caller
         deadline = seconds if caller.deadline is None else min(seconds, caller.deadline)
         self._context = session._context.over(caller.evolve(deadline=deadline, hooks=caller.hooks))

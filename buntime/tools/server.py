@@ -27,6 +27,7 @@ from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.runloop.devbox import Devbox
 from buntime.tools import dispatcher
 from buntime.tools.definitions import mcp_tools
+from buntime.tools.sandbox import Sandbox
 
 OpenSandbox = Callable[[], AbstractContextManager[Union[Session, Devbox]]]
 
@@ -51,7 +52,7 @@ class _Conversation:
         self._is_closed = False
         self._calls = itertools.count(1)
 
-    def open(self, seconds: float) -> dispatcher.Sandbox:
+    def open(self, seconds: float) -> Sandbox:
         """Return the sandbox for a call; a session that has expired is an error once, and then replaced."""
         with self._lock:
             if self._is_closed:
@@ -79,7 +80,7 @@ class _Call:
 
     def __init__(self, conversation: _Conversation) -> None:
         self._conversation = conversation
-        self._sandbox: Optional[dispatcher.Sandbox] = None
+        self._sandbox: Optional[Sandbox] = None
         self._began, self._cancelled, self._ended = threading.Event(), threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._text = ""
@@ -111,7 +112,7 @@ class _Call:
             tasks.cancel_scope.cancel()
         return result
 
-    def _open(self, seconds: float) -> dispatcher.Sandbox:
+    def _open(self, seconds: float) -> Sandbox:
         self._sandbox = self._conversation.open(seconds)
         if self._cancelled.is_set():
             raise RuntimeError("the request was cancelled")

@@ -21,7 +21,7 @@ from buntime import (
 )
 from buntime.runloop import RunloopSDK
 from buntime.runloop.outcome import Output
-from buntime.runloop.session_requests import PREPARE
+from buntime.runloop.session_requests import PREPARE, WORKSPACE
 from buntime.runloop.wire.views.devboxes import ExecutionView
 from buntime.testing import cassette
 from buntime.transport import FakeTransport, HTTPTransport, LocalTransport, Request, Response, ScriptedResult
@@ -99,6 +99,15 @@ def test_the_calls_of_a_session_work_over_a_server(session: Session) -> None:
         assert 21 == repl.eval("x + 1")
     assert ["sub", "sub/in.txt"] == [info.path for info in session.files.list(recursive=True)]
     assert {} == session.info().metadata
+
+
+def test_a_write_through_a_link_to_nothing(session: Session) -> None:
+    """It is refused: it would make the file to which the link leads, also outside of the workspace."""
+    session.execute(command="ln -sfn ../outside.txt dangling", check=True)
+    with pytest.raises(InvalidRequestError, match="dangling"):
+        session.files.write("dangling", "x")
+    assert not session.execute(command="cat ../outside.txt").ok
+    session.files.delete("dangling")
 
 
 def test_processes_are_killed_one_by_one_or_together(session: Session) -> None:
@@ -193,7 +202,7 @@ def test_a_recording_has_no_variable_and_replays(tmp_path: Any) -> None:
 def scripted(*outcomes: str, **prepared: Any) -> tuple[RunloopSDK, Session]:
     """Return a session over a fake whose requests have these outcomes."""
     fake = FakeTransport()
-    fake.on_execute(command=PREPARE, **(prepared or {"stdout": "/usr/bin/bun\n"}))
+    fake.on_execute(command=PREPARE.format(WORKSPACE), **(prepared or {"stdout": "/usr/bin/bun\n"}))
     results = [ScriptedResult(stderr=f"{MARK}{outcome}\n") for outcome in outcomes]
     fake.on_execute(command=re.compile("run-"), results=results)
     runloop = RunloopSDK(transport=fake, max_retries=0)

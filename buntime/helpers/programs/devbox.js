@@ -60,12 +60,19 @@ async function run({ files, code, command, env, working_dir, timeout, measured }
 }
 
 function write({ files }) {
-  const targets = files.map(([path, content]) => [writable(path)[0], content]); // all are checked before the first is written
+  const targets = files.map(([path, content]) => [target(path), content]); // all are checked before the first is written
   for (const [path, content] of targets) {
     fs.mkdirSync(nodePath.dirname(path), { recursive: true });
     fs.writeFileSync(path, content);
   }
   return {};
+}
+
+// A write follows a link to nothing, also out of the workspace.
+function target(path) {
+  const [full, mode] = writable(path);
+  const isLink = mode === null && fs.lstatSync(full, { throwIfNoEntry: false });
+  return isLink ? fail("EOUTSIDE", `${path} is a link to a file that does not exist`) : full;
 }
 
 // What changes whenever a file of the workspace is written to, by its path; null for too many files.
