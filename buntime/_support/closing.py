@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from types import TracebackType
 from typing import Callable, Optional, TypeVar
@@ -58,3 +59,22 @@ def cleanup_seconds(error: Optional[BaseException]) -> Optional[float]:
         seconds = 0.0 if isinstance(error.__context__, KeyboardInterrupt) else CLEANUP_SECONDS
         vars(error)["buntime_cleanup_ends"] = time.monotonic() + seconds
     return max(0.0, float(vars(error)["buntime_cleanup_ends"]) - time.monotonic())
+
+
+class Cleanup:
+    """How long a clean-up may take: without a limit, unless a Ctrl-C or the end of the program sets one."""
+
+    _ends = math.inf
+
+    def begin(self, error: Optional[BaseException]) -> None:
+        """Take the limit for cleaning up after ``error``."""
+        seconds = cleanup_seconds(error)
+        self._ends = math.inf if seconds is None else time.monotonic() + seconds
+
+    def limit(self, seconds: float) -> None:
+        """End in ``seconds`` at the latest."""
+        self._ends = min(self._ends, time.monotonic() + seconds)
+
+    def remaining(self) -> float:
+        """Return the remaining seconds."""
+        return max(0.0, self._ends - time.monotonic())

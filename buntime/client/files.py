@@ -14,17 +14,14 @@ from buntime._support.other_names import check_arguments, checks_arguments
 from buntime._support.typing import Unpack
 from buntime.client.context import Context
 from buntime.client.session_path import SessionPath
-from buntime.errors import (
-    InvalidRequestError,
-    SessionFileNotFoundError,
-)
+from buntime.errors import InvalidRequestError, SessionFileNotFoundError
 from buntime.helpers.content import ChunkedContent, Content, chunks_of
 from buntime.helpers.downloads import Downloads
-from buntime.helpers.file_changes import appended, walked
+from buntime.helpers.file_changes import appended, is_copy, walked
 from buntime.helpers.listing import children, descendants, parse_pattern
 from buntime.helpers.runner import errno_of
 from buntime.helpers.transfers import PathArgument, TransferOptions
-from buntime.helpers.tree import RemoteEntry, RemoteTree
+from buntime.helpers.tree import RemoteEntry
 from buntime.helpers.uploads import Uploads
 from buntime.models import FileInfo, TransferResult, WriteResult
 from buntime.wire.responses import relative
@@ -161,16 +158,12 @@ class SessionFiles:
                 self._run("file_copy", path=source, target=target, overwrite=overwrite)
             except InvalidRequestError as error:
                 # An attempt with a lost response may have made the copy.
-                if not (error.maybe_executed and errno_of(error) == "EEXIST" and self._same(source, target)):
+                if not (
+                    error.maybe_executed
+                    and errno_of(error) == "EEXIST"
+                    and is_copy(self._context.helpers, self._session_id, source, target)
+                ):
                     raise
-
-    def _same(self, source: str, target: str) -> bool:
-        def content(path: str) -> Any:
-            tree = RemoteTree.read(self._context.helpers, self._session_id, path, hashes=True)
-            entries = {"": tree.root, **tree.entries}
-            return [(name, entry and (entry.type, entry.sha256)) for name, entry in entries.items()]
-
-        return bool(content(source) == content(target))
 
     def append(self, path: str, content: Content) -> WriteResult:
         """Write to the end of a file, and create it if needed; return its path and new size.

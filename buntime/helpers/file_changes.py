@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator
-from typing import Callable
+from typing import Any, Callable
 
 from buntime.errors import ConflictError, SessionFileNotFoundError
 from buntime.helpers.content import rechunked
 from buntime.helpers.runner import Helpers, integer_of
+from buntime.helpers.tree import RemoteTree
 from buntime.models import FileInfo, WriteResult
 
 _MOST_ATTEMPTS = 20
@@ -75,3 +76,14 @@ def walked(top: str, list_all: Callable[[], list[FileInfo]]) -> Iterator[tuple[s
         links = {file.path for file in below if file.target is not None}
         paths = [f"{folder}/{name}" if folder else name for name in names[True]]
         pending += [path for path in reversed(paths) if path not in links]
+
+
+def is_copy(helpers: Helpers, session_id: str, source: str, target: str) -> bool:
+    """Whether two files or folders have the same content."""
+
+    def content(path: str) -> Any:
+        tree = RemoteTree.read(helpers, session_id, path, hashes=True)
+        entries = {"": tree.root, **tree.entries}
+        return [(name, entry and (entry.type, entry.sha256)) for name, entry in entries.items()]
+
+    return bool(content(source) == content(target))

@@ -204,7 +204,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
             yield lease.session
         except BaseException as error:
             lease.record(error)
-            registry.note_interrupt(error)
+            registry.cleanup.begin(error)
             raise
         finally:
             registry.check_in(lease, reuse=self._reuse)
@@ -219,7 +219,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
 
     def _close(self, error: Optional[BaseException]) -> None:
         registry = self._registry
-        registry.note_interrupt(error)
+        registry.cleanup.begin(error)
         registry.close()
 
     def _new_registry(self) -> SessionRegistry:

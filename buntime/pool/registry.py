@@ -6,13 +6,12 @@ import atexit
 import math
 import sys
 import threading
-import time
 from collections import deque
 from functools import partial
 from typing import Any, Callable, Optional
 
 from buntime._http import SupportsOrder
-from buntime._support.closing import CLEANUP_SECONDS, cleanup_seconds
+from buntime._support.closing import CLEANUP_SECONDS, Cleanup
 from buntime._support.log import logger
 from buntime._support.owner import Owner
 from buntime.client.context import Context
@@ -51,12 +50,12 @@ class SessionRegistry:
         self._create_session = create
         self._size = size
         self._max_wait = max_wait
+        self.cleanup: Cleanup = Cleanup()
         self._clock = StoppableClock(caller)
         self._gate = RateLimitGate(self._clock, caller.policy.retry_delay, max_wait)
         # Deletions do not wait at the gate: nothing may be left.
         policy = RetryPolicy(max(_DELETE_RETRIES, caller.policy.max_retries), caller.policy.retry_delay)
         self._deleting = context.over(caller.evolve(policy=policy))
-        self._cleanup_ends = math.inf
         self._changed = threading.Condition()
         # Every session that the service may have is here: its lease is added before the request is sent, and
         # removed when the service confirmed the end. So close() misses none, whichever thread ends how.
@@ -139,14 +138,6 @@ class SessionRegistry:
             self.check_open()
             self._maps.add(work)
 
-    def note_interrupt(self, error: Optional[BaseException]) -> None:
-        """If ``error`` is a Ctrl-C, give the clean-up that follows the time limit for that case."""
-        seconds = cleanup_seconds(error)
-        self._cleanup_ends = math.inf if seconds is None else time.monotonic() + seconds
-
-    def _cleanup_remaining(self) -> float:
-        return max(0.0, self._cleanup_ends - time.monotonic())
-
     def finish(
         self, work: BoundedMap[Any, Any], error: Optional[BaseException] = None, *, here: bool = False
     ) -> None:
@@ -165,11 +156,11 @@ class SessionRegistry:
             work.threads.append(thread)
             thread.start()
             return
-        self.note_interrupt(error)
+        self.cleanup.begin(error)
         # In this order: no item begins, the deletion ends the calls in progress, and so the threads end.
         work.stop()
         self._delete_all(lambda each: each.state is LeaseState.LEASED and each.stopping is work.stopping)
-        work.join(self._cleanup_remaining())
+        work.join(self.cleanup.remaining())
         if error is not None and not isinstance(error, (Exception, GeneratorExit)):
             self._delete_all(lambda each: each.state is LeaseState.IDLE)
         with self._changed:
@@ -184,7 +175,7 @@ class SessionRegistry:
             return
         self.closing.set()
         if at_exit:
-            self._cleanup_ends = min(self._cleanup_ends, time.monotonic() + CLEANUP_SECONDS)
+            self.cleanup.limit(CLEANUP_SECONDS)
         # ``closing`` is set, so no map and no lease is added after this copy is made.
         with self._changed:
             maps = list(self._maps)
@@ -195,13 +186,13 @@ class SessionRegistry:
         with self._changed:
             # A session that is being created is deleted by the thread that creates it.
             while any(each.state in _IN_PROGRESS and each.thread != this for each in self._leases):
-                if not (remaining := self._cleanup_remaining()):
+                if not (remaining := self.cleanup.remaining()):
                     break
                 self._changed.wait(min(MAX_WAIT, remaining))
         if at_exit:
             return
         for work in maps:
-            work.join(self._cleanup_remaining())
+            work.join(self.cleanup.remaining())
         for lease in list(self._leases):
             if lease.error is not None:
                 raise lease.error
@@ -273,7 +264,7 @@ class SessionRegistry:
         raise RuntimeError(CLOSED)
 
     def _delete_all(self, condition: Callable[[Lease], bool]) -> None:
-        if not self._cleanup_remaining():
+        if not self.cleanup.remaining():
             return
         with self._changed:
             leases = [lease for lease in self._leases if condition(lease)]
@@ -292,8 +283,8 @@ class SessionRegistry:
         try:
             if not lease.ended:
                 context = self._deleting
-                if self._cleanup_ends < math.inf:
-                    context = context.over(context.caller.for_cleanup(self._cleanup_remaining()))
+                if self.cleanup.remaining() < math.inf:
+                    context = context.over(context.caller.for_cleanup(self.cleanup.remaining()))
                 context.delete_session(lease.session.id)
             state = LeaseState.ENDED
         except SessionNotFoundError:

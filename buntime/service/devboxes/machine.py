@@ -162,7 +162,13 @@ class MachineBox:
         for last in (False, True):
             try:
                 if self._supervised is None:
-                    self._supervised = Supervised(self, self._devbox)
+                    self._supervised = Supervised(
+                        self.host.launcher,
+                        self.folder,
+                        self._devbox,
+                        start_reader=self.host.start_reader,
+                        on_end=self.remove_if_ended,
+                    )
                 self._supervised.run(execution, message)
                 return
             except ChannelLost as error:

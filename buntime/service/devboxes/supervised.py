@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Callable
 
 from buntime.service.clock import monotonic
 from buntime.service.devboxes.box import Execution, Listener
 from buntime.service.executors import KILLED, ExecutionLost, Limits
 from buntime.service.machine.channel import Channel, ChannelLost, Inbox
+from buntime.service.machine.launch import Launcher
 from buntime.service.machine.sandbox import DEVBOX
-
-if TYPE_CHECKING:
-    from buntime.service.devboxes.machine import MachineBox
 
 logger: logging.Logger = logging.getLogger("buntime.service")
 
@@ -25,12 +24,20 @@ _KINDS = {"out": "stdout", "err": "stderr"}
 class Supervised:
     """A supervisor and the thread that reads what it sends."""
 
-    def __init__(self, box: MachineBox, devbox: Listener) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        folder: Path,
+        devbox: Listener,
+        *,
+        start_reader: Callable[[Callable[[], None]], object],
+        on_end: Callable[[], object],
+    ) -> None:
         self._devbox = devbox
-        self._box = box
+        self._on_end = on_end
         limits = Limits(memory=devbox.memory, disk=_FILE_SIZE)
         try:
-            supervisor = box.host.launcher.start(box.folder, limits, _LIFETIME, DEVBOX)
+            supervisor = launcher.start(folder, limits, _LIFETIME, DEVBOX)
         except OSError as error:
             raise ExecutionLost(f"the devbox's supervisor cannot be started: {error}") from error
         self.channel: Channel = Channel(supervisor)
@@ -38,7 +45,7 @@ class Supervised:
         self._executions: dict[int, Execution] = {}
         self._stopping = False
         self.alive: bool = True
-        box.host.start_reader(self._read)
+        start_reader(self._read)
         self.channel.send(supervisor.start_message)
 
     def run(self, execution: Execution, message: dict[str, Any]) -> None:
@@ -73,7 +80,7 @@ class Supervised:
             self.alive = False
             for execution in list(self._executions.values()):
                 self._devbox.finished(execution, KILLED, monotonic())
-        self._box.remove_if_ended()
+        self._on_end()
 
     def _deliver(self, message: dict[str, Any]) -> None:
         number = message.get("id")

@@ -157,12 +157,15 @@ class BunRuntime:
         }
         channel, inbox = self._request(message)
         maximum = execution.max_output if execution.stream else None
-        return Run(self, channel, inbox, timeout, maximum)
-
-    @property
-    def without_network(self) -> bool:
-        """Whether programs cannot leave the session."""
-        return isinstance(self._launcher, Isolated) and not self._launcher.sandbox.network
+        return Run(
+            channel,
+            inbox,
+            timeout,
+            maximum,
+            memory=self.limits.memory,
+            without_network=isinstance(self._launcher, Isolated) and not self._launcher.sandbox.network,
+            on_serving=self.serve,
+        )
 
     def serve(self) -> None:
         """Listen for the preview from now on: there may be a server."""

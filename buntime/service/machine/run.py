@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import Any, Callable, Literal, Union
 
 from buntime._support.collected_text import marker
 from buntime.service.clock import monotonic
@@ -18,9 +18,6 @@ from buntime.service.executors import (
     ResourceExceeded,
 )
 from buntime.service.machine.channel import Channel, ChannelLost, Inbox
-
-if TYPE_CHECKING:
-    from buntime.service.machine.executor import BunRuntime
 
 _UNRESOLVED = re.compile(
     "DNSResolveFailed|EAI_AGAIN|ENETUNREACH|[Cc]ould not resolve host|name resolution|resolve host address"
@@ -36,17 +33,25 @@ _KINDS: Mapping[str, Literal["stdout", "stderr"]] = {"out": "stdout", "err": "st
 
 
 class Run:
-    """The output and the outcome of one execution; dropping it lets the execution go on unread."""
+    """The output and the outcome of one execution; dropping it lets the execution go on unread.
+
+    ``memory`` is the session's limit in MB; ``on_serving`` is called when there may be a server.
+    """
 
     def __init__(
         self,
-        runtime: BunRuntime,
         channel: Channel,
         inbox: Inbox,
         timeout: Union[float, None],
         maximum: Union[int, None],
+        *,
+        memory: int,
+        without_network: bool,
+        on_serving: Callable[[], object],
     ) -> None:
-        self._runtime = runtime
+        self._memory = memory
+        self._without_network = without_network
+        self._on_serving = on_serving
         self._channel = channel
         self._inbox = inbox
         self._timeout = timeout
@@ -76,7 +81,7 @@ class Run:
                     return self._outcome(KILLED, (monotonic() - self._started) * 1000, 0, 0)
                 raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
             if message.get("serving") is True:
-                self._runtime.serve()
+                self._on_serving()
             for kind, name in _KINDS.items():
                 text, size = message.get(kind), message.get("size")
                 if isinstance(text, str) and isinstance(size, int):
@@ -84,7 +89,7 @@ class Run:
                     return Output(name, text)
             if "exit" in message:
                 self._end = message
-                if message["exit"] and self._runtime.without_network and self._missed_network():
+                if message["exit"] and self._without_network and self._missed_network():
                     self._texts["err"].add(_NO_NETWORK, len(_NO_NETWORK))
                     return Output("stderr", _NO_NETWORK)
         self._finished = True
@@ -101,7 +106,7 @@ class Run:
             self._channel.fail("it reported an end without its figures")
             raise ExecutionLost("the session's supervisor reported an end without its figures")
         code, wall, memory, cpu = numbers
-        over, maximum = message.get("over"), self._runtime.limits.memory
+        over, maximum = message.get("over"), self._memory
         if over == "memory":
             raise ResourceExceeded(
                 "memory_limit_exceeded",
