@@ -169,7 +169,9 @@ def _checked(method: FunctionType) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def checked(*args: Any, **options: Any) -> Any:
-        refuse_positional(method.__qualname__, args[count:], count - 1, by_name)
+        if args[count:]:  # the name is that of the object's class, also if a base class has the method
+            name = f"{type(args[0]).__name__}.{method.__name__}"
+            refuse_positional(name, args[count:], count - 1, by_name)
         check_arguments(options, known)
         return method(*args, **options)
 
