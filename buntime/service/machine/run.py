@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Mapping
 from typing import Any, Callable, Literal, Union
 
-from buntime._support.collected_text import marker
+from buntime._support.collected_text import CollectedText
 from buntime.service.clock import monotonic
 from buntime.service.executors import (
     KILLED,
@@ -55,7 +54,7 @@ class Run:
         self._channel = channel
         self._inbox = inbox
         self._timeout = timeout
-        self._texts = {kind: BoundedText(maximum) for kind in _KINDS}
+        self._texts = {kind: CollectedText(maximum) for kind in _KINDS}
         self._started = monotonic()
         self._end: Union[dict[str, Any], None] = None
         self._finished = False
@@ -83,14 +82,13 @@ class Run:
             if message.get("serving") is True:
                 self._on_serving()
             for kind, name in _KINDS.items():
-                text, size = message.get(kind), message.get("size")
-                if isinstance(text, str) and isinstance(size, int):
-                    self._texts[kind].add(text, size)
+                if isinstance(text := message.get(kind), str):
+                    self._texts[kind].add(text)
                     return Output(name, text)
             if "exit" in message:
                 self._end = message
                 if message["exit"] and self._without_network and self._missed_network():
-                    self._texts["err"].add(_NO_NETWORK, len(_NO_NETWORK))
+                    self._texts["err"].add(_NO_NETWORK)
                     return Output("stderr", _NO_NETWORK)
         self._finished = True
         return self._ended(self._end)
@@ -121,35 +119,3 @@ class Run:
     ) -> ExecutionOutcome:
         out, err = (self._texts.pop(kind).text() for kind in ("out", "err"))
         return ExecutionOutcome(out, err, code, wall, int(memory), cpu, timed_out)
-
-
-class BoundedText:
-    """Keeps the first and the last half of a text, about ``maximum`` bytes; all of it if that is ``None``.
-
-    Pieces stay whole, so each half has up to a piece more. A piece counts with its ``size``.
-    """
-
-    def __init__(self, maximum: Union[int, None]) -> None:
-        self._half = None if maximum is None else max(1, maximum // 2)
-        self._first: list[str] = []
-        self._last: deque[tuple[str, int]] = deque()
-        self._first_size = self._last_size = 0
-        self._omitted = 0
-
-    def add(self, text: str, size: int) -> None:
-        """Add a piece."""
-        if self._half is None or self._first_size < self._half:
-            self._first.append(text)
-            self._first_size += size
-            return
-        self._last.append((text, size))
-        self._last_size += size
-        while self._last_size - self._last[0][1] >= self._half:
-            dropped, size = self._last.popleft()
-            self._last_size -= size
-            self._omitted += len(dropped.encode("utf-8", "replace"))
-
-    def text(self) -> str:
-        """Return the two halves, with a line between them if something was left out."""
-        between = marker(self._omitted) if self._omitted else ""
-        return "".join([*self._first, between, *(text for text, _ in self._last)])
