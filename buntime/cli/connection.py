@@ -124,9 +124,14 @@ def print_content(options: argparse.Namespace, contents: Iterable[tuple[str, byt
                 add({"path": path, "base64": b64encode(content).decode()}, "")
 
 
+def as_utf8(words: Iterable[str]) -> list[str]:
+    """Return text from the command line as UTF-8, whatever the locale that Python decoded it with."""
+    return [os.fsencode(word).decode("utf-8", "surrogateescape") for word in words]
+
+
 def variables(pairs: list[str], option: str = "--env") -> dict[str, str]:
     """Return ``NAME=VALUE`` texts as a dictionary."""
-    split: Mapping[str, tuple[str, str, str]] = {pair: pair.partition("=") for pair in pairs}
+    split: Mapping[str, tuple[str, str, str]] = {pair: pair.partition("=") for pair in as_utf8(pairs)}
     wrong = [pair for pair, (_, equals, _) in split.items() if not equals]
     if wrong:
         raise ValueError(f"{option} takes NAME=VALUE, not {wrong[0]!r}")

@@ -15,6 +15,7 @@ from buntime.cli.connection import (
     add_command,
     add_connection,
     add_json,
+    as_utf8,
     print_content,
     seconds,
     show,
@@ -112,7 +113,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _exec(options: argparse.Namespace) -> int:
-    words = options.command[1:] if options.command[:1] == ["--"] else options.command
+    words = as_utf8(options.command[1:] if options.command[:1] == ["--"] else options.command)
     if not words:
         options.parser.error("give a command after --")
     command = words[0] if len(words) == 1 else shlex.join(words)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import attrs
 
-from buntime.cli.connection import AddParser, add_connection, add_json, seconds, variables, write
+from buntime.cli.connection import AddParser, add_connection, add_json, as_utf8, seconds, variables, write
 from buntime.cli.exit_codes import FAILED, TIMED_OUT
 from buntime.cli.terminal import print_error
 from buntime.client.client import Buntime
@@ -176,10 +176,10 @@ def _is_file() -> bool:
 def _program(options: argparse.Namespace) -> _Program:
     words = options.program[1:] if options.program[:1] == ["--"] else options.program
     if options.eval is not None:
-        return _source("eval.ts", options.eval, words)
+        return _source("eval.ts", as_utf8([options.eval])[0], as_utf8(words))
     if not words:
         options.parser.error("name a PATH, or give the code with -e")
-    path, *arguments = words
+    path, arguments = words[0], as_utf8(words[1:])
     if path == "-":
         return _source("stdin.ts", _read(None), arguments)
     file = Path(path)

@@ -17,6 +17,7 @@ from buntime.cli.connection import (
     add_command,
     add_connection,
     add_json,
+    as_utf8,
     refuse_local,
     seconds,
     show,
@@ -133,7 +134,7 @@ def open_session(options: argparse.Namespace, new: bool = False) -> Iterator[Ses
 
 
 def _exec(options: argparse.Namespace) -> int:
-    words = options.command[1:] if options.command[:1] == ["--"] else options.command
+    words = as_utf8(options.command[1:] if options.command[:1] == ["--"] else options.command)
     if not words:
         options.parser.error("give a command after --")
     request = ExecuteRequest(

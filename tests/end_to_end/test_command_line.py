@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,39 @@ def test_on_a_terminal() -> None:
             printed += os.read(controller, 1000)
         assert program.wait() == 3
     os.close(controller)
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs pseudo-terminals")
+def test_a_shell_on_a_terminal(tmp_path: Path) -> None:
+    """Ctrl-C ends an evaluation and keeps the state, Ctrl-D ends the shell, and the history is stored."""
+    controller, terminal = os.openpty()
+    command = [sys.executable, "-m", "buntime", "shell", "--local"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+    ) as shell:
+        os.close(terminal)
+        printed = b""
+
+        def until(text: bytes) -> None:
+            nonlocal printed
+            while text not in printed:
+                printed += os.read(controller, 1000)
+            printed = printed.partition(text)[2]
+
+        until(b"> ")
+        os.write(controller, b"const x = 41; console.log('go' + 'ing'); for (;;);\n")
+        until(b"going")
+        shell.send_signal(signal.SIGINT)
+        until(b"interrupted; the state is ")
+        until(b"> ")
+        os.write(controller, b"20 + 22\n")
+        until(b"42")
+        until(b"> ")
+        os.write(controller, b"\x04")
+        assert shell.wait() == 0
+    os.close(controller)
+    assert "20 + 22\n" in (tmp_path / "buntime" / "history").read_text()
 
 
 def _run(*words: str, stdin: Any = None, feed: bytes | None = None) -> subprocess.CompletedProcess[bytes]:

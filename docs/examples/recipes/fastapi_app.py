@@ -18,8 +18,9 @@ class Program(BaseModel):
     code: str
 
 
-def create_app(client: Buntime) -> FastAPI:
+def create_app(client: Buntime | None = None) -> FastAPI:
     """Return the application, which closes the client at its end."""
+    client = client or Buntime()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

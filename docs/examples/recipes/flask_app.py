@@ -9,8 +9,9 @@ from flask import Flask, Response, jsonify, request
 from buntime import Buntime, RateLimitError, ResourceLimitError
 
 
-def create_app(client: Buntime) -> Flask:
+def create_app(client: Buntime | None = None) -> Flask:
     """Return the application; all of its threads share the client."""
+    client = client or Buntime()
     app = Flask(__name__)
 
     @app.post("/run")

@@ -228,6 +228,15 @@ def test_results_as_json(fake: FakeTransport, capsys: Capture) -> None:
         assert (result["stdout"], result["stderr"], result["exit_code"]) == ("out", "problem", 3)
 
 
+def test_text_of_the_command_line_is_utf8(fake: FakeTransport, capsys: Capture) -> None:
+    """Also if Python decoded it as ASCII."""
+    fake.on_execute(command="echo '\u00fc'", stdout="command")
+    fake.on_execute("'\u00fc'", stdout="code")
+    assert main(["exec", "--env", "A=\udcc3\udcbc", "--", "echo '\udcc3\udcbc'"]) == 0
+    assert main(["run", "-e", "'\udcc3\udcbc'"]) == 0
+    assert capsys.readouterr().out == "commandcode"
+
+
 def test_a_process_that_does_not_exist(fake: FakeTransport, capsys: Capture) -> None:
     """``kill`` reports it."""
     session = _created(capsys)
