@@ -220,7 +220,7 @@ class TestProcesses:
 
         assert session.runtime.processes() == 1
         assert session.sh(f"kill -0 {pid}").exit_code == 0
-        assert len(session.host_pids()) == 1
+        session.wait_for_pids(1)
         session.runtime.close()
         assert set() == session.host_pids()
 

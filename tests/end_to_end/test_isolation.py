@@ -201,11 +201,10 @@ class TestProcesses:
 
     def test_the_end_of_the_sandbox(self, session: BunSession) -> None:
         """No process outlives a session, wherever it hides."""
-        ready = "sh -c 'trap \"\" TERM HUP INT; touch $0; exec sleep 1000'"
+        ready = "sh -c 'trap \"\" TERM HUP INT; : > $0; exec sleep 1000'"
         wait = "until [ -e 1 ] && [ -e 2 ] && [ -e 3 ]; do sleep 0.01; done"
         session.sh(f"(setsid setsid {ready} 1 &); setsid {ready} 2 & {ready} 3 & {wait}")
-        inside = session.host_pids()
-        assert len(inside) == 3
+        inside = session.wait_for_pids(3)
 
         session.runtime.close()
 

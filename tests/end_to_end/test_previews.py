@@ -22,6 +22,7 @@ from buntime.service.workspace.disk import DiskWorkspace
 from buntime.transport import FunctionTransport, LocalTransport
 from tests.support import previews
 from tests.support.clocks import ManualClock
+from tests.support.threads import started_since
 
 SERVES = """
 Bun.serve({ port: 8080, fetch: (request) => new Response(new URL(request.url).pathname) });
@@ -100,9 +101,9 @@ def url_of(session: Session) -> str:
 
 def test_nothing_listens_without_a_server(session: Session) -> None:
     """Without a server, no thread is started, and the port refuses connections."""
-    before = threading.active_count()
+    before = threading.enumerate()
     session.execute(command="sleep 0.3; true", check=True)
-    assert before == threading.active_count()
+    assert [] == started_since(before)
     with pytest.raises(ConnectionRefusedError):
         previews.connect(url_of(session))
 

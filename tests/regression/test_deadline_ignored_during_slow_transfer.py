@@ -22,6 +22,7 @@ from tests.support.loopback import Exchange, LoopbackServer, hold
 from tests.support.scripted import ScriptedTransport, always
 
 _PAUSE = 0.05
+_COUNT = 400
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 _CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n"
 
@@ -31,7 +32,7 @@ def _trickling(before: bytes, piece: bytes) -> Callable[[Exchange], None]:
 
     def handle(exchange: Exchange) -> None:
         exchange.send(before)
-        for _ in range(400):
+        for _ in range(_COUNT):
             exchange.send(piece)
             time.sleep(_PAUSE)
 
@@ -64,10 +65,11 @@ TRICKLES = {
 
 
 @contextmanager
-def _ends_within(seconds: float) -> Iterator[None]:
+def _ends_in_time() -> Iterator[None]:
+    """The block ends long before the server does, on a loaded machine, too."""
     started = time.monotonic()
     yield
-    assert time.monotonic() - started < seconds
+    assert time.monotonic() - started < _COUNT * _PAUSE * 0.7
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_a_call_ends_with_its_deadline(trickle: str, is_own: bool) -> None:
         transport = HTTPTransport(server.url, session=None if is_own else session)
         with (
             Buntime(transport=transport, deadline=0.2, max_retries=0) as client,
-            _ends_within(3),
+            _ends_in_time(),
             pytest.raises(APITimeoutError) as caught,
         ):
             client.sessions.info("ses_1")
@@ -103,7 +105,7 @@ def test_an_execution_ends_without_a_deadline(trickle: str, call: Callable[[Bunt
     with (
         LoopbackServer(comments if trickle == "comments" else TRICKLES[trickle]) as server,
         Buntime("key", base_url=server.url, timeout=0.2, max_retries=0) as client,
-        _ends_within(4),
+        _ends_in_time(),
         pytest.raises(APITimeoutError) as caught,
     ):
         call(client)
@@ -128,7 +130,7 @@ def test_a_deadline_holds_while_a_body_is_sent() -> None:
         request = Request(
             "POST", "/", body=bytes(64 << 20), connect_timeout=20, read_timeout=20, deadline=0.4
         )
-        with closing(transport), _ends_within(3), pytest.raises(APITimeoutError) as caught:
+        with closing(transport), _ends_in_time(), pytest.raises(APITimeoutError) as caught:
             transport.send(request)
         over.set()
         thread.join()
@@ -145,7 +147,7 @@ def test_time_between_reads_does_not_count() -> None:
             exchange.chunk(event)
         exchange.chunk(b"")
 
-    request = Request("POST", "/", body=b"{}", read_timeout=20, total_timeout=0.3)
+    request = Request("POST", "/", body=b"{}", read_timeout=20, total_timeout=2)
     with (
         LoopbackServer(handle) as server,
         closing(HTTPTransport(server.url)) as transport,
@@ -153,7 +155,7 @@ def test_time_between_reads_does_not_count() -> None:
     ):
         body = b""
         for piece in response.chunks:
-            time.sleep(0.15)
+            time.sleep(0.5)
             body += piece
     assert b"".join(events) == body
 
@@ -165,8 +167,8 @@ def test_a_complete_response_is_returned() -> None:
         exchange.reply(200, b"{}" + b" " * 100_000)
 
     with LoopbackServer(handle) as server, closing(HTTPTransport(server.url)) as transport:
-        response = transport.send(Request("POST", "/", body=b"{}", read_timeout=20, deadline=0.3))
-        time.sleep(0.5)
+        response = transport.send(Request("POST", "/", body=b"{}", read_timeout=20, deadline=2))
+        time.sleep(2.2)
         assert 100_002 == len(response.read())
         assert 100_002 == len(transport.send(PATIENT).read())
     assert 1 == server.connections
@@ -197,7 +199,7 @@ def test_an_execution_of_any_transport_ends(call: Callable[[Buntime], object]) -
         return Response(200, [("Content-Type", "text/event-stream")], chunks())
 
     client = Buntime(transport=FunctionTransport(keep_alive), timeout=0.2)
-    with _ends_within(4), pytest.raises(APITimeoutError, match=r"did not end within 1\.2 s"):
+    with _ends_in_time(), pytest.raises(APITimeoutError, match=r"did not end within 1\.2 s"):
         call(client)
 
 

@@ -12,6 +12,7 @@ import pytest
 from buntime.errors import APITimeoutError
 from buntime.transport import Request, Response
 from tests.runloop.client.stub import Stub, as_json
+from tests.support.threads import started_since
 
 
 def test_threads_end_with_the_call() -> None:
@@ -36,10 +37,10 @@ def test_threads_end_with_the_call() -> None:
     def fail(_text: str) -> None:
         raise ZeroDivisionError
 
-    before = threading.active_count()
+    before = threading.enumerate()
     with Stub(respond=respond).client() as runloop, pytest.raises(ZeroDivisionError):
         runloop.devbox.from_id("dbx_1").cmd.exec("sleep 1000", stdout=fail, stderr=print)
-    ends = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < ends:
+    ends = time.monotonic() + 30
+    while started_since(before) and time.monotonic() < ends:
         time.sleep(0.01)
-    assert before == threading.active_count()
+    assert [] == started_since(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Union
@@ -69,6 +70,13 @@ class BunSession:
     def host_pids(self) -> set[int]:
         """Return the live processes of this session's executions, by their pid on the host."""
         return {pid for pid in all_pids() if self.mark.encode() in read_proc(pid, "environ")}
+
+    def wait_for_pids(self, count: int) -> set[int]:
+        """Return the live processes once there are so many: during ``exec``, a process has no environment."""
+        end = time.monotonic() + TIMEOUT
+        while len(pids := self.host_pids()) != count:
+            assert time.monotonic() < end, pids
+        return pids
 
 
 def outcome_of(items: Items) -> ExecutionOutcome:

@@ -16,6 +16,7 @@ from buntime import APIConnectionError, Buntime, SessionNotFoundError
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support import responses
 from tests.support.scripted import ScriptedTransport, always, lost
+from tests.support.threads import started_since
 
 _CREATED = always(responses.as_json, responses.CREATED)
 
@@ -59,11 +60,11 @@ def _pings(fake: FakeTransport) -> int:
 def test_a_fake_session_stays_awake_while_time_passes() -> None:
     """The fake pings as its time passes, without a thread and without waiting."""
     fake, client = _fake()
-    threads = threading.active_count()
+    before = threading.enumerate()
     with client, client.sessions.create() as session:
         with session.stay_awake() as awake:
             fake.advance(3000)
-            assert threads == threading.active_count()
+            assert [] == started_since(before)
             assert "active" == fake.sessions[session.id].state
             assert 51 == _pings(fake)
             assert awake.error is None

@@ -17,6 +17,7 @@ from buntime.transport import FakeTransport, ScriptedExecution
 from tests.support import responses
 from tests.support.blocking_service import BlockingService
 from tests.support.loopback import LoopbackServer, json_reply
+from tests.support.threads import started_since
 
 
 @pytest.fixture
@@ -194,10 +195,10 @@ def test_nothing_happens_before_the_first_outcome_is_requested(
 ) -> None:
     """No item is read, no thread started, no request sent; a call that is never read has no effect."""
     items = iter(["a"])
-    threads = threading.active_count()
+    before = threading.enumerate()
     with SessionPool(client) as pool:
         outcomes = pool.map(_run, items)
-        assert threads == threading.active_count()
+        assert [] == started_since(before)
         outcomes.close()
     assert ["a"] == list(items)
     assert [] == service.calls

@@ -19,6 +19,7 @@ from buntime.transport import (
     Request,
     Response,
 )
+from tests.support.threads import started_since
 
 Program = Callable[[Buntime], object]
 
@@ -123,13 +124,13 @@ def test_it_works_in_the_callers_thread(how: str, tmp_path: Path) -> None:
 
     def program(client: Buntime) -> None:
         codes_read.clear()
-        before = threading.active_count()
+        before = threading.enumerate()
         with SessionPool(client, size=3) as pool:
             pool.warm()
             outcomes = pool.map(work, items(), ordered=False)
             assert [Outcome("a", "a"), Outcome("b", "b")] == [next(outcomes), next(outcomes)]
             assert ["a", "b"] == codes_read
-            assert before == threading.active_count()
+            assert [] == started_since(before)
             outcomes.close()
 
     _recorded(program, path)

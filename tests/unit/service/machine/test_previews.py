@@ -13,6 +13,7 @@ import pytest
 
 from buntime.service.machine.previews import Previews, Target
 from tests.support.previews import TIMEOUT
+from tests.support.threads import started_since
 
 LARGE = b"0123456789abcdef" * 500_000
 
@@ -132,7 +133,7 @@ def test_a_connection_without_a_server_is_closed() -> None:
 
 def test_closing_ends_connections_and_the_thread() -> None:
     """The client's connection ends, the port is free, and closing again does nothing."""
-    before = threading.active_count()
+    before = threading.enumerate()
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -143,7 +144,7 @@ def test_closing_ends_connections_and_the_thread() -> None:
             with carried:
                 previews.close(listener)
                 previews.close(listener)
-                assert before == threading.active_count()
+                assert [] == started_since(before)
                 assert b"" == client.recv(1)
                 assert b"" == carried.recv(1)
     with pytest.raises(ConnectionRefusedError):
@@ -152,9 +153,9 @@ def test_closing_ends_connections_and_the_thread() -> None:
 
 def test_one_thread_serves_all_previews() -> None:
     """It ends when the last preview is closed, and a new one starts with the next preview."""
-    previews, before = Previews(), threading.active_count()
+    previews, before = Previews(), threading.enumerate()
     for _ in range(2):
         with preview(previews, ConnectionRefusedError()) as one, preview(previews, ConnectionRefusedError()):
-            assert before + 1 == threading.active_count()
+            assert 1 == len(started_since(before))
             assert b"" == exchange(one, b"")
-        assert before == threading.active_count()
+        assert [] == started_since(before)
