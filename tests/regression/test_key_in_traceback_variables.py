@@ -118,9 +118,10 @@ def test_interrupt() -> None:
         client = Buntime(KEY, transport=HTTPTransport("http://127.0.0.1:9", session=session))
         with pytest.raises(KeyboardInterrupt) as caught:
             client.sessions.info("ses_1")
-    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
-    assert "send" == names[-1]
-    assert 1 == names.count("send")
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    assert files[-1].endswith("buntime/transport/http/transport.py")
+    assert not [file for file in files if "site-packages" in file]
+    assert 1 == files.count(__file__)
     _check(caught.value)
 
 

@@ -78,6 +78,14 @@ class _Thread(threading.local):
 current: _Thread = _Thread()
 
 
+def _set_timeout(sock: socket.socket, seconds: Optional[float]) -> None:
+    # Each change is a call of the system, for which Python lets another thread run. A hundredth of a second
+    # more makes no difference to a wait of seconds.
+    old = sock.gettimeout()
+    if old is None or seconds is None or seconds < 1 or not seconds <= old <= seconds + 0.01:
+        sock.settimeout(seconds)
+
+
 class _Incoming(io.RawIOBase):
     """The bytes that come from a socket, each wait for them limited."""
 
@@ -96,7 +104,7 @@ class _Incoming(io.RawIOBase):
         # nothing.
         if self.at_end:
             return None
-        self._sock.settimeout(self._attempt.limit(self._timeout))
+        _set_timeout(self._sock, self._attempt.limit(self._timeout))
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -235,7 +243,7 @@ class _Connection:
                 return
             data, self._packet = self._packet + data, b""
         if self.sock is not None:
-            self.sock.settimeout(current.attempt.limit(self.timeout))
+            _set_timeout(self.sock, current.attempt.limit(self.timeout))
         super().send(data)  # type: ignore[misc]  # as above
 
     def getresponse(self, *args: Any, **options: Any) -> Any:
