@@ -130,6 +130,7 @@ DEVBOX = "devbox"
 ON_DEVBOXES = {
     f"test_{name}"
     for name in (
+        "continued_work",
         "executions",
         "fetch",
         "file_changes",
