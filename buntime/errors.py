@@ -51,7 +51,7 @@ class BuntimeError(Exception):
     """The base of every error that buntime raises on purpose.
 
     ``message`` describes what happened. ``str(error)`` adds the failed call, the number of attempts and the
-    next step.
+    next step, and shows control and bidi characters as escapes.
     """
 
     hint: str = ""
@@ -88,6 +88,11 @@ class BuntimeError(Exception):
         """The call that failed, such as ``"POST /execute"``."""
 
     def __str__(self) -> str:
+        from buntime._support.terminal import printable
+
+        return printable(self._text(), keep="\n\t")
+
+    def _text(self) -> str:
         text = f"{self.call}: {self.message}" if self.call else self.message
         if self.attempts > 1:
             text += f" (after {self.attempts} attempts)"
@@ -309,9 +314,9 @@ class JavaScriptError(ExecutionFailedError):
         self.stack = stack
         """The error's title and stack, one frame per line; ``""`` for a value that is not an error."""
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         text = self.stack or f"{self.name}: {self.message}"
-        return f"JavaScript failed with {text}" if self.call is None else f"{super().__str__()}\n{text}"
+        return f"JavaScript failed with {text}" if self.call is None else f"{super()._text()}\n{text}"
 
 
 class WaitTimeoutError(BuntimeError, TimeoutError):

@@ -9,6 +9,8 @@ def printable(text: str, *, keep: str = "") -> str:
     A service or a program chooses such text. Unescaped it could move the cursor, forge lines, or reorder
     what is read.
     """
+    if text.isprintable():
+        return text
     return "".join(
         character
         if character in keep or character.isprintable()

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from buntime._http import BufferedResponse, Headers, Request
+from buntime._support.terminal import printable
 from buntime.errors import (
     APIStatusError,
     AuthenticationError,
@@ -188,7 +189,8 @@ def _error(
     elif kind is RateLimitError:
         fields["rate_limit"] = rate_limit(response.headers)
     title = " ".join(str(part) for part in (status, body.code) if part is not None)
-    error = kind(f"the service returned {title}: {body.message}" if title else body.message, **fields)
+    text = f"the service returned {title}: {body.message}" if title else body.message
+    error = kind(printable(text), **fields)
     if status == _NOT_IMPLEMENTED:
         error.hint = ""
     return error

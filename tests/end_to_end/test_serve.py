@@ -182,17 +182,25 @@ def test_incomplete_requests_do_not_block_others(scripted_url: str) -> None:
 
 
 def test_requests_are_logged() -> None:
-    """Each request is one line on stderr, with its path percent-encoded."""
+    """Each request is one line on stderr, with its path percent-encoded; also one that is not HTTP."""
     with _process(*_SUMS, stderr=subprocess.PIPE) as (url, process):
         _create(url)
         with closing(_connect(url)) as connection:
             assert 404 == _request(connection, "GET", "/nothing%0A%1B?query")[0]
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname, address.port), _PATIENCE) as malformed:
+            malformed.sendall(b"GET /\x1b[2J HTTP/1.1\r\nContent-Length: -1\r\n\r\n")
+            assert malformed.recv(12) == b"HTTP/1.1 400"
+            while malformed.recv(4096):
+                pass
         process.terminate()
         assert process.stderr is not None
         lines = process.stderr.read().splitlines()
-    assert ["127.0.0.1 POST /sessions/create 200", "127.0.0.1 GET /nothing%0A%1B 404"] == [
-        re.sub(r"^[-0-9]+ [0-9:,]+ (.*) \d+ ms$", r"\1", line) for line in lines
-    ]
+    assert [
+        "127.0.0.1 POST /sessions/create 200",
+        "127.0.0.1 GET /nothing%0A%1B 404",
+        "127.0.0.1 - - 400 Bad Request",
+    ] == [re.sub(r"^[-0-9]+ [0-9:,]+ (.*?)( \d+ ms)?$", r"\1", line) for line in lines]
 
 
 def test_a_fake_fails_as_planned() -> None:

@@ -6,6 +6,7 @@ import re
 from typing import Optional
 
 from buntime._http import BufferedResponse, Headers, Request
+from buntime._support.terminal import printable
 from buntime.client.settings import RUNLOOP
 from buntime.errors import APIStatusError, BuntimeError, ServerError
 from buntime.runloop.wire.routes import Route
@@ -26,7 +27,7 @@ def decode_error(route: Route, request: Request, response: BufferedResponse) -> 
     body = parse_error_body(response.body)
     error = _error(
         status,
-        f"the service returned {status}: {body.message}",
+        printable(f"the service returned {status}: {body.message}"),
         code=body.code,
         headers=response.headers,
         # A gateway's 503 proves nothing, and the API does not define a form for errors.

@@ -13,11 +13,12 @@ from typing import Any, Callable
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
-from waitress.task import ThreadedTaskDispatcher
+from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 from buntime.service.errors import ServiceError
 from buntime.service.presigned import LARGEST_OBJECT, expiry_of
 from buntime.service.server.access import AccessControl
+from buntime.service.server.wsgi import access_log
 
 REQUEST_TIMEOUT = 30.0
 """Seconds in which the headers of a request must arrive."""
@@ -51,6 +52,14 @@ class _Discard:
 
     def __len__(self) -> int:
         return 0
+
+
+class _Malformed(ErrorTask):
+    """Responds to a request that waitress cannot read, which the application does not receive."""
+
+    def execute(self) -> None:
+        super().execute()
+        access_log.info("%s - - %s", self.channel.addr[0], self.status)
 
 
 def channel_class(access: AccessControl) -> type[HTTPChannel]:
@@ -94,6 +103,7 @@ def channel_class(access: AccessControl) -> type[HTTPChannel]:
 
     class Channel(HTTPChannel):
         parser_class = Parser
+        error_task_class = _Malformed
 
     return Channel
 
