@@ -213,6 +213,13 @@ def test_links_have_targets(page: Path) -> None:
     assert [] == broken
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_begins_with_a_definition(page: Path) -> None:
+    """The first sentence is about the reader's task."""
+    first = next(re.finditer(r"^\w.*|^[`\[].*", page.read_text(encoding="utf-8"), re.MULTILINE))[0]
+    assert not re.match(r"(?:An? |The )?`?[\w.()]+`? (?:is|are) (?:an?|the) ", first)
+
+
 def test_every_page_is_in_the_table_of_contents() -> None:
     """The index lists every page exactly once, in its group."""
     index = DOCS / "index.md"
