@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import fsspec  # type: ignore[import-untyped]  # it has no types
 
@@ -47,7 +48,8 @@ def test_snapshots_urls_and_rows(client: Buntime, session: Session, tmp_path: Pa
     assert 1 == session.restore(tmp_path / "saved.tar").files
     with client.sessions.create(snapshot=tmp_path / "saved.tar") as other, other.renew() as renewed:
         for each in (session, other, renewed):
-            with fsspec.open(f"buntime://{each.id}/a/b.txt", client=client, skip_instance_cache=True) as file:
+            url: Any = fsspec.open(f"buntime://{each.id}/a/b.txt", client=client, skip_instance_cache=True)
+            with url as file:
                 assert b"1" == file.read()
     with SessionPool(client, size=1) as pool, pool.executor() as executor:
         assert [[[1]], [[2]]] == [[outcome.value] for outcome in pool.call(ECHO, [1, 2], batch=2)]
