@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Container, Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping
 from importlib import import_module
 from typing import Any, Optional, Protocol, Union, cast
 
@@ -12,12 +12,8 @@ from buntime._http import Request
 Message = Mapping[str, Any]
 """A request in the form of a cassette: ``method``, ``path``, ``query``, and ``json`` or another body."""
 
-_RUNLOOP = "buntime.runloop.wire.dialect"
-_MODULES = (("/v1/", _RUNLOOP), ("http", _RUNLOOP), ("", "buntime.wire.dialect"))
-"""How the paths of each service begin, and the module that has its ``DIALECT``.
-
-A presigned URL, which is the path of a request with an origin, is Runloop's.
-"""
+_SERVICES = ("buntime.wire.dialect", "buntime.runloop.wire.dialect")
+"""The modules with a ``DIALECT``, each imported when no one before it serves a path; the first is default."""
 
 
 class LocalFolders(Protocol):
@@ -39,30 +35,16 @@ NewId = tuple[str, str, Optional[str], Optional[LocalFolders]]
 class Event(Protocol):
     """An event of a stream."""
 
-    @property
-    def kind(self) -> str:
-        """The output, such as ``stdout``, or another name."""
-        ...
-
-    @property
-    def data(self) -> Union[str, dict[str, Any]]:
-        """The argument of :meth:`Dialect.read_event`."""
-        ...
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The JSON object in the data, or an empty one."""
-        ...
-
-    @property
-    def text(self) -> Optional[str]:
-        """The output; ``None`` for an event without output."""
-        ...
-
-    @property
-    def text_key(self) -> Optional[str]:
-        """The field that has the text; ``None`` if all of the data is the text."""
-        ...
+    kind: str
+    """The output, such as ``stdout``, or another name."""
+    data: Union[str, dict[str, Any]]
+    """The argument of :meth:`Dialect.read_event`."""
+    fields: dict[str, Any]
+    """The JSON object in the data, or an empty one."""
+    text: Optional[str]
+    """The output; ``None`` for an event without output."""
+    text_key: Optional[str]
+    """The field that has the text; ``None`` if all of the data is the text."""
 
     @property
     def is_end(self) -> bool:
@@ -77,34 +59,21 @@ class Event(Protocol):
 class Dialect(Protocol):
     """The meaning of a service's messages."""
 
-    @property
-    def routes(self) -> Set[str]:
-        """The paths without an id in them, which hold no secret."""
-        ...
+    routes: frozenset[str]
+    """The paths without an id in them, which hold no secret."""
+    fields: frozenset[str]
+    """The names of the API, which are not secret even if a secret is the same word."""
+    public_fields: frozenset[str]
+    """The fields that are named like secrets and have none in them, such as names of secrets."""
+    stored_headers: tuple[str, ...]
+    """The headers of a response that the client reads."""
+    volatile_headers: frozenset[str]
+    """The headers that vary from run to run."""
+    user_fields: frozenset[str]
+    """The fields whose content is the user's, so that it has to be the same in each run."""
 
-    @property
-    def fields(self) -> Set[str]:
-        """The names of the API, which are not secret even if a secret is the same word."""
-        ...
-
-    @property
-    def public_fields(self) -> Set[str]:
-        """The fields that are named like secrets and have none in them, such as names of secrets."""
-        ...
-
-    @property
-    def stored_headers(self) -> Sequence[str]:
-        """The headers of a response that the client reads."""
-        ...
-
-    @property
-    def volatile_headers(self) -> Set[str]:
-        """The headers that vary from run to run."""
-        ...
-
-    @property
-    def user_fields(self) -> Set[str]:
-        """The fields whose content is the user's, so that it has to be the same in each run."""
+    def serves(self, path: str) -> bool:
+        """Whether a path is one of the service; a presigned URL is the path of a request with an origin."""
         ...
 
     def is_volatile(self, name: str) -> bool:
@@ -174,11 +143,7 @@ class Dialect(Protocol):
 
 @functools.lru_cache(1024)
 def dialect_of(path: str) -> Dialect:
-    """Return the dialect of the service that a request's path belongs to."""
-    return _load(next(module for start, module in _MODULES if path.startswith(start)))
-
-
-@functools.cache
-def _load(module: str) -> Dialect:
-    """Return the dialect of a module; each service is imported when it is first needed."""
-    return cast(Dialect, import_module(module).DIALECT)
+    """Return the dialect of the service that a request's path belongs to, by default of the first."""
+    dialects = (cast(Dialect, import_module(service).DIALECT) for service in _SERVICES)
+    first = next(dialects)
+    return first if first.serves(path) else next((each for each in dialects if each.serves(path)), first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Optional, Union
@@ -30,6 +31,7 @@ _PING_RESPONSE = (
     b'{"stdout":"{}\\n","stderr":"","exitCode":0,"executionTime":0,"memoryUsed":0,"cpuTime":0,'
     b'"timedOut":false,"filesWritten":[]}'
 )
+_VERSIONED = re.compile(r"/v[0-9]+/|https?:")
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -42,17 +44,8 @@ class SessionsDialect:
     fields: frozenset[str] = frozenset(
         {
             *("activeProcesses", "code", "command", "content", "cpu", "cpuTime", "createdAt", "data"),
-            *(
-                "deleted",
-                "details",
-                "disk",
-                "env",
-                "error",
-                "executionTime",
-                "exitCode",
-                "expiresAt",
-                "files",
-            ),
+            *("deleted", "details", "disk", "env", "error", "executionTime", "exitCode", "expiresAt"),
+            "files",
             *("filesCount", "filesWritten", "killed", "lastActive", "memory", "memoryUsed", "message"),
             *("metadata", "modified", "path", "pid", "pids", "previewUrl", "resourceLimits", "sessionId"),
             *("size", "state", "stderr", "stdout", "stream", "text", "timedOut", "timeout", "ttl", "type"),
@@ -72,6 +65,10 @@ class SessionsDialect:
             *("pid", "pids"),
         }
     )
+
+    def serves(self, path: str) -> bool:
+        """Whether a path is one of buntime.sh: those have no version in them, and are not URLs."""
+        return _VERSIONED.match(path) is None
 
     def is_volatile(self, name: str) -> bool:
         """Whether a field of a response varies from run to run."""

@@ -92,6 +92,10 @@ class DevboxesDialect:
     routes: frozenset[str] = frozenset(route.path for route in ROUTES.values() if "{" not in route.path)
     fields: frozenset[str] = _names()
 
+    def serves(self, path: str) -> bool:
+        """Whether a path is one of the API, or a presigned URL."""
+        return path.startswith(("/v1/", "http://", "https://"))
+
     def is_volatile(self, name: str) -> bool:
         """Whether a field of a response varies from run to run: times, sizes, transitions."""
         return name.endswith("_ms") or name in _VARYING
