@@ -56,6 +56,11 @@ class Headers(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def only(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the headers with these names, in their order and spelling."""
+        items = ((name, self._items.get(name.lower())) for name in names)
+        return {name: item[1] for name, item in items if item is not None}
+
     def without(self, names: Container[str]) -> "Headers":
         """Return the headers whose names in lower case are not among ``names``."""
         return Headers([(name, value) for name, value in self.items() if name.lower() not in names])

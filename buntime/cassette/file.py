@@ -188,17 +188,17 @@ def _is_error(error: Any) -> bool:
     )
 
 
-def journal_head(day: date) -> bytes:
+def journal_head(day: date) -> str:
     """Return the first line of a ``.part`` file."""
-    return b'{"buntime_cassette_part": %d, "changed": "%s"}\n' % (VERSION, day.isoformat().encode())
+    return f'{{"buntime_cassette_part": {VERSION}, "changed": "{day}"}}\n'
 
 
-def journal_line(number: int, interaction: Interaction) -> bytes:
+def journal_line(number: int, data: Mapping[str, Any]) -> str:
     """Return the line of a ``.part`` file for an interaction; ``number`` gives the order."""
-    return _compact([number, interaction.data]).encode() + b"\n"
+    return f"{_compact([number, data])}\n"
 
 
-def interaction_of(line: bytes) -> Interaction:
+def interaction_of(line: str) -> Interaction:
     """Return the interaction of a line that :func:`journal_line` made."""
     return Interaction(json.loads(line)[1])
 

@@ -19,7 +19,7 @@ class Journal:
     as it could hold the lock for longer than its parent lives.
     """
 
-    def __init__(self, path: Path, head: bytes) -> None:
+    def __init__(self, path: Path, head: str) -> None:
         self.path = path
         self._file: Optional[IO[bytes]] = None
         self._size = 0
@@ -37,23 +37,24 @@ class Journal:
             self._release()
             raise CassetteError(f"the recording cannot be written to {path}: {error}") from error
 
-    def append(self, line: bytes) -> int:
-        """Add a line and return its position. Raises ``OSError``."""
+    def append(self, line: str) -> int:
+        """Add a line in ASCII and return its position. Raises ``OSError``."""
         position = self._size
         self._write(position, line)
         self._size += len(line)
         return position
 
-    def replace(self, position: int, old: bytes, new: bytes) -> int:
+    def replace(self, position: int, old: str, new: str) -> int:
         """Replace a line and return the position of the new one. Raises ``OSError``.
 
         The new line comes first: a process that is killed in between leaves both, and not neither.
         """
         moved = self.append(new)
-        self._write(position, b" " * (len(old) - 1) + b"\n")
+        self._write(position, " " * (len(old) - 1) + "\n")
         return moved
 
-    def _write(self, position: int, data: bytes) -> None:
+    def _write(self, position: int, line: str) -> None:
+        data = line.encode("ascii")
         if self._file is not None:
             if position != self._position:
                 self._file.seek(position)

@@ -37,6 +37,8 @@ class PendingInteraction:
     chunks: list[tuple[float, bytes]] = attrs.field(factory=list)
     """Each with its time on the clock."""
     error: Optional[APIConnectionError] = None
+    creates: str = ""
+    """The key of a request that creates a session."""
     stopped_reading: bool = False
     finished: bool = False
 
@@ -107,10 +109,7 @@ class PendingInteraction:
     def _serialize(self, response: Response) -> dict[str, Any]:
         dialect = self.dialect
         serialized: dict[str, Any] = {"status": response.status}
-        headers = {
-            name: response.headers[name] for name in dialect.stored_headers if name in response.headers
-        }
-        serialized["headers"] = headers
+        headers = serialized["headers"] = response.headers.only(dialect.stored_headers)
         content_type = headers.get("Content-Type", "")
         if "event-stream" in content_type:
             started = self.started

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import sys
 import threading
 import time
 import warnings
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,19 +18,10 @@ import attrs
 from buntime._http import Headers, Request, Response, SupportsTime, Transport, closed_error
 from buntime._support.owner import Owner
 from buntime._support.unpicklable import NotPicklable
-from buntime.cassette.body import join_outputs, serialize_request
+from buntime.cassette import file
+from buntime.cassette.body import serialize_request
 from buntime.cassette.dialect import dialect_of
-from buntime.cassette.file import (
-    VERSION,
-    AnyPath,
-    Cassette,
-    Interaction,
-    interaction_of,
-    journal_head,
-    journal_line,
-    load,
-    save,
-)
+from buntime.cassette.file import AnyPath, Cassette
 from buntime.cassette.ignore import Ignore, IgnoreRule
 from buntime.cassette.journal import Journal
 from buntime.cassette.match import key_of
@@ -42,9 +31,6 @@ from buntime.cassette.secrets.history import History
 from buntime.cassette.secrets.redactor import Redactor
 from buntime.errors import APIConnectionError, CassetteError
 from buntime.transport._forwarding import forwarding
-
-_IN_VALUES = frozenset({"base64", "error", "events", "left"})
-"""The parts of an interaction whose secrets may be encoded, in pieces, or cut off."""
 
 _AMBIGUOUS = (
     "ambiguous_session: sessions or devboxes were created at the same time with the same arguments, so that "
@@ -58,11 +44,11 @@ class JournaledInteraction:
 
     number: int
     thread: int
-    original: bytes
-    """The line with its secrets, of which a later one is redacted; the same object if it has none."""
-    in_values: bool
-    """Whether its values have to be redacted one by one: some are named secrets, or come in pieces."""
-    line: bytes = b""
+    original: str
+    """The line with its secrets, of which a later one is redacted."""
+    has_named: bool
+    """Whether a field names a secret."""
+    line: str = ""
     position: int = -1
 
 
@@ -116,8 +102,6 @@ class RecordingTransport(NotPicklable):
         self._history = History()
         self._lock = threading.RLock()
         self._pending: dict[int, PendingInteraction] = {}
-        self._creating: dict[int, str] = {}
-        """The key of each request in flight that creates a session."""
         self._finished: dict[int, JournaledInteraction] = {}
         self._count = 0
         self._polls: dict[str, int] = {}
@@ -126,7 +110,8 @@ class RecordingTransport(NotPicklable):
         self._owner = Owner()
         self._closed = False
         self._now = inner.monotonic if isinstance(inner, SupportsTime) else time.monotonic
-        self._journal = Journal(self._path.with_name(self._path.name + ".part"), journal_head(self._today))
+        part = self._path.with_name(f"{self._path.name}.part")
+        self._journal = Journal(part, file.journal_head(self._today))
         self._finalizer = weakref.finalize(
             self, _report_unclosed, self._path, self._journal, self._finished, self._owner
         )
@@ -154,7 +139,7 @@ class RecordingTransport(NotPicklable):
             pending.fail(error)
             raise
         except BaseException:
-            self._drop(pending)
+            self._pending.pop(pending.number, None)
             raise
         return pending.tee(response)
 
@@ -193,7 +178,7 @@ class RecordingTransport(NotPicklable):
     def _forget(self, number: int) -> None:
         finished = self._finished.pop(number)
         if finished.position >= 0:
-            self._journal.replace(finished.position, finished.line, b"")
+            self._journal.replace(finished.position, finished.line, "")
 
     def _end(self) -> bool:
         """Return whether this call is the one that ends the recording."""
@@ -214,52 +199,39 @@ class RecordingTransport(NotPicklable):
             pending = PendingInteraction(
                 self._count, request, serialized, has_named, thread, self._now, self._finish
             )
-            self._pending[pending.number] = pending
             if pending.dialect.is_creation(serialized):
-                key = key_of(serialized)
-                if key in self._creating.values():
+                pending.creates = key_of(serialized)
+                if any(other.creates == pending.creates for other in self._pending.values()):
                     self._problems.setdefault(_AMBIGUOUS)
-                self._creating[pending.number] = key
+            self._pending[pending.number] = pending
         return pending
-
-    def _drop(self, pending: PendingInteraction) -> bool:
-        """Forget a request in flight; return whether it was one."""
-        with self._lock:
-            self._creating.pop(pending.number, None)
-            return self._pending.pop(pending.number, None) is not None
 
     def _finish(self, pending: PendingInteraction) -> None:
         """Keep a finished interaction. An error here is raised by close(), not in the caller's request."""
         if not self._owner.is_this_process():
             return
         with self._lock:
-            if not self._drop(pending):
+            if self._pending.pop(pending.number, None) is None:
                 return
-            outcome = pending.outcome()
-            original = {"request": pending.serialized, **outcome}
+            number, original = pending.number, {"request": pending.serialized, **pending.outcome()}
             headers = pending.response.headers if pending.response is not None else Headers()
-            has_named = self._redactor.learn_response(original, headers)
+            has_named = self._redactor.learn_response(original, headers) or pending.has_named
             self._redact_again()
-            line = journal_line(pending.number, Interaction(original))
-            parts = {*pending.serialized, *outcome, *outcome.get("response", ())}
-            in_values = has_named or pending.has_named or not parts.isdisjoint(_IN_VALUES)
-            in_values = in_values or pending.dialect.is_piece(pending.serialized)
-            finished = JournaledInteraction(pending.number, pending.thread, line, in_values)
-            self._finished[pending.number] = finished
-            self._collapse(pending, outcome)
-            self._history.add(pending.number, functools.partial(_searched, line))
+            line = file.journal_line(number, original)
+            finished = JournaledInteraction(number, pending.thread, line, has_named)
+            self._finished[number] = finished
+            if pending.request.poll:
+                self._collapse(pending, original)
+            self._history.add(number, line)
             self._redact(finished, original)
 
-    def _collapse(self, pending: PendingInteraction, outcome: Mapping[str, Any]) -> None:
+    def _collapse(self, pending: PendingInteraction, data: dict[str, Any]) -> None:
         """Keep one response to a wait, so that a slower day gives the same cassette."""
-        if not pending.request.poll:
-            return
         key = key_of(pending.serialized)
         previous = self._polls.pop(key, 0)
         if previous in self._finished:
             self._forget(previous)
-        response = outcome.get("response")
-        if response and pending.dialect.is_pending(pending.serialized, response):
+        if "response" in data and pending.dialect.is_pending(pending.serialized, data["response"]):
             self._polls[key] = pending.number
 
     def _redact_again(self) -> None:
@@ -267,27 +239,20 @@ class RecordingTransport(NotPicklable):
         new = self._redactor.secrets.pop_new()
         for number in sorted(self._history.containing(new) & self._finished.keys()) if new else ():
             finished = self._finished[number]
-            self._redact(finished, interaction_of(finished.original).data)
+            self._redact(finished, file.interaction_of(finished.original).data)
 
     def _redact(self, finished: JournaledInteraction, original: Any) -> None:
-        line = finished.original
-        text = None if finished.in_values else self._redactor.redact_line(line.decode("ascii"), original)
-        if text is None:
-            redacted = self._redactor.redact(original)
-            line = line if redacted == original else journal_line(finished.number, Interaction(redacted))
-        else:
-            redacted, line = original, text.encode("ascii")
-        if line == finished.line:
-            return
-        blocked = self._redactor.blocked(redacted, line)
+        line, blocked = self._redactor.redact_journaled(
+            finished.original, original, finished.number, has_named=finished.has_named
+        )
         if blocked:
-            call = Interaction(redacted).call
+            call = file.interaction_of(line).call
             self._problems.update(dict.fromkeys(f"blocked: {call} holds {kind}" for kind in blocked))
-            line = b""
+            line = ""
         try:
-            if finished.position < 0 and line:
+            if line and not finished.line:
                 finished.position = self._journal.append(line)
-            elif finished.line:
+            elif line != finished.line:
                 finished.position = self._journal.replace(finished.position, finished.line, line)
         except OSError as error:
             self._problems.setdefault(f"the recording cannot be written: {error}")
@@ -304,8 +269,10 @@ class RecordingTransport(NotPicklable):
                 error.hint = "Pass the secret in env=, or use allow= for a false alarm"
             raise error
         finished = [self._finished[number] for number in sorted(self._finished)]
-        new = [interaction_of(item.line) for item in finished]
-        old = self._before()
+        new = [file.interaction_of(item.line) for item in finished]
+        old: Optional[Cassette] = None
+        with suppress(CassetteError):
+            old = file.load(self._path)
         interactions = merge_recordings(
             old.interactions if old else (),
             new,
@@ -315,28 +282,13 @@ class RecordingTransport(NotPicklable):
         if old is not None and old.interactions == interactions:
             return
         try:
-            save(self._path, Cassette(VERSION, self._today, interactions))
+            file.save(self._path, Cassette(file.VERSION, self._today, interactions))
         except OSError as error:
             self._journal.end(keep=True)
             raise CassetteError(
                 f"the cassette {self._path} cannot be written: {error}; "
                 f"{self._journal.path} has the recording"
             ) from error
-
-    def _before(self) -> Optional[Cassette]:
-        with suppress(CassetteError):
-            return load(self._path)
-        return None
-
-
-def _searched(line: bytes) -> str:
-    """Return the text of an interaction in which secrets are searched for, with its streams in one piece."""
-    text = line.decode("ascii")
-    if '"events":' in text:
-        data = interaction_of(line).data
-        events = data.get("response", {}).get("events", ())
-        text += json.dumps(join_outputs(events, dialect_of(data["request"]["path"]))[0])
-    return text
 
 
 def _report_unclosed(path: Path, journal: Journal, finished: dict[int, Any], owner: Owner) -> None:

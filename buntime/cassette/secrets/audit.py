@@ -21,7 +21,7 @@ def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
     """
     redactor = Redactor(allow)
     for number, interaction in enumerate(cassette.interactions, 1):
-        secrets = redactor.blocked(interaction.data, journal_line(number, interaction))
+        secrets = redactor.blocked(interaction.data, journal_line(number, interaction.data))
 
         def report(_kind: str, _name: str, _value: Any, location: str, secrets: list[str] = secrets) -> None:
             secrets.append(f"a value that is not hidden ({location})")

@@ -8,13 +8,13 @@ from typing import Any, Optional
 
 from buntime._http import Headers, Pairs, Request
 from buntime.cassette.dialect import dialect_of
+from buntime.cassette.file import journal_line
 from buntime.cassette.ids import Numbering
 from buntime.cassette.secrets.detect import (
     base64_in,
     credentials,
     has_secret_names,
     keys_in,
-    may_have_base64,
     may_have_key,
     url_password,
 )
@@ -23,6 +23,8 @@ from buntime.cassette.secrets.walk import Cut, Walk
 
 _SHORTEST_CREDENTIAL = 8
 """Characters from which on a value in a header is searched for: a test server's key may be a word."""
+_IN_VALUES = frozenset({"base64", "events", "left"})
+"""The parts of responses whose secrets may be encoded, in pieces, or cut off."""
 
 
 class Redactor:
@@ -89,19 +91,37 @@ class Redactor:
         Walk(add)(data)
         return bool(names)
 
+    def redact_journaled(
+        self, line: str, data: Mapping[str, Any], number: int, *, has_named: bool
+    ) -> tuple[str, list[str]]:
+        """Return the line of the journal of an interaction without secrets, and the keys that it still has.
+
+        ``has_named`` is for one with named secrets, whose values have to be redacted one by one.
+        """
+        text = None if has_named else self.redact_line(line, data)
+        if text is None:
+            data = self.redact(data)
+            text = journal_line(number, data)
+        return text, self.blocked(data, text)
+
     def redact_line(self, text: str, data: Mapping[str, Any]) -> Optional[str]:
         """Return an interaction as a line of JSON without its ids; ``None`` if more may have to be redacted.
 
         Most lines hold nothing but ids, and a text is replaced faster in the line than in its values.
         """
-        path = data["request"]["path"]
-        start = text.find(path) + len(path)
-        if start < len(path) or self._numbering.needs_values(text[start:]) or self.secrets.may_be_in(text):
+        request = data["request"]
+        if "error" in data or "base64" in request or not _IN_VALUES.isdisjoint(data["response"]):
             return None
-        head, rest = text[:start], text[start:]
-        if path not in dialect_of(path).routes:
-            head = replace((head,), self._numbering.spans(head))[0]
-        return head + replace((rest,), self._numbering.spans(rest))[0]
+        start = text.find(request["path"]) + len(request["path"])
+        dialect = dialect_of(request["path"])
+        if self._numbering.needs_values(text[start:]) or self.secrets.may_be_in(text):
+            return None
+        if dialect.is_piece(request):
+            return None
+        if request["path"] in dialect.routes:
+            head, rest = text[:start], text[start:]
+            return head + replace((rest,), self._numbering.spans(rest))[0]
+        return replace((text,), self._numbering.spans(text))[0]
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction as it is, or its request alone, without secrets."""
@@ -114,14 +134,13 @@ class Redactor:
 
         return Walk(lambda kind, name, value, _: self.secrets.add(kind, value, name), redact)(data)
 
-    def blocked(self, data: Mapping[str, Any], line: bytes) -> list[str]:
+    def blocked(self, data: Mapping[str, Any], line: str) -> list[str]:
         """Return which well-known kinds of key an interaction still has, and where; never the key.
 
         ``line`` is the interaction as JSON, which shows for most that there is none. Only the pieces of a
         stream do not show it.
         """
-        text = line.decode("ascii")
-        if not (may_have_key(text) or may_have_base64(line)) and "events" not in data.get("response", ()):
+        if not may_have_key(line) and "events" not in data.get("response", ()):
             return []
         problems: dict[str, None] = {}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Callable
 
 import pytest
 from hypothesis import given
@@ -30,7 +29,7 @@ def test_each_recording_with_a_secret_is_found(recorded: list[str], searches: li
     """Only those are, whether the texts have an index or not."""
     history = History()
     for number, text in enumerate(recorded):
-        history.add(number, _read(json.dumps(text)[1:-1]))
+        history.add(number, json.dumps(text)[1:-1])
     for needles in searches:
         escaped = [json.dumps(needle)[1:-1] for needle in needles]
         expected = {
@@ -39,18 +38,14 @@ def test_each_recording_with_a_secret_is_found(recorded: list[str], searches: li
         assert expected == history.containing(escaped)
 
 
-def _read(text: str) -> Callable[[], str]:
-    return lambda: text
-
-
 def test_often_searched_text_is_indexed() -> None:
     """A large one is not, because its index would need too much memory."""
     recorded = History()
-    recorded.add(0, _read("a" * 300))
-    recorded.add(1, _read("b" * 70))
+    recorded.add(0, "a" * 300)
+    recorded.add(1, "b" * 70)
     for _ in range(5):
         recorded.containing(["secret"])
-    assert [[0], [1]] == [[*recorded._texts], [*recorded._indexed]]
-    recorded.add(2, _read("c" * 70))
+    assert [[0], [1]] == [[*recorded._lines], [*recorded._indexed]]
+    recorded.add(2, "c" * 70)
     for text, number in (("aaaa", 0), ("bbbb", 1), ("cccc", 2)):
         assert {number} == recorded.containing([text])
