@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Optional
 
 from buntime.cassette.secrets.detect import url_password
@@ -11,10 +12,11 @@ from buntime.cassette.secrets.encodings import decode, encode, forms
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, Placeholders, Scalar, name_of, split_form
 
 _MARK = "«"
-_MISSING: Any = object()
 
 Pair = tuple[str, Any]
 """A recorded text with placeholders, and the value that was sent in its place."""
+Values = MutableMapping[str, Scalar]
+"""The value of each placeholder; of one whose form does not determine the secret, the text in that form."""
 
 
 class Bindings:
@@ -28,32 +30,27 @@ class Bindings:
     def __init__(self) -> None:
         self._values: dict[str, Scalar] = {}
         self._owners: dict[tuple[str, Any], str] = {}
-        self._encoded: dict[str, str] = {}
-        """The texts of placeholders whose form does not determine the secret."""
         self._credentials = Placeholders()
         self.new: list[str] = []
         """The placeholders bound since the caller last emptied this list."""
 
     def __contains__(self, placeholder: str) -> bool:
-        return split_form(placeholder)[0] in self._values or placeholder in self._encoded
+        return placeholder in self._values or split_form(placeholder)[0] in self._values
 
     def items(self) -> Iterable[tuple[str, Scalar]]:
-        """Return the placeholders and their values."""
-        return list(self._values.items())
+        """Return the placeholders and the secrets themselves."""
+        return [(placeholder, value) for placeholder, value in self._values.items() if "|" not in placeholder]
 
     def bind_credential(self, kind: str, value: str, name: str = "") -> None:
         """Bind a secret that is not in a recorded request; they are numbered as in the recording."""
-        self._bind({self._credentials.get(kind, value, name): value}, {})
+        self._bind({self._credentials.get(kind, value, name): value})
 
     def value_of(self, placeholder: str) -> Any:
         """Return the value of a placeholder in its form, or the placeholder if it has none."""
-        if placeholder in self._encoded:
-            return self._encoded[placeholder]
         base, form = split_form(placeholder)
-        value = self._values.get(base, _MISSING)
-        if value is _MISSING:
-            return placeholder
-        return encode(value, form) if form and isinstance(value, str) else value
+        value = self._values.get(placeholder, self._values.get(base, placeholder))
+        has_form = placeholder in self._values or base not in self._values
+        return value if has_form or not isinstance(value, str) else encode(value, form)
 
     def fill(self, value: Any) -> Any:
         """Return a recorded JSON value with the secrets of this run."""
@@ -74,125 +71,108 @@ class Bindings:
             return False
         # A field that is a secret as a whole determines it, and so does a text with one secret.
         pairs.sort(key=lambda pair: (PLACEHOLDER.fullmatch(pair[0]) is None, _count(pair[0])))
-        values: dict[str, Scalar] = {}
-        texts: dict[str, str] = {}
-        if not all(self._match_text(template, value, values, texts) for template, value in pairs):
-            return False
-        return self._bind(values, texts)
+        values = ChainMap({}, self._values)
+        return all(_match(template, value, values) for template, value in pairs) and self._bind(
+            values.maps[0]
+        )
 
-    def _bind(self, values: Mapping[str, Scalar], texts: Mapping[str, str]) -> bool:
-        owners = {(name_of(base), (type(value), value)): base for base, value in values.items()}
-        if len(owners) < len(values) or any(
+    def _bind(self, values: Values) -> bool:
+        secrets = [(base, value) for base, value in values.items() if "|" not in base]
+        owners = {(name_of(base), (type(value), value)): base for base, value in secrets}
+        if len(owners) < len(secrets) or any(
             self._owners.get(owner, base) != base for owner, base in owners.items()
         ):
             return False
         self._values.update(values)
         self._owners.update(owners)
-        self._encoded.update(texts)
-        self.new += [*values, *texts]
-        for base, value in values.items():
+        self.new += values
+        for base, value in secrets:
             kind, _, name = name_of(base).partition(":")
             password = url_password(value) if kind == "env" else None
             if password:
                 self.bind_credential("env", password, f"{name}.password")
         return True
 
-    def _match_text(
-        self, template: str, value: Any, values: dict[str, Scalar], texts: dict[str, str]
-    ) -> bool:
-        if PLACEHOLDER.fullmatch(template):
-            return self._match_placeholder(template, value, values, texts)
-        return isinstance(value, str) and self._match_parts(template, value, values, texts)
 
-    def _match_placeholder(
-        self, placeholder: str, value: Any, values: dict[str, Scalar], texts: dict[str, str]
-    ) -> bool:
-        """Match a placeholder with the value in its place, and note the value if it is a new one."""
-        base, form = split_form(placeholder)
-        known = values.get(base, self._values.get(base, _MISSING))
-        if known is not _MISSING:
-            if isinstance(known, str) and isinstance(value, str):
-                return value in {encode(known, form), *_texts_of(known)}
-            return type(known) is type(value) and known == value
-        if placeholder in self._encoded or placeholder in texts:
-            return bool(texts.get(placeholder, self._encoded.get(placeholder)) == value)
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)) or value == "":
-            return False
-        secret = decode(value, form) if isinstance(value, str) and form else value
-        if secret is not None:
-            values[base] = secret
+def _match(template: str, value: Any, values: Values) -> bool:
+    if PLACEHOLDER.fullmatch(template):
+        return _match_placeholder(template, value, values)
+    return isinstance(value, str) and _match_parts(template, value, values)
+
+
+def _match_placeholder(placeholder: str, value: Any, values: Values) -> bool:
+    """Match a placeholder with the value in its place, and note the value if it is a new one."""
+    base, form = split_form(placeholder)
+    known = values.get(base)
+    if known is not None:
+        if isinstance(known, str) and isinstance(value, str):
+            return value in {encode(known, form), *_texts_of(known)}
+        return type(known) is type(value) and known == value
+    if placeholder in values:
+        return bool(values[placeholder] == value)
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or value == "":
+        return False
+    secret = decode(value, form) if isinstance(value, str) and form else value
+    values[placeholder if secret is None else base] = value if secret is None else secret
+    return True
+
+
+def _match_parts(template: str, text: str, values: Values) -> bool:
+    """Match a text in one pass from left to right, so that it takes a time linear in its length.
+
+    Placeholders without a value reach up to the next part that is known.
+    """
+    position = 0
+    unknown: list[str] = []
+    parts = list(_parts(template))
+    length = _length_of_unknown(parts, text, values)
+    for index, part in enumerate(parts):
+        choices = _choices(part, values)
+        if not choices and length:
+            if not _match_placeholder(part, text[position : position + length], values):
+                return False
+            position += length
+        elif not choices:
+            unknown.append(part)
+        elif not unknown:
+            choice = next((choice for choice in choices if text.startswith(choice, position)), None)
+            if choice is None:
+                return False
+            position += len(choice)
         else:
-            texts[placeholder] = str(value)
-        return True
+            start, choice = _next(choices, text, position + 1, at_end=index == len(parts) - 1)
+            if start < 0 or not _match_run(unknown, text[position:start], values):
+                return False
+            position, unknown = start + len(choice), []
+    return _match_run(unknown, text[position:], values) if unknown else position == len(text)
 
-    def _match_parts(
-        self, template: str, text: str, values: dict[str, Scalar], texts: dict[str, str]
-    ) -> bool:
-        """Match a text in one pass from left to right, so that it takes a time linear in its length.
 
-        Placeholders without a value reach up to the next part that is known.
-        """
-        position = 0
-        unknown: list[str] = []
-        parts = list(_parts(template))
-        length = self._length_of_unknown(parts, text, values, texts)
-        for index, part in enumerate(parts):
-            choices = self._choices(part, values, texts) if PLACEHOLDER.fullmatch(part) else [part]
-            if not choices and length:
-                if not self._match_placeholder(part, text[position : position + length], values, texts):
-                    return False
-                position += length
-            elif not choices:
-                unknown.append(part)
-            elif not unknown:
-                choice = next((choice for choice in choices if text.startswith(choice, position)), None)
-                if choice is None:
-                    return False
-                position += len(choice)
-            else:
-                start, choice = _next(choices, text, position + 1, at_end=index == len(parts) - 1)
-                if start < 0 or not self._match_run(unknown, text[position:start], values, texts):
-                    return False
-                position, unknown = start + len(choice), []
-        if unknown:
-            return self._match_run(unknown, text[position:], values, texts)
-        return position == len(text)
+def _length_of_unknown(parts: list[str], text: str, values: Values) -> int:
+    """Return the length of the only placeholder without a value, however often it occurs; else 0."""
+    choices = [_choices(part, values) for part in parts]
+    unknown = [part for part, choice in zip(parts, choices) if not choice]
+    rest = len(text) - sum(len(choice[0]) for choice in choices if choice)
+    return rest // len(unknown) if len(set(unknown)) == 1 and rest > 0 and rest % len(unknown) == 0 else 0
 
-    def _length_of_unknown(
-        self, parts: list[str], text: str, values: dict[str, Scalar], texts: dict[str, str]
-    ) -> int:
-        """Return the length of the only placeholder without a value, however often it occurs; else 0."""
-        unknown: list[str] = []
-        rest = len(text)
-        for part in parts:
-            choices = self._choices(part, values, texts) if PLACEHOLDER.fullmatch(part) else [part]
-            rest -= len(choices[0]) if choices else 0
-            unknown += [] if choices else [part]
-        return rest // len(unknown) if len(set(unknown)) == 1 and rest > 0 and rest % len(unknown) == 0 else 0
 
-    def _match_run(
-        self, placeholders: list[str], text: str, values: dict[str, Scalar], texts: dict[str, str]
-    ) -> bool:
-        """Match placeholders without a value; the ends of several in a row are not known."""
-        if len(set(placeholders)) == 1:
-            part = text[: len(text) // len(placeholders)]
-            return part * len(placeholders) == text and self._match_placeholder(
-                placeholders[0], part, values, texts
-            )
+def _match_run(placeholders: list[str], text: str, values: Values) -> bool:
+    """Match placeholders without a value; the ends of several in a row are not known."""
+    if len(set(placeholders)) > 1:
         return len(text) >= len(placeholders)
+    part = text[: len(text) // len(placeholders)]
+    return part * len(placeholders) == text and _match_placeholder(placeholders[0], part, values)
 
-    def _choices(self, placeholder: str, values: dict[str, Scalar], texts: dict[str, str]) -> list[str]:
-        """Return the texts that a placeholder may stand for, the one in its form first; empty if unknown."""
-        encoded = texts.get(placeholder, self._encoded.get(placeholder))
-        if encoded is not None:
-            return [encoded]
-        base, form = split_form(placeholder)
-        value = values.get(base, self._values.get(base, _MISSING))
-        if value is _MISSING:
-            return []
-        if not isinstance(value, str):
-            return [str(value)]
+
+def _choices(part: str, values: Values) -> list[str]:
+    """Return the texts that a part may stand for, the one in its form first; empty if unknown."""
+    if PLACEHOLDER.fullmatch(part) is None:
+        return [part]
+    base, form = split_form(part)
+    value = values.get(base)
+    if isinstance(value, str):
         return [encode(value, form), *_texts_of(value)]
+    value = values.get(part, value)
+    return [] if value is None else [str(value)]
 
 
 @functools.lru_cache(maxsize=256)
@@ -244,10 +224,8 @@ def _pair_up(recorded: Any, sent: Any, pairs: list[Pair]) -> bool:
     if len(recorded) != len(sent):
         return False
     hidden = [name for name in recorded if name not in sent]
-    others = [name for name in sent if name not in recorded]
-    if not all(_MARK in name for name in hidden):
-        return False
-    pairs += zip(hidden, others)
-    return all(_pair_up(recorded[name], sent[name], pairs) for name in recorded if name in sent) and all(
-        _pair_up(recorded[name], sent[other], pairs) for name, other in zip(hidden, others)
+    names = {**{name: name for name in recorded}, **dict(zip(hidden, (n for n in sent if n not in recorded)))}
+    pairs += ((name, names[name]) for name in hidden)
+    return all(_MARK in name for name in hidden) and all(
+        _pair_up(recorded[name], sent[name_sent], pairs) for name, name_sent in names.items()
     )

@@ -7,7 +7,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn, Optional
+from typing import Any, Callable, NoReturn, Optional
 
 from buntime._http import Request
 from buntime._support import sse
@@ -149,17 +149,37 @@ def drop_repeated_output(events: list[list[Any]], dialect: Dialect) -> None:
 
 
 def _without_repeated_output(value: Any, outputs: Mapping[str, Sequence[str]]) -> Any:
+    def shorten(text: str, pieces: Sequence[str]) -> str:
+        if _is_joined(text, pieces):
+            return _STREAMED
+        return f"\\{text}" if text.lstrip("\\") == _STREAMED else text
+
+    return _map_outputs(value, outputs, shorten)
+
+
+def with_repeated_output(value: Any, outputs: Mapping[str, Sequence[str]]) -> Any:
+    """Return the data of the last event with the output that the recording left out."""
+
+    def restore(text: str, pieces: Sequence[str]) -> str:
+        if text == _STREAMED:
+            return "".join(pieces)
+        return text[1:] if text.lstrip("\\") == _STREAMED else text
+
+    return _map_outputs(value, outputs, restore)
+
+
+def _map_outputs(
+    value: Any, outputs: Mapping[str, Sequence[str]], change: Callable[[str, Sequence[str]], str]
+) -> Any:
+    """Return a JSON value with a function called for each text that is named like an output."""
     if not isinstance(value, dict):
         return value
-    kept: dict[str, Any] = {}
-    for name, item in value.items():
-        if name not in outputs or not isinstance(item, str):
-            kept[name] = _without_repeated_output(item, outputs)
-        elif _is_joined(item, outputs[name]):
-            kept[name] = _STREAMED
-        else:
-            kept[name] = f"\\{item}" if item.lstrip("\\") == _STREAMED else item
-    return kept
+    return {
+        name: change(item, outputs[name])
+        if name in outputs and isinstance(item, str)
+        else _map_outputs(item, outputs, change)
+        for name, item in value.items()
+    }
 
 
 def _is_joined(text: str, pieces: Iterable[str]) -> bool:
@@ -170,19 +190,6 @@ def _is_joined(text: str, pieces: Iterable[str]) -> bool:
             return False
         end += len(piece)
     return end == len(text) > 0
-
-
-def with_repeated_output(data: Any, outputs: Mapping[str, Sequence[str]]) -> Any:
-    """Return the data of the last event with the output that the recording left out."""
-    if not isinstance(data, dict):
-        return data
-    restored: dict[str, Any] = {}
-    for name, item in data.items():
-        if isinstance(item, str) and item.lstrip("\\") == _STREAMED and name in outputs:
-            restored[name] = "".join(outputs[name]) if item == _STREAMED else item[1:]
-        else:
-            restored[name] = with_repeated_output(item, outputs)
-    return restored
 
 
 def event_bytes(item: Sequence[Any]) -> bytes:
@@ -199,9 +206,6 @@ def event_bytes(item: Sequence[Any]) -> bytes:
 def join_outputs(events: Iterable[Sequence[Any]], dialect: Dialect) -> tuple[dict[str, str], list[Any]]:
     """Return each output of a stream as one text, and the other events without their times."""
     events = list(events)
-    others = [
-        [name, *data]
-        for _, name, *data in events
-        if not data or dialect.read_event(name, data[0]).text is None
-    ]
+    bare = [event for _, *event in events]
+    others = [event for event in bare if len(event) == 1 or dialect.read_event(*event).text is None]
     return {kind: "".join(pieces) for kind, pieces in sorted(_pieces(events, dialect).items())}, others

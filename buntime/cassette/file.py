@@ -80,7 +80,12 @@ def load(path: AnyPath) -> Cassette:
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
-        raise _no_file(path) from None
+        missing = CassetteError(f"the cassette {os.fspath(path)} does not exist")
+        missing.hint = (
+            f"Check the path; to record it, run the program with BUNTIME_TRANSPORT=record:{os.fspath(path)}, "
+            "or record+local: to need no account"
+        )
+        raise missing from None
     except OSError as error:
         raise CassetteError(f"the cassette {os.fspath(path)} cannot be read: {error}") from error
     if content.startswith(b'{"buntime_cassette_part":'):
@@ -88,17 +93,12 @@ def load(path: AnyPath) -> Cassette:
     return _cassette(_value(content, path), path)
 
 
-def _no_file(path: AnyPath) -> CassetteError:
-    error = CassetteError(f"there is no cassette {os.fspath(path)}")
-    error.hint = "Record it first"
-    return error
-
-
 def _value(content: bytes, path: AnyPath) -> Any:
     try:
         return parse(content.decode())
     except UnicodeDecodeError as error:
-        line, column = _position(content[: error.start].decode("utf-8", "replace"))
+        before = content[: error.start].decode("utf-8", "replace")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         reason = "it is not UTF-8"
     except json.JSONDecodeError as error:
         line, column, reason = error.lineno, error.colno, error.msg
@@ -107,10 +107,6 @@ def _value(content: bytes, path: AnyPath) -> Any:
     except (TypeError, RecursionError):
         raise _not_a_cassette(path, "a text in it is not a list of lines") from None
     raise _not_a_cassette(path, f"line {line}, column {column}: {reason}")
-
-
-def _position(before: str) -> tuple[int, int]:
-    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def _not_a_cassette(path: AnyPath, why: str) -> CassetteError:
@@ -125,13 +121,11 @@ def _cassette(value: Any, path: AnyPath) -> Cassette:
     version = value[_FORMAT]
     if version not in _READABLE:
         raise CassetteError(
-            f"the cassette {os.fspath(path)} has the format {version!r}; "
-            f"this release reads {' and '.join(map(str, _READABLE))}. "
-            "Record it again, or install the release that made it"
+            f"the cassette {os.fspath(path)} has the format {version!r}; this release reads "
+            f"{' and '.join(map(str, _READABLE))}. Record it again, or install the release that made it"
         )
     try:
-        changed = date.fromisoformat(value["changed"])
-        interactions = value["interactions"]
+        changed, interactions = date.fromisoformat(value["changed"]), value["interactions"]
         if not isinstance(interactions, list):
             raise TypeError("interactions")
     except (KeyError, TypeError, ValueError):
@@ -145,46 +139,35 @@ def _cassette(value: Any, path: AnyPath) -> Cassette:
 
 
 def _is_interaction(data: Any) -> bool:
-    if not isinstance(data, dict):
+    try:
+        request, response, error = data["request"], data.get("response"), data.get("error")
+        pairs, events = request.get("query", []), (response or {}).get("events", [])
+        texts = [request["method"], request["path"], *(part for pair in pairs for part in pair)]
+        is_good = not (response is None and error is None) and isinstance(pairs, list)
+        is_good &= isinstance(events, list) and all(
+            isinstance(pair, list) and len(pair) == 2 for pair in pairs
+        )
+        if response is not None:
+            texts += response.get("headers", {}).values()
+            is_good &= isinstance(response["status"], int) and all(map(_is_event, events))
+        if error is not None:
+            texts.append(error["message"])
+            is_good &= error["kind"] in {"connection", "timeout"}
+            is_good &= error["phase"] in {"connect", "send", "read"}
+    except (AttributeError, KeyError, TypeError):
         return False
-    request, response, error = data.get("request"), data.get("response"), data.get("error")
-    if not isinstance(request, dict) or (response is None and error is None):
-        return False
-    known = isinstance(request.get("method"), str) and isinstance(request.get("path"), str)
-    return known and _is_pairs(request.get("query", [])) and _is_response(response) and _is_error(error)
+    return is_good and all(isinstance(text, str) for text in texts)
 
 
-def _is_pairs(query: Any) -> bool:
-    return isinstance(query, list) and all(
-        isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)
-        for pair in query
-    )
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, list) and len(item) == 2
 
 
-def _is_response(response: Any) -> bool:
-    if response is None:
-        return True
-    if not isinstance(response, dict) or not isinstance(response.get("status"), int):
-        return False
-    headers, items = response.get("headers", {}), response.get("events", [])
+def _is_event(item: Any) -> bool:
     return (
-        isinstance(headers, dict)
-        and all(isinstance(value, str) for value in headers.values())
-        and isinstance(items, list)
-        and all(isinstance(item, list) and len(item) in {2, 3} and _is_event(item) for item in items)
-    )
-
-
-def _is_event(item: list[Any]) -> bool:
-    return isinstance(item[0], int) and isinstance(item[1], str) and isinstance(item[-1], (str, dict))
-
-
-def _is_error(error: Any) -> bool:
-    return error is None or (
-        isinstance(error, dict)
-        and error.get("kind") in {"connection", "timeout"}
-        and error.get("phase") in {"connect", "send", "read"}
-        and isinstance(error.get("message"), str)
+        (isinstance(item, list) and len(item) in {2, 3} and isinstance(item[0], int))
+        and isinstance(item[1], str)
+        and isinstance(item[-1], (str, dict))
     )
 
 

@@ -68,36 +68,35 @@ def keep_volatile_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict
     if before is None or after is None:
         return dict(new)
     dialect = dialect_of(new["request"]["path"])
-    headers = {
-        name: before.get("headers", {}).get(name, value) if name in dialect.volatile_headers else value
-        for name, value in after.get("headers", {}).items()
+    recorded = {
+        name: value for name, value in before.get("headers", {}).items() if name in dialect.volatile_headers
     }
+    headers = {name: recorded.get(name, value) for name, value in after.get("headers", {}).items()}
     response = {**after, "headers": headers}
     if "json" in before and "json" in after:
         response["json"] = _kept(before["json"], after["json"], dialect)
     if "events" in before and "events" in after:
-        events, recorded = after["events"], before["events"]
+        events, previous = after["events"], before["events"]
         # If the number of events changed, only the last ones belong together.
-        first = 0 if len(recorded) == len(events) else max(0, len(events) - 1)
-        pairs = zip(recorded[-1:] if first else recorded, events[first:])
+        first = 0 if len(previous) == len(events) else max(0, len(events) - 1)
+        pairs = zip(previous[-1:] if first else previous, events[first:])
         kept = ([one[0], *_kept(one[1:], two[1:], dialect)] for one, two in pairs)
         response["events"] = [*events[:first], *kept]
     return {**new, "response": response}
 
 
 def _kept(old: Any, new: Any, dialect: Dialect) -> Any:
-    if isinstance(old, dict) and isinstance(new, dict):
-        return {
-            name: value
-            if name not in old or name in dialect.user_fields
-            else (old[name] if _kind(old[name]) == _kind(value) else value)
-            if dialect.is_volatile(name)
-            else _kept(old[name], value, dialect)
-            for name, value in new.items()
-        }
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [_kept(before, after, dialect) for before, after in zip(old, new)]
-    return new
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    kept = dict(new)
+    for name in {*old} & {*new} - dialect.user_fields:
+        if not dialect.is_volatile(name):
+            kept[name] = _kept(old[name], new[name], dialect)
+        elif _kind(old[name]) == _kind(new[name]):
+            kept[name] = old[name]
+    return kept
 
 
 def _constant(value: Any, dialect: Dialect) -> Any:
@@ -106,14 +105,11 @@ def _constant(value: Any, dialect: Dialect) -> Any:
         return [_constant(item, dialect) for item in value]
     if not isinstance(value, dict):
         return value
-    return {
-        name: item
-        if name in dialect.user_fields
-        else ["varies", _kind(item)]
-        if dialect.is_volatile(name)
-        else _constant(item, dialect)
-        for name, item in value.items()
-    }
+    constant = dict(value)
+    for name in {*value} - dialect.user_fields:
+        varies = dialect.is_volatile(name)
+        constant[name] = ["varies", _kind(value[name])] if varies else _constant(value[name], dialect)
+    return constant
 
 
 def _kind(value: Any) -> Any:
@@ -145,46 +141,30 @@ def is_same(old: Interaction, new: Interaction, ignore: Ignore) -> bool:
 
 
 def _constant_parts(item: Interaction, ignore: Ignore) -> Any:
-    error, dialect = item.error, dialect_of(item.request["path"])
-    response = None if item.response is None else _constant_response(item, dialect)
-    return {
-        "response": ignore.texts(response),
-        "error": None if error is None else (error["kind"], error["phase"]),
-        "request": key_of(ignore.request(item.request)),
-    }
-
-
-def _constant_response(item: Interaction, dialect: Dialect) -> dict[str, Any]:
-    response = item.response or {}
-    constant = dict(response)
-    constant["headers"] = {
+    dialect, response = dialect_of(item.request["path"]), dict(item.response or {})
+    response["headers"] = {
         name: "varies" if name in dialect.volatile_headers else value
         for name, value in response.get("headers", {}).items()
     }
-    if "json" in constant:
-        constant["json"] = _constant(dialect.settled(item.request, constant["json"]), dialect)
-    if "events" in constant:
-        texts, others = join_outputs(constant["events"], dialect)
-        constant["events"] = [texts, _constant(others, dialect)]
-    return constant
+    if "json" in response:
+        response["json"] = _constant(dialect.settled(item.request, response["json"]), dialect)
+    if "events" in response:
+        texts, others = join_outputs(response["events"], dialect)
+        response["events"] = [texts, _constant(others, dialect)]
+    error = item.error and (item.error["kind"], item.error["phase"])
+    return ignore.texts(response), error, key_of(ignore.request(item.request))
 
 
 def _is_longer_reading(old: Interaction, new: Interaction) -> bool:
     """Whether the program stopped reading both responses, perhaps one of them some bytes later."""
-    if not (old.response and new.response and old.response.get("left") and new.response.get("left")):
-        return False
-    bodies: dict[str, Any] = {"events": [], "json": None, "text": None}
-    rest = [{**item.response, **bodies} for item in (old, new) if item.response]
-    if key_of(old.request) != key_of(new.request) or rest[0] != rest[1]:
+    both = [item.response for item in (old, new) if item.response and item.response.get("left")]
+    rest = [{**response, "events": [], "json": None, "text": None} for response in both]
+    if len(both) < 2 or key_of(old.request) != key_of(new.request) or rest[0] != rest[1]:
         return False
     dialect = dialect_of(new.request["path"])
-    one, other = (
-        join_outputs(item.response.get("events", []), dialect)[0] for item in (old, new) if item.response
-    )
-    return all(
-        one.get(kind, "").startswith(other.get(kind, "")) or other.get(kind, "").startswith(one.get(kind, ""))
-        for kind in {*one, *other}
-    )
+    one, other = (join_outputs(response.get("events", []), dialect)[0] for response in both)
+    texts = ((one.get(kind, ""), other.get(kind, "")) for kind in {*one, *other})
+    return all(a.startswith(b) or b.startswith(a) for a, b in texts)
 
 
 def _with_old_numbers(old: Sequence[Interaction], new: Sequence[Interaction]) -> list[Interaction]:

@@ -69,20 +69,7 @@ class PendingInteraction:
     def tee(self, response: Response) -> Response:
         """Return a response with the same content, which is noted while it is read."""
         self.response = response
-
-        def on_close() -> None:
-            try:
-                self.close()
-            finally:
-                response.close()
-
-        def on_discard() -> None:
-            try:
-                self.close()
-            finally:
-                response.discard()
-
-        return _Watched(self, response, on_close, on_discard)
+        return _Watched(self, response)
 
     def pieces(self, response: Response) -> Iterator[bytes]:
         """Yield the body as it comes."""
@@ -120,34 +107,32 @@ class PendingInteraction:
             serialized.update(serialize_body(b"".join(chunk for _, chunk in self.chunks), content_type))
             if "json" in serialized:
                 serialized["json"] = dialect.decode_response(self.serialized, serialized["json"])
-        if self.stopped_reading and not _is_complete(serialized.get("events", []), dialect):
+        last = serialized.get("events", [])[-1:]
+        is_complete = any(len(event) > 2 and dialect.read_event(*event[1:]).is_end for event in last)
+        if self.stopped_reading and not is_complete:
             serialized["left"] = True
         return serialized
-
-
-def _is_complete(events: list[list[Any]], dialect: Dialect) -> bool:
-    return bool(events) and len(events[-1]) > 2 and dialect.read_event(*events[-1][1:]).is_end
 
 
 class _Watched(Response):
     """A response that notes the time-outs of its reader: a deadline that passes ends the interaction."""
 
-    def __init__(
-        self,
-        pending: PendingInteraction,
-        response: Response,
-        on_close: Callable[[], None],
-        on_discard: Callable[[], None],
-    ) -> None:
+    def __init__(self, pending: PendingInteraction, response: Response) -> None:
         super().__init__(
             response.status,
             response.headers,
             pending.pieces(response),
-            on_close=on_close,
-            on_discard=on_discard,
+            on_close=lambda: self._end(response.close),
+            on_discard=lambda: self._end(response.discard),
             max_bytes=response.max_bytes,
         )
         self._pending = pending
+
+    def _end(self, end: Callable[[], object]) -> None:
+        try:
+            self._pending.close()
+        finally:
+            end()
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
         if isinstance(error, APITimeoutError) and not self._pending.finished:

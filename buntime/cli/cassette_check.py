@@ -65,7 +65,7 @@ def _check(options: argparse.Namespace) -> int:
                 for problem in problems:
                     add({"file": str(file), "problem": problem}, f"{file}: {problem}")
     finally:
-        if not options.json:
+        if checked and not options.json:  # an error that there are no files is all there is to report
             found = f"{count or 'no'} problem{'s' * (count != 1)} found"
             print(f"{checked} cassette{'s' * (checked != 1)} checked, {found}")
     return PROBLEMS_FOUND if count else 0

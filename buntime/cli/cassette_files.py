@@ -26,11 +26,11 @@ def files_of(arguments: Sequence[Path]) -> Iterator[Path]:
     for path in arguments:
         if path.is_dir():
             files = {*path.rglob("*.json"), *(part.with_suffix("") for part in path.rglob("*.json.part"))}
-            missing += [] if files else [f"there is no cassette in {path}"]
+            missing += [] if files else [f"the folder {path} has no cassettes (*.json)"]
             yield from sorted(files)
         elif path.exists() or path.with_name(f"{path.name}.part").exists():
             yield path
         else:
-            missing.append(f"there is no cassette {path}")
+            missing.append(f"{path} does not exist")
     if missing:
         raise ValueError("; ".join(missing))

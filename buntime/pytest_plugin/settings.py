@@ -77,7 +77,7 @@ class RunSettings:
         return choice.choose_mode(
             ("mode= of the marker buntime", marker.get("mode")),
             ("--buntime-mode", option),
-            choice.environment_mode(),
+            choice.of_environment("mode"),
             ("mode of the fixture buntime_config", fixture.get("mode")),
             ("buntime_mode of the configuration file", self._config.getini("buntime_mode")),
         )
@@ -86,7 +86,7 @@ class RunSettings:
         """Return the source from which cassettes are recorded: a name, or a function."""
         candidates = [
             ("--buntime-source", self._config.getoption("buntime_source")),
-            choice.environment_source(),
+            choice.of_environment("source"),
         ]
         source = fixture.get("source")
         if callable(source):

@@ -4,12 +4,10 @@ Imports the client, the transports and the cassette, each on first use: pytest l
 every project that has buntime installed.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from buntime.testing.context import cassette
+    from buntime.testing.context import cassette as cassette
 
 __all__ = ["cassette"]
 
@@ -21,5 +19,4 @@ def __getattr__(name: str) -> Any:
     from buntime.testing.context import cassette
 
     export(__name__, cassette)
-    globals()["cassette"] = cassette
-    return cassette
+    return globals().setdefault("cassette", cassette)

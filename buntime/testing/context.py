@@ -12,18 +12,10 @@ from buntime._http import Transport
 from buntime._support.typing import Unpack
 from buntime.cassette.ignore import IgnoreRule
 from buntime.client.client import Buntime
-from buntime.testing.choice import (
-    choose_mode,
-    choose_source,
-    environment_mode,
-    environment_source,
-    run_mode,
-    run_source,
-)
+from buntime.testing import choice
 from buntime.testing.modes import CaseSettings, open_case, service_of
 
 __all__ = ["cassette"]
-
 
 C = TypeVar("C")
 
@@ -77,9 +69,7 @@ def cassette(
             default ``--buntime-source`` of pytest, else ``BUNTIME_TRANSPORT``, else ``"http"``. Not used
             in replay.
         allow_unplayed: let the block end although interactions of the cassette were not played.
-        allow: false alarms of the search for secrets; see
-            :class:`~buntime.transport.RecordingTransport`.
-
+        allow: false alarms of the search for secrets; see :class:`~buntime.transport.RecordingTransport`.
         ignore: parts of requests that are new in each run and not compared: fields, regular expressions or
             functions; see :class:`~buntime.transport.ReplayTransport`.
 
@@ -98,12 +88,13 @@ def cassette(
             "source must be 'http', 'local' or a function that makes a transport, "
             f"not {type(source).__name__}"
         )
-    mode = choose_mode(("mode", mode), run_mode(), environment_mode())
+    mode = choice.choose_mode(("mode", mode), choice.of_run("mode"), choice.of_environment("mode"))
+    if not callable(source):
+        defaults = choice.of_run("source"), choice.of_environment("source")
+        source = choice.choose_source(mode, ("source", source), *defaults)
     settings = CaseSettings(
         mode,
-        source
-        if callable(source)
-        else choose_source(mode, ("source", source), run_source(), environment_source()),
+        source,
         "run this again with BUNTIME_MODE=record",
         allow_unplayed=allow_unplayed,
         allow=allow,

@@ -56,10 +56,11 @@ class Case:
     then. ``played_elsewhere`` counts the interactions that earlier cases over the cassette played.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, recording: Optional[Path] = None) -> None:
         self.is_complete = True
         self.played_elsewhere: Counter[str] = Counter()
         self._transport: Any = transport
+        self._recording_path = recording
         self._clients: dict[type[Any], Any] = {}
 
     def client(self, kind: type[C]) -> C:
@@ -90,7 +91,7 @@ class Case:
 
     def recording(self) -> Optional[Cassette]:
         """Return the interactions so far, or all of those that are replayed; ``None`` without a cassette."""
-        return None
+        return None if self._recording_path is None else load(self._recording_path)
 
     def commit(self) -> None:
         """End a case that passed; ``CassetteError`` if something is wrong with the cassette."""
@@ -106,37 +107,36 @@ class _Replay(Case):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
         from buntime.transport.replay import ReplayTransport
 
-        if not path.exists():
-            raise CassetteError(f"there is no cassette {path}; to record it: {settings.rerecord_command}")
+        _require(path, settings)
         refresh = f"To record it again: {settings.rerecord_command}"
         self._cassette = ReplayTransport(path, refresh=refresh, ignore=settings.ignore)
+        self._all = Counter(map(_without_number, self._cassette.unplayed))
         self._path, self._settings = path, settings
-        super().__init__(self._cassette)
-
-    def recording(self) -> Optional[Cassette]:
-        return load(self._path)
+        super().__init__(self._cassette, path)
 
     @property
     def played(self) -> Counter[str]:
-        return self._count_all() - Counter(map(_without_number, self._cassette.unplayed))
-
-    def _count_all(self) -> Counter[str]:
-        from buntime.transport.replay import ReplayTransport
-
-        return Counter(map(_without_number, ReplayTransport(self._path).unplayed))
+        return self._all - Counter(map(_without_number, self._cassette.unplayed))
 
     def commit(self) -> None:
         unplayed = self._cassette.unplayed
         super().commit()
         if unplayed and self.played_elsewhere:
-            missing = self._count_all() - self.played - self.played_elsewhere
+            missing = self._all - self.played - self.played_elsewhere
             unplayed = [text for text in unplayed if _without_number(text) in missing]
         if unplayed and self.is_complete and not self._settings.allow_unplayed:
             count = "an interaction was" if len(unplayed) == 1 else f"{len(unplayed)} interactions were"
+            again = f"To record it again: {self._settings.rerecord_command}; or use allow_unplayed=True"
             raise CassetteError(
-                "\n  ".join([f"{count} not played of {self._path}:", *unplayed])
-                + f"\nTo record it again: {self._settings.rerecord_command}; or use allow_unplayed=True"
+                "\n  ".join([f"{count} not played of {self._path}:", *unplayed]) + f"\n{again}"
             )
+
+
+def _require(path: Path, settings: CaseSettings) -> None:
+    if not path.exists():
+        error = CassetteError(f"the cassette {path} does not exist")
+        error.hint = f"To record it: {settings.rerecord_command}"
+        raise error
 
 
 def _without_number(interaction: str) -> str:
@@ -145,12 +145,8 @@ def _without_number(interaction: str) -> str:
 
 class _Record(Case):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
-        self._path = path
         self._recording = _recording(path, settings)
-        super().__init__(self._recording)
-
-    def recording(self) -> Optional[Cassette]:
-        return load(self._path.with_name(f"{self._path.name}.part"))
+        super().__init__(self._recording, path.with_name(f"{path.name}.part"))
 
     def discard(self) -> list[str]:
         self._recording.discard()
@@ -159,35 +155,25 @@ class _Record(Case):
 
 class _Verify(Case):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
-        if not path.exists():
-            raise CassetteError(
-                f"there is no cassette {path} to compare with; to record it: {settings.rerecord_command}"
-            )
+        _require(path, settings)
         self._old = load(path)
         self._path, self._settings = path, settings
         self._process = Owner()
-        self._requests_differ = False
         # Recorded over a copy, so that values that vary from run to run stay as in the cassette.
         self._folder = Path(tempfile.mkdtemp(prefix="buntime-verify-"))
         self._new = self._folder / path.name
         try:
             shutil.copyfile(path, self._new)
-            self._recording = _recording(self._new, settings)
-            super().__init__(self._recording)
+            super().__init__(_recording(self._new, settings), self._folder / f"{path.name}.part")
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
-    def recording(self) -> Optional[Cassette]:
-        return load(self._new.with_name(f"{self._new.name}.part"))
-
     def commit(self) -> None:
         difference = self._compare()
         if difference:
-            who = "the program does not send" if self._requests_differ else "the service does not answer"
             raise CassetteError(
-                "\n".join([f"{who} as recorded in {self._path}:", *difference])
-                + f"\nTo record it again: {self._settings.rerecord_command}"
+                "\n".join([*difference, f"To record it again: {self._settings.rerecord_command}"])
             )
 
     def discard(self) -> list[str]:
@@ -204,8 +190,10 @@ class _Verify(Case):
             self._transport.close()
             new = load(self._new)
             old = self._old if self.is_complete else _restrict(self._old, new)
-            self._requests_differ = diff.count_calls(old) != diff.count_calls(new)
-            return diff.compare(old, new)
+            lines = diff.compare(old, new)
+            same_requests = diff.count_calls(old) == diff.count_calls(new)
+            who = "the service does not answer" if same_requests else "the program does not send"
+            return [f"{who} as recorded in {self._path}:", *lines] if lines else []
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -240,14 +228,11 @@ def open_case(path: Path, settings: CaseSettings) -> Case:
     """Return a case of the mode of the settings."""
     if settings.mode == "live":
         return Case(_make_transport(settings.source, settings.service))
-    mode = resolve_once(settings.mode, path)
-    kind: Any = {"replay": _Replay, "record": _Record, "verify": _Verify}[mode]
-    case: Case = kind(path, settings)
+    kinds: Any = {"replay": _Replay, "record": _Record, "verify": _Verify}
+    case: Case = kinds[resolve_once(settings.mode, path)](path, settings)
     return case
 
 
 def resolve_once(mode: str, path: Path) -> str:
     """Return the mode of a cassette: ``"once"`` records it if it does not exist."""
-    if mode != "once":
-        return mode
-    return "replay" if path.exists() else "record"
+    return ("replay" if path.exists() else "record") if mode == "once" else mode

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Callable, Union
 
 from buntime.client import settings
 from buntime.client.settings import BUNTIME_SH, RUNLOOP, ServiceSettings
+from buntime.errors import ConfigurationError
+from buntime.wire.dialect import DIALECT
 
 if TYPE_CHECKING:
     from buntime._http import Request, Response, Transport
@@ -29,14 +31,18 @@ class HTTPServices:
     def _transport_of(self, service: ServiceSettings) -> Transport:
         with self._lock:
             if service not in self._transports:
-                has_key = settings.api_key(None, service) is not None
-                self._transports[service] = settings.make_transport("http", has_key=has_key, service=service)
+                if settings.api_key(None, service) is None:
+                    raise ConfigurationError(
+                        f"no API key: set {service.key_variable}; or run on this machine without an account: "
+                        "pytest --buntime-source=local, BUNTIME_TRANSPORT=local or source='local'"
+                    )
+                self._transports[service] = settings.make_transport("http", has_key=True, service=service)
             return self._transports[service]
 
     def send(self, request: Request, /) -> Response:
-        """Send to the service of the request; a presigned URL is Runloop's."""
-        is_runloop = request.origin is not None or request.path.startswith("/v1/")
-        return self._transport_of(RUNLOOP if is_runloop else BUNTIME_SH).send(request)
+        """Send to the service of the request."""
+        is_default = DIALECT.serves(f"{request.origin or ''}{request.path}")
+        return self._transport_of(BUNTIME_SH if is_default else RUNLOOP).send(request)
 
     def close(self) -> None:
         """Close the connections to both."""

@@ -8,16 +8,15 @@ import re
 from functools import partial
 from itertools import product
 from typing import Callable, Optional
-from urllib.parse import quote, unquote, unquote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 _SHORTEST_BASE64 = 6
 """Characters of base64 that a secret must determine; shorter texts are in every file."""
-_Step = tuple[Callable[[str], str], Optional[Callable[[str], str]]]
-"""How a text is encoded and decoded; nothing decodes a part of base64."""
 _bytes = partial(str.encode, errors="surrogatepass")
 _text = partial(bytes.decode, errors="surrogatepass")
-_percent = partial(quote, errors="surrogatepass")
-_unquote, _unquote_plus = (partial(decoder, errors="surrogatepass") for decoder in (unquote, unquote_plus))
+_percent, _plus, _unquote, _unquote_plus = (
+    partial(coder, errors="surrogatepass") for coder in (quote, quote_plus, unquote, unquote_plus)
+)
 
 
 def _json(text: str, *, ascii_only: bool = False) -> str:
@@ -28,52 +27,48 @@ def _from_json(text: str) -> str:
     return str(json.loads(f'"{text}"'))
 
 
+def _from_hex(text: str) -> str:
+    return _text(bytes.fromhex(text))
+
+
 def _base64(offset: int, alphabet: Optional[bytes], text: str) -> str:
     """Return the characters of base64 that a text determines ``offset`` bytes behind others."""
     data = bytes(offset) + _bytes(text)
     return base64.b64encode(data, alphabet).decode()[-(-offset * 8 // 6) : len(data) * 8 // 6]
 
 
-_JSON: dict[str, _Step] = {
+_UNCHANGED = {"url": "", "path": "/", "component": "!'()*", "uri": ";,/?:@&=+$!'()*#"}
+"""The characters that encoders of URLs leave as they are, apart from letters and digits."""
+_STEPS: dict[str, tuple[Callable[[str], str], Optional[Callable[[str], str]]]] = {
     "json": (_json, _from_json),
     "ascii": (partial(_json, ascii_only=True), _from_json),
-}
-_OTHERS: dict[str, _Step] = {
     "json.html": (lambda text: _json(text).replace("/", "\\/"), _from_json),
-    "url": (partial(_percent, safe=""), _unquote),
-    "path": (partial(_percent, safe="/"), _unquote),
-    "component": (partial(_percent, safe="!'()*"), _unquote),
-    "uri": (partial(_percent, safe=";,/?:@&=+$!'()*#"), _unquote),
-    "form": (lambda text: _percent(text, safe=" ").replace(" ", "+"), _unquote_plus),
+    **{form: (partial(_percent, safe=safe), _unquote) for form, safe in _UNCHANGED.items()},
+    "form": (_plus, _unquote_plus),
     # As URLSearchParams does.
-    "params": (
-        lambda text: _percent(text, safe="* ").replace("~", "%7E").replace(" ", "+"),
-        _unquote_plus,
-    ),
+    "params": (lambda text: _plus(text, safe="*").replace("~", "%7E"), _unquote_plus),
     # As some servers do; RFC 3986 has the digits in capitals.
-    "url.lower": (
-        lambda text: re.sub("%..", lambda code: code[0].lower(), _percent(text, safe="")),
-        _unquote,
-    ),
+    "url.lower": (lambda text: re.sub("%..", lambda m: m[0].lower(), _percent(text, safe="")), _unquote),
     # As a body that is not text is read: each byte a character.
     "bytes": (lambda text: _bytes(text).decode("latin-1"), lambda text: _text(text.encode("latin-1"))),
-}
-_ANY: dict[str, _Step] = {
-    "hex": (lambda text: _bytes(text).hex(), lambda text: _text(bytes.fromhex(text))),
-    "hex.upper": (lambda text: _bytes(text).hex().upper(), lambda text: _text(bytes.fromhex(text))),
+    "hex": (lambda text: _bytes(text).hex(), _from_hex),
+    "hex.upper": (lambda text: _bytes(text).hex().upper(), _from_hex),
     **{
         f"{name}.{offset}" if offset else name: (partial(_base64, offset, alphabet), None)
         for name, alphabet in (("base64", None), ("base64url", b"-_"))
         for offset in range(3)
     },
 }
-_STEPS = {**_JSON, **_OTHERS, **_ANY}
+"""How a text is encoded and decoded, by the name of the form; nothing decodes a part of base64."""
 _STEP = "|".join([r"(?:first|after)\.[0-9]+", *map(re.escape, sorted(_STEPS, key=len, reverse=True))])
 FORM = rf"\|(?:{_STEP})(?:\+(?:{_STEP}))*"
 """The end of a placeholder for a form: its steps in their order."""
 
+_ALL = [*_STEPS]
+_JSON, _OTHERS, _ANY = _ALL[:2], _ALL[2:-8], _ALL[-8:]
+"""The forms of any text in JSON, those of a text with other characters, and those of any text."""
 _IN_JSON = ["+".join(steps) for depth in (1, 2, 3) for steps in product(_JSON, repeat=depth)]
-_JSON_IN_BASE64 = ["+".join(steps) for steps in product(_JSON, (form for form in _ANY if "64" in form))]
+_JSON_IN_BASE64 = ["+".join(steps) for steps in product(_JSON, _ALL[-6:])]
 
 
 def forms(value: str) -> dict[str, str]:

@@ -102,6 +102,7 @@ class Redactor:
         if text is None:
             data = self.redact(data)
             text = journal_line(number, data)
+            text = line if text == line else text  # not twice in memory
         return text, self.blocked(data, text)
 
     def redact_line(self, text: str, data: Mapping[str, Any]) -> Optional[str]:

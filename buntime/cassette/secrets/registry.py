@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -71,7 +72,9 @@ class Secrets:
         """Yield the positions of secrets in a text, at each position the longest."""
         starts: Iterable[int] = range(len(text) - SHORTEST + 1)
         if len(self._lengths) <= _FEW:
-            starts = (start for head in self._lengths for start in _occurrences(head, text))
+            # A lookahead, as occurrences may overlap.
+            heads = (re.finditer(f"(?={re.escape(head)})", text) for head in self._lengths if head in text)
+            starts = (match.start() for matches in heads for match in matches)
         # One look-up a character and one a length, so that the number of secrets does not matter.
         for start in starts:
             for length in self._lengths.get(text[start : start + SHORTEST], ()):
@@ -92,13 +95,6 @@ class Secrets:
             needle = _longer(text[:length][::-1], self._backwards)[::-1] if at_start else ""
             if needle:
                 yield 0, length, with_form(self._needles[needle], f"after.{len(needle) - length}")
-
-
-def _occurrences(part: str, text: str) -> Iterator[int]:
-    start = text.find(part)
-    while start >= 0:
-        yield start
-        start = text.find(part, start + 1)
 
 
 def _longer(beginning: str, ordered: list[str]) -> str:

@@ -171,7 +171,7 @@ def test_the_error_for_invalid_utf8_has_the_position(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     """A folder is an error too."""
-    with pytest.raises(CassetteError, match=r"there is no cassette .*none\.json\. Record it first"):
+    with pytest.raises(CassetteError, match=r"none\.json does not exist\. Check the path; to record it"):
         load(tmp_path / "none.json")
     with pytest.raises(CassetteError, match="cannot be read"):
         load(tmp_path)

@@ -162,7 +162,9 @@ def test_check_continues_after_a_missing_file(tape: Path, capsys: pytest.Capture
     out, err = capsys.readouterr()
     assert "not hidden (request metadata token)" in out
     assert out.endswith("1 cassette checked, 1 problem found\n")
-    assert f"there is no cassette in {empty}; there is no cassette {tape.with_name('none.json')}" in err
+    assert (
+        f"the folder {empty} has no cassettes (*.json); {tape.with_name('none.json')} does not exist" in err
+    )
 
 
 @pytest.mark.parametrize(
@@ -227,7 +229,7 @@ def test_check_reports_interrupted_recordings(tape: Path, capsys: pytest.Capture
 def test_a_folder_without_cassettes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is an error, because no file was checked."""
     assert 125 == main(["cassette", "check", str(tmp_path)])
-    assert f"there is no cassette in {tmp_path}" in capsys.readouterr().err
+    assert f"the folder {tmp_path} has no cassettes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_a_missing_cassette(project: Project) -> None:
     result = project.offline()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        ["there is no cassette *test_hello.json; to record it: pytest --buntime-mode=record *test_hello*"]
+        ["the cassette *test_hello.json does not exist. To record it: pytest --buntime-mode=record *"]
     )
     assert [] == project.cassettes()
 
@@ -272,7 +272,7 @@ def test_verify_needs_a_cassette(project: Project) -> None:
     """It creates none."""
     result = project.online("--buntime-mode=verify")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["there is no cassette * to compare with*"])
+    result.stdout.fnmatch_lines(["the cassette * does not exist. To record it: *"])
     assert [] == project.cassettes()
 
 

@@ -111,7 +111,7 @@ def test_hint_repeats_the_source(project: Project, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("BUNTIME_TRANSPORT", "local")
     result = project.run()
     command = "pytest --buntime-mode=record --buntime-source=local 'test_it.py::test_hello[[]a b[]]'"
-    result.stdout.fnmatch_lines([f"there is no cassette *; to record it: {command}"])
+    result.stdout.fnmatch_lines([f"the cassette * does not exist. To record it: {command}"])
 
 
 def test_mismatch_is_short(project: Project) -> None:

@@ -66,7 +66,9 @@ def test_a_path_may_be_a_string(tape: Path) -> None:
 
 def test_a_missing_cassette(tmp_path: Path) -> None:
     """The error shows how to record it, and no file is written."""
-    with pytest.raises(CassetteError, match=r"there is no cassette .*nowhere.json.*BUNTIME_MODE=record"):
+    with pytest.raises(
+        CassetteError, match=r"the cassette .*nowhere.json does not exist.*BUNTIME_MODE=record"
+    ):
         cassette(tmp_path / "nowhere.json", source=_fake).__enter__()
     assert [] == list(tmp_path.iterdir())
 

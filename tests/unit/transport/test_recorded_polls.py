@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from buntime import CassetteMismatchError
-from buntime.cassette import dialect
 from buntime.cassette.file import load
 from buntime.transport import (
     FunctionTransport,
@@ -24,14 +23,12 @@ from buntime.transport import (
 from buntime.wire.dialect import SessionsDialect
 
 
-class _Polling(SessionsDialect):
-    def is_pending(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> bool:
-        return bool(request["path"] == "/wait" and response["json"] == {"status": "running"})
-
-
 @pytest.fixture(autouse=True)
 def _polling_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialect, "_load", lambda _: _Polling())
+    def is_pending(_: object, request: Mapping[str, Any], response: Mapping[str, Any]) -> bool:
+        return bool(request["path"] == "/wait" and response["json"] == {"status": "running"})
+
+    monkeypatch.setattr(SessionsDialect, "is_pending", is_pending)
 
 
 def _service(*statuses: str) -> FunctionTransport:
