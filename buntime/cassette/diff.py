@@ -31,17 +31,11 @@ _LINES_SHOWN = 7
 """Lines of each side of a long difference that are shown."""
 _DIFF_SHOWN = 16
 """Lines of the diff in a mismatch, of which the message has about 25."""
-_NAMES_COMPARED = 200
-_CANDIDATES = 40
-_CHARACTERS_COMPARED = 400_000
+_NAMES_COMPARED, _CANDIDATES, _CHARACTERS_COMPARED = 200, 40, 400_000
 """Bounds for the search of the closest recording: a mismatch must be reported immediately."""
-
-
 _NEW_IN_EACH_RUN = {
     "a UUID": re.compile(r"\b[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\b"),
-    "a date": re.compile(
-        r"\b20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d(?::[0-6]\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?"
-    ),
+    "a date": re.compile(r"\b20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d[\d:.]*(?:Z|[+-]\d\d:?\d\d)?)?"),
     "a time": re.compile(r"\b[0-2]\d:[0-5]\d:[0-6]\d(?:\.\d+)?\b|\b[12]\d{9}(?:\d{3}|\.\d+)?\b"),
     "a temporary path": re.compile(r"/(?:tmp|var/folders)/[\w./+-]+"),
     "a random number": re.compile(r"\b0\.\d{12,}\b|\b[0-9a-f]{32,64}\b"),
@@ -66,7 +60,9 @@ def difference(
     if not interactions:
         return Difference("empty", "the cassette holds no interactions")
     call = f"{request['method']} {request['path']}"
-    played = sum(_is_equal(item.request, request) for item in interactions)
+    # Keys take time, and 1 == 1.0 == True is only true in Python.
+    equal = (item for item in interactions if item.request.get("json") == request.get("json"))
+    played = sum(key_of(item.request) == key_of(request) for item in equal)
     if played:
         times = "once" if played == 1 else f"{played} times"
         return Difference("played", f"the request was recorded {times}, and each answer was played")
@@ -106,35 +102,26 @@ def _another_call(request: Mapping[str, Any], interactions: Sequence[Interaction
     return Difference("path", "the path was not recorded" + (f"; the closest is {near[0]}" if near else ""))
 
 
-def _is_equal(recorded: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
-    # Keys take time, and 1 == 1.0 == True is only true in Python.
-    return recorded.get("json") == sent.get("json") and key_of(recorded) == key_of(sent)
-
-
-def _closest(
-    request: Mapping[str, Any], lines: Sequence[str], candidates: Sequence[Interaction]
-) -> Interaction:
+def _closest(request: Mapping[str, Any], lines: Sequence[str], same: Sequence[Interaction]) -> Interaction:
     """Return the recording with the most equal lines, among those of about the same length."""
     length = _length(request)
-    by_length = sorted(candidates, key=lambda item: abs(_length(item.request) - length))
+    by_length = sorted(same, key=lambda item: abs(_length(item.request) - length))
     compared = {id(item) for item in by_length[:_CANDIDATES]}
     best, most = by_length[0], -1
     counted, budget = Counter(lines), _CHARACTERS_COMPARED
-    for item in candidates:
+    for item in same:
         if id(item) in compared and budget > 0:
             recorded = list(request_lines(item.request, _LONGEST_LINE))
             budget -= sum(map(len, recorded))
-            same = sum((counted & Counter(recorded)).values())
-            if same > most:
-                best, most = item, same
+            equal = sum((counted & Counter(recorded)).values())
+            best, most = (item, equal) if equal > most else (best, most)
     return best
 
 
 def _length(request: Mapping[str, Any]) -> int:
     body = request.get("json", request)
-    return (
-        sum(len(value) for value in body.values() if isinstance(value, str)) if isinstance(body, dict) else 0
-    )
+    values = body.values() if isinstance(body, dict) else ()
+    return sum(len(value) for value in values if isinstance(value, str))
 
 
 def _compare_lines(reason: Reason, of: str, old: list[str], new: list[str]) -> Difference:

@@ -71,12 +71,8 @@ class Index:
 
     def unplayed(self) -> list[tuple[int, Interaction]]:
         """Return the interactions that were not played, each with its number from 1."""
-        with self._lock:
-            return [
-                (number + 1, item)
-                for number, item in enumerate(self._interactions)
-                if number not in self._played
-            ]
+        numbered, played = enumerate(self._interactions), self.played
+        return [(number + 1, item) for number, item in numbered if number not in played]
 
     def bind_credentials(self, headers: Pairs) -> None:
         """Take the credentials of a request for those of the recording."""
@@ -89,8 +85,6 @@ class Index:
     def pop_exact(self, request: Request) -> Optional[Interaction]:
         """Return the first unplayed interaction with a request of the same bytes, which has no secret."""
         queue = self._by_bytes.get((request.method, request.path, request.query, request.content))
-        if queue is None:
-            return None
         with self._lock:
             while queue:
                 number = queue.popleft()
@@ -195,11 +189,10 @@ def _shape(request: Mapping[str, Any]) -> _Shape:
 def _as_sent(request: Mapping[str, Any]) -> Optional[_Sent]:
     """Return a request as our client sends it; ``None`` for another form, which is found by its key."""
     query = tuple((name, value) for name, value in request.get("query", ()))
-    if "json" not in request:
-        has_body = "text" in request or "base64" in request
-        return None if has_body else (request["method"], request["path"], query, None)
+    if "text" in request or "base64" in request:
+        return None
     try:
-        body = _client_json(request["json"]).encode()
+        body = _client_json(request["json"]).encode() if "json" in request else None
     except UnicodeEncodeError:
         return None
     return request["method"], request["path"], query, body

@@ -33,6 +33,7 @@ class PendingInteraction:
     now: Callable[[], float]
     on_finish: Callable[[PendingInteraction], None]
     started: float = attrs.field(init=False)
+    dialect: Dialect = attrs.field(init=False)
     response: Optional[Response] = None
     chunks: list[tuple[float, bytes]] = attrs.field(factory=list)
     """Each with its time on the clock."""
@@ -42,13 +43,9 @@ class PendingInteraction:
     stopped_reading: bool = False
     finished: bool = False
 
-    @property
-    def dialect(self) -> Dialect:
-        """The meaning of its messages."""
-        return dialect_of(self.serialized["path"])
-
     def __attrs_post_init__(self) -> None:
         self.started = self.now()
+        self.dialect = dialect_of(self.serialized["path"])
 
     def fail(self, error: APIConnectionError) -> None:
         """Note that the request failed."""

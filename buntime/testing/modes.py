@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 import attrs
 
 from buntime._support.owner import Owner
+from buntime.cassette import diff
 from buntime.cassette.file import Cassette, load
 from buntime.cassette.ignore import IgnoreRule
 from buntime.client.client import Buntime
 from buntime.client.settings import BUNTIME_SH, RUNLOOP, ServiceSettings
 from buntime.errors import CassetteError
-from buntime.testing.sources import Source
-from buntime.testing.sources import make_transport as _make_transport
+from buntime.testing import sources
+from buntime.transport.replay import ReplayTransport
 
 if TYPE_CHECKING:
     from buntime._http import Transport
@@ -36,7 +37,7 @@ class CaseSettings:
     """
 
     mode: str
-    source: Source
+    source: sources.Source
     rerecord_command: str
     allow_unplayed: bool = False
     allow: Iterable[str] = ()
@@ -105,8 +106,6 @@ class Case:
 
 class _Replay(Case):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
-        from buntime.transport.replay import ReplayTransport
-
         _require(path, settings)
         refresh = f"To record it again: {settings.rerecord_command}"
         self._cassette = ReplayTransport(path, refresh=refresh, ignore=settings.ignore)
@@ -182,8 +181,6 @@ class _Verify(Case):
         return []
 
     def _compare(self) -> list[str]:
-        from buntime.cassette import diff
-
         if not self._process.is_this_process():
             return []
         try:
@@ -200,8 +197,6 @@ class _Verify(Case):
 
 def _restrict(old: Cassette, new: Cassette) -> Cassette:
     """Return a cassette without the interactions whose requests another one does not have."""
-    from buntime.cassette import diff
-
     remaining = diff.count_calls(new)
     interactions = []
     for item in old.interactions:
@@ -215,7 +210,7 @@ def _restrict(old: Cassette, new: Cassette) -> Cassette:
 def _recording(path: Path, settings: CaseSettings) -> RecordingTransport:
     from buntime.transport.recording import RecordingTransport
 
-    inner = _make_transport(settings.source, settings.service)
+    inner = sources.make_transport(settings.source, settings.service)
     try:
         return RecordingTransport(path, inner, allow=settings.allow, ignore=settings.ignore)
     except BaseException:
@@ -227,7 +222,7 @@ def _recording(path: Path, settings: CaseSettings) -> RecordingTransport:
 def open_case(path: Path, settings: CaseSettings) -> Case:
     """Return a case of the mode of the settings."""
     if settings.mode == "live":
-        return Case(_make_transport(settings.source, settings.service))
+        return Case(sources.make_transport(settings.source, settings.service))
     kinds: Any = {"replay": _Replay, "record": _Record, "verify": _Verify}
     case: Case = kinds[resolve_once(settings.mode, path)](path, settings)
     return case

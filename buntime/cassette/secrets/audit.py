@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import attrs
 
@@ -22,11 +21,9 @@ def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
     redactor = Redactor(allow)
     for number, interaction in enumerate(cassette.interactions, 1):
         secrets = redactor.blocked(interaction.data, journal_line(number, interaction.data))
-
-        def report(_kind: str, _name: str, _value: Any, location: str, secrets: list[str] = secrets) -> None:
-            secrets.append(f"a value that is not hidden ({location})")
-
-        Walk(report)(interaction.data)
+        locations: list[str] = []
+        Walk(lambda _kind, _name, _value, location, add=locations.append: add(location))(interaction.data)
+        secrets += (f"a value that is not hidden ({location})" for location in locations)
         yield from (f"interaction {number}, {interaction.call}, holds {secret}" for secret in secrets)
 
 

@@ -10,14 +10,7 @@ from buntime._http import Headers, Pairs, Request
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.file import journal_line
 from buntime.cassette.ids import Numbering
-from buntime.cassette.secrets.detect import (
-    base64_in,
-    credentials,
-    has_secret_names,
-    keys_in,
-    may_have_key,
-    url_password,
-)
+from buntime.cassette.secrets import detect
 from buntime.cassette.secrets.registry import Secrets, replace
 from buntime.cassette.secrets.walk import Cut, Walk
 
@@ -44,12 +37,11 @@ class Redactor:
     def learn_request(self, request: Request, serialized: Mapping[str, Any]) -> bool:
         """Note the secrets of a request; return whether a field or a variable names one."""
         if request.headers != self._headers:
-            for kind, value, name in credentials(request.headers):
+            for kind, value, name in detect.credentials(request.headers):
                 self.secrets.add(kind, value, name, shortest=_SHORTEST_CREDENTIAL)
             self._headers = request.headers
         env = dialect_of(serialized["path"]).environment(serialized)
-        for name, value in env.items():
-            password = url_password(value)
+        for name, password in ((name, detect.url_password(value)) for name, value in env.items()):
             if password:
                 self.secrets.add("env", password, f"{name}.password")
         return self._learn_named({"request": serialized}, serialized, has_env=bool(env))
@@ -80,7 +72,7 @@ class Redactor:
 
     def _learn_named(self, data: Mapping[str, Any], new: Mapping[str, Any], *, has_env: bool = False) -> bool:
         """Note the secrets that the new part of an interaction names."""
-        if not (has_env or "query" in new or "events" in new or has_secret_names(new.get("json"))):
+        if not (has_env or "query" in new or "events" in new or detect.has_secret_names(new.get("json"))):
             return False  # as for most messages, and faster than a walk
         names: list[str] = []
 
@@ -113,16 +105,13 @@ class Redactor:
         request = data["request"]
         if "error" in data or "base64" in request or not _IN_VALUES.isdisjoint(data["response"]):
             return None
-        start = text.find(request["path"]) + len(request["path"])
-        dialect = dialect_of(request["path"])
+        dialect, start = dialect_of(request["path"]), text.find(request["path"]) + len(request["path"])
         if self._numbering.needs_values(text[start:]) or self.secrets.may_be_in(text):
             return None
         if dialect.is_piece(request):
             return None
-        if request["path"] in dialect.routes:
-            head, rest = text[:start], text[start:]
-            return head + replace((rest,), self._numbering.spans(rest))[0]
-        return replace((text,), self._numbering.spans(text))[0]
+        start = start if request["path"] in dialect.routes else 0
+        return text[:start] + replace((text[start:],), self._numbering.spans(text[start:]))[0]
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction as it is, or its request alone, without secrets."""
@@ -141,16 +130,19 @@ class Redactor:
         ``line`` is the interaction as JSON, which shows for most that there is none. Only the pieces of a
         stream do not show it.
         """
-        if not may_have_key(line) and "events" not in data.get("response", ()):
+        if not detect.may_have_key(line) and "events" not in data.get("response", ()):
             return []
         problems: dict[str, None] = {}
 
         def scan(pieces: Sequence[str], location: str, _: Cut) -> Sequence[str]:
             text = "".join(pieces)
-            for content, form in ((text, ""), *((content, ", in base64") for content in base64_in(text))):
+            for content, form in (
+                (text, ""),
+                *((content, ", in base64") for content in detect.base64_in(text)),
+            ):
                 part = location.partition(" ")[0]
-                for kind in keys_in(content, self._allow):
-                    shown = location if not any(keys_in(location, ())) else part
+                for kind in detect.keys_in(content, self._allow):
+                    shown = location if not any(detect.keys_in(location, ())) else part
                     problems[f"{kind} ({shown}{form})"] = None
             return pieces
 

@@ -78,13 +78,12 @@ class Walk:
                 else:
                     name = secret and f"{secret}.{key}"
                 field = key if key in self._dialect.fields else self._text(key, f"{location} {key}, a name")
-                inner = f"{location} {key}"
-                if value is not self._env:
-                    changed[field] = self._value(item, inner, name)
-                elif isinstance(item, str) and _is_secret(item) and (name or len(item) >= _LONG):
-                    changed[field] = self._on_secret("env", key, item, inner)
+                is_text = value is self._env and isinstance(item, str)
+                if is_text and _is_secret(item) and (name or len(item) >= _LONG):
+                    changed[field] = self._on_secret("env", key, item, f"{location} {key}")
                 else:
-                    changed[field] = self._value(item, inner)
+                    name = None if value is self._env else name
+                    changed[field] = self._value(item, f"{location} {key}", name)
             return changed
         if isinstance(value, list):
             return [self._value(item, location, secret) for item in value]
@@ -94,25 +93,21 @@ class Walk:
 
     def _events(self, events: Iterable[Sequence[Any]], location: str) -> list[list[Any]]:
         """Return a stream changed. The pieces of each output are one text: a secret may be cut anywhere."""
-        changed: list[list[Any]] = []
+        changed = [list(event) for event in events]
         outputs: dict[str, list[tuple[list[Any], Event]]] = defaultdict(list)
-        for moment, *event in events:
-            changed.append([moment, *event])
-            if len(event) == 1:
-                changed[-1][1] = self._text(event[0], location)
-                continue
-            parsed = self._dialect.read_event(*event)
-            if not parsed.is_end and parsed.kind not in _OUTPUTS:
-                changed[-1][1] = self._text(event[0], location)
-            if parsed.text is None:
-                changed[-1][2] = self._value(event[1], location)
-            else:
-                outputs[parsed.kind].append((changed[-1], parsed))
+        for item in changed:
+            event = self._dialect.read_event(*item[1:]) if len(item) > 2 else None
+            if event is None or not (event.is_end or event.kind in _OUTPUTS):
+                item[1] = self._text(item[1], location)
+            if event is not None and event.text is not None:
+                outputs[event.kind].append((item, event))
+            elif event is not None:
+                item[2] = self._value(item[2], location)
         for kind, pieces in outputs.items():
-            texts = [parsed.text or "" for _, parsed in pieces]
+            texts = [event.text or "" for _, event in pieces]
             changed_texts = self._on_text(texts, f"{location} {kind}", "end" if self._cut else "")
-            for (item, parsed), text in zip(pieces, changed_texts):
-                item[2] = self._with_text(parsed, text, location)
+            for (item, event), text in zip(pieces, changed_texts):
+                item[2] = self._with_text(event, text, location)
         return changed
 
     def _with_text(self, event: Event, text: str, location: str) -> Any:
@@ -121,13 +116,11 @@ class Walk:
             return event.with_text(text)
         fields: dict[str, Any] = {}
         for key, item in event.fields.items():
-            if key == event.text_key or item in _OUTPUTS:
-                fields[key] = text if key == event.text_key else item
-            else:
-                fields.update(self._value({key: item}, location))
-        if fields == event.fields:
-            return event.data
-        return json.dumps(fields) if isinstance(event.data, str) else fields
+            own = text if key == event.text_key else item if item in _OUTPUTS else None
+            fields.update(self._value({key: item}, location) if own is None else {key: own})
+        if fields == event.fields or not isinstance(event.data, str):
+            return event.data if fields == event.fields else fields
+        return json.dumps(fields)
 
 
 def _is_secret(value: Any) -> bool:
