@@ -1,4 +1,4 @@
-"""Tools that know nothing of sandboxes: ownership after a fork, ends of blocks, signals, logging, pickling.
+"""Tools that know nothing of sandboxes: ownership after a fork, signals, logging, pickling, archives, forms.
 
 Imports the standard library alone.
 """

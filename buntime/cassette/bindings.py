@@ -10,6 +10,7 @@ from typing import Any, Optional
 from buntime.cassette.secrets.detect import url_password
 from buntime.cassette.secrets.encodings import decode, encode, forms
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, Placeholders, Scalar, name_of, split_form
+from buntime.cassette.text import map_texts
 
 _MARK = "«"
 
@@ -54,15 +55,14 @@ class Bindings:
 
     def fill(self, value: Any) -> Any:
         """Return a recorded JSON value with the secrets of this run."""
-        if isinstance(value, str):
-            if _MARK not in value:
-                return value
-            if PLACEHOLDER.fullmatch(value):
-                return self.value_of(value)
-            return PLACEHOLDER.sub(lambda match: str(self.value_of(match.group())), value)
-        if isinstance(value, dict):
-            return {str(self.fill(name)): self.fill(item) for name, item in value.items()}
-        return [self.fill(item) for item in value] if isinstance(value, list) else value
+        return map_texts(value, self._fill_text)
+
+    def _fill_text(self, text: str) -> Any:
+        if _MARK not in text:
+            return text
+        if PLACEHOLDER.fullmatch(text):
+            return self.value_of(text)
+        return PLACEHOLDER.sub(lambda match: str(self.value_of(match.group())), text)
 
     def match(self, recorded: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
         """Whether a request is the recorded one with other secrets; if so, bind those that are new."""

@@ -11,9 +11,9 @@ from typing import Any, Callable, NoReturn, Optional
 
 from buntime._http import Request
 from buntime._support import sse
-from buntime.cassette.archive import GZIP, ZIP, parse_tgz, parse_zip, zip_bytes
+from buntime._support.archive import GZIP, ZIP, parse_tgz, parse_zip, zip_bytes
+from buntime._support.form import parse_form
 from buntime.cassette.dialect import Dialect, dialect_of
-from buntime.cassette.form import parse_form
 
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r\n", b"\r\r")
 """The ends of a blank line, for each pair of CR, LF and CRLF."""

@@ -72,7 +72,8 @@ def difference(
         return _another_call(request, interactions)
     lines = list(request_lines(request, _LONGEST_LINE))
     closest = _closest(request, lines, same_call)
-    reason: Reason = "query" if _query(request) != _query(closest.request) else "body"
+    sent, old = (sorted(each.get("query", [])) for each in (request, closest.request))
+    reason: Reason = "query" if sent != old else "body"
     recorded = list(request_lines(closest.request, _LONGEST_LINE))
     number = next(index for index, item in enumerate(interactions, 1) if item is closest)
     difference = _compare_lines(reason, f"interaction {number} of {len(interactions)}", recorded, lines)
@@ -87,10 +88,6 @@ def _varying(recorded: Mapping[str, Any], sent: Mapping[str, Any]) -> str:
             kinds.append(kind)
         old, new = (pattern.sub("\0", text) for text in (old, new))
     return " or ".join(kinds) if old == new else ""
-
-
-def _query(request: Mapping[str, Any]) -> list[Any]:
-    return sorted(request.get("query", []))
 
 
 def _another_call(request: Mapping[str, Any], interactions: Sequence[Interaction]) -> Difference:

@@ -14,6 +14,7 @@ IgnoreRule = Union[str, re.Pattern[str], Normalise]
 _IGNORED = "«ignored»"
 _REGULAR_EXPRESSION = "re:"
 _PART = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
+_FIELD = re.compile(r"\?.+|[^.\[\]]+(?:\.[^.\[\]]+|\[[^\]]+\])*", re.DOTALL)
 
 
 class Ignore:
@@ -27,26 +28,29 @@ class Ignore:
     - a function that is called with a copy of the request, a dict of ``method``, ``path``, ``query`` and a
       body (``json``, ``text`` or ``base64``), and changes it or returns another.
 
-    Raises ``TypeError`` for any other rule, and ``ValueError`` for a wrong regular expression.
+    Raises ``TypeError`` for any other rule, and ``ValueError`` for a wrong field or regular expression.
     """
 
     def __init__(self, rules: Union[IgnoreRule, Iterable[IgnoreRule]] = ()) -> None:
         if isinstance(rules, (str, re.Pattern)) or callable(rules):
             rules = (rules,)
-        self._fields: list[list[str]] = []
-        self._patterns: list[re.Pattern[str]] = []
+        self.unmatched: dict[str, None] = {}
+        """The fields and regular expressions that matched nothing so far, as a typing error does."""
+        self._fields: dict[str, list[str]] = {}
+        self._patterns: dict[str, re.Pattern[str]] = {}
         self._functions: list[Normalise] = []
         for rule in rules:
             if isinstance(rule, re.Pattern):
-                self._patterns.append(rule)
+                self._patterns[f"{_REGULAR_EXPRESSION}{rule.pattern}"] = rule
             elif isinstance(rule, str) and rule.startswith(_REGULAR_EXPRESSION):
-                self._patterns.append(_compiled(rule[len(_REGULAR_EXPRESSION) :]))
+                self._patterns[rule] = _compiled(rule[len(_REGULAR_EXPRESSION) :])
             elif isinstance(rule, str) and rule:
-                self._fields.append(_parts(rule))
+                self._fields[rule] = _parts(rule)
             elif callable(rule):
                 self._functions.append(rule)
             else:
                 raise TypeError(f"ignore= takes fields, regular expressions and functions, not {rule!r}")
+        self.unmatched.update(dict.fromkeys((*self._fields, *self._patterns)))
 
     def __bool__(self) -> bool:
         return bool(self._fields or self._patterns or self._functions)
@@ -59,19 +63,22 @@ class Ignore:
         for function in self._functions:
             result = function(changed)
             changed = changed if result is None else result
-        for name, *inner in self._fields:
-            if name.startswith("?"):
-                query = changed.get("query", ())
-                changed["query"] = [[key, _IGNORED if f"?{key}" == name else value] for key, value in query]
-            else:
-                _replace(changed.get("json"), (name, *inner))
+        for rule, path in self._fields.items():
+            query = changed.get("query", ())
+            if rule.startswith("?") and any(key == rule[1:] for key, _ in query):
+                changed["query"] = [[key, _IGNORED if key == rule[1:] else value] for key, value in query]
+                self.unmatched.pop(rule, None)
+            elif _replace(changed.get("json"), path):
+                self.unmatched.pop(rule, None)
         return self.texts(changed) if self._patterns else changed
 
     def texts(self, value: Any) -> Any:
         """Return a JSON value with the matches of the regular expressions in its texts replaced."""
         if isinstance(value, str):
-            for pattern in self._patterns:
-                value = pattern.sub(_IGNORED, value)
+            for rule, pattern in self._patterns.items():
+                value, count = pattern.subn(_IGNORED, value)
+                if count:
+                    self.unmatched.pop(rule, None)
             return value
         if isinstance(value, dict):
             return {name: self.texts(item) for name, item in value.items()}
@@ -86,22 +93,25 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _parts(field: str) -> list[str]:
+    if _FIELD.fullmatch(field) is None:
+        forms = "'metadata.run', 'files[*].content' or '?since'"
+        raise ValueError(f"ignore= has a wrong field {field!r}; write it like {forms}")
     return [field] if field.startswith("?") else [index or name for index, name in _PART.findall(field)]
 
 
-def _replace(value: Any, path: Sequence[str]) -> None:
-    """Replace the field at a path; one that does not exist stays so."""
+def _replace(value: Any, path: Sequence[str]) -> bool:
+    """Replace the field at a path; return whether it exists."""
     name, *rest = path
     keys: list[Any] = []
     if isinstance(value, dict):
         keys = [name] if name in value else []
     elif isinstance(value, list):
         keys = [index for index, item in enumerate(value) if name in {"*", str(index), _name_of(item)}]
+    if rest:
+        return sum(_replace(value[key], rest) for key in keys) > 0
     for key in keys:
-        if rest:
-            _replace(value[key], rest)
-        else:
-            value[key] = _IGNORED
+        value[key] = _IGNORED
+    return bool(keys)
 
 
 def _name_of(item: Any) -> Any:

@@ -55,10 +55,8 @@ def write(value: Any, newline: str, out: Callable[[str], object]) -> None:
 
 
 def _on_one_line(value: list[Any]) -> str | None:
-    if len(value) > _WIDTH or _too_much(value):
-        return None
-    line = _plain(value)
-    return line if len(line) <= _WIDTH else None
+    line = None if _too_much(value) else _plain(value)
+    return line if line is not None and len(line) <= _WIDTH else None
 
 
 def _too_much(value: Any) -> bool:
@@ -73,22 +71,26 @@ def _too_much(value: Any) -> bool:
 
 def _escaped(value: dict[str, Any]) -> dict[str, Any]:
     """Mark a recorded object that looks like a list of lines, so that it comes back as it is."""
-    if len(value) == 1:
-        (name,) = value
-        if name.lstrip("\\") == LINES:
-            return {"\\" + name: value[name]}
-    return value
+    is_like_lines = len(value) == 1 and next(iter(value)).lstrip("\\") == LINES
+    return {f"\\{name}": item for name, item in value.items()} if is_like_lines else value
 
 
 def _restored(item: dict[str, Any]) -> Any:
-    if len(item) == 1:
-        ((name, value),) = item.items()
-        if name.endswith(LINES):
-            if name == LINES and isinstance(value, list):
-                return "\n".join(value)
-            if name.startswith("\\") and name.lstrip("\\") == LINES:
-                return {name[1:]: value}
-    return item
+    if len(item) != 1:
+        return item
+    ((name, value),) = item.items()
+    if name == LINES and isinstance(value, list):
+        return "\n".join(value)
+    return {name[1:]: value} if name.startswith("\\") and name.lstrip("\\") == LINES else item
+
+
+def map_texts(value: Any, change: Callable[[str], Any]) -> Any:
+    """Return a JSON value with a function called for each text in it, names included."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {str(change(name)): map_texts(item, change) for name, item in value.items()}
+    return [map_texts(item, change) for item in value] if isinstance(value, list) else value
 
 
 def parse(text: str) -> Any:

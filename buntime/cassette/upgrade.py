@@ -8,6 +8,7 @@ from typing import Any
 
 from buntime.cassette.body import drop_repeated_output
 from buntime.cassette.dialect import dialect_of
+from buntime.cassette.text import map_texts
 
 _ESCAPED = re.compile(r"\|([^|«»]*?)(?:\+?\b(?:json|ascii))+»")
 
@@ -32,10 +33,6 @@ def upgrade(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unescape(value: Any) -> Any:
     """Take the escapes off the placeholders in JSON that was decoded: the secret is there as it is."""
-    if isinstance(value, dict):
-        return {_unescape(name): _unescape(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_unescape(item) for item in value]
-    if isinstance(value, str) and "«" in value:
-        return _ESCAPED.sub(lambda match: f"|{match[1]}»" if match[1] else "»", value)
-    return value
+    return map_texts(
+        value, lambda text: _ESCAPED.sub(lambda match: f"|{match[1]}»" if match[1] else "»", text)
+    )

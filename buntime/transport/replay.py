@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Optional, Union
 
+import attrs
+
 from buntime._http import Request, Response, closed_error
+from buntime._support.archive import ZIP
 from buntime._support.unpicklable import NotPicklable
-from buntime.cassette.archive import ZIP
 from buntime.cassette.bindings import Bindings
 from buntime.cassette.body import body_bytes, event_bytes, serialize_request, with_repeated_output
 from buntime.cassette.dialect import dialect_of
@@ -216,7 +218,11 @@ class ReplayTransport(NotPicklable):
             for item in self._interactions
         ]
         unplayed = [interactions[number - 1] for number, _ in self._index.unplayed()]
-        return self._mismatch(difference(self._ignore.request(sent), interactions, unplayed))
+        reason = difference(self._ignore.request(sent), interactions, unplayed)
+        if self._ignore.unmatched:
+            rules = ", ".join(map(repr, self._ignore.unmatched))
+            reason = attrs.evolve(reason, sentence=f"{reason.sentence}\n  ignore={rules} matches nothing")
+        return self._mismatch(reason)
 
     def _mismatch(self, reason: Difference) -> CassetteMismatchError:
         message = f"the cassette {self._path} has no answer [{reason.reason}]: {reason.sentence}"

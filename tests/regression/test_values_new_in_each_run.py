@@ -114,7 +114,20 @@ def test_a_parameter_and_an_item_of_a_list_can_be_ignored(tmp_path: Path) -> Non
         run(ReplayTransport(path, ignore=["metadata.items[0].id", *ignore[1:]]), program("two"))
 
 
-@pytest.mark.parametrize(("rule", "error"), [(5, TypeError), ("", TypeError), ("re:(", ValueError)])
+@pytest.mark.parametrize("rule", ["metdata.run", "?run", "re:[0-9]{30}"])
+def test_a_rule_that_matches_nothing_is_named(rule: str, tmp_path: Path) -> None:
+    """A typing error would be silent otherwise; a rule that matches is not named."""
+    path = tmp_path / "x.json"
+    record(path, _program("one"))
+    with pytest.raises(CassetteMismatchError) as caught:
+        run(ReplayTransport(path, ignore=["code", rule]), _program("two"))
+    assert f"\n  ignore={rule!r} matches nothing" in str(caught.value)
+
+
+WRONG = {5: TypeError, "": TypeError, "re:(": ValueError, "metadata..run": ValueError, "files[0": ValueError}
+
+
+@pytest.mark.parametrize(("rule", "error"), WRONG.items())
 def test_a_wrong_rule_is_refused(rule: Any, error: type[Exception], tmp_path: Path) -> None:
     """Before anything is recorded."""
     with pytest.raises(error, match="ignore="):

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from buntime import Buntime
-from buntime.cassette.archive import parse_zip, zip_bytes
+from buntime._support.archive import parse_zip, zip_bytes
+from buntime._support.form import parse_form
 from buntime.cassette.body import serialize_request
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.file import load
-from buntime.cassette.form import parse_form
 from buntime.cassette.ids import Numbering
 from buntime.cassette.secrets.registry import replace
 from buntime.runloop import RunloopSDK
@@ -273,7 +273,7 @@ def test_archives_are_stored_unpacked(tmp_path: Path) -> None:
 def test_what_is_not_an_archive_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever its type is; so does an archive that is large."""
     with monkeypatch.context() as patch:
-        patch.setattr("buntime.cassette.archive._LARGEST", 1)
+        patch.setattr("buntime._support.archive._LARGEST", 1)
         assert parse_zip(zip_bytes({"a": {"text": "12"}})) is None
     assert parse_zip(b"PK no") is None
     assert {} == parse_zip(zip_bytes({}))

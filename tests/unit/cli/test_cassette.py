@@ -227,9 +227,22 @@ def test_check_reports_interrupted_recordings(tape: Path, capsys: pytest.Capture
 
 
 def test_a_folder_without_cassettes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is an error, because no file was checked."""
-    assert 125 == main(["cassette", "check", str(tmp_path)])
-    assert f"the folder {tmp_path} has no cassettes" in capsys.readouterr().err
+    """It is an error, because no file was checked; so is a file that does not exist."""
+    for command in ("check", "show", "upgrade", "scrub"):
+        assert 125 == main(["cassette", command, str(tmp_path), "nope"])
+        out, err = capsys.readouterr()
+        assert ("", f"buntime: the folder {tmp_path} has no cassettes (*.json); nope does not exist\n") == (
+            out,
+            err,
+        )
+
+
+@pytest.mark.parametrize("arguments", [["view", "nope"], ["diff", "nope", "nope"], ["recover", "nope.part"]])
+def test_a_missing_file(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named, and nothing else is printed."""
+    assert 125 == main(["cassette", *arguments])
+    out, err = capsys.readouterr()
+    assert ("", True) == (out, err.startswith(f"buntime: the cassette {arguments[1]} does not exist. "))
 
 
 @pytest.mark.parametrize(

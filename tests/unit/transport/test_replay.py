@@ -63,6 +63,7 @@ def test_a_changed_line_is_shown(tmp_path: Path) -> None:
     assert error.closest in message
     assert f"BUNTIME_TRANSPORT=record:{path}" in message
     assert (1, False) == (error.attempts, error.maybe_executed)
+    assert "attempt" not in message  # nothing was sent
     assert error.closest == pickle.loads(pickle.dumps(error)).closest
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Optional
 
-from buntime.cassette.form import content_of
+from buntime._support.form import content_of
 
 ZIP = "application/zip"
 GZIP = b"\x1f\x8b"
