@@ -96,7 +96,7 @@ def _another_call(request: Mapping[str, Any], interactions: Sequence[Interaction
         return Difference("method", f"the path was recorded with {' and '.join(methods)} only")
     paths = list(dict.fromkeys(str(item.request["path"]) for item in interactions))
     near = difflib.get_close_matches(request["path"], paths[:_NAMES_COMPARED], 1)
-    return Difference("path", "the path was not recorded" + (f"; the closest is {near[0]}" if near else ""))
+    return Difference("path", f"the path was not recorded{f'; the closest is {near[0]}' if near else ''}")
 
 
 def _closest(request: Mapping[str, Any], lines: Sequence[str], same: Sequence[Interaction]) -> Interaction:

@@ -19,7 +19,7 @@ from buntime.cassette.ignore import IgnoreRule
 from buntime.client.client import Buntime
 from buntime.client.settings import BUNTIME_SH, RUNLOOP, ServiceSettings
 from buntime.errors import CassetteError
-from buntime.testing import sources
+from buntime.testing.sources import Source, make_transport
 from buntime.transport.replay import ReplayTransport
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class CaseSettings:
     """
 
     mode: str
-    source: sources.Source
+    source: Source
     rerecord_command: str
     allow_unplayed: bool = False
     allow: Iterable[str] = ()
@@ -210,7 +210,7 @@ def _restrict(old: Cassette, new: Cassette) -> Cassette:
 def _recording(path: Path, settings: CaseSettings) -> RecordingTransport:
     from buntime.transport.recording import RecordingTransport
 
-    inner = sources.make_transport(settings.source, settings.service)
+    inner = make_transport(settings.source, settings.service)
     try:
         return RecordingTransport(path, inner, allow=settings.allow, ignore=settings.ignore)
     except BaseException:
@@ -222,7 +222,7 @@ def _recording(path: Path, settings: CaseSettings) -> RecordingTransport:
 def open_case(path: Path, settings: CaseSettings) -> Case:
     """Return a case of the mode of the settings."""
     if settings.mode == "live":
-        return Case(sources.make_transport(settings.source, settings.service))
+        return Case(make_transport(settings.source, settings.service))
     kinds: Any = {"replay": _Replay, "record": _Record, "verify": _Verify}
     case: Case = kinds[resolve_once(settings.mode, path)](path, settings)
     return case

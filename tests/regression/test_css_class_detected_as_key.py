@@ -79,7 +79,7 @@ def test_false_alarm_can_be_allowed(
 ) -> None:
     """The marker and the configuration file both accept ``allow``."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setattr(modes, "_make_transport", lambda *_: fake(stdout=f"sk-{'a1' * 12}\n"))
+    monkeypatch.setattr(modes, "make_transport", lambda *_: fake(stdout=f"sk-{'a1' * 12}\n"))
     pytester.makepyfile(SOURCE.format(mark=mark))
     arguments = ("-p", "buntime.pytest_plugin.plugin", *option)
     pytester.runpytest_inprocess("--buntime-mode=record", *arguments).assert_outcomes(passed=1)
@@ -89,7 +89,7 @@ def test_false_alarm_can_be_allowed(
 def test_hint_names_the_marker_argument(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without ``allow``, the test's error explains how to use it."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setattr(modes, "_make_transport", lambda *_: fake(stdout=f"sk-{'a1' * 12}\n"))
+    monkeypatch.setattr(modes, "make_transport", lambda *_: fake(stdout=f"sk-{'a1' * 12}\n"))
     pytester.makepyfile(SOURCE.format(mark=""))
     result = pytester.runpytest_inprocess("-p", "buntime.pytest_plugin.plugin", "--buntime-mode=record")
     result.assert_outcomes(passed=1, errors=1)

@@ -40,7 +40,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     if not hasattr(pytest, "Subtests"):
         pytest.skip("this pytest has no subtests")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setattr(modes, "_make_transport", lambda *_: fake())
+    monkeypatch.setattr(modes, "make_transport", lambda *_: fake())
     return pytester
 
 

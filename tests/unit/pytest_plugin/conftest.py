@@ -69,5 +69,5 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
         scripted.on_execute(contains="", stdout="done\n")
         return scripted
 
-    monkeypatch.setattr(modes, "_make_transport", source)
+    monkeypatch.setattr(modes, "make_transport", source)
     return Project(pytester)

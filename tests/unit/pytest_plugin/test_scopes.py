@@ -263,7 +263,7 @@ def test_xdist_replays(project: Project, dist: str) -> None:
 SOURCE_OF_WORKERS = """
 import buntime.testing.modes
 from tests.support.cassettes import fake
-buntime.testing.modes._make_transport = lambda *_: fake(stdout="1\\n")
+buntime.testing.modes.make_transport = lambda *_: fake(stdout="1\\n")
 """
 
 

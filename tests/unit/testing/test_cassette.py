@@ -73,6 +73,14 @@ def test_a_missing_cassette(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
+def test_recording_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the way without an account, and nothing is written."""
+    monkeypatch.delenv("BUNTIME_API_KEY", raising=False)
+    with pytest.raises(ConfigurationError, match=r"set BUNTIME_API_KEY; or .* pytest --buntime-source=local"):
+        cassette(tmp_path / "x.json", mode="record", source="http").__enter__()
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_unplayed_interactions_are_an_error_at_the_end(tape: Path) -> None:
     """Each interaction is listed."""
     with pytest.raises(CassetteError, match="not played") as caught, cassette(tape) as client:
