@@ -32,9 +32,7 @@ def request_lines(request: Mapping[str, Any], longest: Optional[int] = None) -> 
     A line of more than ``longest`` characters is cut.
     """
     yield f"{request['method']} {request['path']}"
-    query: list[list[str]] = request.get("query") or []
-    for name, value in sorted(query):
-        yield f"?{name}={value}"
+    yield from (f"?{name}={value}" for name, value in sorted(request.get("query") or ()))
     yield from _body_lines(request, longest)
 
 

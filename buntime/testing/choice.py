@@ -9,7 +9,6 @@ from buntime.errors import ConfigurationError
 
 MODES = ("replay", "record", "once", "verify", "live")
 SOURCES = ("http", "local")
-_VARIABLES = {"mode": "BUNTIME_MODE", "source": "BUNTIME_TRANSPORT"}
 
 Candidate = tuple[str, Optional[str]]
 """The name of a setting, and its value or nothing."""
@@ -40,7 +39,9 @@ def of_run(name: str) -> Candidate:
 
 def of_environment(name: str) -> Candidate:
     """Return the ``mode`` or the ``source`` in the environment."""
-    return _VARIABLES[name], os.environ.get(_VARIABLES[name])
+    if name == "mode":
+        return "BUNTIME_MODE", os.environ.get("BUNTIME_MODE")
+    return "BUNTIME_TRANSPORT", os.environ.get("BUNTIME_TRANSPORT")
 
 
 def _choose(candidates: tuple[Candidate, ...], known: tuple[str, ...]) -> str:

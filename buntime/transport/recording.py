@@ -68,11 +68,8 @@ class RecordingTransport(NotPicklable):
     does not work after a fork: in a forked child, a request is a :class:`~buntime.CassetteError`.
 
     Credentials, secret environment variables and values named like secrets are replaced before anything
-    is written; see "Secrets" in the documentation.
-
-    The transport has the optional protocols of ``inner``, such as its time.
-
-    Raises :class:`~buntime.CassetteError` if nothing can be written there.
+    is written; see "Secrets" in the documentation. The transport has the optional protocols of ``inner``,
+    such as its time. Raises :class:`~buntime.CassetteError` if nothing can be written there.
     """
 
     sequential = True
@@ -246,9 +243,8 @@ class RecordingTransport(NotPicklable):
             finished.original, original, finished.number, has_named=finished.has_named
         )
         if blocked:
-            call = file.interaction_of(line).call
+            call, line = file.interaction_of(line).call, ""
             self._problems.update(dict.fromkeys(f"blocked: {call} holds {kind}" for kind in blocked))
-            line = ""
         try:
             if line and not finished.line:
                 finished.position = self._journal.append(line)
@@ -270,16 +266,13 @@ class RecordingTransport(NotPicklable):
             raise error
         finished = [self._finished[number] for number in sorted(self._finished)]
         new = [file.interaction_of(item.line) for item in finished]
+        threaded = len({item.thread for item in finished}) > 1
         old: Optional[Cassette] = None
         with suppress(CassetteError):
             old = file.load(self._path)
-        interactions = merge_recordings(
-            old.interactions if old else (),
-            new,
-            threaded=len({item.thread for item in finished}) > 1,
-            ignore=self._ignore,
-        )
-        if old is not None and old.interactions == interactions:
+        before = old.interactions if old else ()
+        interactions = merge_recordings(before, new, threaded=threaded, ignore=self._ignore)
+        if old is not None and before == interactions:
             return
         try:
             file.save(self._path, Cassette(file.VERSION, self._today, interactions))

@@ -106,9 +106,8 @@ class Redactor:
         if "error" in data or "base64" in request or not _IN_VALUES.isdisjoint(data["response"]):
             return None
         dialect, start = dialect_of(request["path"]), text.find(request["path"]) + len(request["path"])
-        if self._numbering.needs_values(text[start:]) or self.secrets.may_be_in(text):
-            return None
-        if dialect.is_piece(request):
+        needs_values = self._numbering.needs_values(text[start:]) or dialect.is_piece(request)
+        if needs_values or self.secrets.may_be_in(text):
             return None
         start = start if request["path"] in dialect.routes else 0
         return text[:start] + replace((text[start:],), self._numbering.spans(text[start:]))[0]
