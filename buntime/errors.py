@@ -100,7 +100,8 @@ class BuntimeError(Exception):
             text += f" (request id {self.request_id})"
         if self.maybe_executed:
             text += " [the service may have acted on it]"
-        return f"{text}. {self.hint}" if self.hint else text
+        separator = "" if text.endswith("\n") else ". "
+        return f"{text}{separator}{self.hint}" if self.hint else text
 
     def _repr_html_(self) -> str:
         from buntime._support import html

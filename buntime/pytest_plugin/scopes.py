@@ -82,11 +82,11 @@ class Selection:
 
     def has_all_of(self, node: Node) -> bool:
         """Whether all tests of a node were collected and selected."""
+        if isinstance(node, pytest.Item):
+            return True
         # Tests that --last-failed leaves out are not announced as deselected.
         if node in self._deselected or self._config.getoption("lf", default=False):
             return False
-        if isinstance(node, pytest.Item):
-            return True
         if not isinstance(node, (pytest.Session, pytest.Package)):
             return all(self._covers(argument, node) for argument in self._config.args)
         if any(self._config.getoption(name, default=None) for name in ("ignore", "ignore_glob")):

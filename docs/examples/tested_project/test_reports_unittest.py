@@ -1,4 +1,4 @@
-"""The same with unittest, where a test opens its cassette itself."""
+"""A test with unittest, which opens its cassette itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ReportTest(unittest.TestCase):
     """Reports of orders."""
 
     def test_no_orders(self) -> None:
-        """Nothing sold is no month."""
+        """Without orders, the report has no months."""
         with cassette(CASSETTES / "no_orders.json") as client:
             self.assertEqual({}, monthly_totals(client, "day,amount\n"))
 

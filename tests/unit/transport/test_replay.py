@@ -60,7 +60,7 @@ def test_a_changed_line_is_shown(tmp_path: Path) -> None:
     assert error.closest is not None
     assert "-    const sum = numbers.reduce((a, b) => a + b);" in error.closest.splitlines()
     assert "+    const sum = numbers.reduce((a, b) => a * b);" in error.closest.splitlines()
-    assert error.closest in message
+    assert f"\n{error.closest}\nTo record it again, run" in message
     assert f"BUNTIME_TRANSPORT=record:{path}" in message
     assert (1, False) == (error.attempts, error.maybe_executed)
     assert "attempt" not in message  # nothing was sent
