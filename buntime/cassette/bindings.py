@@ -70,7 +70,9 @@ class Bindings:
         if not _pair_up(recorded, sent, pairs):
             return False
         # A field that is a secret as a whole determines it, and so does a text with one secret.
-        pairs.sort(key=lambda pair: (PLACEHOLDER.fullmatch(pair[0]) is None, _count(pair[0])))
+        pairs.sort(
+            key=lambda pair: (PLACEHOLDER.fullmatch(pair[0]) is None, len({*PLACEHOLDER.findall(pair[0])}))
+        )
         values = ChainMap({}, self._values)
         return all(_match(template, value, values) for template, value in pairs) and self._bind(
             values.maps[0]
@@ -178,10 +180,6 @@ def _choices(part: str, values: Values) -> list[str]:
 @functools.lru_cache(maxsize=256)
 def _texts_of(value: str) -> tuple[str, ...]:
     return tuple(sorted(forms(value), key=len, reverse=True))
-
-
-def _count(template: str) -> int:
-    return len(set(PLACEHOLDER.findall(template)))
 
 
 def _parts(template: str) -> Iterator[str]:

@@ -143,10 +143,8 @@ def _is_interaction(data: Any) -> bool:
         request, response, error = data["request"], data.get("response"), data.get("error")
         pairs, events = request.get("query", []), (response or {}).get("events", [])
         texts = [request["method"], request["path"], *(part for pair in pairs for part in pair)]
-        is_good = not (response is None and error is None) and isinstance(pairs, list)
-        is_good &= isinstance(events, list) and all(
-            isinstance(pair, list) and len(pair) == 2 for pair in pairs
-        )
+        is_good = (response, error) != (None, None) and isinstance(pairs, list) and isinstance(events, list)
+        is_good &= all(isinstance(pair, list) and len(pair) == 2 for pair in pairs)
         if response is not None:
             texts += response.get("headers", {}).values()
             is_good &= isinstance(response["status"], int) and all(map(_is_event, events))
@@ -157,10 +155,6 @@ def _is_interaction(data: Any) -> bool:
     except (AttributeError, KeyError, TypeError):
         return False
     return is_good and all(isinstance(text, str) for text in texts)
-
-
-def _is_pair(item: Any) -> bool:
-    return isinstance(item, list) and len(item) == 2
 
 
 def _is_event(item: Any) -> bool:

@@ -19,17 +19,13 @@ def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
     named like secrets and have no placeholder.
     """
     redactor = Redactor(allow)
-    locations: list[str] = []
-
-    def note(_kind: str, _name: str, _value: object, location: str) -> None:
-        locations.append(location)
-
-    walk = Walk(note)
     for number, interaction in enumerate(cassette.interactions, 1):
         secrets = redactor.blocked(interaction.data, journal_line(number, interaction.data))
-        locations.clear()
-        walk(interaction.data)
-        secrets += (f"a value that is not hidden ({location})" for location in locations)
+
+        def note(_kind: str, _name: str, _value: object, location: str, secrets: list[str] = secrets) -> None:
+            secrets.append(f"a value that is not hidden ({location})")
+
+        Walk(note)(interaction.data)
         yield from (f"interaction {number}, {interaction.call}, holds {secret}" for secret in secrets)
 
 
