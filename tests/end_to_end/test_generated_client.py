@@ -14,9 +14,10 @@ import pytest
 from tests.support.openapi import PATH
 from tests.support.serving import buntime_serve
 
-pytest.importorskip("openapi_python_client", reason="openapi-python-client needs Python 3.11")
-
-pytestmark = pytest.mark.one_python
+pytestmark = [
+    pytest.mark.one_python,
+    pytest.mark.skipif(sys.version_info < (3, 11), reason="openapi-python-client needs Python 3.11"),
+]
 
 _PACKAGE = "generated_from_openapi"
 _KEY = "btk_of_the_generated_client"

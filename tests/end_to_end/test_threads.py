@@ -17,7 +17,7 @@ from tests.support import responses
 from tests.support.loopback import Exchange, LoopbackServer
 
 _THREADS = 64
-_ROUNDS = 8
+_ROUNDS = 4
 _POOL_SIZE = 10
 
 
