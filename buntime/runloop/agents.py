@@ -87,13 +87,11 @@ class Secret(Resource[SecretView]):
     def update(self, value: str, **options: Unpack[RequestOptions]) -> SecretView:
         """Replace the value, for devboxes that are created from then on."""
         value = _http.Secret(value)
-        view: SecretView = self._call("update", value=value, **options)
-        return view
+        return self._call("update", value=value, **options)
 
     def delete(self, **options: Unpack[RequestOptions]) -> SecretView:
         """Delete the secret; devboxes that have it keep it."""
-        view: SecretView = self._call("delete", **options)
-        return view
+        return self._call("delete", **options)
 
 
 class SecretOps(Operations[Secret]):

@@ -95,8 +95,7 @@ class Devboxes(Calls):
     def execute(self, id: str, *, command: str, **options: Any) -> ExecutionView:  # noqa: A002 - the official name
         """Run a command; the execution may still be running. ``command_id`` is optional."""
         options["command_id"] = options.get("command_id") or requests.new_command_id()
-        view: ExecutionView = self._connection.call("devboxes.execute", id, command=command, **options)
-        return view
+        return self._connection.call("devboxes.execute", id, command=command, **options)
 
     def execute_and_await_completion(self, devbox_id: str, *, command: str, **options: Any) -> ExecutionView:
         """Run a command and wait until it is completed."""
@@ -172,8 +171,7 @@ class ScenarioRuns(Calls):
         """Start the scorers of a run, wait until it is scored, and complete it."""
         with self._connection.waits("score_and_complete", options) as (connection, fields):
             waiting.score(connection, id, fields)
-            view: ScenarioRunView = connection.call("scenarios.runs.complete", id)
-            return view
+            return connection.call("scenarios.runs.complete", id)
 
 
 _RESOURCES: dict[str, type[Calls]] = {
@@ -200,6 +198,9 @@ class ApiTree:
     devboxes: Devboxes
     objects: Calls
     secrets: Calls
+    scenarios: Scenarios
+    benchmarks: Calls
+    benchmark_runs: Calls
 
     def __getattr__(self, name: str) -> Any:
         if any(route.startswith(f"{name}.") for route in BY_NAME):
@@ -208,21 +209,6 @@ class ApiTree:
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *(route.partition(".")[0] for route in BY_NAME)})
-
-    @property
-    def scenarios(self) -> Scenarios:
-        """The calls of scenarios, of their ``runs``, and of ``scorers``."""
-        return Scenarios(self._connection, "scenarios.")
-
-    @property
-    def benchmarks(self) -> Calls:
-        """The calls of benchmarks, and of their ``runs``."""
-        return Calls(self._connection, "benchmarks.")
-
-    @property
-    def benchmark_runs(self) -> Calls:
-        """The calls of runs of benchmarks."""
-        return Calls(self._connection, "benchmark_runs.")
 
     def get(self, path: str, *, params: Optional[Mapping[str, Any]] = None, **options: Any) -> Any:
         """Make a GET for which there is no method, and return its JSON. It is repeated like every read."""

@@ -30,13 +30,11 @@ class BenchmarkRun(Resource[BenchmarkRunView]):
 
     def cancel(self, **options: Unpack[RequestOptions]) -> BenchmarkRunView:
         """Cancel the run, and its scenario runs."""
-        view: BenchmarkRunView = self._call("cancel", **options)
-        return view
+        return self._call("cancel", **options)
 
     def complete(self, **options: Unpack[RequestOptions]) -> BenchmarkRunView:
         """Complete the run, which gets the mean of the scores of its scenario runs."""
-        view: BenchmarkRunView = self._call("complete", **options)
-        return view
+        return self._call("complete", **options)
 
     def list_scenario_runs(self, **params: Any) -> Listing[ScenarioRun]:
         """Return its scenario runs, newest first; ``state`` and ``search`` filter them."""
@@ -51,19 +49,16 @@ class Benchmark(Resource[BenchmarkView]):
 
     def update(self, **params: Any) -> BenchmarkView:
         """Change fields, such as ``name`` and ``scenario_ids``; those that are absent stay."""
-        view: BenchmarkView = self._call("update", **params)
-        return view
+        return self._call("update", **params)
 
     def add_scenarios(self, scenario_ids: Iterable[str], **options: Any) -> BenchmarkView:
         """Add scenarios."""
-        view: BenchmarkView = self._call("update_scenarios", scenarios_to_add=list(scenario_ids), **options)
-        return view
+        return self._call("update_scenarios", scenarios_to_add=list(scenario_ids), **options)
 
     def remove_scenarios(self, scenario_ids: Iterable[str], **options: Any) -> BenchmarkView:
         """Remove scenarios."""
         fields = {"scenarios_to_remove": list(scenario_ids)}
-        view: BenchmarkView = self._call("update_scenarios", **fields, **options)
-        return view
+        return self._call("update_scenarios", **fields, **options)
 
     def start_run(self, **params: Any) -> BenchmarkRun:
         """Start a run with ``run_name``, ``metadata`` and ``run_profile``; see :meth:`Scenario.run`."""

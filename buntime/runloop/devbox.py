@@ -68,13 +68,11 @@ class Devbox(EndsWithBlock[DevboxView]):
 
     def update(self, **params: Any) -> DevboxView:
         """Change ``name`` or ``metadata``; an empty value clears it."""
-        view: DevboxView = self._call("update", **params)
-        return view
+        return self._call("update", **params)
 
     def logs(self, **params: Any) -> DevboxLogsView:
         """Return the log, or that of an ``execution_id`` or a ``shell_name``."""
-        view: DevboxLogsView = self._call("logs.list", **params)
-        return view
+        return self._call("logs.list", **params)
 
     def await_running(self, **options: Unpack[WaitOptions]) -> DevboxView:
         """Wait until the devbox runs; :class:`ResourceFailedError` if it ends before."""
@@ -101,8 +99,7 @@ class Devbox(EndsWithBlock[DevboxView]):
 
     def resume_async(self, **options: Unpack[RequestOptions]) -> DevboxView:
         """Resume the devbox without waiting."""
-        view: DevboxView = self._call("resume", **options)
-        return view
+        return self._call("resume", **options)
 
     def keep_alive(self, **options: Unpack[RequestOptions]) -> object:
         """Restart the time after which the devbox is shut down."""
@@ -177,8 +174,7 @@ class Snapshot(Resource[SnapshotStatusView]):
 
     def update(self, **params: Any) -> SnapshotView:
         """Change ``name``, ``commit_message`` or ``metadata``."""
-        view: SnapshotView = self._call("update", **params)
-        return view
+        return self._call("update", **params)
 
     def delete(self, **options: Unpack[RequestOptions]) -> object:
         """Delete the snapshot."""

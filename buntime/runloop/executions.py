@@ -87,18 +87,17 @@ class ExecutionResult(NotPicklable):
             is_cut = getattr(self._view, f"{kind}_truncated") is True
             if num_lines is not None and is_cut and num_lines <= len(text.rstrip("\n").split("\n")):
                 return _last_lines(text, num_lines)
-            text = self._texts[kind] = self._complete(kind) if is_cut else self._bounded(text)
+            maximum = self._connection.caller.max_output
+            if is_cut:
+                collected = CollectedText(maximum)
+                with open_stream(self._connection, kind, self._view) as stream:
+                    for chunk in stream:
+                        collected.add(chunk.output)
+                text = collected.text()
+            else:
+                text = bound(text, maximum)[0]
+            self._texts[kind] = text
         return text if num_lines is None else _last_lines(text, num_lines)
-
-    def _bounded(self, text: str) -> str:
-        return bound(text, self._connection.caller.max_output)[0]
-
-    def _complete(self, kind: str) -> str:
-        collected = CollectedText(self._connection.caller.max_output)
-        with open_stream(self._connection, kind, self._view) as stream:
-            for chunk in stream:
-                collected.add(chunk.output)
-        return collected.text()
 
 
 def _last_lines(text: str, count: int) -> str:
@@ -144,10 +143,9 @@ class Execution(NotPicklable):
 
     def get_state(self, **options: Unpack[RequestOptions]) -> ExecutionView:
         """Return the present state."""
-        view: ExecutionView = self._connection.call(
+        return self._connection.call(
             "devboxes.executions.retrieve", self.execution_id, self.devbox_id, **options
         )
-        return view
 
     def result(self, **options: Unpack[WaitOptions]) -> ExecutionResult:
         """Wait until the command is completed, and return its result.

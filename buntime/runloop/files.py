@@ -22,26 +22,23 @@ class FileInterface(NotPicklable):
     @names_keywords
     def read(self, *, file_path: str, **options: Unpack[RequestOptions]) -> str:
         """Return the text of a file; bytes that are not UTF-8 become U+FFFD, see :meth:`download`."""
-        text: str = self._connection.call(
+        return self._connection.call(
             "devboxes.read_file_contents", self._devbox_id, file_path=file_path, **options
         )
-        return text
 
     @names_keywords
     def write(
         self, *, file_path: str, contents: str, **options: Unpack[RequestOptions]
     ) -> ExecutionDetailView:
         """Write a text file, and create its folders."""
-        view: ExecutionDetailView = self._connection.call(
+        return self._connection.call(
             "devboxes.write_file_contents", self._devbox_id, file_path=file_path, contents=contents, **options
         )
-        return view
 
     @names_keywords
     def download(self, *, path: str, **options: Unpack[RequestOptions]) -> bytes:
         """Return the bytes of a file."""
-        data: bytes = self._connection.call("devboxes.download_file", self._devbox_id, path=path, **options)
-        return data
+        return self._connection.call("devboxes.download_file", self._devbox_id, path=path, **options)
 
     @names_keywords
     def upload(self, *, path: str, file: Any, **options: Unpack[RequestOptions]) -> object:

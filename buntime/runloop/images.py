@@ -30,8 +30,7 @@ class Blueprint(Resource[BlueprintView]):
 
     def logs(self, **options: Unpack[RequestOptions]) -> BlueprintLogsView:
         """Return the log of the build."""
-        view: BlueprintLogsView = self._call("logs", **options)
-        return view
+        return self._call("logs", **options)
 
     def delete(self, **options: Unpack[RequestOptions]) -> object:
         """Delete the blueprint; refused while snapshots depend on it."""

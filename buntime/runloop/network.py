@@ -23,8 +23,7 @@ class NetworkInterface(NotPicklable):
 
     def create_ssh_key(self, **options: Unpack[RequestOptions]) -> SSHKeyView:
         """Create a key for SSH."""
-        view: SSHKeyView = self._call("create_ssh_key", **options)
-        return view
+        return self._call("create_ssh_key", **options)
 
     def enable_tunnel(self, **params: Any) -> TunnelView:
         """Make the ports reachable from outside.
@@ -32,8 +31,7 @@ class NetworkInterface(NotPicklable):
         ``params`` are ``auth_mode`` (open, authenticated), ``http_keep_alive`` and ``wake_on_http``, and the
         options of every call.
         """
-        view: TunnelView = self._call("enable_tunnel", **params)
-        return view
+        return self._call("enable_tunnel", **params)
 
     def remove_tunnel(self, **options: Unpack[RequestOptions]) -> object:
         """Remove the tunnel."""

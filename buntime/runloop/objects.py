@@ -60,8 +60,7 @@ class StorageObject(Resource[ObjectView]):
 
     def get_download_url(self, **params: Any) -> ObjectDownloadURLView:
         """Return a URL for the content, which needs no key, for ``duration_seconds`` (an hour by default)."""
-        view: ObjectDownloadURLView = self._call("download", **params)
-        return view
+        return self._call("download", **params)
 
     def download_as_bytes(self, **params: Any) -> bytes:
         """Return the content; ``params`` as for :meth:`get_download_url`."""
@@ -81,8 +80,7 @@ class StorageObject(Resource[ObjectView]):
 
     def delete(self, **options: Unpack[RequestOptions]) -> ObjectView:
         """Delete the object."""
-        view: ObjectView = self._call("delete", **options)
-        return view
+        return self._call("delete", **options)
 
     def as_build_context(self) -> dict[str, str]:
         """Return the ``build_context=`` of a blueprint."""

@@ -41,8 +41,7 @@ class Resource(NotPicklable, Generic[V]):
 
     def get_info(self, **options: Unpack[RequestOptions]) -> V:
         """Return the present state."""
-        view: V = self._call(self._info, **options)
-        return view
+        return self._call(self._info, **options)
 
 
 class EndsWithBlock(ClosesWithBlock, Resource[V]):

@@ -175,8 +175,7 @@ class ScenarioBuilder(NotPicklable, Generic[S]):
     def preview(self) -> ScenarioPreviewView:
         """Return the scenario as it is now, even if it is incomplete; nothing is sent."""
         nothing = BufferedResponse(200, Headers(), b"")
-        view: ScenarioPreviewView = ScenarioPreviewView.from_json(self._built("environment"), nothing)
-        return view
+        return ScenarioPreviewView.from_json(self._built("environment"), nothing)
 
     def push(self, **options: Any) -> S:
         """Create the scenario; see :meth:`build`."""

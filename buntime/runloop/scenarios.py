@@ -41,13 +41,11 @@ class ScenarioRun(EndsWithBlock[ScenarioRunView]):
         """Wait until the devbox runs."""
         with self._connection.waits("await_env_ready", options) as (connection, _):
             waiting.await_devbox(connection, self._devbox_id, "running")
-            view: ScenarioRunView = connection.call("scenarios.runs.retrieve", self._id)
-            return view
+            return connection.call("scenarios.runs.retrieve", self._id)
 
     def score(self, **options: Unpack[RequestOptions]) -> ScenarioRunView:
         """Start the scorers."""
-        view: ScenarioRunView = self._call("score", **options)
-        return view
+        return self._call("score", **options)
 
     def await_scored(self, **options: Unpack[WaitOptions]) -> ScenarioRunView:
         """Wait until the run is scored; :class:`ResourceFailedError` if it is not being scored, or fails."""
@@ -99,13 +97,11 @@ class Scenario(Resource[ScenarioView]):
 
     def update(self, **params: Any) -> ScenarioView:
         """Change fields, such as ``name`` and ``scoring_contract``; those that are absent stay."""
-        view: ScenarioView = self._call("update", **params)
-        return view
+        return self._call("update", **params)
 
     def archive(self, **options: Unpack[RequestOptions]) -> ScenarioView:
         """Archive the scenario: lists no longer contain it."""
-        view: ScenarioView = self._call("archive", **options)
-        return view
+        return self._call("archive", **options)
 
     def run(self, **params: Any) -> ScenarioRun:
         """Start a run and return it when its devbox runs.

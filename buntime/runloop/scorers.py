@@ -19,16 +19,14 @@ class Scorer(Resource[ScorerView]):
         if {"type", "bash_script"} - params.keys():
             old = self.get_info()
             params = {"type": old.type, "bash_script": old.bash_script, **params}
-        view: ScorerView = self._call("update", **params)
-        return view
+        return self._call("update", **params)
 
     def validate(self, *, scoring_context: Any, **params: Any) -> ScorerValidationView:
         """Run the scorer for a context of JSON values on a new devbox, which is removed afterwards.
 
         ``params`` are ``environment_parameters``, and the options of a request.
         """
-        view: ScorerValidationView = self._call("validate", scoring_context=scoring_context, **params)
-        return view
+        return self._call("validate", scoring_context=scoring_context, **params)
 
 
 class ScorerOps(Operations[Scorer]):

@@ -155,7 +155,7 @@ class DevboxSessions(SessionCalls):
         super().__init__(caller)
         self._runner = runner
 
-    def create(self, *_: object) -> CreatedSession:
+    def create(self, *_: Any, **_fields: Any) -> CreatedSession:
         """Raise ``ConfigurationError``: a session of buntime.sh would be of another service."""
         devbox_id = self._runner.devbox_id
         raise ConfigurationError(

@@ -120,7 +120,7 @@ def await_execution(
     connection: Connection, devbox_id: str, execution_id: str, last_n: Optional[int] = None
 ) -> ExecutionView:
     """Wait until an execution is completed."""
-    view: ExecutionView = _hold(
+    return _hold(
         connection,
         "devboxes.wait_for_command",
         (execution_id, devbox_id),
@@ -129,7 +129,6 @@ def await_execution(
         timeout_seconds=EXECUTION_HOLD,
         last_n=last_n,
     )
-    return view
 
 
 def execute(connection: Connection, devbox_id: str, fields: Mapping[str, Any]) -> ExecutionView:
@@ -226,8 +225,7 @@ def create_devbox(connection: Connection, fields: Mapping[str, Any], *, keep: bo
         return created if created.status == "running" else await_devbox(connection, created.id, "running")
 
     end = None if keep else "devboxes.shutdown"
-    view: DevboxView = _create(connection, "devboxes.create", fields, wait, end)
-    return view
+    return _create(connection, "devboxes.create", fields, wait, end)
 
 
 def start_run(connection: Connection, fields: Mapping[str, Any]) -> ScenarioRunView:
@@ -237,8 +235,7 @@ def start_run(connection: Connection, fields: Mapping[str, Any]) -> ScenarioRunV
         await_devbox(connection, run.devbox_id, "running")
         return run
 
-    view: ScenarioRunView = _create(connection, "scenarios.start_run", fields, wait, "scenarios.runs.cancel")
-    return view
+    return _create(connection, "scenarios.start_run", fields, wait, "scenarios.runs.cancel")
 
 
 def _create(

@@ -25,7 +25,7 @@ from buntime.service.devboxes.routes import (
     snapshots,
     storage,
 )
-from buntime.service.devboxes.routes.records import Collection
+from buntime.service.devboxes.routes.records import Collection, list_public
 from buntime.service.devboxes.waiting import Waiter
 from buntime.service.requests import header
 
@@ -35,13 +35,16 @@ Handler = Callable[[Call], Response]
 
 _DEVBOX = "/v1/devboxes/{id}"
 _EXECUTION = "/v1/devboxes/{id}/executions/{id}"
+_NEW_RUNNING = "/v1/devboxes/create_and_await_running"
+_STDOUT, _STDERR = (f"{_EXECUTION}/stream_{kind}_updates" for kind in ("stdout", "stderr"))
 _SNAPSHOT = "/v1/devboxes/disk_snapshots"
 _RUN = "/v1/scenarios/runs"
 _BENCHMARK_RUN = "/v1/benchmark_runs/{id}"
+_RUNS_OF = f"{_BENCHMARK_RUN}/scenario_runs"
 
 
 def _collection(name: str, path: str, collection: Collection) -> dict[str, tuple[str, str, Handler]]:
-    public = {f"{name}.list_public": ("GET", f"{path}/list_public", collection.list_public)}
+    public = {f"{name}.list_public": ("GET", f"{path}/list_public", list_public)}
     return {
         **({} if collection.unique else public),
         f"{name}.create": ("POST", path, collection.create),
@@ -55,11 +58,7 @@ def _collection(name: str, path: str, collection: Collection) -> dict[str, tuple
 ROUTES: dict[str, tuple[str, str, Handler]] = {
     "devboxes.create": ("POST", "/v1/devboxes", devboxes.create),
     "devboxes.list": ("GET", "/v1/devboxes", devboxes.list_devboxes),
-    "devboxes.create_and_await_running": (
-        "POST",
-        "/v1/devboxes/create_and_await_running",
-        devboxes.create_and_await_running,
-    ),
+    "devboxes.create_and_await_running": ("POST", _NEW_RUNNING, devboxes.create_and_await_running),
     "devboxes.disk_snapshots.list": ("GET", _SNAPSHOT, snapshots.list_snapshots),
     "devboxes.disk_snapshots.query_status": ("GET", f"{_SNAPSHOT}/{{id}}/status", snapshots.query_status),
     "devboxes.disk_snapshots.update": ("POST", f"{_SNAPSHOT}/{{id}}", snapshots.update),
@@ -87,20 +86,12 @@ ROUTES: dict[str, tuple[str, str, Handler]] = {
     "devboxes.executions.retrieve": ("GET", _EXECUTION, executions.retrieve),
     "devboxes.executions.kill": ("POST", f"{_EXECUTION}/kill", executions.kill),
     "devboxes.executions.send_std_in": ("POST", f"{_EXECUTION}/send_std_in", executions.send_std_in),
-    "devboxes.executions.stream_stdout_updates": (
-        "GET",
-        f"{_EXECUTION}/stream_stdout_updates",
-        executions.stream_stdout_updates,
-    ),
-    "devboxes.executions.stream_stderr_updates": (
-        "GET",
-        f"{_EXECUTION}/stream_stderr_updates",
-        executions.stream_stderr_updates,
-    ),
+    "devboxes.executions.stream_stdout_updates": ("GET", _STDOUT, executions.stream_updates),
+    "devboxes.executions.stream_stderr_updates": ("GET", _STDERR, executions.stream_updates),
     "devboxes.wait_for_command": ("POST", f"{_EXECUTION}/wait_for_status", executions.wait_for_status),
     "blueprints.create": ("POST", "/v1/blueprints", blueprints.create),
     "blueprints.list": ("GET", "/v1/blueprints", blueprints.list_blueprints),
-    "blueprints.list_public": ("GET", "/v1/blueprints/list_public", blueprints.list_public),
+    "blueprints.list_public": ("GET", "/v1/blueprints/list_public", list_public),
     "blueprints.retrieve": ("GET", "/v1/blueprints/{id}", blueprints.retrieve),
     "blueprints.logs": ("GET", "/v1/blueprints/{id}/logs", blueprints.logs),
     "blueprints.delete": ("POST", "/v1/blueprints/{id}/delete", blueprints.delete),
@@ -121,17 +112,13 @@ ROUTES: dict[str, tuple[str, str, Handler]] = {
     "benchmarks.update_scenarios": ("POST", "/v1/benchmarks/{id}/scenarios", benchmarks.update_scenarios),
     **_collection("benchmarks", "/v1/benchmarks", benchmarks.BENCHMARKS),
     "benchmark_runs.list": ("GET", "/v1/benchmark_runs", benchmarks.list_runs),
-    "benchmark_runs.retrieve": ("GET", f"{_BENCHMARK_RUN}", benchmarks.retrieve_run),
+    "benchmark_runs.retrieve": ("GET", _BENCHMARK_RUN, benchmarks.retrieve_run),
     "benchmark_runs.complete": ("POST", f"{_BENCHMARK_RUN}/complete", benchmarks.complete),
     "benchmark_runs.cancel": ("POST", f"{_BENCHMARK_RUN}/cancel", benchmarks.cancel),
-    "benchmark_runs.list_scenario_runs": (
-        "GET",
-        f"{_BENCHMARK_RUN}/scenario_runs",
-        benchmarks.list_scenario_runs,
-    ),
+    "benchmark_runs.list_scenario_runs": ("GET", _RUNS_OF, benchmarks.list_scenario_runs),
     "objects.create": ("POST", "/v1/objects", storage.create_object),
     "objects.list": ("GET", "/v1/objects", storage.list_objects),
-    "objects.list_public": ("GET", "/v1/objects/list_public", storage.list_public),
+    "objects.list_public": ("GET", "/v1/objects/list_public", list_public),
     "objects.retrieve": ("GET", "/v1/objects/{id}", storage.retrieve_object),
     "objects.complete": ("POST", "/v1/objects/{id}/complete", storage.complete_object),
     "objects.download": ("GET", "/v1/objects/{id}/download", storage.download_object),
@@ -140,7 +127,7 @@ ROUTES: dict[str, tuple[str, str, Handler]] = {
     "storage.get": ("GET", "/v1/storage/{id}", storage.get_content),
     "agents.create": ("POST", "/v1/agents", storage.create_agent),
     "agents.list": ("GET", "/v1/agents", storage.list_agents),
-    "agents.list_public": ("GET", "/v1/agents/list_public", storage.list_public),
+    "agents.list_public": ("GET", "/v1/agents/list_public", list_public),
     "agents.retrieve": ("GET", "/v1/agents/{id}", storage.retrieve_agent),
     "agents.delete": ("POST", "/v1/agents/{id}/delete", storage.delete_agent),
     "secrets.create": ("POST", "/v1/secrets", storage.create_secret),

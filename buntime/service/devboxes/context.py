@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from buntime._http import Request, Response
 from buntime.service.devboxes.errors import invalid
@@ -46,6 +46,13 @@ class Call:
             raise invalid(f"{name} must be true or false")
         return default if value is None else value == "true"
 
+    def statuses(self, known: Iterable[str]) -> frozenset[str]:
+        """Return the field ``statuses``, which is required; a 400 for an unknown one."""
+        values, allowed = self.body.array("statuses"), frozenset(known)
+        if not values or not all(isinstance(value, str) and value in allowed for value in values):
+            raise invalid(f"statuses must be one or more of {', '.join(sorted(allowed))}")
+        return frozenset(values)
+
     def once(self, make: Callable[[], str]) -> str:
         """Return the id of what this request creates; a repeated request creates nothing."""
         request_id = header(self.request, "x-request-id")
@@ -84,17 +91,3 @@ class Call:
 
 def _spelt(value: object) -> object:
     return str(value).lower() if isinstance(value, bool) else value
-
-
-def statuses(call: Call, known: Iterable[str]) -> frozenset[str]:
-    """Return the field ``statuses``, which is required; a 400 for an unknown one."""
-    values = call.body.array("statuses")
-    allowed = frozenset(known)
-    if not values or not all(isinstance(value, str) for value in values) or not allowed.issuperset(values):
-        raise invalid(f"statuses must be one or more of {', '.join(sorted(allowed))}")
-    return frozenset(values)
-
-
-def read_timeout(call: Call) -> Optional[float]:
-    """Return how long the client waits for a response."""
-    return call.request.read_timeout

@@ -30,8 +30,8 @@ class Snapshot:
     """
 
     id: str
-    devbox_id: str
-    blueprint_id: Optional[str]
+    source_devbox_id: str
+    source_blueprint_id: Optional[str]
     create_time_ms: int
     name: Optional[str]
     commit_message: Optional[str]
@@ -40,20 +40,6 @@ class Snapshot:
     error: Optional[str] = None
     size_bytes: Optional[int] = None
     saving: Saving = attrs.field(factory=_NotStarted)
-
-    def view(self) -> dict[str, Any]:
-        """Return the fields of a response."""
-        view = {
-            "id": self.id,
-            "source_devbox_id": self.devbox_id,
-            "source_blueprint_id": self.blueprint_id,
-            "create_time_ms": self.create_time_ms,
-            "name": self.name,
-            "commit_message": self.commit_message,
-            "metadata": self.metadata,
-            "size_bytes": self.size_bytes,
-        }
-        return {key: value for key, value in view.items() if value is not None}
 
 
 @attrs.define

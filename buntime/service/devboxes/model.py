@@ -258,7 +258,7 @@ class Model:
     def snapshot(self, snapshot_id: str) -> Snapshot:
         """Return a snapshot, brought up to date; a 404 if there is none."""
         snapshot = self.snapshots.get(snapshot_id)
-        devbox = self.devboxes.find(snapshot.devbox_id)
+        devbox = self.devboxes.find(snapshot.source_devbox_id)
         if devbox is not None:
             with devbox.lock:
                 devbox.settle()

@@ -14,6 +14,7 @@ from buntime.service.devboxes.box import HOME, Execution
 from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import ApiError, invalid
 from buntime.service.devboxes.files import write_file
+from buntime.service.devboxes.spec import without_nulls
 
 ALIVE = ("running", "scoring", "scored")
 _OUTPUT_LINES = 1000
@@ -221,7 +222,7 @@ class ScenarioRun:
                     "score": self.total,
                     "scoring_function_results": self.results,
                 }
-        return {name: value for name, value in fields.items() if value is not None}
+        return without_nulls(fields)
 
 
 def _result(name: str, score: float, state: str, output: str) -> dict[str, Any]:
@@ -243,8 +244,5 @@ class BenchmarkRun:
 
     def view(self) -> dict[str, Any]:
         """Return the fields of a response."""
-        fields = {
-            name: getattr(self, name) for name in ("id", "start_time_ms", "state", "duration_ms", "score")
-        }
-        fields.update(benchmark_id=self.benchmark.id, **self.details)
-        return {name: value for name, value in fields.items() if value is not None}
+        own = attrs.asdict(self, filter=attrs.filters.exclude("benchmark", "details", "profile"))
+        return without_nulls({**own, "benchmark_id": self.benchmark.id, **self.details})

@@ -13,6 +13,14 @@ import attrs
 
 from buntime.service.devboxes.spec import without_nulls
 
+_INTERNAL = attrs.filters.exclude("value", "status", "error", "saving")
+"""The attributes of a secret and of a snapshot that are not in their views."""
+
+
+def view(row: Any) -> dict[str, Any]:
+    """Return an object, an agent, a secret or a snapshot as it is in a response."""
+    return without_nulls(attrs.asdict(row, filter=_INTERNAL))
+
 
 @attrs.define(eq=False)
 class StoredObject:
@@ -27,10 +35,6 @@ class StoredObject:
     state: str = "UPLOADING"
     size_bytes: Optional[int] = None
 
-    def view(self) -> dict[str, Any]:
-        """Return the fields of a response."""
-        return without_nulls(attrs.asdict(self))
-
 
 @attrs.frozen
 class Agent:
@@ -43,10 +47,6 @@ class Agent:
     create_time_ms: int
     is_public: bool = False
 
-    def view(self) -> dict[str, Any]:
-        """Return the fields of a response."""
-        return without_nulls(attrs.asdict(self))
-
 
 @attrs.define(eq=False)
 class NamedSecret:
@@ -57,10 +57,6 @@ class NamedSecret:
     value: str = attrs.field(repr=False)
     create_time_ms: int
     update_time_ms: int
-
-    def view(self) -> dict[str, Any]:
-        """Return the fields of a response."""
-        return attrs.asdict(self, filter=attrs.filters.exclude("value"))
 
 
 class MemoryStore:

@@ -160,3 +160,22 @@ def test_errors(runloop: RunloopSDK) -> None:
         runloop.devbox.create(blueprint_id="a", snapshot_id="b")
     assert ("NotFoundError", 404) == (missing.value.name, missing.value.status)
     assert ("BadRequestError", 400) == (wrong.value.name, wrong.value.status)
+
+
+def test_calls_that_do_not_wait(runloop: RunloopSDK, devbox: Devbox) -> None:
+    """A snapshot, a suspension and what they lead to, each step by itself; and a key for SSH."""
+    devbox.file.write(file_path="a.txt", contents="one")
+    snapshot = devbox.snapshot_disk_async(name="s")
+    assert "complete" == snapshot.await_completed().status
+    with runloop.devbox.create_from_snapshot(snapshot.id) as clone:
+        assert "one" == clone.file.read(file_path="a.txt")
+    blueprint = runloop.blueprint.create(name="b")
+    with runloop.devbox.create_from_blueprint_id(blueprint.id) as other:
+        assert blueprint.id == other.get_info().blueprint_id
+    assert "user" == devbox.net.create_ssh_key().ssh_user
+    runloop.api.devboxes.suspend(devbox.id)
+    assert "suspended" == devbox.await_suspended().status
+    devbox.resume_async()
+    assert "running" == devbox.await_running().status
+    for each in (snapshot, blueprint):
+        each.delete()

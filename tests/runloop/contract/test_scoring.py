@@ -62,6 +62,38 @@ def test_scoring_an_agent(runloop: RunloopSDK, tmp_path: Path) -> None:
     assert [] == [each.id for each in runloop.devbox.list(status="running")]
 
 
+def test_runs_step_by_step(runloop: RunloopSDK) -> None:
+    """Each step of a run by itself, a run that is canceled, and the scenarios and runs of a benchmark."""
+    builder = runloop.scenario.builder("s").with_problem_statement("p")
+    scenario = builder.add_shell_command_scorer("a", command="true").push()
+    benchmark = runloop.benchmark.create(name="b")
+    assert [scenario.id] == benchmark.add_scenarios([scenario.id]).scenario_ids
+    definitions = runloop.api.benchmarks.definitions(benchmark.id).scenarios
+    assert [scenario.id] == [each.id for each in definitions]
+    whole = benchmark.start_run(run_name="first")
+
+    run = scenario.run_async(benchmark_run_id=whole.id)
+    assert "running" == run.await_env_ready().state
+    assert run.get_score() is None
+    run.score()
+    assert "scored" == run.await_scored().state
+    score = run.get_score()
+    assert score is not None
+    assert score.score == 1
+    assert "completed" == run.complete().state
+    canceled = scenario.run_async()
+    assert "canceled" == canceled.cancel().state
+    assert "shutdown" == canceled.devbox.get_info().status
+
+    assert [whole.id] == [each.id for each in benchmark.list_runs()]
+    assert [whole.id] == [each.id for each in runloop.api.benchmarks.runs.list(benchmark_id=benchmark.id)]
+    assert "canceled" == whole.cancel().state
+    assert [] == benchmark.remove_scenarios([scenario.id]).scenario_ids
+    assert [] == [*runloop.api.benchmarks.list_public(), *runloop.api.scenarios.list_public()]
+    assert "archived" == scenario.archive().status
+    assert scenario.id not in [each.id for each in runloop.scenario.list()]
+
+
 def test_a_scenario_that_does_not_run_real(runloop: RunloopSDK) -> None:
     """A missing working directory is an error of the scorer; a scorer without an end ends at its limit."""
     builder = runloop.scenario.builder("s").with_problem_statement("p").with_working_directory("none")

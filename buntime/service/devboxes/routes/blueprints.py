@@ -86,11 +86,6 @@ def list_blueprints(call: Call) -> Response:
     return call.page("blueprints", views, ("name", "status"))
 
 
-def list_public(call: Call) -> Response:
-    """``GET /v1/blueprints/list_public``: there are none."""
-    return call.page("blueprints", [])
-
-
 def logs(call: Call) -> Response:
     """``GET /v1/blueprints/{id}/logs``: what was not done."""
     blueprint = call.model.blueprints.get(*call.ids)
@@ -113,7 +108,7 @@ def delete(call: Call) -> Response:
     """``POST /v1/blueprints/{id}/delete``; a 400 while a snapshot depends on it."""
     blueprint = call.model.blueprints.get(*call.ids)
     for snapshot in call.model.snapshots.newest_first():
-        if snapshot.blueprint_id == blueprint.id and snapshot.status in {"in_progress", "complete"}:
+        if snapshot.source_blueprint_id == blueprint.id and snapshot.status in {"in_progress", "complete"}:
             raise invalid(f"Snapshot {snapshot.id} depends on blueprint {blueprint.id}")
     blueprint.deleted = True
     return json_response({})

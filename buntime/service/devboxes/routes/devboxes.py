@@ -7,13 +7,13 @@ from typing import Any, Optional
 
 from buntime._http import Response
 from buntime.service.devboxes.box import Execution
-from buntime.service.devboxes.context import Call, read_timeout, statuses
+from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
 from buntime.service.devboxes.files import write_file
 from buntime.service.devboxes.model import Model
 from buntime.service.devboxes.mounts import parse_mounts
-from buntime.service.devboxes.spec import parse_devbox, texts
+from buntime.service.devboxes.spec import parse_devbox, texts, without_nulls
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
 
@@ -45,7 +45,7 @@ def create_and_await_running(call: Call) -> Response:
     """``POST /v1/devboxes/create_and_await_running``: the same, held until the devbox runs or has ended."""
     devbox = _create(call)
     devbox.hold(
-        lambda: devbox.status == "running" or devbox.status in ENDED, _CREATE_HOLD, read_timeout(call)
+        lambda: devbox.status == "running" or devbox.status in ENDED, _CREATE_HOLD, call.request.read_timeout
     )
     return json_response(_settled_view(devbox))
 
@@ -114,7 +114,7 @@ def view(devbox: Devbox) -> dict[str, Any]:
         "initiator_type": "unknown",
         **devbox.history.reasons,
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    return without_nulls(fields)
 
 
 def _settled_view(devbox: Devbox) -> dict[str, Any]:
@@ -152,9 +152,9 @@ def update(call: Call) -> Response:
 def wait_for_status(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/wait_for_status``: held until the status is one of ``statuses``, or a 408."""
     devbox = call.model.devbox(*call.ids)
-    expected = statuses(call, STATUSES)
+    expected = call.statuses(STATUSES)
     seconds = call.seconds("timeout_seconds", _HOLD, _LONGEST_HOLD)
-    if not devbox.hold(lambda: devbox.status in expected, seconds, read_timeout(call)):
+    if not devbox.hold(lambda: devbox.status in expected, seconds, call.request.read_timeout):
         message = f"Devbox {devbox.id} is {devbox.status} after {seconds} s"
         raise ApiError(408, message, [SHOULD_RETRY])
     return json_response(_settled_view(devbox))
@@ -215,8 +215,8 @@ def log_rows(
 
 
 def _row(devbox: Devbox, level: str, source: str, at: float, **fields: Any) -> dict[str, Any]:
-    present = {name: value for name, value in fields.items() if value is not None}
-    return {"level": level, "source": source, "timestamp_ms": devbox.history.milliseconds(at), **present}
+    at_ms = devbox.history.milliseconds(at)
+    return {"level": level, "source": source, "timestamp_ms": at_ms, **without_nulls(fields)}
 
 
 def _execution_rows(devbox: Devbox, execution: Execution) -> list[dict[str, Any]]:

@@ -7,9 +7,10 @@ from typing import Any, Optional
 
 from buntime._http import Response
 from buntime.service.devboxes.box import Execution
-from buntime.service.devboxes.context import Call, read_timeout, statuses
+from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
+from buntime.service.devboxes.spec import without_nulls
 from buntime.service.responses import KEEP_ALIVE, event_stream_headers, json_bytes, json_response
 
 _LAST_LINES = 100
@@ -22,7 +23,7 @@ def execute(call: Call) -> Response:
     command_id = call.body.text("command_id")
     devbox, execution = _start(call, command_id)
     seconds = call.seconds("optimistic_timeout", _HOLD, _HOLD)
-    devbox.hold(lambda: execution.status == "completed", seconds, read_timeout(call))
+    devbox.hold(lambda: execution.status == "completed", seconds, call.request.read_timeout)
     return _respond(call, devbox, execution)
 
 
@@ -34,7 +35,7 @@ def execute_async(call: Call) -> Response:
 def execute_sync(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/execute_sync``: held until the command has ended, however long it takes."""
     devbox, execution = _start(call, None)
-    if not devbox.hold(lambda: execution.status == "completed", None, read_timeout(call)):
+    if not devbox.hold(lambda: execution.status == "completed", None, call.request.read_timeout):
         raise ApiError(408, f"Execution {execution.id} is still running")
     result = {kind: log.last_lines(2**62)[0] for kind, log in execution.outputs.items()}
     return json_response({"devbox_id": devbox.id, "exit_status": execution.exit_status, **result})
@@ -48,10 +49,10 @@ def retrieve(call: Call) -> Response:
 def wait_for_status(call: Call) -> Response:
     """``POST …/executions/{execution_id}/wait_for_status``: held until it has one of ``statuses``."""
     devbox, execution = _find(call)
-    expected = statuses(call, ("queued", "running", "completed"))
+    expected = call.statuses(("queued", "running", "completed"))
     _last_lines(call)
     seconds = call.seconds("timeout_seconds", _HOLD, _HOLD)
-    if not devbox.hold(lambda: execution.status in expected, seconds, read_timeout(call)):
+    if not devbox.hold(lambda: execution.status in expected, seconds, call.request.read_timeout):
         message = f"Execution {execution.id} is {execution.status} after {seconds} s"
         raise ApiError(408, message, [SHOULD_RETRY])
     return _respond(call, devbox, execution)
@@ -89,14 +90,13 @@ def send_std_in(call: Call) -> Response:
     return json_response({"devbox_id": devbox.id, "execution_id": execution.id, "success": True})
 
 
-def stream_stdout_updates(call: Call) -> Response:
+def stream_updates(call: Call) -> Response:
     """``GET …/stream_stdout_updates``: events with pieces of the output, until the command has ended."""
-    return _stream(call, "stdout")
-
-
-def stream_stderr_updates(call: Call) -> Response:
-    """``GET …/stream_stderr_updates``."""
-    return _stream(call, "stderr")
+    devbox, execution = _find(call)
+    kind = "stderr" if call.request.path.endswith("stderr_updates") else "stdout"
+    offset = call.query.query_integer("offset", 0, None, 0)
+    chunks = _events(devbox, execution, kind, offset, call.request.read_timeout)
+    return Response(200, event_stream_headers(), chunks, max_bytes=None)
 
 
 def _start(call: Call, command_id: Optional[str]) -> tuple[Devbox, Execution]:
@@ -151,14 +151,7 @@ def _respond(call: Call, devbox: Devbox, execution: Execution) -> Response:
         }
         for kind, log in execution.outputs.items():
             fields[kind], fields[f"{kind}_truncated"] = log.last_lines(count)
-    return json_response({name: value for name, value in fields.items() if value is not None})
-
-
-def _stream(call: Call, kind: str) -> Response:
-    devbox, execution = _find(call)
-    offset = call.query.query_integer("offset", 0, None, 0)
-    chunks = _events(devbox, execution, kind, offset, read_timeout(call))
-    return Response(200, event_stream_headers(), chunks, max_bytes=None)
+    return json_response(without_nulls(fields))
 
 
 def _events(
@@ -169,8 +162,10 @@ def _events(
     def ready() -> bool:
         return log.size > offset or execution.status == "completed"
 
+    # Without output a comment is sent, but not on a clock that stands still.
+    silence = _SILENCE if devbox.clock.runs else None
     while True:
-        if not devbox.hold(ready, _silence(devbox), timeout, for_output=True):
+        if not devbox.hold(ready, silence, timeout, for_output=True):
             yield KEEP_ALIVE
             continue
         with devbox.lock:
@@ -180,8 +175,3 @@ def _events(
             yield b"data: " + json_bytes({"output": text, "offset": start}) + b"\n\n"
         elif execution.status == "completed" and log.size <= offset:
             return
-
-
-def _silence(devbox: Devbox) -> Optional[float]:
-    """Return after how many seconds without output a comment is sent; none on a clock that stands still."""
-    return _SILENCE if devbox.clock.runs else None

@@ -17,6 +17,11 @@ from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
 
 
+def list_public(call: Call) -> Response:
+    """``GET …/list_public``: there are none."""
+    return call.page(call.request.path.split("/")[2], [])
+
+
 @attrs.frozen
 class Collection:
     """The routes of one kind of record. ``check`` raises a 400 for fields that are wrong."""
@@ -69,7 +74,3 @@ class Collection:
         """``GET``: a page, the newest first, without what is archived."""
         rows = map(self.view, self.table(call.model).newest_first())
         return call.page(self.items, (row for row in rows if row.get("status") != "archived"), self.filters)
-
-    def list_public(self, call: Call) -> Response:
-        """``GET …/list_public``: there are none."""
-        return call.page(self.items, [])

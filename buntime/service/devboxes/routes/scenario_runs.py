@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from buntime._http import Response
-from buntime.service.devboxes.context import Call, read_timeout
+from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.devbox import ENDED
 from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.model import Model
@@ -179,9 +179,9 @@ def validate(call: Call) -> Response:
     )
     run = _run(call.model, scenario, {}, {})
     try:
-        run.devbox.hold(lambda: run.devbox.status in {"running", *ENDED}, None, read_timeout(call))
+        run.devbox.hold(lambda: run.devbox.status in {"running", *ENDED}, None, call.request.read_timeout)
         run.score()
-        run.devbox.hold(lambda: run.settle() != "scoring", None, read_timeout(call))
+        run.devbox.hold(lambda: run.settle() != "scoring", None, call.request.read_timeout)
     finally:
         run.end("completed")
     result = {"name": kind, "scoring_context": context, "scoring_result": run.results[0]}

@@ -5,27 +5,28 @@ from __future__ import annotations
 from typing import Optional
 
 from buntime._http import Response
-from buntime.service.devboxes.context import Call, read_timeout
+from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.errors import ApiError
 from buntime.service.devboxes.images import Snapshot
 from buntime.service.devboxes.spec import texts
+from buntime.service.devboxes.storage import view
 from buntime.service.responses import json_response
 
 
 def snapshot_disk_async(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/snapshot_disk_async``: return when the snapshot has begun."""
-    return json_response(_start(call).view())
+    return json_response(view(_start(call)))
 
 
 def snapshot_disk(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/snapshot_disk``: held until the snapshot is complete."""
     snapshot = _start(call)
-    devbox = call.model.devbox(snapshot.devbox_id)
-    if not devbox.hold(lambda: snapshot.status != "in_progress", None, read_timeout(call)):
+    devbox = call.model.devbox(snapshot.source_devbox_id)
+    if not devbox.hold(lambda: snapshot.status != "in_progress", None, call.request.read_timeout):
         raise ApiError(408, f"Snapshot {snapshot.id} is in progress")
     if snapshot.error is not None:
         raise ApiError(409, f"The disk could not be copied: {snapshot.error}")
-    return json_response(call.model.snapshot(snapshot.id).view())
+    return json_response(view(call.model.snapshot(snapshot.id)))
 
 
 def list_snapshots(call: Call) -> Response:
@@ -36,19 +37,19 @@ def list_snapshots(call: Call) -> Response:
     rows = [
         call.model.snapshot(snapshot.id)
         for snapshot in call.model.snapshots.newest_first()
-        if query.get("devbox_id") in {None, "", snapshot.devbox_id}
-        and query.get("source_blueprint_id") in {None, "", snapshot.blueprint_id}
+        if query.get("devbox_id") in {None, "", snapshot.source_devbox_id}
+        and query.get("source_blueprint_id") in {None, "", snapshot.source_blueprint_id}
         and metadata.items() <= snapshot.metadata.items()
         and snapshot.status != "deleted"
     ]
-    return call.page("snapshots", [row.view() for row in rows])
+    return call.page("snapshots", map(view, rows))
 
 
 def query_status(call: Call) -> Response:
     """``GET /v1/devboxes/disk_snapshots/{id}/status``."""
     snapshot = call.model.snapshot(*call.ids)
     error = {} if snapshot.error is None else {"error_message": snapshot.error}
-    return json_response({"status": snapshot.status, **error, "snapshot": snapshot.view()})
+    return json_response({"status": snapshot.status, **error, "snapshot": view(snapshot)})
 
 
 def update(call: Call) -> Response:
@@ -59,7 +60,7 @@ def update(call: Call) -> Response:
     snapshot.commit_message = snapshot.commit_message if message is None else message
     if call.body.values.get("metadata") is not None:
         snapshot.metadata = texts(call.body, "metadata")
-    return json_response(snapshot.view())
+    return json_response(view(snapshot))
 
 
 def delete(call: Call) -> Response:

@@ -10,7 +10,7 @@ from buntime._http import Body, Request, Response
 from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.errors import ApiError, invalid
 from buntime.service.devboxes.spec import strings, texts, without_nulls
-from buntime.service.devboxes.storage import Agent, NamedSecret, StoredObject
+from buntime.service.devboxes.storage import Agent, NamedSecret, StoredObject, view
 from buntime.service.presigned import LARGEST_OBJECT, PREFIX, expiry_of, presign
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
@@ -44,7 +44,7 @@ def create_object(call: Call) -> Response:
 
     stored = call.model.object(call.once(make))
     url = _url(call, "PUT", stored, _UPLOAD_SECONDS)
-    return json_response({**stored.view(), "upload_url": url})
+    return json_response({**view(stored), "upload_url": url})
 
 
 def _url(call: Call, method: str, stored: StoredObject, seconds: int) -> str:
@@ -54,18 +54,13 @@ def _url(call: Call, method: str, stored: StoredObject, seconds: int) -> str:
 def list_objects(call: Call) -> Response:
     """``GET /v1/objects``: a page, the newest first; deleted ones only if ``state`` is ``DELETED``."""
     is_deleted = call.query.optional_text("state") == "DELETED"
-    views = [each.view() for each in call.model.all_objects() if (each.state == "DELETED") == is_deleted]
+    views = [view(each) for each in call.model.all_objects() if (each.state == "DELETED") == is_deleted]
     return call.page("objects", views, exact=("content_type", "state"), part=("name",))
-
-
-def list_public(call: Call) -> Response:
-    """``GET /v1/objects/list_public`` and ``GET /v1/agents/list_public``: there are none."""
-    return call.page(call.request.path.split("/")[2], [])
 
 
 def retrieve_object(call: Call) -> Response:
     """``GET /v1/objects/{id}``; also after its deletion."""
-    return json_response(call.model.object(*call.ids).view())
+    return json_response(view(call.model.object(*call.ids)))
 
 
 def complete_object(call: Call) -> Response:
@@ -76,7 +71,7 @@ def complete_object(call: Call) -> Response:
     if stored.size_bytes is None:
         raise invalid(f"Nothing was sent to the upload_url of object {stored.id}")
     stored.state = "READ_ONLY"
-    return json_response(stored.view())
+    return json_response(view(stored))
 
 
 def download_object(call: Call) -> Response:
@@ -90,7 +85,7 @@ def delete_object(call: Call) -> Response:
     """``POST /v1/objects/{id}/delete``."""
     stored = call.model.object(*call.ids)
     call.model.remove_object(stored)
-    return json_response(stored.view())
+    return json_response(view(stored))
 
 
 def put_content(call: Call) -> Response:
@@ -159,21 +154,21 @@ def create_agent(call: Call) -> Response:
         call.model.agents.add(agent)
         return agent.id
 
-    return json_response(call.model.agents.get(call.once(make)).view())
+    return json_response(view(call.model.agents.get(call.once(make))))
 
 
 def list_agents(call: Call) -> Response:
     """``GET /v1/agents``: a page, the newest first."""
     call.flag("is_public")
-    views, exact = [agent.view() for agent in call.model.agents.newest_first()], ["is_public", "version"]
+    views, exact = [view(agent) for agent in call.model.agents.newest_first()], ["is_public", "version"]
     if call.query.optional_text("version") == "latest":
-        views, exact = list({view["name"]: view for view in reversed(views)}.values())[::-1], ["is_public"]
+        views, exact = list({each["name"]: each for each in reversed(views)}.values())[::-1], ["is_public"]
     return call.page("agents", views, exact, ("name",))
 
 
 def retrieve_agent(call: Call) -> Response:
     """``GET /v1/agents/{id}``."""
-    return json_response(call.model.agents.get(*call.ids).view())
+    return json_response(view(call.model.agents.get(*call.ids)))
 
 
 def delete_agent(call: Call) -> Response:
@@ -194,28 +189,28 @@ def create_secret(call: Call) -> Response:
         call.model.secrets.add(NamedSecret(call.model.new_id("sec_"), name, value, now, now))
         return name
 
-    return json_response(call.model.secrets.get(call.once(make)).view())
+    return json_response(view(call.model.secrets.get(call.once(make))))
 
 
 def list_secrets(call: Call) -> Response:
     """``GET /v1/secrets``: without their values."""
-    return call.page("secrets", [secret.view() for secret in call.model.secrets.newest_first()])
+    return call.page("secrets", [view(secret) for secret in call.model.secrets.newest_first()])
 
 
 def retrieve_secret(call: Call) -> Response:
     """``GET /v1/secrets/{name}``: without its value."""
-    return json_response(call.model.secrets.get(*call.ids).view())
+    return json_response(view(call.model.secrets.get(*call.ids)))
 
 
 def update_secret(call: Call) -> Response:
     """``POST /v1/secrets/{name}``: replace its value, for devboxes that are created from now on."""
     secret = call.model.secrets.get(*call.ids)
     secret.value, secret.update_time_ms = call.body.text("value"), call.model.now_ms()
-    return json_response(secret.view())
+    return json_response(view(secret))
 
 
 def delete_secret(call: Call) -> Response:
     """``POST /v1/secrets/{name}/delete``."""
     secret = call.model.secrets.get(*call.ids)
     call.model.secrets.remove(secret)
-    return json_response(secret.view())
+    return json_response(view(secret))
