@@ -64,7 +64,7 @@ def test_scoring_an_agent(runloop: RunloopSDK, tmp_path: Path) -> None:
 
 def test_runs_step_by_step(runloop: RunloopSDK) -> None:
     """Each step of a run by itself, a run that is canceled, and the scenarios and runs of a benchmark."""
-    builder = runloop.scenario.builder("s").with_problem_statement("p")
+    builder = runloop.scenario.builder("step by step").with_problem_statement("p")
     scenario = builder.add_shell_command_scorer("a", command="true").push()
     benchmark = runloop.benchmark.create(name="b")
     assert [scenario.id] == benchmark.add_scenarios([scenario.id]).scenario_ids
@@ -91,7 +91,7 @@ def test_runs_step_by_step(runloop: RunloopSDK) -> None:
     assert [] == benchmark.remove_scenarios([scenario.id]).scenario_ids
     assert [] == [*runloop.api.benchmarks.list_public(), *runloop.api.scenarios.list_public()]
     assert "archived" == scenario.archive().status
-    assert scenario.id not in [each.id for each in runloop.scenario.list()]
+    assert [] == list(runloop.scenario.list(name="step by step"))
 
 
 def test_a_scenario_that_does_not_run_real(runloop: RunloopSDK) -> None:
