@@ -82,7 +82,7 @@ def _is_applied(apply: Any, where: Any, step: tuple[str, str, str]) -> bool:
 @settings(max_examples=effort.examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_STEPS)
 def test_changes_are_those_of_a_local_folder(steps: list[tuple[str, str, str]]) -> None:
-    """The same steps succeed or fail, and the same files result."""
+    """The same steps succeed or fail, and the same files result, by the methods of their paths."""
     with tempfile.TemporaryDirectory() as name, Buntime(transport=FakeTransport()) as client:
         root, session = Path(name), client.sessions.create()
         for step in steps:
@@ -91,8 +91,14 @@ def test_changes_are_those_of_a_local_folder(steps: list[tuple[str, str, str]]) 
         expected = {str(path.relative_to(root)): path for path in root.rglob("*")}
         assert sorted(expected) == [file.path for file in session.files.glob("**")]
         for file in session.files.glob("**"):
-            if file.type == "file":
-                assert expected[file.path].read_text() == session.files.read(file.path)
+            path, local = session.files.path(file.path), expected[file.path]
+            assert (local.name, local.stem, local.is_dir(), local.exists(), local.parent.is_dir()) == (
+                *(path.name, path.stem, path.is_dir(), path.exists(), path.parent.is_dir()),
+            )
+            if local.is_dir():
+                assert {child.name for child in local.iterdir()} == {child.name for child in path.iterdir()}
+            else:
+                assert local.read_text() == path.read_text()
 
 
 def _helper(stdout: str) -> Step:
