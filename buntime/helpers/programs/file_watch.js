@@ -52,6 +52,7 @@ function store(file, turn, events, stamps) {
 function begin() {
   const stamps = look(helper, true);
   fs.mkdirSync(WATCHES, { recursive: true });
+  fs.writeFileSync(nodePath.join(WATCHES, "../.gitignore"), "*\n");
   for (let number = 1; ; number++) {
     const file = nodePath.join(WATCHES, String(number));
     try {

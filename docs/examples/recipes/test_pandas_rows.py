@@ -24,3 +24,14 @@ def test_a_failed_row_keeps_its_error() -> None:
         scored = add_scores(client, frame, size=2)
     assert scored["score"].dropna().tolist() == [5.0, 1.0]
     assert [error is None for error in scored["error"]] == [True, False, True]
+
+
+def test_a_file_of_a_session_is_read_by_its_url() -> None:
+    """With the extra ``fsspec``; the client is an option of the file system."""
+    with Buntime(transport=FakeTransport()) as client:
+        session = client.sessions.create()
+        url = f"buntime://{session.id}/data.csv"
+        session.files.write("data.csv", "visits,rate\n10,0.5\n")
+        frame = pd.read_csv(url, storage_options={"client": client})
+        frame.to_csv(url, index=False, storage_options={"client": client})
+        assert session.files.read("data.csv") == "visits,rate\n10,0.5\n"
