@@ -28,7 +28,7 @@ from buntime import (
 from buntime.notebook import show
 from buntime.transport import FakeTransport
 
-HOSTILE = "<script>alert(1)</script><img src=x onerror='f()'>\"'&amp;</pre></td></table>\x1b[31m\u202e\0"
+HOSTILE = "<script>alert(1)</script><img src=x onerror='f()'>\"'&amp;</pre></td></table>\u202e\0"
 _TAGS = {
     "div": (),
     "b": (),
@@ -99,6 +99,11 @@ VALUES: list[Any] = [
 def test_no_text_becomes_markup(value: Any) -> None:
     """Text of a program, a service or a file is displayed as it is, without control characters."""
     assert _ESCAPED in text_of(value)
+
+
+def test_colors_are_left_out() -> None:
+    """Of the output of a program."""
+    assert "plain red" in text_of(ExecuteResult("plain \x1b[1;31mred\x1b[0m", "", 0))
 
 
 def test_values_are_short() -> None:
