@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, Callable, Optional, Union, cast
 
 from buntime.calls.executions import ExecutionCalls
@@ -45,22 +46,12 @@ def as_session(connection: Connection, devbox_id: str, folder: str = WORKSPACE) 
 
 
 class _DevboxCalls:
-    """The calls of one devbox."""
+    """The calls of one devbox, made for a caller."""
 
     def __init__(self, runner: DevboxRunner) -> None:
-        self._runner = runner
-
-    def executions(self, caller: Caller) -> DevboxExecutions:
-        """Return the calls that concern executions."""
-        return DevboxExecutions(caller, self._runner)
-
-    def sessions(self, caller: Caller) -> DevboxSessions:
-        """Return the calls that concern the session."""
-        return DevboxSessions(caller, self._runner)
-
-    def files(self, caller: Caller) -> DevboxFiles:
-        """Return the calls that concern files."""
-        return DevboxFiles(caller, self._runner)
+        self.executions: Callable[[Caller], DevboxExecutions] = partial(DevboxExecutions, runner=runner)
+        self.sessions: Callable[[Caller], DevboxSessions] = partial(DevboxSessions, runner=runner)
+        self.files: Callable[[Caller], DevboxFiles] = partial(DevboxFiles, runner=runner)
 
 
 def _fields(request: ExecuteRequest, limit: int) -> dict[str, Any]:

@@ -11,17 +11,6 @@ from buntime.service.devboxes.box import Saving
 from buntime.service.devboxes.errors import ApiError
 
 
-class _NotStarted:
-    def poll(self) -> Optional[str]:
-        return None
-
-    def next_change(self) -> float:
-        return float("inf")
-
-    def cancel(self) -> None:
-        pass
-
-
 @attrs.define(eq=False)
 class Snapshot:
     """A snapshot of a devbox's disk.
@@ -39,7 +28,7 @@ class Snapshot:
     status: str = "in_progress"
     error: Optional[str] = None
     size_bytes: Optional[int] = None
-    saving: Saving = attrs.field(factory=_NotStarted)
+    saving: Saving = attrs.field(init=False)
 
 
 @attrs.define

@@ -184,10 +184,6 @@ class Model:
         if self.closed:
             raise ApiError(503, "The service is shutting down")
 
-    def devbox(self, devbox_id: str) -> Devbox:
-        """Return a devbox; a 404 if there is none."""
-        return self.devboxes.get(devbox_id)
-
     def alive(self) -> list[Devbox]:
         """Return the devboxes that have not ended, the oldest first, each brought up to date."""
         devboxes = [each for each in reversed(self.devboxes.newest_first()) if each.status not in ENDED]

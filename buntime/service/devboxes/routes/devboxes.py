@@ -52,7 +52,7 @@ def create_and_await_running(call: Call) -> Response:
 
 def _create(call: Call) -> Devbox:
     # The devbox is known before its first status is seen, so that a repeated request finds it.
-    return call.model.devbox(call.once(lambda: make_devbox(call.model, call.body).id))
+    return call.model.devboxes.get(call.once(lambda: make_devbox(call.model, call.body).id))
 
 
 def make_devbox(model: Model, fields: RequestFields) -> Devbox:
@@ -125,7 +125,7 @@ def _settled_view(devbox: Devbox) -> dict[str, Any]:
 
 def retrieve(call: Call) -> Response:
     """``GET /v1/devboxes/{id}``; also after its end."""
-    return json_response(_settled_view(call.model.devbox(*call.ids)))
+    return json_response(_settled_view(call.model.devboxes.get(*call.ids)))
 
 
 def list_devboxes(call: Call) -> Response:
@@ -139,7 +139,7 @@ def list_devboxes(call: Call) -> Response:
 
 def update(call: Call) -> Response:
     """``POST /v1/devboxes/{id}``: replace the name and the metadata; what is absent stays."""
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     name = call.body.optional_text("name")
     with devbox.lock:
         if name is not None:
@@ -151,7 +151,7 @@ def update(call: Call) -> Response:
 
 def wait_for_status(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/wait_for_status``: held until the status is one of ``statuses``, or a 408."""
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     expected = call.statuses(STATUSES)
     seconds = call.seconds("timeout_seconds", _HOLD, _LONGEST_HOLD)
     if not devbox.hold(lambda: devbox.status in expected, seconds, call.request.read_timeout):
@@ -162,14 +162,14 @@ def wait_for_status(call: Call) -> Response:
 
 def shutdown(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/shutdown``: end it for good, its disk too."""
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     devbox.shutdown(force=call.flag("force"))
     return json_response(_settled_view(devbox))
 
 
 def suspend(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/suspend``: end its processes and keep its disk."""
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     with devbox.lock:
         devbox.suspend()
         return json_response(view(devbox))
@@ -177,7 +177,7 @@ def suspend(call: Call) -> Response:
 
 def resume(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/resume``: run again."""
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     with devbox.lock:
         devbox.resume()
         return json_response(view(devbox))
@@ -185,13 +185,13 @@ def resume(call: Call) -> Response:
 
 def keep_alive(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/keep_alive``: start the time of its keep-alive again."""
-    call.model.devbox(*call.ids).keep_alive()
+    call.model.devboxes.get(*call.ids).keep_alive()
     return json_response({})
 
 
 def logs(call: Call) -> Response:
     """``GET /v1/devboxes/{id}/logs``: notes, commands, and the last lines of their output, by time."""
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     execution_id = call.query.optional_text("execution_id")
     shell_name = call.query.optional_text("shell_name")
     return json_response({"logs": log_rows(devbox, execution_id, shell_name)})
@@ -243,7 +243,7 @@ def _tunnel(fields: RequestFields) -> dict[str, Any]:
 
 def enable_tunnel(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/enable_tunnel``: a key of a tunnel; its host name does not resolve."""
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     tunnel = _tunnel(call.body)
     with devbox.lock:
         devbox.require("running")
@@ -256,7 +256,7 @@ def enable_tunnel(call: Call) -> Response:
 
 def remove_tunnel(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/remove_tunnel``."""
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     with devbox.lock:
         devbox.require("running")
         devbox.tunnel = None
@@ -265,7 +265,7 @@ def remove_tunnel(call: Call) -> Response:
 
 def create_ssh_key(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/create_ssh_key``: a key of the right form, which opens nothing."""
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     with devbox.lock:
         devbox.require("running")
         devbox.note("The SSH key is not a real one: no SSH server runs in this model")

@@ -101,7 +101,7 @@ def stream_updates(call: Call) -> Response:
 
 def _start(call: Call, command_id: Optional[str]) -> tuple[Devbox, Execution]:
     """Start a command, or queue it in its shell; one with a known ``command_id`` runs once."""
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     command = call.body.text("command")
     if "\0" in command:
         raise invalid("command must not hold a NUL")
@@ -129,7 +129,7 @@ def _start(call: Call, command_id: Optional[str]) -> tuple[Devbox, Execution]:
 
 def _find(call: Call) -> tuple[Devbox, Execution]:
     devbox_id, execution_id = call.ids
-    devbox = call.model.devbox(devbox_id)
+    devbox = call.model.devboxes.get(devbox_id)
     with devbox.lock:
         devbox.settle()
         return devbox, devbox.commands.get(execution_id)

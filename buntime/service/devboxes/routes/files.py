@@ -17,7 +17,7 @@ _NAME = re.compile(rb'content-disposition:[^\r\n]*?[;\s]name="([^"]*)"', re.IGNO
 
 def write_file_contents(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/write_file_contents``: write a text."""
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     path, contents = call.body.text("file_path"), call.body.text("contents")
     with devbox.lock:
         devbox.require("running")
@@ -38,7 +38,7 @@ def download_file(call: Call) -> Response:
 
 def upload_file(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/upload_file``: write the part ``file`` of a form to its part ``path``."""
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     parts = _form(header(call.request, "Content-Type") or "", call.request.content)
     missing = [name for name in ("path", "file") if name not in parts]
     if missing:
@@ -54,7 +54,7 @@ def upload_file(call: Call) -> Response:
 
 
 def _read(call: Call, field: str) -> bytes:
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     path = call.body.text(field)
     with devbox.lock:
         devbox.require("running")

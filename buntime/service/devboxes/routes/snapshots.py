@@ -21,7 +21,7 @@ def snapshot_disk_async(call: Call) -> Response:
 def snapshot_disk(call: Call) -> Response:
     """``POST /v1/devboxes/{id}/snapshot_disk``: held until the snapshot is complete."""
     snapshot = _start(call)
-    devbox = call.model.devbox(snapshot.source_devbox_id)
+    devbox = call.model.devboxes.get(snapshot.source_devbox_id)
     if not devbox.hold(lambda: snapshot.status != "in_progress", None, call.request.read_timeout):
         raise ApiError(408, f"Snapshot {snapshot.id} is in progress")
     if snapshot.error is not None:
@@ -78,7 +78,7 @@ def _start(call: Call) -> Snapshot:
 
 
 def _make(call: Call) -> str:
-    devbox = call.model.devbox(*call.ids)
+    devbox = call.model.devboxes.get(*call.ids)
     name: Optional[str] = call.body.optional_text("name")
     snapshot = Snapshot(
         call.model.new_id("snp_"),
