@@ -27,10 +27,8 @@ program stopped reading this response, and the program now reads on.
 _LONGEST_LINE = 200
 _LONGEST_DIFF = 400
 """Lines of each side that are compared in full: difflib takes a time quadratic in their number."""
-_LINES_SHOWN = 7
-"""Lines of each side of a long difference that are shown."""
-_DIFF_SHOWN = 16
-"""Lines of the diff in a mismatch, of which the message has about 25."""
+_LINES_SHOWN, _DIFF_SHOWN = 7, 16
+"""Lines that are shown of each side of a long difference, and of the diff in a mismatch, in about 25."""
 _NAMES_COMPARED, _CANDIDATES, _CHARACTERS_COMPARED = 200, 40, 400_000
 """Bounds for the search of the closest recording: a mismatch must be reported immediately."""
 _NEW_IN_EACH_RUN = {

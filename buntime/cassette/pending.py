@@ -104,10 +104,10 @@ class PendingInteraction:
             serialized.update(serialize_body(b"".join(chunk for _, chunk in self.chunks), content_type))
             if "json" in serialized:
                 serialized["json"] = dialect.decode_response(self.serialized, serialized["json"])
-        last = serialized.get("events", [])[-1:]
-        is_complete = any(len(event) > 2 and dialect.read_event(*event[1:]).is_end for event in last)
-        if self.stopped_reading and not is_complete:
-            serialized["left"] = True
+        if self.stopped_reading:
+            last = serialized.get("events", [])[-1:]
+            if not any(len(event) > 2 and dialect.read_event(*event[1:]).is_end for event in last):
+                serialized["left"] = True
         return serialized
 
 

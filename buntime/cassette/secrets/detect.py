@@ -44,9 +44,11 @@ _KEYS = {
 """Each well-known kind of key: texts of which it has one, and its form."""
 _FORMS = {kind: re.compile(form, re.ASCII) for kind, (_, form) in _KEYS.items()}
 _HINTS = tuple(hint for hints, _ in _KEYS.values() for hint in hints.split())
+_SHORT_HINTS = ("-----BEGIN", "AKIA", "ASIA", "btk_", "xox")
+"""Those of keys that may have fewer than 22 characters without a space."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}")
 """A part of a text that could be base64; shorter ones are words."""
-_BASE64_AS_A = bytes.maketrans(f"{string.ascii_letters}{string.digits}+/_-".encode(), b"a" * 66)
+_WORD_AS_A = bytes.maketrans(f"{string.ascii_letters}{string.digits}+/_-.".encode(), b"a" * 67)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -91,7 +93,10 @@ def url_password(value: Any) -> Optional[str]:
 
 def may_have_key(line: str) -> bool:
     """Whether a line of JSON in ASCII may have a well-known key in it, as it is or in base64."""
-    return _has_hint(line) or b"a" * 24 in line.encode("ascii").translate(_BASE64_AS_A)
+    words = line.encode("ascii").translate(_WORD_AS_A)
+    if b"a" * 22 not in words:  # as in most lines; few kinds of key are shorter
+        return any(map(line.__contains__, _SHORT_HINTS))
+    return _has_hint(line) or b"a" * 24 in words
 
 
 def _has_hint(text: str) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from buntime import Buntime, CassetteError
 from buntime.cassette.file import load
-from buntime.cassette.secrets.detect import looks_secret
+from buntime.cassette.secrets.detect import _KEYS, keys_in, looks_secret, may_have_key
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support.cassettes import KEY, fake, record, replay
 
@@ -470,3 +470,31 @@ def test_a_secret_named_by_a_response_is_hidden_in_all_of_it(
     record(path, program, FunctionTransport(service))
 
     assert secret[-8:] not in path.read_text(encoding="utf-8")
+
+
+SHORTEST = {
+    "a private key (PEM)": "-----BEGIN PRIVATE KEY-----",
+    "an AWS access key": "AKIA" + "A" * 16,
+    "a Buntime key": "btk_" + "a" * 16,
+    "a GitHub token": "ghp_" + "a" * 30,
+    "a GitHub token of one project": "github_pat_" + "a" * 30,
+    "a GitLab token": "glpat-1" + "a" * 19,
+    "a Google API key": "AIza" + "a" * 35,
+    "a Google access token": "ya29." + "a" * 20,
+    "a Hugging Face token": "hf_" + "a" * 30,
+    "a JSON web token": "eyJ" + "a" * 8 + ".eyJ" + "a" * 8 + ".a",
+    "an npm token": "npm_" + "a" * 30,
+    "an OpenAI or Anthropic key": "sk-1" + "a" * 19,
+    "a PyPI token": "pypi-AgE" + "a" * 30,
+    "a SendGrid key": "SG." + "a" * 16 + "." + "a" * 16,
+    "a Slack token": "xoxb-1" + "a" * 9,
+    "a Stripe key": "sk_live_" + "a" * 16,
+}
+
+
+def test_the_shortest_keys_are_detected() -> None:
+    """Also by the check of a whole line that comes before the patterns."""
+    for kind, key in SHORTEST.items():
+        assert [kind] == list(keys_in(key, ())), kind
+        assert may_have_key(json.dumps({"stdout": f"a {key} b"})), kind
+    assert set(SHORTEST) == set(_KEYS)
