@@ -32,7 +32,8 @@ def request_lines(request: Mapping[str, Any], longest: Optional[int] = None) -> 
     A line of more than ``longest`` characters is cut.
     """
     yield f"{request['method']} {request['path']}"
-    yield from (f"?{name}={value}" for name, value in sorted(request.get("query") or ()))
+    query: list[list[str]] = request.get("query") or []
+    yield from (f"?{name}={value}" for name, value in sorted(query))
     yield from _body_lines(request, longest)
 
 
