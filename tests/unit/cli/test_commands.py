@@ -104,7 +104,10 @@ def test_a_command_needs_a_session(fake: FakeTransport, capsys: Capture) -> None
     assert fake.calls == []
 
 
-@pytest.mark.parametrize("words", [["session", "create"], ["ps", "--session", "x"], ["devbox", "create"]])
+@pytest.mark.parametrize(
+    "words",
+    [["session", "create"], ["session", "attach", "x"], ["ps", "--session", "x"], ["devbox", "create"]],
+)
 def test_local_sessions_end_with_their_command(words: list[str], capsys: Capture) -> None:
     """The error says how to keep them."""
     assert main([*words, "--local"]) == 125
@@ -140,6 +143,8 @@ def test_running_processes_of_a_session(
     for words in (["logs", "2"], ["logs", "-f", "2"]):
         assert main(words) == 0
         assert capsys.readouterr() == ("done\n", "warning\n")
+    main(["logs", "-f", "--json", "2"])
+    assert _json(capsys) == {"stdout": "done\n", "stderr": "warning\n", "exit_code": 3}
     main(["kill", str(server.pid)])
     assert capsys.readouterr().out == f"{server.pid}\n"
 

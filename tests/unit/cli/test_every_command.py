@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,12 @@ def test_a_snapshot_starts_a_session(
     created = capsys.readouterr().out.strip()
     main(["files", "cat", "--session", created, "a.txt"])
     assert capsys.readouterr().out == "content"
+    with tarfile.open("links.tar", "w") as archive:
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "a.txt"
+        archive.addfile(link)
+    assert main(["snapshot", *session, "--restore", "links.tar"]) == 0
+    assert "buntime: skipped link: it cannot be restored" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["snapshot", *session, "--restore", "--ignore", "x", "new.tar.gz"])
     assert "leave out --ignore" in capsys.readouterr().err
