@@ -1,12 +1,11 @@
 """Generated requests from docs/runloop-openapi.json to the model on a fake; see test_schemathesis.py.
 
-With ``RUNLOOP_EXAMPLES=40`` there are many more, with random values and every boundary of each field.
+With ``HYPOTHESIS_PROFILE=search`` there are many more, with random values and every boundary of each field.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -21,14 +20,15 @@ from buntime._http import Request, Secret
 from buntime.service.server.access import AccessControl
 from buntime.service.server.wsgi import application
 from buntime.transport import FakeTransport
+from tests.support import effort
 
 _KEY = "rk_of_schemathesis"
-_EXAMPLES = int(os.environ.get("RUNLOOP_EXAMPLES", "6"))
+_EXAMPLES = effort.examples(24)
 _BOUNDED = settings(
     max_examples=_EXAMPLES,
     deadline=None,
     database=None,
-    derandomize=_EXAMPLES <= 20,
+    derandomize=_EXAMPLES <= 24,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 # A schema cannot express that an id exists, or that only one of two fields is set.
@@ -195,7 +195,7 @@ schema = schemathesis.openapi.from_wsgi(
         {
             "generation": {"with-security-parameters": False},
             # Every boundary of every field: for a run by hand.
-            "phases": {"coverage": {"enabled": _EXAMPLES > 20}},
+            "phases": {"coverage": {"enabled": _EXAMPLES > 24}},
         }
     ),
 )
