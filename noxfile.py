@@ -17,7 +17,8 @@ nox.options.sessions = ["lint", "types", "quick"]
 
 # The packages of the recipes are in the environment of their session, which also runs the notebook.
 EXAMPLES = [
-    str(path) for path in Path("docs/examples").iterdir() if path.name not in {"recipes", "notebook.ipynb"}
+    *(str(path) for path in Path("docs/examples").glob("*.py")),
+    "docs/examples/tested_project",
 ]
 CODE = ("benchmarks", "buntime", *EXAMPLES, "noxfile.py", "tests")
 # These tests use everything that the wheel could lack: modules, programs in JavaScript, commands.

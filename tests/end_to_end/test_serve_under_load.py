@@ -88,9 +88,10 @@ def _settled(server: ServedProcess, temporary_folder: Path) -> _Resources:
 
 def _wait_for_decrease(before: _Resources, server: ServedProcess, temporary_folder: Path) -> None:
     """Wait until the server has at most the resources of before."""
+    now = _resources_of(server, temporary_folder)
     for _ in range(300):
-        now = _resources_of(server, temporary_folder)
         if all(count <= limit for count, limit in zip(attrs.astuple(now), attrs.astuple(before))):
             return
         threading.Event().wait(0.2)
+        now = _resources_of(server, temporary_folder)
     pytest.fail(f"the server keeps {now}, before: {before}")
