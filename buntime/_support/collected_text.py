@@ -26,7 +26,7 @@ class CollectedText:
         self._first = bytearray()
         self._room = sys.maxsize if maximum is None else maximum // 2
         self._last = bytearray()
-        self.size = 0
+        self.size: int = 0
 
     def add(self, text: str) -> None:
         """Add a piece."""

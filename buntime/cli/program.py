@@ -115,6 +115,7 @@ def _message(error: Exception, options: argparse.Namespace) -> str:
         text = re.sub(pattern, replacement, text)
     if getattr(options, "transport", None) is not None and text.startswith(options.variable):
         return f"--transport{text[len(options.variable) :]}"
+    # The messages of checks begin with the name of the argument, which is that of the option.
     name = text[: len(text) - len(text.lstrip(string.ascii_lowercase + "_"))]
     option = f"--{name.replace('_', '-')}"
     if name and re.search(rf"{option}[ ,]", options.parser.format_help()):

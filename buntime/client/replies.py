@@ -82,7 +82,7 @@ class PrintedOutput:
         self._separator = separator
         self._on_stdout = on_stdout
         self._streamed = False
-        self.collected = CollectedText(max_output)
+        self.collected: CollectedText = CollectedText(max_output)
 
     def add(self, text: str) -> None:
         """Add a piece of stdout, which may contain a part of the reply."""
