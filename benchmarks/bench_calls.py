@@ -1,12 +1,12 @@
-"""One ``execute`` and its response, on a connection that stays open."""
+"""One execution and its result, on a connection that stays open."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from benchmarks.clients import CLIENTS, Client
-from benchmarks.measure import Effort, Sampler, compare, timed
+from benchmarks.clients import CLIENTS, DEVBOX_CLIENTS, Client
+from benchmarks.measure import Contender, Effort, Sampler, compare, timed
 from benchmarks.server import loopback
 from benchmarks.tables import Table
 
@@ -15,12 +15,20 @@ _CALLS, _ROUNDS = 20, 301
 
 
 def measure(effort: Effort) -> list[Table]:
-    """Measure one call of each client."""
+    """Measure one call of each client, and one command in a devbox."""
     with loopback() as url:
-        contenders = {name: _contender(client, url) for name, client in CLIENTS.items()}
         title = "execute and its response over loopback, one connection"
         table = Table("round trip", title, "µs", "requests Session.post")
-        return [compare(table, contenders, effort.scale_rounds(_ROUNDS))]
+        title = "a command in a devbox over loopback, one connection"
+        devbox_table = Table("devbox command", title, "µs", "runloop-api-client")
+        return [
+            compare(table, _contenders(CLIENTS, url), effort.scale_rounds(_ROUNDS)),
+            compare(devbox_table, _contenders(DEVBOX_CLIENTS, f"{url}/runloop"), effort.scale_rounds(_ROUNDS)),
+        ]
+
+
+def _contenders(clients: Mapping[str, Client], url: str) -> dict[str, Contender]:
+    return {name: _contender(client, url) for name, client in clients.items()}
 
 
 @contextmanager

@@ -16,6 +16,7 @@ _STATEMENTS = (
     "import requests",
     "import buntime",
     "from buntime import Buntime",
+    "import buntime.runloop",
     "import httpx",
     "import runloop_api_client",
     "import e2b",

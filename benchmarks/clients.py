@@ -78,6 +78,14 @@ def _runloop_call(url: str) -> Iterator[Call]:
 
 
 @contextmanager
+def _devbox_call(url: str) -> Iterator[Call]:
+    from buntime.runloop import RunloopSDK
+
+    with RunloopSDK(bearer_token="key", base_url=url) as runloop, runloop.devbox.create() as devbox:
+        yield lambda: devbox.cmd.exec("echo 'Sum: 15'").stdout()
+
+
+@contextmanager
 def _e2b_call(url: str) -> Iterator[Call]:
     create = import_peer("e2b").Sandbox.create
     sandbox = create(api_key="e2b_0", api_url=url, sandbox_url=url, http_version="1.1")
@@ -92,4 +100,9 @@ CLIENTS: dict[str, Client] = {
     "requests Session.post": _requests_call,
     "runloop-api-client": _runloop_call,
     "e2b": _e2b_call,
+}
+
+DEVBOX_CLIENTS: dict[str, Client] = {
+    "buntime.runloop": _devbox_call,
+    "runloop-api-client": _runloop_call,
 }

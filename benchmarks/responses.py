@@ -20,6 +20,8 @@ _RUNLOOP_RESULT = (
     b'{"devbox_id":"dbx_1","execution_id":"exec_1","status":"completed","exit_status":0,'
     b'"stdout":"Sum: 15\\n","stderr":"","stdout_truncated":false,"stderr_truncated":false}'
 )
+# The command of the official client's first request runs; its second one waits for the end.
+_RUNLOOP_RUNNING = b'{"devbox_id":"dbx_1","execution_id":"exec_1","status":"running"}'
 _E2B_SANDBOX = (
     b'{"sandboxID":"sbx_1","templateID":"base","clientID":"client","envdVersion":"0.5.0",'
     b'"envdAccessToken":"token"}'
@@ -62,6 +64,12 @@ def responses_by_path() -> dict[bytes, bytes]:
         b"/small/execute": http_response(STREAMS["small"], "text/event-stream"),
         b"/v1/devboxes/create_and_await_running": http_response(_RUNLOOP_DEVBOX),
         b"/v1/devboxes/dbx_1/execute_async": http_response(_RUNLOOP_RESULT),
+        b"/runloop/v1/devboxes": http_response(_RUNLOOP_DEVBOX),
+        b"/runloop/v1/devboxes/create_and_await_running": http_response(_RUNLOOP_DEVBOX),
+        b"/runloop/v1/devboxes/dbx_1/shutdown": http_response(_RUNLOOP_DEVBOX),
+        b"/runloop/v1/devboxes/dbx_1/execute": http_response(_RUNLOOP_RESULT),
+        b"/runloop/v1/devboxes/dbx_1/execute_async": http_response(_RUNLOOP_RUNNING),
+        b"/runloop/v1/devboxes/dbx_1/executions/exec_1/wait_for_status": http_response(_RUNLOOP_RESULT),
         b"/v2/sandboxes": http_response(_E2B_SANDBOX, status="201 Created"),
         b"/process.Process/Start": http_response(b"".join(frames), "application/connect+json"),
         b"/upload": http_response(b"{}"),

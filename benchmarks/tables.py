@@ -124,10 +124,12 @@ def _rounded(value: Optional[float]) -> Optional[float]:
 LIMITS = (
     Limit("import", "import buntime", "import requests", 0.50, 0.40),
     Limit("import", "from buntime import Buntime", "import requests", 0.60),
+    Limit("import", "import buntime.runloop", "import requests", 1.2),
     Limit("round trip", "buntime", "requests Session.post", 0.58),
     Limit("round trip", "buntime", "runloop-api-client", 0.58),
     Limit("round trip", "buntime", "httpx Client", 0.90),
     Limit("round trip", "buntime", "urllib3 PoolManager", None, 1.25),
+    Limit("devbox command", "buntime.runloop", "runloop-api-client", 0.55),
     Limit("parser, 64 KB events", "buntime's parser", "httpx-sse", 3.0, at_least=True),
     Limit("load", "buntime", "", 50.0),
     Limit("replay", "buntime", "", 100.0),
