@@ -16,14 +16,15 @@ _CALLS, _ROUNDS = 20, 301
 
 def measure(effort: Effort) -> list[Table]:
     """Measure one call of each client, and one command in a devbox."""
+    rounds = effort.scale_rounds(_ROUNDS)
     with loopback() as url:
         title = "execute and its response over loopback, one connection"
         table = Table("round trip", title, "µs", "requests Session.post")
         title = "a command in a devbox over loopback, one connection"
         devbox_table = Table("devbox command", title, "µs", "runloop-api-client")
         return [
-            compare(table, _contenders(CLIENTS, url), effort.scale_rounds(_ROUNDS)),
-            compare(devbox_table, _contenders(DEVBOX_CLIENTS, f"{url}/runloop"), effort.scale_rounds(_ROUNDS)),
+            compare(table, _contenders(CLIENTS, url), rounds),
+            compare(devbox_table, _contenders(DEVBOX_CLIENTS, f"{url}/runloop"), rounds),
         ]
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import posixpath
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +38,9 @@ def folder_archive(folder: Path, ignore: Optional[Filter] = None) -> Iterator[An
         included.mtime = _DATE
         included.mode = 0o755 if included.isdir() or included.mode & 0o100 else 0o644
         return included
+
+    import gzip  # on first use: these are slow to import
+    import tempfile
 
     with tempfile.TemporaryFile() as file:
         packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0)

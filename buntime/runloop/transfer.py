@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
@@ -39,7 +39,7 @@ def download(connection: Connection, url: str) -> bytes:
 
 def download_to(connection: Connection, url: str, path: Path) -> None:
     """Write the content at a URL to a file, which replaces ``path`` when it is complete."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     response, chunks, _ = connection.caller.stream(
         _request("GET", url), idempotent=True, read_timeout=None, decode_error=_decode_error
     )

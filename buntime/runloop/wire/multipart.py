@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -109,6 +108,8 @@ class _Stored:
     """Pieces that can be read once only, stored so that an attempt can be repeated and the size is known."""
 
     def __init__(self, pieces: Iterable[Any]) -> None:
+        import tempfile  # on first use: it is slow to import
+
         self._file: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - see __del__
         for piece in pieces:
             if not isinstance(piece, (str, bytes, bytearray, memoryview)):
