@@ -66,8 +66,8 @@ def _check(options: argparse.Namespace) -> int:
                     add({"file": str(file), "problem": problem}, f"{file}: {problem}")
     finally:
         if checked and not options.json:  # an error that there are no files is all there is to report
-            found = f"{count or 'no'} problem{'s' * (count != 1)} found"
-            print(f"{checked} cassette{'s' * (checked != 1)} checked, {found}")
+            problems_found = f"{count or 'no'} problem{'s' * (count != 1)} found"
+            print(f"{checked} cassette{'s' * (checked != 1)} checked, {problems_found}")
     return PROBLEMS_FOUND if count else 0
 
 

@@ -29,7 +29,7 @@ _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
 class FileView:
-    """What a notebook displays for a file or folder: at the end of a cell, or with ``display(view)``."""
+    """The display of a file or folder in a notebook: at the end of a cell, or with ``display(view)``."""
 
     def __init__(self, title: str, body: str) -> None:
         self._title = title

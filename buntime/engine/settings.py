@@ -1,4 +1,4 @@
-"""What the calls of a client have in common: transport, headers, clock, deadline, retries."""
+"""The settings that the calls of a client share: transport, headers, clock, deadline, retries."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class CallSettings:
         return attrs.evolve(self, **{"hooks": None, **changes})
 
     def with_headers(self: Settings, added: Pairs) -> Settings:
-        """Return a copy that sends these headers, in the place of its own of the same names."""
+        """Return a copy that sends these headers, which replace those of the same names."""
         names = {name.lower() for name, _ in added}
         headers = (*(pair for pair in self.headers if pair[0].lower() not in names), *added)
         find_credentials = None if "authorization" in names else self.find_credentials

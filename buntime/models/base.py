@@ -1,4 +1,4 @@
-"""What all values have in common."""
+"""The methods that all values share."""
 
 # Annotations are not strings here: to resolve them would take half of the time of importing this module.
 

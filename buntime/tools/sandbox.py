@@ -1,4 +1,4 @@
-"""What the tools do in a sandbox: a session, or a devbox as a session."""
+"""The actions of the tools in a sandbox: a session, or a devbox as a session."""
 
 from __future__ import annotations
 

@@ -64,11 +64,12 @@ _STEP = "|".join([r"(?:first|after)\.[0-9]+", *map(re.escape, sorted(_STEPS, key
 FORM = rf"\|(?:{_STEP})(?:\+(?:{_STEP}))*"
 """The end of a placeholder for a form: its steps in their order."""
 
-_ALL = [*_STEPS]
-_JSON, _OTHERS, _ANY = _ALL[:2], _ALL[2:-8], _ALL[-8:]
-"""The forms of any text in JSON, those of a text with other characters, and those of any text."""
+_JSON = ["json", "ascii"]
+_ANY = [form for form in _STEPS if form.startswith(("hex", "base64"))]
+_OTHERS = [form for form in _STEPS if form not in {*_JSON, *_ANY}]
+"""The forms of any text in JSON, those of any text, and those of a text with other characters."""
 _IN_JSON = ["+".join(steps) for depth in (1, 2, 3) for steps in product(_JSON, repeat=depth)]
-_JSON_IN_BASE64 = ["+".join(steps) for steps in product(_JSON, _ALL[-6:])]
+_JSON_IN_BASE64 = ["+".join(steps) for steps in product(_JSON, (form for form in _ANY if "64" in form))]
 
 
 def forms(value: str) -> dict[str, str]:

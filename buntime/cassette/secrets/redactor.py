@@ -141,8 +141,8 @@ class Redactor:
             ):
                 part = location.partition(" ")[0]
                 for kind in detect.keys_in(content, self._allow):
-                    shown = location if not any(detect.keys_in(location, ())) else part
-                    problems[f"{kind} ({shown}{form})"] = None
+                    readable = location if not any(detect.keys_in(location, ())) else part
+                    problems[f"{kind} ({readable}{form})"] = None
             return pieces
 
         Walk(lambda _kind, _name, value, _location: value, scan)(data)

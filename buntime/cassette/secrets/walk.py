@@ -116,8 +116,8 @@ class Walk:
             return event.with_text(text)
         fields: dict[str, Any] = {}
         for key, item in event.fields.items():
-            own = text if key == event.text_key else item if item in _OUTPUTS else None
-            fields.update(self._value({key: item}, location) if own is None else {key: own})
+            output = text if key == event.text_key else item if item in _OUTPUTS else None
+            fields.update(self._value({key: item}, location) if output is None else {key: output})
         if fields == event.fields or not isinstance(event.data, str):
             return event.data if fields == event.fields else fields
         return json.dumps(fields)

@@ -244,5 +244,5 @@ class BenchmarkRun:
 
     def view(self) -> dict[str, Any]:
         """Return the fields of a response."""
-        own = attrs.asdict(self, filter=attrs.filters.exclude("benchmark", "details", "profile"))
-        return without_nulls({**own, "benchmark_id": self.benchmark.id, **self.details})
+        fields = attrs.asdict(self, filter=attrs.filters.exclude("benchmark", "details", "profile"))
+        return without_nulls({**fields, "benchmark_id": self.benchmark.id, **self.details})

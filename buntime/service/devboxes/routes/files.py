@@ -78,7 +78,7 @@ def _form(content_type: str, body: bytes) -> dict[str, bytes]:
     if match is None:
         raise invalid("Content-Type must be multipart/form-data with a boundary")
     delimiter = b"\r\n--" + (match[1] or match[2]).encode("latin-1", "replace")
-    # What stands before the first boundary and after the last one is no part.
+    # The text before the first boundary and after the last one belongs to no part.
     _preamble, *sections, end = (b"\r\n" + body).split(delimiter) if delimiter[2:] in body else (b"", b"")
     parts: dict[str, bytes] = {}
     for section in sections:
