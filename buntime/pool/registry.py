@@ -207,8 +207,7 @@ class SessionRegistry:
                 while True:
                     self.check_open(stopping)
                     idle = [lease for lease in self._leases if lease.state is LeaseState.IDLE]
-                    # The first of the queue alone decides; the others wait for it, so none is overtaken for
-                    # ever.
+                    # Only the first of the queue decides, and the others wait for it: none is overtaken.
                     if self._waiting[0] is not ticket:
                         self._changed.wait(MAX_WAIT)
                     elif idle:
