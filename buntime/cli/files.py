@@ -17,7 +17,7 @@ from buntime.cli.connection import (
     report,
     show,
 )
-from buntime.cli.session import add_session_option, open_session
+from buntime.cli.open_session import add_session_option, open_session
 from buntime.cli.terminal import table, transfer_progress
 from buntime.helpers.transfers import TransferOptions
 from buntime.models import FileInfo

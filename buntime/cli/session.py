@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import attrs
 
@@ -24,7 +21,9 @@ from buntime.cli.connection import (
     variables,
     write,
 )
-from buntime.cli.run import TTL, execute
+from buntime.cli.open_session import add_session_option, open_session
+from buntime.cli.run import execute
+from buntime.cli.shell import shell
 from buntime.cli.terminal import print_error, table
 from buntime.client.client import Buntime
 from buntime.client.processes import Process
@@ -68,7 +67,7 @@ def _add_sessions(add_parser: AddParser) -> None:
     create.add_argument("--snapshot", metavar="FILE", help="start with the files of a snapshot")
     create.set_defaults(action=_create, parser=create)
     attach = add_command(
-        group.add_parser, "attach", _attach, "evaluate code in a session, as buntime shell does"
+        group.add_parser, "attach", shell, "evaluate code in a session, as buntime shell does"
     )
     attach.add_argument("session", metavar="SESSION_ID")
     attach.set_defaults(timeout=None)
@@ -112,27 +111,6 @@ def _add_processes(add_parser: AddParser) -> None:
         add_connection(parser)
 
 
-def add_session_option(parser: argparse.ArgumentParser, required: bool = False) -> None:
-    """Add ``--session``."""
-    rule = "BUNTIME_SESSION by default" if required else "a new one by default"
-    parser.add_argument("--session", metavar="ID", help=f"the session; {rule}")
-
-
-@contextmanager
-def open_session(options: argparse.Namespace, new: bool = False) -> Iterator[Session]:
-    """Yield the session of the options, else a ``new`` one, which is deleted at the end of the block."""
-    name = options.session or os.environ.get("BUNTIME_SESSION", "")
-    with Buntime() as client:
-        if name:
-            refuse_local(" (--session or BUNTIME_SESSION names one)")
-            yield client.sessions.attach(name)
-        elif new:
-            with client.sessions.create(ttl=TTL) as session:
-                yield session
-        else:
-            options.parser.error("name a session with --session ID, or set BUNTIME_SESSION")
-
-
 def _exec(options: argparse.Namespace) -> int:
     words = as_utf8(options.command[1:] if options.command[:1] == ["--"] else options.command)
     if not words:
@@ -154,12 +132,6 @@ def _create(options: argparse.Namespace) -> int:
         session = client.sessions.create(options.ttl, metadata or None, snapshot=options.snapshot)
         value = {"id": session.id, "expires_at": session.expires_at, "preview_url": session.preview_url}
         return show(options, value, printable(session.id))
-
-
-def _attach(options: argparse.Namespace) -> int:
-    from buntime.cli.shell import shell
-
-    return shell(options)
 
 
 def _snapshot(options: argparse.Namespace) -> int:

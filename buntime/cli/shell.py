@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from buntime._support.terminal import printable
 from buntime.cli.connection import AddParser, add_connection, seconds, write
-from buntime.cli.session import add_session_option, open_session
+from buntime.cli.open_session import add_session_option, open_session
 from buntime.cli.terminal import print_error
 from buntime.client.repl import Repl
 from buntime.errors import BuntimeError, JavaScriptError

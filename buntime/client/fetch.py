@@ -13,7 +13,7 @@ import attrs
 from buntime import _validate
 from buntime._support.export import export
 from buntime.client.context import Context
-from buntime.client.processes import STEP_LIMIT, pause, steps
+from buntime.client.polling import STEP_LIMIT, polls
 from buntime.errors import APIStatusError, ConflictError, ResourceLimitError, WaitTimeoutError
 from buntime.helpers.runner import integer_of, invalid_reply, text_of
 from buntime.helpers.unique_names import reserve_unique_name
@@ -118,15 +118,13 @@ def wait_for_http(
         "status": _validate.count("status", status, minimum=100),
     }
     last: Any = None
-    for wait in steps(_validate.seconds("timeout", timeout)):
-        began = context.caller.monotonic()
+    for wait in polls(context, _validate.seconds("timeout", timeout)):
         reply = context.helpers.run(
             session_id, "http_wait", idempotent=True, timeout=STEP_LIMIT, env=_ENV, wait=wait, **arguments
         )
         if reply.get("ready") is True:
             return
         last = reply.get("status")
-        pause(context, began, wait)
     problem = "nothing responds" if last is None else f"the last response had the status {last}"
     raise WaitTimeoutError(
         f"no status {status} for {path} on the session's 127.0.0.1:{port} after {timeout} s: {problem}"

@@ -16,7 +16,7 @@ from buntime._support.export import export
 from buntime._support.owner import Owner
 from buntime._support.unpicklable import NotPicklable
 from buntime.client.context import Context
-from buntime.client.processes import STEP_LIMIT, pause, steps
+from buntime.client.polling import STEP_LIMIT, polls
 from buntime.errors import ConflictError, SessionNotFoundError, WaitTimeoutError
 from buntime.helpers.ignore import expression
 from buntime.helpers.runner import integer_of, invalid_reply
@@ -74,8 +74,7 @@ class FileWatch(ClosesWithBlock, NotPicklable):
             return self._events.popleft()
 
     def _receive(self) -> None:
-        for step in steps(self._timeout):
-            began = self._context.caller.monotonic()
+        for step in polls(self._context, self._timeout):
             # A turn whose response is lost is repeated, by a retry or by the next step of the loop.
             reply = self._run(watch=self._watch, turn=self._turn + 1, wait=step)
             self._turn += 1
@@ -88,7 +87,6 @@ class FileWatch(ClosesWithBlock, NotPicklable):
             self._events.extend(_events(reply))
             if self._events or self._closed:
                 return
-            pause(self._context, began, step)
         raise WaitTimeoutError(f"nothing changed in {self._arguments['path']!r} for {self._timeout} s")
 
     def close(self) -> None:

@@ -11,17 +11,14 @@ from buntime._support.export import export
 from buntime._support.log import logger
 from buntime._support.owner import Owner
 from buntime.client.context import Context
+from buntime.client.polling import STEP, STEP_LIMIT, pause, polls
 from buntime.client.standard_input import ProcessInput
 from buntime.errors import SessionNotFoundError, WaitTimeoutError
 from buntime.helpers.runner import integer_of, invalid_reply, text_of
 from buntime.models import ExecuteRequest, ProcessLogs, StreamEvent
 
 _PIECE = 256 * 1024
-_STEP = 20.0
-STEP_LIMIT = 30
 _GATHER = 1.0
-_PAUSE = 0.5
-"""Seconds between two polls of a service that responds without waiting."""
 
 
 class Process(ClosesWithBlock):
@@ -97,13 +94,11 @@ class Process(ClosesWithBlock):
         :class:`~buntime.WaitTimeoutError` (also a builtin ``TimeoutError``) is raised. The waiting happens in
         the session, in calls of at most 20 seconds.
         """
-        for step in steps(_validate.seconds("timeout", timeout)):
-            began = self._context.caller.monotonic()
+        for step in polls(self._context, _validate.seconds("timeout", timeout)):
             if self._exit_code is None:
                 self._update(self._run("process_wait", wait=step))
             if self._exit_code is not None:
                 return self._exit_code
-            pause(self._context, began, step)
         raise WaitTimeoutError(f"process {self._number} is still running after {timeout} s")
 
     def logs(
@@ -182,14 +177,14 @@ class Process(ClosesWithBlock):
         while reply.get("complete") is not True:
             gather = _GATHER if reply.get("frequent") is True else 0.0
             began = self._context.caller.monotonic()
-            logs, reply = self._logs(out, err, wait=_STEP, gather=gather)
+            logs, reply = self._logs(out, err, wait=STEP, gather=gather)
             out, err = logs.stdout_offset, logs.stderr_offset
             if logs.stdout:
                 yield StreamEvent("stdout", logs.stdout)
             if logs.stderr:
                 yield StreamEvent("stderr", logs.stderr)
             if not logs.stdout and not logs.stderr and reply.get("complete") is not True:
-                pause(self._context, began, _STEP)
+                pause(self._context, began, STEP)
 
     def _logs(
         self, out: int, err: int, *, wait: float, gather: float, limit: int = _PIECE
@@ -258,33 +253,13 @@ def process_of(
 def wait_for_port(context: Context, session_id: str, port: int, timeout: Optional[float]) -> None:
     """Wait until a port of the session accepts connections."""
     _validate.port(port)
-    for step in steps(_validate.seconds("timeout", timeout)):
-        began = context.caller.monotonic()
+    for step in polls(context, _validate.seconds("timeout", timeout)):
         reply = context.helpers.run(
             session_id, "port", idempotent=True, timeout=STEP_LIMIT, port=port, wait=step
         )
         if reply.get("open") is True:
             return
-        pause(context, began, step)
     raise WaitTimeoutError(f"nothing accepts connections on the session's 127.0.0.1:{port} after {timeout} s")
-
-
-def steps(timeout: Optional[float]) -> Iterator[float]:
-    """Yield how long to wait in each call, together ``timeout`` seconds."""
-    while timeout is None or timeout > _STEP:
-        yield _STEP
-        timeout = None if timeout is None else timeout - _STEP
-    yield timeout
-
-
-def pause(context: Context, began: float, wait: float) -> None:
-    """Pause after a poll that began at ``began`` and should have waited ``wait`` seconds in the session.
-
-    A service may respond early, without a result. Without a pause, each response would cause a request.
-    """
-    early = began + wait - context.caller.monotonic()
-    if early > 0:
-        context.caller.sleep(min(early, _PAUSE))
 
 
 export("buntime", Process)

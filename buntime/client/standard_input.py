@@ -16,15 +16,13 @@ from buntime._support.forks import reset_after_fork
 from buntime._support.owner import Owner
 from buntime.client.context import Context
 from buntime.client.files import SessionFiles
+from buntime.client.polling import STEP, STEP_LIMIT, pause
 from buntime.errors import WaitTimeoutError
 from buntime.helpers.content import PIECE
 from buntime.helpers.runner import helper_env, integer_of, source, text_of
 from buntime.models import ExecuteRequest
 from buntime.wire.constants import HIDDEN_FOLDER
 
-_STEP = 20.0
-_STEP_LIMIT = 30
-_PAUSE = 0.5
 _LONGEST_INLINE = 16 * 1024
 _CHUNK = 256 * 1024
 
@@ -64,7 +62,7 @@ class ProcessInput:
                 end, accepted = offset + len(piece), False
                 while True:
                     began = caller.monotonic()
-                    wait = _STEP if until is None else min(_STEP, max(0.0, until - began))
+                    wait = STEP if until is None else min(STEP, max(0.0, until - began))
                     reply = self._send(
                         context, session_id, number, b"" if accepted else piece, offset=offset, wait=wait
                     )
@@ -78,7 +76,7 @@ class ProcessInput:
                             f"process {number} did not read its standard input within {timeout} s; "
                             f"{written} of {len(content)} bytes were accepted and will be written"
                         )
-                    caller.sleep(max(0.0, min(_PAUSE, began + wait - caller.monotonic())))
+                    pause(context, began, wait)
                 offset = end
             self._offset = offset
 
@@ -103,7 +101,7 @@ class ProcessInput:
             "offset": offset,
             "end": end,
             "wait": wait,
-            "timeout": _STEP_LIMIT,
+            "timeout": STEP_LIMIT,
         }
         if piece:
             text = base64.b64encode(piece).decode("ascii")
