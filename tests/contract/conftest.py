@@ -86,6 +86,9 @@ def transport(
     if mode == "recorded":
         context = recording(source, services, path)
     elif mode == "replayed":
+        if not path.exists():
+            recorder = transport_name.replace(mode, "recorded")
+            pytest.fail(f"the test on {recorder} makes the recording: run it before, in the same worker")
         context = replaying(path)
     else:
         context = TRANSPORTS[transport_name](services)
