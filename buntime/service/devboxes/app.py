@@ -162,12 +162,19 @@ def route_name(method: str, path: str) -> Optional[str]:
 class DevboxService:
     """The documented behaviour of Runloop: any bearer token is accepted, and none at all.
 
-    ``host`` runs commands and has the disks. ``ids`` returns an id for a prefix, never the same twice. Safe
-    to use from several threads: no lock is held while a request is held.
+    ``host`` runs commands and has the disks. ``advance`` moves its clock, if that stands still. ``ids``
+    returns an id for a prefix, never the same twice. Safe to use from several threads: no lock is held while
+    a request is held.
     """
 
-    def __init__(self, host: Host, *, ids: Callable[[str], str] = new_id) -> None:
-        self._model = Model(host, Waiter(host.clock), ids)
+    def __init__(
+        self,
+        host: Host,
+        *,
+        advance: Optional[Callable[[float], object]] = None,
+        ids: Callable[[str], str] = new_id,
+    ) -> None:
+        self._model = Model(host, Waiter(host.clock, advance), ids)
 
     @property
     def devboxes(self) -> dict[str, Devbox]:
@@ -203,10 +210,7 @@ class DevboxService:
         self._model.closed = True
         self.end_holds()
         for devbox in self._model.alive():
-            try:
-                devbox.shutdown(force=True)
-            except ApiError:
-                continue  # it has ended meanwhile
+            devbox.end()
         for stored in self._model.all_objects():
             self._model.remove_object(stored)
         self._model.host.close()

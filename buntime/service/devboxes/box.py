@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, BinaryIO, Callable, Literal, Optional, Protocol
+from typing import Any, Callable, Literal, Optional, Protocol
 
 import attrs
 
+from buntime.service.clock import ServiceClock
 from buntime.service.devboxes.output import OutputLog
-from buntime.service.devboxes.waiting import WaitingClock
+from buntime.service.devboxes.storage import Store
 from buntime.service.workspace.base import Workspace
 
 HOME = "/home/user"
@@ -17,6 +18,9 @@ HOME = "/home/user"
 TEMPORARY = "/tmp"  # noqa: S108 - a devbox's own
 
 Source = Literal["exec", "setup_commands", "entrypoint"]
+
+Event = tuple[float, Callable[[float], None]]
+"""A time on the monotonic clock, and a function that is called with it when it has come."""
 
 
 @attrs.define(eq=False)
@@ -31,6 +35,8 @@ class Execution:
     created: float
     shell_name: Optional[str] = None
     attach_stdin: bool = False
+    command_id: Optional[str] = None
+    """The name that a client gave it: of one name, one execution runs."""
     source: Source = "exec"
     working_directory: str = ""
     """Relative to :data:`HOME`."""
@@ -39,6 +45,8 @@ class Execution:
     on_end: Optional[Callable[[float], None]] = None
     """Called in the devbox's lock with the time of the end, unless the devbox ends or is suspended."""
     started: Optional[float] = None
+    planned_end: Optional[Event] = None
+    """Its end by the clock, if the box knows it when it starts the execution."""
     ended: Optional[float] = None
     exit_status: Optional[int] = None
     outputs: Mapping[str, OutputLog] = attrs.field(
@@ -60,49 +68,25 @@ class Execution:
         return "queued" if self.started is None else "running"
 
 
-class Listener(Protocol):
-    """The devbox of a box. The box calls it in its ``lock``."""
+@attrs.define
+class Saving:
+    """A copy of a disk in progress. This one needs nothing but time; ``due`` is when to poll it."""
 
-    id: str
-    environment: Mapping[str, str]
-    memory: int
-
-    @property
-    def lock(self) -> Any:
-        """The reentrant lock of the devbox, a context manager."""
-        ...
-
-    def wrote(self, execution: Execution, kind: str, text: str) -> None:
-        """Add output; ``kind`` is ``"stdout"`` or ``"stderr"``."""
-        ...
-
-    def finished(self, execution: Execution, exit_status: int, at: float) -> None:
-        """Note the end of an execution; nothing happens if it has ended before."""
-        ...
-
-    def note(self, message: str) -> None:
-        """Add a line to the devbox's log."""
-        ...
-
-
-class Saving(Protocol):
-    """A snapshot in progress."""
+    due: float
 
     def poll(self) -> Optional[str]:
         """Return ``None`` while it is in progress, ``""`` when it is complete, or the error."""
-        ...
-
-    def next_change(self) -> float:
-        """Return when to poll again, on the monotonic clock."""
-        ...
+        return ""
 
     def cancel(self) -> None:
         """Give it up."""
-        ...
 
 
 class Box(Protocol):
-    """One devbox's disk and processes. Methods are called in the devbox's lock, except ``prepare``."""
+    """One devbox's disk and processes. Methods are called in the devbox's lock, except ``prepare``.
+
+    It reports output and ends to the methods ``wrote`` and ``finished`` of its devbox, in that lock.
+    """
 
     def workspace(self, folder: str) -> Workspace:
         """Return the files below :data:`HOME` or :data:`TEMPORARY`."""
@@ -116,24 +100,12 @@ class Box(Protocol):
         """Start an execution."""
         ...
 
-    def kill(self, execution: Execution, *, group: bool) -> None:
-        """Kill an execution: its first process, or with ``group`` all that it started."""
-        ...
-
-    def interrupt(self, execution: Execution) -> None:
-        """Send SIGINT to the processes of an execution."""
+    def signal(self, execution: Execution, name: str, *, group: bool = True) -> None:
+        """Send ``SIGKILL`` or ``SIGINT`` to all that an execution started, or to its first process only."""
         ...
 
     def feed(self, execution: Execution, text: Optional[str]) -> None:
         """Write to the standard input of an execution, or end it with ``None``."""
-        ...
-
-    def next_change(self) -> Optional[float]:
-        """Return when an execution ends by the clock, if one does."""
-        ...
-
-    def settle(self, at: float) -> None:
-        """Report the executions that end by the clock, up to this time."""
         ...
 
     def save(self, snapshot_id: str) -> Saving:
@@ -149,40 +121,20 @@ class Box(Protocol):
         ...
 
 
-class Store(Protocol):
-    """The contents of objects, by id."""
-
-    def write(self, name: str, file: BinaryIO) -> int:
-        """Store the bytes of a file; return how many there are."""
-        ...
-
-    def open(self, name: str) -> BinaryIO:
-        """Return a content from its start."""
-        ...
-
-    def remove(self, name: str) -> None:
-        """Remove a content, if there is one."""
-        ...
-
-
 class Host(Protocol):
     """Makes boxes, and stores the disks of snapshots. The times are seconds.
 
-    ``network`` is whether boxes reach the network.
+    ``network`` is whether boxes reach the network; ``store`` has the contents of objects.
     """
 
-    clock: WaitingClock
+    clock: ServiceClock
     boot_time: float
     build_time: float
     network: bool
+    store: Store
 
-    @property
-    def store(self) -> Store:
-        """The contents of objects."""
-        ...
-
-    def open(self, devbox: Listener, snapshot_id: Optional[str]) -> Box:
-        """Return a box with an empty disk, or with that of a snapshot."""
+    def open(self, devbox: Any, snapshot_id: Optional[str]) -> Box:
+        """Return the box of a :class:`Devbox`, with an empty disk, or with that of a snapshot."""
         ...
 
     def snapshot_size(self, snapshot_id: str) -> int:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Callable, Optional
 
 from buntime._support.forks import reset_after_fork
-from buntime.service.devboxes.box import Box, Execution, Host, Source
+from buntime.service.clock import ServiceClock
+from buntime.service.devboxes.box import Box, Event, Execution, Host, Saving, Source
 from buntime.service.devboxes.commands import Commands
-from buntime.service.devboxes.errors import invalid
+from buntime.service.devboxes.errors import ApiError, invalid
 from buntime.service.devboxes.history import History
-from buntime.service.devboxes.images import DiskSaving, Snapshot
 from buntime.service.devboxes.spec import DevboxSpec
-from buntime.service.devboxes.waiting import Waiter, WaitingClock
+from buntime.service.devboxes.storage import Snapshot
+from buntime.service.devboxes.waiting import Waiter
 from buntime.service.errors import ServiceError
 from buntime.service.executors import KILLED
 
 ENDED = frozenset({"shutdown", "failure"})
 _OUTPUT_AFTER_END = 2**20
-
-Event = tuple[float, Callable[[float], None]]
 
 
 class Devbox:
@@ -37,24 +37,23 @@ class Devbox:
         self.spec = spec
         self.name: Optional[str] = spec.name
         self.metadata: Mapping[str, str] = spec.metadata
-        self.environment: Mapping[str, str] = spec.environment
-        self.memory: int = spec.memory
-        self.clock: WaitingClock = host.clock
+        self.clock: ServiceClock = host.clock
         self.lock: threading.Condition = reset_after_fork(threading.Condition())
         self.history: History = History(self.clock.time() - self.clock.monotonic())
         self.tunnel: Optional[dict[str, Any]] = None
         self.commands: Commands = Commands()
-        self.saving: DiskSaving = DiskSaving(host.drop_snapshot)
         self.ended: Optional[float] = None
         self.deadline: Optional[Event] = None
-        self._waiter = waiter
+        self.waiter: Waiter = waiter
+        self._host = host
         self._new_id = new_id
         self._setup = deque(spec.launch_commands)
+        self._saving: Optional[tuple[Snapshot, Saving]] = None
         self.created: float = self.clock.monotonic()
         self._kept_alive = self._last_use = self.created
         self._planned: Optional[Event] = (self.created + host.boot_time, self._boot)
         self.box: Box = host.open(self, spec.snapshot_id)
-        self._become("provisioning", self.created)
+        self.history.add("provisioning", self.created, {})
         for note in spec.notes:
             self.note(note)
 
@@ -69,38 +68,26 @@ class Devbox:
             event[1](event[0])
             self.lock.notify_all()
 
-    def next_change(self) -> Optional[float]:
-        """Return when something is due next, on the monotonic clock."""
-        return min((at for at, _ in self._events()), default=None)
-
     def _events(self) -> Iterator[Event]:
         if self.status in ENDED:
             return
         if self._planned is not None:
             yield self._planned
-        if (saved := self.saving.next_change()) is not None:
-            yield saved, self.saving.settle
-        elif (end := self._expiry()) is not None:
-            yield end, self._expire
-        if (change := self.box.next_change()) is not None:
-            yield change, self.box.settle
+        if self._saving is not None:
+            yield self._saving[1].due, partial(self._poll_snapshot, *self._saving)
+        elif self.spec.idle_seconds is None:
+            if self.status != "suspended":
+                yield self._kept_alive + self.spec.keep_alive, partial(self._end, reason="keep_alive_timeout")
+        elif self.status == "running" and next(self.commands.unfinished(), None) is None:
+            expire = self._suspend if self.spec.on_idle == "suspend" else partial(self._end, reason="idle")
+            yield self._last_use + self.spec.idle_seconds, expire
+        yield from self._ends()
         if self.deadline is not None:
             yield self.deadline
 
-    def _expiry(self) -> Optional[float]:
-        idle = self.spec.idle_seconds
-        if idle is None:
-            return None if self.status == "suspended" else self._kept_alive + self.spec.keep_alive
-        is_idle = self.status == "running" and next(self.commands.running(), None) is None
-        return self._last_use + idle if is_idle else None
-
-    def _expire(self, at: float) -> None:
-        if self.spec.idle_seconds is None:
-            self._end(at, "shutdown", shutdown_reason="keep_alive_timeout")
-        elif self.spec.on_idle == "suspend":
-            self._suspend(at)
-        else:
-            self._end(at, "shutdown", shutdown_reason="idle")
+    def _ends(self) -> Iterator[Event]:
+        """Yield the ends of commands that the clock brings."""
+        return (each.planned_end for each in self.commands.unfinished() if each.planned_end is not None)
 
     def hold(
         self,
@@ -119,8 +106,10 @@ class Devbox:
             self.settle()
             return ready()
 
-        next_change = self.box.next_change if for_output else self.next_change
-        return self._waiter.hold(self.lock, settled, next_change, seconds, read_timeout)
+        def next_change() -> Optional[float]:
+            return min((at for at, _ in (self._ends() if for_output else self._events())), default=None)
+
+        return self.waiter.hold(self.lock, settled, next_change, seconds, read_timeout)
 
     @property
     def status(self) -> str:
@@ -128,13 +117,9 @@ class Devbox:
         return self.history.status
 
     def _become(self, status: str, at: float, **reasons: str) -> None:
+        self._last_use = at
         self.history.add(status, at, reasons)
-        self.notify()
-
-    def notify(self) -> None:
-        """Wake the requests that wait for a change."""
-        with self.lock:
-            self.lock.notify_all()
+        self.lock.notify_all()
 
     def _boot(self, at: float) -> None:
         self._become("initializing", at)
@@ -146,7 +131,6 @@ class Devbox:
             if self._start_internal(self._setup.popleft(), "setup_commands", at):
                 return
         self._become("running", at)
-        self._last_use = at
         if self.spec.entrypoint is not None:
             self._start_internal(self.spec.entrypoint, "entrypoint", at)
 
@@ -168,20 +152,22 @@ class Devbox:
     def _suspend(self, at: float) -> None:
         self._become("suspending", at)
         self._end_processes(at)
-        self._planned = (at, lambda at: self._become("suspended", at))
+        self._planned = (at, partial(self._become, "suspended"))
 
-    def _end(self, at: float, status: str, **reasons: str) -> None:
-        self.saving.cancel()
+    def _end(self, at: float, *, reason: str, status: str = "shutdown") -> None:
+        if self._saving is not None:
+            snapshot, saving = self._saving
+            saving.cancel()
+            self._end_snapshot(snapshot, "the devbox has ended")
         self._end_processes(at)
-        self._become(status, at, **reasons)
+        self._become(status, at, **{f"{status}_reason": reason})
         self.commands.forget_old(_OUTPUT_AFTER_END)
         self.ended = at
         self._planned = self.tunnel = None
         self.box.remove()
 
     def _end_processes(self, at: float) -> None:
-        self.commands.forget_shells()
-        for execution in self.commands.running():
+        for execution in self.commands.unfinished():
             self._complete(execution, KILLED, at)
         self.box.end_processes()
 
@@ -201,7 +187,7 @@ class Devbox:
         """End the processes; the disk stays."""
         with self.lock:
             self.require("running")
-            self.saving.check_none(self.id)
+            self._check_not_saving()
             self._suspend(self.clock.monotonic())
 
     def resume(self) -> None:
@@ -210,29 +196,21 @@ class Devbox:
             self.require("suspended")
             now = self._kept_alive = self.clock.monotonic()
             self._become("resuming", now)
-            self._planned = (now, self._resumed)
-
-    def _resumed(self, at: float) -> None:
-        self._last_use = at
-        self._become("running", at)
+            self._planned = (now, partial(self._become, "running"))
 
     def shutdown(self, *, force: bool = False) -> None:
         """End the devbox for good; a 409 during a snapshot, a 400 if it has ended."""
         with self.lock:
             self._check_alive()
             if not force:
-                self.saving.check_none(self.id)
-            self._end(self.clock.monotonic(), "shutdown", shutdown_reason="api_shutdown")
+                self._check_not_saving()
+            self.end()
 
-    def end(self, at: float) -> None:
-        """End the devbox, unless it has ended; the lock is held."""
-        if self.status not in ENDED:
-            self._end(at, "shutdown", shutdown_reason="api_shutdown")
-
-    def discard(self) -> None:
-        """End a devbox that could not be made."""
+    def end(self, at: Optional[float] = None) -> None:
+        """End the devbox, unless it has ended."""
         with self.lock:
-            self._end(self.clock.monotonic(), "failure")
+            if self.status not in ENDED:
+                self._end(self.clock.monotonic() if at is None else at, reason="api_shutdown")
 
     def keep_alive(self) -> None:
         """Start the time of the keep-alive again."""
@@ -255,13 +233,13 @@ class Devbox:
             execution = self._finish(execution, 126, at)
 
     def wrote(self, execution: Execution, kind: str, text: str) -> None:
-        """Add output of an execution."""
+        """Add output of an execution: a piece of its ``stdout`` or ``stderr``."""
         if execution.exit_status is None:
             execution.outputs[kind].add(text)
-            self.notify()
+            self.lock.notify_all()
 
     def finished(self, execution: Execution, exit_status: int, at: float) -> None:
-        """Note the end of an execution, and start the next command of its shell."""
+        """Note the end of an execution, unless it has ended, and start the next command of its shell."""
         if execution.exit_status is None:
             self.start(self._finish(execution, exit_status, at), at)
 
@@ -269,22 +247,23 @@ class Devbox:
         """Note the end of an execution; return the next command of its shell, which can start now."""
         self._complete(execution, exit_status, at)
         self._last_use = max(self._last_use, at)
-        successor = self.commands.next_in_shell(execution)
+        was_first = execution.started is not None
+        successor = self.commands.first_in_shell(execution.shell_name) if was_first else None
         if execution.source == "entrypoint":
-            self._end(at, "shutdown", shutdown_reason="entrypoint_exit")
+            self._end(at, reason="entrypoint_exit")
         elif execution.source == "setup_commands":
             if exit_status == 0:
                 self._set_up(at)
             else:
                 self.note(f"The launch command {execution.command!r} ended with {exit_status}")
-                self._end(at, "failure", failure_reason="execution_failed")
+                self._end(at, status="failure", reason="execution_failed")
         if execution.on_end is not None:
             execution.on_end(at)
         return successor
 
     def _complete(self, execution: Execution, exit_status: int, at: float) -> None:
         execution.exit_status, execution.ended = exit_status, at
-        self.notify()
+        self.lock.notify_all()
 
     def note(self, message: str) -> None:
         """Add a line to the log."""
@@ -294,6 +273,20 @@ class Devbox:
         """Start a snapshot of the disk; a 409 while another one is in progress."""
         with self.lock:
             self.require("running", "suspended")
-            self.saving.check_none(self.id)
-            snapshot.saving = self.box.save(snapshot.id)
-            self.saving.snapshot = snapshot
+            self._check_not_saving()
+            self._saving = snapshot, self.box.save(snapshot.id)
+
+    def _check_not_saving(self) -> None:
+        if self._saving is not None:
+            raise ApiError(409, f"A snapshot of devbox {self.id} is in progress")
+
+    def _poll_snapshot(self, snapshot: Snapshot, saving: Saving, _at: float) -> None:
+        if (error := saving.poll()) is not None:
+            self._end_snapshot(snapshot, error)
+
+    def _end_snapshot(self, snapshot: Snapshot, error: str) -> None:
+        """Note the end of a snapshot; if there is an error, its disk is of no use."""
+        self._saving = None
+        snapshot.status, snapshot.error = ("error", error) if error else ("complete", None)
+        if error:
+            self._host.drop_snapshot(snapshot.id)

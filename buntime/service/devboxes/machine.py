@@ -6,26 +6,25 @@ import hashlib
 import logging
 import threading
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
-from buntime.service.devboxes.box import HOME, TEMPORARY, Execution, Listener
-from buntime.service.devboxes.copying import DiskCopy
-from buntime.service.devboxes.storage import FileStore
+from buntime.service.clock import ServiceClock, SystemClock, monotonic
+from buntime.service.devboxes.box import HOME, TEMPORARY, Execution, Saving
+from buntime.service.devboxes.devbox import Devbox
+from buntime.service.devboxes.storage import FileStore, Store
 from buntime.service.devboxes.supervised import Supervised
-from buntime.service.devboxes.waiting import RealClock, WaitingClock
 from buntime.service.executors import ExecutionLost
 from buntime.service.machine.channel import ChannelLost, Inbox
 from buntime.service.machine.launch import Isolated, Launcher
-from buntime.service.machine.sandbox import DEVBOX
+from buntime.service.machine.orphans import kill_children
+from buntime.service.machine.sandbox import DEVBOX, start_process
 from buntime.service.workspace.disk import DiskWorkspace
 from buntime.service.workspace.root import WorkspaceFolder
 from buntime.service.workspace.walk import remove_tree
 
 _UNLIMITED = 2**31 - 1
 _NO_PACING = 2**52
-logger: logging.Logger = logging.getLogger("buntime.service")
-
-
+_POLL_AFTER = 0.02
 # A shell with a name is a new bash for each command. It begins with the folder and the exported variables of
 # the end of the last one.
 _IN_SHELL = """cd "$(cat {state}.folder 2>/dev/null)" 2>/dev/null || cd
@@ -34,24 +33,69 @@ trap 'declare -px >{state}.exports; pwd >{state}.folder' EXIT
 {command}
 """
 
+logger: logging.Logger = logging.getLogger("buntime.service")
+
+
+class DiskCopy(Saving):
+    """A disk that is being copied, by ``cp`` in a sandbox: programs may change the links in it meanwhile."""
+
+    def __init__(self, launcher: Launcher, source: Path, target: Path) -> None:
+        if isinstance(launcher, Isolated):
+            mounts = {"/from": source, "/to": target}
+            command = ["/bin/cp", "-a", "/from/.", "/to"]
+            started = launcher.sandbox.start(command, mounts=mounts, temporary={}, files={})
+        else:
+            started = start_process(["/bin/cp", "-a", f"{source}/.", str(target)], cwd="/")
+        self._process, self._errors = started
+        super().__init__(monotonic() + _POLL_AFTER)
+
+    def wait(self) -> None:
+        """Wait for the end; ``ExecutionLost`` if it failed."""
+        self._process.wait()
+        if error := self.poll():
+            raise ExecutionLost(f"the disk could not be copied: {error}")
+
+    def poll(self) -> Optional[str]:
+        """Return ``None`` while it is in progress, ``""`` when it is complete, or the error."""
+        self.due = monotonic() + _POLL_AFTER
+        if self._process.poll() is None:
+            return None
+        with self._errors:
+            self._errors.seek(0)
+            lines = self._errors.read(100_000).decode("utf-8", "replace").splitlines()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        # Files that vanish meanwhile are not missed.
+        problems = [line for line in lines if not line.endswith("No such file or directory")]
+        if not self._process.returncode or (lines and not problems):
+            return ""
+        return "; ".join(problems)[:500] or f"cp ended with {self._process.returncode}"
+
+    def cancel(self) -> None:
+        """Give it up."""
+        if self._process.poll() is None and not kill_children(self._process.pid):
+            self._process.kill()
+        self._process.wait()
+        self.poll()
+
 
 class MachineHost:
     """Makes devboxes in ``folder``, which is removed when it is closed."""
 
     def __init__(self, launcher: Launcher, folder: WorkspaceFolder) -> None:
-        self.clock: WaitingClock = RealClock()
+        self.clock: ServiceClock = SystemClock()
         self.boot_time: float = 0.0
         self.build_time: float = 0.0
         self.launcher = launcher
         self.network: bool = not isinstance(launcher, Isolated) or launcher.sandbox.network
-        self.store: FileStore = FileStore(folder.root)
+        self.store: Store = FileStore(folder.root)
         self._folder = folder
         self._snapshots: set[str] = set()
-        self._boxes: set[MachineBox] = set()
-        self._readers: list[threading.Thread] = []
+        self._boxes: list[MachineBox] = []
         self._lock = threading.Lock()
 
-    def open(self, devbox: Listener, snapshot_id: Optional[str]) -> MachineBox:
+    def open(self, devbox: Devbox, snapshot_id: Optional[str]) -> MachineBox:
         """Return a box; with a snapshot, when its disk is copied."""
         folder = self._make_disk(devbox.id)
         if snapshot_id is not None:
@@ -62,21 +106,8 @@ class MachineHost:
                 raise
         box = MachineBox(self, devbox, folder)
         with self._lock:
-            self._boxes.add(box)
+            self._boxes = [each for each in self._boxes if not each.is_gone] + [box]
         return box
-
-    def forget(self, box: MachineBox) -> None:
-        """Note that a box is gone."""
-        with self._lock:
-            self._boxes.discard(box)
-
-    def start_reader(self, read: Callable[[], None]) -> None:
-        """Start the thread of a supervisor."""
-        reader = threading.Thread(target=read, name="buntime-devbox", daemon=True)
-        with self._lock:
-            self._readers = [each for each in self._readers if each.is_alive()]
-            self._readers.append(reader)
-            reader.start()
 
     def save(self, box_folder: Path, snapshot_id: str) -> DiskCopy:
         """Start to copy a disk."""
@@ -96,11 +127,11 @@ class MachineHost:
     def close(self) -> None:
         """End all processes, wait for them, and remove the disks. Idempotent."""
         with self._lock:
-            boxes, readers = list(self._boxes), list(self._readers)
+            boxes = list(self._boxes)
         for box in boxes:
             box.remove()
-        for reader in readers:
-            reader.join()
+        for box in boxes:
+            box.join()
         for snapshot_id in list(self._snapshots):
             self.drop_snapshot(snapshot_id)
         self._folder.remove()
@@ -122,7 +153,7 @@ class MachineBox:
     next command of a shell starts when the last one ends.
     """
 
-    def __init__(self, host: MachineHost, devbox: Listener, folder: Path) -> None:
+    def __init__(self, host: MachineHost, devbox: Devbox, folder: Path) -> None:
         self.host = host
         self._devbox = devbox
         self.folder = folder
@@ -131,8 +162,13 @@ class MachineBox:
             for path, part in zip((HOME, TEMPORARY), DEVBOX.mounts.values())
         }
         self._supervised: Optional[Supervised] = None
-        self._ending: list[Supervised] = []
-        self.removed: bool = False
+        self._supervisors: list[Supervised] = []
+        self._removed = False
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its disk is removed, and no thread reads any more."""
+        return self._removed and not any(each.reader.is_alive() for each in self._supervisors)
 
     def workspace(self, folder: str) -> DiskWorkspace:
         """Return the files of a folder."""
@@ -151,7 +187,7 @@ class MachineBox:
             "code": None,
             "command": command,
             "shell": "/bin/bash",
-            "env": {**self._devbox.environment, **execution.environment},
+            "env": {**self._devbox.spec.environment, **execution.environment},
             "timeout": _UNLIMITED,
             "cwd": execution.working_directory,
             "stdin": execution.attach_stdin,
@@ -162,13 +198,12 @@ class MachineBox:
         for last in (False, True):
             try:
                 if self._supervised is None:
-                    self._supervised = Supervised(
-                        self.host.launcher,
-                        self.folder,
-                        self._devbox,
-                        start_reader=self.host.start_reader,
-                        on_end=self.remove_if_ended,
+                    self._supervised = supervised = Supervised(
+                        self.host.launcher, self.folder, self._devbox, self._remove_if_ended
                     )
+                    alive = [each for each in self._supervisors if each.reader.is_alive()]
+                    self._supervisors = [*alive, supervised]
+                    supervised.start()
                 self._supervised.run(execution, message)
                 return
             except ChannelLost as error:
@@ -182,13 +217,9 @@ class MachineBox:
         folder = "/dev/shm" if isinstance(self.host.launcher, Isolated) else '"$TMPDIR"'  # noqa: S108 - inside
         return f"{folder}/.shell-{digest}"
 
-    def kill(self, execution: Execution, *, group: bool) -> None:
-        """Kill it; its end is reported like any other."""
-        self._send(execution, op="signal", signal="SIGKILL", group=group)
-
-    def interrupt(self, execution: Execution) -> None:
-        """Send SIGINT to all its processes."""
-        self._send(execution, op="signal", signal="SIGINT", group=True)
+    def signal(self, execution: Execution, name: str, *, group: bool = True) -> None:
+        """Send a signal to it; its end is reported like any other."""
+        self._send(execution, op="signal", signal=name, group=group)
 
     def feed(self, execution: Execution, text: Optional[str]) -> None:
         """Write to its standard input."""
@@ -201,39 +232,34 @@ class MachineBox:
             except ChannelLost:
                 return  # the reader notices too, and reports the end
 
-    def next_change(self) -> Optional[float]:
-        """Return ``None``: ends are reported when they happen."""
-        return None
-
-    def settle(self, at: float) -> None:
-        """Do nothing."""
-
     def save(self, snapshot_id: str) -> DiskCopy:
         """Start to copy the disk."""
         return self.host.save(self.folder, snapshot_id)
 
     def end_processes(self) -> None:
         """Begin to end the supervisor and its processes."""
-        supervised, self._supervised = self._supervised, None
-        if supervised is not None:
-            self._ending.append(supervised)
-            supervised.stop()
+        if self._supervised is not None:
+            self._supervised.stop()
+            self._supervised = None
 
     def remove(self) -> None:
         """End the processes and remove the disk: here, or in the thread that sees the last one end."""
         with self._devbox.lock:
             self.end_processes()
-            self.removed = True
-        self.remove_if_ended()
+            self._removed = True
+        self._remove_if_ended()
 
-    def remove_if_ended(self) -> None:
+    def join(self) -> None:
+        """Wait for the threads of a box that is removed."""
+        for supervised in self._supervisors:
+            supervised.reader.join()
+
+    def _remove_if_ended(self) -> None:
         """Remove the disk if that is due and no process can write to it any more."""
         with self._devbox.lock:
-            self._ending = [each for each in self._ending if each.alive]
-            if not self.removed or self._ending:
+            if not self._removed or any(each.alive for each in self._supervisors):
                 return
         try:
             remove_tree(str(self.folder))
         except OSError:
             logger.exception("The disk of devbox %s could not be removed", self._devbox.id)
-        self.host.forget(self)

@@ -14,9 +14,8 @@ from buntime._support.forks import reset_after_fork
 from buntime.service.devboxes.box import Host
 from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import ApiError, invalid, missing
-from buntime.service.devboxes.images import Blueprint, Snapshot
 from buntime.service.devboxes.scoring import ALIVE, BenchmarkRun, Record, ScenarioRun
-from buntime.service.devboxes.storage import Agent, NamedSecret, StoredObject
+from buntime.service.devboxes.storage import Agent, Blueprint, NamedSecret, Snapshot, StoredObject
 from buntime.service.devboxes.waiting import Waiter
 
 _LETTERS = string.ascii_letters + string.digits

@@ -1,4 +1,4 @@
-"""Objects, agents and secrets: the things beside devboxes that a service stores."""
+"""The things beside devboxes that a service stores: snapshots, blueprints, objects, agents, secrets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,51 @@ import attrs
 
 from buntime.service.devboxes.spec import without_nulls
 
-_INTERNAL = attrs.filters.exclude("value", "status", "error", "saving")
+_INTERNAL = attrs.filters.exclude("value", "status", "error")
 """The attributes of a secret and of a snapshot that are not in their views."""
 
 
 def view(row: Any) -> dict[str, Any]:
     """Return an object, an agent, a secret or a snapshot as it is in a response."""
     return without_nulls(attrs.asdict(row, filter=_INTERNAL))
+
+
+@attrs.define(eq=False)
+class Snapshot:
+    """A snapshot of a devbox's disk.
+
+    ``status`` is ``in_progress``, ``complete``, ``error`` or ``deleted``.
+    """
+
+    id: str
+    source_devbox_id: str
+    source_blueprint_id: Optional[str]
+    create_time_ms: int
+    name: Optional[str]
+    commit_message: Optional[str]
+    metadata: Mapping[str, str]
+    status: str = "in_progress"
+    error: Optional[str] = None
+    size_bytes: Optional[int] = None
+
+
+@attrs.define(eq=False)
+class Blueprint:
+    """A blueprint. Nothing is built: it is complete at the time ``built``, on the monotonic clock."""
+
+    id: str
+    name: str
+    parameters: Mapping[str, Any]
+    create_time_ms: int
+    created: float
+    built: float
+    deleted: bool = False
+
+    def status(self, now: float) -> str:
+        """Return the status at a time of the monotonic clock."""
+        if now >= self.built:
+            return "build_complete"
+        return "provisioning" if now < (self.created + self.built) / 2 else "building"
 
 
 @attrs.define(eq=False)
@@ -59,8 +97,8 @@ class NamedSecret:
     update_time_ms: int
 
 
-class MemoryStore:
-    """The contents of objects in memory."""
+class Store:
+    """The contents of objects, in memory."""
 
     def __init__(self) -> None:
         self._contents: dict[str, bytes] = {}
@@ -79,7 +117,7 @@ class MemoryStore:
         self._contents.pop(name, None)
 
 
-class FileStore:
+class FileStore(Store):
     """The contents of objects in files of a folder."""
 
     def __init__(self, folder: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 from typing import Any, Callable
 
 from buntime.service.clock import monotonic
-from buntime.service.devboxes.box import Execution, Listener
+from buntime.service.devboxes.box import Execution
+from buntime.service.devboxes.devbox import Devbox
 from buntime.service.executors import KILLED, ExecutionLost, Limits
 from buntime.service.machine.channel import Channel, ChannelLost, Inbox
 from buntime.service.machine.launch import Launcher
@@ -25,28 +27,28 @@ class Supervised:
     """A supervisor and the thread that reads what it sends."""
 
     def __init__(
-        self,
-        launcher: Launcher,
-        folder: Path,
-        devbox: Listener,
-        *,
-        start_reader: Callable[[Callable[[], None]], object],
-        on_end: Callable[[], object],
+        self, launcher: Launcher, folder: Path, devbox: Devbox, on_end: Callable[[], object]
     ) -> None:
         self._devbox = devbox
         self._on_end = on_end
-        limits = Limits(memory=devbox.memory, disk=_FILE_SIZE)
+        limits = Limits(memory=devbox.spec.memory, disk=_FILE_SIZE)
         try:
-            supervisor = launcher.start(folder, limits, _LIFETIME, DEVBOX)
+            self._supervisor = launcher.start(folder, limits, _LIFETIME, DEVBOX)
         except OSError as error:
             raise ExecutionLost(f"the devbox's supervisor cannot be started: {error}") from error
-        self.channel: Channel = Channel(supervisor)
+        self.channel: Channel = Channel(self._supervisor)
         self._inbox = Inbox(0)
         self._executions: dict[int, Execution] = {}
         self._stopping = False
         self.alive: bool = True
-        start_reader(self._read)
-        self.channel.send(supervisor.start_message)
+        self.reader: threading.Thread = threading.Thread(
+            target=self._read, name="buntime-devbox", daemon=True
+        )
+
+    def start(self) -> None:
+        """Start to read, and let the supervisor begin. Raises :class:`ChannelLost`."""
+        self.reader.start()
+        self.channel.send(self._supervisor.start_message)
 
     def run(self, execution: Execution, message: dict[str, Any]) -> None:
         """Start an execution. The devbox's lock is held, so the reader waits until it is known."""
@@ -93,6 +95,6 @@ class Supervised:
         if "exit" in message:
             del self._executions[execution.prepared.id]
             if message.get("over") == "memory":
-                self._devbox.note(f"{execution.id} used more than {self._devbox.memory} MB of memory")
+                self._devbox.note(f"{execution.id} used more than {self._devbox.spec.memory} MB of memory")
             code = message["exit"]
             self._devbox.finished(execution, code if isinstance(code, int) else KILLED, monotonic())

@@ -37,13 +37,14 @@ class FakeDevboxes:
             if self._service is None:
                 from buntime.service.devboxes.app import DevboxService
                 from buntime.service.devboxes.scripted import ScriptedHost
-                from buntime.service.devboxes.waiting import MovedClock
 
-                host = ScriptedHost(
-                    MovedClock(self._clock, self._clock.advance), self._executor, *self._times
-                )
+                host = ScriptedHost(self._clock, self._executor, *self._times)
                 numbers = itertools.count(1)
-                self._service = DevboxService(host, ids=lambda prefix: f"{prefix}fake{next(numbers):016}")
+                self._service = DevboxService(
+                    host,
+                    advance=self._clock.advance,
+                    ids=lambda prefix: f"{prefix}fake{next(numbers):016}",
+                )
             service = self._service
         return service.handle(request)
 

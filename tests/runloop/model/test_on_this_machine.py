@@ -18,7 +18,7 @@ import pytest
 
 from buntime import APITimeoutError
 from buntime._http import Request
-from buntime.service.devboxes.copying import DiskCopy
+from buntime.service.devboxes import machine
 from buntime.transport import HTTPTransport, LocalTransport
 from tests.runloop.wire import KEY, Wire, events
 from tests.support.serving import buntime_serve
@@ -173,7 +173,7 @@ def test_a_shut_down_devbox_has_no_disk(wire: Wire, root: Path) -> None:
 
 def test_a_cancelled_snapshot_has_no_disk(wire: Wire, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If its devbox ends before it is complete, its folder is removed too, with the files copied so far."""
-    monkeypatch.setattr(DiskCopy, "next_change", lambda _: float("inf"))
+    monkeypatch.setattr(machine, "_POLL_AFTER", float("inf"))
     devbox = wire.create()
     wire.post(f"{devbox}/write_file_contents", file_path="a.txt", contents="a")
     snapshot = wire.post(f"{devbox}/snapshot_disk_async")["id"]

@@ -7,8 +7,8 @@ from typing import Any
 from buntime._http import Response
 from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.errors import invalid
-from buntime.service.devboxes.images import Blueprint
 from buntime.service.devboxes.spec import parse_devbox, strings, texts, without_nulls
+from buntime.service.devboxes.storage import Blueprint
 from buntime.service.requests import RequestFields
 from buntime.service.responses import json_response
 

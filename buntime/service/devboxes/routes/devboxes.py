@@ -85,12 +85,12 @@ def make_devbox(model: Model, fields: RequestFields) -> Devbox:
         for path, content, is_program in mounts.files(model):
             write_file(devbox, path, content, is_program=is_program)
     except BaseException:
-        devbox.discard()
+        devbox.end()
         raise
     devbox.tunnel = tunnel
     model.devboxes.add(devbox)
     if model.closed:
-        devbox.shutdown(force=True)
+        devbox.end()
     model.check_open()
     return devbox
 

@@ -66,7 +66,7 @@ def kill(call: Call) -> Response:
         if execution.status == "queued":
             devbox.finished(execution, 137, devbox.clock.monotonic())
         elif execution.status == "running":
-            devbox.box.kill(execution, group=group)
+            devbox.box.signal(execution, "SIGKILL", group=group)
     return _respond(call, devbox, execution)
 
 
@@ -82,7 +82,7 @@ def send_std_in(call: Call) -> Response:
         if execution.status != "running":
             raise invalid(f"Execution {execution.id} is {execution.status}")
         if signal == "INTERRUPT":
-            devbox.box.interrupt(execution)
+            devbox.box.signal(execution, "SIGINT")
         elif not execution.attach_stdin:
             raise invalid(f"Execution {execution.id} was started without attach_stdin")
         else:
@@ -112,9 +112,9 @@ def _start(call: Call, command_id: Optional[str]) -> tuple[Devbox, Execution]:
         devbox.require("running")
         if (earlier := devbox.commands.with_command_id(command_id)) is not None:
             return devbox, earlier
-        is_queued = devbox.commands.is_busy(shell_name)
+        is_queued = devbox.commands.first_in_shell(shell_name) is not None
     now = devbox.clock.monotonic()
-    execution = Execution(call.model.new_id("exc_"), command, now, shell_name, attach_stdin=attach_stdin)
+    execution = Execution(call.model.new_id("exc_"), command, now, shell_name, attach_stdin, command_id)
     if not is_queued:
         devbox.box.prepare(execution)
     with devbox.lock:
@@ -122,7 +122,7 @@ def _start(call: Call, command_id: Optional[str]) -> tuple[Devbox, Execution]:
         # The lock was free meanwhile.
         if (earlier := devbox.commands.with_command_id(command_id)) is not None:
             return devbox, earlier
-        if devbox.commands.add(execution, command_id):
+        if devbox.commands.add(execution):
             devbox.start(execution, devbox.clock.monotonic())
     return devbox, execution
 
@@ -163,7 +163,7 @@ def _events(
         return log.size > offset or execution.status == "completed"
 
     # Without output a comment is sent, but not on a clock that stands still.
-    silence = _SILENCE if devbox.clock.runs else None
+    silence = _SILENCE if devbox.waiter.clock_runs else None
     while True:
         if not devbox.hold(ready, silence, timeout, for_output=True):
             yield KEEP_ALIVE

@@ -7,9 +7,8 @@ from typing import Optional
 from buntime._http import Response
 from buntime.service.devboxes.context import Call
 from buntime.service.devboxes.errors import ApiError
-from buntime.service.devboxes.images import Snapshot
 from buntime.service.devboxes.spec import texts
-from buntime.service.devboxes.storage import view
+from buntime.service.devboxes.storage import Snapshot, view
 from buntime.service.responses import json_response
 
 
