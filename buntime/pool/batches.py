@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import Any, Callable, TypeVar
 
 import attrs
 
@@ -15,7 +15,6 @@ from buntime.errors import ExecutionFailedError, InvalidResponseError, ResourceL
 from buntime.helpers import js_values
 from buntime.models import ExecuteRequest
 from buntime.pool.outcome import Outcome
-from buntime.pool.workers import ItemRunner
 
 Row = TypeVar("Row")
 Outcomes = list[Outcome[Any, Any]]
@@ -28,16 +27,16 @@ class BatchCalls:
         self._callee = callee(function)
         self._request = request
 
-    def run(self, runner: ItemRunner, rows: list[Any]) -> Outcomes:
+    def run(self, run: Callable[..., Outcome[Any, Any]], rows: list[Any]) -> Outcomes:
         """Return the outcome of each row. If an execution dies, its halves are called again."""
-        outcome = runner.run(self.call, rows, self._request.timeout)
+        outcome = run(self.call, rows, self._request.timeout)
         if outcome.error is None:
             outcomes: Outcomes = outcome.result()
             return outcomes
         # These end the process of the function; after any other error it may have called it, or never will.
         if len(rows) > 1 and isinstance(outcome.error, (ExecutionFailedError, ResourceLimitError)):
             middle = len(rows) // 2
-            return self.run(runner, rows[:middle]) + self.run(runner, rows[middle:])
+            return self.run(run, rows[:middle]) + self.run(run, rows[middle:])
         return [Outcome(row, error=outcome.error) for row in rows]
 
     def call(self, session: Session, rows: list[Any]) -> Outcomes:
@@ -45,19 +44,18 @@ class BatchCalls:
 
         A row without a JavaScript value is not sent, and has the ``TypeError`` or ``ValueError``.
         """
-        outcomes: Outcomes = []
-        sent: list[tuple[int, list[Any]]] = []
+        outcomes: Outcomes = [Outcome(row) for row in rows]
+        sent: dict[int, list[Any]] = {}
         for number, row in enumerate(rows):
-            outcomes.append(Outcome(row))
             try:
-                sent.append((number, js_values.encode_arguments((row,))))
+                sent[number] = js_values.encode_arguments((row,))
             except (TypeError, ValueError) as error:
                 outcomes[number] = Outcome(row, error=error)
         if not sent:
             return outcomes
         functions = Functions(session._context)
         request = attrs.evolve(self._request, session_id=session.id)
-        payload = {**self._callee, "rows": [arguments for _, arguments in sent]}
+        payload = {**self._callee, "rows": list(sent.values())}
         with session._context.caller.one_deadline():
             result, reply = functions.run("call", request, payload, session._time_limit, None, None)
             replies = functions.value(session.id, reply, result)
@@ -65,7 +63,7 @@ class BatchCalls:
                 raise InvalidResponseError(
                     f"the reply has another form than {len(sent)} rows: {replies!r:.200}"
                 )
-            for (number, _), line in zip(sent, replies):
+            for number, line in zip(sent, replies):
                 row = rows[number]
                 try:
                     outcomes[number] = Outcome(row, functions.value(session.id, parse_reply(line), result))

@@ -10,7 +10,7 @@ import attrs
 
 from buntime.client.session import Session
 from buntime.errors import BuntimeError, RateLimitError, SessionNotFoundError
-from buntime.pool.limits import RateLimitGate, StoppableClock
+from buntime.pool.limits import RateLimitGate
 from buntime.wire.error_responses import is_session_limit
 from buntime.wire.requests import EXECUTION_LIMIT
 
@@ -18,12 +18,11 @@ _SPARE = 30.0
 
 
 class LeaseState(Enum):
-    """CREATING → LEASED ⇄ IDLE; these → DISCARDED → DELETING → ENDED, or NOT_DELETED → DISCARDED again."""
+    """CREATING → LEASED ⇄ IDLE; these → DELETING → ENDED, or → NOT_DELETED → DELETING again."""
 
     CREATING = "a thread creates its session"
     LEASED = "one worker has its session"
     IDLE = "its session waits for a worker"
-    DISCARDED = "its session is to be deleted"
     DELETING = "a thread deletes its session"
     NOT_DELETED = "the deletion failed; closing the pool tries again"
     ENDED = "its session has ended"
@@ -37,7 +36,6 @@ class Lease:
     ``tainted`` when something may still run in it or its disk is full.
     """
 
-    clock: StoppableClock
     gate: RateLimitGate
     stopping: threading.Event  # set when the work of the holder is to end
     state: LeaseState = LeaseState.CREATING
@@ -79,12 +77,9 @@ class Lease:
         return remaining < min(limit + _SPARE, self._lifetime / 2)
 
     def session_was_gone(self, error: BaseException) -> bool:
-        """Whether an item failed because the session had ended before anything was done in it.
-
-        Its only call must have failed so. A session created for the item had not ended before, and one whose
-        time is over by now may have ended during the work.
-        """
-        # Nothing was done if the holder made one call, which was refused because there was no session.
+        """Whether an item failed because the session had ended before anything was done in it."""
+        # Its only call was refused because there was no session. A session created for the item had not ended
+        # before, and one whose time is over by now may have ended during the work.
         only_call = error is self._not_found and self._calls == 1
         return only_call and self._holders > 1 and self.session.remaining != 0
 
@@ -114,7 +109,7 @@ class Lease:
 
     def sleep(self, seconds: float, /) -> None:
         """Wait before a retry, unless the work of the holder is to end."""
-        self.clock.wait_until(self.clock.now() + seconds, self.stopping)
+        self.gate.clock.wait_until(self.gate.clock.now() + seconds, self.stopping)
 
     def on_error(self, error: BaseException) -> None:
         """Note an error of a call in this session."""

@@ -20,29 +20,33 @@ _LONGEST_PAUSE = 24 * 3600.0
 _FIRST_PAUSE = 1.0
 
 
+def check_open(stopping: threading.Event) -> None:
+    """Raise ``RuntimeError`` if ``stopping``, which closing the pool sets, is set."""
+    if stopping.is_set():
+        raise RuntimeError(CLOSED)
+
+
 class StoppableClock:
     """The client's clock, with waits that end when an event is set."""
 
     def __init__(self, caller: Caller) -> None:
-        transport = caller.transport
-        self._transport = transport if isinstance(transport, SupportsTime) else None
-        self._sleeping = threading.Lock()
-        self.now: Callable[[], float] = caller.monotonic
-        self.is_real: bool = self._transport is None
+        self.is_real: bool = not isinstance(caller.transport, SupportsTime)
         """Whether time passes by itself; otherwise it passes when a thread sleeps on the transport."""
+        self.now: Callable[[], float] = caller.monotonic
+        self._sleep = caller.sleep
+        self._sleeping = threading.Lock()
 
     def wait_until(self, moment: float, stopping: threading.Event) -> None:
         """Wait; raise ``RuntimeError`` as soon as ``stopping`` is set."""
-        if self._transport is None:
+        if self.is_real:
             while not stopping.is_set() and (seconds := moment - self.now()) > 0:
                 stopping.wait(min(seconds, MAX_WAIT))
         else:
             # One thread sleeps for all that wait: each sleep moves the transport's clock.
             with self._sleeping:
                 if (seconds := moment - self.now()) > 0:
-                    self._transport.sleep(seconds)
-        if stopping.is_set():
-            raise RuntimeError(CLOSED)
+                    self._sleep(seconds)
+        check_open(stopping)
 
 
 class RateLimitGate:
@@ -52,7 +56,7 @@ class RateLimitGate:
     """
 
     def __init__(self, clock: StoppableClock, retry_delay: float, max_wait: float) -> None:
-        self._clock = clock
+        self.clock: StoppableClock = clock
         self._max_wait = max_wait
         self._first_pause = max(_FIRST_PAUSE, retry_delay)
         self._lock = threading.Lock()
@@ -61,9 +65,9 @@ class RateLimitGate:
     def wait(self, stopping: threading.Event) -> float:
         """Wait until the gate is open and return the time then; ``RuntimeError`` once ``stopping`` is set."""
         # Read without the lock: a thread that reads the old value sends one request more, which is refused.
-        if self._opens_at > self._clock.now():
-            self._clock.wait_until(self._opens_at, stopping)
-        return self._clock.now()
+        if self._opens_at > self.clock.now():
+            self.clock.wait_until(self._opens_at, stopping)
+        return self.clock.now()
 
     def close(self, error: RateLimitError, started: float, refusals: int, waited: float) -> None:
         """Close it; without ``Retry-After``, for longer after each refusal of the same call."""
@@ -76,7 +80,7 @@ class RateLimitGate:
         with self._lock:
             extended, self._opens_at = opens_at > self._opens_at, max(opens_at, self._opens_at)
         if extended:
-            seconds = opens_at - self._clock.now()
+            seconds = opens_at - self.clock.now()
             logger().info("%s: rate limit (429); requests of the pool wait %.1f s", error.call, seconds)
 
 

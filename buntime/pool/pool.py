@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from threading import Event
 from typing import Any, Callable, Optional, TypeVar
 
 from buntime import _validate
@@ -20,15 +22,15 @@ from buntime.client.session import Session
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
 from buntime.pool.batches import BatchCalls, flatten, split
 from buntime.pool.bounded_map import BoundedMap
+from buntime.pool.limits import check_open
 from buntime.pool.outcome import Outcome, Progress, with_progress
 from buntime.pool.registry import SessionRegistry
-from buntime.pool.workers import ItemRunner, SessionExecutor
 from buntime.wire import json
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-Work = Callable[[ItemRunner], Callable[[Any], Any]]
-"""Returns what to call with each item of a map."""
+Run = Callable[..., Outcome[Any, Any]]
+"""Call it with a function, an item, and the time limit of executions if the item is not a request."""
 
 
 @checks_arguments
@@ -68,12 +70,16 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         if not isinstance(client, Buntime):
             raise TypeError(f"client must be a Buntime, not {type(client).__name__}")
         check_limits(resource_limits)
-        self._client = client
         self._size = _validate.count("size", size)
-        self._options = (_validate.ttl(ttl), json.metadata(metadata), resource_limits)
-        self._reuse = _validate.flag("reuse", reuse)
         max_wait = _validate.seconds("max_wait", max_wait)
-        self._max_wait = math.inf if max_wait is None else max_wait
+        self._new_registry = partial(
+            SessionRegistry,
+            client._context,
+            (_validate.ttl(ttl), json.metadata(metadata), resource_limits),
+            size=self._size,
+            reuse=_validate.flag("reuse", reuse),
+            max_wait=math.inf if max_wait is None else max_wait,
+        )
         self._registry = self._new_registry()
         reset_after_fork(self)
 
@@ -84,7 +90,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         return f"<SessionPool, {self._registry.count} of {self._size} sessions>"
 
     def _leave_block(self, error: Optional[BaseException]) -> None:
-        close_after(error, lambda: self._close(error), "the pool was not closed")
+        close_after(error, lambda: self._registry.close(error), "the pool was not closed")
 
     @property
     def size(self) -> int:
@@ -121,7 +127,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         """
         if not callable(function):
             raise TypeError(f"function must be callable with a session and an item, not {function!r}")
-        outcomes = self._results(lambda runner: partial(runner.run, function), iter(items), ordered)
+        outcomes = self._results(lambda run: partial(run, function), iter(items), ordered)
         return with_progress(outcomes, items, progress)
 
     def execute(
@@ -141,7 +147,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
             for request in requests:
                 _check(request)
         checked = map(_check, requests)
-        outcomes = self._results(lambda runner: partial(runner.run, Session.execute), checked, ordered)
+        outcomes = self._results(lambda run: partial(run, Session.execute), checked, ordered)
         return with_progress(outcomes, requests, progress)
 
     def call(
@@ -170,7 +176,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         request = ExecuteRequest("", timeout=timeout, idempotent=idempotent)
         calls = BatchCalls(function, request)
         parts = split(iter(rows), _validate.count("batch", batch))
-        finished = self._results(lambda runner: partial(calls.run, runner), parts, ordered)
+        finished = self._results(lambda run: partial(calls.run, run), parts, ordered)
         return with_progress(flatten(finished), rows, progress)
 
     def executor(self) -> SessionExecutor:
@@ -180,8 +186,8 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         The end of its ``with`` block, or ``shutdown``, waits for the calls; the pool stays open. As with any
         executor, submitted calls wait in a queue without a limit.
         """
-        self._registry.check_open()
-        return SessionExecutor(self.session, self._size if self._registry.threaded else 1)
+        check_open(self._registry.closing)
+        return SessionExecutor(self, self._size if self._registry.threaded else 1)
 
     def warm(self, count: Optional[int] = None) -> int:
         """Create sessions concurrently until there are ``count``, by default ``size``.
@@ -199,15 +205,8 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         Raises what creating a session raises, and ``RuntimeError`` if the pool is closed.
         """
         registry = self._registry
-        lease = registry.check_out(registry.closing)
-        try:
+        with registry.lend(registry.closing) as lease:
             yield lease.session
-        except BaseException as error:
-            lease.record(error)
-            registry.cleanup.begin(error)
-            raise
-        finally:
-            registry.check_in(lease, reuse=self._reuse)
 
     def close(self) -> None:
         """End all work, join the threads and delete every session; the pool cannot be used afterwards.
@@ -215,46 +214,74 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         If a deletion fails, the error is raised after the others were tried; closing again tries it again.
         Idempotent. In a forked child it ends only what belongs to the child.
         """
-        self._close(None)
-
-    def _close(self, error: Optional[BaseException]) -> None:
-        registry = self._registry
-        registry.cleanup.begin(error)
-        registry.close()
-
-    def _new_registry(self) -> SessionRegistry:
-        options = self._options
-        return SessionRegistry(
-            self._client._context,
-            lambda sessions: sessions.create(*options),
-            size=self._size,
-            max_wait=self._max_wait,
-        )
+        self._registry.close()
 
     def _at_fork_reinit(self) -> None:
         """Have no sessions in a forked child, and be closed there if the parent's pool is."""
-        is_closed = self._registry.closing.is_set()
-        self._registry = self._new_registry()
-        if is_closed:
+        parents, self._registry = self._registry, self._new_registry()
+        if parents.closing.is_set():
             self._registry.closing.set()
 
-    def _results(self, work: Work, items: Iterator[Any], ordered: bool) -> Generator[Any, None, None]:
-        """Yield ``work(runner)(item)`` for each item; the arguments are checked before the first is read."""
-        self._registry.check_open()
-        return self._iterate(work, items, _validate.flag("ordered", ordered))
+    def _results(
+        self, work: Callable[[Run], Callable[[Any], Any]], items: Iterator[Any], ordered: bool
+    ) -> Generator[Any, None, None]:
+        """Yield ``work(run)(item)`` for each item; the arguments are checked before the first is read."""
+        check_open(self._registry.closing)
+        _validate.flag("ordered", ordered)
 
-    def _iterate(self, work: Work, items: Iterator[Any], ordered: bool) -> Generator[Any, None, None]:
-        registry = self._registry  # that of the process that iterates
-        runner = ItemRunner(registry, reuse=self._reuse)
-        threads = self._size if registry.threaded else 0
-        running = BoundedMap(work(runner), items, threads=threads, ordered=ordered, stopping=runner.stopping)
-        registry.begin(running)
+        def iterate() -> Generator[Any, None, None]:
+            registry = self._registry  # that of the process that iterates
+            threads = self._size if registry.threaded else 0
+            running: BoundedMap[Any, Any] = BoundedMap(items, threads=threads, ordered=ordered)
+            registry.begin(running)
+            try:
+                yield from running.results(work(partial(_run, registry, running.stopping)))
+            except BaseException as error:
+                registry.finish(running, error)
+                raise
+            registry.finish(running)
+
+        return iterate()
+
+
+class SessionExecutor(ThreadPoolExecutor):
+    """Calls ``function(session, *args)`` in threads, each call with a session that it has for itself."""
+
+    def __init__(self, pool: SessionPool, threads: int) -> None:
+        super().__init__(threads, thread_name_prefix="buntime-executor")
+        self._pool = pool
+
+    def submit(self, fn: Callable[..., Value], /, *args: Any, **kwargs: Any) -> Future[Value]:
+        """Schedule ``fn(session, *args, **kwargs)`` and return its future."""
+
+        def call() -> Value:
+            with self._pool.session() as session:
+                return fn(session, *args, **kwargs)
+
+        return super().submit(call)
+
+
+def _run(
+    registry: SessionRegistry,
+    stopping: Event,
+    function: Callable[[Session, Any], Any],
+    item: Any,
+    timeout: Optional[int] = None,
+) -> Outcome[Any, Any]:
+    if isinstance(item, ExecuteRequest):
+        timeout = item.timeout
+    while True:
+        lease = None
         try:
-            yield from running.results()
-        except BaseException as error:
-            registry.finish(running, error)
-            raise
-        registry.finish(running)
+            with registry.lend(stopping, timeout) as lease:
+                return Outcome(item, function(lease.session, item))
+        except Exception as error:
+            if lease is None:
+                # The end of the map is not the outcome of an item.
+                check_open(stopping)
+            # Only then can nothing have happened: the item gets another session.
+            if lease is None or not lease.session_was_gone(error):
+                return Outcome(item, error=error)
 
 
 def _check(request: ExecuteRequest) -> ExecuteRequest:

@@ -45,7 +45,7 @@ def test_an_item_has_the_error_when_its_waits_are_too_long(
     """Each item has waited for almost ``max_wait``, and the error says so."""
     fake = _Refusing(path, status, code, retry_after)
     with Buntime(transport=fake) as client, SessionPool(client, size=2, max_wait=max_wait) as pool:
-        assert max_wait == SessionPool(client)._max_wait or max_wait == 100
+        assert max_wait == SessionPool(client)._registry.max_wait or max_wait == 100
         outcomes = list(pool.map(_run, "ab"))
     for outcome in outcomes:
         assert isinstance(outcome.error, BuntimeError)
@@ -57,7 +57,7 @@ def test_an_item_has_the_error_when_its_waits_are_too_long(
 def test_the_bound_can_be_removed_and_is_checked() -> None:
     """``None`` waits as long as it takes."""
     with Buntime(transport=FakeTransport()) as client:
-        assert math.inf == SessionPool(client, max_wait=None)._max_wait
+        assert math.inf == SessionPool(client, max_wait=None)._registry.max_wait
         for value in (-1, math.inf, math.nan):
             with pytest.raises(ValueError, match="max_wait"):
                 SessionPool(client, max_wait=value)

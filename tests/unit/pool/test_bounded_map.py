@@ -44,8 +44,8 @@ def test_slow_items_do_not_delay_results(monkeypatch: pytest.MonkeyPatch) -> Non
         pytest.fail("the result of 1 was ready")
 
     _limit_threads(monkeypatch, 1)
-    bounded: BoundedMap[int, str] = BoundedMap(work, items(), threads=4, ordered=True)
-    results = bounded.results()
+    bounded: BoundedMap[int, str] = BoundedMap(items(), threads=4, ordered=True)
+    results = bounded.results(work)
     assert "1" == next(results)
     bounded.stop()
     bounded.join()
@@ -62,7 +62,7 @@ def test_no_item_starts_after_stop() -> None:
         worked.append(item)
         return item
 
-    bounded: BoundedMap[int, int] = BoundedMap(work, iter(range(10)), threads=1, ordered=True)
+    bounded: BoundedMap[int, int] = BoundedMap(iter(range(10)), threads=1, ordered=True)
 
     def stop() -> None:
         begun.wait(_TIMEOUT)
@@ -72,7 +72,7 @@ def test_no_item_starts_after_stop() -> None:
     stopper = threading.Thread(target=stop)
     stopper.start()
     with pytest.raises(RuntimeError, match="closed"):
-        list(bounded.results())
+        list(bounded.results(work))
     stopper.join()
     bounded.join()
     assert [0] == worked
@@ -87,10 +87,8 @@ def test_without_threads_the_caller_works() -> None:
             read.append(number)
             yield number
 
-    bounded: BoundedMap[int, str] = BoundedMap(
-        lambda _: threading.current_thread().name, items(), threads=0, ordered=False
-    )
-    results = bounded.results()
+    bounded: BoundedMap[int, str] = BoundedMap(items(), threads=0, ordered=False)
+    results = bounded.results(lambda _: threading.current_thread().name)
     assert threading.current_thread().name == next(results)
     assert [0] == read
     assert 2 == len(list(results))
@@ -100,8 +98,8 @@ def test_fewer_threads_than_requested_are_enough(monkeypatch: pytest.MonkeyPatch
     """If the system cannot start more; if it can start none, the caller's thread does the work."""
     _limit_threads(monkeypatch, 1)
     for _ in range(2):
-        bounded: BoundedMap[int, str] = BoundedMap(str, iter(range(20)), threads=4, ordered=True)
-        assert [str(number) for number in range(20)] == list(bounded.results())
+        bounded: BoundedMap[int, str] = BoundedMap(iter(range(20)), threads=4, ordered=True)
+        assert [str(number) for number in range(20)] == list(bounded.results(str))
         bounded.stop()
         bounded.join()
 

@@ -279,7 +279,8 @@ def test_an_item_without_a_session_after_closing(service: BlockingService, clien
     """The missing session is not an error of the item: the call has ended."""
 
     def closing(_session: Session, item: str) -> str:
-        pool._registry.closing.set()
+        (run,) = pool._registry._maps
+        run.stopping.set()
         return item
 
     outcomes: list[Outcome[str, str]] = []
