@@ -77,6 +77,8 @@ class ExecutionOutcome:
     memory_used: int
     cpu_time: float
     timed_out: bool = False
+    alone: bool = False
+    """Whether it is known that no process of the session was alive after it."""
 
 
 class ExecutionLost(ServiceError):  # noqa: N818 - named for what happened, as its code is

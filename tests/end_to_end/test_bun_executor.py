@@ -18,7 +18,7 @@ import pytest
 from buntime.service.executors import Execution, ExecutionLost, ExecutionOutcome, Output, ResourceExceeded
 from buntime.service.machine.executor import BunExecutor
 from buntime.service.machine.find import find_bun
-from buntime.service.machine.launch import Unprotected
+from buntime.service.machine.launch import Isolated, Unprotected
 from tests.support.bun import BunSession, outcome_of, read_proc, wait_for_exit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
@@ -442,6 +442,18 @@ class TestEnds:
         assert len(pids) >= 2
         while pids := orphan.host_pids():
             wait_for_exit(pids)
+
+
+def test_what_runs_after_an_execution_is_known_in_a_sandbox(
+    executor: BunExecutor, session: BunSession
+) -> None:
+    """After it there are its processes or none; without a sandbox other programs may have its work."""
+    isolated = isinstance(executor.launcher, Isolated)
+    assert isolated == session.sh(":").alone
+    assert not session.sh("setsid sleep 1000 >/dev/null 2>&1 &").alone
+    assert not session.run("1").alone
+    session.runtime.kill(None)
+    assert isolated == session.run("1").alone
 
 
 def test_without_proc_executions_run_and_end(tmp_path: Path) -> None:

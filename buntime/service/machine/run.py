@@ -112,10 +112,9 @@ class Run:
                 {"limit": "memory", "max": maximum, "value": round(memory / 2**20, 1)},
             )
         timed_out = over == "time"
-        return self._outcome(TIMED_OUT if timed_out else int(code), wall, memory, cpu, timed_out=timed_out)
+        code, alone = TIMED_OUT if timed_out else int(code), message.get("alone") is True
+        return self._outcome(code, wall, memory, cpu, timed_out=timed_out, alone=alone)
 
-    def _outcome(
-        self, code: int, wall: float, memory: float, cpu: float, *, timed_out: bool = False
-    ) -> ExecutionOutcome:
+    def _outcome(self, code: int, wall: float, memory: float, cpu: float, **others: bool) -> ExecutionOutcome:
         out, err = (self._texts.pop(kind).text() for kind in ("out", "err"))
-        return ExecutionOutcome(out, err, code, wall, int(memory), cpu, timed_out)
+        return ExecutionOutcome(out, err, code, wall, int(memory), cpu, **others)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
@@ -17,7 +18,11 @@ from buntime.service.executors import (
 )
 from buntime.service.responses import KEEP_ALIVE, event
 from buntime.service.sessions.sessions import LiveSession
-from buntime.service.workspace.base import WorkspaceGone, changed
+from buntime.service.workspace.base import WorkspaceGone
+
+_HELPER = re.compile(re.escape(HELPER_MARK) + r'(?:\{"op": ?"(\w+)")?')
+_READING = re.compile("file_(pack|range|stat|walk)|process_(list|logs|wait)|http_wait|ping|port|read")
+"""The operations of helpers that write no files."""
 
 KEEP_ALIVE_AFTER = 15.0
 """Seconds of silence after which a stream sends a keep-alive comment."""
@@ -29,12 +34,8 @@ class RunningExecution:
     ``read_timeout`` is how many seconds the caller waits for the result, or for the next event of a stream.
     If the executor is slower, ``TimeoutError`` is raised and the execution goes on.
 
-    ``filesWritten`` compares the workspace before and after, so executions that overlap in one session report
-    each other's files too. On disk that takes 145 ms for 20,000 files, so it is left out for helpers of the
-    client, which do not use it. One walk, afterwards, would have to go by dates: ``cp -p`` sets an old one,
-    ``chmod`` and ``mv`` a new one on the same file, and the kernel's clock for them is 4 to 10 ms coarse, so
-    what a call wrote just before would be reported again. A state kept from the last execution would miss
-    what background processes write between two.
+    ``filesWritten`` is left out for helpers of the client, which do not use it, except for programs of users
+    that a helper gives standard input.
     """
 
     def __init__(self, session: LiveSession, execution: Execution, read_timeout: float | None) -> None:
@@ -43,12 +44,14 @@ class RunningExecution:
             session.workspace.stat("")
         except WorkspaceGone as error:
             raise (session_not_found if session.ended else session_lost)(session.id) from error
-        is_helper = (execution.code or "").startswith(HELPER_MARK)
-        self._before = None if is_helper else session.workspace.snapshot()
+        helper = _HELPER.match(execution.code or "")
+        runs_program = helper is None or helper[1] == "run"
+        self._comparison = session.files.begin() if runs_program else None
         self._deadline = None if read_timeout is None else session.clock.monotonic() + read_timeout
         self._keeps_alive = read_timeout is None or read_timeout >= KEEP_ALIVE_AFTER
         timeout = KEEP_ALIVE_AFTER if execution.stream and self._keeps_alive else read_timeout
-        self.finish: Callable[[], None] = session.started(execution.timeout)
+        reads_only = helper is not None and _READING.fullmatch(helper[1] or "") is not None
+        self.finish: Callable[[], None] = session.started(execution.timeout, reads_only=reads_only)
         """To be called when the caller stops waiting. Idempotent."""
         try:
             with self._ended_session_as_404():
@@ -99,9 +102,10 @@ class RunningExecution:
         return event("result", self._result(item)), True
 
     def _result(self, outcome: ExecutionOutcome) -> dict[str, Any]:
+        self.finish()
         files: list[str] = []
-        if self._before is not None and not self._session.ended:
-            files = changed(self._before, self._session.workspace.snapshot())
+        if self._comparison is not None and not self._session.ended:
+            files = self._session.files.written(self._comparison, alone=outcome.alone)
         return {
             "stdout": outcome.stdout,
             "stderr": outcome.stderr,

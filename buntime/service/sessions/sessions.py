@@ -7,7 +7,7 @@ import itertools
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Literal
 
 from buntime._support.forks import reset_after_fork
@@ -16,6 +16,7 @@ from buntime.service.errors import ServiceError, session_not_found
 from buntime.service.executors import Executor, Limits, Runtime
 from buntime.service.sessions.limits import Plan
 from buntime.service.workspace.base import Workspace
+from buntime.service.workspace.history import FileHistory
 from buntime.service.workspace.quota import DiskQuota
 
 State = Literal["active", "idle", "deep-sleep"]
@@ -53,6 +54,7 @@ class LiveSession:
         self.limits = limits
         self.workspace = workspace
         self.runtime = runtime
+        self.files: FileHistory = FileHistory(workspace)
         self.disk: DiskQuota = DiskQuota(workspace, limits.disk)
         self.created: float = clock.time()
         self.last_active: float = self.created
@@ -88,7 +90,16 @@ class LiveSession:
             self.last_active = self.clock.time()
             self._asleep = False
 
-    def started(self, timeout: float) -> Callable[[], None]:
+    def write(self, files: Sequence[tuple[str, bytes]]) -> None:
+        """Write all of the files, or none; see :meth:`DiskQuota.write`."""
+        try:
+            self.disk.write(files)
+        except BaseException:
+            self.files.changed()
+            raise
+        self.files.wrote(path for path, _ in files)
+
+    def started(self, timeout: float, *, reads_only: bool) -> Callable[[], None]:
         """Count as active while an execution runs, for at most ``timeout`` seconds.
 
         Returns a function to call when it has ended; calling it again does nothing.
@@ -98,7 +109,9 @@ class LiveSession:
 
         def ended() -> None:
             if self._running_until.pop(execution, None) is not None:
-                self.disk.forget()
+                if not reads_only:
+                    self.disk.forget()
+                    self.files.changed()
                 self.touch()
 
         return ended

@@ -61,6 +61,9 @@ class Workspace(Protocol):
     Safe to use from several threads, and while code runs in the workspace.
     """
 
+    exclusive: bool
+    """Whether only the session's executions and this object write to it: no other program knows of it."""
+
     def read(self, path: str, *, max_size: int | None = None) -> bytes:
         """Return a file's bytes.
 
@@ -97,11 +100,15 @@ class Workspace(Protocol):
         """
         ...
 
-    def snapshot(self) -> Mapping[str, object]:
+    def snapshot(self) -> dict[str, object]:
         """Return a stamp for every file that an execution may write, to compare with :func:`changed`.
 
         Folders named ``node_modules`` and ``.git`` are not entered. Empty after ``remove``.
         """
+        ...
+
+    def stamp(self, path: str) -> tuple[str, object]:
+        """Return the path of a file without links, and its stamp in a snapshot; errors as for ``stat``."""
         ...
 
     def file_count(self) -> int:

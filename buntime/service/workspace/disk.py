@@ -43,9 +43,10 @@ class DiskWorkspace:
     two of the paths are the same file by a link.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, exclusive: bool = False) -> None:
         self.root: Path = root.resolve()
         """The directory, absolute and free of links."""
+        self.exclusive: bool = exclusive
         self._path = str(self.root)
 
     def read(self, path: str, *, max_size: int | None = None) -> bytes:
@@ -126,8 +127,14 @@ class DiskWorkspace:
                 if status is None or hidden(path):
                     continue
                 if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
-                    stamps[_as_text(path)] = (status.st_mtime_ns, status.st_size, status.st_ino)
+                    stamps[_as_text(path)] = _stamp(status)
         return stamps
+
+    def stamp(self, path: str) -> tuple[str, object]:
+        """Return the path of a file without links, and its stamp."""
+        with self._reaching(path) as (walker, name):
+            status = os.stat(name, dir_fd=walker.folder, follow_symlinks=False)
+            return _as_text(walker.path(name)), _stamp(status)
 
     def file_count(self) -> int:
         """Return the number of files, without the service's own."""
@@ -216,6 +223,10 @@ def _stage(top: int, name: str, content: bytes, mode: int | None) -> None:
         if mode is not None:
             os.fchmod(descriptor, mode)
         file.write(content)
+
+
+def _stamp(status: os.stat_result) -> object:
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def _check_regular(status: os.stat_result, path: str) -> None:

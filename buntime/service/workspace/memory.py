@@ -38,6 +38,8 @@ class _Folder:
 class MemoryWorkspace:
     """A tree of folders and files, dated by ``clock``. It has no links and no permissions."""
 
+    exclusive: bool = False  # scripts write to it, too
+
     def __init__(self, clock: ServiceClock) -> None:
         self._clock = clock
         self._lock = reset_after_fork(threading.RLock())
@@ -100,6 +102,11 @@ class MemoryWorkspace:
         with self._lock:
             files = () if self._root is None else self._files(skip=UNWATCHED)
             return {name: file.version for name, file in files if not hidden(name)}
+
+    def stamp(self, path: str) -> tuple[str, object]:
+        """Return the path and the version of a file."""
+        name = normalise(path)
+        return name, self.snapshot().get(name)
 
     def file_count(self) -> int:
         """Return the number of files, without the service's own."""

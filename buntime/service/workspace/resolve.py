@@ -34,6 +34,7 @@ class PathWalker:
     def __init__(self, root: str) -> None:
         self._root = root
         self._open = [open_root(root)]
+        self._names: list[str] = []
         self._links = 0
 
     def __enter__(self) -> PathWalker:
@@ -49,6 +50,10 @@ class PathWalker:
     def folder(self) -> int:
         """The descriptor of the current folder."""
         return self._open[-1]
+
+    def path(self, name: str) -> str:
+        """Return the path of ``name`` in the current folder, without links."""
+        return "/".join([*self._names, name])
 
     def to(self, path: str, *, create: bool = False) -> str:
         """Walk to the folder that holds the normalised ``path``; return the name in it.
@@ -105,6 +110,7 @@ class PathWalker:
             make_folder(name, self.folder)
             descriptor = os.open(name, FOLDER_FLAGS, dir_fd=self.folder)
         self._open.append(descriptor)
+        self._names.append(name)
 
     def _leave(self) -> None:
         if len(self._open) == 1:
@@ -114,6 +120,7 @@ class PathWalker:
     def _shrink(self, length: int) -> None:
         while len(self._open) > length:
             os.close(self._open.pop())
+            self._names.pop()
 
 
 def make_folder(name: str, parent: int) -> None:

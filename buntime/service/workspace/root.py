@@ -41,10 +41,14 @@ class WorkspaceFolder:
             self.root.chmod(0o700)
 
     def workspace(self, session_id: str) -> DiskWorkspace:
-        """Return a new, empty workspace, which only this user can enter."""
+        """Return a new, empty workspace, which only this user can enter.
+
+        In a temporary folder it is the session's alone. In a folder that the user chose, the user may write
+        to it from outside.
+        """
         folder = self.root / session_id
         folder.mkdir(mode=0o700)
-        return DiskWorkspace(folder)
+        return DiskWorkspace(folder, exclusive=self._temporary)
 
     def remove(self) -> None:
         """Remove the folder if it is temporary, else if it is empty."""

@@ -154,7 +154,9 @@ async function report(run) {
     output.drain();
   }
   if (leavesSomething()) await openPreview();
-  await send({ ...run.result, serving: opened !== null });
+  // Without a sandbox, other programs of the user may do the work of one.
+  const alone = !config.scratch && !processes.reap(ended);
+  await send({ ...run.result, serving: opened !== null, alone });
   reporting.delete(run.id);
   if (!stopping && !running.size && !config.direct && !processes.reap(ended)) launching.prepare();
 }

@@ -20,7 +20,7 @@ def execute(model: Model, context: RequestContext) -> Response:
     command = parse_execute(model.plan, session, fields)
     if command.files:
         with workspace_errors(session, model.plan, "files", field="files"):
-            session.disk.write(command.files)
+            session.write(command.files)
     running = RunningExecution(session, command.execution, context.request.read_timeout)
     if not command.execution.stream:
         return json_response(running.result())

@@ -16,7 +16,7 @@ def write(model: Model, context: RequestContext) -> Response:
     path, content = fields.text("path"), fields.text("content").encode()
     model.plan.check_file_size(path, len(content))
     with workspace_errors(session, model.plan, path):
-        session.disk.write([(path, content)])
+        session.write([(path, content)])
     return json_response({"path": path, "size": len(content)})
 
 
