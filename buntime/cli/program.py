@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import functools
 import io
 import os
 import re
@@ -151,6 +152,7 @@ def _discard_output() -> None:
     os.close(devnull)
 
 
+@functools.lru_cache(maxsize=1)
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="buntime",

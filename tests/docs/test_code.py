@@ -15,6 +15,7 @@ import pytest
 
 from buntime import Buntime
 from tests.docs.markdown import DOCS, PAGES, README, ROOT, Block, blocks, examples
+from tests.support.cases import in_one_test
 from tests.support.serving import buntime_serve
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sandboxes need Linux")
@@ -50,7 +51,7 @@ def _run(page: Path, block: Block, names: dict[str, object]) -> str:
     return printed.getvalue()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@in_one_test("page", PAGES, ids=lambda page: page.name)
 def test_code_fits_a_narrow_window(page: Path) -> None:
     """A line of code has at most 88 characters."""
     kinds = {"python", "sh", "ts", "js", "json", "yaml", "dockerfile", "toml", "ini"}

@@ -20,6 +20,7 @@ import buntime.transport
 from buntime import Files, SessionFiles, Sessions
 from buntime.client import settings
 from tests.docs.markdown import CHANGELOG, DOCS, PAGES, README, ROOT, anchors, blocks, links
+from tests.support.cases import in_one_test
 
 REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "reference").glob("*.md")))
 PUBLIC = [
@@ -99,7 +100,7 @@ def _assigned_to_self(cls: type) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@in_one_test("name", PUBLIC)
 def test_every_public_name_has_an_entry_in_the_reference(name: str) -> None:
     """The reference page has an entry for each name that can be imported."""
     assert _entry(name), f"docs/reference/ has no entry for {name}"
@@ -117,7 +118,7 @@ def test_classes_that_a_client_creates_are_explained(cls: type) -> None:
     assert [] == [name for name in _public_members(cls) if not inspect.getdoc(getattr(cls, name))]
 
 
-@pytest.mark.parametrize("cls", VALUES, ids=lambda cls: cls.__name__)
+@in_one_test("cls", VALUES, ids=lambda cls: cls.__name__)
 def test_every_field_is_explained(cls: type[Any]) -> None:
     """A page of the guide explains all fields of a value, and the reference all methods."""
     fields = {field.name for field in attrs.fields(cls)} - {"extra"}
@@ -131,7 +132,7 @@ def test_every_field_is_explained(cls: type[Any]) -> None:
     assert _public_members(cls) <= _members(_entry(f"buntime.{cls.__name__}"))
 
 
-@pytest.mark.parametrize("cls", ERRORS, ids=lambda cls: cls.__name__)
+@in_one_test("cls", ERRORS, ids=lambda cls: cls.__name__)
 def test_every_error_is_explained(cls: type[buntime.BuntimeError]) -> None:
     """The page on errors has each class and its attributes."""
     page = (DOCS / "guide" / "errors.md").read_text(encoding="utf-8")
@@ -201,7 +202,7 @@ def test_every_option_of_the_pytest_plugin_is_explained() -> None:
     assert set() == {name for name in names if f"`{name}`" not in page}
 
 
-@pytest.mark.parametrize("page", [*PAGES, CHANGELOG], ids=lambda page: page.name)
+@in_one_test("page", [*PAGES, CHANGELOG], ids=lambda page: page.name)
 def test_links_have_targets(page: Path) -> None:
     """Each internal link has an existing target, including its heading."""
     broken = []
@@ -213,7 +214,7 @@ def test_links_have_targets(page: Path) -> None:
     assert [] == broken
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@in_one_test("page", PAGES, ids=lambda page: page.name)
 def test_no_page_begins_with_a_definition(page: Path) -> None:
     """The first sentence is about the reader's task."""
     first = next(re.finditer(r"^\w.*|^[`\[].*", page.read_text(encoding="utf-8"), re.MULTILINE))[0]

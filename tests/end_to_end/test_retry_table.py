@@ -6,10 +6,11 @@ import pytest
 
 from buntime import APIConnectionError, Buntime, BuntimeError, InvalidResponseError
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.loopback import Exchange, Handler, LoopbackServer, drop, json_reply, reply, reset
 from tests.support.retry_rows import ROWS, Row
 
-every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+every_row = in_one_test("row", ROWS, ids=lambda row: row.name)
 
 
 def _success(row: Row) -> Handler:
@@ -28,7 +29,7 @@ def _client(server: LoopbackServer) -> Buntime:
 
 
 @every_row
-@pytest.mark.parametrize("status", [429, 503])
+@in_one_test("status", [429, 503])
 def test_a_rejected_request_is_retried(row: Row, status: int) -> None:
     """A request that was rejected without being executed is retried, whatever the call."""
     with (
@@ -40,7 +41,7 @@ def test_a_rejected_request_is_retried(row: Row, status: int) -> None:
 
 
 @every_row
-@pytest.mark.parametrize(
+@in_one_test(
     "failure",
     [drop, reset, _cut, 408, 500, 502, 504],
     ids=["dropped", "reset", "cut", "408", "500", "502", "504"],
@@ -61,7 +62,7 @@ def test_a_request_that_may_have_been_executed(row: Row, failure: Handler | int)
 
 
 @every_row
-@pytest.mark.parametrize("status", [302, 400, 401, 403, 409, 507])
+@in_one_test("status", [302, 400, 401, 403, 409, 507])
 def test_a_final_error_is_not_retried(row: Row, status: int) -> None:
     """A final error is not retried, even if the call is idempotent."""
     with (

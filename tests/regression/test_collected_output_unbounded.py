@@ -12,6 +12,7 @@ import pytest
 from buntime import Buntime, ExecuteRequest, ExecuteResult, ExecutionFailedError
 from buntime.transport import FunctionTransport, Response
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.scripted import ScriptedTransport, Step, always
 
 LONG = "first" + "x" * 99_990 + "lasts"
@@ -75,8 +76,8 @@ CASES: dict[str, tuple[Step, Callable[..., ExecuteResult]]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("of_client", [False, True])
+@in_one_test("case", CASES)
+@in_one_test("of_client", [False, True])
 def test_the_first_and_the_last_half_are_stored(case: str, of_client: bool) -> None:
     """The bound is an option of each call and of the client; callbacks and loops receive everything."""
     step, run = CASES[case]
@@ -89,8 +90,8 @@ def test_the_first_and_the_last_half_are_stored(case: str, of_client: bool) -> N
     assert (True, True) == (result.stdout_truncated, result.stderr_truncated)
 
 
-@pytest.mark.parametrize("case", [name for name in CASES if "stream" not in name])
-@pytest.mark.parametrize("max_output", [100_000, None])
+@in_one_test("case", [name for name in CASES if "stream" not in name])
+@in_one_test("max_output", [100_000, None])
 def test_output_up_to_the_bound_is_complete(case: str, max_output: int | None) -> None:
     """The option of a call wins over that of the client, and ``None`` is no bound."""
     step, run = CASES[case]

@@ -8,12 +8,13 @@ import pytest
 
 from buntime import Buntime, InvalidResponseError
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.scripted import ScriptedTransport, always
 
 UNUSABLE = ["", " ", ".", "..", "a/b", "../files", "ses_\ud800", "ses_\0", "ses_1\r\nX-Evil: 1", "ses\x1b[2J"]
 
 
-@pytest.mark.parametrize("session_id", UNUSABLE)
+@in_one_test("session_id", UNUSABLE)
 def test_create_and_info_reject_an_unusable_id(session_id: str) -> None:
     """The response is invalid when the session is created, not when it is first used."""
     created = always(responses.as_json, {**responses.CREATED, "sessionId": session_id})
@@ -24,7 +25,7 @@ def test_create_and_info_reject_an_unusable_id(session_id: str) -> None:
         Buntime(transport=ScriptedTransport(info)).sessions.info("ses_1")
 
 
-@pytest.mark.parametrize("session_id", UNUSABLE)
+@in_one_test("session_id", UNUSABLE)
 def test_an_unusable_argument_sends_nothing(session_id: str) -> None:
     """The same ids are rejected as arguments, before a request is sent."""
     transport = ScriptedTransport(always(responses.as_json, responses.INFO))

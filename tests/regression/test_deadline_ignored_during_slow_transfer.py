@@ -17,6 +17,7 @@ from buntime import APITimeoutError, Buntime
 from buntime.engine.hooks import CallHooks
 from buntime.transport import FunctionTransport, HTTPTransport, Request, Response
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.exchanges import PATIENT
 from tests.support.loopback import Exchange, LoopbackServer, hold
 from tests.support.scripted import ScriptedTransport, always
@@ -72,7 +73,7 @@ def _ends_in_time() -> Iterator[None]:
     assert time.monotonic() - started < _COUNT * _PAUSE * 0.7
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("trickle", "is_own"), [*((name, True) for name in TRICKLES), ("headers", False), ("white space", False)]
 )
 def test_a_call_ends_with_its_deadline(trickle: str, is_own: bool) -> None:

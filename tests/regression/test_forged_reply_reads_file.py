@@ -9,6 +9,7 @@ import pytest
 
 from buntime import Buntime, BuntimeError, InvalidResponseError
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.scripted import ScriptedTransport, always
 
 VALID = ".buntime/results/0123456789abcdef0123456789abcdef.0"
@@ -19,7 +20,7 @@ def _service(reply: str) -> ScriptedTransport:
     return ScriptedTransport(always(responses.as_json, result))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "name",
     [
         "any.txt",
@@ -45,7 +46,7 @@ def test_a_forged_file_is_refused(name: Any) -> None:
     assert ["POST /execute"] == transport.calls
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "reply",
     [
         '{"thrown": {"name": 1, "message": null, "stack": [], "details": 3}}',

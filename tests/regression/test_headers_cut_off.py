@@ -7,6 +7,7 @@ from typing import Any, Callable
 import pytest
 
 from buntime import APIConnectionError, Buntime
+from tests.support.cases import in_one_test
 from tests.support.loopback import Exchange, LoopbackServer
 
 CALLS: list[Callable[[Buntime], Any]] = [
@@ -16,8 +17,8 @@ CALLS: list[Callable[[Buntime], Any]] = [
 ]
 
 
-@pytest.mark.parametrize("begin", [b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Ty"])
-@pytest.mark.parametrize("call", CALLS)
+@in_one_test("begin", [b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Ty"])
+@in_one_test("call", CALLS)
 def test_headers_that_are_cut_off_raise_an_error(begin: bytes, call: Callable[[Buntime], Any]) -> None:
     """It is a lost connection like any other."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from buntime import Buntime, ExecutionTimeoutError, Session
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.scripted import ScriptedTransport, always
 
 CALLS: dict[str, Callable[[Session], object]] = {
@@ -24,7 +25,7 @@ CALLS: dict[str, Callable[[Session], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
+@in_one_test("name", CALLS)
 def test_every_helper_raises_the_error_of_the_time_limit(name: str) -> None:
     """It has the result of the execution."""
     result = responses.result(stdout="", stderr="", exitCode=124, timedOut=True)

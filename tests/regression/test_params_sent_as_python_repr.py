@@ -9,6 +9,7 @@ import pytest
 
 from buntime import Buntime
 from buntime.transport import FunctionTransport, Request, Response
+from tests.support.cases import in_one_test
 
 
 def _sent(params: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -22,7 +23,7 @@ def _sent(params: Mapping[str, Any]) -> list[tuple[str, str]]:
     return list(requests[0].query)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("value", "expected"),
     [
         (None, []),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Callable
 
-import pytest
-
 from buntime import ExecuteRequest, ExecuteResult, Outcome, ProcessLogs, StreamEvent, TransferResult
+from tests.support.cases import in_one_test
 
 LONG = "first" + "x" * 1_000_000 + "last"
 NAMES = tuple(f"file{number}.txt" for number in range(10_000))
@@ -23,7 +22,7 @@ VALUES: list[Callable[[], object]] = [
 ]
 
 
-@pytest.mark.parametrize("make_value", VALUES)
+@in_one_test("make_value", VALUES)
 def test_a_large_value_has_a_short_repr(make_value: Callable[[], object]) -> None:
     """It shows both ends of a text and the first items of a list."""
     text = repr(make_value())

@@ -13,6 +13,7 @@ import requests
 from buntime import APIConnectionError, Buntime, BuntimeError, InvalidResponseError
 from buntime.transport import HTTPTransport, Request
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.exchanges import PATIENT
 from tests.support.loopback import Exchange, LoopbackServer, json_reply
 
@@ -138,7 +139,7 @@ def test_a_connection_with_extra_bytes_is_closed(
     assert [1, 2] == [received.connection for received in server.requests]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("body", "headers"),
     [
         (b"<html>a proxy's page</html>", [("Content-Type", "text/html")]),
@@ -147,8 +148,8 @@ def test_a_connection_with_extra_bytes_is_closed(
         (b"data: nonsense\n\n", [("Content-Type", "text/event-stream")]),
     ],
 )
-@pytest.mark.parametrize("status", [200, 302])
-@pytest.mark.parametrize(
+@in_one_test("status", [200, 302])
+@in_one_test(
     "call",
     [
         lambda client: client.execute(session_id="ses_1", code="A"),

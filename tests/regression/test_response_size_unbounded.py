@@ -14,6 +14,7 @@ import pytest
 from buntime import APIConnectionError, Buntime, BuntimeError, InvalidResponseError, ServerError
 from buntime.transport import FunctionTransport, HTTPTransport, RecordingTransport, Response
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.loopback import Exchange, LoopbackServer
 
 _MEGABYTE = 1024 * 1024
@@ -42,8 +43,8 @@ def _peak(call: Callable[[], Any]) -> float:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("media_type", ["application/json", "text/html"])
+@in_one_test("call", CALLS)
+@in_one_test("media_type", ["application/json", "text/html"])
 def test_a_compressed_body_is_limited_after_decoding(call: str, media_type: str) -> None:
     """A decoded body above the limit raises a clear error, uses little memory, and closes its connection."""
     bomb = _bomb(64)

@@ -7,10 +7,11 @@ import pytest
 from buntime.errors import APIStatusError
 from buntime.runloop.wire.routes import ROUTES, Repeat, Route
 from tests.runloop.client.stub import Stub, call
+from tests.support.cases import in_one_test
 
 
-@pytest.mark.parametrize("first", ["before", 429])
-@pytest.mark.parametrize(
+@in_one_test("first", ["before", 429])
+@in_one_test(
     "route",
     [route for route in ROUTES.values() if route.repeat in {Repeat.END, Repeat.SETTLE}],
     ids=lambda route: route.name,

@@ -9,12 +9,13 @@ import pytest
 from buntime import Buntime
 from buntime.tools import run_tool
 from buntime.transport import FakeTransport
+from tests.support.cases import in_one_test
 
 _PATHS = [".buntime/processes/1/exit", "./a/../.buntime", "/workspace/.buntime/staged/x"]
 
 
-@pytest.mark.parametrize("path", _PATHS)
-@pytest.mark.parametrize(
+@in_one_test("path", _PATHS)
+@in_one_test(
     ("name", "argument", "others"),
     [
         ("write", "path", {"content": "0"}),

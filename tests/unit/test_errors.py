@@ -25,15 +25,16 @@ from buntime import (
 )
 from buntime.transport import FunctionTransport, Response
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.picklable_samples import CLASSES, all_errors, error_state, make_error
 from tests.support.scripted import ScriptedTransport, always
 
-every_class = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
-every_error = pytest.mark.parametrize("error", all_errors(), ids=lambda error: type(error).__name__)
+every_class = in_one_test("kind", CLASSES, ids=lambda kind: kind.__name__)
+every_error = in_one_test("error", all_errors(), ids=lambda error: type(error).__name__)
 
 
 @every_error
-@pytest.mark.parametrize("how", ["pickle", "copy", "deepcopy"])
+@in_one_test("how", ["pickle", "copy", "deepcopy"])
 def test_an_error_survives_with_all_attributes(error: BuntimeError, how: str) -> None:
     """Every attribute, its notes and the message, as a process pool needs it; a user's subclasses too."""
     ways = {"pickle": lambda e: pickle.loads(pickle.dumps(e)), "copy": copy.copy, "deepcopy": copy.deepcopy}

@@ -20,9 +20,10 @@ from buntime import (
     WriteResult,
 )
 from buntime.transport import Headers
+from tests.support.cases import in_one_test
 from tests.support.picklable_samples import VALUES, value_state
 
-every_value = pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+every_value = in_one_test("value", VALUES, ids=lambda value: type(value).__name__)
 
 
 @every_value

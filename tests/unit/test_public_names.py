@@ -19,6 +19,7 @@ import buntime.notebook
 import buntime.testing
 import buntime.tools
 import buntime.transport
+from tests.support.cases import in_one_test
 from tests.support.picklable_samples import VALUES, all_errors
 
 MODULES = ["buntime", "buntime.notebook", "buntime.testing", "buntime.tools", "buntime.transport"]
@@ -50,7 +51,7 @@ def test_all_has_the_visible_names() -> None:
     assert set(buntime.__all__) - {"__version__"} == visible - hidden
 
 
-@pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[f"{module}.{name}" for module, name in PUBLIC])
+@in_one_test(("module", "name"), PUBLIC, ids=[f"{module}.{name}" for module, name in PUBLIC])
 def test_a_public_name_exists_and_is_documented(module: str, name: str) -> None:
     """Its public methods and properties are documented too."""
     value = getattr(importlib.import_module(module), name)
@@ -74,7 +75,7 @@ def _members(value: Any) -> list[tuple[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[f"{module}.{name}" for module, name in PUBLIC])
+@in_one_test(("module", "name"), PUBLIC, ids=[f"{module}.{name}" for module, name in PUBLIC])
 def test_a_public_name_has_its_public_module(module: str, name: str) -> None:
     """Pickles, tracebacks and ``help`` show the module to import from, and its annotations resolve."""
     value = getattr(importlib.import_module(module), name)

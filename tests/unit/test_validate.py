@@ -7,6 +7,7 @@ from typing import Any, Callable
 import pytest
 
 from buntime import Buntime, ExecuteRequest, ResourceLimits, SessionPool
+from tests.support.cases import in_one_test
 from tests.support.scripted import ScriptedTransport, lost
 
 Call = Callable[[Any], object]
@@ -140,7 +141,7 @@ INVALID: list[tuple[Call, type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "message"), INVALID, ids=range(len(INVALID)))
+@in_one_test(("call", "kind", "message"), INVALID, ids=range(len(INVALID)))
 def test_an_invalid_argument_is_named_before_a_request(
     call: Call, kind: type[Exception], message: str
 ) -> None:

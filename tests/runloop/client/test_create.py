@@ -14,6 +14,7 @@ from buntime.errors import APIConnectionError, APIError, WaitTimeoutError
 from buntime.runloop import ResourceFailedError, RunloopSDK
 from buntime.transport import FakeTransport, MiddlewareTransport, Request, Response
 from tests.runloop.client.stub import Stub, as_json
+from tests.support.cases import in_one_test
 from tests.support.forks import needs_fork, run_in_fork
 
 Send = Callable[[Request], Response]
@@ -52,9 +53,9 @@ def _create(middleware: Any, boot_time: float = 90.0, **options: Any) -> tuple[F
     return fake, caught.value
 
 
-@pytest.mark.parametrize("step", _STEPS)
-@pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(
+@in_one_test("step", _STEPS)
+@in_one_test("is_after", [False, True], ids=["before", "after"])
+@in_one_test(
     "make_error",
     [
         KeyboardInterrupt,
@@ -88,8 +89,8 @@ def test_killed_at_each_step(step: str, is_after: bool) -> None:
     assert {} == fake.devboxes
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 500, 503])
-@pytest.mark.parametrize("step", _STEPS)
+@in_one_test("status", [400, 401, 403, 404, 409, 422, 429, 500, 503])
+@in_one_test("step", _STEPS)
 def test_refused_at_each_step(step: str, status: int) -> None:
     """An error of the service at any step leaves no devbox."""
 

@@ -8,8 +8,9 @@ from buntime.errors import APIConnectionError, APIError, RateLimitError
 from buntime.runloop.wire.routes import ROUTES, Repeat, Route
 from buntime.transport import Response
 from tests.runloop.client.stub import Fault, Stub, as_json, call
+from tests.support.cases import in_one_test
 
-every_route = pytest.mark.parametrize("route", ROUTES.values(), ids=lambda route: route.name)
+every_route = in_one_test("route", ROUTES.values(), ids=lambda route: route.name)
 _SETTLED = [route for route in ROUTES.values() if route.repeat is Repeat.SETTLE]
 
 
@@ -50,7 +51,7 @@ def test_dropped_after_the_service(route: Route) -> None:
 
 
 @every_route
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@in_one_test("status", [500, 502, 503, 504])
 def test_server_errors(route: Route, status: int) -> None:
     """A 5xx, 503 included, proves nothing: only rows that may be repeated are."""
     sent, acted, error = _outcome(route, status)
@@ -116,8 +117,8 @@ def test_one_request_id_for_all_attempts(route: Route) -> None:
         assert "mine" not in key[:first]
 
 
-@pytest.mark.parametrize("route", _SETTLED, ids=lambda route: route.name)
-@pytest.mark.parametrize("status", [400, 409])
+@in_one_test("route", _SETTLED, ids=lambda route: route.name)
+@in_one_test("status", [400, 409])
 def test_refusal_after_a_repeat_is_settled(route: Route, status: int) -> None:
     """If the first attempt was carried out, a refusal of the second is settled by one GET."""
     stub = Stub("after", status)

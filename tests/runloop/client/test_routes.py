@@ -17,12 +17,13 @@ from buntime.runloop.wire.requests import build
 from buntime.runloop.wire.routes import BY_NAME, ROUTES, Repeat, Route
 from buntime.transport import FakeTransport
 from tests.runloop.client.stub import Stub, as_json, call
+from tests.support.cases import in_one_test
 
 CAPTURES = json.loads((Path(__file__).parent / "captures.json").read_text(encoding="utf-8"))
-every_route = pytest.mark.parametrize("route", ROUTES.values(), ids=lambda route: route.name)
+every_route = in_one_test("route", ROUTES.values(), ids=lambda route: route.name)
 
 
-@pytest.mark.parametrize("captured", CAPTURES, ids=[captured["route"] for captured in CAPTURES])
+@in_one_test("captured", CAPTURES, ids=[captured["route"] for captured in CAPTURES])
 def test_request_is_that_of_the_official_client(captured: dict[str, Any]) -> None:
     """A row builds the method, path, query, types and body that an official client sent."""
     route = ROUTES[captured["route"]]

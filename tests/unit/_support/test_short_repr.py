@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from buntime._support.short_repr import short_repr
+from tests.support.cases import in_one_test
 
 
-@pytest.mark.parametrize("value", ["", "a'b", "x" * 400, None, (), ("a",), ("a", 1), (("a", "b"),), 7])
+@in_one_test("value", ["", "a'b", "x" * 400, None, (), ("a",), ("a", 1), (("a", "b"),), 7])
 def test_small_values_are_unchanged(value: object) -> None:
     """Up to 400 characters and 20 items, it is the ``repr``."""
     assert repr(value) == short_repr(value)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime._support import sse
+from tests.support.cases import in_one_test
 
 
 def _events(*chunks: bytes) -> list[tuple[str, str]]:
@@ -20,7 +20,7 @@ def _split(body: bytes, cuts: Iterable[int]) -> list[bytes]:
     return [body[start:end] for start, end in zip(points, points[1:])]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("body", "expected"),
     [
         (b"data: a\n\n", [("", "a")]),

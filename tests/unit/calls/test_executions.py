@@ -23,6 +23,7 @@ from buntime import (
 )
 from buntime.transport import Response
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.scripted import ScriptedTransport, always, cut, lost
 
 _result = always(responses.as_json, responses.RESULT)
@@ -107,7 +108,7 @@ _CONFLICTS: list[tuple[Callable[[Any], object], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "message"), _CONFLICTS, ids=range(len(_CONFLICTS)))
+@in_one_test(("call", "kind", "message"), _CONFLICTS, ids=range(len(_CONFLICTS)))
 def test_a_request_with_conflicting_arguments(
     call: Callable[[Buntime], object], kind: type[Exception], message: str
 ) -> None:
@@ -118,11 +119,11 @@ def test_a_request_with_conflicting_arguments(
     assert [] == transport.requests
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("options", "limit", "expected"),
     [({}, None, 330.0), ({"timeout": 5}, None, 35.0), ({}, 60, 90.0), ({"timeout": 5}, 60, 35.0)],
 )
-@pytest.mark.parametrize("method", ["execute", "stream"])
+@in_one_test("method", ["execute", "stream"])
 def test_the_read_timeout_covers_the_time_limit(
     method: str, options: dict[str, Any], limit: int | None, expected: float
 ) -> None:
@@ -300,7 +301,7 @@ def _lines(*texts: str) -> list[str]:
     return [line.text for line in stream.lines()]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("texts", "expected"),
     [
         (["a\nb\n"], ["a", "b"]),

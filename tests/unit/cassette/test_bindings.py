@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime.cassette.bindings import Bindings
+from tests.support.cases import in_one_test
 
 URL = "postgres://me:pass%25@db"
 
@@ -19,7 +19,7 @@ def _bound(recorded: Any, sent: Any, bindings: Bindings | None = None) -> dict[s
     return dict(bindings.items()) if bindings.match({"json": recorded}, {"json": sent}) else None
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("recorded", "sent", "secrets"),
     [
         ("plain", "plain", {}),
@@ -43,7 +43,7 @@ def test_request_fits(recorded: Any, sent: Any, secrets: dict[str, Any]) -> None
     assert secrets == _bound(recorded, sent)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("recorded", "sent"),
     [
         ("plain", "other"),

@@ -16,6 +16,7 @@ from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.helpers.runner import source
 from buntime.wire.constants import CALL_MARK
 from buntime.wire.dialect import DIALECT
+from tests.support.cases import in_one_test
 
 STAGED = ".buntime/staged/" + 32 * "0"
 
@@ -115,7 +116,7 @@ def test_any_reply_is_restored(op: str, reply: dict[str, Any], printed: str) -> 
     assert body == DIALECT.encode_response(request, DIALECT.decode_response(request, body))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "stdout",
     ["", "\n", "x", "[1]\n", '{"a":NaN}\n', '{"text":"a"}\n', f"{CALL_MARK}{{}}", '{"a":1'],
 )
@@ -135,8 +136,8 @@ def test_a_ping_is_not_recorded() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["one", "«streamed»", "\\«streamed»", "\\\\«streamed»"])
-@pytest.mark.parametrize("last", ["onetwo", "", "«streamed»", "\\«streamed»", "two"])
+@in_one_test("text", ["one", "«streamed»", "\\«streamed»", "\\\\«streamed»"])
+@in_one_test("last", ["onetwo", "", "«streamed»", "\\«streamed»", "two"])
 def test_output_that_the_last_event_repeats_is_stored_once(text: str, last: str) -> None:
     """Replay restores it, whatever the output is."""
     pieces = [text, "two"]

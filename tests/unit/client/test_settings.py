@@ -10,6 +10,7 @@ import pytest
 from buntime import Buntime, CassetteError, ConfigurationError
 from buntime.transport import FunctionTransport, HTTPTransport, LocalTransport
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.loopback import LoopbackServer, json_reply
 from tests.support.scripted import ScriptedTransport, always
 
@@ -18,7 +19,7 @@ def _transport() -> ScriptedTransport:
     return ScriptedTransport(always(responses.as_json, responses.INFO))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("options", "message"),
     [
         ({"timeout": 0}, "timeout"),

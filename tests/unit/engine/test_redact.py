@@ -14,6 +14,7 @@ import buntime
 from buntime import Buntime, BuntimeError, ConfigurationError
 from buntime.transport import FunctionTransport, HTTPTransport
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.loopback import LoopbackServer, drop, json_reply
 from tests.support.scripted import ScriptedTransport, Step, always, lost
 
@@ -76,8 +77,8 @@ FAILURES: dict[str, Step] = {
 }
 
 
-@pytest.mark.parametrize("call", FAILING)
-@pytest.mark.parametrize("failure", FAILURES)
+@in_one_test("call", FAILING)
+@in_one_test("failure", FAILURES)
 def test_a_failing_request_shows_no_key(call: str, failure: str) -> None:
     """The message, the attributes, our local variables and the pickle are without it."""
     client = Buntime(KEY, transport=ScriptedTransport(FAILURES[failure]), max_retries=0)
@@ -98,7 +99,7 @@ def test_a_failing_http_request_shows_no_key(handler: Any) -> None:
     assert KEY.encode() not in pickle.dumps(caught.value)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "options",
     [
         {"api_key": f"{KEY} "},

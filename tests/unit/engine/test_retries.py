@@ -20,6 +20,7 @@ from buntime import (
 )
 from buntime.engine.retries import RetryPolicy
 from buntime.errors import Phase
+from tests.support.cases import in_one_test
 
 
 @given(
@@ -62,7 +63,7 @@ def test_retry_after_is_respected_up_to_a_minute(retry_after: float, expected: f
     assert expected == RetryPolicy().delay(error, 1, False, 0.5)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "error",
     [
         InvalidResponseError("no", status=200),

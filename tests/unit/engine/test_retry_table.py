@@ -17,6 +17,7 @@ from buntime import (
 )
 from buntime.transport import Response
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.retry_rows import IDEMPOTENT, ROWS, Row
 from tests.support.scripted import ScriptedTransport, Step, always, cut, lost
 
@@ -25,7 +26,7 @@ def _name(row: Row) -> str:
     return row.name
 
 
-every_row = pytest.mark.parametrize("row", ROWS, ids=_name)
+every_row = in_one_test("row", ROWS, ids=_name)
 
 
 def _status(status: int, code: str = "") -> Callable[[], Response]:
@@ -69,7 +70,7 @@ def _client(transport: ScriptedTransport) -> Buntime:
 
 
 @every_row
-@pytest.mark.parametrize("column", [*NEVER_SENT, *NOT_EXECUTED])
+@in_one_test("column", [*NEVER_SENT, *NOT_EXECUTED])
 def test_a_request_that_was_not_executed_is_retried(row: Row, column: str) -> None:
     """A failed connection, 429 and the service's own 503 are retried for every request."""
     transport = ScriptedTransport({**NEVER_SENT, **NOT_EXECUTED}[column], row.response)
@@ -78,7 +79,7 @@ def test_a_request_that_was_not_executed_is_retried(row: Row, column: str) -> No
 
 
 @every_row
-@pytest.mark.parametrize("column", OUTCOME_UNKNOWN)
+@in_one_test("column", OUTCOME_UNKNOWN)
 def test_a_request_that_may_have_been_executed(row: Row, column: str) -> None:
     """An idempotent request is retried; any other raises an error with `maybe_executed`."""
     transport = ScriptedTransport(OUTCOME_UNKNOWN[column], row.response)
@@ -94,7 +95,7 @@ def test_a_request_that_may_have_been_executed(row: Row, column: str) -> None:
 
 
 @every_row
-@pytest.mark.parametrize("column", FINAL)
+@in_one_test("column", FINAL)
 def test_a_permanent_error_is_raised_immediately(row: Row, column: str) -> None:
     """Other 4xx, 501, 507, redirects and an execution's time limit are never retried."""
     transport = ScriptedTransport(FINAL[column], row.response)
@@ -106,7 +107,7 @@ def test_a_permanent_error_is_raised_immediately(row: Row, column: str) -> None:
         assert not caught.value.maybe_executed
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if not row.name.startswith("request")], ids=_name)
+@in_one_test("row", [row for row in ROWS if not row.name.startswith("request")], ids=_name)
 def test_an_invalid_response_is_raised_immediately(row: Row) -> None:
     """A retry would return the page of the captive portal again."""
     page = always(responses.raw, b"<html>Sign in</html>", 200, [("Content-Type", "text/html")])
@@ -135,7 +136,7 @@ def test_no_retries_means_one_attempt(row: Row) -> None:
     assert len(transport.requests) == 1
 
 
-@pytest.mark.parametrize("row", IDEMPOTENT, ids=_name)
+@in_one_test("row", IDEMPOTENT, ids=_name)
 def test_every_attempt_is_the_same_request(row: Row) -> None:
     """A retry is identical to the first attempt, headers included."""
     transport = ScriptedTransport(_status(500), _status(502), row.response)

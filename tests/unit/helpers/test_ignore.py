@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime.helpers.ignore import expression, matcher
+from tests.support.cases import in_one_test
 
 ROWS = [
     ("*.log", ["a.log", "b/c/a.log", ".log", "x.log/"], ["a.log.txt", "log", "a.logs"]),
@@ -34,7 +34,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("pattern", "matching", "others"), ROWS, ids=[repr(row[0]) for row in ROWS])
+@in_one_test(("pattern", "matching", "others"), ROWS, ids=[repr(row[0]) for row in ROWS])
 def test_what_a_pattern_matches(pattern: str, matching: list[str], others: list[str]) -> None:
     """Patterns match as in a .gitignore, for the documented forms."""
     matches = matcher(expression([pattern]))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from buntime import Buntime
 from buntime.helpers.js_values import decode, encode_arguments
 from buntime.transport import FakeTransport
+from tests.support.cases import in_one_test
 
 
 class _Number(IntEnum):
@@ -34,7 +35,7 @@ for _ in range(300):
     _deep = [_deep]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("value", "error", "message"),
     [
         (object(), TypeError, r"^args\[1\] is a object"),

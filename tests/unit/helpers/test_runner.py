@@ -22,6 +22,7 @@ from buntime import (
 from buntime.helpers.runner import parse_reply, source
 from buntime.transport import FunctionTransport, Request, Response
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.results import result_or_error
 
 
@@ -51,7 +52,7 @@ def test_the_value_is_the_last_line() -> None:
     assert {"a": 1} == parse_reply(ExecuteResult('noise\n{"b": 2}\n{"a": 1}\n', "", 0))
 
 
-@pytest.mark.parametrize("stdout", ["", "\n", "noise", '{"a": 1}\nnoise', "42", "[1]", "null", "[" * 100_000])
+@in_one_test("stdout", ["", "\n", "noise", '{"a": 1}\nnoise', "42", "[1]", "null", "[" * 100_000])
 def test_a_missing_value(stdout: str) -> None:
     """The error shows the exit code and the end of stderr."""
     with pytest.raises(InvalidResponseError, match=r"exit code 1.*'oh'") as caught:
@@ -71,7 +72,7 @@ def _failed(code: str) -> str:
     return json.dumps({"error": {"code": code, "message": f"{code}: it is so"}})
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("code", "kind", "error_code"),
     [
         ("ENOENT", SessionFileNotFoundError, "file_not_found"),

@@ -15,6 +15,7 @@ from buntime import Buntime, ConflictError, Session, SessionNotFoundError, Snaps
 from buntime.helpers.content import PIECE
 from buntime.transport import FakeTransport
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.scripted import ScriptedTransport, always
 
 _FILES = {
@@ -100,7 +101,7 @@ def _archive(**fields: Any) -> IO[bytes]:
     return io.BytesIO(info.tobuf() + bytes(1024))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("archive", "problem"),
     [
         (_archive(name="../x"), "leads outside"),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from buntime.service.responses import json_bytes
+from tests.support.cases import in_one_test
 
 LONG = 70_000
 
 
-@pytest.mark.parametrize("end", ["", "\n", '"', "\\", "\x7f", "é", "😀", "\ud800", "\0"])
-@pytest.mark.parametrize("position", [0, LONG, 2 * LONG])
+@in_one_test("end", ["", "\n", '"', "\\", "\x7f", "é", "😀", "\ud800", "\0"])
+@in_one_test("position", [0, LONG, 2 * LONG])
 def test_long_texts_are_encoded_like_short_ones(end: str, position: int) -> None:
     """The bytes of a response do not depend on how its texts are encoded, wherever an escape stands."""
     text = "x" * position + end + "y" * (2 * LONG - position)

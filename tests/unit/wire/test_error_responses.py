@@ -15,6 +15,7 @@ from buntime._http import BufferedResponse
 from buntime.transport import Headers, Request
 from buntime.wire import requests
 from buntime.wire.error_responses import decode_error, is_missing_route, retry_after
+from tests.support.cases import in_one_test
 from tests.support.responses import error_body
 
 _GET = requests.session_info("ses_1")
@@ -30,7 +31,7 @@ def _decode(request: Request, status: int, body: object = b"", **headers: str) -
     return decode_error(request, BufferedResponse(status, Headers(pairs), content))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("status", "code", "kind"),
     [
         (400, "invalid_request", "InvalidRequestError"),
@@ -66,7 +67,7 @@ def test_each_status_has_its_class(status: int, code: str, kind: str) -> None:
     assert "because" in str(error)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("request_", "body", "kind"),
     [
         (_GET, error_body("session_not_found"), "SessionNotFoundError"),
@@ -106,7 +107,7 @@ def test_a_missing_file_is_a_builtin_error_too() -> None:
     assert isinstance(caught.value, SessionFileNotFoundError)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("status", "body", "missing"),
     [
         (404, b"Not Found", True),
@@ -124,7 +125,7 @@ def test_a_missing_route_is_recognised(status: int, body: object, missing: bool)
     assert missing == is_missing_route(_decode(_READ, status, body))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("body", "message", "code"),
     [
         (error_body("c", "m"), "m", "c"),
@@ -166,7 +167,7 @@ def test_an_unexpected_status_is_an_invalid_response(status: int) -> None:
     assert InvalidResponseError is type(_decode(_GET, status))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("request_", "status", "code", "maybe"),
     [
         (_POST, 400, "", False),
@@ -203,7 +204,7 @@ def test_a_rate_limit_is_on_the_error() -> None:
     assert 100 == error.rate_limit.limit
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("value", "expected"),
     [
         ("0", 0.0),

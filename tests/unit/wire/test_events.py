@@ -17,6 +17,7 @@ from buntime.cassette.body import event_bytes, join_outputs, serialize_events
 from buntime.wire import requests
 from buntime.wire.dialect import DIALECT
 from buntime.wire.events import Terminal, decode_event, read_event
+from tests.support.cases import in_one_test
 from tests.support.responses import RESULT, error_body
 from tests.support.results import result_or_error
 
@@ -40,8 +41,8 @@ def _result(name: str, data: object) -> ExecuteResult:
     return item.result(_streamed("out", "err"))
 
 
-@pytest.mark.parametrize("key", ["text", "data", "chunk", "content", "output"])
-@pytest.mark.parametrize("kind", ["stdout", "stderr"])
+@in_one_test("key", ["text", "data", "chunk", "content", "output"])
+@in_one_test("kind", ["stdout", "stderr"])
 def test_text_has_many_names(key: str, kind: Any) -> None:
     """The name of the event is the kind of the output."""
     assert StreamEvent(kind, "hi\n") == _decode(kind, {key: "hi\n"})
@@ -53,7 +54,7 @@ def test_the_kind_may_be_in_the_data(key: str) -> None:
     assert StreamEvent("stderr", "hi") == _decode("", {key: "stderr", "text": "hi"})
 
 
-@pytest.mark.parametrize("data", ["hi", "42", "null", "[1]", '"quoted"', "{cut", "[" * 100_000, ""])
+@in_one_test("data", ["hi", "42", "null", "[1]", '"quoted"', "{cut", "[" * 100_000, ""])
 def test_data_that_is_not_an_object_is_text(data: str) -> None:
     """A program may print anything, including numbers."""
     assert StreamEvent("stderr", data) == _decode("stderr", data)
@@ -92,8 +93,8 @@ def test_empty_text_is_text() -> None:
     assert StreamEvent("stdout", "") == _decode("stdout", {"text": ""})
 
 
-@pytest.mark.parametrize("name", ["result", "exit", "complete", "done", "end"])
-@pytest.mark.parametrize("code", ["exitCode", "exit_code", "code"])
+@in_one_test("name", ["result", "exit", "complete", "done", "end"])
+@in_one_test("code", ["exitCode", "exit_code", "code"])
 def test_the_end_has_many_names(name: str, code: str) -> None:
     """The end event and its exit code have several names; by default its output is the streamed one."""
     for result in (_result(name, {code: 3}), _result("", {"type": name, code: 3})):
@@ -127,7 +128,7 @@ def test_an_end_with_a_mistyped_field() -> None:
         _result("exit", {"exitCode": "zero"})
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("code", "kind"),
     [
         ("session_not_found", "SessionNotFoundError"),

@@ -9,6 +9,7 @@ import pytest
 
 from buntime import ExecuteRequest, ResourceLimits
 from buntime.wire import requests
+from tests.support.cases import in_one_test
 
 
 def _body(request: Any) -> Any:
@@ -88,8 +89,8 @@ def test_kill(pid: int | None, expected: dict[str, Any]) -> None:
     assert expected == _body(request)
 
 
-@pytest.mark.parametrize("end", ["", "\n", '"', "\\", "\x7f", "é", "\0"])
-@pytest.mark.parametrize("position", [0, 70_000, 140_000])
+@in_one_test("end", ["", "\n", '"', "\\", "\x7f", "é", "\0"])
+@in_one_test("position", [0, 70_000, 140_000])
 def test_execute_with_a_long_file(end: str, position: int) -> None:
     """The content of a file is sent unchanged, wherever it needs an escape."""
     content = "x" * position + end + "y" * (140_000 - position)

@@ -16,6 +16,7 @@ from buntime._http import BufferedResponse
 from buntime.transport import Headers
 from buntime.wire import responses as wire
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.results import result_or_error
 
 _UTC = timezone.utc
@@ -28,7 +29,7 @@ DECODERS: dict[str, tuple[Callable[[BufferedResponse], Any], dict[str, Any]]] = 
     "list": (wire.decode_files, responses.LISTED),
     "read": (partial(wire.decode_content, path="data.csv"), responses.READ),
 }
-every_decoder = pytest.mark.parametrize("name", DECODERS)
+every_decoder = in_one_test("name", DECODERS)
 
 
 def _response(body: object, status: int = 200, kind: str = "application/json") -> BufferedResponse:
@@ -38,7 +39,7 @@ def _response(body: object, status: int = 200, kind: str = "application/json") -
 
 
 @every_decoder
-@pytest.mark.parametrize("status", [200, 201, 202])
+@in_one_test("status", [200, 201, 202])
 def test_flat_and_enveloped_bodies_mean_the_same(name: str, status: int) -> None:
     """Both forms are documented, and any 2xx is a success."""
     decode, body = DECODERS[name]
@@ -46,7 +47,7 @@ def test_flat_and_enveloped_bodies_mean_the_same(name: str, status: int) -> None
 
 
 @every_decoder
-@pytest.mark.parametrize(
+@in_one_test(
     "body",
     [b"<html>Sign in</html>", b"", b"{", b"[]", b"null", b"42", b'"text"', b"\xff\xfe", b"[" * 100_000],
     ids=["html", "empty", "cut", "list", "null", "number", "string", "no text", "deep"],
@@ -61,7 +62,7 @@ def test_a_body_that_is_not_the_apis_is_described(name: str, body: bytes) -> Non
     assert len(str(caught.value)) < 1000
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("name", "field"),
     [
         ("create", "sessionId"),
@@ -83,7 +84,7 @@ def test_a_missing_field_is_named(name: str, field: str) -> None:
         decode(_response({key: value for key, value in body.items() if key != field}))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("name", "field", "value"),
     [
         ("create", "sessionId", 7),
@@ -141,7 +142,7 @@ def test_unknown_states_and_types_are_passed_through() -> None:
     assert ["symlink"] == [file.type for file in files]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "expected"),
     [
         ("2024-01-20T10:30:00Z", datetime(2024, 1, 20, 10, 30, tzinfo=_UTC)),
@@ -216,7 +217,7 @@ def test_a_deletion_that_did_not_happen(body: object) -> None:
         wire.check_deleted(_response(body))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("path", "body", "kind", "expected"),
     [
         ("a.txt", responses.READ, "application/json", "name,age\n"),

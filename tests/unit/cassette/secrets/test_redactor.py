@@ -14,6 +14,7 @@ from buntime import Buntime, CassetteError
 from buntime.cassette.file import load
 from buntime.cassette.secrets.detect import _KEYS, keys_in, looks_secret, may_have_key
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
+from tests.support.cases import in_one_test
 from tests.support.cassettes import KEY, fake, record, replay
 
 COOKIE = "c00kie-of-the-proxy"
@@ -325,7 +326,7 @@ def test_no_host_is_stored(tmp_path: Path) -> None:
     assert "could not connect to the service" in replay(path, program, max_retries=0)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "name",
     [
         "PASSWORD",
@@ -359,7 +360,7 @@ def test_secret_names(name: str) -> None:
     assert looks_secret(name)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "name",
     [
         "WORKERS",

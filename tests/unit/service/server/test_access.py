@@ -8,6 +8,7 @@ from buntime._http import Secret
 from buntime.service.errors import ServiceError
 from buntime.service.requests import MAX_BODY
 from buntime.service.server.access import AccessControl, is_loopback
+from tests.support.cases import in_one_test
 
 
 def _error(access: AccessControl, method: str = "POST", **headers: str) -> ServiceError:
@@ -48,7 +49,7 @@ def test_the_size_of_a_body_is_checked_by_its_header() -> None:
     AccessControl().check("POST", {"CONTENT_LENGTH": str(MAX_BODY)})
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("host", "expected"),
     [
         ("127.0.0.1", True),

@@ -14,6 +14,7 @@ from buntime.service.errors import STATUS_OF_CODE
 from buntime.service.sessions.app import ROUTES
 from buntime.service.sessions.limits import PLANS
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.openapi import (
     DOCUMENT,
     OPERATIONS,
@@ -76,7 +77,7 @@ def test_it_describes_the_live_service() -> None:
     assert [] == [str(operation) for operation in OPERATIONS.values() if "security" in operation.spec]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("expected", "value"), [example[1:] for example in EXAMPLES], ids=[example[0] for example in EXAMPLES]
 )
 def test_examples_fit_their_schema(expected: dict[str, Any], value: Any) -> None:
@@ -93,7 +94,7 @@ def test_examples_of_streams_are_streams_of_the_documented_events() -> None:
     assert ["result", "error"] == [events(text)[-1][0] for text in streams.values()]
 
 
-@pytest.mark.parametrize("name", list(RESPONSES))
+@in_one_test("name", list(RESPONSES))
 def test_every_error_code_has_an_example(name: str) -> None:
     """One for each code of a response, under its name."""
     examples = RESPONSES[name]["content"]["application/json"].get("examples", {})
@@ -101,7 +102,7 @@ def test_every_error_code_has_an_example(name: str) -> None:
     assert codes == list(examples) == [node["value"]["error"]["code"] for node in examples.values()]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("name", "sample"),
     [
         ("Session", responses.CREATED),
@@ -121,7 +122,7 @@ def test_samples_of_the_contract_fit(name: str, sample: object) -> None:
     assert [] == schema_errors(schema(name), sample)
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+@in_one_test("sample", SAMPLES, ids=str)
 def test_the_service_responds_as_documented(sample: Sample) -> None:
     """Status, code, headers and body, of every response of each operation."""
     world = SampleService(**sample.options)
@@ -268,7 +269,7 @@ def _body_schema(operation: str) -> str:
     return str(body["content"]["application/json"]["schema"]["$ref"]).rpartition("/")[2] if body else ""
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "body",
     [
         {"code": CODE, "command": "ls"},

@@ -1,0 +1,49 @@
+"""Many small cases in one test: pytest needs more time for a test than such a case takes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import traceback
+from collections.abc import Iterable
+from typing import Any, Callable, Union
+
+import pytest
+
+_Test = Callable[..., None]
+_Ids = Union[Iterable[object], Callable[[Any], object], None]
+
+
+def in_one_test(
+    names: str | tuple[str, ...], values: Iterable[Any], ids: _Ids = None
+) -> Callable[[_Test], _Test]:
+    """Run a test with each of the values, like ``parametrize`` but in one test, and report all failures.
+
+    The cases share the fixtures of the test, so it should have none that a case changes.
+    """
+    keys = [name.strip() for name in names.split(",")] if isinstance(names, str) else [*names]
+    values = [*values]
+    rows = [(value,) if len(keys) == 1 and isinstance(names, str) else (*value,) for value in values]
+    labels = [*map(ids, values)] if callable(ids) else [*(rows if ids is None else ids)]
+    assert rows, "without cases the test cannot fail"
+
+    def decorate(test: _Test) -> _Test:
+        parameters = inspect.signature(test).parameters
+        assert parameters.keys() >= {*keys}, f"{test.__name__} has no parameters {names}"
+
+        @functools.wraps(test)
+        def run(*self: Any, **fixtures: Any) -> None:
+            failures = []
+            for row, label in zip(rows, labels):
+                try:
+                    test(*self, **fixtures, **dict(zip(keys, row)))
+                except (Exception, pytest.fail.Exception):
+                    failures.append(f"{names}: {label}\n{traceback.format_exc()}")
+            if failures:
+                pytest.fail(f"{len(failures)} of {len(rows)} cases\n" + "\n".join(failures), pytrace=False)
+
+        others = [value for name, value in parameters.items() if name not in keys]
+        run.__signature__ = inspect.Signature(others)  # type: ignore[attr-defined]  # pytest reads it
+        return run
+
+    return decorate
