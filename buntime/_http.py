@@ -3,7 +3,7 @@
 # Annotations are not strings here, as in models.
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import BinaryIO, Callable, Optional, Protocol, Union, cast, runtime_checkable
+from typing import Any, BinaryIO, Callable, Optional, Protocol, Union, runtime_checkable
 
 import attrs
 
@@ -39,10 +39,11 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, items: Union[Mapping[str, str], Iterable[tuple[str, str]]] = ()) -> None:
         self._items: dict[str, tuple[str, str]] = {}
-        pairs = cast("Iterable[tuple[str, str]]", items.items() if isinstance(items, Mapping) else items)
+        pairs: Any = items.items() if hasattr(items, "items") else items
         for name, value in pairs:
-            _, first = self._items.get(name.lower(), (name, ""))
-            self._items[name.lower()] = (name, f"{first}, {value}" if first else value)
+            key = name.lower()
+            first = self._items[key][1] if key in self._items else ""
+            self._items[key] = (name, f"{first}, {value}" if first else value)
 
     def __getitem__(self, name: str) -> str:
         return self._items[name.lower()][1]

@@ -110,7 +110,7 @@ def missing_attribute(instance: object, name: str) -> Any:
 
 def check_arguments(options: Collection[str], known: Collection[str]) -> None:
     """Raise ``TypeError`` for a keyword argument that is not ``known``, with our name for it."""
-    unknown = set(options) - set(known)
+    unknown = set(options).difference(known)
     if not unknown:
         return
     name = min(unknown)

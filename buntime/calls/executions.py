@@ -75,12 +75,12 @@ class ExecutionCalls:
         on_stderr: Optional[OnText],
     ) -> ExecuteResult:
         """Like :meth:`run`, but call the callbacks with the output as it arrives."""
+        if on_stdout is None and on_stderr is None:
+            return self.run(request, session_limit)
         callbacks = {"stdout": on_stdout, "stderr": on_stderr}
         for kind, callback in callbacks.items():
             if callback is not None and not callable(callback):
                 raise TypeError(f"on_{kind} must be callable with a str, not {type(callback).__name__}")
-        if on_stdout is None and on_stderr is None:
-            return self.run(request, session_limit)
         with self.stream(request, session_limit) as stream:
             for event in stream:
                 callback = callbacks.get(event.kind)

@@ -55,9 +55,10 @@ class Bindings:
 
     def fill(self, value: Any) -> Any:
         """Return a recorded JSON value with the secrets of this run."""
-        return map_texts(value, self._fill_text)
+        return map_texts(value, self.fill_text)
 
-    def _fill_text(self, text: str) -> Any:
+    def fill_text(self, text: str) -> Any:
+        """As :meth:`fill`, of a text."""
         if _MARK not in text:
             return text
         if PLACEHOLDER.fullmatch(text):

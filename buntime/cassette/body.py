@@ -73,12 +73,16 @@ def serialize_body(content: bytes, content_type: Optional[str]) -> dict[str, Any
         return {"base64": base64.b64encode(content).decode()}
 
 
+def json_bytes(value: Any) -> bytes:
+    """Return a JSON value as it is sent, in ASCII."""
+    return _compact(value).encode()
+
+
 def body_bytes(message: Mapping[str, Any]) -> bytes:
     """Return the bytes of a body that is not a stream."""
-    if "json" in message and message.get("headers", {}).get("Content-Type") == ZIP:
-        return zip_bytes(message["json"])
     if "json" in message:
-        return _compact(message["json"]).encode()
+        is_zip = message.get("headers", {}).get("Content-Type") == ZIP
+        return zip_bytes(message["json"]) if is_zip else json_bytes(message["json"])
     if "text" in message:
         return str(message["text"]).encode("utf-8", "surrogatepass")
     return base64.b64decode(message.get("base64", ""))

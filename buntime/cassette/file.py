@@ -154,7 +154,7 @@ def _is_interaction(data: Any) -> bool:
             is_good &= error["phase"] in {"connect", "send", "read"}
     except (AttributeError, KeyError, TypeError):
         return False
-    return is_good and all(isinstance(text, str) for text in texts)
+    return is_good and {*map(type, texts)} == {str}
 
 
 def _is_event(item: Any) -> bool:

@@ -21,7 +21,7 @@ from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
 
 _client_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-_Sent = tuple[str, str, tuple[tuple[str, str], ...], Optional[bytes]]
+_Sent = tuple[str, str, Pairs, bytes]
 _Shape = tuple[str, Optional[str], str, int]
 
 
@@ -188,11 +188,11 @@ def _shape(request: Mapping[str, Any]) -> _Shape:
 
 def _as_sent(request: Mapping[str, Any]) -> Optional[_Sent]:
     """Return a request as our client sends it; ``None`` for another form, which is found by its key."""
-    query = tuple((name, value) for name, value in request.get("query", ()))
+    query = tuple(map(tuple, request["query"])) if "query" in request else ()
     if "text" in request or "base64" in request:
         return None
     try:
-        body = _client_json(request["json"]).encode() if "json" in request else None
+        body = _client_json(request["json"]).encode() if "json" in request else b""
     except UnicodeEncodeError:
         return None
     return request["method"], request["path"], query, body

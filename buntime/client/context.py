@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
@@ -14,6 +15,7 @@ from buntime.engine.adapter import ServiceAdapter
 from buntime.engine.caller import Caller
 from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, ConfigurationError, SessionNotFoundError
+from buntime.wire.constants import RATE_LIMIT_HEADERS
 
 if TYPE_CHECKING:
     from buntime.calls.executions import ExecutionCalls
@@ -29,21 +31,13 @@ def _decode_error(request: Request, response: BufferedResponse) -> BuntimeError:
     return decode_error(request, response)
 
 
-def _has_rate_limit(headers: Headers) -> bool:
-    from buntime.wire.responses import has_rate_limit
-
-    return has_rate_limit(headers)
-
-
 def _request_id(headers: Headers) -> Optional[str]:
     from buntime.wire.responses import request_id
 
     return request_id(headers)
 
 
-BUNTIME_SH = ServiceAdapter(
-    decode_error=_decode_error, has_rate_limit=_has_rate_limit, request_id=_request_id
-)
+BUNTIME_SH = ServiceAdapter(_decode_error, _request_id, RATE_LIMIT_HEADERS)
 
 
 class OtherCalls(Protocol):
@@ -76,7 +70,7 @@ class Context:
         """Return a context that makes the same calls by another caller."""
         return Context(caller, self.owned, self._calls)
 
-    @property
+    @cached_property
     def executions(self) -> ExecutionCalls:
         """The endpoints of executions."""
         if self._calls is not None:

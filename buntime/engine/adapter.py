@@ -30,7 +30,7 @@ class ServiceAdapter:
 
     decode_error: DecodeError
     """Returns the error for a response that is not 2xx."""
-    has_rate_limit: Callable[[Headers], bool]
-    """Whether the headers of a response have a rate limit."""
     request_id: Callable[[Headers], Optional[str]]
     """Returns the request id in the headers of a response."""
+    rate_limit_headers: tuple[str, ...] = ()
+    """The headers of a response that have the rate limit."""

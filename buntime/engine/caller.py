@@ -124,7 +124,7 @@ class Caller(CallSettings):
 
             send = partial(send_logged, log, send, self.monotonic, self.service.request_id, self.headers)
         response = limits.wait(send, request)
-        if self.service.has_rate_limit(response.headers):
+        if any(map(response.headers.__contains__, self.service.rate_limit_headers)):
             self.shared.rate_limit_headers = response.headers
         if 200 <= response.status < 300:
             return response

@@ -42,9 +42,9 @@ class Deadline:
 
     def bound(self, timeout: float | None) -> float | None:
         """Return ``timeout`` or the remaining seconds, whichever is shorter."""
-        remaining = self.remaining()
-        if remaining is None:
+        if self.at is None:
             return timeout
+        remaining = self.at - self.clock.monotonic()
         return remaining if timeout is None else min(timeout, remaining)
 
     def passed(self) -> bool:
@@ -92,7 +92,7 @@ class AttemptLimits:
     def stream(self, response: Response) -> Iterator[bytes]:
         """Yield the pieces of a body until a limit is exceeded."""
         while (error := self.exceeded()) is None:
-            chunk = self.wait(_next_chunk, response.chunks)
+            chunk = self.wait(next, response.chunks, None)
             if chunk is None:
                 return
             yield chunk
@@ -101,15 +101,11 @@ class AttemptLimits:
     def buffered(self, response: Response) -> Iterator[bytes]:
         """Like :meth:`stream`, but a body that is complete by then is not lost to a limit."""
         error: APITimeoutError | None = None
-        while (chunk := self.wait(_next_chunk, response.chunks)) is not None:
+        while (chunk := self.wait(next, response.chunks, None)) is not None:
             if error is not None:
                 raise error
             yield chunk
             error = self.exceeded()
-
-
-def _next_chunk(chunks: Iterator[bytes]) -> bytes | None:
-    return next(chunks, None)
 
 
 def read_all(chunks: Iterator[bytes], most: int | None) -> bytes:

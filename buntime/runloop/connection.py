@@ -10,7 +10,7 @@ from typing import Any, Optional, TypedDict
 import attrs
 
 from buntime import _validate
-from buntime._http import BufferedResponse, Headers, Request, Response
+from buntime._http import BufferedResponse, Request, Response
 from buntime._support.export import export
 from buntime.client import settings
 from buntime.engine.adapter import ServiceAdapter
@@ -54,13 +54,7 @@ def _decode_custom_error(request: Request, response: BufferedResponse) -> Buntim
     return decode_error(Route("", request.method, request.path, Repeat.NEVER), request, response)
 
 
-def _no_rate_limit(_headers: Headers) -> bool:
-    return False
-
-
-SERVICE = ServiceAdapter(
-    decode_error=_decode_custom_error, has_rate_limit=_no_rate_limit, request_id=request_id
-)
+SERVICE = ServiceAdapter(decode_error=_decode_custom_error, request_id=request_id)
 
 
 @attrs.frozen

@@ -16,7 +16,7 @@ from buntime._http import Request, Response, closed_error
 from buntime._support.archive import ZIP
 from buntime._support.unpicklable import NotPicklable
 from buntime.cassette.bindings import Bindings
-from buntime.cassette.body import body_bytes, event_bytes, serialize_request, with_repeated_output
+from buntime.cassette.body import body_bytes, event_bytes, json_bytes, serialize_request, with_repeated_output
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.diff import Difference, difference
 from buntime.cassette.file import AnyPath, Interaction, load
@@ -152,23 +152,24 @@ class ReplayTransport(NotPicklable):
         date = dialect_of(item.request["path"]).date_of(response.get("json"))
         if date is not None:
             self._date, self._clock.date = date, (date, self.monotonic())
-        headers = {
-            name: str(value) for name, value in self._bindings.fill(response.get("headers", {})).items()
-        }
-        return Response(response["status"], headers, self._chunks(item, response, request))
-
-    def _chunks(self, item: Interaction, response: Mapping[str, Any], request: Request) -> Iterator[bytes]:
+        fill, recorded = self._bindings.fill_text, response.get("headers", {})
+        headers = {name: str(fill(value)) for name, value in recorded.items()}
+        chunks: Iterable[bytes]
         if "events" in response:
-            yield from self._events(response["events"], item)
+            chunks = self._events(response["events"], item)
         else:
             body = self._body(response, item)
-            if body:
-                yield body
+            chunks = (body,) if body else ()
+        if item.error is not None or response.get("left"):
+            chunks = self._cut_off(chunks, item, request)
+        return Response(response["status"], headers, chunks)
+
+    def _cut_off(self, chunks: Iterable[bytes], item: Interaction, request: Request) -> Iterator[bytes]:
+        yield from chunks
         if item.error is not None:
             raise self._failure(item.error, request)
-        if response.get("left"):
-            further = f"the recorded program read no further in the answer to {item.call}"
-            raise self._mismatch(Difference("left", further))
+        further = f"the recorded program read no further in the answer to {item.call}"
+        raise self._mismatch(Difference("left", further))
 
     def _events(self, events: Sequence[Sequence[Any]], item: Interaction) -> Iterator[bytes]:
         dialect = dialect_of(item.request["path"])
@@ -186,7 +187,7 @@ class ReplayTransport(NotPicklable):
     def _body(self, response: Mapping[str, Any], item: Interaction) -> bytes:
         if "json" in response:
             value = response["json"]
-            body = body_bytes({"json": value})
+            body = json_bytes(value)
             filled = self._bindings.fill(value) if _MARK in body else value
             encoded = dialect_of(item.request["path"]).encode_response(item.request, filled)
             is_same = encoded is value and response.get("headers", {}).get("Content-Type") != ZIP

@@ -134,8 +134,10 @@ class SessionsDialect:
 
     def encode_response(self, request: Message, body: Any) -> Any:
         """Return the JSON body that :meth:`decode_response` decoded."""
+        if not isinstance(body, dict) or _DECODED.isdisjoint(body):
+            return body
         op = self._helper(request).get("op")
-        if op is None or not isinstance(body, dict) or _DECODED.isdisjoint(body):
+        if op is None:
             return body
         reply = {"value": body["value"]} if "value" in body else body["reply"]
         line = CALL_MARK + _compact(reply) if op in CALLS else _compact(as_base64(reply))
@@ -203,9 +205,10 @@ class SessionsDialect:
         if not isinstance(inner, dict):
             return None
         dates = []
-        for text in (inner.get("createdAt"), inner.get("lastActive")):
-            with suppress(ValueError):
-                dates += [iso8601(text).timestamp()] if isinstance(text, str) else []
+        for name in ("createdAt", "lastActive"):
+            if isinstance(inner.get(name), str):
+                with suppress(ValueError):
+                    dates.append(iso8601(inner[name]).timestamp())
         return max(dates, default=None)
 
     def _helper(self, request: Message) -> Mapping[str, Any]:

@@ -102,10 +102,10 @@ class Terminal:
         fields = Fields(
             self.fields, BufferedResponse(200, Headers(), self.data[:500].encode("utf-8", "replace"))
         )
-        codes = [fields.integer(key) for key in _CODE_KEYS]
+        codes = [fields.read(key, int) for key in _CODE_KEYS]
         outputs = {}
         for kind, collected in streamed.items():
-            text = fields.text(kind)
+            text = fields.read(kind, str)
             # Output that the service cut is only in the events in full.
             output = None if text is None else bound(text, collected.maximum)
             if output is None or (output[1] and collected.size):

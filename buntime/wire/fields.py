@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, Callable, TypeVar
+from typing import Any, TypeVar, cast
 
 from buntime._http import BufferedResponse
 from buntime.errors import InvalidResponseError
+from buntime.wire.json import load_json
 
 T = TypeVar("T")
+
+_EXPECTED: dict[type, str] = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "a boolean",
+    dict: "an object",
+}
 
 
 class Fields:
@@ -24,62 +32,43 @@ class Fields:
         self._unread = dict(fields)
         self._response = response
 
-    def _pop(self, name: str, kinds: tuple[type, ...], expected: str) -> Any:
-        value = self._unread.pop(name, None)
+    def read(self, name: str, kind: type[T]) -> T | None:
+        """A value of this type: ``float`` is any number, ``int`` a whole one."""
+        value: T | None = self._unread.pop(name, None)
         # An exact comparison: to Python a bool is an int, to JSON it is not.
-        if value is None or type(value) in kinds:
+        if value is None or type(value) is kind:
             return value
-        raise invalid(self._response, f"the field {name!r} is a {type(value).__name__}, not {expected}")
+        if (kind, type(value)) == (float, int):
+            return value
+        problem = f"a {type(value).__name__}"
+        if kind is int and isinstance(value, float):
+            if value.is_integer():
+                return cast("T", int(value))
+            problem = f"{value}"
+        raise self.invalid(f"the field {name!r} is {problem}, not {_EXPECTED[kind]}")
+
+    def require(self, name: str, kind: type[T]) -> T:
+        """As :meth:`read`; the field must not be missing."""
+        value = self.read(name, kind)
+        if value is None:
+            raise self.invalid(f"the field {name!r} is missing")
+        return value
 
     def invalid(self, problem: str) -> InvalidResponseError:
         """Return the error for a field with an impossible value."""
         return invalid(self._response, problem)
 
-    def require(self, name: str, read: Callable[[str], T | None]) -> T:
-        """Return ``read(name)``; the field must not be missing."""
-        value = read(name)
-        if value is None:
-            raise invalid(self._response, f"the field {name!r} is missing")
-        return value
-
-    def text(self, name: str) -> str | None:
-        """A string."""
-        value: str | None = self._pop(name, (str,), "a string")
-        return value
-
-    def integer(self, name: str) -> int | None:
-        """An integer, or a float without a fraction."""
-        value = self._pop(name, (int, float), "a whole number")
-        if isinstance(value, float) and not value.is_integer():
-            raise invalid(self._response, f"the field {name!r} is {value}, not a whole number")
-        return None if value is None else int(value)
-
-    def number(self, name: str) -> float | None:
-        """An integer or a float."""
-        value: float | None = self._pop(name, (int, float), "a number")
-        return value
-
-    def boolean(self, name: str) -> bool | None:
-        """A boolean."""
-        value: bool | None = self._pop(name, (bool,), "a boolean")
-        return value
-
-    def object(self, name: str) -> dict[str, Any] | None:
-        """A JSON object."""
-        value: dict[str, Any] | None = self._pop(name, (dict,), "an object")
-        return value
-
     def list_of(self, kind: type[T], name: str) -> tuple[T, ...] | None:
         """A list of items of one type."""
-        expected = f"a list of {kind.__name__} values"
-        value = self._pop(name, (list,), expected)
-        if value is not None and not all(type(item) is kind for item in value):
-            raise invalid(self._response, f"the field {name!r} is not {expected}")
-        return None if value is None else tuple(value)
+        value: Any = self._unread.pop(name, None)
+        if value is None or (type(value) is list and {*map(type, value)} <= {kind}):
+            return None if value is None else tuple(value)
+        problem = "not" if type(value) is list else f"a {type(value).__name__}, not"
+        raise self.invalid(f"the field {name!r} is {problem} a list of {kind.__name__} values")
 
     def timestamp(self, name: str) -> datetime | None:
         """An ISO 8601 time; one without an offset is in UTC."""
-        value = self.text(name)
+        value = self.read(name, str)
         try:
             return None if value is None else iso8601(value)
         except ValueError:
@@ -121,7 +110,7 @@ def invalid(response: BufferedResponse, problem: str) -> InvalidResponseError:
 def parse(response: BufferedResponse, marker: str) -> Fields:
     """Return the fields of a response, flat or in a ``data`` envelope; ``marker`` is a field that it has."""
     try:
-        body = json.loads(response.body)
+        body = load_json(response.body)
     except (ValueError, RecursionError):
         kind = response.headers.get("Content-Type", "no content type")
         raise invalid(response, f"the body is not JSON ({kind})") from None

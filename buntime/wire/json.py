@@ -52,15 +52,22 @@ def json_text(name: str, text: str) -> bytes:
     return b'"%s"' % data
 
 
+def load_json(text: str | bytes) -> Any:
+    """As ``json.loads``, in half the time for a short text."""
+    try:
+        stripped = (text if isinstance(text, str) else text.decode()).strip(" \t\n\r")
+        value, end = _decode(stripped)
+        if end == len(stripped):
+            return value
+    except ValueError:
+        pass  # not JSON, or in another encoding
+    return json.loads(text)
+
+
 def json_object(text: str | bytes) -> Optional[dict[str, Any]]:
     """Return the JSON object in ``text``; ``None`` for anything else."""
     try:
-        if isinstance(text, str):
-            # As json.loads, in half the time for a short text.
-            stripped = text.strip(" \t\n\r")
-            value, end = _decode(stripped)
-            return value if isinstance(value, dict) and end == len(stripped) else None
-        value = json.loads(text)
+        value = load_json(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

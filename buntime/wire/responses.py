@@ -22,10 +22,8 @@ from buntime.models import (
     SessionInfo,
     WriteResult,
 )
-from buntime.wire.constants import HIDDEN_FOLDER, WORKSPACE
+from buntime.wire.constants import HIDDEN_FOLDER, RATE_LIMIT_HEADERS, WORKSPACE
 from buntime.wire.fields import Fields, invalid, parse
-
-_RATE_LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 @attrs.frozen
@@ -42,24 +40,24 @@ class CreatedSession:
 def decode_created_session(response: BufferedResponse) -> CreatedSession:
     """Decode the response to :func:`~buntime.wire.requests.create_session`."""
     fields = parse(response, "sessionId")
-    limits = Fields(fields.object("resourceLimits") or {}, response)
+    limits = Fields(fields.read("resourceLimits", dict) or {}, response)
     return CreatedSession(
         id=_session_id(fields),
         created_at=fields.timestamp("createdAt"),
         expires_at=fields.timestamp("expiresAt"),
-        preview_url=fields.text("previewUrl"),
+        preview_url=fields.read("previewUrl", str),
         resource_limits=ResourceLimits(
-            memory=limits.integer("memory"),
-            cpu=limits.number("cpu"),
-            timeout=limits.integer("timeout"),
-            disk=limits.integer("disk"),
+            memory=limits.read("memory", int),
+            cpu=limits.read("cpu", float),
+            timeout=limits.read("timeout", int),
+            disk=limits.read("disk", int),
             extra=limits.unknown(),
         ),
     )
 
 
 def _session_id(fields: Fields) -> str:
-    value = fields.require("sessionId", fields.text)
+    value = fields.require("sessionId", str)
     try:
         return _validate.session_id(value)
     except ValueError:
@@ -74,17 +72,17 @@ def decode_session_info(response: BufferedResponse) -> SessionInfo:
         created_at=fields.timestamp("createdAt"),
         expires_at=fields.timestamp("expiresAt"),
         last_active=fields.timestamp("lastActive"),
-        state=cast(Any, fields.text("state")),  # an unknown one is passed through
-        files_count=fields.integer("filesCount"),
-        active_processes=fields.integer("activeProcesses"),
-        metadata=fields.object("metadata") or {},
+        state=cast(Any, fields.read("state", str)),  # an unknown one is passed through
+        files_count=fields.read("filesCount", int),
+        active_processes=fields.read("activeProcesses", int),
+        metadata=fields.read("metadata", dict) or {},
         extra=fields.unknown(),
     )
 
 
 def check_deleted(response: BufferedResponse) -> None:
     """Check the response to :func:`~buntime.wire.requests.delete_session`; it may be empty."""
-    if response.body.strip() and parse(response, "deleted").boolean("deleted") is False:
+    if response.body.strip() and parse(response, "deleted").read("deleted", bool) is False:
         raise invalid(response, "the session was not deleted")
 
 
@@ -93,9 +91,9 @@ def decode_result(response: BufferedResponse, max_output: int | None = None) -> 
     fields = parse(response, "stdout")
     return make_result(
         fields,
-        stdout=bound(fields.require("stdout", fields.text), max_output),
-        stderr=bound(fields.require("stderr", fields.text), max_output),
-        exit_code=fields.require("exitCode", fields.integer),
+        stdout=bound(fields.require("stdout", str), max_output),
+        stderr=bound(fields.require("stderr", str), max_output),
+        exit_code=fields.require("exitCode", int),
     )
 
 
@@ -111,10 +109,10 @@ def make_result(
         stdout=stdout[0],
         stderr=stderr[0],
         exit_code=exit_code,
-        execution_time=fields.number("executionTime"),
-        memory_used=fields.integer("memoryUsed"),
-        cpu_time=fields.number("cpuTime"),
-        timed_out=fields.boolean("timedOut"),
+        execution_time=fields.read("executionTime", float),
+        memory_used=fields.read("memoryUsed", int),
+        cpu_time=fields.read("cpuTime", float),
+        timed_out=fields.read("timedOut", bool),
         files_written=None if written is None else tuple(path for path in written if not is_hidden(path)),
         stdout_truncated=stdout[1],
         stderr_truncated=stderr[1],
@@ -126,7 +124,7 @@ def decode_killed(response: BufferedResponse) -> KillResult:
     """Decode the response to :func:`~buntime.wire.requests.kill`."""
     fields = parse(response, "killed")
     return KillResult(
-        killed=fields.require("killed", fields.integer),
+        killed=fields.require("killed", int),
         pids=fields.list_of(int, "pids") or (),
         extra=fields.unknown(),
     )
@@ -136,8 +134,8 @@ def decode_written(response: BufferedResponse) -> WriteResult:
     """Decode the response to :func:`~buntime.wire.requests.write_file`."""
     fields = parse(response, "path")
     return WriteResult(
-        path=fields.require("path", fields.text),
-        size=fields.require("size", fields.integer),
+        path=fields.require("path", str),
+        size=fields.require("size", int),
         extra=fields.unknown(),
     )
 
@@ -153,10 +151,10 @@ def decode_files(response: BufferedResponse) -> Sequence[FileInfo]:
 
 def _decode_file(fields: Fields) -> FileInfo:
     return FileInfo(
-        path=fields.require("path", fields.text),
-        size=fields.integer("size") or 0,
+        path=fields.require("path", str),
+        size=fields.read("size", int) or 0,
         modified=fields.timestamp("modified"),
-        type=cast(Any, fields.require("type", fields.text)),  # an unknown one is passed through
+        type=cast(Any, fields.require("type", str)),  # an unknown one is passed through
         extra=fields.unknown(),
     )
 
@@ -168,7 +166,7 @@ def decode_content(response: BufferedResponse, path: str) -> str:
         raise invalid(response, "it has neither content nor a Content-Type")
     if "json" in kind and not (path.endswith(".json") and _is_file_itself(response)):
         fields = parse(response, "content")
-        return fields.require("content", fields.text)
+        return fields.require("content", str)
     if "html" in kind and not path.endswith((".html", ".htm")):
         raise invalid(response, "the body is an HTML page")
     try:
@@ -197,16 +195,11 @@ def request_id(headers: Headers) -> str | None:
     return headers.get("X-Request-Id")
 
 
-def has_rate_limit(headers: Headers) -> bool:
-    """Whether a response has any of the rate-limit headers."""
-    return any(name in headers for name in _RATE_LIMIT_HEADERS)
-
-
 def rate_limit(headers: Headers) -> RateLimit | None:
     """Return the rate limit in the headers of a response; ``None`` if there is none."""
-    if not has_rate_limit(headers):
+    if not any(map(headers.__contains__, RATE_LIMIT_HEADERS)):
         return None
-    return RateLimit(*(_int(headers.get(name)) for name in _RATE_LIMIT_HEADERS))
+    return RateLimit(*(_int(headers.get(name)) for name in RATE_LIMIT_HEADERS))
 
 
 def _int(value: str | None) -> int | None:
