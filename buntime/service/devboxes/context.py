@@ -56,8 +56,10 @@ class Call:
     def once(self, make: Callable[[], str]) -> str:
         """Return the id of what this request creates; a repeated request creates nothing."""
         request_id = header(self.request, "x-request-id")
-        key = None if request_id is None else f"{request_id} {self.request.path} {hash(self.request.content)}"
-        return self.model.requests.once(key, make)
+        if request_id is None:
+            return make()
+        key = f"{request_id} {self.request.path} {hash(self.request.content)}"
+        return self.model.requests.once(key, None, make)[0]
 
     def page(
         self, name: str, views: Iterable[dict[str, Any]], exact: Iterable[str] = (), part: Iterable[str] = ()

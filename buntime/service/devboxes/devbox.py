@@ -58,15 +58,16 @@ class Devbox:
             self.note(note)
 
     def settle(self) -> None:
-        """Let everything happen that is due, in the order of its times. The lock is held."""
-        while True:
-            event = min(self._events(), default=None, key=lambda event: event[0])
-            if event is None or event[0] > self.clock.monotonic():
-                return
-            if event is self._planned:
-                self._planned = None
-            event[1](event[0])
-            self.lock.notify_all()
+        """Let everything happen that is due, in the order of its times."""
+        with self.lock:
+            while event := min(self._events(), default=None, key=lambda event: event[0]):
+                at, act = event
+                if at > self.clock.monotonic():
+                    return
+                if event is self._planned:
+                    self._planned = None
+                act(at)
+                self.lock.notify_all()
 
     def _events(self) -> Iterator[Event]:
         if self.status in ENDED:

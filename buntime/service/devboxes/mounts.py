@@ -77,7 +77,7 @@ def parse_mounts(model: Model, fields: RequestFields, texts: dict[str, str]) -> 
 
 
 def _add_agent(mounts: Mounts, model: Model, values: RequestFields) -> None:
-    agent = model.agent(values.optional_text("agent_id"), values.optional_text("agent_name"))
+    agent = model.agents.find_named(values.optional_text("agent_id"), values.optional_text("agent_name"))
     if agent is None:
         raise invalid(f"{values.name('agent_id')} or agent_name is required")
     if agent.source is None:

@@ -11,7 +11,7 @@ from buntime._http import Request, Response
 from buntime.service.clock import ServiceClock, SystemClock
 from buntime.service.errors import ServiceError, as_service_error
 from buntime.service.executors import Executor
-from buntime.service.sessions.idempotency import Idempotency
+from buntime.service.idempotency import Idempotency
 from buntime.service.sessions.limits import plan_named
 from buntime.service.sessions.rate_limit import RateLimiter
 from buntime.service.sessions.routes import executions, files, sessions
@@ -33,6 +33,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
 """The handlers by path and method."""
 
 _SESSION_ROUTE = "/sessions/{sessionId}"
+_KEY_LIFETIME = 24 * 3600.0
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
 
@@ -68,7 +69,7 @@ class Service:
         self._model = Model(
             executor,
             SessionTable(executor, workspaces, clock=clock, plan=limits, ids=ids),
-            Idempotency(clock),
+            Idempotency(clock, _KEY_LIFETIME),
             limits,
         )
 

@@ -27,7 +27,7 @@ def _make(call: Call) -> str:
     names = [fields.optional_text(name) for name in ("base_blueprint_id", "base_blueprint_name")]
     if None not in names:
         raise invalid("Only one of base_blueprint_id and base_blueprint_name can be set")
-    base = call.model.blueprint(*names)
+    base = call.model.blueprints.find_named(*names)
     parameters = without_nulls(fields.values)
     if base is not None:
         for name in _INHERITED:

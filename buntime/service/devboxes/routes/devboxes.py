@@ -60,7 +60,7 @@ def make_devbox(model: Model, fields: RequestFields) -> Devbox:
     sources = {name: fields.optional_text(name) for name in ("blueprint_id", "blueprint_name", "snapshot_id")}
     if sum(value is not None for value in sources.values()) > 1:
         raise invalid("Only one of blueprint_id, blueprint_name and snapshot_id can be set")
-    blueprint = model.blueprint(sources["blueprint_id"], sources["blueprint_name"])
+    blueprint = model.blueprints.find_named(sources["blueprint_id"], sources["blueprint_name"])
     now = model.host.clock.monotonic()
     if blueprint is not None and (blueprint.deleted or blueprint.status(now) != "build_complete"):
         raise invalid(f"Blueprint {blueprint.id} is deleted or not complete")

@@ -10,8 +10,8 @@ import attrs
 from buntime._http import Request
 from buntime.service.errors import disk_full, file_not_found, invalid, session_lost, session_not_found
 from buntime.service.executors import Executor
+from buntime.service.idempotency import Idempotency
 from buntime.service.requests import RequestFields, json_object
-from buntime.service.sessions.idempotency import Idempotency
 from buntime.service.sessions.limits import Plan
 from buntime.service.sessions.sessions import LiveSession, SessionTable
 from buntime.service.workspace.base import DiskFullError, PathError, TooLargeError, WorkspaceGone

@@ -14,6 +14,7 @@ from buntime.service.responses import json_bytes, json_response, timestamp
 from buntime.service.sessions.limits import DEFAULT_TTL, MAX_METADATA, MIN_TTL, Plan
 from buntime.service.sessions.routes.context import Model, RequestContext, workspace_errors
 
+_MAX_KEY = 255
 REPLAYED = "Idempotency-Replayed"
 """The header, ``true``, of a response to an earlier request with the same idempotency key."""
 
@@ -24,6 +25,8 @@ def create(model: Model, context: RequestContext) -> Response:
     fields = context.fields()
     if key is None:
         return json_response(_create(model, fields))
+    if not 0 < len(key) <= _MAX_KEY:
+        raise invalid("Idempotency-Key", f"Idempotency-Key must have 1 to {_MAX_KEY} characters")
     body, replayed = model.idempotency.once(key, fields.values, lambda: _create(model, fields))
     return json_response(body, headers=[(REPLAYED, "true")] if replayed else [])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from buntime.service.sessions.idempotency import Idempotency
+from buntime.service.idempotency import Idempotency
 from tests.support.clocks import ManualClock
 from tests.support.wire_client import BufferedResponse, WireClient
 from tests.unit.service.conftest import MakeWireClient
@@ -93,7 +93,7 @@ def test_concurrent_creates_with_one_key_create_one_session(wire_client: WireCli
 
 def test_a_request_waits_for_the_first_and_replaces_it_if_it_fails() -> None:
     """The error is raised for the first caller only."""
-    once = Idempotency(ManualClock())
+    once = Idempotency(ManualClock(), 3600.0)
     acting, fail = threading.Event(), threading.Event()
 
     def failing() -> Mapping[str, Any]:
