@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+import attrs
 
 import buntime
 from buntime._http import CREDENTIALS, BufferedResponse, Headers, Request
@@ -40,20 +42,13 @@ def _request_id(headers: Headers) -> Optional[str]:
 BUNTIME_SH = ServiceAdapter(_decode_error, _request_id, RATE_LIMIT_HEADERS)
 
 
-class OtherCalls(Protocol):
-    """The calls of another service, in the place of those of buntime.sh."""
+@attrs.frozen
+class OtherCalls:
+    """The calls of another service, each for a caller, in the place of those of buntime.sh."""
 
-    def executions(self, caller: Caller, /) -> ExecutionCalls:
-        """The endpoints of executions."""
-        ...
-
-    def sessions(self, caller: Caller, /) -> SessionCalls:
-        """The endpoints of sessions."""
-        ...
-
-    def files(self, caller: Caller, /) -> FileCalls:
-        """The endpoints of files."""
-        ...
+    executions: Callable[[Caller], ExecutionCalls]
+    sessions: Callable[[Caller], SessionCalls]
+    files: Callable[[Caller], FileCalls]
 
 
 class Context:

@@ -20,24 +20,27 @@ from buntime.errors import InvalidRequestError as BadRequestError
 from buntime.errors import InvalidResponseError as APIResponseValidationError
 from buntime.errors import ServerError as InternalServerError
 from buntime.errors import WaitTimeoutError as PollingTimeout
-from buntime.runloop.agents import Agent, AgentOps, Secret, SecretOps
 from buntime.runloop.api import Api
-from buntime.runloop.benchmarks import Benchmark, BenchmarkOps, BenchmarkRun
-from buntime.runloop.commands import CommandInterface, ExecOptions, NamedShell
+from buntime.runloop.commands import CommandInterface, ExecOptions, Execution, ExecutionResult, NamedShell
 from buntime.runloop.connection import RequestOptions, WaitOptions
-from buntime.runloop.devbox import Devbox, DevboxOps, Snapshot
-from buntime.runloop.errors import ResourceFailedError
-from buntime.runloop.executions import Execution, ExecutionResult
-from buntime.runloop.files import FileInterface
+from buntime.runloop.devbox import Devbox, DevboxOps, FileInterface, NetworkInterface, Snapshot
 from buntime.runloop.images import Blueprint, BlueprintOps, SnapshotOps
-from buntime.runloop.network import NetworkInterface
-from buntime.runloop.objects import StorageObject, StorageObjectOps
 from buntime.runloop.output import OutputChunk, OutputStream
 from buntime.runloop.pages import Listing, Page
 from buntime.runloop.scenario_builder import ScenarioBuilder
-from buntime.runloop.scenarios import Scenario, ScenarioOps, ScenarioRun
-from buntime.runloop.scorers import Scorer, ScorerOps
+from buntime.runloop.scenarios import (
+    Benchmark,
+    BenchmarkOps,
+    BenchmarkRun,
+    Scenario,
+    ScenarioOps,
+    ScenarioRun,
+    Scorer,
+    ScorerOps,
+)
 from buntime.runloop.sdk import Runloop, RunloopSDK
+from buntime.runloop.storage import Agent, AgentOps, Secret, SecretOps, StorageObject, StorageObjectOps
+from buntime.runloop.waiting import ResourceFailedError
 from buntime.runloop.wire.multipart import NamedFile, to_file
 from buntime.runloop.wire.views.base import LogView, View
 from buntime.runloop.wire.views.devboxes import (

@@ -33,7 +33,7 @@ class Calls:
         if full in BY_NAME:
             return _bound(self._connection, full)
         if any(route.startswith(f"{full}.") for route in BY_NAME):
-            return _resource(self._connection, f"{full}.")
+            return calls_of(self._connection, full)
         raise AttributeError(f"the API has no call {full!r}; use api.get() or api.post() with its path")
 
     def __dir__(self) -> list[str]:
@@ -79,18 +79,16 @@ class Devboxes(Calls):
         Raises the API's errors, :class:`ResourceFailedError` and :class:`~buntime.WaitTimeoutError`, each
         with the ``devbox_id``.
         """
-        with self._connection.waits("create_and_await_running", options, "devboxes.create") as waits:
-            return waiting.create_devbox(*waits, keep=keep)
+        name, call = "create_and_await_running", "devboxes.create"
+        return waiting.create(self._connection, name, options, call, keep=keep)
 
     def await_running(self, id: str, **options: Any) -> DevboxView:  # noqa: A002 - the official name
         """Wait until a devbox runs."""
-        with self._connection.waits("await_running", options) as (connection, _):
-            return waiting.await_devbox(connection, id, "running")
+        return waiting.RUNNING.method(self._connection, "await_running", options, id)
 
     def await_suspended(self, id: str, **options: Any) -> DevboxView:  # noqa: A002 - the official name
         """Wait until a devbox is suspended."""
-        with self._connection.waits("await_suspended", options) as (connection, _):
-            return waiting.await_devbox(connection, id, "suspended")
+        return waiting.SUSPENDED.method(self._connection, "await_suspended", options, id)
 
     def execute(self, id: str, *, command: str, **options: Any) -> ExecutionView:  # noqa: A002 - the official name
         """Run a command; the execution may still be running. ``command_id`` is optional."""
@@ -108,7 +106,7 @@ class Devboxes(Calls):
         call = "devboxes.snapshot_disk_async"
         with self._connection.waits("snapshot_disk", options, call) as (connection, fields):
             snapshot: SnapshotView = connection.call(call, id, **fields)
-            return waiting.await_snapshot(connection, snapshot.id).snapshot or snapshot
+            return waiting.SNAPSHOT(connection, snapshot.id).snapshot or snapshot
 
 
 class Executions(Calls):
@@ -116,8 +114,8 @@ class Executions(Calls):
 
     def await_completed(self, execution_id: str, devbox_id: str, **options: Any) -> ExecutionView:
         """Wait until an execution is completed."""
-        with self._connection.waits("await_completed", options) as (connection, _):
-            return waiting.await_execution(connection, devbox_id, execution_id)
+        wait = waiting.COMPLETED
+        return wait.method(self._connection, "await_completed", options, execution_id, devbox_id)
 
 
 class DiskSnapshots(Calls):
@@ -125,8 +123,7 @@ class DiskSnapshots(Calls):
 
     def await_completed(self, id: str, **options: Any) -> SnapshotStatusView:  # noqa: A002 - the official name
         """Wait until a snapshot is complete."""
-        with self._connection.waits("await_completed", options) as (connection, _):
-            return waiting.await_snapshot(connection, id)
+        return waiting.SNAPSHOT.method(self._connection, "await_completed", options, id)
 
 
 class Blueprints(Calls):
@@ -134,14 +131,12 @@ class Blueprints(Calls):
 
     def await_build_complete(self, id: str, **options: Any) -> BlueprintView:  # noqa: A002 - the official name
         """Wait until a blueprint is built."""
-        with self._connection.waits("await_build_complete", options) as (connection, _):
-            return waiting.await_blueprint(connection, id)
+        return waiting.BUILT.method(self._connection, "await_build_complete", options, id)
 
     def create_and_await_build_complete(self, **options: Any) -> BlueprintView:
         """Create a blueprint and wait until it is built."""
-        call, name = "blueprints.create", "create_and_await_build_complete"
-        with self._connection.waits(name, options, call) as (connection, fields):
-            return waiting.await_blueprint(connection, connection.call(call, **fields).id)
+        name, call = "create_and_await_build_complete", "blueprints.create"
+        return waiting.BUILT.method(self._connection, name, options, after=call)
 
 
 class Scenarios(Calls):
@@ -150,8 +145,7 @@ class Scenarios(Calls):
     def start_run_and_await_env_ready(self, **options: Any) -> ScenarioRunView:
         """Start a run and wait until its devbox runs; if that fails, the run is canceled."""
         name, call = "start_run_and_await_env_ready", "scenarios.start_run"
-        with self._connection.waits(name, options, call) as waits:
-            return waiting.start_run(*waits)
+        return waiting.create(self._connection, name, options, call)
 
 
 class ScenarioRuns(Calls):
@@ -159,33 +153,34 @@ class ScenarioRuns(Calls):
 
     def await_scored(self, id: str, **options: Any) -> ScenarioRunView:  # noqa: A002 - the official name
         """Wait until a run is scored."""
-        with self._connection.waits("await_scored", options) as (connection, _):
-            return waiting.await_scored(connection, id)
+        return waiting.SCORED.method(self._connection, "await_scored", options, id)
 
     def score_and_await(self, id: str, **options: Any) -> ScenarioRunView:  # noqa: A002 - the official name
         """Start the scorers of a run and wait until it is scored."""
-        with self._connection.waits("score_and_await", options) as (connection, fields):
-            return waiting.score(connection, id, fields)
+        call = "scenarios.runs.score"
+        return waiting.SCORED.method(self._connection, "score_and_await", options, id, after=call)
 
     def score_and_complete(self, id: str, **options: Any) -> ScenarioRunView:  # noqa: A002 - the official name
         """Start the scorers of a run, wait until it is scored, and complete it."""
-        with self._connection.waits("score_and_complete", options) as (connection, fields):
-            waiting.score(connection, id, fields)
+        name, call = "score_and_complete", "scenarios.runs.score"
+        with self._connection.waits(name, options) as (connection, fields):
+            waiting.SCORED.method(connection, name, fields, id, after=call)
             return connection.call("scenarios.runs.complete", id)
 
 
 _RESOURCES: dict[str, type[Calls]] = {
-    "devboxes.": Devboxes,
-    "devboxes.executions.": Executions,
-    "devboxes.disk_snapshots.": DiskSnapshots,
-    "blueprints.": Blueprints,
-    "scenarios.": Scenarios,
-    "scenarios.runs.": ScenarioRuns,
+    "devboxes": Devboxes,
+    "devboxes.executions": Executions,
+    "devboxes.disk_snapshots": DiskSnapshots,
+    "blueprints": Blueprints,
+    "scenarios": Scenarios,
+    "scenarios.runs": ScenarioRuns,
 }
 
 
-def _resource(connection: Connection, prefix: str) -> Calls:
-    return _RESOURCES.get(prefix, Calls)(connection, prefix)
+def calls_of(connection: Connection, resource: str) -> Calls:
+    """Return the calls of a kind of resource, by its name in the tree."""
+    return _RESOURCES.get(resource, Calls)(connection, f"{resource}.")
 
 
 class ApiTree:
@@ -204,7 +199,7 @@ class ApiTree:
 
     def __getattr__(self, name: str) -> Any:
         if any(route.startswith(f"{name}.") for route in BY_NAME):
-            return _resource(self._connection, f"{name}.")
+            return calls_of(self._connection, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:

@@ -10,17 +10,17 @@ from typing import Any, Optional, TypedDict
 import attrs
 
 from buntime import _validate
-from buntime._http import BufferedResponse, Request, Response
+from buntime._http import Request, Response
 from buntime._support.export import export
 from buntime.client import settings
 from buntime.engine.adapter import ServiceAdapter
 from buntime.engine.caller import Caller
-from buntime.errors import APIStatusError, BuntimeError, ConflictError, InvalidRequestError, NotFoundError
+from buntime.errors import APIStatusError, ConflictError, InvalidRequestError, NotFoundError
 from buntime.runloop.wire import requests
 from buntime.runloop.wire.error_responses import decode_error, request_id
 from buntime.runloop.wire.requests import OPTIONS, path_values
 from buntime.runloop.wire.responses import decode
-from buntime.runloop.wire.routes import BY_NAME, Repeat, Route
+from buntime.runloop.wire.routes import BY_NAME, Repeat, Route, custom_route
 from buntime.runloop.wire.views.base import View
 
 
@@ -50,11 +50,12 @@ def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
     return request, {name: options[name] for name in names if name in options}
 
 
-def _decode_custom_error(request: Request, response: BufferedResponse) -> BuntimeError:
-    return decode_error(Route("", request.method, request.path, Repeat.NEVER), request, response)
+def status_of(view: Any) -> Any:
+    """Return the ``status`` of a resource, or its ``state``, as the API has it."""
+    return getattr(view, "status", None) or view.state
 
 
-SERVICE = ServiceAdapter(decode_error=_decode_custom_error, request_id=request_id)
+SERVICE = ServiceAdapter(partial(decode_error, custom_route("POST", "/")), request_id=request_id)
 
 
 @attrs.frozen
@@ -127,8 +128,6 @@ class Connection:
         Raises ``TypeError`` and ``ValueError`` before anything is sent, then the errors of the API.
         """
         prepared = prepare(call, *path, **fields)
-        if fields.get("timeout") is None and not fields.get("extra_headers"):
-            return self.send(prepared)
         with self.options(fields) as connection:
             return connection.send(prepared)
 
@@ -163,7 +162,7 @@ class Connection:
             view = self.call(f"{route.name.rpartition('.')[0]}.retrieve", values["id"])
             if route.view == "TunnelView" and view.tunnel is not None:
                 return view.tunnel
-            if (getattr(view, "status", None) or view.state) in route.goal:
+            if status_of(view) in route.goal:
                 return view
         raise error
 
@@ -183,11 +182,9 @@ def polling_seconds(config: Any) -> Optional[float]:
     """Return how long an official ``PollingConfig``, or anything with its attributes, waits."""
     if config is None:
         return None
-    seconds = getattr(config, "timeout_seconds", None)
-    interval, attempts = getattr(config, "interval_seconds", None), getattr(config, "max_attempts", None)
-    if isinstance(config, Mapping):
-        seconds = config.get("timeout_seconds")
-        interval, attempts = config.get("interval_seconds"), config.get("max_attempts")
+    get = config.get if isinstance(config, Mapping) else partial(getattr, config)
+    names = ("timeout_seconds", "interval_seconds", "max_attempts")
+    seconds, interval, attempts = (get(name, None) for name in names)
     if seconds is not None:
         return float(seconds)
     if interval is None or attempts is None:

@@ -10,20 +10,73 @@ from buntime._support.typing import Unpack
 from buntime.runloop import waiting
 from buntime.runloop.commands import CommandInterface, NamedShell
 from buntime.runloop.connection import RequestOptions, WaitOptions
-from buntime.runloop.files import FileInterface
-from buntime.runloop.network import NetworkInterface
-from buntime.runloop.resource import EndsWithBlock, Operations, Resource
-from buntime.runloop.wire.requests import new_shell
-from buntime.runloop.wire.views.devboxes import DevboxLogsView, DevboxView, TunnelView
+from buntime.runloop.resource import EndsWithBlock, HasCalls, Operations, Resource
+from buntime.runloop.wire.requests import names_keywords, new_shell
+from buntime.runloop.wire.views.devboxes import (
+    DevboxLogsView,
+    DevboxView,
+    ExecutionDetailView,
+    SSHKeyView,
+    TunnelView,
+)
 from buntime.runloop.wire.views.images import SnapshotStatusView, SnapshotView
 
 _TUNNEL = "https://{port}-{key}.tunnel.runloop.ai"
 
 
+class FileInterface(HasCalls):
+    """Reads and writes files. Relative paths are below ``/home/user``."""
+
+    @names_keywords
+    def read(self, *, file_path: str, **options: Unpack[RequestOptions]) -> str:
+        """Return the text of a file; bytes that are not UTF-8 become U+FFFD, see :meth:`download`."""
+        return self._call("read_file_contents", file_path=file_path, **options)
+
+    @names_keywords
+    def write(
+        self, *, file_path: str, contents: str, **options: Unpack[RequestOptions]
+    ) -> ExecutionDetailView:
+        """Write a text file, and create its folders."""
+        return self._call("write_file_contents", file_path=file_path, contents=contents, **options)
+
+    @names_keywords
+    def download(self, *, path: str, **options: Unpack[RequestOptions]) -> bytes:
+        """Return the bytes of a file."""
+        return self._call("download_file", path=path, **options)
+
+    @names_keywords
+    def upload(self, *, path: str, file: Any, **options: Unpack[RequestOptions]) -> object:
+        """Write a file of any size, in constant memory.
+
+        ``file`` is bytes, text, a path on this machine (``Path``), an open file, an iterable of bytes, a
+        response of requests, :func:`to_file` with a name, or a tuple of name, content and type.
+        """
+        return self._call("upload_file", path=path, file=file, **options)
+
+
+class NetworkInterface(HasCalls):
+    """Tunnels and SSH to a devbox."""
+
+    def create_ssh_key(self, **options: Unpack[RequestOptions]) -> SSHKeyView:
+        """Create a key for SSH."""
+        return self._call("create_ssh_key", **options)
+
+    def enable_tunnel(self, **params: Any) -> TunnelView:
+        """Make the ports reachable from outside.
+
+        ``params`` are ``auth_mode`` (open, authenticated), ``http_keep_alive`` and ``wake_on_http``, and the
+        options of every call.
+        """
+        return self._call("enable_tunnel", **params)
+
+    def remove_tunnel(self, **options: Unpack[RequestOptions]) -> object:
+        """Remove the tunnel."""
+        return self._call("remove_tunnel", **options)
+
+
 class Devbox(EndsWithBlock[DevboxView]):
     """A devbox. As a context manager it is shut down at the end of the block."""
 
-    _calls = "devboxes"
     _end_call = "shutdown"
     _end_states = waiting.ENDED
 
@@ -76,26 +129,21 @@ class Devbox(EndsWithBlock[DevboxView]):
 
     def await_running(self, **options: Unpack[WaitOptions]) -> DevboxView:
         """Wait until the devbox runs; :class:`ResourceFailedError` if it ends before."""
-        with self._connection.waits("await_running", options) as (connection, _):
-            return waiting.await_devbox(connection, self._id, "running")
+        return self._call("await_running", **options)
 
     def await_suspended(self, **options: Unpack[WaitOptions]) -> DevboxView:
         """Wait until the devbox is suspended; :class:`ResourceFailedError` if it ends before."""
-        with self._connection.waits("await_suspended", options) as (connection, _):
-            return waiting.await_devbox(connection, self._id, "suspended")
+        return self._call("await_suspended", **options)
 
     def suspend(self, **options: Unpack[WaitOptions]) -> DevboxView:
         """Suspend the devbox and wait for it: its disk stays, its processes end."""
-        return self._change("suspend", "suspended", options)
+        wait, call = waiting.SUSPENDED, "devboxes.suspend"
+        return wait.method(self._connection, "suspend", options, self._id, after=call)
 
     def resume(self, **options: Unpack[WaitOptions]) -> DevboxView:
         """Resume the devbox and wait until it runs."""
-        return self._change("resume", "running", options)
-
-    def _change(self, name: str, status: str, options: WaitOptions) -> DevboxView:
-        with self._connection.waits(name, options) as (connection, request):
-            connection.call(f"devboxes.{name}", self._id, **request)
-            return waiting.await_devbox(connection, self._id, status)
+        wait, call = waiting.RUNNING, "devboxes.resume"
+        return wait.method(self._connection, "resume", options, self._id, after=call)
 
     def resume_async(self, **options: Unpack[RequestOptions]) -> DevboxView:
         """Resume the devbox without waiting."""
@@ -110,11 +158,7 @@ class Devbox(EndsWithBlock[DevboxView]):
 
         ``params`` are ``name``, ``commit_message`` and ``metadata``, and the options of a call that waits.
         """
-        call = "devboxes.snapshot_disk_async"
-        with self._connection.waits("snapshot_disk", params, call) as (connection, request):
-            view = connection.call(call, self._id, **request)
-            waiting.await_snapshot(connection, view.id)
-        return Snapshot(self._connection, view.id)
+        return Snapshot(self._connection, self._call("snapshot_disk", **params).id)
 
     def snapshot_disk_async(self, **params: Any) -> Snapshot:
         """Begin a snapshot of the disk without waiting; see :meth:`snapshot_disk`."""
@@ -122,9 +166,7 @@ class Devbox(EndsWithBlock[DevboxView]):
 
     def shutdown(self, *, force: Optional[bool] = None, **options: Unpack[RequestOptions]) -> DevboxView:
         """Shut the devbox down; ``force`` also during a snapshot."""
-        view: DevboxView = self._call("shutdown", force=force, **options)
-        self._has_ended = True
-        return view
+        return self._ended("shutdown", force=force, **options)
 
 
 class DevboxOps(Operations[Devbox]):
@@ -140,9 +182,8 @@ class DevboxOps(Operations[Devbox]):
         If it does not run, or the wait is interrupted, it is shut down unless ``keep`` is true; the exception
         has its ``devbox_id``.
         """
-        with self._connection.waits("devbox.create", params, "devboxes.create", "keep") as waits:
-            view = waiting.create_devbox(*waits, keep=keep)
-        return Devbox(self._connection, view.id)
+        call = "devboxes.create"
+        return self._object(waiting.create(self._connection, "devbox.create", params, call, keep=keep))
 
     def create_from_blueprint_id(self, blueprint_id: str, **params: Any) -> Devbox:
         """Create a devbox from a blueprint; see :meth:`create`."""
@@ -169,8 +210,7 @@ class Snapshot(Resource[SnapshotStatusView]):
 
     def await_completed(self, **options: Unpack[WaitOptions]) -> SnapshotStatusView:
         """Wait until the snapshot is complete; :class:`ResourceFailedError` if it fails."""
-        with self._connection.waits("await_completed", options) as (connection, _):
-            return waiting.await_snapshot(connection, self._id)
+        return self._call("await_completed", **options)
 
     def update(self, **params: Any) -> SnapshotView:
         """Change ``name``, ``commit_message`` or ``metadata``."""
@@ -185,4 +225,4 @@ class Snapshot(Resource[SnapshotStatusView]):
         return DevboxOps(self._connection).create(snapshot_id=self._id, **params)
 
 
-export("buntime.runloop", Devbox, DevboxOps, Snapshot)
+export("buntime.runloop", Devbox, DevboxOps, FileInterface, NetworkInterface, Snapshot)

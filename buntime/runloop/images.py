@@ -52,11 +52,8 @@ class BlueprintOps(Operations[Blueprint]):
         ``params`` are the fields of ``POST /v1/blueprints``, such as ``name``, ``dockerfile`` and
         ``system_setup_commands``, and the options of a call that waits.
         """
-        with self._connection.waits("blueprint.create", params, "blueprints.create") as waits:
-            connection, request = waits
-            view = connection.call("blueprints.create", **request)
-            waiting.await_blueprint(connection, view.id)
-        return Blueprint(self._connection, view.id)
+        call = "blueprints.create"
+        return self._object(waiting.BUILT.method(self._connection, "blueprint.create", params, after=call))
 
     def from_id(self, blueprint_id: str) -> Blueprint:
         """Return a blueprint that exists; nothing is sent."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from queue import Empty, Full, Queue
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import attrs
 
@@ -17,13 +17,11 @@ from buntime._support.export import export
 from buntime._support.typing import OnText
 from buntime.errors import APIConnectionError, APIStatusError, APITimeoutError, BuntimeError
 from buntime.runloop.connection import Connection, split_options
-from buntime.runloop.errors import COMMAND_RUNS_ON, wait_timeout
 from buntime.runloop.waiting import Pauses
 from buntime.runloop.wire.events import OutputPosition, ReconnectError, output
 from buntime.runloop.wire.routes import BY_NAME
 from buntime.runloop.wire.views.devboxes import ExecutionView
 
-_KINDS = ("stdout", "stderr")
 _MOST_WAITING = 100
 """Pieces of output that wait for the callbacks."""
 
@@ -44,22 +42,18 @@ class OutputStream(ClosesWithBlock):
     """
 
     def __init__(
-        self, connection: Connection, call: str, path: tuple[object, ...], fields: dict[str, Any]
+        self, connection: Connection, call: str, path: tuple[object, ...], fields: Mapping[str, Any]
     ) -> None:
         self._connection, self._call = connection, call
-        values = dict(zip(BY_NAME[call].arguments, path))
-        fields, self._options = split_options(fields)
-        self._path = (
-            fields.pop("execution_id", values.get("execution_id")),
-            fields.pop("devbox_id", values.get("devbox_id")),
-        )
-        offset = fields.pop("offset", None) or 0
+        values = {**dict(zip(BY_NAME[call].arguments, path)), **fields}
+        self._fields, self._options = split_options(values)
+        self._path = self._fields.pop("execution_id", None), self._fields.pop("devbox_id", None)
+        offset = self._fields.pop("offset", None) or 0
         is_text = isinstance(offset, str) and offset.isdecimal()  # of the official client
         self._position = OutputPosition(
             _validate.count("offset", int(offset) if is_text else offset, minimum=0)
         )
-        self._fields = fields
-        self._texts: Optional[Iterator[OutputChunk]] = None
+        self._chunks: Iterator[OutputChunk] = self._read()
         self._is_closed = False
         self.final: Optional[ExecutionView] = None
 
@@ -67,9 +61,7 @@ class OutputStream(ClosesWithBlock):
         return self
 
     def __next__(self) -> OutputChunk:
-        if self._texts is None:
-            self._texts = self._chunks()
-        return next(self._texts)
+        return next(self._chunks)
 
     def close(self) -> None:
         """Close the connection. Idempotent.
@@ -77,13 +69,12 @@ class OutputStream(ClosesWithBlock):
         If another thread waits for output, its iteration ends with its connection, which is not resumed.
         """
         self._is_closed = True
-        texts, self._texts = self._texts, iter(())
-        close = getattr(texts, "close", None)
-        if close is not None:
+        chunks, self._chunks = self._chunks, iter(())
+        if isinstance(chunks, Generator):
             with suppress(ValueError):  # another thread is in the generator
-                close()
+                chunks.close()
 
-    def _chunks(self) -> Iterator[OutputChunk]:
+    def _read(self) -> Iterator[OutputChunk]:
         with self._connection.options(self._options) as connection:
             pauses = Pauses(connection, "the execution is completed")
             # One count of failures for the stream and the state: each request is one attempt.
@@ -95,15 +86,14 @@ class OutputStream(ClosesWithBlock):
                         failures = 0
                         pauses.reset()
                         yield chunk
-                    path = self._path
-                    view: ExecutionView = once.poll("devboxes.executions.retrieve", *path)
+                    view: ExecutionView = once.poll("devboxes.executions.retrieve", *self._path)
                     self.final = view
                     if view.status == "completed":
                         return
                 except ReconnectError:
                     pass  # the service ended the stream early: the next one resumes it
                 except (APIConnectionError, APIStatusError) as error:
-                    pauses.check_time(error)
+                    pauses.remaining(error)
                     # A command that prints nothing is not a failure.
                     if not isinstance(error, APITimeoutError) or error.phase != "read":
                         failures += 1
@@ -126,112 +116,103 @@ class OutputStream(ClosesWithBlock):
                 raise
 
 
-def open_stream(connection: Connection, kind: str, view: ExecutionView) -> OutputStream:
+def open_stream(connection: Connection, view: ExecutionView, kind: str) -> OutputStream:
     """Return the stream of ``stdout`` or ``stderr`` of an execution, from its start."""
     call = f"devboxes.executions.stream_{kind}_updates"
     return OutputStream(connection, call, (view.execution_id, view.devbox_id), {})
 
 
-@attrs.define
-class Watch:
-    """Passes the output of an execution to callbacks, and collects it within ``max_output``."""
+def completed_output(connection: Connection, view: ExecutionView, kind: str) -> Iterator[str]:
+    """Yield the output of an execution that is completed: of its view, or of the stream if that is cut."""
+    if getattr(view, f"{kind}_truncated") is not True:
+        yield getattr(view, kind) or ""
+        return
+    with open_stream(connection, view, kind) as stream:
+        for chunk in stream:
+            yield chunk.output
 
-    connection: Connection
-    view: ExecutionView
-    callbacks: dict[str, OnText]
-    """For ``stdout``, ``stderr`` and ``output``, which gets both."""
-    collected: dict[str, CollectedText] = attrs.field(factory=dict)
 
-    def __attrs_post_init__(self) -> None:
-        for name, callback in self.callbacks.items():
-            if not callable(callback):
-                raise TypeError(f"{name} must be callable with a str, not {type(callback).__name__}")
+def watch(
+    connection: Connection, view: ExecutionView, callbacks: Mapping[str, OnText]
+) -> tuple[ExecutionView, dict[str, str]]:
+    """Call the callbacks until the execution is completed; return its state then, and the collected texts.
 
-    def run(self) -> Optional[ExecutionView]:
-        """Call the callbacks on this thread until the execution is completed; return its state then.
+    The callbacks are for ``stdout``, ``stderr`` and ``output``, which gets both. An exception of one ends the
+    wait, not the execution.
+    """
+    kinds = [kind for kind in ("stdout", "stderr") if callbacks.keys() & {kind, "output"}]
+    collected = {kind: CollectedText(connection.caller.max_output) for kind in kinds}
+    streams = {kind: open_stream(connection, view, kind) for kind in kinds}
 
-        Two streams are read by a thread each. An exception of a callback ends the wait, not the execution.
-        """
-        kinds = [kind for kind in _KINDS if self.callbacks.keys() & {kind, "output"}]
-        maximum = self.connection.caller.max_output
-        self.collected = {kind: CollectedText(maximum) for kind in kinds}
-        streams = {kind: open_stream(self.connection, kind, self.view) for kind in kinds}
-        if len(kinds) == 1:
-            with streams[kinds[0]] as stream:
-                for chunk in stream:
-                    self._pass_on(kinds[0], chunk.output)
-        else:
-            for kind, text in Pieces(streams).iterate(self.connection.caller.remaining):
-                self._pass_on(kind, text)
-        return streams[kinds[-1]].final
-
-    def _pass_on(self, kind: str, text: str) -> None:
-        self.collected[kind].add(text)
+    def pass_on(kind: str, text: str) -> None:
+        collected[kind].add(text)
         for name in (kind, "output"):
-            if name in self.callbacks:
-                self.callbacks[name](text)
+            if name in callbacks:
+                callbacks[name](text)
+
+    if len(kinds) > 1:
+        for kind, text in pieces(connection, streams):
+            pass_on(kind, text)
+    else:
+        with streams[kinds[0]] as stream:
+            for chunk in stream:
+                pass_on(kinds[0], chunk.output)
+    final = streams[kinds[-1]].final or view
+    return final, {kind: text.text() for kind, text in collected.items()}
 
 
-class Pieces:
-    """Pieces of several streams, in the order in which they arrive.
+def pieces(connection: Connection, streams: Mapping[str, OutputStream]) -> Iterator[tuple[str, str]]:
+    """Yield the output of several streams, each with its name, in the order in which it arrives.
 
     A thread reads each stream: this one waits for whichever has output, so it can wait for neither alone.
     """
+    queue: Queue[tuple[str, Any]] = Queue(_MOST_WAITING)
+    stopped = threading.Event()
+    # Daemons: one that waits for output must not keep a program from its end.
+    threads = [
+        threading.Thread(target=_read, args=(*item, queue, stopped), name=f"buntime-{item[0]}", daemon=True)
+        for item in streams.items()
+    ]
+    for thread in threads:
+        thread.start()
+    running = len(threads)
+    try:
+        while running:
+            seconds = connection.caller.remaining()
+            kind, item = queue.get(timeout=None if seconds is None else max(0.0, seconds))
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                running -= 1
+            else:
+                yield kind, item
+    except Empty:
+        raise Pauses(connection, "the execution is completed").timeout() from None
+    finally:
+        stopped.set()
+        for stream in streams.values():
+            stream.close()
+    for thread in threads:
+        thread.join()
 
-    def __init__(self, streams: dict[str, OutputStream]) -> None:
-        self._queue: Queue[tuple[str, Any]] = Queue(_MOST_WAITING)
-        self._stopped = threading.Event()
-        self._streams = streams
-        # Daemons: one that waits for output must not keep a program from its end.
-        self._threads = [
-            threading.Thread(target=self._read, args=item, name=f"buntime-{item[0]}", daemon=True)
-            for item in streams.items()
-        ]
 
-    def _put(self, kind: str, item: Any) -> None:
-        while not self._stopped.is_set():
+def _read(kind: str, stream: OutputStream, queue: Queue[tuple[str, Any]], stopped: threading.Event) -> None:
+    """Put each piece into the queue, then the error or ``None``, until ``stopped``."""
+
+    def put(item: Any) -> None:
+        while not stopped.is_set():
             with suppress(Full):
-                self._queue.put((kind, item), timeout=0.1)
+                queue.put((kind, item), timeout=0.1)
                 return
 
-    def _read(self, kind: str, stream: OutputStream) -> None:
-        """Put each piece into the queue, then the error or ``None``."""
-        end: Optional[BaseException] = None
-        try:
-            with stream:
-                for chunk in stream:
-                    self._put(kind, chunk.output)
-                    if self._stopped.is_set():
-                        return
-        except BaseException as error:
-            end = error
-        self._put(kind, end)
-
-    def iterate(self, remaining: Callable[[], Optional[float]]) -> Iterator[tuple[str, str]]:
-        """Yield the pieces on this thread, until all streams are at their end."""
-        for thread in self._threads:
-            thread.start()
-        running = len(self._threads)
-        try:
-            while running:
-                seconds = remaining()
-                kind, item = self._queue.get(timeout=None if seconds is None else max(0.0, seconds))
-                if isinstance(item, BaseException):
-                    raise item
-                if item is None:
-                    running -= 1
-                else:
-                    yield kind, item
-        except Empty:
-            raise wait_timeout(
-                "the time for waiting is over before the execution is completed", COMMAND_RUNS_ON
-            ) from None
-        finally:
-            self._stopped.set()
-            for stream in self._streams.values():
-                stream.close()
-        for thread in self._threads:
-            thread.join()
+    try:
+        with stream:
+            for chunk in stream:
+                put(chunk.output)
+    except BaseException as error:
+        put(error)
+    else:
+        put(None)
 
 
 export("buntime.runloop", OutputChunk, OutputStream)

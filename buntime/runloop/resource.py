@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, Generic, Optional, TypeVar
 
 from buntime._support.closing import ClosesWithBlock, cleanup_seconds, close_after
@@ -9,20 +10,19 @@ from buntime._support.owner import Owner
 from buntime._support.typing import Unpack
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import InvalidRequestError, NotFoundError
-from buntime.runloop.connection import Connection, RequestOptions
-from buntime.runloop.pages import Listing, Page
+from buntime.runloop.api import calls_of
+from buntime.runloop.connection import Connection, RequestOptions, status_of
+from buntime.runloop.pages import Listing
 from buntime.runloop.wire.requests import resource_id
 from buntime.runloop.wire.views.base import View
 
 V = TypeVar("V", bound=View)
 
 
-class Resource(NotPicklable, Generic[V]):
-    """A resource with an id: ``_calls`` is where its calls are in ``api``, ``_info`` returns its state."""
+class HasCalls(NotPicklable):
+    """Makes the calls of one resource; ``_calls`` is their place in ``api``."""
 
-    _calls: str
-    _info: str = "retrieve"
-    _key: str = "id"
+    _calls: str = "devboxes"
 
     def __init__(self, connection: Connection, resource: str) -> None:
         self._connection = connection
@@ -31,13 +31,20 @@ class Resource(NotPicklable, Generic[V]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._id}>"
 
+    def _call(self, call: str, /, **fields: Any) -> Any:
+        return attrgetter(call)(calls_of(self._connection, self._calls))(self._id, **fields)
+
+
+class Resource(HasCalls, Generic[V]):
+    """A resource with an id: ``_info`` returns its state, and ``_key`` is the field of a view with the id."""
+
+    _info: str = "retrieve"
+    _key: str = "id"
+
     @property
     def id(self) -> str:
         """The id."""
         return self._id
-
-    def _call(self, call: str, /, **fields: Any) -> Any:
-        return self._connection.call(f"{self._calls}.{call}", self._id, **fields)
 
     def get_info(self, **options: Unpack[RequestOptions]) -> V:
         """Return the present state."""
@@ -68,9 +75,14 @@ class EndsWithBlock(ClosesWithBlock, Resource[V]):
             connection.call(f"{self._calls}.{self._end_call}", self._id)
         except (InvalidRequestError, NotFoundError):
             # It may have ended by itself, such as with the keep-alive time of a devbox.
-            view = connection.call(f"{self._calls}.retrieve", self._id)
-            if (getattr(view, "status", None) or view.state) not in self._end_states:
+            if status_of(connection.call(f"{self._calls}.retrieve", self._id)) not in self._end_states:
                 raise
+
+    def _ended(self, call: str, **fields: Any) -> Any:
+        """Make a call that ends the resource."""
+        view = self._call(call, **fields)
+        self._has_ended = True
+        return view
 
     def close(self) -> None:
         """End it, unless it has ended. Idempotent."""
@@ -90,12 +102,12 @@ class Operations(NotPicklable, Generic[R]):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def _list(self, call: str, params: dict[str, Any]) -> Listing[R]:
-        page = Page(self._connection, f"{self._resource._calls}.{call}", params)
-        return Listing(
-            page, lambda view: self._resource(self._connection, getattr(view, self._resource._key))
-        )
+    def _call(self, call: str, /, **params: Any) -> Any:
+        return getattr(calls_of(self._connection, self._resource._calls), call)(**params)
+
+    def _object(self, view: Any) -> R:
+        return self._resource(self._connection, getattr(view, self._resource._key))
 
     def list(self, **params: Any) -> Listing[R]:
         """Return all, newest first, fetched as they are needed; ``params`` filter them."""
-        return self._list("list", params)
+        return Listing(self._call("list", **params), self._object)

@@ -16,15 +16,12 @@ from buntime.client.settings import RUNLOOP
 from buntime.engine.adapter import SharedState
 from buntime.engine.caller import Caller
 from buntime.errors import APIConnectionError, APIError, BuntimeError
-from buntime.runloop.agents import AgentOps, SecretOps
 from buntime.runloop.api import Api, ApiTree
-from buntime.runloop.benchmarks import BenchmarkOps
 from buntime.runloop.connection import SERVICE, Connection
 from buntime.runloop.devbox import DevboxOps
 from buntime.runloop.images import BlueprintOps, SnapshotOps
-from buntime.runloop.objects import StorageObjectOps
-from buntime.runloop.scenarios import ScenarioOps
-from buntime.runloop.scorers import ScorerOps
+from buntime.runloop.scenarios import BenchmarkOps, ScenarioOps, ScorerOps
+from buntime.runloop.storage import AgentOps, SecretOps, StorageObjectOps
 
 Self = TypeVar("Self", bound="_Client")
 Middleware = Callable[[Request, Callable[[Request], Response]], Response]

@@ -12,7 +12,7 @@ from buntime.calls.executions import ExecutionCalls
 from buntime.calls.files import FileCalls
 from buntime.calls.sessions import SessionCalls
 from buntime.calls.stream import ExecuteStream
-from buntime.client.context import Context
+from buntime.client.context import Context, OtherCalls
 from buntime.client.session import Session
 from buntime.engine.caller import Caller
 from buntime.errors import BuntimeError, ConfigurationError, NotFoundError
@@ -28,9 +28,8 @@ from buntime.models import (
 )
 from buntime.runloop import waiting
 from buntime.runloop.connection import Connection
-from buntime.runloop.outcome import Output, with_status
-from buntime.runloop.output import Pieces, open_stream
-from buntime.runloop.session_requests import SHORT, WORKSPACE, DevboxRunner
+from buntime.runloop.output import open_stream, pieces
+from buntime.runloop.session_requests import SHORT, WORKSPACE, DevboxRunner, Output, with_status
 from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
 from buntime.wire.requests import EXECUTION_LIMIT, PAGE
 from buntime.wire.responses import CreatedSession, relative
@@ -41,17 +40,20 @@ _STATES = {"running": "active", "suspended": "deep-sleep", "suspending": "deep-s
 def as_session(connection: Connection, devbox_id: str, folder: str = WORKSPACE) -> Session:
     """See :meth:`Devbox.as_session <buntime.runloop.Devbox.as_session>`; ``folder`` is its workspace."""
     runner = DevboxRunner(devbox_id, connection.repeat_execute, folder)
-    context = Context(connection.caller, calls=_DevboxCalls(runner))
-    return Session(context, CreatedSession(devbox_id), owned=False)
+    calls = OtherCalls(
+        partial(DevboxExecutions, runner=runner),
+        partial(DevboxSessions, runner=runner),
+        partial(DevboxFiles, runner=runner),
+    )
+    return Session(Context(connection.caller, calls=calls), CreatedSession(devbox_id), owned=False)
 
 
-class _DevboxCalls:
-    """The calls of one devbox, made for a caller."""
+class _OnDevbox:
+    """Makes the calls of one devbox for a caller."""
 
-    def __init__(self, runner: DevboxRunner) -> None:
-        self.executions: Callable[[Caller], DevboxExecutions] = partial(DevboxExecutions, runner=runner)
-        self.sessions: Callable[[Caller], DevboxSessions] = partial(DevboxSessions, runner=runner)
-        self.files: Callable[[Caller], DevboxFiles] = partial(DevboxFiles, runner=runner)
+    def __init__(self, caller: Caller, runner: DevboxRunner) -> None:
+        self._caller = caller
+        self._runner = runner
 
 
 def _fields(request: ExecuteRequest, limit: int) -> dict[str, Any]:
@@ -67,12 +69,8 @@ def _fields(request: ExecuteRequest, limit: int) -> dict[str, Any]:
     }
 
 
-class DevboxExecutions(ExecutionCalls):
+class DevboxExecutions(_OnDevbox, ExecutionCalls):
     """Runs programs on a devbox. None is executed twice."""
-
-    def __init__(self, caller: Caller, runner: DevboxRunner) -> None:
-        super().__init__(caller)
-        self._runner = runner
 
     def run(
         self,
@@ -130,8 +128,8 @@ def _items(
     connection: Connection, view: ExecutionView, most: Optional[int]
 ) -> Generator[Union[StreamEvent, ExecuteResult], None, None]:
     output = Output(most)
-    streams = {kind: open_stream(connection, kind, view) for kind in output.texts}
-    for kind, piece in Pieces(streams).iterate(connection.caller.remaining):
+    streams = {kind: open_stream(connection, view, kind) for kind in output.texts}
+    for kind, piece in pieces(connection, streams):
         if text := output.add(kind, piece):
             yield StreamEvent("stderr" if kind == "stderr" else "stdout", text)
     if withheld := output.end(streams["stderr"].final or view):
@@ -139,12 +137,8 @@ def _items(
     yield output.result()
 
 
-class DevboxSessions(SessionCalls):
+class DevboxSessions(_OnDevbox, SessionCalls):
     """The devbox as a session."""
-
-    def __init__(self, caller: Caller, runner: DevboxRunner) -> None:
-        super().__init__(caller)
-        self._runner = runner
 
     def create(self, *_: Any, **_fields: Any) -> CreatedSession:
         """Raise ``ConfigurationError``: a session of buntime.sh would be of another service."""
@@ -181,12 +175,8 @@ class DevboxSessions(SessionCalls):
             connection.call("devboxes.shutdown", session_id)
 
 
-class DevboxFiles(FileCalls):
+class DevboxFiles(_OnDevbox, FileCalls):
     """The files in the workspace of a devbox."""
-
-    def __init__(self, caller: Caller, runner: DevboxRunner) -> None:
-        super().__init__(caller)
-        self._runner = runner
 
     def write(self, session_id: str, path: str, content: str) -> WriteResult:
         """Write a text file, and the folders above it."""

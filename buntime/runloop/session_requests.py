@@ -12,24 +12,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Optional
 
+from buntime._support.collected_text import CollectedText
 from buntime.engine.caller import Caller
 from buntime.errors import (
     APIStatusError,
+    BuntimeError,
     ConfigurationError,
     InvalidRequestError,
     NotFoundError,
     ServerError,
+    SessionFileNotFoundError,
     SessionNotFoundError,
 )
-from buntime.helpers.runner import source
+from buntime.helpers.runner import error_of, source
 from buntime.helpers.unique_names import reserve_unique_name
+from buntime.models import ExecuteResult
 from buntime.runloop import waiting
 from buntime.runloop.connection import Connection
-from buntime.runloop.outcome import Output
-from buntime.runloop.output import open_stream
-from buntime.runloop.wire.views.devboxes import DevboxView
+from buntime.runloop.output import completed_output
+from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
 from buntime.wire import constants
-from buntime.wire.json import json_body
+from buntime.wire.json import json_body, json_object
 
 FIND_BUN = 'PATH="$PATH:$HOME/.bun/bin:$HOME/.buntime/node_modules/.bin" command -v bun'
 INSTALL_BUN = "npm install --prefix .buntime --no-save bun || curl -fsSL https://bun.com/install | bash"
@@ -44,6 +47,70 @@ SHORT = 60
 """Seconds that an operation without a program may take."""
 _MOST_ATTEMPTS = 5
 _CONSUMED = "ECONSUMED"
+_MARK = "\x1ebuntime:end "
+
+
+def with_status(error: BuntimeError) -> BuntimeError:
+    """Return an error of a program in the devbox with the status that buntime.sh has for it."""
+    if isinstance(error, APIStatusError) and error.status is None:
+        error.status = {InvalidRequestError: 400, SessionFileNotFoundError: 404}.get(type(error))
+    return error
+
+
+class Output:
+    """The output of a request within ``maximum``, and the outcome, the last line of its standard error."""
+
+    def __init__(self, maximum: Optional[int]) -> None:
+        self.texts: dict[str, CollectedText] = {kind: CollectedText(maximum) for kind in ("stdout", "stderr")}
+        self.outcome: dict[str, Any] = {}
+        self._withheld = ""
+
+    def add(self, kind: str, text: str) -> str:
+        """Add a piece, and return what of it, and of what was withheld, belongs to the program."""
+        if kind == "stderr":
+            text = self._without_outcome(self._withheld + text)
+        self.texts[kind].add(text)
+        return text
+
+    def _without_outcome(self, text: str) -> str:
+        start = text.rfind(_MARK[0])
+        self._withheld = ""
+        if start < 0:
+            return text
+        line, end, after = text[start:].partition("\n")
+        if not end and (line.startswith(_MARK) or _MARK.startswith(line)):
+            self._withheld = text[start:]
+            return text[:start]
+        outcome = json_object(line[len(_MARK) :]) if line.startswith(_MARK) else None
+        if outcome is None:
+            return text
+        self.outcome = outcome
+        return text[:start] + after
+
+    def end(self, view: ExecutionView, path: Optional[str] = None) -> str:
+        """Return the last piece of standard error; the error of the outcome, if it has one, is raised."""
+        self.texts["stderr"].add(self._withheld)
+        self.outcome.setdefault("exit", view.exit_status)
+        if (error := self.outcome.get("error")) is not None:
+            raise with_status(error_of("devbox", path, error))
+        return self._withheld
+
+    def result(self) -> ExecuteResult:
+        """Return the result of a program; the figures of one whose runner was killed are ``None``."""
+        out, err, outcome = self.texts["stdout"], self.texts["stderr"], self.outcome
+        written = outcome.get("written")
+        return ExecuteResult(
+            stdout=out.text(),
+            stderr=err.text(),
+            exit_code=outcome["exit"],
+            execution_time=outcome.get("wall"),
+            cpu_time=outcome.get("cpu"),
+            memory_used=outcome.get("memory"),
+            timed_out=outcome.get("timed_out", False),
+            files_written=None if written is None else tuple(written),
+            stdout_truncated=out.truncated,
+            stderr_truncated=err.truncated,
+        )
 
 
 class DevboxRunner:
@@ -87,10 +154,9 @@ class DevboxRunner:
         """Return the command to which the name of a request is added; the first call installs Bun and it."""
         with self._lock:
             if self._command is None:
+                command = PREPARE.format(self._folder)
                 try:
-                    view = waiting.execute(
-                        connection, self.devbox_id, {"command": PREPARE.format(self._folder)}
-                    )
+                    view = waiting.execute(connection, self.devbox_id, {"command": command})
                 except ServerError as error:
                     if error.status != _NOT_IMPLEMENTED:
                         raise
@@ -140,13 +206,9 @@ class DevboxRunner:
             with self.staged(connection, op, fields) as command:
                 view = waiting.execute(connection, self.devbox_id, {"command": command})
                 output = Output(max_output)
-                for kind in ("stdout", "stderr"):
-                    if getattr(view, f"{kind}_truncated") is not True:
-                        output.add(kind, getattr(view, kind) or "")
-                        continue
-                    with open_stream(connection, kind, view) as stream:
-                        for chunk in stream:
-                            output.add(kind, chunk.output)
+                for kind in output.texts:
+                    for piece in completed_output(connection, view, kind):
+                        output.add(kind, piece)
                 try:
                     output.end(view, fields.get("path"))
                     return output

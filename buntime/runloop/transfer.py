@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import posixpath
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import Any, Callable, Optional
 from urllib.parse import parse_qsl, urlsplit
 
 from buntime._http import Body, BufferedResponse, Request
 from buntime._support.log import logger
 from buntime.errors import APIError, BuntimeError, InvalidResponseError
-from buntime.runloop.connection import Connection
-from buntime.runloop.wire.error_responses import decode_error
-from buntime.runloop.wire.routes import Repeat, Route
+from buntime.runloop.connection import SERVICE, Connection
 from buntime.runloop.wire.views.storage import ObjectView
 
 _EXPIRED = "A presigned URL expires, and the storage accepts no other request with it: get a new one"
+_CLEANUP = 5.0
+Filter = Callable[[tarfile.TarInfo], Optional[tarfile.TarInfo]]
+_DATE = 315532800
+"""1980, the first year that each format of archives has. A date would make each archive another one."""
 
 
 def upload(connection: Connection, view: ObjectView, body: Body) -> None:
@@ -53,10 +58,9 @@ def download_to(connection: Connection, url: str, path: Path) -> None:
 
 
 def discard(connection: Connection, view: ObjectView) -> None:
-    """Delete an object whose upload failed; a failure to do so is logged."""
+    """Delete an object whose upload failed, within 5 seconds; a failure to do so is logged."""
     try:
-        with connection.caller.one_deadline():
-            connection.call("objects.delete", view.id)
+        connection.for_cleanup(_CLEANUP).call("objects.delete", view.id)
     except BuntimeError as failure:
         logger().warning("the object %s was not deleted: %s", view.id, failure)
 
@@ -79,7 +83,43 @@ def _request(
 
 
 def _decode_error(request: Request, response: BufferedResponse) -> BuntimeError:
-    error = decode_error(Route("", request.method, request.path, Repeat.WRITE), request, response)
+    error = SERVICE.decode_error(request, response)
     if isinstance(error, APIError) and error.status in {400, 401, 403}:
         error.hint = _EXPIRED
     return error
+
+
+@contextmanager
+def folder_archive(folder: Path, ignore: Optional[Filter] = None) -> Iterator[Any]:
+    """Yield a temporary file with the archive; ``ValueError`` for a device, or a link that leads out."""
+
+    def entry(member: tarfile.TarInfo) -> Optional[tarfile.TarInfo]:
+        included = member if ignore is None else ignore(member)
+        if included is None:
+            return None
+        if included.islnk():  # a second name of a file that the archive has: stored as a file, too
+            included.type, included.linkname = tarfile.REGTYPE, ""
+            included.size = (folder / included.name).stat().st_size
+        if included.issym():
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(included.name), included.linkname))
+            if target.startswith(("..", "/")):
+                raise ValueError(
+                    f"{folder / included.name} leads out of the folder; leave it out with ignore="
+                )
+        elif not (included.isreg() or included.isdir()):
+            raise ValueError(f"{folder / included.name} is a device or a pipe; leave it out with ignore=")
+        included.uid = included.gid = 0
+        included.uname = included.gname = ""
+        included.mtime = _DATE
+        included.mode = 0o755 if included.isdir() or included.mode & 0o100 else 0o644
+        return included
+
+    import gzip  # on first use: these are slow to import
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0)
+        with packed, tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.add(folder, ".", filter=entry)
+        file.seek(0)
+        yield getattr(file, "file", file)  # on Windows it is a wrapper

@@ -20,8 +20,7 @@ from buntime import (
     StreamEvent,
 )
 from buntime.runloop import RunloopSDK
-from buntime.runloop.outcome import Output
-from buntime.runloop.session_requests import PREPARE, WORKSPACE
+from buntime.runloop.session_requests import PREPARE, WORKSPACE, Output
 from buntime.runloop.wire.views.devboxes import ExecutionView
 from buntime.testing import cassette
 from buntime.transport import FakeTransport, HTTPTransport, LocalTransport, Request, Response, ScriptedResult

@@ -20,7 +20,7 @@ from buntime.errors import (
     PermissionDeniedError,
 )
 from buntime.runloop import RunloopSDK
-from buntime.runloop.folder_archive import folder_archive
+from buntime.runloop.transfer import folder_archive
 from buntime.transport import HTTPTransport, Request, Response
 from tests.runloop.client.stub import Stub, as_json
 from tests.support.loopback import LoopbackServer, json_reply

@@ -1,4 +1,4 @@
-"""Objects of the storage: created, sent to a presigned URL, completed; and read from one."""
+"""Objects of the storage; agents, which devboxes mount; and secrets, which they have in their environment."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, Optional, Union
 
+from buntime import _http
 from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime.runloop import transfer
 from buntime.runloop.connection import Connection, RequestOptions
-from buntime.runloop.folder_archive import Filter, folder_archive
+from buntime.runloop.pages import Listing
 from buntime.runloop.resource import Operations, Resource
 from buntime.runloop.wire.multipart import content_body
-from buntime.runloop.wire.views.storage import ObjectDownloadURLView, ObjectView
+from buntime.runloop.wire.requests import OPTIONS, check_keywords
+from buntime.runloop.wire.routes import BY_NAME
+from buntime.runloop.wire.views.storage import AgentView, ObjectDownloadURLView, ObjectView, SecretView
 
 Content = Union[str, bytes, os.PathLike[str], IO[bytes], Iterable[bytes]]
 _TEXT = (".txt", ".html", ".css", ".js", ".json", ".xml", ".yaml", ".yml", ".md", ".csv")
 _CONTENT_TYPES = {"tgz": (".tgz", ".tar.gz"), "gzip": (".gz",), "tar": (".tar",), "text": _TEXT}
-_CLEANUP = 5.0
 
 
 class StorageObject(Resource[ObjectView]):
@@ -99,7 +101,7 @@ class StorageObjectOps(Operations[StorageObject]):
 
     def create(self, **params: Any) -> StorageObject:
         """Create an object without content: ``name``, ``content_type``, ``metadata``, ``ttl_ms``."""
-        view = self._connection.call("objects.create", **params)
+        view = self._call("create", **params)
         return StorageObject(self._connection, view.id, view)
 
     def from_id(self, object_id: str) -> StorageObject:
@@ -125,7 +127,7 @@ class StorageObjectOps(Operations[StorageObject]):
         dir_path: Union[str, os.PathLike[str]],
         *,
         name: Optional[str] = None,
-        ignore: Optional[Filter] = None,
+        ignore: Optional[transfer.Filter] = None,
         **params: Any,
     ) -> StorageObject:
         """Upload a local folder as a compressed archive, which is the same for the same files.
@@ -136,7 +138,7 @@ class StorageObjectOps(Operations[StorageObject]):
         path = Path(dir_path)
         if not path.is_dir():
             raise ValueError(f"dir_path must be a folder, and {path} is not one")
-        with folder_archive(path, ignore) as file:
+        with transfer.folder_archive(path, ignore) as file:
             return self._upload("upload_from_dir", file, name or f"{path.name}.tar.gz", "tgz", params)
 
     def upload_from_text(self, text: str, *, name: str, **params: Any) -> StorageObject:
@@ -162,9 +164,116 @@ class StorageObjectOps(Operations[StorageObject]):
                 transfer.upload(connection, view, body)
                 connection.call("objects.complete", view.id)
             except BaseException:
-                transfer.discard(connection.for_cleanup(_CLEANUP), view)
+                transfer.discard(connection, view)
                 raise
         return StorageObject(self._connection, view.id)
 
 
-export("buntime.runloop", StorageObject, StorageObjectOps)
+class Agent(Resource[AgentView]):
+    """An agent: a package, a repository or an object that is installed in devboxes with an agent mount."""
+
+    _calls = "agents"
+
+    def delete(self, **options: Unpack[RequestOptions]) -> object:
+        """Delete the agent."""
+        return self._call("delete", **options)
+
+
+class AgentOps(Operations[Agent]):
+    """Creates and finds agents.
+
+    ``params`` are ``name``, ``version``, the options of a call, and ``agent_setup``: commands that run in a
+    devbox after the installation.
+    """
+
+    _resource = Agent
+
+    def create(self, **params: Any) -> Agent:
+        """Create an agent from a ``source`` as the API has it."""
+        return self._object(self._call("create", **params))
+
+    def _create(self, kind: str, source: dict[str, str], params: dict[str, Any], *optional: str) -> Agent:
+        if "source" in params:
+            raise ValueError(f"create_from_{kind}() makes the source; call create() to pass one")
+        names = (*optional, "agent_setup")
+        check_keywords(f"create_from_{kind}", params, (*BY_NAME["agents.create"].body, *names, *OPTIONS))
+        more = {name: value for name in names if (value := params.pop(name, None)) is not None}
+        return self.create(source={"type": kind, kind: {**source, **more}}, **params)
+
+    def create_from_npm(self, *, package_name: str, **params: Any) -> Agent:
+        """Create an agent from a package of npm, by default of its public ``registry_url``."""
+        return self._create("npm", {"package_name": package_name}, params, "registry_url")
+
+    def create_from_pip(self, *, package_name: str, **params: Any) -> Agent:
+        """Create an agent from a package of Python, by default of its public ``registry_url``."""
+        return self._create("pip", {"package_name": package_name}, params, "registry_url")
+
+    def create_from_git(self, *, repository: str, **params: Any) -> Agent:
+        """Create an agent from a repository, at a ``ref``: a branch, a tag or a commit."""
+        return self._create("git", {"repository": repository}, params, "ref")
+
+    def create_from_object(self, *, object_id: str, **params: Any) -> Agent:
+        """Create an agent from an object of the storage, such as one of ``upload_from_dir``."""
+        return self._create("object", {"object_id": object_id}, params)
+
+    def from_id(self, agent_id: str) -> Agent:
+        """Return an agent that exists; nothing is sent."""
+        return Agent(self._connection, agent_id)
+
+    def list_public(self, **params: Any) -> Listing[Agent]:
+        """Return all public agents, fetched as they are needed."""
+        return Listing(self._call("list_public", **params), self._object)
+
+
+class Secret(Resource[SecretView]):
+    """A secret, by its name. Its value cannot be read; ``secrets={"VARIABLE": name}`` of a devbox has it."""
+
+    _calls = "secrets"
+    _key = "name"
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        return self._id
+
+    def update(self, value: str, **options: Unpack[RequestOptions]) -> SecretView:
+        """Replace the value, for devboxes that are created from then on."""
+        value = _http.Secret(value)
+        return self._call("update", value=value, **options)
+
+    def delete(self, **options: Unpack[RequestOptions]) -> SecretView:
+        """Delete the secret; devboxes that have it keep it."""
+        return self._call("delete", **options)
+
+
+class SecretOps(Operations[Secret]):
+    """Creates and finds secrets."""
+
+    _resource = Secret
+
+    def create(self, name: str, value: str, **options: Unpack[RequestOptions]) -> Secret:
+        """Create a secret; an ``InvalidRequestError`` if there is one of that name."""
+        value = _http.Secret(value)
+        self._call("create", name=name, value=value, **options)
+        return Secret(self._connection, name)
+
+    def from_name(self, name: str) -> Secret:
+        """Return a secret that exists; nothing is sent."""
+        return Secret(self._connection, name)
+
+    def update(self, secret: Union[str, Secret], value: str, **options: Unpack[RequestOptions]) -> Secret:
+        """Replace the value of a secret, or of the one with this name."""
+        target = self.from_name(secret) if isinstance(secret, str) else secret
+        target.update(value, **options)
+        return target
+
+    def delete(self, secret: Union[str, Secret], **options: Unpack[RequestOptions]) -> SecretView:
+        """Delete a secret, or the one with this name."""
+        return (self.from_name(secret) if isinstance(secret, str) else secret).delete(**options)
+
+    def list(self, **params: Any) -> Listing[Secret]:
+        """Return all secrets, at most 5,000."""
+        return super().list(**{"limit": 5000, **params})
+
+
+export("buntime.runloop", Agent, AgentOps, Secret, SecretOps, StorageObject, StorageObjectOps)
