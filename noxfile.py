@@ -29,7 +29,7 @@ PACKAGE_TESTS = (
 PYTEST = ("python", "-m", "pytest", "-q", "-n", "3", "--dist", "loadfile")
 
 FULL = {"HYPOTHESIS_PROFILE": "full"}
-SAMPLED = ("tests/faults", "tests/end_to_end/test_schemathesis.py")
+SAMPLED = ("tests/contract", "tests/faults", "tests/end_to_end/test_schemathesis.py")
 
 OFFICIAL_PYTHON = ("1.5.1", "1.32.0", "3.0.0")
 OFFICIAL_NODE = ("1.8.0", "1.32.0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -13,6 +14,7 @@ from buntime.helpers import content, downloads, snapshots, uploads
 from buntime.runloop import RunloopSDK
 from buntime.transport import Transport
 from tests.contract.transports import (
+    ALIKE,
     ALL,
     DEVBOX,
     FOR_PROGRAMS,
@@ -26,6 +28,7 @@ from tests.contract.transports import (
     recording,
     replaying,
 )
+from tests.support import effort
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,7 +59,10 @@ def cassettes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test on the transports in its module's ``RUNS_ON``, by default all, unless it lists its own."""
+    """Run a test on the transports in its module's ``RUNS_ON``, by default all, unless it lists its own.
+
+    Of transports that are like another one, a test runs on a sample.
+    """
     arguments = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     is_listed = any(names.startswith("transport_name") for names in arguments)
     if "transport_name" in metafunc.fixturenames and not is_listed:
@@ -65,6 +71,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         has_client = not {"client", "transport"}.isdisjoint(metafunc.fixturenames)
         if getattr(metafunc.module, "__name__", "").rpartition(".")[2] in ON_DEVBOXES and not has_client:
             names.append(DEVBOX)
+        tried = effort.sample(ALIKE, crc32(metafunc.function.__name__.encode()), 2)
+        omitted = {name for alike in ALIKE if alike not in tried for name in alike}
+        names = [name for name in names if name not in omitted]
         metafunc.parametrize("transport_name", [one_case(name) for name in names], indirect=True)
 
 

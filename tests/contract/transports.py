@@ -149,6 +149,15 @@ ON_DEVBOXES = {
 }
 """The modules with tests that run over a devbox, too: those that have a session and no client."""
 
+ALIKE: list[tuple[str, ...]] = [
+    (DEVBOX,),
+    ("local_without_isolation",),
+    ("recorded_local", "replayed_local"),
+    ("recorded_http", "replayed_http"),
+    ("http_with_own_session",),
+]
+"""Each is made of the parts of others, so that by default a test runs on a sample of them."""
+
 _ON_EACH_PYTHON = {"fake", "local", "http"} | {
     f"{mode}_{name}" for mode in ("recorded", "replayed") for name in ("fake", "local")
 }
