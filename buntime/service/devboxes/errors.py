@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from buntime._http import Response
-from buntime.service.errors import ServiceError, as_service_error
+from buntime.service.errors import as_service_error
 from buntime.service.responses import json_response
 
 _CODES = {
@@ -30,6 +30,7 @@ class ApiError(Exception):
     def __init__(self, status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
         self.status = status
+        self.code: str = _CODES[status]
         self.message = message
         self.headers: tuple[tuple[str, str], ...] = tuple(headers)
 
@@ -46,9 +47,6 @@ def missing(kind: str, name: str) -> ApiError:
 
 def error_response(error: Exception) -> Response:
     """Return the response for any exception; one that is not expected is logged and becomes a 500."""
-    if isinstance(error, ApiError):
-        status, code, message, headers = error.status, _CODES[error.status], error.message, error.headers
-    else:
-        other: ServiceError = as_service_error(error)
-        status, code, message, headers = other.status, other.code, other.message, other.headers
-    return json_response({"message": message, "code": code}, status=status, headers=headers)
+    known = error if isinstance(error, ApiError) else as_service_error(error)
+    body = {"message": known.message, "code": known.code}
+    return json_response(body, status=known.status, headers=known.headers)

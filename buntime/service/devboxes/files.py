@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Optional
 
 from buntime.service.devboxes.box import HOME, TEMPORARY
@@ -16,47 +18,42 @@ MOST_BYTES: int = 256 * 2**20
 
 def read_file(devbox: Devbox, path: str) -> bytes:
     """Return the bytes of a file; a 400 if there is none."""
-    workspace, relative = _resolve(devbox, path)
-    try:
+    with _workspace(devbox, path) as (workspace, relative):
         return workspace.read(relative, max_size=MOST_BYTES)
-    except FileNotFoundError as error:
-        raise invalid(f"There is no file {path}") from error
-    except Exception as error:
-        raise _file_error(devbox, path, error) from error
 
 
 def write_file(devbox: Devbox, path: str, content: Optional[bytes], *, is_program: bool = False) -> None:
     """Create or overwrite a file, and the folders above it; without a ``content``, make a folder."""
-    workspace, relative = _resolve(devbox, path)
-    try:
+    with _workspace(devbox, path) as (workspace, relative):
         if content is None:
             workspace.make_folder(relative)
         else:
             workspace.write(relative, content, executable=is_program)
-    except Exception as error:
-        raise _file_error(devbox, path, error) from error
 
 
-def _resolve(devbox: Devbox, path: str) -> tuple[Workspace, str]:
+@contextmanager
+def _workspace(devbox: Devbox, path: str) -> Iterator[tuple[Workspace, str]]:
+    """Enter the workspace of a path, with the path in it. Its errors become a 400."""
     if "\0" in path:
         raise invalid("A path must not hold a NUL")
     absolute = HOME + path[1:] if path == "~" or path.startswith("~/") else posixpath.join(HOME, path)
     absolute = posixpath.normpath(absolute)
-    for folder in (HOME, TEMPORARY):
-        if absolute == folder or absolute.startswith(f"{folder}/"):
-            return devbox.box.workspace(folder), absolute[len(folder) + 1 :]
-    raise ApiError(501, f"{path}: in this model files are read and written below {HOME} and {TEMPORARY} only")
-
-
-def _file_error(devbox: Devbox, path: str, error: Exception) -> Exception:
-    if isinstance(error, WorkspaceGone):
-        return invalid(f"Devbox {devbox.id} has lost its files")
-    if isinstance(error, TooLargeError):
-        return invalid(f"{path} has {error.size} bytes; this model reads files of at most {MOST_BYTES}")
-    if isinstance(error, IsADirectoryError):
-        return invalid(f"{path} is a directory")
-    if isinstance(error, NotADirectoryError):
-        return invalid(f"{path}: a file is in the place of a directory of the path")
-    if isinstance(error, (PathError, DiskFullError)):
-        return invalid(f"{path}: {error}")
-    return error
+    folder = next((each for each in (HOME, TEMPORARY) if f"{absolute}/".startswith(f"{each}/")), None)
+    if folder is None:
+        message = f"{path}: in this model files are read and written below {HOME} and {TEMPORARY} only"
+        raise ApiError(501, message)
+    try:
+        yield devbox.box.workspace(folder), absolute[len(folder) + 1 :]
+    except WorkspaceGone as error:
+        raise invalid(f"Devbox {devbox.id} has lost its files") from error
+    except FileNotFoundError as error:
+        raise invalid(f"There is no file {path}") from error
+    except TooLargeError as error:
+        message = f"{path} has {error.size} bytes; this model reads files of at most {MOST_BYTES}"
+        raise invalid(message) from error
+    except IsADirectoryError as error:
+        raise invalid(f"{path} is a directory") from error
+    except NotADirectoryError as error:
+        raise invalid(f"{path}: a file is in the place of a directory of the path") from error
+    except (PathError, DiskFullError) as error:
+        raise invalid(f"{path}: {error}") from error

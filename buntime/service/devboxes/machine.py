@@ -60,12 +60,9 @@ class DiskCopy(Saving):
         self.due = monotonic() + _POLL_AFTER
         if self._process.poll() is None:
             return None
-        with self._errors:
+        with self._process, self._errors:
             self._errors.seek(0)
             lines = self._errors.read(100_000).decode("utf-8", "replace").splitlines()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
         # Files that vanish meanwhile are not missed.
         problems = [line for line in lines if not line.endswith("No such file or directory")]
         if not self._process.returncode or (lines and not problems):

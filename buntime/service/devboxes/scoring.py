@@ -6,6 +6,7 @@ import json
 import posixpath
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Callable, Optional
 
 import attrs
@@ -46,7 +47,7 @@ class _Plan:
 
     command: str
     by_status: bool = False
-    files: tuple[tuple[str, str], ...] = ()
+    files: tuple[Mapping[str, str], ...] = ()
     environment: Mapping[str, str] = attrs.field(factory=dict)
 
     def score(self, execution: Execution) -> Optional[float]:
@@ -67,10 +68,7 @@ def _plan(scorer: Mapping[str, Any], find_script: Callable[[str], str]) -> _Plan
     if kind == "bash_script_scorer":
         return _Plan(scorer["bash_script"])
     if kind == "test_based_scorer":
-        files = (
-            (file["file_path"], file.get("file_contents") or "") for file in scorer.get("test_files") or ()
-        )
-        return _Plan(scorer["test_command"], by_status=True, files=tuple(files))
+        return _Plan(scorer["test_command"], by_status=True, files=tuple(scorer.get("test_files") or ()))
     if kind == "custom_scorer":
         context = json.dumps(scorer.get("scorer_params"))
         return _Plan(find_script(scorer["custom_scorer_type"]), environment={"RL_SCORER_CONTEXT": context})
@@ -84,6 +82,7 @@ def _plan(scorer: Mapping[str, Any], find_script: Callable[[str], str]) -> _Plan
     raise invalid("This model does not run ast-grep")
 
 
+@attrs.define(eq=False)
 class ScenarioRun:
     """A run of a scenario on a devbox: running, scoring, scored; ends completed, canceled, timeout or failed.
 
@@ -91,29 +90,21 @@ class ScenarioRun:
     of the devbox bounds them together. The devbox ends with the run.
     """
 
-    def __init__(
-        self,
-        run_id: str,
-        devbox: Devbox,
-        scenario: Record,
-        details: Mapping[str, Any],
-        find_script: Callable[[str], str],
-        new_id: Callable[[str], str],
-    ) -> None:
-        self.id = run_id
-        self.devbox = devbox
-        self.details = details
-        self.state: str = "running"
-        self.results: list[dict[str, Any]] = []
-        self._ended: Optional[float] = None
-        self._scenario = scenario.id
-        self._functions = scenario.fields["scoring_contract"]["scoring_function_parameters"]
-        self._seconds: int = scenario.fields.get("scorer_timeout_sec") or 1800
-        folder = (scenario.fields.get("environment_parameters") or {}).get("working_directory") or ""
-        self._folder = posixpath.join(HOME, re.sub("^~/", "", folder))
-        self._find_script = find_script
-        self._new_id = new_id
-        self._execution: Optional[Execution] = None
+    id: str
+    devbox: Devbox
+    scenario: Record
+    details: Mapping[str, Any]
+    _find_script: Callable[[str], str]
+    _new_id: Callable[[str], str]
+    state: str = "running"
+    results: list[dict[str, Any]] = attrs.field(factory=list)
+    _ended: Optional[float] = None
+    _execution: Optional[Execution] = None
+    # A scenario that is changed has other fields: those of the start count.
+    _fields: Mapping[str, Any] = attrs.Factory(lambda self: self.scenario.fields, takes_self=True)
+    _functions: list[Any] = attrs.Factory(
+        lambda self: self._fields["scoring_contract"]["scoring_function_parameters"], takes_self=True
+    )
 
     def settle(self) -> str:
         """Bring the run up to date, and return its state. The lock of its devbox is held."""
@@ -127,21 +118,18 @@ class ScenarioRun:
     def require(self, *states: str) -> None:
         """Bring the run up to date, and raise a 400 unless it has one of these states."""
         if self.settle() not in states:
-            raise invalid(
-                f"Scenario run {self.id} is {self.state}; this needs it to be {' or '.join(states)}"
-            )
+            needed = " or ".join(states)
+            raise invalid(f"Scenario run {self.id} is {self.state}; this needs it to be {needed}")
 
     def end(self, state: str, at: Optional[float] = None) -> None:
         """End the run and its devbox. Scorers that have not ended get no result of their own."""
         with self.devbox.lock:
             if at is None:
                 at = self.devbox.clock.monotonic() if self.devbox.ended is None else self.devbox.ended
-            if self.state == "scoring":
-                names = [each["name"] for each in self._functions[len(self.results) :]]
-                reason = f"Ended with the run, which is {state}"
-                self.results += [
-                    _result(name, 0.0, "error" if name is names[0] else "unknown", reason) for name in names
-                ]
+            result = "error"
+            while self.state == "scoring" and len(self.results) < len(self._functions):
+                self._add_result(0.0, result, f"Ended with the run, which is {state}")
+                result = "unknown"
             self.state, self._ended, self.devbox.deadline = state, at, None
             self.devbox.end(at)
 
@@ -152,42 +140,42 @@ class ScenarioRun:
             self.devbox.require("running")
             self.state = "scoring"
             now = self.devbox.clock.monotonic()
-            self.devbox.deadline = (now + self._seconds, lambda at: self.end("timeout", at))
+            seconds = self._fields.get("scorer_timeout_sec") or 1800
+            self.devbox.deadline = (now + seconds, partial(self.end, "timeout"))
             self._score_next(now)
 
     def _score_next(self, at: float) -> None:
+        environment = self._fields.get("environment_parameters") or {}
+        folder = posixpath.join(HOME, re.sub("^~/", "", environment.get("working_directory") or ""))
         while len(self.results) < len(self._functions):
-            function = self._functions[len(self.results)]
             try:
-                plan = _plan(function["scorer"], self._find_script)
-                for path, text in plan.files:
-                    write_file(self.devbox, posixpath.join(self._folder, path), text.encode())
+                plan = _plan(self._functions[len(self.results)]["scorer"], self._find_script)
+                for file in plan.files:
+                    content = (file.get("file_contents") or "").encode()
+                    write_file(self.devbox, posixpath.join(folder, file["file_path"]), content)
             except ApiError as error:
-                self.results.append(_result(function["name"], 0.0, "error", error.message))
+                self._add_result(0.0, "error", error.message)
                 continue
-            self._start(function["name"], plan, at)
+            self._start(plan, posixpath.relpath(folder, HOME), at)
             return
         self.state, self.devbox.deadline, self._execution = "scored", None, None
 
-    def _start(self, name: str, plan: _Plan, at: float) -> None:
+    def _start(self, plan: _Plan, folder: str, at: float) -> None:
         def ended(at: float) -> None:
             if self.state == "scoring":
                 score = plan.score(execution)
                 output = "".join(log.last_lines(_OUTPUT_LINES)[0] for log in execution.outputs.values())
-                self.results.append(
-                    _result(name, score or 0.0, "error" if score is None else "complete", output)
-                )
+                self._add_result(score or 0.0, "error" if score is None else "complete", output)
                 self._score_next(at)
 
-        execution = Execution(
+        execution = self._execution = Execution(
             self._new_id("exc_"),
             plan.command,
             at,
-            working_directory=posixpath.relpath(self._folder, HOME),
+            working_directory=folder,
             environment=plan.environment,
             on_end=ended,
         )
-        self._execution = execution
         try:
             self.devbox.run(execution, at)
         except Exception:
@@ -195,12 +183,10 @@ class ScenarioRun:
             self.end("failed")
             raise
 
-    @property
-    def total(self) -> float:
-        """The mean of the scores by their weights."""
-        weights: list[float] = [function["weight"] for function in self._functions]
-        scores: list[float] = [each["score"] for each in self.results]
-        return sum(weight * score for weight, score in zip(weights, scores)) / sum(weights)
+    def _add_result(self, score: float, state: str, output: str) -> None:
+        name = self._functions[len(self.results)]["name"]
+        result = {"scoring_function_name": name, "score": score, "state": state, "output": output}
+        self.results.append(result)
 
     def view(self) -> dict[str, Any]:
         """Return the fields of a response."""
@@ -210,7 +196,7 @@ class ScenarioRun:
             fields = {
                 "id": self.id,
                 "devbox_id": self.devbox.id,
-                "scenario_id": self._scenario,
+                "scenario_id": self.scenario.id,
                 "state": self.state,
                 "start_time_ms": start,
                 **self.details,
@@ -218,15 +204,11 @@ class ScenarioRun:
             if self._ended is not None:
                 fields["duration_ms"] = self.devbox.history.milliseconds(self._ended) - start
             if self.results and self.state != "scoring":
-                fields["scoring_contract_result"] = {
-                    "score": self.total,
-                    "scoring_function_results": self.results,
-                }
+                weights = [function["weight"] for function in self._functions]
+                total = sum(weight * each["score"] for weight, each in zip(weights, self.results))
+                result = {"score": total / sum(weights), "scoring_function_results": self.results}
+                fields["scoring_contract_result"] = result
         return without_nulls(fields)
-
-
-def _result(name: str, score: float, state: str, output: str) -> dict[str, Any]:
-    return {"scoring_function_name": name, "score": score, "state": state, "output": output}
 
 
 @attrs.define(eq=False)
