@@ -9,7 +9,6 @@ from typing import Any
 import requests
 from urllib3.response import DeflateDecoder, GzipDecoder
 
-from buntime._http import Request
 from buntime._support.owner import Owner
 from buntime.errors import APIConnectionError
 from buntime.transport.http.connection import Attempt
@@ -22,11 +21,10 @@ _DECODERS = {"gzip": GzipDecoder, "x-gzip": GzipDecoder, "deflate": DeflateDecod
 
 
 class ResponseBody:
-    """The body of one response from ``peer``."""
+    """The body of the response to one attempt."""
 
-    def __init__(self, response: requests.Response, request: Request, attempt: Attempt, peer: str) -> None:
+    def __init__(self, response: requests.Response, attempt: Attempt) -> None:
         self._response = response
-        self._failed = (request, attempt, peer)
         self._attempt = attempt
         self._complete = self._closed = False
         self._owner = Owner()
@@ -46,7 +44,7 @@ class ResponseBody:
                     break
         except FAILURES as error:
             self.discard()
-            raise error_at_read(error, *self._failed) from error
+            raise error_at_read(error, self._attempt) from error
         if self._closed:
             raise APIConnectionError("the response was closed before its end", phase="read")
         self._complete = True

@@ -21,6 +21,7 @@ from typing import Any, Callable, Optional
 import urllib3
 from urllib3.util import SKIP_HEADER
 
+from buntime._http import Request
 from buntime._support.forks import reset_after_fork
 from buntime.errors import Phase
 
@@ -33,17 +34,17 @@ _NO_BODY = {204, 304}
 
 
 class Attempt:
-    """One request on its way: how long it may still take, and which phase it reached.
-
-    ``deadline`` are seconds from now; ``total`` are seconds of waiting, which :meth:`pause` extends.
-    """
+    """One request on its way to ``peer``: how long it may still take, and which phase it reached."""
 
     now: Callable[[], float] = staticmethod(time.monotonic)
     phase: Optional[Phase] = None
     """``None`` until one of our connections is used."""
     _late_waits = 200
 
-    def __init__(self, total: Optional[float] = None, deadline: Optional[float] = None) -> None:
+    def __init__(self, request: Request, peer: str) -> None:
+        self.request = request
+        self.peer = peer
+        total, deadline = request.total_timeout, request.deadline
         self._end_of_waiting = math.inf if total is None else self.now() + total
         self._deadline = math.inf if deadline is None else self.now() + deadline
 
@@ -52,7 +53,7 @@ class Attempt:
         return min(self._deadline, self._end_of_waiting) - self.now()
 
     def pause(self, seconds: float) -> None:
-        """Leave out time in which nothing was waited for."""
+        """Leave out time in which nothing was waited for: it is not part of the request's total timeout."""
         self._end_of_waiting += seconds
 
     def limit(self, timeout: Optional[float]) -> Optional[float]:
@@ -71,19 +72,11 @@ class Attempt:
 
 
 class _Thread(threading.local):
-    attempt: Attempt = Attempt()
+    attempt: Attempt = Attempt(Request("GET", "/"), "")
     """By default without a bound: a request that the user sends by their own session."""
 
 
 current: _Thread = _Thread()
-
-
-def _set_timeout(sock: socket.socket, seconds: Optional[float]) -> None:
-    # Each change is a call of the system, for which Python lets another thread run. A hundredth of a second
-    # more makes no difference to a wait of seconds.
-    old = sock.gettimeout()
-    if old is None or seconds is None or seconds < 1 or not seconds <= old <= seconds + 0.01:
-        sock.settimeout(seconds)
 
 
 class _Incoming(io.RawIOBase):
@@ -104,7 +97,7 @@ class _Incoming(io.RawIOBase):
         # nothing.
         if self.at_end:
             return None
-        _set_timeout(self._sock, self._attempt.limit(self._timeout))
+        self._sock.settimeout(self._attempt.limit(self._timeout))
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -243,7 +236,7 @@ class _Connection:
                 return
             data, self._packet = self._packet + data, b""
         if self.sock is not None:
-            _set_timeout(self.sock, current.attempt.limit(self.timeout))
+            self.sock.settimeout(current.attempt.limit(self.timeout))
         super().send(data)  # type: ignore[misc]  # as above
 
     def getresponse(self, *args: Any, **options: Any) -> Any:

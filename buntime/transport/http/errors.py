@@ -12,7 +12,6 @@ from typing import Any, Optional
 import requests
 import urllib3.exceptions
 
-from buntime._http import Request
 from buntime.errors import APIConnectionError, APITimeoutError, Phase
 from buntime.transport.http.connection import Attempt
 
@@ -62,7 +61,7 @@ class UnknownEncodingError(urllib3.exceptions.DecodeError):
     """A Content-Encoding that the request does not accept. Two in a row can hide a gigabyte in a kilobyte."""
 
 
-def error_at_send(error: BaseException, request: Request, attempt: Attempt, peer: str) -> APIConnectionError:
+def error_at_send(error: BaseException, attempt: Attempt) -> APIConnectionError:
     """Return the error for an exchange without a response."""
     causes = list(_unwrap(error))
     phase = attempt.phase
@@ -70,10 +69,11 @@ def error_at_send(error: BaseException, request: Request, attempt: Attempt, peer
         phase = "connect" if any(isinstance(cause, _NEVER_SENT) for cause in causes) else "read"
     refused = urllib3.exceptions.NewConnectionError  # of urllib3's timeouts this one is not a timeout
     if any(isinstance(cause, _TIMEOUTS) and not isinstance(cause, refused) for cause in causes):
+        request = attempt.request
         timeout = request.read_timeout if phase == "read" else request.connect_timeout
-        return _timed_out(_TIMED_OUT[phase].format(peer, _seconds(timeout)), phase, attempt, peer)
+        return _timed_out(attempt, phase, _TIMED_OUT[phase], timeout)
     reason = _reason(causes[-1])
-    failure = APIConnectionError(f"{_LOST[phase].format(peer)} ({reason})", phase=phase)
+    failure = APIConnectionError(f"{_LOST[phase].format(attempt.peer)} ({reason})", phase=phase)
     if reason.startswith(_BAD_CERTIFICATE):
         failure.hint = _HINT_OF_CERTIFICATES
     elif reason.startswith(f"{_NO_TUNNEL} 407"):
@@ -81,24 +81,24 @@ def error_at_send(error: BaseException, request: Request, attempt: Attempt, peer
     return failure
 
 
-def error_at_read(error: BaseException, request: Request, attempt: Attempt, peer: str) -> APIConnectionError:
+def error_at_read(error: BaseException, attempt: Attempt) -> APIConnectionError:
     """Return the error for a response whose body did not arrive whole."""
     causes = list(_unwrap(error))
     if any(isinstance(cause, _TIMEOUTS) for cause in causes):
-        message = f"{peer} sent nothing more for {_seconds(request.read_timeout)}"
-        return _timed_out(message, "read", attempt, peer)
+        return _timed_out(attempt, "read", "{} sent nothing more for {}", attempt.request.read_timeout)
     problem = f"was cut off ({_reason(causes[-1])})"
     if isinstance(error, UnknownEncodingError):
         problem = f"is encoded as {error.args[0]!r}, which was not asked for"
     elif any(isinstance(cause, _NOT_DECODED) for cause in causes):
         problem = "is not encoded as its Content-Encoding says"
-    return APIConnectionError(f"the answer from {peer} {problem}", phase="read")
+    return APIConnectionError(f"the answer from {attempt.peer} {problem}", phase="read")
 
 
-def _timed_out(message: str, phase: Phase, attempt: Attempt, peer: str) -> APITimeoutError:
+def _timed_out(attempt: Attempt, phase: Phase, message: str, timeout: Optional[float]) -> APITimeoutError:
+    text = message.format(attempt.peer, "the time allowed" if timeout is None else f"{timeout:g} s")
     if attempt.remaining() <= 0:
-        message = f"the call to {peer} did not end in time (it was in its phase {phase!r})"
-    return APITimeoutError(message, phase=phase)
+        text = f"the call to {attempt.peer} did not end in time (it was in its phase {phase!r})"
+    return APITimeoutError(text, phase=phase)
 
 
 def _reason(innermost: BaseException) -> str:
@@ -113,10 +113,6 @@ def _reason(innermost: BaseException) -> str:
         if innermost.strerror or text.startswith(_NO_TUNNEL):
             return text.rstrip(".")
     return str(innermost) if type(innermost) is http.client.HTTPException else type(innermost).__name__
-
-
-def _seconds(timeout: Optional[float]) -> str:
-    return "the time allowed" if timeout is None else f"{timeout:g} s"
 
 
 def _unwrap(error: BaseException) -> Iterator[BaseException]:

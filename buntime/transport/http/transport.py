@@ -129,9 +129,9 @@ class HTTPTransport:
         limits = (request.connect_timeout, request.read_timeout, request.total_timeout, request.deadline)
         if any(limit is not None and limit <= 0 for limit in limits):
             raise APITimeoutError(f"no time was left to send to {origin.peer}", phase="connect")
-        attempt = Attempt(total=request.total_timeout, deadline=request.deadline)
+        attempt = Attempt(request, origin.peer)
         response = self._exchange(request, attempt)
-        body = ResponseBody(response, request, attempt, origin.peer)
+        body = ResponseBody(response, attempt)
         if response.status_code < 200:
             body.discard()
             raise APIConnectionError(
@@ -165,7 +165,7 @@ class HTTPTransport:
                 cert=origin.cert,
             )
         except FAILURES as error:
-            failure = error_at_send(error, request, attempt, origin.peer)
+            failure = error_at_send(error, attempt)
             drop_tracebacks(error, handled)
             raise failure from error
         except KeyboardInterrupt as interrupt:
