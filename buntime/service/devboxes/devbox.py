@@ -11,9 +11,8 @@ from typing import Any, Callable, Optional
 from buntime._support.forks import reset_after_fork
 from buntime.service.clock import ServiceClock
 from buntime.service.devboxes.box import Box, Event, Execution, Host, Saving, Source
-from buntime.service.devboxes.commands import Commands
 from buntime.service.devboxes.errors import ApiError, invalid
-from buntime.service.devboxes.history import History
+from buntime.service.devboxes.history import Commands, History
 from buntime.service.devboxes.spec import DevboxSpec
 from buntime.service.devboxes.storage import Snapshot
 from buntime.service.devboxes.waiting import Waiter
@@ -22,6 +21,7 @@ from buntime.service.executors import KILLED
 
 ENDED = frozenset({"shutdown", "failure"})
 _OUTPUT_AFTER_END = 2**20
+_NEVER = float("inf")
 
 
 class Devbox:
@@ -98,19 +98,25 @@ class Devbox:
         *,
         for_output: bool = False,
     ) -> bool:
-        """Wait until ``ready()``, which is called in the lock; see :meth:`Waiter.hold`.
+        """Wait until ``ready()``, at most ``seconds``; return whether it is. It is called in the lock.
 
-        A wait ``for_output`` moves a clock only to the end of a command, never to the end of the devbox.
+        Raises ``TimeoutError`` after ``read_timeout`` seconds: the client waits no longer. A wait
+        ``for_output`` moves a clock only to the end of a command, never to the end of the devbox.
         """
-
-        def settled() -> bool:
-            self.settle()
-            return ready()
-
-        def next_change() -> Optional[float]:
-            return min((at for at, _ in (self._ends() if for_output else self._events())), default=None)
-
-        return self.waiter.hold(self.lock, settled, next_change, seconds, read_timeout)
+        start, ended_holds = self.clock.monotonic(), self.waiter.ended_holds
+        end, limit = (start + _NEVER if each is None else start + each for each in (seconds, read_timeout))
+        with self.lock:
+            while True:
+                self.settle()
+                if ready():
+                    return True
+                now = self.clock.monotonic()
+                if now >= end or (seconds is not None and self.waiter.ended_holds != ended_holds):
+                    return False
+                if now >= limit:
+                    raise TimeoutError("the service did not respond in time")
+                due = (at for at, _ in (self._ends() if for_output else self._events()))
+                self.waiter.wait(self.lock, max(0.0, min(end, limit, *due) - now))
 
     @property
     def status(self) -> str:

@@ -121,17 +121,16 @@ def _quoted(path: str) -> str:
 
 
 def _unpacked(model: Model, stored: StoredObject, path: str) -> Iterator[File]:
+    kind = stored.content_type
     try:
         with model.host.store.open(stored.id) as file:
-            if stored.content_type in {"tar", "tgz"}:
-                for name, content, is_program in _members(file, stored):
-                    yield posixpath.normpath(f"{path}/{name}"), content, is_program
-                return
-            source: Any = gzip.GzipFile(fileobj=file) if stored.content_type == "gzip" else file
-            data = _read(source, stored.id)
+            source: Any = gzip.GzipFile(fileobj=file) if kind in {"gzip", "tgz"} else file
+            if kind in {"tar", "tgz"}:
+                yield from _members(source, stored, path)
+            else:
+                yield path, _read(source, stored.id), False
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise invalid(f"Object {stored.id} is not a valid {stored.content_type}: {error}") from error
-    yield path, data, False
+        raise invalid(f"Object {stored.id} is not a valid {kind}: {error}") from error
 
 
 def _read(file: IO[bytes], name: str) -> bytes:
@@ -141,23 +140,22 @@ def _read(file: IO[bytes], name: str) -> bytes:
     return content
 
 
-def _members(file: BinaryIO, stored: StoredObject) -> Iterator[File]:
-    source: Any = gzip.GzipFile(fileobj=file) if stored.content_type == "tgz" else file
+def _members(file: BinaryIO, stored: StoredObject, path: str) -> Iterator[File]:
     total = 0
-    with tarfile.open(fileobj=_Bounded(source), mode="r|") as archive:
+    with tarfile.open(fileobj=_Bounded(file), mode="r|") as archive:
         for number, member in enumerate(archive):
             name = member.name
             if name.startswith("/") or ".." in name.split("/"):
                 raise invalid(f"Object {stored.id}: {name!r} leads out of the folder")
             if not (member.isreg() or member.isdir()):
-                raise invalid(
-                    f"Object {stored.id}: {name!r} is a link or a device; use files and folders only"
-                )
+                message = f"Object {stored.id}: {name!r} is a link or a device; use files and folders only"
+                raise invalid(message)
             total += member.size
             if total > _MOST_UNPACKED or number >= _MOST_MEMBERS:
                 raise _too_large()
             content = archive.extractfile(member)
-            yield name, None if content is None else _read(content, name), bool(member.mode & 0o100)
+            data = None if content is None else _read(content, name)
+            yield posixpath.normpath(f"{path}/{name}"), data, bool(member.mode & 0o100)
 
 
 class _Bounded(io.RawIOBase):
