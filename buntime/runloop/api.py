@@ -220,14 +220,7 @@ class ApiTree:
         """Make a POST for which there is no method, and return its JSON. It is never sent twice."""
         return self._custom("POST", path, params, body, options)
 
-    def _custom(
-        self,
-        method: str,
-        path: str,
-        params: Optional[Mapping[str, Any]],
-        body: Optional[Mapping[str, Any]],
-        options: dict[str, Any],
-    ) -> Any:
+    def _custom(self, method: str, path: str, params: Any, body: Any, options: dict[str, Any]) -> Any:
         if not isinstance(path, str) or not path.startswith("/") or set(path) & set("?#\r\n\0 {}"):
             raise ValueError(f"path is {path!r}; it must start with '/' and have no query (use params=)")
         requests.check_keywords(method.lower(), options, requests.OPTIONS)

@@ -99,9 +99,8 @@ class Connection:
         if options.get("extra_headers"):
             extra = settings.as_secrets(options["extra_headers"])
             caller = caller.with_headers(settings.header_pairs(extra, None))
-        connection = self if caller is self.caller else Connection(caller, self.repeat_execute)
-        with connection.caller.one_deadline():
-            yield connection
+        with caller.one_deadline():
+            yield attrs.evolve(self, caller=caller)
 
     @contextmanager
     def waits(
@@ -116,11 +115,11 @@ class Connection:
 
     def without_retries(self) -> Connection:
         """Return a connection that makes each call once, within the same deadline."""
-        return Connection(self.caller.without_retries(), self.repeat_execute)
+        return attrs.evolve(self, caller=self.caller.without_retries())
 
     def for_cleanup(self, seconds: float) -> Connection:
         """Return a connection for clean-up after an error: its own deadline, and nothing is reported."""
-        return Connection(self.caller.for_background(deadline=seconds), self.repeat_execute)
+        return attrs.evolve(self, caller=self.caller.for_background(deadline=seconds))
 
     def call(self, call: str, *path: object, **fields: Any) -> Any:
         """Make the call of a route with its values, the options of a request among them, and return its view.

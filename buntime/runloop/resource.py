@@ -68,7 +68,6 @@ class EndsWithBlock(ClosesWithBlock, Resource[V]):
         seconds = cleanup_seconds(error)
         connection = self._connection if seconds is None else self._connection.for_cleanup(seconds)
         close_after(error, lambda: self._end(connection), f"{self!r} was not shut down")
-        self._has_ended = True
 
     def _end(self, connection: Connection) -> None:
         try:
@@ -77,6 +76,7 @@ class EndsWithBlock(ClosesWithBlock, Resource[V]):
             # It may have ended by itself, such as with the keep-alive time of a devbox.
             if status_of(connection.call(f"{self._calls}.retrieve", self._id)) not in self._end_states:
                 raise
+        self._has_ended = True
 
     def _ended(self, call: str, **fields: Any) -> Any:
         """Make a call that ends the resource."""
@@ -88,7 +88,6 @@ class EndsWithBlock(ClosesWithBlock, Resource[V]):
         """End it, unless it has ended. Idempotent."""
         if not self._has_ended:
             self._end(self._connection)
-            self._has_ended = True
 
 
 R = TypeVar("R", bound=Resource[Any])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, Optional, TypeVar, get_type_hints
+
+import attrs
 
 from buntime import _validate
 from buntime._http import Request, Response, Secret, Transport
@@ -68,9 +70,13 @@ class _Client(ClosesWithBlock, NotPicklable):
             options["find_credentials"] = partial(settings.required_key, RUNLOOP)
         transport = settings.choose_transport(base_url, transport, has_key=True, service=RUNLOOP)
         self._is_logged, self._middleware = level == "debug", middleware
-        caller = Caller(self._wrap(transport), SERVICE, headers=pairs, **options)
-        self._connection = Connection(caller, repeats)
         self._owns_transport = True
+        caller = Caller(self._wrap(transport), SERVICE, headers=pairs, **options)
+        self._use(Connection(caller, repeats))
+
+    def _use(self, connection: Connection) -> None:
+        """Make all calls by this connection."""
+        self._connection = connection
 
     def _wrap(self, transport: Transport) -> Transport:
         """Return the transport with the log and the middleware of this client."""
@@ -125,9 +131,8 @@ class _Client(ClosesWithBlock, NotPicklable):
             **settings.caller_options(options, caller.policy),  # type: ignore[arg-type]  # it checks the names
         )
         other = type(self).__new__(type(self))
-        other._connection = Connection(caller, self._connection.repeat_execute)
-        other._owns_transport = transport is not None
-        other._is_logged, other._middleware = self._is_logged, self._middleware
+        vars(other).update(vars(self), _owns_transport=transport is not None)
+        other._use(attrs.evolve(self._connection, caller=caller))
         return other
 
 
@@ -158,55 +163,31 @@ class RunloopSDK(_Client):
     Raises :class:`~buntime.ConfigurationError` for a setting that is missing or wrong.
     """
 
-    @property
-    def api(self) -> Api:
-        """The calls of the API by resource."""
-        return Api(self._connection)
+    api: Api
+    """The calls of the API by resource."""
+    devbox: DevboxOps
+    """Create and find devboxes."""
+    snapshot: SnapshotOps
+    """Find snapshots."""
+    blueprint: BlueprintOps
+    """Build and find blueprints."""
+    storage_object: StorageObjectOps
+    """Upload and find objects."""
+    agent: AgentOps
+    """Create and find agents."""
+    secret: SecretOps
+    """Create and find secrets."""
+    scenario: ScenarioOps
+    """Create, find and run scenarios."""
+    scorer: ScorerOps
+    """Create, find and validate scorers."""
+    benchmark: BenchmarkOps
+    """Create, find and run benchmarks."""
 
-    @property
-    def devbox(self) -> DevboxOps:
-        """Create and find devboxes."""
-        return DevboxOps(self._connection)
-
-    @property
-    def snapshot(self) -> SnapshotOps:
-        """Find snapshots."""
-        return SnapshotOps(self._connection)
-
-    @property
-    def blueprint(self) -> BlueprintOps:
-        """Build and find blueprints."""
-        return BlueprintOps(self._connection)
-
-    @property
-    def storage_object(self) -> StorageObjectOps:
-        """Upload and find objects."""
-        return StorageObjectOps(self._connection)
-
-    @property
-    def agent(self) -> AgentOps:
-        """Create and find agents."""
-        return AgentOps(self._connection)
-
-    @property
-    def secret(self) -> SecretOps:
-        """Create and find secrets."""
-        return SecretOps(self._connection)
-
-    @property
-    def scenario(self) -> ScenarioOps:
-        """Create, find and run scenarios."""
-        return ScenarioOps(self._connection)
-
-    @property
-    def scorer(self) -> ScorerOps:
-        """Create, find and validate scorers."""
-        return ScorerOps(self._connection)
-
-    @property
-    def benchmark(self) -> BenchmarkOps:
-        """Create, find and run benchmarks."""
-        return BenchmarkOps(self._connection)
+    def _use(self, connection: Connection) -> None:
+        super()._use(connection)
+        for name, operations in get_type_hints(RunloopSDK).items():
+            setattr(self, name, operations(connection))
 
 
 export("buntime.runloop", Runloop, RunloopSDK)

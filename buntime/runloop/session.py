@@ -15,7 +15,7 @@ from buntime.calls.stream import ExecuteStream
 from buntime.client.context import Context, OtherCalls
 from buntime.client.session import Session
 from buntime.engine.caller import Caller
-from buntime.errors import BuntimeError, ConfigurationError, NotFoundError
+from buntime.errors import BuntimeError, ConfigurationError
 from buntime.helpers.runner import Helpers, text_of
 from buntime.models import (
     ExecuteRequest,
@@ -26,11 +26,10 @@ from buntime.models import (
     StreamEvent,
     WriteResult,
 )
-from buntime.runloop import waiting
 from buntime.runloop.connection import Connection
 from buntime.runloop.output import open_stream, pieces
 from buntime.runloop.session_requests import SHORT, WORKSPACE, DevboxRunner, Output, with_status
-from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
+from buntime.runloop.wire.views.devboxes import ExecutionView
 from buntime.wire.requests import EXECUTION_LIMIT, PAGE
 from buntime.wire.responses import CreatedSession, relative
 
@@ -151,9 +150,7 @@ class DevboxSessions(_OnDevbox, SessionCalls):
     def info(self, session_id: str) -> SessionInfo:
         """Return the state of the devbox, and the files and processes of the session."""
         with self._runner.connected(self._caller, SHORT) as connection:
-            view: DevboxView = connection.call("devboxes.retrieve", session_id)
-            if view.status in waiting.ENDED:
-                raise NotFoundError(f"the devbox is {view.status}", status=404)
+            view = self._runner.state(connection)
             is_running = view.status == "running"
             counts = self._runner.run(connection, "info", {}).outcome if is_running else {}
         created = None if view.create_time_ms is None else view.create_time_ms / 1000
@@ -169,9 +166,7 @@ class DevboxSessions(_OnDevbox, SessionCalls):
     def delete(self, session_id: str) -> None:
         """Shut the devbox down."""
         with self._runner.connected(self._caller, SHORT) as connection:
-            view: DevboxView = connection.call("devboxes.retrieve", session_id)
-            if view.status in waiting.ENDED:
-                raise NotFoundError(f"the devbox is {view.status}", status=404)
+            self._runner.state(connection)
             connection.call("devboxes.shutdown", session_id)
 
 

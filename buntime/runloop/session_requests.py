@@ -9,7 +9,7 @@ import hashlib
 import posixpath
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Optional
 
 from buntime._support.collected_text import CollectedText
@@ -136,19 +136,19 @@ class DevboxRunner:
             with connection.caller.one_deadline():
                 yield connection
         except (InvalidRequestError, NotFoundError) as error:
-            if error.status is None or not self._has_ended(connection):
-                raise
-            ended = SessionNotFoundError(
-                f"the devbox {self.devbox_id} has ended", status=404, code=constants.SESSION_NOT_FOUND
-            )
-            raise ended from error
+            if error.status is not None and not isinstance(error, SessionNotFoundError):
+                self.state(connection)
+            raise
 
-    def _has_ended(self, connection: Connection) -> bool:
-        try:
+    def state(self, connection: Connection) -> DevboxView:
+        """Return the state of the devbox; ``SessionNotFoundError`` if it has ended."""
+        with suppress(NotFoundError):
             view: DevboxView = connection.call("devboxes.retrieve", self.devbox_id)
-        except NotFoundError:
-            return True
-        return view.status in waiting.ENDED
+            if view.status not in waiting.ENDED:
+                return view
+        raise SessionNotFoundError(
+            f"the devbox {self.devbox_id} has ended", status=404, code=constants.SESSION_NOT_FOUND
+        )
 
     def _runner(self, connection: Connection) -> str:
         """Return the command to which the name of a request is added; the first call installs Bun and it."""
