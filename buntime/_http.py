@@ -59,8 +59,8 @@ class Headers(Mapping[str, str]):
 
     def only(self, names: Iterable[str]) -> dict[str, str]:
         """Return the headers with these names, in their order and spelling."""
-        items = ((name, self._items.get(name.lower())) for name in names)
-        return {name: item[1] for name, item in items if item is not None}
+        items = self._items
+        return {name: items[key][1] for name in names if (key := name.lower()) in items}
 
     def without(self, names: Container[str]) -> "Headers":
         """Return the headers whose names in lower case are not among ``names``."""

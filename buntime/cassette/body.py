@@ -61,8 +61,11 @@ def serialize_body(content: bytes, content_type: Optional[str]) -> dict[str, Any
     if files is not None:
         return {"json": files}
     if "json" in (content_type or ("json" if content[:1] in b"{[" else "")).lower():
+        is_utf8 = content[:1] in b"{[" and content[1:2] != b"\0"  # as almost always
         try:
-            value = _parse(content.decode(json.detect_encoding(content), "surrogatepass"))
+            value = _parse(
+                content.decode("utf-8" if is_utf8 else json.detect_encoding(content), "surrogatepass")
+            )
         except (ValueError, RecursionError):
             pass  # the content is not JSON, whatever its type: it is stored as text or bytes
         else:

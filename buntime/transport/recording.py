@@ -234,7 +234,9 @@ class RecordingTransport(NotPicklable):
     def _redact_again(self) -> None:
         """Redact the interactions with a secret that occurred before it was known to be one."""
         new = self._redactor.secrets.pop_new()
-        for number in sorted(self._history.containing(new) & self._finished.keys()) if new else ():
+        if not new:
+            return
+        for number in sorted(self._history.containing(new) & self._finished.keys()):
             finished = self._finished[number]
             self._redact(finished, file.interaction_of(finished.original).data)
 

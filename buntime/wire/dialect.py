@@ -95,17 +95,15 @@ class SessionsDialect:
         The program may differ in another release. The names of the files that carry arguments depend on
         their content and on the order of threads.
         """
-        body = request.get("json")
+        decoded, body, call = {**request}, request.get("json"), _call(request)
         if isinstance(body, dict):
-            code = body.get("code") if _call(request) == _EXECUTE else None
-            path = body.get("path") if _call(request) == _WRITE else None
-            if isinstance(code, str) and code.startswith(_PROGRAM):
+            code, path = body.get("code"), body.get("path")
+            if call == _EXECUTE and isinstance(code, str) and code.startswith(_PROGRAM):
                 helper = json_object(code.partition("\n")[0][len(_PROGRAM) :])
-                body = body if helper is None else with_helper(body, helper)
-            elif isinstance(path, str):
-                body = {**body, "path": NUMBERED.sub(r"\1", path)}
-            return {**request, "json": body}
-        return {**request}
+                decoded["json"] = body if helper is None else with_helper(body, helper)
+            elif call == _WRITE and isinstance(path, str):
+                decoded["json"] = {**body, "path": NUMBERED.sub(r"\1", path)}
+        return decoded
 
     def decode_response(self, request: Message, body: Any) -> Any:
         """Return the JSON body of a response, with the reply of a helper as a value."""
@@ -166,9 +164,7 @@ class SessionsDialect:
 
     def environment(self, request: Message) -> Mapping[str, Any]:
         """Return the environment variables that a request passes to its execution."""
-        body = request.get("json") if _call(request) == _EXECUTE else None
-        env = body.get("env") if isinstance(body, dict) else None
-        return env if isinstance(env, dict) else {}
+        return self._field_of_execution(request, "env")
 
     def response_secrets(self, request: Message, body: Any) -> Iterator[tuple[str, str]]:  # noqa: ARG002 - of the protocol
         """Yield nothing: secrets in responses are in fields that are named so."""
@@ -212,9 +208,12 @@ class SessionsDialect:
         return max(dates, default=None)
 
     def _helper(self, request: Message) -> Mapping[str, Any]:
-        body = request.get("json") if _call(request) == _EXECUTE else None
-        helper = body.get("helper") if isinstance(body, dict) else None
-        return helper if isinstance(helper, dict) else {}
+        return self._field_of_execution(request, "helper")
+
+    def _field_of_execution(self, request: Message, name: str) -> Mapping[str, Any]:
+        body = request.get("json")
+        value = body.get(name) if isinstance(body, dict) else None
+        return value if isinstance(value, dict) and _call(request) == _EXECUTE else {}
 
 
 def _call(request: Message) -> tuple[str, str]:

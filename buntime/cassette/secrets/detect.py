@@ -62,11 +62,15 @@ def looks_secret(name: str) -> bool:
 
 def has_secret_names(value: Any) -> bool:
     """Whether a JSON value has fields that look secret."""
-    if isinstance(value, list):
-        return any(map(has_secret_names, value))
-    # Without generators, as this is done for each message.
-    for name, item in value.items() if isinstance(value, dict) else ():
-        if looks_secret(name) or (isinstance(item, (dict, list)) and has_secret_names(item)):
+    items: Any = value
+    if isinstance(value, dict):
+        if any(map(looks_secret, value)):
+            return True
+        items = value.values()
+    elif not isinstance(value, list):
+        return False
+    for item in items:  # noqa: SIM110 - without a generator, as this is done for each message
+        if isinstance(item, (dict, list)) and has_secret_names(item):
             return True
     return False
 
@@ -96,7 +100,7 @@ def may_have_key(line: str) -> bool:
     words = line.encode("ascii").translate(_WORD_AS_A)
     if b"a" * 22 not in words:  # as in most lines; few kinds of key are shorter
         return any(map(line.__contains__, _SHORT_HINTS))
-    return _has_hint(line) or b"a" * 24 in words
+    return _has_hint(line) or _BASE64.search(line) is not None
 
 
 def _has_hint(text: str) -> bool:

@@ -110,7 +110,8 @@ class Redactor:
         if needs_values or self.secrets.may_be_in(text):
             return None
         start = start if request["path"] in dialect.routes else 0
-        return text[:start] + replace((text[start:],), self._numbering.spans(text[start:]))[0]
+        spans = self._numbering.spans(text[start:])
+        return text[:start] + replace((text[start:],), spans)[0] if spans else text
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction as it is, or its request alone, without secrets."""

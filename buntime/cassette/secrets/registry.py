@@ -61,6 +61,8 @@ class Secrets:
 
     def pop_new(self) -> list[str]:
         """Return the texts that are searched for since the last call, as they are in JSON."""
+        if self._reported == len(self._escaped):
+            return []
         new, self._reported = self._escaped[self._reported :], len(self._escaped)
         return new
 
