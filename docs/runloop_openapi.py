@@ -17,8 +17,8 @@ from buntime._http import Secret
 from buntime.runloop.wire.routes import BY_NAME, Route
 from buntime.runloop.wire.views import KINDS, View
 from buntime.service.devboxes.app import ROUTES
-from buntime.service.devboxes.routes.blueprints import STATUSES as BUILD_STATUSES
 from buntime.service.devboxes.routes.devboxes import STATUSES
+from buntime.service.devboxes.routes.images import BUILD_STATUSES
 
 TARGET = Path(__file__).resolve().parents[1] / "buntime" / "service" / "server" / "runloop-openapi.json"
 Schema = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from buntime._http import Request
@@ -130,18 +130,20 @@ class RequestFields:
         """Return the full name of a field, for messages."""
         return f"{self._prefix}{field}"
 
-    def text(self, field: str) -> str:
-        """Return a required string."""
-        value = self.optional_text(field)
+    def text(self, field: str, allowed: Collection[str] = ()) -> str:
+        """Return a required string; with ``allowed``, one of these."""
+        value = self.optional_text(field, allowed)
         if value is None:
             raise invalid(self.name(field), f"{self.name(field)} is required")
         return value
 
-    def optional_text(self, field: str) -> str | None:
+    def optional_text(self, field: str, allowed: Collection[str] = ()) -> str | None:
         """Return a string; it must not hold a lone surrogate, which no file or program can take."""
         value = self._typed(field, str)
         if value is not None:
             check_unicode(self.name(field), value)
+        if allowed and value not in {None, *allowed}:
+            raise invalid(self.name(field), f"{self.name(field)} must be one of {', '.join(allowed)}")
         return value
 
     def optional_integer(self, field: str, low: int, high: int | None = None) -> int | None:

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, Optional
+from typing import Any, Callable, Optional, Union
 from urllib.parse import unquote
 
 from buntime._http import Request, Response
 from buntime.service.devboxes.box import Host
-from buntime.service.devboxes.context import Call
+from buntime.service.devboxes.context import JSON, Call
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import ApiError, error_response
 from buntime.service.devboxes.model import Model, new_id
-from buntime.service.devboxes.routes import (
-    benchmarks,
-    blueprints,
-    devboxes,
-    executions,
-    files,
-    scenario_runs,
-    scenarios,
-    snapshots,
-    storage,
-)
-from buntime.service.devboxes.routes.records import Collection, list_public
+from buntime.service.devboxes.routes import devboxes, executions, files, images, records, runs, storage
+from buntime.service.devboxes.routes.collection import Collection, list_public
 from buntime.service.devboxes.waiting import Waiter
 from buntime.service.requests import header
+from buntime.service.responses import json_response
 
 PREFIX = "/v1/"
 
-Handler = Callable[[Call], Response]
+Handler = Callable[[Call], Union[JSON, Response]]
 
 Route = tuple[str, str, Handler]
 
@@ -38,6 +29,7 @@ _EXECUTION = "/v1/devboxes/{id}/executions/{id}"
 _NEW_RUNNING = "/v1/devboxes/create_and_await_running"
 _STDOUT, _STDERR = (f"{_EXECUTION}/stream_{kind}_updates" for kind in ("stdout", "stderr"))
 _SNAPSHOT = "/v1/devboxes/disk_snapshots"
+_RECORDS = "create list retrieve update"
 _RUN = "/v1/scenarios/runs"
 _BENCHMARK_RUN = "/v1/benchmark_runs/{id}"
 _RUNS_OF = f"{_BENCHMARK_RUN}/scenario_runs"
@@ -49,15 +41,16 @@ def _actions(name: str, path: str, *handlers: Handler) -> dict[str, Route]:
     return {f"{name}.{action}": ("POST", f"{path}/{action}", handler) for action, handler in actions.items()}
 
 
-def _collection(name: str, path: str, collection: Collection) -> dict[str, Route]:
-    public: dict[str, Route] = {f"{name}.list_public": ("GET", f"{path}/list_public", list_public)}
-    return {
-        **({} if collection.unique else public),
-        f"{name}.create": ("POST", path, collection.create),
-        f"{name}.list": ("GET", path, collection.list),
-        f"{name}.retrieve": ("GET", f"{path}/{{id}}", collection.retrieve),
-        f"{name}.update": ("POST", f"{path}/{{id}}", collection.update),
+def _collection(name: str, path: str, collection: Collection[Any], calls: str) -> dict[str, Route]:
+    """Return the routes of these calls."""
+    routes: dict[str, Route] = {
+        "list_public": ("GET", f"{path}/list_public", list_public),
+        "create": ("POST", path, collection.create),
+        "list": ("GET", path, collection.list),
+        "retrieve": ("GET", f"{path}/{{id}}", collection.retrieve),
+        "update": ("POST", f"{path}/{{id}}", collection.update),
     }
+    return {f"{name}.{call}": route for call, route in routes.items() if call in calls.split()}
 
 
 # A fixed path is before the patterns that it matches too.
@@ -65,10 +58,10 @@ ROUTES: dict[str, Route] = {
     "devboxes.create": ("POST", "/v1/devboxes", devboxes.create),
     "devboxes.list": ("GET", "/v1/devboxes", devboxes.list_devboxes),
     "devboxes.create_and_await_running": ("POST", _NEW_RUNNING, devboxes.create_and_await_running),
-    "devboxes.disk_snapshots.list": ("GET", _SNAPSHOT, snapshots.list_snapshots),
-    "devboxes.disk_snapshots.query_status": ("GET", f"{_SNAPSHOT}/{{id}}/status", snapshots.query_status),
-    "devboxes.disk_snapshots.update": ("POST", f"{_SNAPSHOT}/{{id}}", snapshots.update),
-    **_actions("devboxes.disk_snapshots", f"{_SNAPSHOT}/{{id}}", snapshots.delete),
+    "devboxes.disk_snapshots.list": ("GET", _SNAPSHOT, images.list_snapshots),
+    "devboxes.disk_snapshots.query_status": ("GET", f"{_SNAPSHOT}/{{id}}/status", images.query_status),
+    "devboxes.disk_snapshots.update": ("POST", f"{_SNAPSHOT}/{{id}}", images.update_snapshot),
+    "devboxes.disk_snapshots.delete": ("POST", f"{_SNAPSHOT}/{{id}}/delete", images.delete_snapshot),
     "devboxes.retrieve": ("GET", _DEVBOX, devboxes.retrieve),
     "devboxes.update": ("POST", _DEVBOX, devboxes.update),
     "devboxes.logs.list": ("GET", f"{_DEVBOX}/logs", devboxes.logs),
@@ -78,7 +71,7 @@ ROUTES: dict[str, Route] = {
         *(devboxes.wait_for_status, devboxes.shutdown, devboxes.suspend, devboxes.resume),
         *(devboxes.keep_alive, devboxes.enable_tunnel, devboxes.remove_tunnel, devboxes.create_ssh_key),
         *(files.write_file_contents, files.read_file_contents, files.upload_file, files.download_file),
-        *(snapshots.snapshot_disk, snapshots.snapshot_disk_async),
+        *(images.snapshot_disk, images.snapshot_disk_async),
         *(executions.execute, executions.execute_async, executions.execute_sync),
     ),
     "devboxes.executions.retrieve": ("GET", _EXECUTION, executions.retrieve),
@@ -86,33 +79,30 @@ ROUTES: dict[str, Route] = {
     "devboxes.executions.stream_stdout_updates": ("GET", _STDOUT, executions.stream_updates),
     "devboxes.executions.stream_stderr_updates": ("GET", _STDERR, executions.stream_updates),
     "devboxes.wait_for_command": ("POST", f"{_EXECUTION}/wait_for_status", executions.wait_for_status),
-    "blueprints.create": ("POST", "/v1/blueprints", blueprints.create),
-    "blueprints.list": ("GET", "/v1/blueprints", blueprints.list_blueprints),
+    "blueprints.create": ("POST", "/v1/blueprints", images.create_blueprint),
+    "blueprints.list": ("GET", "/v1/blueprints", images.list_blueprints),
     "blueprints.list_public": ("GET", "/v1/blueprints/list_public", list_public),
-    "blueprints.retrieve": ("GET", "/v1/blueprints/{id}", blueprints.retrieve),
-    "blueprints.logs": ("GET", "/v1/blueprints/{id}/logs", blueprints.logs),
-    **_actions("blueprints", "/v1/blueprints/{id}", blueprints.delete),
-    "scenarios.runs.list": ("GET", _RUN, scenario_runs.list_runs),
-    "scenarios.runs.retrieve": ("GET", f"{_RUN}/{{id}}", scenario_runs.retrieve_run),
+    "blueprints.retrieve": ("GET", "/v1/blueprints/{id}", images.retrieve_blueprint),
+    "blueprints.logs": ("GET", "/v1/blueprints/{id}/logs", images.logs),
+    "blueprints.delete": ("POST", "/v1/blueprints/{id}/delete", images.delete_blueprint),
+    **_collection("scenarios.runs", _RUN, runs.SCENARIO_RUNS, "list retrieve"),
     **_actions(
-        "scenarios.runs",
-        f"{_RUN}/{{id}}",
-        *(scenario_runs.score, scenario_runs.complete, scenario_runs.cancel, scenario_runs.download_logs),
+        "scenarios.runs", f"{_RUN}/{{id}}", runs.score, runs.complete, runs.cancel, runs.download_logs
     ),
-    **_collection("scenarios.scorers", "/v1/scenarios/scorers", scenarios.SCORERS),
-    **_actions("scenarios.scorers", "/v1/scenarios/scorers/{id}", scenario_runs.validate),
-    **_actions("scenarios", "/v1/scenarios", scenario_runs.start_run),
-    **_actions("scenarios", "/v1/scenarios/{id}", scenarios.archive),
-    **_collection("scenarios", "/v1/scenarios", scenarios.SCENARIOS),
-    "scenarios.list": ("GET", "/v1/scenarios", scenarios.list_scenarios),
-    **_actions("benchmarks", "/v1/benchmarks", benchmarks.start_run),
-    "benchmarks.definitions": ("GET", "/v1/benchmarks/{id}/definitions", benchmarks.definitions),
-    "benchmarks.update_scenarios": ("POST", "/v1/benchmarks/{id}/scenarios", benchmarks.update_scenarios),
-    **_collection("benchmarks", "/v1/benchmarks", benchmarks.BENCHMARKS),
-    "benchmark_runs.list": ("GET", "/v1/benchmark_runs", benchmarks.list_runs),
-    "benchmark_runs.retrieve": ("GET", _BENCHMARK_RUN, benchmarks.retrieve_run),
-    **_actions("benchmark_runs", _BENCHMARK_RUN, benchmarks.complete, benchmarks.cancel),
-    "benchmark_runs.list_scenario_runs": ("GET", _RUNS_OF, benchmarks.list_scenario_runs),
+    **_collection("scenarios.scorers", "/v1/scenarios/scorers", records.SCORERS, _RECORDS),
+    **_actions("scenarios.scorers", "/v1/scenarios/scorers/{id}", runs.validate),
+    "scenarios.start_run": ("POST", "/v1/scenarios/start_run", runs.SCENARIO_RUNS.create),
+    **_actions("scenarios", "/v1/scenarios/{id}", records.archive),
+    **_collection("scenarios", "/v1/scenarios", records.SCENARIOS, f"list_public {_RECORDS}"),
+    "scenarios.list": ("GET", "/v1/scenarios", records.list_scenarios),
+    "benchmarks.start_run": ("POST", "/v1/benchmarks/start_run", runs.BENCHMARK_RUNS.create),
+    "benchmarks.definitions": ("GET", "/v1/benchmarks/{id}/definitions", records.definitions),
+    "benchmarks.update_scenarios": ("POST", "/v1/benchmarks/{id}/scenarios", records.update_scenarios),
+    **_collection("benchmarks", "/v1/benchmarks", records.BENCHMARKS, f"list_public {_RECORDS}"),
+    **_collection("benchmark_runs", "/v1/benchmark_runs", runs.BENCHMARK_RUNS, "list retrieve"),
+    "benchmark_runs.complete": ("POST", f"{_BENCHMARK_RUN}/complete", runs.complete_benchmark_run),
+    "benchmark_runs.cancel": ("POST", f"{_BENCHMARK_RUN}/cancel", runs.cancel_benchmark_run),
+    "benchmark_runs.list_scenario_runs": ("GET", _RUNS_OF, runs.list_scenario_runs),
     "objects.create": ("POST", "/v1/objects", storage.create_object),
     "objects.list": ("GET", "/v1/objects", storage.list_objects),
     "objects.list_public": ("GET", "/v1/objects/list_public", list_public),
@@ -122,15 +112,10 @@ ROUTES: dict[str, Route] = {
     "objects.delete": ("POST", "/v1/objects/{id}/delete", storage.delete_object),
     "storage.put": ("PUT", "/v1/storage/{id}", storage.put_content),
     "storage.get": ("GET", "/v1/storage/{id}", storage.get_content),
-    "agents.create": ("POST", "/v1/agents", storage.create_agent),
     "agents.list": ("GET", "/v1/agents", storage.list_agents),
-    "agents.list_public": ("GET", "/v1/agents/list_public", list_public),
-    "agents.retrieve": ("GET", "/v1/agents/{id}", storage.retrieve_agent),
+    **_collection("agents", "/v1/agents", storage.AGENTS, "list_public create retrieve"),
     "agents.delete": ("POST", "/v1/agents/{id}/delete", storage.delete_agent),
-    "secrets.create": ("POST", "/v1/secrets", storage.create_secret),
-    "secrets.list": ("GET", "/v1/secrets", storage.list_secrets),
-    "secrets.retrieve": ("GET", "/v1/secrets/{id}", storage.retrieve_secret),
-    "secrets.update": ("POST", "/v1/secrets/{id}", storage.update_secret),
+    **_collection("secrets", "/v1/secrets", storage.SECRETS, _RECORDS),
     "secrets.delete": ("POST", "/v1/secrets/{id}/delete", storage.delete_secret),
 }
 """Method, path and handler of each route, by the name that the official clients have for it."""
@@ -198,7 +183,8 @@ class DevboxService:
                 raise ApiError(401, "The API key is missing: send Authorization: Bearer KEY")
             self._model.check_open()
             name, ids = _find(request.method, request.path)
-            return ROUTES[name][2](Call(self._model, request, ids))
+            response = ROUTES[name][2](Call(self._model, request, ids))
+            return response if isinstance(response, Response) else json_response(response)
         except TimeoutError:
             raise
         except Exception as error:

@@ -1,17 +1,20 @@
-"""One request: its path, query and body, and how its response is written."""
+"""One request: its path, query and body, and the parts of responses that routes share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
-from typing import Any, Callable
+from typing import Any, Callable, Union
 
-from buntime._http import Request, Response
-from buntime.service.devboxes.errors import invalid
-from buntime.service.devboxes.model import Model
+from buntime._http import Request
+from buntime.service.devboxes.box import Execution
+from buntime.service.devboxes.devbox import Devbox
+from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
+from buntime.service.devboxes.model import Model, T
 from buntime.service.requests import RequestFields, header, json_object
-from buntime.service.responses import json_response
 
+JSON = dict[str, Any]
+"""The body of a response."""
 _PAGE = 20
 _LARGEST_PAGE = 5000
 
@@ -46,24 +49,32 @@ class Call:
             raise invalid(f"{name} must be true or false")
         return default if value is None else value == "true"
 
-    def statuses(self, known: Iterable[str]) -> frozenset[str]:
-        """Return the field ``statuses``, which is required; a 400 for an unknown one."""
-        values, allowed = self.body.array("statuses"), frozenset(known)
-        if not values or not all(isinstance(value, str) and value in allowed for value in values):
-            raise invalid(f"statuses must be one or more of {', '.join(sorted(allowed))}")
-        return frozenset(values)
+    def hold(
+        self, devbox: Devbox, row: Union[Devbox, Execution], known: Collection[str], default: int, most: int
+    ) -> None:
+        """Hold the request until a status is one of the field ``statuses``, or raise a 408.
 
-    def once(self, make: Callable[[], str]) -> str:
-        """Return the id of what this request creates; a repeated request creates nothing."""
+        All of them must be ``known``. The field ``timeout_seconds`` has a default and a largest value.
+        """
+        expected = self.body.array("statuses")
+        if not expected or not all(isinstance(each, str) and each in known for each in expected):
+            raise invalid(f"statuses must be one or more of {', '.join(sorted(known))}")
+        seconds = self.seconds("timeout_seconds", default, most)
+        if not devbox.hold(lambda: row.status in expected, seconds, self.request.read_timeout):
+            message = f"{type(row).__name__} {row.id} is {row.status} after {seconds} s"
+            raise ApiError(408, message, [SHOULD_RETRY])
+
+    def once(self, make: Callable[[Call], T]) -> T:
+        """Return what ``make`` creates for this request; a repeated request returns the same object."""
         request_id = header(self.request, "x-request-id")
         if request_id is None:
-            return make()
+            return make(self)
         key = f"{request_id} {self.request.path} {hash(self.request.content)}"
-        return self.model.requests.once(key, None, make)[0]
+        return self.model.requests.once(key, None, lambda: make(self))[0]
 
     def page(
-        self, name: str, views: Iterable[dict[str, Any]], exact: Iterable[str] = (), part: Iterable[str] = ()
-    ) -> Response:
+        self, name: str, views: Iterable[JSON], exact: Iterable[str] = (), part: Iterable[str] = ()
+    ) -> JSON:
         """Return a page of the ``views``, which are sorted, that match the query.
 
         The query has the values of the fields ``exact``, parts of others, and ``search``.
@@ -85,10 +96,10 @@ class Call:
             start = ids.index(after) + 1
         items = rows[start : start + self.query.query_integer("limit", 1, _LARGEST_PAGE, _PAGE)]
         remaining = len(rows) - start - len(items)
-        page: dict[str, Any] = {name: items, "has_more": remaining > 0}
+        page: JSON = {name: items, "has_more": remaining > 0}
         if self.flag("include_total_count", default=True):
             page.update(total_count=len(rows), remaining_count=remaining)
-        return json_response(page)
+        return page
 
 
 def _spelt(value: object) -> object:

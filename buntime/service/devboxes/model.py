@@ -39,13 +39,14 @@ class Table(Generic[T]):
         self._key = key
         self._rows: dict[str, T] = {}
 
-    def add(self, row: T) -> None:
-        """Add an object."""
+    def add(self, row: T) -> T:
+        """Add an object, and return it."""
         if len(self._rows) >= _MOST:
             over = next(filter(self._is_over, list(self._rows.values())), None)
             if over is not None:
                 self.remove(over)
         self._rows[getattr(row, self._key)] = row
+        return row
 
     def remove(self, row: T) -> None:
         """Remove an object, if it is there."""

@@ -142,10 +142,16 @@ def strings(fields: RequestFields, name: str) -> tuple[str, ...]:
     return tuple(values)
 
 
+def clean_text(fields: RequestFields, name: str) -> str:
+    """Return a required string without NUL, such as a command."""
+    value = fields.text(name)
+    if "\0" in value:
+        raise invalid(f"{fields.name(name)} must not hold a NUL")
+    return value
+
+
 def _memory(parameters: RequestFields) -> int:
-    size = parameters.optional_text("resource_size_request") or "SMALL"
-    if size not in _SIZES:
-        raise invalid(f"launch_parameters.resource_size_request must be one of {', '.join(_SIZES)}")
+    size = parameters.optional_text("resource_size_request", _SIZES) or "SMALL"
     parameters.optional_number("custom_cpu_cores")
     parameters.optional_integer("custom_disk_size", 1)
     custom = parameters.optional_integer("custom_gb_memory", 1)

@@ -5,28 +5,19 @@ from __future__ import annotations
 import secrets
 from typing import Any, Optional
 
-from buntime._http import Response
 from buntime.service.devboxes.box import Execution
-from buntime.service.devboxes.context import Call
+from buntime.service.devboxes.context import JSON, Call
 from buntime.service.devboxes.devbox import ENDED, Devbox
-from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
+from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.files import write_file
 from buntime.service.devboxes.model import Model
 from buntime.service.devboxes.mounts import parse_mounts
 from buntime.service.devboxes.spec import parse_devbox, texts, without_nulls
 from buntime.service.requests import RequestFields
-from buntime.service.responses import json_response
 
 STATUSES = (
-    "queued",
-    "provisioning",
-    "initializing",
-    "running",
-    "suspending",
-    "suspended",
-    "resuming",
-    "failure",
-    "shutdown",
+    *("queued", "provisioning", "initializing", "running", "suspending", "suspended", "resuming"),
+    *("failure", "shutdown"),
 )
 _HOLD = 10
 _LONGEST_HOLD = 30
@@ -34,51 +25,41 @@ _CREATE_HOLD = 30.0
 _LOGGED_LINES = 100
 
 
-def create(call: Call) -> Response:
+def create(call: Call) -> JSON:
     """``POST /v1/devboxes``: return the devbox immediately, before it runs."""
     devbox = _create(call)
     with devbox.lock:
-        return json_response(view(devbox))
+        return view(devbox)
 
 
-def create_and_await_running(call: Call) -> Response:
+def create_and_await_running(call: Call) -> JSON:
     """``POST /v1/devboxes/create_and_await_running``: the same, held until the devbox runs or has ended."""
     devbox = _create(call)
-    devbox.hold(
-        lambda: devbox.status == "running" or devbox.status in ENDED, _CREATE_HOLD, call.request.read_timeout
-    )
-    return json_response(_settled_view(devbox))
+    devbox.hold(lambda: devbox.status in {"running", *ENDED}, _CREATE_HOLD, call.request.read_timeout)
+    return _settled_view(devbox)
 
 
 def _create(call: Call) -> Devbox:
-    # The devbox is known before its first status is seen, so that a repeated request finds it.
-    return call.model.devboxes.get(call.once(lambda: make_devbox(call.model, call.body).id))
+    return call.once(lambda call: make_devbox(call.model, call.body))
 
 
 def make_devbox(model: Model, fields: RequestFields) -> Devbox:
     """Create a devbox; a 400 for wrong fields."""
-    sources = {name: fields.optional_text(name) for name in ("blueprint_id", "blueprint_name", "snapshot_id")}
-    if sum(value is not None for value in sources.values()) > 1:
+    sources = [fields.optional_text(name) for name in ("snapshot_id", "blueprint_id", "blueprint_name")]
+    if sources.count(None) < 2:
         raise invalid("Only one of blueprint_id, blueprint_name and snapshot_id can be set")
-    blueprint = model.blueprints.find_named(sources["blueprint_id"], sources["blueprint_name"])
-    now = model.host.clock.monotonic()
+    snapshot_id, *blueprint_names = sources
+    blueprint, now = model.blueprints.find_named(*blueprint_names), model.host.clock.monotonic()
     if blueprint is not None and (blueprint.deleted or blueprint.status(now) != "build_complete"):
         raise invalid(f"Blueprint {blueprint.id} is deleted or not complete")
-    if sources["snapshot_id"] is not None and model.snapshot(sources["snapshot_id"]).status != "complete":
-        raise invalid(f"Snapshot {sources['snapshot_id']} is not complete")
+    if snapshot_id is not None and model.snapshot(snapshot_id).status != "complete":
+        raise invalid(f"Snapshot {snapshot_id} is not complete")
+    blueprint_id, defaults = (None, {}) if blueprint is None else (blueprint.id, blueprint.parameters)
     spec = parse_devbox(
-        fields,
-        {} if blueprint is None else blueprint.parameters,
-        model.secret_values(),
-        blueprint_id=None if blueprint is None else blueprint.id,
-        snapshot_id=sources["snapshot_id"],
+        fields, defaults, model.secret_values(), blueprint_id=blueprint_id, snapshot_id=snapshot_id
     )
     mounts = parse_mounts(model, fields, spec.files)
-    tunnel = (
-        _tunnel(RequestFields(fields.object("tunnel"), prefix="tunnel."))
-        if fields.values.get("tunnel")
-        else None
-    )
+    tunnel = fields.object("tunnel") and _tunnel(RequestFields(fields.object("tunnel"), prefix="tunnel."))
     model.alive()  # ends those that are due, so that clients which never look at theirs cannot pile them up
     devbox = Devbox(model.new_id("dbx_"), mounts.add_to(spec), model.host, model.waiter, model.new_id)
     try:
@@ -87,7 +68,7 @@ def make_devbox(model: Model, fields: RequestFields) -> Devbox:
     except BaseException:
         devbox.end()
         raise
-    devbox.tunnel = tunnel
+    devbox.tunnel = tunnel or None
     model.devboxes.add(devbox)
     if model.closed:
         devbox.end()
@@ -95,7 +76,7 @@ def make_devbox(model: Model, fields: RequestFields) -> Devbox:
     return devbox
 
 
-def view(devbox: Devbox) -> dict[str, Any]:
+def view(devbox: Devbox) -> JSON:
     """Return the fields of a devbox, as of the last time it was settled."""
     spec = devbox.spec
     fields = {
@@ -117,27 +98,24 @@ def view(devbox: Devbox) -> dict[str, Any]:
     return without_nulls(fields)
 
 
-def _settled_view(devbox: Devbox) -> dict[str, Any]:
+def _settled_view(devbox: Devbox) -> JSON:
     with devbox.lock:
         devbox.settle()
         return view(devbox)
 
 
-def retrieve(call: Call) -> Response:
+def retrieve(call: Call) -> JSON:
     """``GET /v1/devboxes/{id}``; also after its end."""
-    return json_response(_settled_view(call.model.devboxes.get(*call.ids)))
+    return _settled_view(call.model.devboxes.get(*call.ids))
 
 
-def list_devboxes(call: Call) -> Response:
+def list_devboxes(call: Call) -> JSON:
     """``GET /v1/devboxes``: a page, the newest first."""
-    status = call.query.optional_text("status")
-    if status is not None and status not in STATUSES:
-        raise invalid(f"status must be one of {', '.join(STATUSES)}")
-    views = [_settled_view(devbox) for devbox in call.model.devboxes.newest_first()]
-    return call.page("devboxes", views, ("status",))
+    call.query.optional_text("status", STATUSES)
+    return call.page("devboxes", map(_settled_view, call.model.devboxes.newest_first()), ("status",))
 
 
-def update(call: Call) -> Response:
+def update(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}``: replace the name and the metadata; what is absent stays."""
     devbox = call.model.devboxes.get(*call.ids)
     name = call.body.optional_text("name")
@@ -146,80 +124,73 @@ def update(call: Call) -> Response:
             devbox.name = name or None
         if call.body.values.get("metadata") is not None:
             devbox.metadata = texts(call.body, "metadata")
-    return json_response(_settled_view(devbox))
+    return _settled_view(devbox)
 
 
-def wait_for_status(call: Call) -> Response:
+def wait_for_status(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/wait_for_status``: held until the status is one of ``statuses``, or a 408."""
     devbox = call.model.devboxes.get(*call.ids)
-    expected = call.statuses(STATUSES)
-    seconds = call.seconds("timeout_seconds", _HOLD, _LONGEST_HOLD)
-    if not devbox.hold(lambda: devbox.status in expected, seconds, call.request.read_timeout):
-        message = f"Devbox {devbox.id} is {devbox.status} after {seconds} s"
-        raise ApiError(408, message, [SHOULD_RETRY])
-    return json_response(_settled_view(devbox))
+    call.hold(devbox, devbox, STATUSES, _HOLD, _LONGEST_HOLD)
+    return _settled_view(devbox)
 
 
-def shutdown(call: Call) -> Response:
+def shutdown(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/shutdown``: end it for good, its disk too."""
     devbox = call.model.devboxes.get(*call.ids)
     devbox.shutdown(force=call.flag("force"))
-    return json_response(_settled_view(devbox))
+    return _settled_view(devbox)
 
 
-def suspend(call: Call) -> Response:
+def suspend(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/suspend``: end its processes and keep its disk."""
     devbox = call.model.devboxes.get(*call.ids)
     with devbox.lock:
         devbox.suspend()
-        return json_response(view(devbox))
+        return view(devbox)
 
 
-def resume(call: Call) -> Response:
+def resume(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/resume``: run again."""
     devbox = call.model.devboxes.get(*call.ids)
     with devbox.lock:
         devbox.resume()
-        return json_response(view(devbox))
+        return view(devbox)
 
 
-def keep_alive(call: Call) -> Response:
+def keep_alive(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/keep_alive``: start the time of its keep-alive again."""
     call.model.devboxes.get(*call.ids).keep_alive()
-    return json_response({})
+    return {}
 
 
-def logs(call: Call) -> Response:
+def logs(call: Call) -> JSON:
     """``GET /v1/devboxes/{id}/logs``: notes, commands, and the last lines of their output, by time."""
     devbox = call.model.devboxes.get(*call.ids)
-    execution_id = call.query.optional_text("execution_id")
-    shell_name = call.query.optional_text("shell_name")
-    return json_response({"logs": log_rows(devbox, execution_id, shell_name)})
+    filters = [call.query.optional_text(name) for name in ("execution_id", "shell_name")]
+    return {"logs": log_rows(devbox, *filters)}
 
 
 def log_rows(
     devbox: Devbox, execution_id: Optional[str] = None, shell_name: Optional[str] = None
-) -> list[dict[str, Any]]:
+) -> list[JSON]:
     """Return the log of a devbox, or of an execution or a shell."""
-    rows: list[dict[str, Any]] = []
+    rows: list[JSON] = []
     with devbox.lock:
         devbox.settle()
         if execution_id is None and shell_name is None:
-            rows += [
-                _row(devbox, "info", "stats", at, message=message) for at, message in devbox.history.notes
-            ]
+            rows += [_row(devbox, "info", "stats", at, message=text) for at, text in devbox.history.notes]
         for execution in devbox.commands.all():
             if execution_id in {None, execution.id} and shell_name in {None, execution.shell_name}:
                 rows += _execution_rows(devbox, execution)
     return sorted(rows, key=lambda row: int(row["timestamp_ms"]))
 
 
-def _row(devbox: Devbox, level: str, source: str, at: float, **fields: Any) -> dict[str, Any]:
+def _row(devbox: Devbox, level: str, source: str, at: float, **fields: Any) -> JSON:
     at_ms = devbox.history.milliseconds(at)
     return {"level": level, "source": source, "timestamp_ms": at_ms, **without_nulls(fields)}
 
 
-def _execution_rows(devbox: Devbox, execution: Execution) -> list[dict[str, Any]]:
+def _execution_rows(devbox: Devbox, execution: Execution) -> list[JSON]:
     common = {"cmd_id": execution.id, "shell_name": execution.shell_name}
     source, end = execution.source, execution.ended
     rows = [_row(devbox, "info", source, execution.created, cmd=execution.command, **common)]
@@ -232,16 +203,14 @@ def _execution_rows(devbox: Devbox, execution: Execution) -> list[dict[str, Any]
     return rows
 
 
-def _tunnel(fields: RequestFields) -> dict[str, Any]:
-    mode = fields.optional_text("auth_mode") or "open"
-    if mode not in {"open", "authenticated"}:
-        raise invalid('auth_mode must be "open" or "authenticated"')
+def _tunnel(fields: RequestFields) -> JSON:
+    mode = fields.optional_text("auth_mode", ("open", "authenticated")) or "open"
     token = {"auth_token": secrets.token_urlsafe(24)} if mode == "authenticated" else {}
     options = {name: fields.flag(name) for name in ("http_keep_alive", "wake_on_http")}
     return {"tunnel_key": secrets.token_hex(8), "auth_mode": mode, **token, **options}
 
 
-def enable_tunnel(call: Call) -> Response:
+def enable_tunnel(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/enable_tunnel``: a key of a tunnel; its host name does not resolve."""
     devbox = call.model.devboxes.get(*call.ids)
     tunnel = _tunnel(call.body)
@@ -251,19 +220,19 @@ def enable_tunnel(call: Call) -> Response:
             raise invalid(f"Devbox {devbox.id} has a tunnel")
         devbox.tunnel = tunnel
         devbox.note("The tunnel has a key, and leads nowhere in this model")
-    return json_response(tunnel)
+    return tunnel
 
 
-def remove_tunnel(call: Call) -> Response:
+def remove_tunnel(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/remove_tunnel``."""
     devbox = call.model.devboxes.get(*call.ids)
     with devbox.lock:
         devbox.require("running")
         devbox.tunnel = None
-    return json_response({})
+    return {}
 
 
-def create_ssh_key(call: Call) -> Response:
+def create_ssh_key(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/create_ssh_key``: a key of the right form, which opens nothing."""
     devbox = call.model.devboxes.get(*call.ids)
     with devbox.lock:
@@ -271,4 +240,4 @@ def create_ssh_key(call: Call) -> Response:
         devbox.note("The SSH key is not a real one: no SSH server runs in this model")
     key = "\n".join(("-----BEGIN MODEL KEY-----", secrets.token_urlsafe(48), "-----END MODEL KEY-----", ""))
     host = f"{devbox.id.replace('_', '-').lower()}.invalid"
-    return json_response({"id": devbox.id, "ssh_private_key": key, "ssh_user": "user", "url": host})
+    return {"id": devbox.id, "ssh_private_key": key, "ssh_user": "user", "url": host}

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Optional
 
 from buntime._http import Response
 from buntime.service.devboxes.box import Execution
-from buntime.service.devboxes.context import Call
+from buntime.service.devboxes.context import JSON, Call
 from buntime.service.devboxes.devbox import Devbox
-from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
-from buntime.service.devboxes.spec import without_nulls
-from buntime.service.responses import KEEP_ALIVE, event_stream_headers, json_bytes, json_response
+from buntime.service.devboxes.errors import ApiError, invalid
+from buntime.service.devboxes.spec import clean_text, without_nulls
+from buntime.service.responses import KEEP_ALIVE, event_stream_headers, json_bytes
 
 _LAST_LINES = 100
 _HOLD = 25
 _SILENCE = 15.0
 
 
-def execute(call: Call) -> Response:
+def execute(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/execute``: held until the command has ended, at most 25 s."""
     command_id = call.body.text("command_id")
     devbox, execution = _start(call, command_id)
@@ -27,38 +27,34 @@ def execute(call: Call) -> Response:
     return _respond(call, devbox, execution)
 
 
-def execute_async(call: Call) -> Response:
+def execute_async(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/execute_async``: return when the command has started."""
-    return _respond(call, *_start(call, None))
+    return _respond(call, *_start(call))
 
 
-def execute_sync(call: Call) -> Response:
+def execute_sync(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/execute_sync``: held until the command has ended, however long it takes."""
-    devbox, execution = _start(call, None)
+    devbox, execution = _start(call)
     if not devbox.hold(lambda: execution.status == "completed", None, call.request.read_timeout):
         raise ApiError(408, f"Execution {execution.id} is still running")
     result = {kind: log.last_lines(2**62)[0] for kind, log in execution.outputs.items()}
-    return json_response({"devbox_id": devbox.id, "exit_status": execution.exit_status, **result})
+    return {"devbox_id": devbox.id, "exit_status": execution.exit_status, **result}
 
 
-def retrieve(call: Call) -> Response:
+def retrieve(call: Call) -> JSON:
     """``GET /v1/devboxes/{id}/executions/{execution_id}``."""
     return _respond(call, *_find(call))
 
 
-def wait_for_status(call: Call) -> Response:
+def wait_for_status(call: Call) -> JSON:
     """``POST …/executions/{execution_id}/wait_for_status``: held until it has one of ``statuses``."""
     devbox, execution = _find(call)
-    expected = call.statuses(("queued", "running", "completed"))
     _last_lines(call)
-    seconds = call.seconds("timeout_seconds", _HOLD, _HOLD)
-    if not devbox.hold(lambda: execution.status in expected, seconds, call.request.read_timeout):
-        message = f"Execution {execution.id} is {execution.status} after {seconds} s"
-        raise ApiError(408, message, [SHOULD_RETRY])
+    call.hold(devbox, execution, ("queued", "running", "completed"), _HOLD, _HOLD)
     return _respond(call, devbox, execution)
 
 
-def kill(call: Call) -> Response:
+def kill(call: Call) -> JSON:
     """``POST …/executions/{execution_id}/kill``: kill its first process, or all of them."""
     group = call.body.flag("kill_process_group")
     devbox, execution = _find(call)
@@ -70,13 +66,11 @@ def kill(call: Call) -> Response:
     return _respond(call, devbox, execution)
 
 
-def send_std_in(call: Call) -> Response:
+def send_std_in(call: Call) -> JSON:
     """``POST …/executions/{execution_id}/send_std_in``: write text, or send EOF or INTERRUPT."""
-    text, signal = call.body.optional_text("text"), call.body.optional_text("signal")
+    text, signal = call.body.optional_text("text"), call.body.optional_text("signal", ("EOF", "INTERRUPT"))
     if (text is None) == (signal is None):
         raise invalid("Exactly one of text and signal must be set")
-    if signal not in {None, "EOF", "INTERRUPT"}:
-        raise invalid('signal must be "EOF" or "INTERRUPT"')
     devbox, execution = _find(call)
     with devbox.lock:
         if execution.status != "running":
@@ -87,7 +81,7 @@ def send_std_in(call: Call) -> Response:
             raise invalid(f"Execution {execution.id} was started without attach_stdin")
         else:
             devbox.box.feed(execution, text)
-    return json_response({"devbox_id": devbox.id, "execution_id": execution.id, "success": True})
+    return {"devbox_id": devbox.id, "execution_id": execution.id, "success": True}
 
 
 def stream_updates(call: Call) -> Response:
@@ -99,15 +93,12 @@ def stream_updates(call: Call) -> Response:
     return Response(200, event_stream_headers(), chunks, max_bytes=None)
 
 
-def _start(call: Call, command_id: Optional[str]) -> tuple[Devbox, Execution]:
+def _start(call: Call, command_id: Optional[str] = None) -> tuple[Devbox, Execution]:
     """Start a command, or queue it in its shell; one with a known ``command_id`` runs once."""
     devbox = call.model.devboxes.get(*call.ids)
-    command = call.body.text("command")
-    if "\0" in command:
-        raise invalid("command must not hold a NUL")
+    command = clean_text(call.body, "command")
     _last_lines(call)
-    shell_name = call.body.optional_text("shell_name")
-    attach_stdin = call.body.flag("attach_stdin")
+    shell_name, attach_stdin = call.body.optional_text("shell_name"), call.body.flag("attach_stdin")
     with devbox.lock:
         devbox.require("running")
         if (earlier := devbox.commands.with_command_id(command_id)) is not None:
@@ -139,10 +130,10 @@ def _last_lines(call: Call) -> int:
     return call.query.query_integer("last_n", 0, None, _LAST_LINES)
 
 
-def _respond(call: Call, devbox: Devbox, execution: Execution) -> Response:
+def _respond(call: Call, devbox: Devbox, execution: Execution) -> JSON:
     count = _last_lines(call)
     with devbox.lock:
-        fields: dict[str, Any] = {
+        fields: JSON = {
             "devbox_id": devbox.id,
             "execution_id": execution.id,
             "status": execution.status,
@@ -151,7 +142,7 @@ def _respond(call: Call, devbox: Devbox, execution: Execution) -> Response:
         }
         for kind, log in execution.outputs.items():
             fields[kind], fields[f"{kind}_truncated"] = log.last_lines(count)
-    return json_response(without_nulls(fields))
+    return without_nulls(fields)
 
 
 def _events(

@@ -5,24 +5,22 @@ from __future__ import annotations
 import re
 
 from buntime._http import Response
-from buntime.service.devboxes.context import Call
+from buntime.service.devboxes.context import JSON, Call
+from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.files import read_file, write_file
 from buntime.service.requests import check_body_size, header
-from buntime.service.responses import json_response
 
 _BOUNDARY = re.compile(r'multipart/form-data\s*;.*?boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)
 _NAME = re.compile(rb'content-disposition:[^\r\n]*?[;\s]name="([^"]*)"', re.IGNORECASE)
 
 
-def write_file_contents(call: Call) -> Response:
+def write_file_contents(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/write_file_contents``: write a text."""
     devbox = call.model.devboxes.get(*call.ids)
     path, contents = call.body.text("file_path"), call.body.text("contents")
-    with devbox.lock:
-        devbox.require("running")
-    write_file(devbox, path, contents.encode())
-    return json_response({"devbox_id": devbox.id, "exit_status": 0, "stdout": "", "stderr": ""})
+    write_file(_running(devbox), path, contents.encode())
+    return {"devbox_id": devbox.id, "exit_status": 0, "stdout": "", "stderr": ""}
 
 
 def read_file_contents(call: Call) -> Response:
@@ -36,39 +34,37 @@ def download_file(call: Call) -> Response:
     return bytes_response(_read(call, "path"), "application/octet-stream")
 
 
-def upload_file(call: Call) -> Response:
+def upload_file(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/upload_file``: write the part ``file`` of a form to its part ``path``."""
     devbox = call.model.devboxes.get(*call.ids)
     parts = _form(header(call.request, "Content-Type") or "", call.request.content)
-    missing = [name for name in ("path", "file") if name not in parts]
-    if missing:
-        raise invalid(f"The form has no part named {missing[0]}")
+    for name in ("path", "file"):
+        if name not in parts:
+            raise invalid(f"The form has no part named {name}")
     try:
         path = parts["path"].decode()
     except UnicodeDecodeError as error:
         raise invalid("path is not UTF-8") from error
-    with devbox.lock:
-        devbox.require("running")
-    write_file(devbox, path, parts["file"])
-    return json_response({})
+    write_file(_running(devbox), path, parts["file"])
+    return {}
 
 
 def _read(call: Call, field: str) -> bytes:
     devbox = call.model.devboxes.get(*call.ids)
     path = call.body.text(field)
+    return read_file(_running(devbox), path)
+
+
+def _running(devbox: Devbox) -> Devbox:
     with devbox.lock:
         devbox.require("running")
-    return read_file(devbox, path)
+    return devbox
 
 
 def bytes_response(content: bytes, content_type: str) -> Response:
     """Return a response with a file."""
-    headers = [
-        ("Content-Type", content_type),
-        ("Content-Length", str(len(content))),
-        ("Cache-Control", "no-store"),
-    ]
-    return Response(200, headers, [content])
+    length = ("Content-Length", str(len(content)))
+    return Response(200, [("Content-Type", content_type), length, ("Cache-Control", "no-store")], [content])
 
 
 def _form(content_type: str, body: bytes) -> dict[str, bytes]:
@@ -85,8 +81,7 @@ def _form(content_type: str, body: bytes) -> dict[str, bytes]:
         head, separator, content = section.partition(b"\r\n\r\n")
         if not separator:
             raise invalid("The form has a part without a header")
-        name = _NAME.search(head)
-        if name is not None:
+        if name := _NAME.search(head):
             parts[name[1].decode("utf-8", "replace")] = content
     if not end.startswith(b"--"):
         raise invalid("The form does not begin or end with its boundary")

@@ -6,14 +6,14 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from buntime._http import Body, Request, Response
-from buntime.service.devboxes.context import Call
+from buntime._http import Body, Response
+from buntime.service.devboxes.context import JSON, Call
 from buntime.service.devboxes.errors import ApiError, invalid
+from buntime.service.devboxes.routes.collection import Collection
 from buntime.service.devboxes.spec import strings, texts, without_nulls
 from buntime.service.devboxes.storage import Agent, NamedSecret, StoredObject, view
 from buntime.service.presigned import LARGEST_OBJECT, PREFIX, expiry_of, presign
 from buntime.service.requests import RequestFields
-from buntime.service.responses import json_response
 
 _CONTENT_TYPES = ("unspecified", "text", "binary", "gzip", "tar", "tgz")
 _UPLOAD_SECONDS = _DOWNLOAD_SECONDS = 3600
@@ -22,48 +22,39 @@ _PIECE = 1 << 20
 _SOURCES = {"npm": "package_name", "pip": "package_name", "git": "repository", "object": "object_id"}
 
 
-def create_object(call: Call) -> Response:
+def create_object(call: Call) -> JSON:
     """``POST /v1/objects``: an object without content, and the URL to which the content is sent."""
+    stored = call.once(_new_object)
+    return {**view(call.model.object(stored.id)), "upload_url": _url(call, "PUT", stored, _UPLOAD_SECONDS)}
 
-    def make() -> str:
-        content_type = call.body.text("content_type")
-        if content_type not in _CONTENT_TYPES:
-            raise invalid(f"content_type must be one of {', '.join(_CONTENT_TYPES)}")
-        now, ttl = call.model.now_ms(), call.body.optional_integer("ttl_ms", 1)
-        stored = StoredObject(
-            call.model.new_id("obj_"),
-            call.body.text("name"),
-            content_type,
-            texts(call.body, "metadata"),
-            now,
-            None if ttl is None else now + ttl,
-        )
-        call.model.all_objects()  # ends those that are due
-        call.model.objects.add(stored)
-        return stored.id
 
-    stored = call.model.object(call.once(make))
-    url = _url(call, "PUT", stored, _UPLOAD_SECONDS)
-    return json_response({**view(stored), "upload_url": url})
+def _new_object(call: Call) -> StoredObject:
+    content_type = call.body.text("content_type", _CONTENT_TYPES)
+    now, ttl = call.model.now_ms(), call.body.optional_integer("ttl_ms", 1)
+    name, metadata = call.body.text("name"), texts(call.body, "metadata")
+    call.model.all_objects()  # ends those that are due
+    end = None if ttl is None else now + ttl
+    object_id = call.model.new_id("obj_")
+    return call.model.objects.add(StoredObject(object_id, name, content_type, metadata, now, end))
 
 
 def _url(call: Call, method: str, stored: StoredObject, seconds: int) -> str:
     return presign(call.request, method, f"{PREFIX}{stored.id}", call.model.now_ms() + 1000 * seconds)
 
 
-def list_objects(call: Call) -> Response:
+def list_objects(call: Call) -> JSON:
     """``GET /v1/objects``: a page, the newest first; deleted ones only if ``state`` is ``DELETED``."""
     is_deleted = call.query.optional_text("state") == "DELETED"
     views = [view(each) for each in call.model.all_objects() if (each.state == "DELETED") == is_deleted]
     return call.page("objects", views, exact=("content_type", "state"), part=("name",))
 
 
-def retrieve_object(call: Call) -> Response:
+def retrieve_object(call: Call) -> JSON:
     """``GET /v1/objects/{id}``; also after its deletion."""
-    return json_response(view(call.model.object(*call.ids)))
+    return view(call.model.object(*call.ids))
 
 
-def complete_object(call: Call) -> Response:
+def complete_object(call: Call) -> JSON:
     """``POST /v1/objects/{id}/complete``: the upload is at its end."""
     stored = call.model.object(*call.ids)
     if stored.state != "UPLOADING":
@@ -71,29 +62,32 @@ def complete_object(call: Call) -> Response:
     if stored.size_bytes is None:
         raise invalid(f"Nothing was sent to the upload_url of object {stored.id}")
     stored.state = "READ_ONLY"
-    return json_response(view(stored))
+    return view(stored)
 
 
-def download_object(call: Call) -> Response:
+def download_object(call: Call) -> JSON:
     """``GET /v1/objects/{id}/download``: a URL that returns the content."""
     stored = call.model.readable_object(*call.ids)
     seconds = call.query.query_integer("duration_seconds", 1, _LONGEST_DOWNLOAD, _DOWNLOAD_SECONDS)
-    return json_response({"download_url": _url(call, "GET", stored, seconds)})
+    return {"download_url": _url(call, "GET", stored, seconds)}
 
 
-def delete_object(call: Call) -> Response:
+def delete_object(call: Call) -> JSON:
     """``POST /v1/objects/{id}/delete``."""
     stored = call.model.object(*call.ids)
     call.model.remove_object(stored)
-    return json_response(view(stored))
+    return view(stored)
 
 
 def put_content(call: Call) -> Response:
     """``PUT`` of an ``upload_url``."""
-    stored = _presigned(call)
+    stored, body = _presigned(call), call.request.body or b""
     if stored.state != "UPLOADING":
         raise ApiError(403, f"Object {stored.id} is {stored.state}")
-    with _body(call.request) as file:
+    size = body.size if isinstance(body, Body) else len(body)
+    if size > LARGEST_OBJECT:
+        raise invalid(f"The body has {size} bytes; it may have {LARGEST_OBJECT}")
+    with body.open() if isinstance(body, Body) else io.BytesIO(body) as file:
         stored.size_bytes = call.model.host.store.write(stored.id, file)
     return Response(200, [("Content-Length", "0")])
 
@@ -107,19 +101,11 @@ def get_content(call: Call) -> Response:
 
 
 def _presigned(call: Call) -> StoredObject:
-    request = call.request
-    query = "&".join(f"{name}={value}" for name, value in request.query)
-    expires = expiry_of(request.method, request.path, query)
+    query = "&".join(f"{name}={value}" for name, value in call.request.query)
+    expires = expiry_of(call.request.method, call.request.path, query)
     if expires is None or expires <= call.model.now_ms():
         raise ApiError(403, "The URL has expired" if expires else "The signature of the URL is wrong")
     return call.model.object(*call.ids)
-
-
-def _body(request: Request) -> BinaryIO:
-    size = request.body.size if isinstance(request.body, Body) else len(request.body or b"")
-    if size > LARGEST_OBJECT:
-        raise invalid(f"The body has {size} bytes; it may have {LARGEST_OBJECT}")
-    return request.body.open() if isinstance(request.body, Body) else io.BytesIO(request.body or b"")
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
@@ -127,37 +113,26 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
         yield from iter(lambda: file.read(_PIECE), b"")
 
 
-def create_agent(call: Call) -> Response:
-    """``POST /v1/agents``."""
-
-    def make() -> str:
-        source = call.body.object("source")
-        if call.body.values.get("source") is not None:
-            fields = RequestFields(source, prefix="source.")
-            kind = fields.text("type")
-            if kind not in _SOURCES:
-                raise invalid(f"source.type must be one of {', '.join(_SOURCES)}")
-            details = RequestFields(fields.object(kind), prefix=f"source.{kind}.")
-            name = details.text(_SOURCES[kind])
-            for option in ("registry_url", "ref"):
-                details.optional_text(option)
-            strings(details, "agent_setup")
-            if kind == "object":
-                call.model.readable_object(name)
-        agent = Agent(
-            call.model.new_id("agt_"),
-            call.body.text("name"),
-            call.body.optional_text("version"),
-            without_nulls(source) or None,
-            call.model.now_ms(),
-        )
-        call.model.agents.add(agent)
-        return agent.id
-
-    return json_response(view(call.model.agents.get(call.once(make))))
+def _new_agent(call: Call) -> Agent:
+    source = call.body.object("source")
+    if call.body.values.get("source") is not None:
+        fields = RequestFields(source, prefix="source.")
+        kind = fields.text("type", _SOURCES)
+        details = RequestFields(fields.object(kind), prefix=f"source.{kind}.")
+        name = details.text(_SOURCES[kind])
+        for option in ("registry_url", "ref"):
+            details.optional_text(option)
+        strings(details, "agent_setup")
+        if kind == "object":
+            call.model.readable_object(name)
+    name, version = call.body.text("name"), call.body.optional_text("version")
+    return Agent(call.model.new_id("agt_"), name, version, without_nulls(source) or None, call.model.now_ms())
 
 
-def list_agents(call: Call) -> Response:
+AGENTS: Collection[Agent] = Collection("agents", lambda model: model.agents, view, _new_agent)
+
+
+def list_agents(call: Call) -> JSON:
     """``GET /v1/agents``: a page, the newest first."""
     call.flag("is_public")
     views, exact = [view(agent) for agent in call.model.agents.newest_first()], ["is_public", "version"]
@@ -166,51 +141,33 @@ def list_agents(call: Call) -> Response:
     return call.page("agents", views, exact, ("name",))
 
 
-def retrieve_agent(call: Call) -> Response:
-    """``GET /v1/agents/{id}``."""
-    return json_response(view(call.model.agents.get(*call.ids)))
-
-
-def delete_agent(call: Call) -> Response:
+def delete_agent(call: Call) -> JSON:
     """``POST /v1/agents/{id}/delete``."""
     call.model.agents.remove(call.model.agents.get(*call.ids))
-    return json_response({})
+    return {}
 
 
-def create_secret(call: Call) -> Response:
-    """``POST /v1/secrets``; a 400 if there is one of that name."""
-
-    def make() -> str:
-        name, value, now = call.body.text("name"), call.body.text("value"), call.model.now_ms()
-        if call.model.secrets.find(name) is not None:
-            raise invalid(f"There is a secret {name} already")
-        if not name or "\0" in value:
-            raise invalid("A secret needs a name, and a value without NUL")
-        call.model.secrets.add(NamedSecret(call.model.new_id("sec_"), name, value, now, now))
-        return name
-
-    return json_response(view(call.model.secrets.get(call.once(make))))
+def _new_secret(call: Call) -> NamedSecret:
+    name, value, now = call.body.text("name"), call.body.text("value"), call.model.now_ms()
+    if call.model.secrets.find(name) is not None:
+        raise invalid(f"There is a secret {name} already")
+    if not name or "\0" in value:
+        raise invalid("A secret needs a name, and a value without NUL")
+    return NamedSecret(call.model.new_id("sec_"), name, value, now, now)
 
 
-def list_secrets(call: Call) -> Response:
-    """``GET /v1/secrets``: without their values."""
-    return call.page("secrets", [view(secret) for secret in call.model.secrets.newest_first()])
-
-
-def retrieve_secret(call: Call) -> Response:
-    """``GET /v1/secrets/{name}``: without its value."""
-    return json_response(view(call.model.secrets.get(*call.ids)))
-
-
-def update_secret(call: Call) -> Response:
-    """``POST /v1/secrets/{name}``: replace its value, for devboxes that are created from now on."""
-    secret = call.model.secrets.get(*call.ids)
+def _set_value(call: Call, secret: NamedSecret) -> None:
+    """Replace its value, for devboxes that are created from now on."""
     secret.value, secret.update_time_ms = call.body.text("value"), call.model.now_ms()
-    return json_response(view(secret))
 
 
-def delete_secret(call: Call) -> Response:
+SECRETS: Collection[NamedSecret] = Collection(
+    "secrets", lambda model: model.secrets, view, _new_secret, _set_value
+)
+
+
+def delete_secret(call: Call) -> JSON:
     """``POST /v1/secrets/{name}/delete``."""
     secret = call.model.secrets.get(*call.ids)
     call.model.secrets.remove(secret)
-    return json_response(view(secret))
+    return view(secret)
