@@ -1,14 +1,14 @@
-"""The computer of a devbox: the interface between the model and whatever runs its commands."""
+"""The computer and the clock of a devbox: the interface between the model and whatever runs its commands."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Callable, Literal, Optional, Protocol
+import threading
+from typing import Any, Callable, Optional, Protocol
 
 import attrs
 
 from buntime.service.clock import ServiceClock
-from buntime.service.devboxes.output import OutputLog
+from buntime.service.devboxes.history import Execution
 from buntime.service.devboxes.storage import Store
 from buntime.service.workspace.base import Workspace
 
@@ -17,55 +17,34 @@ HOME = "/home/user"
 
 TEMPORARY = "/tmp"  # noqa: S108 - a devbox's own
 
-Source = Literal["exec", "setup_commands", "entrypoint"]
-
-Event = tuple[float, Callable[[float], None]]
-"""A time on the monotonic clock, and a function that is called with it when it has come."""
+_LONGEST_WAIT = 0.5
 
 
-@attrs.define(eq=False)
-class Execution:
-    """A command of a devbox: queued until ``started``, completed once it has an ``exit_status``.
+class Waiter:
+    """Waits for a notification or a time. ``advance`` moves a clock that stands still on to that time."""
 
-    Times are seconds on the monotonic clock.
-    """
+    def __init__(self, advance: Optional[Callable[[float], object]] = None) -> None:
+        self._advance = advance
+        self.clock_runs: bool = advance is None
+        self.ended_holds: int = 0
+        """How often the requests that are held were ended early, because their threads were needed."""
 
-    id: str
-    command: str
-    created: float
-    shell_name: Optional[str] = None
-    attach_stdin: bool = False
-    command_id: Optional[str] = None
-    """The name that a client gave it: of one name, one execution runs."""
-    source: Source = "exec"
-    working_directory: str = ""
-    """Relative to :data:`HOME`."""
-    environment: Mapping[str, str] = attrs.field(factory=dict)
-    """Variables beyond those of the devbox."""
-    on_end: Optional[Callable[[float], None]] = None
-    """Called in the devbox's lock with the time of the end, unless the devbox ends or is suspended."""
-    started: Optional[float] = None
-    planned_end: Optional[Event] = None
-    """Its end by the clock, if the box knows it when it starts the execution."""
-    ended: Optional[float] = None
-    exit_status: Optional[int] = None
-    outputs: Mapping[str, OutputLog] = attrs.field(
-        factory=lambda: {"stdout": OutputLog(), "stderr": OutputLog()}, repr=False
-    )
-    prepared: Any = None
-    """A value of the box that runs it."""
+    def wait(self, changed: threading.Condition, seconds: float) -> None:
+        """Wait until ``changed``, at most ``seconds``; a caller looks again, since it may return early.
 
-    @property
-    def stored(self) -> int:
-        """How many bytes of its output are stored."""
-        return sum(log.stored for log in self.outputs.values())
-
-    @property
-    def status(self) -> str:
-        """``"queued"``, ``"running"`` or ``"completed"``."""
-        if self.exit_status is not None:
-            return "completed"
-        return "queued" if self.started is None else "running"
+        Without an end it is always a real wait: only another thread can end it.
+        """
+        if self._advance is None:
+            changed.wait(min(seconds, _LONGEST_WAIT))
+        elif seconds == float("inf"):
+            changed.wait()
+        else:
+            # A timer of the clock may call the service in another thread's name, so the lock is free.
+            changed.release()
+            try:
+                self._advance(seconds)
+            finally:
+                changed.acquire()
 
 
 @attrs.define

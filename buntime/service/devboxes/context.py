@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any, Callable, Union
 
 from buntime._http import Request
-from buntime.service.devboxes.box import Execution
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
+from buntime.service.devboxes.history import Execution
 from buntime.service.devboxes.model import Model, T
 from buntime.service.requests import RequestFields, header, json_object
 

@@ -10,12 +10,11 @@ from typing import Any, Callable, Optional
 
 from buntime._support.forks import reset_after_fork
 from buntime.service.clock import ServiceClock
-from buntime.service.devboxes.box import Box, Event, Execution, Host, Saving, Source
+from buntime.service.devboxes.box import Box, Host, Saving, Waiter
 from buntime.service.devboxes.errors import ApiError, invalid
-from buntime.service.devboxes.history import Commands, History
+from buntime.service.devboxes.history import Commands, Event, Execution, History, Source
 from buntime.service.devboxes.spec import DevboxSpec
 from buntime.service.devboxes.storage import Snapshot
-from buntime.service.devboxes.waiting import Waiter
 from buntime.service.errors import ServiceError
 from buntime.service.executors import KILLED
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Optional
 
 from buntime.service.clock import ServiceClock, SystemClock, monotonic
-from buntime.service.devboxes.box import HOME, TEMPORARY, Execution, Saving
+from buntime.service.devboxes.box import HOME, TEMPORARY, Saving
 from buntime.service.devboxes.devbox import Devbox
+from buntime.service.devboxes.history import Execution
 from buntime.service.devboxes.storage import FileStore, Store
 from buntime.service.devboxes.supervised import Supervised
 from buntime.service.executors import ExecutionLost

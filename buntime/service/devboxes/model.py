@@ -6,12 +6,11 @@ import secrets
 import string
 from typing import Any, Callable, Generic, Optional, TypeVar, cast
 
-from buntime.service.devboxes.box import Host
+from buntime.service.devboxes.box import Host, Waiter
 from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import ApiError, invalid, missing
 from buntime.service.devboxes.scoring import ALIVE, BenchmarkRun, Record, ScenarioRun
 from buntime.service.devboxes.storage import Agent, Blueprint, NamedSecret, Snapshot, StoredObject
-from buntime.service.devboxes.waiting import Waiter
 from buntime.service.idempotency import Idempotency
 
 _LETTERS = string.ascii_letters + string.digits

@@ -11,10 +11,11 @@ from typing import Any, Callable, Optional
 
 import attrs
 
-from buntime.service.devboxes.box import HOME, Execution
+from buntime.service.devboxes.box import HOME
 from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import ApiError, invalid
 from buntime.service.devboxes.files import write_file
+from buntime.service.devboxes.history import Execution
 from buntime.service.devboxes.spec import without_nulls
 
 ALIVE = ("running", "scoring", "scored")

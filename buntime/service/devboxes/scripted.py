@@ -9,8 +9,9 @@ from typing import Optional
 import attrs
 
 from buntime.service.clock import ServiceClock
-from buntime.service.devboxes.box import HOME, TEMPORARY, Execution, Saving
+from buntime.service.devboxes.box import HOME, TEMPORARY, Saving
 from buntime.service.devboxes.devbox import Devbox
+from buntime.service.devboxes.history import Execution
 from buntime.service.devboxes.storage import Store
 from buntime.service.executors import KILLED, Output
 from buntime.service.scripted.executor import ScriptedExecutor

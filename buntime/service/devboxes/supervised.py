@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 from buntime.service.clock import monotonic
-from buntime.service.devboxes.box import Execution
 from buntime.service.devboxes.devbox import Devbox
+from buntime.service.devboxes.history import Execution
 from buntime.service.executors import KILLED, ExecutionLost, Limits
 from buntime.service.machine.channel import Channel, ChannelLost, Inbox
 from buntime.service.machine.launch import Launcher

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buntime.service.devboxes import output
-from buntime.service.devboxes.output import OutputLog
+from buntime.service.devboxes import history
+from buntime.service.devboxes.history import OutputLog
 
 
 @pytest.fixture
 def small() -> Iterator[None]:
     """Store 2 × 64 bytes and read 16 at once."""
-    with mock.patch.object(output, "_HALF", 64), mock.patch.object(output, "_PIECE", 16):
+    with mock.patch.object(history, "_HALF", 64), mock.patch.object(history, "_PIECE", 16):
         yield
 
 

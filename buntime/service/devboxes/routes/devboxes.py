@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from typing import Any, Optional
 
-from buntime.service.devboxes.box import Execution
 from buntime.service.devboxes.context import JSON, Call
 from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.files import write_file
+from buntime.service.devboxes.history import Execution
 from buntime.service.devboxes.model import Model
 from buntime.service.devboxes.mounts import parse_mounts
 from buntime.service.devboxes.spec import parse_devbox, texts, without_nulls

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Optional
 
 from buntime._http import Response
-from buntime.service.devboxes.box import Execution
 from buntime.service.devboxes.context import JSON, Call
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import ApiError, invalid
+from buntime.service.devboxes.history import Execution
 from buntime.service.devboxes.spec import clean_text, without_nulls
 from buntime.service.responses import KEEP_ALIVE, event_stream_headers, json_bytes
 
