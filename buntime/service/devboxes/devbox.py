@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Callable, Optional
 
@@ -34,8 +34,6 @@ class Devbox:
     ) -> None:
         self.id = devbox_id
         self.spec = spec
-        self.name: Optional[str] = spec.name
-        self.metadata: Mapping[str, str] = spec.metadata
         self.clock: ServiceClock = host.clock
         self.lock: threading.Condition = reset_after_fork(threading.Condition())
         self.history: History = History(self.clock.time() - self.clock.monotonic())
@@ -73,14 +71,16 @@ class Devbox:
             return
         if self._planned is not None:
             yield self._planned
+        launch = self.spec.launch_parameters
         if self._saving is not None:
             yield self._saving[1].due, partial(self._poll_snapshot, *self._saving)
-        elif self.spec.idle_seconds is None:
+        elif not (idle := launch.get("after_idle")):
             if self.status != "suspended":
-                yield self._kept_alive + self.spec.keep_alive, partial(self._end, reason="keep_alive_timeout")
+                due = self._kept_alive + launch["keep_alive_time_seconds"]
+                yield due, partial(self._end, reason="keep_alive_timeout")
         elif self.status == "running" and next(self.commands.unfinished(), None) is None:
-            expire = self._suspend if self.spec.on_idle == "suspend" else partial(self._end, reason="idle")
-            yield self._last_use + self.spec.idle_seconds, expire
+            expire = self._suspend if idle["on_idle"] == "suspend" else partial(self._end, reason="idle")
+            yield self._last_use + idle["idle_time_seconds"], expire
         yield from self._ends()
         if self.deadline is not None:
             yield self.deadline

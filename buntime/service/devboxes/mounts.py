@@ -9,9 +9,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from shlex import quote
-from typing import IO, Any, BinaryIO, Optional, Union
-
-import attrs
+from typing import IO, Any, BinaryIO, Optional
 
 from buntime.service.devboxes.box import HOME, TEMPORARY
 from buntime.service.devboxes.errors import ApiError, invalid
@@ -34,49 +32,37 @@ File = tuple[str, Optional[bytes], bool]
 """A path, the content or ``None`` for a folder, and whether it is a program."""
 
 
-@attrs.define
-class Mounts:
-    """The mounts of a devbox: contents by path in their order, and the commands that run first."""
-
-    contents: list[tuple[str, Union[str, StoredObject]]] = attrs.field(factory=list)
-    commands: list[str] = attrs.field(factory=list)
-    notes: list[str] = attrs.field(factory=list)
-
-    def files(self, model: Model) -> Iterator[File]:
-        """Yield all files, one at a time; a 400 for an archive that is broken or leads out of its folder."""
-        for path, content in self.contents:
-            if isinstance(content, str):
-                yield path, content.encode(), False
-            else:
-                yield from _unpacked(model, content, path)
-
-    def add_to(self, spec: DevboxSpec) -> DevboxSpec:
-        """Return the parameters of a devbox with the commands and the notes of its mounts."""
-        commands = (*self.commands, *spec.launch_commands)
-        return attrs.evolve(spec, launch_commands=commands, notes=(*spec.notes, *self.notes))
-
-
-def parse_mounts(model: Model, fields: RequestFields, texts: dict[str, str]) -> Mounts:
-    """Return the mounts of a body after its ``texts``, which are contents of files by path."""
-    mounts = Mounts(list(texts.items()))
+def add_mounts(model: Model, fields: RequestFields, spec: DevboxSpec) -> None:
+    """Add the mounts of a body to a devbox: contents of files, and commands that run before its others."""
+    commands: list[str] = []
     for index, mount in enumerate(fields.array("mounts")):
         if not isinstance(mount, dict):
             raise invalid(f"mounts[{index}] must be an object")
         values = RequestFields(mount, prefix=f"mounts[{index}].")
         kind = values.text("type")
         if kind == "file_mount":
-            mounts.contents.append((values.text("target"), values.text("content")))
+            spec.contents.append((values.text("target"), values.text("content")))
         elif kind == "object_mount":
             stored = model.readable_object(values.text("object_id"))
-            mounts.contents.append((values.text("object_path"), stored))
+            spec.contents.append((values.text("object_path"), stored))
         elif kind == "agent_mount":
-            _add_agent(mounts, model, values)
+            commands += _install(model, values, spec)
         elif kind != "code_mount":
             raise invalid(f"mounts[{index}].type is {kind!r}")
-    return mounts
+    spec.launch_commands[:0] = commands
 
 
-def _add_agent(mounts: Mounts, model: Model, values: RequestFields) -> None:
+def mounted_files(model: Model, spec: DevboxSpec) -> Iterator[File]:
+    """Yield all files, one at a time; a 400 for an archive that is broken or leads out of its folder."""
+    for path, content in spec.contents:
+        if isinstance(content, str):
+            yield path, content.encode(), False
+        else:
+            yield from _unpacked(model, content, path)
+
+
+def _install(model: Model, values: RequestFields, spec: DevboxSpec) -> Iterator[str]:
+    """Yield the commands that install an agent; the content of one that is an object is added."""
     agent = model.agents.find_named(values.optional_text("agent_id"), values.optional_text("agent_name"))
     if agent is None:
         raise invalid(f"{values.name('agent_id')} or agent_name is required")
@@ -86,17 +72,16 @@ def _add_agent(mounts: Mounts, model: Model, values: RequestFields) -> None:
     source = RequestFields(agent.source[kind])
     folder = values.text("agent_path") if kind in {"git", "object"} else ""
     if kind == "object":
-        mounts.contents.append((folder, model.readable_object(source.text("object_id"))))
+        spec.contents.append((folder, model.readable_object(source.text("object_id"))))
     elif not model.host.network:
         message = f"Agent {agent.id} is installed from {kind}, and devboxes have no network: use network=True"
         raise ApiError(501, message)
     else:
-        install = _git(source, folder) if kind == "git" else _package(kind, source, agent.version)
-        mounts.commands.append(install)
+        yield _git(source, folder) if kind == "git" else _package(kind, source, agent.version)
     if values.optional_text("auth_token"):
-        mounts.notes.append(f"{values.name('auth_token')}: the model sends no token to a repository")
+        spec.notes.append(f"{values.name('auth_token')}: the model sends no token to a repository")
     enter = f"cd {_quoted(folder)} || exit\n" if folder else ""
-    mounts.commands += [f"{enter}{command}" for command in strings(source, "agent_setup")]
+    yield from (f"{enter}{command}" for command in strings(source, "agent_setup"))
 
 
 def _package(kind: str, source: RequestFields, version: Optional[str]) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import attrs
 
 from buntime.service.devboxes.errors import invalid
+from buntime.service.devboxes.storage import StoredObject
 from buntime.service.requests import RequestFields, check_unicode
 
-_MOST_KEEP_ALIVE = 172800
+_KEEP_ALIVE, _MOST_KEEP_ALIVE = 3600, 172800
 _GIGABYTES = {"X_SMALL": 1, "SMALL": 2, "MEDIUM": 4, "LARGE": 8, "X_LARGE": 16, "XX_LARGE": 32}
 _SIZES = (*_GIGABYTES, "CUSTOM_SIZE")
 _NOTED = {
@@ -25,64 +26,55 @@ _NOTED_LAUNCH = {
 }
 
 
-@attrs.frozen
+@attrs.define
 class DevboxSpec:
-    """A request to create a devbox. ``memory`` is in MB, times are in seconds."""
+    """A request to create a devbox. ``memory`` is in MB."""
 
     name: Optional[str]
     metadata: Mapping[str, str]
     environment: Mapping[str, str]
     launch_parameters: Mapping[str, Any]
-    launch_commands: tuple[str, ...]
+    launch_commands: list[str]
     entrypoint: Optional[str]
-    keep_alive: float
-    idle_seconds: Optional[float]
-    on_idle: Optional[str]
     memory: int
-    blueprint_id: Optional[str]
-    snapshot_id: Optional[str]
-    files: dict[str, str]
-    notes: tuple[str, ...]
+    contents: list[tuple[str, Union[str, StoredObject]]]
+    """Files and archives by path, in their order."""
+    notes: list[str]
+    blueprint_id: Optional[str] = None
+    snapshot_id: Optional[str] = None
 
 
 def parse_devbox(
-    fields: RequestFields, blueprint: Mapping[str, Any], secrets: Mapping[str, str], **sources: Optional[str]
+    fields: RequestFields, blueprint: Mapping[str, Any], secrets: Mapping[str, str]
 ) -> DevboxSpec:
     """Return the parameters in a body. Those of its ``blueprint`` are the defaults.
 
-    ``secrets`` are values by name; ``sources`` are the blueprint's and the snapshot's id. Raises a 400.
+    ``secrets`` are values by name. Raises a 400.
     """
     base = RequestFields(blueprint)
     _secrets(base, secrets)  # for its build only
-    launch = {
-        **without_nulls(base.object("launch_parameters")),
-        **without_nulls(fields.object("launch_parameters")),
-    }
+    launch: dict[str, Any] = {"keep_alive_time_seconds": _KEEP_ALIVE}
+    for each in (base, fields):
+        launch.update(without_nulls(each.object("launch_parameters")))
     parameters = RequestFields(launch, prefix="launch_parameters.")
-    keep_alive = parameters.optional_integer("keep_alive_time_seconds", 1, _MOST_KEEP_ALIVE) or 3600
-    idle = parameters.object("after_idle")
-    idle_fields = RequestFields(idle, prefix="launch_parameters.after_idle.")
-    on_idle = idle_fields.optional_text("on_idle")
-    idle_seconds = idle_fields.optional_integer("idle_time_seconds", 1)
-    if idle and (idle_seconds is None or on_idle not in {"shutdown", "suspend"}):
-        raise invalid(
-            'launch_parameters.after_idle needs idle_time_seconds, and on_idle: "shutdown" or "suspend"'
-        )
+    parameters.optional_integer("keep_alive_time_seconds", 1, _MOST_KEEP_ALIVE)
+    if idle := parameters.object("after_idle"):
+        idle_fields = RequestFields(idle, prefix="launch_parameters.after_idle.")
+        on_idle = idle_fields.optional_text("on_idle")
+        seconds = idle_fields.optional_integer("idle_time_seconds", 1)
+        if seconds is None or on_idle not in {"shutdown", "suspend"}:
+            needed = 'idle_time_seconds, and on_idle: "shutdown" or "suspend"'
+            raise invalid(f"launch_parameters.after_idle needs {needed}")
     return DevboxSpec(
         name=fields.optional_text("name"),
         metadata=texts(fields, "metadata"),
         environment={**_environment(fields), **_secrets(fields, secrets)},
-        launch_parameters={"keep_alive_time_seconds": keep_alive, **launch},
-        launch_commands=strings(parameters, "launch_commands"),
+        launch_parameters=launch,
+        launch_commands=[*strings(parameters, "launch_commands")],
         entrypoint=fields.optional_text("entrypoint"),
-        keep_alive=keep_alive,
-        idle_seconds=idle_seconds,
-        on_idle=on_idle,
         memory=_memory(parameters),
-        blueprint_id=sources.get("blueprint_id"),
-        snapshot_id=sources.get("snapshot_id"),
-        files={**texts(base, "file_mounts"), **texts(fields, "file_mounts")},
-        notes=tuple(_notes(fields, parameters)),
+        contents=[*{**texts(base, "file_mounts"), **texts(fields, "file_mounts")}.items()],
+        notes=[*_notes(fields, parameters)],
     )
 
 

@@ -11,15 +11,13 @@ from typing import Any, BinaryIO, Optional
 
 import attrs
 
-from buntime.service.devboxes.spec import without_nulls
-
-_INTERNAL = attrs.filters.exclude("value", "status", "error")
+_INTERNAL = {"value", "status", "error"}
 """The attributes of a secret and of a snapshot that are not in their views."""
 
 
 def view(row: Any) -> dict[str, Any]:
     """Return an object, an agent, a secret or a snapshot as it is in a response."""
-    return without_nulls(attrs.asdict(row, filter=_INTERNAL))
+    return attrs.asdict(row, filter=lambda field, value: field.name not in _INTERNAL and value is not None)
 
 
 @attrs.define(eq=False)

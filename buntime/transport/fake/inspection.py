@@ -98,12 +98,12 @@ class FakeDevbox:
     @property
     def name(self) -> Optional[str]:
         """Its name."""
-        return self._devbox.name
+        return self._devbox.spec.name
 
     @property
     def metadata(self) -> Mapping[str, str]:
         """Its metadata."""
-        return self._devbox.metadata
+        return self._devbox.spec.metadata
 
     @property
     def status(self) -> str:

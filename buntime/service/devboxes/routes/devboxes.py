@@ -11,7 +11,7 @@ from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.files import write_file
 from buntime.service.devboxes.history import Execution
 from buntime.service.devboxes.model import Model
-from buntime.service.devboxes.mounts import parse_mounts
+from buntime.service.devboxes.mounts import add_mounts, mounted_files
 from buntime.service.devboxes.spec import parse_devbox, texts, without_nulls
 from buntime.service.requests import RequestFields
 
@@ -54,16 +54,14 @@ def make_devbox(model: Model, fields: RequestFields) -> Devbox:
         raise invalid(f"Blueprint {blueprint.id} is deleted or not complete")
     if snapshot_id is not None and model.snapshot(snapshot_id).status != "complete":
         raise invalid(f"Snapshot {snapshot_id} is not complete")
-    blueprint_id, defaults = (None, {}) if blueprint is None else (blueprint.id, blueprint.parameters)
-    spec = parse_devbox(
-        fields, defaults, model.secret_values(), blueprint_id=blueprint_id, snapshot_id=snapshot_id
-    )
-    mounts = parse_mounts(model, fields, spec.files)
+    spec = parse_devbox(fields, {} if blueprint is None else blueprint.parameters, model.secret_values())
+    spec.blueprint_id, spec.snapshot_id = None if blueprint is None else blueprint.id, snapshot_id
+    add_mounts(model, fields, spec)
     tunnel = fields.object("tunnel") and _tunnel(RequestFields(fields.object("tunnel"), prefix="tunnel."))
     model.alive()  # ends those that are due, so that clients which never look at theirs cannot pile them up
-    devbox = Devbox(model.new_id("dbx_"), mounts.add_to(spec), model.host, model.waiter, model.new_id)
+    devbox = Devbox(model.new_id("dbx_"), spec, model.host, model.waiter, model.new_id)
     try:
-        for path, content, is_program in mounts.files(model):
+        for path, content, is_program in mounted_files(model, spec):
             write_file(devbox, path, content, is_program=is_program)
     except BaseException:
         devbox.end()
@@ -81,12 +79,12 @@ def view(devbox: Devbox) -> JSON:
     spec = devbox.spec
     fields = {
         "id": devbox.id,
-        "name": devbox.name,
+        "name": devbox.spec.name,
         "status": devbox.status,
         "create_time_ms": devbox.history.milliseconds(devbox.created),
         "end_time_ms": None if devbox.ended is None else devbox.history.milliseconds(devbox.ended),
         "launch_parameters": spec.launch_parameters,
-        "metadata": devbox.metadata,
+        "metadata": devbox.spec.metadata,
         "state_transitions": list(devbox.history.transitions),
         "capabilities": [],
         "blueprint_id": spec.blueprint_id,
@@ -121,9 +119,9 @@ def update(call: Call) -> JSON:
     name = call.body.optional_text("name")
     with devbox.lock:
         if name is not None:
-            devbox.name = name or None
+            devbox.spec.name = name or None
         if call.body.values.get("metadata") is not None:
-            devbox.metadata = texts(call.body, "metadata")
+            devbox.spec.metadata = texts(call.body, "metadata")
     return _settled_view(devbox)
 
 
