@@ -44,21 +44,23 @@ from buntime.runloop.waiting import ResourceFailedError
 from buntime.runloop.wire.multipart import NamedFile, to_file
 from buntime.runloop.wire.views.base import LogView, View
 from buntime.runloop.wire.views.devboxes import (
+    AgentView,
+    BlueprintLogsView,
+    BlueprintView,
     DevboxLogsView,
     DevboxView,
     ExecutionDetailView,
     ExecutionView,
     LaunchParametersView,
+    ObjectDownloadURLView,
+    ObjectView,
+    SecretView,
     SendStdInView,
+    SnapshotStatusView,
+    SnapshotView,
     SSHKeyView,
     StateTransitionView,
     TunnelView,
-)
-from buntime.runloop.wire.views.images import (
-    BlueprintLogsView,
-    BlueprintView,
-    SnapshotStatusView,
-    SnapshotView,
 )
 from buntime.runloop.wire.views.scoring import (
     BenchmarkRunView,
@@ -75,7 +77,6 @@ from buntime.runloop.wire.views.scoring import (
     ScoringFunctionResultView,
     ScoringFunctionView,
 )
-from buntime.runloop.wire.views.storage import AgentView, ObjectDownloadURLView, ObjectView, SecretView
 
 # fmt: off
 __all__ = [

@@ -13,8 +13,13 @@ from buntime.runloop.output import OutputStream
 from buntime.runloop.pages import Page
 from buntime.runloop.wire import requests
 from buntime.runloop.wire.routes import BY_NAME, Route, custom_route
-from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
-from buntime.runloop.wire.views.images import BlueprintView, SnapshotStatusView, SnapshotView
+from buntime.runloop.wire.views.devboxes import (
+    BlueprintView,
+    DevboxView,
+    ExecutionView,
+    SnapshotStatusView,
+    SnapshotView,
+)
 from buntime.runloop.wire.views.scoring import ScenarioRunView
 
 

@@ -16,10 +16,11 @@ from buntime.runloop.wire.views.devboxes import (
     DevboxLogsView,
     DevboxView,
     ExecutionDetailView,
+    SnapshotStatusView,
+    SnapshotView,
     SSHKeyView,
     TunnelView,
 )
-from buntime.runloop.wire.views.images import SnapshotStatusView, SnapshotView
 
 _TUNNEL = "https://{port}-{key}.tunnel.runloop.ai"
 

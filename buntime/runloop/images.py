@@ -10,7 +10,7 @@ from buntime.runloop import waiting
 from buntime.runloop.connection import RequestOptions
 from buntime.runloop.devbox import Devbox, DevboxOps, Snapshot
 from buntime.runloop.resource import Operations, Resource
-from buntime.runloop.wire.views.images import BlueprintLogsView, BlueprintView
+from buntime.runloop.wire.views.devboxes import BlueprintLogsView, BlueprintView
 
 
 class SnapshotOps(Operations[Snapshot]):

@@ -18,7 +18,7 @@ from buntime.runloop.resource import Operations, Resource
 from buntime.runloop.wire.multipart import content_body
 from buntime.runloop.wire.requests import OPTIONS, check_keywords
 from buntime.runloop.wire.routes import BY_NAME
-from buntime.runloop.wire.views.storage import AgentView, ObjectDownloadURLView, ObjectView, SecretView
+from buntime.runloop.wire.views.devboxes import AgentView, ObjectDownloadURLView, ObjectView, SecretView
 
 Content = Union[str, bytes, os.PathLike[str], IO[bytes], Iterable[bytes]]
 _TEXT = (".txt", ".html", ".css", ".js", ".json", ".xml", ".yaml", ".yml", ".md", ".csv")

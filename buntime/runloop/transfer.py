@@ -15,7 +15,7 @@ from buntime._http import Body, BufferedResponse, Request
 from buntime._support.log import logger
 from buntime.errors import APIError, BuntimeError, InvalidResponseError
 from buntime.runloop.connection import SERVICE, Connection
-from buntime.runloop.wire.views.storage import ObjectView
+from buntime.runloop.wire.views.devboxes import ObjectView
 
 _EXPIRED = "A presigned URL expires, and the storage accepts no other request with it: get a new one"
 _CLEANUP = 5.0

@@ -44,37 +44,19 @@ _RUNNER = re.compile(r"(?<=\.buntime)/run-[0-9a-f]{16}\.ts\b")
 _REQUEST = re.compile(r"(?<=[/ ])[0-9a-f]{32}(?:~\d+)?\.json")
 """The files of a session over a devbox, in a path or a command. Their names are hashes, of secrets, too."""
 
-_STARTING = frozenset(
-    {
-        *("devboxes", "blueprints", "create_and_await_running", "execute_async", "kill", "suspend", "resume"),
-        *("start_run", "score", "cancel"),
-    }
+_STARTING = (
+    *("devboxes", "blueprints", "create_and_await_running", "execute_async", "kill", "suspend", "resume"),
+    *("start_run", "score", "cancel"),
 )
 """The last parts of paths whose response shows something in progress, or already done on a fast day."""
-_PROGRESS = frozenset(
-    {"status", "state", "exit_status", "stdout", "stderr", "stdout_truncated", "stderr_truncated"}
-)
-_IN_PROGRESS = frozenset(
-    {"queued", "provisioning", "building", "awaiting_upload", "in_progress", "running", "scoring"}
-)
+_PROGRESS = ("status", "state", "exit_status", "stdout", "stderr", "stdout_truncated", "stderr_truncated")
+_IN_PROGRESS = ("queued", "provisioning", "building", "awaiting_upload", "in_progress", "running", "scoring")
 """The statuses of a resource that a wait fetches again."""
-_VARYING = frozenset(
-    {
-        *("cmd_id", "size_bytes", "total_count", "remaining_count", "shell_name", "state_transitions"),
-        *_PRESIGNED,
-    }
+_VARYING = (
+    *("cmd_id", "size_bytes", "total_count", "remaining_count", "shell_name", "state_transitions"),
+    *_PRESIGNED,
 )
 _SUMMARY = ("command", "file_path", "path", "name", "problem_statement")
-
-
-def _names() -> frozenset[str]:
-    """Return the names of the API, in requests and responses."""
-    names = {"message", "code", "output", "offset", "has_more", _HEADERS, *_PRESIGNED, *_VARYING}
-    for route in ROUTES.values():
-        names.update((*route.body, *route.query, route.items))
-    for kind in KINDS.values():
-        names.update(attrs.fields_dict(kind))
-    return frozenset(names)
 
 
 class DevboxesDialect:
@@ -90,7 +72,11 @@ class DevboxesDialect:
     )
 
     routes: frozenset[str] = frozenset(route.path for route in ROUTES.values() if "{" not in route.path)
-    fields: frozenset[str] = _names()
+    fields: frozenset[str] = frozenset().union(
+        ("message", "code", "output", "offset", "has_more", _HEADERS, *_VARYING),
+        *((*route.body, *route.query, route.items) for route in ROUTES.values()),
+        *map(attrs.fields_dict, KINDS.values()),
+    )
 
     def serves(self, path: str) -> bool:
         """Whether a path is one of the API, or a presigned URL."""
@@ -102,11 +88,10 @@ class DevboxesDialect:
 
     def settled(self, request: Message, body: Any) -> Any:
         """Return the JSON body of a response without what shows how far something was."""
-        if not isinstance(body, dict):
-            return body
         is_starting = request["method"] == "POST" and request["path"].rpartition("/")[2] in _STARTING
-        if is_starting or ("execution_id" in body and body.get("status") in _IN_PROGRESS):
-            return {name: value for name, value in body.items() if name not in _PROGRESS}
+        fields = _object(body)
+        if fields and (is_starting or ("execution_id" in fields and fields.get("status") in _IN_PROGRESS)):
+            return {name: value for name, value in fields.items() if name not in _PROGRESS}
         return body
 
     def unrecorded_response(self, request: Request) -> Optional[bytes]:  # noqa: ARG002 - of the protocol
@@ -121,14 +106,13 @@ class DevboxesDialect:
         decoded = dict(request)
         if "query" in request:
             decoded["query"] = [[name, NEW_SHELL.sub("shell", value)] for name, value in request["query"]]
-        body = request.get("json")
-        if isinstance(body, dict):
-            body = {name: value for name, value in body.items() if name != "command_id"}
-            if isinstance(body.get("shell_name"), str):
-                body["shell_name"] = NEW_SHELL.sub("shell", body["shell_name"])
-            _name_session_files(body)
+        if isinstance(request.get("json"), dict):
+            body = {name: value for name, value in request["json"].items() if name != "command_id"}
             if request["path"].startswith(_SECRETS):
                 body = {"secret" if name == "value" else name: value for name, value in body.items()}
+            if isinstance(shell_name := body.get("shell_name"), str):
+                body["shell_name"] = NEW_SHELL.sub("shell", shell_name)
+            _name_session_files(body)
             decoded["json"] = body
         return decoded
 
@@ -148,20 +132,18 @@ class DevboxesDialect:
         self, request: Message, body: Any
     ) -> Iterator[tuple[str, str, Optional[str], Optional[LocalFolders]]]:
         """Yield the ids in a response to a POST whose path does not have them, and presigned URLs."""
-        if not isinstance(body, dict):
-            return
-        known, created = request["path"].split("/"), [body] if request["method"] == "POST" else []
-        runs = body.get(_RUNS)
-        created += [run for run in runs if isinstance(run, dict)] if isinstance(runs, list) else []
-        for each in created:
+        fields, known = _object(body), request["path"].split("/")
+        runs = fields.get(_RUNS)
+        created = [fields] if request["method"] == "POST" else []
+        for each in [*created, *(map(_object, runs) if isinstance(runs, list) else ())]:
             for field, kind in _IDS.items():
                 value = each.get(field)
                 if isinstance(value, str) and value and value not in known:
                     prefix = _PREFIX.match(value)
                     yield prefix[1] if prefix else kind, value, None, _FOLDERS
         for field in _PRESIGNED:
-            if isinstance(body.get(field), str) and "://" in body[field]:
-                yield _URL, body[field].partition("?")[0], None, None
+            if isinstance(url := fields.get(field), str) and "://" in url:
+                yield _URL, url.partition("?")[0], None, None
 
     def version(self, request: Message, body: Any) -> Optional[tuple[object, str]]:  # noqa: ARG002 - of the protocol
         """Return ``None``: files have no stamp."""
@@ -169,28 +151,21 @@ class DevboxesDialect:
 
     def environment(self, request: Message) -> Mapping[str, Any]:
         """Return the environment variables that a request passes to a devbox or a run."""
-        body = request.get("json")
-        body = body if isinstance(body, dict) else {}
-        if isinstance(contents := body.get("contents"), dict):
-            body = {"environment_variables": contents.get("env")}
-        profile = body.get("runProfile")
-        env = profile.get("envVars") if isinstance(profile, dict) else body.get("environment_variables")
-        return env if isinstance(env, dict) else {}
+        body = _object(request.get("json"))
+        profile, contents = _object(body.get("runProfile")), _object(body.get("contents"))
+        return _object(profile.get("envVars") or contents.get("env") or body.get("environment_variables"))
 
     def response_secrets(self, request: Message, body: Any) -> Iterator[tuple[str, str]]:  # noqa: ARG002 - of the protocol
         """Yield the queries of presigned URLs, as a whole and their long parameters, and upload headers."""
-        if not isinstance(body, dict):
-            return
+        fields = _object(body)
         for field in _PRESIGNED:
-            url = body.get(field)
-            if isinstance(url, str) and "?" in url:
+            if isinstance(url := fields.get(field), str) and "?" in url:
                 query = urlsplit(url).query
                 yield field, query
                 for name, value in parse_qsl(query):
                     if len(value) >= _LONG and value != query:
                         yield f"{field}.{name}", value
-        headers = body.get(_HEADERS)
-        for name, value in headers.items() if isinstance(headers, dict) else ():
+        for name, value in _object(fields.get(_HEADERS)).items():
             if isinstance(value, str) and len(value) >= _SHORTEST and name.lower() != "content-type":
                 yield f"{_HEADERS}.{name}", value
 
@@ -200,19 +175,17 @@ class DevboxesDialect:
 
     def is_pending(self, request: Message, response: Message) -> bool:
         """Return whether a wait goes on: the status is not one that it waits for."""
-        sent, body = request.get("json"), response.get("json")
-        sent = sent if isinstance(sent, dict) else {}
+        sent, body = _object(request.get("json")), _object(response.get("json"))
         if response["status"] == 408:
             return True
-        if response["status"] >= 300 or not isinstance(body, dict) or "command" in sent:
+        if response["status"] >= 300 or not body or "command" in sent:
             return False
         status, goals = body.get("status", body.get("state")), sent.get("statuses")
         return status not in goals if isinstance(goals, list) else status in _IN_PROGRESS
 
     def summary(self, request: Message) -> str:
         """Return the first line of a command, or the path of a file, or the name of a resource."""
-        body = request.get("json")
-        texts = [body.get(name) for name in _SUMMARY] if isinstance(body, dict) else []
+        texts = map(_object(request.get("json")).get, _SUMMARY)
         text = next((text for text in texts if isinstance(text, str) and text.strip()), "")
         return repr(text.strip().splitlines()[0].rstrip()[:60]) if text else ""
 
@@ -223,6 +196,10 @@ class DevboxesDialect:
     def date_of(self, body: Any) -> Optional[float]:  # noqa: ARG002 - of the protocol
         """Return ``None``: no call of the client depends on the date."""
         return None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _name_session_files(body: dict[str, Any]) -> None:

@@ -17,6 +17,11 @@ _REMOVED = ("/v1/agents", "/v1/scenarios", "/v1/benchmarks", "/v1/benchmark_runs
 _NO_ROUTE = re.compile("(HTTP 404 )?Not Found|This model has no .*|the body is .*", re.I | re.S)
 """The messages of a 404 that is not about an id."""
 _NOT_IMPLEMENTED = 501
+_HINTS = {
+    401: f"Check {RUNLOOP.key_variable}, or pass {RUNLOOP.key_argument}=",
+    409: "The resource is busy, such as a devbox during a snapshot; repeat the call later",
+    _NOT_IMPLEMENTED: "",
+}
 
 
 def decode_error(route: Route, request: Request, response: BufferedResponse) -> BuntimeError:
@@ -28,15 +33,15 @@ def decode_error(route: Route, request: Request, response: BufferedResponse) -> 
     error = _error(
         status,
         printable(f"the service returned {status}: {body.message}"),
+        response.headers,
         code=body.code,
-        headers=response.headers,
         # A gateway's 503 proves nothing, and the API does not define a form for errors.
         maybe_executed=not route.is_read and (status == 408 or status >= 500) and status != _NOT_IMPLEMENTED,
     )
-    if status == 404 and request.path.startswith(_REMOVED):
-        is_list = bool(route.items) and not route.arguments
-        if is_list or _NO_ROUTE.fullmatch(body.message):
-            error.hint = "Newer versions of the API no longer have this resource"
+    is_list = bool(route.items) and not route.arguments
+    is_no_route = status == 404 and (is_list or _NO_ROUTE.fullmatch(body.message) is not None)
+    if is_no_route and request.path.startswith(_REMOVED):
+        error.hint = "Newer versions of the API no longer have this resource"
     if status == 408 and route.is_wait:
         error.should_retry = False  # the wait goes on with the next request, which is not a retry
         error.hint = "The status was not reached while the service held the request; wait again"
@@ -46,12 +51,11 @@ def decode_error(route: Route, request: Request, response: BufferedResponse) -> 
 def decode_error_event(code: object, message: str) -> BuntimeError:
     """Return the error that a stream reports in an event; ``code`` is a status."""
     status = code if isinstance(code, int) and 400 <= code <= 599 else 500
-    text = f"the stream ended with the error {status}: {message}"
-    return _error(status, text, code=None, headers=Headers(), maybe_executed=False)
+    return _error(status, f"the stream ended with the error {status}: {message}", Headers())
 
 
 def _error(
-    status: int, message: str, *, code: Optional[str], headers: Headers, maybe_executed: bool
+    status: int, message: str, headers: Headers, *, code: Optional[str] = None, maybe_executed: bool = False
 ) -> APIStatusError:
     kind = ServerError if status >= 500 else CLASS_BY_STATUS.get(status, APIStatusError)
     error = kind(
@@ -62,14 +66,8 @@ def _error(
         request_id=request_id(headers),
         maybe_executed=maybe_executed,
     )
-    answer = headers.get("x-should-retry", "").lower()
-    error.should_retry = {"true": True, "false": False}.get(answer)
-    if status == 401:
-        error.hint = f"Check {RUNLOOP.key_variable}, or pass {RUNLOOP.key_argument}="
-    elif status == 409:
-        error.hint = "The resource is busy, such as a devbox during a snapshot; repeat the call later"
-    elif status == _NOT_IMPLEMENTED:
-        error.hint = ""
+    error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", "").lower())
+    error.hint = _HINTS.get(status, error.hint)
     return error
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import uuid
+import weakref
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Optional
 from urllib.parse import unquote, urlsplit
@@ -49,8 +51,11 @@ def form(fields: Mapping[str, Any]) -> tuple[str, Body]:
     ).encode()
     tail = f"\r\n--{boundary}--\r\n".encode()
     size = len(head) + content.size + len(tail)
-    body = Body(lambda: io.BufferedReader(_Concatenated(head, content.open(), tail)), size)
-    return f"multipart/form-data; boundary={boundary}", body
+
+    def opened() -> BinaryIO:
+        return io.BufferedReader(_Concatenated(io.BytesIO(head), content.open(), io.BytesIO(tail)))
+
+    return f"multipart/form-data; boundary={boundary}", Body(opened, size)
 
 
 def as_file(value: Any) -> NamedFile:
@@ -94,7 +99,7 @@ def content_body(content: Any) -> Body:
             start = content.tell()
             size = content.seek(0, os.SEEK_END) - start
             content.seek(start)
-            return Body(lambda: io.BufferedReader(_Unclosed(content, start)), size)
+            return Body(partial(_from, content, start), size)
         return _stored(iter(lambda: content.read(_PIECE), content.read(0)))
     if isinstance(content, Iterable) and not isinstance(content, Mapping):
         return _stored(content)
@@ -104,69 +109,48 @@ def content_body(content: Any) -> Body:
     )
 
 
-class _Stored:
-    """Pieces that can be read once only, stored so that an attempt can be repeated and the size is known."""
-
-    def __init__(self, pieces: Iterable[Any]) -> None:
-        import tempfile  # on first use: it is slow to import
-
-        self._file: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - see __del__
-        for piece in pieces:
-            if not isinstance(piece, (str, bytes, bytearray, memoryview)):
-                raise TypeError(f"file has a piece that is a {type(piece).__name__}, not bytes or text")
-            self._file.write(piece.encode() if isinstance(piece, str) else piece)
-        self.size: int = self._file.tell()
-
-    def open(self) -> BinaryIO:
-        """Return the content from its start."""
-        return io.BufferedReader(_Unclosed(self._file, 0))
-
-    def __del__(self) -> None:
-        self._file.close()
-
-
 def _stored(pieces: Iterable[Any]) -> Body:
-    stored = _Stored(pieces)
-    return Body(stored.open, stored.size)
+    """Store pieces that can be read once only, so that an attempt can be repeated and the size is known."""
+    import tempfile  # on first use: it is slow to import
+
+    file: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed with the body
+    reopen = partial(_from, file, 0)
+    weakref.finalize(reopen, file.close)
+    for piece in pieces:
+        if not isinstance(piece, (str, bytes, bytearray, memoryview)):
+            raise TypeError(f"file has a piece that is a {type(piece).__name__}, not bytes or text")
+        file.write(piece.encode() if isinstance(piece, str) else piece)
+    return Body(reopen, file.tell())
 
 
-class _Unclosed(io.RawIOBase):
-    """Reads a file from a position, and leaves it open."""
-
-    def __init__(self, file: BinaryIO, start: int) -> None:
-        self._file = file
-        file.seek(start)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._file.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+def _from(file: BinaryIO, start: int) -> BinaryIO:
+    """Return the content of a file from a position on; closing it leaves the file open."""
+    file.seek(start)
+    return io.BufferedReader(_Concatenated(file, closes=False))
 
 
 class _Concatenated(io.RawIOBase):
-    """Reads a head, a file and a tail one after another; closes the file."""
+    """Reads files one after another."""
 
-    def __init__(self, head: bytes, file: BinaryIO, tail: bytes) -> None:
-        self._file = file
-        self._parts: list[Any] = [io.BytesIO(head), file, io.BytesIO(tail)]
+    def __init__(self, *files: BinaryIO, closes: bool = True) -> None:
+        self._files = [*files]
+        self._closed_with_this = files if closes else ()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        while self._parts:
-            data = self._parts[0].read(len(buffer))
+        while self._files:
+            data = self._files[0].read(len(buffer))
             if data:
                 buffer[: len(data)] = data
                 return len(data)
-            del self._parts[0]
+            del self._files[0]
         return 0
 
     def close(self) -> None:
-        self._file.close()
+        for file in self._closed_with_this:
+            file.close()
         super().close()
 
 

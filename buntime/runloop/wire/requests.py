@@ -9,7 +9,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any, Callable, Optional, TypeVar, cast
 from urllib.parse import quote
@@ -31,8 +31,6 @@ _ACCEPT = {
     "stream": "text/event-stream",
 }
 _JSON_NAMES = {"run_profile": "runProfile", "env_vars": "envVars", "launch_parameters": "launchParameters"}
-_LAUNCH_PARAMETERS = ("launch_parameters", "launchParameters")
-_HAVE_LAUNCH_PARAMETERS = ("run_profile", "environment_parameters")
 _TEXTS = frozenset(
     {"command", "command_id", "file_path", "contents", "path", "name", "shell_name", "text", "commit_message"}
 )
@@ -71,15 +69,15 @@ def _near(name: object, known: Sequence[str], otherwise: str = "") -> str:
 
 def _check_launch_parameters(fields: Mapping[str, Any]) -> None:
     """Raise ``TypeError`` for a key of ``launch_parameters`` that the API does not have."""
+    known = [name for name in attrs.fields_dict(LaunchParametersView) if name != "extra"]
     for name, value in fields.items():
-        if name in _HAVE_LAUNCH_PARAMETERS and isinstance(value, Mapping):
+        if name in {"run_profile", "environment_parameters"} and isinstance(value, Mapping):
             _check_launch_parameters(value)
-        elif name in _LAUNCH_PARAMETERS and isinstance(value, Mapping):
-            known = [each for each in attrs.fields_dict(LaunchParametersView) if each != "extra"]
-            for key in value:
-                if key not in known:
-                    new = "; if it is new in the API, pass it by extra_body"
-                    raise TypeError(f"{name} has no key {key!r}{_near(key, known, new)}")
+        is_checked = name in {"launch_parameters", "launchParameters"} and isinstance(value, Mapping)
+        for key in value if is_checked else ():
+            if key not in known:
+                near = _near(key, known, "; if it is new in the API, pass it by extra_body")
+                raise TypeError(f"{name} has no key {key!r}{near}")
 
 
 def path_values(route: Route, values: Sequence[object], keywords: dict[str, Any]) -> dict[str, str]:
@@ -123,33 +121,30 @@ def build(route: Route, path: Mapping[str, str], fields: Mapping[str, Any], key:
     for name in _TEXTS & present.keys():
         if not isinstance(present[name], str):
             raise TypeError(f"{name} must be a str, not {type(present[name]).__name__}")
-    target = route.path.format(**{name: quote(value, safe="") for name, value in path.items()})
-    query = tuple(
-        pair for name in route.query if name in present for pair in query_pairs(name, present[name])
-    )
-    headers: Pairs = (("Accept", _ACCEPT.get(route.view, "application/json")),)
-    body: Any = None
-    if route.is_multipart:
-        content_type, body = form(present)
-        headers = (*headers, ("Content-Type", content_type))
-    elif route.method == "POST":
-        headers = (*headers, ("Content-Type", "application/json"))
-        if route.body:
-            body = json_body(route.name, _body(route, present))
     if key is not None and not isinstance(key, str):
         raise TypeError(f"idempotency_key must be a str, not {type(key).__name__}")
     if key and not (key.isascii() and key.isprintable()):
         raise ValueError(f"idempotency_key is {key!r}, which cannot be a header")
+    target = route.path.format(**{name: quote(value, safe="") for name, value in path.items()})
+    query = query_pairs({name: present[name] for name in route.query if name in present})
+    headers = {"Accept": _ACCEPT.get(route.view, "application/json")}
+    body: Any = None
+    if route.is_multipart:
+        headers["Content-Type"], body = form(present)
+    elif route.method == "POST":
+        headers["Content-Type"] = "application/json"
+        if route.body:
+            body = json_body(route.name, _body(route, present))
     if route.method != "GET":
-        headers = (*headers, ("x-request-id", key or str(uuid.uuid4())))
+        headers["x-request-id"] = key or str(uuid.uuid4())
     poll = route.is_wait or route.repeat is Repeat.COMMAND
-    return Request(route.method, target, query, headers, body, poll=poll)
+    return Request(route.method, target, query, tuple(headers.items()), body, poll=poll)
 
 
 def _body(route: Route, present: Mapping[str, Any]) -> dict[str, Any]:
     fields = {name: present[name] for name in route.body if name in present}
-    profile = fields.pop("run_profile", None)
-    if profile is not None:
+    if "run_profile" in fields:
+        profile = fields.pop("run_profile")
         if not isinstance(profile, Mapping):
             raise TypeError(f"run_profile must be a mapping, not {type(profile).__name__}")
         fields["runProfile"] = {_JSON_NAMES.get(name, name): value for name, value in profile.items()}
@@ -160,8 +155,7 @@ def with_extras(
     request: Request, extra_query: Optional[Mapping[str, Any]], extra_body: Optional[Mapping[str, Any]]
 ) -> Request:
     """Return the request with more parameters and fields."""
-    pairs = [pair for name, value in (extra_query or {}).items() for pair in query_pairs(name, value)]
-    request = attrs.evolve(request, query=(*request.query, *pairs))
+    request = attrs.evolve(request, query=(*request.query, *query_pairs(extra_query or {})))
     if extra_body:
         if not isinstance(request.body, (bytes, type(None))):
             raise TypeError("extra_body cannot be added to an uploaded file")
@@ -170,17 +164,21 @@ def with_extras(
     return request
 
 
-def query_pairs(name: str, value: Any) -> Pairs:
-    """Return a value as parameters: a mapping as ``name[key]``, a list as the name repeated."""
+def query_pairs(values: Mapping[str, Any]) -> Pairs:
+    """Return values as parameters: a mapping as ``name[key]``, a list as the name repeated."""
+    return tuple(pair for name, value in values.items() for pair in _pairs(name, value))
+
+
+def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
-        return tuple(pair for key, item in value.items() for pair in query_pairs(f"{name}[{key}]", item))
-    if isinstance(value, (list, tuple)):
-        return tuple(pair for item in value for pair in query_pairs(name, item))
-    if isinstance(value, bool):
-        return ((name, "true" if value else "false"),)
-    if not isinstance(value, (str, int, float)):
+        yield from query_pairs({f"{name}[{key}]": item for key, item in value.items()})
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _pairs(name, item)
+    elif isinstance(value, (str, int, float)):
+        yield name, str(value).lower() if isinstance(value, bool) else str(value)
+    else:
         raise TypeError(f"{name} must be a str or a number, not {type(value).__name__}")
-    return ((name, str(value)),)
 
 
 def new_command_id() -> str:

@@ -36,10 +36,8 @@ def decode(route: Route, response: BufferedResponse) -> Any:
         return _page(route, value, response)
     view = KINDS[route.view].from_json({} if value is None else value, response)
     if route.name == "devboxes.write_file_contents" and view.exit_status:
-        reason = (view.stderr or view.stdout or "").strip()
-        raise APIStatusError(
-            f"the file was not written (exit status {view.exit_status}): {reason}", status=200
-        )
+        reason = f"(exit status {view.exit_status}): {(view.stderr or view.stdout or '').strip()}"
+        raise APIStatusError(f"the file was not written {reason}", status=200)
     return view
 
 

@@ -1,7 +1,8 @@
 """The calls of the API as one table, which `api`, the retries, the reference and the tests read.
 
 A row is the name in the ``api`` tree, the method and path with its query, whether the call may be repeated
-and for how many seconds the service may hold it, the response, and the fields; one with ``*`` is required.
+(with the statuses that it leads to, or the seconds for which the service may hold it), the response, and the
+fields; one with ``*`` is required.
 """
 
 from __future__ import annotations
@@ -49,16 +50,13 @@ class Route:
     """The field of a page that has its items; each is a ``view``."""
     hold: float = 0
     """Seconds for which the service may hold the response beyond the usual time."""
+    goal: tuple[str, ...] = ()
+    """The statuses of a resource in which a call to change it was carried out before."""
 
     @cached_property
     def arguments(self) -> tuple[str, ...]:
         """The names in the path, that of the resource first and that of its devbox last."""
         return tuple(reversed(re.findall(r"{(\w+)}", self.path)))
-
-    @property
-    def goal(self) -> tuple[str, ...]:
-        """The statuses of a resource in which a call to change it was carried out before."""
-        return _GOALS.get(self.name, ())
 
     @property
     def is_multipart(self) -> bool:
@@ -87,9 +85,9 @@ devboxes.list | GET /v1/devboxes?status | READ | devboxes of DevboxView
 devboxes.retrieve | GET $d | READ | DevboxView
 devboxes.update | POST $d | WRITE | DevboxView | name metadata
 devboxes.wait_for_status | POST $d/wait_for_status | READ 30 | DevboxView | $wait
-devboxes.shutdown | POST $d/shutdown?force | SETTLE | DevboxView
-devboxes.suspend | POST $d/suspend | SETTLE | DevboxView
-devboxes.resume | POST $d/resume | SETTLE | DevboxView
+devboxes.shutdown | POST $d/shutdown?force | SETTLE shutdown failure | DevboxView
+devboxes.suspend | POST $d/suspend | SETTLE suspending suspended | DevboxView
+devboxes.resume | POST $d/resume | SETTLE resuming running | DevboxView
 devboxes.keep_alive | POST $d/keep_alive | WRITE | View
 devboxes.enable_tunnel | POST $d/enable_tunnel | SETTLE | TunnelView | auth_mode http_keep_alive wake_on_http
 devboxes.remove_tunnel | POST $d/remove_tunnel | END | View
@@ -123,7 +121,7 @@ objects.create | POST /v1/objects | CREATE | ObjectView | name* content_type* me
 objects.list | GET /v1/objects?$objects | READ | objects of ObjectView
 objects.list_public | GET /v1/objects/list_public?$objects | READ | objects of ObjectView
 objects.retrieve | GET $o | READ | ObjectView
-objects.complete | POST $o/complete | SETTLE | ObjectView
+objects.complete | POST $o/complete | SETTLE READ_ONLY | ObjectView
 objects.download | GET $o/download?duration_seconds | READ | ObjectDownloadURLView
 objects.delete | POST $o/delete | WRITE | ObjectView
 agents.create | POST /v1/agents | CREATE | AgentView | name* source version
@@ -145,9 +143,9 @@ scenarios.archive | POST $c/{id}/archive | WRITE | ScenarioView
 scenarios.start_run | POST $c/start_run | CREATE | ScenarioRunView | scenario_id* benchmark_run_id $start
 scenarios.runs.list | GET $c/runs?$find&state&scenario_id&benchmark_run_id | READ | runs of ScenarioRunView
 scenarios.runs.retrieve | GET $r | READ | ScenarioRunView
-scenarios.runs.score | POST $r/score | SETTLE | ScenarioRunView
-scenarios.runs.complete | POST $r/complete | SETTLE | ScenarioRunView
-scenarios.runs.cancel | POST $r/cancel | SETTLE | ScenarioRunView
+scenarios.runs.score | POST $r/score | SETTLE scoring scored | ScenarioRunView
+scenarios.runs.complete | POST $r/complete | SETTLE completed | ScenarioRunView
+scenarios.runs.cancel | POST $r/cancel | SETTLE canceled | ScenarioRunView
 scenarios.runs.download_logs | POST $r/download_logs | READ 600 | zip
 scenarios.scorers.create | POST $c/scorers | CREATE | ScorerView | type* bash_script*
 scenarios.scorers.list | GET $c/scorers?search | READ | scorers of ScorerView
@@ -164,8 +162,8 @@ benchmarks.update_scenarios | POST $b/{id}/scenarios | WRITE | BenchmarkView | $
 benchmarks.start_run | POST $b/start_run | CREATE | BenchmarkRunView | benchmark_id* $start
 benchmark_runs.list | GET /v1/benchmark_runs?$find&state&benchmark_id | READ | runs of BenchmarkRunView
 benchmark_runs.retrieve | GET $q | READ | BenchmarkRunView
-benchmark_runs.complete | POST $q/complete | SETTLE | BenchmarkRunView
-benchmark_runs.cancel | POST $q/cancel | SETTLE | BenchmarkRunView
+benchmark_runs.complete | POST $q/complete | SETTLE completed | BenchmarkRunView
+benchmark_runs.cancel | POST $q/cancel | SETTLE canceled | BenchmarkRunView
 benchmark_runs.list_scenario_runs | GET $q/scenario_runs?state&search | READ | runs of ScenarioRunView
 """
 _PARTS = {
@@ -206,7 +204,8 @@ def _route(row: str) -> Route:
     name, target, repeat, view, body = (*map(str.strip, Template(row).substitute(_PARTS).split("|")), "")[:5]
     method, _, path = target.partition(" ")
     path, _, query = path.partition("?")
-    kind, _, hold = repeat.partition(" ")
+    kind, *goal = repeat.split()
+    hold = float(goal.pop()) if goal and kind != "SETTLE" else 0
     items, _, item_view = view.partition(" of ")
     names = query.split("&") if query else []
     if item_view and "limit" not in names:
@@ -221,7 +220,8 @@ def _route(row: str) -> Route:
         query=tuple(names),
         required=frozenset(field[:-1] for field in body.split() if field.endswith("*")),
         items=items if item_view else "",
-        hold=float(hold or 0),
+        hold=hold,
+        goal=tuple(goal),
     )
 
 
@@ -235,17 +235,6 @@ _SAME.update({f"benchmarks.runs.{call}": f"benchmark_runs.{call}" for call in ("
 """Second names in the official tree."""
 
 ROUTES: dict[str, Route] = {route.name: route for route in map(_route, _TABLE.strip().splitlines())}
-_GOALS = {
-    "devboxes.shutdown": ("shutdown", "failure"),
-    "devboxes.suspend": ("suspending", "suspended"),
-    "devboxes.resume": ("resuming", "running"),
-    "objects.complete": ("READ_ONLY",),
-    "scenarios.runs.score": ("scoring", "scored"),
-    "scenarios.runs.complete": ("completed",),
-    "scenarios.runs.cancel": ("canceled",),
-    "benchmark_runs.complete": ("completed",),
-    "benchmark_runs.cancel": ("canceled",),
-}
 BY_NAME: dict[str, Route] = {**ROUTES, **{name: ROUTES[first] for name, first in _SAME.items()}}
 
 

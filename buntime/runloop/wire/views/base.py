@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, cast
 
 import attrs
 
 from buntime._http import BufferedResponse, Secret
 from buntime.wire.fields import invalid
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**_: Any) -> Callable[[type], type]:
+        """Do nothing: it is for type checkers, and new in Python 3.11."""
+        return lambda cls: cls
+
 
 SECRET_FIELDS: frozenset[str] = frozenset(
     {"ssh_private_key", "auth_token", "upload_url", "upload_headers", "download_url"}
@@ -19,16 +28,24 @@ KINDS: dict[str, type[View]] = {}
 """Each view by its name, as routes and the types of fields name it."""
 _VIEW = re.compile(r"\w*View\b")
 _IDS = frozenset({"id", "execution_id", "devbox_id"})
+_NOT_IDS = ("", ".", "..")
 
 
-@attrs.frozen(kw_only=True, slots=False)
-class View:
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(attrs.field,))
+class _Frozen:
+    """Makes each subclass a frozen attrs class with keyword arguments, and lists it in ``KINDS``."""
+
+    if TYPE_CHECKING:
+        __attrs_attrs__: ClassVar[Any]
+
+    def __init_subclass__(cls) -> None:
+        KINDS[cls.__name__] = cast("type[View]", attrs.frozen(kw_only=True, slots=False)(cls))
+
+
+class View(_Frozen):
     """A JSON object of the service; a field that has no attribute is one all the same, and in ``extra``."""
 
     extra: dict[str, Any] = attrs.field(factory=dict)
-
-    def __init_subclass__(cls) -> None:
-        KINDS[cls.__name__] = cls
 
     @classmethod
     def from_json(cls, value: Any, response: BufferedResponse) -> Any:
@@ -39,35 +56,17 @@ class View:
         """
         if not isinstance(value, dict):
             raise invalid(response, f"the body is a JSON {type(value).__name__}, not an object")
-        fields = attrs.fields_dict(cls)
+        spelt = {"scenarioIds": "scenario_ids"}
+        extra = {spelt.get(key) or key: item for key, item in value.items() if item is not None}
         values: dict[str, Any] = {}
-        extra: dict[str, Any] = {}
-        for name, item in value.items():
-            if item is None:
-                continue
-            if name in fields and name != "extra":
-                values[name] = cls._field(fields[name], item, response)
-            else:
-                extra[name] = item
-        for name, field in fields.items():
-            if field.default is not attrs.NOTHING:
-                continue
-            item = values.get(name)
-            if not isinstance(item, str) or (name in _IDS and item in {"", ".", ".."}):
+        for name, field in attrs.fields_dict(cls).items():
+            item = extra.pop(name, None) if name != "extra" else None
+            is_valid = isinstance(item, str) and not (name in _IDS and item in _NOT_IDS)
+            if field.default is attrs.NOTHING and not is_valid:
                 raise invalid(response, f"the field {name!r} is {item!r}, not a text")
+            if item is not None:
+                values[name] = _value(field, item, response)
         return cls(**values, extra=extra)
-
-    @classmethod
-    def _field(cls, field: attrs.Attribute[Any], item: Any, response: BufferedResponse) -> Any:
-        if field.name in SECRET_FIELDS and isinstance(item, str):
-            return Secret(item)
-        match = _VIEW.search(str(field.type))
-        if match is None:
-            return item
-        kind = KINDS[match[0]]
-        if isinstance(item, list):
-            return [kind.from_json(each, response) for each in item]
-        return kind.from_json(item, response)
 
     def __getattr__(self, name: str) -> Any:
         extra = vars(self).get("extra", {})
@@ -92,7 +91,17 @@ class View:
         return self.to_json(indent=indent)
 
 
-KINDS["View"] = View
+def _value(field: attrs.Attribute[Any], item: Any, response: BufferedResponse) -> Any:
+    """Return an item of JSON as the value of a field: a secret, a view, a list of views, or as it is."""
+    if field.name in SECRET_FIELDS and isinstance(item, str):
+        return Secret(item)
+    match = _VIEW.search(str(field.type))
+    if match is None:
+        return item
+    kind = KINDS[match[0]]
+    if isinstance(item, list):
+        return [kind.from_json(each, response) for each in item]
+    return kind.from_json(item, response)
 
 
 def _plain(value: Any) -> Any:
@@ -103,7 +112,6 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Secret) else value
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class LogView(View):
     """An entry of the log of a devbox or a build; ``cmd`` is the text of a command."""
 

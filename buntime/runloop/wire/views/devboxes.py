@@ -1,15 +1,14 @@
-"""Devboxes, their executions, tunnels and keys."""
+"""Devboxes, their executions, tunnels and keys; snapshots, blueprints, objects, agents and secrets."""
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
 import attrs
 
 from buntime.runloop.wire.views.base import LogView, View
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class TunnelView(View):
     """A tunnel to the ports of a devbox."""
 
@@ -21,7 +20,6 @@ class TunnelView(View):
     wake_on_http: Optional[bool] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class LaunchParametersView(View):
     """How a devbox was started; times are seconds."""
 
@@ -39,7 +37,6 @@ class LaunchParametersView(View):
     user_parameters: Optional[View] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class StateTransitionView(View):
     """A status of a devbox, and when it had it."""
 
@@ -48,7 +45,6 @@ class StateTransitionView(View):
     failure_reason: Optional[str] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class DevboxView(View):
     """A devbox. Times are milliseconds since the epoch."""
 
@@ -70,7 +66,6 @@ class DevboxView(View):
     initiator_id: Optional[str] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class ExecutionView(View):
     """The state of an execution; ``stdout`` and ``stderr`` are its last lines."""
 
@@ -85,7 +80,6 @@ class ExecutionView(View):
     shell_name: Optional[str] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class ExecutionDetailView(View):
     """The result of a command that the service waited for, or of writing a file."""
 
@@ -96,7 +90,6 @@ class ExecutionDetailView(View):
     shell_name: Optional[str] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class SendStdInView(View):
     """Whether standard input reached an execution."""
 
@@ -105,7 +98,6 @@ class SendStdInView(View):
     success: Optional[bool] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class SSHKeyView(View):
     """A key for SSH to a devbox."""
 
@@ -115,8 +107,93 @@ class SSHKeyView(View):
     ssh_private_key: Optional[str] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class DevboxLogsView(View):
     """The log of a devbox."""
 
     logs: list[LogView] = attrs.field(factory=list)
+
+
+class SnapshotView(View):
+    """A snapshot of a disk."""
+
+    id: str
+    name: Optional[str] = None
+    commit_message: Optional[str] = None
+    metadata: dict[str, str] = attrs.field(factory=dict)
+    source_devbox_id: Optional[str] = None
+    source_blueprint_id: Optional[str] = None
+    create_time_ms: Optional[int] = None
+    size_bytes: Optional[int] = None
+
+
+class SnapshotStatusView(View):
+    """The state of a snapshot: ``in_progress``, ``complete``, ``error`` or ``deleted``."""
+
+    status: str
+    error_message: Optional[str] = None
+    snapshot: Optional[SnapshotView] = None
+
+
+class BlueprintView(View):
+    """A blueprint: an image that devboxes start from."""
+
+    id: str
+    status: str
+    name: Optional[str] = None
+    state: Optional[str] = None
+    parameters: Optional[View] = None
+    create_time_ms: Optional[int] = None
+    build_finish_time_ms: Optional[int] = None
+    base_blueprint_id: Optional[str] = None
+    failure_reason: Optional[str] = None
+    is_public: Optional[bool] = None
+    metadata: Optional[dict[str, str]] = None
+
+
+class BlueprintLogsView(View):
+    """The log of a build."""
+
+    blueprint_id: Optional[str] = None
+    logs: list[LogView] = attrs.field(factory=list)
+
+
+class ObjectView(View):
+    """An object of the storage, whose state is ``UPLOADING``, ``READ_ONLY``, ``DELETED`` or ``ERROR``."""
+
+    id: str
+    name: Optional[str] = None
+    content_type: Optional[str] = None
+    state: Optional[str] = None
+    create_time_ms: Optional[int] = None
+    delete_after_time_ms: Optional[int] = None
+    size_bytes: Optional[int] = None
+    metadata: dict[str, str] = attrs.field(factory=dict)
+    upload_url: Optional[str] = None
+    """Where the content is sent, in the response of a creation."""
+    upload_headers: Optional[dict[str, str]] = attrs.field(default=None, repr=False)
+
+
+class ObjectDownloadURLView(View):
+    """A URL that returns the content of an object, without a key, until it expires."""
+
+    download_url: str
+
+
+class AgentView(View):
+    """An agent. Its ``source`` has a ``type``, and details in a field of that name."""
+
+    id: str
+    name: Optional[str] = None
+    version: Optional[str] = None
+    source: Optional[dict[str, Any]] = None
+    create_time_ms: Optional[int] = None
+    is_public: Optional[bool] = None
+
+
+class SecretView(View):
+    """A secret, without its value."""
+
+    id: str
+    name: str
+    create_time_ms: Optional[int] = None
+    update_time_ms: Optional[int] = None

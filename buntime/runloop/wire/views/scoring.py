@@ -6,12 +6,10 @@ from typing import Any, Optional
 
 import attrs
 
-from buntime._http import BufferedResponse
 from buntime.runloop.wire.views.base import View
 from buntime.runloop.wire.views.devboxes import LaunchParametersView
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class InputContextView(View):
     """The task of an agent."""
 
@@ -19,7 +17,6 @@ class InputContextView(View):
     additional_context: Any = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class ScoringFunctionView(View):
     """One scorer of a scenario; ``scorer.type`` is its kind."""
 
@@ -28,14 +25,12 @@ class ScoringFunctionView(View):
     scorer: Optional[View] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class ScoringContractView(View):
     """The scorers of a scenario."""
 
     scoring_function_parameters: list[ScoringFunctionView] = attrs.field(factory=list)
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class ScenarioEnvironmentView(View):
     """What the devbox of a run starts from, and the folder of its scorers."""
 
@@ -45,7 +40,6 @@ class ScenarioEnvironmentView(View):
     working_directory: Optional[str] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class ScenarioPreviewView(View):
     """A scenario that a builder has not created yet."""
 
@@ -63,14 +57,12 @@ class ScenarioPreviewView(View):
     validation_type: Optional[str] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class ScenarioView(ScenarioPreviewView):
     """A scenario: a task for an agent, an environment, and scorers."""
 
     id: str
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class ScoringFunctionResultView(View):
     """The result of one scorer; ``state`` is ``complete``, ``error`` or ``unknown``."""
 
@@ -80,7 +72,6 @@ class ScoringFunctionResultView(View):
     output: Optional[str] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class ScoringContractResultView(View):
     """The score of a run, and the results of its scorers."""
 
@@ -88,7 +79,6 @@ class ScoringContractResultView(View):
     scoring_function_results: list[ScoringFunctionResultView] = attrs.field(factory=list)
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class ScenarioRunView(View):
     """A run of a scenario.
 
@@ -110,7 +100,6 @@ class ScenarioRunView(View):
     scoring_contract_result: Optional[ScoringContractResultView] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class ScorerView(View):
     """A scorer of your own: a script that gets a context in ``RL_SCORER_CONTEXT`` and prints a score."""
 
@@ -119,7 +108,6 @@ class ScorerView(View):
     bash_script: Optional[str] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class ScorerValidationView(View):
     """The result of a scorer for a context."""
 
@@ -129,7 +117,6 @@ class ScorerValidationView(View):
     environment_parameters: Optional[ScenarioEnvironmentView] = None
 
 
-@attrs.frozen(kw_only=True, slots=False)
 class BenchmarkView(View):
     """A benchmark: a set of scenarios."""
 
@@ -144,15 +131,7 @@ class BenchmarkView(View):
     required_environment_variables: Optional[list[str]] = None
     required_secret_names: Optional[list[str]] = None
 
-    @classmethod
-    def from_json(cls, value: Any, response: BufferedResponse) -> Any:
-        """Return the view of a decoded object, which has ``scenarioIds``."""
-        if isinstance(value, dict) and "scenarioIds" in value:
-            value = {name.replace("scenarioIds", "scenario_ids"): item for name, item in value.items()}
-        return super().from_json(value, response)
 
-
-@attrs.frozen(kw_only=True, slots=False)
 class BenchmarkRunView(View):
     """A run of a benchmark: running, completed, canceled or failed. It has the mean of its runs' scores."""
 
