@@ -62,18 +62,11 @@ def cleanup_seconds(error: Optional[BaseException]) -> Optional[float]:
 
 
 class Cleanup:
-    """How long a clean-up may take: without a limit, unless a Ctrl-C or the end of the program sets one."""
+    """How long cleaning up after ``error`` may take: ``seconds``, or less after a Ctrl-C."""
 
-    _ends = math.inf
-
-    def begin(self, error: Optional[BaseException]) -> None:
-        """Take the limit for cleaning up after ``error``."""
-        seconds = cleanup_seconds(error)
-        self._ends = math.inf if seconds is None else time.monotonic() + seconds
-
-    def limit(self, seconds: float) -> None:
-        """End in ``seconds`` at the latest."""
-        self._ends = min(self._ends, time.monotonic() + seconds)
+    def __init__(self, error: Optional[BaseException] = None, seconds: float = math.inf) -> None:
+        limit = cleanup_seconds(error)
+        self._ends = time.monotonic() + (seconds if limit is None else limit)
 
     def remaining(self) -> float:
         """Return the remaining seconds."""

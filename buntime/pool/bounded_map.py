@@ -139,12 +139,22 @@ class BoundedMap(Generic[Item, Result]):
 
 
 def run_concurrently(act: Callable[[Item], object], items: Sequence[Item], *, threaded: bool) -> None:
-    """Call ``act`` with each item: all at the same time, unless not ``threaded``."""
+    """Call ``act`` with each item, at the same time if ``threaded``; then raise the first error."""
+    errors: list[Exception] = []
+
+    def attempt(item: Item) -> None:
+        try:
+            act(item)
+        except Exception as error:
+            errors.append(error)
+
     threads = len(items) if threaded and len(items) > 1 else 0
-    work: BoundedMap[Item, object] = BoundedMap(iter(items), threads=threads, ordered=False)
+    work: BoundedMap[Item, None] = BoundedMap(iter(items), threads=threads, ordered=False)
     try:
-        for _ in work.results(act):
+        for _ in work.results(attempt):
             pass
     finally:
         work.stop()
     work.join()
+    if errors:
+        raise errors[0]

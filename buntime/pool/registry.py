@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Callable, Optional
 
 import attrs
@@ -19,16 +20,13 @@ from buntime._support.log import logger
 from buntime._support.owner import Owner
 from buntime.client.context import Context
 from buntime.client.sessions import Sessions
-from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.pool import limits
 from buntime.pool.bounded_map import BoundedMap, run_concurrently
 from buntime.pool.lease import Lease, LeaseState
 from buntime.wire.error_responses import is_session_limit
 
-_DELETE_RETRIES = 2
-"""At least, however few the client has."""
-
+_DELETE_RETRIES = 2  # at least, however few the client has
 _IN_PROGRESS = (LeaseState.CREATING, LeaseState.DELETING)
 _DELETABLE = (LeaseState.LEASED, LeaseState.IDLE, LeaseState.NOT_DELETED)
 
@@ -52,7 +50,6 @@ class SessionRegistry:
     _deleting: Context = attrs.field(init=False)
     _clock: limits.StoppableClock = attrs.field(init=False)
     _gate: limits.RateLimitGate = attrs.field(init=False)
-    _cleanup: Cleanup = attrs.field(init=False, factory=Cleanup)
     _changed: threading.Condition = attrs.field(init=False, factory=threading.Condition)
     # Every session that the service may have is here, those used last at the end: its lease is added before
     # the request is sent, and removed when the service confirmed the end. So close() misses none.
@@ -67,7 +64,7 @@ class SessionRegistry:
         transport, policy = caller.transport, caller.policy
         self.threaded = not (isinstance(transport, SupportsOrder) and transport.sequential)
         # Deletions do not wait at the gate: nothing may be left.
-        policy = RetryPolicy(max(_DELETE_RETRIES, policy.max_retries), policy.retry_delay)
+        policy = attrs.evolve(policy, max_retries=max(_DELETE_RETRIES, policy.max_retries))
         self._deleting = self.context.over(caller.evolve(policy=policy))
         self._clock = limits.StoppableClock(caller)
         self._gate = limits.RateLimitGate(self._clock, policy.retry_delay, self.max_wait)
@@ -87,33 +84,27 @@ class SessionRegistry:
         of the plan's limit, if a pool without sessions would wait for longer than ``max_wait``.
         """
         lease = self._check_out(stopping, timeout)
+        cleanup = Cleanup()
         try:
             yield lease
         except BaseException as error:
             lease.record(error)
-            if isinstance(error, KeyboardInterrupt):
-                self._cleanup.begin(error)
+            cleanup = Cleanup(error)
             raise
         finally:
-            self._check_in(lease, reuse=self.reuse)
+            self._check_in(lease, cleanup, reuse=self.reuse)
 
     def warm(self, count: int) -> int:
         """Create sessions until there are ``count`` or the service refuses one; return how many there are."""
         limits.check_open(self.closing)
-        errors: list[Exception] = []
 
         def create(_number: int) -> None:
-            try:
-                with self._changed:
-                    lease = self._reserve(count, self.closing)
-                if lease is not None and self._create(lease) is None:
-                    self._check_in(lease, reuse=True)
-            except Exception as error:
-                errors.append(error)
+            with self._changed:
+                lease = self._reserve(count, self.closing)
+            if lease is not None and self._create(lease) is None:
+                self._check_in(lease, Cleanup(), reuse=True)
 
         run_concurrently(create, range(count - self.count), threaded=self.threaded)
-        if errors:
-            raise errors[0]
         return self.count
 
     def begin(self, work: BoundedMap[Any, Any]) -> None:
@@ -131,19 +122,20 @@ class SessionRegistry:
         if not here and any(threading.current_thread() in each.threads for each in self._maps.copy()):
             # A forgotten loop is garbage that any thread collects. One of a pool may hold a lock meanwhile,
             # and would wait for itself.
-            thread = threading.Thread(target=self.finish, args=(work, error), kwargs={"here": True})
+            again = partial(self.finish, work, error, here=True)
+            thread = threading.Thread(target=again, daemon=False)
             work.threads.append(thread)
             thread.start()
             return
-        self._cleanup.begin(error)
+        cleanup = Cleanup(error)
         with_idle = error is not None and not isinstance(error, (Exception, GeneratorExit))
-        self._end(
-            [work],
-            lambda lease: (
-                (lease.state is LeaseState.LEASED and lease.stopping is work.stopping)
-                or (lease.state is LeaseState.IDLE and with_idle)
-            ),
-        )
+
+        def is_ended(lease: Lease) -> bool:
+            is_leased = lease.state is LeaseState.LEASED and lease.stopping is work.stopping
+            return is_leased or (lease.state is LeaseState.IDLE and with_idle)
+
+        self._end([work], is_ended, cleanup)
+        work.join(cleanup.remaining())
         with self._changed:
             self._maps.discard(work)
 
@@ -155,38 +147,37 @@ class SessionRegistry:
         if not self.owner.is_this_process():
             return
         self.closing.set()
-        if at_exit:
-            self._cleanup.limit(CLEANUP_SECONDS)
-        else:
-            self._cleanup.begin(error)
+        cleanup = Cleanup(error, CLEANUP_SECONDS if at_exit else math.inf)
         # ``closing`` is set, so no map is added after this copy is made.
         with self._changed:
             maps = list(self._maps)
-        self._end(maps, lambda lease: lease.state in _DELETABLE, join=not at_exit)
+        self._end(maps, lambda lease: lease.state in _DELETABLE, cleanup)
+        for work in () if at_exit else maps:
+            work.join(cleanup.remaining())
         this = threading.get_ident()
         with self._changed:
             # A session that is being created is deleted by the thread that creates it.
             while any(lease.state in _IN_PROGRESS and lease.thread != this for lease in self._leases):
-                if not (remaining := self._cleanup.remaining()):
+                if not (remaining := cleanup.remaining()):
                     break
                 self._changed.wait(min(limits.MAX_WAIT, remaining))
             errors = [lease.error for lease in self._leases if lease.error is not None]
+        # After a Ctrl-C no time is left to try again at the exit.
+        if not errors or isinstance(error, KeyboardInterrupt):
+            atexit.unregister(self.close)
         if errors and not at_exit:
             raise errors[0]
-        atexit.unregister(self.close)
 
     def _end(
-        self, maps: list[BoundedMap[Any, Any]], condition: Callable[[Lease], bool], *, join: bool = True
+        self, maps: list[BoundedMap[Any, Any]], condition: Callable[[Lease], bool], cleanup: Cleanup
     ) -> None:
-        # In this order: no item begins, the deletion ends the calls in progress, and so the threads end.
+        # In this order: no item begins, then the deletion ends the calls in progress, and so the threads.
         for work in maps:
             work.stop()
         with self._changed:
             leases = [lease for lease in self._leases if condition(lease)]
-        if self._cleanup.remaining():
-            run_concurrently(lambda lease: self._delete(lease, condition), leases, threaded=self.threaded)
-        for work in maps if join else ():
-            work.join(self._cleanup.remaining())
+        if cleanup.remaining():
+            run_concurrently(partial(self._delete, condition, cleanup), leases, threaded=self.threaded)
 
     def _check_out(self, stopping: threading.Event, timeout: Optional[int]) -> Lease:
         started = self._clock.now()
@@ -197,17 +188,17 @@ class SessionRegistry:
                 if not self.count and self._quota.next_try(0) - started > self.max_wait:
                     raise limits.waited_too_long(refusal, self._clock.now() - started, self.max_wait)
             elif lease.expires_before(timeout):
-                self._check_in(lease, reuse=False)
+                self._check_in(lease, Cleanup(), reuse=False)
             else:
                 return lease
 
-    def _check_in(self, lease: Lease, *, reuse: bool) -> None:
+    def _check_in(self, lease: Lease, cleanup: Cleanup, *, reuse: bool) -> None:
         """Take a lease back, to be reused if it can be, else deleted. In a forked child nothing happens."""
         if not self.owner.is_this_process():
             return
         # In another state than LEASED it is being deleted, which ends work in it, also a call that hangs.
         if not (reuse and lease.reusable):
-            self._delete(lease, lambda _: lease.state is LeaseState.LEASED)
+            self._delete(lambda _: lease.state is LeaseState.LEASED, cleanup, lease)
             return
         with self._changed:
             if lease.state is LeaseState.LEASED:
@@ -273,10 +264,10 @@ class SessionRegistry:
                 self._changed.notify_all()
                 return None
         # Still CREATING, so that close() waits until it is deleted.
-        self._delete(lease, lambda _: True)
+        self._delete(lambda _: True, Cleanup(), lease)
         raise RuntimeError(limits.CLOSED)
 
-    def _delete(self, lease: Lease, condition: Callable[[Lease], bool]) -> None:
+    def _delete(self, condition: Callable[[Lease], bool], cleanup: Cleanup, lease: Lease) -> None:
         """Delete a session if ``condition`` holds; if that fails, :meth:`close` tries again."""
         with self._changed:
             # Of several threads that want to delete it, the one that gets here sends the request.
@@ -286,7 +277,7 @@ class SessionRegistry:
         state, lease.error = LeaseState.NOT_DELETED, None
         try:
             context = self._deleting
-            if (remaining := self._cleanup.remaining()) < math.inf:
+            if (remaining := cleanup.remaining()) < math.inf:
                 context = context.over(context.caller.for_cleanup(remaining))
             with suppress(SessionNotFoundError):
                 if not lease.ended:
