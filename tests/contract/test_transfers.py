@@ -240,7 +240,7 @@ def test_progress(session: Session, tmp_path: Path, direction: str) -> None:
 
 def test_random_names_round_trip(session: Session, tmp_path: Path) -> None:
     """Every valid file name is transferred."""
-    source = fill(tmp_path / "source", {name: name for name in random_names(1, 300)})
+    source = fill(tmp_path / "source", {name: name for name in random_names(1, 100)})
     session.files.upload(source, "up")
     session.files.download("up", tmp_path / "target")
     assert content_of(source) == content_of(tmp_path / "target")

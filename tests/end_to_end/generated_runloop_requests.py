@@ -23,7 +23,7 @@ from buntime.transport import FakeTransport
 from tests.support import effort
 
 _KEY = "rk_of_schemathesis"
-_EXAMPLES = effort.examples(24)
+_EXAMPLES = max(6, effort.examples(24))
 _BOUNDED = settings(
     max_examples=_EXAMPLES,
     deadline=None,
@@ -200,11 +200,13 @@ schema = schemathesis.openapi.from_wsgi(
     ),
 )
 _prepare(schema.raw_schema)
+_CALLS = [call["operationId"] for item in schema.raw_schema["paths"].values() for call in item.values()]
+sampled = schema.include(operation_id=effort.sample(_CALLS, 0, 3))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def succeeded() -> Iterator[dict[str, bool]]:
-    """Record whether each operation ever succeeded; each must, except those of presigned URLs."""
+    """Record whether each operation that was called ever succeeded; all but presigned URLs must."""
     results: dict[str, bool] = {}
     yield results
     assert [] == [
@@ -212,7 +214,7 @@ def succeeded() -> Iterator[dict[str, bool]]:
     ]
 
 
-@schema.parametrize()
+@sampled.parametrize()
 @_BOUNDED
 def test_every_operation_responds_as_documented(case: Any, succeeded: dict[str, bool]) -> None:
     """No request, valid or not, causes a 5xx, an unknown status, or a violation of a schema."""

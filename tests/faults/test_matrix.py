@@ -131,7 +131,7 @@ def test_a_call_ends_with_its_own_result_or_a_documented_error(fault: Fault, tmp
         and not (call.raw and fault.outcome is INVALID)
         and call.name not in fault.accepted_by
     ]
-    calls = effort.sample(calls, FAULTS.index(fault), 4)
+    calls = effort.sample(calls, FAULTS.index(fault), 8)
     folders = [tmp_path / str(number) for number in range(len(calls))]
     for folder in folders:
         (folder / "again").mkdir(parents=True)

@@ -9,7 +9,7 @@ from hypothesis import settings
 
 _T = TypeVar("_T")
 
-_EXAMPLES = {"quick": 25, "full": 100, "search": 1000}
+_EXAMPLES = {"quick": 15, "full": 100, "search": 1000}
 """Examples of a property. Only ``search`` looks for new ones: the others try the same in each run."""
 
 

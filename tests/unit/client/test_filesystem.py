@@ -12,6 +12,11 @@ abstract: Any = pytest.importorskip("fsspec.tests.abstract")
 from buntime import Buntime  # noqa: E402 - after the check for fsspec
 from buntime.client._filesystem import SessionFileSystem  # noqa: E402
 from buntime.transport import FakeTransport  # noqa: E402
+from tests.support import effort  # noqa: E402
+
+# Each takes a tenth of a second, in each of three classes.
+_PATTERNS: list[Any] = abstract.copy.GLOB_EDGE_CASES_TESTS["argvalues"]
+_PATTERNS[:] = effort.sample(_PATTERNS, 0, 3)
 
 # Those of fsspec are class-scoped methods.
 pytestmark = pytest.mark.filterwarnings("ignore:Class-scoped fixture")

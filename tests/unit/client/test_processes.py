@@ -114,11 +114,10 @@ def test_a_long_wait_is_split_into_requests(fake: FakeTransport, session: Sessio
     assert 50 == fake.monotonic() - before
 
 
-def test_waiting_without_end_ends_with_the_session(fake: FakeTransport, session: Session) -> None:
+def test_waiting_without_end_ends_with_the_session(fake: FakeTransport) -> None:
     """This includes a process of the fake, because no other thread can kill it."""
-    process = session.start(SERVER)
-    with pytest.raises(SessionNotFoundError):
-        process.wait()
+    with Buntime(transport=fake) as client, pytest.raises(SessionNotFoundError):
+        client.sessions.create(ttl=300).start(SERVER).wait()
 
 
 def test_an_exit_code_is_requested_once(fake: FakeTransport, session: Session) -> None:

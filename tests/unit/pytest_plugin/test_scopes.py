@@ -8,6 +8,7 @@ import pytest
 
 from buntime.testing import cassette
 from buntime.transport import FakeTransport
+from tests.support import effort
 from tests.unit.pytest_plugin.conftest import Project
 
 pytest_plugins = ["pytester"]
@@ -251,7 +252,7 @@ def test_doctests(project: Project) -> None:
     assert "without a test" not in project.run("test_it.py").stdout.str() + result.stdout.str()
 
 
-@pytest.mark.parametrize("dist", ["load", "loadscope", "worksteal"])
+@pytest.mark.parametrize("dist", effort.sample(["load", "loadscope", "worksteal"], 2, 3))
 def test_xdist_replays(project: Project, dist: str) -> None:
     """Each worker plays its part of the cassette."""
     for name in ("test_it.py", "test_other.py"):
