@@ -122,7 +122,7 @@ ROUTES: dict[str, Route] = {
 
 _METHODS: dict[re.Pattern[str], dict[str, str]] = {}
 """The name of each route, by the pattern of its path and its method."""
-for _name, (_method, _path, _) in ROUTES.items():
+for _name, (_method, _path, _handler) in ROUTES.items():
     _METHODS.setdefault(re.compile(_path.replace("{id}", "([^/]+)")), {})[_method] = _name
 
 

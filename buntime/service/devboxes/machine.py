@@ -58,7 +58,7 @@ class DiskCopy(Saving):
 
     def poll(self) -> Optional[str]:
         """Return ``None`` while it is in progress, ``""`` when it is complete, or the error."""
-        self.due = monotonic() + _POLL_AFTER
+        self.due: float = monotonic() + _POLL_AFTER
         if self._process.poll() is None:
             return None
         with self._process, self._errors:
