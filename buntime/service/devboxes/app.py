@@ -7,11 +7,11 @@ from typing import Any, Callable, Optional, Union
 from urllib.parse import unquote
 
 from buntime._http import Request, Response
-from buntime.service.devboxes.box import Host, Waiter
+from buntime.service.devboxes.box import Host
 from buntime.service.devboxes.context import JSON, Call
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import ApiError, error_response
-from buntime.service.devboxes.model import Model, new_id
+from buntime.service.devboxes.model import Model
 from buntime.service.devboxes.routes import devboxes, executions, files, images, records, runs, storage
 from buntime.service.devboxes.routes.collection import Collection, list_public
 from buntime.service.requests import header
@@ -149,19 +149,12 @@ def route_name(method: str, path: str) -> Optional[str]:
 class DevboxService:
     """The documented behaviour of Runloop: any bearer token is accepted, and none at all.
 
-    ``host`` runs commands and has the disks. ``advance`` moves its clock, if that stands still. ``ids``
-    returns an id for a prefix, never the same twice. Safe to use from several threads: no lock is held while
-    a request is held.
+    ``host`` runs commands and has the disks. Safe to use from several threads: no lock is held while a
+    request is held.
     """
 
-    def __init__(
-        self,
-        host: Host,
-        *,
-        advance: Optional[Callable[[float], object]] = None,
-        ids: Callable[[str], str] = new_id,
-    ) -> None:
-        self._model = Model(host, Waiter(advance), ids)
+    def __init__(self, host: Host) -> None:
+        self._model = Model(host)
 
     @property
     def devboxes(self) -> dict[str, Devbox]:
@@ -191,7 +184,7 @@ class DevboxService:
 
     def end_holds(self) -> None:
         """End the requests that are held, with a 408: their threads are needed."""
-        self._model.waiter.ended_holds += 1
+        self._model.host.ended_holds += 1
 
     def close(self) -> None:
         """End all devboxes. Idempotent."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
+import string
 import threading
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Optional
 
 import attrs
 
@@ -17,34 +19,8 @@ HOME = "/home/user"
 
 TEMPORARY = "/tmp"  # noqa: S108 - a devbox's own
 
+_LETTERS = string.ascii_letters + string.digits
 _LONGEST_WAIT = 0.5
-
-
-class Waiter:
-    """Waits for a notification or a time. ``advance`` moves a clock that stands still on to that time."""
-
-    def __init__(self, advance: Optional[Callable[[float], object]] = None) -> None:
-        self._advance = advance
-        self.clock_runs: bool = advance is None
-        self.ended_holds: int = 0
-        """How often the requests that are held were ended early, because their threads were needed."""
-
-    def wait(self, changed: threading.Condition, seconds: float) -> None:
-        """Wait until ``changed``, at most ``seconds``; a caller looks again, since it may return early.
-
-        Without an end it is always a real wait: only another thread can end it.
-        """
-        if self._advance is None:
-            changed.wait(min(seconds, _LONGEST_WAIT))
-        elif seconds == float("inf"):
-            changed.wait()
-        else:
-            # A timer of the clock may call the service in another thread's name, so the lock is free.
-            changed.release()
-            try:
-                self._advance(seconds)
-            finally:
-                changed.acquire()
 
 
 @attrs.define
@@ -61,7 +37,7 @@ class Saving:
         """Give it up."""
 
 
-class Box(Protocol):
+class Box:
     """One devbox's disk and processes. Methods are called in the devbox's lock, except ``prepare``.
 
     It reports output and ends to the methods ``wrote`` and ``finished`` of its devbox, in that lock.
@@ -69,61 +45,70 @@ class Box(Protocol):
 
     def workspace(self, folder: str) -> Workspace:
         """Return the files below :data:`HOME` or :data:`TEMPORARY`."""
-        ...
+        raise NotImplementedError
 
     def prepare(self, execution: Execution) -> None:
         """Get ready to start an execution; an error becomes the response to the request."""
-        ...
 
     def start(self, execution: Execution) -> None:
         """Start an execution."""
-        ...
+        raise NotImplementedError
 
     def signal(self, execution: Execution, name: str, *, group: bool = True) -> None:
         """Send ``SIGKILL`` or ``SIGINT`` to all that an execution started, or to its first process only."""
-        ...
+        raise NotImplementedError
 
     def feed(self, execution: Execution, text: Optional[str]) -> None:
         """Write to the standard input of an execution, or end it with ``None``."""
-        ...
+        raise NotImplementedError
 
     def save(self, snapshot_id: str) -> Saving:
         """Start to copy the disk."""
-        ...
+        raise NotImplementedError
 
     def end_processes(self) -> None:
         """End all processes; the disk stays, and ``start`` works again. Does not wait for their end."""
-        ...
 
     def remove(self) -> None:
         """End all processes and remove the disk."""
-        ...
+        raise NotImplementedError
 
 
-class Host(Protocol):
-    """Makes boxes, and stores the disks of snapshots. The times are seconds.
-
-    ``network`` is whether boxes reach the network; ``store`` has the contents of objects.
-    """
+class Host:
+    """A maker of boxes, with the disks of snapshots, a clock and ids. The times are seconds."""
 
     clock: ServiceClock
-    boot_time: float
-    build_time: float
-    network: bool
     store: Store
+    """The contents of objects."""
+    boot_time: float = 0.0
+    build_time: float = 0.0
+    silence: Optional[float] = 15.0
+    """The time after which a stream without output has a comment."""
+    network: bool = True
+    """Whether boxes reach the network."""
+    ended_holds: int = 0
+    """How often the requests that are held were ended early, because their threads were needed."""
+
+    def new_id(self, prefix: str) -> str:
+        """Return the prefix and 20 letters and digits, never the same twice."""
+        return prefix + "".join(secrets.choice(_LETTERS) for _ in range(20))
+
+    def wait(self, changed: threading.Condition, seconds: float) -> None:
+        """Wait until ``changed``, at most ``seconds``; a caller looks again, since it may return early."""
+        changed.wait(min(seconds, _LONGEST_WAIT))
 
     def open(self, devbox: Any, snapshot_id: Optional[str]) -> Box:
         """Return the box of a :class:`Devbox`, with an empty disk, or with that of a snapshot."""
-        ...
+        raise NotImplementedError
 
     def snapshot_size(self, snapshot_id: str) -> int:
         """Return how many bytes the files of a snapshot have together."""
-        ...
+        raise NotImplementedError
 
     def drop_snapshot(self, snapshot_id: str) -> None:
         """Remove the disk of a snapshot."""
-        ...
+        raise NotImplementedError
 
     def close(self) -> None:
         """Remove everything that is still there. Idempotent."""
-        ...
+        raise NotImplementedError

@@ -10,7 +10,7 @@ from typing import Any, Callable, Optional
 
 from buntime._support.forks import reset_after_fork
 from buntime.service.clock import ServiceClock
-from buntime.service.devboxes.box import Box, Host, Saving, Waiter
+from buntime.service.devboxes.box import Box, Host, Saving
 from buntime.service.devboxes.errors import ApiError, invalid
 from buntime.service.devboxes.history import Commands, Event, Execution, History, Source
 from buntime.service.devboxes.spec import DevboxSpec
@@ -29,10 +29,8 @@ class Devbox:
     It starts no thread: what is due by the clock happens when a request looks at it, dated to its own time.
     """
 
-    def __init__(
-        self, devbox_id: str, spec: DevboxSpec, host: Host, waiter: Waiter, new_id: Callable[[str], str]
-    ) -> None:
-        self.id = devbox_id
+    def __init__(self, spec: DevboxSpec, host: Host) -> None:
+        self.id: str = host.new_id("dbx_")
         self.spec = spec
         self.clock: ServiceClock = host.clock
         self.lock: threading.Condition = reset_after_fork(threading.Condition())
@@ -41,9 +39,7 @@ class Devbox:
         self.commands: Commands = Commands()
         self.ended: Optional[float] = None
         self.deadline: Optional[Event] = None
-        self.waiter: Waiter = waiter
-        self._host = host
-        self._new_id = new_id
+        self.host = host
         self._setup = deque(spec.launch_commands)
         self._saving: Optional[tuple[Snapshot, Saving]] = None
         self.created: float = self.clock.monotonic()
@@ -54,17 +50,18 @@ class Devbox:
         for note in spec.notes:
             self.note(note)
 
-    def settle(self) -> None:
-        """Let everything happen that is due, in the order of its times."""
+    def settle(self) -> str:
+        """Let everything happen that is due, in the order of its times; return the status."""
         with self.lock:
             while event := min(self._events(), default=None, key=lambda event: event[0]):
                 at, act = event
                 if at > self.clock.monotonic():
-                    return
+                    break
                 if event is self._planned:
                     self._planned = None
                 act(at)
                 self.lock.notify_all()
+            return self.status
 
     def _events(self) -> Iterator[Event]:
         if self.status in ENDED:
@@ -102,7 +99,7 @@ class Devbox:
         Raises ``TimeoutError`` after ``read_timeout`` seconds: the client waits no longer. A wait
         ``for_output`` moves a clock only to the end of a command, never to the end of the devbox.
         """
-        start, ended_holds = self.clock.monotonic(), self.waiter.ended_holds
+        start, ended_holds = self.clock.monotonic(), self.host.ended_holds
         end, limit = (start + _NEVER if each is None else start + each for each in (seconds, read_timeout))
         with self.lock:
             while True:
@@ -110,12 +107,12 @@ class Devbox:
                 if ready():
                     return True
                 now = self.clock.monotonic()
-                if now >= end or (seconds is not None and self.waiter.ended_holds != ended_holds):
+                if now >= end or (seconds is not None and self.host.ended_holds != ended_holds):
                     return False
                 if now >= limit:
                     raise TimeoutError("the service did not respond in time")
                 due = (at for at, _ in (self._ends() if for_output else self._events()))
-                self.waiter.wait(self.lock, max(0.0, min(end, limit, *due) - now))
+                self.host.wait(self.lock, max(0.0, min(end, limit, *due) - now))
 
     @property
     def status(self) -> str:
@@ -141,7 +138,7 @@ class Devbox:
             self._start_internal(self.spec.entrypoint, "entrypoint", at)
 
     def _start_internal(self, command: str, source: Source, at: float) -> bool:
-        execution = Execution(self._new_id("exc_"), command, at, source=source)
+        execution = Execution(self.host.new_id("exc_"), command, at, source=source)
         try:
             self.run(execution, at)
         except ServiceError as error:
@@ -179,14 +176,12 @@ class Devbox:
 
     def require(self, *statuses: str) -> None:
         """Bring the devbox up to date, and raise a 400 unless it has one of these statuses."""
-        self.settle()
-        if self.status not in statuses:
+        if self.settle() not in statuses:
             raise invalid(f"Devbox {self.id} is {self.status}; this needs it to be {' or '.join(statuses)}")
         self._last_use = self.clock.monotonic()
 
     def _check_alive(self) -> None:
-        self.settle()
-        if self.status in ENDED:
+        if self.settle() in ENDED:
             raise invalid(f"Devbox {self.id} is {self.status}")
 
     def suspend(self) -> None:
@@ -295,4 +290,4 @@ class Devbox:
         self._saving = None
         snapshot.status, snapshot.error = ("error", error) if error else ("complete", None)
         if error:
-            self._host.drop_snapshot(snapshot.id)
+            self.host.drop_snapshot(snapshot.id)

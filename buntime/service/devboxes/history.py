@@ -71,9 +71,7 @@ class OutputLog:
     def last_lines(self, count: int) -> tuple[str, bool]:
         """Return the last lines, and whether there are more."""
         gap = self._last_start - len(self._first)
-        data = (
-            self._first + (marker(gap).encode() if gap else b"") + self._last if self._last else self._first
-        )
+        data = self._first + (marker(gap).encode() if gap else b"") + self._last
         if not count:
             return "", self.size > 0
         end = len(data) - data.endswith(b"\n")

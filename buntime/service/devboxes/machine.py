@@ -8,11 +8,11 @@ import threading
 from pathlib import Path
 from typing import Any, Optional
 
-from buntime.service.clock import ServiceClock, SystemClock, monotonic
-from buntime.service.devboxes.box import HOME, TEMPORARY, Saving
+from buntime.service.clock import SystemClock, monotonic
+from buntime.service.devboxes.box import HOME, TEMPORARY, Box, Host, Saving
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.history import Execution
-from buntime.service.devboxes.storage import FileStore, Store
+from buntime.service.devboxes.storage import FileStore
 from buntime.service.devboxes.supervised import Supervised
 from buntime.service.executors import ExecutionLost
 from buntime.service.machine.channel import ChannelLost, Inbox
@@ -78,16 +78,14 @@ class DiskCopy(Saving):
         self.poll()
 
 
-class MachineHost:
+class MachineHost(Host):
     """Makes devboxes in ``folder``, which is removed when it is closed."""
 
     def __init__(self, launcher: Launcher, folder: WorkspaceFolder) -> None:
-        self.clock: ServiceClock = SystemClock()
-        self.boot_time: float = 0.0
-        self.build_time: float = 0.0
+        self.clock = SystemClock()
         self.launcher = launcher
-        self.network: bool = not isinstance(launcher, Isolated) or launcher.sandbox.network
-        self.store: Store = FileStore(folder.root)
+        self.network = not isinstance(launcher, Isolated) or launcher.sandbox.network
+        self.store = FileStore(folder.root)
         self._folder = folder
         self._snapshots: set[str] = set()
         self._boxes: list[MachineBox] = []
@@ -144,7 +142,7 @@ class MachineHost:
         return self._folder.root / snapshot_id
 
 
-class MachineBox:
+class MachineBox(Box):
     """The disk of a devbox, and the supervisor of its commands, which the first one starts.
 
     While there is a supervisor, one thread reads what it sends. So output never waits for a client, and the
@@ -171,9 +169,6 @@ class MachineBox:
     def workspace(self, folder: str) -> DiskWorkspace:
         """Return the files of a folder."""
         return self._workspaces[folder]
-
-    def prepare(self, execution: Execution) -> None:
-        """Do nothing."""
 
     def start(self, execution: Execution) -> None:
         """Start a command; ``ExecutionLost`` if its sandbox cannot be started."""

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
-import string
 from typing import Any, Callable, Generic, Optional, TypeVar, cast
 
-from buntime.service.devboxes.box import Host, Waiter
+from buntime.service.devboxes.box import Host
 from buntime.service.devboxes.devbox import ENDED, Devbox
 from buntime.service.devboxes.errors import ApiError, invalid, missing
 from buntime.service.devboxes.scoring import ALIVE, BenchmarkRun, Record, ScenarioRun
 from buntime.service.devboxes.storage import Agent, Blueprint, NamedSecret, Snapshot, StoredObject
 from buntime.service.idempotency import Idempotency
 
-_LETTERS = string.ascii_letters + string.digits
 _MOST = 10_000
 _REMEMBERED = 3600.0
 """Seconds for which a create can be repeated."""
 
 T = TypeVar("T")
-
-
-def new_id(prefix: str) -> str:
-    """Return the prefix and 20 random letters and digits."""
-    return prefix + "".join(secrets.choice(_LETTERS) for _ in range(20))
 
 
 class Table(Generic[T]):
@@ -84,10 +76,9 @@ def _is_archived(record: Record) -> bool:
 class Model:
     """Everything that the routes act on."""
 
-    def __init__(self, host: Host, waiter: Waiter, new_id: Callable[[str], str] = new_id) -> None:
+    def __init__(self, host: Host) -> None:
         self.host = host
-        self.waiter = waiter
-        self.new_id = new_id
+        self.new_id: Callable[[str], str] = host.new_id
         self.closed: bool = False
         self.requests: Idempotency = Idempotency(host.clock, _REMEMBERED)
         self.devboxes: Table[Devbox] = Table("Devbox", lambda each: each.status in ENDED)
@@ -112,9 +103,7 @@ class Model:
     def alive(self) -> list[Devbox]:
         """Return the devboxes that have not ended, the oldest first, each brought up to date."""
         devboxes = [each for each in self.devboxes.newest_first()[::-1] if each.status not in ENDED]
-        for devbox in devboxes:
-            devbox.settle()
-        return [each for each in devboxes if each.status not in ENDED]
+        return [each for each in devboxes if each.settle() not in ENDED]
 
     def script(self, scorer_type: str) -> str:
         """Return the script of a scorer; a 404 if there is none."""

@@ -96,7 +96,6 @@ class ScenarioRun:
     scenario: Record
     details: Mapping[str, Any]
     _find_script: Callable[[str], str]
-    _new_id: Callable[[str], str]
     state: str = "running"
     results: list[dict[str, Any]] = attrs.field(factory=list)
     _ended: Optional[float] = None
@@ -170,7 +169,7 @@ class ScenarioRun:
                 self._score_next(at)
 
         execution = self._execution = Execution(
-            self._new_id("exc_"),
+            self.devbox.host.new_id("exc_"),
             plan.command,
             at,
             working_directory=folder,

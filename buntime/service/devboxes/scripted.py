@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import threading
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Optional
+from typing import Callable, Optional
 
 import attrs
 
 from buntime.service.clock import ServiceClock
-from buntime.service.devboxes.box import HOME, TEMPORARY, Saving
+from buntime.service.devboxes.box import HOME, TEMPORARY, Box, Host, Saving
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.history import Execution
 from buntime.service.devboxes.storage import Store
@@ -25,17 +27,35 @@ Disk = Mapping[str, MemoryWorkspace]
 
 
 @attrs.define
-class ScriptedHost:
-    """Makes devboxes in memory; the times are seconds on ``clock``."""
+class ScriptedHost(Host):
+    """Makes devboxes in memory; ``advance`` moves ``clock``, which stands still."""
 
     clock: ServiceClock
+    advance: Callable[[float], object]
     executor: ScriptedExecutor
     boot_time: float = 0.0
     build_time: float = 0.0
     snapshot_time: float = 0.0
     snapshots: dict[str, Disk] = attrs.field(factory=dict)
     store: Store = attrs.field(factory=Store)
-    network: bool = True
+    silence: Optional[float] = None
+    _numbers: Iterator[int] = attrs.field(factory=lambda: itertools.count(1))
+
+    def new_id(self, prefix: str) -> str:
+        """Return the prefix and a number."""
+        return f"{prefix}fake{next(self._numbers):016}"
+
+    def wait(self, changed: threading.Condition, seconds: float) -> None:
+        """Move the clock. A wait without an end is a real one: only another thread can end it."""
+        if seconds == float("inf"):
+            changed.wait()
+            return
+        # A timer of the clock may call the service in another thread's name, so the lock is free meanwhile.
+        changed.release()
+        try:
+            self.advance(seconds)
+        finally:
+            changed.acquire()
 
     def open(self, devbox: Devbox, snapshot_id: Optional[str]) -> ScriptedBox:
         """Return a box."""
@@ -58,7 +78,7 @@ class ScriptedHost:
         self.snapshots.clear()
 
 
-class ScriptedBox:
+class ScriptedBox(Box):
     """The disk of a devbox in memory.
 
     A command writes its output when it starts. It ends when its execution time has passed; with
@@ -117,9 +137,6 @@ class ScriptedBox:
             folder: workspace.copy() for folder, workspace in self._disk.items()
         }
         return Saving(self._host.clock.monotonic() + self._host.snapshot_time)
-
-    def end_processes(self) -> None:
-        """Do nothing: there are none."""
 
     def remove(self) -> None:
         """Forget the files."""

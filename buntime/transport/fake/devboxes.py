@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from typing import TYPE_CHECKING, Optional
 
@@ -38,13 +37,8 @@ class FakeDevboxes:
                 from buntime.service.devboxes.app import DevboxService
                 from buntime.service.devboxes.scripted import ScriptedHost
 
-                host = ScriptedHost(self._clock, self._executor, *self._times)
-                numbers = itertools.count(1)
-                self._service = DevboxService(
-                    host,
-                    advance=self._clock.advance,
-                    ids=lambda prefix: f"{prefix}fake{next(numbers):016}",
-                )
+                clock, executor = self._clock, self._executor
+                self._service = DevboxService(ScriptedHost(clock, clock.advance, executor, *self._times))
             service = self._service
         return service.handle(request)
 

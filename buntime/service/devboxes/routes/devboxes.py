@@ -59,7 +59,7 @@ def make_devbox(model: Model, fields: RequestFields) -> Devbox:
     add_mounts(model, fields, spec)
     tunnel = fields.object("tunnel") and _tunnel(RequestFields(fields.object("tunnel"), prefix="tunnel."))
     model.alive()  # ends those that are due, so that clients which never look at theirs cannot pile them up
-    devbox = Devbox(model.new_id("dbx_"), spec, model.host, model.waiter, model.new_id)
+    devbox = Devbox(spec, model.host)
     try:
         for path, content, is_program in mounted_files(model, spec):
             write_file(devbox, path, content, is_program=is_program)

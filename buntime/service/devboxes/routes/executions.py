@@ -15,7 +15,6 @@ from buntime.service.responses import KEEP_ALIVE, event_stream_headers, json_byt
 
 _LAST_LINES = 100
 _HOLD = 25
-_SILENCE = 15.0
 
 
 def execute(call: Call) -> JSON:
@@ -154,7 +153,7 @@ def _events(
         return log.size > offset or execution.status == "completed"
 
     # Without output a comment is sent, but not on a clock that stands still.
-    silence = _SILENCE if devbox.waiter.clock_runs else None
+    silence = devbox.host.silence
     while True:
         if not devbox.hold(ready, silence, timeout, for_output=True):
             yield KEEP_ALIVE

@@ -99,7 +99,7 @@ def _run(
         "snapshot_id": environment.get("snapshot_id"),
     }
     devbox = make_devbox(model, RequestFields(body))
-    return ScenarioRun(model.new_id("scr_"), devbox, scenario, details, model.script, model.new_id)
+    return ScenarioRun(model.new_id("scr_"), devbox, scenario, details, model.script)
 
 
 SCENARIO_RUNS: Collection[ScenarioRun] = Collection(
