@@ -6,6 +6,7 @@ import contextlib
 import gc
 import ipaddress
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import attrs
 import pytest
@@ -31,6 +33,7 @@ _SETTINGS = {
     "requests_ca_bundle",
     "ssl_cert_file",
 }
+_ISOLATIONS = re.compile(r"(?<=[\[-])(?:none|required)(?=[]-])")
 _FDS = Path("/proc/self/fd")
 _TASKS = Path("/proc/self/task")
 _OPENED_ONCE = {"/dev/urandom"}
@@ -60,6 +63,18 @@ def pytest_collection() -> Iterator[None]:
     yield
     gc.freeze()
     gc.enable()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run each test that has both isolations as parameters with one of them, unless the profile is full."""
+    variants: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        variants.setdefault(_ISOLATIONS.sub("*", item.nodeid), []).append(item)
+    pairs = {name: pair for name, pair in variants.items() if len(pair) == 2}
+    tried = {item for name, pair in pairs.items() for item in effort.sample(pair, crc32(name.encode()), 2)}
+    omitted = {item: None for pair in pairs.values() for item in pair if item not in tried}
+    config.hook.pytest_deselected(items=[*omitted])
+    items[:] = [item for item in items if item not in omitted]
 
 
 @attrs.frozen
