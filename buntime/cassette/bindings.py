@@ -8,8 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Optional
 
 from buntime.cassette.secrets.detect import url_password
-from buntime.cassette.secrets.encodings import decode, encode, forms
-from buntime.cassette.secrets.placeholders import PLACEHOLDER, Placeholders, Scalar, name_of, split_form
+from buntime.cassette.secrets.placeholders import (
+    PLACEHOLDER,
+    Placeholders,
+    Scalar,
+    decode,
+    encode,
+    forms,
+    name_of,
+    split_form,
+)
 from buntime.cassette.text import map_texts
 
 _MARK = "«"
@@ -42,9 +50,9 @@ class Bindings:
         """Return the placeholders and the secrets themselves."""
         return [(placeholder, value) for placeholder, value in self._values.items() if "|" not in placeholder]
 
-    def bind_credential(self, kind: str, value: str, name: str = "") -> None:
+    def bind_credential(self, name: str, value: str) -> None:
         """Bind a secret that is not in a recorded request; they are numbered as in the recording."""
-        self._bind({self._credentials.get(kind, value, name): value})
+        self._bind({self._credentials.get(name, value): value})
 
     def value_of(self, placeholder: str) -> Any:
         """Return the value of a placeholder in its form, or the placeholder if it has none."""
@@ -90,10 +98,10 @@ class Bindings:
         self._owners.update(owners)
         self.new += values
         for base, value in secrets:
-            kind, _, name = name_of(base).partition(":")
-            password = url_password(value) if kind == "env" else None
+            name = name_of(base)
+            password = url_password(value) if name.startswith("env:") else None
             if password:
-                self.bind_credential("env", password, f"{name}.password")
+                self.bind_credential(f"{name}.password", password)
         return True
 
 

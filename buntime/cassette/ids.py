@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from typing import Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 from urllib.parse import urlsplit
 
-from buntime.cassette.dialect import LocalFolders
+from buntime.cassette.dialect import LocalFolders, dialect_of
 
 Span = tuple[int, int, str]
 """The start and the end of a part of a text, and the text that replaces it."""
@@ -26,6 +28,7 @@ class Numbering:
         self._origins: dict[str, str] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
         self._folders: dict[LocalFolders, set[str]] = {}
+        self._versions: dict[object, list[str]] = {}
         self._odd: list[str] = []
         self._odd_pattern: Optional[re.Pattern[str]] = None
 
@@ -52,6 +55,20 @@ class Numbering:
         parts = urlsplit(preview_url)
         self._origins[f"{parts.scheme}://{parts.netloc}"] = f"https://{name}"
         self._origins[parts.netloc] = name
+
+    def learn(self, data: Mapping[str, Any]) -> None:
+        """Note the ids in a response. The state of a file becomes a number there."""
+        request, body = data["request"], data.get("response", {}).get("json")
+        dialect = dialect_of(request["path"])
+        for new in dialect.new_ids(request, body):
+            self.note(*new)
+        version = dialect.version(request, body)
+        if version is not None:
+            states = self._versions.setdefault(version[0], [])
+            if version[1] not in states:
+                states.append(version[1])
+            number = json.dumps(f"stamp_{states.index(version[1]) + 1}")
+            data["response"]["json"] = json.loads(json.dumps(body).replace(json.dumps(version[1]), number))
 
     def needs_values(self, text: str) -> bool:
         """Whether ids have to be looked for in the values of JSON: in its text, escapes are before them."""

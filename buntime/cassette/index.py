@@ -78,8 +78,8 @@ class Index:
         """Take the credentials of a request for those of the recording."""
         if headers != self._headers:
             with self._lock:
-                for kind, value, name in credentials(headers):
-                    self._bindings.bind_credential(kind, value, name)
+                for name, value in credentials(headers):
+                    self._bindings.bind_credential(name, value)
                 self._headers = headers
 
     def pop_exact(self, request: Request) -> Optional[Interaction]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from buntime.cassette.secrets.encodings import FORM
+from buntime.cassette.secrets.placeholders import FORM
 
 BODY_FORMS = ("json", "text", "base64")
 

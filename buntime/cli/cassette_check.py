@@ -74,7 +74,7 @@ def _check(options: argparse.Namespace) -> int:
 def _problems(file: Path, today: date, max_age: Optional[int], allow: Sequence[str]) -> Iterator[str]:
     """Yield the problems of a file, in words."""
     from buntime.cassette.file import load
-    from buntime.cassette.secrets.audit import secrets_in
+    from buntime.cassette.secrets.redactor import secrets_in
 
     part = file.with_name(file.name + ".part")
     if part.exists():

@@ -105,7 +105,7 @@ def _upgrade(options: argparse.Namespace) -> int:
 
 def _scrub(options: argparse.Namespace) -> int:
     from buntime.cassette.file import load, save
-    from buntime.cassette.secrets.audit import scrub, secrets_in
+    from buntime.cassette.secrets.redactor import scrub, secrets_in
 
     values = {name: os.environ.get(name, "") for name in options.env}
     missing = sorted(name for name, value in values.items() if not value)

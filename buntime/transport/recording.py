@@ -27,8 +27,8 @@ from buntime.cassette.journal import Journal
 from buntime.cassette.match import key_of
 from buntime.cassette.merge import merge_recordings
 from buntime.cassette.pending import PendingInteraction
-from buntime.cassette.secrets.history import History
 from buntime.cassette.secrets.redactor import Redactor
+from buntime.cassette.secrets.registry import History
 from buntime.errors import APIConnectionError, CassetteError
 from buntime.transport._forwarding import forwarding
 
@@ -233,15 +233,13 @@ class RecordingTransport(NotPicklable):
 
     def _redact_again(self) -> None:
         """Redact the interactions with a secret that occurred before it was known to be one."""
-        new = self._redactor.secrets.pop_new()
-        if not new:
-            return
-        for number in sorted(self._history.containing(new) & self._finished.keys()):
+        new, self._redactor.secrets.new = self._redactor.secrets.new, []
+        for number in sorted(self._history.containing(new) & self._finished.keys()) if new else ():
             finished = self._finished[number]
             self._redact(finished, file.interaction_of(finished.original).data)
 
     def _redact(self, finished: JournaledInteraction, original: Any) -> None:
-        line, blocked = self._redactor.redact_journaled(
+        line, blocked = self._redactor.redact_line(
             finished.original, original, finished.number, has_named=finished.has_named
         )
         if blocked:
@@ -260,13 +258,15 @@ class RecordingTransport(NotPicklable):
         for pending in list(self._pending.values()):
             if pending.response is not None:
                 pending.close()
+        finished = [self._finished[number] for number in sorted(self._finished)]
+        early = self._redactor.shown_early(item.line for item in finished)
+        self._problems.update(dict.fromkeys(f"blocked: {problem}" for problem in early))
         if self._problems:
             problems = "; ".join(self._problems)
             error = CassetteError(f"the cassette {self._path} was left as it was: {problems}")
             if any(problem.startswith("blocked") for problem in self._problems):
                 error.hint = "Pass the secret in env=, or use allow= for a false alarm"
             raise error
-        finished = [self._finished[number] for number in sorted(self._finished)]
         new = [file.interaction_of(item.line) for item in finished]
         threaded = len({item.thread for item in finished}) > 1
         old: Optional[Cassette] = None

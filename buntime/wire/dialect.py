@@ -45,7 +45,7 @@ class SessionsDialect:
         {
             *("activeProcesses", "code", "command", "content", "cpu", "cpuTime", "createdAt", "data"),
             *("deleted", "details", "disk", "env", "error", "executionTime", "exitCode", "expiresAt"),
-            "files",
+            *("event", "chunk", "files", "output"),
             *("filesCount", "filesWritten", "killed", "lastActive", "memory", "memoryUsed", "message"),
             *("metadata", "modified", "path", "pid", "pids", "previewUrl", "resourceLimits", "sessionId"),
             *("size", "state", "stderr", "stdout", "stream", "text", "timedOut", "timeout", "ttl", "type"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from buntime import Buntime
+from buntime import Buntime, CassetteError
 from buntime.cassette.secrets.redactor import Redactor
 from buntime.transport import FunctionTransport, RecordingTransport, Request, Response
 
@@ -25,7 +25,7 @@ def respond(_: Request) -> Response:
 def test_a_secret_learned_while_a_response_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither interaction contains the secret, whichever is written first."""
+    """Neither interaction contains the secret, whichever is written first; the recording is blocked."""
     path = tmp_path / "cassette.json"
     client = Buntime("btk_123", transport=RecordingTransport(path, FunctionTransport(respond)))
     learned = threading.Event()
@@ -34,8 +34,8 @@ def test_a_secret_learned_while_a_response_is_written(
         target=lambda: client.execute(session_id="ses_1", code="2", env={"DB_PASSWORD": SECRET})
     )
 
-    def redact_slowly(redactor: Redactor, text: str, data: Any) -> Any:
-        redacted = redact_line(redactor, text, data)
+    def redact_slowly(redactor: Redactor, *arguments: Any, **options: Any) -> Any:
+        redacted = redact_line(redactor, *arguments, **options)
         if other.ident is None:
             other.start()
             learned.wait(0.5)
@@ -52,7 +52,7 @@ def test_a_secret_learned_while_a_response_is_written(
 
     client.execute(session_id="ses_1", code="1")
     other.join()
-    client.close()
-
     assert learned.is_set()
-    assert SECRET not in path.read_text()
+    assert SECRET not in path.with_name("cassette.json.part").read_text()
+    with pytest.raises(CassetteError, match="«env:DB_PASSWORD» before a request does"):
+        client.close()

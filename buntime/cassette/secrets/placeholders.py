@@ -1,15 +1,83 @@
-"""The names that stand in a cassette for secrets: ``«env:DB_PASSWORD»``."""
+"""The texts that stand in a cassette for secrets: ``«env:DB_PASSWORD»``, ``«api_key|base64»``."""
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections import defaultdict
-from typing import Any, Union
-
-from buntime.cassette.secrets.encodings import FORM
+from contextlib import suppress
+from functools import partial
+from itertools import product
+from typing import Any, Callable, Optional, Union
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 Scalar = Union[str, int, float]
 
+_SHORTEST_BASE64 = 6
+"""Characters of base64 that a secret must determine; shorter texts are in every file."""
+_bytes = partial(str.encode, errors="surrogatepass")
+_text = partial(bytes.decode, errors="surrogatepass")
+_percent, _plus, _unquote, _unquote_plus = (
+    partial(coder, errors="surrogatepass") for coder in (quote, quote_plus, unquote, unquote_plus)
+)
+
+
+def _json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _from_json(text: str) -> str:
+    return str(json.loads(f'"{text}"'))
+
+
+def _from_hex(text: str) -> str:
+    return _text(bytes.fromhex(text))
+
+
+def _from_base64(_: str) -> str:
+    raise ValueError("a part of base64 does not determine the text")
+
+
+def _base64(offset: int, alphabet: Optional[bytes], text: str) -> str:
+    """Return the characters of base64 that a text determines ``offset`` bytes behind others."""
+    data = bytes(offset) + _bytes(text)
+    return base64.b64encode(data, alphabet).decode()[-(-offset * 8 // 6) : len(data) * 8 // 6]
+
+
+_UNCHANGED = {"url": "", "path": "/", "component": "!'()*", "uri": ";,/?:@&=+$!'()*#"}
+"""The characters that encoders of URLs leave as they are, apart from letters and digits."""
+_STEPS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
+    "json": (_json, _from_json),
+    "ascii": (lambda text: json.dumps(text)[1:-1], _from_json),
+    "json.html": (lambda text: _json(text).replace("/", "\\/"), _from_json),
+    **{form: (partial(_percent, safe=safe), _unquote) for form, safe in _UNCHANGED.items()},
+    "form": (_plus, _unquote_plus),
+    # As URLSearchParams does.
+    "params": (lambda text: _plus(text, safe="*").replace("~", "%7E"), _unquote_plus),
+    # As some servers do; RFC 3986 has the digits in capitals.
+    "url.lower": (lambda text: re.sub("%..", lambda m: m[0].lower(), _percent(text, safe="")), _unquote),
+    # As a body that is not text is read: each byte a character.
+    "bytes": (lambda text: _bytes(text).decode("latin-1"), lambda text: _text(text.encode("latin-1"))),
+    "hex": (lambda text: _bytes(text).hex(), _from_hex),
+    "hex.upper": (lambda text: _bytes(text).hex().upper(), _from_hex),
+    **{
+        f"{name}.{offset}" if offset else name: (partial(_base64, offset, alphabet), _from_base64)
+        for name, alphabet in (("base64", None), ("base64url", b"-_"))
+        for offset in range(3)
+    },
+}
+"""How a text is encoded and decoded, by the name of the form."""
+_FORMS = [
+    "",
+    *("+".join(steps) for depth in (1, 2, 3) for steps in product(("json", "ascii"), repeat=depth)),
+    *_STEPS,
+    *("+".join(steps) for steps in product(("json", "ascii"), (form for form in _STEPS if "64" in form))),
+]
+"""The forms in which a secret is searched for. Of those that are equal, the first is the name."""
+_STEP = "|".join([r"(?:first|after)\.[0-9]+", *map(re.escape, sorted(_STEPS, key=len, reverse=True))])
+FORM = rf"\|(?:{_STEP})(?:\+(?:{_STEP}))*"
+"""The end of a placeholder for a form: its steps in their order."""
 PLACEHOLDER = re.compile(
     rf"«(?:api_key|idempotency_key|(?:cookie|env|header|value):[^«»]+?)(?::\d+)?(?:{FORM})?»"
 )
@@ -19,6 +87,36 @@ The form is left out for a secret that stands there as it is.
 """
 _AFTER_NAME = re.compile(r"(?::\d+)?(?:\|[^|]*)?»\Z")
 _RESERVED = re.compile(r"[«»|:]")
+
+
+def forms(value: str) -> dict[str, str]:
+    """Return the texts that a secret may stand as, each with the name of its form: ``""`` for itself."""
+    texts: dict[str, str] = {}
+    for form in _FORMS:
+        text = encode(value, form)
+        if "base64" not in form or len(text) >= _SHORTEST_BASE64:
+            texts.setdefault(text, form)
+    return texts
+
+
+def encode(value: str, form: str) -> str:
+    """Return a text in a form; ``first.3`` is its first three characters, ``after.3`` the rest."""
+    for step in filter(None, form.split("+")):
+        kind, _, count = step.partition(".")
+        if kind in {"first", "after"}:
+            value = value[: int(count)] if kind == "first" else value[int(count) :]
+        else:
+            value = _STEPS[step][0](value)
+    return value
+
+
+def decode(text: str, form: str) -> Optional[str]:
+    """Return the text of which this is a form; ``None`` if it is not one, or does not determine the text."""
+    with suppress(KeyError, ValueError):
+        for step in filter(None, reversed(form.split("+"))):
+            text = _STEPS[step][1](text)
+        return text
+    return None
 
 
 def split_form(placeholder: str) -> tuple[str, str]:
@@ -47,11 +145,9 @@ class Placeholders:
         """Name a value as a recording does."""
         self._by_name[name_of(placeholder)][type(value), value] = placeholder
 
-    def get(self, kind: str, value: Scalar, name: str = "") -> str:
-        """Return the placeholder of a value.
-
-        ``kind`` is ``api_key``, ``cookie``, ``env``, ``header`` or ``value``; ``name`` may be any text.
-        """
-        full = f"{kind}:{_RESERVED.sub('-', name) or '-'}" if name else kind
-        known = self._by_name[full]
-        return known.setdefault((type(value), value), f"«{full}:{len(known) + 1}»" if known else f"«{full}»")
+    def get(self, name: str, value: Scalar) -> str:
+        """Return the placeholder of a value; ``name`` is ``api_key``, or as ``env:ANY TEXT``."""
+        kind, colon, text = name.partition(":")
+        name = f"{kind}:{_RESERVED.sub('-', text) or '-'}" if colon else kind
+        known = self._by_name[name]
+        return known.setdefault((type(value), value), f"«{name}:{len(known) + 1}»" if known else f"«{name}»")

@@ -2,22 +2,145 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional
+import base64
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Optional
+
+import attrs
 
 from buntime._http import Headers, Pairs, Request
-from buntime.cassette.dialect import dialect_of
-from buntime.cassette.file import journal_line
-from buntime.cassette.ids import Numbering
+from buntime.cassette.dialect import Event, dialect_of
+from buntime.cassette.file import Cassette, Interaction, interaction_of, journal_line
+from buntime.cassette.ids import Numbering, Span
 from buntime.cassette.secrets import detect
+from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
 from buntime.cassette.secrets.registry import Secrets, replace
-from buntime.cassette.secrets.walk import Cut, Walk
 
-_SHORTEST_CREDENTIAL = 8
-"""Characters from which on a value in a header is searched for: a test server's key may be a word."""
-_IN_VALUES = frozenset({"base64", "events", "left"})
-"""The parts of responses whose secrets may be encoded, in pieces, or cut off."""
+_LONG = 12
+"""Characters from which on the value of an environment variable is a secret, whatever its name."""
+_OUTPUTS = ("stdout", "stderr")
+_IN_VALUES = frozenset({"base64", "error", "events", "left"})
+"""The parts of interactions whose secrets may be encoded, in pieces, or cut off."""
+
+SpansIn = Callable[[str, str, bool], Sequence[Span]]
+"""Return the spans to replace in a text. Called with its location, and whether it may be cut in a secret."""
+OnSecret = Callable[[str, Any, str], Any]
+"""Return a secret changed. Called with the name for its placeholder, its value and its location."""
+
+
+class Walk:
+    """Returns interactions, or their requests alone, with texts and secrets changed by two functions."""
+
+    def __init__(
+        self,
+        on_secret: OnSecret = lambda _name, value, _location: value,
+        spans_in: SpansIn = lambda _text, _location, _is_cut: (),
+    ) -> None:
+        self._on_secret, self._spans_in = on_secret, spans_in
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an interaction changed, in the same order."""
+        request = data["request"]
+        self._dialect = dialect_of(request["path"])
+        self._env = self._dialect.environment(request)
+        changed: dict[str, Any] = {}
+        for part, message in data.items():
+            # A program that stopped reading may have stopped in the middle of a secret.
+            is_left = part == "response" and ("error" in data or "left" in message)
+            self._is_cut = is_left or self._dialect.is_piece(request)
+            changed[part] = {name: self._field(name, value, part) for name, value in message.items()}
+        return changed
+
+    def _field(self, name: str, value: Any, part: str) -> Any:
+        if name == "json":
+            return self._value(value, part)
+        if name == "query":
+            pairs = (self._value({key: item}, f"{part} query") for key, item in value)
+            return [list(pair) for fields in pairs for pair in fields.items()]
+        if name == "headers":
+            texts = {key: self._text(item, f"{part} headers {key}") for key, item in value.items()}
+            return {key: value[key] if key == "Content-Type" else text for key, text in texts.items()}
+        if name == "base64":
+            # Latin-1 gives each byte a character, so that a secret is found among any bytes.
+            text = self._text(base64.b64decode(value).decode("latin-1"), f"{part} body")
+            return base64.b64encode(text.encode("latin-1", "replace")).decode()
+        if name == "events":
+            return self._events(value, f"{part} stream")
+        is_text = name in {"text", "message"} or (name == "path" and value not in self._dialect.routes)
+        return self._text(value, f"{part} {name}") if is_text else value
+
+    def _text(self, text: str, location: str) -> str:
+        return self._pieces((text,), location)[0]
+
+    def _pieces(self, pieces: Sequence[str], location: str) -> Sequence[str]:
+        spans = self._spans_in("".join(pieces), location, self._is_cut)
+        return replace(pieces, spans) if spans else pieces
+
+    def _value(self, value: Any, location: str, secret: Optional[str] = None) -> Any:
+        """Return a JSON value changed; ``secret`` is the name of a field around it whose value is one.
+
+        It is ``""`` in a field that is public whatever the names in it are.
+        """
+        if isinstance(value, dict):
+            changed: dict[str, Any] = {}
+            for key, item in value.items():
+                name = secret and f"{secret}.{key}"
+                if value is self._env:
+                    is_secret = isinstance(item, str) and (detect.looks_secret(key) or len(item) >= _LONG)
+                    name = f"env:{key}" if is_secret else None
+                elif secret is None and key in self._dialect.public_fields:
+                    name = ""
+                elif secret is None and detect.looks_secret(key):
+                    name = f"value:{key}"
+                field = key if key in self._dialect.fields else self._text(key, f"{location} {key}, a name")
+                changed[field] = self._value(item, f"{location} {key}", name)
+            return changed
+        if isinstance(value, list):
+            return [self._value(item, location, secret) for item in value]
+        is_hidden = isinstance(value, str) and (not value or PLACEHOLDER.fullmatch(value) is not None)
+        if secret and isinstance(value, (str, int, float)) and not isinstance(value, bool) and not is_hidden:
+            return self._on_secret(secret, value, location)
+        return self._text(value, location) if isinstance(value, str) else value
+
+    def _events(self, events: Iterable[Sequence[Any]], location: str) -> list[list[Any]]:
+        """Return a stream changed. The pieces of each output are one text: a secret may be cut anywhere."""
+        changed = [list(event) for event in events]
+        outputs: dict[str, list[tuple[list[Any], Event]]] = defaultdict(list)
+        for item in changed:
+            event = self._dialect.read_event(*item[1:]) if len(item) > 2 else None
+            if event is None or not (event.is_end or event.kind in _OUTPUTS):
+                item[1] = self._text(item[1], location)
+            if event is not None and event.text is not None:
+                outputs[event.kind].append((item, event))
+            elif event is not None:
+                item[2] = self._value(item[2], location)
+        for kind, pieces in outputs.items():
+            texts = self._pieces([event.text or "" for _, event in pieces], f"{location} {kind}")
+            for (item, event), text in zip(pieces, texts):
+                item[2] = self._with_text(event, text, location)
+        return changed
+
+    def _with_text(self, event: Event, text: str, location: str) -> Any:
+        """Return the data of an event with its text replaced and its other fields changed."""
+        if event.text_key is None:
+            return event.with_text(text)
+        kinds = {key: item for key, item in event.fields.items() if item in _OUTPUTS}
+        fixed = {**kinds, event.text_key: text}
+        fields = {**self._value({**event.fields, **dict.fromkeys(fixed)}, location), **fixed}
+        return event.data if fields == event.fields else fields
+
+
+def _texts_in(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the location and the content of each text of an interaction."""
+    texts: list[tuple[str, str]] = []
+
+    def note(text: str, location: str, _: bool) -> Sequence[Span]:
+        texts.append((location, text))
+        return ()
+
+    Walk(spans_in=note)(data)
+    return texts
 
 
 class Redactor:
@@ -31,98 +154,75 @@ class Redactor:
         self.secrets: Secrets = Secrets()
         self._numbering = Numbering()
         self._allow = tuple(allow)
-        self._versions: dict[object, list[str]] = {}
         self._headers: Pairs = ()
+        self._named_by: dict[str, str] = {}
+        """The location of the field that first named each secret."""
 
     def learn_request(self, request: Request, serialized: Mapping[str, Any]) -> bool:
-        """Note the secrets of a request; return whether a field or a variable names one."""
+        """Note the secrets of a request; return whether a field or a variable may name one."""
         if request.headers != self._headers:
-            for kind, value, name in detect.credentials(request.headers):
-                self.secrets.add(kind, value, name, shortest=_SHORTEST_CREDENTIAL)
+            for name, value in detect.credentials(request.headers):
+                self.secrets.add(name, value)
             self._headers = request.headers
         env = dialect_of(serialized["path"]).environment(serialized)
-        for name, password in ((name, detect.url_password(value)) for name, value in env.items()):
-            if password:
-                self.secrets.add("env", password, f"{name}.password")
+        for name, value in env.items():
+            if password := detect.url_password(value):
+                self.secrets.add(f"env:{name}.password", password)
         return self._learn_named({"request": serialized}, serialized, has_env=bool(env))
 
     def learn_response(self, data: Mapping[str, Any], headers: Headers) -> bool:
-        """Note the secrets and the ids in a response; return whether a field names one of the secrets.
-
-        The state of a file becomes a number in the response.
-        """
-        for cookie in headers["Set-Cookie"].split(",") if "Set-Cookie" in headers else ():
-            name, _, value = cookie.partition(";")[0].strip().partition("=")
-            if value:
-                self.secrets.add("cookie", value, name, shortest=_SHORTEST_CREDENTIAL)
-        request, body = data["request"], data.get("response", {}).get("json")
-        dialect = dialect_of(request["path"])
-        for name, value in dialect.response_secrets(request, body):
-            self.secrets.add("value", value, name)
-        for new in dialect.new_ids(request, body):
-            self._numbering.note(*new)
-        version = dialect.version(request, body)
-        if version is not None:
-            known = self._versions.setdefault(version[0], [])
-            if version[1] not in known:
-                known.append(version[1])
-            number = json.dumps(f"stamp_{known.index(version[1]) + 1}")
-            data["response"]["json"] = json.loads(json.dumps(body).replace(json.dumps(version[1]), number))
-        return "response" in data and self._learn_named(data, data["response"])
+        """Note the secrets and the ids in a response; return whether a field may name a secret."""
+        for name, value in detect.credentials(tuple(headers.only(("Set-Cookie",)).items())):
+            self.secrets.add(name, value)
+        request, response = data["request"], data.get("response", {})
+        for name, value in dialect_of(request["path"]).response_secrets(request, response.get("json")):
+            self._add(f"value:{name}", value, "response")
+        self._numbering.learn(data)
+        return self._learn_named(data, response)
 
     def _learn_named(self, data: Mapping[str, Any], new: Mapping[str, Any], *, has_env: bool = False) -> bool:
         """Note the secrets that the new part of an interaction names."""
         if not (has_env or "query" in new or "events" in new or detect.has_secret_names(new.get("json"))):
             return False  # as for most messages, and faster than a walk
-        names: list[str] = []
+        Walk(self._add)(data)
+        return True
 
-        def add(kind: str, name: str, value: Any, _: str) -> Any:
-            names.append(name)
-            return self.secrets.add(kind, value, name)
+    def _add(self, name: str, value: Any, location: str) -> str:
+        placeholder = self.secrets.add(name, value)
+        self._named_by.setdefault(placeholder, location)
+        return placeholder
 
-        Walk(add)(data)
-        return bool(names)
-
-    def redact_journaled(
+    def redact_line(
         self, line: str, data: Mapping[str, Any], number: int, *, has_named: bool
     ) -> tuple[str, list[str]]:
         """Return the line of the journal of an interaction without secrets, and the keys that it still has.
 
         ``has_named`` is for one with named secrets, whose values have to be redacted one by one.
         """
-        text = None if has_named else self.redact_line(line, data)
-        if text is None:
+        path = data["request"]["path"]
+        dialect, start = dialect_of(path), line.find(path) + len(path)
+        is_in_values = any(not _IN_VALUES.isdisjoint(part) for part in (data, *data.values()))
+        if (
+            (has_named or is_in_values or dialect.is_piece(data["request"]))
+            or self._numbering.needs_values(line[start:])
+            or self.secrets.may_be_in(line)
+        ):
             data = self.redact(data)
             text = journal_line(number, data)
             text = line if text == line else text  # not twice in memory
+        else:
+            # Most lines hold nothing but ids, and a text is replaced faster in the line than in its values.
+            start = start if path in dialect.routes else 0
+            text = line[:start] + replace((line[start:],), self._numbering.spans(line[start:]))[0]
         return text, self.blocked(data, text)
-
-    def redact_line(self, text: str, data: Mapping[str, Any]) -> Optional[str]:
-        """Return an interaction as a line of JSON without its ids; ``None`` if more may have to be redacted.
-
-        Most lines hold nothing but ids, and a text is replaced faster in the line than in its values.
-        """
-        request = data["request"]
-        if "error" in data or "base64" in request or not _IN_VALUES.isdisjoint(data["response"]):
-            return None
-        dialect, start = dialect_of(request["path"]), text.find(request["path"]) + len(request["path"])
-        needs_values = self._numbering.needs_values(text[start:]) or dialect.is_piece(request)
-        if needs_values or self.secrets.may_be_in(text):
-            return None
-        start = start if request["path"] in dialect.routes else 0
-        spans = self._numbering.spans(text[start:])
-        return text[:start] + replace((text[start:],), spans)[0] if spans else text
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction as it is, or its request alone, without secrets."""
 
-        def redact(pieces: Sequence[str], _: str, cut: Cut) -> Sequence[str]:
-            text = "".join(pieces)
-            spans = [*self.secrets.spans(text), *self._numbering.spans(text)]
-            spans += self.secrets.fragments(text, at_start=cut == "both") if cut else ()
-            return replace(pieces, spans) if spans else pieces
+        def spans_in(text: str, _: str, is_cut: bool) -> list[Span]:
+            return [*self.secrets.spans(text, is_cut=is_cut), *self._numbering.spans(text)]
 
-        return Walk(lambda kind, name, value, _: self.secrets.add(kind, value, name), redact)(data)
+        return Walk(self._add, spans_in)(data)
 
     def blocked(self, data: Mapping[str, Any], line: str) -> list[str]:
         """Return which well-known kinds of key an interaction still has, and where; never the key.
@@ -130,21 +230,62 @@ class Redactor:
         ``line`` is the interaction as JSON, which shows for most that there is none. Only the pieces of a
         stream do not show it.
         """
-        if not detect.may_have_key(line) and "events" not in data.get("response", ()):
-            return []
         problems: dict[str, None] = {}
-
-        def scan(pieces: Sequence[str], location: str, _: Cut) -> Sequence[str]:
-            text = "".join(pieces)
-            for content, form in (
-                (text, ""),
-                *((content, ", in base64") for content in detect.base64_in(text)),
-            ):
-                part = location.partition(" ")[0]
+        may_have_key = detect.may_have_key(line) or "events" in data.get("response", ())
+        for location, text in _texts_in(data) if may_have_key else ():
+            readable = location.partition(" ")[0] if any(detect.keys_in(location, ())) else location
+            for content, form in [(text, ""), *((each, ", in base64") for each in detect.base64_in(text))]:
                 for kind in detect.keys_in(content, self._allow):
-                    readable = location if not any(detect.keys_in(location, ())) else part
                     problems[f"{kind} ({readable}{form})"] = None
-            return pieces
+        return [*problems]
 
-        Walk(lambda _kind, _name, value, _location: value, scan)(data)
-        return list(problems)
+    def shown_early(self, lines: Iterable[str]) -> Iterator[str]:
+        """Yield the secrets that a response shows before the program sends them: replay could not do that.
+
+        Those that the service named, and credentials, are not among them.
+        """
+        sent, shown = (
+            {name for name, by in self._named_by.items() if by.startswith("response")},
+            dict[str, str](),
+        )
+        for item in (interaction_of(line) for line in lines if "\\u00ab" in line):
+            for location, text in _texts_in(item.data):
+                new = {split_form(each)[0] for each in PLACEHOLDER.findall(text)} - sent
+                if location.startswith("request"):
+                    sent |= new
+                    yield from (shown[secret] for secret in new if secret in shown)
+                    continue
+                for secret in new:
+                    if secret.startswith(("«env:", "«value:")) and not secret.startswith(self._allow):
+                        shown.setdefault(
+                            secret, f"{item.call} holds {secret} before a request does ({location})"
+                        )
+
+
+def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
+    """Yield the locations of secrets in a cassette, in words that do not show them.
+
+    They come from edits by hand, a merge, or an older release: well-known keys, except for those that begin
+    with a text of ``allow``, and values that are named like secrets and have no placeholder.
+    """
+    redactor = Redactor(allow)
+    for number, interaction in enumerate(cassette.interactions, 1):
+        secrets = redactor.blocked(interaction.data, journal_line(number, interaction.data))
+
+        def note(_name: str, _value: object, location: str, secrets: list[str] = secrets) -> None:
+            secrets.append(f"a value that is not hidden ({location})")
+
+        Walk(note)(interaction.data)
+        yield from (f"interaction {number}, {interaction.call}, holds {secret}" for secret in secrets)
+
+
+def scrub(cassette: Cassette, env: Mapping[str, str]) -> Cassette:
+    """Return a cassette with placeholders for the values of variables, and for values named like secrets."""
+    redactor = Redactor()
+    for name, value in env.items():
+        redactor.secrets.add(f"env:{name}", value)
+    for item in cassette.interactions:
+        redactor.learn_request(Request(item.request["method"], item.request["path"]), item.request)
+        redactor.learn_response(item.data, Headers())
+    interactions = tuple(Interaction(redactor.redact(item.data)) for item in cassette.interactions)
+    return attrs.evolve(cassette, interactions=interactions)

@@ -2,108 +2,104 @@
 
 from __future__ import annotations
 
-import bisect
 import json
 import re
+from bisect import bisect_right
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from buntime.cassette.body import join_outputs
+from buntime.cassette.dialect import dialect_of
 from buntime.cassette.ids import Span
-from buntime.cassette.secrets.encodings import forms
-from buntime.cassette.secrets.placeholders import Placeholders, with_form
+from buntime.cassette.secrets.placeholders import Placeholders, forms, with_form
 
-SHORTEST = 4
+_SHORTEST = 4
 """Characters from which on a secret is searched for wherever it may occur; a shorter one is in every text."""
+_SHORTEST_CREDENTIAL = 8
+"""The same for a value in a header: a test server's key may be a word."""
 _LONGEST_FRAGMENT = 256
 _FEW = 64
 """Beginnings of secrets up to which a text is searched once for each: that runs in C."""
+_SEARCHES = 200
+"""Searches of the recorded lines from which on an index of them costs less."""
+_LARGE = 1 << 16
+"""Characters of a line that gets no index, which would need too much memory."""
 
 
 class Secrets:
     """The secrets known so far, and the texts as which they may occur. The caller sees to locking."""
 
     def __init__(self) -> None:
+        self.new: list[str] = []
+        """The texts to search for that are new since the caller last emptied this list, as in JSON."""
         self._placeholders = Placeholders()
         self._values: set[str] = set()
         self._needles: dict[str, str] = {}
         self._escaped: list[str] = []
-        self._reported = 0
-        self._lengths: dict[str, list[int]] = {}
-        """For each beginning of needles their lengths, the longest first and negative."""
+        self._lengths: dict[str, set[int]] = defaultdict(set)
+        """The lengths of the needles with each beginning."""
         self._ordered: list[str] = []
         self._backwards: list[str] = []
 
-    def add(self, kind: str, value: Any, name: str = "", *, shortest: int = SHORTEST) -> str:
+    def add(self, name: str, value: Any) -> str:
         """Return the placeholder of a secret, which is searched for in all its forms from now on."""
-        known = self._needles.get(value) if kind == "value" else None
+        known = self._needles.get(value) if name.startswith("value:") else None
         if known is not None and "|" not in known:
             return known  # a response repeats it in another field, and replay knows it by its first name
-        placeholder = self._placeholders.get(kind, value, name)
-        self._search_for(value, placeholder, shortest)
+        placeholder = self._placeholders.get(name, value)
+        self.define(placeholder, value)
         return placeholder
 
     def define(self, placeholder: str, value: Any) -> None:
-        """Give a secret the placeholder that a recording has for it."""
+        """Search for a secret that has this placeholder in a recording."""
         self._placeholders.define(placeholder, value)
-        self._search_for(value, placeholder, SHORTEST)
-
-    def _search_for(self, value: Any, placeholder: str, shortest: int) -> None:
+        shortest = _SHORTEST if placeholder.startswith(("«env:", "«value:")) else _SHORTEST_CREDENTIAL
         if not isinstance(value, str) or len(value) < shortest or value in self._values:
             return
         self._values.add(value)
         for needle, form in forms(value).items():
             if needle not in self._needles:
                 self._needles[needle] = with_form(placeholder, form)
+                self._lengths[needle[:_SHORTEST]].add(len(needle))
                 self._escaped.append(json.dumps(needle)[1:-1])
-                lengths = self._lengths.setdefault(needle[:SHORTEST], [])
-                if -len(needle) not in lengths:
-                    bisect.insort(lengths, -len(needle))
-
-    def pop_new(self) -> list[str]:
-        """Return the texts that are searched for since the last call, as they are in JSON."""
-        if self._reported == len(self._escaped):
-            return []
-        new, self._reported = self._escaped[self._reported :], len(self._escaped)
-        return new
+                self.new.append(self._escaped[-1])
 
     def may_be_in(self, line: str) -> bool:
         """Whether a secret may be in a line of JSON in ASCII."""
         return len(self._escaped) > _FEW or any(map(line.__contains__, self._escaped))
 
-    def spans(self, text: str) -> Iterator[Span]:
-        """Yield the positions of secrets in a text, at each position the longest."""
-        starts: Iterable[int] = range(len(text) - SHORTEST + 1)
+    def spans(self, text: str, *, is_cut: bool) -> Iterator[Span]:
+        """Yield the positions of secrets in a text; of one that is cut, also of their parts at its ends."""
+        starts: Iterable[int] = range(len(text) - _SHORTEST + 1)
         if len(self._lengths) <= _FEW:
             # A lookahead, as occurrences may overlap.
             heads = (re.finditer(f"(?={re.escape(head)})", text) for head in self._lengths if head in text)
             starts = (match.start() for matches in heads for match in matches)
         # One look-up a character and one a length, so that the number of secrets does not matter.
         for start in starts:
-            for length in self._lengths.get(text[start : start + SHORTEST], ()):
-                placeholder = self._needles.get(text[start : start - length])
-                if placeholder is not None and start - length <= len(text):
-                    yield start, start - length, placeholder
-                    break
+            for length in self._lengths.get(text[start : start + _SHORTEST], ()):
+                needle = text[start : start + length]
+                if needle in self._needles:
+                    yield start, start + len(needle), self._needles[needle]
+        if is_cut:
+            yield from self._fragments(text)
 
-    def fragments(self, text: str, *, at_start: bool) -> Iterator[Span]:
-        """Yield the parts of secrets at the ends of a text: the rest may be in another text."""
+    def _fragments(self, text: str) -> Iterator[Span]:
         if len(self._ordered) != len(self._needles):
             self._ordered = sorted(self._needles)
             self._backwards = sorted(needle[::-1] for needle in self._needles)
-        for length in range(min(len(text), _LONGEST_FRAGMENT), SHORTEST - 1, -1):
-            needle = _longer(text[-length:], self._ordered)
-            if needle:
+        for length in range(_SHORTEST, min(len(text), _LONGEST_FRAGMENT) + 1):
+            for needle in _next_longer(text[-length:], self._ordered):
                 yield len(text) - length, len(text), with_form(self._needles[needle], f"first.{length}")
-            needle = _longer(text[:length][::-1], self._backwards)[::-1] if at_start else ""
-            if needle:
-                yield 0, length, with_form(self._needles[needle], f"after.{len(needle) - length}")
+            for needle in _next_longer(text[:length][::-1], self._backwards):
+                yield 0, length, with_form(self._needles[needle[::-1]], f"after.{len(needle) - length}")
 
 
-def _longer(beginning: str, ordered: list[str]) -> str:
-    """Return a text that begins like this and is longer; an empty one if there is none."""
-    position = bisect.bisect_right(ordered, beginning)
-    has_longer = position < len(ordered) and ordered[position].startswith(beginning)
-    return ordered[position] if has_longer else ""
+def _next_longer(beginning: str, ordered: list[str]) -> list[str]:
+    """Return a text that begins like this and is longer, if there is one."""
+    position = bisect_right(ordered, beginning)
+    return [text for text in ordered[position : position + 1] if text.startswith(beginning)]
 
 
 def replace(pieces: Sequence[str], spans: Iterable[Span]) -> list[str]:
@@ -111,19 +107,65 @@ def replace(pieces: Sequence[str], spans: Iterable[Span]) -> list[str]:
 
     A replacement goes into the piece in which its span begins.
     """
-    ordered = sorted(spans, key=lambda span: (-span[0], span[1]))
-    if not ordered:
-        return [*pieces]
-    text, begin, done = "".join(pieces), 0, 0
+    ordered = deque(sorted(spans, key=lambda span: (span[0], -span[1])))
+    text, end, done = "".join(pieces), 0, 0
     changed: list[str] = []
     for piece in pieces:
-        end = begin + len(piece)
+        end += len(piece)
         parts: list[str] = []
-        while ordered and ordered[-1][0] < end:
-            start, stop, replacement = ordered.pop()
+        while ordered and ordered[0][0] < end:
+            start, stop, replacement = ordered.popleft()
             if start >= done:
-                parts += (text[max(begin, done) : start], replacement)
+                parts += (text[done:start], replacement)
                 done = stop
-        changed.append("".join((*parts, text[max(begin, done) : end])))
-        begin = end
+        changed.append("".join((*parts, text[done:end])))
+        done = max(done, end)
     return changed
+
+
+class History:
+    """The lines recorded so far, in which a secret that becomes known later is searched for.
+
+    A recording with few secrets has few searches, which read each line. One that brings a new secret with
+    every call would read everything before it each time. So after some searches, an index has the lines that
+    contain each four characters, and the time of a search does not grow with their number.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[int, str] = {}
+        self._unindexed: set[int] = set()
+        self._searches = 0
+        self._grams: dict[str, list[int]] = defaultdict(list)
+
+    def add(self, number: int, line: str) -> None:
+        """Note a recording by its line of the journal."""
+        self._lines[number] = line
+        self._unindexed.add(number)
+
+    def containing(self, needles: Sequence[str]) -> set[int]:
+        """Return the numbers of the recordings that contain one of several texts of at least 4 characters."""
+        self._searches += len(needles)
+        if self._searches > _SEARCHES:
+            for number in [number for number in self._unindexed if len(self._lines[number]) < _LARGE]:
+                self._unindexed.remove(number)
+                for gram in _grams(self._text(number)):
+                    self._grams[gram].append(number)
+        numbers = {*self._unindexed}
+        for needle in needles:
+            rarest: list[int] = min((self._grams.get(gram, []) for gram in _grams(needle)), key=len)
+            numbers.update(rarest)
+        texts = ((number, self._text(number)) for number in numbers)
+        return {number for number, text in texts if any(map(text.__contains__, needles))}
+
+    def _text(self, number: int) -> str:
+        """Return a line with the outputs of its stream in one piece, too: a secret may be cut anywhere."""
+        line = self._lines[number]
+        if '"events":' not in line:
+            return line
+        data = json.loads(line)[1]
+        events, dialect = data.get("response", {}).get("events", ()), dialect_of(data["request"]["path"])
+        return line + json.dumps(join_outputs(events, dialect)[0])
+
+
+def _grams(text: str) -> set[str]:
+    return {text[start : start + _SHORTEST] for start in range(len(text) - _SHORTEST + 1)}

@@ -149,7 +149,8 @@ def test_secrets_have_placeholders(tmp_path: Path) -> None:
         if request.origin:
             return Response(200, {}, [])
         command = json.loads(request.content or b"{}").get("command", "")
-        return as_json({**EXECUTION, "status": "completed", "stdout": f"{command} the-secret the-variable"})
+        stdout = f"{command} the-secret the-variable" if command else ""
+        return as_json({**EXECUTION, "status": "completed", "stdout": stdout})
 
     def program(transport: Transport) -> str:
         with RunloopSDK(bearer_token="rk_of_tests", transport=transport) as runloop:

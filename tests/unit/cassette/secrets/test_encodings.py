@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime.cassette.secrets.detect import base64_in
-from buntime.cassette.secrets.encodings import decode, encode, forms
+from buntime.cassette.secrets.placeholders import decode, encode, forms
 
 
 @given(st.text(min_size=1))

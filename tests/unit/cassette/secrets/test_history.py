@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buntime.cassette.secrets import history
-from buntime.cassette.secrets.history import History
+from buntime.cassette.secrets import registry
+from buntime.cassette.secrets.registry import History
 
 _texts = st.text(st.sampled_from('abcé"'), min_size=4, max_size=30)
 
@@ -19,8 +19,8 @@ _texts = st.text(st.sampled_from('abcé"'), min_size=4, max_size=30)
 def small_blocks() -> Iterator[None]:
     """Index texts after a few searches."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(history, "_LARGE", 200)
-        patched.setattr(history, "_SEARCHES", 3)
+        patched.setattr(registry, "_LARGE", 200)
+        patched.setattr(registry, "_SEARCHES", 3)
         yield
 
 
@@ -45,7 +45,7 @@ def test_often_searched_text_is_indexed() -> None:
     recorded.add(1, "b" * 70)
     for _ in range(5):
         recorded.containing(["secret"])
-    assert [[0], [1]] == [[*recorded._lines], [*recorded._indexed]]
+    assert {0} == recorded._unindexed
     recorded.add(2, "c" * 70)
     for text, number in (("aaaa", 0), ("bbbb", 1), ("cccc", 2)):
         assert {number} == recorded.containing([text])

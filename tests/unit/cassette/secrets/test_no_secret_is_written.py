@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from buntime import Buntime, CassetteError
 from buntime.cassette.body import join_outputs
 from buntime.cassette.file import Interaction, load
-from buntime.cassette.secrets.encodings import forms
-from buntime.cassette.secrets.placeholders import PLACEHOLDER
+from buntime.cassette.secrets.placeholders import PLACEHOLDER, forms
 from buntime.transport import FunctionTransport, RecordingTransport, ReplayTransport, Request, Response
 from buntime.wire.constants import CALL_MARK
 from buntime.wire.dialect import DIALECT
@@ -70,7 +69,7 @@ WORDS = [
     ),
 ]
 secrets = st.sampled_from(WORDS) | st.text(
-    st.characters(codec="utf-8", exclude_characters="\0"), min_size=4, max_size=200
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=4, max_size=200
 )
 
 Encode = Callable[[str], str]
@@ -297,12 +296,8 @@ def test_no_secret_is_written(plan: Plan) -> None:
             assert "blocked: " in blocked
             return
         assert [] == _leaks(load(path).interactions, plan)
-        replay = ReplayTransport(path)
-        with Buntime(transport=replay, headers=_headers(plan)) as client:
+        with Buntime(transport=ReplayTransport(path), headers=_headers(plan)) as client:
             replayed = _program(client, plan)
-        if not plan.declares_first:
-            # A secret in a response before any request has it cannot be detected until the program sends it.
-            replayed = replay._bindings.fill(replayed)
         assert json.dumps(recorded) == json.dumps(replayed)
 
 

@@ -473,6 +473,31 @@ def test_a_secret_named_by_a_response_is_hidden_in_all_of_it(
     assert secret[-8:] not in path.read_text(encoding="utf-8")
 
 
+EARLY: dict[str, Callable[[Buntime], Any]] = {
+    "variable": lambda c: c.execute(session_id="ses_9", code="2", env={"DB_PASSWORD": PASSWORD}),
+    "field": lambda c: c.request("POST", "/e", json={"token": PASSWORD}),
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), [("variable", "«env:DB_PASSWORD»"), ("field", "«value:token»")])
+def test_secret_in_a_response_before_any_request_is_blocked(kind: str, name: str, tmp_path: Path) -> None:
+    """Replay could not return it, unless the program works with the placeholder."""
+    path = tmp_path / "x.json"
+
+    def program(client: Buntime) -> str:
+        stdout = client.execute(session_id="ses_9", code="1").stdout
+        EARLY[kind](client)
+        return stdout
+
+    with pytest.raises(CassetteError) as caught:
+        record(path, program, echo_of(f"is {PASSWORD}"))
+    assert f"blocked: POST /execute holds {name} before a request does (response stdout)" in str(caught.value)
+    assert PASSWORD not in str(caught.value)
+    assert not path.exists()
+    assert f"is {PASSWORD}" == record(path, program, echo_of(f"is {PASSWORD}"), allow=[name])
+    assert f"is {name}" == replay(path, program)
+
+
 SHORTEST = {
     "a private key (PEM)": "-----BEGIN PRIVATE KEY-----",
     "an AWS access key": "AKIA" + "A" * 16,
