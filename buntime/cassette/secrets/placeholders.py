@@ -125,6 +125,11 @@ def split_form(placeholder: str) -> tuple[str, str]:
     return f"{base}»", form
 
 
+def is_part(placeholder: str) -> bool:
+    """Whether the text does not determine the secret: a part of it, or of its base64."""
+    return re.search(r"[|+](?:base64|first|after)", placeholder) is not None
+
+
 def with_form(placeholder: str, form: str) -> str:
     """Return the placeholder for a secret in a form, which may be in another one already."""
     return f"{placeholder[:-1]}{'+' if '|' in placeholder else '|'}{form}»" if form else placeholder

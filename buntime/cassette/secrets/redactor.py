@@ -14,7 +14,7 @@ from buntime.cassette.dialect import Event, dialect_of
 from buntime.cassette.file import Cassette, Interaction, interaction_of, journal_line
 from buntime.cassette.ids import Numbering, Span
 from buntime.cassette.secrets import detect
-from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
+from buntime.cassette.secrets.placeholders import PLACEHOLDER, is_part, split_form
 from buntime.cassette.secrets.registry import Secrets, replace
 
 _LONG = 12
@@ -242,24 +242,25 @@ class Redactor:
     def shown_early(self, lines: Iterable[str]) -> Iterator[str]:
         """Yield the secrets that a response shows before the program sends them: replay could not do that.
 
-        Those that the service named, and credentials, are not among them.
+        Those that the service named first, and credentials, are not among them. Replay learns a secret from a
+        text in which it is the only new one, and from a form that can be decoded.
         """
-        sent, shown = (
-            {name for name, by in self._named_by.items() if by.startswith("response")},
-            dict[str, str](),
-        )
+        sent = {name for name, location in self._named_by.items() if location.startswith("response")}
+        shown: dict[str, str] = {}
         for item in (interaction_of(line) for line in lines if "\\u00ab" in line):
             for location, text in _texts_in(item.data):
-                new = {split_form(each)[0] for each in PLACEHOLDER.findall(text)} - sent
+                named = {each for each in PLACEHOLDER.findall(text) if each.startswith(("«env:", "«value:"))}
+                new = {each for each in named if sent.isdisjoint((each, split_form(each)[0]))}
+                secrets = {split_form(each)[0] for each in new}
                 if location.startswith("request"):
-                    sent |= new
-                    yield from (shown[secret] for secret in new if secret in shown)
-                    continue
-                for secret in new:
-                    if secret.startswith(("«env:", "«value:")) and not secret.startswith(self._allow):
-                        shown.setdefault(
-                            secret, f"{item.call} holds {secret} before a request does ({location})"
-                        )
+                    yield from (shown[secret] for secret in secrets & shown.keys())
+                    if len(new) == 1:
+                        sent |= new if any(map(is_part, new)) else secrets
+                else:
+                    problem = f"before a request does ({location})"
+                    for secret in secrets - shown.keys():
+                        if not secret.startswith(self._allow):
+                            shown[secret] = f"{item.call} holds {secret} {problem}"
 
 
 def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
