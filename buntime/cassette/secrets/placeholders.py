@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import product
@@ -125,11 +126,6 @@ def split_form(placeholder: str) -> tuple[str, str]:
     return f"{base}»", form
 
 
-def is_part(placeholder: str) -> bool:
-    """Whether the text does not determine the secret: a part of it, or of its base64."""
-    return re.search(r"[|+](?:base64|first|after)", placeholder) is not None
-
-
 def with_form(placeholder: str, form: str) -> str:
     """Return the placeholder for a secret in a form, which may be in another one already."""
     return f"{placeholder[:-1]}{'+' if '|' in placeholder else '|'}{form}»" if form else placeholder
@@ -145,6 +141,11 @@ class Placeholders:
 
     def __init__(self) -> None:
         self._by_name: dict[str, dict[tuple[type, Any], str]] = defaultdict(dict)
+
+    def items(self) -> Iterator[tuple[str, Scalar]]:
+        """Yield the placeholders with their values."""
+        for values in self._by_name.values():
+            yield from ((placeholder, value) for (_, value), placeholder in values.items())
 
     def define(self, placeholder: str, value: Scalar) -> None:
         """Name a value as a recording does."""

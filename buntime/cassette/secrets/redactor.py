@@ -10,11 +10,12 @@ from typing import Any, Callable, Optional
 import attrs
 
 from buntime._http import Headers, Pairs, Request
+from buntime.cassette.bindings import Bindings
 from buntime.cassette.dialect import Event, dialect_of
 from buntime.cassette.file import Cassette, Interaction, interaction_of, journal_line
 from buntime.cassette.ids import Numbering, Span
 from buntime.cassette.secrets import detect
-from buntime.cassette.secrets.placeholders import PLACEHOLDER, is_part, split_form
+from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
 from buntime.cassette.secrets.registry import Secrets, replace
 
 _LONG = 12
@@ -213,7 +214,8 @@ class Redactor:
         else:
             # Most lines hold nothing but ids, and a text is replaced faster in the line than in its values.
             start = start if path in dialect.routes else 0
-            text = line[:start] + replace((line[start:],), self._numbering.spans(line[start:]))[0]
+            spans = self._numbering.spans(line[start:])
+            text = line[:start] + replace((line[start:],), spans)[0] if spans else line
         return text, self.blocked(data, text)
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,27 +242,26 @@ class Redactor:
         return [*problems]
 
     def shown_early(self, lines: Iterable[str]) -> Iterator[str]:
-        """Yield the secrets that a response shows before the program sends them: replay could not do that.
+        """Yield the secrets that a response shows before replay learns them from the program, and where.
 
-        Those that the service named first, and credentials, are not among them. Replay learns a secret from a
-        text in which it is the only new one, and from a form that can be decoded.
+        Those that the service named first, and credentials, are not among them.
         """
-        sent = {name for name, location in self._named_by.items() if location.startswith("response")}
-        shown: dict[str, str] = {}
+        recorded, replayed = Bindings(), Bindings()
+        for placeholder, value in self.secrets.placeholders.items():
+            if not self._named_by.get(placeholder, "").startswith("response"):
+                recorded.match({"text": placeholder}, {"text": value})
+                if not placeholder.startswith(("«env:", "«value:")):
+                    replayed.match({"text": placeholder}, {"text": value})
         for item in (interaction_of(line) for line in lines if "\\u00ab" in line):
-            for location, text in _texts_in(item.data):
-                named = {each for each in PLACEHOLDER.findall(text) if each.startswith(("«env:", "«value:"))}
-                new = {each for each in named if sent.isdisjoint((each, split_form(each)[0]))}
-                secrets = {split_form(each)[0] for each in new}
-                if location.startswith("request"):
-                    yield from (shown[secret] for secret in secrets & shown.keys())
-                    if len(new) == 1:
-                        sent |= new if any(map(is_part, new)) else secrets
-                else:
-                    problem = f"before a request does ({location})"
-                    for secret in secrets - shown.keys():
-                        if not secret.startswith(self._allow):
-                            shown[secret] = f"{item.call} holds {secret} {problem}"
+            texts = _texts_in(item.data)
+            request = [text for location, text in texts if location.startswith("request")]
+            replayed.match({"texts": request}, {"texts": recorded.fill(request)})
+            for location, text in texts[len(request) :]:
+                for each in PLACEHOLDER.findall(text):
+                    secret, _ = split_form(each)
+                    is_known = replayed.value_of(each) == recorded.value_of(each)
+                    if not is_known and not secret.startswith(self._allow):
+                        yield f"{item.call} holds {secret} before a request does ({location})"
 
 
 def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:

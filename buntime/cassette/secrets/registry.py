@@ -33,7 +33,7 @@ class Secrets:
     def __init__(self) -> None:
         self.new: list[str] = []
         """The texts to search for that are new since the caller last emptied this list, as in JSON."""
-        self._placeholders = Placeholders()
+        self.placeholders = Placeholders()
         self._values: set[str] = set()
         self._needles: dict[str, str] = {}
         self._escaped: list[str] = []
@@ -47,13 +47,13 @@ class Secrets:
         known = self._needles.get(value) if name.startswith("value:") else None
         if known is not None and "|" not in known:
             return known  # a response repeats it in another field, and replay knows it by its first name
-        placeholder = self._placeholders.get(name, value)
+        placeholder = self.placeholders.get(name, value)
         self.define(placeholder, value)
         return placeholder
 
     def define(self, placeholder: str, value: Any) -> None:
         """Search for a secret that has this placeholder in a recording."""
-        self._placeholders.define(placeholder, value)
+        self.placeholders.define(placeholder, value)
         shortest = _SHORTEST if placeholder.startswith(("«env:", "«value:")) else _SHORTEST_CREDENTIAL
         if not isinstance(value, str) or len(value) < shortest or value in self._values:
             return
