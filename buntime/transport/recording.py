@@ -27,8 +27,8 @@ from buntime.cassette.journal import Journal
 from buntime.cassette.match import key_of
 from buntime.cassette.merge import merge_recordings
 from buntime.cassette.pending import PendingInteraction
+from buntime.cassette.rehearsal import shown_early
 from buntime.cassette.secrets.redactor import Redactor
-from buntime.cassette.secrets.registry import History
 from buntime.errors import APIConnectionError, CassetteError
 from buntime.transport._forwarding import forwarding
 
@@ -96,7 +96,6 @@ class RecordingTransport(NotPicklable):
         self._today = datetime.now(timezone.utc).date()
         self._redactor = Redactor(allow)
         self._ignore = Ignore(ignore)
-        self._history = History()
         self._lock = threading.RLock()
         self._pending: dict[int, PendingInteraction] = {}
         self._finished: dict[int, JournaledInteraction] = {}
@@ -219,7 +218,7 @@ class RecordingTransport(NotPicklable):
             self._finished[number] = finished
             if pending.request.poll:
                 self._collapse(pending, original)
-            self._history.add(number, line)
+            self._redactor.history.add(number, line)
             self._redact(finished, original)
 
     def _collapse(self, pending: PendingInteraction, data: dict[str, Any]) -> None:
@@ -234,7 +233,7 @@ class RecordingTransport(NotPicklable):
     def _redact_again(self) -> None:
         """Redact the interactions with a secret that occurred before it was known to be one."""
         new, self._redactor.secrets.new = self._redactor.secrets.new, []
-        for number in sorted(self._history.containing(new) & self._finished.keys()) if new else ():
+        for number in sorted(self._redactor.history.containing(new) & self._finished.keys()) if new else ():
             finished = self._finished[number]
             self._redact(finished, file.interaction_of(finished.original).data)
 
@@ -258,9 +257,9 @@ class RecordingTransport(NotPicklable):
         for pending in list(self._pending.values()):
             if pending.response is not None:
                 pending.close()
-        finished = [self._finished[number] for number in sorted(self._finished)]
-        early = self._redactor.shown_early(item.line for item in finished)
-        self._problems.update(dict.fromkeys(f"blocked: {problem}" for problem in early))
+        finished = [item for _, item in sorted(self._finished.items())]
+        for problem in shown_early((item.line for item in finished), self._redactor):
+            self._problems.setdefault(f"blocked: {problem}")
         if self._problems:
             problems = "; ".join(self._problems)
             error = CassetteError(f"the cassette {self._path} was left as it was: {problems}")

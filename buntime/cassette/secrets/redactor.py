@@ -10,13 +10,12 @@ from typing import Any, Callable, Optional
 import attrs
 
 from buntime._http import Headers, Pairs, Request
-from buntime.cassette.bindings import Bindings
 from buntime.cassette.dialect import Event, dialect_of
-from buntime.cassette.file import Cassette, Interaction, interaction_of, journal_line
+from buntime.cassette.file import Cassette, Interaction, journal_line
 from buntime.cassette.ids import Numbering, Span
 from buntime.cassette.secrets import detect
-from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
-from buntime.cassette.secrets.registry import Secrets, replace
+from buntime.cassette.secrets.placeholders import PLACEHOLDER, Scalar
+from buntime.cassette.secrets.registry import History, Secrets, replace
 
 _LONG = 12
 """Characters from which on the value of an environment variable is a secret, whatever its name."""
@@ -132,7 +131,7 @@ class Walk:
         return event.data if fields == event.fields else fields
 
 
-def _texts_in(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+def texts_in(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the location and the content of each text of an interaction."""
     texts: list[tuple[str, str]] = []
 
@@ -153,8 +152,9 @@ class Redactor:
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
         self.secrets: Secrets = Secrets()
+        self.history: History = History()
         self._numbering = Numbering()
-        self._allow = tuple(allow)
+        self.allow: tuple[str, ...] = tuple(allow)
         self._headers: Pairs = ()
         self._named_by: dict[str, str] = {}
         """The location of the field that first named each secret."""
@@ -234,34 +234,18 @@ class Redactor:
         """
         problems: dict[str, None] = {}
         may_have_key = detect.may_have_key(line) or "events" in data.get("response", ())
-        for location, text in _texts_in(data) if may_have_key else ():
+        for location, text in texts_in(data) if may_have_key else ():
             readable = location.partition(" ")[0] if any(detect.keys_in(location, ())) else location
             for content, form in [(text, ""), *((each, ", in base64") for each in detect.base64_in(text))]:
-                for kind in detect.keys_in(content, self._allow):
+                for kind in detect.keys_in(content, self.allow):
                     problems[f"{kind} ({readable}{form})"] = None
         return [*problems]
 
-    def shown_early(self, lines: Iterable[str]) -> Iterator[str]:
-        """Yield the secrets that a response shows before replay learns them from the program, and where.
-
-        Those that the service named first, and credentials, are not among them.
-        """
-        recorded, replayed = Bindings(), Bindings()
+    def sent(self) -> Iterator[tuple[str, Scalar]]:
+        """Yield the placeholders and values of the secrets, apart from those that a response named first."""
         for placeholder, value in self.secrets.placeholders.items():
             if not self._named_by.get(placeholder, "").startswith("response"):
-                recorded.match({"text": placeholder}, {"text": value})
-                if not placeholder.startswith(("«env:", "«value:")):
-                    replayed.match({"text": placeholder}, {"text": value})
-        for item in (interaction_of(line) for line in lines if "\\u00ab" in line):
-            texts = _texts_in(item.data)
-            request = [text for location, text in texts if location.startswith("request")]
-            replayed.match({"texts": request}, {"texts": recorded.fill(request)})
-            for location, text in texts[len(request) :]:
-                for each in PLACEHOLDER.findall(text):
-                    secret, _ = split_form(each)
-                    is_known = replayed.value_of(each) == recorded.value_of(each)
-                    if not is_known and not secret.startswith(self._allow):
-                        yield f"{item.call} holds {secret} before a request does ({location})"
+                yield placeholder, value
 
 
 def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:

@@ -1,0 +1,32 @@
+"""A rehearsal of replay with the secrets of a recording, before it is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from buntime.cassette.bindings import Bindings
+from buntime.cassette.file import interaction_of
+from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
+from buntime.cassette.secrets.redactor import Redactor, texts_in
+
+
+def shown_early(lines: Iterable[str], redactor: Redactor) -> Iterator[str]:
+    """Yield the secrets that a response shows before replay learns them from a request, and where.
+
+    Those that the service named first, and credentials, are not among them.
+    """
+    recorded, replayed = Bindings(), Bindings()
+    for placeholder, value in redactor.sent():
+        recorded.match({"text": placeholder}, {"text": value})
+        if not placeholder.startswith(("«env:", "«value:")):
+            replayed.match({"text": placeholder}, {"text": value})
+    for item in (interaction_of(line) for line in lines if "\\u00ab" in line):
+        texts = texts_in(item.data)
+        request = [text for location, text in texts if location.startswith("request")]
+        replayed.match({"texts": request}, {"texts": recorded.fill(request)})
+        for location, text in texts[len(request) :]:
+            for each in PLACEHOLDER.findall(text):
+                secret, _ = split_form(each)
+                is_known = replayed.value_of(each) == recorded.value_of(each)
+                if not is_known and not secret.startswith(redactor.allow):
+                    yield f"{item.call} holds {secret} before a request does ({location})"
