@@ -17,9 +17,8 @@ from buntime.engine.adapter import ServiceAdapter
 from buntime.engine.caller import Caller
 from buntime.errors import APIStatusError, ConflictError, InvalidRequestError, NotFoundError
 from buntime.runloop.wire import requests
-from buntime.runloop.wire.error_responses import decode_error, request_id
 from buntime.runloop.wire.requests import OPTIONS, path_values
-from buntime.runloop.wire.responses import decode
+from buntime.runloop.wire.responses import decode, decode_error, request_id
 from buntime.runloop.wire.routes import BY_NAME, Repeat, Route, custom_route
 from buntime.runloop.wire.views.base import View
 

@@ -9,7 +9,7 @@ import attrs
 
 from buntime._support import sse
 from buntime.errors import BuntimeError, RequestTimeoutError
-from buntime.runloop.wire.error_responses import decode_error_event
+from buntime.runloop.wire.responses import decode_error_event
 from buntime.wire.events import ParsedEvent
 from buntime.wire.json import json_object
 

@@ -27,12 +27,6 @@ class Repeat(enum.Enum):
     NEVER = "no: only if nothing can have been done"
 
 
-DEVBOX_HOLD = 30
-"""Seconds for which the service holds a wait for a devbox at most."""
-EXECUTION_HOLD = 25
-"""Seconds for which the service holds a wait for an execution at most."""
-
-
 @attrs.frozen(slots=False)
 class Route:
     """One call of the API."""

@@ -33,13 +33,15 @@ _NOT_IDS = ("", ".", "..")
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(attrs.field,))
 class _Frozen:
-    """Makes each subclass a frozen attrs class with keyword arguments, and lists it in ``KINDS``."""
+    """Makes each subclass a frozen attrs class with keyword arguments, and lists public ones in ``KINDS``."""
 
     if TYPE_CHECKING:
         __attrs_attrs__: ClassVar[Any]
 
     def __init_subclass__(cls) -> None:
-        KINDS[cls.__name__] = cast("type[View]", attrs.frozen(kw_only=True, slots=False)(cls))
+        view = cast("type[View]", attrs.frozen(kw_only=True, slots=False)(cls))
+        if not cls.__name__.startswith("_"):
+            KINDS[cls.__name__] = view
 
 
 class View(_Frozen):

@@ -66,20 +66,6 @@ class DevboxView(View):
     initiator_id: Optional[str] = None
 
 
-class ExecutionView(View):
-    """The state of an execution; ``stdout`` and ``stderr`` are its last lines."""
-
-    devbox_id: str
-    execution_id: str
-    status: str
-    exit_status: Optional[int] = None
-    stdout: Optional[str] = None
-    stderr: Optional[str] = None
-    stdout_truncated: Optional[bool] = None
-    stderr_truncated: Optional[bool] = None
-    shell_name: Optional[str] = None
-
-
 class ExecutionDetailView(View):
     """The result of a command that the service waited for, or of writing a file."""
 
@@ -88,6 +74,15 @@ class ExecutionDetailView(View):
     stdout: Optional[str] = None
     stderr: Optional[str] = None
     shell_name: Optional[str] = None
+
+
+class ExecutionView(ExecutionDetailView):
+    """The state of an execution; ``stdout`` and ``stderr`` are its last lines."""
+
+    execution_id: str
+    status: str
+    stdout_truncated: Optional[bool] = None
+    stderr_truncated: Optional[bool] = None
 
 
 class SendStdInView(View):

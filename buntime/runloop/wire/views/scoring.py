@@ -79,24 +79,27 @@ class ScoringContractResultView(View):
     scoring_function_results: list[ScoringFunctionResultView] = attrs.field(factory=list)
 
 
-class ScenarioRunView(View):
-    """A run of a scenario.
-
-    ``state`` is running, scoring, scored, or at its end completed, canceled, timeout or failed.
-    """
-
+class _RunView(View):
     id: str
-    devbox_id: str
     state: str
-    scenario_id: Optional[str] = None
     name: Optional[str] = None
     metadata: dict[str, str] = attrs.field(factory=dict)
-    benchmark_run_id: Optional[str] = None
     start_time_ms: Optional[int] = None
     duration_ms: Optional[int] = None
     purpose: Optional[str] = None
     environment_variables: Optional[dict[str, str]] = None
     secrets_provided: Optional[dict[str, str]] = None
+
+
+class ScenarioRunView(_RunView):
+    """A run of a scenario.
+
+    ``state`` is running, scoring, scored, or at its end completed, canceled, timeout or failed.
+    """
+
+    devbox_id: str
+    scenario_id: Optional[str] = None
+    benchmark_run_id: Optional[str] = None
     scoring_contract_result: Optional[ScoringContractResultView] = None
 
 
@@ -132,17 +135,8 @@ class BenchmarkView(View):
     required_secret_names: Optional[list[str]] = None
 
 
-class BenchmarkRunView(View):
+class BenchmarkRunView(_RunView):
     """A run of a benchmark: running, completed, canceled or failed. It has the mean of its runs' scores."""
 
-    id: str
-    state: str
     benchmark_id: Optional[str] = None
-    name: Optional[str] = None
-    metadata: dict[str, str] = attrs.field(factory=dict)
     score: Optional[float] = None
-    start_time_ms: Optional[int] = None
-    duration_ms: Optional[int] = None
-    purpose: Optional[str] = None
-    environment_variables: Optional[dict[str, str]] = None
-    secrets_provided: Optional[dict[str, str]] = None
