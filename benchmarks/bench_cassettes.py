@@ -1,25 +1,32 @@
-"""Recording and replay, compared with other cassette libraries."""
+"""Recording and replay, compared with other cassette libraries, and recording 10,000 calls."""
 
 from __future__ import annotations
 
+import gc
+import itertools
 import time
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Callable
 
+import attrs
+
 from benchmarks.clients import HEADERS, SESSION
-from benchmarks.measure import Effort, compare
+from benchmarks.measure import Effort, compare, timed
 from benchmarks.peers import import_peer
 from benchmarks.server import loopback
-from benchmarks.tables import Table
+from benchmarks.tables import Row, Table
 from buntime import Buntime
 from buntime.transport import HTTPTransport, RecordingTransport, ReplayTransport, Transport
 
-_REPLAYED, _REPLAY_ROUNDS = 2000, 11
-_RECORDED, _RECORD_ROUNDS = 400, 21
+_REPLAYED, _RECORDED, _ROUNDS = 2000, 400, 11
+_IN_A_ROW, _BLOCK = 10_000, 20
+_FEWER = {"requests + betamax": 10, "requests + vcrpy": 10}
+"""Those that compare each request with all recorded ones get fewer executions; their time is scaled up."""
 _MATCH = ["method", "uri", "body"]
 
 Execute = Callable[[str], object]
@@ -35,15 +42,27 @@ def _buntime(transport: Transport) -> Iterator[Execute]:
 
 
 @contextmanager
+def _in_new_sessions(transport: Transport) -> Iterator[Execute]:
+    with Buntime("btk_123", transport=transport) as client:
+        yield lambda code: client.sessions.create().execute(code)
+
+
+@contextmanager
+def _with_new_values(transport: Transport) -> Iterator[Execute]:
+    with Buntime("btk_123", transport=transport) as client:
+        yield lambda code: client.sessions.create().execute(code, env={"VALUE": code})
+
+
+@contextmanager
 def _requests(url: str, cassette: Callable[[Any], AbstractContextManager[Any]]) -> Iterator[Execute]:
     with import_peer("requests").Session() as session, cassette(session):
         session.headers.update(HEADERS)
         yield lambda code: session.post(f"{url}/execute", json={"sessionId": SESSION, "code": code}).json()
 
 
-def _buntime_cassette(url: str, folder: Path) -> AbstractContextManager[Execute]:
+def _transport(url: str, folder: Path) -> Transport:
     path = folder / "calls.json"
-    return _buntime(ReplayTransport(path) if path.exists() else RecordingTransport(path, HTTPTransport(url)))
+    return ReplayTransport(path) if path.exists() else RecordingTransport(path, HTTPTransport(url))
 
 
 def _cassetter(url: str, folder: Path) -> AbstractContextManager[Execute]:
@@ -65,11 +84,15 @@ def _vcrpy(url: str, folder: Path) -> AbstractContextManager[Execute]:
 
 _RECORDERS: dict[str, Recorder] = {
     "buntime alone": lambda url, _: _buntime(HTTPTransport(url)),
-    "buntime": _buntime_cassette,
+    "buntime": lambda url, folder: _buntime(_transport(url, folder)),
     "requests alone": lambda url, _: _requests(url, nullcontext),
     "requests + cassetter": _cassetter,
     "requests + betamax": _betamax,
     "requests + vcrpy": _vcrpy,
+}
+_IN_NEW_SESSIONS: dict[str, Recorder] = {
+    "buntime alone": lambda url, _: _in_new_sessions(HTTPTransport(url)),
+    "buntime": lambda url, folder: _in_new_sessions(_transport(url, folder)),
 }
 
 
@@ -79,39 +102,72 @@ def measure(effort: Effort) -> list[Table]:
         return [
             _replay("load", "opening", url, Path(folder), effort),
             _replay("replay", "replaying", url, Path(folder), effort),
-            _record("record", "", url, effort),
-            _record("record and close", ", with its share of closing the cassette", url, effort),
+            *_record("record", "", _RECORDERS, url, effort),
+            *_record("record sessions", ", each in a new session", _IN_NEW_SESSIONS, url, effort),
+            _many_calls(url, effort),
         ]
 
 
 def _replay(name: str, title: str, url: str, root: Path, effort: Effort) -> Table:
-    count = effort.scale(_REPLAYED)
+    count = effort.scale(_REPLAYED, minimum=10)
 
     def sample(label: str) -> float:
-        recorder, folder = _RECORDERS[label], root / label
+        recorder, folder, fewer = _RECORDERS[label], root / label, _FEWER.get(label, 1)
         if not folder.exists():
             folder.mkdir()
-            _run(recorder, url, folder, count)
-        opening, executing, _ = _run(recorder, url, folder, 0 if name == "load" else count)
-        return opening if name == "load" else executing
+            _run(recorder, url, folder, count // fewer)
+        opening, executing, _ = _run(recorder, url, folder, 0 if name == "load" else count // fewer)
+        return (opening if name == "load" else executing) * fewer
 
     contenders = {label: partial(sample, label) for label in _RECORDERS if "alone" not in label}
     table = Table(name, f"{title} a cassette of {count:,}", "ms", "requests + cassetter")
-    return compare(table, contenders, effort.scale_rounds(_REPLAY_ROUNDS))
+    return compare(table, contenders, effort.scale_rounds(_ROUNDS))
 
 
-def _record(name: str, title: str, url: str, effort: Effort) -> Table:
-    count = effort.scale(_RECORDED)
+def _record(
+    name: str, title: str, recorders: dict[str, Recorder], url: str, effort: Effort
+) -> tuple[Table, Table]:
+    """Return the time of a recorded call without, and with its share of closing the cassette."""
+    most = effort.scale(_RECORDED, minimum=10)
+    closings: dict[str, list[float]] = defaultdict(list)
 
     def sample(label: str) -> float:
+        count = most // _FEWER.get(label, 1)
         with TemporaryDirectory() as folder:
-            _, executing, closing = _run(_RECORDERS[label], url, Path(folder), count)
-        return (executing + (0.0 if name == "record" else closing)) / count
+            _, executing, closing = _run(recorders[label], url, Path(folder), count)
+        closings[label].append(1e6 * closing / count)
+        return executing / count
 
-    contenders = {label: partial(sample, label) for label in _RECORDERS}
-    peers = {label: "requests alone" for label in _RECORDERS if "requests" in label}
-    table = Table(name, f"one of {count} recorded calls{title}", "µs", "buntime alone", references=peers)
-    return compare(table, contenders, effort.scale_rounds(_RECORD_ROUNDS))
+    contenders = {label: partial(sample, label) for label in recorders}
+    peers = {label: "requests alone" for label in recorders if "requests" in label}
+    table = Table(name, f"one of {most} recorded calls{title}", "µs", "buntime alone", references=peers)
+    table = compare(table, contenders, effort.scale_rounds(_ROUNDS))
+    rows = []
+    for row in table.rows:
+        closing = closings[row.name][-len(row.samples) :]
+        rows.append(attrs.evolve(row, samples=tuple(map(sum, zip(row.samples, closing)))))
+    closed = f"{table.title}, with its share of closing the cassette"
+    return table, attrs.evolve(table, name=f"{name} and close", title=closed, rows=tuple(rows))
+
+
+def _many_calls(url: str, effort: Effort) -> Table:
+    """Measure calls in a row, each in a new session and with a new value of an environment variable."""
+    blocks = effort.scale(_IN_A_ROW // _BLOCK, minimum=10)
+    codes = (f"console.log('line {number}')" for number in itertools.count())
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        recorded = stack.enter_context(_with_new_values(_transport(url, Path(folder))))
+        control = stack.enter_context(_with_new_values(HTTPTransport(url)))
+        for execute in (recorded, control):
+            timed(lambda: execute(next(codes)), _BLOCK)  # noqa: B023 - called in the loop
+        gc.collect()
+        samples = tuple(
+            timed(lambda: recorded(next(codes)), _BLOCK) / timed(lambda: control(next(codes)), _BLOCK)
+            for _ in range(blocks)
+        )
+    tenth = blocks // 10
+    rows = (Row("first tenth", samples[:tenth]), Row("last tenth", samples[-tenth:]))
+    title = f"one of {blocks * _BLOCK:,} recorded calls with new secrets, beside unrecorded ones"
+    return Table("many recorded calls", title, "x unrecorded", "first tenth", rows)
 
 
 def _run(recorder: Recorder, url: str, folder: Path, count: int) -> tuple[float, float, float]:

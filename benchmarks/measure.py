@@ -21,7 +21,7 @@ Contender = Union[Sampler, AbstractContextManager[Sampler]]
 """A sampler, or a context manager that prepares it."""
 
 _UNITS = {"ms": 1e3, "µs": 1e6}
-SLOW_SAMPLE = 20.0
+SLOW_SAMPLE = 5.0
 """Seconds above which a contender is measured only once."""
 
 
