@@ -8,11 +8,11 @@ import threading
 from pathlib import Path
 from typing import Any, Optional
 
-from buntime.service.clock import SystemClock, monotonic
-from buntime.service.devboxes.box import HOME, TEMPORARY, Box, Host, Saving
+from buntime.service.clock import ServiceClock, SystemClock, monotonic
+from buntime.service.devboxes.box import Box, Host, Saving
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.history import Execution
-from buntime.service.devboxes.storage import FileStore
+from buntime.service.devboxes.storage import FileStore, Store
 from buntime.service.devboxes.supervised import Supervised
 from buntime.service.executors import ExecutionLost
 from buntime.service.machine.channel import ChannelLost, Inbox
@@ -82,10 +82,10 @@ class MachineHost(Host):
     """Makes devboxes in ``folder``, which is removed when it is closed."""
 
     def __init__(self, launcher: Launcher, folder: WorkspaceFolder) -> None:
-        self.clock = SystemClock()
+        self.clock: ServiceClock = SystemClock()
         self.launcher = launcher
-        self.network = not isinstance(launcher, Isolated) or launcher.sandbox.network
-        self.store = FileStore(folder.root)
+        self.network: bool = not isinstance(launcher, Isolated) or launcher.sandbox.network
+        self.store: Store = FileStore(folder.root)
         self._folder = folder
         self._snapshots: set[str] = set()
         self._boxes: list[MachineBox] = []
@@ -153,10 +153,7 @@ class MachineBox(Box):
         self.host = host
         self._devbox = devbox
         self.folder = folder
-        self._workspaces = {
-            path: DiskWorkspace(folder / part)
-            for path, part in zip((HOME, TEMPORARY), DEVBOX.mounts.values())
-        }
+        self._workspaces = {path: DiskWorkspace(folder / part) for path, part in DEVBOX.mounts.items()}
         self._supervised: Optional[Supervised] = None
         self._supervisors: list[Supervised] = []
         self._removed = False
@@ -191,12 +188,10 @@ class MachineBox(Box):
         for last in (False, True):
             try:
                 if self._supervised is None:
-                    self._supervised = supervised = Supervised(
-                        self.host.launcher, self.folder, self._devbox, self._remove_if_ended
-                    )
+                    started = Supervised(self.host.launcher, self.folder, self._devbox, self._remove_if_ended)
                     alive = [each for each in self._supervisors if each.reader.is_alive()]
-                    self._supervisors = [*alive, supervised]
-                    supervised.start()
+                    self._supervised, self._supervisors = started, [*alive, started]
+                    started.start()
                 self._supervised.run(execution, message)
                 return
             except ChannelLost as error:

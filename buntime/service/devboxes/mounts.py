@@ -21,12 +21,10 @@ from buntime.service.requests import RequestFields
 
 _MOST_UNPACKED = 2**30
 _MOST_MEMBERS = 100_000
-_INSTALL = {
-    "npm": "BUN_INSTALL=~/.local bun add --global{registry} {package}",
-    "pip": "PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --user{registry} {package}",
+_PACKAGES = {
+    "npm": ("BUN_INSTALL=~/.local bun add --global", "--registry", "@"),
+    "pip": ("PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --user", "--index-url", "=="),
 }
-_REGISTRY = {"npm": " --registry={}", "pip": " --index-url={}"}
-_VERSION = {"npm": "@", "pip": "=="}
 
 File = tuple[str, Optional[bytes], bool]
 """A path, the content or ``None`` for a folder, and whether it is a program."""
@@ -85,10 +83,10 @@ def _install(model: Model, values: RequestFields, spec: DevboxSpec) -> Iterator[
 
 
 def _package(kind: str, source: RequestFields, version: Optional[str]) -> str:
+    command, option, separator = _PACKAGES[kind]
     registry = source.optional_text("registry_url")
-    package = source.text("package_name") + (f"{_VERSION[kind]}{version}" if version else "")
-    option = _REGISTRY[kind].format(quote(registry)) if registry else ""
-    return _INSTALL[kind].format(registry=option, package=quote(package))
+    package = source.text("package_name") + (f"{separator}{version}" if version else "")
+    return f"{command}{f' {option}={quote(registry)}' if registry else ''} {quote(package)}"
 
 
 def _git(source: RequestFields, folder: str) -> str:
