@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Callable, Optional
-
-import attrs
+from typing import TYPE_CHECKING, Any, Callable, Optional, cast
 
 import buntime
 from buntime._http import CREDENTIALS, BufferedResponse, Headers, Request
@@ -42,20 +40,17 @@ def _request_id(headers: Headers) -> Optional[str]:
 BUNTIME_SH = ServiceAdapter(_decode_error, _request_id, RATE_LIMIT_HEADERS)
 
 
-@attrs.frozen
-class OtherCalls:
-    """The calls of another service, each for a caller, in the place of those of buntime.sh."""
-
-    executions: Callable[[Caller], ExecutionCalls]
-    sessions: Callable[[Caller], SessionCalls]
-    files: Callable[[Caller], FileCalls]
-
-
 class Context:
-    """The calls of a client, and the sessions that it deletes when it is closed."""
+    """The calls of a client, and the sessions that it deletes when it is closed.
+
+    ``calls`` returns the calls of another service, in the place of those of buntime.sh.
+    """
 
     def __init__(
-        self, caller: Caller, owned: Optional[OwnedSessions] = None, calls: Optional[OtherCalls] = None
+        self,
+        caller: Caller,
+        owned: Optional[OwnedSessions] = None,
+        calls: Optional[Callable[[Caller], Any]] = None,
     ) -> None:
         self.caller = caller
         self.owned = owned
@@ -69,7 +64,7 @@ class Context:
     def executions(self) -> ExecutionCalls:
         """The endpoints of executions."""
         if self._calls is not None:
-            return self._calls.executions(self.caller)
+            return cast("ExecutionCalls", self._calls(self.caller))
         from buntime.calls.executions import ExecutionCalls
 
         return ExecutionCalls(self.caller)
@@ -78,7 +73,7 @@ class Context:
     def sessions(self) -> SessionCalls:
         """The endpoints of sessions."""
         if self._calls is not None:
-            return self._calls.sessions(self.caller)
+            return cast("SessionCalls", self._calls(self.caller))
         from buntime.calls.sessions import SessionCalls
 
         return SessionCalls(self.caller)
@@ -87,7 +82,7 @@ class Context:
     def files(self) -> FileCalls:
         """The endpoints of files."""
         if self._calls is not None:
-            return self._calls.files(self.caller)
+            return cast("FileCalls", self._calls(self.caller))
         from buntime.calls.files import FileCalls
 
         return FileCalls(self.caller)

@@ -164,16 +164,15 @@ class Connection:
                 return view
         raise error
 
-    def stream(self, call: str, *path: object, **fields: Any) -> tuple[Request, Response, Iterator[bytes]]:
-        """Return the request of a stream, its response, and the body as it arrives."""
-        prepared = prepare(call, *path, **fields)
+    def stream(self, prepared: PreparedCall, *, idempotent: bool = False) -> tuple[Response, Iterator[bytes]]:
+        """Return the response to a call, and its body as it arrives."""
         response, chunks, _ = self.caller.stream(
             prepared.request,
-            idempotent=False,
+            idempotent=idempotent,
             read_timeout=None,
             decode_error=partial(decode_error, prepared.route),
         )
-        return prepared.request, response, chunks
+        return response, chunks
 
 
 def polling_seconds(config: Any) -> Optional[float]:

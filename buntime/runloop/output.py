@@ -16,7 +16,7 @@ from buntime._support.collected_text import CollectedText
 from buntime._support.export import export
 from buntime._support.typing import OnText
 from buntime.errors import APIConnectionError, APIStatusError, APITimeoutError, BuntimeError
-from buntime.runloop.connection import Connection, split_options
+from buntime.runloop.connection import Connection, prepare, split_options
 from buntime.runloop.waiting import Pauses
 from buntime.runloop.wire.events import OutputPosition, ReconnectError, output
 from buntime.runloop.wire.routes import BY_NAME
@@ -104,14 +104,15 @@ class OutputStream(ClosesWithBlock):
 
     def _one_stream(self, connection: Connection) -> Iterator[OutputChunk]:
         offset = self._position.offset or None
-        request, response, chunks = connection.stream(self._call, *self._path, offset=offset, **self._fields)
+        prepared = prepare(self._call, *self._path, offset=offset, **self._fields)
+        response, chunks = connection.stream(prepared)
         with response:
             try:
                 for text in output(chunks, self._position):
                     size = len(text.encode("utf-8", "surrogatepass"))
                     yield OutputChunk(text, self._position.offset - size)
             except BuntimeError as error:
-                error.call = f"{request.method} {request.path}"
+                error.call = f"{prepared.request.method} {prepared.request.path}"
                 connection.caller.redact(error)
                 raise
 

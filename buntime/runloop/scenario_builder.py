@@ -104,14 +104,11 @@ class ScenarioBuilder(NotPicklable, Generic[S]):
         requirements_contents: Optional[str] = None,
     ) -> Self:
         """Add a script in Python that prints a score; its requirements are installed before."""
-        return self._add(
-            name,
-            weight,
-            "python_script_scorer",
-            python_script=python_script,
-            python_version_constraint=python_version_constraint,
-            requirements_contents=requirements_contents,
-        )
+        environment = {
+            "python_version_constraint": python_version_constraint,
+            "requirements_contents": requirements_contents,
+        }
+        return self._add(name, weight, "python_script_scorer", python_script=python_script, **environment)
 
     def add_test_command_scorer(
         self: Self,

@@ -143,6 +143,9 @@ class Runloop(_Client, ApiTree):
 class RunloopSDK(_Client):
     """A client of Runloop. It can be used from any thread; close it, or use it as a context manager.
 
+    ``devbox``, ``snapshot``, ``blueprint``, ``storage_object``, ``agent``, ``secret``, ``scenario``,
+    ``scorer`` and ``benchmark`` create and find resources; ``api`` has all calls.
+
     Arguments:
         bearer_token: the key of your account; by default ``RUNLOOP_API_KEY``. Only needed if the client
             creates an HTTP transport. If it is not set when the client is made, the first call reads it.

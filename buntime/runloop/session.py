@@ -12,7 +12,7 @@ from buntime.calls.executions import ExecutionCalls
 from buntime.calls.files import FileCalls
 from buntime.calls.sessions import SessionCalls
 from buntime.calls.stream import ExecuteStream
-from buntime.client.context import Context, OtherCalls
+from buntime.client.context import Context
 from buntime.client.session import Session
 from buntime.engine.caller import Caller
 from buntime.errors import BuntimeError, ConfigurationError
@@ -39,20 +39,11 @@ _STATES = {"running": "active", "suspended": "deep-sleep", "suspending": "deep-s
 def as_session(connection: Connection, devbox_id: str, folder: str = WORKSPACE) -> Session:
     """See :meth:`Devbox.as_session <buntime.runloop.Devbox.as_session>`; ``folder`` is its workspace."""
     runner = DevboxRunner(devbox_id, connection.repeat_execute, folder)
-    calls = OtherCalls(
-        partial(DevboxExecutions, runner=runner),
-        partial(DevboxSessions, runner=runner),
-        partial(DevboxFiles, runner=runner),
+    return Session(
+        Context(connection.caller, calls=partial(DevboxCalls, runner=runner)),
+        CreatedSession(devbox_id),
+        owned=False,
     )
-    return Session(Context(connection.caller, calls=calls), CreatedSession(devbox_id), owned=False)
-
-
-class _OnDevbox:
-    """Makes the calls of one devbox for a caller."""
-
-    def __init__(self, caller: Caller, runner: DevboxRunner) -> None:
-        self._caller = caller
-        self._runner = runner
 
 
 def _fields(request: ExecuteRequest, limit: int) -> dict[str, Any]:
@@ -68,8 +59,12 @@ def _fields(request: ExecuteRequest, limit: int) -> dict[str, Any]:
     }
 
 
-class DevboxExecutions(_OnDevbox, ExecutionCalls):
-    """Runs programs on a devbox. None is executed twice."""
+class DevboxCalls(ExecutionCalls, SessionCalls, FileCalls):
+    """The devbox as a session: runs programs, none of them twice, and has files in its workspace."""
+
+    def __init__(self, caller: Caller, runner: DevboxRunner) -> None:
+        super().__init__(caller)
+        self._runner = runner
 
     def run(
         self,
@@ -122,23 +117,6 @@ class DevboxExecutions(_OnDevbox, ExecutionCalls):
     def _limit(request: ExecuteRequest, session_limit: int | None) -> int:
         return request.timeout or session_limit or EXECUTION_LIMIT
 
-
-def _items(
-    connection: Connection, view: ExecutionView, most: Optional[int]
-) -> Generator[Union[StreamEvent, ExecuteResult], None, None]:
-    output = Output(most)
-    streams = {kind: open_stream(connection, view, kind) for kind in output.texts}
-    for kind, piece in pieces(connection, streams):
-        if text := output.add(kind, piece):
-            yield StreamEvent("stderr" if kind == "stderr" else "stdout", text)
-    if withheld := output.end(streams["stderr"].final or view):
-        yield StreamEvent("stderr", withheld)
-    yield output.result()
-
-
-class DevboxSessions(_OnDevbox, SessionCalls):
-    """The devbox as a session."""
-
     def create(self, *_: Any, **_fields: Any) -> CreatedSession:
         """Raise ``ConfigurationError``: a session of buntime.sh would be of another service."""
         devbox_id = self._runner.devbox_id
@@ -169,10 +147,6 @@ class DevboxSessions(_OnDevbox, SessionCalls):
             self._runner.state(connection)
             connection.call("devboxes.shutdown", session_id)
 
-
-class DevboxFiles(_OnDevbox, FileCalls):
-    """The files in the workspace of a devbox."""
-
     def write(self, session_id: str, path: str, content: str) -> WriteResult:
         """Write a text file, and the folders above it."""
         del session_id
@@ -181,9 +155,8 @@ class DevboxFiles(_OnDevbox, FileCalls):
 
     def read(self, session_id: str, path: str) -> str:
         """Return the content of a text file."""
-        helpers = Helpers(DevboxExecutions(self._caller, self._runner))
         try:
-            return text_of(helpers.run(session_id, "read", idempotent=True, path=path), "content")
+            return text_of(Helpers(self).run(session_id, "read", idempotent=True, path=path), "content")
         except BuntimeError as error:
             with_status(error)
             raise
@@ -201,3 +174,16 @@ class DevboxFiles(_OnDevbox, FileCalls):
             )
             for each in page["entries"]
         ]
+
+
+def _items(
+    connection: Connection, view: ExecutionView, most: Optional[int]
+) -> Generator[Union[StreamEvent, ExecuteResult], None, None]:
+    output = Output(most)
+    streams = {kind: open_stream(connection, view, kind) for kind in output.texts}
+    for kind, piece in pieces(connection, streams):
+        if text := output.add(kind, piece):
+            yield StreamEvent("stderr" if kind == "stderr" else "stdout", text)
+    if withheld := output.end(streams["stderr"].final or view):
+        yield StreamEvent("stderr", withheld)
+    yield output.result()

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 from urllib.parse import parse_qsl, urlsplit
 
-from buntime._http import Body, BufferedResponse, Request
+from buntime._http import Body, Request
 from buntime._support.log import logger
-from buntime.errors import APIError, BuntimeError, InvalidResponseError
-from buntime.runloop.connection import SERVICE, Connection
+from buntime.errors import BuntimeError, InvalidResponseError
+from buntime.runloop.connection import Connection, PreparedCall
+from buntime.runloop.wire.routes import Repeat, Route
 from buntime.runloop.wire.views.devboxes import ObjectView
 
-_EXPIRED = "A presigned URL expires, and the storage accepts no other request with it: get a new one"
 _CLEANUP = 5.0
 Filter = Callable[[tarfile.TarInfo], Optional[tarfile.TarInfo]]
 _DATE = 315532800
@@ -26,28 +26,18 @@ _DATE = 315532800
 
 def upload(connection: Connection, view: ObjectView, body: Body) -> None:
     """Send the content of a new object. It is repeated: the second time has the same result."""
-    connection.caller.call(
-        _request("PUT", view.upload_url or "", body, view.upload_headers),
-        lambda _response: None,
-        idempotent=True,
-        decode_error=_decode_error,
-    )
+    connection.send(_presigned("PUT", view.upload_url or "", body, view.upload_headers))
 
 
 def download(connection: Connection, url: str) -> bytes:
     """Return the content at a URL."""
-    request = _request("GET", url)
-    return connection.caller.call(
-        request, lambda response: response.body, idempotent=True, decode_error=_decode_error
-    )
+    return connection.send(_presigned("GET", url))
 
 
 def download_to(connection: Connection, url: str, path: Path) -> None:
     """Write the content at a URL to a file, which replaces ``path`` when it is complete."""
     part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
-    response, chunks, _ = connection.caller.stream(
-        _request("GET", url), idempotent=True, read_timeout=None, decode_error=_decode_error
-    )
+    response, chunks = connection.stream(_presigned("GET", url), idempotent=True)
     try:
         with response, open(part, "wb") as file:
             for chunk in chunks:
@@ -65,28 +55,17 @@ def discard(connection: Connection, view: ObjectView) -> None:
         logger().warning("the object %s was not deleted: %s", view.id, failure)
 
 
-def _request(
+def _presigned(
     method: str, url: str, body: Optional[Body] = None, headers: Optional[Mapping[str, str]] = None
-) -> Request:
+) -> PreparedCall:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise InvalidResponseError("the service returned a presigned URL that is not one of HTTP")
+    route = Route("", method, parts.path or "/", Repeat.READ if body is None else Repeat.WRITE, "bytes")
     query = tuple(parse_qsl(parts.query, keep_blank_values=True))
-    return Request(
-        method,
-        parts.path or "/",
-        query,
-        (("Accept", "*/*"), *(headers or {}).items()),
-        body,
-        origin=f"{parts.scheme}://{parts.netloc}",
-    )
-
-
-def _decode_error(request: Request, response: BufferedResponse) -> BuntimeError:
-    error = SERVICE.decode_error(request, response)
-    if isinstance(error, APIError) and error.status in {400, 401, 403}:
-        error.hint = _EXPIRED
-    return error
+    accept = (("Accept", "*/*"), *(headers or {}).items())
+    origin = f"{parts.scheme}://{parts.netloc}"
+    return PreparedCall(route, Request(method, route.path, query, accept, body, origin=origin), {})
 
 
 @contextmanager

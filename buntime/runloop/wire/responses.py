@@ -21,6 +21,7 @@ from buntime.wire.fields import invalid
 _REMOVED = ("/v1/agents", "/v1/scenarios", "/v1/benchmarks", "/v1/benchmark_runs")
 _NO_ROUTE = re.compile("(HTTP 404 )?Not Found|This model has no .*|the body is .*", re.I | re.S)
 """The messages of a 404 that is not about an id."""
+_EXPIRED = "A presigned URL expires, and the storage accepts no other request with it: get a new one"
 _NOT_IMPLEMENTED = 501
 _HINTS = {
     401: f"Check {RUNLOOP.key_variable}, or pass {RUNLOOP.key_argument}=",
@@ -107,6 +108,8 @@ def decode_error(route: Route, request: Request, response: BufferedResponse) -> 
     if status == 408 and route.is_wait:
         error.should_retry = False  # the wait goes on with the next request, which is not a retry
         error.hint = "The status was not reached while the service held the request; wait again"
+    if request.origin is not None and status in {400, 401, 403}:
+        error.hint = _EXPIRED
     return error
 
 
