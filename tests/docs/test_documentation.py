@@ -106,7 +106,7 @@ def test_every_public_name_has_an_entry_in_the_reference(name: str) -> None:
     assert _entry(name), f"docs/reference/ has no entry for {name}"
 
 
-@pytest.mark.parametrize(("name", "cls"), WITH_METHODS, ids=[name for name, _ in WITH_METHODS])
+@in_one_test(("name", "cls"), WITH_METHODS, ids=[name for name, _ in WITH_METHODS])
 def test_every_method_is_in_the_reference(name: str, cls: type) -> None:
     """The reference lists exactly the public methods and attributes of each class."""
     assert _public_members(cls) == _members(_entry(name))

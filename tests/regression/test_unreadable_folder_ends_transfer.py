@@ -73,7 +73,7 @@ def test_folders_that_vanish_meanwhile(session: Session, tmp_path: Path) -> None
     )
     process = session.start(command=churn)
     try:
-        for number in range(15):
+        for number in range(8):
             assert "up/stays.txt" in {info.path for info in session.files.list("up", recursive=True)}
             session.files.download("up", tmp_path / f"down{number}")
             assert b"stays" == content_of(tmp_path / f"down{number}")["stays.txt"]

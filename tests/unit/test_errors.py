@@ -85,8 +85,8 @@ def test_attempts_are_named_after_a_retry(attempts: int, text: str) -> None:
     assert text == str(error)
 
 
-@pytest.mark.parametrize(("phase", "maybe"), [("connect", False), ("send", True), ("read", True)])
-@pytest.mark.parametrize("kind", [APIConnectionError, APITimeoutError])
+@in_one_test(("phase", "maybe"), [("connect", False), ("send", True), ("read", True)])
+@in_one_test("kind", [APIConnectionError, APITimeoutError])
 def test_a_failed_connection_executed_nothing(kind: Any, phase: str, maybe: bool) -> None:
     """After any other failure, the request may have been executed."""
     assert maybe is kind("lost", phase=phase).maybe_executed

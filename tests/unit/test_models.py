@@ -52,7 +52,7 @@ def test_unknown_fields_are_not_compared() -> None:
     assert WriteResult("a", 1) == WriteResult("a", 1, extra={"etag": "x"})
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("exit_code", "timed_out", "ok"),
     [(0, None, True), (0, False, True), (0, True, False), (1, False, False), (None, None, False)],
 )

@@ -31,7 +31,7 @@ PUBLIC = [
 ]
 
 
-@pytest.mark.parametrize("module", MODULES)
+@in_one_test("module", MODULES)
 def test_all_is_sorted(module: str) -> None:
     """No name occurs twice."""
     names = importlib.import_module(module).__all__
@@ -105,7 +105,7 @@ def test_a_pickle_holds_public_names_only(monkeypatch: pytest.MonkeyPatch) -> No
     client.close()
 
 
-@pytest.mark.parametrize("module", MODULES)
+@in_one_test("module", MODULES)
 def test_an_unknown_name_is_an_attribute_error(module: str) -> None:
     """The error has the name."""
     with pytest.raises(AttributeError, match="nonsense"):

@@ -163,7 +163,7 @@ def test_limits_are_those_of_the_api_sheet() -> None:
         assert 1 == len(transport.requests)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "files",
     [
         {"a.txt": "x", "b.txt": "y"},

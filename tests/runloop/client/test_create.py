@@ -80,8 +80,8 @@ def test_interrupted_at_each_step(step: str, is_after: bool, make_error: Any) ->
         assert str(getattr(raised, "devbox_id", "")).startswith("dbx_")
 
 
-@pytest.mark.parametrize("step", _STEPS)
-@pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])
+@in_one_test("step", _STEPS)
+@in_one_test("is_after", [False, True], ids=["before", "after"])
 def test_killed_at_each_step(step: str, is_after: bool) -> None:
     """A client that is killed cannot shut anything down: the devbox ends with its keep-alive time."""
     fake, _ = _create(_Ends(step, is_after, Killed()), launch_parameters={"keep_alive_time_seconds": 600})

@@ -12,6 +12,7 @@ from buntime.errors import APIConnectionError, APIError, APITimeoutError, WaitTi
 from buntime.runloop import RunloopSDK
 from buntime.transport import Request, Response
 from tests.runloop.client.stub import Stub, as_json
+from tests.support.cases import in_one_test
 
 _RUNNING = {"devbox_id": "dbx_1", "execution_id": "exc_1", "status": "running"}
 _DONE = {**_RUNNING, "status": "completed", "exit_status": 0}
@@ -56,7 +57,7 @@ def _exec(stub: Stub, **options: Any) -> Any:
 _LOST = APIConnectionError("the connection was lost", phase="read")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("first", "second"),
     [
         ([*_events(("ab", 0), ("é", 2)), _LOST], _events(("cd", 4))),

@@ -23,6 +23,7 @@ from buntime.runloop import RunloopSDK
 from buntime.runloop.transfer import folder_archive
 from buntime.transport import HTTPTransport, Request, Response
 from tests.runloop.client.stub import Stub, as_json
+from tests.support.cases import in_one_test
 from tests.support.loopback import LoopbackServer, json_reply
 
 URL = "https://storage.example/bucket/obj%2F1?X-Amz-Credential=a%2Fb&X-Amz-Signature=s%20t"
@@ -170,7 +171,7 @@ def test_arguments() -> None:
     assert [] == stub.requests
 
 
-@pytest.mark.parametrize("url", ["", "ftp://x/y", "/path", "https:///x"])
+@in_one_test("url", ["", "ftp://x/y", "/path", "https:///x"])
 def test_urls_that_are_not_usable(url: str) -> None:
     """A URL of the service that is not one of HTTP is not requested."""
     stub = Stub(as_json({"download_url": url}))

@@ -13,6 +13,7 @@ import requests
 
 from buntime.runloop.wire.multipart import NamedFile, form, to_file
 from tests.runloop.client.stub import Stub
+from tests.support.cases import in_one_test
 
 
 def _parts(file: Any) -> tuple[str, str, bytes]:
@@ -45,7 +46,7 @@ def _response() -> requests.Response:
 _OCTETS = "application/octet-stream"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("file", "expected"),
     [
         (b"content", ("upload", _OCTETS, b"content")),
@@ -83,9 +84,7 @@ def test_files_on_disk(tmp_path: Path) -> None:
         assert b"0123456789" == _parts(text)[2]
 
 
-@pytest.mark.parametrize(
-    "wrong", [None, 7, {"a": b"b"}, ("a",), (1, b"x"), [1, 2], ("a", b"b", "c", {}, 1)], ids=repr
-)
+@in_one_test("wrong", [None, 7, {"a": b"b"}, ("a",), (1, b"x"), [1, 2], ("a", b"b", "c", {}, 1)], ids=repr)
 def test_anything_else_is_refused(wrong: Any) -> None:
     """Anything that cannot be a file is a TypeError before anything is sent."""
     stub = Stub()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from buntime._support.closing import CLEANUP_SECONDS, cleanup_seconds
+from tests.support.cases import in_one_test
 
 
-@pytest.mark.parametrize("error", [None, ValueError(), GeneratorExit(), SystemExit()])
+@in_one_test("error", [None, ValueError(), GeneratorExit(), SystemExit()])
 def test_other_exceptions(error: BaseException | None) -> None:
     """Only a Ctrl-C limits the time."""
     assert cleanup_seconds(error) is None

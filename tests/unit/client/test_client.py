@@ -10,6 +10,7 @@ import pytest
 from buntime import Buntime, ConfigurationError, NotFoundError, RateLimit
 from buntime.transport import FunctionTransport, Request, Response
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.scripted import ScriptedTransport, always, lost
 
 _info = always(responses.as_json, responses.INFO)
@@ -71,9 +72,7 @@ def test_other_retries() -> None:
         assert expected == len(transport.requests)
 
 
-@pytest.mark.parametrize(
-    "options", [{"timeout": -1}, {"max_retries": -1}, {"retry_delay": -1}, {"headers": {"": ""}}]
-)
+@in_one_test("options", [{"timeout": -1}, {"max_retries": -1}, {"retry_delay": -1}, {"headers": {"": ""}}])
 def test_other_options_are_checked(options: dict[str, Any]) -> None:
     """They are validated like those of the constructor."""
     with pytest.raises(ConfigurationError):

@@ -8,9 +8,10 @@ import pytest
 
 from buntime import APIConnectionError, Buntime, FetchResponse, ServerError
 from buntime.transport import FakeTransport
+from tests.support.cases import in_one_test
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("arguments", "message"),
     [
         ({"port": 0}, "port"),

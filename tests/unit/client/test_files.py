@@ -21,6 +21,7 @@ from buntime import (
 )
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.scripted import ScriptedTransport, Step, always, lost
 
 
@@ -209,7 +210,7 @@ def test_staged_content_that_another_process_used() -> None:
     assert WriteResult("a", 1) == retried.files.write(session_id="ses_1", path="a", content=b"\xff")
 
 
-@pytest.mark.parametrize("fields", [{"base64": 7}, {"base64": "?"}, {"base64": None}, {}])
+@in_one_test("fields", [{"base64": 7}, {"base64": "?"}, {"base64": None}, {}])
 def test_invalid_bytes_of_a_helper(fields: dict[str, Any]) -> None:
     """They raise an `InvalidResponseError`."""
     stdout = json.dumps({"size": 1, "stamp": "1", "sha256": None, **fields})

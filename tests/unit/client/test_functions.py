@@ -19,6 +19,7 @@ from buntime import (
 )
 from buntime.client.replies import ReplySeparator
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.scripted import ScriptedTransport, Step, always, lost
 
 _MARK = "\x1ebuntime:call "
@@ -109,7 +110,7 @@ def test_arguments_removed_by_another_call_are_sent_again() -> None:
     assert 5 == len(transport.requests)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("function", "error", "message"),
     [
         (7, TypeError, "function must be a str"),
@@ -130,7 +131,7 @@ def test_an_invalid_function(function: Any, error: type[Exception], message: str
     assert [] == transport.requests
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("function", "file", "name"),
     [
         ("./lib.ts", "./lib.ts", "default"),
@@ -174,7 +175,7 @@ def test_a_call_without_an_outcome_raises_with_the_output() -> None:
         assert "printed" == caught.value.result.stdout
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "record",
     [
         _MARK + "{cut\n",

@@ -27,6 +27,7 @@ from buntime.service.sessions.app import Service
 from buntime.service.workspace.memory import MemoryWorkspace
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.clocks import ManualClock
 
 SERVER = "Bun.serve({ fetch: () => new Response() })"
@@ -268,7 +269,7 @@ OUTPUTS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
+@in_one_test("output", OUTPUTS)
 def test_an_invalid_output(output: Any) -> None:
     """Untrusted code could print it, so it raises an InvalidResponseError in every method."""
 

@@ -37,9 +37,7 @@ def test_a_delay_is_below_its_bound(attempt: int, delay: float, fraction: float)
     assert pause <= delay * 2.0 ** min(attempt - 1, 64)
 
 
-@pytest.mark.parametrize(
-    ("attempt", "expected"), [(1, 1.0), (2, 2.0), (3, 4.0), (5, 16.0), (6, 30.0), (9, 30.0)]
-)
+@in_one_test(("attempt", "expected"), [(1, 1.0), (2, 2.0), (3, 4.0), (5, 16.0), (6, 30.0), (9, 30.0)])
 def test_the_bound_doubles_up_to_thirty_seconds(attempt: int, expected: float) -> None:
     """The first delay is below ``retry_delay``, and each bound is twice the previous one."""
     policy = RetryPolicy(max_retries=10, retry_delay=1.0)
@@ -54,9 +52,7 @@ def test_after_the_last_retry_there_is_none() -> None:
     assert policy.delay(error, 3, False, 0.5) is None
 
 
-@pytest.mark.parametrize(
-    ("retry_after", "expected"), [(0.0, 0.0), (7.5, 7.5), (60.0, 60.0), (60.5, None), (1e9, None)]
-)
+@in_one_test(("retry_after", "expected"), [(0.0, 0.0), (7.5, 7.5), (60.0, 60.0), (60.5, None), (1e9, None)])
 def test_retry_after_is_respected_up_to_a_minute(retry_after: float, expected: float | None) -> None:
     """The delay of the service replaces the jitter; for a longer one, the caller decides."""
     error = RateLimitError("no", status=429, retry_after=retry_after)

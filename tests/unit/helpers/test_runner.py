@@ -61,7 +61,7 @@ def test_a_missing_value(stdout: str) -> None:
     assert "It could not be started, or was killed" in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [{}, {"content": 7}, {"error": "EISDIR"}, {"error": 7}])
+@in_one_test("value", [{}, {"content": 7}, {"error": "EISDIR"}, {"error": 7}])
 def test_an_invalid_value(value: object) -> None:
     """The error shows its text."""
     with pytest.raises(InvalidResponseError, match="helper"):

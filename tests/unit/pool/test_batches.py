@@ -19,6 +19,7 @@ from buntime import (
 )
 from buntime.transport import FakeTransport, LocalTransport
 from tests.support import effort
+from tests.support.cases import in_one_test
 
 DOUBLE = "(n) => n * 2"
 
@@ -122,7 +123,7 @@ def test_rows_without_a_javascript_value_are_not_sent() -> None:
     assert 0 == calls.executions
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("options", "message"),
     [
         ({"function": ""}, "function is empty"),

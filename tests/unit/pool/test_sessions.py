@@ -22,6 +22,7 @@ from buntime import (
 from buntime.transport import FakeTransport, Response, ScriptedExecution
 from tests.support import responses
 from tests.support.blocking_service import BlockingService
+from tests.support.cases import in_one_test
 from tests.support.scripted import lost
 
 
@@ -274,7 +275,7 @@ def test_a_session_is_replaced_after_a_stream_left_early(read: int) -> None:
     assert {} == fake.sessions
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("timeout", "passes", "reused"),
     [(None, 230, True), (None, 241, False), (300, 140, True), (300, 151, False)],
 )
@@ -470,7 +471,7 @@ def test_the_client_deletes_what_it_created() -> None:
     assert 2 == sum(call.method == "DELETE" for call in fake.calls)
 
 
-@pytest.mark.parametrize("call", ["call", "files", "info", "stream"])
+@in_one_test("call", ["call", "files", "info", "stream"])
 def test_an_item_runs_again_whatever_its_first_request(call: str) -> None:
     """It is repeated if the response is that the session has ended."""
     fake = _fake()

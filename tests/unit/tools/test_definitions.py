@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from buntime.tools import anthropic_tools, mcp_tools, openai_responses_tools, openai_tools
 from buntime.tools.definitions import TOOLS, check_arguments
+from tests.support.cases import in_one_test
 
 NAMES = ["execute", "call", "write", "read", "list", "start", "logs"]
 FORMS = [openai_tools, openai_responses_tools, anthropic_tools, mcp_tools]
@@ -32,7 +33,7 @@ def _schema(definition: dict[str, Any]) -> Any:
     return definition
 
 
-@pytest.mark.parametrize("form", FORMS)
+@in_one_test("form", FORMS)
 def test_every_form_has_valid_schemas_that_permit_no_other_arguments(
     form: Callable[..., list[dict[str, Any]]],
 ) -> None:

@@ -92,7 +92,7 @@ def test_not_found_names_the_session_or_the_file(request_: Request, body: object
     assert getattr(buntime, kind) is type(_decode(request_, 404, body))
 
 
-@pytest.mark.parametrize("body", [None, b"", b"no JSON", b"[1]", b'"sessionId"'])
+@in_one_test("body", [None, b"", b"no JSON", b"[1]", b'"sessionId"'])
 def test_not_found_without_a_session_in_the_request(body: bytes | None) -> None:
     """If the request names no session, a 404 is not a `SessionNotFoundError`, regardless of its body."""
     request = Request("POST", "/usage", body=body)
@@ -152,7 +152,7 @@ def test_an_error_body_of_any_shape_is_read(body: object, message: str, code: st
     assert len(str(error)) < 1000
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@in_one_test("status", [301, 302, 303, 307, 308])
 def test_a_redirect_names_its_target(status: int) -> None:
     """A redirect is not followed: the key must not be sent to another host."""
     error = _decode(_GET, status, b"moved", Location="https://elsewhere.invalid/x")
@@ -161,7 +161,7 @@ def test_a_redirect_names_its_target(status: int) -> None:
     assert status == error.status
 
 
-@pytest.mark.parametrize("status", [100, 199, 300, 304, 399])
+@in_one_test("status", [100, 199, 300, 304, 399])
 def test_an_unexpected_status_is_an_invalid_response(status: int) -> None:
     """A status that is neither success, error nor redirect is an `InvalidResponseError`."""
     assert InvalidResponseError is type(_decode(_GET, status))
@@ -185,7 +185,7 @@ def test_whether_the_service_may_have_acted(request_: Request, status: int, code
     assert maybe == _decode(request_, status, error_body(code)).maybe_executed
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "body",
     [b"", b"upstream reset", b'{"message": "busy"}', b'{"error": "busy"}', b'{"error": {"message": "busy"}}'],
 )

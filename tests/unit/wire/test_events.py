@@ -61,7 +61,7 @@ def test_data_that_is_not_an_object_is_text(data: str) -> None:
     assert StreamEvent("stdout", data) == _decode("", data)
 
 
-@pytest.mark.parametrize("data", [{}, {"time": 1}, {"text": 5}, {"type": "heartbeat"}])
+@in_one_test("data", [{}, {"time": 1}, {"text": 5}, {"type": "heartbeat"}])
 def test_an_object_without_text_is_ignored(data: object) -> None:
     """Unknown events are ignored."""
     assert _decode("", data) is None
@@ -114,7 +114,7 @@ def test_the_end_may_be_enveloped(key: str) -> None:
     assert "Sum: 15\n" == _result("", {"type": "result", key: RESULT}).stdout
 
 
-@pytest.mark.parametrize(("name", "data"), [("", "[DONE]"), ("", " [DONE] "), ("done", ""), ("end", "bye")])
+@in_one_test(("name", "data"), [("", "[DONE]"), ("", " [DONE] "), ("done", ""), ("end", "bye")])
 def test_the_end_may_be_empty(name: str, data: str) -> None:
     """The exit code is then None."""
     result = _result(name, data)
@@ -157,7 +157,7 @@ def test_the_code_of_an_error_event_selects_the_class(code: str, kind: str) -> N
         assert caught.value.maybe_executed
 
 
-@pytest.mark.parametrize("data", ["it broke", "", "[1]", '{"error": "it broke"}'])
+@in_one_test("data", ["it broke", "", "[1]", '{"error": "it broke"}'])
 def test_an_error_event_of_any_shape(data: str) -> None:
     """An error event of any form raises an error."""
     with pytest.raises(buntime.APIStatusError):

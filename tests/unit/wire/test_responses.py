@@ -113,7 +113,7 @@ def test_a_mistyped_field_is_named(name: str, field: str, value: object) -> None
         decode(_response({**body, field: value}))
 
 
-@pytest.mark.parametrize("name", ["info", "execute", "kill", "write"])
+@in_one_test("name", ["info", "execute", "kill", "write"])
 def test_unknown_fields_are_stored(name: str) -> None:
     """Fields of a newer service are stored in ``extra`` and change nothing else."""
     decode, body = DECODERS[name]
@@ -204,13 +204,13 @@ def test_files_of_the_client_are_not_among_the_written() -> None:
     assert ("a.txt", ".buntimes", "b/.buntime") == result.files_written
 
 
-@pytest.mark.parametrize("body", [b"", b" ", b"{}", b'{"deleted": true}', b'{"data": {"deleted": true}}'])
+@in_one_test("body", [b"", b" ", b"{}", b'{"deleted": true}', b'{"data": {"deleted": true}}'])
 def test_a_deletion_may_have_no_body(body: bytes) -> None:
     """A 204 without a body is equivalent to the documented object."""
     wire.check_deleted(_response(body))
 
 
-@pytest.mark.parametrize("body", [{"deleted": False}, {"deleted": "yes"}, [], "ok"])
+@in_one_test("body", [{"deleted": False}, {"deleted": "yes"}, [], "ok"])
 def test_a_deletion_that_did_not_happen(body: object) -> None:
     """A response that contradicts the deletion is an error."""
     with pytest.raises(InvalidResponseError):
@@ -236,7 +236,7 @@ def test_a_file_is_an_object_or_a_raw_body(path: str, body: object, kind: str, e
     assert expected == wire.decode_content(_response(body, kind=kind), path)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("path", "body", "kind"),
     [
         ("a.txt", b"<html>Sign in</html>", "text/html"),
@@ -252,7 +252,7 @@ def test_a_body_that_is_not_a_text_file(path: str, body: bytes, kind: str) -> No
         wire.decode_content(_response(body, kind=kind), path)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("headers", "expected"),
     [
         ({}, None),

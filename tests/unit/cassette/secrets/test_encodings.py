@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime.cassette.secrets.detect import base64_in
 from buntime.cassette.secrets.placeholders import decode, encode, forms
+from tests.support.cases import in_one_test
 
 
 @given(st.text(min_size=1))
@@ -51,7 +51,7 @@ def test_equal_encodings_have_one_name() -> None:
     assert ["", "hex"] == list(forms("abcd").values())
 
 
-@pytest.mark.parametrize("form", ["", "json", "ascii+ascii", "url", "base64.1", "json+base64"])
+@in_one_test("form", ["", "json", "ascii+ascii", "url", "base64.1", "json+base64"])
 def test_a_prefix_of_a_secret(form: str) -> None:
     """It can be encoded but does not determine the secret."""
     assert "hun" == encode("hunter2", "first.3")
@@ -59,7 +59,7 @@ def test_a_prefix_of_a_secret(form: str) -> None:
     assert encode("hunter2", form)
 
 
-@pytest.mark.parametrize(("text", "form"), [('"', "json"), ("\\", "ascii"), ("xyz", "hex"), ("ff", "hex")])
+@in_one_test(("text", "form"), [('"', "json"), ("\\", "ascii"), ("xyz", "hex"), ("ff", "hex")])
 def test_decoding_an_invalid_form(text: str, form: str) -> None:
     """No secret is returned."""
     assert decode(text, form) is None

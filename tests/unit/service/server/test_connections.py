@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import attrs
-import pytest
 from waitress.adjustments import Adjustments
 
 from buntime._http import Secret
@@ -21,6 +20,7 @@ from buntime.service.server.connections import (
     channel_class,
     close_stale,
 )
+from tests.support.cases import in_one_test
 
 _ACCESS = AccessControl(Secret("right"))
 _KEY = b"Authorization: Bearer right\r\n"
@@ -42,8 +42,8 @@ def test_an_accepted_body_is_stored() -> None:
     assert b"hello" == parser.get_body_stream().read()
 
 
-@pytest.mark.parametrize("chunked", [False, True])
-@pytest.mark.parametrize("reason", ["no key", "foreign host", "foreign page"])
+@in_one_test("chunked", [False, True])
+@in_one_test("reason", ["no key", "foreign host", "foreign page"])
 def test_the_body_of_a_refused_request_is_not_stored(reason: str, chunked: bool) -> None:
     """It is read, so that the client receives the response, but takes neither memory nor disk."""
     size = 3 * 2**20

@@ -23,6 +23,7 @@ from buntime.service.server.serve import ServeError, serve
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.memory import MemoryWorkspace
 from buntime.transport import FakeTransport, LocalTransport, Transport
+from tests.support.cases import in_one_test
 from tests.support.executors import PlayedExecutor, ServiceTransport, until_closed
 
 
@@ -53,7 +54,7 @@ def _serve(transport: Transport | None = None, **options: Any) -> list[str]:
     return urls
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.invalid", ""])
+@in_one_test("host", ["0.0.0.0", "::", "192.0.2.1", "example.invalid", ""])
 def test_a_public_address_needs_a_key(host: str) -> None:
     """The message names both alternatives."""
     with pytest.raises(ServeError, match=r"other machines; give an --api-key, or serve on 127\.0\.0\.1"):

@@ -188,7 +188,7 @@ _LIMITS = schema("CreateSession")["properties"]["resourceLimits"]["properties"]
 _QUERY = {node["name"]: node["schema"] for node in OPERATIONS["GET /files/list"].spec["parameters"]}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("operation", "location", "field", "expected"),
     [
         ("POST /sessions/create", "body", "ttl", schema("CreateSession")["properties"]["ttl"]),
