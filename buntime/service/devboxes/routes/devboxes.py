@@ -79,12 +79,12 @@ def view(devbox: Devbox) -> JSON:
     spec = devbox.spec
     fields = {
         "id": devbox.id,
-        "name": devbox.spec.name,
+        "name": spec.name,
         "status": devbox.status,
         "create_time_ms": devbox.history.milliseconds(devbox.created),
         "end_time_ms": None if devbox.ended is None else devbox.history.milliseconds(devbox.ended),
         "launch_parameters": spec.launch_parameters,
-        "metadata": devbox.spec.metadata,
+        "metadata": spec.metadata,
         "state_transitions": list(devbox.history.transitions),
         "capabilities": [],
         "blueprint_id": spec.blueprint_id,

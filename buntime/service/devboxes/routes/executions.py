@@ -131,14 +131,9 @@ def _last_lines(call: Call) -> int:
 
 def _respond(call: Call, devbox: Devbox, execution: Execution) -> JSON:
     count = _last_lines(call)
+    fields: JSON = {"devbox_id": devbox.id, "execution_id": execution.id}
     with devbox.lock:
-        fields: JSON = {
-            "devbox_id": devbox.id,
-            "execution_id": execution.id,
-            "status": execution.status,
-            "exit_status": execution.exit_status,
-            "shell_name": execution.shell_name,
-        }
+        fields.update({name: getattr(execution, name) for name in ("status", "exit_status", "shell_name")})
         for kind, log in execution.outputs.items():
             fields[kind], fields[f"{kind}_truncated"] = log.last_lines(count)
     return without_nulls(fields)

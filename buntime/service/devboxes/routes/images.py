@@ -104,15 +104,9 @@ def snapshot_disk_async(call: Call) -> JSON:
 def _new_snapshot(call: Call) -> Snapshot:
     devbox = call.model.devboxes.get(*call.ids)
     now_ms = devbox.history.milliseconds(devbox.clock.monotonic())
-    snapshot = Snapshot(
-        call.model.new_id("snp_"),
-        devbox.id,
-        devbox.spec.blueprint_id,
-        now_ms,
-        call.body.optional_text("name"),
-        call.body.optional_text("commit_message"),
-        texts(call.body, "metadata"),
-    )
+    name, message = (call.body.optional_text(field) for field in ("name", "commit_message"))
+    snapshot_id, metadata = call.model.new_id("snp_"), texts(call.body, "metadata")
+    snapshot = Snapshot(snapshot_id, devbox.id, devbox.spec.blueprint_id, now_ms, name, message, metadata)
     devbox.take_snapshot(snapshot)
     return call.model.snapshots.add(snapshot)
 

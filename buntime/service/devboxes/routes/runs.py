@@ -92,11 +92,9 @@ def _run(
     body = {
         "name": details.get("name") or scenario.fields.get("name"),
         "environment_variables": profile.get("envVars"),
-        "secrets": profile.get("secrets"),
-        "mounts": profile.get("mounts"),
         "launch_parameters": {**environment.get("launch_parameters", {}), **launch},
-        "blueprint_id": environment.get("blueprint_id"),
-        "snapshot_id": environment.get("snapshot_id"),
+        **{name: profile.get(name) for name in ("secrets", "mounts")},
+        **{name: environment.get(name) for name in ("blueprint_id", "snapshot_id")},
     }
     devbox = make_devbox(model, RequestFields(body))
     return ScenarioRun(model.new_id("scr_"), devbox, scenario, details, model.script)
