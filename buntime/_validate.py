@@ -182,7 +182,7 @@ def not_milliseconds(name: str, value: Any) -> Any:
 
 def files(value: Union[Mapping[str, str], Iterable[Any], None]) -> tuple[tuple[str, str], ...]:
     """Files in any accepted form, as pairs of path and content."""
-    if value is None:
+    if value is None or (isinstance(value, tuple) and not value):
         return ()
     if isinstance(value, (str, bytes)):
         raise TypeError(f"files must be a mapping of path to content, not {type(value).__name__}")
@@ -204,11 +204,13 @@ def _pair(item: Any) -> tuple[Any, Any]:
 
 def stdin(value: Any) -> Any:
     """Text, bytes, or an open file; or ``None``."""
+    if value is None:
+        return None
     if isinstance(value, str):
         return text("stdin", value)
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
-    if value is not None and not isinstance(value, bytes) and not callable(getattr(value, "read", None)):
+    if not isinstance(value, bytes) and not callable(getattr(value, "read", None)):
         raise TypeError(f"stdin must be a str, bytes or an open file, not {type(value).__name__}")
     return value
 

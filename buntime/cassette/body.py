@@ -19,7 +19,7 @@ _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r\n", b"\r\r")
 """The ends of a blank line, for each pair of CR, LF and CRLF."""
 _STREAMED = "«streamed»"
 """Stands in the last event for output that the events before it have."""
-_compact = json.JSONEncoder(separators=(",", ":")).encode
+_compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def _refuse(constant: str) -> NoReturn:

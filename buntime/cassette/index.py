@@ -19,7 +19,7 @@ from buntime.cassette.match import BODY_FORMS, has_placeholder, key_of
 from buntime.cassette.secrets.detect import credentials
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
 
-_client_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_client_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 _Sent = tuple[str, str, Pairs, bytes]
 _Shape = tuple[str, Optional[str], str, int]

@@ -56,8 +56,9 @@ class WatchOptions(ExecuteOptions, CallbackOptions, total=False):
 
 
 def _timeout(value: Optional[int]) -> Optional[int]:
-    seconds = _validate.whole_seconds("timeout", value)
-    return None if seconds is None else int(_validate.not_milliseconds("timeout", seconds))
+    if value is None:
+        return None
+    return int(_validate.not_milliseconds("timeout", _validate.whole_seconds("timeout", value)))
 
 
 def _stdin(stdin: object) -> str:
@@ -115,7 +116,8 @@ class ExecuteRequest(Value):
         _validate.optional_argument("working_dir", self.working_dir)
         _validate.flag("check", self.check)
         _validate.flag("idempotent", self.idempotent)
-        _validate.max_output("max_output", None if self.max_output == "default" else self.max_output)
+        if self.max_output != "default":
+            _validate.max_output("max_output", self.max_output)
         if (self.code is None) == (self.command is None):
             problem = "neither" if self.code is None else "both"
             raise ValueError(f"pass exactly one of code and command; {problem} was passed")
