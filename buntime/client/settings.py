@@ -77,17 +77,19 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 
 _CASSETTES = frozenset({"replay", "record", "record+local"})
 _KINDS = _CASSETTES | {"http", "local"}
+_LOG_SWITCH = {**dict.fromkeys(("1", "true", "yes"), "debug"), **dict.fromkeys(("0", "false", "no"), "")}
 
 
 def configure_logging(service: ServiceSettings = BUNTIME_SH) -> str:
     """Print logs to stderr if the service's variable is set, and return their level, by default ``""``."""
-    level = os.environ.get(service.log_variable, "")
-    if not level and service.debug_variable and os.environ.get(service.debug_variable, "").lower() == "true":
+    value = os.environ.get(service.log_variable, "")
+    level = _LOG_SWITCH.get(value.lower(), value)
+    if not value and service.debug_variable and os.environ.get(service.debug_variable, "").lower() == "true":
         level = "debug"
     if not level:
         return ""
     if level.lower() not in {"debug", "info"}:
-        raise ConfigurationError(f"{service.log_variable} is {level!r}; it must be debug or info")
+        raise ConfigurationError(f"{service.log_variable} is {level!r}; it must be debug, info, 1 or 0")
     print_logs(level)
     return level.lower()
 
@@ -170,8 +172,8 @@ def _checked_transport(transport: object) -> Transport:
     if isinstance(transport, type):
         name = transport.__name__
         raise ConfigurationError(f"transport must be an instance: pass {name}(...), not the class {name}")
-    requests = sys.modules.get("requests")
-    if requests is not None and isinstance(transport, requests.Session):
+    # The module has no classes yet while another thread imports it.
+    if isinstance(transport, getattr(sys.modules.get("requests"), "Session", ())):
         raise ConfigurationError(
             "transport is a session of requests; pass HTTPTransport(base_url, session=session)"
         )

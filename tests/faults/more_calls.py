@@ -123,6 +123,12 @@ def _walk(world: World) -> str:
     return "".join(name[:-4] for _, _, files in world.session.files.walk() for name in files)
 
 
+def _watch(world: World) -> str:
+    with world.session.files.watch() as events:
+        write(world)
+        return next(events).path[:-4]
+
+
 MORE_CALLS = (
     Call("session.processes", lambda w: when(len(w.session.processes()) == 1, w), prepare=start_tagged),
     Call(
@@ -147,6 +153,7 @@ MORE_CALLS = (
     Call("files.append", _append, is_transfer=True),
     Call("files.glob", lambda w: "".join(f.path[:-4] for f in w.session.files.glob("*.t?t")), prepare=write),
     Call("files.walk", _walk, prepare=write),
+    Call("files.watch", _watch, is_transfer=True),
     Call("files.chmod", _after(lambda w: w.session.files.chmod(w.path, 0o600)), prepare=write),
     Call("files.open to read", _open_to_read, is_transfer=True, prepare=write),
     Call("files.open to write", _open_to_write, is_transfer=True),

@@ -55,7 +55,9 @@ def test_each_request_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert KEY not in caplog.text
 
 
-@pytest.mark.parametrize(("level", "is_debug"), [("debug", True), ("INFO", False), ("", None)])
+@pytest.mark.parametrize(
+    ("level", "is_debug"), [("debug", True), ("True", True), ("INFO", False), ("0", None)]
+)
 def test_the_environment_prints_the_log(level: str, is_debug: bool | None) -> None:
     """``BUNTIME_LOG`` prints to stderr what a program would otherwise have to configure."""
     done = subprocess.run(
@@ -74,7 +76,7 @@ def test_the_environment_prints_the_log(level: str, is_debug: bool | None) -> No
 def test_an_unknown_level_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A typing mistake must not hide the log."""
     monkeypatch.setenv("BUNTIME_LOG", "trace")
-    with pytest.raises(ConfigurationError, match="BUNTIME_LOG is 'trace'; it must be debug or info"):
+    with pytest.raises(ConfigurationError, match="BUNTIME_LOG is 'trace'; it must be debug, info, 1 or 0"):
         Buntime(transport=ScriptedTransport(_info))
 
 
