@@ -6,15 +6,28 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Callable, Generic, Optional, TypeVar
+from typing import Callable, Generic, Optional, Protocol, TypeVar
 
 from buntime._support.owner import Owner
 from buntime.pool.limits import CLOSED, MAX_WAIT
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Stoppable(Protocol):
+    """A map or an executor, which a pool ends when it is closed, or after a Ctrl-C."""
+
+    stopping: threading.Event
+    threads: list[threading.Thread]
+
+    def stop(self) -> None:
+        """Begin nothing more. Work in progress continues."""
+
+    def join(self, seconds: float = math.inf) -> None:
+        """Wait for the threads, except the current one. After :meth:`stop`."""
 
 
 class BoundedMap(Generic[Item, Result]):
@@ -88,12 +101,7 @@ class BoundedMap(Generic[Item, Result]):
 
     def join(self, seconds: float = math.inf) -> None:
         """Wait for the threads, except the current one. After :meth:`stop`."""
-        end = time.monotonic() + seconds
-        for thread in list(self.threads):
-            while thread is not threading.current_thread() and thread.is_alive():
-                if (remaining := end - time.monotonic()) <= 0:
-                    return
-                thread.join(min(MAX_WAIT, remaining))
+        join_threads(self.threads, seconds)
 
     def _start(self, work: Callable[[Item], Result], number: int, item: Item) -> None:
         # A thread for each item in progress is enough: more are started only while all are busy.
@@ -136,6 +144,16 @@ class BoundedMap(Generic[Item, Result]):
                 return
             # A thread that waits must not keep its last item alive.
             del task
+
+
+def join_threads(threads: Iterable[threading.Thread], seconds: float) -> None:
+    """Wait for threads, except the current one, at most so long."""
+    end = time.monotonic() + seconds
+    for thread in list(threads):
+        while thread is not threading.current_thread() and thread.is_alive():
+            if (remaining := end - time.monotonic()) <= 0:
+                return
+            thread.join(min(MAX_WAIT, remaining))
 
 
 def run_concurrently(act: Callable[[Item], object], items: Sequence[Item], *, threaded: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from threading import Event
@@ -22,6 +21,7 @@ from buntime.client.session import Session
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
 from buntime.pool.batches import BatchCalls, flatten, split
 from buntime.pool.bounded_map import BoundedMap
+from buntime.pool.executor import SessionExecutor
 from buntime.pool.limits import check_open
 from buntime.pool.outcome import Outcome, Progress, with_progress
 from buntime.pool.registry import SessionRegistry
@@ -183,11 +183,11 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         """Return a :class:`concurrent.futures.Executor` that calls functions with a session of the pool.
 
         ``executor.submit(function, *args)`` calls ``function(session, *args)`` in one of ``size`` threads.
-        The end of its ``with`` block, or ``shutdown``, waits for the calls; the pool stays open. As with any
-        executor, submitted calls wait in a queue without a limit.
+        The end of its ``with`` block, or ``shutdown``, waits for the calls; the pool stays open. A Ctrl-C
+        that leaves the block ends them, as it ends :meth:`map`. As with any executor, submitted calls wait
+        in a queue without a limit.
         """
-        check_open(self._registry.closing)
-        return SessionExecutor(self, self._size if self._registry.threaded else 1)
+        return SessionExecutor(self._registry, self._size if self._registry.threaded else 1)
 
     def warm(self, count: Optional[int] = None) -> int:
         """Create sessions concurrently until there are ``count``, by default ``size``.
@@ -242,23 +242,6 @@ class SessionPool(ClosesWithBlock, NotPicklable):
             registry.finish(running)
 
         return iterate()
-
-
-class SessionExecutor(ThreadPoolExecutor):
-    """Calls ``function(session, *args)`` in threads, each call with a session that it has for itself."""
-
-    def __init__(self, pool: SessionPool, threads: int) -> None:
-        super().__init__(threads, thread_name_prefix="buntime-executor")
-        self._pool = pool
-
-    def submit(self, fn: Callable[..., Value], /, *args: Any, **kwargs: Any) -> Future[Value]:
-        """Schedule ``fn(session, *args, **kwargs)`` and return its future."""
-
-        def call() -> Value:
-            with self._pool.session() as session:
-                return fn(session, *args, **kwargs)
-
-        return super().submit(call)
 
 
 def _run(

@@ -22,7 +22,7 @@ from buntime.client.context import Context
 from buntime.client.sessions import Sessions
 from buntime.errors import BuntimeError, SessionNotFoundError
 from buntime.pool import limits
-from buntime.pool.bounded_map import BoundedMap, run_concurrently
+from buntime.pool.bounded_map import Stoppable, run_concurrently
 from buntime.pool.lease import Lease, LeaseState
 from buntime.wire.error_responses import is_session_limit
 
@@ -31,7 +31,7 @@ _IN_PROGRESS = (LeaseState.CREATING, LeaseState.DELETING)
 _DELETABLE = (LeaseState.LEASED, LeaseState.IDLE, LeaseState.NOT_DELETED)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class SessionRegistry:
     """Creates the pool's sessions on demand, leases each to one worker at a time, and deletes all of them.
 
@@ -55,7 +55,7 @@ class SessionRegistry:
     # the request is sent, and removed when the service confirmed the end. So close() misses none.
     _leases: list[Lease] = attrs.field(init=False, factory=list)
     _waiting: deque[object] = attrs.field(init=False, factory=deque)
-    _maps: set[BoundedMap[Any, Any]] = attrs.field(init=False, factory=set)
+    _work: set[Stoppable] = attrs.field(init=False, factory=set)
     _quota: limits.SessionQuota = attrs.field(init=False)
     _deleted: int = 0
 
@@ -107,19 +107,22 @@ class SessionRegistry:
         run_concurrently(create, range(count - self.count), threaded=self.threaded)
         return self.count
 
-    def begin(self, work: BoundedMap[Any, Any]) -> None:
-        """Register a map, which :meth:`close` then ends."""
+    def begin(self, work: Stoppable) -> None:
+        """Register work, which :meth:`close` then ends."""
         with self._changed:
             limits.check_open(self.closing)
-            self._maps.add(work)
+            self._work.add(work)
 
-    def finish(
-        self, work: BoundedMap[Any, Any], error: Optional[BaseException] = None, *, here: bool = False
-    ) -> None:
-        """End a map after ``error``. If that is a Ctrl-C or the like, delete the idle sessions too."""
+    def forget(self, work: Stoppable) -> None:
+        """Undo :meth:`begin` for work that has ended."""
+        with self._changed:
+            self._work.discard(work)
+
+    def finish(self, work: Stoppable, error: Optional[BaseException] = None, *, here: bool = False) -> None:
+        """End work after ``error``. If that is a Ctrl-C or the like, delete the idle sessions too."""
         if not self.owner.is_this_process() or sys.is_finalizing():
             return
-        if not here and any(threading.current_thread() in each.threads for each in self._maps.copy()):
+        if not here and any(threading.current_thread() in each.threads for each in self._work.copy()):
             # A forgotten loop is garbage that any thread collects. One of a pool may hold a lock meanwhile,
             # and would wait for itself.
             again = partial(self.finish, work, error, here=True)
@@ -136,8 +139,7 @@ class SessionRegistry:
 
         self._end([work], is_ended, cleanup)
         work.join(cleanup.remaining())
-        with self._changed:
-            self._maps.discard(work)
+        self.forget(work)
 
     def close(self, error: Optional[BaseException] = None, *, at_exit: bool = False) -> None:
         """End all work and delete every session, after ``error``; then raise the first error of a deletion.
@@ -148,11 +150,11 @@ class SessionRegistry:
             return
         self.closing.set()
         cleanup = Cleanup(error, CLEANUP_SECONDS if at_exit else math.inf)
-        # ``closing`` is set, so no map is added after this copy is made.
+        # ``closing`` is set, so none is added after this copy is made.
         with self._changed:
-            maps = list(self._maps)
-        self._end(maps, lambda lease: lease.state in _DELETABLE, cleanup)
-        for work in () if at_exit else maps:
+            everything = list(self._work)
+        self._end(everything, lambda lease: lease.state in _DELETABLE, cleanup)
+        for work in () if at_exit else everything:
             work.join(cleanup.remaining())
         this = threading.get_ident()
         with self._changed:
@@ -168,11 +170,9 @@ class SessionRegistry:
         if errors and not at_exit:
             raise errors[0]
 
-    def _end(
-        self, maps: list[BoundedMap[Any, Any]], condition: Callable[[Lease], bool], cleanup: Cleanup
-    ) -> None:
+    def _end(self, everything: list[Stoppable], condition: Callable[[Lease], bool], cleanup: Cleanup) -> None:
         # In this order: no item begins, then the deletion ends the calls in progress, and so the threads.
-        for work in maps:
+        for work in everything:
             work.stop()
         with self._changed:
             leases = [lease for lease in self._leases if condition(lease)]

@@ -74,6 +74,15 @@ with client.with_options() as other, Buntime("key", base_url=sys.argv[1], delete
 with SessionPool(client, size=2) as pool:
     list(pool.map(lambda session, item: session.execute(item), ["hang", "hang", "hang"]))
 """,
+    "executor": """
+with SessionPool(client, size=2) as pool, pool.executor() as executor:
+    for _ in executor.map(lambda session, item: session.execute(item), ["hang", "hang", "hang"]):
+        pass
+""",
+    "executor_shutdown": """
+with SessionPool(client, size=2) as pool, pool.executor() as executor:
+    futures = [executor.submit(lambda session: session.execute("hang")) for _ in range(3)]
+""",
     "pool_session": """
 with SessionPool(client, size=1) as pool, pool.session() as session:
     session.execute("hang")
@@ -153,6 +162,8 @@ def _interrupt(
         ("stay_awake", 2, ["DELETE /sessions/ses_1"]),
         ("client", 1, ["DELETE /sessions/ses_1"]),
         ("map", 2, ["DELETE /sessions/ses_1", "DELETE /sessions/ses_2"]),
+        ("executor", 2, ["DELETE /sessions/ses_1", "DELETE /sessions/ses_2"]),
+        ("executor_shutdown", 2, ["DELETE /sessions/ses_1", "DELETE /sessions/ses_2"]),
         ("pool_session", 1, ["DELETE /sessions/ses_1"]),
     ],
 )
@@ -161,9 +172,9 @@ def test_clean_up_is_short(block: str, executions: int, calls: list[str], tmp_pa
     assert calls == sorted(_interrupt(block, seconds=1, executions=executions, path=tmp_path / "a"))
 
 
-@pytest.mark.parametrize("block", ["session", "map", "wait_for_port"])
+@pytest.mark.parametrize("block", ["session", "map", "executor", "wait_for_port"])
 def test_a_second_interrupt_ends_the_clean_up(block: str) -> None:
     """The program ends without waiting for the rest of the time, and makes no other call."""
-    calls = _interrupt(block, seconds=1000, executions=2 if block == "map" else 1, twice=True)
+    calls = _interrupt(block, seconds=1000, executions=2 if block in {"map", "executor"} else 1, twice=True)
     assert calls
     assert {"DELETE"} == {call.partition(" ")[0] for call in calls}

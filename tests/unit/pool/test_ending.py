@@ -123,7 +123,7 @@ def test_a_session_created_after_an_interrupt_is_deleted(service: BlockingServic
 
     def proceed() -> None:
         assert requested.wait(30)
-        (run,) = pool._registry._maps
+        (run,) = pool._registry._work
         assert run.stopping.wait(30)
         may_create.set()
 
@@ -279,7 +279,7 @@ def test_an_item_without_a_session_after_closing(service: BlockingService, clien
     """The missing session is not an error of the item: the call has ended."""
 
     def closing(_session: Session, item: str) -> str:
-        (run,) = pool._registry._maps
+        (run,) = pool._registry._work
         run.stopping.set()
         return item
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, as_completed, wait
@@ -9,8 +12,9 @@ from typing import Any, Optional
 
 import pytest
 
-from buntime import Buntime, ExecuteRequest, Outcome, Session, SessionPool
+from buntime import Buntime, ExecuteRequest, Outcome, Session, SessionNotFoundError, SessionPool
 from buntime.transport import FakeTransport
+from tests.support.forks import needs_fork, run_in_fork
 
 
 @pytest.fixture
@@ -80,6 +84,65 @@ def test_a_closed_pool_has_no_executor(pool: SessionPool) -> None:
         pool.executor()
     with executor, pytest.raises(RuntimeError, match="closed"):
         executor.submit(_run, "a").result()
+
+
+def test_the_end_of_the_pool_ends_the_calls(pool: SessionPool) -> None:
+    """Those that run, as their sessions are deleted; the others are cancelled."""
+    begun = threading.Semaphore(0)
+
+    def run(session: Session) -> None:
+        begun.release()
+        while True:
+            session.execute("1")
+
+    executor = pool.executor()
+    running = [executor.submit(run) for _ in range(2)]
+    for _ in running:
+        assert begun.acquire(timeout=60)
+    waiting = executor.submit(run)
+    pool.close()
+    assert waiting.cancelled()
+    for future in running:
+        assert isinstance(future.exception(60), SessionNotFoundError)
+
+
+_PROGRAM = """
+import threading
+from buntime import Buntime, SessionPool
+from buntime.transport import FakeTransport
+
+fake = FakeTransport()
+fake.on_execute("1", stdout="1")
+begun = threading.Event()
+
+def work(session):
+    begun.set()
+    while INTERRUPTED:
+        session.execute("1")
+    print("done", flush=True)
+
+SessionPool(Buntime(transport=fake)).executor().submit(work)
+begun.wait()
+if INTERRUPTED:
+    raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_the_end_of_the_program(interrupted: bool) -> None:
+    """It waits for the calls, but a Ctrl-C ends them."""
+    program = [sys.executable, "-c", f"INTERRUPTED = {interrupted}\n{_PROGRAM}"]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=60)
+    assert ("" if interrupted else "done\n") == done.stdout
+    assert (-signal.SIGINT if interrupted else 0) == done.returncode
+
+
+@needs_fork
+def test_a_forked_process_has_no_executor(pool: SessionPool) -> None:
+    """Its threads are those of the parent."""
+    with pool.executor() as executor:
+        executor.submit(_run, "a").result()
+        assert "forked" in run_in_fork(lambda: executor.submit(_run, "b"))
 
 
 class Bar:
