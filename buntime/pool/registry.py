@@ -149,6 +149,9 @@ class SessionRegistry:
         if not self.owner.is_this_process():
             return
         self.closing.set()
+        # After a Ctrl-C no time is left to try again at the exit, also if a second one ends this.
+        if isinstance(error, KeyboardInterrupt):
+            atexit.unregister(self.close)
         cleanup = Cleanup(error, CLEANUP_SECONDS if at_exit else math.inf)
         # ``closing`` is set, so none is added after this copy is made.
         with self._changed:
@@ -164,8 +167,7 @@ class SessionRegistry:
                     break
                 self._changed.wait(min(limits.MAX_WAIT, remaining))
             errors = [lease.error for lease in self._leases if lease.error is not None]
-        # After a Ctrl-C no time is left to try again at the exit.
-        if not errors or isinstance(error, KeyboardInterrupt):
+        if not errors:
             atexit.unregister(self.close)
         if errors and not at_exit:
             raise errors[0]
