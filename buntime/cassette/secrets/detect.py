@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 from urllib.parse import unquote
 
-from buntime._http import Pairs
-
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET_WORD = re.compile(
     r"apikey|auth|authorization|bearer|cookies?|credentials?|dsn|jwt|otp|pass|passwords|pat|pwd|secrets|tokens|"
@@ -62,7 +60,7 @@ def has_secret_names(value: Any) -> bool:
     return isinstance(value, list) and any(map(has_secret_names, value))
 
 
-def credentials(headers: Pairs) -> Iterator[tuple[str, str]]:
+def credentials(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Yield the name for a placeholder and the value of each credential in headers."""
     for name, value in headers:
         if name.lower() == "authorization":

@@ -76,16 +76,15 @@ _FORMS = [
     *("+".join(steps) for steps in product(("json", "ascii"), (form for form in _STEPS if "64" in form))),
 ]
 """The forms in which a secret is searched for. Of those that are equal, the first is the name."""
+_UNESCAPED = [form for form in _FORMS if not re.match(r"(?:json|ascii)(?:\+|$)", form)]
+"""Those of a text that is the same in JSON."""
 _STEP = "|".join([r"(?:first|after)\.[0-9]+", *map(re.escape, sorted(_STEPS, key=len, reverse=True))])
 FORM = rf"\|(?:{_STEP})(?:\+(?:{_STEP}))*"
 """The end of a placeholder for a form: its steps in their order."""
 PLACEHOLDER = re.compile(
     rf"«(?:api_key|idempotency_key|(?:cookie|env|header|value):[^«»]+?)(?::\d+)?(?:{FORM})?»"
 )
-"""A secret in a cassette: its kind and name, a number from the second value of that name on, and its form.
-
-The form is left out for a secret that stands there as it is.
-"""
+"""A secret in a cassette: its kind and name, from the second value on a number, and its form if encoded."""
 _AFTER_NAME = re.compile(r"(?::\d+)?(?:\|[^|]*)?»\Z")
 _RESERVED = re.compile(r"[«»|:]")
 
@@ -93,7 +92,7 @@ _RESERVED = re.compile(r"[«»|:]")
 def forms(value: str) -> dict[str, str]:
     """Return the texts that a secret may stand as, each with the name of its form: ``""`` for itself."""
     texts: dict[str, str] = {}
-    for form in _FORMS:
+    for form in _UNESCAPED if json.dumps(value)[1:-1] == value else _FORMS:
         text = encode(value, form)
         if "base64" not in form or len(text) >= _SHORTEST_BASE64:
             texts.setdefault(text, form)

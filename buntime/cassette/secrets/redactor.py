@@ -78,10 +78,7 @@ class Walk:
         return replace(pieces, spans) if spans else pieces
 
     def _value(self, value: Any, location: str, secret: Optional[str] = None) -> Any:
-        """Return a JSON value changed; ``secret`` is the name of a field around it whose value is one.
-
-        It is ``""`` in a field that is public whatever the names in it are.
-        """
+        """Return a JSON value changed; ``secret`` is the name that it has, or ``""`` in a public field."""
         if isinstance(value, dict):
             changed: dict[str, Any] = {}
             for key, item in value.items():
@@ -173,7 +170,7 @@ class Redactor:
 
     def learn_response(self, data: Mapping[str, Any], headers: Headers) -> bool:
         """Note the secrets and the ids in a response; return whether a field may name a secret."""
-        for name, value in detect.credentials(tuple(headers.only(("Set-Cookie",)).items())):
+        for name, value in detect.credentials(headers.only(("Set-Cookie",)).items()):
             self.secrets.add(name, value)
         request, response = data["request"], data.get("response", {})
         for name, value in dialect_of(request["path"]).response_secrets(request, response.get("json")):
@@ -196,9 +193,9 @@ class Redactor:
     def redact_line(
         self, line: str, data: Mapping[str, Any], number: int, *, has_named: bool
     ) -> tuple[str, list[str]]:
-        """Return the line of the journal of an interaction without secrets, and the keys that it still has.
+        """Return an interaction's line of the journal without secrets, and the keys that it still has.
 
-        ``has_named`` is for one with named secrets, whose values have to be redacted one by one.
+        Secrets in fields that name them, ``has_named``, have to be redacted one by one.
         """
         path = data["request"]["path"]
         dialect, start = dialect_of(path), line.find(path) + len(path)
@@ -229,8 +226,7 @@ class Redactor:
     def blocked(self, data: Mapping[str, Any], line: str) -> list[str]:
         """Return which well-known kinds of key an interaction still has, and where; never the key.
 
-        ``line`` is the interaction as JSON, which shows for most that there is none. Only the pieces of a
-        stream do not show it.
+        Its ``line`` shows for most that there is none, though not in the pieces of a stream.
         """
         problems: dict[str, None] = {}
         may_have_key = detect.may_have_key(line) or "events" in data.get("response", ())
@@ -249,11 +245,7 @@ class Redactor:
 
 
 def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
-    """Yield the locations of secrets in a cassette, in words that do not show them.
-
-    They come from edits by hand, a merge, or an older release: well-known keys, except for those that begin
-    with a text of ``allow``, and values that are named like secrets and have no placeholder.
-    """
+    """Yield the locations of well-known keys, and of values that are named like secrets, in a cassette."""
     redactor = Redactor(allow)
     for number, interaction in enumerate(cassette.interactions, 1):
         secrets = redactor.blocked(interaction.data, journal_line(number, interaction.data))

@@ -126,9 +126,8 @@ def replace(pieces: Sequence[str], spans: Iterable[Span]) -> list[str]:
 class History:
     """The lines recorded so far, in which a secret that becomes known later is searched for.
 
-    A recording with few secrets has few searches, which read each line. One that brings a new secret with
-    every call would read everything before it each time. So after some searches, an index has the lines that
-    contain each four characters, and the time of a search does not grow with their number.
+    Few searches read each line. A recording that brings a new secret with every call gets an index of the
+    lines that contain each four characters, so that the time of a search does not grow with their number.
     """
 
     def __init__(self) -> None:
