@@ -23,8 +23,16 @@ from buntime.errors import WaitTimeoutError as PollingTimeout
 from buntime.runloop.api import Api
 from buntime.runloop.commands import CommandInterface, ExecOptions, Execution, ExecutionResult, NamedShell
 from buntime.runloop.connection import RequestOptions, WaitOptions
-from buntime.runloop.devbox import Devbox, DevboxOps, FileInterface, NetworkInterface, Snapshot
-from buntime.runloop.images import Blueprint, BlueprintOps, SnapshotOps
+from buntime.runloop.devbox import (
+    Blueprint,
+    BlueprintOps,
+    Devbox,
+    DevboxOps,
+    FileInterface,
+    NetworkInterface,
+    Snapshot,
+    SnapshotOps,
+)
 from buntime.runloop.output import OutputChunk, OutputStream
 from buntime.runloop.pages import Listing, Page
 from buntime.runloop.scenario_builder import ScenarioBuilder

@@ -1,4 +1,4 @@
-"""Devboxes and snapshots of their disks as objects: each is made from the other."""
+"""Devboxes, and the snapshots and blueprints from which they start, as objects."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from buntime.runloop.connection import RequestOptions, WaitOptions
 from buntime.runloop.resource import EndsWithBlock, HasCalls, Operations, Resource
 from buntime.runloop.wire.requests import names_keywords, new_shell
 from buntime.runloop.wire.views.devboxes import (
+    BlueprintLogsView,
+    BlueprintView,
     DevboxLogsView,
     DevboxView,
     ExecutionDetailView,
@@ -226,4 +228,52 @@ class Snapshot(Resource[SnapshotStatusView]):
         return DevboxOps(self._connection).create(snapshot_id=self._id, **params)
 
 
-export("buntime.runloop", Devbox, DevboxOps, FileInterface, NetworkInterface, Snapshot)
+class SnapshotOps(Operations[Snapshot]):
+    """Finds snapshots; :meth:`list` filters by ``devbox_id``, ``source_blueprint_id`` and ``metadata``."""
+
+    _resource = Snapshot
+
+    def from_id(self, snapshot_id: str) -> Snapshot:
+        """Return a snapshot that exists; nothing is sent."""
+        return Snapshot(self._connection, snapshot_id)
+
+
+class Blueprint(Resource[BlueprintView]):
+    """A blueprint: an image that is built once, for devboxes to start from."""
+
+    _calls = "blueprints"
+
+    def logs(self, **options: Unpack[RequestOptions]) -> BlueprintLogsView:
+        """Return the log of the build."""
+        return self._call("logs", **options)
+
+    def delete(self, **options: Unpack[RequestOptions]) -> object:
+        """Delete the blueprint; refused while snapshots depend on it."""
+        return self._call("delete", **options)
+
+    def create_devbox(self, **params: Any) -> Devbox:
+        """Create a devbox from this blueprint; see :meth:`DevboxOps.create`."""
+        return DevboxOps(self._connection).create(blueprint_id=self._id, **params)
+
+
+class BlueprintOps(Operations[Blueprint]):
+    """Builds and finds blueprints; :meth:`list` filters by ``name`` and ``status``."""
+
+    _resource = Blueprint
+
+    def create(self, **params: Any) -> Blueprint:
+        """Build a blueprint and wait for it.
+
+        ``params`` are the fields of ``POST /v1/blueprints``, such as ``name``, ``dockerfile`` and
+        ``system_setup_commands``, and the options of a call that waits.
+        """
+        call = "blueprints.create"
+        return self._object(waiting.BUILT.method(self._connection, "blueprint.create", params, after=call))
+
+    def from_id(self, blueprint_id: str) -> Blueprint:
+        """Return a blueprint that exists; nothing is sent."""
+        return Blueprint(self._connection, blueprint_id)
+
+
+export("buntime.runloop", Blueprint, BlueprintOps, Devbox, DevboxOps, FileInterface, NetworkInterface)
+export("buntime.runloop", Snapshot, SnapshotOps)

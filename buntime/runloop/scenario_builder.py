@@ -8,8 +8,7 @@ from typing import Any, Callable, Generic, Optional, TypeVar
 from buntime._http import BufferedResponse, Headers
 from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
-from buntime.runloop.devbox import Snapshot
-from buntime.runloop.images import Blueprint
+from buntime.runloop.devbox import Blueprint, Snapshot
 from buntime.runloop.resource import Resource
 from buntime.runloop.wire.views.scoring import ScenarioPreviewView
 

@@ -20,8 +20,7 @@ from buntime.engine.caller import Caller
 from buntime.errors import APIConnectionError, APIError, BuntimeError
 from buntime.runloop.api import Api, ApiTree
 from buntime.runloop.connection import SERVICE, Connection
-from buntime.runloop.devbox import DevboxOps
-from buntime.runloop.images import BlueprintOps, SnapshotOps
+from buntime.runloop.devbox import BlueprintOps, DevboxOps, SnapshotOps
 from buntime.runloop.scenarios import BenchmarkOps, ScenarioOps, ScorerOps
 from buntime.runloop.storage import AgentOps, SecretOps, StorageObjectOps
 
@@ -121,15 +120,11 @@ class _Client(ClosesWithBlock, NotPicklable):
         """
         caller = self._connection.caller
         added = settings.header_pairs(settings.as_secrets(default_headers), None)
-        chosen, shared = caller.transport, caller.shared
+        changes = settings.caller_options(options, caller.policy)  # type: ignore[arg-type]  # it checks names
         if transport is not None:
-            shared = SharedState()
-            chosen = self._wrap(settings.choose_transport(None, transport, has_key=True, service=RUNLOOP))
-        caller = caller.with_headers(added).evolve(
-            transport=chosen,
-            shared=shared,
-            **settings.caller_options(options, caller.policy),  # type: ignore[arg-type]  # it checks the names
-        )
+            chosen = settings.choose_transport(None, transport, has_key=True, service=RUNLOOP)
+            changes.update(transport=self._wrap(chosen), shared=SharedState())
+        caller = caller.with_headers(added).evolve(**changes)
         other = type(self).__new__(type(self))
         vars(other).update(vars(self), _owns_transport=transport is not None)
         other._use(attrs.evolve(self._connection, caller=caller))
