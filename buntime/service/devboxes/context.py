@@ -8,7 +8,7 @@ from typing import Any, Callable, Union
 
 from buntime._http import Request
 from buntime.service.devboxes.devbox import Devbox
-from buntime.service.devboxes.errors import SHOULD_RETRY, ApiError, invalid
+from buntime.service.devboxes.errors import ApiError, invalid
 from buntime.service.devboxes.history import Execution
 from buntime.service.devboxes.model import Model, T
 from buntime.service.requests import RequestFields, header, json_object
@@ -62,7 +62,7 @@ class Call:
         seconds = self.seconds("timeout_seconds", default, most)
         if not devbox.hold(lambda: row.status in expected, seconds, self.request.read_timeout):
             message = f"{type(row).__name__} {row.id} is {row.status} after {seconds} s"
-            raise ApiError(408, message, [SHOULD_RETRY])
+            raise ApiError(408, message, [("x-should-retry", "true")])
 
     def once(self, make: Callable[[Call], T]) -> T:
         """Return what ``make`` creates for this request; a repeated request returns the same object."""

@@ -20,9 +20,6 @@ _CODES = {
     503: "unavailable",
 }
 
-SHOULD_RETRY = ("x-should-retry", "true")
-"""The header of an error after which the request is sent again."""
-
 
 class ApiError(Exception):
     """An error response; ``status`` decides the code."""
