@@ -39,7 +39,7 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, items: Union[Mapping[str, str], Iterable[tuple[str, str]]] = ()) -> None:
         self._items: dict[str, tuple[str, str]] = {}
-        pairs: Any = items.items() if hasattr(items, "items") else items
+        pairs: Any = items.items() if isinstance(items, Mapping) else items
         for name, value in pairs:
             key = name.lower()
             first = self._items[key][1] if key in self._items else ""

@@ -58,6 +58,9 @@ class SharedDeadline(threading.local):
     deadline: Optional[Deadline] = None
 
 
+_next_chunk: Callable[..., Optional[bytes]] = next
+
+
 @attrs.define
 class AttemptLimits:
     """Limits one attempt. A transport that can also limits each of its operations.
@@ -92,7 +95,7 @@ class AttemptLimits:
     def stream(self, response: Response) -> Iterator[bytes]:
         """Yield the pieces of a body until a limit is exceeded."""
         while (error := self.exceeded()) is None:
-            chunk = self.wait(next, response.chunks, None)
+            chunk = self.wait(_next_chunk, response.chunks, None)
             if chunk is None:
                 return
             yield chunk
@@ -101,7 +104,7 @@ class AttemptLimits:
     def buffered(self, response: Response) -> Iterator[bytes]:
         """Like :meth:`stream`, but a body that is complete by then is not lost to a limit."""
         error: APITimeoutError | None = None
-        while (chunk := self.wait(next, response.chunks, None)) is not None:
+        while (chunk := self.wait(_next_chunk, response.chunks, None)) is not None:
             if error is not None:
                 raise error
             yield chunk
