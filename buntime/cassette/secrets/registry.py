@@ -33,7 +33,7 @@ class Secrets:
     def __init__(self) -> None:
         self.new: list[str] = []
         """The texts to search for that are new since the caller last emptied this list, as in JSON."""
-        self.placeholders = Placeholders()
+        self.placeholders: Placeholders = Placeholders()
         self._values: set[str] = set()
         self._needles: dict[str, str] = {}
         self._escaped: list[str] = []
