@@ -1,9 +1,11 @@
-"""The end of a ``with`` block."""
+"""The end of a ``with`` block, and of the program."""
 
 from __future__ import annotations
 
+import atexit
 import math
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Callable, Optional, TypeVar
 
@@ -71,3 +73,26 @@ class Cleanup:
     def remaining(self) -> float:
         """Return the remaining seconds."""
         return max(0.0, self._ends - time.monotonic())
+
+
+class AtExit:
+    """Calls a function when the program ends, if :meth:`register` was called; a Ctrl-C ends it silently."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+        self._is_registered = False
+
+    def register(self) -> None:
+        """Have the function called before those that were registered earlier. Only the first call counts."""
+        if not self._is_registered:
+            self._is_registered = True
+            atexit.register(self._run)
+
+    def unregister(self) -> None:
+        """Have the function not called any more."""
+        atexit.unregister(self._run)
+
+    def _run(self) -> None:
+        # Python would report a Ctrl-C here as an exception that it ignores.
+        with suppress(KeyboardInterrupt):
+            self._function()

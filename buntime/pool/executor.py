@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import math
 import queue
 import sys
@@ -12,6 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Callable, Optional, TypeVar
 
+from buntime._support.closing import AtExit
 from buntime._support.forks import reset_after_fork
 from buntime.client.session import Session
 from buntime.pool.bounded_map import join_threads
@@ -41,8 +41,8 @@ class SessionExecutor(Executor):
         # Guards the attribute after it: after the shutdown no call is added to the queue.
         self._lock = reset_after_fork(threading.Lock())
         self._is_shut_down = False
-        registry.begin(self)
-        atexit.register(self._at_exit)
+        self._at_exit = AtExit(self._wait_at_exit)
+        check_open(registry.closing)
 
     def submit(self, fn: Callable[..., Value], /, *args: Any, **kwargs: Any) -> Future[Value]:
         """Schedule ``fn(session, *args, **kwargs)`` and return its future."""
@@ -51,6 +51,11 @@ class SessionExecutor(Executor):
             check_open(self._registry.closing)
             if self._is_shut_down or not self._registry.owner.is_this_process():
                 raise RuntimeError("an executor accepts no calls after shutdown, or in a forked process")
+            if not self.threads:
+                # In this order, so that the calls are waited for before the pool ends them.
+                self._registry.at_exit.register()
+                self._at_exit.register()
+                self._registry.begin(self)
             self._todo.put((future, lambda session: fn(session, *args, **kwargs)))
             if len(self.threads) < self._width:
                 name = f"buntime-executor-{len(self.threads) + 1}"
@@ -72,7 +77,7 @@ class SessionExecutor(Executor):
         if wait:
             self.join()
             self._registry.forget(self)
-        atexit.unregister(self._at_exit)
+        self._at_exit.unregister()
 
     def stop(self) -> None:
         """Begin nothing more. Calls in progress continue until their sessions are deleted."""
@@ -113,7 +118,7 @@ class SessionExecutor(Executor):
             # A thread that waits must not keep its last call alive.
             del task, future, call
 
-    def _at_exit(self) -> None:
+    def _wait_at_exit(self) -> None:
         # As every executor; but if a Ctrl-C ends the program, the pool ends the calls.
         if not issubclass(getattr(sys, "last_type", None) or Exception, KeyboardInterrupt):
             self.shutdown()

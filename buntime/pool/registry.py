@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import math
 import sys
 import threading
@@ -15,7 +14,7 @@ from typing import Any, Callable, Optional
 import attrs
 
 from buntime._http import SupportsOrder
-from buntime._support.closing import CLEANUP_SECONDS, Cleanup
+from buntime._support.closing import CLEANUP_SECONDS, AtExit, Cleanup
 from buntime._support.log import logger
 from buntime._support.owner import Owner
 from buntime.client.context import Context
@@ -46,6 +45,7 @@ class SessionRegistry:
     max_wait: float
     owner: Owner = attrs.field(init=False, factory=Owner)
     closing: threading.Event = attrs.field(init=False, factory=threading.Event)
+    at_exit: AtExit = attrs.field(init=False)  # registered with the first session: an unused pool is garbage
     threaded: bool = attrs.field(init=False)  # whether the transport allows concurrent calls, in any order
     _deleting: Context = attrs.field(init=False)
     _clock: limits.StoppableClock = attrs.field(init=False)
@@ -69,7 +69,7 @@ class SessionRegistry:
         self._clock = limits.StoppableClock(caller)
         self._gate = limits.RateLimitGate(self._clock, policy.retry_delay, self.max_wait)
         self._quota = limits.SessionQuota(self.size, self._clock)
-        atexit.register(self.close, at_exit=True)
+        self.at_exit = AtExit(partial(self.close, at_exit=True))
 
     @property
     def count(self) -> int:
@@ -151,7 +151,7 @@ class SessionRegistry:
         self.closing.set()
         # After a Ctrl-C no time is left to try again at the exit, also if a second one ends this.
         if isinstance(error, KeyboardInterrupt):
-            atexit.unregister(self.close)
+            self.at_exit.unregister()
         cleanup = Cleanup(error, CLEANUP_SECONDS if at_exit else math.inf)
         # ``closing`` is set, so none is added after this copy is made.
         with self._changed:
@@ -168,8 +168,8 @@ class SessionRegistry:
                 self._changed.wait(min(limits.MAX_WAIT, remaining))
             errors = [lease.error for lease in self._leases if lease.error is not None]
         if not errors:
-            atexit.unregister(self.close)
-        if errors and not at_exit:
+            self.at_exit.unregister()
+        elif not at_exit:
             raise errors[0]
 
     def _end(self, everything: list[Stoppable], condition: Callable[[Lease], bool], cleanup: Cleanup) -> None:
@@ -240,6 +240,7 @@ class SessionRegistry:
         limits.check_open(stopping)
         if self.count >= count or not self._quota.has_capacity(self.count):
             return None
+        self.at_exit.register()
         lease = Lease(self._gate, stopping)
         self._leases.append(lease)
         return lease

@@ -88,6 +88,15 @@ with SessionPool(client, size=1) as pool:
     pool.warm()
     client.execute(session_id="ses_1", code="hang")
 """,
+    "pool_without_block": """
+pool = SessionPool(client, size=1)
+pool.warm()
+client.execute(session_id="ses_1", code="hang")
+""",
+    "executor_at_exit": """
+pool = SessionPool(client, size=1)
+pool.executor().submit(lambda session: session.execute("hang"))
+""",
     "pool_session": """
 with SessionPool(client, size=1) as pool, pool.session() as session:
     session.execute("hang")
@@ -123,7 +132,13 @@ def _wait_until_asleep(pid: int) -> None:
 
 
 def _interrupt(
-    block: str, *, seconds: float, executions: int = 1, twice: bool = False, path: Path = Path(os.devnull)
+    block: str,
+    *,
+    seconds: float,
+    executions: int = 1,
+    twice: bool = False,
+    at_exit: bool = False,
+    path: Path = Path(os.devnull),
 ) -> list[str]:
     """Interrupt a program when its calls hang, and return the calls that follow."""
     service = _HangingService()
@@ -148,8 +163,12 @@ def _interrupt(
             program.kill()
             program.communicate()
         calls = [f"{request.method} {request.target}" for request in server.requests[before:]]
-    assert "\nKeyboardInterrupt\n" in stderr
-    assert -signal.SIGINT == program.returncode
+    assert "Exception ignored" not in stderr
+    if at_exit:
+        assert 0 == program.returncode
+    else:
+        assert -signal.SIGINT == program.returncode
+        assert "\nKeyboardInterrupt\n" in stderr
     return calls
 
 
@@ -177,10 +196,17 @@ def test_clean_up_is_short(block: str, executions: int, calls: list[str], tmp_pa
     assert calls == sorted(_interrupt(block, seconds=1, executions=executions, path=tmp_path / "a"))
 
 
-@pytest.mark.parametrize("block", ["session", "map", "executor", "idle_pool", "wait_for_port"])
+@pytest.mark.parametrize(
+    "block", ["session", "map", "executor", "idle_pool", "pool_without_block", "wait_for_port"]
+)
 def test_a_second_interrupt_ends_the_clean_up(block: str) -> None:
     """The program ends without waiting for the rest of the time, and makes no other call."""
     executions = 2 if block in {"map", "executor"} else 1
     calls = _interrupt(block, seconds=1000, executions=executions, twice=True)
     assert 1 <= len(calls) <= executions
     assert {"DELETE"} == {call.partition(" ")[0] for call in calls}
+
+
+def test_an_interrupt_at_the_exit_ends_calls_of_an_executor() -> None:
+    """The program waits for the calls as it ends; a Ctrl-C then deletes the session, without a message."""
+    assert ["DELETE /sessions/ses_1"] == _interrupt("executor_at_exit", seconds=1, at_exit=True)

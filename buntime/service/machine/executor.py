@@ -172,11 +172,12 @@ class BunRuntime:
         with self._lock:
             if self._serving or self.closed:
                 return
-            self._serving = True
+            # First, as a Ctrl-C may interrupt the import: close() needs no previews without a listener.
+            previews, self._serving = self._previews(), True
             try:
                 self._listener = socket.socket(fileno=self._preview.fileno())
                 self._preview.detach()
-                self._previews().open(self._listener, self._preview_target)
+                previews.open(self._listener, self._preview_target)
             except (OSError, RuntimeError, Warning):
                 logger.exception("The preview %s cannot be served", self.preview_url)
 

@@ -66,7 +66,7 @@ class Previews:
                 self._loop = self._thread = None
 
     def _start(self) -> asyncio.AbstractEventLoop:
-        self._loop = loop = asyncio.new_event_loop()
+        loop = asyncio.new_event_loop()
 
         def run() -> None:
             try:
@@ -77,6 +77,7 @@ class Previews:
         # A daemon: a transport that was not closed is closed at exit, after the wait for all other threads.
         self._thread = threading.Thread(target=run, name="buntime-previews", daemon=True)
         self._thread.start()
+        self._loop = loop
         return loop
 
 
