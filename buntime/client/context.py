@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Callable, Optional, cast
@@ -115,6 +116,11 @@ class Context:
                 continue
             except BuntimeError as error:
                 failed = failed or error
+            except KeyboardInterrupt as interrupt:
+                # The first Ctrl-C leaves its seconds for the others, a second none.
+                with suppress(BuntimeError):
+                    self.for_cleanup(interrupt).delete_owned()
+                raise
         if failed is not None:
             raise failed
 

@@ -90,7 +90,12 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         return f"<SessionPool, {self._registry.count} of {self._size} sessions>"
 
     def _leave_block(self, error: Optional[BaseException]) -> None:
-        close_after(error, lambda: self._registry.close(error), "the pool was not closed")
+        try:
+            close_after(error, partial(self._registry.close, error), "the pool was not closed")
+        except KeyboardInterrupt as interrupt:
+            # The first Ctrl-C leaves its seconds for the sessions that are not deleted yet, a second none.
+            close_after(interrupt, partial(self._registry.close, interrupt), "the pool was not closed")
+            raise
 
     @property
     def size(self) -> int:
