@@ -137,6 +137,7 @@ async function watch(fs, os, born, serveInput) {
   await child.exited;
   publish("exit", child.signalCode ? 128 + os.constants.signals[child.signalCode] : child.exitCode);
   await server?.stop();
+  process.exit(); // a timer of a request that waited for its input may be left
 }
 
 // Serves the standard input of a child on the socket `stdin.socket`. A request has the offset of its bytes in all input, and
