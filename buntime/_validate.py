@@ -6,6 +6,7 @@ Each function returns its argument, or raises ``TypeError`` or ``ValueError`` wi
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -158,10 +159,10 @@ def seconds(name: str, value: object, *, zero: bool = True) -> Optional[float]:
     """A finite number of seconds, above 0 unless ``zero``; or ``None``."""
     if value is None:
         return None
-    checked = float(number(name, value, "a number of seconds"))
-    if not (0 <= checked if zero else 0 < checked) or checked == float("inf"):
+    checked = number(name, value, "a number of seconds")
+    if not (0 <= checked if zero else 0 < checked) or checked > sys.float_info.max:
         raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0 and finite, not {checked}")
-    return checked
+    return float(checked)
 
 
 def timeout(name: str, value: object) -> Optional[float]:
@@ -173,6 +174,7 @@ def timeout(name: str, value: object) -> Optional[float]:
 def not_milliseconds(name: str, value: Any) -> Any:
     """A number of seconds that is at most an hour: a larger one is a number of milliseconds by mistake."""
     if value > _LONGEST_TIMEOUT:
+        value = min(value, sys.float_info.max)  # the message formats a float, and an int can be larger
         raise ValueError(
             f"{name} is {value:g} seconds, above the maximum of an hour ({_LONGEST_TIMEOUT} seconds); "
             f"if you mean {value:g} milliseconds, pass {name}={value / 1000:g}"

@@ -228,7 +228,7 @@ class SessionFileNotFoundError(NotFoundError, FileNotFoundError):
 
     hint = "List the session's files with files.list()"
 
-    def __init__(self, message: str, *, path: str | None = None, **fields: Any) -> None:
+    def __init__(self, message: str, *, path: Optional[str] = None, **fields: Any) -> None:
         super().__init__(message, **fields)
         self.errno: Optional[int] = errno.ENOENT
         self.strerror: Optional[str] = message
@@ -336,7 +336,9 @@ class CassetteMismatchError(CassetteError):
     ``reason`` is a word that explains why; ``closest`` is a diff against the nearest recording.
     """
 
-    def __init__(self, message: str, *, reason: str = "", closest: str | None = None, **fields: Any) -> None:
+    def __init__(
+        self, message: str, *, reason: str = "", closest: Optional[str] = None, **fields: Any
+    ) -> None:
         super().__init__(message, **fields)
         self.reason = reason
         self.closest = closest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Optional, Union
 
@@ -12,6 +13,7 @@ import attrs
 
 from buntime import _validate
 from buntime._support.export import export
+from buntime._support.short_repr import short_repr
 from buntime.client.context import Context
 from buntime.client.polling import STEP_LIMIT, polls
 from buntime.errors import APIStatusError, ConflictError, ResourceLimitError, WaitTimeoutError
@@ -22,6 +24,10 @@ from buntime.wire.constants import HIDDEN_FOLDER
 LARGEST = 4 * 1024 * 1024
 """Bytes of a body, either way."""
 _READS = frozenset({"GET", "HEAD"})
+_TOKEN = re.compile(r"[!#-'*+.^-`|~\w-]+", re.ASCII)
+"""A method, and a name of a header, in HTTP."""
+_VALUE = re.compile("[^\0\r\n\u0100-\U0010ffff]*")
+"""A value of a header."""
 _ENV = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
@@ -55,7 +61,7 @@ def fetch(
     timeout: float,
 ) -> FetchResponse:
     """See :meth:`Session.fetch <buntime.Session.fetch>`."""
-    content = body.encode() if isinstance(body, str) else body
+    content = _validate.text("body", body).encode() if isinstance(body, str) else body
     if content is not None and not isinstance(content, bytes):
         raise TypeError(f"body must be str or bytes, not {type(body).__name__}")
     arguments = _arguments(port, path, method, headers, content, timeout)
@@ -91,7 +97,9 @@ def _arguments(
     timeout: float,
 ) -> dict[str, Any]:
     """Return the arguments of the helper; ``TypeError`` or ``ValueError`` for one that is wrong."""
-    method = _validate.text("method", method).upper()
+    if not _TOKEN.fullmatch(_validate.text("method", method)):
+        raise ValueError(f"method is {short_repr(method)}, which HTTP cannot send")
+    method = method.upper()
     if content is not None and (method in _READS or len(content) > LARGEST):
         most = "none" if method in _READS else f"at most {LARGEST}"
         raise ValueError(f"body has {len(content)} bytes; a {method} can have {most}")
@@ -115,7 +123,7 @@ def wait_for_http(
     arguments: dict[str, Any] = {
         "port": _validate.port(port),
         "path": _path(path),
-        "status": _validate.count("status", status, minimum=100),
+        "status": _status(status),
     }
     last: Any = None
     for wait in polls(context, _validate.seconds("timeout", timeout)):
@@ -147,16 +155,28 @@ def _failure(reply: dict[str, Any], request: str, seconds: float) -> Exception:
 
 def _path(path: str) -> str:
     if not _validate.text("path", path).startswith("/"):
-        raise ValueError(f"path must begin with '/', not {path!r}")
+        raise ValueError(f"path must begin with '/', not {short_repr(path)}")
     return path
 
 
+def _status(status: int) -> int:
+    if _validate.count("status", status, minimum=100) > 599:
+        raise ValueError(f"status must be at most 599, not {status}")
+    return status
+
+
 def _headers(headers: Optional[Mapping[str, str]]) -> dict[str, str]:
-    checked = dict(headers or {})
-    for item in (*checked, *checked.values()):
-        if not isinstance(item, str):
-            raise TypeError(f"headers must have str names and values, not {type(item).__name__}")
-    return checked
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"headers must be a mapping, not {type(headers).__name__}")
+    for name, value in headers.items():
+        for item, allowed in ((name, _TOKEN), (value, _VALUE)):
+            if not isinstance(item, str):
+                raise TypeError(f"headers must have str names and values, not {type(item).__name__}")
+            if not allowed.fullmatch(item):
+                raise ValueError(f"headers: {short_repr(name)} has a name or a value that HTTP cannot send")
+    return dict(headers)
 
 
 export("buntime", FetchResponse)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Union, cast
@@ -31,6 +33,7 @@ class Snapshots:
     def save(self, archive: Archive, ignore: Union[str, Iterable[str]]) -> SnapshotResult:
         """Write an archive; a file appears under its name when it is complete."""
         writer = self._writer(ignore)
+        _check_binary(archive)
         with self._context.caller.one_deadline():
             if hasattr(archive, "write"):
                 name = str(getattr(archive, "name", ""))
@@ -38,6 +41,8 @@ class Snapshots:
                     cast("IO[bytes]", archive).write(piece)
             else:
                 target = _validate.local_path("path", archive)
+                if target.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
                 pieces = writer.pieces(compress=target.name.endswith((".gz", ".tgz")))
                 write_file(target.resolve(), pieces, None)
         return writer.result()
@@ -61,9 +66,15 @@ class Snapshots:
         return SnapshotResult(restored.files, restored.size, (), saved.skipped + restored.skipped)
 
 
+def _check_binary(archive: Archive) -> None:
+    if isinstance(archive, io.TextIOBase):
+        raise TypeError(f"path must be a binary file or a path, not a {type(archive).__name__} for text")
+
+
 @contextmanager
 def checked_archive(archive: Archive) -> Iterator[IO[bytes]]:
     """Open an archive; one that can be read twice is checked before anything is sent."""
+    _check_binary(archive)
     if hasattr(archive, "read"):
         file = cast("IO[bytes]", archive)
         if file.seekable():

@@ -46,6 +46,8 @@ class SessionExecutor(Executor):
 
     def submit(self, fn: Callable[..., Value], /, *args: Any, **kwargs: Any) -> Future[Value]:
         """Schedule ``fn(session, *args, **kwargs)`` and return its future."""
+        if not callable(fn):
+            raise TypeError(f"fn must be callable with a session, not {type(fn).__name__}")
         future: Future[Value] = Future()
         with self._lock:
             check_open(self._registry.closing)

@@ -55,7 +55,9 @@ def with_progress(
     if progress is None:
         return outcomes
     if not callable(progress):
-        raise TypeError(f"progress must be callable with an iterable and total=, not {progress!r}")
+        raise TypeError(
+            f"progress must be callable with an iterable and total=, not {type(progress).__name__}"
+        )
     total = len(items) if isinstance(items, Sized) else None
 
     def iterate() -> Generator[Outcome[Item, Value], None, None]:

@@ -131,7 +131,9 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         ``progress`` is not callable.
         """
         if not callable(function):
-            raise TypeError(f"function must be callable with a session and an item, not {function!r}")
+            raise TypeError(
+                f"function must be callable with a session and an item, not {type(function).__name__}"
+            )
         outcomes = self._results(lambda run: partial(run, function), iter(items), ordered)
         return with_progress(outcomes, items, progress)
 

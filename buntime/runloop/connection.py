@@ -183,7 +183,7 @@ def polling_seconds(config: Any) -> Optional[float]:
     names = ("timeout_seconds", "interval_seconds", "max_attempts")
     seconds, interval, attempts = (get(name, None) for name in names)
     if seconds is not None:
-        return float(seconds)
+        return _validate.seconds("polling_config: timeout_seconds", seconds)
     if interval is None or attempts is None:
         raise TypeError("polling_config needs timeout_seconds, or interval_seconds and max_attempts")
     return float(interval) * float(attempts)

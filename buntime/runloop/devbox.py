@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 import buntime
+from buntime import _validate
 from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime.runloop import waiting
@@ -100,7 +101,8 @@ class Devbox(EndsWithBlock[DevboxView]):
 
     def shell(self, shell_name: Optional[str] = None) -> NamedShell:
         """Return a shell whose commands share directory and variables; by default with a new name."""
-        return NamedShell(self._connection, self._id, shell_name or new_shell())
+        name = _validate.optional_text("shell_name", shell_name) or new_shell()
+        return NamedShell(self._connection, self._id, name)
 
     def as_session(self) -> buntime.Session:
         """Return a session of buntime.sh over this devbox: code and commands in ``~/workspace``, with Bun.
@@ -119,6 +121,7 @@ class Devbox(EndsWithBlock[DevboxView]):
 
     def get_tunnel_url(self, port: int, **options: Unpack[RequestOptions]) -> Optional[str]:
         """Return the public URL of a port, or ``None`` without a tunnel."""
+        port = _validate.port(port)
         tunnel = self.get_tunnel(**options)
         return None if tunnel is None else _TUNNEL.format(port=port, key=tunnel.tunnel_key)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Generic, Optional, TypeVar
 
+from buntime import _validate
 from buntime._http import BufferedResponse, Headers
 from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
@@ -14,6 +16,12 @@ from buntime.runloop.wire.views.scoring import ScenarioPreviewView
 
 S = TypeVar("S", bound=Resource[Any])
 Self = TypeVar("Self", bound="ScenarioBuilder[Any]")
+
+
+def _id(name: str, resource: Resource[Any]) -> str:
+    if not isinstance(resource, Resource):
+        raise TypeError(f"{name} must be an object of the client, not {type(resource).__name__}")
+    return resource.id
 
 
 class ScenarioBuilder(NotPicklable, Generic[S]):
@@ -40,11 +48,11 @@ class ScenarioBuilder(NotPicklable, Generic[S]):
 
     def from_blueprint(self: Self, blueprint: Blueprint) -> Self:
         """Start the devboxes from a blueprint, and from no snapshot."""
-        return self._set(self._environment, blueprint_id=blueprint.id, snapshot_id=None)
+        return self._set(self._environment, blueprint_id=_id("blueprint", blueprint), snapshot_id=None)
 
     def from_snapshot(self: Self, snapshot: Snapshot) -> Self:
         """Start the devboxes from a snapshot, and from no blueprint."""
-        return self._set(self._environment, snapshot_id=snapshot.id, blueprint_id=None)
+        return self._set(self._environment, snapshot_id=_id("snapshot", snapshot), blueprint_id=None)
 
     def with_working_directory(self: Self, directory: str) -> Self:
         """Set the folder in which the scorers run."""
@@ -79,8 +87,8 @@ class ScenarioBuilder(NotPicklable, Generic[S]):
         return self._set(self._fields, validation_type=validation_type)
 
     def _add(self: Self, name: str, weight: float, kind: str, **scorer: Any) -> Self:
-        if weight <= 0:
-            raise ValueError(f"weight of the scorer {name!r} is {weight}, and must be above 0")
+        if not 0 < _validate.number("weight", weight) < math.inf:
+            raise ValueError(f"weight of the scorer {name!r} is {weight}, and must be above 0 and finite")
         present = {field: value for field, value in scorer.items() if value is not None}
         self._functions.append({"name": name, "weight": weight, "scorer": {"type": kind, **present}})
         return self

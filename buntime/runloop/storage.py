@@ -254,8 +254,9 @@ class SecretOps(Operations[Secret]):
     def create(self, name: str, value: str, **options: Unpack[RequestOptions]) -> Secret:
         """Create a secret; an ``InvalidRequestError`` if there is one of that name."""
         value = _http.Secret(value)
+        secret = self.from_name(name)
         self._call("create", name=name, value=value, **options)
-        return Secret(self._connection, name)
+        return secret
 
     def from_name(self, name: str) -> Secret:
         """Return a secret that exists; nothing is sent."""
@@ -263,13 +264,13 @@ class SecretOps(Operations[Secret]):
 
     def update(self, secret: Union[str, Secret], value: str, **options: Unpack[RequestOptions]) -> Secret:
         """Replace the value of a secret, or of the one with this name."""
-        target = self.from_name(secret) if isinstance(secret, str) else secret
+        target = secret if isinstance(secret, Secret) else self.from_name(secret)
         target.update(value, **options)
         return target
 
     def delete(self, secret: Union[str, Secret], **options: Unpack[RequestOptions]) -> SecretView:
         """Delete a secret, or the one with this name."""
-        return (self.from_name(secret) if isinstance(secret, str) else secret).delete(**options)
+        return (secret if isinstance(secret, Secret) else self.from_name(secret)).delete(**options)
 
     def list(self, **params: Any) -> Listing[Secret]:
         """Return all secrets, at most 5,000."""

@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 import attrs
 
+from buntime import _validate
 from buntime._support.export import export
 from buntime._support.log import logger
 from buntime.errors import (
@@ -195,6 +196,7 @@ def create(
     run is ended unless ``keep`` is true, and the error gets the ``devbox_id``. If the response of the
     creation was lost, a repeat under the same ``x-request-id`` returns the id.
     """
+    _validate.flag("keep", keep)
     with connection.waits(name, options, call, "keep") as (limited, fields):
         prepared = prepare(call, **fields)
         if limited.caller.shared.is_closed:

@@ -52,7 +52,7 @@ class LocalTransport(NotPicklable):
         self,
         *,
         isolation: Optional[Literal["required", "none"]] = None,
-        network: bool | None = None,
+        network: Optional[bool] = None,
         bun: Union[str, os.PathLike[str], None] = None,
         root: Union[str, os.PathLike[str], None] = None,
         plan: Optional[Literal["free", "paid", "enterprise"]] = None,

@@ -85,6 +85,10 @@ def test_a_public_name_has_its_public_module(module: str, name: str) -> None:
     typing.get_type_hints(value)
     for _, member in _members(value):
         typing.get_type_hints(member.fget if isinstance(member, property) else member)
+    for attribute, member in vars(value).items():
+        function = getattr(member, "__func__", member)
+        if inspect.isfunction(function) and (attribute == "__init__" or not attribute.startswith("_")):
+            typing.get_type_hints(function)
 
 
 def test_a_pickle_holds_public_names_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
+from buntime import _validate
 from buntime._http import Body
 from buntime._support.export import export
 
@@ -82,7 +83,7 @@ def as_file(value: Any) -> NamedFile:
 def content_body(content: Any) -> Body:
     """Return content of any form as a body."""
     if isinstance(content, str):
-        content = content.encode()
+        content = _validate.text("content", content).encode()
     if isinstance(content, (bytes, bytearray, memoryview)):
         data = bytes(content)
         return Body(lambda: io.BytesIO(data), len(data))

@@ -166,6 +166,8 @@ def with_extras(
 
 def query_pairs(values: Mapping[str, Any]) -> Pairs:
     """Return values as parameters: a mapping as ``name[key]``, a list as the name repeated."""
+    for name, value in values.items():
+        json_body(name, value)  # refuses what contains itself, lone surrogates and NaN
     return tuple(pair for name, value in values.items() for pair in _pairs(name, value))
 
 

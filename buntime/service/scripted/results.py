@@ -47,7 +47,7 @@ class ScriptedResult:
 
     @classmethod
     def make(
-        cls, *, chunks: Iterable[Chunk] | None = None, timed_out: bool = False, **fields: object
+        cls, *, chunks: Optional[Iterable[Chunk]] = None, timed_out: bool = False, **fields: object
     ) -> ScriptedResult:
         """Return a result; ``chunks`` determine stdout and stderr, ``timed_out`` the exit code 124."""
         if timed_out:

@@ -84,8 +84,8 @@ class FakeSession:
 class FakeDevbox:
     """A devbox of the fake, for a test to set up and inspect."""
 
-    def __init__(self, devbox: Devbox) -> None:
-        self._devbox = devbox
+    def __init__(self, devbox: Any) -> None:
+        self._devbox: Devbox = devbox
 
     def __repr__(self) -> str:
         return f"<FakeDevbox {self.id} {self.status}>"
