@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Optional, Union
+from typing import TYPE_CHECKING, Any, Literal, Optional, Union
 
 from buntime._http import Request, Response, closed_error
+from buntime._support.closing import cleanup_seconds
 from buntime._support.owner import Owner
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import ConfigurationError
@@ -88,7 +90,7 @@ class LocalTransport(NotPicklable):
             executor.close()
             raise ConfigurationError(str(error)) from error
         self._finalizer = weakref.finalize(
-            self, _clean_up, self._service, self._devboxes, self._folder, self._owner
+            self, _clean_up_silently, self._service, self._devboxes, self._folder, self._owner
         )
 
     def __repr__(self) -> str:
@@ -127,7 +129,15 @@ class LocalTransport(NotPicklable):
 
         Idempotent; does nothing in a forked process.
         """
-        self._finalizer()
+        if (finalizer := self._finalizer.detach()) is None:
+            return
+        try:
+            _clean_up(*finalizer[2])
+        except KeyboardInterrupt as interrupt:
+            # The first Ctrl-C begins it again, a second ends it.
+            if cleanup_seconds(interrupt):
+                _clean_up(*finalizer[2])
+            raise
 
     def _check_process(self) -> None:
         if not self._owner.is_this_process():
@@ -142,3 +152,9 @@ def _clean_up(service: Service, devboxes: list[DevboxService], folder: Workspace
         for each in devboxes:
             each.close()
         folder.remove()
+
+
+def _clean_up_silently(*arguments: Any) -> None:
+    # At the exit Python would report a Ctrl-C as an exception that it ignores.
+    with suppress(KeyboardInterrupt):
+        _clean_up(*arguments)

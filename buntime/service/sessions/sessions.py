@@ -255,12 +255,14 @@ class SessionTable:
         """End all sessions and open no more. Idempotent."""
         with self._lock:
             self._closed = True
-            sessions = [*self._expired, *self._sessions.values()]
+            self._expired.extend(self._sessions.values())
             self._sessions = {}
-            self._expired.clear()
             self._checks.clear()
+            sessions = list(self._expired)
         for session in sessions:
             session.end()
+        # Not before: after a Ctrl-C meanwhile, this is called again.
+        self._expired.clear()
 
     def _check_open(self) -> None:
         if self._closed:
