@@ -129,6 +129,9 @@ class Repl(ClosesWithBlock, NotPicklable):
         on_stdout: Optional[OnText],
         on_stderr: Optional[OnText],
     ) -> Any:
+        # An error after the start of an evaluation ends the process, and its state.
+        _validate.optional_callable("on_stdout", on_stdout)
+        _validate.optional_callable("on_stderr", on_stderr)
         if not self._owner.is_this_process():
             raise RuntimeError("this REPL belongs to the process that created it; create one in this process")
         with self._lock, self._context.caller.one_deadline():

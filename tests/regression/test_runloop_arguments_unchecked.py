@@ -37,10 +37,18 @@ def _recursive() -> list[Any]:
     return value
 
 
+def _deep() -> list[Any]:
+    value: list[Any] = []
+    for _ in range(5000):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
         (lambda r: r.devbox.list(limit=_recursive()), ValueError, "limit"),
+        (lambda r: r.devbox.list(limit=_deep()), ValueError, "limit is "),
         (lambda r: r.devbox.from_id("d").get_tunnel_url(0), ValueError, "port"),
         (lambda r: r.devbox.from_id("d").shell(5), TypeError, "shell_name"),
         (lambda r: r.devbox.create(keep="no"), TypeError, "keep"),

@@ -40,6 +40,8 @@ def _in_pool(client: Buntime, call: Callable[[SessionPool], Any]) -> None:
         (lambda s, c: s.fetch(80, headers={"a": "b\r\nc: d"}), ValueError, "headers"),
         (lambda s, c: s.fetch(80, headers={"a": "日"}), ValueError, "headers"),
         (lambda s, c: s.wait_for_http(80, status=600), ValueError, "status"),
+        (lambda s, c: s.repl().eval("1", on_stdout=True), TypeError, "on_stdout must be callable"),
+        (lambda s, c: s.repl().call("f", on_stderr=5), TypeError, "on_stderr must be callable"),
         (lambda s, c: s.snapshot(io.StringIO()), TypeError, "path must be a binary file"),
         (lambda s, c: s.snapshot(Path(__file__).parent), IsADirectoryError, "regression"),
         (lambda s, c: s.restore(io.StringIO("a")), TypeError, "path must be a binary file"),

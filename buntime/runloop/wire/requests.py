@@ -166,9 +166,14 @@ def with_extras(
 
 def query_pairs(values: Mapping[str, Any]) -> Pairs:
     """Return values as parameters: a mapping as ``name[key]``, a list as the name repeated."""
+    pairs: list[tuple[str, str]] = []
     for name, value in values.items():
         json_body(name, value)  # refuses what contains itself, lone surrogates and NaN
-    return tuple(pair for name, value in values.items() for pair in _pairs(name, value))
+        try:
+            pairs += _pairs(name, value)
+        except RecursionError:
+            raise ValueError(f"{name} is nested too deep") from None
+    return tuple(pairs)
 
 
 def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
