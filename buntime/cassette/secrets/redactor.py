@@ -205,9 +205,8 @@ class Redactor:
             or self._numbering.needs_values(line[start:])
             or self.secrets.may_be_in(line)
         ):
-            data = self.redact(data)
-            text = journal_line(number, data)
-            text = line if text == line else text  # not twice in memory
+            before, data = data, self.redact(data)
+            text = line if data == before else journal_line(number, data)  # not twice in memory
         else:
             # Most lines hold nothing but ids, and a text is replaced faster in the line than in its values.
             start = start if path in dialect.routes else 0
