@@ -80,8 +80,8 @@ def keep_volatile_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict
         # If the number of events changed, only the last ones belong together.
         first = 0 if len(previous) == len(events) else max(0, len(events) - 1)
         pairs = zip(previous[-1:] if first else previous, events[first:])
-        kept = ([one[0], *_kept(one[1:], two[1:], dialect)] for one, two in pairs)
-        response["events"] = [*events[:first], *kept]
+        merged = ([one[0], *_kept(one[1:], two[1:], dialect)] for one, two in pairs)
+        response["events"] = [*events[:first], *merged]
     return {**new, "response": response}
 
 
@@ -90,13 +90,13 @@ def _kept(old: Any, new: Any, dialect: Dialect) -> Any:
         return [_kept(before, after, dialect) for before, after in zip(old, new)]
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return new
-    kept = dict(new)
+    merged = dict(new)
     for name in {*old} & {*new} - dialect.user_fields:
         if not dialect.is_volatile(name):
-            kept[name] = _kept(old[name], new[name], dialect)
+            merged[name] = _kept(old[name], new[name], dialect)
         elif _kind(old[name]) == _kind(new[name]):
-            kept[name] = old[name]
-    return kept
+            merged[name] = old[name]
+    return merged
 
 
 def _constant(value: Any, dialect: Dialect) -> Any:

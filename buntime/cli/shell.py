@@ -85,8 +85,8 @@ def _evaluate(repl: Repl, code: str, timeout: Optional[int], *, final: bool) -> 
             on_stderr=lambda text: write("stderr", text),
         )
     except KeyboardInterrupt:
-        kept = "kept" if repl.process else "lost"
-        print(f"interrupted; the state is {kept}", file=sys.stderr)
+        outcome = "kept" if repl.process else "lost"
+        print(f"interrupted; the state is {outcome}", file=sys.stderr)
     except JavaScriptError as error:
         if not final and any(text in str(error) for text in _UNFINISHED):
             return None

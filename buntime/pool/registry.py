@@ -125,8 +125,7 @@ class SessionRegistry:
         if not here and any(threading.current_thread() in each.threads for each in self._work.copy()):
             # A forgotten loop is garbage that any thread collects. One of a pool may hold a lock meanwhile,
             # and would wait for itself.
-            again = partial(self.finish, work, error, here=True)
-            thread = threading.Thread(target=again, daemon=False)
+            thread = threading.Thread(target=partial(self.finish, work, error, here=True), daemon=False)
             work.threads.append(thread)
             thread.start()
             return

@@ -125,9 +125,9 @@ class _Replay(Case):
             unplayed = [text for text in unplayed if _without_number(text) in missing]
         if unplayed and self.is_complete and not self._settings.allow_unplayed:
             count = "an interaction was" if len(unplayed) == 1 else f"{len(unplayed)} interactions were"
-            again = f"To record it again: {self._settings.rerecord_command}; or use allow_unplayed=True"
+            advice = f"To record it again: {self._settings.rerecord_command}; or use allow_unplayed=True"
             raise CassetteError(
-                "\n  ".join([f"{count} not played of {self._path}:", *unplayed]) + f"\n{again}"
+                "\n  ".join([f"{count} not played of {self._path}:", *unplayed]) + f"\n{advice}"
             )
 
 

@@ -72,11 +72,11 @@ def _send_logged(request: Request, send: Callable[[Request], Response]) -> Respo
 
 
 def _headers(headers: Pairs) -> str:
-    shown = {
+    visible = {
         name: _HIDDEN if name.lower() in CREDENTIALS or looks_secret(name) else value
         for name, value in headers
     }
-    return printable(f" {shown}") if shown else ""
+    return printable(f" {visible}") if visible else ""
 
 
 def _shown(body: bytes, size: int, secrets: list[str]) -> str:

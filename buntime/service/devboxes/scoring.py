@@ -118,8 +118,8 @@ class ScenarioRun:
     def require(self, *states: str) -> None:
         """Bring the run up to date, and raise a 400 unless it has one of these states."""
         if self.settle() not in states:
-            needed = " or ".join(states)
-            raise invalid(f"Scenario run {self.id} is {self.state}; this needs it to be {needed}")
+            required = " or ".join(states)
+            raise invalid(f"Scenario run {self.id} is {self.state}; this needs it to be {required}")
 
     def end(self, state: str, at: Optional[float] = None) -> None:
         """End the run and its devbox. Scorers that have not ended get no result of their own."""

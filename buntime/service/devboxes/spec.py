@@ -63,8 +63,8 @@ def parse_devbox(
         on_idle = idle_fields.optional_text("on_idle")
         seconds = idle_fields.optional_integer("idle_time_seconds", 1)
         if seconds is None or on_idle not in {"shutdown", "suspend"}:
-            needed = 'idle_time_seconds, and on_idle: "shutdown" or "suspend"'
-            raise invalid(f"launch_parameters.after_idle needs {needed}")
+            required = 'idle_time_seconds, and on_idle: "shutdown" or "suspend"'
+            raise invalid(f"launch_parameters.after_idle needs {required}")
     return DevboxSpec(
         name=fields.optional_text("name"),
         metadata=texts(fields, "metadata"),
