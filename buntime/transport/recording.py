@@ -264,7 +264,7 @@ class RecordingTransport(NotPicklable):
             problems = "; ".join(self._problems)
             error = CassetteError(f"the cassette {self._path} was left as it was: {problems}")
             if any(problem.startswith("blocked") for problem in self._problems):
-                error.hint = "Pass the secret in env=, or use allow= for a false alarm"
+                error.hint = "Pass a secret in env=, an output by stdin=, or use allow= for a false alarm"
             raise error
         new = [file.interaction_of(item.line) for item in finished]
         threaded = len({item.thread for item in finished}) > 1
