@@ -58,9 +58,18 @@ def cleanup_seconds(error: Optional[BaseException]) -> Optional[float]:
     if not isinstance(error, KeyboardInterrupt):
         return None
     if "buntime_cleanup_ends" not in vars(error):
-        seconds = 0.0 if isinstance(error.__context__, KeyboardInterrupt) else CLEANUP_SECONDS
+        seconds = 0.0 if _is_second(error) else CLEANUP_SECONDS
         vars(error)["buntime_cleanup_ends"] = time.monotonic() + seconds
     return max(0.0, float(vars(error)["buntime_cleanup_ends"]) - time.monotonic())
+
+
+def _is_second(interrupt: KeyboardInterrupt) -> bool:
+    """Whether an interrupt arrived while another one was handled."""
+    context = interrupt.__context__
+    # urllib3 1 receives responses while it handles a TypeError, which then stands between the two.
+    while context is not None and not isinstance(context, KeyboardInterrupt):
+        context = context.__context__
+    return context is not None
 
 
 class Cleanup:

@@ -82,7 +82,7 @@ def _replace(root: Path) -> None:
         (lambda root: shutil.copy2(root / "a", root / "copy"), ["copy"]),
         (lambda root: (root / "a").rename(root / "moved"), ["moved"]),
         (lambda root: os.utime(root / "a", (1, 1)), ["a"]),
-        (lambda root: (root / "hard").hardlink_to(root / "a"), ["hard"]),
+        (lambda root: os.link(root / "a", root / "hard"), ["hard"]),
         (lambda root: (root / "soft").symlink_to("a"), ["soft"]),
         (_replace, ["a"]),
         (lambda root: (root / "a").write_text("longer"), ["a"]),
