@@ -8,10 +8,9 @@ import sys
 import threading
 from concurrent.futures import Executor, Future
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Callable, Optional, TypeVar
 
-from buntime._support.closing import AtExit
+from buntime._support.closing import AtExit, ClosesWithBlock
 from buntime._support.forks import reset_after_fork
 from buntime.client.session import Session
 from buntime.pool.bounded_map import join_threads
@@ -21,7 +20,7 @@ from buntime.pool.registry import SessionRegistry
 Value = TypeVar("Value")
 
 
-class SessionExecutor(Executor):
+class SessionExecutor(ClosesWithBlock, Executor):
     """Calls ``function(session, *args)`` in threads, each call with a session that it has for itself.
 
     To the registry it is like a map: a Ctrl-C that leaves its block, and the end of the pool, delete the
@@ -90,12 +89,7 @@ class SessionExecutor(Executor):
         """Wait for the threads, except the current one."""
         join_threads(self.threads, seconds)
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def _leave_block(self, error: Optional[BaseException]) -> None:
         try:
             if error is None or isinstance(error, Exception):
                 self.shutdown()

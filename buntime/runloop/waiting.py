@@ -49,8 +49,8 @@ class ResourceFailedError(BuntimeError):
 class Pauses:
     """Pauses that grow from 0.5 to 5 seconds, on the transport's clock and within the deadline.
 
-    Without a deadline of the call, the wait may take ``longest`` seconds; ``None``, for the end of a command,
-    is no limit.
+    Without a deadline of the call, the wait may take ``longest`` seconds. ``None`` sets no limit, as for the
+    end of a command.
     """
 
     def __init__(self, connection: Connection, waiting_for: str, longest: Optional[float] = None) -> None:

@@ -1,4 +1,4 @@
-"""What devboxes are made from: blueprints, and snapshots of disks.
+"""The blueprints and the snapshots of disks from which devboxes are created.
 
 The states and logs of blueprints are real, but nothing is built: the log explains that.
 """
