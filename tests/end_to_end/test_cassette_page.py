@@ -83,6 +83,8 @@ def page(tmp_path: Path) -> Iterator[Page]:
 
 VISIBLE = "[...document.querySelectorAll('details')].filter((node) => !node.hidden).length"
 TEXT = "document.querySelector('main').innerText"
+FILLED = "[...document.querySelectorAll('details[open]')].every((node) => node.childElementCount > 1)"
+"""The content of a call is added by an event, after the call opened."""
 
 
 def test_page(page: Page, url: str) -> None:
@@ -98,6 +100,7 @@ def test_page(page: Page, url: str) -> None:
     assert "1 of 17 calls" in page.evaluate(TEXT)
 
     page.open(f"{url}#open=4&theme=dark")
+    page.wait_for(FILLED)
     assert "dark" == page.evaluate("document.documentElement.dataset.theme")
     assert "Add up the totals" in page.evaluate(TEXT)
     assert "export const rate" in page.evaluate(TEXT)
@@ -123,6 +126,7 @@ def test_page(page: Page, url: str) -> None:
     page.press("t")
     assert before != page.evaluate("document.documentElement.dataset.theme")
 
+    page.wait_for(FILLED)
     text = page.evaluate("document.querySelector('main').textContent")
     for hostile in HOSTILE[:-1]:
         assert hostile in text
@@ -138,6 +142,7 @@ def test_page_fits(page: Page, url: str, width: int, theme: str) -> None:
     """No text needs to be scrolled sideways, from the width of a phone on."""
     page.resize(width, 900)
     page.open(f"{url}#theme={theme}&open=4&open=6")
+    page.wait_for(FILLED)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     picture = page.screenshot()
     assert picture.startswith(b"\x89PNG")

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,6 +57,13 @@ class Page:
         answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def wait_for(self, condition: str) -> None:
+        """Wait, 10 seconds at most, until an expression is true: some events come after what causes them."""
+        limit = time.monotonic() + 10
+        while not self.evaluate(condition):
+            assert time.monotonic() < limit, f"not true within 10 s: {condition}"
+            time.sleep(0.02)
 
     def press(self, key: str) -> None:
         """Press and release a key."""
