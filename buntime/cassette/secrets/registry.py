@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Optional
 
 from buntime.cassette.body import join_outputs
 from buntime.cassette.dialect import dialect_of
@@ -31,39 +31,40 @@ class Secrets:
     """The secrets known so far, and the texts as which they may occur. The caller sees to locking."""
 
     def __init__(self) -> None:
+        self.placeholders: Placeholders = Placeholders()
         self.new: list[str] = []
         """The texts to search for that are new since the caller last emptied this list, as in JSON."""
-        self.placeholders: Placeholders = Placeholders()
-        self._values: set[str] = set()
         self._needles: dict[str, str] = {}
         self._escaped: list[str] = []
         self._lengths: dict[str, set[int]] = defaultdict(set)
         """The lengths of the needles with each beginning."""
-        self._ordered: list[str] = []
+        self._forwards: list[str] = []
         self._backwards: list[str] = []
 
     def add(self, name: str, value: Any) -> str:
         """Return the placeholder of a secret, which is searched for in all its forms from now on."""
-        known = self._needles.get(value) if name.startswith("value:") else None
-        if known is not None and "|" not in known:
+        known = self._needles.get(value, "|")
+        if name.startswith("value:") and "|" not in known:
             return known  # a response repeats it in another field, and replay knows it by its first name
         placeholder = self.placeholders.get(name, value)
-        self.define(placeholder, value)
+        self._search(placeholder, value)
         return placeholder
 
     def define(self, placeholder: str, value: Any) -> None:
         """Search for a secret that has this placeholder in a recording."""
         self.placeholders.define(placeholder, value)
+        self._search(placeholder, value)
+
+    def _search(self, placeholder: str, value: Any) -> None:
         shortest = _SHORTEST if placeholder.startswith(("«env:", "«value:")) else _SHORTEST_CREDENTIAL
-        if not isinstance(value, str) or len(value) < shortest or value in self._values:
+        if not isinstance(value, str) or len(value) < shortest or "|" not in self._needles.get(value, "|"):
             return
-        self._values.add(value)
-        for needle, form in forms(value).items():
-            if needle not in self._needles:
-                self._needles[needle] = with_form(placeholder, form)
-                self._lengths[needle[:_SHORTEST]].add(len(needle))
-                self._escaped.append(json.dumps(needle)[1:-1])
-                self.new.append(self._escaped[-1])
+        new = {needle: form for needle, form in forms(value).items() if needle not in self._needles}
+        for needle, form in new.items():
+            self._needles[needle] = with_form(placeholder, form)
+            self._lengths[needle[:_SHORTEST]].add(len(needle))
+        self._escaped += (json.dumps(needle)[1:-1] for needle in new)
+        self.new += self._escaped[len(self._escaped) - len(new) :]
 
     def may_be_in(self, line: str) -> bool:
         """Whether a secret may be in a line of JSON in ASCII."""
@@ -86,20 +87,20 @@ class Secrets:
             yield from self._fragments(text)
 
     def _fragments(self, text: str) -> Iterator[Span]:
-        if len(self._ordered) != len(self._needles):
-            self._ordered = sorted(self._needles)
+        if len(self._forwards) != len(self._needles):
+            self._forwards = sorted(self._needles)
             self._backwards = sorted(needle[::-1] for needle in self._needles)
         for length in range(_SHORTEST, min(len(text), _LONGEST_FRAGMENT) + 1):
-            for needle in _next_longer(text[-length:], self._ordered):
+            if needle := _longer(text[-length:], self._forwards):
                 yield len(text) - length, len(text), with_form(self._needles[needle], f"first.{length}")
-            for needle in _next_longer(text[:length][::-1], self._backwards):
+            if needle := _longer(text[:length][::-1], self._backwards):
                 yield 0, length, with_form(self._needles[needle[::-1]], f"after.{len(needle) - length}")
 
 
-def _next_longer(beginning: str, ordered: list[str]) -> list[str]:
+def _longer(beginning: str, ordered: list[str]) -> Optional[str]:
     """Return a text that begins like this and is longer, if there is one."""
     position = bisect_right(ordered, beginning)
-    return [text for text in ordered[position : position + 1] if text.startswith(beginning)]
+    return next((text for text in ordered[position : position + 1] if text.startswith(beginning)), None)
 
 
 def replace(pieces: Sequence[str], spans: Iterable[Span]) -> list[str]:
@@ -107,7 +108,7 @@ def replace(pieces: Sequence[str], spans: Iterable[Span]) -> list[str]:
 
     A replacement goes into the piece in which its span begins.
     """
-    ordered = deque(sorted(spans, key=lambda span: (span[0], -span[1])))
+    ordered = deque({span[0]: span for span in sorted(spans)}.values())
     text, end, done = "".join(pieces), 0, 0
     changed: list[str] = []
     for piece in pieces:
@@ -131,39 +132,38 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._lines: dict[int, str] = {}
-        self._unindexed: set[int] = set()
+        self._lines: list[tuple[int, str]] = []
         self._searches = 0
-        self._grams: dict[str, list[int]] = defaultdict(list)
+        self._indexed = 0
+        self._lines_with: dict[str, list[int]] = defaultdict(list)
+        """The positions of the lines with each four characters; with ``""``, of those without an index."""
 
     def add(self, number: int, line: str) -> None:
         """Note a recording by its line of the journal."""
-        self._lines[number] = line
-        self._unindexed.add(number)
+        self._lines.append((number, line))
 
     def containing(self, needles: Sequence[str]) -> set[int]:
         """Return the numbers of the recordings that contain one of several texts of at least 4 characters."""
         self._searches += len(needles)
         if self._searches > _SEARCHES:
-            for number in [number for number in self._unindexed if len(self._lines[number]) < _LARGE]:
-                self._unindexed.remove(number)
-                for gram in _grams(self._text(number)):
-                    self._grams[gram].append(number)
-        numbers = {*self._unindexed}
+            for position, (_, line) in enumerate(self._lines[self._indexed :], self._indexed):
+                for gram in _grams(_searched(line)) if len(line) < _LARGE else ("",):
+                    self._lines_with[gram].append(position)
+            self._indexed = len(self._lines)
+        positions = {*self._lines_with.get("", ()), *range(self._indexed, len(self._lines))}
         for needle in needles:
-            rarest: list[int] = min((self._grams.get(gram, []) for gram in _grams(needle)), key=len)
-            numbers.update(rarest)
-        texts = ((number, self._text(number)) for number in numbers)
+            positions.update(min((self._lines_with.get(gram, []) for gram in _grams(needle)), key=len))
+        texts = ((self._lines[position][0], _searched(self._lines[position][1])) for position in positions)
         return {number for number, text in texts if any(map(text.__contains__, needles))}
 
-    def _text(self, number: int) -> str:
-        """Return a line with the outputs of its stream in one piece, too: a secret may be cut anywhere."""
-        line = self._lines[number]
-        if '"events":' not in line:
-            return line
-        data = json.loads(line)[1]
-        events, dialect = data.get("response", {}).get("events", ()), dialect_of(data["request"]["path"])
-        return line + json.dumps(join_outputs(events, dialect)[0])
+
+def _searched(line: str) -> str:
+    """Return a line with the outputs of its stream in one piece, too: a secret may be cut anywhere."""
+    if '"events":' not in line:
+        return line
+    data = json.loads(line)[1]
+    events, dialect = data.get("response", {}).get("events", ()), dialect_of(data["request"]["path"])
+    return line + json.dumps(join_outputs(events, dialect)[0])
 
 
 def _grams(text: str) -> set[str]:

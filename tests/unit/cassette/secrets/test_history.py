@@ -45,7 +45,7 @@ def test_often_searched_text_is_indexed() -> None:
     recorded.add(1, "b" * 70)
     for _ in range(5):
         recorded.containing(["secret"])
-    assert {0} == recorded._unindexed
+    assert {"": [0], "bbbb": [1]} == recorded._lines_with
     recorded.add(2, "c" * 70)
     for text, number in (("aaaa", 0), ("bbbb", 1), ("cccc", 2)):
         assert {number} == recorded.containing([text])
