@@ -105,7 +105,7 @@ class Dialect(Protocol):
         ...
 
     def new_ids(self, request: Message, body: Any) -> Iterable[NewId]:
-        """Yield the ids that a response creates."""
+        """Return the ids that a response creates."""
         ...
 
     def version(self, request: Message, body: Any) -> Optional[tuple[object, str]]:
@@ -117,7 +117,7 @@ class Dialect(Protocol):
         ...
 
     def response_secrets(self, request: Message, body: Any) -> Iterable[tuple[str, str]]:
-        """Yield the name and the value of each secret in a response that its field's name does not show."""
+        """Return the name and the value of each secret in a response that its field's name does not show."""
         ...
 
     def is_piece(self, request: Message) -> bool:

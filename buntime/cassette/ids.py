@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Optional
-from urllib.parse import urlsplit
 
 from buntime.cassette.dialect import LocalFolders, dialect_of
 
@@ -27,34 +26,30 @@ class Numbering:
         self._names: dict[str, str] = {}
         self._origins: dict[str, str] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
+        """The pattern of the ids of each kind; with ``""``, of those in another form than the service's."""
         self._folders: dict[LocalFolders, set[str]] = {}
         self._versions: dict[object, list[str]] = {}
         self._odd: list[str] = []
-        self._odd_pattern: Optional[re.Pattern[str]] = None
 
     def note(self, kind: str, value: str, origin: Optional[str], folders: Optional[LocalFolders]) -> None:
         """Give an id its number, and the host of a URL a name that has it, too; see :data:`NewId`."""
         if value in self._names:
             return
-        self._counts[kind] += 1
-        number = self._counts[kind]
+        self._counts[kind] = number = self._counts[kind] + 1
         if folders is not None:
             self._folders.setdefault(folders, set()).add(value)
         self._names[value] = f"{kind}_{number}"
-        pattern = self._patterns.setdefault(kind, re.compile(rf"{re.escape(kind)}[_-][A-Za-z0-9]+"))
-        if pattern.fullmatch(value):
+        if kind not in self._patterns:
+            self._patterns[kind] = re.compile(rf"{re.escape(kind)}[_-][A-Za-z0-9]+")
+        if self._patterns[kind].fullmatch(value):
             host = f"{kind}-{value[len(kind) + 1 :]}"
             self._names[host] = self._names[host.lower()] = f"{kind}-{number}"
         elif len(value) >= _SHORTEST_ODD_ID:
             self._odd.append(value)
-            self._odd_pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, self._odd))})(?!\w)")
-        if origin is not None:
-            self._note_origin(origin, f"{kind}-{number}.preview.invalid")
-
-    def _note_origin(self, preview_url: str, name: str) -> None:
-        parts = urlsplit(preview_url)
-        self._origins[f"{parts.scheme}://{parts.netloc}"] = f"https://{name}"
-        self._origins[parts.netloc] = name
+            self._patterns[""] = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, self._odd))})(?!\w)")
+        if origin is not None and (match := _ORIGINS.match(origin)):
+            name = f"{kind}-{number}.preview.invalid"
+            self._origins.update({match[0]: f"https://{name}", match[0].partition("://")[2]: name})
 
     def learn(self, data: Mapping[str, Any]) -> None:
         """Note the ids in a response. The state of a file becomes a number there."""
@@ -72,19 +67,14 @@ class Numbering:
 
     def needs_values(self, text: str) -> bool:
         """Whether ids have to be looked for in the values of JSON: in its text, escapes are before them."""
-        return self._odd_pattern is not None or any(folders.may_be_in(text) for folders in self._folders)
+        return "" in self._patterns or any(folders.may_be_in(text) for folders in self._folders)
 
     def spans(self, text: str) -> list[Span]:
         """Return the positions of ids and origins in a text, with their replacements."""
         # A search for a fixed text is many times faster than a pattern that is tried everywhere.
-        likely: list[tuple[re.Pattern[str], dict[str, str]]] = []
+        likely = [(pattern, self._names) for kind, pattern in self._patterns.items() if kind in text]
         if self._origins and ("://" in text or "127.0.0.1:" in text):
             likely.append((_ORIGINS, self._origins))
-        for kind, pattern in self._patterns.items():
-            if f"{kind}_" in text or f"{kind}-" in text:
-                likely.append((pattern, self._names))
-        if self._odd_pattern is not None:
-            likely.append((self._odd_pattern, self._names))
         spans = [
             (match.start(), match.end(), name)
             for pattern, names in likely
@@ -92,5 +82,6 @@ class Numbering:
             if (name := names.get(match.group())) is not None
         ]
         for folders, ids in self._folders.items():
-            spans += folders.spans(text, ids)
+            if folders.may_be_in(text):
+                spans += folders.spans(text, ids)
         return spans

@@ -10,7 +10,7 @@ import attrs
 
 from buntime._http import Request, Response
 from buntime.cassette.body import serialize_body, serialize_events
-from buntime.cassette.dialect import Dialect, dialect_of
+from buntime.cassette.dialect import Dialect
 from buntime.errors import APIConnectionError, APITimeoutError
 
 _HOSTS = re.compile(
@@ -27,25 +27,19 @@ class PendingInteraction:
     request: Request
     serialized: dict[str, Any]
     """The request in the form of a cassette, with its secrets."""
-    has_named: bool
-    """Whether a field of the request names a secret."""
+    in_values: bool
+    """Whether the secrets of the request are to be looked for in its values."""
+    dialect: Dialect
     thread: int
     now: Callable[[], float]
     on_finish: Callable[[PendingInteraction], None]
-    started: float = attrs.field(init=False)
-    dialect: Dialect = attrs.field(init=False)
+    started: float
     response: Optional[Response] = None
     chunks: list[tuple[float, bytes]] = attrs.field(factory=list)
     """Each with its time on the clock."""
     error: Optional[APIConnectionError] = None
-    creates: str = ""
-    """The key of a request that creates a session."""
     stopped_reading: bool = False
     finished: bool = False
-
-    def __attrs_post_init__(self) -> None:
-        self.started = self.now()
-        self.dialect = dialect_of(self.serialized["path"])
 
     def fail(self, error: APIConnectionError) -> None:
         """Note that the request failed."""
@@ -60,8 +54,9 @@ class PendingInteraction:
 
     def close(self) -> None:
         """Note that the program reads no further; the rest of the response, if any, is not known."""
-        self.stopped_reading = not self.finished
-        self.finish()
+        if not self.finished:
+            self.stopped_reading = True
+            self.finish()
 
     def tee(self, response: Response) -> Response:
         """Return a response with the same content, which is noted while it is read."""
@@ -92,16 +87,16 @@ class PendingInteraction:
 
     def _serialize(self, response: Response) -> dict[str, Any]:
         dialect = self.dialect
-        serialized: dict[str, Any] = {"status": response.status}
-        headers = serialized["headers"] = response.headers.only(dialect.stored_headers)
+        headers = response.headers.only(dialect.stored_headers)
         content_type = headers.get("Content-Type", "")
+        serialized: dict[str, Any] = {"status": response.status, "headers": headers}
         if "event-stream" in content_type:
             started = self.started
             chunks = [(round((at - started) * 1000), chunk) for at, chunk in self.chunks]
             self.chunks.clear()
             serialized["events"] = serialize_events(chunks, dialect)
         else:
-            serialized.update(serialize_body(b"".join(chunk for _, chunk in self.chunks), content_type))
+            serialized.update(serialize_body(b"".join([chunk for _, chunk in self.chunks]), content_type))
             if "json" in serialized:
                 serialized["json"] = dialect.decode_response(self.serialized, serialized["json"])
         if self.stopped_reading:
@@ -119,17 +114,18 @@ class _Watched(Response):
             response.status,
             response.headers,
             pending.pieces(response),
-            on_close=lambda: self._end(response.close),
-            on_discard=lambda: self._end(response.discard),
+            on_close=response.close,
+            on_discard=response.discard,
             max_bytes=response.max_bytes,
         )
         self._pending = pending
 
-    def _end(self, end: Callable[[], object]) -> None:
+    def close(self) -> None:
+        """Note the end, and close the response."""
         try:
             self._pending.close()
         finally:
-            end()
+            super().close()
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
         if isinstance(error, APITimeoutError) and not self._pending.finished:

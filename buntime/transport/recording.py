@@ -46,8 +46,8 @@ class JournaledInteraction:
     thread: int
     original: str
     """The line with its secrets, of which a later one is redacted."""
-    has_named: bool
-    """Whether a field names a secret."""
+    in_values: bool
+    """Whether its secrets are to be looked for in its values; in the line is faster."""
     line: str = ""
     position: int = -1
 
@@ -188,16 +188,25 @@ class RecordingTransport(NotPicklable):
     def _begin(self, request: Request) -> PendingInteraction:
         with self._lock:
             serialized = serialize_request(request)
-            has_named = self._redactor.learn_request(request, serialized)
-            self._redact_again()
+            dialect = dialect_of(serialized["path"])
+            in_values = self._redactor.learn_request(request, serialized)
+            if self._redactor.secrets.new:
+                self._redact_again()
             self._count += 1
-            thread = threading.get_ident()
             pending = PendingInteraction(
-                self._count, request, serialized, has_named, thread, self._now, self._finish
+                self._count,
+                request,
+                serialized,
+                in_values,
+                dialect,
+                threading.get_ident(),
+                self._now,
+                self._finish,
+                self._now(),
             )
-            if pending.dialect.is_creation(serialized):
-                pending.creates = key_of(serialized)
-                if any(other.creates == pending.creates for other in self._pending.values()):
+            if self._pending and dialect.is_creation(serialized):
+                key = key_of(serialized)
+                if any(key_of(other.serialized) == key for other in self._pending.values()):
                     self._problems.setdefault(_AMBIGUOUS)
             self._pending[pending.number] = pending
         return pending
@@ -211,10 +220,11 @@ class RecordingTransport(NotPicklable):
                 return
             number, original = pending.number, {"request": pending.serialized, **pending.outcome()}
             headers = pending.response.headers if pending.response is not None else Headers()
-            has_named = self._redactor.learn_response(original, headers) or pending.has_named
-            self._redact_again()
+            in_values = self._redactor.learn_response(original, headers) or pending.in_values
+            if self._redactor.secrets.new:
+                self._redact_again()
             line = file.journal_line(number, original)
-            finished = JournaledInteraction(number, pending.thread, line, has_named)
+            finished = JournaledInteraction(number, pending.thread, line, in_values)
             self._finished[number] = finished
             if pending.request.poll:
                 self._collapse(pending, original)
@@ -233,13 +243,13 @@ class RecordingTransport(NotPicklable):
     def _redact_again(self) -> None:
         """Redact the interactions with a secret that occurred before it was known to be one."""
         new, self._redactor.secrets.new = self._redactor.secrets.new, []
-        for number in sorted(self._redactor.history.containing(new) & self._finished.keys()) if new else ():
+        for number in sorted(self._redactor.history.containing(new) & self._finished.keys()):
             finished = self._finished[number]
             self._redact(finished, file.interaction_of(finished.original).data)
 
     def _redact(self, finished: JournaledInteraction, original: Any) -> None:
         line, blocked = self._redactor.redact_line(
-            finished.original, original, finished.number, has_named=finished.has_named
+            finished.original, original, finished.number, in_values=finished.in_values
         )
         if blocked:
             call, line = file.interaction_of(line).call, ""

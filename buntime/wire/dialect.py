@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Optional, Union
 
@@ -146,13 +146,14 @@ class SessionsDialect:
         """Whether a request creates a session."""
         return _call(request) == _CREATE
 
-    def new_ids(self, request: Message, body: Any) -> Iterator[tuple[str, str, Optional[str], LocalFolders]]:
-        """Yield the id of a new session, its preview, and the folders of sessions."""
-        inner = body.get("data", body) if isinstance(body, dict) and self.is_creation(request) else None
-        if isinstance(inner, dict) and isinstance(inner.get("sessionId"), str) and inner["sessionId"]:
-            preview = inner.get("previewUrl")
-            url = preview if isinstance(preview, str) and preview else None
-            yield "ses", inner["sessionId"], url, _FOLDERS
+    def new_ids(self, request: Message, body: Any) -> Sequence[tuple[str, str, Optional[str], LocalFolders]]:
+        """Return the id of a new session, its preview, and the folders of sessions."""
+        inner = body.get("data", body) if self.is_creation(request) and isinstance(body, dict) else None
+        if not (isinstance(inner, dict) and isinstance(inner.get("sessionId"), str) and inner["sessionId"]):
+            return ()
+        preview = inner.get("previewUrl")
+        url = preview if isinstance(preview, str) and preview else None
+        return (("ses", inner["sessionId"], url, _FOLDERS),)
 
     def version(self, request: Message, body: Any) -> Optional[tuple[object, str]]:
         """Return a file in a response, and the text in it that changes with each change of the file."""
@@ -166,9 +167,9 @@ class SessionsDialect:
         """Return the environment variables that a request passes to its execution."""
         return self._field_of_execution(request, "env")
 
-    def response_secrets(self, request: Message, body: Any) -> Iterator[tuple[str, str]]:  # noqa: ARG002 - of the protocol
-        """Yield nothing: secrets in responses are in fields that are named so."""
-        yield from ()
+    def response_secrets(self, request: Message, body: Any) -> tuple[()]:  # noqa: ARG002 - of the protocol
+        """Return nothing: secrets in responses are in fields that are named so."""
+        return ()
 
     def is_pending(self, request: Message, response: Message) -> bool:  # noqa: ARG002 - of the protocol
         """Return False: each wait has a response that the client uses."""

@@ -36,9 +36,8 @@ class LocalFolders:
 
     def spans(self, text: str, ids: Container[str]) -> Iterator[tuple[int, int, str]]:
         """Yield the start and the end of each folder of the sandboxes with these ids, and its path."""
-        if self.may_be_in(text):
-            for match in self._pattern.finditer(text):
-                folder = match["folder"] or match["scratch"] or ""
-                name = (self._paths if match["id"] in ids else _SCRATCH).get(folder)
-                if name is not None or match["parents"]:
-                    yield match.start(), match.end(), name or ""
+        for match in self._pattern.finditer(text):
+            folder = match["folder"] or match["scratch"] or ""
+            name = (self._paths if match["id"] in ids else _SCRATCH).get(folder)
+            if name is not None or match["parents"]:
+                yield match.start(), match.end(), name or ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 from urllib.parse import unquote
@@ -21,12 +22,12 @@ _NOT_SECRET_BEFORE_KEY = {"cache", "foreign", "idempotency", "partition", "prima
 
 _KEYS = {
     "a private key (PEM)": ("-----BEGIN", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
-    "an AWS access key": ("AKIA ASIA", r"\bA[KS]IA[A-Z0-9]{16}\b"),
+    "an AWS access key": ("AKI ASI", r"\bA[KS]IA[A-Z0-9]{16}\b"),
     "a Buntime key": ("btk_", r"\bbtk_[A-Za-z0-9]{16,}"),
     "a GitHub token": ("ghp_ gho_ ghu_ ghs_ ghr_", r"\bgh[pousr]_[A-Za-z0-9]{30,}"),
     "a GitHub token of one project": ("github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{30,}"),
     "a GitLab token": ("glpat-", r"\bglpat-(?=[A-Za-z_-]*[0-9])[\w-]{20,}"),
-    "a Google API key": ("AIza", r"\bAIza[\w-]{35}"),
+    "a Google API key": ("AIz", r"\bAIza[\w-]{35}"),
     "a Google access token": ("ya29.", r"\bya29\.[\w-]{20,}"),
     "a Hugging Face token": ("hf_", r"\bhf_[A-Za-z0-9]{30,}"),
     "a JSON web token": ("eyJ", r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"),
@@ -39,9 +40,22 @@ _KEYS = {
     "a Stripe key": ("k_live_ k_test_", r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}"),
 }
 """Each well-known kind of key: texts of which it has one, and its form."""
-_HINTS = tuple(hint for hints, _ in _KEYS.values() for hint in hints.split())
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}")
+
+
+def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern that looks for the last letters of texts first: they are rarer than the first ones."""
+    by_end: dict[str, list[str]] = defaultdict(list)
+    for text in texts:
+        by_end[re.escape(text[-1])].append(f"(?<={re.escape(text)})")
+    return re.compile("|".join(f"{end}(?:{'|'.join(texts)})" for end, texts in by_end.items()))
+
+
+_HINT = _any_of(hint for hints, _ in _KEYS.values() for hint in hints.split())
+_LONG_WORD = 24
+_BASE64 = re.compile(rf"[A-Za-z0-9+/_-]{{{_LONG_WORD},}}")
 """A part of a text that could be base64; shorter ones are words."""
+_IN_BASE64 = bytes(_BASE64.match(chr(code) * _LONG_WORD) is not None for code in range(256))
+"""For each byte, whether base64 may have it."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -56,8 +70,12 @@ def looks_secret(name: str) -> bool:
 def has_secret_names(value: Any) -> bool:
     """Whether a JSON value has fields that look secret."""
     if isinstance(value, dict):
-        return any(map(looks_secret, value)) or any(map(has_secret_names, value.values()))
-    return isinstance(value, list) and any(map(has_secret_names, value))
+        if any(map(looks_secret, value)):
+            return True
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return any(has_secret_names(item) for item in value if isinstance(item, (dict, list)))
 
 
 def credentials(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -82,8 +100,9 @@ def url_password(value: Any) -> Optional[str]:
 
 def may_have_key(line: str) -> bool:
     """Whether a line of JSON may have a well-known key in it, as it is or in base64."""
-    # A search for fixed texts is a hundred times faster than patterns that are tried everywhere.
-    return any(map(line.__contains__, _HINTS)) or _BASE64.search(line) is not None
+    # Both cost less than patterns that are tried everywhere: each recorded call is searched.
+    is_in_base64 = line.encode("ascii").translate(_IN_BASE64)
+    return b"\1" * _LONG_WORD in is_in_base64 or _HINT.search(line) is not None
 
 
 def keys_in(text: str, allow: Iterable[str]) -> Iterator[str]:

@@ -20,8 +20,8 @@ from buntime.cassette.secrets.registry import History, Secrets, replace
 _LONG = 12
 """Characters from which on the value of an environment variable is a secret, whatever its name."""
 _OUTPUTS = ("stdout", "stderr")
-_IN_VALUES = frozenset({"base64", "error", "events", "left"})
-"""The parts of interactions whose secrets may be encoded, in pieces, or cut off."""
+_IN_VALUES = frozenset({"base64", "events", "left", "query"})
+"""The fields of messages whose secrets may be named, encoded, in pieces, or cut off."""
 
 SpansIn = Callable[[str, str, bool], Sequence[Span]]
 """Return the spans to replace in a text. Called with its location, and whether it may be cut in a secret."""
@@ -128,6 +128,11 @@ class Walk:
         return event.data if fields == event.fields else fields
 
 
+def _needs_values(message: Mapping[str, Any]) -> bool:
+    """Whether the secrets of a request or a response have to be looked for in its values."""
+    return not _IN_VALUES.isdisjoint(message) or detect.has_secret_names(message.get("json"))
+
+
 def texts_in(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the location and the content of each text of an interaction."""
     texts: list[tuple[str, str]] = []
@@ -157,33 +162,35 @@ class Redactor:
         """The location of the field that first named each secret."""
 
     def learn_request(self, request: Request, serialized: Mapping[str, Any]) -> bool:
-        """Note the secrets of a request; return whether a field or a variable may name one."""
+        """Note the secrets of a request; return whether they have to be looked for in its values."""
         if request.headers != self._headers:
-            for name, value in detect.credentials(request.headers):
+            new = [pair for pair in request.headers if pair not in self._headers]
+            for name, value in detect.credentials(new):
                 self.secrets.add(name, value)
             self._headers = request.headers
-        env = dialect_of(serialized["path"]).environment(serialized)
+        dialect = dialect_of(serialized["path"])
+        env = dialect.environment(serialized)
         for name, value in env.items():
             if password := detect.url_password(value):
                 self.secrets.add(f"env:{name}.password", password)
-        return self._learn_named({"request": serialized}, serialized, has_env=bool(env))
+        if env or dialect.is_piece(serialized) or _needs_values(serialized):
+            Walk(self._add)({"request": serialized})
+            return True
+        return False
 
     def learn_response(self, data: Mapping[str, Any], headers: Headers) -> bool:
-        """Note the secrets and the ids in a response; return whether a field may name a secret."""
-        for name, value in detect.credentials(headers.only(("Set-Cookie",)).items()):
-            self.secrets.add(name, value)
+        """Note the secrets and ids of an outcome; return whether to look for secrets in its values."""
+        if "Set-Cookie" in headers:
+            for name, value in detect.credentials([("Set-Cookie", headers["Set-Cookie"])]):
+                self.secrets.add(name, value)
         request, response = data["request"], data.get("response", {})
         for name, value in dialect_of(request["path"]).response_secrets(request, response.get("json")):
             self._add(f"value:{name}", value, "response")
         self._numbering.learn(data)
-        return self._learn_named(data, response)
-
-    def _learn_named(self, data: Mapping[str, Any], new: Mapping[str, Any], *, has_env: bool = False) -> bool:
-        """Note the secrets that the new part of an interaction names."""
-        if not (has_env or "query" in new or "events" in new or detect.has_secret_names(new.get("json"))):
-            return False  # as for most messages, and faster than a walk
-        Walk(self._add)(data)
-        return True
+        if "error" in data or _needs_values(response):
+            Walk(self._add)(data)
+            return True
+        return False
 
     def _add(self, name: str, value: Any, location: str) -> str:
         placeholder = self.secrets.add(name, value)
@@ -191,27 +198,20 @@ class Redactor:
         return placeholder
 
     def redact_line(
-        self, line: str, data: Mapping[str, Any], number: int, *, has_named: bool
+        self, line: str, data: Mapping[str, Any], number: int, *, in_values: bool
     ) -> tuple[str, list[str]]:
         """Return an interaction's line of the journal without secrets, and the keys that it still has.
 
-        Secrets in fields that name them, ``has_named``, have to be redacted one by one.
+        Most lines hold nothing but ids, and those are replaced faster in the line than ``in_values``.
         """
         path = data["request"]["path"]
-        dialect, start = dialect_of(path), line.find(path) + len(path)
-        is_in_values = any(not _IN_VALUES.isdisjoint(part) for part in (data, *data.values()))
-        if (
-            (has_named or is_in_values or dialect.is_piece(data["request"]))
-            or self._numbering.needs_values(line[start:])
-            or self.secrets.may_be_in(line)
-        ):
-            before, data = data, self.redact(data)
-            text = line if data == before else journal_line(number, data)  # not twice in memory
+        before, route, rest = line.partition(path if path in dialect_of(path).routes else "[")
+        if in_values or self._numbering.needs_values(rest) or self.secrets.may_be_in(line):
+            original, data = data, self.redact(data)
+            text = line if data == original else journal_line(number, data)  # not twice in memory
         else:
-            # Most lines hold nothing but ids, and a text is replaced faster in the line than in its values.
-            start = start if path in dialect.routes else 0
-            spans = self._numbering.spans(line[start:])
-            text = line[:start] + replace((line[start:],), spans)[0] if spans else line
+            spans = self._numbering.spans(rest)
+            text = before + route + replace((rest,), spans)[0] if spans else line
         return text, self.blocked(data, text)
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,7 +228,7 @@ class Redactor:
         Its ``line`` shows for most that there is none, though not in the pieces of a stream.
         """
         problems: dict[str, None] = {}
-        may_have_key = detect.may_have_key(line) or "events" in data.get("response", ())
+        may_have_key = "events" in data.get("response", ()) or detect.may_have_key(line)
         for location, text in texts_in(data) if may_have_key else ():
             readable = location.partition(" ")[0] if any(detect.keys_in(location, ())) else location
             for content, form in [(text, ""), *((each, ", in base64") for each in detect.base64_in(text))]:
