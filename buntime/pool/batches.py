@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any, Callable, TypeVar
 
@@ -27,9 +27,9 @@ class BatchCalls:
         self._callee = callee(function)
         self._request = request
 
-    def run(self, run: Callable[..., Outcome[Any, Any]], rows: list[Any]) -> Outcomes:
+    def run(self, run: Callable[..., Any], rows: list[Any]) -> Outcomes:
         """Return the outcome of each row. If an execution dies, its halves are called again."""
-        outcome = run(self.call, rows, self._request.timeout)
+        outcome = attempt(rows, run, self.call, self._request, rows)
         if outcome.error is None:
             outcomes: Outcomes = outcome.result()
             return outcomes
@@ -39,23 +39,18 @@ class BatchCalls:
             return self.run(run, rows[:middle]) + self.run(run, rows[middle:])
         return [Outcome(row, error=outcome.error) for row in rows]
 
-    def call(self, session: Session, rows: list[Any]) -> Outcomes:
+    def call(self, session: Session, request: ExecuteRequest, rows: list[Any]) -> Outcomes:
         """Call the function with each row in one execution, and return the outcomes.
 
         A row without a JavaScript value is not sent, and has the ``TypeError`` or ``ValueError``.
         """
-        outcomes: Outcomes = [Outcome(row) for row in rows]
-        sent: dict[int, list[Any]] = {}
-        for number, row in enumerate(rows):
-            try:
-                sent[number] = js_values.encode_arguments((row,))
-            except (TypeError, ValueError) as error:
-                outcomes[number] = Outcome(row, error=error)
+        outcomes: Outcomes = [attempt(row, js_values.encode_arguments, (row,)) for row in rows]
+        sent = [number for number, outcome in enumerate(outcomes) if outcome.ok]
         if not sent:
             return outcomes
         functions = Functions(session._context)
-        request = attrs.evolve(self._request, session_id=session.id)
-        payload = {**self._callee, "rows": list(sent.values())}
+        request = attrs.evolve(request, session_id=session.id)
+        payload = {**self._callee, "rows": [outcomes[number].value for number in sent]}
         with session._context.caller.one_deadline():
             result, reply = functions.run("call", request, payload, session._time_limit, None, None)
             replies = functions.value(session.id, reply, result)
@@ -64,12 +59,18 @@ class BatchCalls:
                     f"the reply has another form than {len(sent)} rows: {replies!r:.200}"
                 )
             for number, line in zip(sent, replies):
-                row = rows[number]
-                try:
-                    outcomes[number] = Outcome(row, functions.value(session.id, parse_reply(line), result))
-                except Exception as error:
-                    outcomes[number] = Outcome(row, error=error)
+                outcomes[number] = attempt(
+                    rows[number], lambda line=line: functions.value(session.id, parse_reply(line), result)
+                )
         return outcomes
+
+
+def attempt(item: Row, function: Callable[..., Any], *args: Any) -> Outcome[Row, Any]:
+    """Return the outcome of ``function(*args)`` for an item."""
+    try:
+        return Outcome(item, function(*args))
+    except Exception as error:
+        return Outcome(item, error=error)
 
 
 def split(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
@@ -89,8 +90,10 @@ def split(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
         yield batch
 
 
-def flatten(finished: Generator[Iterable[Row], None, None]) -> Generator[Row, None, None]:
-    """Yield the items of each list; closing it closes ``finished``."""
-    with closing(finished):
-        for part in finished:
-            yield from part
+def flatten(
+    batches: Generator[Outcome[Any, Outcomes], None, None],
+) -> Generator[Outcome[Any, Any], None, None]:
+    """Yield the outcomes of the rows; closing it closes ``batches``."""
+    with closing(batches):
+        for batch in batches:
+            yield from batch.result()

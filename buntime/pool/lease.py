@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from enum import Enum
-from typing import Optional
+from typing import Any, Optional
 
 import attrs
 
+from buntime.client.context import Context
 from buntime.client.session import Session
+from buntime.client.sessions import Sessions
 from buntime.errors import BuntimeError, RateLimitError, SessionNotFoundError
 from buntime.pool.limits import RateLimitGate
 from buntime.wire.error_responses import is_session_limit
@@ -18,14 +20,12 @@ _SPARE = 30.0
 
 
 class LeaseState(Enum):
-    """CREATING → LEASED ⇄ IDLE; these → DELETING → ENDED, or → NOT_DELETED → DELETING again."""
+    """CHANGING → LEASED ⇄ IDLE; these → CHANGING → NOT_DELETED, unless the deletion succeeds."""
 
-    CREATING = "a thread creates its session"
+    CHANGING = "a thread creates or deletes its session"
     LEASED = "one worker has its session"
     IDLE = "its session waits for a worker"
-    DELETING = "a thread deletes its session"
     NOT_DELETED = "the deletion failed; closing the pool tries again"
-    ENDED = "its session has ended"
 
 
 @attrs.define(eq=False)
@@ -38,8 +38,8 @@ class Lease:
 
     gate: RateLimitGate
     stopping: threading.Event  # set when the work of the holder is to end
-    state: LeaseState = LeaseState.CREATING
-    thread: int = attrs.field(factory=threading.get_ident)  # which changed the state
+    state: LeaseState = LeaseState.CHANGING
+    thread: int = attrs.field(factory=threading.get_ident)  # which creates or deletes the session
     session: Session = attrs.field(init=False)
     ended: bool = False
     tainted: bool = False
@@ -51,12 +51,16 @@ class Lease:
     _open_streams: int = 0
     _not_found: Optional[SessionNotFoundError] = None
 
+    def create(self, context: Context, options: tuple[Any, ...]) -> None:
+        """Create the session, by ``sessions.create(*options)``."""
+        sessions = Sessions(context.over(context.caller.evolve(hooks=self)))
+        self.session = sessions.create(*options)
+        # Its holder must not delete it by leaving a block.
+        self.session._owned = False
+        self._lifetime = self.session.remaining
+
     def check_out(self, stopping: threading.Event) -> None:
         """Begin to be held, the first time by the work that the session was created for."""
-        if not self._holders:
-            # Its holder must not delete it by leaving a block.
-            self.session._owned = False
-            self._lifetime = self.session.remaining
         self.state, self.stopping = LeaseState.LEASED, stopping
         self._holders += 1
         self._calls, self._not_found = 0, None
@@ -64,7 +68,7 @@ class Lease:
     @property
     def reusable(self) -> bool:
         """Whether another worker can have it; not if a stream was left, whose execution continues."""
-        return not (self.ended or self.tainted or self._open_streams)
+        return not (self.ended or self.tainted or self._open_streams or self.stopping.is_set())
 
     def expires_before(self, timeout: Optional[int]) -> bool:
         """Whether it may expire in an execution of ``timeout`` seconds, and half of its life is over."""

@@ -6,7 +6,6 @@ import math
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from threading import Event
 from typing import Any, Callable, Optional, TypeVar
 
 from buntime import _validate
@@ -20,17 +19,17 @@ from buntime.client.creation import check_limits
 from buntime.client.session import Session
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
 from buntime.pool.batches import BatchCalls, flatten, split
-from buntime.pool.bounded_map import BoundedMap
 from buntime.pool.executor import SessionExecutor
 from buntime.pool.limits import check_open
 from buntime.pool.outcome import Outcome, Progress, with_progress
 from buntime.pool.registry import SessionRegistry
+from buntime.pool.workers import BoundedMap
 from buntime.wire import json
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-Run = Callable[..., Outcome[Any, Any]]
-"""Call it with a function, an item, and the time limit of executions if the item is not a request."""
+Run = Callable[..., Any]
+"""Calls a function with a session and the other arguments."""
 
 
 @checks_arguments
@@ -183,8 +182,8 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         request = ExecuteRequest("", timeout=timeout, idempotent=idempotent)
         calls = BatchCalls(function, request)
         parts = split(iter(rows), _validate.count("batch", batch))
-        finished = self._results(lambda run: partial(calls.run, run), parts, ordered)
-        return with_progress(flatten(finished), rows, progress)
+        batches = self._results(lambda run: partial(calls.run, run), parts, ordered)
+        return with_progress(flatten(batches), rows, progress)
 
     def executor(self) -> SessionExecutor:
         """Return a :class:`concurrent.futures.Executor` that calls functions with a session of the pool.
@@ -194,7 +193,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         that leaves the block ends them, as it ends :meth:`map`. As with any executor, submitted calls wait
         in a queue without a limit.
         """
-        return SessionExecutor(self._registry, self._size if self._registry.threaded else 1)
+        return SessionExecutor(self._registry)
 
     def warm(self, count: Optional[int] = None) -> int:
         """Create sessions concurrently until there are ``count``, by default ``size``.
@@ -231,47 +230,23 @@ class SessionPool(ClosesWithBlock, NotPicklable):
 
     def _results(
         self, work: Callable[[Run], Callable[[Any], Any]], items: Iterator[Any], ordered: bool
-    ) -> Generator[Any, None, None]:
-        """Yield ``work(run)(item)`` for each item; the arguments are checked before the first is read."""
+    ) -> Generator[Outcome[Any, Any], None, None]:
+        """Yield the outcome of each item; the arguments are checked before the first is read."""
         check_open(self._registry.closing)
         _validate.flag("ordered", ordered)
 
-        def iterate() -> Generator[Any, None, None]:
+        def iterate() -> Generator[Outcome[Any, Any], None, None]:
             registry = self._registry  # that of the process that iterates
-            threads = self._size if registry.threaded else 0
-            running: BoundedMap[Any, Any] = BoundedMap(items, threads=threads, ordered=ordered)
+            running = BoundedMap(registry.width, ordered=ordered)
             registry.begin(running)
             try:
-                yield from running.results(work(partial(_run, registry, running.stopping)))
+                yield from running.outcomes(work(partial(registry.run, running.stopping)), items)
             except BaseException as error:
                 registry.finish(running, error)
                 raise
             registry.finish(running)
 
         return iterate()
-
-
-def _run(
-    registry: SessionRegistry,
-    stopping: Event,
-    function: Callable[[Session, Any], Any],
-    item: Any,
-    timeout: Optional[int] = None,
-) -> Outcome[Any, Any]:
-    if isinstance(item, ExecuteRequest):
-        timeout = item.timeout
-    while True:
-        lease = None
-        try:
-            with registry.lend(stopping, timeout) as lease:
-                return Outcome(item, function(lease.session, item))
-        except Exception as error:
-            if lease is None:
-                # The end of the map is not the outcome of an item.
-                check_open(stopping)
-            # Only then can nothing have happened: the item gets another session.
-            if lease is None or not lease.session_was_gone(error):
-                return Outcome(item, error=error)
 
 
 def _check(request: ExecuteRequest) -> ExecuteRequest:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypeVar
 
 import attrs
 
@@ -18,19 +18,18 @@ from buntime._support.closing import CLEANUP_SECONDS, AtExit, Cleanup
 from buntime._support.log import logger
 from buntime._support.owner import Owner
 from buntime.client.context import Context
-from buntime.client.sessions import Sessions
 from buntime.errors import BuntimeError, SessionNotFoundError
+from buntime.models import ExecuteRequest
 from buntime.pool import limits
-from buntime.pool.bounded_map import Stoppable, run_concurrently
 from buntime.pool.lease import Lease, LeaseState
+from buntime.pool.workers import Workers, run_concurrently
 from buntime.wire.error_responses import is_session_limit
 
+Value = TypeVar("Value")
+
 _DELETE_RETRIES = 2  # at least, however few the client has
-_IN_PROGRESS = (LeaseState.CREATING, LeaseState.DELETING)
-_DELETABLE = (LeaseState.LEASED, LeaseState.IDLE, LeaseState.NOT_DELETED)
 
 
-@attrs.define(eq=False, repr=False)
 class SessionRegistry:
     """Creates the pool's sessions on demand, leases each to one worker at a time, and deletes all of them.
 
@@ -38,38 +37,34 @@ class SessionRegistry:
     program are deleted then.
     """
 
-    context: Context
-    options: tuple[Any, ...]  # arguments of ``sessions.create``
-    size: int
-    reuse: bool
-    max_wait: float
-    owner: Owner = attrs.field(init=False, factory=Owner)
-    closing: threading.Event = attrs.field(init=False, factory=threading.Event)
-    at_exit: AtExit = attrs.field(init=False)  # registered with the first session: an unused pool is garbage
-    threaded: bool = attrs.field(init=False)  # whether the transport allows concurrent calls, in any order
-    _deleting: Context = attrs.field(init=False)
-    _clock: limits.StoppableClock = attrs.field(init=False)
-    _gate: limits.RateLimitGate = attrs.field(init=False)
-    _changed: threading.Condition = attrs.field(init=False, factory=threading.Condition)
-    # Every session that the service may have is here, those used last at the end: its lease is added before
-    # the request is sent, and removed when the service confirmed the end. So close() misses none.
-    _leases: list[Lease] = attrs.field(init=False, factory=list)
-    _waiting: deque[object] = attrs.field(init=False, factory=deque)
-    _work: set[Stoppable] = attrs.field(init=False, factory=set)
-    _quota: limits.SessionQuota = attrs.field(init=False)
-    _deleted: int = 0
-
-    def __attrs_post_init__(self) -> None:
-        caller = self.context.caller
+    def __init__(
+        self, context: Context, options: tuple[Any, ...], *, size: int, reuse: bool, max_wait: float
+    ) -> None:
+        caller = context.caller
         transport, policy = caller.transport, caller.policy
-        self.threaded = not (isinstance(transport, SupportsOrder) and transport.sequential)
         # Deletions do not wait at the gate: nothing may be left.
-        policy = attrs.evolve(policy, max_retries=max(_DELETE_RETRIES, policy.max_retries))
-        self._deleting = self.context.over(caller.evolve(policy=policy))
+        deleting = attrs.evolve(policy, max_retries=max(_DELETE_RETRIES, policy.max_retries))
+        is_sequential = isinstance(transport, SupportsOrder) and transport.sequential
+        self.width: int = 0 if is_sequential else size
+        """How many threads call functions; 0 if the transport requires an order of the calls."""
+        self.max_wait: float = max_wait
+        self.owner: Owner = Owner()
+        self.closing: threading.Event = threading.Event()
+        self.at_exit: AtExit = AtExit(partial(self.close, at_exit=True))
+        """Registered with the first session: an unused pool is garbage."""
+        self._size, self._reuse = size, reuse
+        self._context, self._options = context, options
+        self._deleting = context.over(caller.evolve(policy=deleting))
         self._clock = limits.StoppableClock(caller)
-        self._gate = limits.RateLimitGate(self._clock, policy.retry_delay, self.max_wait)
-        self._quota = limits.SessionQuota(self.size, self._clock)
-        self.at_exit = AtExit(partial(self.close, at_exit=True))
+        self._gate = limits.RateLimitGate(self._clock, policy.retry_delay, max_wait)
+        self._changed = threading.Condition()
+        # Every session that the service may have is here: its lease is added before the request is sent, and
+        # removed when the service confirmed the end. So close() misses none.
+        self._leases: list[Lease] = []
+        self._waiting: deque[object] = deque()
+        self._work: set[Workers] = set()
+        self._quota = limits.SessionQuota(size, self._clock)
+        self._deleted = 0
 
     @property
     def count(self) -> int:
@@ -84,19 +79,35 @@ class SessionRegistry:
         of the plan's limit, if a pool without sessions would wait for longer than ``max_wait``.
         """
         lease = self._check_out(stopping, timeout)
-        cleanup = Cleanup()
         try:
+            # A session that was created meanwhile is deleted.
+            limits.check_open(stopping)
             yield lease
         except BaseException as error:
             lease.record(error)
-            cleanup = Cleanup(error)
+            self._check_in(lease, Cleanup(error), reuse=self._reuse)
             raise
-        finally:
-            self._check_in(lease, cleanup, reuse=self.reuse)
+        self._check_in(lease, Cleanup(), reuse=self._reuse)
+
+    def run(
+        self, stopping: threading.Event, function: Callable[..., Value], /, *args: Any, **kwargs: Any
+    ) -> Value:
+        """Return ``function(session, *args, **kwargs)``.
+
+        The session lives long enough for an :class:`~buntime.ExecuteRequest` among the arguments.
+        """
+        timeout = next((each.timeout for each in args if isinstance(each, ExecuteRequest)), None)
+        while True:
+            with self.lend(stopping, timeout) as lease:
+                try:
+                    return function(lease.session, *args, **kwargs)
+                except Exception as error:
+                    # Only then can nothing have happened: the function gets another session.
+                    if not lease.session_was_gone(error):
+                        raise
 
     def warm(self, count: int) -> int:
         """Create sessions until there are ``count`` or the service refuses one; return how many there are."""
-        limits.check_open(self.closing)
 
         def create(_number: int) -> None:
             with self._changed:
@@ -104,21 +115,22 @@ class SessionRegistry:
             if lease is not None and self._create(lease) is None:
                 self._check_in(lease, Cleanup(), reuse=True)
 
-        run_concurrently(create, range(count - self.count), threaded=self.threaded)
+        run_concurrently(create, range(count - self.count), threaded=self.width > 0)
+        limits.check_open(self.closing)
         return self.count
 
-    def begin(self, work: Stoppable) -> None:
+    def begin(self, work: Workers) -> None:
         """Register work, which :meth:`close` then ends."""
         with self._changed:
             limits.check_open(self.closing)
             self._work.add(work)
 
-    def forget(self, work: Stoppable) -> None:
+    def forget(self, work: Workers) -> None:
         """Undo :meth:`begin` for work that has ended."""
         with self._changed:
             self._work.discard(work)
 
-    def finish(self, work: Stoppable, error: Optional[BaseException] = None, *, here: bool = False) -> None:
+    def finish(self, work: Workers, error: Optional[BaseException] = None, *, here: bool = False) -> None:
         """End work after ``error``. If that is a Ctrl-C or the like, delete the idle sessions too."""
         if not self.owner.is_this_process() or sys.is_finalizing():
             return
@@ -129,15 +141,13 @@ class SessionRegistry:
             work.threads.append(thread)
             thread.start()
             return
-        cleanup = Cleanup(error)
         with_idle = error is not None and not isinstance(error, (Exception, GeneratorExit))
 
         def is_ended(lease: Lease) -> bool:
             is_leased = lease.state is LeaseState.LEASED and lease.stopping is work.stopping
             return is_leased or (lease.state is LeaseState.IDLE and with_idle)
 
-        self._end([work], is_ended, cleanup)
-        work.join(cleanup.remaining())
+        self._end([work], is_ended, Cleanup(error))
         self.forget(work)
 
     def close(self, error: Optional[BaseException] = None, *, at_exit: bool = False) -> None:
@@ -155,13 +165,13 @@ class SessionRegistry:
         # ``closing`` is set, so none is added after this copy is made.
         with self._changed:
             everything = list(self._work)
-        self._end(everything, lambda lease: lease.state in _DELETABLE, cleanup)
-        for work in () if at_exit else everything:
-            work.join(cleanup.remaining())
+        self._end(everything, lambda lease: lease.state is not LeaseState.CHANGING, cleanup, join=not at_exit)
         this = threading.get_ident()
         with self._changed:
-            # A session that is being created is deleted by the thread that creates it.
-            while any(lease.state in _IN_PROGRESS and lease.thread != this for lease in self._leases):
+            # Another thread deletes these, also one whose session it was creating.
+            while any(
+                lease.state is not LeaseState.NOT_DELETED and lease.thread != this for lease in self._leases
+            ):
                 if not (remaining := cleanup.remaining()):
                     break
                 self._changed.wait(min(limits.MAX_WAIT, remaining))
@@ -171,21 +181,30 @@ class SessionRegistry:
         elif not at_exit:
             raise errors[0]
 
-    def _end(self, everything: list[Stoppable], condition: Callable[[Lease], bool], cleanup: Cleanup) -> None:
+    def _end(
+        self,
+        everything: list[Workers],
+        condition: Callable[[Lease], bool],
+        cleanup: Cleanup,
+        *,
+        join: bool = True,
+    ) -> None:
         # In this order: no item begins, then the deletion ends the calls in progress, and so the threads.
         for work in everything:
             work.stop()
         with self._changed:
             leases = [lease for lease in self._leases if condition(lease)]
         if cleanup.remaining():
-            run_concurrently(partial(self._delete, condition, cleanup), leases, threaded=self.threaded)
+            run_concurrently(partial(self._delete, condition, cleanup), leases, threaded=self.width > 0)
+        for work in everything if join else ():
+            work.join(cleanup.remaining())
 
     def _check_out(self, stopping: threading.Event, timeout: Optional[int]) -> Lease:
         started = self._clock.now()
         while True:
             lease = self._next_lease(stopping)
-            # CREATING is this thread's: no other moves the lease before its session exists or was refused.
-            if lease.state is LeaseState.CREATING and (refusal := self._create(lease)) is not None:
+            # CHANGING is this thread's: no other moves the lease before its session exists or was refused.
+            if lease.state is LeaseState.CHANGING and (refusal := self._create(lease)) is not None:
                 if not self.count and self._quota.next_try(0) - started > self.max_wait:
                     raise limits.waited_too_long(refusal, self._clock.now() - started, self.max_wait)
             elif lease.expires_before(timeout):
@@ -203,13 +222,10 @@ class SessionRegistry:
             return
         with self._changed:
             if lease.state is LeaseState.LEASED:
-                # Last in the list, so that it is the next to be reused.
-                self._leases.remove(lease)
-                self._leases.append(lease)
                 self._move(lease, LeaseState.IDLE)
 
     def _next_lease(self, stopping: threading.Event) -> Lease:
-        """Return an idle lease, or a new one in the state CREATING. Threads are served in their order."""
+        """Return an idle lease, or a new one in the state CHANGING. Threads are served in their order."""
         ticket = object()
         with self._changed:
             self._waiting.append(ticket)
@@ -222,7 +238,7 @@ class SessionRegistry:
                     elif idle := [lease for lease in self._leases if lease.state is LeaseState.IDLE]:
                         idle[-1].check_out(stopping)
                         return idle[-1]
-                    elif (lease := self._reserve(self.size, stopping)) is not None:
+                    elif (lease := self._reserve(self._size, stopping)) is not None:
                         return lease
                     elif self._clock.is_real or self.count:
                         seconds = self._quota.next_try(self.count) - self._clock.now()
@@ -235,7 +251,7 @@ class SessionRegistry:
                 self._changed.notify_all()
 
     def _reserve(self, count: int, stopping: threading.Event) -> Optional[Lease]:
-        """Return a lease in the state CREATING, if there are fewer than ``count``."""
+        """Return a lease in the state CHANGING, if there are fewer than ``count``."""
         limits.check_open(stopping)
         if self.count >= count or not self._quota.has_capacity(self.count):
             return None
@@ -249,25 +265,20 @@ class SessionRegistry:
         # Without the lock, as a request takes seconds in which other leases move.
         deleted_before = self._deleted
         try:
-            sessions = Sessions(self.context.over(self.context.caller.evolve(hooks=lease)))
-            lease.session = sessions.create(*self.options)
+            lease.create(self._context, self._options)
         except BaseException as error:
             with self._changed:
-                self._move(lease, LeaseState.ENDED)
+                self._move(lease, None)
                 if not isinstance(error, BuntimeError) or not is_session_limit(error):
                     raise
                 # Those deleted since the request was sent may have been open when the service refused it.
                 self._quota.on_refused(self.count + self._deleted - deleted_before, error.retry_after)
                 return error
         with self._changed:
-            if not lease.stopping.is_set():
-                lease.check_out(lease.stopping)
-                self._quota.on_created(self.count)
-                self._changed.notify_all()
-                return None
-        # Still CREATING, so that close() waits until it is deleted.
-        self._delete(lambda _: True, Cleanup(), lease)
-        raise RuntimeError(limits.CLOSED)
+            lease.check_out(lease.stopping)
+            self._quota.on_created(self.count)
+            self._changed.notify_all()
+        return None
 
     def _delete(self, condition: Callable[[Lease], bool], cleanup: Cleanup, lease: Lease) -> None:
         """Delete a session if ``condition`` holds; if that fails, :meth:`close` tries again."""
@@ -275,8 +286,8 @@ class SessionRegistry:
             # Of several threads that want to delete it, the one that gets here sends the request.
             if not condition(lease):
                 return
-            self._move(lease, LeaseState.DELETING)
-        state, lease.error = LeaseState.NOT_DELETED, None
+            lease.state, lease.thread, lease.error = LeaseState.CHANGING, threading.get_ident(), None
+        state: Optional[LeaseState] = LeaseState.NOT_DELETED
         try:
             context = self._deleting
             if (remaining := cleanup.remaining()) < math.inf:
@@ -284,17 +295,19 @@ class SessionRegistry:
             with suppress(SessionNotFoundError):
                 if not lease.ended:
                     context.delete_session(lease.session.id)
-            state = LeaseState.ENDED
+            state = None
         except Exception as error:
             lease.error = error
             logger().warning("session %s was not deleted: %s", lease.session.id, error)
         finally:
             with self._changed:
-                self._deleted += state is LeaseState.ENDED
+                self._deleted += state is None
                 self._move(lease, state)
 
-    def _move(self, lease: Lease, state: LeaseState) -> None:
-        lease.state, lease.thread = state, threading.get_ident()
-        if state is LeaseState.ENDED:
+    def _move(self, lease: Lease, state: Optional[LeaseState]) -> None:
+        """Change the state of a lease; without one it has ended."""
+        if state is None:
             self._leases.remove(lease)
+        else:
+            lease.state = state
         self._changed.notify_all()

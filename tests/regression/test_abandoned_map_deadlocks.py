@@ -12,15 +12,15 @@ from tests.support.blocking_service import BlockingService
 _PATIENCE = 30.0
 
 
-class _CollectingList(list[Any]):
-    """The leases of a pool; returning the first session triggers a garbage collection."""
+class _CollectingCondition(threading.Condition):
+    """The lock of a pool; returning the first session triggers a garbage collection."""
 
-    def __init__(self, leases: list[Any], collected: threading.Event) -> None:
-        super().__init__(leases)
+    def __init__(self, collected: threading.Event) -> None:
+        super().__init__()
         self._collected = collected
 
-    def remove(self, lease: Any) -> None:
-        super().remove(lease)
+    def notify_all(self) -> None:
+        super().notify_all()
         if not self._collected.is_set():
             gc.collect()
             self._collected.set()
@@ -34,9 +34,7 @@ def _abandon_loop(pool: SessionPool, collected: threading.Event) -> None:
 
     outcomes = pool.map(run, ["hold 1", "hold 2", "a"], ordered=False)
     assert "a" == next(outcomes).value
-    registry = pool._registry
-    with registry._changed:
-        registry._leases = _CollectingList(registry._leases, collected)
+    pool._registry._changed = _CollectingCondition(collected)
     cycle: list[Any] = [outcomes]
     cycle.append(cycle)
 

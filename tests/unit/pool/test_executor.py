@@ -56,6 +56,16 @@ def test_an_error_of_a_function_is_that_of_its_future(pool: SessionPool) -> None
         assert "a" == executor.submit(_run, "a").result()
 
 
+def test_a_function_is_called_again_if_its_session_had_ended() -> None:
+    """As those of ``map``: its only call was refused, so nothing was executed."""
+    fake = FakeTransport()
+    fake.on_execute("a", stdout="a")
+    with Buntime(transport=fake) as client, SessionPool(client, size=1) as pool, pool.executor() as executor:
+        pool.warm()
+        client.sessions.delete(*fake.sessions)
+        assert "a" == executor.submit(_run, "a").result()
+
+
 def test_calls_that_did_not_begin_are_cancelled(pool: SessionPool) -> None:
     """By ``cancel_futures``; those that run end."""
     begun, end = threading.Semaphore(0), threading.Event()

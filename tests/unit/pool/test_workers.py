@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from buntime.pool.bounded_map import BoundedMap, run_concurrently
+from buntime import Outcome
+from buntime.pool.workers import BoundedMap, run_concurrently
 
 _TIMEOUT = 30.0
 
@@ -44,11 +45,10 @@ def test_slow_items_do_not_delay_results(monkeypatch: pytest.MonkeyPatch) -> Non
         pytest.fail("the result of 1 was ready")
 
     _limit_threads(monkeypatch, 1)
-    bounded: BoundedMap[int, str] = BoundedMap(items(), threads=4, ordered=True)
-    results = bounded.results(work)
-    assert "1" == next(results)
-    bounded.stop()
-    bounded.join()
+    running = BoundedMap(4, ordered=True)
+    assert Outcome(1, "1") == next(running.outcomes(work, items()))
+    running.stop()
+    running.join()
 
 
 def test_no_item_starts_after_stop() -> None:
@@ -62,19 +62,19 @@ def test_no_item_starts_after_stop() -> None:
         worked.append(item)
         return item
 
-    bounded: BoundedMap[int, int] = BoundedMap(iter(range(10)), threads=1, ordered=True)
+    running = BoundedMap(1, ordered=True)
 
     def stop() -> None:
         begun.wait(_TIMEOUT)
-        bounded.stop()
+        running.stop()
         go.set()
 
     stopper = threading.Thread(target=stop)
     stopper.start()
     with pytest.raises(RuntimeError, match="closed"):
-        list(bounded.results(work))
+        list(running.outcomes(work, iter(range(10))))
     stopper.join()
-    bounded.join()
+    running.join()
     assert [0] == worked
 
 
@@ -87,21 +87,22 @@ def test_without_threads_the_caller_works() -> None:
             read.append(number)
             yield number
 
-    bounded: BoundedMap[int, str] = BoundedMap(items(), threads=0, ordered=False)
-    results = bounded.results(lambda _: threading.current_thread().name)
-    assert threading.current_thread().name == next(results)
+    running = BoundedMap(0, ordered=False)
+    outcomes = running.outcomes(lambda _: threading.current_thread().name, items())
+    assert threading.current_thread().name == next(outcomes).value
     assert [0] == read
-    assert 2 == len(list(results))
+    assert 2 == len(list(outcomes))
 
 
 def test_fewer_threads_than_requested_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the system cannot start more; if it can start none, the caller's thread does the work."""
     _limit_threads(monkeypatch, 1)
     for _ in range(2):
-        bounded: BoundedMap[int, str] = BoundedMap(iter(range(20)), threads=4, ordered=True)
-        assert [str(number) for number in range(20)] == list(bounded.results(str))
-        bounded.stop()
-        bounded.join()
+        running = BoundedMap(4, ordered=True)
+        outcomes = running.outcomes(str, iter(range(20)))
+        assert [Outcome(number, str(number)) for number in range(20)] == list(outcomes)
+        running.stop()
+        running.join()
 
 
 def test_functions_run_concurrently() -> None:
