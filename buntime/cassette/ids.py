@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from buntime.cassette.dialect import LocalFolders, dialect_of
@@ -85,3 +85,24 @@ class Numbering:
             if folders.may_be_in(text):
                 spans += folders.spans(text, ids)
         return spans
+
+
+def replace(pieces: Sequence[str], spans: Iterable[Span]) -> list[str]:
+    """Return the pieces of a text with spans replaced; of two that overlap, the first and then the longest.
+
+    A replacement goes into the piece in which its span begins.
+    """
+    ordered = deque({span[0]: span for span in sorted(spans)}.values())
+    text, end, done = "".join(pieces), 0, 0
+    changed: list[str] = []
+    for piece in pieces:
+        end += len(piece)
+        parts: list[str] = []
+        while ordered and ordered[0][0] < end:
+            start, stop, replacement = ordered.popleft()
+            if start >= done:
+                parts += (text[done:start], replacement)
+                done = stop
+        changed.append("".join((*parts, text[done:end])))
+        done = max(done, end)
+    return changed

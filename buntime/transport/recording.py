@@ -22,6 +22,7 @@ from buntime.cassette import file
 from buntime.cassette.body import serialize_request
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.file import AnyPath, Cassette
+from buntime.cassette.history import History
 from buntime.cassette.ignore import Ignore, IgnoreRule
 from buntime.cassette.journal import Journal
 from buntime.cassette.match import key_of
@@ -95,6 +96,7 @@ class RecordingTransport(NotPicklable):
         self._inner = inner
         self._today = datetime.now(timezone.utc).date()
         self._redactor = Redactor(allow)
+        self._history = History()
         self._ignore = Ignore(ignore)
         self._lock = threading.RLock()
         self._pending: dict[int, PendingInteraction] = {}
@@ -228,7 +230,7 @@ class RecordingTransport(NotPicklable):
             self._finished[number] = finished
             if pending.request.poll:
                 self._collapse(pending, original)
-            self._redactor.history.add(number, line)
+            self._history.add(number, line)
             self._redact(finished, original)
 
     def _collapse(self, pending: PendingInteraction, data: dict[str, Any]) -> None:
@@ -243,7 +245,7 @@ class RecordingTransport(NotPicklable):
     def _redact_again(self) -> None:
         """Redact the interactions with a secret that occurred before it was known to be one."""
         new, self._redactor.secrets.new = self._redactor.secrets.new, []
-        for number in sorted(self._redactor.history.containing(new) & self._finished.keys()):
+        for number in sorted(self._history.containing(new) & self._finished.keys()):
             finished = self._finished[number]
             self._redact(finished, file.interaction_of(finished.original).data)
 

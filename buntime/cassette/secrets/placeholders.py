@@ -24,16 +24,15 @@ _percent, _plus, _unquote, _unquote_plus = (
 )
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _json(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)[1:-1]
+    return _encode(text)[1:-1]
 
 
 def _from_json(text: str) -> str:
     return str(json.loads(f'"{text}"'))
-
-
-def _from_hex(text: str) -> str:
-    return _text(bytes.fromhex(text))
 
 
 def _from_base64(_: str) -> str:
@@ -48,6 +47,7 @@ def _base64(offset: int, alphabet: Optional[bytes], text: str) -> str:
 
 _UNCHANGED = {"url": "", "path": "/", "component": "!'()*", "uri": ";,/?:@&=+$!'()*#"}
 """The characters that encoders of URLs leave as they are, apart from letters and digits."""
+_ESCAPES = ("json", "ascii")
 _STEPS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
     "json": (_json, _from_json),
     "ascii": (lambda text: json.dumps(text)[1:-1], _from_json),
@@ -60,8 +60,8 @@ _STEPS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
     "url.lower": (lambda text: re.sub("%..", lambda m: m[0].lower(), _percent(text, safe="")), _unquote),
     # As a body that is not text is read: each byte a character.
     "bytes": (lambda text: _bytes(text).decode("latin-1"), lambda text: _text(text.encode("latin-1"))),
-    "hex": (lambda text: _bytes(text).hex(), _from_hex),
-    "hex.upper": (lambda text: _bytes(text).hex().upper(), _from_hex),
+    "hex": (lambda text: _bytes(text).hex(), lambda text: _text(bytes.fromhex(text))),
+    "hex.upper": (lambda text: _bytes(text).hex().upper(), lambda text: _text(bytes.fromhex(text))),
     **{
         f"{name}.{offset}" if offset else name: (partial(_base64, offset, alphabet), _from_base64)
         for name, alphabet in (("base64", None), ("base64url", b"-_"))
@@ -69,15 +69,6 @@ _STEPS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
     },
 }
 """How a text is encoded and decoded, by the name of the form."""
-_FORMS = [
-    "",
-    *("+".join(steps) for depth in (1, 2, 3) for steps in product(("json", "ascii"), repeat=depth)),
-    *_STEPS,
-    *("+".join(steps) for steps in product(("json", "ascii"), (form for form in _STEPS if "64" in form))),
-]
-"""The forms in which a secret is searched for. Of those that are equal, the first is the name."""
-_UNESCAPED = [form for form in _FORMS if not re.match(r"(?:json|ascii)(?:\+|$)", form)]
-"""Those of a text that is the same in JSON."""
 _STEP = "|".join([r"(?:first|after)\.[0-9]+", *map(re.escape, sorted(_STEPS, key=len, reverse=True))])
 FORM = rf"\|(?:{_STEP})(?:\+(?:{_STEP}))*"
 """The end of a placeholder for a form: its steps in their order."""
@@ -90,9 +81,17 @@ _RESERVED = re.compile(r"[«»|:]")
 
 
 def forms(value: str) -> dict[str, str]:
-    """Return the texts that a secret may stand as, each with the name of its form: ``""`` for itself."""
-    texts: dict[str, str] = {}
-    for form in _UNESCAPED if json.dumps(value)[1:-1] == value else _FORMS:
+    """Return the texts that a secret may stand as, each with the name of its form: ``""`` for itself.
+
+    Of forms that are equal, the first is the name.
+    """
+    texts = {value: ""}
+    for _ in range(3):  # JSON in JSON in JSON
+        for (text, form), step in product([*texts.items()], _ESCAPES):
+            texts.setdefault(_STEPS[step][0](text), f"{form}+{step}".lstrip("+"))
+    escapes = [step for step in _ESCAPES if step in texts.values()]
+    escaped = (f"{escape}+{form}" for escape in escapes for form in _STEPS if "64" in form)
+    for form in (*_STEPS, *escaped):
         text = encode(value, form)
         if "base64" not in form or len(text) >= _SHORTEST_BASE64:
             texts.setdefault(text, form)

@@ -12,10 +12,10 @@ import attrs
 from buntime._http import Headers, Pairs, Request
 from buntime.cassette.dialect import Event, dialect_of
 from buntime.cassette.file import Cassette, Interaction, journal_line
-from buntime.cassette.ids import Numbering, Span
+from buntime.cassette.ids import Numbering, Span, replace
 from buntime.cassette.secrets import detect
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, Scalar
-from buntime.cassette.secrets.registry import History, Secrets, replace
+from buntime.cassette.secrets.registry import Secrets
 
 _LONG = 12
 """Characters from which on the value of an environment variable is a secret, whatever its name."""
@@ -154,7 +154,6 @@ class Redactor:
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
         self.secrets: Secrets = Secrets()
-        self.history: History = History()
         self._numbering = Numbering()
         self.allow: tuple[str, ...] = tuple(allow)
         self._headers: Pairs = ()
@@ -212,7 +211,9 @@ class Redactor:
         else:
             spans = self._numbering.spans(rest)
             text = before + route + replace((rest,), spans)[0] if spans else line
-        return text, self.blocked(data, text)
+        # The pieces of a stream may have a key that is not in the line.
+        may_have_key = "events" in data.get("response", ()) or detect.may_have_key(text)
+        return text, self.blocked(data) if may_have_key else []
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction as it is, or its request alone, without secrets."""
@@ -222,14 +223,10 @@ class Redactor:
 
         return Walk(self._add, spans_in)(data)
 
-    def blocked(self, data: Mapping[str, Any], line: str) -> list[str]:
-        """Return which well-known kinds of key an interaction still has, and where; never the key.
-
-        Its ``line`` shows for most that there is none, though not in the pieces of a stream.
-        """
+    def blocked(self, data: Mapping[str, Any]) -> list[str]:
+        """Return which well-known kinds of key an interaction still has, and where; never the key."""
         problems: dict[str, None] = {}
-        may_have_key = "events" in data.get("response", ()) or detect.may_have_key(line)
-        for location, text in texts_in(data) if may_have_key else ():
+        for location, text in texts_in(data):
             readable = location.partition(" ")[0] if any(detect.keys_in(location, ())) else location
             for content, form in [(text, ""), *((each, ", in base64") for each in detect.base64_in(text))]:
                 for kind in detect.keys_in(content, self.allow):
@@ -246,14 +243,13 @@ class Redactor:
 def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
     """Yield the locations of well-known keys, and of values that are named like secrets, in a cassette."""
     redactor = Redactor(allow)
-    for number, interaction in enumerate(cassette.interactions, 1):
-        secrets = redactor.blocked(interaction.data, journal_line(number, interaction.data))
-
-        def note(_name: str, _value: object, location: str, secrets: list[str] = secrets) -> None:
-            secrets.append(f"a value that is not hidden ({location})")
-
-        Walk(note)(interaction.data)
-        yield from (f"interaction {number}, {interaction.call}, holds {secret}" for secret in secrets)
+    named: list[str] = []
+    find_named = Walk(lambda _name, _value, location: named.append(location))
+    for number, item in enumerate(cassette.interactions, 1):
+        named.clear()
+        find_named(item.data)
+        for secret in (*redactor.blocked(item.data), *(f"a value that is not hidden ({it})" for it in named)):
+            yield f"interaction {number}, {item.call}, holds {secret}"
 
 
 def scrub(cassette: Cassette, env: Mapping[str, str]) -> Cassette:

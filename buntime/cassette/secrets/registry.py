@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 
-from buntime.cassette.body import join_outputs
-from buntime.cassette.dialect import dialect_of
 from buntime.cassette.ids import Span
 from buntime.cassette.secrets.placeholders import Placeholders, forms, with_form
 
@@ -21,10 +19,6 @@ _SHORTEST_CREDENTIAL = 8
 _LONGEST_FRAGMENT = 256
 _FEW = 64
 """Beginnings of secrets up to which a text is searched once for each: that runs in C."""
-_SEARCHES = 200
-"""Searches of the recorded lines from which on an index of them costs less."""
-_LARGE = 1 << 16
-"""Characters of a line that gets no index, which would need too much memory."""
 
 
 class Secrets:
@@ -101,70 +95,3 @@ def _longer(beginning: str, ordered: list[str]) -> Optional[str]:
     """Return a text that begins like this and is longer, if there is one."""
     position = bisect_right(ordered, beginning)
     return next((text for text in ordered[position : position + 1] if text.startswith(beginning)), None)
-
-
-def replace(pieces: Sequence[str], spans: Iterable[Span]) -> list[str]:
-    """Return the pieces of a text with spans replaced; of two that overlap, the first and then the longest.
-
-    A replacement goes into the piece in which its span begins.
-    """
-    ordered = deque({span[0]: span for span in sorted(spans)}.values())
-    text, end, done = "".join(pieces), 0, 0
-    changed: list[str] = []
-    for piece in pieces:
-        end += len(piece)
-        parts: list[str] = []
-        while ordered and ordered[0][0] < end:
-            start, stop, replacement = ordered.popleft()
-            if start >= done:
-                parts += (text[done:start], replacement)
-                done = stop
-        changed.append("".join((*parts, text[done:end])))
-        done = max(done, end)
-    return changed
-
-
-class History:
-    """The lines recorded so far, in which a secret that becomes known later is searched for.
-
-    Few searches read each line. A recording that brings a new secret with every call gets an index of the
-    lines that contain each four characters, so that the time of a search does not grow with their number.
-    """
-
-    def __init__(self) -> None:
-        self._lines: list[tuple[int, str]] = []
-        self._searches = 0
-        self._indexed = 0
-        self._lines_with: dict[str, list[int]] = defaultdict(list)
-        """The positions of the lines with each four characters; with ``""``, of those without an index."""
-
-    def add(self, number: int, line: str) -> None:
-        """Note a recording by its line of the journal."""
-        self._lines.append((number, line))
-
-    def containing(self, needles: Sequence[str]) -> set[int]:
-        """Return the numbers of the recordings that contain one of several texts of at least 4 characters."""
-        self._searches += len(needles)
-        if self._searches > _SEARCHES:
-            for position, (_, line) in enumerate(self._lines[self._indexed :], self._indexed):
-                for gram in _grams(_searched(line)) if len(line) < _LARGE else ("",):
-                    self._lines_with[gram].append(position)
-            self._indexed = len(self._lines)
-        positions = {*self._lines_with.get("", ()), *range(self._indexed, len(self._lines))}
-        for needle in needles:
-            positions.update(min((self._lines_with.get(gram, []) for gram in _grams(needle)), key=len))
-        texts = ((self._lines[position][0], _searched(self._lines[position][1])) for position in positions)
-        return {number for number, text in texts if any(map(text.__contains__, needles))}
-
-
-def _searched(line: str) -> str:
-    """Return a line with the outputs of its stream in one piece, too: a secret may be cut anywhere."""
-    if '"events":' not in line:
-        return line
-    data = json.loads(line)[1]
-    events, dialect = data.get("response", {}).get("events", ()), dialect_of(data["request"]["path"])
-    return line + json.dumps(join_outputs(events, dialect)[0])
-
-
-def _grams(text: str) -> set[str]:
-    return {text[start : start + _SHORTEST] for start in range(len(text) - _SHORTEST + 1)}

@@ -19,8 +19,7 @@ from buntime._support.form import parse_form
 from buntime.cassette.body import serialize_request
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.file import load
-from buntime.cassette.ids import Numbering
-from buntime.cassette.secrets.registry import replace
+from buntime.cassette.ids import Numbering, replace
 from buntime.runloop import RunloopSDK
 from buntime.runloop.wire.dialect import DIALECT
 from buntime.transport import (

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buntime.cassette.secrets import registry
-from buntime.cassette.secrets.registry import History
+from buntime.cassette import history
+from buntime.cassette.history import History
 
 _texts = st.text(st.sampled_from('abcé"'), min_size=4, max_size=30)
 
@@ -19,23 +19,23 @@ _texts = st.text(st.sampled_from('abcé"'), min_size=4, max_size=30)
 def small_blocks() -> Iterator[None]:
     """Index texts after a few searches."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(registry, "_LARGE", 200)
-        patched.setattr(registry, "_SEARCHES", 3)
+        patched.setattr(history, "_LARGE", 200)
+        patched.setattr(history, "_SEARCHES", 3)
         yield
 
 
 @given(st.lists(_texts, max_size=20), st.lists(st.lists(_texts, max_size=3), max_size=10))
 def test_each_recording_with_a_secret_is_found(recorded: list[str], searches: list[list[str]]) -> None:
     """Only those are, whether the texts have an index or not."""
-    history = History()
+    lines = History()
     for number, text in enumerate(recorded):
-        history.add(number, json.dumps(text)[1:-1])
+        lines.add(number, json.dumps(text)[1:-1])
     for needles in searches:
         escaped = [json.dumps(needle)[1:-1] for needle in needles]
         expected = {
             number for number, text in enumerate(recorded) if any(needle in text for needle in needles)
         }
-        assert expected == history.containing(escaped)
+        assert expected == lines.containing(escaped)
 
 
 def test_often_searched_text_is_indexed() -> None:
