@@ -9,8 +9,14 @@ from contextlib import suppress
 import pytest
 
 import buntime
+from buntime.pytest_plugin import plugin
 from buntime.testing import modes
 from buntime.transport import FakeTransport
+
+XDIST = ("-p", "buntime.pytest_plugin.plugin", "-p", "xdist", "-n2")
+"""Arguments of a run with two workers, which load only the plugins that are named."""
+
+_UNUSED = ("faulthandler", "junitxml", "legacypath", "pastebin", "setupplan", "stepwise")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,6 +26,17 @@ def _imported() -> None:
         if not module.name.endswith("__main__"):
             with suppress(ImportError):  # of an extra that is not installed
                 importlib.import_module(module.name)
+
+
+def run_tests(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """Run tests in this process, with the plugin and without some of pytest's that cost time and do nothing.
+
+    The plugin is an object: for a name, pytest reads the entry points of all installed packages.
+    """
+    blocked = [argument for name in _UNUSED for argument in ("-p", f"no:{name}")]
+    return pytester.runpytest_inprocess(
+        *blocked, "-Werror", *arguments, plugins=[plugin], no_reraise_ctrlc=True
+    )
 
 
 class Project:
@@ -37,9 +54,7 @@ class Project:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run tests."""
-        return self._pytester.runpytest_inprocess(
-            "-p", "buntime.pytest_plugin.plugin", "-Werror", *arguments, no_reraise_ctrlc=True
-        )
+        return run_tests(self._pytester, *arguments)
 
     def record(self, *arguments: str) -> pytest.RunResult:
         """Record tests."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.serving import buntime_serve
+from tests.unit.pytest_plugin.conftest import XDIST, run_tests
 
 pytest_plugins = ["pytester"]
 
@@ -67,14 +69,7 @@ class Project:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run the tests."""
-        return self._pytester.runpytest_inprocess(
-            "-p",
-            "buntime.pytest_plugin.plugin",
-            "--strict-markers",
-            "-Werror",
-            *arguments,
-            no_reraise_ctrlc=True,
-        )
+        return run_tests(self._pytester, "--strict-markers", *arguments)
 
     def cassettes(self) -> list[str]:
         """Return the files in the folders of cassettes."""
@@ -178,11 +173,12 @@ def test_hello(buntime_session): pytest.skip("not today")
 """
 
 
-@pytest.mark.parametrize("fails", [_FAILS_BEFORE, _FAILS_AFTER, _SKIPS], ids=["before", "after", "skip"])
-def test_a_test_that_does_not_pass_is_not_recorded(project: Project, fails: str) -> None:
+def test_a_test_that_does_not_pass_is_not_recorded(project: Project) -> None:
     """Failures of fixtures and skips count, too."""
-    project.write(f"import pytest\n{fails}")
-    project.online("--buntime-mode=record")
+    for name, source in {"before": _FAILS_BEFORE, "after": _FAILS_AFTER, "it": _SKIPS}.items():
+        project.write(f"import pytest\n{source}", f"test_{name}")
+    result = project.online("--buntime-mode=record")
+    result.assert_outcomes(passed=1, errors=2, skipped=1)
     assert [] == project.cassettes()
 
 
@@ -383,22 +379,25 @@ def test_a_cassette_of_another_name(project: Project) -> None:
     project.offline().assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize(
-    ("marker", "message"),
-    [
-        ("'x.json'", "*takes cassette=, mode=, allow_unplayed=, allow=, ignore= and not 'x.json'*"),
-        ("tape='x.json'", "*and not tape*"),
-        ("cassette=None, mode='fly'", "mode= of the marker buntime is 'fly'; *"),
-        ("cassette=1", "cassette= of the marker buntime must be a str or PathLike, not int"),
-        ("allow_unplayed='no'", "allow_unplayed= *must be a bool, not str"),
-    ],
+_INVALID_MARKERS = (
+    ("'x.json'", "*takes cassette=, mode=, allow_unplayed=, allow=, ignore= and not 'x.json'*"),
+    ("tape='x.json'", "*and not tape*"),
+    ("cassette=None, mode='fly'", "mode= of the marker buntime is 'fly'; *"),
+    ("cassette=1", "cassette= of the marker buntime must be a str or PathLike, not int"),
+    ("allow_unplayed='no'", "allow_unplayed= *must be a bool, not str"),
 )
-def test_an_invalid_marker(project: Project, marker: str, message: str) -> None:
+
+
+def test_an_invalid_marker(project: Project) -> None:
     """It is reported before a request is sent."""
-    project.write(f"import pytest\n@pytest.mark.buntime({marker})\n{PASSES.lstrip()}")
+    tests = [
+        f"@pytest.mark.buntime({marker}){PASSES.replace('test_hello', f'test_{number}')}"
+        for number, (marker, _) in enumerate(_INVALID_MARKERS)
+    ]
+    project.write("import pytest\n" + "".join(tests))
     result = project.offline()
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([message])
+    result.assert_outcomes(errors=len(tests))
+    result.stdout.fnmatch_lines([message for _, message in _INVALID_MARKERS])
 
 
 def test_two_tests_may_not_record_one_cassette(project: Project) -> None:
@@ -450,14 +449,12 @@ def test_order_does_not_matter(project: Project) -> None:
 
 def test_workers_of_xdist_record_and_replay(project: Project) -> None:
     """Orphans are listed once."""
-    xdist = ("-p", "xdist", "-n2")
     project.write(THREE)
-    project.record(*xdist).assert_outcomes(passed=3)
+    project.record(*XDIST).assert_outcomes(passed=3)
     assert 3 == len(project.cassettes())
-    project.write(THREE.replace("test_three", "test_four"))
-    project.record(*xdist)
-    project.write(THREE)
-    result = project.offline(*xdist)
+    recorded = project.path / "cassettes" / "test_it" / "test_three.json"
+    shutil.copy(recorded, recorded.with_name("test_four.json"))
+    result = project.offline(*XDIST)
     result.assert_outcomes(passed=3)
     assert 1 == result.stdout.str().count("test_four.json")
 
@@ -484,16 +481,21 @@ def test_orphans_are_listed(project: Project) -> None:
     assert HELLO not in result.stdout.str()
 
 
-@pytest.mark.parametrize(
-    "selection", [["-k", "one"], ["test_it.py::test_one"], ["--deselect", "test_it.py::test_two"], ["--lf"]]
-)
-def test_a_selection_of_tests_lists_no_orphans(project: Project, selection: list[str]) -> None:
+def test_a_selection_of_tests_lists_no_orphans(project: Project) -> None:
     """Orphans are known only for a file all of whose tests were collected."""
     project.write(THREE)
     project.record()
     project.write(THREE.replace('"hello', '"hullo', 1))
     project.offline().assert_outcomes(failed=1, passed=2)
-    assert "without a test" not in project.offline(*selection).stdout.str()
+    for selection in (
+        ["-k", "one"],
+        ["test_it.py::test_one"],
+        ["--deselect", "test_it.py::test_two"],
+        ["--lf"],
+    ):
+        result = project.offline(*selection)
+        assert 1 == result.parseoutcomes()["failed"]
+        assert "without a test" not in result.stdout.str()
 
 
 def test_files_of_other_libraries_are_not_orphans(project: Project) -> None:

@@ -9,7 +9,7 @@ import pytest
 from buntime.testing import cassette
 from buntime.transport import FakeTransport
 from tests.support import effort
-from tests.unit.pytest_plugin.conftest import Project
+from tests.unit.pytest_plugin.conftest import XDIST, Project
 
 pytest_plugins = ["pytester"]
 
@@ -258,7 +258,7 @@ def test_xdist_replays(project: Project, dist: str) -> None:
     for name in ("test_it.py", "test_other.py"):
         project.write(SETUP.format(scope="module") + TESTS, name)
     project.record().assert_outcomes(passed=6)
-    project.run("-p", "xdist", "-n2", f"--dist={dist}").assert_outcomes(passed=6)
+    project.run(*XDIST, f"--dist={dist}").assert_outcomes(passed=6)
 
 
 SOURCE_OF_WORKERS = """
@@ -279,7 +279,7 @@ def test_xdist_records_one_file_in_one_worker(
     project.write(source)
     project.record().assert_outcomes(passed=3)
     recorded = project.cassettes()
-    result = project.record("-p", "xdist", "-n2", f"--dist={dist}")
+    result = project.record(*XDIST, f"--dist={dist}")
     if dist == "loadfile":
         result.assert_outcomes(passed=3)
     else:

@@ -24,18 +24,23 @@ CASSETTE = "cassettes/test_it/test_hello.json"
 KEY = "sk-" + "a1" * 12
 
 
-@pytest.mark.parametrize("scope", ["function", "module", "session"])
-def test_fixture_changes_the_mode(project: Project, scope: str) -> None:
-    """The command line wins over the fixture, and the marker over both."""
-    project.write(HELLO)
-    project.write(CONFIG.format(scope=scope, settings={"mode": "record"}), "conftest.py")
-    project.run().assert_outcomes(passed=1)
-    assert [CASSETTE] == list(project.cassettes())
-    (project.path / CASSETTE).unlink()
-    project.run("--buntime-mode=live").assert_outcomes(passed=1)
+def test_fixture_changes_the_mode(project: Project) -> None:
+    """Whatever its scope: the command line wins over the fixture, and the marker over both."""
+    scopes = ("function", "module", "session")
+    for scope in scopes:
+        project.write(HELLO, f"{scope}/test_{scope}.py")
+        project.write(CONFIG.format(scope=scope, settings={"mode": "record"}), f"{scope}/conftest.py")
+    project.run().assert_outcomes(passed=3)
+    cassettes = [f"{scope}/cassettes/test_{scope}/test_hello.json" for scope in scopes]
+    assert cassettes == sorted(project.cassettes())
+    for cassette in cassettes:
+        (project.path / cassette).unlink()
+    project.run("--buntime-mode=live").assert_outcomes(passed=3)
     assert {} == project.cassettes()
-    project.write(f"import pytest\n@pytest.mark.buntime(mode='replay')\n{HELLO.lstrip()}")
-    project.run().assert_outcomes(errors=1)
+    for scope in scopes:
+        replayed = f"import pytest\n@pytest.mark.buntime(mode='replay')\n{HELLO.lstrip()}"
+        project.write(replayed, f"{scope}/test_{scope}.py")
+    project.run().assert_outcomes(errors=3)
 
 
 def test_fixture_changes_all_settings(project: Project) -> None:
@@ -59,23 +64,22 @@ def buntime_config():
     project.run().assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"tape": 1}, "the fixture buntime_config takes mode=, source=, * and not tape"),
-        ({"mode": 1}, "mode= of the fixture buntime_config must be a str, not int"),
-        ({"mode": "fly"}, "mode of the fixture buntime_config is 'fly'; *"),
-        ({"source": 1}, "source= of the fixture buntime_config must be a str or function, not int"),
-        ([], "the fixture buntime_config must return a dict, not list"),
-    ],
+INVALID = (
+    ({"tape": 1}, "the fixture buntime_config takes mode=, source=, * and not tape"),
+    ({"mode": 1}, "mode= of the fixture buntime_config must be a str, not int"),
+    ({"mode": "fly"}, "mode of the fixture buntime_config is 'fly'; *"),
+    ({"source": 1}, "source= of the fixture buntime_config must be a str or function, not int"),
+    ([], "the fixture buntime_config must return a dict, not list"),
 )
-def test_invalid_fixture(project: Project, settings: object, message: str) -> None:
+
+
+def test_invalid_fixture(project: Project) -> None:
     """It is reported before a request is sent."""
-    project.write(HELLO)
-    project.write(CONFIG.format(scope="session", settings=settings), "conftest.py")
+    for number, (settings, _) in enumerate(INVALID):
+        project.write(CONFIG.format(scope="session", settings=settings) + HELLO, f"test_{number}.py")
     result = project.run()
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([message])
+    result.assert_outcomes(errors=len(INVALID))
+    result.stdout.fnmatch_lines([message for _, message in INVALID])
 
 
 def test_once_records_what_does_not_exist(project: Project) -> None:
@@ -174,27 +178,36 @@ UUID = "[0-9a-f]{8}-[0-9a-f-]{27}"
 FUNCTION = "lambda request: request.get('json', {}).pop('files', None) and None"
 
 
-@pytest.mark.parametrize(
-    ("mark", "option"),
-    [
-        ("@pytest.mark.buntime(ignore='files[*].content')", ()),
-        ("@pytest.mark.buntime(ignore=['files[run.txt].content'])", ()),
-        (f"@pytest.mark.buntime(ignore=re.compile({UUID!r}))", ()),
-        (f"@pytest.mark.buntime(ignore={FUNCTION})", ()),
-        ("", ("-o", "buntime_ignore=files[*].content")),
-        ("", ("-o", f"buntime_ignore=re:{UUID}")),
-        (CONFIG.format(scope="module", settings={"ignore": ["files[*].content"]}), ()),
-    ],
-    ids=["field", "list", "expression", "function", "option", "expression in option", "fixture"],
-)
-def test_ignore(project: Project, mark: str, option: tuple[str, ...]) -> None:
+IGNORES = {
+    "field": "@pytest.mark.buntime(ignore='files[*].content')",
+    "list": "@pytest.mark.buntime(ignore=['files[run.txt].content'])",
+    "expression": f"@pytest.mark.buntime(ignore=re.compile({UUID!r}))",
+    "function": f"@pytest.mark.buntime(ignore={FUNCTION})",
+    "fixture": CONFIG.format(scope="module", settings={"ignore": ["files[*].content"]}),
+}
+
+
+def test_ignore(project: Project) -> None:
     """A value that is new in each run does not matter, wherever the rule is; recording changes nothing."""
-    project.write(NEW_EACH_TIME.format(mark=mark))
-    project.record(*option).assert_outcomes(passed=1)
+    for name, mark in IGNORES.items():
+        project.write(NEW_EACH_TIME.format(mark=mark), f"test_{name}.py")
+    _check_that_nothing_changes(project, len(IGNORES))
+
+
+@pytest.mark.parametrize("rule", ["files[*].content", f"re:{UUID}"], ids=["field", "expression"])
+def test_ignore_of_the_configuration(project: Project, rule: str) -> None:
+    """The rule may be an option of the configuration file."""
+    project.write(NEW_EACH_TIME.format(mark=""))
+    _check_that_nothing_changes(project, 1, "-o", f"buntime_ignore={rule}")
+
+
+def _check_that_nothing_changes(project: Project, tests: int, *option: str) -> None:
+    project.record(*option).assert_outcomes(passed=tests)
     recorded = project.cassettes()
-    project.run(*option).assert_outcomes(passed=1)
-    project.run("--buntime-mode=verify", *option).assert_outcomes(passed=1)
-    project.record(*option).assert_outcomes(passed=1)
+    assert tests == len(recorded)
+    project.run(*option).assert_outcomes(passed=tests)
+    project.run("--buntime-mode=verify", *option).assert_outcomes(passed=tests)
+    project.record(*option).assert_outcomes(passed=tests)
     assert recorded == project.cassettes()
 
 
