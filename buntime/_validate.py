@@ -33,9 +33,9 @@ def optional_text(name: str, value: object) -> Optional[str]:
     return None if value is None else text(name, value)
 
 
-def optional_argument(name: str, value: object) -> Optional[str]:
-    """As :func:`optional_text`, for an argument of a system call."""
-    return None if value is None else _without_nul(name, text(name, value))
+def argument(name: str, value: object) -> str:
+    """As :func:`text`, for an argument of a system call."""
+    return _without_nul(name, text(name, value))
 
 
 def path(name: str, value: object) -> str:

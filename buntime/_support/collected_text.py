@@ -6,6 +6,7 @@ import re
 import sys
 from typing import Optional
 
+_MARKER_START = "\n[... "
 _MARKER = re.compile(r"\n\[\.\.\. (\d{1,18}) bytes of output left out \.\.\.\]\n")
 
 
@@ -74,7 +75,7 @@ def bound(text: str, maximum: Optional[int]) -> tuple[str, bool]:
     removes that marker, the new one includes its count.
     """
     if maximum is None or len(text) * 4 <= maximum:
-        return text, _MARKER.search(text) is not None
+        return text, _MARKER_START in text and _MARKER.search(text) is not None
     earlier = _MARKER.search(text)
     if text.isascii():  # a character is a byte: nothing is copied to count and cut 10 MB
         first, last = maximum // 2, len(text) - (maximum - maximum // 2)

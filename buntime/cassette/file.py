@@ -141,13 +141,15 @@ def _cassette(value: Any, path: AnyPath) -> Cassette:
 def _is_interaction(data: Any) -> bool:
     try:
         request, response, error = data["request"], data.get("response"), data.get("error")
-        pairs, events = request.get("query", []), (response or {}).get("events", [])
-        texts = [request["method"], request["path"], *(part for pair in pairs for part in pair)]
-        is_good = (response, error) != (None, None) and isinstance(pairs, list) and isinstance(events, list)
-        is_good &= all(isinstance(pair, list) and len(pair) == 2 for pair in pairs)
+        is_good = response is not None or error is not None
+        texts = [request["method"], request["path"]]
+        if "query" in request:
+            is_good &= isinstance(request["query"], list) and all(map(_is_pair, request["query"]))
         if response is not None:
             texts += response.get("headers", {}).values()
-            is_good &= isinstance(response["status"], int) and all(map(_is_event, events))
+            is_good &= isinstance(response["status"], int)
+            if "events" in response:
+                is_good &= isinstance(response["events"], list) and all(map(_is_event, response["events"]))
         if error is not None:
             texts.append(error["message"])
             is_good &= error["kind"] in {"connection", "timeout"}
@@ -155,6 +157,10 @@ def _is_interaction(data: Any) -> bool:
     except (AttributeError, KeyError, TypeError):
         return False
     return is_good and {*map(type, texts)} == {str}
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, list) and len(item) == 2 and {*map(type, item)} == {str}
 
 
 def _is_event(item: Any) -> bool:

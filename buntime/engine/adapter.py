@@ -33,4 +33,4 @@ class ServiceAdapter:
     request_id: Callable[[Headers], Optional[str]]
     """Returns the request id in the headers of a response."""
     rate_limit_headers: tuple[str, ...] = ()
-    """The headers of a response that have the rate limit."""
+    """The headers of a response that have the rate limit, in lower case."""

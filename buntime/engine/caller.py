@@ -123,8 +123,8 @@ class Caller(CallSettings):
             from buntime.engine.logs import send_logged
 
             send = partial(send_logged, log, send, self.monotonic, self.service.request_id, self.headers)
-        response = limits.wait(send, request)
-        if any(map(response.headers.__contains__, self.service.rate_limit_headers)):
+        response = send(request)
+        if response.headers.has_any(self.service.rate_limit_headers):
             self.shared.rate_limit_headers = response.headers
         if 200 <= response.status < 300:
             return response

@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, Callable, Optional, TypeVar, Union
+from typing import Callable, Optional, Union
 
 import attrs
 
 from buntime._http import Response, SupportsTime
 from buntime.errors import APITimeoutError, InvalidResponseError
-
-T = TypeVar("T")
 
 MAX_OUTPUT = 10_000_000
 """Bytes of each output stream that a result has by default."""
@@ -40,13 +38,6 @@ class Deadline:
         """Return the remaining seconds; ``None`` for no end."""
         return None if self.at is None else self.at - self.clock.monotonic()
 
-    def bound(self, timeout: float | None) -> float | None:
-        """Return ``timeout`` or the remaining seconds, whichever is shorter."""
-        if self.at is None:
-            return timeout
-        remaining = self.at - self.clock.monotonic()
-        return remaining if timeout is None else min(timeout, remaining)
-
     def passed(self) -> bool:
         """Whether no time remains."""
         return self.at is not None and self.at <= self.clock.monotonic()
@@ -58,10 +49,6 @@ class SharedDeadline(threading.local):
     deadline: Optional[Deadline] = None
 
 
-_next_chunk: Callable[..., Optional[bytes]] = next
-
-
-@attrs.define
 class AttemptLimits:
     """Limits one attempt. A transport that can also limits each of its operations.
 
@@ -69,46 +56,44 @@ class AttemptLimits:
     the time that the reader of a stream takes.
     """
 
-    deadline: Deadline
-    total: Optional[float]
-    waited: float = 0.0
+    def __init__(self, deadline: Deadline, total: Optional[float]) -> None:
+        self._deadline = deadline
+        self._total = total
+        self._now = deadline.clock.monotonic
+        self._started = 0.0 if total is None else self._now()
 
-    def wait(self, step: Callable[..., T], *args: Any) -> T:
-        """Call ``step``, and count the time that it takes if there is a limit for it."""
-        if self.total is None:
-            return step(*args)
-        now = self.deadline.clock.monotonic
-        started = now()
-        try:
-            return step(*args)
-        finally:
-            self.waited += now() - started
-
-    def exceeded(self) -> APITimeoutError | None:
+    def _exceeded(self) -> APITimeoutError | None:
         """Return the error for a limit that is exceeded, or ``None``."""
-        if self.deadline.passed():
+        if self._deadline.passed():
             return APITimeoutError("the deadline passed", phase="read")
-        if self.total is not None and self.waited >= self.total:
-            return APITimeoutError(f"the execution did not end within {self.total:g} s", phase="read")
+        if self._total is not None and self._now() - self._started >= self._total:
+            return APITimeoutError(f"the execution did not end within {self._total:g} s", phase="read")
         return None
 
     def stream(self, response: Response) -> Iterator[bytes]:
-        """Yield the pieces of a body until a limit is exceeded."""
-        while (error := self.exceeded()) is None:
-            chunk = self.wait(_next_chunk, response.chunks, None)
+        """Yield the pieces of a body until a limit is exceeded. The reader takes time from this call on."""
+        return self._stream(response.chunks, self._now())
+
+    def _stream(self, chunks: Iterator[bytes], paused: float) -> Iterator[bytes]:
+        while True:
+            self._started += self._now() - paused
+            error = self._exceeded()
+            if error is not None:
+                raise error
+            chunk = next(chunks, None)
             if chunk is None:
                 return
+            paused = self._now()
             yield chunk
-        raise error
 
     def buffered(self, response: Response) -> Iterator[bytes]:
-        """Like :meth:`stream`, but a body that is complete by then is not lost to a limit."""
+        """Yield the pieces of a body that is read at once; complete, it is not lost to a limit."""
         error: APITimeoutError | None = None
-        while (chunk := self.wait(_next_chunk, response.chunks, None)) is not None:
+        for chunk in response.chunks:
             if error is not None:
                 raise error
             yield chunk
-            error = self.exceeded()
+            error = self._exceeded()
 
 
 def read_all(chunks: Iterator[bytes], most: int | None) -> bytes:

@@ -129,16 +129,17 @@ class CallSettings:
         if request.origin is None:  # another origin gets no header of the client
             others = [pair for pair in headers if pair[0].lower() not in self._header_names]
             headers = (*others, *self.headers)
+        remaining = deadline.remaining()
         return Request(
             request.method,
             request.path,
             request.query,
             headers,
             request.body,
-            connect_timeout=deadline.bound(self.timeout),
-            read_timeout=deadline.bound(self.timeout if read_timeout is None else read_timeout),
+            connect_timeout=_shorter(self.timeout, remaining),
+            read_timeout=_shorter(self.timeout if read_timeout is None else read_timeout, remaining),
             total_timeout=read_timeout,
-            deadline=deadline.remaining(),
+            deadline=remaining,
             origin=request.origin,
             poll=request.poll,
         )
@@ -169,3 +170,9 @@ class CallSettings:
             self.on_retry(error, number)
         log_retry(error, pause, number + 1, self.policy.max_retries + 1)
         self.sleep(pause)
+
+
+def _shorter(timeout: float | None, remaining: float | None) -> float | None:
+    if timeout is None or remaining is None:
+        return remaining if timeout is None else timeout
+    return min(timeout, remaining)

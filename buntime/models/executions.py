@@ -70,7 +70,7 @@ def _env_names(env: Optional[Mapping[str, str]]) -> str:
 
 
 @checks_arguments
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, slots=False)  # as Request: with slots, it takes longer to construct
 class ExecuteRequest(Value):
     """The arguments of :meth:`Buntime.execute <buntime.Buntime.execute>` as one value.
 
@@ -111,9 +111,12 @@ class ExecuteRequest(Value):
     )
 
     def __attrs_post_init__(self) -> None:
-        _validate.optional_text("code", self.code)
-        _validate.optional_argument("command", self.command)
-        _validate.optional_argument("working_dir", self.working_dir)
+        if self.code is not None:
+            _validate.text("code", self.code)
+        if self.command is not None:
+            _validate.argument("command", self.command)
+        if self.working_dir is not None:
+            _validate.argument("working_dir", self.working_dir)
         _validate.flag("check", self.check)
         _validate.flag("idempotent", self.idempotent)
         if self.max_output != "default":
@@ -127,7 +130,7 @@ class ExecuteRequest(Value):
             _validate.session_id(self.session_id)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, slots=False)
 class ExecuteResult(Value):
     """The result of an execution.
 

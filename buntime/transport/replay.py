@@ -153,7 +153,7 @@ class ReplayTransport(NotPicklable):
         if date is not None:
             self._date, self._clock.date = date, (date, self.monotonic())
         fill, recorded = self._bindings.fill_text, response.get("headers", {})
-        headers = {name: str(fill(value)) for name, value in recorded.items()}
+        headers = {name: value if value.isascii() else str(fill(value)) for name, value in recorded.items()}
         chunks: Iterable[bytes]
         if "events" in response:
             chunks = self._events(response["events"], item)

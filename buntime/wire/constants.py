@@ -10,7 +10,7 @@ CALL_MARK = "\x1ebuntime:call "
 """Stands before the reply of a called function in its output. It is ours, too."""
 HELPER_BUN_OPTIONS = "--config=/dev/null"
 """``BUN_OPTIONS`` of our helpers, so that they run without the bunfig.toml of the workspace."""
-RATE_LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+RATE_LIMIT_HEADERS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 """The headers of a response that have the rate limit."""
 
 # Codes of errors, in the bodies of error responses.

@@ -36,8 +36,16 @@ class Fields:
         """A value of this type: ``float`` is any number, ``int`` a whole one."""
         value: T | None = self._unread.pop(name, None)
         # An exact comparison: to Python a bool is an int, to JSON it is not.
-        if value is None or type(value) is kind:
-            return value
+        return value if value is None or type(value) is kind else self._converted(name, value, kind)
+
+    def require(self, name: str, kind: type[T]) -> T:
+        """As :meth:`read`; the field must not be missing."""
+        value: T | None = self._unread.pop(name, None)
+        if value is None:
+            raise self.invalid(f"the field {name!r} is missing")
+        return value if type(value) is kind else self._converted(name, value, kind)
+
+    def _converted(self, name: str, value: T, kind: type[T]) -> T:
         if (kind, type(value)) == (float, int):
             return value
         problem = f"a {type(value).__name__}"
@@ -46,13 +54,6 @@ class Fields:
                 return cast("T", int(value))
             problem = f"{value}"
         raise self.invalid(f"the field {name!r} is {problem}, not {_EXPECTED[kind]}")
-
-    def require(self, name: str, kind: type[T]) -> T:
-        """As :meth:`read`; the field must not be missing."""
-        value = self.read(name, kind)
-        if value is None:
-            raise self.invalid(f"the field {name!r} is missing")
-        return value
 
     def invalid(self, problem: str) -> InvalidResponseError:
         """Return the error for a field with an impossible value."""

@@ -197,7 +197,7 @@ def request_id(headers: Headers) -> str | None:
 
 def rate_limit(headers: Headers) -> RateLimit | None:
     """Return the rate limit in the headers of a response; ``None`` if there is none."""
-    if not any(map(headers.__contains__, RATE_LIMIT_HEADERS)):
+    if not headers.has_any(RATE_LIMIT_HEADERS):
         return None
     return RateLimit(*(_int(headers.get(name)) for name in RATE_LIMIT_HEADERS))
 
