@@ -45,8 +45,10 @@ class History:
             self._indexed = len(self._lines)
         positions = {*self._lines_with.get("", ()), *range(self._indexed, len(self._lines))}
         for needle in needles:
-            rarest: list[int] = min((self._lines_with.get(gram, []) for gram in _grams(needle)), key=len)
-            positions.update(rarest)
+            grams = _grams(needle)
+            if grams <= self._lines_with.keys():
+                rarest: list[int] = min(map(self._lines_with.__getitem__, grams), key=len)
+                positions.update(rarest)
         texts = ((self._lines[position][0], _searched(self._lines[position][1])) for position in positions)
         return {number for number, text in texts if any(map(text.__contains__, needles))}
 

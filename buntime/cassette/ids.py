@@ -69,22 +69,37 @@ class Numbering:
         """Whether ids have to be looked for in the values of JSON: in its text, escapes are before them."""
         return "" in self._patterns or any(folders.may_be_in(text) for folders in self._folders)
 
+    def renumber(self, line: str) -> str:
+        """Return a line of JSON with the ids and origins in it replaced."""
+        likely = self._likely(line)
+        if len(likely) == 1:  # as in most lines
+            ((pattern, names),) = likely
+            return pattern.sub(lambda match: names.get(match[0], match[0]), line)
+        return replace((line,), _spans(line, likely))[0] if likely else line
+
     def spans(self, text: str) -> list[Span]:
-        """Return the positions of ids and origins in a text, with their replacements."""
-        # A search for a fixed text is many times faster than a pattern that is tried everywhere.
-        likely = [(pattern, self._names) for kind, pattern in self._patterns.items() if kind in text]
-        if self._origins and ("://" in text or "127.0.0.1:" in text):
-            likely.append((_ORIGINS, self._origins))
-        spans = [
-            (match.start(), match.end(), name)
-            for pattern, names in likely
-            for match in pattern.finditer(text)
-            if (name := names.get(match.group())) is not None
-        ]
+        """Return the positions of ids, origins and folders in a text, with their replacements."""
+        spans = _spans(text, self._likely(text))
         for folders, ids in self._folders.items():
             if folders.may_be_in(text):
                 spans += folders.spans(text, ids)
         return spans
+
+    def _likely(self, text: str) -> list[tuple[re.Pattern[str], dict[str, str]]]:
+        # A search for a fixed text is many times faster than a pattern that is tried everywhere.
+        likely = [(pattern, self._names) for kind, pattern in self._patterns.items() if kind in text]
+        if self._origins and ("://" in text or "127.0.0.1:" in text):
+            likely.append((_ORIGINS, self._origins))
+        return likely
+
+
+def _spans(text: str, likely: Iterable[tuple[re.Pattern[str], dict[str, str]]]) -> list[Span]:
+    return [
+        (match.start(), match.end(), names[match[0]])
+        for pattern, names in likely
+        for match in pattern.finditer(text)
+        if match[0] in names
+    ]
 
 
 def replace(pieces: Sequence[str], spans: Iterable[Span]) -> list[str]:

@@ -32,7 +32,8 @@ class LocalFolders:
 
     def may_be_in(self, text: str) -> bool:
         """Whether a text may have such a folder in it."""
-        return any(map(text.__contains__, self._hints))
+        temporary, parent = self._hints
+        return temporary in text or parent in text
 
     def spans(self, text: str, ids: Container[str]) -> Iterator[tuple[int, int, str]]:
         """Yield the start and the end of each folder of the sandboxes with these ids, and its path."""

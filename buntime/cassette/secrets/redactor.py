@@ -128,11 +128,6 @@ class Walk:
         return event.data if fields == event.fields else fields
 
 
-def _needs_values(message: Mapping[str, Any]) -> bool:
-    """Whether the secrets of a request or a response have to be looked for in its values."""
-    return not _IN_VALUES.isdisjoint(message) or detect.has_secret_names(message.get("json"))
-
-
 def texts_in(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the location and the content of each text of an interaction."""
     texts: list[tuple[str, str]] = []
@@ -172,10 +167,8 @@ class Redactor:
         for name, value in env.items():
             if password := detect.url_password(value):
                 self.secrets.add(f"env:{name}.password", password)
-        if env or dialect.is_piece(serialized) or _needs_values(serialized):
-            Walk(self._add)({"request": serialized})
-            return True
-        return False
+        in_values = bool(env) or dialect.is_piece(serialized)
+        return self._learn_values({"request": serialized}, serialized, in_values=in_values)
 
     def learn_response(self, data: Mapping[str, Any], headers: Headers) -> bool:
         """Note the secrets and ids of an outcome; return whether to look for secrets in its values."""
@@ -186,10 +179,14 @@ class Redactor:
         for name, value in dialect_of(request["path"]).response_secrets(request, response.get("json")):
             self._add(f"value:{name}", value, "response")
         self._numbering.learn(data)
-        if "error" in data or _needs_values(response):
-            Walk(self._add)(data)
-            return True
-        return False
+        return self._learn_values(data, response, in_values="error" in data)
+
+    def _learn_values(self, data: Mapping[str, Any], message: Mapping[str, Any], *, in_values: bool) -> bool:
+        """Note the secrets that a message names; return whether they have to be looked for in its values."""
+        if not (in_values or _IN_VALUES & message.keys() or detect.has_secret_names(message.get("json"))):
+            return False  # as for most messages, and faster than a walk
+        Walk(self._add)(data)
+        return True
 
     def _add(self, name: str, value: Any, location: str) -> str:
         placeholder = self.secrets.add(name, value)
@@ -209,8 +206,7 @@ class Redactor:
             original, data = data, self.redact(data)
             text = line if data == original else journal_line(number, data)  # not twice in memory
         else:
-            spans = self._numbering.spans(rest)
-            text = before + route + replace((rest,), spans)[0] if spans else line
+            text = before + route + self._numbering.renumber(rest)
         # The pieces of a stream may have a key that is not in the line.
         may_have_key = "events" in data.get("response", ()) or detect.may_have_key(text)
         return text, self.blocked(data) if may_have_key else []
