@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import threading
 from concurrent.futures import Future
 from typing import Any, Callable, Optional, TypeVar
 
 from buntime._support.closing import AtExit, ClosesWithBlock
+from buntime._support.forks import reset_after_fork
 from buntime.pool.limits import check_open
 from buntime.pool.registry import SessionRegistry
 from buntime.pool.workers import Workers
@@ -24,6 +26,8 @@ class SessionExecutor(ClosesWithBlock, Workers):
     def __init__(self, registry: SessionRegistry) -> None:
         super().__init__(registry.width or 1, "buntime-executor")
         self._registry = registry
+        # Guards the attribute after it: after the shutdown no call is submitted.
+        self._lock = reset_after_fork(threading.RLock())
         self._is_shut_down = False
         self._at_exit = AtExit(self._wait_at_exit)
         check_open(registry.closing)
@@ -32,28 +36,22 @@ class SessionExecutor(ClosesWithBlock, Workers):
         """Schedule ``fn(session, *args, **kwargs)`` and return its future."""
         if not callable(fn):
             raise TypeError(f"fn must be callable with a session, not {type(fn).__name__}")
-        check_open(self._registry.closing)
-        if self._accepts_calls():
+        with self._lock:
+            check_open(self._registry.closing)
+            if self._is_shut_down or not self._registry.owner.is_this_process():
+                raise RuntimeError("an executor accepts no calls after shutdown, or in a forked process")
             self._registry.begin(self)
             # In this order, so that the calls are waited for before the pool ends them.
             self._registry.at_exit.register()
             self._at_exit.register()
-            future = super().submit(self._registry.run, self.stopping, fn, *args, **kwargs)
-            # Another thread may have shut it down meanwhile.
-            if self._accepts_calls() or not future.cancel():
-                return future
-        raise RuntimeError("an executor accepts no calls after shutdown, or in a forked process")
+            return super().submit(self._registry.run, self.stopping, fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Accept no more calls. Wait for those that were submitted, or cancel those that did not begin."""
-        self._is_shut_down = True
+        with self._lock:
+            self._is_shut_down = True
         super().shutdown(wait, cancel_futures=cancel_futures)
-        if wait:
-            self._registry.forget(self)
         self._at_exit.unregister()
-
-    def _accepts_calls(self) -> bool:
-        return not self._is_shut_down and self._registry.owner.is_this_process()
 
     def _leave_block(self, error: Optional[BaseException]) -> None:
         try:

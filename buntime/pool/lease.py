@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from contextlib import suppress
 from enum import Enum
 from typing import Any, Optional
 
@@ -59,6 +61,14 @@ class Lease:
         self.session._owned = False
         self._lifetime = self.session.remaining
 
+    def delete(self, context: Context, seconds: float) -> None:
+        """Delete the session, unless it has ended; in haste if there is a limit of the seconds."""
+        if not self.ended:
+            if seconds < math.inf:
+                context = context.over(context.caller.for_cleanup(seconds))
+            with suppress(SessionNotFoundError):
+                context.delete_session(self.session.id)
+
     def check_out(self, stopping: threading.Event) -> None:
         """Begin to be held, the first time by the work that the session was created for."""
         self.state, self.stopping = LeaseState.LEASED, stopping
@@ -73,8 +83,7 @@ class Lease:
     def expires_before(self, timeout: Optional[int]) -> bool:
         """Whether it may expire in an execution of ``timeout`` seconds, and half of its life is over."""
         remaining = self.session.remaining
-        # To its first holder a session is new, and another one would not live longer.
-        if self._holders == 1 or remaining is None or self._lifetime is None:
+        if remaining is None or self._lifetime is None:
             return False
         limits = self.session.resource_limits
         limit = timeout or (limits and limits.timeout) or EXECUTION_LIMIT

@@ -59,12 +59,11 @@ class RateLimitGate:
         self.clock: StoppableClock = clock
         self._max_wait = max_wait
         self._first_pause = max(_FIRST_PAUSE, retry_delay)
-        self._lock = threading.Lock()
+        # Without a lock: after a thread reads or writes an older value, one request more is refused.
         self._opens_at = float("-inf")
 
     def wait(self, stopping: threading.Event) -> float:
         """Wait until the gate is open and return the time then; ``RuntimeError`` once ``stopping`` is set."""
-        # Read without the lock: a thread that reads the old value sends one request more, which is refused.
         if self._opens_at > self.clock.now():
             self.clock.wait_until(self._opens_at, stopping)
         return self.clock.now()
@@ -77,10 +76,8 @@ class RateLimitGate:
         if waited + pause > self._max_wait:
             raise waited_too_long(error, waited, self._max_wait)
         opens_at = started + pause
-        with self._lock:
-            extended, self._opens_at = opens_at > self._opens_at, max(opens_at, self._opens_at)
-        if extended:
-            seconds = opens_at - self.clock.now()
+        if opens_at > self._opens_at:
+            self._opens_at, seconds = opens_at, opens_at - self.clock.now()
             logger().info("%s: rate limit (429); requests of the pool wait %.1f s", error.call, seconds)
 
 
@@ -107,7 +104,7 @@ class SessionQuota:
 
     def next_try(self, count: int) -> float:
         """When to try to create one more beside ``count``; infinite if it takes a session to end before."""
-        return float("inf") if count >= self._size or self._allowed == self._size else self._next_try
+        return float("inf") if count >= self._size else self._next_try
 
     def has_capacity(self, count: int) -> bool:
         """Whether one more session may be created beside ``count``."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Callable, Optional, TypeVar
 
@@ -18,14 +19,15 @@ from buntime._support.closing import CLEANUP_SECONDS, AtExit, Cleanup
 from buntime._support.log import logger
 from buntime._support.owner import Owner
 from buntime.client.context import Context
-from buntime.errors import BuntimeError, SessionNotFoundError
+from buntime.errors import BuntimeError
 from buntime.models import ExecuteRequest
 from buntime.pool import limits
 from buntime.pool.lease import Lease, LeaseState
-from buntime.pool.workers import Workers, run_concurrently
+from buntime.pool.workers import Workers, WorkerThread, run_concurrently
 from buntime.wire.error_responses import is_session_limit
 
 Value = TypeVar("Value")
+Condition = Callable[[Lease], bool]
 
 _DELETE_RETRIES = 2  # at least, however few the client has
 
@@ -62,7 +64,7 @@ class SessionRegistry:
         # removed when the service confirmed the end. So close() misses none.
         self._leases: list[Lease] = []
         self._waiting: deque[object] = deque()
-        self._work: set[Workers] = set()
+        self._work: weakref.WeakSet[Workers] = weakref.WeakSet()
         self._quota = limits.SessionQuota(size, self._clock)
         self._deleted = 0
 
@@ -125,30 +127,23 @@ class SessionRegistry:
             limits.check_open(self.closing)
             self._work.add(work)
 
-    def forget(self, work: Workers) -> None:
-        """Undo :meth:`begin` for work that has ended."""
-        with self._changed:
-            self._work.discard(work)
-
-    def finish(self, work: Workers, error: Optional[BaseException] = None, *, here: bool = False) -> None:
+    def finish(self, work: Workers, error: Optional[BaseException] = None) -> None:
         """End work after ``error``. If that is a Ctrl-C or the like, delete the idle sessions too."""
         if not self.owner.is_this_process() or sys.is_finalizing():
             return
-        if not here and any(threading.current_thread() in each.threads for each in self._work.copy()):
+        if isinstance(threading.current_thread(), WorkerThread):
             # A forgotten loop is garbage that any thread collects. One of a pool may hold a lock meanwhile,
             # and would wait for itself.
-            thread = threading.Thread(target=partial(self.finish, work, error, here=True), daemon=False)
-            work.threads.append(thread)
-            thread.start()
+            work.threads.append(threading.Thread(target=self.finish, args=(work, error), daemon=False))
+            work.threads[-1].start()
             return
         with_idle = error is not None and not isinstance(error, (Exception, GeneratorExit))
 
-        def is_ended(lease: Lease) -> bool:
-            is_leased = lease.state is LeaseState.LEASED and lease.stopping is work.stopping
+        def is_over(lease: Lease) -> bool:
+            is_leased = lease.state is LeaseState.LEASED and lease.stopping.is_set()
             return is_leased or (lease.state is LeaseState.IDLE and with_idle)
 
-        self._end([work], is_ended, Cleanup(error))
-        self.forget(work)
+        self._end([work], is_over, Cleanup(error))
 
     def close(self, error: Optional[BaseException] = None, *, at_exit: bool = False) -> None:
         """End all work and delete every session, after ``error``; then raise the first error of a deletion.
@@ -164,16 +159,16 @@ class SessionRegistry:
         cleanup = Cleanup(error, CLEANUP_SECONDS if at_exit else math.inf)
         # ``closing`` is set, so none is added after this copy is made.
         with self._changed:
-            everything = list(self._work)
-        self._end(everything, lambda lease: lease.state is not LeaseState.CHANGING, cleanup, join=not at_exit)
+            work = list(self._work)
+        self._end(work, lambda lease: lease.state is not LeaseState.CHANGING, cleanup, join=not at_exit)
         this = threading.get_ident()
+
+        def is_open(lease: Lease) -> bool:
+            # The thread that creates or deletes the session deletes it.
+            return lease.state is not LeaseState.NOT_DELETED and lease.thread != this
+
         with self._changed:
-            # Another thread deletes these, also one whose session it was creating.
-            while any(
-                lease.state is not LeaseState.NOT_DELETED and lease.thread != this for lease in self._leases
-            ):
-                if not (remaining := cleanup.remaining()):
-                    break
+            while any(map(is_open, self._leases)) and (remaining := cleanup.remaining()):
                 self._changed.wait(min(limits.MAX_WAIT, remaining))
             errors = [lease.error for lease in self._leases if lease.error is not None]
         if not errors:
@@ -181,23 +176,16 @@ class SessionRegistry:
         elif not at_exit:
             raise errors[0]
 
-    def _end(
-        self,
-        everything: list[Workers],
-        condition: Callable[[Lease], bool],
-        cleanup: Cleanup,
-        *,
-        join: bool = True,
-    ) -> None:
+    def _end(self, work: list[Workers], over: Condition, cleanup: Cleanup, *, join: bool = True) -> None:
         # In this order: no item begins, then the deletion ends the calls in progress, and so the threads.
-        for work in everything:
-            work.stop()
+        for each in work:
+            each.stop()
         with self._changed:
-            leases = [lease for lease in self._leases if condition(lease)]
+            leases = list(filter(over, self._leases))
         if cleanup.remaining():
-            run_concurrently(partial(self._delete, condition, cleanup), leases, threaded=self.width > 0)
-        for work in everything if join else ():
-            work.join(cleanup.remaining())
+            run_concurrently(partial(self._delete, over, cleanup), leases, threaded=self.width > 0)
+        for each in work if join else ():
+            each.join(cleanup.remaining())
 
     def _check_out(self, stopping: threading.Event, timeout: Optional[int]) -> Lease:
         started = self._clock.now()
@@ -280,7 +268,7 @@ class SessionRegistry:
             self._changed.notify_all()
         return None
 
-    def _delete(self, condition: Callable[[Lease], bool], cleanup: Cleanup, lease: Lease) -> None:
+    def _delete(self, condition: Condition, cleanup: Cleanup, lease: Lease) -> None:
         """Delete a session if ``condition`` holds; if that fails, :meth:`close` tries again."""
         with self._changed:
             # Of several threads that want to delete it, the one that gets here sends the request.
@@ -289,12 +277,7 @@ class SessionRegistry:
             lease.state, lease.thread, lease.error = LeaseState.CHANGING, threading.get_ident(), None
         state: Optional[LeaseState] = LeaseState.NOT_DELETED
         try:
-            context = self._deleting
-            if (remaining := cleanup.remaining()) < math.inf:
-                context = context.over(context.caller.for_cleanup(remaining))
-            with suppress(SessionNotFoundError):
-                if not lease.ended:
-                    context.delete_session(lease.session.id)
+            lease.delete(self._deleting, cleanup.remaining())
             state = None
         except Exception as error:
             lease.error = error
@@ -305,7 +288,7 @@ class SessionRegistry:
                 self._move(lease, state)
 
     def _move(self, lease: Lease, state: Optional[LeaseState]) -> None:
-        """Change the state of a lease; without one it has ended."""
+        """Change the state of a lease; without one, forget it."""
         if state is None:
             self._leases.remove(lease)
         else:

@@ -22,6 +22,10 @@ Value = TypeVar("Value")
 _Task = tuple[Future[Any], Callable[[], Any]]
 
 
+class WorkerThread(threading.Thread):
+    """A thread of :class:`Workers`."""
+
+
 class Workers(Executor):
     """Calls functions in up to ``width`` daemon threads; with 0, in the thread that submits them.
 
@@ -44,7 +48,7 @@ class Workers(Executor):
         task = (future, partial(fn, *args, **kwargs))
         if (number := next(self._numbers)) <= self.width:
             target = partial(self._run, iter(self._tasks.get, None))
-            thread = threading.Thread(target=target, name=f"{self._name}-{number}", daemon=True)
+            thread = WorkerThread(target=target, name=f"{self._name}-{number}", daemon=True)
             self.threads.append(thread)
             try:
                 thread.start()
