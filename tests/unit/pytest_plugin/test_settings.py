@@ -64,7 +64,7 @@ def buntime_config():
     project.run().assert_outcomes(passed=1)
 
 
-INVALID = (
+INVALID: tuple[tuple[object, str], ...] = (
     ({"tape": 1}, "the fixture buntime_config takes mode=, source=, * and not tape"),
     ({"mode": 1}, "mode= of the fixture buntime_config must be a str, not int"),
     ({"mode": "fly"}, "mode of the fixture buntime_config is 'fly'; *"),
