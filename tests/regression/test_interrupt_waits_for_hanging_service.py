@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
+import attrs
 import pytest
 
 from tests.support.loopback import Exchange, LoopbackServer
@@ -19,13 +23,30 @@ _TIMEOUT = 60
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the state of a thread is read from /proc")
 
-_PROGRAM = """
-import sys
+_PROGRAMS = f"""
+import json, os, signal, sys
 from buntime import Buntime, SessionPool
 from buntime._support import closing
+from buntime.pool import registry
 
-closing.CLEANUP_SECONDS = float(sys.argv[2])
-client = Buntime("key", base_url=sys.argv[1], timeout=300)
+# A process for each program: they share what a client and a pool import.
+SessionPool(Buntime("key", base_url="http://localhost"), size=1).close()
+pids = []
+for block, url, seconds, path, errors in json.load(sys.stdin):
+    pid = os.fork()
+    if not pid:
+        break
+    pids.append(pid)
+else:
+    print(json.dumps(pids), flush=True)
+    signal.alarm({_TIMEOUT})
+    print(json.dumps([os.waitpid(pid, 0)[1] for pid in pids]))
+    sys.exit()
+
+os.dup2(os.open(errors, os.O_CREAT | os.O_WRONLY), 2)
+closing.CLEANUP_SECONDS = registry.CLEANUP_SECONDS = seconds
+client = Buntime("key", base_url=url, timeout=300)
+exec(block)
 """
 
 _BLOCKS = {
@@ -39,11 +60,11 @@ session.files.write("a.bin", bytes([255]) * 4_000_000)
 """,
     "upload": """
 session = client.sessions.create()
-open(sys.argv[3], "wb").write(bytes([255]) * 4_000_000)
-session.files.upload(sys.argv[3], "a.bin")
+open(path, "wb").write(bytes([255]) * 4_000_000)
+session.files.upload(path, "a.bin")
 """,
     "download": """
-client.sessions.create().files.download("a", sys.argv[3])
+client.sessions.create().files.download("a", path)
 """,
     "wait_for_port": """
 with client.sessions.create() as session:
@@ -67,7 +88,7 @@ with client.sessions.create() as session, session.stay_awake():
     session.execute("hang")
 """,
     "client": """
-with client.with_options() as other, Buntime("key", base_url=sys.argv[1], delete_on_close=True) as owner:
+with client.with_options() as other, Buntime("key", base_url=url, delete_on_close=True) as owner:
     owner.sessions.create().execute("hang")
 """,
     "map": """
@@ -131,82 +152,126 @@ def _wait_until_asleep(pid: int) -> None:
         time.sleep(0.01)
 
 
+@attrs.frozen
+class _Program:
+    """A program whose calls hang, and its service."""
+
+    block: str
+    service: _HangingService
+    server: LoopbackServer
+    errors: Path
+
+    @classmethod
+    def create(cls, block: str, stack: ExitStack, folder: Path) -> _Program:
+        """Create the service of a program."""
+        service = _HangingService()
+        server = stack.enter_context(LoopbackServer(service.respond))
+        return cls(block, service, server, folder / f"{block}.txt")
+
+    def interrupt(self, pid: int, executions: int = 1) -> int:
+        """Interrupt the program when so many calls hang, and return the number of calls before."""
+        for _ in range(executions):
+            assert self.service.hanging.acquire(timeout=_TIMEOUT), self.errors.read_text()
+        before = len(self.server.requests)
+        _wait_until_asleep(pid)
+        os.kill(pid, signal.SIGINT)
+        return before
+
+    def calls(self, before: int) -> list[str]:
+        """Return the calls after the interrupt."""
+        return sorted(f"{request.method} {request.target}" for request in self.server.requests[before:])
+
+
 def _interrupt(
-    block: str,
-    *,
-    seconds: float,
-    executions: int = 1,
-    twice: bool = False,
-    at_exit: bool = False,
-    path: Path = Path(os.devnull),
-) -> list[str]:
-    """Interrupt a program when its calls hang, and return the calls that follow."""
-    service = _HangingService()
-    with LoopbackServer(service.respond) as server:
-        program = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM + _BLOCKS[block], server.url, str(seconds), path],
-            stderr=subprocess.PIPE,
-            text=True,
+    blocks: Mapping[str, int], folder: Path, *, seconds: float, twice: bool = False, at_exit: bool = False
+) -> dict[str, list[str]]:
+    """Interrupt programs when so many of their calls hang, and return the calls that follow, by program."""
+    with ExitStack() as stack:
+        programs = [_Program.create(block, stack, folder) for block in blocks]
+        arguments = [
+            (
+                _BLOCKS[program.block],
+                program.server.url,
+                seconds,
+                f"{program.errors}.data",
+                f"{program.errors}",
+            )
+            for program in programs
+        ]
+        process = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-c", _PROGRAMS],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
         )
-        try:
-            for _ in range(executions):
-                assert service.hanging.acquire(timeout=_TIMEOUT)
-            before = len(server.requests)
-            _wait_until_asleep(program.pid)
-            program.send_signal(signal.SIGINT)
-            if twice:
-                assert service.hanging.acquire(timeout=_TIMEOUT)
-                _wait_until_asleep(program.pid)
-                program.send_signal(signal.SIGINT)
-            _, stderr = program.communicate(timeout=_TIMEOUT)
-        finally:
-            program.kill()
-            program.communicate()
-        calls = [f"{request.method} {request.target}" for request in server.requests[before:]]
-    assert "Exception ignored" not in stderr
-    if at_exit:
-        assert 0 == program.returncode
-    else:
-        assert -signal.SIGINT == program.returncode
-        assert "\nKeyboardInterrupt\n" in stderr
+        stack.callback(os.killpg, process.pid, signal.SIGKILL)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(arguments))
+        process.stdin.close()
+        pids = json.loads(process.stdout.readline())
+        before = [program.interrupt(pid, blocks[program.block]) for program, pid in zip(programs, pids)]
+        if twice:
+            for program, pid in zip(programs, pids):
+                program.interrupt(pid)
+        statuses = json.loads(process.stdout.readline())
+        calls = {program.block: program.calls(count) for program, count in zip(programs, before)}
+    for program, status in zip(programs, statuses):
+        errors = program.errors.read_text()
+        assert "Exception ignored" not in errors, program.block
+        if at_exit:
+            assert 0 == status
+        else:
+            assert -signal.SIGINT == os.waitstatus_to_exitcode(status), program.block
+            assert "\nKeyboardInterrupt\n" in errors, program.block
     return calls
 
 
-@pytest.mark.parametrize(
-    ("block", "executions", "calls"),
-    [
-        ("session", 1, ["DELETE /sessions/ses_1"]),
-        ("write", 1, []),
-        ("upload", 1, []),
-        ("download", 1, []),
-        ("wait_for_port", 1, ["DELETE /sessions/ses_1"]),
-        ("stream", 1, ["DELETE /sessions/ses_1"]),
-        ("call", 1, ["DELETE /sessions/ses_1"]),
-        ("process", 1, ["POST /execute"]),
-        ("stay_awake", 2, ["DELETE /sessions/ses_1"]),
-        ("client", 1, ["DELETE /sessions/ses_1"]),
-        ("map", 2, ["DELETE /sessions/ses_1", "DELETE /sessions/ses_2"]),
-        ("executor", 2, ["DELETE /sessions/ses_1", "DELETE /sessions/ses_2"]),
-        ("executor_shutdown", 2, ["DELETE /sessions/ses_1", "DELETE /sessions/ses_2"]),
-        ("pool_session", 1, ["DELETE /sessions/ses_1"]),
-    ],
-)
-def test_clean_up_is_short(block: str, executions: int, calls: list[str], tmp_path: Path) -> None:
+_DELETE = "DELETE /sessions/ses_1"
+_CALLS = {
+    "session": [_DELETE],
+    "write": [],
+    "upload": [],
+    "download": [],
+    "wait_for_port": [_DELETE],
+    "stream": [_DELETE],
+    "call": [_DELETE],
+    "process": ["POST /execute"],
+    "stay_awake": [_DELETE],
+    "client": [_DELETE],
+    "map": [_DELETE, "DELETE /sessions/ses_2"],
+    "executor": [_DELETE, "DELETE /sessions/ses_2"],
+    "executor_shutdown": [_DELETE, "DELETE /sessions/ses_2"],
+    "pool_session": [_DELETE],
+}
+
+
+def test_clean_up_is_short(tmp_path: Path) -> None:
     """Each clean-up call is made once, and all of them end when the time for cleaning up is over."""
-    assert calls == sorted(_interrupt(block, seconds=1, executions=executions, path=tmp_path / "a"))
+    executions = {"stay_awake": 2, "map": 2, "executor": 2, "executor_shutdown": 2}
+    blocks = {block: executions.get(block, 1) for block in _CALLS}
+    assert _CALLS == _interrupt(blocks, tmp_path, seconds=1)
 
 
-@pytest.mark.parametrize(
-    "block", ["session", "map", "executor", "idle_pool", "pool_without_block", "wait_for_port"]
-)
-def test_a_second_interrupt_ends_the_clean_up(block: str) -> None:
+def test_a_second_interrupt_ends_the_clean_up(tmp_path: Path) -> None:
     """The program ends without waiting for the rest of the time, and makes no other call."""
-    executions = 2 if block in {"map", "executor"} else 1
-    calls = _interrupt(block, seconds=1000, executions=executions, twice=True)
-    assert 1 <= len(calls) <= executions
-    assert {"DELETE"} == {call.partition(" ")[0] for call in calls}
+    blocks = {
+        "session": 1,
+        "map": 2,
+        "executor": 2,
+        "idle_pool": 1,
+        "pool_without_block": 1,
+        "wait_for_port": 1,
+    }
+    for block, calls in _interrupt(blocks, tmp_path, seconds=1000, twice=True).items():
+        assert 1 <= len(calls) <= blocks[block], block
+        assert {"DELETE"} == {call.partition(" ")[0] for call in calls}, block
 
 
-def test_an_interrupt_at_the_exit_ends_calls_of_an_executor() -> None:
+def test_an_interrupt_at_the_exit_ends_calls_of_an_executor(tmp_path: Path) -> None:
     """The program waits for the calls as it ends; a Ctrl-C then deletes the session, without a message."""
-    assert ["DELETE /sessions/ses_1"] == _interrupt("executor_at_exit", seconds=1, at_exit=True)
+    calls = _interrupt({"executor_at_exit": 1}, tmp_path, seconds=1, at_exit=True)
+    assert {"executor_at_exit": [_DELETE]} == calls
