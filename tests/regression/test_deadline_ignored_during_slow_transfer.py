@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from itertools import product
 from typing import Any, Callable
 
 import pytest
@@ -74,7 +75,9 @@ def _ends_in_time() -> Iterator[None]:
 
 
 @in_one_test(
-    ("trickle", "is_own"), [*((name, True) for name in TRICKLES), ("headers", False), ("white space", False)]
+    ("trickle", "is_own"),
+    [*((name, True) for name in TRICKLES), ("headers", False), ("white space", False)],
+    at_once=True,
 )
 def test_a_call_ends_with_its_deadline(trickle: str, is_own: bool) -> None:
     """A deadline ends every kind of slow response, over the transport's own session and a user's."""
@@ -89,15 +92,14 @@ def test_a_call_ends_with_its_deadline(trickle: str, is_own: bool) -> None:
     assert "read" == caught.value.phase
 
 
-@pytest.mark.parametrize("trickle", ["headers", "white space", "comments"])
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda client: client.execute(session_id="ses_1", code="1", timeout=1),
-        lambda client: list(client.stream(session_id="ses_1", code="1", timeout=1)),
-    ],
-)
-def test_an_execution_ends_without_a_deadline(trickle: str, call: Callable[[Buntime], object]) -> None:
+EXECUTIONS: dict[str, Callable[[Buntime], object]] = {
+    "execute": lambda client: client.execute(session_id="ses_1", code="1", timeout=1),
+    "stream": lambda client: list(client.stream(session_id="ses_1", code="1", timeout=1)),
+}
+
+
+@in_one_test(("call", "trickle"), product(EXECUTIONS, ("headers", "white space", "comments")), at_once=True)
+def test_an_execution_ends_without_a_deadline(call: str, trickle: str) -> None:
     """The limit is the execution's time limit plus the client's timeout, in total."""
     comments = _trickling(
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -109,7 +111,7 @@ def test_an_execution_ends_without_a_deadline(trickle: str, call: Callable[[Bunt
         _ends_in_time(),
         pytest.raises(APITimeoutError) as caught,
     ):
-        call(client)
+        EXECUTIONS[call](client)
     assert caught.value.maybe_executed
 
 
@@ -148,7 +150,7 @@ def test_time_between_reads_does_not_count() -> None:
             exchange.chunk(event)
         exchange.chunk(b"")
 
-    request = Request("POST", "/", body=b"{}", read_timeout=20, total_timeout=2)
+    request = Request("POST", "/", body=b"{}", read_timeout=20, total_timeout=1)
     with (
         LoopbackServer(handle) as server,
         closing(HTTPTransport(server.url)) as transport,
@@ -156,7 +158,7 @@ def test_time_between_reads_does_not_count() -> None:
     ):
         body = b""
         for piece in response.chunks:
-            time.sleep(0.5)
+            time.sleep(0.25)
             body += piece
     assert b"".join(events) == body
 
@@ -181,14 +183,8 @@ def test_a_complete_response_of_any_transport_is_returned() -> None:
     assert responses.INFO["sessionId"] == Buntime(transport=transport, deadline=5).sessions.info("ses_1").id
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda client: client.execute(session_id="ses_1", code="1", timeout=1),
-        lambda client: list(client.stream(session_id="ses_1", code="1", timeout=1)),
-    ],
-)
-def test_an_execution_of_any_transport_ends(call: Callable[[Buntime], object]) -> None:
+@in_one_test("call", EXECUTIONS, at_once=True)
+def test_an_execution_of_any_transport_ends(call: str) -> None:
     """A response of keep-alives alone ends, even if the transport applies no limit."""
 
     def keep_alive(_: Request) -> Response:
@@ -201,7 +197,7 @@ def test_an_execution_of_any_transport_ends(call: Callable[[Buntime], object]) -
 
     client = Buntime(transport=FunctionTransport(keep_alive), timeout=0.2)
     with _ends_in_time(), pytest.raises(APITimeoutError, match=r"did not end within 1\.2 s"):
-        call(client)
+        EXECUTIONS[call](client)
 
 
 CALLS: dict[str, Callable[[Buntime], Any]] = {

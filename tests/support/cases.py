@@ -6,6 +6,7 @@ import functools
 import inspect
 import traceback
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Union
 
 import pytest
@@ -15,11 +16,12 @@ _Ids = Union[Iterable[object], Callable[[Any], object], None]
 
 
 def in_one_test(
-    names: str | tuple[str, ...], values: Iterable[Any], ids: _Ids = None
+    names: str | tuple[str, ...], values: Iterable[Any], ids: _Ids = None, *, at_once: bool = False
 ) -> Callable[[_Test], _Test]:
     """Run a test with each of the values, like ``parametrize`` but in one test, and report all failures.
 
-    The cases share the fixtures of the test, so it should have none that a case changes.
+    The cases share the fixtures of the test, so it should have none that a case changes. Cases that wait
+    may run ``at_once``, each in a thread of its own.
     """
     keys = [name.strip() for name in names.split(",")] if isinstance(names, str) else [*names]
     values = [*values]
@@ -33,12 +35,19 @@ def in_one_test(
 
         @functools.wraps(test)
         def run(*self: Any, **fixtures: Any) -> None:
-            failures = []
-            for row, label in zip(rows, labels):
+            def failure(row: tuple[Any, ...], label: object) -> str:
                 try:
                     test(*self, **fixtures, **dict(zip(keys, row)))
                 except (Exception, pytest.fail.Exception):
-                    failures.append(f"{names}: {label}\n{traceback.format_exc()}")
+                    return f"{names}: {label}\n{traceback.format_exc()}"
+                return ""
+
+            if at_once:
+                with ThreadPoolExecutor(len(rows)) as executor:
+                    results = [*executor.map(failure, rows, labels)]
+            else:
+                results = [*map(failure, rows, labels)]
+            failures = [result for result in results if result]
             if failures:
                 pytest.fail(f"{len(failures)} of {len(rows)} cases\n" + "\n".join(failures), pytrace=False)
 

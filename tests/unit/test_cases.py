@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 
 import pytest
 
@@ -30,3 +31,16 @@ def test_every_failure_is_reported() -> None:
         assert text in str(caught.value)
     with pytest.raises(AssertionError, match="no parameters other"):
         in_one_test("other", [1])(check)
+
+
+def test_cases_run_at_once() -> None:
+    """Each waits for the other; both failures are reported."""
+    barrier = threading.Barrier(2)
+
+    @in_one_test("number", [1, 2], at_once=True)
+    def check(number: int) -> None:
+        barrier.wait(60)
+        assert number == 3
+
+    with pytest.raises(pytest.fail.Exception, match=r"2 of 2 cases\nnumber: \(1,\)"):
+        check()
