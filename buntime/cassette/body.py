@@ -53,8 +53,10 @@ def serialize_request(request: Request) -> dict[str, Any]:
         serialized["query"] = [list(pair) for pair in request.query]
     content = request.content
     if content:
-        kind = next((value for name, value in request.headers if name.lower() == "content-type"), None)
-        fields = parse_tgz(content) if content.startswith(GZIP) else parse_form(content, kind)
+        kind = next(iter([value for name, value in request.headers if name.lower() == "content-type"]), None)
+        fields = parse_tgz(content) if content.startswith(GZIP) else None
+        if content.startswith(b"--"):
+            fields = parse_form(content, kind)
         serialized.update(serialize_body(content, kind) if fields is None else {"json": fields})
     return dialect_of(serialized["path"]).decode_request(serialized)
 

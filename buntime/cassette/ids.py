@@ -65,12 +65,13 @@ class Numbering:
             number = json.dumps(f"stamp_{states.index(version[1]) + 1}")
             data["response"]["json"] = json.loads(json.dumps(body).replace(json.dumps(version[1]), number))
 
-    def needs_values(self, text: str) -> bool:
-        """Whether ids have to be looked for in the values of JSON: in its text, escapes are before them."""
-        return "" in self._patterns or any(folders.may_be_in(text) for folders in self._folders)
+    def renumber(self, line: str) -> Optional[str]:
+        """Return a line of JSON with the ids and origins in it replaced.
 
-    def renumber(self, line: str) -> str:
-        """Return a line of JSON with the ids and origins in it replaced."""
+        ``None`` if that takes its values: in the line, an escape may be the letter before a folder or an id.
+        """
+        if "" in self._patterns or [each for each in self._folders if each.may_be_in(line)]:
+            return None
         likely = self._likely(line)
         if len(likely) == 1:  # as in most lines
             ((pattern, names),) = likely

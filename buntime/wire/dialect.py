@@ -95,7 +95,7 @@ class SessionsDialect:
         The program may differ in another release. The names of the files that carry arguments depend on
         their content and on the order of threads.
         """
-        decoded, body, call = {**request}, request.get("json"), _call(request)
+        decoded, body, call = {**request}, request.get("json"), (request["method"], request["path"])
         if isinstance(body, dict):
             code, path = body.get("code"), body.get("path")
             if call == _EXECUTE and isinstance(code, str) and code.startswith(_PROGRAM):
@@ -144,7 +144,7 @@ class SessionsDialect:
 
     def is_creation(self, request: Message) -> bool:
         """Whether a request creates a session."""
-        return _call(request) == _CREATE
+        return (request["method"], request["path"]) == _CREATE
 
     def new_ids(self, request: Message, body: Any) -> Sequence[tuple[str, str, Optional[str], LocalFolders]]:
         """Return the id of a new session, its preview, and the folders of sessions."""
@@ -214,11 +214,8 @@ class SessionsDialect:
     def _field_of_execution(self, request: Message, name: str) -> Mapping[str, Any]:
         body = request.get("json")
         value = body.get(name) if isinstance(body, dict) else None
-        return value if isinstance(value, dict) and _call(request) == _EXECUTE else {}
-
-
-def _call(request: Message) -> tuple[str, str]:
-    return request["method"], request["path"]
+        is_execution = (request["method"], request["path"]) == _EXECUTE
+        return value if isinstance(value, dict) and is_execution else {}
 
 
 DIALECT = SessionsDialect()

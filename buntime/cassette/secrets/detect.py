@@ -74,7 +74,7 @@ def has_secret_names(value: Any) -> bool:
         value = value.values()
     elif not isinstance(value, list):
         return False
-    return any(has_secret_names(item) for item in value if isinstance(item, (dict, list)))
+    return any(map(has_secret_names, [item for item in value if isinstance(item, (dict, list))]))
 
 
 def credentials(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

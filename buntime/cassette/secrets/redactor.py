@@ -202,11 +202,12 @@ class Redactor:
         """
         path = data["request"]["path"]
         before, route, rest = line.partition(path if path in dialect_of(path).routes else "[")
-        if in_values or self._numbering.needs_values(rest) or self.secrets.may_be_in(line):
+        in_line = None if in_values or self.secrets.may_be_in(line) else self._numbering.renumber(rest)
+        if in_line is not None:
+            text = before + route + in_line
+        else:
             original, data = data, self.redact(data)
             text = line if data == original else journal_line(number, data)  # not twice in memory
-        else:
-            text = before + route + self._numbering.renumber(rest)
         # The pieces of a stream may have a key that is not in the line.
         may_have_key = "events" in data.get("response", ()) or detect.may_have_key(text)
         return text, self.blocked(data) if may_have_key else []
