@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Union
 
@@ -49,8 +49,15 @@ _PROBE_TIMEOUT = 30.0
 _SWITCH = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
 
 
+_Stamp = tuple[int, int, int]
+
+
 class SetupError(Exception):
     """This machine cannot run sessions as requested; the message explains what to do."""
+
+
+class _ProbeError(Exception):
+    """A program does not work; the message is its own."""
 
 
 def read_switch(name: str, environ: Mapping[str, str]) -> bool:
@@ -72,14 +79,15 @@ def find_bun(bun: Union[str, os.PathLike[str], None], environ: Mapping[str, str]
         if named:
             # A name alone is looked up on PATH; a path is relative to the current folder.
             path = os.fspath(named)
-            executable, problem = _ask_bun(str(Path(path).absolute()) if os.sep in path else path, environ)
-            if not executable:
-                raise SetupError(f"{source} is {os.fspath(named)!r}, which does not run as Bun: {problem}")
-            return executable
+            try:
+                return _ask_bun(str(Path(path).absolute()) if os.sep in path else path, environ)
+            except _ProbeError as problem:
+                raise SetupError(
+                    f"{source} is {os.fspath(named)!r}, which does not run as Bun: {problem}"
+                ) from None
     for candidate in _bun_candidates(environ):
-        executable, _ = _ask_bun(candidate, environ)
-        if executable:
-            return executable
+        with suppress(_ProbeError):
+            return _ask_bun(candidate, environ)
     raise SetupError(
         'no Bun was found. Install it (pip install "buntime[local]", or see bun.sh), or name one with bun= '
         "or BUNTIME_BUN"
@@ -102,10 +110,27 @@ def _in_package(package: str, path: str) -> Iterator[str]:
             yield str(file)
 
 
-def _ask_bun(path: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    env = {name: environ[name] for name in ("PATH", "HOME") if name in environ}
-    output, problem = _run([path, "--print", "process.execPath"], env)
-    return (output, "") if output and not problem else ("", problem or "it printed nothing")
+def _ask_bun(path: str, environ: Mapping[str, str]) -> str:
+    env = tuple((name, environ[name]) for name in ("PATH", "HOME") if name in environ)
+    file = shutil.which(path, path=environ.get("PATH", os.defpath)) or path
+    return _executable_behind(path, env, _stamp(file))
+
+
+@functools.cache  # of what works: it remembers no exceptions
+def _executable_behind(path: str, env: tuple[tuple[str, str], ...], _: _Stamp) -> str:
+    output, problem = _run([path, "--print", "process.execPath"], dict(env))
+    if problem or not output:
+        raise _ProbeError(problem or "it printed nothing")
+    return output
+
+
+def _stamp(path: str) -> _Stamp:
+    """Return what changes when the file at this path is replaced."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return (0, 0, 0)
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _run(argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, str]:
@@ -143,17 +168,25 @@ def find_sandbox(bun: str, environ: Mapping[str, str], *, network: bool = False)
     problems = []
     candidates = list(_bwrap_candidates(environ))
     for bwrap in candidates:
-        sandbox = Sandbox(bwrap, bun, network, strict=_version(bwrap) >= (0, 8))
-        problem = _try(sandbox)
-        if not problem:
-            return sandbox
-        problems.append(f"{bwrap}: {problem}")
+        try:
+            return _working_sandbox(bwrap, bun, network, (_stamp(bwrap), _stamp(bun)))
+        except _ProbeError as problem:
+            problems.append(f"{bwrap}: {problem}")
     if not candidates:
         raise SetupError(f"isolation needs bubblewrap, and no bwrap was found. {_INSTALL}, or {_UNPROTECTED}")
     cause, cure = _refusal(candidates[-1]) or ("no bubblewrap works here", _INSTALL)
     raise SetupError(
         f"isolation cannot be set up: {cause} ({'; '.join(problems)}). {cure}, or {_UNPROTECTED}"
     )
+
+
+@functools.cache  # of what works: it remembers no exceptions
+def _working_sandbox(bwrap: str, bun: str, network: bool, _: tuple[_Stamp, _Stamp]) -> Sandbox:
+    sandbox = Sandbox(bwrap, bun, network, strict=_version(bwrap) >= (0, 8))
+    problem = _try(sandbox)
+    if problem:
+        raise _ProbeError(problem)
+    return sandbox
 
 
 @functools.cache

@@ -55,6 +55,19 @@ class TestFindBun:
 
         assert find_bun("bin/bun", os.environ) == bun
 
+    def test_one_that_was_replaced_is_asked_again(self, bun: str, tmp_path: Path) -> None:
+        """What works is remembered until its file changes."""
+        calls = tmp_path / "calls"
+        wrapper = _script(tmp_path / "bun", f'echo >>{calls}; exec {bun} "$@"')
+        for _ in range(3):
+            assert find_bun(wrapper, os.environ) == bun
+        assert calls.read_text() == "\n"
+
+        _script(wrapper, "exit 1")
+        for _ in range(2):
+            with pytest.raises(SetupError, match="exit code 1"):
+                find_bun(wrapper, os.environ)
+
     @pytest.mark.parametrize("text", ["exit 3", "echo", "echo broken >&2; exit 1"])
     def test_one_that_does_not_run(self, tmp_path: Path, text: str) -> None:
         """A Bun that was configured and does not run is an error; no other is used instead."""
@@ -96,6 +109,16 @@ class TestFindSandbox:
         system = _script(tmp_path / "bwrap", f'exec {ours} "$@"')
 
         assert find_sandbox(bun, {"PATH": str(tmp_path)}).bwrap == str(system)
+
+    def test_one_that_was_replaced_is_tried_again(self, bun: str, tmp_path: Path) -> None:
+        """What works is remembered until its file changes."""
+        ours = find_sandbox(bun, {"PATH": ""})
+        system = _script(tmp_path / "bwrap", f'exec {ours.bwrap} "$@"')
+        first = find_sandbox(bun, {"PATH": str(tmp_path)})
+        assert find_sandbox(bun, {"PATH": str(tmp_path)}) is first
+
+        _script(system, "exit 1")
+        assert find_sandbox(bun, {"PATH": str(tmp_path)}) == ours
 
     def test_one_that_does_not_work_is_skipped(self, bun: str, tmp_path: Path) -> None:
         """If the system's bwrap cannot create a sandbox, the package's is used."""
