@@ -14,6 +14,8 @@ Span = tuple[int, int, str]
 """The start and the end of a part of a text, and the text that replaces it."""
 
 _ORIGINS = re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d+)?|127\.0\.0\.1:\d+")
+_ORIGIN = re.compile(rf"(?:{_ORIGINS.pattern})(?![^/?#])")
+"""The origin of a URL; one with a user in it is not looked for."""
 _SHORTEST_ODD_ID = 6
 """Characters from which on an id in another form than the service's is searched for in texts."""
 
@@ -47,7 +49,7 @@ class Numbering:
         elif len(value) >= _SHORTEST_ODD_ID:
             self._odd.append(value)
             self._patterns[""] = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, self._odd))})(?!\w)")
-        if origin is not None and (match := _ORIGINS.match(origin)):
+        if origin is not None and (match := _ORIGIN.match(origin)):
             name = f"{kind}-{number}.preview.invalid"
             self._origins.update({match[0]: f"https://{name}", match[0].partition("://")[2]: name})
 
@@ -72,35 +74,28 @@ class Numbering:
         """
         if "" in self._patterns or [each for each in self._folders if each.may_be_in(line)]:
             return None
-        likely = self._likely(line)
-        if len(likely) == 1:  # as in most lines
-            ((pattern, names),) = likely
-            return pattern.sub(lambda match: names.get(match[0], match[0]), line)
-        return replace((line,), _spans(line, likely))[0] if likely else line
+        spans = self._id_spans(line)
+        return replace((line,), spans)[0] if spans else line
 
     def spans(self, text: str) -> list[Span]:
         """Return the positions of ids, origins and folders in a text, with their replacements."""
-        spans = _spans(text, self._likely(text))
+        spans = self._id_spans(text)
         for folders, ids in self._folders.items():
             if folders.may_be_in(text):
                 spans += folders.spans(text, ids)
         return spans
 
-    def _likely(self, text: str) -> list[tuple[re.Pattern[str], dict[str, str]]]:
+    def _id_spans(self, text: str) -> list[Span]:
         # A search for a fixed text is many times faster than a pattern that is tried everywhere.
         likely = [(pattern, self._names) for kind, pattern in self._patterns.items() if kind in text]
         if self._origins and ("://" in text or "127.0.0.1:" in text):
             likely.append((_ORIGINS, self._origins))
-        return likely
-
-
-def _spans(text: str, likely: Iterable[tuple[re.Pattern[str], dict[str, str]]]) -> list[Span]:
-    return [
-        (match.start(), match.end(), names[match[0]])
-        for pattern, names in likely
-        for match in pattern.finditer(text)
-        if match[0] in names
-    ]
+        return [
+            (match.start(), match.end(), names[match[0]])
+            for pattern, names in likely
+            for match in pattern.finditer(text)
+            if match[0] in names
+        ]
 
 
 def replace(pieces: Sequence[str], spans: Iterable[Span]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
@@ -27,13 +28,13 @@ class PendingInteraction:
     request: Request
     serialized: dict[str, Any]
     """The request in the form of a cassette, with its secrets."""
+    dialect: Dialect
     in_values: bool
     """Whether the secrets of the request are to be looked for in its values."""
-    dialect: Dialect
-    thread: int
     now: Callable[[], float]
     on_finish: Callable[[PendingInteraction], None]
-    started: float
+    started: float = attrs.Factory(lambda pending: pending.now(), takes_self=True)
+    thread: int = attrs.Factory(threading.get_ident)
     response: Optional[Response] = None
     chunks: list[tuple[float, bytes]] = attrs.field(factory=list)
     """Each with its time on the clock."""

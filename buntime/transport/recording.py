@@ -196,15 +196,7 @@ class RecordingTransport(NotPicklable):
                 self._redact_again()
             self._count += 1
             pending = PendingInteraction(
-                self._count,
-                request,
-                serialized,
-                in_values,
-                dialect,
-                threading.get_ident(),
-                self._now,
-                self._finish,
-                self._now(),
+                self._count, request, serialized, dialect, in_values, self._now, self._finish
             )
             if self._pending and dialect.is_creation(serialized):
                 key = key_of(serialized)
