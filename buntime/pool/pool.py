@@ -153,8 +153,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
             for request in requests:
                 _check(request)
         checked = map(_check, requests)
-        outcomes = self._results(lambda run: partial(run, Session.execute), checked, ordered)
-        return with_progress(outcomes, requests, progress)
+        return with_progress(self.map(Session.execute, checked, ordered=ordered), requests, progress)
 
     def call(
         self,

@@ -29,8 +29,8 @@ class WorkerThread(threading.Thread):
 class Workers(Executor):
     """Calls functions in up to ``width`` daemon threads; with 0, in the thread that submits them.
 
-    Not a ThreadPoolExecutor: Python waits for the threads of one at exit, even if a function hangs. There is
-    no lock: :meth:`stop` may be called while garbage is collected, which happens in any thread at any time.
+    Not a ThreadPoolExecutor: Python waits for the threads of one at exit, even if a function hangs. Without a
+    lock, as :meth:`stop` may be called while garbage is collected, which happens in any thread at any time.
     """
 
     def __init__(self, width: int, name: str) -> None:
