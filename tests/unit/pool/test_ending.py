@@ -187,6 +187,24 @@ def test_outcomes_that_are_not_read(service: BlockingService, client: Buntime) -
         assert ["e"] == [outcome.value for outcome in pool.map(_run, "e")]
 
 
+def test_leaving_a_loop_ends_no_other_work(service: BlockingService, client: Buntime) -> None:
+    """Neither the items of another call nor a block that borrowed a session."""
+
+    def exit_code(session: Session, code: str) -> int:
+        return session.execute(code).exit_code
+
+    with SessionPool(client, size=4) as pool, pool.session() as borrowed:
+        others = pool.map(exit_code, ["a", "hold other"])
+        assert 0 == next(others).value
+        service.wait_until_blocked(1)
+        for _ in pool.map(exit_code, ["b", "hold"], ordered=False):
+            service.wait_until_blocked(2)
+            break
+        assert borrowed.id in service.open
+        service.release()
+        assert [0] == [outcome.value for outcome in others]
+
+
 def test_a_function_that_does_not_notice_its_deleted_session(
     service: BlockingService, client: Buntime
 ) -> None:
