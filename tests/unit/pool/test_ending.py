@@ -190,7 +190,7 @@ def test_outcomes_that_are_not_read(service: BlockingService, client: Buntime) -
 def test_leaving_a_loop_ends_no_other_work(service: BlockingService, client: Buntime) -> None:
     """Neither the items of another call nor a block that borrowed a session."""
 
-    def exit_code(session: Session, code: str) -> int:
+    def exit_code(session: Session, code: str) -> int | None:
         return session.execute(code).exit_code
 
     with SessionPool(client, size=4) as pool, pool.session() as borrowed:
