@@ -50,6 +50,7 @@ _HINT = re.compile(
         for end, hints in groupby(_HINTS, key=lambda hint: hint[-1])
     )
 )
+_ESCAPE = re.compile(r"\\(?:u....|.)")
 _LONG_WORD = 24
 _BASE64 = re.compile(rf"[A-Za-z0-9+/_-]{{{_LONG_WORD},}}")
 """A part of a text that could be base64; shorter ones are words."""
@@ -99,14 +100,17 @@ def url_password(value: Any) -> Optional[str]:
 
 def may_have_key(line: str) -> bool:
     """Whether a line of JSON may have a well-known key in it, as it is or in base64."""
-    # Both cost less than patterns that are tried everywhere: each recorded call is searched.
-    is_in_base64 = line.encode("ascii").translate(_IN_BASE64)
-    return b"\1" * _LONG_WORD in is_in_base64 or _HINT.search(line) is not None
+    if _HINT.search(line) is not None:
+        return True
+    # Less than a search for the pattern, which is tried everywhere: each recorded call is searched.
+    if b"\1" * _LONG_WORD not in line.encode("ascii").translate(_IN_BASE64):
+        return False
+    return any(_HINT.search(content) is not None for content in base64_in(_ESCAPE.sub(" ", line)))
 
 
 def keys_in(text: str, allow: Iterable[str]) -> Iterator[str]:
     """Yield the well-known kinds of key in ``text``, except for keys that begin with a text of ``allow``."""
-    for kind, (hints, form) in _KEYS.items():
+    for kind, (hints, form) in _KEYS.items() if _HINT.search(text) is not None else ():
         matches = re.finditer(form, text, re.ASCII) if any(map(text.__contains__, hints.split())) else ()
         if any(not match.group().startswith(tuple(allow)) for match in matches):
             yield kind

@@ -22,6 +22,7 @@ _LONG = 12
 _OUTPUTS = ("stdout", "stderr")
 _IN_VALUES = frozenset({"base64", "events", "left", "query"})
 """The fields of messages whose secrets may be named, encoded, in pieces, or cut off."""
+_ENCODED = frozenset({"base64", "events"})
 
 SpansIn = Callable[[str, str, bool], Sequence[Span]]
 """Return the spans to replace in a text. Called with its location, and whether it may be cut in a secret."""
@@ -208,9 +209,9 @@ class Redactor:
         else:
             original, data = data, self.redact(data)
             text = line if data == original else journal_line(number, data)  # not twice in memory
-        # The pieces of a stream may have a key that is not in the line.
-        may_have_key = "events" in data.get("response", ()) or detect.may_have_key(text)
-        return text, self.blocked(data) if may_have_key else []
+        # The line does not show a key in the pieces of a stream, or in base64 in a body of bytes.
+        is_encoded = in_values and any(not _ENCODED.isdisjoint(message) for message in data.values())
+        return text, self.blocked(data) if is_encoded or detect.may_have_key(text) else []
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction as it is, or its request alone, without secrets."""

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from buntime import Buntime, CassetteError
 from buntime.cassette.file import load
-from buntime.cassette.secrets.detect import _KEYS, keys_in, looks_secret, may_have_key
+from buntime.cassette.secrets.detect import _KEYS, base64_in, keys_in, looks_secret, may_have_key
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support.cases import in_one_test
 from tests.support.cassettes import KEY, fake, record, replay
@@ -524,3 +526,24 @@ def test_the_shortest_keys_are_detected() -> None:
         assert [kind] == list(keys_in(key, ())), kind
         assert may_have_key(json.dumps({"stdout": f"a {key} b"})), kind
     assert set(SHORTEST) == set(_KEYS)
+
+
+_PIECES = st.sampled_from(
+    [*SHORTEST.values(), "\n", '"', "\\", "é", " ", "/", "a", "Q0", "ab" * 12]
+) | st.binary(max_size=4)
+
+
+@given(
+    st.lists(_PIECES, max_size=6),
+    st.lists(st.sampled_from(["\n", '"', "\\", "é", "n", " "]), max_size=2),
+    st.booleans(),
+)
+def test_the_line_shows_each_key_in_its_texts(
+    pieces: list[str | bytes], before: list[str], encoded: bool
+) -> None:
+    """As it is or in base64, whatever stands beside it and is escaped in the line."""
+    content = b"".join(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
+    text = base64.b64encode(content).decode() if encoded else content.decode("latin-1")
+    text = "".join(before) + text
+    if any(any(keys_in(each, ())) for each in (text, *base64_in(text))):
+        assert may_have_key(json.dumps({"stdout": text}))
