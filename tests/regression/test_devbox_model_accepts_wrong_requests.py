@@ -12,6 +12,7 @@ from buntime.service.server.wsgi import application
 from buntime.transport import FakeTransport
 from tests.runloop.model.scripts import FOREVER, script
 from tests.runloop.wire import Wire
+from tests.support.cases import in_one_test
 
 IDLE_WITHOUT_POLICY = {"launch_parameters": {"after_idle": {"idle_time_seconds": 5}}}
 SCENARIO = {
@@ -48,7 +49,7 @@ def test_other_flags_of_queries_are_true_or_false(wire: Wire) -> None:
     assert 400 == wire.send("GET", "/agents", query={"is_public": "yes"}).status
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("path", "body"),
     [
         ("/scenarios", {**SCENARIO, "environment_parameters": IDLE_WITHOUT_POLICY}),

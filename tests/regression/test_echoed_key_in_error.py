@@ -9,6 +9,7 @@ import pytest
 
 from buntime import Buntime, BuntimeError
 from buntime.transport import FunctionTransport, Request, Response
+from tests.support.cases import in_one_test
 
 KEY = "btk_sent_back_by_a_proxy"
 ECHO = f"You sent Authorization: Bearer {KEY}"
@@ -27,7 +28,7 @@ def _responses() -> dict[str, Response]:
     }
 
 
-@pytest.mark.parametrize("name", list(_responses()))
+@in_one_test("name", list(_responses()))
 def test_an_echoed_key_is_redacted(name: str) -> None:
     """Neither the text of the error nor any of its attributes contains the key."""
 

@@ -8,9 +8,10 @@ import pytest
 
 from buntime import Buntime, ServerError
 from buntime.transport import FunctionTransport, Request, Response
+from tests.support.cases import in_one_test
 
 
-@pytest.mark.parametrize("call", ["execute", "stream", "start", "call", "kill", "request"])
+@in_one_test("call", ["execute", "stream", "start", "call", "kill", "request"])
 def test_an_execution_is_sent_once(call: str) -> None:
     """Whichever way it is started, and the error has ``maybe_executed``."""
     executed: list[str] = []

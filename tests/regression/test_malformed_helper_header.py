@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
+from tests.support.cases import in_one_test
 from tests.support.samples import SampleService
 
 
-@pytest.mark.parametrize("line", ["", "{", "[]", "null", "{}", '{"op": []}'])
+@in_one_test("line", ["", "{", "[]", "null", "{}", '{"op": []}'])
 def test_a_malformed_header_is_an_unknown_helper(line: str) -> None:
     """The response is 501, as for a helper of a newer client."""
     body = {"sessionId": "ses_1", "code": f"// buntime:helper {line}\nconsole.log(1)"}

@@ -25,6 +25,7 @@ from buntime import (
 from buntime._support.other_names import _ARGUMENTS, METHODS
 from buntime.models import ExecuteOptions
 from buntime.transport import FakeTransport, HTTPTransport
+from tests.support.cases import in_one_test
 
 
 @pytest.fixture
@@ -146,7 +147,7 @@ def test_copies_and_pickles_are_the_same() -> None:
         assert not hasattr(mock.create_autospec(session), "run")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("call", "message"),
     [
         (

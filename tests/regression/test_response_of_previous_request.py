@@ -45,7 +45,7 @@ def session(request: pytest.FixtureRequest) -> Iterator[requests.Session | None]
             yield session
 
 
-@pytest.mark.parametrize("statuses", [(100,), (102,), (103,), (199,), (102, 103, 100, 103)])
+@in_one_test("statuses", [(100,), (102,), (103,), (199,), (102, 103, 100, 103)])
 def test_interim_responses_are_skipped(statuses: tuple[int, ...], session: requests.Session | None) -> None:
     """Each request receives its own result, on one connection."""
     with (
@@ -108,7 +108,7 @@ def _unknown_transfer_encoding(exchange: Exchange) -> None:
     exchange.send(b"{}")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("method", "handler"),
     [
         ("POST", _body_after(204, [])),
@@ -121,7 +121,7 @@ def _unknown_transfer_encoding(exchange: Exchange) -> None:
         ("POST", _unknown_transfer_encoding),
     ],
 )
-@pytest.mark.parametrize("read", [lambda response: response.read(), lambda response: list(response.chunks)])
+@in_one_test("read", [lambda response: response.read(), lambda response: list(response.chunks)])
 def test_a_connection_with_extra_bytes_is_closed(
     method: str,
     handler: Callable[[Exchange], None],

@@ -12,6 +12,7 @@ import pytest
 from buntime import ConfigurationError
 from buntime.runloop import RunloopSDK
 from tests.runloop.client.stub import Stub
+from tests.support.cases import in_one_test
 
 
 @pytest.mark.parametrize(("key", "error"), [(5, TypeError), ("a\nb", ValueError), ("ü", ValueError)])
@@ -44,7 +45,7 @@ def _deep() -> list[Any]:
     return value
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("call", "error", "text"),
     [
         (lambda r: r.devbox.list(limit=_recursive()), ValueError, "limit"),

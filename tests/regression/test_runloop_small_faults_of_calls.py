@@ -11,6 +11,7 @@ from buntime.errors import APIError, NotFoundError, RateLimitError
 from buntime.runloop import RunloopSDK
 from buntime.transport import FakeTransport, Request, Response
 from tests.runloop.client.stub import Stub, as_json
+from tests.support.cases import in_one_test
 
 
 def test_callbacks_have_the_headers_of_the_call() -> None:
@@ -93,7 +94,7 @@ def test_create_on_a_closed_client(caplog: pytest.LogCaptureFixture) -> None:
         assert devbox.id
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("method", "arguments", "message"),
     [
         ("read", {"path": "a"}, r"read\(\) has no argument 'path'; use file_path"),

@@ -15,6 +15,7 @@ import pytest
 from buntime import Buntime, CassetteMismatchError
 from buntime.testing import cassette
 from buntime.transport import RecordingTransport, ReplayTransport
+from tests.support.cases import in_one_test
 from tests.support.cassettes import fake, record, replay, run
 
 _numbers = itertools.count(1)
@@ -127,7 +128,7 @@ def test_a_rule_that_matches_nothing_is_named(rule: str, tmp_path: Path) -> None
 WRONG = {5: TypeError, "": TypeError, "re:(": ValueError, "metadata..run": ValueError, "files[0": ValueError}
 
 
-@pytest.mark.parametrize(("rule", "error"), WRONG.items())
+@in_one_test(("rule", "error"), WRONG.items())
 def test_a_wrong_rule_is_refused(rule: Any, error: type[Exception], tmp_path: Path) -> None:
     """Before anything is recorded."""
     with pytest.raises(error, match="ignore="):

@@ -10,6 +10,7 @@ import pytest
 
 from buntime import Buntime, Session, SessionPool
 from buntime.transport import FakeTransport, MiddlewareTransport, Request, Response
+from tests.support.cases import in_one_test
 
 HUGE = 10**400
 """An int that is larger than each float."""
@@ -24,7 +25,7 @@ def _in_pool(client: Buntime, call: Callable[[SessionPool], Any]) -> None:
         call(pool)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("call", "error", "text"),
     [
         (lambda s, c: s.files.watch(timeout=HUGE), ValueError, "timeout"),

@@ -27,6 +27,7 @@ from buntime import (
 )
 from buntime.notebook import show
 from buntime.transport import FakeTransport
+from tests.support.cases import in_one_test
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror='f()'>\"'&amp;</pre></td></table>\u202e\0"
 _TAGS = {
@@ -95,7 +96,7 @@ VALUES: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+@in_one_test("value", VALUES, ids=lambda value: type(value).__name__)
 def test_no_text_becomes_markup(value: Any) -> None:
     """Text of a program, a service or a file is displayed as it is, without control characters."""
     assert _ESCAPED in text_of(value)

@@ -15,6 +15,7 @@ from buntime import CassetteError
 from buntime.cassette.diff import compare
 from buntime.cassette.file import VERSION, Cassette, Interaction, load, save
 from buntime.cassette.text import LINES, parse, render
+from tests.support.cases import in_one_test
 
 REQUEST = {"method": "POST", "path": "/execute", "json": {"sessionId": "ses_1", "code": "1\n2"}}
 RESPONSE = {"status": 200, "headers": {"Content-Type": "application/json"}, "json": {"stdout": "1\n"}}
@@ -105,7 +106,7 @@ def test_any_json_is_loaded_as_it_was_saved(value: Any) -> None:
     text.encode()
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "message"),
     [
         ('{\n  "buntime_cassette": 1,\n  "changed" "2020-02-20"\n}', r"line 3, column 13: "),
@@ -132,7 +133,7 @@ def test_the_error_for_an_invalid_file_has_the_reason(tmp_path: Path, text: str,
     assert "ecord it again" in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "data",
     [
         1,

@@ -13,6 +13,7 @@ from buntime import Buntime
 from buntime.cassette.body import serialize_request
 from buntime.service.scripted.results import Chunk
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
+from tests.support.cases import in_one_test
 from tests.support.cassettes import OLD, backdate, fake, record, replay
 
 
@@ -94,7 +95,7 @@ def test_an_added_request_is_the_only_addition(tmp_path: Path) -> None:
     assert before == [item for item in after if item["request"].get("json", {}).get("code") != "more"]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("first", "other"),
     [
         ({"stdout": "1"}, {"stdout": "2"}),

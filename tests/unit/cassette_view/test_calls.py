@@ -11,6 +11,7 @@ import pytest
 
 from buntime.cassette.file import VERSION, Cassette, Interaction
 from buntime.cassette_view import calls, render_page
+from tests.support.cases import in_one_test
 
 EXECUTE: dict[str, Any] = {"method": "POST", "path": "/execute", "json": {"code": "\n\nfirst();\nsecond();"}}
 RESULT = {"stdout": "out\n", "stderr": "err\n", "exitCode": 0, "executionTime": 12}
@@ -66,7 +67,7 @@ def test_stream() -> None:
     assert 4 == len(texts["events"].splitlines())
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("request_body", "label", "section"),
     [
         ({"json": EXECUTE["json"]}, "first();", "code"),

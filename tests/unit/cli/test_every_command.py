@@ -16,6 +16,7 @@ from buntime.cli.main import main
 from buntime.cli.program import _parser
 from buntime.runloop import RunloopSDK
 from buntime.transport import FakeTransport
+from tests.support.cases import in_one_test
 
 # Commands that print a result. SESSION, DEVBOX and SUSPENDED exist, with a file and a process.
 COMMANDS = """
@@ -72,7 +73,7 @@ def test_the_table_has_every_command() -> None:
     assert {name for name in LEAVES if not name.startswith("cassette ")} == names | OTHERS
 
 
-@pytest.mark.parametrize("name", sorted({*LEAVES} - {"serve", "completion"}))
+@in_one_test("name", sorted({*LEAVES} - {"serve", "completion"}))
 def test_the_options_of_every_command(name: str) -> None:
     """Each takes ``--json`` if it prints a result, and options for where it runs if it needs a service."""
     text = LEAVES[name].format_help()

@@ -69,7 +69,7 @@ INVALID: list[tuple[Callable[[Session], object], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "message"), INVALID)
+@in_one_test(("call", "kind", "message"), INVALID)
 def test_an_invalid_argument_is_named_before_a_request(
     fake: FakeTransport,
     session: Session,

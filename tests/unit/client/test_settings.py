@@ -220,9 +220,7 @@ def test_a_program_is_recorded_and_replayed_by_the_environment(
         assert {"a": 1} == client.request("GET", "/x").json()
 
 
-@pytest.mark.parametrize(
-    "name", ["replay", "replay:", "record", "http:x", "local:x", "record+http:x", "tape:x"]
-)
+@in_one_test("name", ["replay", "replay:", "record", "http:x", "local:x", "record+http:x", "tape:x"])
 def test_an_unknown_transport_scheme_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error lists the valid ones."""
     monkeypatch.setenv("BUNTIME_TRANSPORT", name)

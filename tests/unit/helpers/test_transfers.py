@@ -23,6 +23,7 @@ from buntime import (
 from buntime.helpers.content import PIECE
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support import responses
+from tests.support.cases import in_one_test
 from tests.support.flaky import FlakyFake
 from tests.support.folders import content_of, fill
 
@@ -282,7 +283,7 @@ def _service(*entries: Any, contents: Any = None, **changes: Any) -> Session:
     return Buntime(transport=FunctionTransport(respond)).sessions.attach("ses_1")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "path",
     ["../evil", "a/../../evil", "/tmp/evil", "..", ".", "", "a//b", "a/./b", "nul\0", "a/", "../target/evil"],
 )
@@ -293,7 +294,7 @@ def test_an_escaping_name_is_an_error(tmp_path: Path, path: str) -> None:
     assert {} == content_of(tmp_path)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "entries",
     [
         [_entry("a"), _entry("a/b")],
@@ -316,7 +317,7 @@ def test_an_invalid_list(tmp_path: Path, entries: Any) -> None:
     assert {} == content_of(tmp_path)
 
 
-@pytest.mark.parametrize("contents", [[], ["", ""], [7], ["no base64!"], "text"])
+@in_one_test("contents", [[], ["", ""], [7], ["no base64!"], "text"])
 def test_invalid_contents(tmp_path: Path, contents: Any) -> None:
     """No file is written."""
     with pytest.raises(InvalidResponseError):

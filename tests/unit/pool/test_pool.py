@@ -16,6 +16,7 @@ from buntime import Buntime, ExecuteRequest, ExecutionFailedError, Outcome, Sess
 from buntime.transport import FakeTransport, ScriptedExecution
 from tests.support import responses
 from tests.support.blocking_service import BlockingService
+from tests.support.cases import in_one_test
 from tests.support.loopback import LoopbackServer, json_reply
 from tests.support.threads import started_since
 
@@ -279,7 +280,7 @@ def test_invalid_requests_are_rejected(
         assert ["a"] == service.codes
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("arguments", "error"),
     [
         ({"size": 0}, ValueError),

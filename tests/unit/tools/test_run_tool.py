@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Optional
 
 import pytest
@@ -18,6 +18,7 @@ from buntime.tools import ToolResult, mcp_tools, run_tool
 from buntime.tools.definitions import TOOLS
 from buntime.transport import FakeTransport, ScriptedExecution, ScriptedResult
 from tests.support import effort
+from tests.support.cases import in_one_test
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -30,9 +31,7 @@ TOOL_NAMES = st.sampled_from([*TOOLS, "execute_code"])
 ARGUMENT_NAMES = sorted({name for tool in TOOLS.values() for name in tool.required + tool.optional})
 
 
-@pytest.fixture
-def fake() -> FakeTransport:
-    """Return a fake with a few scripts."""
+def _fake() -> FakeTransport:
     fake = FakeTransport()
     fake.on_execute("print", stdout="out\n", stderr="err\n")
     fake.on_execute(command="fail", exit_code=3)
@@ -45,12 +44,24 @@ def fake() -> FakeTransport:
 
 
 @pytest.fixture
-def session(fake: FakeTransport) -> Iterator[Session]:
-    """Return a session with a few files."""
+def fake() -> FakeTransport:
+    """Return a fake with a few scripts."""
+    return _fake()
+
+
+@contextmanager
+def _open(fake: FakeTransport) -> Iterator[Session]:
     with Buntime(transport=fake, max_retries=0) as client, client.sessions.create() as session:
         session.files.write("src/main.ts", "console.log(1)\n")
         session.files.write("logo.png", b"\x89PNG\r\n\x1a\n\0\0")
         session.files.write("empty", "")
+        yield session
+
+
+@pytest.fixture
+def session(fake: FakeTransport) -> Iterator[Session]:
+    """Return a session with a few files."""
+    with _open(fake) as session:
         yield session
 
 
@@ -128,10 +139,11 @@ OUTCOMES: list[tuple[Any, Any, bool, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "arguments", "is_error", "text"), OUTCOMES)
-def test_the_result(session: Session, name: Any, arguments: Any, is_error: bool, text: str) -> None:
+@in_one_test(("name", "arguments", "is_error", "text"), OUTCOMES)
+def test_the_result(name: Any, arguments: Any, is_error: bool, text: str) -> None:
     """A failure is a text that names what to change."""
-    result = run_tool(session, name, arguments)
+    with _open(_fake()) as session:
+        result = run_tool(session, name, arguments)
     assert result.startswith(text)
     assert is_error == result.is_error
 
@@ -283,7 +295,7 @@ def test_another_sandbox(sandbox: Any) -> None:
     assert result.is_error
 
 
-@pytest.mark.parametrize("limit", [0, -1, None, "5", 2.5])
+@in_one_test("limit", [0, -1, None, "5", 2.5])
 def test_a_wrong_limit(session: Session, limit: Any) -> None:
     """It is a result, too."""
     result = run_tool(session, "list", {}, limit=limit)

@@ -18,6 +18,7 @@ from buntime.service.executors import Execution, Output
 from buntime.service.requests import MAX_BODY
 from buntime.service.server.access import AccessControl
 from buntime.service.server.wsgi import application
+from tests.support.cases import in_one_test
 from tests.support.executors import Item, PlayedRuntime, outcome
 from tests.support.wire_client import WireClient
 from tests.unit.service.conftest import MakeWireClient
@@ -131,7 +132,7 @@ def test_headers_of_an_error_are_sent(wire_client: WireClient) -> None:
     assert ("401 Unauthorized", "Bearer") == (result.status, result.headers["WWW-Authenticate"])
 
 
-@pytest.mark.parametrize("session_id", ["ö", "a b", "a%b", "%2F", "a?b", "\0", "🙂"])
+@in_one_test("session_id", ["ö", "a b", "a%b", "%2F", "a?b", "\0", "🙂"])
 def test_a_path_of_any_characters_reaches_the_service(wire_client: WireClient, session_id: str) -> None:
     """It is unquoted once: the error has the session ID as the caller wrote it."""
     error = _call(wire_client, "GET", f"/sessions/{_wsgi(session_id)}").json()["error"]
@@ -144,8 +145,8 @@ def test_an_empty_path_is_the_root(wire_client: WireClient) -> None:
     assert {"path": "/"} == _call(wire_client, "GET", "").json()["error"]["details"]
 
 
-@pytest.mark.parametrize("quoted", [True, False])
-@pytest.mark.parametrize("path", ["data.csv", "a folder/ö & ü=1+1%.txt", "🙂"])
+@in_one_test("quoted", [True, False])
+@in_one_test("path", ["data.csv", "a folder/ö & ü=1+1%.txt", "🙂"])
 def test_a_query_of_any_characters_reaches_the_service(
     wire_client: WireClient, path: str, quoted: bool
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from buntime._http import Request
 from buntime.service.requests import MAX_BODY
 from buntime.service.sessions.app import ROUTES
+from tests.support.cases import in_one_test
 from tests.support.wire_client import WireClient
 
 
@@ -36,7 +37,7 @@ def test_an_unknown_route_is_not_found(wire_client: WireClient) -> None:
         assert (404, "route_not_found", {"path": path}) == (response.status, response.code, response.details)
 
 
-@pytest.mark.parametrize("path", list(ROUTES))
+@in_one_test("path", list(ROUTES))
 def test_another_method_is_not_allowed(wire_client: WireClient, path: str) -> None:
     """405 lists the allowed methods."""
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"} - set(ROUTES[path]):
@@ -65,7 +66,7 @@ def test_another_content_type_is_rejected(wire_client: WireClient, content_type:
     assert "Content-Type" == body["error"]["details"]["field"]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "body",
     [
         b"{",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from buntime.service.executors import Execution, Output
+from tests.support.cases import in_one_test
 from tests.support.executors import Item, PlayedRuntime, Silence, outcome, until_closed
 from tests.support.wire_client import WireClient
 from tests.unit.service.conftest import MakeWireClient
@@ -77,7 +78,7 @@ def test_reaching_the_time_limit_is_a_normal_result(make_wire_client: MakeWireCl
     assert "partial" == response.body["stdout"]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("field", "fields"),
     [
         ("code", {"code": None}),
@@ -222,7 +223,7 @@ def test_kill_responds_as_documented(wire_client: WireClient) -> None:
     ] == responses
 
 
-@pytest.mark.parametrize("pid", [0, -1, "7", 1.5, True])
+@in_one_test("pid", [0, -1, "7", 1.5, True])
 def test_kill_requires_a_positive_pid(wire_client: WireClient, pid: object) -> None:
     """Anything else is 400."""
     response = wire_client.post("/execution/kill", {"sessionId": wire_client.create(), "pid": pid})

@@ -12,6 +12,7 @@ from buntime.service.sessions.app import Service
 from buntime.service.workspace.base import DiskFullError
 from buntime.service.workspace.disk import DiskWorkspace
 from buntime.service.workspace.memory import MemoryWorkspace
+from tests.support.cases import in_one_test
 from tests.support.clocks import ManualClock
 from tests.support.executors import PlayedExecutor
 from tests.support.wire_client import BufferedResponse, WireClient
@@ -36,7 +37,7 @@ def test_write_returns_the_path_and_the_size_in_bytes(wire_client: WireClient) -
     assert "ö" == wire_client.get("/files/read", sessionId=session_id, path="a/b").body["content"]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "path", ["", ".", "/workspace", "..", "../x", "/etc/x", "a\0b", "folder", "file/x", 5, None, "\ud800"]
 )
 def test_write_rejects_a_path_that_cannot_be_a_file(wire_client: WireClient, path: object) -> None:
@@ -94,7 +95,7 @@ def test_list_returns_pages(wire_client: WireClient) -> None:
     assert [] == page(offset=10**15 - 1)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("field", "value"),
     [("limit", v) for v in ("0", "101", "-1", "x", "1.5", "", "٣", "9" * 5000)] + [("offset", "-1")],
 )
@@ -127,7 +128,7 @@ def test_read_returns_path_content_and_size(wire_client: WireClient) -> None:
     assert {"path": "./a", "content": "ö\r\n\0", "size": 5} == response.body
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("path", "status", "code"),
     [
         ("missing", 404, "file_not_found"),

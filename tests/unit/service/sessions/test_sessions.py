@@ -13,6 +13,7 @@ from buntime.service.executors import Limits
 from buntime.service.sessions.app import Service
 from buntime.service.workspace.base import Workspace, WorkspaceGone
 from buntime.service.workspace.memory import MemoryWorkspace
+from tests.support.cases import in_one_test
 from tests.support.clocks import ManualClock
 from tests.support.executors import PlayedExecutor, PlayedRuntime
 from tests.support.wire_client import WireClient
@@ -54,7 +55,7 @@ def test_create_sets_ttl_and_resources(wire_client: WireClient) -> None:
     assert 300 == runtime.lifetime
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("field", "fields"),
     [
         ("ttl", {"ttl": 299}),

@@ -8,9 +8,10 @@ import pytest
 
 from buntime import Buntime, ServerError
 from buntime.transport import FakeTransport, ScriptedResult
+from tests.support.cases import in_one_test
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("arguments", "named"),
     [
         ({"stdout": b"x"}, "stdout"),
@@ -46,7 +47,7 @@ def test_an_invalid_match(arguments: dict[str, Any], named: str) -> None:
         FakeTransport().on_execute(**arguments)
 
 
-@pytest.mark.parametrize("call", ["nonsense", "POST /exec", "GET /execute", "/execute", ""])
+@in_one_test("call", ["nonsense", "POST /exec", "GET /execute", "/execute", ""])
 def test_an_invalid_call(call: str) -> None:
     """A planned failure of it would never happen, and the test would pass without it."""
     with pytest.raises(ValueError, match="not a call of the API"):

@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 
 from buntime.errors import ConfigurationError
 from buntime.transport import HTTPTransport, Request, Transport
+from tests.support.cases import in_one_test
 
 URL = "https://api.buntime.sh"
 
@@ -33,7 +34,7 @@ def test_requests_is_imported_on_use() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("base_url", "reason"),
     [
         ("", "does not start with http"),
@@ -70,7 +71,7 @@ def test_base_url_with_password(base_url: str) -> None:
     assert "ter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("options", "error"),
     [
         ({"base_url": b"https://api.buntime.sh"}, TypeError),
