@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Optional
 
 from buntime.cassette.secrets.detect import url_password
@@ -129,14 +129,26 @@ def _match_placeholder(placeholder: str, value: Any, values: Values) -> bool:
 
 
 def _match_parts(template: str, text: str, values: Values) -> bool:
+    """Match a text with the length of what is unknown, if that is determined, or else without it.
+
+    A secret that is known may be in another form, and so of another length, than in the recording.
+    """
+    parts = list(_parts(template))
+    for length in dict.fromkeys((_length_of_unknown(parts, text, values), 0)):
+        bound: ChainMap[str, Scalar] = ChainMap({}, values)
+        if _match_in_order(parts, text, length, bound):
+            values.update(bound.maps[0])
+            return True
+    return False
+
+
+def _match_in_order(parts: Sequence[str], text: str, length: int, values: Values) -> bool:
     """Match a text in one pass from left to right, so that it takes a time linear in its length.
 
-    Placeholders without a value reach up to the next part that is known.
+    A placeholder without a value has that length, or if it is 0 reaches up to the next part that is known.
     """
     position = 0
     unknown: list[str] = []
-    parts = list(_parts(template))
-    length = _length_of_unknown(parts, text, values)
     for index, part in enumerate(parts):
         choices = _choices(part, values)
         if not choices and length:
@@ -158,7 +170,7 @@ def _match_parts(template: str, text: str, values: Values) -> bool:
     return _match_run(unknown, text[position:], values) if unknown else position == len(text)
 
 
-def _length_of_unknown(parts: list[str], text: str, values: Values) -> int:
+def _length_of_unknown(parts: Sequence[str], text: str, values: Values) -> int:
     """Return the length of the only placeholder without a value, however often it occurs; else 0."""
     choices = [_choices(part, values) for part in parts]
     unknown = [part for part, choice in zip(parts, choices) if not choice]

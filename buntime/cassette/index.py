@@ -8,6 +8,7 @@ import json
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence, Set
+from copy import deepcopy
 from typing import Any, Callable, Optional
 
 from buntime._http import Pairs, Request
@@ -63,16 +64,16 @@ class Index:
         self._unbound: dict[int, set[str]] = {}
         self._waiting: dict[str, list[int]] = defaultdict(list)
 
-    @property
-    def played(self) -> frozenset[int]:
-        """The interactions that were played, by their numbers from 0, for another index."""
+    def progress(self) -> tuple[frozenset[int], Bindings]:
+        """Return the numbers from 0 of the played interactions, and a copy of the secrets bound so far."""
         with self._lock:
-            return frozenset(self._played)
+            return frozenset(self._played), deepcopy(self._bindings)
 
     def unplayed(self) -> list[tuple[int, Interaction]]:
         """Return the interactions that were not played, each with its number from 1."""
-        numbered, played = enumerate(self._interactions), self.played
-        return [(number + 1, item) for number, item in numbered if number not in played]
+        with self._lock:
+            played = {*self._played}
+        return [(n, item) for n, item in enumerate(self._interactions, 1) if n - 1 not in played]
 
     def bind_credentials(self, headers: Pairs) -> None:
         """Take the credentials of a request for those of the recording."""

@@ -7,6 +7,7 @@ import json
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Optional
 
 import attrs
@@ -17,6 +18,7 @@ from buntime.cassette.file import Interaction
 from buntime.cassette.ignore import Ignore
 from buntime.cassette.match import key_of, without_numbers
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, name_of, split_form, with_form
+from buntime.cassette.text import map_texts
 
 
 def merge_recordings(
@@ -191,7 +193,8 @@ def _with_old_numbers(old: Sequence[Interaction], new: Sequence[Interaction]) ->
     def rename(match: re.Match[str]) -> str:
         return f"{match[1]}{match[2]}{numbers.get((match[1], match[3]), match[3])}"
 
-    return [attrs.evolve(item, data=json.loads(pattern.sub(rename, json.dumps(item.data)))) for item in new]
+    # In the values, not in their JSON: there, an escape may be the letter before an id.
+    return [attrs.evolve(item, data=map_texts(item.data, partial(pattern.sub, rename))) for item in new]
 
 
 def _numbers_of(item: Interaction) -> Iterator[tuple[str, str]]:

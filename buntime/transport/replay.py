@@ -7,6 +7,7 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from datetime import datetime, timezone
 from typing import Any, Optional, Union
 
@@ -27,6 +28,15 @@ from buntime.cassette.secrets.redactor import Redactor
 from buntime.errors import APIConnectionError, APITimeoutError, CassetteError, CassetteMismatchError
 
 _MARK = rb"\u00ab"
+
+
+@attrs.frozen
+class ReplayMark:
+    """A point of a replay, for :meth:`ReplayTransport.rewind`."""
+
+    played: frozenset[int]
+    bindings: Bindings
+    polls: Mapping[str, Interaction]
 
 
 class ReplayTransport(NotPicklable):
@@ -119,13 +129,17 @@ class ReplayTransport(NotPicklable):
             self._polls[key] = item
         return item
 
-    def mark(self) -> frozenset[int]:
+    def mark(self) -> ReplayMark:
         """Return a mark of the interactions played so far, for :meth:`rewind`."""
-        return self._index.played
+        return ReplayMark(*self._index.progress(), {**self._polls})
 
-    def rewind(self, mark: frozenset[int]) -> None:
-        """Let the interactions that were played after a mark be played again, for a test that is repeated."""
-        self._index = Index(self._interactions, self._bindings, self._ignore, mark)
+    def rewind(self, mark: ReplayMark) -> None:
+        """Let the interactions that were played after a mark be played again, for a test that is repeated.
+
+        Its secrets may be others than those of the first attempt.
+        """
+        self._bindings, self._polls = deepcopy(mark.bindings), {**mark.polls}
+        self._index = Index(self._interactions, self._bindings, self._ignore, mark.played)
 
     def sleep(self, seconds: float, /) -> None:
         """Let time pass on this thread's clock; nothing waits."""
