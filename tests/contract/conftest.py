@@ -71,7 +71,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         has_client = not {"client", "transport"}.isdisjoint(metafunc.fixturenames)
         if getattr(metafunc.module, "__name__", "").rpartition(".")[2] in ON_DEVBOXES and not has_client:
             names.append(DEVBOX)
-        tried = effort.sample(ALIKE, crc32(metafunc.function.__name__.encode()), 2)
+        tried = effort.sample(ALIKE, crc32(metafunc.function.__name__.encode()), 3)
         omitted = {name for alike in ALIKE if alike not in tried for name in alike}
         names = [name for name in names if name not in omitted]
         metafunc.parametrize("transport_name", [one_case(name) for name in names], indirect=True)

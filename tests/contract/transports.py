@@ -155,8 +155,12 @@ ALIKE: list[tuple[str, ...]] = [
     ("recorded_local", "replayed_local"),
     ("recorded_http", "replayed_http"),
     ("http_with_own_session",),
+    ("http",),
 ]
-"""Each is made of the parts of others, so that by default a test runs on a sample of them."""
+"""Each is made of the parts of others, so that by default a test runs on a sample of them.
+
+A third of them has one that runs programs on this machine, and one over HTTP.
+"""
 
 _ON_EACH_PYTHON = {"fake", "local", "http"} | {
     f"{mode}_{name}" for mode in ("recorded", "replayed") for name in ("fake", "local")

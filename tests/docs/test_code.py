@@ -66,11 +66,15 @@ def test_every_page_with_code_is_run() -> None:
     assert {"README.md", "index.md", "executing.md", "streaming.md", "files.md", "errors.md"} <= names
 
 
-def test_worked_example_processes_the_data() -> None:
-    """The worked example prints the results, the figures and the files, and deletes its session."""
-    ran = _python(str(DOCS / "examples" / "process_data.py"))
+@pytest.fixture(scope="module")
+def worked_example() -> str:
+    """Return the output of the worked example on this machine."""
+    return _python(str(DOCS / "examples" / "process_data.py")).stdout
 
-    lines = ran.stdout.splitlines()
+
+def test_worked_example_processes_the_data(worked_example: str) -> None:
+    """The worked example prints the results, the figures and the files, and deletes its session."""
+    lines = worked_example.splitlines()
     assert ["Average age: 30", "Oldest: Charlie"] == lines[:2]
     labels = ["Execution time", "Memory used", "Files", "Deleted"]
     assert labels == [line.partition(":")[0] for line in lines[2:]]
@@ -79,28 +83,26 @@ def test_worked_example_processes_the_data() -> None:
     assert "Files: data.csv, process.ts" == lines[4]
 
 
-def test_worked_example_is_the_same_over_http_and_on_a_fake() -> None:
+def test_worked_example_is_the_same_over_http_and_on_a_fake(worked_example: str) -> None:
     """The output is the same on a running server and on a scripted fake, except for figures."""
-    local = _python(str(DOCS / "examples" / "process_data.py")).stdout
     fake = _python(str(DOCS / "examples" / "process_data_on_fake.py")).stdout
     with buntime_serve() as server:
         environment = {"BUNTIME_TRANSPORT": "http", "BUNTIME_BASE_URL": server.url, "BUNTIME_API_KEY": "any"}
         http = _python(str(DOCS / "examples" / "process_data.py"), environment=environment).stdout
 
-    assert _without_figures(local) == _without_figures(fake) == _without_figures(http)
-    assert "Average age: 30\nOldest: Charlie\n" in local
+    assert _without_figures(worked_example) == _without_figures(fake) == _without_figures(http)
+    assert "Average age: 30\nOldest: Charlie\n" in worked_example
 
 
 def _without_figures(output: str) -> str:
     return re.sub(r"(ses_)\w+|[\d.]+(?= (?:ms|bytes))", r"\1...", output)
 
 
-def test_worked_example_is_shown_with_its_output() -> None:
+def test_worked_example_is_shown_with_its_output(worked_example: str) -> None:
     """The quick start shows the output of the worked example, whatever the figures."""
     page = blocks(DOCS / "start" / "quickstart.md")
     block = next(block for block in page if block.kind == "text" and "Average age" in block.body)
-    printed = _python(str(DOCS / "examples" / "process_data.py")).stdout
-    assert _labels(printed) == _labels(block.body)
+    assert _labels(worked_example) == _labels(block.body)
 
 
 def _labels(output: str) -> list[str]:

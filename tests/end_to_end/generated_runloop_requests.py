@@ -201,7 +201,7 @@ schema = schemathesis.openapi.from_wsgi(
 )
 _prepare(schema.raw_schema)
 _CALLS = [call["operationId"] for item in schema.raw_schema["paths"].values() for call in item.values()]
-sampled = schema.include(operation_id=effort.sample(_CALLS, 0, 3))
+sampled = schema.include(operation_id=effort.sample(_CALLS, 0, 5))
 
 
 @pytest.fixture(scope="module", autouse=True)

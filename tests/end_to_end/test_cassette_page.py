@@ -13,6 +13,7 @@ from buntime.cassette.file import load
 from buntime.cassette_view import render_page
 from buntime.testing import cassette
 from buntime.transport import FakeTransport
+from tests.support.cases import in_one_test
 from tests.support.chromium import Page, chromium, find_chromium
 
 BINARY = find_chromium()
@@ -137,7 +138,7 @@ def test_page(page: Page, url: str) -> None:
     assert [] == [request for request in page.requests if not request.startswith(("file:", "about:"))]
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1200, "light"), (1200, "dark"), (400, "light"), (400, "dark")])
+@in_one_test("width, theme", [(1200, "light"), (1200, "dark"), (400, "light"), (400, "dark")])
 def test_page_fits(page: Page, url: str, width: int, theme: str) -> None:
     """No text needs to be scrolled sideways, from the width of a phone on."""
     page.resize(width, 900)

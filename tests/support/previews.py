@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import socket
 import struct
 import urllib.request
@@ -13,10 +14,15 @@ TIMEOUT = 20.0
 
 def get(url: str, body: bytes | None = None) -> bytes:
     """Return the body of a server's response."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, body, TIMEOUT) as response:
+    with _opener().open(url, body, TIMEOUT) as response:
         content: bytes = response.read()
         return content
+
+
+@functools.cache
+def _opener() -> urllib.request.OpenerDirector:
+    """Return the opener of all requests: it loads the certificates of the system."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def connect(url: str) -> socket.socket:
