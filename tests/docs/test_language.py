@@ -62,7 +62,7 @@ def _read_python(folder: str) -> tuple[list[str], list[tuple[str, str]]]:
     for path in sorted((ROOT / folder).rglob("*.py")):
         if path == Path(__file__):
             continue
-        source = path.read_text(encoding="utf-8")
+        source, position = path.read_text(encoding="utf-8"), path.relative_to(ROOT)
         texts += _PYTHON_COMMENT.findall(source)
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, _DOCUMENTED):
@@ -71,9 +71,9 @@ def _read_python(folder: str) -> tuple[list[str], list[tuple[str, str]]]:
                 constants = (part.value for part in ast.walk(node) if isinstance(part, ast.Constant))
                 texts += (value for value in constants if isinstance(value, str))
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                names.append((f"{path.relative_to(ROOT)}:{node.lineno}", node.id))
+                names.append((f"{position}:{node.lineno}", node.id))
             elif isinstance(node, ast.arg):
-                names.append((f"{path.relative_to(ROOT)}:{node.lineno}", node.arg))
+                names.append((f"{position}:{node.lineno}", node.arg))
     return texts, names
 
 
