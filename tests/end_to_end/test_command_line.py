@@ -110,7 +110,7 @@ def test_a_shell_on_a_terminal(tmp_path: Path) -> None:
             printed = printed.partition(text)[2]
 
         until(b"> ")
-        os.write(controller, b"const x = 41; console.log('go' + 'ing'); for (;;);\n")
+        os.write(controller, b"const x = 41; console.log('go' + 'ing'); Bun.sleepSync(3e5)\n")
         until(b"going")
         shell.send_signal(signal.SIGINT)
         until(b"interrupted; the state is ")
