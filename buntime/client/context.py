@@ -134,8 +134,11 @@ class Context:
 def portable_state(context: Context) -> dict[str, Any]:
     """Return a client's settings for a pickle, without its key; ``TypeError`` for another credential."""
     caller = context.caller
-    names = {name.lower() for name, _ in caller.headers}
-    secret = sorted((names & CREDENTIALS) - {"authorization"})
+    has_key = caller.find_credentials is not None or any(
+        isinstance(value, settings.KeyHeader) for _, value in caller.headers
+    )
+    own = {name: str(value) for name, value in caller.headers if not isinstance(value, settings.KeyHeader)}
+    secret = sorted(CREDENTIALS.intersection(map(str.lower, own)))
     if secret:
         raise TypeError(
             f"a client with the header {secret[0]!r} does not pickle: that is a credential; "
@@ -143,14 +146,14 @@ def portable_state(context: Context) -> dict[str, Any]:
         )
     return {
         "transport": caller.transport,
-        "headers": {name: str(value) for name, value in caller.headers if name.lower() != "authorization"},
+        "headers": own,
         "timeout": caller.timeout,
         "deadline": caller.deadline,
         "max_retries": caller.policy.max_retries,
         "retry_delay": caller.policy.retry_delay,
         "on_retry": caller.on_retry,
         "max_output": caller.max_output,
-        "has_key": "authorization" in names or caller.find_credentials is not None,
+        "has_key": has_key,
         "delete_on_close": context.owned is not None,
     }
 

@@ -21,6 +21,12 @@ from buntime.errors import BuntimeError, ConfigurationError
 T = TypeVar("T")
 
 
+class KeyHeader(Secret):
+    """The ``Authorization`` of the API key; one among the headers of the caller is not of this type."""
+
+    __slots__ = ()
+
+
 @attrs.frozen
 class ServiceSettings:
     """How a service is configured: its base URL, the argument of its key, and the names of its variables."""
@@ -236,7 +242,7 @@ def header_pairs(headers: Optional[Mapping[str, str]], key: Secret | None) -> Pa
         )
     if key is None or "authorization" in names:
         return pairs
-    return (("Authorization", Secret("Bearer " + key)), *pairs)
+    return (("Authorization", KeyHeader("Bearer " + key)), *pairs)
 
 
 def _header_pairs(headers: Optional[Mapping[str, str]]) -> Pairs:

@@ -48,8 +48,7 @@ def test_a_pickle_has_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_pickle_has_no_header_with_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client with other credentials in its headers does not pickle; other headers do."""
-    headers = {"Authorization": f"Bearer {_KEY}", "X-Team": "blue"}
-    with Buntime(headers=headers) as client:
+    with Buntime(_KEY, headers={"X-Team": "blue"}) as client:
         pickled = pickle.dumps(client)
     assert _KEY.encode() not in pickled
     monkeypatch.setenv("BUNTIME_API_KEY", "btk_other")
