@@ -99,9 +99,14 @@ def http_with_own_session(services: Services) -> Iterator[Transport]:
         yield HTTPTransport(services.fake_url, session=session)
 
 
-TRANSPORTS = {
-    name.__name__: name for name in (fake, local, local_without_isolation, http, http_with_own_session)
-}
+_SOURCES = (
+    fake,
+    local,
+    local_without_isolation,
+    http,
+    http_with_own_session,
+)
+TRANSPORTS = {source.__name__: source for source in _SOURCES}
 SHARES_PORTS = ("local_without_isolation",)
 """The transports whose sessions share the machine's ports."""
 RECORDED = ("fake", "local", "http")

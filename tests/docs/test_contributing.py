@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,41 @@ from tests.docs.markdown import DOCS, ROOT, anchors, blocks, links
 
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 HOW_IT_IS_BUILT = DOCS / "project" / "how-it-is-built.md"
+
+_USES_THE_CHANGES = """
+import json
+from buntime import Buntime, SessionLockedError
+from buntime.transport import CountingTransport, FunctionTransport, Response
+from tests.contract import test_sessions, transports
+
+with transports.TRANSPORTS["counting"](None) as transport:
+    assert isinstance(transport, CountingTransport)
+    with Buntime(transports.KEY, transport=transport, max_retries=0) as client:
+        test_sessions.test_info_returns_the_current_state(client)
+        count = transport.count
+        assert count > 0
+        with client.sessions.create() as session:
+            assert 0 == client.sessions.usage(session.id)
+            session.files.write("a.txt", "a")
+            session.files.touch("a.txt")
+            client.files.touch(session_id=session.id, path="a.txt")
+            assert "a" == session.files.read("a.txt")
+        assert count + 7 == transport.count
+
+requests = []
+
+def locked(request):
+    requests.append(request)
+    return Response(423, (), [b'{"error": "the session is being moved"}'])
+
+with Buntime(transports.KEY, transport=FunctionTransport(locked)) as client:
+    try:
+        client.execute(session_id="ses_1", code="1", priority="high")
+    except SessionLockedError:
+        assert ["high"] == [json.loads(request.content)["priority"] for request in requests]
+    else:
+        raise AssertionError("no error was raised")
+"""
 
 
 def test_the_picture_and_the_table_of_the_layers_are_current() -> None:
@@ -70,19 +108,50 @@ def _changes() -> Iterator[tuple[str, list[list[str]]]]:
                 yield head.rpartition("+++ ")[2].strip(), [hunk.rstrip("\n").split("\n") for hunk in hunks]
 
 
-def test_the_diffs_apply() -> None:
-    """The context of each diff matches its file, and the result is valid Python."""
-    sources: dict[str, str] = {}
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the tree with all diffs applied. The context of each matches its file exactly."""
+    tree = tmp_path_factory.mktemp("changed")
+    for folder in ("buntime", "tests/contract", "tests/support"):
+        shutil.copytree(ROOT / folder, tree / folder)
+    for name in ("tests/__init__.py", "pyproject.toml"):
+        shutil.copy2(ROOT / name, tree / name)
     for name, hunks in _changes():
-        path = ROOT / name
-        if name not in sources:
-            sources[name] = path.read_text(encoding="utf-8") if path.exists() else ""
+        path = tree / name
+        source = path.read_text(encoding="utf-8") if path.exists() else ""
         for lines in hunks:
             old = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("+"))
             new = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("-"))
-            assert old in sources[name], f"{name} has no longer:\n{old}"
-            sources[name] = sources[name].replace(old, new, 1)
-    assert len(sources) >= 12
-    for name, source in sources.items():
-        if name.endswith(".py"):
-            ast.parse(source, name)
+            assert old in source, f"{name} has no longer:\n{old}"
+            source = source.replace(old, new, 1)
+        path.write_text(source, encoding="utf-8")
+    return tree
+
+
+def test_the_diffs_work(changed: Path) -> None:
+    """With all diffs applied, each does what its section states, and a contract test passes."""
+    completed = subprocess.run(
+        [sys.executable, "-c", _USES_THE_CHANGES],
+        cwd=changed,
+        env={**os.environ, "PYTHONPATH": str(changed)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert 0 == completed.returncode, completed.stdout
+
+
+def test_the_diffs_follow_the_style(changed: Path) -> None:
+    """No line is too long, public names are sorted, and ruff, if it is installed, has no complaint."""
+    names = sorted({name for name, _ in _changes() if name.endswith(".py")})
+    assert len(names) >= 12
+    for name in names:
+        source = (changed / name).read_text(encoding="utf-8")
+        assert [] == [line for line in source.splitlines() if len(line) > 110], name
+        public = re.search(r"^__all__ = (\[.*?^\])", source, re.MULTILINE | re.DOTALL)
+        exported: list[str] = ast.literal_eval(public[1]) if public else []
+        assert exported == sorted(exported, key=lambda each: (not each.isupper(), each)), name
+    if find_spec("ruff") is not None:
+        for command in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
+            subprocess.run([sys.executable, "-m", "ruff", *command, *names], cwd=changed, check=True)
