@@ -184,7 +184,8 @@ class Redactor:
 
     def _learn_values(self, data: Mapping[str, Any], message: Mapping[str, Any], *, in_values: bool) -> bool:
         """Note the secrets that a message names; return whether they have to be looked for in its values."""
-        if not (in_values or _IN_VALUES & message.keys() or detect.has_secret_names(message.get("json"))):
+        in_values = in_values or not _IN_VALUES.isdisjoint(message)
+        if not in_values and not detect.has_secret_names(message.get("json")):
             return False  # as for most messages, and faster than a walk
         Walk(self._add)(data)
         return True
