@@ -13,6 +13,7 @@ from buntime._support.export import export
 CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 """Names of headers with secret values, in lower case."""
 _HIDDEN = "[hidden]"
+_SHORTEST_SECRET = 6
 
 MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 """The largest decoded body that is read into memory, in bytes."""
@@ -72,6 +73,25 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({_without_secrets(self._items.values())!r})"
+
+
+def secret_values(headers: Iterable[tuple[str, str]]) -> list[Secret]:
+    """Return the secrets in the credentials of headers: a key without its scheme, the value of each cookie.
+
+    The longest is the first, as it may contain another one. One of less than 6 characters is omitted: it
+    would match parts of ordinary words.
+    """
+    secrets: set[str] = set()
+    for name, value in headers:
+        kind = name.lower()
+        if kind in {"cookie", "set-cookie"}:
+            cookies = (part.partition("=") for part in value.split(";"))
+            secrets.update((content or name).strip() for name, _, content in cookies)
+        elif kind in CREDENTIALS:
+            scheme, _, key = value.strip().partition(" ")
+            secrets.add(key.strip() or scheme)
+    long = [Secret(each) for each in secrets if len(each) >= _SHORTEST_SECRET]
+    return sorted(long, key=len, reverse=True)
 
 
 def _without_secrets(headers: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Optional
 
-from buntime._http import Headers, Pairs, Request, Response
+from buntime._http import Headers, Pairs, Request, Response, secret_values
 from buntime._support.log import logger
 from buntime._support.terminal import printable
-from buntime.engine.redact import redact_text, secrets_of
+from buntime.engine.redact import redact_text
 from buntime.errors import BuntimeError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def send_logged(
     except BuntimeError as error:
         log.debug("%s: %s after %.0f ms", call, _cause(error), (now() - started) * 1000)
         raise
-    identifier = printable(redact_text(request_id(response.headers) or "none", secrets_of(credentials)))
+    identifier = printable(redact_text(request_id(response.headers) or "none", secret_values(credentials)))
     log.debug("%s: %d in %.0f ms, request id %s", call, response.status, (now() - started) * 1000, identifier)
     return response
 

@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from buntime._http import CREDENTIALS, Headers, Pairs
+from buntime._http import Headers
 from buntime.errors import BuntimeError
 
 _HIDDEN = "[hidden]"
-_SHORTEST = 6
-
-
-def secrets_of(headers: Pairs) -> tuple[str, ...]:
-    """Return the credentials in headers, each without its scheme.
-
-    One of less than 6 characters is ignored: it would match parts of ordinary words.
-    """
-    credentials = (str(value).split()[-1:] for name, value in headers if name.lower() in CREDENTIALS)
-    return tuple(secret for parts in credentials for secret in parts if len(secret) >= _SHORTEST)
 
 
 def redact(error: BuntimeError, secrets: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional, TypeVar
 
 import attrs
 
-from buntime._http import Pairs, Request, SupportsDate, SupportsTime, Transport
+from buntime._http import Pairs, Request, SupportsDate, SupportsTime, Transport, secret_values
 from buntime.engine.adapter import ServiceAdapter, SharedState
 from buntime.engine.hooks import CallHooks
 from buntime.engine.limits import MAX_OUTPUT, Clock, Deadline, SharedDeadline, SystemTime
@@ -152,9 +152,9 @@ class CallSettings:
 
     def redact(self, error: BuntimeError) -> None:
         """Remove the client's credentials from an error."""
-        from buntime.engine.redact import redact, secrets_of
+        from buntime.engine.redact import redact
 
-        redact(error, secrets_of(self.headers))
+        redact(error, secret_values(self.headers))
 
     def back_off(
         self, error: BuntimeError, number: int, *, idempotent: bool, remaining: Optional[float] = None

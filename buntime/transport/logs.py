@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
-from buntime._http import CREDENTIALS, Body, Pairs, Request, Response, Transport
+from buntime._http import CREDENTIALS, Body, Pairs, Request, Response, Secret, Transport, secret_values
 from buntime._support.log import debug_logger
 from buntime._support.terminal import printable
 from buntime.cassette.secrets.detect import looks_secret
@@ -44,7 +44,7 @@ def _send_logged(request: Request, send: Callable[[Request], Response]) -> Respo
     if log is None:
         return send(request)
     call = f"{request.method} {printable(request.path)}"
-    secrets = [value.split()[-1] for name, value in request.headers if name.lower() in CREDENTIALS and value]
+    secrets = secret_values(request.headers)
     size = request.body.size if isinstance(request.body, Body) else len(request.body or b"")
     body = b"" if size > _LARGEST or isinstance(request.body, Body) else request.content
     log.debug("request: %s%s %s", call, _headers(request.headers), _shown(body, size, secrets))
@@ -79,7 +79,7 @@ def _headers(headers: Pairs) -> str:
     return printable(f" {visible}") if visible else ""
 
 
-def _shown(body: bytes, size: int, secrets: list[str]) -> str:
+def _shown(body: bytes, size: int, secrets: list[Secret]) -> str:
     """Return a JSON body without secrets, cut, on one line; the size of any other."""
     try:
         text = json.dumps(_redacted(json.loads(body)), ensure_ascii=False) if body else ""
@@ -88,7 +88,7 @@ def _shown(body: bytes, size: int, secrets: list[str]) -> str:
     if not text:
         return f"({size} bytes)"
     for secret in secrets:
-        text = text.replace(secret, _HIDDEN)
+        text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], _HIDDEN)
     return printable(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({size} bytes)")
 
 

@@ -1,14 +1,15 @@
-"""An API key that a service or proxy echoed appeared in the error."""
+"""A key or cookie that a service or proxy echoed appeared in the error."""
 
 from __future__ import annotations
 
 import json
+import logging
 import traceback
 
 import pytest
 
 from buntime import Buntime, BuntimeError
-from buntime.transport import FunctionTransport, Request, Response
+from buntime.transport import FunctionTransport, LoggingTransport, Request, Response
 from tests.support.cases import in_one_test
 
 KEY = "btk_sent_back_by_a_proxy"
@@ -50,3 +51,31 @@ def _call(client: Buntime, *, stream: bool) -> None:
         list(client.stream(session_id="ses_1", code="1"))
     else:
         client.sessions.info("ses_1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secrets"),
+    [
+        ("Cookie", "session=abcdef123456; theme=dark-mode", ["abcdef123456", "dark-mode"]),
+        ("Cookie", "a=abcdef123456==; b=abcdef; c=1", ["abcdef123456=="]),
+        ("Cookie", "a-cookie-without-a-name", ["a-cookie-without-a-name"]),
+        ("X-API-Key", "key-without-a-scheme", ["key-without-a-scheme"]),
+        ("Proxy-Authorization", "Basic  dXNlcjpwYXNz", ["dXNlcjpwYXNz"]),
+        ("Authorization", 'Digest username="alice", response="0a1b2c3d"', ["alice", "0a1b2c3d"]),
+        ("Authorization", "key-of-an-unknown-form", ["key-of-an-unknown-form"]),
+        ("Cookie", " ", []),
+        ("X-API-Key", " ", []),
+    ],
+)
+def test_every_echoed_credential_is_redacted(
+    name: str, value: str, secrets: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each cookie and each scheme, in errors and in the log; an empty header has none."""
+    body = json.dumps({"error": {"code": "bad", "message": f"You sent {value} for it"}}).encode()
+    transport = LoggingTransport(FunctionTransport(lambda _request: Response(400, (), [body])))
+    client = Buntime(transport=transport, headers={name: value})
+    with client, caplog.at_level(logging.DEBUG, "buntime"), pytest.raises(BuntimeError) as caught:
+        client.sessions.info("ses_1")
+    for text in (str(caught.value), caplog.text):
+        assert " for it" in text
+        assert [] == [secret for secret in secrets if secret in text]
