@@ -11,8 +11,6 @@ from buntime.engine.caller import Caller
 from buntime.engine.retries import LONGEST_DELAY
 from buntime.errors import BuntimeError, RateLimitError
 
-CLOSED = "the pool is closed"
-
 MAX_WAIT = 1.0
 """Seconds of a single wait. A Ctrl-C just before a wait, and any on Windows, is only noticed after it."""
 
@@ -23,7 +21,7 @@ _FIRST_PAUSE = 1.0
 def check_open(stopping: threading.Event) -> None:
     """Raise ``RuntimeError`` if ``stopping``, which closing the pool sets, is set."""
     if stopping.is_set():
-        raise RuntimeError(CLOSED)
+        raise RuntimeError("the pool is closed")
 
 
 class StoppableClock:

@@ -205,12 +205,11 @@ class SessionRegistry:
         if not self.owner.is_this_process():
             return
         # In another state than LEASED it is being deleted, which ends work in it, also a call that hangs.
-        if not (reuse and lease.reusable):
-            self._delete(lambda _: lease.state is LeaseState.LEASED, cleanup, lease)
-            return
         with self._changed:
-            if lease.state is LeaseState.LEASED:
+            if reuse and lease.reusable and lease.state is LeaseState.LEASED:
                 self._move(lease, LeaseState.IDLE)
+                return
+        self._delete(lambda _: lease.state is LeaseState.LEASED, cleanup, lease)
 
     def _next_lease(self, stopping: threading.Event) -> Lease:
         """Return an idle lease, or a new one in the state CHANGING. Threads are served in their order."""
