@@ -11,6 +11,7 @@ import pytest
 
 from buntime import Buntime, Session
 from buntime.transport import LocalTransport
+from tests.support.cases import in_one_test
 
 CALLS: dict[str, Callable[[Session], object]] = {
     "execute": lambda session: session.execute("1"),
@@ -39,7 +40,7 @@ def session() -> Iterator[Session]:
         yield session
 
 
-@pytest.mark.parametrize("name", CALLS)
+@in_one_test("name", CALLS)
 def test_every_call_in_a_forked_child_raises_an_error(session: Session, name: str, tmp_path: Path) -> None:
     """Each call raises a RuntimeError with advice, and the parent's session is unaffected."""
     outcome = _in_a_fork(lambda: _failure(CALLS[name], session), tmp_path / "outcome")

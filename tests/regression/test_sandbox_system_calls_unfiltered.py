@@ -14,6 +14,7 @@ import pytest
 from buntime.service.machine.executor import BunExecutor
 from buntime.service.machine.seccomp import ABSENT, FORBIDDEN
 from tests.support.bun import BunSession
+from tests.support.cases import in_one_test
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sandboxes need Linux")
 
@@ -126,7 +127,7 @@ def test_memory_that_would_not_count(session: BunSession) -> None:
     assert (f"{errno.ENOMEM} {errno.EPERM} {errno.EPERM} 0 0\n", "") == (outcome.stdout, outcome.stderr)
 
 
-@pytest.mark.parametrize("kind", PROGRAMS)
+@in_one_test("kind", PROGRAMS)
 def test_programs_run(session: BunSession, kind: str) -> None:
     """Every kind of program still works."""
     outcome = session.run(PROGRAMS[kind])

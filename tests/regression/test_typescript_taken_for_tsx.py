@@ -8,6 +8,7 @@ import pytest
 
 from buntime import Buntime, JavaScriptError, Session
 from buntime.transport import LocalTransport
+from tests.support.cases import in_one_test
 
 GENERIC = "const same = <T>(x: T) => x;\nconsole.log(same(3), <number>4, process.argv.length);"
 
@@ -22,7 +23,7 @@ def session(request: pytest.FixtureRequest) -> Iterator[Session]:
         yield session
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("code", "printed"),
     [
         ("const f = <T>(x: T) => x", ""),
@@ -69,7 +70,7 @@ def test_started_code(session: Session) -> None:
     assert "3 4 2\n" == process.logs().stdout
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "function",
     [
         "(a) => a;\n// c",
@@ -87,7 +88,7 @@ def test_functions(session: Session, function: str) -> None:
     assert 1 == session.call(function, 1)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("function", "problem"),
     [
         ("(a) => ;", "SyntaxError"),
