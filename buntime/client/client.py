@@ -129,7 +129,8 @@ class Buntime(ClosesWithBlock):
         self._start(restored_context(state), owns_transport=True)
 
     def _leave_block(self, error: Optional[BaseException]) -> None:
-        close_after(error, lambda: self._close(self._context.for_cleanup(error)), "the client was not closed")
+        context = self._context.for_cleanup(error)
+        close_after(error, lambda: self._close(context, may_repeat=False), "the client was not closed")
 
     @overload
     def execute(
@@ -281,20 +282,28 @@ class Buntime(ClosesWithBlock):
     def close(self) -> None:
         """Close the transport; with ``delete_on_close``, first delete the sessions created. Idempotent.
 
+        If a deletion fails, its error is raised after the others were tried, and the transport stays open:
+        closing again tries it again. The end of the client's block closes the transport in any case.
+
         In a process forked from the one that created the client, it deletes the sessions that were created in
         that process, and does not close the transport.
         """
-        self._close(self._context)
+        self._close(self._context, may_repeat=True)
 
-    def _close(self, context: Context) -> None:
+    def _close(self, context: Context, *, may_repeat: bool) -> None:
         if not self._owns_transport:
             return
         with self._closing:
+            stays_open = not self._owner.is_this_process()
             try:
                 context.delete_owned()
+            except BuntimeError:
+                stays_open = stays_open or may_repeat
+                raise
             finally:
-                if self._owner.is_this_process():
+                if not stays_open:
                     self._context.caller.transport.close()
+                    self._owns_transport = False  # nothing is left to delete or close
 
 
 export("buntime", Buntime)

@@ -101,26 +101,41 @@ class Context:
         return self if seconds is None else self.over(self.caller.for_cleanup(seconds))
 
     def delete_session(self, session_id: str) -> None:
-        """Delete a session; closing the client will not delete it again."""
-        self.sessions.delete(session_id)
+        """Delete a session; closing the client will not delete it again, unless this fails."""
+        try:
+            self.sessions.delete(session_id)
+        except SessionNotFoundError:
+            self._disown(session_id)
+            raise
+        self._disown(session_id)
+
+    def _disown(self, session_id: str) -> None:
         if self.owned is not None:
             self.owned.discard(session_id)
 
-    def delete_owned(self) -> None:
-        """Delete every session that the client created, and raise the first error after the last."""
+    def delete_owned(self, last: Optional[str] = None) -> None:
+        """Delete every session that the client created, and raise the first error after the last.
+
+        Each is tried once, ``last`` after the others. One whose deletion failed remains the client's.
+        """
         failed: Optional[BuntimeError] = None
-        while self.owned is not None and (session_id := self.owned.pop()) is not None:
-            try:
-                self.sessions.delete(session_id)
-            except SessionNotFoundError:
-                continue
-            except BuntimeError as error:
-                failed = failed or error
-            except KeyboardInterrupt as interrupt:
-                # The first Ctrl-C leaves its seconds for the others, a second none.
-                with suppress(BuntimeError):
-                    self.for_cleanup(interrupt).delete_owned()
-                raise
+        tried: set[str] = set()
+        # Other threads may create more sessions meanwhile.
+        while self.owned is not None and (pending := self.owned.except_for(tried)):
+            for session_id in sorted(pending, key=lambda each: each == last):
+                tried.add(session_id)
+                try:
+                    self.delete_session(session_id)
+                except SessionNotFoundError:
+                    continue
+                except BuntimeError as error:
+                    failed = failed or error
+                except KeyboardInterrupt as interrupt:
+                    # The first Ctrl-C leaves its seconds for the others, and then for this one, as its
+                    # deletion may hang; a second one leaves none.
+                    with suppress(BuntimeError):
+                        self.for_cleanup(interrupt).delete_owned(last=session_id)
+                    raise
         if failed is not None:
             raise failed
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from buntime._support.forks import reset_after_fork
 
 
@@ -24,9 +26,7 @@ class OwnedSessions:
         """Remove a session, if it is there."""
         self._ids.pop(session_id, None)
 
-    def pop(self) -> str | None:
-        """Remove and return one session; ``None`` if there is none."""
-        try:
-            return self._ids.popitem()[0]
-        except KeyError:
-            return None
+    def except_for(self, others: Container[str]) -> list[str]:
+        """Return the sessions that are not among ``others``, the newest first."""
+        # The copy is one step: another thread may create a session meanwhile.
+        return [session_id for session_id in reversed(list(self._ids)) if session_id not in others]

@@ -192,21 +192,25 @@ def test_delete_on_close_covers_derived_clients() -> None:
 
 
 def test_delete_on_close_continues_after_a_failure() -> None:
-    """Every deletion is attempted, the transport is closed, and then the first error is raised."""
+    """Every deletion is attempted, then the first error is raised; closing again tries the failed one."""
     ids = iter(["ses_1", "ses_2", "ses_3"])
 
     def create() -> Response:
         return responses.as_json({"sessionId": next(ids)})
 
     client, transport = _client(
-        create, create, create, lost("read"), _gone, _deleted, delete_on_close=True, max_retries=0
+        create, create, create, lost("read"), _gone, _deleted, _deleted, delete_on_close=True, max_retries=0
     )
     for _ in range(3):
         client.sessions.create()
     with pytest.raises(APIConnectionError):
         client.close()
     assert 6 == len(transport.calls)
-    assert 1 == transport.closed
+    assert 0 == transport.closed
+    for _ in range(2):
+        client.close()
+        assert ["DELETE /sessions/ses_3"] == transport.calls[6:]
+        assert 1 == transport.closed
 
 
 def test_without_delete_on_close_no_session_is_deleted() -> None:
@@ -226,11 +230,13 @@ def test_the_exit_of_a_client_masks_nothing() -> None:
 
 
 def test_the_exit_of_a_client_raises_a_failed_deletion() -> None:
-    """It is raised if the block succeeded."""
-    client, _ = _client(_created, lost("read"), delete_on_close=True, max_retries=0)
+    """It is raised if the block succeeded, and the transport is closed."""
+    client, transport = _client(_created, lost("read"), delete_on_close=True, max_retries=0)
     client.sessions.create()
     with pytest.raises(APIConnectionError), client:
         pass
+    client.close()
+    assert ([_CREATE, _DELETE], 1) == (transport.calls, transport.closed)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
