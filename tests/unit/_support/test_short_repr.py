@@ -15,10 +15,10 @@ def test_small_values_are_unchanged(value: object) -> None:
 def test_a_long_text_shows_both_ends() -> None:
     """Its length stands before them."""
     text = "first" + "x" * 1_000_000 + "last"
-    shown = short_repr(text)
-    assert shown.startswith("<1000009 characters: 'firstxxx")
-    assert shown.endswith("xxxlast'>")
-    assert len(shown) < 400
+    shortened = short_repr(text)
+    assert shortened.startswith("<1000009 characters: 'firstxxx")
+    assert shortened.endswith("xxxlast'>")
+    assert len(shortened) < 400
 
 
 def test_a_long_tuple_shows_its_first_items() -> None:

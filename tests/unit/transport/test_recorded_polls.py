@@ -98,8 +98,8 @@ def test_a_poll_leaves_an_earlier_state_to_the_request_that_saw_it(tmp_path: Pat
 
     def program(transport: Transport, *, waits_first: bool) -> list[str]:
         waited = _wait(transport) if waits_first else []
-        seen = json.loads(transport.send(state).read())["status"]
-        return [seen, *(waited or _wait(transport))]
+        status = json.loads(transport.send(state).read())["status"]
+        return [status, *(waited or _wait(transport))]
 
     with closing(RecordingTransport(path, _service("running", "running", "done"))) as transport:
         assert ["running", "running", "done"] == program(transport, waits_first=False)
