@@ -45,6 +45,8 @@ schema = schemathesis.openapi.from_dict(
             # Replaced by the server's address in every call; this port has no listener.
             "base-url": "http://127.0.0.1:1",
             "generation": {"deterministic": True, "with-security-parameters": False},
+            # Every boundary of every field, with the profile "full".
+            "phases": {"coverage": {"enabled": _BOUNDED.max_examples >= 25}},
         }
     ),
 )
