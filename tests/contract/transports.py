@@ -157,14 +157,14 @@ ON_DEVBOXES = {
 ALIKE: list[tuple[str, ...]] = [
     (DEVBOX,),
     ("local_without_isolation",),
-    ("recorded_local", "replayed_local"),
+    ("recorded_fake", "replayed_fake", "recorded_local", "replayed_local"),
     ("recorded_http", "replayed_http"),
     ("http_with_own_session",),
     ("http",),
 ]
 """Each is made of the parts of others, so that by default a test runs on a sample of them.
 
-A third of them has one that runs programs on this machine, and one over HTTP.
+With each third of them, a test runs on one sandbox or recording more, and over HTTP.
 """
 
 _ON_EACH_PYTHON = {"fake", "local", "http"} | {

@@ -74,11 +74,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return page.as_uri()
 
 
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """Return a tab of the browser."""
     assert BINARY is not None
-    with chromium(BINARY, tmp_path / "profile") as opened:
+    with chromium(BINARY, tmp_path_factory.mktemp("browser") / "profile") as opened:
         yield opened
 
 

@@ -22,7 +22,7 @@ from buntime.errors import (
 from buntime.runloop import RunloopSDK
 from buntime.transport import FakeTransport, Request, Transport
 
-BINARY = bytes(range(256)) * 5000
+BINARY = bytes(range(256)) * 300
 SCRIPT = "#!/bin/sh\necho ran $1\n"
 
 
