@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from buntime.errors import (
-    APIConnectionError,
-    APIStatusError,
-    BuntimeError,
-    ExecutionTimeoutError,
-    InvalidResponseError,
-)
+from buntime.errors import APIConnectionError, APIStatusError, BuntimeError
 
 LONGEST_DELAY = 30.0
 LONGEST_RETRY_AFTER = 60.0
@@ -62,8 +56,6 @@ class RetryPolicy:
         """Whether it is safe and useful to send the call again."""
         if isinstance(error, APIConnectionError):
             return idempotent or error.phase == "connect"
-        if isinstance(error, (InvalidResponseError, ExecutionTimeoutError)):
-            return False
         if isinstance(error, APIStatusError) and error.status is not None:
             if error.should_retry is False:
                 return False
