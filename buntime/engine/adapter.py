@@ -20,8 +20,6 @@ class SharedState:
     """Of the last response with a rate limit."""
     missing_routes: set[str] = attrs.field(factory=set)
     """Routes that the service turned out not to have."""
-    is_closed: bool = False
-    """Whether the client of Runloop that owns the transport is closed."""
 
 
 @attrs.frozen

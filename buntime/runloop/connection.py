@@ -78,12 +78,21 @@ def prepare(call: str, *path: object, **fields: Any) -> PreparedCall:
     return PreparedCall(route, request, values)
 
 
+@attrs.define(eq=False)
+class TransportState:
+    """The state of a transport, shared by the clients that use it."""
+
+    is_closed: bool = False
+    """Whether the client that owns the transport is closed."""
+
+
 @attrs.frozen
 class Connection:
     """Makes the calls of a client."""
 
     caller: Caller
     repeat_execute: bool = True
+    transport_state: TransportState = attrs.field(factory=TransportState)
 
     @contextmanager
     def options(self, options: Mapping[str, Any]) -> Iterator[Connection]:
@@ -130,7 +139,7 @@ class Connection:
             return connection.send(prepared)
 
     def poll(self, call: str, *path: object, **fields: Any) -> Any:
-        """Make a call that a wait repeats until its response shows the end: a recording has the last one."""
+        """Make one request of a polling loop; a recording keeps only the last response."""
         prepared = prepare(call, *path, **fields)
         return self.send(attrs.evolve(prepared, request=attrs.evolve(prepared.request, poll=True)))
 

@@ -19,7 +19,7 @@ from buntime.engine.adapter import SharedState
 from buntime.engine.caller import Caller
 from buntime.errors import APIConnectionError, APIError, BuntimeError
 from buntime.runloop.api import Api, ApiTree
-from buntime.runloop.connection import SERVICE, Connection
+from buntime.runloop.connection import SERVICE, Connection, TransportState
 from buntime.runloop.devbox import BlueprintOps, DevboxOps, SnapshotOps
 from buntime.runloop.scenarios import BenchmarkOps, ScenarioOps, ScorerOps
 from buntime.runloop.storage import AgentOps, SecretOps, StorageObjectOps
@@ -101,7 +101,7 @@ class _Client(ClosesWithBlock, NotPicklable):
     def close(self) -> None:
         """Close the transport. Devboxes stay as they are. Idempotent."""
         if self._owns_transport:
-            self._connection.caller.shared.is_closed = True
+            self._connection.transport_state.is_closed = True
             self._connection.caller.transport.close()
 
     def with_options(
@@ -121,13 +121,15 @@ class _Client(ClosesWithBlock, NotPicklable):
         caller = self._connection.caller
         added = settings.header_pairs(settings.as_secrets(default_headers), None)
         changes = settings.caller_options(options, caller.policy)  # type: ignore[arg-type]  # it checks names
+        connection = self._connection
         if transport is not None:
             chosen = settings.choose_transport(None, transport, has_key=True, service=RUNLOOP)
             changes.update(transport=self._wrap(chosen), shared=SharedState())
+            connection = attrs.evolve(connection, transport_state=TransportState())
         caller = caller.with_headers(added).evolve(**changes)
         other = type(self).__new__(type(self))
         vars(other).update(vars(self), _owns_transport=transport is not None)
-        other._use(attrs.evolve(self._connection, caller=caller))
+        other._use(attrs.evolve(connection, caller=caller))
         return other
 
 

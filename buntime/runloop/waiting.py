@@ -199,7 +199,7 @@ def create(
     _validate.flag("keep", keep)
     with connection.waits(name, options, call, "keep") as (limited, fields):
         prepared = prepare(call, **fields)
-        if limited.caller.shared.is_closed:
+        if limited.transport_state.is_closed:
             raise RuntimeError("the client is closed")
         view: Any = None
         try:
