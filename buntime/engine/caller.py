@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import Callable, Optional, TypeVar
 
 import attrs
 
-from buntime._http import CREDENTIALS, BufferedResponse, Request, Response
+from buntime._http import CREDENTIALS, BufferedResponse, Request, Response, secret_values
 from buntime._support.log import debug_logger
 from buntime.engine.adapter import DecodeError
-from buntime.engine.limits import AttemptLimits, SystemTime, read_all, read_beginning
+from buntime.engine.hooks import CallHooks
+from buntime.engine.limits import AttemptLimits, Deadline, SystemTime, read_all, read_beginning
 from buntime.engine.settings import CallSettings
 from buntime.errors import (
     APIError,
@@ -98,7 +100,7 @@ class Caller(CallSettings):
             except BaseException:
                 response.close()
                 raise
-            return response, _chain(first, chunks), number
+            return response, chain((first,), chunks), number
 
         opened = self._attempts(request, attempt, idempotent=idempotent, read_timeout=read_timeout)
         if self.hooks is not None:
@@ -140,42 +142,134 @@ class Caller(CallSettings):
         read_timeout: float | None,
         is_read: Optional[bool] = None,
     ) -> T:
-        is_read = request.method in {"GET", "HEAD"} if is_read is None else is_read
-        hooks = self.hooks
+        """Return the result of the first attempt that succeeds, or raise the error of the last one."""
         # A transport's own clock may be moved while an execution runs; that is not a wait.
         total = read_timeout if isinstance(self._clock, SystemTime) else None
-        # ``number`` counts the attempts under this deadline, ``attempts`` those of the whole call.
-        number = attempts = refusals = 0
-        # If one attempt may have executed, so may the call, whatever the later ones return.
-        maybe_executed = False
         try:
-            started, deadline = self._begin()
-            began = started
+            start, deadline = self._begin()
+            failures = _Failures(self, request, idempotent, is_read, start, deadline)
             while True:
-                number += 1
-                attempts += 1
                 try:
                     if deadline.passed():
                         raise APITimeoutError("the deadline passed", phase="connect")
                     complete = self._complete(request, deadline, read_timeout)
-                    return attempt(complete, AttemptLimits(deadline, total), attempts)
+                    return attempt(complete, AttemptLimits(deadline, total), failures.count + 1)
                 except BuntimeError as error:
-                    maybe_executed = not is_read and (error.maybe_executed or maybe_executed)
-                    self.annotate(error, request, attempts, maybe_executed)
-                    if hooks is None or not isinstance(error, RateLimitError):
-                        self.back_off(error, number, idempotent=idempotent, remaining=deadline.remaining())
-                        continue
-                    refusals += 1
-                    hooks.on_rate_limit(error, started, refusals, started - began)
-                    if self.on_retry is not None:
-                        self.on_retry(error, refusals)
-                # A wait at the rate limit is neither a retry nor part of the deadline.
-                number = 0
-                started, deadline = self._begin()
+                    deadline = failures.wait_or_raise(error)
         except BaseException as error:
-            if hooks is not None:
-                hooks.on_error(error)
+            if self.hooks is not None:
+                self.hooks.on_error(error)
             raise
+
+    def _begin(self) -> tuple[float, Deadline]:
+        """Return when the call begins, which hooks may delay, and its deadline."""
+        if (find_credentials := self.find_credentials) is not None:
+            self._add_credentials(find_credentials())
+        arrived = self._clock.monotonic()
+        started = arrived if self.hooks is None else self.hooks.before_call()
+        deadline = self._shared_deadline.deadline
+        if deadline is None:
+            deadline = self._deadline_from(started)
+        elif deadline.at is not None:
+            # An earlier request began it. A wait at the rate limit does not count.
+            deadline.at += started - arrived
+        return started, deadline
+
+    def _complete(self, request: Request, deadline: Deadline, read_timeout: float | None) -> Request:
+        """Return a request with the client's headers and with timeouts."""
+        headers = request.headers
+        if request.origin is None:  # another origin gets no header of the client
+            others = [pair for pair in headers if pair[0].lower() not in self._header_names]
+            headers = (*others, *self.headers)
+        remaining = deadline.remaining()
+        return Request(
+            request.method,
+            request.path,
+            request.query,
+            headers,
+            request.body,
+            connect_timeout=_shorter(self.timeout, remaining),
+            read_timeout=_shorter(self.timeout if read_timeout is None else read_timeout, remaining),
+            total_timeout=read_timeout,
+            deadline=remaining,
+            origin=request.origin,
+            poll=request.poll,
+        )
+
+    def annotate(self, error: BuntimeError, request: Request, attempts: int, maybe_executed: bool) -> None:
+        """Add to an error what is known of its call, and remove the client's credentials."""
+        error.call, error.attempts = f"{request.method} {request.path}", attempts
+        error.maybe_executed = maybe_executed
+        self.redact(error)
+
+    def redact(self, error: BuntimeError) -> None:
+        """Remove the client's credentials from an error."""
+        from buntime.engine.redact import redact
+
+        redact(error, secret_values(self.headers))
+
+    def back_off(
+        self, error: BuntimeError, number: int, *, idempotent: bool, remaining: Optional[float] = None
+    ) -> None:
+        """Wait before the next attempt, or raise the error if there is none within the ``remaining`` time."""
+        import random  # on first use: it is slow to import, and most calls succeed
+
+        from buntime.engine.logs import log_retry
+
+        fraction = random.random()  # noqa: S311 - jitter
+        pause = self.policy.pause_or_raise(error, number, idempotent, fraction, remaining)
+        if self.on_retry is not None:
+            self.on_retry(error, number)
+        log_retry(error, pause, number + 1, self.policy.max_retries + 1)
+        self.sleep(pause)
+
+
+class _Failures:
+    """The failed attempts of a call. After each, the call waits for the next one or raises the error."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        request: Request,
+        idempotent: bool,
+        is_read: Optional[bool],
+        start: float,
+        deadline: Deadline,
+    ) -> None:
+        self.count = 0
+        self._caller = caller
+        self._request = request
+        self._idempotent = idempotent
+        self._is_read = is_read
+        self._first_start = self._start = start
+        self._deadline = deadline
+        self._retries = self._rate_limits = 0
+        self._maybe_executed = False
+
+    def wait_or_raise(self, error: BuntimeError) -> Deadline:
+        """Wait for the next attempt and return its deadline, or raise the error."""
+        caller, hooks = self._caller, self._caller.hooks
+        is_read = self._request.method in {"GET", "HEAD"} if self._is_read is None else self._is_read
+        self.count += 1
+        # If one attempt may have executed, so may the call, whatever the later ones return.
+        self._maybe_executed = not is_read and (error.maybe_executed or self._maybe_executed)
+        caller.annotate(error, self._request, self.count, self._maybe_executed)
+        if hooks is not None and isinstance(error, RateLimitError):
+            self._wait_at_limit(hooks, error)
+        else:
+            self._retries += 1
+            remaining = self._deadline.remaining()
+            caller.back_off(error, self._retries, idempotent=self._idempotent, remaining=remaining)
+        return self._deadline
+
+    def _wait_at_limit(self, hooks: CallHooks, error: RateLimitError) -> None:
+        """Wait as the hooks decide: this is neither a retry nor part of the deadline."""
+        self._rate_limits += 1
+        hooks.on_rate_limit(error, self._start, self._rate_limits, self._start - self._first_start)
+        if self._caller.on_retry is not None:
+            self._caller.on_retry(error, self._rate_limits)
+        self._retries = 0
+        self._start, self._deadline = self._caller._begin()
 
 
 def _error_of(
@@ -190,6 +284,7 @@ def _error_of(
     return error
 
 
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+def _shorter(timeout: float | None, remaining: float | None) -> float | None:
+    if timeout is None or remaining is None:
+        return remaining if timeout is None else timeout
+    return min(timeout, remaining)

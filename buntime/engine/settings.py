@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional, TypeVar
 
 import attrs
 
-from buntime._http import Pairs, Request, SupportsDate, SupportsTime, Transport, secret_values
+from buntime._http import Pairs, SupportsDate, SupportsTime, Transport
 from buntime.engine.adapter import ServiceAdapter, SharedState
 from buntime.engine.hooks import CallHooks
 from buntime.engine.limits import MAX_OUTPUT, Clock, Deadline, SharedDeadline, SystemTime
@@ -108,71 +108,3 @@ class CallSettings:
         self.headers = (*credentials, *(pair for pair in self.headers if pair[0].lower() not in names))
         self._header_names |= names
         self.find_credentials = None
-
-    def _begin(self) -> tuple[float, Deadline]:
-        """Return when the call begins, which hooks may delay, and its deadline."""
-        if (find_credentials := self.find_credentials) is not None:
-            self._add_credentials(find_credentials())
-        arrived = self._clock.monotonic()
-        started = arrived if self.hooks is None else self.hooks.before_call()
-        deadline = self._shared_deadline.deadline
-        if deadline is None:
-            deadline = self._deadline_from(started)
-        elif deadline.at is not None:
-            # An earlier request began it. A wait at the rate limit does not count.
-            deadline.at += started - arrived
-        return started, deadline
-
-    def _complete(self, request: Request, deadline: Deadline, read_timeout: float | None) -> Request:
-        """Return a request with the client's headers and with timeouts."""
-        headers = request.headers
-        if request.origin is None:  # another origin gets no header of the client
-            others = [pair for pair in headers if pair[0].lower() not in self._header_names]
-            headers = (*others, *self.headers)
-        remaining = deadline.remaining()
-        return Request(
-            request.method,
-            request.path,
-            request.query,
-            headers,
-            request.body,
-            connect_timeout=_shorter(self.timeout, remaining),
-            read_timeout=_shorter(self.timeout if read_timeout is None else read_timeout, remaining),
-            total_timeout=read_timeout,
-            deadline=remaining,
-            origin=request.origin,
-            poll=request.poll,
-        )
-
-    def annotate(self, error: BuntimeError, request: Request, attempts: int, maybe_executed: bool) -> None:
-        """Add to an error what is known of its call, and remove the client's credentials."""
-        error.call, error.attempts = f"{request.method} {request.path}", attempts
-        error.maybe_executed = maybe_executed
-        self.redact(error)
-
-    def redact(self, error: BuntimeError) -> None:
-        """Remove the client's credentials from an error."""
-        from buntime.engine.redact import redact
-
-        redact(error, secret_values(self.headers))
-
-    def back_off(
-        self, error: BuntimeError, number: int, *, idempotent: bool, remaining: Optional[float] = None
-    ) -> None:
-        """Wait before the next attempt, or raise the error if there is none within the ``remaining`` time."""
-        import random  # on first use: it is slow to import, and most calls succeed
-
-        from buntime.engine.logs import log_retry
-
-        fraction = random.random()  # noqa: S311 - jitter
-        pause = self.policy.pause_or_raise(error, number, idempotent, fraction, remaining)
-        if self.on_retry is not None:
-            self.on_retry(error, number)
-        log_retry(error, pause, number + 1, self.policy.max_retries + 1)
-        self.sleep(pause)
-
-
-def _shorter(timeout: float | None, remaining: float | None) -> float | None:
-    if timeout is None or remaining is None:
-        return remaining if timeout is None else timeout
-    return min(timeout, remaining)

@@ -8,6 +8,7 @@ import posixpath
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import IO, Any, Optional
 
 from buntime import _validate
@@ -115,7 +116,7 @@ class SnapshotWriter:
                 self._skipped.append(path)
                 continue
             size = files[path].size if len(first) == PIECE else len(first)
-            yield from self._file(path, files[path], size, _chained(first, pieces))
+            yield from self._file(path, files[path], size, chain((first,), pieces))
 
     def _file(self, path: str, entry: RemoteEntry, size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield _header(path, entry, tarfile.REGTYPE, size=size)
@@ -128,11 +129,6 @@ class SnapshotWriter:
         yield bytes(-size % _BLOCK)
         self._files += 1
         self._size += size
-
-
-def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
 
 
 def _header(path: str, entry: RemoteEntry, kind: bytes, *, size: int = 0, target: str = "") -> bytes:
