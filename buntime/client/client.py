@@ -183,8 +183,9 @@ class Buntime(ClosesWithBlock):
         from buntime.client.options import make_request
 
         refuse_positional("Buntime.execute", others, 1, _BY_NAME)
-        complete = make_request(self._context, request, session_id, code, command, options)
-        return self._context.executions.watch(complete, on_stdout=on_stdout, on_stderr=on_stderr)
+        with self._context.caller.one_deadline():
+            complete = make_request(self._context, request, session_id, code, command, options)
+            return self._context.executions.watch(complete, on_stdout=on_stdout, on_stderr=on_stderr)
 
     @overload
     def stream(
@@ -215,8 +216,9 @@ class Buntime(ClosesWithBlock):
         from buntime.client.options import make_request
 
         refuse_positional("Buntime.stream", others, 1, _BY_NAME)
-        complete = make_request(self._context, request, session_id, code, command, options)
-        return self._context.executions.stream(complete)
+        with self._context.caller.one_deadline():
+            complete = make_request(self._context, request, session_id, code, command, options)
+            return self._context.executions.stream(complete)
 
     def kill(self, *, session_id: str, pid: int) -> buntime.KillResult:
         """Kill one process of a session. Raises ``SessionNotFoundError`` and the other API errors."""

@@ -112,7 +112,7 @@ class _Draft(io.RawIOBase):
         if self.closed:
             return
         super().close()
-        with self._content as content:
+        with self._content as content, self._files._context.caller.one_deadline():
             if self.discarded:
                 return
             content.seek(0)

@@ -138,12 +138,13 @@ class SessionFiles:
         _validate.path("source", source)
         _validate.path("target", target)
         _validate.flag("overwrite", overwrite)
-        try:
-            self._run("file_move", path=source, target=target, overwrite=overwrite)
-        except SessionFileNotFoundError as error:
-            # An attempt with a lost response may have moved it.
-            if not (error.maybe_executed and self.exists(target)):
-                raise
+        with self._context.caller.one_deadline():
+            try:
+                self._run("file_move", path=source, target=target, overwrite=overwrite)
+            except SessionFileNotFoundError as error:
+                # An attempt with a lost response may have moved it.
+                if not (error.maybe_executed and self.exists(target)):
+                    raise
 
     def copy(self, source: str, target: str, *, overwrite: bool = False) -> None:
         """Copy a file or folder with its permissions; ``target`` is the new path, as for :meth:`move`.
@@ -228,7 +229,8 @@ class SessionFiles:
         """
         from buntime.client.file_view import view_file
 
-        return view_file(self, path)
+        with self._context.caller.one_deadline():
+            return view_file(self, path)
 
     def chmod(self, path: str, mode: int) -> None:
         """Set the permissions of a file or folder, such as ``0o755``. The fake has none and only checks."""

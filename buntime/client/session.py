@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -139,9 +139,11 @@ class Session(SessionPrograms, ClosesWithBlock):
         from buntime.client.creation import create_session
         from buntime.client.snapshots import Snapshots
 
-        created, created_at = create_session(self._context, ttl, metadata, resource_limits)
-        session = Session(self._context, created, owned=True, created_monotonic=created_at)
-        with delete_on_error(session):
+        # The deletion after an error is a call of its own, which begins after the deadline of this one.
+        with ExitStack() as undo, self._context.caller.one_deadline():
+            created, created_at = create_session(self._context, ttl, metadata, resource_limits)
+            session = Session(self._context, created, owned=True, created_monotonic=created_at)
+            undo.enter_context(delete_on_error(session))
             skipped = Snapshots(self._context, self.id).copy_to(session.id).skipped
         if skipped:
             logger().warning(

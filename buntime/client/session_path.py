@@ -148,11 +148,12 @@ class SessionPath:
 
     def mkdir(self, *, parents: bool = True, exist_ok: bool = True) -> None:
         """Create the folder; by default also those above it, and without an error if it exists."""
-        if not parents and not self.parent.is_dir():
-            raise SessionFileNotFoundError(f"the session has no folder {str(self.parent)!r}")
-        if not exist_ok and self.exists():
-            raise InvalidRequestError(f"{str(self)!r} exists already")
-        self._files.mkdir(str(self))
+        with self._files._context.caller.one_deadline():
+            if not parents and not self.parent.is_dir():
+                raise SessionFileNotFoundError(f"the session has no folder {str(self.parent)!r}")
+            if not exist_ok and self.exists():
+                raise InvalidRequestError(f"{str(self)!r} exists already")
+            self._files.mkdir(str(self))
 
     def unlink(self, *, missing_ok: bool = False) -> None:
         """Delete a file or an empty folder."""

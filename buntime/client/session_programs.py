@@ -64,9 +64,11 @@ class SessionPrograms:
     ) -> ExecuteResult:
         """Run code or a shell command here; see :meth:`Buntime.execute <buntime.Buntime.execute>`."""
         refuse_positional("Session.execute", others, 1, _BY_NAME)
-        return self._context.executions.watch(
-            self._request(code, command, options), self._time_limit, on_stdout=on_stdout, on_stderr=on_stderr
-        )
+        with self._context.caller.one_deadline():
+            request = self._request(code, command, options)
+            return self._context.executions.watch(
+                request, self._time_limit, on_stdout=on_stdout, on_stderr=on_stderr
+            )
 
     @overload
     def stream(self, code: ExecuteRequest) -> buntime.ExecuteStream: ...
@@ -86,7 +88,8 @@ class SessionPrograms:
         See :meth:`Buntime.stream <buntime.Buntime.stream>`.
         """
         refuse_positional("Session.stream", others, 1, _BY_NAME)
-        return self._context.executions.stream(self._request(code, command, options), self._time_limit)
+        with self._context.caller.one_deadline():
+            return self._context.executions.stream(self._request(code, command, options), self._time_limit)
 
     def _request(
         self, code: Optional[Union[str, ExecuteRequest]], command: Optional[str], options: ExecuteOptions

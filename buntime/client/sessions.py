@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any, Optional
 
 from buntime import _validate
@@ -48,10 +49,11 @@ class Sessions:
         if snapshot is not None:
             from buntime.client.snapshots import Snapshots, checked_archive
 
-            with checked_archive(snapshot) as archive:
+            # The deletion after an error is a call of its own, which begins after the deadline of this one.
+            with checked_archive(snapshot) as archive, ExitStack() as undo, context.caller.one_deadline():
                 session = self.create(ttl, metadata, resource_limits, idempotency_key)
-                with delete_on_error(session):
-                    Snapshots(context, session.id).restore_checked(archive)
+                undo.enter_context(delete_on_error(session))
+                Snapshots(context, session.id).restore_checked(archive)
             return session
         created, created_at = create_session(context, ttl, metadata, resource_limits, idempotency_key)
         return Session(context, created, owned=True, created_monotonic=created_at)

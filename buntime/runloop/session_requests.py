@@ -129,7 +129,11 @@ class DevboxRunner:
 
         An error because the devbox has ended is that of a session that has ended.
         """
-        bounds = [caller.remaining() or caller.deadline, caller.timeout and limit + caller.timeout]
+        remaining = caller.remaining()
+        bounds = [
+            caller.deadline if remaining is None else remaining,
+            None if caller.timeout is None else limit + caller.timeout,
+        ]
         deadline = min((each for each in bounds if each is not None), default=None)
         connection = Connection(caller.evolve(deadline=deadline, hooks=caller.hooks), self._repeat_execute)
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import socket
+import tarfile
 import threading
 import time
 import zlib
@@ -14,9 +16,16 @@ from typing import Any, Callable
 import pytest
 import requests
 
-from buntime import APITimeoutError, Buntime
+from buntime import APIConnectionError, APITimeoutError, Buntime, Session
 from buntime.engine.hooks import CallHooks
-from buntime.transport import FunctionTransport, HTTPTransport, Request, Response
+from buntime.transport import (
+    FakeTransport,
+    FunctionTransport,
+    HTTPTransport,
+    MiddlewareTransport,
+    Request,
+    Response,
+)
 from tests.support import responses
 from tests.support.cases import in_one_test
 from tests.support.exchanges import PATIENT
@@ -226,6 +235,80 @@ def test_one_deadline_for_a_call_of_several_requests(call: str) -> None:
     with pytest.raises(APITimeoutError, match="the deadline passed"):
         CALLS[call](Buntime(transport=transport, deadline=5))
     assert [5.0, 3.0, 1.0] == [request.deadline for request in transport.requests][:3]
+
+
+_INPUT = "a" * 100_000
+
+
+def _draft(session: Session) -> Callable[[], Any]:
+    file = session.files.open("new", "x")
+    file.write("text")
+    return file.close
+
+
+STEPS: dict[str, Callable[[Buntime, Session], Callable[[], Any]]] = {
+    "client.execute": lambda client, session: (
+        lambda: client.execute(session_id=session.id, code="1", stdin=_INPUT)
+    ),
+    "client.stream": lambda client, session: (
+        lambda: list(client.stream(session_id=session.id, code="1", stdin=_INPUT))
+    ),
+    "session.execute": lambda _, session: lambda: session.execute("1", stdin=_INPUT),
+    "session.stream": lambda _, session: lambda: list(session.stream("1", stdin=_INPUT)),
+    "session.renew": lambda _, session: session.renew,
+    "sessions.create": lambda client, _: lambda: client.sessions.create(snapshot=_archive()),
+    "files.move": lambda _, session: lambda: session.files.move("a.csv", "b.csv"),
+    "files.show": lambda _, session: lambda: session.files.show("a.csv"),
+    "close of files.open": lambda _, session: _draft(session),
+    "path.mkdir": lambda _, session: lambda: session.files.path("d").mkdir(exist_ok=False),
+}
+
+
+def _archive() -> io.BytesIO:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("a"))
+    file.seek(0)
+    return file
+
+
+@in_one_test("call", STEPS)
+def test_one_deadline_for_all_steps_of_a_call(call: str) -> None:
+    """It also includes the upload of standard input, and a look at the files before or after."""
+    fake = FakeTransport()
+    fake.on_execute("1", stdout="ok")
+    deadlines: list[float | None] = []
+
+    def slow(request: Request, send: Callable[[Request], Response]) -> Response:
+        deadlines.append(request.deadline)
+        fake.sleep(2)
+        response = send(request)
+        if b'"file_move' in request.content.replace(b"\\", b"") and len(deadlines) == 1:
+            raise APIConnectionError("the response was lost", phase="read")
+        return response
+
+    with Buntime(transport=MiddlewareTransport(fake, slow), deadline=50, retry_delay=0) as client:
+        session = client.sessions.create()
+        session.files.write("a.csv", "a,b\n1,2\n")
+        act = STEPS[call](client, session)
+        deadlines.clear()
+        act()
+    assert len(deadlines) > 1
+    assert [50.0 - 2 * step for step in range(len(deadlines))] == deadlines
+
+
+def test_a_session_is_deleted_after_the_deadline_of_its_creation() -> None:
+    """The deletion of a session whose files cannot be written has a deadline of its own."""
+    fake = FakeTransport()
+
+    def slow(request: Request, send: Callable[[Request], Response]) -> Response:
+        fake.sleep(2)
+        return send(request)
+
+    client = Buntime(transport=MiddlewareTransport(fake, slow), deadline=1.5)
+    with client, pytest.raises(APITimeoutError, match="the deadline passed"):
+        client.sessions.create(snapshot=_archive())
+    assert ["POST", "DELETE"] == [fake.calls[0].method, fake.calls[-1].method]
 
 
 def test_the_next_call_has_its_own_deadline() -> None:
