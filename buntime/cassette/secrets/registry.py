@@ -41,15 +41,12 @@ class Secrets:
         if name.startswith("value:") and "|" not in known:
             return known  # a response repeats it in another field, and replay knows it by its first name
         placeholder = self.placeholders.get(name, value)
-        self._search(placeholder, value)
+        self.define(placeholder, value)
         return placeholder
 
     def define(self, placeholder: str, value: Any) -> None:
         """Search for a secret that has this placeholder in a recording."""
         self.placeholders.define(placeholder, value)
-        self._search(placeholder, value)
-
-    def _search(self, placeholder: str, value: Any) -> None:
         shortest = _SHORTEST if placeholder.startswith(("«env:", "«value:")) else _SHORTEST_CREDENTIAL
         if not isinstance(value, str) or len(value) < shortest or "|" not in self._needles.get(value, "|"):
             return
