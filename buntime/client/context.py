@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Callable, Optional, cast
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+import attrs
 
 import buntime
 from buntime._http import CREDENTIALS, BufferedResponse, Headers, Request
@@ -41,17 +43,44 @@ def _request_id(headers: Headers) -> Optional[str]:
 BUNTIME_SH = ServiceAdapter(_decode_error, _request_id, RATE_LIMIT_HEADERS)
 
 
-class Context:
-    """The calls of a client, and the sessions that it deletes when it is closed.
+def _executions(caller: Caller) -> ExecutionCalls:
+    from buntime.calls.executions import ExecutionCalls
 
-    ``calls`` returns the calls of another service, in the place of those of buntime.sh.
-    """
+    return ExecutionCalls(caller)
+
+
+def _sessions(caller: Caller) -> SessionCalls:
+    from buntime.calls.sessions import SessionCalls
+
+    return SessionCalls(caller)
+
+
+def _files(caller: Caller) -> FileCalls:
+    from buntime.calls.files import FileCalls
+
+    return FileCalls(caller)
+
+
+@attrs.frozen
+class ServiceCalls:
+    """The calls of a service. Each function returns those of one group, made by a caller."""
+
+    executions: Callable[[Caller], ExecutionCalls]
+    sessions: Callable[[Caller], SessionCalls]
+    files: Callable[[Caller], FileCalls]
+
+
+_BUNTIME_SH_CALLS = ServiceCalls(_executions, _sessions, _files)
+
+
+class Context:
+    """The calls of a client, and the sessions that it deletes when it is closed."""
 
     def __init__(
         self,
         caller: Caller,
         owned: Optional[OwnedSessions] = None,
-        calls: Optional[Callable[[Caller], Any]] = None,
+        calls: ServiceCalls = _BUNTIME_SH_CALLS,
     ) -> None:
         self.caller = caller
         self.owned = owned
@@ -64,29 +93,17 @@ class Context:
     @cached_property
     def executions(self) -> ExecutionCalls:
         """The endpoints of executions."""
-        if self._calls is not None:
-            return cast("ExecutionCalls", self._calls(self.caller))
-        from buntime.calls.executions import ExecutionCalls
-
-        return ExecutionCalls(self.caller)
+        return self._calls.executions(self.caller)
 
     @property
     def sessions(self) -> SessionCalls:
         """The endpoints of sessions."""
-        if self._calls is not None:
-            return cast("SessionCalls", self._calls(self.caller))
-        from buntime.calls.sessions import SessionCalls
-
-        return SessionCalls(self.caller)
+        return self._calls.sessions(self.caller)
 
     @property
     def files(self) -> FileCalls:
         """The endpoints of files."""
-        if self._calls is not None:
-            return cast("FileCalls", self._calls(self.caller))
-        from buntime.calls.files import FileCalls
-
-        return FileCalls(self.caller)
+        return self._calls.files(self.caller)
 
     @property
     def helpers(self) -> Helpers:
@@ -96,7 +113,7 @@ class Context:
         return Helpers(self.executions)
 
     def for_cleanup(self, error: Optional[BaseException]) -> Context:
-        """Return a context for cleaning up after ``error``: this one, but in haste after a Ctrl-C."""
+        """Return this context; after a Ctrl-C, one without retries for the remaining clean-up seconds."""
         seconds = cleanup_seconds(error)
         return self if seconds is None else self.over(self.caller.for_cleanup(seconds))
 
@@ -140,7 +157,7 @@ class Context:
             raise failed
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._calls is not None:
+        if self._calls is not _BUNTIME_SH_CALLS:
             raise TypeError("a session over a devbox does not pickle; pass the id of the devbox")
         # Pickled as the context of a client, so that a pickle has public names only.
         return attrgetter("_context"), (buntime.Buntime._over(self, owns_transport=True),)

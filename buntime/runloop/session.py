@@ -12,7 +12,7 @@ from buntime.calls.executions import ExecutionCalls
 from buntime.calls.files import FileCalls
 from buntime.calls.sessions import SessionCalls
 from buntime.calls.stream import ExecuteStream
-from buntime.client.context import Context
+from buntime.client.context import Context, ServiceCalls
 from buntime.client.session import Session
 from buntime.engine.caller import Caller
 from buntime.errors import BuntimeError, ConfigurationError
@@ -39,11 +39,9 @@ _STATES = {"running": "active", "suspended": "deep-sleep", "suspending": "deep-s
 def as_session(connection: Connection, devbox_id: str, folder: str = WORKSPACE) -> Session:
     """See :meth:`Devbox.as_session <buntime.runloop.Devbox.as_session>`; ``folder`` is its workspace."""
     runner = DevboxRunner(devbox_id, connection.repeat_execute, folder)
-    return Session(
-        Context(connection.caller, calls=partial(DevboxCalls, runner=runner)),
-        CreatedSession(devbox_id),
-        owned=False,
-    )
+    make = partial(DevboxCalls, runner=runner)
+    context = Context(connection.caller, calls=ServiceCalls(make, make, make))
+    return Session(context, CreatedSession(devbox_id), owned=False)
 
 
 def _fields(request: ExecuteRequest, limit: int) -> dict[str, Any]:
