@@ -90,7 +90,7 @@ class Buntime(ClosesWithBlock):
         pairs = settings.header_pairs(headers, settings.api_key(api_key))
         if transport is None and settings.needs_key() and not settings.has_credentials(pairs):
             options["find_credentials"] = settings.required_key
-        transport = settings.choose_transport(base_url, transport, has_key=True)
+        transport = settings.choose_transport(base_url, transport)
         caller = Caller(transport, BUNTIME_SH, headers=pairs, **options)
         self._start(Context(caller, OwnedSessions() if deletes else None), owns_transport=True)
 

@@ -81,8 +81,15 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "max_output": _validate.max_output,
 }
 
+_SOURCES: dict[str, Optional[str]] = {
+    "http": "http",
+    "local": "local",
+    "record": "http",
+    "record+local": "local",
+    "replay": None,
+}
+"""For each kind of transport, which one sends its requests: ``http`` uses a key and a base URL."""
 _CASSETTES = frozenset({"replay", "record", "record+local"})
-_KINDS = _CASSETTES | {"http", "local"}
 _LOG_SWITCH = {**dict.fromkeys(("1", "true", "yes"), "debug"), **dict.fromkeys(("0", "false", "no"), "")}
 
 
@@ -120,28 +127,21 @@ def required_key(service: ServiceSettings = BUNTIME_SH) -> Pairs:
     """Return the header with the key of the environment, for a client that was made without one."""
     key = api_key(None, service)
     if key is None:
-        raise _missing_key(service)
+        raise ConfigurationError(
+            f"no API key: set {service.key_variable} or pass {service.key_argument}= "
+            f"(to run on this machine without a key, set {service.transport_variable}=local)"
+        )
     return header_pairs(None, key)
-
-
-def _missing_key(service: ServiceSettings) -> ConfigurationError:
-    return ConfigurationError(
-        f"no API key: set {service.key_variable} or pass {service.key_argument}= "
-        f"(to run on this machine without a key, set {service.transport_variable}=local)"
-    )
 
 
 def needs_key(service: ServiceSettings = BUNTIME_SH) -> bool:
     """Whether the transport that the environment names sends a key."""
-    return (os.environ.get(service.transport_variable, "") or "http").partition(":")[0] in {"http", "record"}
+    name = os.environ.get(service.transport_variable, "") or "http"
+    return _SOURCES.get(name.partition(":")[0]) == "http"
 
 
 def choose_transport(
-    base_url: str | None,
-    transport: Transport | None,
-    *,
-    has_key: bool,
-    service: ServiceSettings = BUNTIME_SH,
+    base_url: str | None, transport: Transport | None, service: ServiceSettings = BUNTIME_SH
 ) -> Transport:
     """Return the transport that was passed, else the one that ``BUNTIME_TRANSPORT`` names."""
     if transport is not None:
@@ -150,23 +150,25 @@ def choose_transport(
         return _checked_transport(transport)
     name = os.environ.get(service.transport_variable, "") or "http"
     kind, colon, path = name.partition(":")
-    if kind not in _KINDS or bool(colon) != (kind in _CASSETTES) or bool(path) != bool(colon):
+    if kind not in _SOURCES or bool(colon) != (kind in _CASSETTES) or bool(path) != bool(colon):
         raise ConfigurationError(
             f"{service.transport_variable} is {name!r}; it can be 'http', 'local', 'replay:PATH', "
             "'record:PATH' or 'record+local:PATH'"
         )
-    if base_url is not None and kind not in {"http", "record"}:
+    source = _SOURCES[kind]
+    if base_url is not None and source != "http":
         raise ConfigurationError(
             f"base_url has no effect with {service.transport_variable}={name}; omit one of them"
         )
-    if kind not in _CASSETTES:
-        return make_transport(kind, base_url, has_key=has_key, service=service)
-    from buntime.transport import RecordingTransport, ReplayTransport
+    if source is None:
+        from buntime.transport import ReplayTransport
 
-    if kind == "replay":
         return ReplayTransport(path)
-    source = "http" if kind == "record" else "local"
-    inner = make_transport(source, base_url, has_key=has_key, service=service)
+    inner = make_transport(source, base_url, service)
+    if kind not in _CASSETTES:
+        return inner
+    from buntime.transport import RecordingTransport
+
     try:
         return RecordingTransport(path, inner)
     except BaseException:
@@ -190,15 +192,13 @@ def _checked_transport(transport: object) -> Transport:
 
 
 def make_transport(
-    name: str, base_url: str | None = None, *, has_key: bool, service: ServiceSettings = BUNTIME_SH
+    name: str, base_url: str | None = None, service: ServiceSettings = BUNTIME_SH
 ) -> Transport:
-    """Return a new transport: ``http``, which needs a key, or ``local``."""
+    """Return a new transport: ``http`` or ``local``."""
     if name == "local":
         from buntime.transport import LocalTransport
 
         return LocalTransport()
-    if not has_key:
-        raise _missing_key(service)
     from buntime.transport import HTTPTransport
 
     return HTTPTransport(base_url or os.environ.get(service.url_variable, "") or service.base_url)

@@ -67,7 +67,7 @@ class _Client(ClosesWithBlock, NotPicklable):
         pairs = settings.header_pairs(default_headers, settings.api_key(bearer_token, RUNLOOP))
         if transport is None and settings.needs_key(RUNLOOP) and not settings.has_credentials(pairs):
             options["find_credentials"] = partial(settings.required_key, RUNLOOP)
-        transport = settings.choose_transport(base_url, transport, has_key=True, service=RUNLOOP)
+        transport = settings.choose_transport(base_url, transport, RUNLOOP)
         self._is_logged, self._middleware = level == "debug", middleware
         self._owns_transport = True
         caller = Caller(self._wrap(transport), SERVICE, headers=pairs, **options)
@@ -123,7 +123,7 @@ class _Client(ClosesWithBlock, NotPicklable):
         changes = settings.caller_options(options, caller.policy)  # type: ignore[arg-type]  # it checks names
         connection = self._connection
         if transport is not None:
-            chosen = settings.choose_transport(None, transport, has_key=True, service=RUNLOOP)
+            chosen = settings.choose_transport(None, transport, RUNLOOP)
             changes.update(transport=self._wrap(chosen), shared=SharedState())
             connection = attrs.evolve(connection, transport_state=TransportState())
         caller = caller.with_headers(added).evolve(**changes)

@@ -36,7 +36,7 @@ class HTTPServices:
                         f"no API key: set {service.key_variable}; or run on this machine without an account: "
                         "pytest --buntime-source=local, BUNTIME_TRANSPORT=local or source='local'"
                     )
-                self._transports[service] = settings.make_transport("http", has_key=True, service=service)
+                self._transports[service] = settings.make_transport("http", service=service)
             return self._transports[service]
 
     def send(self, request: Request, /) -> Response:
@@ -53,7 +53,7 @@ class HTTPServices:
 def make_transport(source: Source, service: ServiceSettings) -> Transport:
     """Return the transport of a source; ``ConfigurationError`` if it cannot be made."""
     # Checked for every source: a wrong key must be an error before anything is opened.
-    has_key = settings.api_key(None, service) is not None
+    settings.api_key(None, service)
     if source == "http":
         return HTTPServices(service)
-    return settings.make_transport(source, has_key=has_key) if isinstance(source, str) else source()
+    return settings.make_transport(source) if isinstance(source, str) else source()
