@@ -134,6 +134,9 @@ class SessionFiles:
 
         ``target`` is the new path itself, never a folder to move into. If it exists, that is an
         :class:`~buntime.InvalidRequestError`; with ``overwrite``, a file may replace a file.
+
+        Raises :class:`~buntime.SessionFileNotFoundError` if ``source`` does not exist. With ``overwrite`` and
+        ``maybe_executed``, an attempt whose response was lost may have moved it.
         """
         _validate.path("source", source)
         _validate.path("target", target)
@@ -142,8 +145,10 @@ class SessionFiles:
             try:
                 self._run("file_move", path=source, target=target, overwrite=overwrite)
             except SessionFileNotFoundError as error:
-                # An attempt with a lost response may have moved it.
-                if not (error.maybe_executed and self.exists(target)):
+                # An attempt with a lost response may have moved it; a file to replace exists in any case.
+                if error.maybe_executed and overwrite:
+                    error.hint = f"Compare {target!r} with the file: an attempt may have moved it"
+                if overwrite or not (error.maybe_executed and self.exists(target)):
                     raise
 
     def copy(self, source: str, target: str, *, overwrite: bool = False) -> None:
