@@ -506,11 +506,13 @@ fake.on_execute(lambda _: True, handler=lambda execution: execution.code)
 client = Buntime(transport=fake)
 pool = SessionPool(client, size=3)
 hangs = threading.Event()
+others = threading.Barrier(2)
 
 def work(session, item):
     if item == "hang":
         hangs.set()
         threading.Event().wait()
+    others.wait()  # in a session each
     return session.execute(item).stdout
 
 outcomes = pool.map(work, ["hang", "a", "b"], ordered=False)
