@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import functools
+import importlib
 import io
 import os
 import re
@@ -12,38 +13,30 @@ import signal
 import string
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Optional
 
 from buntime._support.signals import Signalled, ending_signals
 from buntime._support.terminal import printable
 from buntime._version import __version__
-from buntime.cli.cassette import add_cassette
-from buntime.cli.completion import add_completion, complete
+from buntime.cli.completion import complete
 from buntime.cli.connection import selected_transport
-from buntime.cli.devbox import add_devbox
-from buntime.cli.doctor import add_doctor
 from buntime.cli.exit_codes import BROKEN_PIPE, FAILED, SIGNALLED
-from buntime.cli.files import add_files
-from buntime.cli.mcp import add_mcp
-from buntime.cli.run import add_run
-from buntime.cli.serve import add_serve
-from buntime.cli.session import add_session
-from buntime.cli.shell import add_shell
 from buntime.cli.terminal import print_error
 from buntime.errors import BuntimeError, CassetteError
 
-_COMMANDS = (
-    add_run,
-    add_session,
-    add_shell,
-    add_files,
-    add_serve,
-    add_cassette,
-    add_devbox,
-    add_mcp,
-    add_doctor,
-    add_completion,
-)
+_COMMANDS = {
+    "run": "run",
+    **dict.fromkeys(("exec", "session", "snapshot", "ps", "logs", "kill"), "session"),
+    "shell": "shell",
+    "files": "files",
+    "serve": "serve",
+    "cassette": "cassette",
+    "devbox": "devbox",
+    "mcp": "mcp",
+    "doctor": "doctor",
+    "completion": "completion",
+}
+"""The module of each command, whose function ``add_<module>`` adds it: a command imports no other one's."""
 _EXAMPLES = """\
 examples:
   buntime run --local report.ts 2024      a program with the files beside it, on this machine
@@ -80,7 +73,7 @@ def run(words: Sequence[str]) -> int:
     """Run a command line, as :func:`buntime.cli.main.main` describes."""
     _open_missing_streams()
     _use_utf8()
-    parser = _parser()
+    parser = _parser(words[0] if words and words[0] in _COMMANDS else None)
     complete(parser)
     if not words:
         parser.print_help()
@@ -152,8 +145,9 @@ def _discard_output() -> None:
     os.close(devnull)
 
 
-@functools.lru_cache(maxsize=1)
-def _parser() -> argparse.ArgumentParser:
+@functools.cache
+def _parser(command: Optional[str] = None) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, or of one that begins with this command."""
     parser = Parser(
         prog="buntime",
         description="Run JavaScript, TypeScript and commands in isolated sandboxes.",
@@ -166,10 +160,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add_parser(name: str, **texts: Any) -> argparse.ArgumentParser:
-        command: argparse.ArgumentParser = commands.add_parser(name, allow_abbrev=False, **texts)
-        command.set_defaults(parser=command)
-        return command
+        added: argparse.ArgumentParser = commands.add_parser(name, allow_abbrev=False, **texts)
+        added.set_defaults(parser=added)
+        return added
 
-    for add in _COMMANDS:
-        add(add_parser)
+    for module in dict.fromkeys(_COMMANDS.values() if command is None else [_COMMANDS[command]]):
+        getattr(importlib.import_module(f"buntime.cli.{module}"), f"add_{module}")(add_parser)
     return parser

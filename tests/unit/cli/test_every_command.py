@@ -13,7 +13,7 @@ import pytest
 
 from buntime import Buntime
 from buntime.cli.main import main
-from buntime.cli.program import _parser
+from buntime.cli.program import _COMMANDS, _parser
 from buntime.runloop import RunloopSDK
 from buntime.transport import FakeTransport
 from tests.support.cases import in_one_test
@@ -71,6 +71,14 @@ def test_the_table_has_every_command() -> None:
     """A new command belongs to it."""
     names = {_name(line) for line in COMMANDS.split("\n") if line}
     assert {name for name in LEAVES if not name.startswith("cassette ")} == names | OTHERS
+
+
+def test_a_command_line_has_the_parser_of_its_command() -> None:
+    """It is the one that the help of all commands describes, in its order."""
+    assert [*_COMMANDS] == [*dict.fromkeys(name.partition(" ")[0] for name in LEAVES)]
+    alone = {name: leaf for command in _COMMANDS for name, leaf in _leaves(_parser(command))}
+    assert [*LEAVES] == [*alone]
+    assert [leaf.format_help() for leaf in LEAVES.values()] == [leaf.format_help() for leaf in alone.values()]
 
 
 @in_one_test("name", sorted({*LEAVES} - {"serve", "completion"}))
