@@ -57,8 +57,8 @@ class Downloads:
         local_files.refuse_dangerous_delete(target, extra)
         folder = LocalFolder(target)
         folder.make("")
-        removed = folder.remove(extra)
-        existing = {path: entry for path, entry in here.items() if path not in set(removed)}
+        removed = set(folder.remove(extra))
+        existing = {path: entry for path, entry in here.items() if path not in removed}
         work = {}
         for path, entry in expected.items():
             old = existing.get(path)

@@ -57,7 +57,8 @@ class Uploads:
             ((path, 0) for path in sorted(extra, reverse=True)), most_bytes=1, most_path_bytes=_NAMES_SENT
         ):
             self._helpers.run_staged(session_id, "file_prune", json.dumps(batch), path=remote or ".")
-        existing = {path: entry for path, entry in there.entries.items() if path not in set(extra)}
+        removed = set(extra)
+        existing = {path: entry for path, entry in there.entries.items() if path not in removed}
         work = {path: entry for path, entry in here.items() if _differs(entry, existing.get(path))}
         skipped = self._send(session_id, remote, work, progress, exists=there.root is not None)
         if delete:
