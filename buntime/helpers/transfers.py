@@ -52,6 +52,7 @@ class ProgressReporter:
     def add(self, size: int, name: str) -> None:
         """Report that ``size`` more bytes are done."""
         self._done += size
+        self._total = max(self._total, self._done)  # a file may have grown
         if self._progress is not None:
             self._progress(self._done, self._total, name)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Optional
+
+import attrs
 
 from buntime import _validate
 from buntime.errors import BuntimeError, InvalidRequestError
@@ -60,10 +63,11 @@ class Uploads:
         removed = set(extra)
         existing = {path: entry for path, entry in there.entries.items() if path not in removed}
         work = {path: entry for path, entry in here.items() if _differs(entry, existing.get(path))}
-        skipped = self._send(session_id, remote, work, progress, exists=there.root is not None)
+        sizes = self._send(session_id, remote, work, progress, exists=there.root is not None)
+        skipped = [path for path, entry in work.items() if entry.type == "file" and path not in sizes]
         if delete:
             skipped += [path for path, entry in existing.items() if not entry.readable and path not in here]
-        return make_result(work, here, extra, skipped)
+        return make_result(_with_sizes(work, sizes), here, extra, skipped)
 
     def _upload_file(
         self, session_id: str, source: Path, remote: str, progress: Optional[Progress]
@@ -80,9 +84,8 @@ class Uploads:
             )
         work = {remote: entry} if _differs(entry, there) else {}
         reporter = ProgressReporter(progress, [entry])
-        for path in work:
-            self._send_large(session_id, path, path, entry, reporter)
-        return make_result(work, {remote: entry})
+        sizes = {path: self._send_large(session_id, path, path, entry, reporter) for path in work}
+        return make_result(_with_sizes(work, sizes), {remote: entry})
 
     def _send(
         self,
@@ -92,53 +95,69 @@ class Uploads:
         progress: Optional[Progress],
         *,
         exists: bool,
-    ) -> list[str]:
-        """Send files and create folders; return the paths of files that vanished meanwhile."""
-        skipped: list[str] = []
+    ) -> dict[str, int]:
+        """Send files and create folders; return the size of each file, without those that vanished."""
+        sizes: dict[str, int] = {}
         reporter = ProgressReporter(progress, work.values())
         small = {path: entry for path, entry in work.items() if entry.size <= PIECE // 2}
+        large = [path for path in work if path not in small]
         if not exists and not small:
             self._helpers.run(session_id, "file_mkdir", idempotent=True, path=remote or ".")
-        sizes = ((path, entry.size) for path, entry in small.items())
-        for batch in local_files.iterate_batches(sizes, most_bytes=PIECE, most_path_bytes=_NAMES_SENT):
-            contents = _read_small({path: small[path] for path in batch}, skipped)
+        lengths = ((path, entry.size) for path, entry in small.items())
+        for batch in local_files.iterate_batches(lengths, most_bytes=PIECE, most_path_bytes=_NAMES_SENT):
+            contents, grown = _read_small({path: small[path] for path in batch})
+            large += grown
             items = [packed(path, content, small[path].executable) for path, content in contents.items()]
             self._helpers.run_staged(session_id, "file_unpack", json.dumps(items), path=remote or ".")
             for path, content in contents.items():
                 if content is not None:
+                    sizes[path] = len(content)
                     reporter.add(len(content), path)
-        for path, entry in work.items():
-            if path not in small:
-                try:
-                    self._send_large(session_id, joined(remote, path), path, entry, reporter)
-                except FileNotFoundError as error:
-                    if isinstance(error, BuntimeError):  # of the session
-                        raise
-                    skipped.append(path)
-        return skipped
+        for path in large:
+            try:
+                sizes[path] = self._send_large(session_id, joined(remote, path), path, work[path], reporter)
+            except FileNotFoundError as error:
+                if isinstance(error, BuntimeError):  # of the session
+                    raise
+        return sizes
 
     def _send_large(
         self, session_id: str, path: str, name: str, entry: LocalEntry, reporter: ProgressReporter
-    ) -> None:
+    ) -> int:
+        """Send a file in pieces, and return its size."""
         with open(entry.full, "rb") as file:
-            self._content.write_pieces(
+            return self._content.write_pieces(
                 session_id,
                 path,
                 rechunked(read_chunks(file)),
                 executable=entry.executable,
                 on_sent=lambda size: reporter.add(size, name),
-            )
+            ).size
 
 
-def _read_small(entries: Mapping[str, LocalEntry], skipped: list[str]) -> dict[str, Optional[bytes]]:
-    """Return the content of files, and ``None`` for folders; add those that vanished to ``skipped``."""
+def _read_small(entries: Mapping[str, LocalEntry]) -> tuple[dict[str, Optional[bytes]], list[str]]:
+    """Return the content of files, ``None`` for folders, and the paths of files that have grown.
+
+    Files that vanished are in neither.
+    """
     contents: dict[str, Optional[bytes]] = {}
+    grown: list[str] = []
     for path, entry in entries.items():
-        try:
-            contents[path] = None if entry.type == "directory" else entry.full.read_bytes()
-        except FileNotFoundError:
-            skipped.append(path)
-    return contents
+        if entry.type == "directory":
+            contents[path] = None
+            continue
+        with suppress(FileNotFoundError), open(entry.full, "rb") as file:
+            content = file.read(entry.size + 1)
+            if len(content) > entry.size:
+                grown.append(path)
+            else:
+                contents[path] = content
+    return contents, grown
+
+
+def _with_sizes(work: Mapping[str, LocalEntry], sizes: Mapping[str, int]) -> dict[str, LocalEntry]:
+    """Return the entries with the sizes that were sent: a file may change after the scan."""
+    return {path: attrs.evolve(entry, size=sizes.get(path, entry.size)) for path, entry in work.items()}
 
 
 def _differs(here: LocalEntry, there: Optional[RemoteEntry]) -> bool:
