@@ -56,15 +56,19 @@ class Channel:
         """The path of the preview's socket in the workspace; ``None`` on the host's network."""
         self._to, self._from = process.stdin, process.stdout
         self._owner = Owner()
-        # Lock order: none. _writing guards the supervisor's stdin; _turn guards everything else, and is never
-        # held during a read or a write. Exactly one thread reads while _someone_reads is set.
+        # No thread holds both locks. Only the holder of _writing writes to the supervisor's stdin, and takes
+        # ids from _dropped, to which any thread may append.
         self._writing = threading.Lock()
+        self._dropped: deque[int] = deque()
+        # The holder of _turn may write the next three fields and the inboxes. It does not read the pipe, nor
+        # write to it: _turn is never held for long.
         self._turn = threading.Condition()
         self._someone_reads = False
         self._inboxes: WeakValueDictionary[int, Inbox] = WeakValueDictionary()
         self._last_id = 0
-        self._dropped: deque[int] = deque()
+        # Only the thread that set _someone_reads writes _pending, the beginning of an incomplete line.
         self._pending = bytearray()
+        # Written by that thread without a lock, and by the holder of _turn; never None again.
         self._lost: Union[str, None] = None
         self.closing: bool = False
         """Whether :meth:`close` was called, so that losing the supervisor is expected."""
