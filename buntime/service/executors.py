@@ -77,7 +77,7 @@ class ExecutionOutcome:
     memory_used: int
     cpu_time: float
     timed_out: bool = False
-    alone: bool = False
+    no_process_left: bool = False
     """Whether it is known that no process of the session was alive after it."""
 
 

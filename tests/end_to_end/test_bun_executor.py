@@ -449,11 +449,11 @@ def test_what_runs_after_an_execution_is_known_in_a_sandbox(
 ) -> None:
     """After it there are its processes or none; without a sandbox other programs may have its work."""
     isolated = isinstance(executor.launcher, Isolated)
-    assert isolated == session.sh(":").alone
-    assert not session.sh("setsid sleep 1000 >/dev/null 2>&1 &").alone
-    assert not session.run("1").alone
+    assert isolated == session.sh(":").no_process_left
+    assert not session.sh("setsid sleep 1000 >/dev/null 2>&1 &").no_process_left
+    assert not session.run("1").no_process_left
     session.runtime.kill(None)
-    assert isolated == session.run("1").alone
+    assert isolated == session.run("1").no_process_left
 
 
 def test_without_proc_executions_run_and_end(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Supervised:
     def start(self) -> None:
         """Start to read, and let the supervisor begin. Raises :class:`ChannelLost`."""
         self.reader.start()
-        self.channel.send(self._supervisor.start_message)
+        self.channel.send(self._supervisor.start_message.to_json())
 
     def run(self, execution: Execution, message: dict[str, Any]) -> None:
         """Start an execution. The devbox's lock is held, so the reader waits until it is known."""

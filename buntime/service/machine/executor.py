@@ -217,7 +217,7 @@ class BunRuntime:
         try:
             supervisor = self._launcher.start(self._workspace, self.limits, lifetime)
             channel = Channel(supervisor)
-            channel.send(supervisor.start_message)
+            channel.send(supervisor.start_message.to_json())
         except (OSError, ChannelLost) as error:
             if channel is not None:
                 channel.close()

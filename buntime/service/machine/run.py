@@ -56,28 +56,28 @@ class Run:
         self._timeout = timeout
         self._texts = {kind: CollectedText(maximum) for kind in _KINDS}
         self._started = monotonic()
-        self._end: Union[dict[str, Any], None] = None
-        self._finished = False
+        self._exit_message: Union[dict[str, Any], None] = None
+        self._is_exhausted = False
 
     def __del__(self) -> None:
-        if self._end is None:
+        if self._exit_message is None:
             self._channel.drop(self._inbox)
 
     def __iter__(self) -> Run:
         return self
 
     def __next__(self) -> Union[Output, ExecutionOutcome]:
-        if self._finished:
+        if self._is_exhausted:
             raise StopIteration
-        while self._end is None:
+        while self._exit_message is None:
             try:
                 message = self._channel.receive(self._inbox, self._timeout)
             except ChannelLost as error:
                 # A channel that is being closed ends its executions as killed; any other end is the
                 # supervisor's fault.
-                self._finished, self._end = True, {}
+                self._is_exhausted, self._exit_message = True, {}
                 if self._channel.closing:
-                    return self._outcome(KILLED, (monotonic() - self._started) * 1000, 0, 0)
+                    return self._make_outcome(KILLED, (monotonic() - self._started) * 1000, 0, 0)
                 raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
             if message.get("serving") is True:
                 self._on_serving()
@@ -86,17 +86,17 @@ class Run:
                     self._texts[kind].add(text)
                     return Output(name, text)
             if "exit" in message:
-                self._end = message
+                self._exit_message = message
                 if message["exit"] and self._without_network and self._missed_network():
                     self._texts["err"].add(_NO_NETWORK)
                     return Output("stderr", _NO_NETWORK)
-        self._finished = True
-        return self._ended(self._end)
+        self._is_exhausted = True
+        return self._outcome_of(self._exit_message)
 
     def _missed_network(self) -> bool:
         return bool(_UNRESOLVED.search(self._texts["err"].text()[-_LOOKED_AT:]))
 
-    def _ended(self, message: dict[str, Any]) -> ExecutionOutcome:
+    def _outcome_of(self, message: dict[str, Any]) -> ExecutionOutcome:
         values = [message.get(name) for name in ("exit", "wall", "memory", "cpu")]
         numbers = [value for value in values if isinstance(value, (int, float))]
         # Untrusted code runs beside the supervisor, so its figures are checked like all that it sends.
@@ -112,9 +112,13 @@ class Run:
                 {"limit": "memory", "max": maximum, "value": round(memory / 2**20, 1)},
             )
         timed_out = over == "time"
-        code, alone = TIMED_OUT if timed_out else int(code), message.get("alone") is True
-        return self._outcome(code, wall, memory, cpu, timed_out=timed_out, alone=alone)
+        code, no_process_left = TIMED_OUT if timed_out else int(code), message.get("no_process_left") is True
+        return self._make_outcome(
+            code, wall, memory, cpu, timed_out=timed_out, no_process_left=no_process_left
+        )
 
-    def _outcome(self, code: int, wall: float, memory: float, cpu: float, **others: bool) -> ExecutionOutcome:
+    def _make_outcome(
+        self, code: int, wall: float, memory: float, cpu: float, **others: bool
+    ) -> ExecutionOutcome:
         out, err = (self._texts.pop(kind).text() for kind in ("out", "err"))
         return ExecutionOutcome(out, err, code, wall, int(memory), cpu, **others)

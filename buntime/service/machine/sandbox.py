@@ -41,6 +41,9 @@ BUN_INSIDE = "/usr/local/bin/bun"
 """The path of Bun in a sandbox."""
 
 
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
 @attrs.frozen
 class Layout:
     """The folders of a sandbox.
@@ -53,9 +56,16 @@ class Layout:
     temporary: tuple[str, ...]
     home: str
     user: str = "sandbox"
+    has_preview: bool = False
+    """Whether a server in it is reached from outside of its network."""
+
+    def search_path(self, home: str, *folders: str) -> str:
+        """Return ``PATH``: what is installed in ``home`` if that is on disk, ``folders``, the system's."""
+        installed = (f"{home}/.local/bin",) if self.home in self.mounts else ()
+        return ":".join((*installed, *folders, _SYSTEM_PATH))
 
 
-SESSION = Layout({WORKSPACE: ""}, ("/tmp", "/home", "/dev/shm"), "/home")  # noqa: S108 - the sandbox's own
+SESSION = Layout({WORKSPACE: ""}, ("/tmp", "/home", "/dev/shm"), "/home", has_preview=True)  # noqa: S108 - the sandbox's own
 """A session of buntime.sh: only the workspace is on disk."""
 
 DEVBOX = Layout({"/home/user": "home", "/tmp": "tmp"}, ("/dev/shm",), "/home/user", "user")  # noqa: S108 - as above

@@ -105,7 +105,7 @@ class RunningExecution:
         self.finish()
         files: list[str] = []
         if self._comparison is not None and not self._session.ended:
-            files = self._session.files.written(self._comparison, alone=outcome.alone)
+            files = self._session.files.written(self._comparison, no_process_left=outcome.no_process_left)
         return {
             "stdout": outcome.stdout,
             "stderr": outcome.stderr,

@@ -66,14 +66,14 @@ class FileHistory:
             changes, state, self._state = self._changes, self._state, None
         return Comparison(self._workspace.snapshot() if state is None else state, changes)
 
-    def written(self, comparison: Comparison, *, alone: bool) -> list[str]:
+    def written(self, comparison: Comparison, *, no_process_left: bool) -> list[str]:
         """Return the sorted paths that are new or different since ``comparison``, after :meth:`changed`.
 
-        ``alone`` is whether no process of the session was alive after the execution.
+        ``no_process_left`` is whether no process of the session was alive after the execution.
         """
         after = self._workspace.snapshot()
         paths = changed(comparison.before, after)
-        if alone and self._workspace.exclusive and len(after) <= _MOST_FILES:
+        if no_process_left and self._workspace.exclusive and len(after) <= _MOST_FILES:
             with self._lock:
                 # One change since the beginning, which is the end of this execution.
                 if self._changes == comparison.changes + 1:

@@ -32,10 +32,18 @@ const DIRECTLY = `ulimit -c 0; ulimit -f "$1" 2>/dev/null; shift; exec "$@"`;
 let config;
 let fifos = 0;
 let spawning = false;
-let waiting = null;
+let readyShell = null;
+let firstTag;
+let nextTag; // they count down: a process can only take a lower one than its own
 
 function begin(message) {
   config = message;
+  firstTag = nextTag = message.tag;
+}
+
+// Whether an execution has, or had, this tag.
+function isIssued(tag) {
+  return tag > nextTag && tag <= firstTag;
 }
 
 // Whether a child is just being started, which is then Bun's to wait for.
@@ -52,9 +60,9 @@ function launch(run, ended) {
   if (!fs.statSync(cwd).isDirectory()) throw new Error(`${cwd} is not a directory`);
   fs.accessSync(cwd, fs.constants.X_OK);
   if (config.direct) return launchDirectly(run, cwd, ended);
-  const { pid, tag, out, err, code, orders } = waiting ?? makeReady();
-  waiting = null;
-  writeAndClose(orders, script(run, cwd));
+  const { pid, tag, out, err, code, scriptPipe } = readyShell ?? makeReady();
+  readyShell = null;
+  writeAndClose(scriptPipe, script(run, cwd));
   if (run.stdin) run.input = code;
   else writeAndClose(code, run.code === null ? "" : readable(run.code));
   Object.assign(run, { pid, tag, out: new Output("out", out, run.max_output), err: new Output("err", err, run.max_output) });
@@ -181,39 +189,39 @@ function fifo() {
 // Have a shell wait for the next execution: only while no process of the session is alive that could reach into it.
 // It saves a fifth of the time of a short execution.
 function prepare() {
-  if (waiting) return;
+  if (readyShell) return;
   try {
-    waiting = makeReady();
+    readyShell = makeReady();
   } catch {} // the next execution reports why
 }
 
 // Whether one waits, so that no process of an execution is alive.
-function isWaiting() {
-  return waiting !== null;
+function hasReadyShell() {
+  return readyShell !== null;
 }
 
 // Do without the one that waits, if it is this one: it ends with its input.
-function discard(pid = waiting?.pid) {
-  if (!waiting || waiting.pid !== pid) return;
-  close(waiting.code, waiting.orders, waiting.out, waiting.err);
-  config.tag = waiting.tag;
-  waiting = null;
+function discard(pid = readyShell?.pid) {
+  if (!readyShell || readyShell.pid !== pid) return;
+  close(readyShell.code, readyShell.scriptPipe, readyShell.out, readyShell.err);
+  nextTag = readyShell.tag;
+  readyShell = null;
 }
 
 function makeReady() {
   const pipes = [];
   const pipe = (end, size) => (pipes.push(processes.pipe(end, size)), pipes.at(-1));
-  const tag = config.tag--;
+  const tag = nextTag--;
   try {
-    const [code, orders, out, err] = [
+    const [code, scriptPipe, out, err] = [
       pipe("writer", PIPE_SIZE),
       pipe("writer", SMALL_PIPE_SIZE),
       pipe("reader", PIPE_SIZE),
       pipe("reader", SMALL_PIPE_SIZE),
     ];
-    const pid = spawn(tag, [code.reader, "pipe", err.writer, out.writer, orders.reader], err.reader);
-    close(code.reader, orders.reader, out.writer, err.writer);
-    return { tag, pid, code: code.writer, orders: orders.writer, out: out.reader, err: err.reader };
+    const pid = spawn(tag, [code.reader, "pipe", err.writer, out.writer, scriptPipe.reader], err.reader);
+    close(code.reader, scriptPipe.reader, out.writer, err.writer);
+    return { tag, pid, code: code.writer, scriptPipe: scriptPipe.writer, out: out.reader, err: err.reader };
   } catch (error) {
     close(...pipes.flatMap(({ reader, writer }) => [reader, writer]));
     throw error;
@@ -238,4 +246,4 @@ function close(...descriptors) {
   for (const fd of descriptors) fs.closeSync(fd);
 }
 
-module.exports = { begin, busy, discard, feed, isWaiting, launch, prepare };
+module.exports = { begin, busy, discard, feed, hasReadyShell, isIssued, launch, prepare };

@@ -18,8 +18,8 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 
 let config;
 let stopping = false;
-let watching = null;
-let opened = null; // settles when connections to the session's port can come in
+let memoryTimer = null;
+let previewReady = null; // settles when connections to the session's port can come in
 const running = new Map(); // pid of the leader -> execution
 const reporting = new Map(); // id -> execution whose result is not sent yet
 
@@ -80,7 +80,7 @@ function receive(message) {
 }
 
 function start(message) {
-  config = { ...message, firstTag: message.tag };
+  config = message;
   launching.begin(config);
   if (!config.direct) {
     processes.adopt();
@@ -155,8 +155,8 @@ async function report(run) {
   }
   if (leavesSomething()) await openPreview();
   // Without a sandbox, other programs of the user may do the work of one.
-  const alone = !config.scratch && !processes.reap(ended);
-  await send({ ...run.result, serving: opened !== null, alone });
+  const noProcessLeft = !config.scratch && !processes.reap(ended);
+  await send({ ...run.result, serving: previewReady !== null, no_process_left: noProcessLeft });
   reporting.delete(run.id);
   if (!stopping && !running.size && !config.direct && !processes.reap(ended)) launching.prepare();
 }
@@ -216,13 +216,13 @@ async function sendOutput(run, kind, { text, size }) {
 // The host listens for a session only when there may be a server to reach: in a running execution, or in a process that
 // outlived one.
 function openPreview() {
-  opened ??= config.preview_socket ? preview.open(config.preview_socket) : Promise.resolve();
-  return opened;
+  previewReady ??= config.preview_socket ? preview.open(config.preview_socket) : Promise.resolve();
+  return previewReady;
 }
 
 // Settles when the host was sent that something listens, whichever execution found it.
 async function lookForServer(run) {
-  if (run.announced || !(opened || preview.served())) return;
+  if (run.announced || !(previewReady || preview.served())) return;
   await openPreview();
   run.announced = true;
   send({ id: run.id, serving: true });
@@ -230,7 +230,7 @@ async function lookForServer(run) {
 
 function leavesSomething() {
   if (config.direct) return true; // processes that outlive an execution are not known here
-  if (opened || !processes.reap(ended)) return false;
+  if (previewReady || !processes.reap(ended)) return false;
   return members().some(({ pid, parent }) => parent === process.pid && !running.has(pid));
 }
 
@@ -254,27 +254,22 @@ function signalRun(run, { signal, group }) {
 
 // A tag that was never given out was set by a program to hide: its processes belong to every execution.
 function ownedBy(run, { pid, tag }) {
-  return pid === run.pid || tag === run.tag || (tag !== null && !isIssued(tag));
-}
-
-// Tags count down: a process can only take a lower one than its own.
-function isIssued(tag) {
-  return tag > config.tag && tag <= config.firstTag;
+  return pid === run.pid || tag === run.tag || (tag !== null && !launching.isIssued(tag));
 }
 
 // The processes of executions. A shell waits for the next one only while there are none.
 function members() {
-  return launching.isWaiting() ? [] : processes.members();
+  return launching.hasReadyShell() ? [] : processes.members();
 }
 
 function sweep() {
-  if (!config || launching.isWaiting()) return [];
+  if (!config || launching.hasReadyShell()) return [];
   if (!config.direct) return processes.sweep(() => true);
   return [...running.keys()].map((pid) => (processes.kill(-pid), pid));
 }
 
 function killOne(pid) {
-  if (launching.isWaiting()) return [];
+  if (launching.hasReadyShell()) return [];
   if (!config.direct) return processes.sweep((member) => member.pid === pid, { groups: false });
   if (!running.has(pid)) return [];
   processes.kill(pid);
@@ -284,13 +279,13 @@ function killOne(pid) {
 // The next check comes before the fastest writer could use up the rest. An address space limit (RLIMIT_AS) would not do:
 // Bun reserves far more than it uses, how much depends on its version, and some limits keep it from starting.
 function watchMemory(headroom) {
-  if (watching || stopping) return;
-  watching = setTimeout(checkMemory, Math.max(10, Math.min(250, headroom / (8 * MB))));
+  if (memoryTimer || stopping) return;
+  memoryTimer = setTimeout(checkMemory, Math.max(10, Math.min(250, headroom / (8 * MB))));
 }
 
 // A session's memory is that of all its processes, and memory that outlives processes.
 function checkMemory() {
-  watching = null;
+  memoryTimer = null;
   const everyone = members();
   if (!everyone.length) return;
   const unowned = processes.memoryWithoutProcess(config.temporary, config.has_sockets);
@@ -303,7 +298,7 @@ function checkMemory() {
 function endForMemory(everyone, used) {
   const groups = new Map();
   for (const member of everyone) {
-    const tag = isIssued(member.tag) ? member.tag : null;
+    const tag = launching.isIssued(member.tag) ? member.tag : null;
     groups.set(tag, [...(groups.get(tag) ?? []), member]);
   }
   const sizes = [...groups].map(([tag, several]) => [processes.memoryOf(several, 0), tag]);

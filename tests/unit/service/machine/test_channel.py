@@ -11,8 +11,9 @@ from typing import Callable
 
 import pytest
 
+from buntime.service.executors import Limits
 from buntime.service.machine.channel import Channel, ChannelLost
-from buntime.service.machine.launch import SupervisorProcess
+from buntime.service.machine.launch import StartMessage, SupervisorProcess
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="supervisors are spoken to through POSIX pipes"
@@ -35,7 +36,8 @@ def play() -> Iterator[Play]:
                 stderr=errors,
                 bufsize=0,
             )
-            channel = Channel(SupervisorProcess(process, errors, {}))
+            start_message = StartMessage.limited(Limits(), 60, workspace="", env={})
+            channel = Channel(SupervisorProcess(process, errors, start_message))
             stack.callback(channel.close)
             return channel
 

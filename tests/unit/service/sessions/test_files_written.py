@@ -45,11 +45,11 @@ class _Session:
         self.client = WireClient(Service(executor, lambda _: self.workspace, clock=clock), clock, executor)
         self.id = self.client.create()
         self.write: Write = lambda _: None
-        self.alone = True
+        self.no_process_left = True
 
     def _play(self, _runtime: PlayedRuntime, _execution: Execution) -> Iterator[Item]:
         self.write(self.root)
-        yield attrs.evolve(outcome(), alone=self.alone)
+        yield attrs.evolve(outcome(), no_process_left=self.no_process_left)
 
     def execute(self, write: Write = lambda _: None, code: str = "1", **fields: Any) -> tuple[list[str], int]:
         """Return the files that are reported, and the number of walks."""
@@ -134,9 +134,9 @@ def test_files_of_helpers_are_not_reported(session: _Session, header: str) -> No
 
 def test_files_of_background_processes_are_not_reported(session: _Session) -> None:
     """After an execution that left a process, the next one takes two walks, and the one after it one."""
-    session.alone = False
+    session.no_process_left = False
     assert (["new"], 1) == session.execute(lambda root: (root / "new").write_text("1"))
-    session.alone = True
+    session.no_process_left = True
     (session.root / "later").write_text("of the process")
     assert ([], 2) == session.execute()
     assert ([], 1) == session.execute()
