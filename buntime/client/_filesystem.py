@@ -50,6 +50,8 @@ class SessionFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
             entries = [self._entry(path, inside, info) for info in files.list(inside)]
         except InvalidRequestError:
             entries = [self.info(path)]
+            if entries[0]["type"] == "directory":  # it cannot be read
+                raise
         return entries if detail else [entry["name"] for entry in entries]
 
     def info(self, path: str, **_options: Any) -> dict[str, Any]:

@@ -191,7 +191,12 @@ class SessionFiles:
         folder, recursive, matches = parse_pattern(_validate.path("pattern", pattern))
         try:
             files = self.list(folder, recursive=recursive)
-        except (SessionFileNotFoundError, InvalidRequestError):  # it does not exist, or is a file
+        except SessionFileNotFoundError:
+            return []
+        except InvalidRequestError as error:
+            # It is a file, for which the service has no code, or cannot exist. Others cannot be read.
+            if errno_of(error) not in {None, "ENOTDIR", "ENAMETOOLONG"}:
+                raise
             return []
         return [file for file in files if matches(file)]
 
