@@ -10,10 +10,11 @@ from typing import Optional
 from buntime import _validate
 from buntime.errors import BuntimeError, InvalidRequestError, InvalidResponseError
 from buntime.helpers import local_files
-from buntime.helpers.content import PIECE, ChunkedContent, unpacked
+from buntime.helpers.content import ChunkedContent
 from buntime.helpers.ignore import matcher
 from buntime.helpers.local_files import LocalEntry, LocalFolder
-from buntime.helpers.runner import Helpers, changed_meanwhile, file_not_found, invalid_reply, is_unavailable
+from buntime.helpers.runner import Helpers, changed_meanwhile, file_not_found, is_unavailable
+from buntime.helpers.small_files import fetch_small, is_small
 from buntime.helpers.transfers import (
     PathArgument,
     Progress,
@@ -27,8 +28,6 @@ from buntime.helpers.transfers import (
 )
 from buntime.helpers.tree import RemoteEntry, RemoteTree
 from buntime.models import TransferResult
-
-_NAMES_REQUESTED = 48 * 1024
 
 
 class Downloads:
@@ -100,7 +99,7 @@ class Downloads:
         for path in work:
             if path not in files:
                 folder.make(path)
-        small = {path: entry for path, entry in files.items() if entry.size <= PIECE // 2}
+        small = {path: entry for path, entry in files.items() if is_small(entry.size)}
         large = [path for path in files if path not in small]
         large += self._receive_small(session_id, remote, small, folder, reporter)
         skipped = []
@@ -124,24 +123,15 @@ class Downloads:
     ) -> list[str]:
         """Write files, many per call; return the paths of those that have grown or cannot be read."""
         remaining = []
-        sizes = ((path, entry.size) for path, entry in files.items())
-        for batch in local_files.iterate_batches(sizes, most_bytes=PIECE, most_path_bytes=_NAMES_REQUESTED):
-            items = [[path, files[path].size] for path in batch]
-            reply = self._helpers.run(
-                session_id, "file_pack", idempotent=True, path=remote or ".", items=items
-            )
-            contents = reply.get("contents")
-            if not isinstance(contents, list) or len(contents) != len(items):
-                raise invalid_reply("does not have the requested files", reply)
-            for path, text in zip(batch, contents):
-                if text is None:
-                    remaining.append(path)
-                    continue
-                content = unpacked(text)
-                if files[path].sha256 not in {None, hashlib.sha256(content).hexdigest()}:
-                    raise changed_meanwhile(f"{path!r} changed since its folder was listed")
-                folder.write(path, [content], files[path].executable)
-                reporter.add(len(content), path)
+        sizes = {path: entry.size for path, entry in files.items()}
+        for path, content in fetch_small(self._helpers, session_id, remote, sizes):
+            if content is None:
+                remaining.append(path)
+                continue
+            if files[path].sha256 not in {None, hashlib.sha256(content).hexdigest()}:
+                raise changed_meanwhile(f"{path!r} changed since its folder was listed")
+            folder.write(path, [content], files[path].executable)
+            reporter.add(len(content), path)
         return remaining
 
     def _pieces(
@@ -161,6 +151,7 @@ def _check_downloadable(entries: Mapping[str, RemoteEntry]) -> None:
                 f"{path!r} is neither a file nor a folder, nor a link to a file of the workspace; "
                 "exclude it with ignore="
             )
-        parent = entries.get(path.rpartition("/")[0])
+        folder = path.rpartition("/")[0]
+        parent = entries.get(folder)
         if parent is not None and parent.type != "directory":
-            raise InvalidResponseError(f"the session lists {path!r}, which is below a file")
+            raise InvalidResponseError(f"the session lists {path!r} although {folder!r} is a file")

@@ -13,15 +13,14 @@ from typing import IO, Any, Optional
 
 from buntime import _validate
 from buntime.errors import BuntimeError
-from buntime.helpers.content import PIECE, ChunkedContent, packed, read_chunks, rechunked, unpacked
+from buntime.helpers.content import PIECE, ChunkedContent, packed, read_chunks, rechunked
 from buntime.helpers.ignore import expression, matcher
-from buntime.helpers.local_files import iterate_batches
-from buntime.helpers.runner import Helpers, changed_meanwhile, invalid_reply, is_unavailable
+from buntime.helpers.runner import Helpers, changed_meanwhile, is_unavailable
+from buntime.helpers.small_files import fetch_small, is_small
 from buntime.helpers.tree import RemoteEntry, RemoteTree
 from buntime.models import SnapshotResult
 from buntime.wire.constants import HIDDEN_FOLDER, WORKSPACE
 
-_NAMES = 48 * 1024
 _BLOCK = tarfile.BLOCKSIZE
 
 
@@ -92,20 +91,13 @@ class SnapshotWriter:
                 yield path, entries[path]
 
     def _contents(self, files: Mapping[str, RemoteEntry]) -> Iterator[bytes]:
-        large = [path for path, entry in files.items() if entry.size > PIECE // 2]
-        small = ((path, entry.size) for path, entry in files.items() if entry.size <= PIECE // 2)
-        for batch in iterate_batches(small, most_bytes=PIECE, most_path_bytes=_NAMES):
-            items = [[path, files[path].size] for path in batch]
-            reply = self._helpers.run(self._session_id, "file_pack", idempotent=True, path=".", items=items)
-            texts = reply.get("contents")
-            if not isinstance(texts, list) or len(texts) != len(items):
-                raise invalid_reply("does not have the requested files", reply)
-            for path, text in zip(batch, texts):
-                if text is None:  # it has grown, vanished, or cannot be read
-                    large.append(path)
-                else:
-                    content = unpacked(text)
-                    yield from self._file(path, files[path], len(content), iter([content]))
+        large = [path for path, entry in files.items() if not is_small(entry.size)]
+        small = {path: entry.size for path, entry in files.items() if is_small(entry.size)}
+        for path, content in fetch_small(self._helpers, self._session_id, "", small):
+            if content is None:
+                large.append(path)
+            else:
+                yield from self._file(path, files[path], len(content), iter([content]))
         for path in large:
             pieces = self._content.read(self._session_id, path)
             try:
@@ -174,7 +166,7 @@ def restore(helpers: Helpers, content: ChunkedContent, session_id: str, archive:
         else:
             files += 1
             size += member.size
-            if member.size > PIECE // 2:
+            if not is_small(member.size):
                 content.write_pieces(session_id, path, rechunked(read_chunks(file)), executable=executable)
                 continue
             items.append(packed(path, file.read(), executable))

@@ -17,6 +17,7 @@ from buntime.helpers.content import PIECE, ChunkedContent, packed, read_chunks, 
 from buntime.helpers.ignore import matcher
 from buntime.helpers.local_files import LocalEntry
 from buntime.helpers.runner import Helpers
+from buntime.helpers.small_files import is_small
 from buntime.helpers.transfers import (
     PathArgument,
     Progress,
@@ -99,7 +100,7 @@ class Uploads:
         """Send files and create folders; return the size of each file, without those that vanished."""
         sizes: dict[str, int] = {}
         reporter = ProgressReporter(progress, work.values())
-        small = {path: entry for path, entry in work.items() if entry.size <= PIECE // 2}
+        small = {path: entry for path, entry in work.items() if is_small(entry.size)}
         large = [path for path in work if path not in small]
         if not exists and not small:
             self._helpers.run(session_id, "file_mkdir", idempotent=True, path=remote or ".")

@@ -10,7 +10,7 @@ from zlib import crc32
 import pytest
 
 from buntime import Buntime, Session
-from buntime.helpers import content, downloads, snapshots, uploads
+from buntime.helpers import content, small_files, snapshots, uploads
 from buntime.runloop import RunloopSDK
 from buntime.transport import Transport
 from tests.contract.transports import (
@@ -43,7 +43,7 @@ def _small_pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     """Split files at :data:`PIECE`, except in tests of the real sizes."""
     if "real_sizes" not in request.fixturenames:
         monkeypatch.setattr(content, "WHOLE_TEXT", WHOLE_TEXT)
-        for module in (content, downloads, snapshots, uploads):
+        for module in (content, small_files, snapshots, uploads):
             monkeypatch.setattr(module, "PIECE", PIECE)
 
 
