@@ -134,8 +134,8 @@ def _header(path: str, entry: RemoteEntry, kind: bytes, *, size: int = 0, target
 def _link_inside(path: str, target: str) -> Optional[str]:
     """Return the target of a link relative to its folder; ``None`` if it leaves the workspace."""
     folder = posixpath.dirname(path)
-    if target.startswith(f"{WORKSPACE}/"):
-        target = posixpath.relpath(target[len(WORKSPACE) + 1 :], folder or ".")
+    if f"{target}/".startswith(f"{WORKSPACE}/"):
+        target = posixpath.relpath(target, posixpath.join(WORKSPACE, folder))
     inside = posixpath.normpath(posixpath.join(folder, target))
     return None if not target or inside.startswith("/") or inside.split("/")[0] == ".." else target
 
