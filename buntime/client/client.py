@@ -12,11 +12,12 @@ from buntime._http import Secret, Transport
 from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.forks import reset_after_fork
-from buntime._support.other_names import checks_arguments, missing_attribute, refuse_positional
+from buntime._support.other_names import checks_arguments, refuse_positional
 from buntime._support.owner import Owner
 from buntime._support.typing import OnText, Unpack
 from buntime.client import settings
 from buntime.client.context import BUNTIME_SH, Context, portable_state, restored_context
+from buntime.client.other_names import missing_attribute
 from buntime.client.owned import OwnedSessions
 from buntime.client.settings import ClientOptions
 from buntime.engine.caller import Caller

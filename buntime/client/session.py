@@ -13,10 +13,11 @@ import buntime
 from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.log import logger
-from buntime._support.other_names import checks_arguments, missing_attribute
+from buntime._support.other_names import checks_arguments
 from buntime._support.owner import Owner
 from buntime._support.typing import Archive
 from buntime.client.context import Context
+from buntime.client.other_names import missing_attribute
 from buntime.client.session_programs import SessionPrograms
 from buntime.errors import SessionNotFoundError
 from buntime.models import ResourceLimits, SessionInfo

@@ -22,7 +22,8 @@ from buntime import (
     SessionPool,
     Sessions,
 )
-from buntime._support.other_names import _ARGUMENTS, METHODS
+from buntime._support.other_names import _ARGUMENTS
+from buntime.client.other_names import METHODS
 from buntime.models import ExecuteOptions
 from buntime.transport import FakeTransport, HTTPTransport
 from tests.support.cases import in_one_test
