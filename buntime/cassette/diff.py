@@ -169,7 +169,7 @@ def count_calls(cassette: Cassette) -> Counter[str]:
 
 
 def compare(old: Cassette, new: Cassette) -> list[str]:
-    """Return the change of a cassette by a recording, as the lines of a unified diff; empty if equal.
+    """Return how a new recording differs, as the lines of a unified diff; ``[]`` if it is equal.
 
     Values that vary from run to run are not a change, and not shown.
     """

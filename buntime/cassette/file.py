@@ -44,7 +44,7 @@ class Interaction:
 
     @property
     def response(self) -> Mapping[str, Any] | None:
-        """``status``, ``headers`` and a body; ``left`` if the program did not read to its end."""
+        """``status``, ``headers`` and a body; ``left`` is true if the program stopped reading early."""
         return self.data.get("response")
 
     @property

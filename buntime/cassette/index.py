@@ -84,7 +84,10 @@ class Index:
                 self._headers = headers
 
     def pop_exact(self, request: Request) -> Optional[Interaction]:
-        """Return the first unplayed interaction with a request of the same bytes, which has no secret."""
+        """Return the first unplayed interaction whose request has the same bytes.
+
+        Requests with secrets are never found here.
+        """
         queue = self._by_bytes.get((request.method, request.path, request.query, request.content))
         with self._lock:
             while queue:

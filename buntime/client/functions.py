@@ -150,7 +150,9 @@ class Functions:
             path = reply["stored"]
             # The reply is output of the program, which may name any file.
             if not isinstance(path, str) or not _STORED.fullmatch(path):
-                raise InvalidResponseError(f"the reply of a call names a file of another form: {path!r:.200}")
+                raise InvalidResponseError(
+                    f"invalid reply of a call: `stored` is {path!r:.200}, not a file that a call writes"
+                )
             text = SessionFiles(self._context, session_id).read(path)
             try:
                 self._context.helpers.delete_file(session_id, path)

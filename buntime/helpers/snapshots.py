@@ -186,13 +186,15 @@ def _members(archive: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarI
                 parts = [part for part in member.name.split("/") if part not in {"", "."}]
                 path = "/".join(parts)
                 if member.name.startswith("/") or ".." in parts:
-                    raise ValueError(f"the archive has a member {member.name!r}, which leads outside")
+                    raise ValueError(
+                        f"the archive has a member {member.name!r}, which leads outside the workspace"
+                    )
                 if not (member.isreg() or member.isdir() or member.issym()):
                     raise ValueError(
                         f"the archive has a member {path!r}, which is not a file, a folder or a symbolic link"
                     )
                 if member.issym() and _link_inside(path, member.linkname) is None:
-                    raise ValueError(f"the archive has a link {path!r}, which leads outside")
+                    raise ValueError(f"the archive has a link {path!r}, which leads outside the workspace")
                 if parts and parts[0] != HIDDEN_FOLDER:
                     yield tar, member, _validate.path("a member of the archive", path)
                 tar.members.clear()  # type: ignore[attr-defined]  # the list grows with each member

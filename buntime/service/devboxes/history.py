@@ -184,7 +184,10 @@ class Commands:
         return self.first_in_shell(execution.shell_name) in {None, execution}
 
     def forget_old(self, most_output: int, *, most: int = _MOST) -> None:
-        """Forget the oldest ended executions, until the others have at most so many bytes of output."""
+        """Forget the oldest ended executions.
+
+        Stop when at most ``most_output`` bytes of output and ``most`` executions remain.
+        """
         size = sum(each.stored for each in self._executions.values())
         for execution in self.all():
             if size <= most_output and len(self._executions) <= most:

@@ -112,7 +112,7 @@ class MachineHost(Host):
         return DiskCopy(self.launcher, box_folder, target)
 
     def snapshot_size(self, snapshot_id: str) -> int:
-        """Return how many bytes the files of a snapshot have together."""
+        """Return the total size of the files of a snapshot in bytes."""
         return sum(DiskWorkspace(folder).used() for folder in self._snapshot(snapshot_id).iterdir())
 
     def drop_snapshot(self, snapshot_id: str) -> None:

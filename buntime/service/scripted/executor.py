@@ -213,11 +213,11 @@ def _matcher(
         raise TypeError("on_execute needs exactly one of code, contains= and command=")
     if contains is not None:
         if not isinstance(contains, str):
-            raise TypeError(f"contains is a {type(contains).__name__}, not a str")
+            raise TypeError(f"contains= must be a str, not {type(contains).__name__}")
         return (lambda execution: contains in (execution.code or "")), f"contains={contains!r}"
     if command is not None:
         if not isinstance(command, (str, re.Pattern)):
-            raise TypeError(f"command is a {type(command).__name__}, not a str or a compiled pattern")
+            raise TypeError(f"command= must be a str or a compiled pattern, not {type(command).__name__}")
         return (lambda execution: _fits(command, execution.command)), f"command={command!r}"
     if isinstance(code, (str, re.Pattern)):
         description = _excerpt(code) if isinstance(code, str) else repr(code)

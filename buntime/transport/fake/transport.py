@@ -296,5 +296,5 @@ def _checked_results(results: Iterable[ScriptedResult]) -> tuple[ScriptedResult,
     checked = tuple(results)
     for result in checked:
         if not isinstance(result, ScriptedResult):
-            raise TypeError(f"results holds a {type(result).__name__}, not a ScriptedResult")
+            raise TypeError(f"results must contain ScriptedResult values, not {type(result).__name__}")
     return checked

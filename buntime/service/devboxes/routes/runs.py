@@ -190,12 +190,12 @@ def list_scenario_runs(call: Call) -> JSON:
 
 
 def complete_benchmark_run(call: Call) -> JSON:
-    """``POST /v1/benchmark_runs/{id}/complete``: also its scenario runs; a 400 while one is being scored."""
+    """``POST /v1/benchmark_runs/{id}/complete`` completes its scenario runs too; 400 if one is being scored."""
     return _end_benchmark(call, "completed")
 
 
 def cancel_benchmark_run(call: Call) -> JSON:
-    """``POST /v1/benchmark_runs/{id}/cancel``: also its scenario runs."""
+    """``POST /v1/benchmark_runs/{id}/cancel`` cancels its scenario runs too."""
     return _end_benchmark(call, "canceled")
 
 
