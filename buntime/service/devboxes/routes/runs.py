@@ -190,12 +190,15 @@ def list_scenario_runs(call: Call) -> JSON:
 
 
 def complete_benchmark_run(call: Call) -> JSON:
-    """``POST /v1/benchmark_runs/{id}/complete`` completes its scenario runs too; 400 if one is being scored."""
+    """``POST /v1/benchmark_runs/{id}/complete``.
+
+    Completes its scenario runs too; 400 if one is being scored.
+    """
     return _end_benchmark(call, "completed")
 
 
 def cancel_benchmark_run(call: Call) -> JSON:
-    """``POST /v1/benchmark_runs/{id}/cancel`` cancels its scenario runs too."""
+    """``POST /v1/benchmark_runs/{id}/cancel``. Cancels its scenario runs too."""
     return _end_benchmark(call, "canceled")
 
 
