@@ -11,7 +11,7 @@ from buntime.service.clock import monotonic
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.history import Execution
 from buntime.service.executors import KILLED, ExecutionLost, Limits
-from buntime.service.machine.channel import Channel, ChannelLost, Inbox
+from buntime.service.machine.channel import Channel, ChannelLost, Inbox, number_of
 from buntime.service.machine.launch import Launcher
 from buntime.service.machine.sandbox import DEVBOX
 
@@ -96,5 +96,5 @@ class Supervised:
             del self._executions[execution.prepared.id]
             if message.get("over") == "memory":
                 self._devbox.note(f"{execution.id} used more than {self._devbox.spec.memory} MB of memory")
-            code = message["exit"]
-            self._devbox.finished(execution, code if isinstance(code, int) else KILLED, monotonic())
+            code = number_of(message["exit"])
+            self._devbox.finished(execution, KILLED if code is None else int(code), monotonic())

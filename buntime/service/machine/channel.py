@@ -20,10 +20,21 @@ from buntime.service.machine.orphans import kill_children
 _READ = 1 << 20
 _ACKNOWLEDGED_AT = 1 << 17
 _CLOSE_TIMEOUT = 6.0
+_LARGEST_NUMBER = 2**53
 
 
 class ChannelLost(Exception):  # noqa: N818 - named for the event
     """The supervisor has ended, or sent something that is not a message."""
+
+
+def number_of(value: object) -> Union[int, float, None]:
+    """Return a number in a message; ``None`` for anything else, such as ``true``, ``NaN`` and infinity.
+
+    Untrusted code runs beside the supervisor, so a number may also be larger than any that it sends.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if abs(value) <= _LARGEST_NUMBER else None
 
 
 class Inbox:
@@ -163,8 +174,7 @@ class Channel:
         return bool(inbox.messages) or self._lost is not None or not self._someone_reads
 
     def _acknowledge(self, inbox: Inbox, message: dict[str, Any]) -> None:
-        size = message.get("size")
-        inbox.unacknowledged += size if isinstance(size, int) else 0
+        inbox.unacknowledged += int(number_of(message.get("size")) or 0)
         # In steps well below the supervisor's window, so that a reader that keeps up never stops the program.
         if inbox.unacknowledged >= _ACKNOWLEDGED_AT:
             size, inbox.unacknowledged = inbox.unacknowledged, 0

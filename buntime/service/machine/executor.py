@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable, Union
 from buntime._support.owner import Owner
 from buntime.service.clock import monotonic
 from buntime.service.executors import Execution, ExecutionLost, Limits
-from buntime.service.machine.channel import Channel, ChannelLost, Inbox
+from buntime.service.machine.channel import Channel, ChannelLost, Inbox, number_of
 from buntime.service.machine.find import SetupError, find_bun, find_sandbox, read_switch
 from buntime.service.machine.launch import Isolated, Launcher, Unprotected
 from buntime.service.machine.run import Run
@@ -228,14 +228,14 @@ class BunRuntime:
         """End one process of the session, or all of them; return the pids, as the session sees them."""
         self._check_process()
         pids = self._ask({"op": "kill", "pid": pid}).get("pids")
-        return [number for number in pids if isinstance(number, int)] if isinstance(pids, list) else []
+        numbers = map(number_of, pids if isinstance(pids, list) else [])
+        return [int(number) for number in numbers if number is not None]
 
     def processes(self) -> int:
         """Return how many processes of executions are alive."""
         if not self._owner.is_this_process():
             return 0
-        count = self._ask({"op": "count"}).get("count")
-        return count if isinstance(count, int) else 0
+        return int(number_of(self._ask({"op": "count"}).get("count")) or 0)
 
     def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
         with self._lock:

@@ -16,7 +16,7 @@ from buntime.service.executors import (
     Output,
     ResourceExceeded,
 )
-from buntime.service.machine.channel import Channel, ChannelLost, Inbox
+from buntime.service.machine.channel import Channel, ChannelLost, Inbox, number_of
 
 _UNRESOLVED = re.compile(
     "DNSResolveFailed|EAI_AGAIN|ENETUNREACH|[Cc]ould not resolve host|name resolution|resolve host address"
@@ -97,9 +97,8 @@ class Run:
         return bool(_UNRESOLVED.search(self._texts["err"].text()[-_LOOKED_AT:]))
 
     def _outcome_of(self, message: dict[str, Any]) -> ExecutionOutcome:
-        values = [message.get(name) for name in ("exit", "wall", "memory", "cpu")]
-        numbers = [value for value in values if isinstance(value, (int, float))]
-        # Untrusted code runs beside the supervisor, so its figures are checked like all that it sends.
+        values = [number_of(message.get(name)) for name in ("exit", "wall", "memory", "cpu")]
+        numbers = [value for value in values if value is not None]
         if len(numbers) != len(values):
             self._channel.fail("it reported an end without its figures")
             raise ExecutionLost("the session's supervisor reported an end without its figures")
