@@ -43,9 +43,6 @@ class Bindings:
         self.new: list[str] = []
         """The placeholders bound since the caller last emptied this list."""
 
-    def __contains__(self, placeholder: str) -> bool:
-        return placeholder in self._values or split_form(placeholder)[0] in self._values
-
     def items(self) -> Iterable[tuple[str, Scalar]]:
         """Return the placeholders and the secrets themselves."""
         return [(placeholder, value) for placeholder, value in self._values.items() if "|" not in placeholder]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Optional
 
+from buntime._support.spans import Span, replace_spans
 from buntime.cassette.dialect import LocalFolders, dialect_of
-
-Span = tuple[int, int, str]
-"""The start and the end of a part of a text, and the text that replaces it."""
 
 _ORIGINS = re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d+)?|127\.0\.0\.1:\d+")
 _ORIGIN = re.compile(rf"(?:{_ORIGINS.pattern})(?![^/?#])")
@@ -75,7 +73,7 @@ class Numbering:
         if "" in self._patterns or [each for each in self._folders if each.may_be_in(line)]:
             return None
         spans = self._id_spans(line)
-        return replace((line,), spans)[0] if spans else line
+        return replace_spans((line,), spans)[0] if spans else line
 
     def spans(self, text: str) -> list[Span]:
         """Return the positions of ids, origins and folders in a text, with their replacements."""
@@ -96,24 +94,3 @@ class Numbering:
             for match in pattern.finditer(text)
             if match[0] in names
         ]
-
-
-def replace(pieces: Sequence[str], spans: Iterable[Span]) -> list[str]:
-    """Return the pieces of a text with spans replaced; of two that overlap, the first and then the longest.
-
-    A replacement goes into the piece in which its span begins.
-    """
-    ordered = deque({span[0]: span for span in sorted(spans)}.values())
-    text, end, done = "".join(pieces), 0, 0
-    changed: list[str] = []
-    for piece in pieces:
-        end += len(piece)
-        parts: list[str] = []
-        while ordered and ordered[0][0] < end:
-            start, stop, replacement = ordered.popleft()
-            if start >= done:
-                parts += (text[done:start], replacement)
-                done = stop
-        changed.append("".join((*parts, text[done:end])))
-        done = max(done, end)
-    return changed

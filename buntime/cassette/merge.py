@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -133,8 +132,9 @@ def _with_secrets_numbered(items: Sequence[Interaction]) -> list[Interaction]:
         known = numbers[name]
         return with_form(known.setdefault(base, f"«{name}:{len(known) + 1}»" if known else f"«{name}»"), form)
 
-    texts = (PLACEHOLDER.sub(renumber, json.dumps(item.data, ensure_ascii=False)) for item in items)
-    return [attrs.evolve(item, data=json.loads(text)) for item, text in zip(items, texts)]
+    return [
+        attrs.evolve(item, data=map_texts(item.data, partial(PLACEHOLDER.sub, renumber))) for item in items
+    ]
 
 
 def is_same(old: Interaction, new: Interaction, ignore: Ignore) -> bool:

@@ -23,7 +23,7 @@ def listing(cassette: Cassette, name: str) -> Iterator[str]:
         query = "&".join(f"{name}={value}" for name, value in request.get("query") or ())
         yield f"{number}. {interaction.call}{'?' + query if query else ''}"
         yield from (f"   > {line}" for line in _body_lines(request, None))
-        yield from (f"   < {line}" for line in outcome_lines(interaction))
+        yield from (f"   < {line}" for line in _outcome_lines(interaction))
 
 
 def request_lines(request: Mapping[str, Any], longest: Optional[int] = None) -> Iterator[str]:
@@ -37,15 +37,14 @@ def request_lines(request: Mapping[str, Any], longest: Optional[int] = None) -> 
     yield from _body_lines(request, longest)
 
 
-def outcome_lines(interaction: Interaction, longest: Optional[int] = None) -> Iterator[str]:
-    """Yield a response and an error in such lines."""
+def _outcome_lines(interaction: Interaction) -> Iterator[str]:
     response, error = interaction.response, interaction.error
     if response is not None:
         yield str(response["status"])
         yield from (f"{name}: {value}" for name, value in (response.get("headers") or {}).items())
-        yield from _body_lines(response, longest)
+        yield from _body_lines(response, None)
         for moment, *event in response.get("events") or ():
-            parts = (part if isinstance(part, str) else _json(part, longest) for part in event)
+            parts = (part if isinstance(part, str) else _json(part, None) for part in event)
             yield f"after {moment} ms: {' '.join(parts)}"
     if error is not None:
         yield f"{error['kind']} failed ({error['phase']}): {error['message']}"

@@ -10,9 +10,10 @@ from typing import Any, Callable, Optional
 import attrs
 
 from buntime._http import Headers, Pairs, Request
+from buntime._support.spans import Span, replace_spans
 from buntime.cassette.dialect import Event, dialect_of
 from buntime.cassette.file import Cassette, Interaction, journal_line
-from buntime.cassette.ids import Numbering, Span, replace
+from buntime.cassette.ids import Numbering
 from buntime.cassette.secrets import detect
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, Scalar
 from buntime.cassette.secrets.registry import Secrets
@@ -76,7 +77,7 @@ class Walk:
 
     def _pieces(self, pieces: Sequence[str], location: str) -> Sequence[str]:
         spans = self._spans_in("".join(pieces), location, self._is_cut)
-        return replace(pieces, spans) if spans else pieces
+        return replace_spans(pieces, spans) if spans else pieces
 
     def _value(self, value: Any, location: str, secret: Optional[str] = None) -> Any:
         """Return a JSON value changed; ``secret`` is the name that it has, or ``""`` in a public field."""

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 
-from buntime.cassette.ids import Span
+from buntime._support.spans import Span
 from buntime.cassette.secrets.placeholders import Placeholders, forms, with_form
 
 _SHORTEST = 4

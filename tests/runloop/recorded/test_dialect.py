@@ -16,10 +16,11 @@ import pytest
 from buntime import Buntime
 from buntime._support.archive import parse_zip, zip_bytes
 from buntime._support.form import parse_form
+from buntime._support.spans import replace_spans
 from buntime.cassette.body import serialize_request
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.file import load
-from buntime.cassette.ids import Numbering, replace
+from buntime.cassette.ids import Numbering
 from buntime.runloop import RunloopSDK
 from buntime.runloop.wire.dialect import DIALECT
 from buntime.transport import (
@@ -315,7 +316,7 @@ def test_folders_of_a_devbox_without_a_sandbox_are_those_of_a_sandbox() -> None:
         f"{home}/a.txt:1 /var/devboxes/dbx_aB3/tmp /v1/devboxes/dbx_aB3/logs /tmp/buntime-ab12cd34/bin:/bin"
     )
     assert numbering.renumber(text) is None
-    (replaced,) = replace([text], numbering.spans(text))
+    (replaced,) = replace_spans([text], numbering.spans(text))
     assert "/home/user/a.txt:1 /tmp /v1/devboxes/dbx_1/logs /bin" == replaced
 
 
