@@ -123,7 +123,7 @@ def decoded(text: str, result: ExecuteResult) -> Any:
         return js_values.decode(text)
     except js_values.UnfitError as error:
         raise javascript_error({"name": "TypeError", "message": str(error)}, result) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except ValueError as error:
         raise InvalidResponseError(
             f"the value of a call has an unknown form ({error}): {text[:200]!r}",
             body=text[:500].encode("utf-8", "replace"),

@@ -110,8 +110,13 @@ def decode(text: str) -> Any:
     Raises :class:`UnfitError` with the path of a value that has no Python equivalent, and ``ValueError`` for
     JSON of another form.
     """
-    value = json.loads(text)
-    return _decode(value, "") if f'"{_TAG}"' in text else value
+    try:
+        value = json.loads(text)
+        return _decode(value, "") if f'"{_TAG}"' in text else value
+    except UnfitError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+        raise ValueError(f"not the JSON of a value: {error!r}") from error
 
 
 def _decode(value: Any, path: str) -> Any:
