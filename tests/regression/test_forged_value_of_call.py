@@ -37,7 +37,7 @@ _FORGED = [
 @in_one_test("text", _FORGED, ids=lambda text: text[:60])
 def test_a_value_in_another_form(text: str) -> None:
     """It is a ``ValueError`` of the decoder, and an invalid response of the call."""
-    with pytest.raises(ValueError):  # noqa: PT011 - the messages differ
+    with pytest.raises(ValueError):
         decode(text)
     result = responses.result(stdout=f'\x1ebuntime:call {{"value":{text}}}\n')
     client = Buntime(transport=ScriptedTransport(always(responses.as_json, result)), max_retries=0)
