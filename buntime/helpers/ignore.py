@@ -20,7 +20,10 @@ def expression(patterns: Union[str, Iterable[str]]) -> str:
     an invalid pattern.
     """
     each = [patterns] if isinstance(patterns, str) else list(patterns)
-    return "|".join(_translate(_validate.text("ignore: a pattern", one)) for one in each) or NOTHING_IGNORED
+    for pattern in each:
+        _validate.text("ignore: a pattern", pattern)
+    translated = (_translate(pattern, f"ignore contains the pattern {pattern!r}") for pattern in each)
+    return "|".join(translated) or NOTHING_IGNORED
 
 
 def matcher(ignore: str) -> Callable[[str], bool]:
@@ -29,17 +32,21 @@ def matcher(ignore: str) -> Callable[[str], bool]:
     return lambda path: compiled.fullmatch(path) is not None
 
 
-def glob_matcher(pattern: str) -> Callable[[str], bool]:
-    """Return a function that tests whether a path matches a pattern from the top; see :func:`expression`."""
-    return matcher(_translate(f"/{pattern}", "pattern"))
+def glob_matcher(pattern: str, passed: str) -> Callable[[str], bool]:
+    """Return a function that tests whether a path matches a pattern from the top; see :func:`expression`.
+
+    ``passed`` is the pattern of the caller, for errors.
+    """
+    return matcher(_translate(f"/{pattern}", f"pattern is {passed!r}"))
 
 
-def _translate(pattern: str, name: str = "ignore") -> str:
+def _translate(pattern: str, subject: str) -> str:
+    """Return a pattern as a regular expression; ``subject`` begins the message of an error."""
     body = pattern.rstrip("/").lstrip("/")
     if not body:
-        raise ValueError(f"{name} contains the pattern {pattern!r}, which matches nothing")
+        raise ValueError(f"{subject}, which matches nothing")
     if pattern.startswith("!"):
-        raise ValueError(f"ignore contains the pattern {pattern!r}; exceptions with '!' are not supported")
+        raise ValueError(f"{subject}, which is an exception; those are not supported")
     parts = ["" if "/" in pattern.rstrip("/") else "(?:[^/]+/)*"]
     position = 0
     while position < len(body):
@@ -67,7 +74,7 @@ def _translate(pattern: str, name: str = "ignore") -> str:
     try:
         re.compile(translated)
     except re.error as error:
-        raise ValueError(f"{name} contains the invalid pattern {pattern!r}: {error}") from None
+        raise ValueError(f"{subject}, which is invalid: {error}") from None
     return translated
 
 

@@ -56,7 +56,7 @@ def parse_pattern(pattern: str) -> tuple[str, bool, Callable[[FileInfo], bool]]:
     if is_outside or ".." in names.split("/"):
         raise ValueError(f"pattern is {pattern!r}, which may lead outside the workspace")
     slash = "/" if pattern.endswith("/") else ""
-    matches = glob_matcher(f"{names}{slash}")
+    matches = glob_matcher(f"{names}{slash}", passed=pattern)
     *folders, last = names.rstrip("/").split("/")
     fixed = list(itertools.takewhile(lambda name: not set("*?[") & set(name), folders))
     is_recursive = len(fixed) < len(folders) or "**" in last
