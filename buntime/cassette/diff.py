@@ -17,7 +17,7 @@ from buntime.cassette.show import MARGIN, request_lines
 from buntime.cassette.text import render
 
 Reason = Literal["empty", "path", "method", "query", "body", "played", "left"]
-"""Why a cassette has no answer.
+"""Why a cassette has no response to a request.
 
 ``empty``: it holds nothing. ``path``, ``method``, ``query``, ``body``: the first of these in which the
 request differs from all recordings. ``played``: its recordings were all played before. ``left``: the recorded
@@ -63,7 +63,7 @@ def difference(
     played = sum(key_of(item.request) == key_of(request) for item in equal)
     if played:
         times = "once" if played == 1 else f"{played} times"
-        return Difference("played", f"the request was recorded {times}, and each answer was played")
+        return Difference("played", f"the request was recorded {times}, and each response was played")
     same_call = [item for item in unplayed if item.call == call]
     same_call = same_call or [item for item in interactions if item.call == call]
     if not same_call:

@@ -29,7 +29,7 @@ PATTERNS = {
         r"|becomes? of|whoever|nobody|somebody)\b"
     ),
     "answers and refusals of the API": (
-        r"\b(?:an?|the|each|every|no|its|whose|lost|late) (?:answer|refusal)s?\b"
+        r"\b(?:an?|the|each|every|no|its|whose|lost|late|this|recorded) (?:answer|refusal)s?\b"
     ),
 }
 SAMPLES = {

@@ -56,10 +56,10 @@ class _WithServers(ScriptedExecutor):
         super().__init__()
         self._count_request = count
 
-    def answer(self, execution: ScriptedExecution) -> ScriptedResult:
+    def result_for(self, execution: ScriptedExecution) -> ScriptedResult:
         arguments = helpers.arguments_of(execution.code or "")
         if arguments.get("op") not in ("http_send", "http_wait"):
-            return super().answer(execution)
+            return super().result_for(execution)
         path = arguments["path"][1:]
         self._count_request(path)
         reply = {"ready": True, "status": 200, "headers": [], "base64": b64encode(path.encode()).decode()}
@@ -78,7 +78,7 @@ class CountingService:
         self.created: dict[str, set[str]] = {}
         self._lock = threading.Lock()
         executor = _WithServers(self._count)
-        executor.add(lambda _: True, contains=None, command=None, answers=self._execute)
+        executor.add(lambda _: True, contains=None, command=None, results=self._execute)
         executor.calls.add(CallScript(lambda _: True, self._call, "", ""))
         self.model = Service(executor, lambda _: MemoryWorkspace(SystemClock()))
         self.client = Buntime(transport=FunctionTransport(self.model.handle))

@@ -102,7 +102,7 @@ class SampleService:
         result = ScriptedResult.make(
             chunks=[("stdout", "Sum: 15\n"), ("stderr", "done\n")], files={"out.txt": "15"}
         )
-        executor.add(CODE, contains=None, command=None, answers=lambda _: result)
+        executor.add(CODE, contains=None, command=None, results=lambda _: result)
         numbers = iter(range(1, 1000))
         self.service = Service(
             executor,

@@ -96,7 +96,7 @@ class ScriptedBox(Box):
 
     def prepare(self, execution: Execution) -> None:
         """Find the script."""
-        execution.prepared = self._host.executor.answer(
+        execution.prepared = self._host.executor.result_for(
             ScriptedExecution(
                 code=None,
                 command=execution.command,

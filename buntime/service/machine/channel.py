@@ -89,12 +89,12 @@ class Channel:
         return self._lost is None and self._process.poll() is None
 
     def request(self, message: dict[str, Any], *, shared: Union[Inbox, None] = None) -> Inbox:
-        """Send a message and return the inbox for its answers. Raises :class:`ChannelLost`.
+        """Send a message and return the inbox for the replies. Raises :class:`ChannelLost`.
 
         With a ``shared`` inbox the messages go there, as long as the returned one exists.
         """
         with self._turn:
-            # Registered before it is sent: the answer may be here before send() returns.
+            # Registered before it is sent: the reply may be here before send() returns.
             self._last_id += 1
             inbox = self._inboxes[self._last_id] = Inbox(self._last_id)
             if shared is not None:

@@ -140,9 +140,9 @@ def _address(target: Target, port: int) -> Iterator[tuple[socket.AddressFamily, 
         yield socket.AF_INET, ("127.0.0.1", port)
         return
     workspace, path = target
-    with PathWalker(str(workspace)) as descent:
-        name = descent.to(path)
-        descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descent.folder)
+    with PathWalker(str(workspace)) as walker:
+        name = walker.to(path)
+        descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=walker.folder)
     try:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             raise ConnectionRefusedError("the file in place of the session's socket is not a socket")

@@ -34,13 +34,13 @@ class Script:
         self,
         matches: Callable[[ScriptedExecution], bool],
         description: str,
-        answers: Handler | Sequence[ScriptedResult],
+        results: Handler | Sequence[ScriptedResult],
     ) -> None:
         self._matches = matches
         self._description = description
-        self._answers = answers
+        self._results = results
         self.calls: int = 0
-        """How many executions it answered."""
+        """How many executions it matched."""
 
     def __repr__(self) -> str:
         return f"on_execute({self._description})"
@@ -48,17 +48,17 @@ class Script:
     @property
     def remaining(self) -> int | None:
         """How many results are not used yet, or ``None`` for a handler."""
-        return None if callable(self._answers) else len(self._answers) - self.calls
+        return None if callable(self._results) else len(self._results) - self.calls
 
     def take(self, execution: ScriptedExecution) -> Callable[[], ScriptedResult] | None:
         """Return a function that returns the next result, or ``None`` if this script does not apply."""
         if self.remaining == 0 or not self._matches(execution):
             return None
         self.calls += 1
-        if callable(self._answers):
-            handler = self._answers
+        if callable(self._results):
+            handler = self._results
             return lambda: _result_of(handler(execution))
-        result = self._answers[self.calls - 1]
+        result = self._results[self.calls - 1]
         return lambda: result
 
 
@@ -91,22 +91,22 @@ class ScriptedExecutor:
         *,
         contains: str | None,
         command: str | re.Pattern[str] | None,
-        answers: Handler | Sequence[ScriptedResult],
+        results: Handler | Sequence[ScriptedResult],
     ) -> Script:
         """Add a script. Exactly one of ``code``, ``contains`` and ``command`` selects its executions."""
         matches, description = _matcher(code, contains, command)
-        script = Script(matches, description, answers)
+        script = Script(matches, description, results)
         with self._lock:
             self._scripts.append(script)
         return script
 
     def unused(self) -> list[Union[Script, CallScript]]:
-        """Return the scripts that answered nothing, or have results that were not used."""
+        """Return the scripts that matched nothing, or have results that were not used."""
         with self._lock:
             unused = [script for script in self._scripts if not script.calls or script.remaining]
         return [*unused, *self.calls.unused()]
 
-    def answer(self, execution: ScriptedExecution) -> ScriptedResult:
+    def result_for(self, execution: ScriptedExecution) -> ScriptedResult:
         """Return the result of the first script that has one; a 501 if there is none."""
         if execution.code is not None and helpers.is_helper(execution.code):
             arguments = helpers.arguments_of(execution.code)
@@ -136,7 +136,7 @@ class ScriptedExecutor:
             return ScriptedResult(stdout=helpers.run(arguments, execution.workspace))
         try:
             # The workspace of a scripted session is in memory, where a file can be deleted.
-            return self.calls.answer(arguments, cast("MutableWorkspace", execution.workspace))
+            return self.calls.result_for(arguments, cast("MutableWorkspace", execution.workspace))
         except ServiceError:
             raise
         except Exception as error:
@@ -171,7 +171,7 @@ class ScriptedRuntime:
         self._executor = executor
         self._session_id = session_id
         self._workspace = workspace
-        self._processes = ScriptedProcesses(executor.answer, executor.pause)
+        self._processes = ScriptedProcesses(executor.result_for, executor.pause)
 
     def run(
         self, execution: Execution, *, timeout: float | None = None
@@ -186,7 +186,7 @@ class ScriptedRuntime:
             if self._processes.handles(str(arguments.get("op"))):
                 output = self._processes.run_helper(arguments, scripted)
                 return ScriptedResult(stdout=output).items()
-        return self._executor.answer(scripted).items()
+        return self._executor.result_for(scripted).items()
 
     def kill(self, pid: int | None) -> list[int]:
         """End one background process, or all; return the pids."""

@@ -26,7 +26,7 @@ class ScriptedWatches:
         watch = self._watches.get(arguments["watch"])
         return watch is None or watch[0] == arguments["turn"] or watch[2] != _look(workspace, arguments)
 
-    def answer(self, workspace: MutableWorkspace, arguments: Arguments) -> dict[str, Any]:
+    def reply_to(self, workspace: MutableWorkspace, arguments: Arguments) -> dict[str, Any]:
         """Begin a watch, end it, or return what changed since the last turn."""
         number, turn = arguments["watch"], arguments["turn"]
         if number == 0:

@@ -64,11 +64,11 @@ class CallScripts:
             self._scripts.append(script)
 
     def unused(self) -> list[CallScript]:
-        """Return the scripts that answered nothing."""
+        """Return the scripts that matched nothing."""
         with self._lock:
             return [script for script in self._scripts if not script.calls]
 
-    def answer(self, arguments: Mapping[str, Any], workspace: MutableWorkspace) -> ScriptedResult:
+    def result_for(self, arguments: Mapping[str, Any], workspace: MutableWorkspace) -> ScriptedResult:
         """Return the result of a call, described by the arguments of its helper.
 
         An evaluation in a REPL is like a call without arguments.

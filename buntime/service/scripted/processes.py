@@ -194,7 +194,7 @@ class ScriptedProcesses:
     def _watch(self, arguments: Arguments, execution: ScriptedExecution) -> dict[str, Any]:
         workspace = cast("MutableWorkspace", execution.workspace)
         self._wait_for(lambda: self._watches.has_news(workspace, arguments), arguments["wait"])
-        return self._watches.answer(workspace, arguments)
+        return self._watches.reply_to(workspace, arguments)
 
     def _process(self, arguments: Arguments) -> _ScriptedProcess:
         process = self._processes.get(arguments["number"])

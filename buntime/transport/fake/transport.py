@@ -114,12 +114,12 @@ class FakeTransport(NotPicklable):
         if handler is not None:
             if not callable(handler):
                 raise TypeError(f"handler is a {type(handler).__name__}, not a function")
-            self._executor.add(code, contains=contains, command=command, answers=handler)
+            self._executor.add(code, contains=contains, command=command, results=handler)
         elif results is not None:
-            self._executor.add(code, contains=contains, command=command, answers=_checked_results(results))
+            self._executor.add(code, contains=contains, command=command, results=_checked_results(results))
         else:
             fixed = ScriptedResult.make(chunks=chunks, **result)
-            self._executor.add(code, contains=contains, command=command, answers=lambda _execution: fixed)
+            self._executor.add(code, contains=contains, command=command, results=lambda _execution: fixed)
 
     def on_call(
         self,

@@ -239,7 +239,7 @@ def test_a_repr_names_session_and_number(session: Session) -> None:
 def test_waiting_on_a_served_service_takes_real_time() -> None:
     """The scripted service really waits when it is served, and a kill ends the wait."""
     executor = ScriptedExecutor()
-    executor.add(SERVER, contains=None, command=None, answers=[ScriptedResult(keeps_running=True)])
+    executor.add(SERVER, contains=None, command=None, results=[ScriptedResult(keeps_running=True)])
     clock = ManualClock()
     service = Service(executor, lambda _: MemoryWorkspace(clock), clock=clock)
     client = Buntime(transport=FunctionTransport(service.handle))

@@ -153,7 +153,7 @@ def test_equal_requests_are_played_in_order(tmp_path: Path) -> None:
     assert ["0", "1", "2"] == record(path, program, transport) == replay(path, program)
     error = mismatch(path, lambda client: program(client, 4))
     assert "played" == error.reason
-    assert "recorded 3 times, and each answer was played" in str(error)
+    assert "recorded 3 times, and each response was played" in str(error)
 
 
 def test_the_order_of_different_requests_is_free(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 //
 // It is sent `start` first, then, each with the id of an execution, `run`, `ack` (so much of its output was taken) and
 // `drop` (its output is not read any more), `feed` (standard input, null for its end) and `signal`, and `kill` and
-// `count`, which are answered. Of an execution it sends `out` and `err`, `serving` once something listens on the
+// `count`, to which it replies. Of an execution it sends `out` and `err`, `serving` once something listens on the
 // session's port, and last `exit` with the figures.
 "use strict";
 const fs = require("node:fs");
