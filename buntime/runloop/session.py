@@ -8,6 +8,8 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any, Callable, Optional, Union, cast
 
+import attrs
+
 from buntime.calls.executions import ExecutionCalls
 from buntime.calls.files import FileCalls
 from buntime.calls.sessions import SessionCalls
@@ -33,6 +35,10 @@ from buntime.runloop.wire.views.devboxes import ExecutionView
 from buntime.wire.requests import EXECUTION_LIMIT, PAGE
 from buntime.wire.responses import CreatedSession, relative
 
+_SENT = ("files", "code", "command", "env", "working_dir", "timeout")
+"""The options of a request that are sent to the devbox."""
+_OF_THE_CALL = frozenset({"check", "idempotent", "max_output", "session_id", "stdin"})
+"""The options that are applied on this side; standard input has become a part of the code."""
 _STATES = {"running": "active", "suspended": "deep-sleep", "suspending": "deep-sleep"}
 
 
@@ -44,14 +50,15 @@ def as_session(connection: Connection, devbox_id: str, folder: str = WORKSPACE) 
     return Session(context, CreatedSession(devbox_id), owned=False)
 
 
-def _fields(request: ExecuteRequest, limit: int) -> dict[str, Any]:
-    """Return the fields of a request that runs a program."""
+def program_fields(request: ExecuteRequest, limit: int) -> dict[str, Any]:
+    """Return the fields of a request that runs a program; ``TypeError`` for an option that it cannot have."""
+    for field in attrs.fields(type(request)):
+        is_known = field.name in _SENT or field.name in _OF_THE_CALL
+        if not is_known and getattr(request, field.name) != field.default:
+            raise TypeError(f"a session over a devbox does not have the option {field.name!r}")
     return {
-        "files": request.files,
-        "code": request.code,
-        "command": request.command,
+        **{name: getattr(request, name) for name in _SENT},
         "env": dict(request.env or {}),
-        "working_dir": request.working_dir,
         "timeout": limit,
         "measured": not (request.code or "").startswith("// buntime:helper "),
     }
@@ -74,7 +81,7 @@ class DevboxCalls(ExecutionCalls, SessionCalls, FileCalls):
         """Execute and return the result, or the return value of ``decode``."""
         limit, most = self._limit(request, session_limit), self.max_output(request)
         with self._runner.connected(self._caller, limit) as connection:
-            output = self._runner.run(connection, "run", _fields(request, limit), max_output=most)
+            output = self._runner.run(connection, "run", program_fields(request, limit), max_output=most)
         result = output.result()
         try:
             return decode(result.check() if request.check else result)
@@ -88,7 +95,8 @@ class DevboxCalls(ExecutionCalls, SessionCalls, FileCalls):
         limit, most = self._limit(request, session_limit), self.max_output(request)
         with ExitStack() as undo:
             with self._runner.connected(self._caller, limit) as connection:
-                command = undo.enter_context(self._runner.staged(connection, "run", _fields(request, limit)))
+                fields = program_fields(request, limit)
+                command = undo.enter_context(self._runner.staged(connection, "run", fields))
                 view = connection.call("devboxes.execute_async", self._runner.devbox_id, command=command)
             stack = undo.pop_all()
         items = _items(connection, view, most)

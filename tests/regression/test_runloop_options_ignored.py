@@ -1,13 +1,16 @@
-"""Options of Runloop's calls were ignored or refused: a misspelled one of a wait, and false flags."""
+"""Options of Runloop's calls were ignored or refused: a misspelled or an unknown one, and false flags."""
 
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
+import attrs
 import pytest
 
+from buntime import ExecuteRequest
 from buntime.runloop import Execution, RunloopSDK
+from buntime.runloop.session import program_fields
 from tests.runloop.client.stub import Stub
 from tests.support.loopback import LoopbackServer, json_reply
 
@@ -76,3 +79,30 @@ def test_authorization_of_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
         with RunloopSDK(base_url=server.url) as runloop:
             assert "running" == runloop.devbox.from_id("dbx_1").get_info(extra_headers=own).status
         assert "Bearer rk_of_the_call" == server.requests[0].headers["Authorization"]
+
+
+@attrs.frozen(slots=False)
+class _Prioritized(ExecuteRequest):
+    """A request with an option that a later version may have."""
+
+    priority: Optional[str] = attrs.field(default=None, kw_only=True)
+
+
+def test_an_option_that_a_devbox_lacks() -> None:
+    """A session over a devbox refuses it before anything is sent; without a value it is no option."""
+    stub = Stub()
+    with stub.client() as runloop:
+        session = runloop.devbox.from_id("dbx_1").as_session()
+        for execute in (session.execute, session.stream):
+            with pytest.raises(TypeError, match="does not have the option 'priority'"):
+                execute(_Prioritized("1", priority="low"))
+    assert [] == stub.requests
+    assert {
+        "files": (),
+        "code": "1",
+        "command": None,
+        "env": {},
+        "working_dir": None,
+        "timeout": 5,
+        "measured": True,
+    } == program_fields(_Prioritized("1", check=True, stdin="a"), 5)
