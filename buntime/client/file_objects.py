@@ -7,7 +7,7 @@ import os
 import tempfile
 from typing import IO, TYPE_CHECKING, Any, Optional, cast
 
-from buntime.helpers.content import PIECE, unpacked
+from buntime.helpers.content import PIECE, decode_base64
 from buntime.helpers.runner import Helpers, changed_meanwhile, integer_of, text_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class _Range(io.RawIOBase):
     def readinto(self, buffer: Any, /) -> int:
         if self._position >= self._size:
             return 0
-        piece = unpacked(self._request(min(len(buffer), PIECE)).get("base64"))
+        piece = decode_base64(self._request(min(len(buffer), PIECE)).get("base64"))
         buffer[: len(piece)] = piece
         self._position += len(piece)
         return len(piece)

@@ -17,7 +17,7 @@ from buntime.client.session_path import SessionPath
 from buntime.errors import InvalidRequestError, SessionFileNotFoundError
 from buntime.helpers.content import ChunkedContent, Content, chunks_of
 from buntime.helpers.downloads import Downloads
-from buntime.helpers.file_changes import appended, is_copy, walked
+from buntime.helpers.file_changes import append_chunks, is_copy, walk_folders
 from buntime.helpers.listing import children, descendants, parse_pattern
 from buntime.helpers.runner import errno_of
 from buntime.helpers.transfers import PathArgument, TransferOptions
@@ -180,7 +180,7 @@ class SessionFiles:
         """
         _validate.file("path", path)
         with self._context.caller.one_deadline():
-            return appended(self._context.helpers, self._session_id, path, chunks_of(content))
+            return append_chunks(self._context.helpers, self._session_id, path, chunks_of(content))
 
     def glob(self, pattern: str) -> builtins.list[FileInfo]:
         """Return the files and folders whose path matches, sorted by path.
@@ -207,7 +207,7 @@ class SessionFiles:
         Links to folders are named, not followed.
         """
         _validate.folder("path", path)
-        return walked(relative(path), lambda: self.list(path, recursive=True))
+        return walk_folders(relative(path), lambda: self.list(path, recursive=True))
 
     def watch(
         self, path: str = "", *, ignore: Union[str, Iterable[str]] = (), timeout: Optional[float] = None

@@ -17,7 +17,7 @@ from buntime._support.log import logger
 from buntime._support.typing import OnText
 from buntime.client.context import Context
 from buntime.client.files import SessionFiles
-from buntime.client.replies import PrintedOutput, ReplySeparator, decoded, javascript_error, parse_reply
+from buntime.client.replies import PrintedOutput, ReplySeparator, decode_value, javascript_error, parse_reply
 from buntime.errors import BuntimeError, ExecutionFailedError, InvalidResponseError
 from buntime.helpers import js_values
 from buntime.helpers.runner import error_of, source
@@ -145,7 +145,7 @@ class Functions:
     def value(self, session_id: str, reply: dict[str, Any], result: ExecuteResult) -> Any:
         """Return the value in a reply, or raise its error."""
         if "json" in reply:
-            return decoded(reply["json"], result)
+            return decode_value(reply["json"], result)
         if "stored" in reply:
             path = reply["stored"]
             # The reply is output of the program, which may name any file.
@@ -158,7 +158,7 @@ class Functions:
                 self._context.helpers.delete_file(session_id, path)
             except BuntimeError as error:
                 logger().warning("%s was not deleted from session %s: %s", path, session_id, error)
-            return decoded(text, result)
+            return decode_value(text, result)
         if isinstance(reply.get("thrown"), dict):
             raise javascript_error(reply["thrown"], result)
         if "exit" in reply:

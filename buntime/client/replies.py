@@ -117,7 +117,7 @@ def parse_reply(text: str) -> dict[str, Any]:
     return reply
 
 
-def decoded(text: str, result: ExecuteResult) -> Any:
+def decode_value(text: str, result: ExecuteResult) -> Any:
     """Return a value from its JSON; raise what a call raises if Python has none for it."""
     try:
         return js_values.decode(text)

@@ -55,10 +55,10 @@ class ChunkedContent:
                 return self._files.write(session_id, path, content)
         elif isinstance(content, (bytes, bytearray, memoryview)):
             data = bytes(content)
-            text = _decoded(data) if len(data) <= WHOLE_TEXT else None
+            text = _decode_text(data) if len(data) <= WHOLE_TEXT else None
             if text is not None:
                 return self._files.write(session_id, path, text)
-        return self.write_pieces(session_id, path, rechunked(chunks_of(content)))
+        return self.write_pieces(session_id, path, rechunk(chunks_of(content)))
 
     def read_text(self, session_id: str, path: str) -> str:
         """Return a text file: by the API if it has a route for that, else by a helper, or in pieces."""
@@ -136,10 +136,10 @@ class ChunkedContent:
     def _write_small(
         self, session_id: str, path: str, content: bytes, executable: Optional[bool]
     ) -> WriteResult:
-        text = _decoded(content) if executable is None else None
+        text = _decode_text(content) if executable is None else None
         if text is not None:
             return self._files.write(session_id, path, text)
-        items = [packed("", content, executable)]
+        items = [pack_file("", content, executable)]
         self._helpers.run_staged(session_id, "file_unpack", json.dumps(items), path=path)
         return WriteResult(path, len(content))
 
@@ -162,7 +162,7 @@ class ChunkedContent:
             expected, size = reply.get("sha256"), reply.get("size")
             if changed:
                 raise changed_meanwhile(f"{path!r} changed while it was transferred")
-            piece = unpacked(reply.pop("base64", None))
+            piece = decode_base64(reply.pop("base64", None))
             del reply
             digest.update(piece)
             offset += len(piece)
@@ -175,13 +175,13 @@ class ChunkedContent:
                 return
 
 
-def packed(path: str, content: Optional[bytes], executable: Optional[bool]) -> dict[str, Any]:
+def pack_file(path: str, content: Optional[bytes], executable: Optional[bool]) -> dict[str, Any]:
     """Return a file, or with ``None`` as its content a folder, in the form of the helper ``file_unpack``."""
     text = None if content is None else base64.b64encode(content).decode("ascii")
     return {"path": path, "base64": text, "executable": executable}
 
 
-def unpacked(text: Any) -> bytes:
+def decode_base64(text: Any) -> bytes:
     """Return the bytes that a helper encoded as base64."""
     try:
         if isinstance(text, str):
@@ -191,7 +191,7 @@ def unpacked(text: Any) -> bytes:
     raise invalid_reply("has an invalid base64 text", text)
 
 
-def rechunked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def rechunk(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the same bytes in pieces of :data:`PIECE`; the last one is shorter."""
     pending = bytearray()
     for chunk in chunks:
@@ -255,7 +255,7 @@ def _chunks_of(content: Any) -> Iterator[bytes]:
         yield bytes(chunk)
 
 
-def _decoded(content: bytes) -> Optional[str]:
+def _decode_text(content: bytes) -> Optional[str]:
     try:
         return content.decode()
     except UnicodeDecodeError:

@@ -23,7 +23,7 @@ from buntime.helpers.transfers import (
     check_options,
     extra_paths,
     is_same_content,
-    joined,
+    join_path,
     make_result,
 )
 from buntime.helpers.tree import RemoteEntry, RemoteTree
@@ -104,7 +104,7 @@ class Downloads:
         large += self._receive_small(session_id, remote, small, folder, reporter)
         skipped = []
         for path in large:
-            pieces = self._pieces(session_id, joined(remote, path), path, files[path], reporter)
+            pieces = self._pieces(session_id, join_path(remote, path), path, files[path], reporter)
             try:
                 folder.write(path, pieces, files[path].executable)
             except BuntimeError as error:

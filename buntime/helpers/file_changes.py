@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Callable
 
 from buntime.errors import ConflictError, SessionFileNotFoundError
-from buntime.helpers.content import rechunked
+from buntime.helpers.content import rechunk
 from buntime.helpers.runner import Helpers, integer_of
 from buntime.helpers.tree import RemoteTree
 from buntime.models import FileInfo, WriteResult
@@ -15,9 +15,9 @@ from buntime.models import FileInfo, WriteResult
 _MOST_ATTEMPTS = 20
 
 
-def appended(helpers: Helpers, session_id: str, path: str, chunks: Iterable[bytes]) -> WriteResult:
+def append_chunks(helpers: Helpers, session_id: str, path: str, chunks: Iterable[bytes]) -> WriteResult:
     """Write to the end of a file, a piece at a time."""
-    pieces = rechunked(chunks)
+    pieces = rechunk(chunks)
     piece = next(pieces, b"")
     size = _size(helpers, session_id, path)
     while True:
@@ -60,7 +60,9 @@ def _append(helpers: Helpers, session_id: str, path: str, piece: bytes, offset: 
     raise AssertionError("unreachable")
 
 
-def walked(top: str, list_all: Callable[[], list[FileInfo]]) -> Iterator[tuple[str, list[str], list[str]]]:
+def walk_folders(
+    top: str, list_all: Callable[[], list[FileInfo]]
+) -> Iterator[tuple[str, list[str], list[str]]]:
     """Yield the folders of a list as :func:`os.walk` does, top down."""
     children: dict[str, list[FileInfo]] = {}
     for file in list_all():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Optional
 
-from buntime.helpers.content import PIECE, unpacked
+from buntime.helpers.content import PIECE, decode_base64
 from buntime.helpers.local_files import iterate_batches
 from buntime.helpers.runner import Helpers, invalid_reply
 
@@ -33,4 +33,4 @@ def fetch_small(
         if not isinstance(contents, list) or len(contents) != len(items):
             raise invalid_reply("does not have the requested files", reply)
         for path, text in zip(batch, contents):
-            yield path, None if text is None else unpacked(text)
+            yield path, None if text is None else decode_base64(text)

@@ -13,7 +13,7 @@ from typing import IO, Any, Optional
 
 from buntime import _validate
 from buntime.errors import BuntimeError
-from buntime.helpers.content import PIECE, ChunkedContent, packed, read_chunks, rechunked
+from buntime.helpers.content import PIECE, ChunkedContent, pack_file, read_chunks, rechunk
 from buntime.helpers.ignore import expression, matcher
 from buntime.helpers.runner import Helpers, changed_meanwhile, is_unavailable
 from buntime.helpers.small_files import fetch_small, is_small
@@ -162,14 +162,14 @@ def restore(helpers: Helpers, content: ChunkedContent, session_id: str, archive:
         executable = bool(member.mode & 0o100)
         file = tar.extractfile(member) if member.isreg() else None
         if file is None:
-            items.append({**packed(path, None, None), "link": member.linkname if member.issym() else None})
+            items.append({**pack_file(path, None, None), "link": member.linkname if member.issym() else None})
         else:
             files += 1
             size += member.size
             if not is_small(member.size):
-                content.write_pieces(session_id, path, rechunked(read_chunks(file)), executable=executable)
+                content.write_pieces(session_id, path, rechunk(read_chunks(file)), executable=executable)
                 continue
-            items.append(packed(path, file.read(), executable))
+            items.append(pack_file(path, file.read(), executable))
         pending += member.size + len(path) + len(member.linkname)
         if pending > PIECE or len(items) >= 5000:
             send()

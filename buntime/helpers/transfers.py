@@ -57,7 +57,7 @@ class ProgressReporter:
             self._progress(self._done, self._total, name)
 
 
-def joined(folder: str, path: str) -> str:
+def join_path(folder: str, path: str) -> str:
     """Return the path of an entry of a folder of the session."""
     return f"{folder.rstrip('/')}/{path}" if folder else path
 

@@ -13,7 +13,7 @@ import attrs
 from buntime import _validate
 from buntime.errors import BuntimeError, InvalidRequestError
 from buntime.helpers import local_files
-from buntime.helpers.content import PIECE, ChunkedContent, packed, read_chunks, rechunked
+from buntime.helpers.content import PIECE, ChunkedContent, pack_file, read_chunks, rechunk
 from buntime.helpers.ignore import matcher
 from buntime.helpers.local_files import LocalEntry
 from buntime.helpers.runner import Helpers
@@ -26,7 +26,7 @@ from buntime.helpers.transfers import (
     check_options,
     extra_paths,
     is_same_content,
-    joined,
+    join_path,
     make_result,
 )
 from buntime.helpers.tree import RemoteEntry, RemoteTree
@@ -108,7 +108,7 @@ class Uploads:
         for batch in local_files.iterate_batches(lengths, most_bytes=PIECE, most_path_bytes=_NAMES_SENT):
             contents, grown = _read_small({path: small[path] for path in batch})
             large += grown
-            items = [packed(path, content, small[path].executable) for path, content in contents.items()]
+            items = [pack_file(path, content, small[path].executable) for path, content in contents.items()]
             self._helpers.run_staged(session_id, "file_unpack", json.dumps(items), path=remote or ".")
             for path, content in contents.items():
                 if content is not None:
@@ -116,7 +116,9 @@ class Uploads:
                     reporter.add(len(content), path)
         for path in large:
             try:
-                sizes[path] = self._send_large(session_id, joined(remote, path), path, work[path], reporter)
+                sizes[path] = self._send_large(
+                    session_id, join_path(remote, path), path, work[path], reporter
+                )
             except FileNotFoundError as error:
                 if isinstance(error, BuntimeError):  # of the session
                     raise
@@ -130,7 +132,7 @@ class Uploads:
             return self._content.write_pieces(
                 session_id,
                 path,
-                rechunked(read_chunks(file)),
+                rechunk(read_chunks(file)),
                 executable=entry.executable,
                 on_sent=lambda size: reporter.add(size, name),
             ).size

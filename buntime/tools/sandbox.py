@@ -13,7 +13,7 @@ from typing import Any, Callable, NamedTuple, Optional
 from buntime.client.functions import Functions
 from buntime.client.session import Session
 from buntime.errors import WaitTimeoutError
-from buntime.helpers.content import unpacked
+from buntime.helpers.content import decode_base64
 from buntime.helpers.runner import integer_of, invalid_reply
 from buntime.helpers.tree import NOTHING_IGNORED, RemoteEntry
 from buntime.models import ProcessLogs
@@ -117,7 +117,7 @@ class Sandbox:
     def read(self, path: str, offset: int, length: int) -> tuple[bytes, int]:
         """Return bytes of a file, and its size."""
         reply = self._helper("file_range", path=path, offset=offset, length=length)
-        return unpacked(reply.get("base64")), integer_of(reply, "size")
+        return decode_base64(reply.get("base64")), integer_of(reply, "size")
 
     def list(self, path: str, *, recursive: bool) -> Listing:
         """List a folder, in one call."""
