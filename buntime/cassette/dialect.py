@@ -71,6 +71,8 @@ class Dialect(Protocol):
     """The headers that vary from run to run."""
     user_fields: frozenset[str]
     """The fields whose content is the user's, so that it has to be the same in each run."""
+    returned_fields: frozenset[str]
+    """The fields of a response that hold what a program returned, in which no field names a secret."""
 
     def serves(self, path: str) -> bool:
         """Whether a path is one of the service; a presigned URL is the path of a request with an origin."""

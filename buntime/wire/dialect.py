@@ -59,6 +59,7 @@ class SessionsDialect:
     )
     volatile_headers: frozenset[str] = frozenset(stored_headers) - {"Content-Type"}
     user_fields: frozenset[str] = frozenset({"metadata", "value"})
+    returned_fields: frozenset[str] = frozenset({"value"})
     _volatile = frozenset(
         {
             *("createdAt", "expiresAt", "lastActive", "executionTime", "cpuTime", "memoryUsed", "modified"),

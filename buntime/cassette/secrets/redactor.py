@@ -83,12 +83,13 @@ class Walk:
         """Return a JSON value changed; ``secret`` is the name that it has, or ``""`` in a public field."""
         if isinstance(value, dict):
             changed: dict[str, Any] = {}
+            returned = self._dialect.returned_fields if location == "response" else ()
             for key, item in value.items():
                 name = secret and f"{secret}.{key}"
                 if value is self._env:
                     is_secret = isinstance(item, str) and (detect.looks_secret(key) or len(item) >= _LONG)
                     name = f"env:{key}" if is_secret else None
-                elif secret is None and key in self._dialect.public_fields:
+                elif secret is None and (key in self._dialect.public_fields or key in returned):
                     name = ""
                 elif secret is None and detect.looks_secret(key):
                     name = f"value:{key}"

@@ -67,6 +67,7 @@ class DevboxesDialect:
         *("Content-Type", "Retry-After", "retry-after-ms", "x-should-retry", "x-request-id"),
     )
     volatile_headers: frozenset[str] = frozenset({"Retry-After", "retry-after-ms", "x-request-id"})
+    returned_fields: frozenset[str] = frozenset()
     user_fields: frozenset[str] = frozenset(
         {"metadata", "environment_variables", "envVars", "build_args", "scoring_context", "scorer_params"}
     )
