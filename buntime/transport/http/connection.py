@@ -29,8 +29,8 @@ _MOST_INTERIM = 1000
 _MOST_FIELDS = 100
 _LONGEST_LINE = 65536
 _MOST_DIGITS = 20
-_LARGEST_PACKET = 65536
 _NO_BODY = {204, 304}
+_FRAMING = ("content-length", "transfer-encoding", "connection")
 
 
 class Attempt:
@@ -118,9 +118,11 @@ class _Reader(io.BufferedReader):
 
 
 class _Response(http.client.HTTPResponse):
+    _has_one_length = False
+
     def __init__(self, sock: socket.socket, debuglevel: int = 0, method: Any = None, url: Any = None) -> None:
         super().__init__(sock, debuglevel, method, url)
-        self._may_have_body, self._has_one_length = method != "HEAD", False
+        self._is_head = method == "HEAD"
         self.fp = self._reader = _Reader(_Incoming(sock, self.fp.detach()))
 
     def begin(self) -> None:
@@ -144,19 +146,19 @@ class _Response(http.client.HTTPResponse):
         self.code, self.status, self.reason = status, status, reason.strip()
         self.version = 10 if version == "HTTP/1.0" else 11
         self.headers = self.msg = http.client.HTTPMessage()
-        framing: dict[str, list[str]] = {"content-length": [], "transfer-encoding": [], "connection": []}
         for name, value in fields:
             self.headers.set_raw(name, value)
-            framing.get(name.lower(), []).append(value)
-        lengths, codings, connections = framing.values()
+        lengths, codings, connections = (
+            [value for name, value in fields if name.lower() == header] for header in _FRAMING
+        )
         self.chunked, self.chunk_left = "".join(codings[:1]).lower() == "chunked", None
         length = "".join(lengths[:1])
         is_length = length.isdecimal() and len(length) < _MOST_DIGITS and not self.chunked
-        self._may_have_body &= status >= 200 and status not in _NO_BODY
-        self.length = 0 if not self._may_have_body else int(length) if is_length else None
+        has_body = not (self._is_head or status < 200 or status in _NO_BODY)
+        self.length = 0 if not has_body else int(length) if is_length else None
         closes = self.version == 10 or "close" in "".join(connections[:1]).lower()
         self.will_close = closes or not (self.chunked or self.length is not None)
-        self._has_one_length = self._may_have_body and len(set(lengths)) + bool(codings) == 1
+        self._has_one_length = has_body and len(set(lengths)) + bool(codings) == 1
 
     def _read_fields(self) -> list[tuple[str, str]]:
         fields: list[tuple[str, str]] = []
@@ -182,59 +184,52 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Connection:
-    """Mixed into urllib3's classes of connections: notes the phase, and limits each operation."""
+    """Mixed into urllib3's classes of connections: notes the phase, and limits each operation.
+
+    The phases are connect, send, read, in this order. ``connect`` promises that the service has nothing of
+    the request, and lets any call be repeated: it ends when the connection stands, tunnel and TLS included.
+    """
 
     sock: Any
     timeout: Any
     last_response: Optional[_Response] = None
-    _packet: Optional[bytes] = None
-    """The beginning of a request that is being written: its headers leave together with a small body."""
-    _fields = ""
-    """Headers of the request, which go behind its first line."""
+    _fields: Optional[str] = None
+    """Headers, from the beginning of a request until they are in ``_head``."""
+    _head = b""
+    """The beginning of a request, which leaves together with the first piece of its body."""
 
     def response_class(self, *args: Any, **options: Any) -> _Response:
         self.last_response = _Response(*args, **options)
         return self.last_response
 
     def connect(self) -> None:
-        # A proxy's tunnel and TLS included: until this returns, nothing of the request was sent.
-        # A proxy's CONNECT is sent from here: it must not wait for the request behind it.
-        packet, self._packet = self._packet, None
         current.attempt.phase = "connect"
         super().connect()  # type: ignore[misc]  # urllib3's, as below
-        current.attempt.phase = "send"
-        self._packet = packet
 
     def request(self, *args: Any, **options: Any) -> None:
-        # The phases are connect, send, read, in this order. ``connect`` promises that the service has nothing
-        # of the request, and lets any call be repeated: it ends only when the connection stands.
-        current.attempt.phase = "connect" if self.sock is None else "send"
-        self._packet, self._fields = b"", ""
+        if self.sock is None:
+            self.connect()
+        current.attempt.phase = "send"
+        self._fields = ""
         super().request(*args, **options)  # type: ignore[misc]  # as above
-        packet, self._packet = self._packet, None
-        if packet:
-            self.send(packet)
+        if self._head:
+            self.send(b"")
 
     def putheader(self, header: Any, *values: Any) -> None:
         # To check each header again takes urllib3 and http.client a twentieth of a call. They get those that
         # are not plain text, and the marker with which urllib3 leaves a header out.
         line = f"{header}: {values[0]}"
         is_plain = str is type(header) is type(values[0]) and line.isascii() and line.isprintable()
-        if is_plain and values[0] != SKIP_HEADER:
+        if self._fields is not None and is_plain and values[0] != SKIP_HEADER:
             self._fields += f"{line}\r\n"
         else:
             super().putheader(header, *values)  # type: ignore[misc]  # as above
 
     def send(self, data: Any) -> None:
-        if self._packet is not None:
-            if self._fields:
-                data, self._fields = data[:-2] + self._fields.encode() + data[-2:], ""
-            # A small request is one call of the system: urllib3 alone sends headers and body one after the
-            # other.
-            if len(self._packet) + len(data) <= _LARGEST_PACKET:
-                self._packet += data
-                return
-            data, self._packet = self._packet + data, b""
+        if self._fields is not None:
+            self._head, self._fields = data[:-2] + self._fields.encode() + data[-2:], None
+            return
+        data, self._head = self._head + data if self._head else data, b""
         if self.sock is not None:
             self.sock.settimeout(current.attempt.limit(self.timeout))
         super().send(data)  # type: ignore[misc]  # as above
