@@ -12,7 +12,7 @@ from urllib3.response import DeflateDecoder, GzipDecoder
 from buntime._support.owner import Owner
 from buntime.errors import APIConnectionError
 from buntime.transport.http.connection import Attempt
-from buntime.transport.http.errors import FAILURES, UnknownEncodingError, error_at_read
+from buntime.transport.http.errors import FAILURES, connection_error
 
 _SIZE = 65536
 _ENCODED_SIZE = 4096
@@ -24,10 +24,10 @@ class ResponseBody:
     """The body of the response to one attempt."""
 
     def __init__(self, response: requests.Response, attempt: Attempt) -> None:
-        self._response = response
-        self._attempt = attempt
+        self._response, self._attempt = response, attempt
         self._complete = self._closed = False
         self._owner = Owner()
+        attempt.stage = "body"
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives. In a forked child, which would steal it, raise ``RuntimeError``."""
@@ -44,7 +44,7 @@ class ResponseBody:
                     break
         except FAILURES as error:
             self.discard()
-            raise error_at_read(error, self._attempt) from error
+            raise connection_error(error, self._attempt) from error
         if self._closed:
             raise APIConnectionError("the response was closed before its end", phase="read")
         self._complete = True
@@ -81,22 +81,24 @@ class ResponseBody:
         urllib3 has that since 2.2 only. It keeps the response under a private name, which requests uses too.
         Anything else in its place (a mock, a cache) is read as requests does.
         """
-        raw: Any = self._response.raw
-        source: Any = getattr(raw, "_original_response", None)
-        encoding = self._response.headers.get("Content-Encoding", "identity").strip().lower()
-        if raw is None:
-            return iter([self._response.content] if self._response.content else [])
+        response = self._response
+        source: Any = getattr(response.raw, "_original_response", None)
+        if response.raw is None:
+            return iter([response.content] if response.content else [])
         # Closed: there was no body, or something else has read it already.
         if not isinstance(source, http.client.HTTPResponse) or source.isclosed():
-            return self._response.iter_content(_SIZE)
+            return response.iter_content(_SIZE)
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding == "identity":
             return _read1(source)
         if encoding in _DECODERS:
             return _decode(_read1(source), _DECODERS[encoding]())
-        accepted = str(self._response.request.headers.get("Accept-Encoding", "")).split(",")
-        if encoding not in {name.partition(";")[0].strip().lower() for name in accepted}:
-            raise UnknownEncodingError(encoding)
-        return self._response.iter_content(_SIZE)
+        accepted = str(response.request.headers.get("Accept-Encoding", "")).split(",")
+        if encoding in {name.partition(";")[0].strip().lower() for name in accepted}:
+            return response.iter_content(_SIZE)
+        # Two encodings in a row can hide a gigabyte in a kilobyte.
+        problem = f"is encoded as {encoding!r}, which was not asked for"
+        raise APIConnectionError(f"the answer from {self._attempt.peer} {problem}", phase="read")
 
 
 def _read1(source: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -16,14 +16,13 @@ import threading
 import time
 from contextlib import suppress
 from queue import Full, LifoQueue
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Literal, Optional
 
 import urllib3
 from urllib3.util import SKIP_HEADER
 
 from buntime._http import Request
 from buntime._support.forks import reset_after_fork
-from buntime.errors import Phase
 
 _MOST_INTERIM = 1000
 _MOST_FIELDS = 100
@@ -34,11 +33,11 @@ _FRAMING = ("content-length", "transfer-encoding", "connection")
 
 
 class Attempt:
-    """One request on its way to ``peer``: how long it may still take, and which phase it reached."""
+    """One request on its way to ``peer``: how long it may still take, and how far it came."""
 
     now: Callable[[], float] = staticmethod(time.monotonic)
-    phase: Optional[Phase] = None
-    """``None`` until one of our connections is used."""
+    stage: Optional[Literal["connect", "send", "read", "body"]] = None
+    """``None`` until one of our connections is used; ``body`` belongs to the phase ``read``."""
     _late_waits = 200
 
     def __init__(self, request: Request, peer: str) -> None:
@@ -184,9 +183,9 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Connection:
-    """Mixed into urllib3's classes of connections: notes the phase, and limits each operation.
+    """Mixed into urllib3's classes of connections: notes the stage, and limits each operation.
 
-    The phases are connect, send, read, in this order. ``connect`` promises that the service has nothing of
+    The stages are connect, send, read, in this order. ``connect`` promises that the service has nothing of
     the request, and lets any call be repeated: it ends when the connection stands, tunnel and TLS included.
     """
 
@@ -203,13 +202,13 @@ class _Connection:
         return self.last_response
 
     def connect(self) -> None:
-        current.attempt.phase = "connect"
+        current.attempt.stage = "connect"
         super().connect()  # type: ignore[misc]  # urllib3's, as below
 
     def request(self, *args: Any, **options: Any) -> None:
         if self.sock is None:
             self.connect()
-        current.attempt.phase = "send"
+        current.attempt.stage = "send"
         self._fields = ""
         super().request(*args, **options)  # type: ignore[misc]  # as above
         if self._head:
@@ -235,7 +234,7 @@ class _Connection:
         super().send(data)  # type: ignore[misc]  # as above
 
     def getresponse(self, *args: Any, **options: Any) -> Any:
-        current.attempt.phase = "read"
+        current.attempt.stage = "read"
         return super().getresponse(*args, **options)  # type: ignore[misc]  # as above
 
 

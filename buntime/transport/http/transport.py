@@ -18,8 +18,8 @@ from buntime._support.owner import Owner
 from buntime.errors import APIConnectionError, APITimeoutError
 from buntime.transport.http.body import ResponseBody
 from buntime.transport.http.connection import Attempt, current
-from buntime.transport.http.errors import FAILURES, drop_tracebacks, error_at_send
-from buntime.transport.http.origin import check_proxies, resolve_origin
+from buntime.transport.http.errors import FAILURES, connection_error, drop_tracebacks
+from buntime.transport.http.origin import Origin, check_proxies
 from buntime.transport.http.session import (
     default_headers,
     merge_headers,
@@ -77,7 +77,7 @@ class HTTPTransport:
             raise ValueError(f"pool_maxsize must be at least 1, not {pool_maxsize}")
         if max_response_bytes is not None and max_response_bytes < 1:
             raise ValueError(f"max_response_bytes must be at least 1, not {max_response_bytes}")
-        proxies = None if proxies is None else check_proxies(proxies)
+        proxies = check_proxies(proxies)
         self._arguments: dict[str, Any] = {
             "base_url": base_url,
             "proxies": proxies,
@@ -88,7 +88,7 @@ class HTTPTransport:
         }
         self._is_own = session is None
         self._session = own_session(pool_maxsize) if session is None else session
-        self._origin = resolve_origin(base_url, self._session, proxies=proxies, verify=verify, cert=cert)
+        self._origin = Origin(base_url, self._session, proxies=proxies, verify=verify, cert=cert)
         prepare_session(self._session, self._origin.base, self._origin.proxy)
         # A client's calls have few sets of headers. Checking and merging one takes 5 % of a call.
         merge = functools.partial(merge_headers, default_headers(self._session))
@@ -165,7 +165,7 @@ class HTTPTransport:
                 cert=origin.cert,
             )
         except FAILURES as error:
-            failure = error_at_send(error, attempt)
+            failure = connection_error(error, attempt)
             drop_tracebacks(error, handled)
             raise failure from error
         except KeyboardInterrupt as interrupt:
