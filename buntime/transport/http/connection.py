@@ -29,7 +29,6 @@ _MOST_FIELDS = 100
 _LONGEST_LINE = 65536
 _MOST_DIGITS = 20
 _NO_BODY = {204, 304}
-_FRAMING = ("content-length", "transfer-encoding", "connection")
 
 
 class Attempt:
@@ -92,10 +91,8 @@ class _Incoming(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> Optional[int]:
-        # ``None`` stands for bytes that have not come: the buffer then shows what it has, and waits for
-        # nothing.
         if self.at_end:
-            return None
+            return None  # for no bytes yet: the buffer then shows what it has, and waits for nothing
         self._sock.settimeout(self._attempt.limit(self._timeout))
         return self._raw.readinto(buffer)
 
@@ -145,11 +142,11 @@ class _Response(http.client.HTTPResponse):
         self.code, self.status, self.reason = status, status, reason.strip()
         self.version = 10 if version == "HTTP/1.0" else 11
         self.headers = self.msg = http.client.HTTPMessage()
+        framing: dict[str, list[str]] = {"content-length": [], "transfer-encoding": [], "connection": []}
         for name, value in fields:
             self.headers.set_raw(name, value)
-        lengths, codings, connections = (
-            [value for name, value in fields if name.lower() == header] for header in _FRAMING
-        )
+            framing.get(name.lower(), []).append(value)
+        lengths, codings, connections = framing.values()
         self.chunked, self.chunk_left = "".join(codings[:1]).lower() == "chunked", None
         length = "".join(lengths[:1])
         is_length = length.isdecimal() and len(length) < _MOST_DIGITS and not self.chunked
@@ -257,8 +254,7 @@ class _Idle(LifoQueue[Any]):
         reset_after_fork(self)
 
     def put(self, item: Any, block: bool = True, timeout: Optional[float] = None) -> None:  # noqa: ARG002 - it never waits
-        # What is left of one response would be read as the beginning of the next: such a connection is
-        # closed.
+        # What is left of one response would be read as the beginning of the next.
         response = getattr(item, "last_response", None)
         if response is not None and not response.is_flawless():
             item.close()
@@ -269,12 +265,11 @@ class _Idle(LifoQueue[Any]):
                 item.close()
 
     def _at_fork_reinit(self) -> None:
-        copies = self.queue
+        copies = filter(None, self.queue)
         super().__init__(self.maxsize)
         for copy in copies:
-            if copy is not None:
-                with suppress(OSError):
-                    copy.close()
+            with suppress(OSError):
+                copy.close()
 
 
 def _pool_class(base: Any) -> Any:

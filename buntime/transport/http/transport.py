@@ -14,7 +14,6 @@ import requests
 
 from buntime._http import MAX_RESPONSE_BYTES, Body, Request, Response, closed_error
 from buntime._support.forks import reset_after_fork
-from buntime._support.owner import Owner
 from buntime.errors import APIConnectionError, APITimeoutError
 from buntime.transport.http.body import ResponseBody
 from buntime.transport.http.connection import Attempt, current
@@ -73,10 +72,9 @@ class HTTPTransport:
     ) -> None:
         if session is not None and not isinstance(session, requests.Session):
             raise TypeError(f"session must be a requests.Session, not {type(session).__name__}")
-        if pool_maxsize < 1:
-            raise ValueError(f"pool_maxsize must be at least 1, not {pool_maxsize}")
-        if max_response_bytes is not None and max_response_bytes < 1:
-            raise ValueError(f"max_response_bytes must be at least 1, not {max_response_bytes}")
+        for name, number in {"pool_maxsize": pool_maxsize, "max_response_bytes": max_response_bytes}.items():
+            if number is not None and number < 1:
+                raise ValueError(f"{name} must be at least 1, not {number}")
         proxies = check_proxies(proxies)
         self._arguments: dict[str, Any] = {
             "base_url": base_url,
@@ -93,7 +91,6 @@ class HTTPTransport:
         # A client's calls have few sets of headers. Checking and merging one takes 5 % of a call.
         merge = functools.partial(merge_headers, default_headers(self._session))
         self._headers_for = functools.lru_cache(maxsize=32)(merge)
-        self._owner = Owner()
         self._lock = reset_after_fork(threading.Lock())
         self._others: dict[str, HTTPTransport] = {}
         self._closed = False
@@ -180,7 +177,7 @@ class HTTPTransport:
         self._closed = True
         for other in self._others.values():
             other.close()
-        if self._is_own and self._owner.is_this_process():
+        if self._is_own:
             self._session.close()
 
     def _transport_to(self, origin: str) -> HTTPTransport:
