@@ -20,7 +20,8 @@ from buntime._version import __version__
 from buntime.errors import ConfigurationError
 from buntime.transport.http.connection import POOLS
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~\w-]+:[^\0\r\n\u0100-\U0010ffff]*", re.ASCII)
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\n[\x01-\t\v\f\x0e-\xff]*")
+"""A name and a value that HTTP can carry, with a line's end between them, which neither may have."""
 _LARGEST_PIECE = 1 << 20
 
 
@@ -160,6 +161,6 @@ def _target(request: Request) -> str:
 
 
 def _checked(name: str, value: str) -> str:
-    if not _HEADER.fullmatch(f"{name}:{value}"):
+    if not _HEADER.fullmatch(f"{name}\n{value}"):
         raise ConfigurationError(f"the header {name!r} has a name or a value that HTTP cannot carry")
     return str(value)
