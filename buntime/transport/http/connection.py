@@ -189,7 +189,7 @@ class _Connection:
     sock: Any
     timeout: Any
     last_response: Optional[_Response] = None
-    _fields: Optional[str] = None
+    _fields: Optional[list[str]] = None
     """Headers, from the beginning of a request until they are in ``_head``."""
     _head = b""
     """The beginning of a request, which leaves together with the first piece of its body."""
@@ -206,24 +206,25 @@ class _Connection:
         if self.sock is None:
             self.connect()
         current.attempt.stage = "send"
-        self._fields = ""
+        self._fields = []
         super().request(*args, **options)  # type: ignore[misc]  # as above
         if self._head:
             self.send(b"")
 
-    def putheader(self, header: Any, *values: Any) -> None:
+    def putheader(self, header: Any, value: Any, *others: Any) -> None:
         # To check each header again takes urllib3 and http.client a twentieth of a call. They get those that
         # are not plain text, and the marker with which urllib3 leaves a header out.
-        line = f"{header}: {values[0]}"
-        is_plain = str is type(header) is type(values[0]) and line.isascii() and line.isprintable()
-        if self._fields is not None and is_plain and values[0] != SKIP_HEADER:
-            self._fields += f"{line}\r\n"
+        line = f"{header}: {value}"
+        is_plain = str is type(header) is type(value) and line.isascii() and line.isprintable()
+        if self._fields is not None and is_plain and not others and value != SKIP_HEADER:
+            self._fields.append(line)
         else:
-            super().putheader(header, *values)  # type: ignore[misc]  # as above
+            super().putheader(header, value, *others)  # type: ignore[misc]  # as above
 
     def send(self, data: Any) -> None:
         if self._fields is not None:
-            self._head, self._fields = data[:-2] + self._fields.encode() + data[-2:], None
+            self._head = data[:-2] + "\r\n".join([*self._fields, "", ""]).encode()
+            self._fields = None
             return
         data, self._head = self._head + data if self._head else data, b""
         if self.sock is not None:
