@@ -17,7 +17,8 @@ from buntime._support.short_repr import short_repr
 from buntime.client.context import Context
 from buntime.client.polling import STEP_LIMIT, polls
 from buntime.errors import APIStatusError, ConflictError, ResourceLimitError, WaitTimeoutError
-from buntime.helpers.runner import integer_of, invalid_reply, text_of
+from buntime.helpers.content import decode_base64
+from buntime.helpers.runner import integer_of, invalid_reply
 from buntime.helpers.unique_names import reserve_unique_name
 from buntime.wire.constants import HIDDEN_FOLDER
 
@@ -80,12 +81,16 @@ def fetch(
     if "failed" in reply:
         raise _failure(reply, f"{method} {path} on the session's 127.0.0.1:{port}", seconds)
     pairs = reply.get("headers")
-    if not isinstance(pairs, list):
+    if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
         raise invalid_reply("has no headers", reply)
     merged: dict[str, str] = {}
     for name, value in pairs:
         merged[name] = f"{merged[name]}, {value}" if name in merged else value
-    return FetchResponse(integer_of(reply, "status"), merged, base64.b64decode(text_of(reply, "base64")))
+    return FetchResponse(integer_of(reply, "status"), merged, decode_base64(reply.get("base64")))
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and [*map(type, value)] == [str, str]
 
 
 def _arguments(

@@ -211,6 +211,14 @@ def text_of(reply: dict[str, Any], name: str) -> str:
     raise invalid_reply(f"has no text {name!r}", reply)
 
 
+def texts_of(reply: dict[str, Any], name: str) -> list[str]:
+    """Return a list of strings of a helper's reply; :class:`~buntime.InvalidResponseError` otherwise."""
+    values = reply.get(name)
+    if isinstance(values, list) and all(isinstance(value, str) for value in values):
+        return values
+    raise invalid_reply(f"has no list of texts {name!r}", reply)
+
+
 def integer_of(reply: dict[str, Any], name: str) -> int:
     """Return an integer of a helper's reply; :class:`~buntime.InvalidResponseError` for anything else."""
     value: Any = reply.get(name)

@@ -15,13 +15,15 @@ from buntime import _validate
 from buntime.errors import BuntimeError
 from buntime.helpers.content import PIECE, ChunkedContent, pack_file, read_chunks, rechunk
 from buntime.helpers.ignore import expression, matcher
-from buntime.helpers.runner import Helpers, changed_meanwhile, is_unavailable
+from buntime.helpers.runner import Helpers, changed_meanwhile, is_unavailable, texts_of
 from buntime.helpers.small_files import fetch_small, is_small
 from buntime.helpers.tree import RemoteEntry, RemoteTree
 from buntime.models import SnapshotResult
 from buntime.wire.constants import HIDDEN_FOLDER, WORKSPACE
 
 _BLOCK = tarfile.BLOCKSIZE
+_MEMBERS_SENT = 5000
+"""Members of an archive in one request."""
 
 
 class SnapshotWriter:
@@ -146,36 +148,55 @@ def check_archive(archive: IO[bytes]) -> None:
         pass
 
 
+class _SmallMembers:
+    """Writes small members of an archive to a session, many per call."""
+
+    def __init__(self, helpers: Helpers, session_id: str) -> None:
+        self._helpers = helpers
+        self._session_id = session_id
+        self._items: list[dict[str, Any]] = []
+        self._size = 0
+        self.skipped: list[str] = []
+        """The paths of members that a session without links cannot have."""
+
+    def add(self, item: dict[str, Any], size: int) -> None:
+        """Write a member of about ``size`` bytes, now or together with later ones."""
+        self._items.append(item)
+        self._size += size
+        if self._size > PIECE or len(self._items) >= _MEMBERS_SENT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the members that were added last."""
+        if not self._items:
+            return
+        content = json.dumps(self._items)
+        reply = self._helpers.run_staged(self._session_id, "file_unpack", content, path=".")
+        if reply.get("skipped") is not None:
+            self.skipped += texts_of(reply, "skipped")
+        self._items, self._size = [], 0
+
+
 def restore(helpers: Helpers, content: ChunkedContent, session_id: str, archive: IO[bytes]) -> SnapshotResult:
     """Write the members of an archive to a session, small ones many per call."""
-    files = size = pending = 0
-    items: list[dict[str, Any]] = []
-    skipped: list[str] = []
-
-    def send() -> None:
-        if items:
-            reply = helpers.run_staged(session_id, "file_unpack", json.dumps(items), path=".")
-            skipped.extend(reply.get("skipped", ()))
-            items.clear()
-
+    files = size = 0
+    small = _SmallMembers(helpers, session_id)
     for tar, member, path in _members(archive):
         executable = bool(member.mode & 0o100)
         file = tar.extractfile(member) if member.isreg() else None
         if file is None:
-            items.append({**pack_file(path, None, None), "link": member.linkname if member.issym() else None})
+            link = member.linkname if member.issym() else None
+            item = {**pack_file(path, None, None), "link": link}
         else:
             files += 1
             size += member.size
             if not is_small(member.size):
                 content.write_pieces(session_id, path, rechunk(read_chunks(file)), executable=executable)
                 continue
-            items.append(pack_file(path, file.read(), executable))
-        pending += member.size + len(path) + len(member.linkname)
-        if pending > PIECE or len(items) >= 5000:
-            send()
-            pending = 0
-    send()
-    return SnapshotResult(files, size, (), tuple(skipped))
+            item = pack_file(path, file.read(), executable)
+        small.add(item, member.size + len(path) + len(member.linkname))
+    small.flush()
+    return SnapshotResult(files, size, (), tuple(small.skipped))
 
 
 def _members(archive: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo, str]]:
