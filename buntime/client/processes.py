@@ -14,7 +14,7 @@ from buntime.client.context import Context
 from buntime.client.polling import STEP, STEP_LIMIT, pause, polls
 from buntime.client.standard_input import ProcessInput
 from buntime.errors import SessionNotFoundError, WaitTimeoutError
-from buntime.helpers.runner import integer_of, invalid_reply, text_of
+from buntime.helpers.runner import integer_of, list_of, text_of
 from buntime.models import ExecuteRequest, ProcessLogs, StreamEvent
 
 _PIECE = 256 * 1024
@@ -236,10 +236,7 @@ def start(context: Context, session_id: str, request: ExecuteRequest, *, stdin: 
 def list_started(context: Context, session_id: str) -> list[Process]:
     """Return every process that was started in a session, in order of their numbers."""
     reply = context.helpers.run(session_id, "process_list", idempotent=True)
-    processes = reply.get("processes")
-    if not isinstance(processes, list) or not all(isinstance(each, dict) for each in processes):
-        raise invalid_reply("has no list of processes", reply)
-    return [process_of(context, session_id, each) for each in processes]
+    return [process_of(context, session_id, each) for each in list_of(reply, "processes", dict)]
 
 
 def process_of(

@@ -12,7 +12,7 @@ import hashlib
 import json
 import pkgutil
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from buntime import _validate
 from buntime.calls.executions import ExecutionCalls
@@ -50,6 +50,8 @@ _INVALID = frozenset(
 _FULL = frozenset({"ENOSPC", "EDQUOT", "EFBIG"})
 _CONSUMED = "ECONSUMED"
 _MAX_ATTEMPTS = 5
+
+Item = TypeVar("Item")
 
 _SHARED = {
     "file": ("files",),
@@ -211,12 +213,12 @@ def text_of(reply: dict[str, Any], name: str) -> str:
     raise invalid_reply(f"has no text {name!r}", reply)
 
 
-def texts_of(reply: dict[str, Any], name: str) -> list[str]:
-    """Return a list of strings of a helper's reply; :class:`~buntime.InvalidResponseError` otherwise."""
+def list_of(reply: dict[str, Any], name: str, kind: type[Item]) -> list[Item]:
+    """Return a list of a helper's reply; :class:`~buntime.InvalidResponseError` for anything else."""
     values = reply.get(name)
-    if isinstance(values, list) and all(isinstance(value, str) for value in values):
+    if isinstance(values, list) and all(type(value) is kind for value in values):
         return values
-    raise invalid_reply(f"has no list of texts {name!r}", reply)
+    raise invalid_reply(f"has no list of {name}", reply)
 
 
 def integer_of(reply: dict[str, Any], name: str) -> int:

@@ -15,7 +15,7 @@ from buntime import _validate
 from buntime.errors import BuntimeError
 from buntime.helpers.content import PIECE, ChunkedContent, pack_file, read_chunks, rechunk
 from buntime.helpers.ignore import expression, matcher
-from buntime.helpers.runner import Helpers, changed_meanwhile, is_unavailable, texts_of
+from buntime.helpers.runner import Helpers, changed_meanwhile, is_unavailable, list_of
 from buntime.helpers.small_files import fetch_small, is_small
 from buntime.helpers.tree import RemoteEntry, RemoteTree
 from buntime.models import SnapshotResult
@@ -173,7 +173,7 @@ class _SmallMembers:
         content = json.dumps(self._items)
         reply = self._helpers.run_staged(self._session_id, "file_unpack", content, path=".")
         if reply.get("skipped") is not None:
-            self.skipped += texts_of(reply, "skipped")
+            self.skipped += list_of(reply, "skipped", str)
         self._items, self._size = [], 0
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Optional
 import attrs
 
 from buntime import _validate
-from buntime.helpers.runner import Helpers, invalid_reply
+from buntime.helpers.runner import Helpers, invalid_reply, list_of
 from buntime.models import FileInfo
 
 _PAGE = 5000
@@ -99,9 +99,7 @@ class RemoteTree:
                 limit=_PAGE,
                 budget=_HASHED_PER_CALL,
             )
-            page, following = reply.get("entries"), reply.get("next")
-            if not isinstance(page, list):
-                raise invalid_reply("has no list of entries", reply)
+            page, following = list_of(reply, "entries", dict), reply.get("next")
             entries.update((entry.path, entry) for entry in map(RemoteEntry.parse, page))
             # A page that ends where it began would be repeated for ever.
             if not isinstance(following, str) or following == after:

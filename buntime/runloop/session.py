@@ -18,7 +18,8 @@ from buntime.client.context import Context, ServiceCalls
 from buntime.client.session import Session
 from buntime.engine.caller import Caller
 from buntime.errors import BuntimeError, ConfigurationError
-from buntime.helpers.runner import Helpers, text_of
+from buntime.helpers.runner import Helpers, list_of, text_of
+from buntime.helpers.tree import RemoteEntry
 from buntime.models import (
     ExecuteRequest,
     ExecuteResult,
@@ -112,7 +113,8 @@ class DevboxCalls(ExecutionCalls, SessionCalls, FileCalls):
     def kill(self, session_id: str, pid: int | None) -> KillResult:
         """Kill one process of the session, or all of them."""
         del session_id  # it is that of the devbox
-        pids = self._runner.operate(self._caller, "kill", pid=pid)["pids"]
+        reply = self._runner.operate(self._caller, "kill", pid=pid)
+        pids = list_of(reply, "pids", int)
         return KillResult(len(pids), tuple(pids))
 
     @property
@@ -136,7 +138,7 @@ class DevboxCalls(ExecutionCalls, SessionCalls, FileCalls):
         with self._runner.connected(self._caller, SHORT) as connection:
             view = self._runner.state(connection)
             is_running = view.status == "running"
-            counts = self._runner.run(connection, "info", {}).outcome if is_running else {}
+            counts = self._runner.outcome(connection, "info", {}) if is_running else {}
         created = None if view.create_time_ms is None else view.create_time_ms / 1000
         return SessionInfo(
             id=session_id,
@@ -171,15 +173,8 @@ class DevboxCalls(ExecutionCalls, SessionCalls, FileCalls):
         """Return one page of the children of a folder, our hidden folder included."""
         del session_id
         page = self._runner.operate(self._caller, "list", path=path, offset=offset, limit=PAGE)
-        return [
-            FileInfo(
-                path=each["path"],
-                size=each["size"],
-                modified=datetime.fromtimestamp(each["modified"] / 1000, timezone.utc),
-                type=each["type"],
-            )
-            for each in page["entries"]
-        ]
+        entries = map(RemoteEntry.parse, list_of(page, "entries", dict))
+        return [FileInfo(each.path, each.size, each.modified, cast(Any, each.type)) for each in entries]
 
 
 def _items(

@@ -19,6 +19,7 @@ from buntime.errors import (
     BuntimeError,
     ConfigurationError,
     InvalidRequestError,
+    InvalidResponseError,
     NotFoundError,
     ServerError,
     SessionFileNotFoundError,
@@ -63,6 +64,7 @@ class Output:
     def __init__(self, maximum: Optional[int]) -> None:
         self.texts: dict[str, CollectedText] = {kind: CollectedText(maximum) for kind in ("stdout", "stderr")}
         self.outcome: dict[str, Any] = {}
+        self.has_outcome = False
         self._withheld = ""
 
     def add(self, kind: str, text: str) -> str:
@@ -84,7 +86,7 @@ class Output:
         outcome = json_object(line[len(_MARK) :]) if line.startswith(_MARK) else None
         if outcome is None:
             return text
-        self.outcome = outcome
+        self.outcome, self.has_outcome = outcome, True
         return text[:start] + after
 
     def end(self, view: ExecutionView, path: Optional[str] = None) -> str:
@@ -224,4 +226,15 @@ class DevboxRunner:
     def operate(self, caller: Caller, op: str, **fields: Any) -> dict[str, Any]:
         """Return the outcome of a request without a program."""
         with self.connected(caller, SHORT) as connection:
-            return self.run(connection, op, fields).outcome
+            return self.outcome(connection, op, fields)
+
+    def outcome(self, connection: Connection, op: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the outcome of a request; ``InvalidResponseError`` if there is none, as it was killed."""
+        output = self.run(connection, op, fields)
+        if not output.has_outcome:
+            raise InvalidResponseError(
+                f"{op!r} ended in the devbox with exit code {output.outcome['exit']} and without an outcome; "
+                f"stderr ends {output.texts['stderr'].text()[-300:]!r}",
+                maybe_executed=True,
+            )
+        return output.outcome

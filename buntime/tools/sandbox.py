@@ -14,7 +14,7 @@ from buntime.client.functions import Functions
 from buntime.client.session import Session
 from buntime.errors import WaitTimeoutError
 from buntime.helpers.content import decode_base64
-from buntime.helpers.runner import integer_of, invalid_reply
+from buntime.helpers.runner import integer_of, list_of
 from buntime.helpers.tree import NOTHING_IGNORED, RemoteEntry
 from buntime.models import ProcessLogs
 from buntime.tools.definitions import DEFAULT_TIMEOUT
@@ -124,11 +124,9 @@ class Sandbox:
         ignore = NOTHING_IGNORED if recursive else _BELOW_CHILDREN
         paging = {"after": None, "limit": MOST_ENTRIES, "budget": 1}
         reply = self._helper("file_walk", path=path, hashes=False, ignore=ignore, **paging)
-        if not isinstance(reply.get("entries"), list):
-            raise invalid_reply("has no list of entries", reply)
+        entries = map(RemoteEntry.parse, list_of(reply, "entries", dict))
         if reply.get("root") is None or RemoteEntry.parse(reply["root"]).type != "directory":
             raise ValueError(f"the workspace has no folder {path!r}")
-        entries = map(RemoteEntry.parse, reply["entries"])
         pairs = [(each.path, None if each.type == "directory" else each.size) for each in entries]
         return Listing(pairs, reply.get("next") is not None)
 
