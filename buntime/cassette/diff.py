@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,18 +25,21 @@ request differs from all recordings. ``played``: its recordings were all played 
 program stopped reading this response, and the program now reads on.
 """
 
-_LONGEST_LINE = 200
+_LINE_SHOWN, _BEFORE_DIFFERENCE = 200, 80
+"""Characters that are shown of a long line, and those of them before its first difference."""
 _LONGEST_DIFF = 400
 """Lines of each side that are compared in full: difflib takes a time quadratic in their number."""
 _LINES_SHOWN, _DIFF_SHOWN = 7, 16
 """Lines that are shown of each side of a long difference, and of the diff in a mismatch, in about 25."""
-_NAMES_COMPARED, _CANDIDATES, _CHARACTERS_COMPARED = 200, 40, 400_000
+_NAMES_COMPARED, _CANDIDATES, _LINES_COMPARED, _CHARACTERS_COMPARED = 200, 40, 10_000, 400_000
 """Bounds for the search of the closest recording: a mismatch must be reported immediately."""
 _NEW_IN_EACH_RUN = {
-    "a UUID": re.compile(r"\b[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\b"),
+    "a UUID": re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"),
     "a date": re.compile(r"\b20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d[\d:.]*(?:Z|[+-]\d\d:?\d\d)?)?"),
-    "a time": re.compile(r"\b[0-2]\d:[0-5]\d:[0-6]\d(?:\.\d+)?\b|\b[12]\d{9}(?:\d{3}|\.\d+)?\b"),
+    "a time": re.compile(r"\b[0-2]\d:[0-5]\d:[0-6]\d(?:\.\d+)?\b|\b[12]\d{9}(?:(?:\d{3}){1,3}|\.\d+)?\b"),
     "a temporary path": re.compile(r"/(?:tmp|var/folders)/[\w./+-]+"),
+    "a port": re.compile(r"\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]):\d{4,5}\b"),
+    "the address of an object": re.compile(r"\bat 0x[0-9a-fA-F]{6,}\b"),
     "a random number": re.compile(r"\b0\.\d{12,}\b|\b[0-9a-f]{32,64}\b"),
 }
 
@@ -48,7 +52,9 @@ class Difference:
     sentence: str
     diff: str = ""
     varying: str = ""
-    """The kind of the values that alone differ, if programs make such values in each run."""
+    """The kinds of the values that differ and that programs make in each run."""
+    only_varying: bool = False
+    """Whether nothing else differs."""
 
 
 def difference(
@@ -68,24 +74,31 @@ def difference(
     same_call = same_call or [item for item in interactions if item.call == call]
     if not same_call:
         return _another_call(request, interactions)
-    lines = list(request_lines(request, _LONGEST_LINE))
+    lines = request_lines(request)
     closest = _closest(request, lines, same_call)
     sent, old = (sorted(each.get("query", [])) for each in (request, closest.request))
     reason: Reason = "query" if sent != old else "body"
-    recorded = list(request_lines(closest.request, _LONGEST_LINE))
     number = next(index for index, item in enumerate(interactions, 1) if item is closest)
-    difference = _compare_lines(reason, f"interaction {number} of {len(interactions)}", recorded, lines)
-    return attrs.evolve(difference, varying=_varying(closest.request, request))
+    of, recorded = f"interaction {number} of {len(interactions)}", request_lines(closest.request)
+    start = _common(recorded, lines)
+    end = _common(recorded[start:][::-1], lines[start:][::-1])
+    changed = ("\n".join(each[start : len(each) - end]) for each in (recorded, lines))
+    varying, only_varying = _varying(*changed)
+    sentence, diff = _compare_lines(reason, of, recorded, lines)
+    return Difference(reason, sentence, diff, varying, only_varying)
 
 
-def _varying(recorded: Mapping[str, Any], sent: Mapping[str, Any]) -> str:
-    old, new = ("\n".join(request_lines(request)) for request in (recorded, sent))
+def _varying(old: str, new: str) -> tuple[str, bool]:
+    """Return the kinds of values that differ and are new in each run, and whether nothing else differs."""
     kinds = []
+    if len(old) + len(new) > _CHARACTERS_COMPARED:
+        return "", False
     for kind, pattern in _NEW_IN_EACH_RUN.items():
-        if pattern.findall(old) != pattern.findall(new):
+        before, after = pattern.findall(old), pattern.findall(new)
+        if before != after and len(before) == len(after):
             kinds.append(kind)
         old, new = (pattern.sub("\0", text) for text in (old, new))
-    return " or ".join(kinds) if old == new else ""
+    return " or ".join(kinds), old == new
 
 
 def _another_call(request: Mapping[str, Any], interactions: Sequence[Interaction]) -> Difference:
@@ -103,10 +116,10 @@ def _closest(request: Mapping[str, Any], lines: Sequence[str], same: Sequence[In
     by_length = sorted(same, key=lambda item: abs(_length(item.request) - length))
     compared = {id(item) for item in by_length[:_CANDIDATES]}
     best, most = by_length[0], -1
-    counted, budget = Counter(lines), _CHARACTERS_COMPARED
-    for item in same:
+    counted, budget = Counter(lines[:_LINES_COMPARED]), _CHARACTERS_COMPARED
+    for item in same if len(same) > 1 else ():
         if id(item) in compared and budget > 0:
-            recorded = list(request_lines(item.request, _LONGEST_LINE))
+            recorded = request_lines(item.request)[:_LINES_COMPARED]
             budget -= sum(map(len, recorded))
             equal = sum((counted & Counter(recorded)).values())
             best, most = (item, equal) if equal > most else (best, most)
@@ -119,8 +132,9 @@ def _length(request: Mapping[str, Any]) -> int:
     return sum(len(value) for value in values if isinstance(value, str))
 
 
-def _compare_lines(reason: Reason, of: str, old: list[str], new: list[str]) -> Difference:
-    diff = list(_diff(old, new, f"recorded ({of})", "sent"))
+def _compare_lines(reason: Reason, of: str, old: list[str], new: list[str]) -> tuple[str, str]:
+    """Return a sentence on the difference, and a short diff."""
+    diff = _shorten_lines(_diff(old, new, f"recorded ({of})", "sent"))
     sentence = f"the {reason} differs from the closest recording, {of}{_file_of_difference(old, new)}"
     for word, sign in (("recorded", "-"), ("sent", "+")):
         line = next((line[1:].strip() for line in diff[2:] if line.startswith(sign)), None)
@@ -128,7 +142,42 @@ def _compare_lines(reason: Reason, of: str, old: list[str], new: list[str]) -> D
             sentence += f"\n  {word + ':':<9} {line}"
     if len(diff) > _DIFF_SHOWN:
         diff = [*diff[:_DIFF_SHOWN], f"... and {len(diff) - _DIFF_SHOWN} more lines"]
-    return Difference(reason, sentence, "\n".join(diff))
+    return sentence, "\n".join(diff)
+
+
+def _shorten_lines(diff: Iterable[str]) -> list[str]:
+    """Return a diff with long lines cut; what remains of one that changed is around the first difference."""
+    shortened = []
+    for is_changed, group in itertools.groupby(diff, key=lambda line: line[:1] in {"-", "+"}):
+        lines = list(group)
+        old = [line for line in lines if is_changed and line[0] == "-"]
+        pairs = zip(old, lines[len(old) :] if old else ())
+        starts = [max(0, _first_difference(*pair) - _BEFORE_DIFFERENCE) for pair in pairs]
+        for number, line in enumerate(lines):
+            index = number if number < len(old) else number - len(old)
+            shortened.append(_shorten(line, starts[index] if index < len(starts) else 0))
+    return shortened
+
+
+def _shorten(line: str, start: int) -> str:
+    if len(line) <= _LINE_SHOWN:
+        return line
+    shown = line[1 + start : 1 + start + _LINE_SHOWN]
+    end = "..." if len(line) > 1 + start + _LINE_SHOWN else ""
+    return f"{line[0]}{'...' if start else ''}{shown}{end} ({len(line) - 1:,} characters)"
+
+
+def _first_difference(old: str, new: str) -> int:
+    """Return the number of characters after the signs of two lines of a diff that are equal."""
+    old, new = old[1:], new[1:]
+    position, end = 0, min(len(old), len(new))
+    while position < end:
+        middle = (position + end + 1) // 2
+        if old[position:middle] == new[position:middle]:
+            position = middle
+        else:
+            end = middle - 1
+    return position
 
 
 def _diff(old: list[str], new: list[str], old_name: str, new_name: str) -> Iterator[str]:

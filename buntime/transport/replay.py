@@ -247,9 +247,11 @@ class ReplayTransport(NotPicklable):
         error.hint = self._refresh
         if reason.varying:
             error.hint = (
-                f"{reason.varying} is new in each run, so a new recording would not help. "
+                f"{reason.varying} is new in each run, which a new recording does not help. "
                 "Pass it in as an argument, freeze it in the test, or ignore it with ignore="
             )
+            if not reason.only_varying:
+                error.hint += f". For the other differences: {self._refresh}"
         _hide_frames()
         return error
 

@@ -29,6 +29,10 @@ NEW: dict[str, tuple[str, Callable[[], Any]]] = {
     "uuid": ("a UUID", _uuid),
     "date": ("a date", lambda: f"2026-11-{next(_numbers):02}T10:00:00Z"),
     "seconds": ("a time", lambda: 1795886298 + next(_numbers)),
+    "nanoseconds": ("a time", lambda: 1795886298123456789 + next(_numbers)),
+    "port": ("a port", lambda: f"http://127.0.0.1:{40000 + next(_numbers)}/x"),
+    "object": ("the address of an object", lambda: f"<Row object at 0x7f6ca99ff{next(_numbers):03x}>"),
+    "digits": ("a random number", lambda: uuid.uuid4().hex),
     "path": ("a temporary path", lambda: f"/tmp/pytest-{next(_numbers)}/x"),
     "both": ("a UUID or a date", lambda: f"{_uuid()} of 2026-11-{next(_numbers):02}"),
 }
@@ -50,6 +54,7 @@ def test_the_mismatch_names_the_case(kind: str, new: Callable[[], Any], tmp_path
         replay(tmp_path / "x.json", _program(new()))
     assert f"{kind} is new in each run" in str(caught.value)
     assert "Pass it in as an argument, freeze it in the test, or ignore it with ignore=" in str(caught.value)
+    assert "record it again" not in str(caught.value)
 
 
 def test_another_difference_is_not_such_a_case(tmp_path: Path) -> None:
@@ -58,6 +63,15 @@ def test_another_difference_is_not_such_a_case(tmp_path: Path) -> None:
     with pytest.raises(CassetteMismatchError) as caught:
         replay(tmp_path / "x.json", _program(_uuid()))
     assert "To record it again" in str(caught.value)
+
+
+def test_it_is_named_beside_another_difference(tmp_path: Path) -> None:
+    """A recording helps with the other one only."""
+    record(tmp_path / "x.json", _program(f"{_uuid()}\none"))
+    with pytest.raises(CassetteMismatchError) as caught:
+        replay(tmp_path / "x.json", _program(f"{_uuid()}\ntwo"))
+    assert "a UUID is new in each run" in str(caught.value)
+    assert "For the other differences: To record it again" in str(caught.value)
 
 
 def _without_values(request: dict[str, Any]) -> None:
