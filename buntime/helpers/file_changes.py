@@ -44,20 +44,21 @@ def _append(helpers: Helpers, session_id: str, path: str, piece: bytes, offset: 
     """
     text = base64.b64encode(piece).decode("ascii")
     resume = False
-    for attempt in range(1, _MOST_ATTEMPTS + 1):
+    attempts = 0
+    while True:
+        attempts += 1
         try:
             reply = helpers.run_staged(
                 session_id, "file_append", text, path=path, offset=offset, resume=resume
             )
             return integer_of(reply, "size")
         except ConflictError as error:
-            if attempt == _MOST_ATTEMPTS:
+            if attempts == _MOST_ATTEMPTS:
                 raise
             lost = error.maybe_executed and not resume
             resume = lost
             if not lost:
                 offset = _size(helpers, session_id, path)
-    raise AssertionError("unreachable")
 
 
 def walk_folders(

@@ -139,13 +139,13 @@ class Helpers:
         name = f"{constants.HIDDEN_FOLDER}/staged/{key.hexdigest()[:32]}"
         with reserve_unique_name(session_id, name) as staged:
             arguments.update(files={staged: content}, staged=staged)
-            for attempt in range(1, _MAX_ATTEMPTS + 1):
+            for _ in range(_MAX_ATTEMPTS - 1):
                 try:
                     return self.run(session_id, op, idempotent=True, **arguments)
                 except APIStatusError as error:
-                    if error.code != _CONSUMED or attempt == _MAX_ATTEMPTS:
+                    if error.code != _CONSUMED:
                         raise
-        raise AssertionError("unreachable")
+            return self.run(session_id, op, idempotent=True, **arguments)
 
     def delete_file(self, session_id: str, path: str) -> None:
         """Delete a file of the helpers, if it exists."""

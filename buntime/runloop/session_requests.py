@@ -208,20 +208,25 @@ class DevboxRunner:
         max_output: Optional[int] = None,
     ) -> Output:
         """Run a request to its end; again if another process with an equal one has consumed its file."""
-        for attempt in range(1, _MOST_ATTEMPTS + 1):
-            with self.staged(connection, op, fields) as command:
-                view = waiting.execute(connection, self.devbox_id, {"command": command})
-                output = Output(max_output)
-                for kind in output.texts:
-                    for piece in completed_output(connection, view, kind):
-                        output.add(kind, piece)
-                try:
-                    output.end(view, fields.get("path"))
-                    return output
-                except APIStatusError as error:
-                    if error.code != _CONSUMED or attempt == _MOST_ATTEMPTS:
-                        raise
-        raise AssertionError("unreachable")
+        for _ in range(_MOST_ATTEMPTS - 1):
+            try:
+                return self._run_once(connection, op, fields, max_output)
+            except APIStatusError as error:
+                if error.code != _CONSUMED:
+                    raise
+        return self._run_once(connection, op, fields, max_output)
+
+    def _run_once(
+        self, connection: Connection, op: str, fields: dict[str, Any], max_output: Optional[int]
+    ) -> Output:
+        with self.staged(connection, op, fields) as command:
+            view = waiting.execute(connection, self.devbox_id, {"command": command})
+            output = Output(max_output)
+            for kind in output.texts:
+                for piece in completed_output(connection, view, kind):
+                    output.add(kind, piece)
+            output.end(view, fields.get("path"))
+            return output
 
     def operate(self, caller: Caller, op: str, **fields: Any) -> dict[str, Any]:
         """Return the outcome of a request without a program."""

@@ -190,14 +190,15 @@ class BunRuntime:
     def _request(self, message: dict[str, Any]) -> tuple[Channel, Inbox]:
         # A supervisor acts on whole lines: one that was lost before the end of ours did nothing, so that the
         # message can be sent to another. Once: a second loss has a reason that does not pass.
-        for last in (False, True):
+        is_repeated = False
+        while True:
             channel = self._running_channel()
             try:
                 return channel, channel.request(message)
             except ChannelLost as error:
-                if last or self.closed:
+                if is_repeated or self.closed:
                     raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
-        raise AssertionError("unreachable")
+            is_repeated = True
 
     def _running_channel(self) -> Channel:
         with self._lock:
