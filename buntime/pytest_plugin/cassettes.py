@@ -62,6 +62,9 @@ class Cassettes:
         self._outcomes: dict[str, str] = {}
         self._played: defaultdict[Path, Counter[str]] = defaultdict(Counter)
         self._owners: Optional[defaultdict[str, dict[str, None]]] = None
+        self._refused: dict[Path, str] = {}
+        """Shared cassettes that this run must not record, or not again, as it would have a part; and why."""
+        self._is_worker = hasattr(config, "workerinput")
         self._item: Optional[pytest.Item] = None
         self._marks: Optional[list[tuple[_OpenCassette, Any]]] = None
 
@@ -72,16 +75,17 @@ class Cassettes:
         # A function outside of a class is its own class.
         scope = "function" if isinstance(node, pytest.Item) else str(request.scope)
         path = cassette_of(node, scope)
+        tests = self._tests_of(node, str(request.fixturename))
         shared = (each for each in self._open if (each.path, each.node) == (path, node) and each.fixtures)
-        opened = next(shared, None) or self._open_case(node, scope, path, config, kind)
+        opened = next(shared, None) or self._open_case(node, scope, path, tests, config, kind)
         client = opened.case.client(kind)
-        opened.tests |= self._tests_of(node, str(request.fixturename))
+        opened.tests |= tests
         opened.fixtures += 1
         yield client
         opened.fixtures -= 1
 
     def _open_case(
-        self, node: Node, scope: str, path: Path, config: object, kind: type[Any]
+        self, node: Node, scope: str, path: Path, tests: set[str], config: object, kind: type[Any]
     ) -> _OpenCassette:
         from buntime.testing.modes import CaseSettings, open_case, resolve_once, service_of
 
@@ -93,9 +97,11 @@ class Cassettes:
             self._refuse_shared(node, path)
             if not self._selection.has_all_of(node):
                 raise ConfigurationError(
-                    f"{path} belongs to all tests of the {scope}, and this run has only some of them; "
-                    f"to record them all: {command}"
+                    f"{path} belongs to all tests of the {scope}, and this run selects by names of tests or "
+                    f"files, or by -k; to record them all: {command}"
                 )
+            if scope != "function":
+                self._refuse_interrupted(node, path, tests)
         settings = CaseSettings(
             mode,
             source,
@@ -110,7 +116,7 @@ class Cassettes:
             case = open_case(path, settings)
         except CassetteError as error:
             if mode == "record" and scope != "function":
-                error.hint = f"The tests of a {scope} are recorded in one process{_together(scope)}"
+                error.hint = f"The tests of a {scope} are recorded in one process; {_together(scope)}"
             raise
         opened = _OpenCassette(case, path, mode, node, scope)
         self._open.append(opened)
@@ -153,6 +159,23 @@ class Cassettes:
                 f"{path} would be recorded by {' and by '.join(same)}; give each its own cassette, "
                 "or mode='replay' to all but one"
             )
+
+    def _refuse_interrupted(self, node: Node, path: Path, tests: set[str]) -> None:
+        """Raise if other tests run between those of a shared cassette: pytest would end its fixture there."""
+        # A worker of xdist runs only some of its items, and does not know them yet.
+        if path not in self._refused and not self._is_worker:
+            items = node.session.items
+            start = items.index(self._item) if self._item in items else 0
+            last = max(position for position, item in enumerate(items) if item.nodeid in tests)
+            between = (item.nodeid for item in items[start:last] if node not in item.listchain())
+            other = next(between, None)
+            if other is not None:
+                self._refused[path] = (
+                    f"{path} is not recorded: {other} runs between the tests that share it; record them in "
+                    "the order of their files: with pytest-randomly, add -p no:randomly"
+                )
+        if path in self._refused:
+            raise ConfigurationError(self._refused[path])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -232,6 +255,11 @@ class Cassettes:
         outcomes = {self._outcomes.get(test, "") for test in opened.tests}
         # A test that fails as expected is recorded, but unplayed interactions are not an error there.
         good = {"passed", "xfailed"} if opened.mode == "record" else {"passed"}
+        if opened.scope != "function" and opened.mode == "record":
+            hint = f"; {_together(opened.scope)}" if self._is_worker else ""
+            self._refused[opened.path] = (
+                f"{opened.path} is not recorded again: it ended before this test, which shares it{hint}"
+            )
         if "failed" in outcomes or (opened.scope == "function" and not outcomes <= good):
             with suppress(BuntimeError, OSError):
                 return case.discard()
@@ -246,9 +274,10 @@ class Cassettes:
         elif "" in outcomes:
             case.discard()
             count = sum(test not in self._outcomes for test in opened.tests)
+            hint = f" in this process; {_together(opened.scope)}" if self._is_worker else ""
             raise ConfigurationError(
                 f"{opened.path} was left as it was: {count} of the {len(opened.tests)} tests that share it "
-                "did not run in this process, one after another" + _together(opened.scope)
+                f"did not run{hint}"
             )
         elif outcomes & good:
             case.commit()
@@ -266,7 +295,7 @@ class Cassettes:
 
 def _together(scope: str) -> str:
     option = f"--dist {_TOGETHER[scope]}" if scope in _TOGETHER else "-n 0"
-    return f"; with pytest-xdist, record with {option}"
+    return f"with pytest-xdist, record with {option}"
 
 
 def _comparable(path: Path) -> str:
