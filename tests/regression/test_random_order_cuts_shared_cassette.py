@@ -1,4 +1,4 @@
-"""A random order and pytest-xdist cut shared cassettes, though the error said that they were left as they were."""
+"""A random order and pytest-xdist cut shared cassettes, and the error denied it."""
 
 from __future__ import annotations
 
