@@ -32,14 +32,12 @@ class Ignore:
     """
 
     def __init__(self, rules: Union[IgnoreRule, Iterable[IgnoreRule]] = ()) -> None:
-        if isinstance(rules, (str, re.Pattern)) or callable(rules):
-            rules = (rules,)
         self.unmatched: dict[str, None] = {}
         """The fields and regular expressions that matched nothing so far, as a typing error does."""
         self._fields: dict[str, list[str]] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
         self._functions: list[Normalise] = []
-        for rule in rules:
+        for rule in rules_of(rules):
             if isinstance(rule, re.Pattern):
                 self._patterns[f"{_REGULAR_EXPRESSION}{rule.pattern}"] = rule
             elif isinstance(rule, str) and rule.startswith(_REGULAR_EXPRESSION):
@@ -83,6 +81,11 @@ class Ignore:
         if isinstance(value, dict):
             return {name: self.texts(item) for name, item in value.items()}
         return [self.texts(item) for item in value] if isinstance(value, list) else value
+
+
+def rules_of(ignore: Union[IgnoreRule, Iterable[IgnoreRule]]) -> tuple[IgnoreRule, ...]:
+    """Return the rules of an argument ``ignore``, which may be one."""
+    return (ignore,) if isinstance(ignore, (str, re.Pattern)) or callable(ignore) else tuple(ignore)
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -67,8 +67,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and the hooks for cassettes."""
     config.addinivalue_line("markers", _MARKER)
-    options = [config.getoption(name, default=None) for name in ("buntime_mode", "buntime_source")]
-    config.add_cleanup(choice.begin_run(*options))
+    options = {name: config.getoption(f"buntime_{name}", default=None) for name in ("mode", "source")}
+    configured = {name: config.getini(f"buntime_{name}") for name in ("mode", "source", "allow", "ignore")}
+    config.add_cleanup(choice.begin_run(options, configured))
     # A project with an older pytest must not notice that buntime is installed.
     if hasattr(pytest, "version_tuple"):
         from buntime.pytest_plugin.cassettes import Cassettes

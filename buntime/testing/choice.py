@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Optional
+from collections.abc import Mapping
+from typing import Any, Callable, Optional
 
 from buntime.errors import ConfigurationError
 
@@ -12,7 +13,8 @@ SOURCES = ("http", "local")
 
 Candidate = tuple[str, Optional[str]]
 """The name of a setting, and its value or nothing."""
-_command_lines: list[dict[str, Optional[str]]] = []
+_runs: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
+"""The options and the configurations of the runs of pytest in this process; the last one counts."""
 
 
 def choose_mode(*candidates: Candidate) -> str:
@@ -25,16 +27,31 @@ def choose_source(mode: str, *candidates: Candidate) -> str:
     return SOURCES[0] if mode == "replay" else _choose(candidates, SOURCES)
 
 
-def begin_run(mode: Optional[str], source: Optional[str]) -> Callable[[], None]:
-    """Note the options of a pytest run; return a function that ends the run."""
-    options = {"mode": mode, "source": source}
-    _command_lines.append(options)
-    return lambda: _command_lines.remove(options)
+def begin_run(options: Mapping[str, Any], configured: Mapping[str, Any]) -> Callable[[], None]:
+    """Note the settings of a pytest run, by their names; return a function that ends the run."""
+    run = options, configured
+    _runs.append(run)
+    return lambda: _runs.remove(run)
+
+
+def is_pytest() -> bool:
+    """Whether pytest runs."""
+    return bool(_runs)
 
 
 def of_run(name: str) -> Candidate:
     """Return the ``mode`` or the ``source`` on the command line of pytest, if it runs."""
-    return f"--buntime-{name}", _command_lines[-1][name] if _command_lines else None
+    return f"--buntime-{name}", _runs[-1][0][name] if _runs else None
+
+
+def of_configuration(name: str) -> Candidate:
+    """Return the ``mode`` or the ``source`` in the configuration file of pytest, if it runs."""
+    return f"buntime_{name} of the configuration file", _runs[-1][1][name] if _runs else None
+
+
+def several_of_configuration(name: str) -> list[str]:
+    """Return the values of ``allow`` or ``ignore`` in the configuration file of pytest, if it runs."""
+    return list(_runs[-1][1][name]) if _runs else []
 
 
 def of_environment(name: str) -> Candidate:

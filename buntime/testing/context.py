@@ -10,7 +10,7 @@ from typing import Any, Callable, Optional, TypedDict, TypeVar, Union, overload
 
 from buntime._http import Transport
 from buntime._support.typing import Unpack
-from buntime.cassette.ignore import IgnoreRule
+from buntime.cassette.ignore import IgnoreRule, rules_of
 from buntime.client.client import Buntime
 from buntime.testing import choice
 from buntime.testing.modes import CaseSettings, open_case, service_of
@@ -18,6 +18,7 @@ from buntime.testing.modes import CaseSettings, open_case, service_of
 __all__ = ["cassette"]
 
 C = TypeVar("C")
+_DEFAULTS = (choice.of_run, choice.of_environment, choice.of_configuration)
 
 
 class CassetteOptions(TypedDict, total=False):
@@ -64,14 +65,15 @@ def cassette(
             ``"once"`` records it if it does not exist, and replays it otherwise; ``"verify"`` runs against
             the source, compares with the cassette and writes nothing; ``"live"`` runs against the source
             and has no cassette. By default ``--buntime-mode`` of pytest, else ``BUNTIME_MODE``, else
-            ``"replay"``.
+            ``buntime_mode`` in the configuration file of pytest, if it runs, else ``"replay"``.
         source: where to record from: ``"http"``, ``"local"``, or a function that makes a transport. By
-            default ``--buntime-source`` of pytest, else ``BUNTIME_TRANSPORT``, else ``"http"``. Not used
-            in replay.
+            default as for the mode: ``--buntime-source``, ``BUNTIME_TRANSPORT``, ``buntime_source``, else
+            ``"http"``. Not used in replay.
         allow_unplayed: let the block end although interactions of the cassette were not played.
         allow: false alarms of the search for secrets; see :class:`~buntime.transport.RecordingTransport`.
         ignore: parts of requests that are new in each run and not compared: fields, regular expressions or
-            functions; see :class:`~buntime.transport.ReplayTransport`.
+            functions; see :class:`~buntime.transport.ReplayTransport`. In a run of pytest, ``buntime_allow``
+            and ``buntime_ignore`` of its configuration file add to these two.
 
     The end of the block ends the recording; the client need not be closed. A block that raises leaves the
     cassette as it was.
@@ -88,17 +90,19 @@ def cassette(
             "source must be 'http', 'local' or a function that makes a transport, "
             f"not {type(source).__name__}"
         )
-    mode = choice.choose_mode(("mode", mode), choice.of_run("mode"), choice.of_environment("mode"))
+    candidates = [[of(name) for of in _DEFAULTS] for name in ("mode", "source")]
+    mode = choice.choose_mode(("mode", mode), *candidates[0])
     if not callable(source):
-        defaults = choice.of_run("source"), choice.of_environment("source")
-        source = choice.choose_source(mode, ("source", source), *defaults)
+        source = choice.choose_source(mode, ("source", source), *candidates[1])
+    option = "--buntime-mode" if choice.is_pytest() else "BUNTIME_MODE"
     settings = CaseSettings(
         mode,
         source,
-        "run this again with BUNTIME_MODE=record",
+        f"run this again with {option}=record",
         allow_unplayed=allow_unplayed,
-        allow=allow,
-        ignore=ignore,
+        # One text is an error of the recording.
+        allow=allow if isinstance(allow, str) else (*choice.several_of_configuration("allow"), *allow),
+        ignore=(*choice.several_of_configuration("ignore"), *rules_of(ignore)),
         service=service_of(client),
     )
     case = open_case(Path(path).absolute(), settings)

@@ -67,7 +67,7 @@ def test_a_path_may_be_a_string(tape: Path) -> None:
 def test_a_missing_cassette(tmp_path: Path) -> None:
     """The error shows how to record it, and no file is written."""
     with pytest.raises(
-        CassetteError, match=r"the cassette .*nowhere.json does not exist.*BUNTIME_MODE=record"
+        CassetteError, match=r"the cassette .*nowhere.json does not exist.*--buntime-mode=record"
     ):
         cassette(tmp_path / "nowhere.json", source=_fake).__enter__()
     assert [] == list(tmp_path.iterdir())
@@ -87,7 +87,7 @@ def test_unplayed_interactions_are_an_error_at_the_end(tape: Path) -> None:
         client.sessions.create()
     assert "POST /execute" in str(caught.value)
     assert "DELETE /sessions/ses_1" in str(caught.value)
-    assert "BUNTIME_MODE=record" in str(caught.value)
+    assert "--buntime-mode=record" in str(caught.value)
 
 
 def test_unplayed_interactions_may_be_allowed(tape: Path) -> None:
