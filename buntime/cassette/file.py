@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Callable, Union
+from typing import Any, Callable, Optional, Union
 
 import attrs
 
+from buntime.cassette.dialect import dialect_of
 from buntime.cassette.journal import refuse_if_locked
-from buntime.cassette.text import SURROGATES, parse, write
+from buntime.cassette.text import SURROGATES, length, parse, write
 from buntime.cassette.upgrade import upgrade
 from buntime.errors import CassetteError
 
 VERSION = 2
 _READABLE = (1, VERSION)
 _FORMAT = "buntime_cassette"
+_BLOCKED = "blocked"
 
 _NEWLINE = "\n    "
 """The margin of an interaction."""
+_LARGE = 1 << 20
+"""Characters from which on the texts of an interaction are not split: a margin a line can double a file."""
 _compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 AnyPath = Union[str, os.PathLike[str]]
@@ -57,6 +61,11 @@ class Interaction:
         """The call, such as ``"POST /execute"``."""
         return f"{self.request['method']} {self.request['path']}"
 
+    @property
+    def description(self) -> str:
+        """The call, and a few words on what it runs."""
+        return f"{self.call} {dialect_of(self.request['path']).summary(self.request)}".rstrip()
+
 
 @attrs.frozen
 class Cassette:
@@ -71,8 +80,10 @@ class Cassette:
     interactions: tuple[Interaction, ...]
 
 
-def load(path: AnyPath) -> Cassette:
+def load(path: AnyPath, gaps: Optional[list[str]] = None) -> Cassette:
     """Return the cassette in a file, or in the ``.part`` of an interrupted recording.
+
+    The reasons why interactions of a recording are missing are added to ``gaps``.
 
     Raises :class:`~buntime.CassetteError` if there is no such file or it is not a cassette, with line and
     column if it is not JSON.
@@ -81,15 +92,17 @@ def load(path: AnyPath) -> Cassette:
         content = Path(path).read_bytes()
     except FileNotFoundError:
         missing = CassetteError(f"the cassette {os.fspath(path)} does not exist")
-        missing.hint = (
-            f"Check the path; to record it, run the program with BUNTIME_TRANSPORT=record:{os.fspath(path)}, "
-            "or record+local: to need no account"
-        )
+        missing.hint = "Check the path"
+        if not os.fspath(path).endswith(".part"):
+            missing.hint += (
+                f"; to record it, run the program with BUNTIME_TRANSPORT=record:{os.fspath(path)}, "
+                "or record+local: to need no account"
+            )
         raise missing from None
     except OSError as error:
         raise CassetteError(f"the cassette {os.fspath(path)} cannot be read: {error}") from error
     if content.startswith(b'{"buntime_cassette_part":'):
-        return _from_journal(content, path)
+        return _from_journal(content, path, gaps)
     return _cassette(_value(content, path), path)
 
 
@@ -181,13 +194,21 @@ def journal_line(number: int, data: Mapping[str, Any]) -> str:
     return f"{_compact([number, data])}\n"
 
 
+def journal_gap(number: int, blocked: Sequence[str]) -> str:
+    """Return the line of a ``.part`` file for an interaction that is not in it, with the reasons."""
+    return f"{_compact([number, {_BLOCKED: blocked}])}\n"
+
+
 def interaction_of(line: str) -> Interaction:
     """Return the interaction of a line that :func:`journal_line` made."""
     return Interaction(json.loads(line)[1])
 
 
-def _from_journal(content: bytes, path: AnyPath) -> Cassette:
-    """Read the complete lines: a recording may have been killed while it wrote the last one."""
+def _from_journal(content: bytes, path: AnyPath, gaps: Optional[list[str]] = None) -> Cassette:
+    """Read the complete lines: a recording may have been killed while it wrote the last one.
+
+    The reasons why interactions are missing are added to ``gaps``.
+    """
     try:
         head, *lines = (line for line in content.split(b"\n")[:-1] if not line.startswith(b" "))
         # A line that was replaced is blank, or comes first if the process was killed just then.
@@ -195,7 +216,10 @@ def _from_journal(content: bytes, path: AnyPath) -> Cassette:
         version, changed = map(json.loads(head).__getitem__, (f"{_FORMAT}_part", "changed"))
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
         raise _not_a_cassette(path, "a line of it is not an interaction") from None
-    interactions = [by_number[number] for number in sorted(by_number)]
+    blocked = [data for _, data in sorted(by_number.items()) if _BLOCKED in data]
+    interactions = [data for _, data in sorted(by_number.items()) if _BLOCKED not in data]
+    if gaps is not None:
+        gaps += (reason for data in blocked for reason in data[_BLOCKED])
     return _cassette({_FORMAT: version, "changed": changed, "interactions": interactions}, path)
 
 
@@ -204,7 +228,7 @@ def _write(cassette: Cassette, out: Callable[[str], object]) -> None:
     separator = ""
     for interaction in cassette.interactions:
         out(f"{separator}{_NEWLINE}")
-        write(interaction.data, _NEWLINE, out)
+        write(interaction.data, _NEWLINE, out, in_lines=length(interaction.data) <= _LARGE)
         separator = ","
     out("\n  ]\n}\n" if separator else "]\n}\n")
 
@@ -235,16 +259,18 @@ def upgrade_file(path: AnyPath) -> bool:
     return True
 
 
-def recover(part: AnyPath, target: AnyPath) -> int:
-    """Make a cassette of an interrupted recording, whose file is removed; return its interactions' number.
+def recover(part: AnyPath, target: AnyPath) -> tuple[int, list[str]]:
+    """Make a cassette of an interrupted recording, whose file is removed.
 
-    Raises :class:`~buntime.CassetteError` if the recording is still going on, or cannot be read or written.
+    Returns the number of its interactions, and the reasons why others are missing. Raises
+    :class:`~buntime.CassetteError` if the recording is still going on, or cannot be read or written.
     """
-    cassette = load(part)
+    gaps: list[str] = []
+    cassette = load(part, gaps)
     try:
         refuse_if_locked(Path(part))
         save(target, cassette)
         Path(part).unlink()
     except OSError as error:
         raise CassetteError(f"the recording {os.fspath(part)} cannot be recovered: {error}") from error
-    return len(cassette.interactions)
+    return len(cassette.interactions), gaps

@@ -65,14 +65,14 @@ class Numbering:
             number = json.dumps(f"stamp_{states.index(version[1]) + 1}")
             data["response"]["json"] = json.loads(json.dumps(body).replace(json.dumps(version[1]), number))
 
-    def renumber(self, line: str) -> Optional[str]:
-        """Return a line of JSON with the ids and origins in it replaced.
+    def renumber(self, line: str, start: int) -> Optional[str]:
+        """Return a line of JSON with the ids and origins from a position on replaced.
 
         ``None`` if that takes its values: in the line, an escape may be the letter before a folder or an id.
         """
         if "" in self._patterns or [each for each in self._folders if each.may_be_in(line)]:
             return None
-        spans = self._id_spans(line)
+        spans = self._id_spans(line, start)
         return replace_spans((line,), spans)[0] if spans else line
 
     def spans(self, text: str) -> list[Span]:
@@ -83,7 +83,7 @@ class Numbering:
                 spans += folders.spans(text, ids)
         return spans
 
-    def _id_spans(self, text: str) -> list[Span]:
+    def _id_spans(self, text: str, start: int = 0) -> list[Span]:
         # A search for a fixed text is many times faster than a pattern that is tried everywhere.
         likely = [(pattern, self._names) for kind, pattern in self._patterns.items() if kind in text]
         if self._origins and ("://" in text or "127.0.0.1:" in text):
@@ -91,6 +91,6 @@ class Numbering:
         return [
             (match.start(), match.end(), names[match[0]])
             for pattern, names in likely
-            for match in pattern.finditer(text)
+            for match in pattern.finditer(text, start)
             if match[0] in names
         ]

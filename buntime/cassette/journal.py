@@ -10,6 +10,8 @@ from typing import IO, Optional
 from buntime._support.forks import reset_after_fork
 from buntime.errors import CassetteError
 
+_PART = 1 << 20
+
 
 class Journal:
     """A file to which each finished interaction is appended in one write.
@@ -54,13 +56,14 @@ class Journal:
         return moved
 
     def _write(self, position: int, line: str) -> None:
-        data = line.encode("ascii")
         if self._file is not None:
             if position != self._position:
                 self._file.seek(position)
-            self._position = position + len(data)
-            while data:
-                data = data[self._file.write(data) or 0 :]
+            self._position = position + len(line)
+            for start in range(0, len(line), _PART):  # encoded, a line is a second copy in memory
+                data = line[start : start + _PART].encode("ascii")
+                while data:
+                    data = data[self._file.write(data) or 0 :]
 
     def end(self, *, keep: bool = False) -> None:
         """Remove the file, unless it is to be kept."""

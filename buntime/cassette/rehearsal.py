@@ -10,7 +10,7 @@ from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
 from buntime.cassette.secrets.redactor import Redactor, texts_in
 
 
-def shown_early(lines: Iterable[str], redactor: Redactor) -> Iterator[str]:
+def shown_early(lines: Iterable[tuple[int, str]], redactor: Redactor) -> Iterator[str]:
     """Yield the secrets that a response shows before replay learns them from a request, and where.
 
     Those that the service named first, and credentials, are not among them.
@@ -20,7 +20,7 @@ def shown_early(lines: Iterable[str], redactor: Redactor) -> Iterator[str]:
         recorded.match({"text": placeholder}, {"text": value})
         if not placeholder.startswith(("«env:", "«value:")):
             replayed.match({"text": placeholder}, {"text": value})
-    for item in (interaction_of(line) for line in lines if "\\u00ab" in line):
+    for number, item in ((number, interaction_of(line)) for number, line in lines if "\\u00ab" in line):
         texts = texts_in(item.data)
         request = [text for location, text in texts if location.startswith("request")]
         replayed.match({"texts": request}, {"texts": recorded.fill(request)})
@@ -29,4 +29,5 @@ def shown_early(lines: Iterable[str], redactor: Redactor) -> Iterator[str]:
                 secret, _ = split_form(each)
                 is_known = replayed.value_of(each) == recorded.value_of(each)
                 if not is_known and not secret.startswith(redactor.allow):
-                    yield f"{item.call} holds {secret} before a request does ({location})"
+                    what = f"interaction {number}, {item.description}"
+                    yield f"{what}, holds {secret} before a request does ({location})"

@@ -24,10 +24,10 @@ def render(value: Any) -> str:
     return "".join(out).encode("utf-8", SURROGATES).decode() + "\n"
 
 
-def write(value: Any, newline: str, out: Callable[[str], object]) -> None:
+def write(value: Any, newline: str, out: Callable[[str], object], *, in_lines: bool = True) -> None:
     """Pass a JSON value to a function in pieces; ``newline`` is a line end with the margin of its lines."""
     if isinstance(value, str):
-        if "\n" in value[:-1]:
+        if in_lines and "\n" in value[:-1]:
             separator = f",{newline}  "
             out(f'{{"{LINES}": [{newline}  {separator.join(map(_plain, value.split(chr(10))))}{newline}]}}')
         else:
@@ -36,7 +36,7 @@ def write(value: Any, newline: str, out: Callable[[str], object]) -> None:
         separator, deeper = "{", newline + "  "
         for name, item in _escaped(value).items():
             out(f"{separator}{deeper}{_plain(name)}: ")
-            write(item, deeper, out)
+            write(item, deeper, out, in_lines=in_lines)
             separator = ","
         out(newline + "}")
     elif isinstance(value, list) and value:
@@ -47,11 +47,19 @@ def write(value: Any, newline: str, out: Callable[[str], object]) -> None:
         separator, deeper = "[", newline + "  "
         for item in value:
             out(separator + deeper)
-            write(item, deeper, out)
+            write(item, deeper, out, in_lines=in_lines)
             separator = ","
         out(newline + "]")
     else:
         out(_plain(value))
+
+
+def length(value: Any) -> int:
+    """Return the number of characters in the texts of a JSON value."""
+    if isinstance(value, str):
+        return len(value)
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return sum(map(length, items))
 
 
 def _on_one_line(value: list[Any]) -> str | None:

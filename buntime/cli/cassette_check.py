@@ -76,13 +76,13 @@ def _problems(file: Path, today: date, max_age: Optional[int], allow: Sequence[s
     from buntime.cassette.file import load
     from buntime.cassette.secrets.redactor import secrets_in
 
-    part = file.with_name(file.name + ".part")
+    part = file if file.suffix == ".part" else file.with_name(file.name + ".part")
     if part.exists():
         yield (
             f"an interrupted recording left {part.name}; record it again, remove that file, "
             f"or run: buntime cassette recover {part}"
         )
-        if not file.exists():
+        if file == part or not file.exists():
             return
     try:
         cassette = load(file)

@@ -84,9 +84,11 @@ def _recover(options: argparse.Namespace) -> int:
     target = part.with_suffix("")
     if target.exists() and not options.replace:
         raise ValueError(f"{target} exists; use --replace to replace it by the interrupted recording")
-    count = recover(part, target)
+    count, missing = recover(part, target)
     text = f"{target}: {count} interaction{'s' * (count != 1)} recovered"
-    return show(options, {"file": str(target), "interactions": count}, text)
+    text = "\n".join([text, *(f"missing: {reason}" for reason in missing)])
+    show(options, {"file": str(target), "interactions": count, "missing": missing}, text)
+    return PROBLEMS_FOUND if missing else 0
 
 
 def _upgrade(options: argparse.Namespace) -> int:

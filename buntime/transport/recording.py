@@ -7,7 +7,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,10 +29,12 @@ from buntime.cassette.match import key_of
 from buntime.cassette.merge import merge_recordings
 from buntime.cassette.pending import PendingInteraction
 from buntime.cassette.rehearsal import shown_early
+from buntime.cassette.secrets import detect
 from buntime.cassette.secrets.redactor import Redactor
 from buntime.errors import APIConnectionError, CassetteError
 from buntime.transport._forwarding import forwarding
 
+_PROBLEMS_SHOWN = 10
 _AMBIGUOUS = (
     "ambiguous_session: sessions or devboxes were created at the same time with the same arguments, so that "
     "replay could not tell them apart; give each its own metadata="
@@ -49,6 +51,8 @@ class JournaledInteraction:
     """The line with its secrets, of which a later one is redacted."""
     in_values: bool
     """Whether its secrets are to be looked for in its values; in the line is faster."""
+    blocked: Sequence[str] = ()
+    """Why it is not in the recording, if so."""
     line: str = ""
     position: int = -1
 
@@ -245,9 +249,13 @@ class RecordingTransport(NotPicklable):
         line, blocked = self._redactor.redact_line(
             finished.original, original, finished.number, in_values=finished.in_values
         )
+        finished.blocked = []
         if blocked:
-            call, line = file.interaction_of(line).call, ""
-            self._problems.update(dict.fromkeys(f"blocked: {call} holds {kind}" for kind in blocked))
+            item = file.interaction_of(line)
+            # A key may be in the words on what it runs.
+            what = item.call if any(detect.keys_in(item.description, ())) else item.description
+            finished.blocked = [f"interaction {finished.number}, {what}, holds {kind}" for kind in blocked]
+            line = file.journal_gap(finished.number, finished.blocked)
         try:
             if line and not finished.line:
                 finished.position = self._journal.append(line)
@@ -262,10 +270,14 @@ class RecordingTransport(NotPicklable):
             if pending.response is not None:
                 pending.close()
         finished = [item for _, item in sorted(self._finished.items())]
-        for problem in shown_early((item.line for item in finished), self._redactor):
-            self._problems.setdefault(f"blocked: {problem}")
+        blocked = [reason for item in finished for reason in item.blocked]
+        lines = ((item.number, item.line) for item in finished if not item.blocked)
+        for reason in (*blocked, *shown_early(lines, self._redactor)):
+            self._problems.setdefault(f"blocked: {reason}")
         if self._problems:
-            problems = "; ".join(self._problems)
+            shown = [*self._problems][:_PROBLEMS_SHOWN]
+            shown += [f"and {more} more" for more in [len(self._problems) - len(shown)] if more]
+            problems = "; ".join(shown)
             error = CassetteError(f"the cassette {self._path} was left as it was: {problems}")
             if any(problem.startswith("blocked") for problem in self._problems):
                 error.hint = "Pass a secret in env=, an output by stdin=, or use allow= for a false alarm"

@@ -93,8 +93,7 @@ class ReplayTransport(NotPicklable):
         """The interactions that no request has asked for, in words."""
         count = len(self._interactions)
         return [
-            f"interaction {number} of {count}: {_description(item)}"
-            for number, item in self._index.unplayed()
+            f"interaction {number} of {count}: {item.description}" for number, item in self._index.unplayed()
         ]
 
     def send(self, request: Request, /) -> Response:
@@ -260,11 +259,6 @@ def _is_final(item: Interaction) -> bool:
     """Whether the end of a wait is in the response."""
     response = item.response
     return not response or not dialect_of(item.request["path"]).is_pending(item.request, response)
-
-
-def _description(item: Interaction) -> str:
-    summary = dialect_of(item.request["path"]).summary(item.request)
-    return f"{item.call} {summary}" if summary else item.call
 
 
 def _hide_frames() -> None:

@@ -48,7 +48,7 @@ def test_harmless_text_is_recorded(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", KEYS)
 def test_key_is_blocked(key: str, tmp_path: Path) -> None:
     """Keys in the formats that services issue today are blocked."""
-    with pytest.raises(CassetteError, match="blocked: POST /execute holds"):
+    with pytest.raises(CassetteError, match="blocked: interaction 2, POST /execute '1', holds"):
         record(tmp_path / "x.json", _program, fake(stdout=f"key={key}\n"))
 
 

@@ -52,6 +52,7 @@ _HINT = re.compile(
 )
 _ESCAPE = re.compile(r"\\(?:u....|.)")
 _LONG_WORD = 24
+_PART = 1 << 20
 _BASE64 = re.compile(rf"[A-Za-z0-9+/_-]{{{_LONG_WORD},}}")
 """A part of a text that could be base64; shorter ones are words."""
 _IN_BASE64 = bytes(_BASE64.match(chr(code) * _LONG_WORD) is not None for code in range(256))
@@ -102,8 +103,13 @@ def may_have_key(line: str) -> bool:
     """Whether a line of JSON may have a well-known key in it, as it is or in base64."""
     if _HINT.search(line) is not None:
         return True
-    # Less than a search for the pattern, which is tried everywhere: each recorded call is searched.
-    if b"\1" * _LONG_WORD not in line.encode("ascii").translate(_IN_BASE64):
+    # Less than a search for the pattern, which is tried everywhere: each recorded call is searched. In parts,
+    # as each is copied twice.
+    for start in range(0, len(line), _PART):
+        part = line[start : start + _PART + _LONG_WORD].encode("ascii")
+        if b"\1" * _LONG_WORD in part.translate(_IN_BASE64):
+            break
+    else:
         return False
     return any(_HINT.search(content) is not None for content in base64_in(_ESCAPE.sub(" ", line)))
 

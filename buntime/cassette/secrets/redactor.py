@@ -205,11 +205,9 @@ class Redactor:
         Most lines hold nothing but ids, and those are replaced faster in the line than ``in_values``.
         """
         path = data["request"]["path"]
-        before, route, rest = line.partition(path if path in dialect_of(path).routes else "[")
-        in_line = None if in_values or self.secrets.may_be_in(line) else self._numbering.renumber(rest)
-        if in_line is not None:
-            text = before + route + in_line
-        else:
+        start = line.find(path) + len(path) if path in dialect_of(path).routes else 0
+        text = None if in_values or self.secrets.may_be_in(line) else self._numbering.renumber(line, start)
+        if text is None:
             original, data = data, self.redact(data)
             text = line if data == original else journal_line(number, data)  # not twice in memory
         # The line does not show a key in the pieces of a stream, or in base64 in a body of bytes.

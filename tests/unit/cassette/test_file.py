@@ -218,3 +218,13 @@ def test_comparing_streams() -> None:
     assert '"text": "ac"' in text
     assert '"cpuTime": 2' not in text
     assert '"Retry-After": "2"' not in text
+
+
+def test_large_texts_are_not_split_into_lines(tmp_path: Path) -> None:
+    """A margin for each line could double the file; the text is loaded as it was."""
+    piece = "a line\n" * 20_000
+    events = [[number, "stdout", {"text": piece}] for number in range(10)]
+    original = cassette({"request": REQUEST, "response": {"status": 200, "headers": {}, "events": events}})
+    save(tmp_path / "x.json", original)
+    assert original == load(tmp_path / "x.json")
+    assert (tmp_path / "x.json").stat().st_size < 1.2 * 10 * len(piece)

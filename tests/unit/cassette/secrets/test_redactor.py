@@ -228,7 +228,7 @@ def test_a_foreign_key_is_blocked(what: str, tmp_path: Path) -> None:
     with pytest.raises(CassetteError) as caught:
         record(path, program, fake(stdout=f"x {secret} y"))
     assert [f"x {secret} y"] == outputs
-    assert f"POST /execute holds {what} (response stdout)" in str(caught.value)
+    assert f"interaction 2, POST /execute '1', holds {what} (response stdout)" in str(caught.value)
     assert secret not in str(caught.value)
     assert "as it was" == path.read_text()
     assert [path] == list(tmp_path.iterdir())
@@ -493,7 +493,7 @@ def test_secret_in_a_response_before_any_request_is_blocked(kind: str, name: str
 
     with pytest.raises(CassetteError) as caught:
         record(path, program, echo_of(f"is {PASSWORD}"))
-    assert f"blocked: POST /execute holds {name} before a request does (response stdout)" in str(caught.value)
+    assert f"POST /execute '1', holds {name} before a request does (response stdout)" in str(caught.value)
     assert PASSWORD not in str(caught.value)
     assert not path.exists()
     assert f"is {PASSWORD}" == record(path, program, echo_of(f"is {PASSWORD}"), allow=[name])
