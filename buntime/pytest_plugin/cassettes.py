@@ -15,6 +15,7 @@ import pytest
 from buntime.errors import BuntimeError, CassetteError, ConfigurationError
 from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, owners_of
 from buntime.pytest_plugin.settings import RunSettings, fixture_settings, marker_settings, source_option
+from buntime.testing.choice import advice
 
 if TYPE_CHECKING:
     import pluggy
@@ -105,7 +106,7 @@ class Cassettes:
         settings = CaseSettings(
             mode,
             source,
-            command,
+            advice(command, path, marker.get("mode"), "the marker buntime"),
             allow_unplayed=marker.get("allow_unplayed", configured.get("allow_unplayed", False)),
             allow=self.settings.several("allow", marker, configured),
             ignore=self.settings.several("ignore", marker, configured),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Callable, Optional
 
 from buntime.errors import ConfigurationError
@@ -59,6 +60,15 @@ def of_environment(name: str) -> Candidate:
     if name == "mode":
         return "BUNTIME_MODE", os.environ.get("BUNTIME_MODE")
     return "BUNTIME_TRANSPORT", os.environ.get("BUNTIME_TRANSPORT")
+
+
+def advice(command: str, path: Path, mode: Optional[str], of: str) -> str:
+    """Return how a cassette is recorded again: by the command, unless ``of`` has a mode that wins over it."""
+    if mode is None:
+        return command
+    if mode == "once":
+        return f"delete {path} and run this again, or change mode='once' of {of}"
+    return f"change mode={mode!r} of {of} to 'record', and run this again"
 
 
 def _choose(candidates: tuple[Candidate, ...], known: tuple[str, ...]) -> str:

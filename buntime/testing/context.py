@@ -90,22 +90,24 @@ def cassette(
             "source must be 'http', 'local' or a function that makes a transport, "
             f"not {type(source).__name__}"
         )
+    path = Path(path).absolute()
+    option = "--buntime-mode" if choice.is_pytest() else "BUNTIME_MODE"
+    advice = choice.advice(f"run this again with {option}=record", path, mode, "cassette()")
     candidates = [[of(name) for of in _DEFAULTS] for name in ("mode", "source")]
     mode = choice.choose_mode(("mode", mode), *candidates[0])
     if not callable(source):
         source = choice.choose_source(mode, ("source", source), *candidates[1])
-    option = "--buntime-mode" if choice.is_pytest() else "BUNTIME_MODE"
     settings = CaseSettings(
         mode,
         source,
-        f"run this again with {option}=record",
+        advice,
         allow_unplayed=allow_unplayed,
         # One text is an error of the recording.
         allow=allow if isinstance(allow, str) else (*choice.several_of_configuration("allow"), *allow),
         ignore=(*choice.several_of_configuration("ignore"), *rules_of(ignore)),
         service=service_of(client),
     )
-    case = open_case(Path(path).absolute(), settings)
+    case = open_case(path, settings)
     try:
         yield case.client(client)
     except BaseException:

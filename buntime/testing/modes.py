@@ -31,14 +31,14 @@ C = TypeVar("C")
 
 @attrs.frozen
 class CaseSettings:
-    """How a case is opened; ``rerecord_command`` is the command that records its cassette again.
+    """How a case is opened; ``advice`` is the command or the change that records its cassette again.
 
     ``service`` is the one whose key is checked before anything is opened.
     """
 
     mode: str
     source: Source
-    rerecord_command: str
+    advice: str
     allow_unplayed: bool = False
     allow: Iterable[str] = ()
     ignore: Union[IgnoreRule, Iterable[IgnoreRule]] = ()
@@ -107,7 +107,7 @@ class Case:
 class _Replay(Case):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
         _require(path, settings)
-        refresh = f"To record it again: {settings.rerecord_command}"
+        refresh = f"To record it again: {settings.advice}"
         self._cassette = ReplayTransport(path, refresh=refresh, ignore=settings.ignore)
         self._all = Counter(map(_without_number, self._cassette.unplayed))
         self._path, self._settings = path, settings
@@ -125,16 +125,15 @@ class _Replay(Case):
             unplayed = [text for text in unplayed if _without_number(text) in missing]
         if unplayed and self.is_complete and not self._settings.allow_unplayed:
             count = "an interaction was" if len(unplayed) == 1 else f"{len(unplayed)} interactions were"
-            advice = f"To record it again: {self._settings.rerecord_command}; or use allow_unplayed=True"
-            raise CassetteError(
-                "\n  ".join([f"{count} not played of {self._path}:", *unplayed]) + f"\n{advice}"
-            )
+            listed = "\n  ".join([f"{count} not played of {self._path}:", *unplayed])
+            advice = f"To record it again: {self._settings.advice}; or use allow_unplayed=True"
+            raise CassetteError(f"{listed}\n{advice}")
 
 
 def _require(path: Path, settings: CaseSettings) -> None:
     if not path.exists():
         error = CassetteError(f"the cassette {path} does not exist")
-        error.hint = f"To record it: {settings.rerecord_command}"
+        error.hint = f"To record it: {settings.advice}"
         raise error
 
 
@@ -171,9 +170,7 @@ class _Verify(Case):
     def commit(self) -> None:
         difference = self._compare()
         if difference:
-            raise CassetteError(
-                "\n".join([*difference, f"To record it again: {self._settings.rerecord_command}"])
-            )
+            raise CassetteError("\n".join([*difference, f"To record it again: {self._settings.advice}"]))
 
     def discard(self) -> list[str]:
         with suppress(CassetteError):
