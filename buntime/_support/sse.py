@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 _BOM = b"\xef\xbb\xbf"
+_BLANK_LINES = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r\n", b"\r\r")
+"""The ends of a blank line, for each pair of CR, LF and CRLF."""
 _LONGEST_NAME = 16
 """Bytes at the start of a line in which the colon of a known field is."""
 
@@ -27,6 +29,18 @@ def events(chunks: Iterable[bytes]) -> Iterator[tuple[str, str]]:
                 if data:
                     yield name, data[0] if len(data) == 1 else "\n".join(data)
                 name, data = "", []
+
+
+def incomplete_event(chunks: Sequence[bytes]) -> bytes:
+    """Return the bytes after the last blank line, which is looked for from the end of the stream."""
+    count = 1
+    while True:
+        content = b"".join(chunks[-count:])
+        ends = [(content.rfind(ending), len(ending)) for ending in _BLANK_LINES]
+        end = max(start + length if start >= 0 else 0 for start, length in ends)
+        if end or count >= len(chunks):
+            return content[end:].lstrip(b"\r\n")
+        count *= 2
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[list[tuple[str, str, str]]]:

@@ -15,8 +15,6 @@ from buntime._support.archive import GZIP, ZIP, parse_tgz, parse_zip, zip_bytes
 from buntime._support.form import parse_form
 from buntime.cassette.dialect import Dialect, dialect_of
 
-_BLANK_LINES = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r\n", b"\r\r")
-"""The ends of a blank line, for each pair of CR, LF and CRLF."""
 _STREAMED = "«streamed»"
 """Stands in the last event for output that the events before it have."""
 _compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -109,7 +107,7 @@ def serialize_events(chunks: list[tuple[int, bytes]], dialect: Dialect) -> list[
     repeats is not stored again. The list of chunks is emptied, as a stream may be large.
     """
     events: list[list[Any]] = []
-    rest = _incomplete_event(chunks)
+    rest = sse.incomplete_event([chunk for _, chunk in chunks])
     now = 0
 
     def arriving() -> Iterator[bytes]:
@@ -125,18 +123,6 @@ def serialize_events(chunks: list[tuple[int, bytes]], dialect: Dialect) -> list[
     if rest and not rest.startswith(b":"):
         events.append([now, rest.decode("utf-8", "replace")])
     return events
-
-
-def _incomplete_event(chunks: Sequence[tuple[int, bytes]]) -> bytes:
-    """Return the bytes after the last blank line, which is looked for from the end of the stream."""
-    count = 1
-    while True:
-        content = b"".join(chunk for _, chunk in chunks[-count:])
-        ends = [(content.rfind(ending), len(ending)) for ending in _BLANK_LINES]
-        end = max(start + length if start >= 0 else 0 for start, length in ends)
-        if end or count >= len(chunks):
-            return content[end:].lstrip(b"\r\n")
-        count *= 2
 
 
 def _object_or_text(name: str, data: str, dialect: Dialect) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import attrs
 
+from buntime._support.line_diff import common_lines, line_diff, shorten_lines
 from buntime.cassette.file import Cassette, Interaction
 from buntime.cassette.match import key_of, without_numbers
 from buntime.cassette.merge import merge_recordings
@@ -25,12 +25,8 @@ request differs from all recordings. ``played``: its recordings were all played 
 program stopped reading this response, and the program now reads on.
 """
 
-_LINE_SHOWN, _BEFORE_DIFFERENCE = 200, 80
-"""Characters that are shown of a long line, and those of them before its first difference."""
-_LONGEST_DIFF = 400
-"""Lines of each side that are compared in full: difflib takes a time quadratic in their number."""
-_LINES_SHOWN, _DIFF_SHOWN = 7, 16
-"""Lines that are shown of each side of a long difference, and of the diff in a mismatch, in about 25."""
+_DIFF_SHOWN = 16
+"""Lines that are shown of the diff in a mismatch, in about 25."""
 _NAMES_COMPARED, _CANDIDATES, _LINES_COMPARED, _CHARACTERS_COMPARED = 200, 40, 10_000, 400_000
 """Bounds for the search of the closest recording: a mismatch must be reported immediately."""
 _NEW_IN_EACH_RUN = {
@@ -80,8 +76,8 @@ def difference(
     reason: Reason = "query" if sent != old else "body"
     number = next(index for index, item in enumerate(interactions, 1) if item is closest)
     of, recorded = f"interaction {number} of {len(interactions)}", request_lines(closest.request)
-    start = _common(recorded, lines)
-    end = _common(recorded[start:][::-1], lines[start:][::-1])
+    start = common_lines(recorded, lines)
+    end = common_lines(recorded[start:][::-1], lines[start:][::-1])
     changed = ("\n".join(each[start : len(each) - end]) for each in (recorded, lines))
     varying, only_varying = _varying(*changed)
     sentence, diff = _compare_lines(reason, of, recorded, lines)
@@ -134,7 +130,7 @@ def _length(request: Mapping[str, Any]) -> int:
 
 def _compare_lines(reason: Reason, of: str, old: list[str], new: list[str]) -> tuple[str, str]:
     """Return a sentence on the difference, and a short diff."""
-    diff = _shorten_lines(_diff(old, new, f"recorded ({of})", "sent"))
+    diff = shorten_lines(line_diff(old, new, f"recorded ({of})", "sent"))
     sentence = f"the {reason} differs from the closest recording, {of}{_file_of_difference(old, new)}"
     for word, sign in (("recorded", "-"), ("sent", "+")):
         line = next((line[1:].strip() for line in diff[2:] if line.startswith(sign)), None)
@@ -145,69 +141,9 @@ def _compare_lines(reason: Reason, of: str, old: list[str], new: list[str]) -> t
     return sentence, "\n".join(diff)
 
 
-def _shorten_lines(diff: Iterable[str]) -> list[str]:
-    """Return a diff with long lines cut; what remains of one that changed is around the first difference."""
-    shortened = []
-    for is_changed, group in itertools.groupby(diff, key=lambda line: line[:1] in {"-", "+"}):
-        lines = list(group)
-        old = [line for line in lines if is_changed and line[0] == "-"]
-        pairs = zip(old, lines[len(old) :] if old else ())
-        starts = [max(0, _first_difference(*pair) - _BEFORE_DIFFERENCE) for pair in pairs]
-        for number, line in enumerate(lines):
-            index = number if number < len(old) else number - len(old)
-            shortened.append(_shorten(line, starts[index] if index < len(starts) else 0))
-    return shortened
-
-
-def _shorten(line: str, start: int) -> str:
-    if len(line) <= _LINE_SHOWN:
-        return line
-    shown = line[1 + start : 1 + start + _LINE_SHOWN]
-    end = "..." if len(line) > 1 + start + _LINE_SHOWN else ""
-    return f"{line[0]}{'...' if start else ''}{shown}{end} ({len(line) - 1:,} characters)"
-
-
-def _first_difference(old: str, new: str) -> int:
-    """Return the number of characters after the signs of two lines of a diff that are equal."""
-    old, new = old[1:], new[1:]
-    position, end = 0, min(len(old), len(new))
-    while position < end:
-        middle = (position + end + 1) // 2
-        if old[position:middle] == new[position:middle]:
-            position = middle
-        else:
-            end = middle - 1
-    return position
-
-
-def _diff(old: list[str], new: list[str], old_name: str, new_name: str) -> Iterator[str]:
-    """Yield the lines of a unified diff; of long texts, the lines from the first to the last difference."""
-    start = _common(old, new)
-    end = _common(old[start:][::-1], new[start:][::-1])
-    if max(len(old), len(new)) - start - end <= _LONGEST_DIFF:
-        context = max(0, start - _LONGEST_DIFF)
-        stop = max(0, end - _LONGEST_DIFF)
-        yield from difflib.unified_diff(
-            old[context : len(old) - stop], new[context : len(new) - stop], old_name, new_name, lineterm=""
-        )
-        return
-    yield from (f"--- {old_name}", f"+++ {new_name}")
-    for sign, lines in (("-", old), ("+", new)):
-        changed = lines[start : len(lines) - end]
-        yield from (sign + line for line in changed[:_LINES_SHOWN])
-        if len(changed) > _LINES_SHOWN:
-            yield f"{sign}... and {len(changed) - _LINES_SHOWN} more lines"
-
-
-def _common(old: Sequence[str], new: Sequence[str]) -> int:
-    """Return how many lines at the beginning are equal."""
-    count = min(len(old), len(new))
-    return next((index for index in range(count) if old[index] != new[index]), count)
-
-
 def _file_of_difference(old: Sequence[str], new: Sequence[str]) -> str:
     """Return in which file the first difference is, as that may be far above it."""
-    above = reversed(new[: _common(old, new) + 1])
+    above = reversed(new[: common_lines(old, new) + 1])
     heading = next((line for line in above if not line.startswith(MARGIN)), "")
     return f", in {heading.partition(':')[0]}" if "files[" in heading else ""
 
@@ -225,7 +161,9 @@ def compare(old: Cassette, new: Cassette) -> list[str]:
     interactions = merge_recordings(old.interactions, new.interactions, threaded=True, quiet=True)
     if interactions == old.interactions:
         return []
-    return list(_diff(_rendered_lines(old.interactions), _rendered_lines(interactions), "recorded", "now"))
+    return list(
+        line_diff(_rendered_lines(old.interactions), _rendered_lines(interactions), "recorded", "now")
+    )
 
 
 def _rendered_lines(interactions: Iterable[Interaction]) -> list[str]:

@@ -37,8 +37,8 @@ def test_error_names_the_interaction(tmp_path: Path) -> None:
     """Its number, and what it runs unless that holds the key."""
     with pytest.raises(CassetteError) as caught:
         recording(tmp_path / "x.json").close()
-    for place in PLACES:
-        assert f"blocked: {place}" in str(caught.value)
+    for expected in PLACES:
+        assert f"blocked: {expected}" in str(caught.value)
     assert KEY not in str(caught.value)
 
 
@@ -66,7 +66,7 @@ def test_recover_reports_what_is_missing(
     assert 1 == main(["cassette", "recover", *options, str(part)])
     output = form(capsys.readouterr().out)
     missing = output["missing"] if isinstance(output, dict) else output
-    assert all(place in missing for place in PLACES)
+    assert all(expected in missing for expected in PLACES)
     assert 4 == len(load(tmp_path / "x.json").interactions)
     (tmp_path / "x.json").unlink()
 
