@@ -95,11 +95,11 @@ class Dialect(Protocol):
         ...
 
     def decode_response(self, request: Message, body: Any) -> Any:
-        """Return the JSON body of a response in a form that :meth:`encode_response` restores exactly."""
+        """Return a response's JSON body or events in a form that :meth:`encode_response` restores exactly."""
         ...
 
     def encode_response(self, request: Message, body: Any) -> Any:
-        """Return the JSON body that :meth:`decode_response` decoded."""
+        """Return the JSON body that :meth:`decode_response` decoded, or some of the events."""
         ...
 
     def is_creation(self, request: Message) -> bool:

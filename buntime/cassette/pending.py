@@ -92,14 +92,13 @@ class PendingInteraction:
         content_type = headers.get("Content-Type", "")
         serialized: dict[str, Any] = {"status": response.status, "headers": headers}
         if "event-stream" in content_type:
-            started = self.started
-            chunks = [(round((at - started) * 1000), chunk) for at, chunk in self.chunks]
+            chunks = [(round((at - self.started) * 1000), chunk) for at, chunk in self.chunks]
             self.chunks.clear()
             serialized["events"] = serialize_events(chunks, dialect)
         else:
             serialized.update(serialize_body(b"".join([chunk for _, chunk in self.chunks]), content_type))
-            if "json" in serialized:
-                serialized["json"] = dialect.decode_response(self.serialized, serialized["json"])
+        for form in serialized.keys() & {"json", "events"}:
+            serialized[form] = dialect.decode_response(self.serialized, serialized[form])
         if self.stopped_reading:
             last = serialized.get("events", [])[-1:]
             if not any(len(event) > 2 and dialect.read_event(*event[1:]).is_end for event in last):

@@ -32,6 +32,7 @@ from buntime.models import (
 from buntime.runloop.connection import Connection
 from buntime.runloop.output import open_stream, pieces
 from buntime.runloop.session_requests import SHORT, WORKSPACE, DevboxRunner, Output, with_status
+from buntime.runloop.wire.session_messages import label_of
 from buntime.runloop.wire.views.devboxes import ExecutionView
 from buntime.wire.requests import EXECUTION_LIMIT, PAGE
 from buntime.wire.responses import CreatedSession, relative
@@ -61,7 +62,7 @@ def program_fields(request: ExecuteRequest, limit: int) -> dict[str, Any]:
         **{name: getattr(request, name) for name in _SENT},
         "env": dict(request.env or {}),
         "timeout": limit,
-        "measured": not (request.code or "").startswith("// buntime:helper "),
+        "label": label_of(request.code),
     }
 
 

@@ -31,6 +31,7 @@ from buntime.models import ExecuteResult
 from buntime.runloop import waiting
 from buntime.runloop.connection import Connection
 from buntime.runloop.output import completed_output
+from buntime.runloop.wire.session_messages import MARK
 from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
 from buntime.wire import constants
 from buntime.wire.json import json_body, json_object
@@ -48,7 +49,6 @@ SHORT = 60
 """Seconds that an operation without a program may take."""
 _MOST_ATTEMPTS = 5
 _CONSUMED = "ECONSUMED"
-_MARK = "\x1ebuntime:end "
 
 
 def with_status(error: BuntimeError) -> BuntimeError:
@@ -75,15 +75,15 @@ class Output:
         return text
 
     def _without_outcome(self, text: str) -> str:
-        start = text.rfind(_MARK[0])
+        start = text.rfind(MARK[0])
         self._withheld = ""
         if start < 0:
             return text
         line, end, after = text[start:].partition("\n")
-        if not end and (line.startswith(_MARK) or _MARK.startswith(line)):
+        if not end and (line.startswith(MARK) or MARK.startswith(line)):
             self._withheld = text[start:]
             return text[:start]
-        outcome = json_object(line[len(_MARK) :]) if line.startswith(_MARK) else None
+        outcome = json_object(line[len(MARK) :]) if line.startswith(MARK) else None
         if outcome is None:
             return text
         self.outcome, self.has_outcome = outcome, True

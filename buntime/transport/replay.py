@@ -195,7 +195,7 @@ class ReplayTransport(NotPicklable):
                     outputs[parsed.kind].append(parsed.text)
                 elif parsed.is_end:
                     event[1] = with_repeated_output(event[1], outputs)
-            yield event_bytes([moment, *event])
+            yield from map(event_bytes, dialect.encode_response(item.request, [[moment, *event]]))
 
     def _body(self, response: Mapping[str, Any], item: Interaction) -> bytes:
         if "json" in response:

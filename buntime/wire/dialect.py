@@ -12,7 +12,15 @@ from buntime._http import Request
 from buntime.wire.constants import CALL_MARK, WORKSPACE
 from buntime.wire.events import ParsedEvent, read_event
 from buntime.wire.fields import iso8601
-from buntime.wire.helper_messages import CALLS, NUMBERED, as_base64, as_text, parse_reply, with_helper
+from buntime.wire.helper_messages import (
+    CALLS,
+    NUMBERED,
+    as_base64,
+    as_text,
+    helper_of,
+    parse_reply,
+    with_helper,
+)
 from buntime.wire.json import json_object
 from buntime.wire.local_folders import LocalFolders
 
@@ -22,7 +30,6 @@ Message = Mapping[str, Any]
 _CREATE = ("POST", "/sessions/create")
 _EXECUTE = ("POST", "/execute")
 _WRITE = ("POST", "/files/write")
-_PROGRAM = "// buntime:helper "
 _FOLDERS = LocalFolders("sessions", {"": WORKSPACE})
 _IN_PIECES = frozenset({"file_piece", "file_range", "process_logs", "process_write"})
 _DECODED = frozenset({"value", "reply"})
@@ -86,8 +93,7 @@ class SessionsDialect:
             return None
         if b'"code":"// buntime:helper {' not in body:
             return None
-        code = (json_object(body) or {}).get("code")
-        helper = json_object(code.partition("\n")[0][len(_PROGRAM) :]) if isinstance(code, str) else None
+        helper = helper_of((json_object(body) or {}).get("code"))
         return _PING_RESPONSE if helper is not None and helper.get("op") == "ping" else None
 
     def decode_request(self, request: Message) -> dict[str, Any]:
@@ -98,9 +104,9 @@ class SessionsDialect:
         """
         decoded, body, call = {**request}, request.get("json"), (request["method"], request["path"])
         if isinstance(body, dict):
-            code, path = body.get("code"), body.get("path")
-            if call == _EXECUTE and isinstance(code, str) and code.startswith(_PROGRAM):
-                helper = json_object(code.partition("\n")[0][len(_PROGRAM) :])
+            path = body.get("path")
+            if call == _EXECUTE:
+                helper = helper_of(body.get("code"))
                 decoded["json"] = body if helper is None else with_helper(body, helper)
             elif call == _WRITE and isinstance(path, str):
                 decoded["json"] = {**body, "path": NUMBERED.sub(r"\1", path)}

@@ -16,9 +16,17 @@ NUMBERED = re.compile(r"(\.buntime/(?:staged|calls)/[0-9a-f]{32})~[0-9]+")
 """A name of a file with arguments: its number depends on the order of threads."""
 CALLS = frozenset({"call", "repl_eval"})
 """The helpers whose reply may be anywhere in their output, after a mark."""
+_PROGRAM = "// buntime:helper "
 _HELPER_OPTION = ("BUN_OPTIONS", HELPER_BUN_OPTIONS)
 _SIZES = ("length", "limit", "budget")
 """The arguments of helpers that divide a transfer into pieces, of other sizes in another release."""
+
+
+def helper_of(code: object) -> Optional[dict[str, Any]]:
+    """Return the operation and the arguments of a helper, from its first line; else ``None``."""
+    if not isinstance(code, str) or not code.startswith(_PROGRAM):
+        return None
+    return json_object(code.partition("\n")[0][len(_PROGRAM) :])
 
 
 def with_helper(body: Mapping[str, Any], helper: dict[str, Any]) -> dict[str, Any]:

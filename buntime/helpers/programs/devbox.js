@@ -26,10 +26,10 @@ function claim(path) {
   return text;
 }
 
-async function run({ files, code, command, env, working_dir, timeout, measured }) {
+async function run({ files, code, command, env, working_dir, timeout, label }) {
   write({ files });
   const cwd = folder(working_dir);
-  const before = measured ? stamps() : null;
+  const before = label ? null : stamps(); // a helper's result has no `written`
   const program = programOf(code, command, false);
   const id = crypto.randomUUID();
   const variables = { ...initialEnvironment(), BUNTIME_RUN: id, ...env, PWD: cwd };
@@ -56,6 +56,7 @@ async function run({ files, code, command, env, working_dir, timeout, measured }
     cpu: Number(usage.cpuTime.total) / 1000,
     memory: Number(usage.maxRSS),
     written: after && [...after.keys()].filter((path) => after.get(path) !== before.get(path)).sort(),
+    ...(label && { label }), // the operation of a helper, so that a recording shows its reply as a value
   };
 }
 

@@ -13,12 +13,13 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 
 from buntime._http import Request
+from buntime.runloop.wire import session_messages
 from buntime.runloop.wire.events import read_event
 from buntime.runloop.wire.requests import NEW_SHELL
 from buntime.runloop.wire.routes import ROUTES
 from buntime.runloop.wire.views import KINDS
+from buntime.wire.dialect import DIALECT as SESSIONS
 from buntime.wire.events import ParsedEvent
-from buntime.wire.json import json_object
 from buntime.wire.local_folders import LocalFolders
 
 Message = Mapping[str, Any]
@@ -40,16 +41,15 @@ _SECRETS = "/v1/secrets"
 _SHORTEST, _LONG = 8, 20
 """Characters from which on a header, and a parameter of a presigned URL, is a secret."""
 
-_RUNNER = re.compile(r"(?<=\.buntime)/run-[0-9a-f]{16}\.ts\b")
-_REQUEST = re.compile(r"(?<=[/ ])[0-9a-f]{32}(?:~\d+)?\.json")
-"""The files of a session over a devbox, in a path or a command. Their names are hashes, of secrets, too."""
-
 _STARTING = (
     *("devboxes", "blueprints", "create_and_await_running", "execute_async", "kill", "suspend", "resume"),
     *("start_run", "score", "cancel"),
 )
 """The last parts of paths whose response shows something in progress, or already done on a fast day."""
-_PROGRESS = ("status", "state", "exit_status", "stdout", "stderr", "stdout_truncated", "stderr_truncated")
+_PROGRESS = (
+    *("status", "state", "exit_status", "stdout", "stderr", "stdout_truncated", "stderr_truncated"),
+    *session_messages.DECODED,
+)
 _IN_PROGRESS = ("queued", "provisioning", "building", "awaiting_upload", "in_progress", "running", "scoring")
 """The statuses of a resource that a wait fetches again."""
 _VARYING = (
@@ -67,14 +67,15 @@ class DevboxesDialect:
         *("Content-Type", "Retry-After", "retry-after-ms", "x-should-retry", "x-request-id"),
     )
     volatile_headers: frozenset[str] = frozenset({"Retry-After", "retry-after-ms", "x-request-id"})
-    returned_fields: frozenset[str] = frozenset()
+    returned_fields: frozenset[str] = SESSIONS.returned_fields
     user_fields: frozenset[str] = frozenset(
         {"metadata", "environment_variables", "envVars", "build_args", "scoring_context", "scorer_params"}
-    )
+    ).union(SESSIONS.user_fields)
 
     routes: frozenset[str] = frozenset(route.path for route in ROUTES.values() if "{" not in route.path)
     fields: frozenset[str] = frozenset().union(
         ("message", "code", "output", "offset", "has_more", _HEADERS, *_VARYING),
+        session_messages.FIELDS,
         *((*route.body, *route.query, route.items) for route in ROUTES.values()),
         *map(attrs.fields_dict, KINDS.values()),
     )
@@ -84,8 +85,9 @@ class DevboxesDialect:
         return path.startswith(("/v1/", "http://", "https://"))
 
     def is_volatile(self, name: str) -> bool:
-        """Whether a field of a response varies from run to run: times, sizes, transitions."""
-        return name.endswith("_ms") or name in _VARYING
+        """Whether a field of a response varies from run to run: times, sizes, transitions, measurements."""
+        is_measured = name in session_messages.MEASUREMENTS or SESSIONS.is_volatile(name)
+        return is_measured or name.endswith("_ms") or name in _VARYING
 
     def settled(self, request: Message, body: Any) -> Any:
         """Return the JSON body of a response without what shows how far something was."""
@@ -113,17 +115,20 @@ class DevboxesDialect:
                 body = {"secret" if name == "value" else name: value for name, value in body.items()}
             if isinstance(shell_name := body.get("shell_name"), str):
                 body["shell_name"] = NEW_SHELL.sub("shell", shell_name)
-            _name_session_files(body)
-            decoded["json"] = body
+            decoded["json"] = session_messages.decode_request(body)
         return decoded
 
     def decode_response(self, request: Message, body: Any) -> Any:  # noqa: ARG002 - of the protocol
-        """Return the JSON body of a response, which is readable as it is."""
-        return body
+        """Return a response with the outcome of a session's request, and the reply of a helper, as values."""
+        if isinstance(body, list):
+            return session_messages.decode_events(body)
+        return session_messages.decode_body(body) if isinstance(body, dict) else body
 
     def encode_response(self, request: Message, body: Any) -> Any:  # noqa: ARG002 - of the protocol
-        """Return the JSON body of a response."""
-        return body
+        """Return the response that :meth:`decode_response` decoded."""
+        if isinstance(body, list):
+            return session_messages.encode_events(body)
+        return session_messages.encode_body(body) if isinstance(body, dict) else body
 
     def is_creation(self, request: Message) -> bool:
         """Whether a request creates something with an id, which replay has to tell apart."""
@@ -146,9 +151,9 @@ class DevboxesDialect:
             if isinstance(url := fields.get(field), str) and "://" in url:
                 yield _URL, url.partition("?")[0], None, None
 
-    def version(self, request: Message, body: Any) -> Optional[tuple[object, str]]:  # noqa: ARG002 - of the protocol
-        """Return ``None``: files have no stamp."""
-        return None
+    def version(self, request: Message, body: Any) -> Optional[tuple[object, str]]:
+        """Return a file in a session's response, and the text that changes with each change of the file."""
+        return session_messages.version(request, _object(body))
 
     def environment(self, request: Message) -> Mapping[str, Any]:
         """Return the environment variables that a request passes to a devbox or a run."""
@@ -171,8 +176,9 @@ class DevboxesDialect:
                 yield f"{_HEADERS}.{name}", value
 
     def is_piece(self, request: Message) -> bool:
-        """Whether a request reads a part of an output: its last lines, or all from an offset on."""
-        return any(name in {"offset", "last_n"} for name, _ in request.get("query", ()))
+        """Whether a request reads a part of an output, or may be for a piece of a file."""
+        is_cut = any(name in {"offset", "last_n"} for name, _ in request.get("query", ()))
+        return is_cut or session_messages.is_piece(_object(request.get("json")))
 
     def is_pending(self, request: Message, response: Message) -> bool:
         """Return whether a wait goes on: the status is not one that it waits for."""
@@ -185,8 +191,14 @@ class DevboxesDialect:
         return status not in goals if isinstance(goals, list) else status in _IN_PROGRESS
 
     def summary(self, request: Message) -> str:
-        """Return the first line of a command, or the path of a file, or the name of a resource."""
-        texts = map(_object(request.get("json")).get, _SUMMARY)
+        """Return the first line of a command, or the path of a file, or the name of a resource.
+
+        For a request of a session it is that of an execution of buntime.sh.
+        """
+        body = _object(request.get("json"))
+        if (fields := session_messages.request_in(body)) is not None:
+            return SESSIONS.summary(session_messages.execution(fields))
+        texts = map(body.get, _SUMMARY)
         text = next((text for text in texts if isinstance(text, str) and text.strip()), "")
         return repr(text.strip().splitlines()[0].rstrip()[:60]) if text else ""
 
@@ -201,18 +213,6 @@ class DevboxesDialect:
 
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _name_session_files(body: dict[str, Any]) -> None:
-    """Name the files of a session over a devbox by what they are, and show a request as the object it is."""
-    for field in ("command", "file_path"):
-        if isinstance(text := body.get(field), str):
-            body[field] = _RUNNER.sub("/run.ts", _REQUEST.sub("request.json", text))
-    if isinstance(body.get("contents"), str):
-        if body.get("file_path") == ".buntime/requests/request.json":
-            body["contents"] = json_object(body["contents"]) or body["contents"]
-        elif body.get("file_path") == ".buntime/run.ts":
-            body["contents"] = ""
 
 
 _FOLDERS = LocalFolders("devboxes", {"": "/home", "home": "/home/user", "tmp": "/tmp"})  # noqa: S108 - the path in a sandbox

@@ -19,6 +19,7 @@ from buntime.cassette.file import load
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, forms
 from buntime.runloop import RunloopSDK
 from buntime.runloop.wire.dialect import DIALECT
+from buntime.runloop.wire.session_messages import MARK
 from buntime.transport import RecordingTransport, ReplayTransport, Request, Response, Transport
 from tests.runloop.client.stub import as_json
 from tests.unit.cassette.secrets.test_no_secret_is_written import EXAMPLES, secrets, texts
@@ -46,7 +47,7 @@ def plans(draw: st.DrawFn) -> Plan:
     text = texts(known)
     binary = st.sampled_from(known).map(lambda secret: b"\xff\0" + secret.encode())
     step = (
-        st.tuples(st.sampled_from(["command", "file", "upload", "json"]), text)
+        st.tuples(st.sampled_from(["command", "file", "upload", "json", "helper"]), text)
         | st.tuples(st.just("download"), binary)
         | st.tuples(st.just("stream"), st.tuples(text, st.lists(st.integers(0, 80), max_size=4)))
     )
@@ -76,6 +77,8 @@ class _Service:
             return Response(200, {"Content-Type": "application/octet-stream"}, [data])
         if kind == "stream":
             return Response(200, {"Content-Type": "text/event-stream"}, self.events(*data))
+        if kind == "helper":
+            return as_json({**view, **_outputs(data)})
         return as_json({**view, "stdout": data, "anything": {"deep": [data]}})
 
     def events(self, text: str, cuts: list[int]) -> Iterator[bytes]:
@@ -85,6 +88,17 @@ class _Service:
 
     def close(self) -> None:
         pass
+
+
+def _outputs(text: str) -> dict[str, str]:
+    """Return the output of a helper of a session, with a text in its reply and in its outcome."""
+    encoded = base64.b64encode(text.encode("utf-8", "surrogatepass")).decode()
+    outcome = {"exit": 0, "written": [text], "label": {"op": "read", "path": text}}
+    reply, end = (
+        json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        for value in ({"content": text, "base64": encoded}, outcome)
+    )
+    return {"stdout": f"{text}\n{reply}\n", "stderr": f"{text}{MARK}{end}\n"}
 
 
 def _declare(runloop: RunloopSDK, kind: str, secret: str) -> None:
@@ -113,6 +127,11 @@ def _program(transport: Transport, plan: Plan) -> list[Any]:
         for kind, data in plan.steps:
             if kind == "command":
                 results.append(devbox.cmd.exec(data).stdout())
+            elif kind == "helper":
+                result = devbox.cmd.exec(
+                    f"cd workspace && exec bun ../.buntime/run-{'0' * 16}.ts {'0' * 32}.json"
+                )
+                results += [result.stdout(), result.stderr()]
             elif kind == "file":
                 results.append(devbox.file.write(file_path="f1", contents=data).stdout)
             elif kind == "upload":
@@ -166,6 +185,7 @@ def _leaks(path: Path, plan: Plan) -> list[str]:
 )
 @given(plans())
 @example(Plan(("TOKEN",), ("variable",), (("stream", ("a=TOKEN|", [3])), ("json", "a=TOKEN|"))))
+@example(Plan(("planted-secret",), ("variable",), (("helper", "a=planted-secret|"), ("helper", "-secret"))))
 def test_no_secret_is_written(plan: Plan) -> None:
     """Otherwise the interaction is blocked."""
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,167 @@
+"""Requests and outcomes of a session over a devbox, and their form in a cassette.
+
+That form is the one of an execution of buntime.sh, whose dialect decodes helpers and their replies.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from buntime.runloop.wire.events import read_event
+from buntime.wire.dialect import DIALECT as SESSIONS
+from buntime.wire.helper_messages import NUMBERED, helper_of, parse_reply
+from buntime.wire.json import json_object
+
+MARK = "\x1ebuntime:end "
+"""Stands before the outcome, in the last line of standard error."""
+FIELDS: frozenset[str] = SESSIONS.fields | {
+    "outcome",
+    "exit",
+    "timed_out",
+    "wall",
+    "written",
+    "label",
+    "working_dir",
+}
+"""The names in a request and an outcome."""
+MEASUREMENTS = frozenset({"wall", "cpu", "memory"})
+DECODED = frozenset({"outcome", "value", "reply"})
+"""The fields of a decoded response that stand for the last lines of its output."""
+_PROGRAM = re.compile(r"(?<=\.buntime)/run-[0-9a-f]{16}\.ts\b")
+_REQUEST = re.compile(r"(?<=[/ ])[0-9a-f]{32}(?:~\d+)?\.json")
+"""The files of a session, in a path or a command. Their names are hashes, of secrets, too."""
+_PROGRAM_FILE = ".buntime/run.ts"
+_REQUEST_FILE = ".buntime/requests/request.json"
+_RUN = f"{_PROGRAM_FILE} request.json"
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def label_of(code: Optional[str]) -> Optional[dict[str, Any]]:
+    """Return the operation of a helper and its file, which the outcome repeats; else ``None``."""
+    helper = helper_of(code)
+    if helper is None:
+        return None
+    path = helper.get("path")
+    file = {"path": NUMBERED.sub(r"\1", path)} if isinstance(path, str) else {}
+    return {"op": helper.get("op"), **file}
+
+
+def execution(fields: object) -> dict[str, Any]:
+    """Return a request to buntime.sh with these fields."""
+    return {"method": "POST", "path": "/execute", "json": fields}
+
+
+def decode_request(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a request's body with the files of a session named by what they are, and its request as values.
+
+    Empty fields of that are left out, as is the program of the session.
+    """
+    decoded = dict(body)
+    for field in ("command", "file_path"):
+        if isinstance(text := body.get(field), str):
+            decoded[field] = _PROGRAM.sub("/run.ts", _REQUEST.sub("request.json", text))
+    if decoded.get("file_path") == _PROGRAM_FILE:
+        decoded["contents"] = ""
+    elif decoded.get("file_path") == _REQUEST_FILE and isinstance(body.get("contents"), str):
+        decoded["contents"] = _decode_contents(body["contents"])
+    return decoded
+
+
+def _decode_contents(contents: str) -> Any:
+    fields = json_object(contents)
+    if fields is None:
+        return contents
+    empty: tuple[Any, ...] = (None, [], {})
+    present = {name: value for name, value in fields.items() if name != "label" and value not in empty}
+    if isinstance(files := present.get("files"), list):
+        present["files"] = [{"path": path, "content": content} for path, content in files]
+    return SESSIONS.decode_request(execution(present))["json"]
+
+
+def request_in(body: Mapping[str, Any]) -> Optional[dict[str, Any]]:
+    """Return the request of a session that a decoded request writes to its file."""
+    contents = body.get("contents")
+    return contents if body.get("file_path") == _REQUEST_FILE and isinstance(contents, dict) else None
+
+
+def is_piece(body: Mapping[str, Any]) -> bool:
+    """Whether a decoded request sends a piece of a file, or may read one: a command does not show which."""
+    return SESSIONS.is_piece(execution(request_in(body))) or str(body.get("command")).endswith(_RUN)
+
+
+def decode_body(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a response with the outcome, and the reply of a helper, as values."""
+    split = _split_outcome(body.get("stderr"))
+    if split is None or not DECODED.isdisjoint(body):
+        return body
+    decoded = {**body, "stderr": split[0], "outcome": split[1]}
+    with_reply: dict[str, Any] = SESSIONS.decode_response(_labelled(decoded), decoded)
+    return with_reply
+
+
+def encode_body(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the response that :func:`decode_body` decoded."""
+    if not isinstance(body.get("outcome"), dict):
+        return body
+    encoded = {**SESSIONS.encode_response(_labelled(body), body)}
+    encoded["stderr"] = f"{body.get('stderr', '')}{_line(encoded.pop('outcome'))}"
+    return encoded
+
+
+def decode_events(events: list[Any]) -> list[Any]:
+    """Return the events of an output with the outcome, if it ends with one, as the last event."""
+    texts = [(read_event(*event[1:]).text if len(event) == 3 else None) or "" for event in events]
+    split = _split_outcome("".join(texts))
+    if split is None:
+        return events
+    first, rest = 0, len(split[0])
+    while rest >= len(texts[first]):
+        rest -= len(texts[first])
+        first += 1
+    moment, name, data = events[first]
+    if not (all(texts[first:]) and isinstance(data, dict)):
+        return events
+    before = texts[first][:rest]
+    outcome: dict[str, Any] = {"outcome": split[1]}
+    if isinstance(data.get("offset"), int):
+        outcome["offset"] = data["offset"] + len(before.encode("utf-8", "surrogatepass"))
+    cut = [[moment, name, {**data, "output": before}]] if before else []
+    return [*events[:first], *cut, [events[-1][0], name, outcome]]
+
+
+def encode_events(events: Sequence[Any]) -> list[Any]:
+    """Return the events that :func:`decode_events` decoded."""
+    return [[*event[:-1], _encode_event(event[-1])] for event in events]
+
+
+def _encode_event(data: Any) -> Any:
+    if not (isinstance(data, dict) and isinstance(data.get("outcome"), dict)):
+        return data
+    rest = {name: value for name, value in data.items() if name != "outcome"}
+    return {"output": _line(data["outcome"]), **rest}
+
+
+def version(request: Mapping[str, Any], body: Mapping[str, Any]) -> Optional[tuple[object, str]]:
+    """Return the file of a helper's reply, and the text in it that changes with each change of the file."""
+    state = SESSIONS.version(_labelled(body), body)
+    return state and ((request["path"], state[0]), state[1])
+
+
+def _labelled(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request to buntime.sh that has the decoded response ``body``."""
+    outcome = body.get("outcome")
+    return execution({"helper": outcome.get("label") if isinstance(outcome, dict) else None})
+
+
+def _split_outcome(text: object) -> Optional[tuple[str, dict[str, Any]]]:
+    """Return a text without the outcome that it ends with, and that; ``None`` if it would not come back."""
+    before, mark, line = text.rpartition(MARK) if isinstance(text, str) else ("", "", "")
+    outcome = parse_reply(line) if mark else None
+    return None if outcome is None or _line(outcome) != mark + line else (before, outcome)
+
+
+def _line(outcome: Mapping[str, Any]) -> str:
+    return f"{MARK}{_compact(outcome)}\n"
