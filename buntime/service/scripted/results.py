@@ -57,13 +57,14 @@ class ScriptedResult:
         if "stdout" in fields or "stderr" in fields:
             raise TypeError("pass the output as chunks, or as stdout and stderr, not as both")
         pieces = tuple(chunks)
-        texts = {"stdout": "", "stderr": ""}
+        texts: dict[str, list[str]] = {"stdout": [], "stderr": []}
         for piece in pieces:
             kind, text = piece
             if kind not in texts or not isinstance(text, str):
                 raise TypeError(f"chunks holds {piece!r}, which is not a ('stdout' or 'stderr', text)")
-            texts[kind] += text
-        return cls(timed_out=timed_out, chunks=pieces, **texts, **fields)  # type: ignore[arg-type] # as above
+            texts[kind].append(text)
+        outputs = {kind: "".join(parts) for kind, parts in texts.items()}
+        return cls(timed_out=timed_out, chunks=pieces, **outputs, **fields)  # type: ignore[arg-type] # as above
 
     def items(self) -> Iterator[Union[Output, ExecutionOutcome]]:
         """Yield the output and the outcome."""
