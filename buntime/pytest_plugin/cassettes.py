@@ -229,7 +229,7 @@ class Cassettes:
         result = yield
         if result.excinfo is not None:
             self._outcomes[item.nodeid] = "failed"
-        errors: list[str] = []
+        errors = self._caught_mismatch(item, str(result.excinfo and result.excinfo[1]))
         for opened in [opened for opened in self._open if opened.has_ended]:
             self._open.remove(opened)
             self._report_failures(opened)
@@ -244,6 +244,23 @@ class Cassettes:
                     item.add_report_section("teardown", "by buntime", "\n".join(notes))
         if errors and result.excinfo is None:
             result.force_exception(pytest.fail.Exception("\n".join(errors), pytrace=False))
+
+    def _caught_mismatch(self, item: pytest.Item, failure: str) -> list[str]:
+        """Return the error of a test that passed with a mismatch; add it to a failure that shows none."""
+        mismatches = [opened.case.pop_mismatch() for opened in self._open]
+        mismatch = next((each for each in mismatches if each is not None), None)
+        outcome = self._outcomes.get(item.nodeid)
+        if mismatch is None or outcome not in {"passed", "failed"}:
+            return []
+        if outcome == "failed":
+            if mismatch.splitlines()[0] not in self._failures.get(item.nodeid, "") + failure:
+                item.add_report_section("teardown", "first mismatch with the cassette", mismatch)
+            return []
+        from buntime.testing.modes import CAUGHT
+
+        self._outcomes[item.nodeid] = "failed"
+        self._failures[item.nodeid] = f"{CAUGHT}\n{mismatch}"
+        return [self._failures[item.nodeid]]
 
     def _report_failures(self, opened: _OpenCassette) -> None:
         for test in opened.tests:

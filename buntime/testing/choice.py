@@ -40,17 +40,14 @@ def is_pytest() -> bool:
     return bool(_runs)
 
 
-def of_run(name: str) -> Candidate:
-    """Return the ``mode`` or the ``source`` on the command line of pytest, if it runs."""
-    return f"--buntime-{name}", _runs[-1][0][name] if _runs else None
+def defaults(name: str) -> list[Candidate]:
+    """Return the values of ``mode`` or ``source`` of the environment and, if pytest runs, of its settings."""
+    options, configured = _runs[-1] if _runs else ({}, {})
+    file = f"buntime_{name} of the configuration file"
+    return [(f"--buntime-{name}", options.get(name)), of_environment(name), (file, configured.get(name))]
 
 
-def of_configuration(name: str) -> Candidate:
-    """Return the ``mode`` or the ``source`` in the configuration file of pytest, if it runs."""
-    return f"buntime_{name} of the configuration file", _runs[-1][1][name] if _runs else None
-
-
-def several_of_configuration(name: str) -> list[str]:
+def several(name: str) -> list[str]:
     """Return the values of ``allow`` or ``ignore`` in the configuration file of pytest, if it runs."""
     return list(_runs[-1][1][name]) if _runs else []
 

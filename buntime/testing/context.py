@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from traceback import format_exception
 from typing import Any, Callable, Optional, TypedDict, TypeVar, Union, overload
 
 from buntime._http import Transport
@@ -18,7 +19,6 @@ from buntime.testing.modes import CaseSettings, open_case, service_of
 __all__ = ["cassette"]
 
 C = TypeVar("C")
-_DEFAULTS = (choice.of_run, choice.of_environment, choice.of_configuration)
 
 
 class CassetteOptions(TypedDict, total=False):
@@ -93,26 +93,35 @@ def cassette(
     path = Path(path).absolute()
     option = "--buntime-mode" if choice.is_pytest() else "BUNTIME_MODE"
     advice = choice.advice(f"run this again with {option}=record", path, mode, "cassette()")
-    candidates = [[of(name) for of in _DEFAULTS] for name in ("mode", "source")]
-    mode = choice.choose_mode(("mode", mode), *candidates[0])
+    mode = choice.choose_mode(("mode", mode), *choice.defaults("mode"))
     if not callable(source):
-        source = choice.choose_source(mode, ("source", source), *candidates[1])
+        source = choice.choose_source(mode, ("source", source), *choice.defaults("source"))
     settings = CaseSettings(
         mode,
         source,
         advice,
         allow_unplayed=allow_unplayed,
         # One text is an error of the recording.
-        allow=allow if isinstance(allow, str) else (*choice.several_of_configuration("allow"), *allow),
-        ignore=(*choice.several_of_configuration("ignore"), *rules_of(ignore)),
+        allow=allow if isinstance(allow, str) else (*choice.several("allow"), *allow),
+        ignore=(*choice.several("ignore"), *rules_of(ignore)),
         service=service_of(client),
     )
     case = open_case(path, settings)
     try:
         yield case.client(client)
-    except BaseException:
+    except BaseException as error:
         # The caller must see the exception of the block, not one of the cassette.
+        with suppress(Exception):
+            _add_note(error, case.pop_mismatch())
         with suppress(Exception):
             case.discard()
         raise
     case.commit()
+
+
+def _add_note(error: BaseException, mismatch: Optional[str]) -> None:
+    """Add the mismatch of a block to its exception, unless that shows it; Python 3.10 has no notes."""
+    if mismatch is not None and hasattr(error, "add_note"):
+        text = "".join(format_exception(type(error), error, error.__traceback__))
+        if mismatch.splitlines()[0] not in text:
+            error.add_note(mismatch)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from buntime.transport.recording import RecordingTransport
 
 C = TypeVar("C")
+CAUGHT = (
+    "the program caught a mismatch with the cassette and went on; "
+    "if the test expects it, name CassetteMismatchError in the function that catches it:"
+)
 
 
 @attrs.frozen
@@ -81,6 +85,10 @@ class Case:
         """How often each interaction was replayed, in words."""
         return Counter()
 
+    def pop_mismatch(self) -> Optional[str]:
+        """Return the first mismatch since the last call, in words; none that a function expected."""
+        return None
+
     def mark(self) -> Any:
         """Return a mark of the interactions so far, for :meth:`rewind`; ``None`` without a cassette."""
         return self._transport.mark() if hasattr(self._transport, "mark") else None
@@ -117,9 +125,16 @@ class _Replay(Case):
     def played(self) -> Counter[str]:
         return self._all - Counter(map(_without_number, self._cassette.unplayed))
 
+    def pop_mismatch(self) -> Optional[str]:
+        first = next(iter(self._cassette.mismatches), None)
+        self._cassette.mismatches.clear()
+        return first
+
     def commit(self) -> None:
-        unplayed = self._cassette.unplayed
+        unplayed, mismatch = self._cassette.unplayed, self.pop_mismatch()
         super().commit()
+        if mismatch is not None:
+            raise CassetteError(f"{CAUGHT}\n{mismatch}")
         if unplayed and self.played_elsewhere:
             missing = self._all - self.played - self.played_elsewhere
             unplayed = [text for text in unplayed if _without_number(text) in missing]
