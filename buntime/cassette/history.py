@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from buntime.cassette.body import join_outputs
 from buntime.cassette.dialect import dialect_of
+from buntime.cassette.secrets.detect import unwrap
 
 _SHORTEST = 4
 """Characters of the texts in the index, and the least of a text that is searched for."""
@@ -54,12 +55,13 @@ class History:
 
 
 def _searched(line: str) -> str:
-    """Return a line with the outputs of its stream in one piece, too: a secret may be cut anywhere."""
-    if '"events":' not in line:
-        return line
-    data = json.loads(line)[1]
-    events, dialect = data.get("response", {}).get("events", ()), dialect_of(data["request"]["path"])
-    return line + json.dumps(join_outputs(events, dialect)[0])
+    """Return a line, its outputs joined, and both without line ends: a secret may be cut anywhere."""
+    if '"events":' in line:
+        data = json.loads(line)[1]
+        events, dialect = data.get("response", {}).get("events", ()), dialect_of(data["request"]["path"])
+        line += json.dumps(join_outputs(events, dialect)[0])
+    unwrapped = unwrap(line)
+    return line if len(unwrapped) == len(line) else line + unwrapped
 
 
 def _grams(text: str) -> set[str]:

@@ -55,8 +55,12 @@ _LONG_WORD = 24
 _PART = 1 << 20
 _BASE64 = re.compile(rf"[A-Za-z0-9+/_-]{{{_LONG_WORD},}}")
 """A part of a text that could be base64; shorter ones are words."""
-_IN_BASE64 = bytes(_BASE64.match(chr(code) * _LONG_WORD) is not None for code in range(256))
-"""For each byte, whether base64 may have it."""
+LINE_END = re.compile(r"(?:\n|\r\n|\\\\*(?:r\\+)?n)(?=[A-Za-z0-9+/_-])")
+"""A line end between base64, as it is or as in JSON, however often that is escaped."""
+_KINDS = bytes(2 if code in b"\r\n\\" else bool(_BASE64.match(chr(code) * _LONG_WORD)) for code in range(256))
+"""1 for each byte that base64 may have, and 2 for the first of a line end."""
+_SHORTEST_LINE = b"\1" * 8 + b"\2"
+"""The least of a line of base64, in these numbers; shorter ones are words at the end of a line."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -71,12 +75,9 @@ def looks_secret(name: str) -> bool:
 def has_secret_names(value: Any) -> bool:
     """Whether a JSON value has fields that look secret."""
     if isinstance(value, dict):
-        if any(map(looks_secret, value)):
-            return True
-        value = value.values()
-    elif not isinstance(value, list):
-        return False
-    return any(map(has_secret_names, [item for item in value if isinstance(item, (dict, list))]))
+        return any(map(looks_secret, value)) or has_secret_names([*value.values()])
+    items = [item for item in value if isinstance(item, (dict, list))] if isinstance(value, list) else ()
+    return any(map(has_secret_names, items))
 
 
 def credentials(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -103,13 +104,8 @@ def may_have_key(line: str) -> bool:
     """Whether a line of JSON may have a well-known key in it, as it is or in base64."""
     if _HINT.search(line) is not None:
         return True
-    # Less than a search for the pattern, which is tried everywhere: each recorded call is searched. In parts,
-    # as each is copied twice.
-    for start in range(0, len(line), _PART):
-        part = line[start : start + _PART + _LONG_WORD].encode("ascii")
-        if b"\1" * _LONG_WORD in part.translate(_IN_BASE64):
-            break
-    else:
+    # Less than a search for the pattern, which is tried everywhere: each recorded call is searched.
+    if not _has_bytes(line, b"\1" * _LONG_WORD):
         return False
     return any(_HINT.search(content) is not None for content in base64_in(_ESCAPE.sub(" ", line)))
 
@@ -128,3 +124,15 @@ def base64_in(text: str) -> Iterator[str]:
         groups = run[:-1] if len(run) % 4 == 1 else run
         data = groups.replace("-", "+").replace("_", "/") + "=" * (-len(groups) % 4)
         yield base64.b64decode(data).decode("latin-1")
+
+
+def unwrap(text: str) -> str:
+    """Return a text without line ends if it may have base64 in lines, and as it is otherwise."""
+    has_line_end = "\n" in text or "\\n" in text
+    return LINE_END.sub("", text) if has_line_end and _has_bytes(text, _SHORTEST_LINE) else text
+
+
+def _has_bytes(text: str, kinds: bytes) -> bool:
+    """Whether a text has bytes of these kinds in a row; looks at it in parts, as each is copied twice."""
+    parts = (text[start : start + _PART + _LONG_WORD] for start in range(0, len(text), _PART))
+    return any(kinds in part.encode("latin-1", "replace").translate(_KINDS) for part in parts)

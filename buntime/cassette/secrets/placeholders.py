@@ -22,8 +22,6 @@ _text = partial(bytes.decode, errors="surrogatepass")
 _percent, _plus, _unquote, _unquote_plus = (
     partial(coder, errors="surrogatepass") for coder in (quote, quote_plus, unquote, unquote_plus)
 )
-
-
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -35,10 +33,6 @@ def _from_json(text: str) -> str:
     return str(json.loads(f'"{text}"'))
 
 
-def _from_base64(_: str) -> str:
-    raise ValueError("a part of base64 does not determine the text")
-
-
 def _base64(offset: int, alphabet: Optional[bytes], text: str) -> str:
     """Return the characters of base64 that a text determines ``offset`` bytes behind others."""
     data = bytes(offset) + _bytes(text)
@@ -48,7 +42,7 @@ def _base64(offset: int, alphabet: Optional[bytes], text: str) -> str:
 _UNCHANGED = {"url": "", "path": "/", "component": "!'()*", "uri": ";,/?:@&=+$!'()*#"}
 """The characters that encoders of URLs leave as they are, apart from letters and digits."""
 _ESCAPES = ("json", "ascii")
-_STEPS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
+_STEPS: dict[str, tuple[Callable[[str], str], ...]] = {
     "json": (_json, _from_json),
     "ascii": (lambda text: json.dumps(text)[1:-1], _from_json),
     "json.html": (lambda text: _json(text).replace("/", "\\/"), _from_json),
@@ -63,12 +57,12 @@ _STEPS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
     "hex": (lambda text: _bytes(text).hex(), lambda text: _text(bytes.fromhex(text))),
     "hex.upper": (lambda text: _bytes(text).hex().upper(), lambda text: _text(bytes.fromhex(text))),
     **{
-        f"{name}.{offset}" if offset else name: (partial(_base64, offset, alphabet), _from_base64)
+        f"{name}.{offset}" if offset else name: (partial(_base64, offset, alphabet),)
         for name, alphabet in (("base64", None), ("base64url", b"-_"))
         for offset in range(3)
     },
 }
-"""How a text is encoded and decoded, by the name of the form."""
+"""How a text is encoded, and decoded if the form determines it, by the name of the form."""
 _STEP = "|".join([r"(?:first|after)\.[0-9]+", *map(re.escape, sorted(_STEPS, key=len, reverse=True))])
 FORM = rf"\|(?:{_STEP})(?:\+(?:{_STEP}))*"
 """The end of a placeholder for a form: its steps in their order."""
@@ -111,7 +105,7 @@ def encode(value: str, form: str) -> str:
 
 def decode(text: str, form: str) -> Optional[str]:
     """Return the text of which this is a form; ``None`` if it is not one, or does not determine the text."""
-    with suppress(KeyError, ValueError):
+    with suppress(LookupError, ValueError):
         for step in filter(None, reversed(form.split("+"))):
             text = _STEPS[step][1](text)
         return text

@@ -216,11 +216,8 @@ class Redactor:
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction as it is, or its request alone, without secrets."""
-
-        def spans_in(text: str, _: str, is_cut: bool) -> list[Span]:
-            return [*self.secrets.spans(text, is_cut=is_cut), *self._numbering.spans(text)]
-
-        return Walk(self._add, spans_in)(data)
+        secrets, ids = self.secrets.spans, self._numbering.spans
+        return Walk(self._add, lambda text, _, is_cut: [*secrets(text, is_cut=is_cut), *ids(text)])(data)
 
     def blocked(self, data: Mapping[str, Any]) -> list[str]:
         """Return which well-known kinds of key an interaction still has, and where; never the key."""

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 
-from buntime._support.spans import Span
+from buntime._support.spans import Span, split_spans
+from buntime.cassette.secrets.detect import LINE_END, unwrap
 from buntime.cassette.secrets.placeholders import Placeholders, forms, with_form
 
 _SHORTEST = 4
@@ -59,10 +60,24 @@ class Secrets:
 
     def may_be_in(self, line: str) -> bool:
         """Whether a secret may be in a line of JSON in ASCII."""
-        return len(self._escaped) > _FEW or any(map(line.__contains__, self._escaped))
+        texts = {line, unwrap(line)}
+        return len(self._escaped) > _FEW or any(any(map(text.__contains__, self._escaped)) for text in texts)
 
     def spans(self, text: str, *, is_cut: bool) -> Iterator[Span]:
-        """Yield the positions of secrets in a text; of one that is cut, also of their parts at its ends."""
+        """Yield the positions of secrets in a text; of one that is cut, also of their parts at its ends.
+
+        Of base64 and hexadecimal digits in several lines, each line has its part: the line ends stay.
+        """
+        yield from self._spans(text, is_cut)
+        unwrapped = LINE_END.sub("", text) if is_cut else unwrap(text)
+        spans = self._spans(unwrapped, is_cut) if len(unwrapped) < len(text) else ()
+        if wrapped := [span for span in spans if re.search(r"\|.*(?:base64|hex)", span[2])]:
+            line_ends = [match.span() for match in LINE_END.finditer(text)]
+            for begin, end, shift, (start, stop, placeholder) in split_spans(wrapped, line_ends):
+                form = [f"after.{begin - start}"] * (begin > start) + [f"first.{end - begin}"] * (end < stop)
+                yield begin + shift, end + shift, with_form(placeholder, "+".join(form))
+
+    def _spans(self, text: str, is_cut: bool) -> Iterator[Span]:
         starts: Iterable[int] = range(len(text) - _SHORTEST + 1)
         if len(self._lengths) <= _FEW:
             # A lookahead, as occurrences may overlap.

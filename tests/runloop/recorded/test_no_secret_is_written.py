@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from buntime import CassetteError
 from buntime.cassette.body import join_outputs
 from buntime.cassette.file import load
-from buntime.cassette.secrets.placeholders import PLACEHOLDER, forms
+from buntime.cassette.secrets.placeholders import PLACEHOLDER
 from buntime.runloop import RunloopSDK
 from buntime.runloop.wire.dialect import DIALECT
 from buntime.runloop.wire.session_messages import MARK
 from buntime.transport import RecordingTransport, ReplayTransport, Request, Response, Transport
 from tests.runloop.client.stub import as_json
-from tests.unit.cassette.secrets.test_no_secret_is_written import EXAMPLES, secrets, texts
+from tests.unit.cassette.secrets.test_no_secret_is_written import EXAMPLES, leaking, secrets, texts
 
 KINDS = ("variable", "secret", "mount", "tunnel", "key", "profile")
 FORMAT = frozenset(
@@ -172,9 +172,7 @@ def _written(value: Any, name: str = "") -> Iterator[str]:
 
 
 def _leaks(path: Path, plan: Plan) -> list[str]:
-    written = [text for item in load(path).interactions for text in _written(item.data)]
-    known = [form for secret in plan.known for form in forms(secret)]
-    return [text for text in written if any(form in text for form in known)]
+    return leaking((text for item in load(path).interactions for text in _written(item.data)), plan.known)
 
 
 @settings(

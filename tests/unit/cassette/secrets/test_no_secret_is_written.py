@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Callable
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from buntime.transport import FunctionTransport, RecordingTransport, ReplayTrans
 from buntime.wire.constants import CALL_MARK
 from buntime.wire.dialect import DIALECT
 from tests.support import effort
+from tests.support.wrapping import wrap
 
 EXAMPLES = effort.examples(60)
 JSON = {"Content-Type": "application/json"}
@@ -83,6 +85,12 @@ ENCODINGS: dict[str, Encode] = {
             bytes(offset) + text.encode() + bytes(2)
         ).decode()
         for offset in range(3)
+    },
+    **{
+        f"base64 in lines of {width} at {offset}": lambda text, offset=offset, width=width, end=end: wrap(  # type: ignore[misc]  # defaults bind them
+            base64.b64encode(bytes(offset) + text.encode() + bytes(2)).decode(), width, end
+        )
+        for width, end, offset in ((76, "\n", 0), (64, "\r\n", 1), (20, "\n", 2), (8, "\n", 0), (9, "\\n", 1))
     },
 }
 
@@ -270,14 +278,23 @@ _OWN = {"tell()", "stream()", "ses_1", "a.txt", "r1", "/anything", "1"}
 
 
 def _leaks(interactions: tuple[Interaction, ...], plan: Plan) -> list[str]:
-    known = {
-        form
+    known = [
+        secret
         for number, (secret, kind) in enumerate(zip(plan.known, plan.kinds))
         if kind != "header" or f"X-Token-{number}" in _headers(plan)
-        for form in forms(secret)
-    }
-    written = [text for item in interactions for text in _written(item.data) if text not in _OWN]
-    return [text for text in written if any(form in text for form in known)]
+    ]
+    return leaking((text for item in interactions for text in _written(item.data) if text not in _OWN), known)
+
+
+def leaking(texts: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return the texts that contain a secret in a form, of base64 also in several lines."""
+    names = {text: name for secret in known for text, name in forms(secret).items()}
+    return [
+        text
+        for text in texts
+        for unwrapped in [re.sub(r"[\r\n]|\\+[rn]", "", text)]
+        if any(form in text or ("base64" in name and form in unwrapped) for form, name in names.items())
+    ]
 
 
 @settings(
