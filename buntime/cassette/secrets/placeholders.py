@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from itertools import product
+from itertools import chain, product
 from typing import Any, Callable, Optional, Union
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -41,6 +41,7 @@ def _base64(offset: int, alphabet: Optional[bytes], text: str) -> str:
 
 _UNCHANGED = {"url": "", "path": "/", "component": "!'()*", "uri": ";,/?:@&=+$!'()*#"}
 """The characters that encoders of URLs leave as they are, apart from letters and digits."""
+_IN_URLS = (*_UNCHANGED, "form", "params")
 _ESCAPES = ("json", "ascii")
 _STEPS: dict[str, tuple[Callable[[str], str], ...]] = {
     "json": (_json, _from_json),
@@ -84,8 +85,9 @@ def forms(value: str) -> dict[str, str]:
         for (text, form), step in product([*texts.items()], _ESCAPES):
             texts.setdefault(_STEPS[step][0](text), f"{form}+{step}".lstrip("+"))
     escapes = [step for step in _ESCAPES if step in texts.values()]
-    escaped = (f"{escape}+{form}" for escape in escapes for form in _STEPS if "64" in form)
-    for form in (*_STEPS, *escaped):
+    escaped = (f"{step}+{form}" for step in escapes for form in _STEPS if "64" in form or form in _IN_URLS)
+    twice = (f"{form}+{form}" for form in _IN_URLS if form in texts.values())
+    for form in chain(_STEPS, escaped, twice):
         text = encode(value, form)
         if "base64" not in form or len(text) >= _SHORTEST_BASE64:
             texts.setdefault(text, form)

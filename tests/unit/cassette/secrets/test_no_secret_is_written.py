@@ -80,6 +80,8 @@ ENCODINGS: dict[str, Encode] = {
     "json": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
     "ascii": lambda text: json.dumps(text)[1:-1],
     "url": lambda text: quote(text, safe=""),
+    "url in url": lambda text: quote(quote(text)),
+    "json in url": lambda text: quote(json.dumps(text, ensure_ascii=False)[1:-1], safe="!'()*"),
     **{
         f"base64 at {offset}": lambda text, offset=offset: base64.b64encode(  # type: ignore[misc]  # a default binds it
             bytes(offset) + text.encode() + bytes(2)
