@@ -34,6 +34,7 @@ from buntime.runloop.output import completed_output
 from buntime.runloop.wire.session_messages import MARK
 from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
 from buntime.wire import constants
+from buntime.wire.helper_messages import NUMBERED
 from buntime.wire.json import json_body, json_object
 
 FIND_BUN = 'PATH="$PATH:$HOME/.bun/bin:$HOME/.buntime/node_modules/.bin" command -v bun'
@@ -195,7 +196,7 @@ class DevboxRunner:
         """
         command = self._runner(connection)
         body = json_body("the request", {"op": op, **fields}).decode()
-        digest = hashlib.sha256(body.encode()).hexdigest()[:32]
+        digest = hashlib.sha256(NUMBERED.sub(r"\1", body).encode()).hexdigest()[:32]
         with reserve_unique_name(self.devbox_id, digest) as name:
             self._write(connection, f".buntime/requests/{name}.json", body)
             yield f"{command}{name}.json"

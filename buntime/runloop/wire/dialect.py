@@ -161,9 +161,14 @@ class DevboxesDialect:
         profile, contents = _object(body.get("runProfile")), _object(body.get("contents"))
         return _object(profile.get("envVars") or contents.get("env") or body.get("environment_variables"))
 
-    def response_secrets(self, request: Message, body: Any) -> Iterator[tuple[str, str]]:  # noqa: ARG002 - of the protocol
-        """Yield the queries of presigned URLs, as a whole and their long parameters, and upload headers."""
+    def response_secrets(self, request: Message, body: Any) -> Iterator[tuple[str, str]]:
+        """Yield the queries of presigned URLs, as a whole and their long parameters, and upload headers.
+
+        Also the name of a session's request, which differs in a run with other secrets or another release.
+        """
         fields = _object(body)
+        if name := session_messages.name_of(_object(request.get("json"))):
+            yield "request", name
         for field in _PRESIGNED:
             if isinstance(url := fields.get(field), str) and "?" in url:
                 query = urlsplit(url).query

@@ -31,11 +31,10 @@ MEASUREMENTS = frozenset({"wall", "cpu", "memory"})
 DECODED = frozenset({"outcome", "value", "reply"})
 """The fields of a decoded response that stand for the last lines of its output."""
 _PROGRAM = re.compile(r"(?<=\.buntime)/run-[0-9a-f]{16}\.ts\b")
-_REQUEST = re.compile(r"(?<=[/ ])[0-9a-f]{32}(?:~\d+)?\.json")
-"""The files of a session, in a path or a command. Their names are hashes, of secrets, too."""
+_NUMBERED = re.compile(r"(?<=[/ ])([0-9a-f]{32})~\d+(?=\.json$)")
+_REQUESTS = ".buntime/requests/"
 _PROGRAM_FILE = ".buntime/run.ts"
-_REQUEST_FILE = ".buntime/requests/request.json"
-_RUN = f"{_PROGRAM_FILE} request.json"
+_RUN = f"{_PROGRAM_FILE} "
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -55,18 +54,20 @@ def execution(fields: object) -> dict[str, Any]:
 
 
 def decode_request(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a request's body with the files of a session named by what they are, and its request as values.
+    """Return a request's body without the program of a session, and with the request in a file as values.
 
-    Empty fields of that are left out, as is the program of the session.
+    Its empty fields are left out, and the number in its name, which depends on the order of threads.
     """
     decoded = dict(body)
     for field in ("command", "file_path"):
         if isinstance(text := body.get(field), str):
-            decoded[field] = _PROGRAM.sub("/run.ts", _REQUEST.sub("request.json", text))
+            decoded[field] = _PROGRAM.sub("/run.ts", _NUMBERED.sub(r"\1", text))
     if decoded.get("file_path") == _PROGRAM_FILE:
         decoded["contents"] = ""
-    elif decoded.get("file_path") == _REQUEST_FILE and isinstance(body.get("contents"), str):
+    elif _is_request_file(decoded) and isinstance(body.get("contents"), str):
+        # The path comes last, so that the first difference from another request is one of the contents.
         decoded["contents"] = _decode_contents(body["contents"])
+        decoded["file_path"] = decoded.pop("file_path")
     return decoded
 
 
@@ -84,12 +85,24 @@ def _decode_contents(contents: str) -> Any:
 def request_in(body: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     """Return the request of a session that a decoded request writes to its file."""
     contents = body.get("contents")
-    return contents if body.get("file_path") == _REQUEST_FILE and isinstance(contents, dict) else None
+    return contents if _is_request_file(body) and isinstance(contents, dict) else None
+
+
+def _is_request_file(body: Mapping[str, Any]) -> bool:
+    return str(body.get("file_path")).startswith(_REQUESTS)
+
+
+def name_of(body: Mapping[str, Any]) -> Optional[str]:
+    """Return the name of the request that a decoded request writes to its file.
+
+    It is a hash of all of it, secrets too, and tells which request a command runs.
+    """
+    return None if request_in(body) is None else body["file_path"][len(_REQUESTS) :].partition(".")[0]
 
 
 def is_piece(body: Mapping[str, Any]) -> bool:
     """Whether a decoded request sends a piece of a file, or may read one: a command does not show which."""
-    return SESSIONS.is_piece(execution(request_in(body))) or str(body.get("command")).endswith(_RUN)
+    return SESSIONS.is_piece(execution(request_in(body))) or _RUN in str(body.get("command"))
 
 
 def decode_body(body: Mapping[str, Any]) -> Mapping[str, Any]:

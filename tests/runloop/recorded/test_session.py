@@ -91,7 +91,7 @@ def test_a_function_has_a_line_for_each_of_its_lines(tmp_path: Path) -> None:
     assert 3 == record(path, called(), calls())
     request, response = (load(path).interactions[at] for at in (-2, -1))
     assert {
-        "file_path": ".buntime/requests/request.json",
+        "file_path": ".buntime/requests/«value:request».json",
         "contents": {
             "op": "run",
             "helper": {"op": "call", "source": SUM, "arguments": [[{"n": 1}, {"n": 2}]]},
