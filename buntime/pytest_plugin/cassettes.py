@@ -106,7 +106,7 @@ class Cassettes:
         settings = CaseSettings(
             mode,
             source,
-            advice(command, path, marker.get("mode"), "the marker buntime"),
+            advice(path, marker.get("mode"), "the marker buntime", command),
             allow_unplayed=marker.get("allow_unplayed", configured.get("allow_unplayed", False)),
             allow=self.settings.several("allow", marker, configured),
             ignore=self.settings.several("ignore", marker, configured),

@@ -35,11 +35,6 @@ def begin_run(options: Mapping[str, Any], configured: Mapping[str, Any]) -> Call
     return lambda: _runs.remove(run)
 
 
-def is_pytest() -> bool:
-    """Whether pytest runs."""
-    return bool(_runs)
-
-
 def defaults(name: str) -> list[Candidate]:
     """Return the values of ``mode`` or ``source`` of the environment and, if pytest runs, of its settings."""
     options, configured = _runs[-1] if _runs else ({}, {})
@@ -59,10 +54,10 @@ def of_environment(name: str) -> Candidate:
     return "BUNTIME_TRANSPORT", os.environ.get("BUNTIME_TRANSPORT")
 
 
-def advice(command: str, path: Path, mode: Optional[str], of: str) -> str:
+def advice(path: Path, mode: Optional[str], of: str, command: Optional[str] = None) -> str:
     """Return how a cassette is recorded again: by the command, unless ``of`` has a mode that wins over it."""
     if mode is None:
-        return command
+        return command or f"run this again with {'--buntime-mode' if _runs else 'BUNTIME_MODE'}=record"
     if mode == "once":
         return f"delete {path} and run this again, or change mode='once' of {of}"
     return f"change mode={mode!r} of {of} to 'record', and run this again"

@@ -91,8 +91,7 @@ def cassette(
             f"not {type(source).__name__}"
         )
     path = Path(path).absolute()
-    option = "--buntime-mode" if choice.is_pytest() else "BUNTIME_MODE"
-    advice = choice.advice(f"run this again with {option}=record", path, mode, "cassette()")
+    advice = choice.advice(path, mode, "cassette()")
     mode = choice.choose_mode(("mode", mode), *choice.defaults("mode"))
     if not callable(source):
         source = choice.choose_source(mode, ("source", source), *choice.defaults("source"))

@@ -87,7 +87,10 @@ class Case:
 
     def pop_mismatch(self) -> Optional[str]:
         """Return the first mismatch since the last call, in words; none that a function expected."""
-        return None
+        mismatches: list[str] = getattr(self._transport, "mismatches", [])
+        first = next(iter(mismatches), None)
+        mismatches.clear()
+        return first
 
     def mark(self) -> Any:
         """Return a mark of the interactions so far, for :meth:`rewind`; ``None`` without a cassette."""
@@ -115,8 +118,8 @@ class Case:
 class _Replay(Case):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
         _require(path, settings)
-        refresh = f"To record it again: {settings.advice}"
-        self._cassette = ReplayTransport(path, refresh=refresh, ignore=settings.ignore)
+        self._refresh = f"To record it again: {settings.advice}"
+        self._cassette = ReplayTransport(path, refresh=self._refresh, ignore=settings.ignore)
         self._all = Counter(map(_without_number, self._cassette.unplayed))
         self._path, self._settings = path, settings
         super().__init__(self._cassette, path)
@@ -125,15 +128,10 @@ class _Replay(Case):
     def played(self) -> Counter[str]:
         return self._all - Counter(map(_without_number, self._cassette.unplayed))
 
-    def pop_mismatch(self) -> Optional[str]:
-        first = next(iter(self._cassette.mismatches), None)
-        self._cassette.mismatches.clear()
-        return first
-
     def commit(self) -> None:
-        unplayed, mismatch = self._cassette.unplayed, self.pop_mismatch()
+        unplayed = self._cassette.unplayed
         super().commit()
-        if mismatch is not None:
+        if mismatch := self.pop_mismatch():
             raise CassetteError(f"{CAUGHT}\n{mismatch}")
         if unplayed and self.played_elsewhere:
             missing = self._all - self.played - self.played_elsewhere
@@ -141,8 +139,7 @@ class _Replay(Case):
         if unplayed and self.is_complete and not self._settings.allow_unplayed:
             count = "an interaction was" if len(unplayed) == 1 else f"{len(unplayed)} interactions were"
             listed = "\n  ".join([f"{count} not played of {self._path}:", *unplayed])
-            advice = f"To record it again: {self._settings.advice}; or use allow_unplayed=True"
-            raise CassetteError(f"{listed}\n{advice}")
+            raise CassetteError(f"{listed}\n{self._refresh}; or use allow_unplayed=True")
 
 
 def _require(path: Path, settings: CaseSettings) -> None:
@@ -183,8 +180,7 @@ class _Verify(Case):
             raise
 
     def commit(self) -> None:
-        difference = self._compare()
-        if difference:
+        if difference := self._compare():
             raise CassetteError("\n".join([*difference, f"To record it again: {self._settings.advice}"]))
 
     def discard(self) -> list[str]:
