@@ -19,7 +19,7 @@ _SERVICES = ("buntime.wire.dialect", "buntime.runloop.wire.dialect")
 class LocalFolders(Protocol):
     """The folders of sandboxes on this machine, whose names differ in each run."""
 
-    def may_be_in(self, text: str) -> bool:
+    def may_be_in(self, text: str, start: int = 0) -> bool:
         """Whether a text may have such a folder in it."""
         ...
 

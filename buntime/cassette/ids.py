@@ -70,7 +70,7 @@ class Numbering:
 
         ``None`` if that takes its values: in the line, an escape may be the letter before a folder or an id.
         """
-        if "" in self._patterns or [each for each in self._folders if each.may_be_in(line)]:
+        if "" in self._patterns or [each for each in self._folders if each.may_be_in(line, start)]:
             return None
         spans = self._id_spans(line, start)
         return replace_spans((line,), spans)[0] if spans else line

@@ -30,10 +30,10 @@ class LocalFolders:
             rf"|(?<=/node_modules/\.bin:)(?P<parents>(?:(?!/workspace/)(?:{_PART}){{1,30}}?/node_modules/\.bin:)+))(?![\w-])"
         )
 
-    def may_be_in(self, text: str) -> bool:
-        """Whether a text may have such a folder in it."""
+    def may_be_in(self, text: str, start: int = 0) -> bool:
+        """Whether a text may have such a folder in it, from a position on."""
         temporary, parent = self._hints
-        return temporary in text or parent in text
+        return text.find(temporary, start) >= 0 or text.find(parent, start) >= 0
 
     def spans(self, text: str, ids: Container[str]) -> Iterator[tuple[int, int, str]]:
         """Yield the start and the end of each folder of the sandboxes with these ids, and its path."""
