@@ -33,6 +33,13 @@ def test_base64_is_found_among_other_bytes(before: bytes, value: str, after: byt
         assert any(form in encoded for form, name in forms(value).items() if name.startswith("base64"))
 
 
+@given(st.text(min_size=4, max_size=6))
+def test_the_shortest_secret_in_base64(value: str) -> None:
+    """It has five bytes, wherever it starts: of fewer, the characters that it determines are in any text."""
+    for form in ("base64", "base64.1", "base64.2"):
+        assert (encode(value, form) in forms(value)) == (len(value.encode()) >= 5)
+
+
 @given(st.text(min_size=1))
 def test_json_in_json(value: str) -> None:
     """Up to three levels deep, each with letters as they are or escaped."""
