@@ -17,22 +17,17 @@ from buntime.wire.json import json_object
 
 MARK = "\x1ebuntime:end "
 """Stands before the outcome, in the last line of standard error."""
-FIELDS: frozenset[str] = SESSIONS.fields | {
-    "outcome",
-    "exit",
-    "timed_out",
-    "wall",
-    "written",
-    "label",
-    "working_dir",
-}
+FIELDS: frozenset[str] = SESSIONS.fields.union(
+    ("outcome", "exit", "timed_out", "wall", "written", "label", "working_dir")
+)
 """The names in a request and an outcome."""
 MEASUREMENTS = frozenset({"wall", "cpu", "memory"})
 DECODED = frozenset({"outcome", "value", "reply"})
 """The fields of a decoded response that stand for the last lines of its output."""
 _PROGRAM = re.compile(r"(?<=\.buntime)/run-[0-9a-f]{16}\.ts\b")
 _NUMBERED = re.compile(r"(?<=[/ ])([0-9a-f]{32})~\d+(?=\.json$)")
-_REQUESTS = ".buntime/requests/"
+_REQUEST_FILE = re.compile(r"\.buntime/requests/(?:([0-9a-f]{32})|«[^»]+»)\.json")
+"""The file of a request, whose name is a placeholder in a cassette."""
 _PROGRAM_FILE = ".buntime/run.ts"
 _RUN = f"{_PROGRAM_FILE} "
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -89,7 +84,7 @@ def request_in(body: Mapping[str, Any]) -> Optional[dict[str, Any]]:
 
 
 def _is_request_file(body: Mapping[str, Any]) -> bool:
-    return str(body.get("file_path")).startswith(_REQUESTS)
+    return _REQUEST_FILE.fullmatch(str(body.get("file_path"))) is not None
 
 
 def name_of(body: Mapping[str, Any]) -> Optional[str]:
@@ -97,7 +92,8 @@ def name_of(body: Mapping[str, Any]) -> Optional[str]:
 
     It is a hash of all of it, secrets too, and tells which request a command runs.
     """
-    return None if request_in(body) is None else body["file_path"][len(_REQUESTS) :].partition(".")[0]
+    match = _REQUEST_FILE.fullmatch(str(body.get("file_path")))
+    return match and match[1]
 
 
 def is_piece(body: Mapping[str, Any]) -> bool:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from buntime import CassetteMismatchError, Session, StreamEvent
 from buntime.cassette.body import event_bytes
-from buntime.cassette.file import load
+from buntime.cassette.file import load, save
+from buntime.cassette.secrets.redactor import scrub
 from buntime.cassette.show import listing
 from buntime.helpers import runner
 from buntime.runloop import RunloopSDK
@@ -180,6 +181,36 @@ def test_replay_does_not_depend_on_the_programs_of_the_client(
         replay(path, calls(SUM.replace("row.n;", "row.n * 2;")))
     assert "sum += row.n * 2;" in str(caught.value)
     assert "buntime:helper" not in str(caught.value)
+
+
+def test_a_scrubbed_cassette_replays(tmp_path: Path) -> None:
+    """The names of its requests stay; those of other files in the folder are no names of requests."""
+    path = tmp_path / "x.json"
+
+    def program(session: Session) -> Any:
+        return [session.execute(f"print({TOKEN!r})").stdout, calls()(session)]
+
+    transport = fake(
+        ScriptedResult(stdout=TOKEN, stderr=outcome(1.5)),
+        ScriptedResult(stdout=f'{CALL_MARK}{{"value":3}}\n', stderr=outcome(31.5, {"op": "call"})),
+    )
+    record(path, transport, program)
+    scrubbed = scrub(load(path), {"TOKEN": TOKEN})
+    save(path, scrubbed)
+    text = path.read_text("utf-8")
+    assert TOKEN not in text
+    assert 4 == len(re.findall(r"(?:requests/|run.ts )«value:request(?::2)?».json", text))
+    assert [TOKEN, 3] == replay(path, program)
+
+
+@pytest.mark.parametrize("name", ["notes.json", f"{'0' * 31}.json", f"{'0' * 32}.txt"])
+def test_other_files_in_the_folder_are_files(tmp_path: Path, name: str) -> None:
+    """Their names and contents are stored as they are."""
+    path, content = tmp_path / "x.json", '{"op": "run", "files": [1]}'
+    with RunloopSDK(bearer_token="rk", transport=RecordingTransport(path, FakeTransport())) as runloop:
+        runloop.devbox.create().file.write(file_path=f".buntime/requests/{name}", contents=content)
+    body = load(path).interactions[-1].request["json"]
+    assert {"file_path": f".buntime/requests/{name}", "contents": content} == body
 
 
 def test_a_listing_has_the_decoded_form(tmp_path: Path) -> None:
