@@ -98,8 +98,8 @@ class Cassettes:
             self._refuse_shared(node, path)
             if not self._selection.has_all_of(node):
                 raise ConfigurationError(
-                    f"{path} belongs to all tests of the {scope}, and this run selects by names of tests or "
-                    f"files, or by -k; to record them all: {command}"
+                    f"{path} belongs to all tests of the {scope}, and this run selects among them (by names of "
+                    f"tests or files, -k, --lf or the like); to record them all: {command}"
                 )
             if scope != "function":
                 self._refuse_interrupted(node, path, tests)
@@ -173,7 +173,7 @@ class Cassettes:
             if other is not None:
                 self._refused[path] = (
                     f"{path} is not recorded: {other} runs between the tests that share it; record them in "
-                    "the order of their files: with pytest-randomly, add -p no:randomly"
+                    "the order of their files: without --ff, and with -p no:randomly for pytest-randomly"
                 )
         if path in self._refused:
             raise ConfigurationError(self._refused[path])
