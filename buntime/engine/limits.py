@@ -48,6 +48,26 @@ class SharedDeadline(threading.local):
 
     deadline: Optional[Deadline] = None
 
+    def sharing(self, deadline: Deadline) -> _Sharing:
+        """Return a context manager whose block has this deadline, unless an outer one has begun."""
+        return _Sharing(self, deadline)
+
+
+class _Sharing:
+    """A class, as each execution enters such a block: a generator takes three times as long."""
+
+    def __init__(self, shared: SharedDeadline, deadline: Deadline) -> None:
+        self._shared = shared
+        self._deadline = deadline
+
+    def __enter__(self) -> None:
+        self._outer = self._shared.deadline
+        if self._outer is None:
+            self._shared.deadline = self._deadline
+
+    def __exit__(self, *_: object) -> None:
+        self._shared.deadline = self._outer
+
 
 class AttemptLimits:
     """Limits one attempt. A transport that can also limits each of its operations.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Callable, Optional, TypeVar
 
 import attrs
@@ -84,15 +83,9 @@ class CallSettings:
         policy = attrs.evolve(self.policy, max_retries=0)
         return self.evolve(deadline=seconds, policy=policy, on_retry=None, hooks=self.hooks)
 
-    @contextmanager
-    def one_deadline(self) -> Iterator[None]:
+    def one_deadline(self) -> AbstractContextManager[None]:
         """Let all requests of this thread in the block share one deadline, because they are one call."""
-        outer = self._shared_deadline.deadline
-        self._shared_deadline.deadline = outer or self._deadline_from(self._clock.monotonic())
-        try:
-            yield
-        finally:
-            self._shared_deadline.deadline = outer
+        return self._shared_deadline.sharing(self._deadline_from(self._clock.monotonic()))
 
     def remaining(self) -> float | None:
         """Return the seconds of the deadline that :meth:`one_deadline` began; ``None`` for no end."""
