@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import datetime, timezone
-from types import FrameType
 from typing import Any, Optional, Union
 
 import attrs
@@ -26,11 +24,11 @@ from buntime.cassette.ignore import Ignore, IgnoreRule
 from buntime.cassette.index import Index
 from buntime.cassette.match import key_of
 from buntime.cassette.secrets.redactor import Redactor
-from buntime.errors import APIConnectionError, APITimeoutError, CassetteError, CassetteMismatchError
+from buntime.errors import APIConnectionError, APITimeoutError, CassetteMismatchError
+from buntime.transport._frames import hide_frames, is_expected
 
 _MARK = rb"\u00ab"
 _MOST_MISMATCHES = 10
-_EXPECTED = {"CassetteError", "CassetteMismatchError"}
 
 
 @attrs.frozen
@@ -127,7 +125,7 @@ class ReplayTransport(NotPicklable):
             if item is None:
                 error = self._no_answer(request, serialized)
                 error.call = f"{request.method} {request.path}"
-                if len(self.mismatches) < _MOST_MISMATCHES and not _is_expected():
+                if len(self.mismatches) < _MOST_MISMATCHES and not is_expected():
                     self.mismatches.append(str(error))
                 raise error
         return self._play(item, request)
@@ -264,7 +262,7 @@ class ReplayTransport(NotPicklable):
             )
             if not reason.only_varying:
                 error.hint += f". For the other differences: {self._refresh}"
-        _hide_frames()
+        hide_frames()
         return error
 
 
@@ -272,26 +270,3 @@ def _is_final(item: Interaction) -> bool:
     """Whether the end of a wait is in the response."""
     response = item.response
     return not response or not dialect_of(item.request["path"]).is_pending(item.request, response)
-
-
-def _is_expected() -> bool:
-    """Whether a function that waits for this request names the error; the request may have a thread."""
-    for frame in sys._current_frames().values():  # public, though its name is not
-        caller: Optional[FrameType] = frame
-        while caller is not None:
-            is_ours = str(caller.f_globals.get("__name__")).startswith("buntime.")
-            if not is_ours and not _EXPECTED.isdisjoint(caller.f_code.co_names):
-                return True
-            caller = caller.f_back
-    return False
-
-
-def _hide_frames() -> None:
-    """Let pytest leave the frames of this package out of the traceback of a mismatch."""
-    for name, module in [*sys.modules.items()]:
-        if name.startswith("buntime."):
-            vars(module).setdefault("__tracebackhide__", _is_of_cassettes)
-
-
-def _is_of_cassettes(caught: Any) -> bool:
-    return issubclass(caught.type, CassetteError)

@@ -20,7 +20,7 @@ __all__ = ["project"]
 ERROR = CassetteError
 
 TESTS = """
-import threading, unittest
+import asyncio, threading, unittest
 import buntime, pytest
 from buntime import BuntimeError, SessionPool
 NEW = {new!r}
@@ -57,6 +57,10 @@ def test_thread(buntime_session):
         thread.start()
         thread.join()
         assert isinstance(errors[0], buntime.CassetteMismatchError)
+async def test_coroutine(buntime_session):
+    if NEW:
+        with pytest.raises(buntime.CassetteMismatchError):
+            await asyncio.to_thread(buntime_session.execute, NEW)
 @pytest.fixture
 def case(request, buntime_session):
     request.instance.session = buntime_session
@@ -70,18 +74,26 @@ def test_shows_it(buntime_session):
     if NEW:
         buntime_session.execute(NEW)
 """
+CONFTEST = """
+import asyncio, inspect
+def pytest_pyfunc_call(pyfuncitem):
+    if inspect.iscoroutinefunction(pyfuncitem.obj):
+        asyncio.run(pyfuncitem.obj(pyfuncitem.funcargs["buntime_session"]))
+        return True
+"""
 SHOWN = "the program caught a mismatch with the cassette and went on"
 
 
 def test_mismatch_that_the_program_catches(project: Project) -> None:
     """A test that passed fails with it, a test that failed shows it once, and one that expects it passes."""
+    project.write(CONFTEST, "conftest.py")
     project.write(TESTS.format(new=""))
-    project.record().assert_outcomes(passed=8)
-    project.run().assert_outcomes(passed=8)
+    project.record().assert_outcomes(passed=9)
+    project.run().assert_outcomes(passed=9)
     project.write(TESTS.format(new="new()"))
     result = project.run("--buntime-report=out")
     # test_pool and test_shows_it fail; test_passes and test_shared_passes fail at their end.
-    result.assert_outcomes(passed=6, failed=2, errors=2)
+    result.assert_outcomes(passed=7, failed=2, errors=2)
     output = result.stdout.str()
     assert 2 == output.count(SHOWN)
     assert 1 == output.count("first mismatch with the cassette")
