@@ -58,9 +58,14 @@ def test_thread(buntime_session):
         thread.join()
         assert isinstance(errors[0], buntime.CassetteMismatchError)
 async def test_coroutine(buntime_session):
+    waits = threading.Event()
+    def call():
+        waits.wait()
+        buntime_session.execute(NEW)
     if NEW:
+        asyncio.get_running_loop().call_soon(waits.set)
         with pytest.raises(buntime.CassetteMismatchError):
-            await asyncio.to_thread(buntime_session.execute, NEW)
+            await asyncio.to_thread(call)
 @pytest.fixture
 def case(request, buntime_session):
     request.instance.session = buntime_session
