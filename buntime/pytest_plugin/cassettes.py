@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar
 import pytest
 
 from buntime.errors import BuntimeError, CassetteError, ConfigurationError
-from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, owners_of
+from buntime.pytest_plugin.permission import Permission, with_xdist
+from buntime.pytest_plugin.scopes import Node, Selection, cassette_of
 from buntime.pytest_plugin.settings import RunSettings, fixture_settings, marker_settings, source_option
 from buntime.testing.choice import advice
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from buntime.testing.modes import Case
 
 C = TypeVar("C")
-_TOGETHER = {"class": "loadscope", "module": "loadfile"}
-"""How pytest-xdist keeps the tests of a scope in one worker."""
 
 
 class _OpenCassette:
@@ -63,10 +61,7 @@ class Cassettes:
         self._open: list[_OpenCassette] = []
         self._outcomes: dict[str, str] = {}
         self._played: defaultdict[Path, Counter[str]] = defaultdict(Counter)
-        self._owners: Optional[defaultdict[str, dict[str, None]]] = None
-        self._refused: dict[Path, str] = {}
-        """Shared cassettes that this run must not record, or not again, as it would have a part; and why."""
-        self._is_worker = hasattr(config, "workerinput")
+        self._permission = Permission(config, selection)
         self._item: Optional[pytest.Item] = None
         self._marks: Optional[list[tuple[_OpenCassette, Any]]] = None
 
@@ -96,14 +91,7 @@ class Cassettes:
         source = self.settings.source(mode, configured)
         command = self._rerecord_command(node, configured)
         if resolve_once(mode, path) == "record":
-            self._refuse_shared(node, path)
-            if not self._selection.has_all_of(node):
-                raise ConfigurationError(
-                    f"{path} belongs to all tests of the {scope}, and this run selects among them, by names "
-                    f"of tests or files, -k, --lf or the like; to record them all: {command}"
-                )
-            if scope != "function":
-                self._refuse_interrupted(node, path, tests)
+            self._permission.check(node, scope, path, tests, self._item, command)
         settings = CaseSettings(
             mode,
             source,
@@ -118,7 +106,7 @@ class Cassettes:
             case = open_case(path, settings)
         except CassetteError as error:
             if mode == "record" and scope != "function":
-                error.hint = f"The tests of a {scope} are recorded in one process; {_together(scope)}"
+                error.hint = f"The tests of a {scope} are recorded in one process; {with_xdist(scope)}"
             raise
         opened = _OpenCassette(case, path, mode, node, scope)
         self._open.append(opened)
@@ -145,39 +133,6 @@ class Cassettes:
             options += [source] if source else []
         target = [] if isinstance(node, pytest.Session) else [node.nodeid.removesuffix("/__init__.py")]
         return shlex.join(["pytest", *options, *target])
-
-    def _refuse_shared(self, node: Node, path: Path) -> None:
-        """Raise if another test or scope would record the same cassette, in any worker of xdist."""
-        if self._owners is None:
-            self._owners = defaultdict(dict)
-            for item in node.session.items:
-                for owner, scope in owners_of(item):
-                    with suppress(ConfigurationError):
-                        if marker_settings(owner).get("mode") not in {"replay", "verify", "live"}:
-                            self._owners[_comparable(cassette_of(owner, scope))][owner.nodeid] = None
-        same = [*self._owners[_comparable(path)]]
-        if len(same) > 1:
-            raise ConfigurationError(
-                f"{path} would be recorded by {' and by '.join(same)}; give each its own cassette, "
-                "or mode='replay' to all but one"
-            )
-
-    def _refuse_interrupted(self, node: Node, path: Path, tests: set[str]) -> None:
-        """Raise if other tests run between those of a shared cassette: pytest would end its fixture there."""
-        # A worker of xdist runs only some of its items, and does not know them yet.
-        if path not in self._refused and not self._is_worker:
-            items = node.session.items
-            start = items.index(self._item) if self._item in items else 0
-            last = max(position for position, item in enumerate(items) if item.nodeid in tests)
-            between = (item.nodeid for item in items[start:last] if node not in item.listchain())
-            other = next(between, None)
-            if other is not None:
-                self._refused[path] = (
-                    f"{path} is not recorded: {other} runs between the tests that share it; record them in "
-                    "the order of their files: without --ff, and with -p no:randomly for pytest-randomly"
-                )
-        if path in self._refused:
-            raise ConfigurationError(self._refused[path])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -280,10 +235,7 @@ class Cassettes:
         # A test that fails as expected is recorded, but unplayed interactions are not an error there.
         good = {"passed", "xfailed"} if opened.mode == "record" else {"passed"}
         if opened.scope != "function" and opened.mode == "record":
-            hint = f"; {_together(opened.scope)}" if self._is_worker else ""
-            self._refused[opened.path] = (
-                f"{opened.path} is not recorded again: it ended before this test, which shares it{hint}"
-            )
+            self._permission.withdraw(opened.path, opened.scope)
         if "failed" in outcomes or (opened.scope == "function" and not outcomes <= good):
             with suppress(BuntimeError, OSError):
                 return case.discard()
@@ -298,10 +250,9 @@ class Cassettes:
         elif "" in outcomes:
             case.discard()
             count = sum(test not in self._outcomes for test in opened.tests)
-            hint = f" in this process; {_together(opened.scope)}" if self._is_worker else ""
             raise ConfigurationError(
                 f"{opened.path} was left as it was: {count} of the {len(opened.tests)} tests that share it "
-                f"did not run{hint}"
+                f"did not run{self._permission.hint(opened.scope, ' in this process')}"
             )
         elif outcomes & good:
             case.commit()
@@ -315,12 +266,3 @@ class Cassettes:
         while self._open:
             with suppress(BuntimeError, OSError):
                 self._open.pop().case.discard()
-
-
-def _together(scope: str) -> str:
-    option = f"--dist {_TOGETHER[scope]}" if scope in _TOGETHER else "-n 0"
-    return f"with pytest-xdist, record with {option}"
-
-
-def _comparable(path: Path) -> str:
-    return os.fspath(path.resolve()).casefold()
