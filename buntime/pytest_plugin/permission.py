@@ -57,7 +57,7 @@ class Permission:
             raise ConfigurationError(self._refused[path])
 
     def withdraw(self, path: Path, scope: str) -> None:
-        """Refuse a second recording of a shared cassette in this run: it would have only some of its tests."""
+        """Refuse to record a shared cassette twice in a run: the second would have only some of its tests."""
         self._refused[path] = (
             f"{path} is not recorded again: it ended before this test, which shares it{self.hint(scope)}"
         )
