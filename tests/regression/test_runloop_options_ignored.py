@@ -104,5 +104,5 @@ def test_an_option_that_a_devbox_lacks() -> None:
         "env": {},
         "working_dir": None,
         "timeout": 5,
-        "measured": True,
+        "label": None,
     } == program_fields(_Prioritized("1", check=True, stdin="a"), 5)
