@@ -6,9 +6,9 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 
+from buntime._support.base64_text import unwrap
 from buntime.cassette.body import join_outputs
 from buntime.cassette.dialect import dialect_of
-from buntime.cassette.secrets.detect import unwrap
 
 _SHORTEST = 4
 """Characters of the texts in the index, and the least of a text that is searched for."""
@@ -26,7 +26,9 @@ class History:
     """
 
     def __init__(self) -> None:
+        self._new: list[tuple[int, str]] = []
         self._lines: list[tuple[int, str]] = []
+        """The interactions that were there at the last search, each as it is searched."""
         self._searches = 0
         self._indexed = 0
         self._lines_with: dict[str, list[int]] = defaultdict(list)
@@ -34,14 +36,16 @@ class History:
 
     def add(self, number: int, line: str) -> None:
         """Note an interaction by its line of the journal."""
-        self._lines.append((number, line))
+        self._new.append((number, line))
 
     def containing(self, needles: Sequence[str]) -> set[int]:
         """Return the numbers of the interactions that contain one of several texts, as they are in JSON."""
+        self._lines += ((number, _searched(line)) for number, line in self._new)
+        self._new.clear()
         self._searches += len(needles)
         if self._searches > _SEARCHES:
             for position, (_, line) in enumerate(self._lines[self._indexed :], self._indexed):
-                for gram in _grams(_searched(line)) if len(line) < _LARGE else ("",):
+                for gram in _grams(line) if len(line) < _LARGE else ("",):
                     self._lines_with[gram].append(position)
             self._indexed = len(self._lines)
         positions = {*self._lines_with.get("", ()), *range(self._indexed, len(self._lines))}
@@ -50,8 +54,8 @@ class History:
             if grams <= self._lines_with.keys():
                 rarest: list[int] = min(map(self._lines_with.__getitem__, grams), key=len)
                 positions.update(rarest)
-        texts = ((self._lines[position][0], _searched(self._lines[position][1])) for position in positions)
-        return {number for number, text in texts if any(map(text.__contains__, needles))}
+        lines = map(self._lines.__getitem__, positions)
+        return {number for number, line in lines if any(map(line.__contains__, needles))}
 
 
 def _searched(line: str) -> str:

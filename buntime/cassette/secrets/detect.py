@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, Optional
 from urllib.parse import unquote
+
+from buntime._support.base64_text import base64_in, may_have_base64
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET_WORD = re.compile(
@@ -51,16 +52,6 @@ _HINT = re.compile(
     )
 )
 _ESCAPE = re.compile(r"\\(?:u....|.)")
-_LONG_WORD = 24
-_PART = 1 << 20
-_BASE64 = re.compile(rf"[A-Za-z0-9+/_-]{{{_LONG_WORD},}}")
-"""A part of a text that could be base64; shorter ones are words."""
-LINE_END = re.compile(r"(?:\n|\r\n|\\\\*(?:r\\+)?n)(?=[A-Za-z0-9+/_-])")
-"""A line end between base64, as it is or as in JSON, however often that is escaped."""
-_KINDS = bytes(2 if code in b"\r\n\\" else bool(_BASE64.match(chr(code) * _LONG_WORD)) for code in range(256))
-"""1 for each byte that base64 may have, and 2 for the first of a line end."""
-_SHORTEST_LINE = b"\1" * 8 + b"\2"
-"""The least of a line of base64, in these numbers; shorter ones are words at the end of a line."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -75,9 +66,12 @@ def looks_secret(name: str) -> bool:
 def has_secret_names(value: Any) -> bool:
     """Whether a JSON value has fields that look secret."""
     if isinstance(value, dict):
-        return any(map(looks_secret, value)) or has_secret_names([*value.values()])
-    items = [item for item in value if isinstance(item, (dict, list))] if isinstance(value, list) else ()
-    return any(map(has_secret_names, items))
+        if any(map(looks_secret, value)):
+            return True
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return any(map(has_secret_names, [item for item in value if isinstance(item, (dict, list))]))
 
 
 def credentials(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -105,7 +99,7 @@ def may_have_key(line: str) -> bool:
     if _HINT.search(line) is not None:
         return True
     # Less than a search for the pattern, which is tried everywhere: each recorded call is searched.
-    if not _has_bytes(line, b"\1" * _LONG_WORD):
+    if not may_have_base64(line):
         return False
     return any(_HINT.search(content) is not None for content in base64_in(_ESCAPE.sub(" ", line)))
 
@@ -116,23 +110,3 @@ def keys_in(text: str, allow: Iterable[str]) -> Iterator[str]:
         matches = re.finditer(form, text, re.ASCII) if any(map(text.__contains__, hints.split())) else ()
         if any(not match.group().startswith(tuple(allow)) for match in matches):
             yield kind
-
-
-def base64_in(text: str) -> Iterator[str]:
-    """Yield the content of the parts of a text that could be base64, each byte as a character."""
-    for run in _BASE64.findall(text):
-        groups = run[:-1] if len(run) % 4 == 1 else run
-        data = groups.replace("-", "+").replace("_", "/") + "=" * (-len(groups) % 4)
-        yield base64.b64decode(data).decode("latin-1")
-
-
-def unwrap(text: str) -> str:
-    """Return a text without line ends if it may have base64 in lines, and as it is otherwise."""
-    has_line_end = "\n" in text or "\\n" in text
-    return LINE_END.sub("", text) if has_line_end and _has_bytes(text, _SHORTEST_LINE) else text
-
-
-def _has_bytes(text: str, kinds: bytes) -> bool:
-    """Whether a text has bytes of these kinds in a row; looks at it in parts, as each is copied twice."""
-    parts = (text[start : start + _PART + _LONG_WORD] for start in range(0, len(text), _PART))
-    return any(kinds in part.encode("latin-1", "replace").translate(_KINDS) for part in parts)

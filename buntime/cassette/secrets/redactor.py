@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional
 import attrs
 
 from buntime._http import Headers, Pairs, Request
+from buntime._support.base64_text import base64_in
 from buntime._support.spans import Span, replace_spans
 from buntime.cassette.dialect import Event, dialect_of
 from buntime.cassette.file import Cassette, Interaction, journal_line
@@ -224,7 +225,7 @@ class Redactor:
         problems: dict[str, None] = {}
         for location, text in texts_in(data):
             readable = location.partition(" ")[0] if any(detect.keys_in(location, ())) else location
-            for content, form in [(text, ""), *((each, ", in base64") for each in detect.base64_in(text))]:
+            for content, form in [(text, ""), *((each, ", in base64") for each in base64_in(text))]:
                 for kind in detect.keys_in(content, self.allow):
                     problems[f"{kind} ({readable}{form})"] = None
         return [*problems]

@@ -7,10 +7,11 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, Optional
 
+from buntime._support.base64_text import LINE_END, unwrap
 from buntime._support.spans import Span, split_spans
-from buntime.cassette.secrets.detect import LINE_END, unwrap
 from buntime.cassette.secrets.placeholders import Placeholders, forms, with_form
 
 _SHORTEST = 4
@@ -60,22 +61,24 @@ class Secrets:
 
     def may_be_in(self, line: str) -> bool:
         """Whether a secret may be in a line of JSON in ASCII."""
-        texts = {line, unwrap(line)}
-        return len(self._escaped) > _FEW or any(any(map(text.__contains__, self._escaped)) for text in texts)
+        if len(self._escaped) > _FEW or any(map(line.__contains__, self._escaped)):
+            return True
+        unwrapped = unwrap(line)
+        return len(unwrapped) < len(line) and any(map(unwrapped.__contains__, self._escaped))
 
-    def spans(self, text: str, *, is_cut: bool) -> Iterator[Span]:
-        """Yield the positions of secrets in a text; of one that is cut, also of their parts at its ends.
+    def spans(self, text: str, *, is_cut: bool) -> Iterable[Span]:
+        """Return the positions of secrets in a text; of one that is cut, also of their parts at its ends.
 
         Of base64 and hexadecimal digits in several lines, each line has its part: the line ends stay.
         """
-        yield from self._spans(text, is_cut)
         unwrapped = LINE_END.sub("", text) if is_cut else unwrap(text)
-        spans = self._spans(unwrapped, is_cut) if len(unwrapped) < len(text) else ()
-        if wrapped := [span for span in spans if re.search(r"\|.*(?:base64|hex)", span[2])]:
-            line_ends = [match.span() for match in LINE_END.finditer(text)]
-            for begin, end, shift, (start, stop, placeholder) in split_spans(wrapped, line_ends):
-                form = [f"after.{begin - start}"] * (begin > start) + [f"first.{end - begin}"] * (end < stop)
-                yield begin + shift, end + shift, with_form(placeholder, "+".join(form))
+        spans = self._spans(text, is_cut)
+        if len(unwrapped) == len(text):
+            return spans
+        in_lines = [
+            span for span in self._spans(unwrapped, is_cut) if re.search(r"\|.*(?:base64|hex)", span[2])
+        ]
+        return chain(spans, _in_lines(text, in_lines) if in_lines else ())
 
     def _spans(self, text: str, is_cut: bool) -> Iterator[Span]:
         starts: Iterable[int] = range(len(text) - _SHORTEST + 1)
@@ -101,6 +104,14 @@ class Secrets:
                 yield len(text) - length, len(text), with_form(self._needles[needle], f"first.{length}")
             if needle := _longer(text[:length][::-1], self._backwards):
                 yield 0, length, with_form(self._needles[needle[::-1]], f"after.{len(needle) - length}")
+
+
+def _in_lines(text: str, spans: Iterable[Span]) -> Iterator[Span]:
+    """Yield the parts in the lines of a text that the spans of the unwrapped text have."""
+    line_ends = [match.span() for match in LINE_END.finditer(text)]
+    for begin, end, shift, (start, stop, placeholder) in split_spans(spans, line_ends):
+        form = [f"after.{begin - start}"] * (begin > start) + [f"first.{end - begin}"] * (end < stop)
+        yield begin + shift, end + shift, with_form(placeholder, "+".join(form))
 
 
 def _longer(beginning: str, ordered: list[str]) -> Optional[str]:

@@ -167,7 +167,9 @@ def _written(value: Any, name: str = "") -> Iterator[str]:
         for item in value:
             yield from _written(item, name)
     elif isinstance(value, str):
-        text = base64.b64decode(value).decode("latin-1") if name == "base64" else value
+        # A field of the program may have this name, too, if it is the secret.
+        is_encoded = name == "base64" and PLACEHOLDER.fullmatch(value) is None
+        text = base64.b64decode(value).decode("latin-1") if is_encoded else value
         yield PLACEHOLDER.sub("\0", text)
 
 

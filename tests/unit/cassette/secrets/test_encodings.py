@@ -8,7 +8,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buntime.cassette.secrets.detect import base64_in
+from buntime._support.base64_text import base64_in
 from buntime.cassette.secrets.placeholders import decode, encode, forms
 from tests.support.cases import in_one_test
 

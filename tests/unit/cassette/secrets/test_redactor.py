@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime import Buntime, CassetteError
+from buntime._support.base64_text import base64_in
 from buntime.cassette.file import load
-from buntime.cassette.secrets.detect import _KEYS, base64_in, keys_in, looks_secret, may_have_key
+from buntime.cassette.secrets.detect import _KEYS, keys_in, looks_secret, may_have_key
 from buntime.transport import FakeTransport, FunctionTransport, Request, Response
 from tests.support.cases import in_one_test
 from tests.support.cassettes import KEY, fake, record, replay

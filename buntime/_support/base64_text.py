@@ -1,0 +1,45 @@
+"""Base64 in a text: its content, and the line ends that tools wrap it at."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+
+_LONG_WORD = 24
+_BASE64 = re.compile(rf"[A-Za-z0-9+/_-]{{{_LONG_WORD},}}")
+"""A part of a text that could be base64; shorter ones are words."""
+LINE_END = re.compile(r"(?:\n|\r\n|\\\\*(?:r\\+)?n)(?=[A-Za-z0-9+/_-])")
+"""A line end before a character of base64, as it is or as in JSON, however often that is escaped."""
+_KINDS = bytes(2 if code in b"\r\n\\" else bool(_BASE64.match(chr(code) * _LONG_WORD)) for code in range(256))
+"""1 for each byte that base64 may have, and 2 for the first of a line end."""
+_SHORTEST_LINE = b"\1" * 8 + b"\2"
+"""The least of a line of base64, in these numbers; shorter ones are words at the end of a line."""
+_PART = 1 << 20
+
+
+def may_have_base64(text: str) -> bool:
+    """Whether :func:`base64_in` yields anything; faster."""
+    return _has_bytes(text, b"\1" * _LONG_WORD)
+
+
+def base64_in(text: str) -> Iterator[str]:
+    """Yield the content of the parts of a text that could be base64, each byte as a character."""
+    for run in _BASE64.findall(text):
+        groups = run[:-1] if len(run) % 4 == 1 else run
+        data = groups.replace("-", "+").replace("_", "/") + "=" * (-len(groups) % 4)
+        yield base64.b64decode(data).decode("latin-1")
+
+
+def unwrap(text: str) -> str:
+    """Return a text without its :data:`LINE_END` if it may have base64 in lines, and as it is otherwise."""
+    has_line_end = "\n" in text or "\\n" in text
+    return LINE_END.sub("", text) if has_line_end and _has_bytes(text, _SHORTEST_LINE) else text
+
+
+def _has_bytes(text: str, kinds: bytes) -> bool:
+    """Whether a text has bytes of these kinds in a row; looks at it in parts, as each is copied twice."""
+    if len(text) <= _PART:
+        return kinds in text.encode("latin-1", "replace").translate(_KINDS)
+    starts = range(0, len(text), _PART - _LONG_WORD)
+    return any(_has_bytes(text[start : start + _PART], kinds) for start in starts)
