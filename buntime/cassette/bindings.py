@@ -7,6 +7,7 @@ from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Optional
 
+from buntime._support.json_values import map_texts
 from buntime.cassette.secrets.detect import url_password
 from buntime.cassette.secrets.placeholders import (
     PLACEHOLDER,
@@ -18,7 +19,6 @@ from buntime.cassette.secrets.placeholders import (
     name_of,
     split_form,
 )
-from buntime.cassette.text import map_texts
 
 _MARK = "«"
 

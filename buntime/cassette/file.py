@@ -11,9 +11,10 @@ from typing import Any, Callable, Optional, Union
 
 import attrs
 
+from buntime._support.json_values import length
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.journal import refuse_if_locked
-from buntime.cassette.text import SURROGATES, length, parse, write
+from buntime.cassette.text import SURROGATES, parse, write
 from buntime.cassette.upgrade import upgrade
 from buntime.errors import CassetteError
 

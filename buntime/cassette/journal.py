@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Optional
 
+from buntime._support.file_lock import lock_file
 from buntime._support.forks import reset_after_fork
 from buntime.errors import CassetteError
 
@@ -85,18 +86,14 @@ class Journal:
             self._file = None
 
 
-def _lock(file: IO[bytes]) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows has other locks
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise OSError("another recording of the same cassette is going on") from None
-
-
 def refuse_if_locked(path: Path) -> None:
     """Raise ``OSError`` if a recording still writes to a file."""
     with open(path, "rb") as file:
         _lock(file)
+
+
+def _lock(file: IO[bytes]) -> None:
+    try:
+        lock_file(file)
+    except BlockingIOError:
+        raise OSError("another recording of the same cassette is going on") from None

@@ -11,13 +11,13 @@ from typing import Any, Optional
 
 import attrs
 
+from buntime._support.json_values import map_texts
 from buntime.cassette.body import join_outputs
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.file import Interaction
 from buntime.cassette.ignore import Ignore
 from buntime.cassette.match import key_of, without_numbers
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, name_of, split_form, with_form
-from buntime.cassette.text import map_texts
 
 
 def merge_recordings(

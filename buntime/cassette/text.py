@@ -54,14 +54,6 @@ def write(value: Any, newline: str, out: Callable[[str], object], *, in_lines: b
         out(_plain(value))
 
 
-def length(value: Any) -> int:
-    """Return the number of characters in the texts of a JSON value."""
-    if isinstance(value, str):
-        return len(value)
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return sum(map(length, items))
-
-
 def _on_one_line(value: list[Any]) -> str | None:
     line = None if _too_much(value) else _plain(value)
     return line if line is not None and len(line) <= _WIDTH else None
@@ -90,15 +82,6 @@ def _restored(item: dict[str, Any]) -> Any:
     if name == LINES and isinstance(value, list):
         return "\n".join(value)
     return {name[1:]: value} if name.startswith("\\") and name.lstrip("\\") == LINES else item
-
-
-def map_texts(value: Any, change: Callable[[str], Any]) -> Any:
-    """Return a JSON value with a function called for each text in it, names included."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {str(change(name)): map_texts(item, change) for name, item in value.items()}
-    return [map_texts(item, change) for item in value] if isinstance(value, list) else value
 
 
 def parse(text: str) -> Any:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from buntime._support.json_values import map_texts
 from buntime.cassette.body import drop_repeated_output
 from buntime.cassette.dialect import dialect_of
-from buntime.cassette.text import map_texts
 
 _ESCAPED = re.compile(r"\|([^|«»]*?)(?:\+?\b(?:json|ascii))+»")
 

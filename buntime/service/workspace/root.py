@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -10,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Optional
 
+from buntime._support.file_lock import lock_file
 from buntime.service.workspace.disk import DiskWorkspace
 
 _PREFIX = "buntime-"
@@ -68,7 +68,7 @@ def _lock(folder: Path) -> Optional[IO[bytes]]:
     except OSError:
         return None  # it is not a folder of ours, or another program has just removed it
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_file(file)
         if (folder / _LOCK).exists():
             return file
     except BlockingIOError:
