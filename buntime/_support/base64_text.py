@@ -9,8 +9,8 @@ from collections.abc import Iterator
 _LONG_WORD = 24
 _BASE64 = re.compile(rf"[A-Za-z0-9+/_-]{{{_LONG_WORD},}}")
 """A part of a text that could be base64; shorter ones are words."""
-LINE_END = re.compile(r"(?:\n|\r\n|\\\\*(?:r\\+)?n)(?=[A-Za-z0-9+/_-])")
-"""A line end before a character of base64, as it is or as in JSON, however often that is escaped."""
+LINE_END = re.compile(r"(?:\n|\r\n?|\\\\*(?:r\\+)?n)(?=[A-Za-z0-9+/_-]|\Z)")
+"""A line end before base64 or at the end of a text, as it is or as in JSON, however often that is escaped."""
 _KINDS = bytes(2 if code in b"\r\n\\" else bool(_BASE64.match(chr(code) * _LONG_WORD)) for code in range(256))
 """1 for each byte that base64 may have, and 2 for the first of a line end."""
 _SHORTEST_LINE = b"\1" * 8 + b"\2"

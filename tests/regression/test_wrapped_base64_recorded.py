@@ -15,6 +15,7 @@ from buntime.transport import FakeTransport
 from tests.support.cassettes import record, replay
 from tests.support.wrapping import wrap
 
+PIECE_OF_LOGS = 256 * 1024
 TOKEN = "tok-5f0d3a77-c1e9-4b62-9d0a-8e7f6a5b4c3d-2b1a0f9e8d7c6b5a4f3e2d1c0b"
 OTHER = "a-made-up-token-of-the-same-length-" + "x" * (len(TOKEN) - 35)
 
@@ -100,6 +101,26 @@ def test_in_the_pieces_of_a_stream(cut: int, tmp_path: Path) -> None:
     assert text == record(path, program, transport)
     assert [] == traces(path, "", TOKEN)
     assert text == replay(path, program)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("before", [5, 40, 64, 65, 66, 85])
+def test_in_two_pieces_of_a_log(before: int, line_end: str, tmp_path: Path) -> None:
+    """Each piece has the part of a secret that is in it, in one line or in several."""
+    path = tmp_path / "x.json"
+    text = wrap(encoded("", TOKEN), 64, line_end)
+    transport = FakeTransport()
+    output = "x" * (PIECE_OF_LOGS - before - 1) + f"\n{text}\nb"
+    transport.on_execute("1", stdout=output)
+
+    def program(client: Buntime) -> str:
+        with client.sessions.create() as session:
+            process = session.start("1", env={"API_TOKEN": TOKEN})
+            return "".join(event.text for event in process.follow())
+
+    assert output == record(path, program, transport)
+    assert [] == traces(path, "", TOKEN)
+    assert output == replay(path, program)
 
 
 def test_line_ends_stay_where_they_are(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def small_parts() -> Iterator[None]:
         ("abcdefgh\\\\r\\\\nabc", "abcdefghabc"),
         ("é: abcdefgh\nabc\nd", "é: abcdefghabcd"),
         ("abcdefg\nabc", "abcdefg\nabc"),
-        ("abcdefgh\n\n  abc\n", "abcdefgh\n\n  abc\n"),
+        ("abcdefgh\n\n  abc.\n", "abcdefgh\n\n  abc."),
         ("abcdefgh, abc", "abcdefgh, abc"),
     ],
 )
