@@ -63,7 +63,7 @@ class Secrets:
         """Whether a secret may be in a line of JSON in ASCII."""
         if len(self._escaped) > _FEW or any(map(line.__contains__, self._escaped)):
             return True
-        unwrapped = unwrap(line)
+        unwrapped = unwrap(line) if self._escaped else line
         return len(unwrapped) < len(line) and any(map(unwrapped.__contains__, self._escaped))
 
     def spans(self, text: str, *, is_cut: bool) -> Iterable[Span]:
