@@ -2,69 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 from itertools import chain, product
-from typing import Any, Callable, Optional, Union
-from urllib.parse import quote, quote_plus, unquote, unquote_plus
+from typing import Any, Optional, Union
+
+from buntime._support.text_forms import ESCAPES, IN_URLS, STEPS
 
 Scalar = Union[str, int, float]
 
 _SHORTEST_BASE64 = 6
 """Characters of base64 that a secret must determine; shorter texts are in every file."""
-_bytes = partial(str.encode, errors="surrogatepass")
-_text = partial(bytes.decode, errors="surrogatepass")
-_percent, _plus, _unquote, _unquote_plus = (
-    partial(coder, errors="surrogatepass") for coder in (quote, quote_plus, unquote, unquote_plus)
-)
-_encode = json.JSONEncoder(ensure_ascii=False).encode
-
-
-def _json(text: str) -> str:
-    return _encode(text)[1:-1]
-
-
-def _from_json(text: str) -> str:
-    return str(json.loads(f'"{text}"'))
-
-
-def _base64(offset: int, alphabet: Optional[bytes], text: str) -> str:
-    """Return the characters of base64 that a text determines ``offset`` bytes behind others."""
-    data = bytes(offset) + _bytes(text)
-    return base64.b64encode(data, alphabet).decode()[-(-offset * 8 // 6) : len(data) * 8 // 6]
-
-
-_UNCHANGED = {"url": "", "path": "/", "component": "!'()*", "uri": ";,/?:@&=+$!'()*#"}
-"""The characters that encoders of URLs leave as they are, apart from letters and digits."""
-_IN_URLS = (*_UNCHANGED, "form", "params")
-_ESCAPES = ("json", "ascii")
-_STEPS: dict[str, tuple[Callable[[str], str], ...]] = {
-    "json": (_json, _from_json),
-    "ascii": (lambda text: json.dumps(text)[1:-1], _from_json),
-    "json.html": (lambda text: _json(text).replace("/", "\\/"), _from_json),
-    **{form: (partial(_percent, safe=safe), _unquote) for form, safe in _UNCHANGED.items()},
-    "form": (_plus, _unquote_plus),
-    # As URLSearchParams does.
-    "params": (lambda text: _plus(text, safe="*").replace("~", "%7E"), _unquote_plus),
-    # As some servers do; RFC 3986 has the digits in capitals.
-    "url.lower": (lambda text: re.sub("%..", lambda m: m[0].lower(), _percent(text, safe="")), _unquote),
-    # As a body that is not text is read: each byte a character.
-    "bytes": (lambda text: _bytes(text).decode("latin-1"), lambda text: _text(text.encode("latin-1"))),
-    "hex": (lambda text: _bytes(text).hex(), lambda text: _text(bytes.fromhex(text))),
-    "hex.upper": (lambda text: _bytes(text).hex().upper(), lambda text: _text(bytes.fromhex(text))),
-    **{
-        f"{name}.{offset}" if offset else name: (partial(_base64, offset, alphabet),)
-        for name, alphabet in (("base64", None), ("base64url", b"-_"))
-        for offset in range(3)
-    },
-}
-"""How a text is encoded, and decoded if the form determines it, by the name of the form."""
-_STEP = "|".join([r"(?:first|after)\.[0-9]+", *map(re.escape, sorted(_STEPS, key=len, reverse=True))])
+_STEP = "|".join([r"(?:first|after)\.[0-9]+", *map(re.escape, sorted(STEPS, key=len, reverse=True))])
 FORM = rf"\|(?:{_STEP})(?:\+(?:{_STEP}))*"
 """The end of a placeholder for a form: its steps in their order."""
 PLACEHOLDER = re.compile(
@@ -82,12 +33,12 @@ def forms(value: str) -> dict[str, str]:
     """
     texts = {value: ""}
     for _ in range(3):  # JSON in JSON in JSON
-        for (text, form), step in product([*texts.items()], _ESCAPES):
-            texts.setdefault(_STEPS[step][0](text), f"{form}+{step}".lstrip("+"))
-    escapes = [step for step in _ESCAPES if step in texts.values()]
-    escaped = (f"{step}+{form}" for step in escapes for form in _STEPS if "64" in form or form in _IN_URLS)
-    twice = (f"{form}+{form}" for form in _IN_URLS if form in texts.values())
-    for form in chain(_STEPS, escaped, twice):
+        for (text, form), step in product([*texts.items()], ESCAPES):
+            texts.setdefault(STEPS[step][0](text), f"{form}+{step}".lstrip("+"))
+    escapes = [step for step in ESCAPES if step in texts.values()]
+    escaped = (f"{step}+{form}" for step in escapes for form in STEPS if "64" in form or form in IN_URLS)
+    twice = (f"{form}+{form}" for form in IN_URLS if form in texts.values())
+    for form in chain(STEPS, escaped, twice):
         text = encode(value, form)
         if "base64" not in form or len(text) >= _SHORTEST_BASE64:
             texts.setdefault(text, form)
@@ -101,7 +52,7 @@ def encode(value: str, form: str) -> str:
         if kind in {"first", "after"}:
             value = value[: int(count)] if kind == "first" else value[int(count) :]
         else:
-            value = _STEPS[step][0](value)
+            value = STEPS[step][0](value)
     return value
 
 
@@ -109,7 +60,7 @@ def decode(text: str, form: str) -> Optional[str]:
     """Return the text of which this is a form; ``None`` if it is not one, or does not determine the text."""
     with suppress(LookupError, ValueError):
         for step in filter(None, reversed(form.split("+"))):
-            text = _STEPS[step][1](text)
+            text = STEPS[step][1](text)
         return text
     return None
 
