@@ -65,7 +65,7 @@ class Output:
     def __init__(self, maximum: Optional[int]) -> None:
         self.texts: dict[str, CollectedText] = {kind: CollectedText(maximum) for kind in ("stdout", "stderr")}
         self.outcome: dict[str, Any] = {}
-        self.has_outcome = False
+        self.has_outcome: bool = False
         self._withheld = ""
 
     def add(self, kind: str, text: str) -> str:

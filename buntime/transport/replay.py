@@ -83,17 +83,21 @@ class ReplayTransport(NotPicklable):
         day = cassette.changed
         self._date = datetime(day.year, day.month, day.day, tzinfo=timezone.utc).timestamp()
         self._closed = False
-        self.mismatches: list[str] = []
-        """The first ten requests without a recording, as errors in words.
-
-        Those are left out that a function on the stack of a thread expects: it names
-        ``CassetteMismatchError`` or ``CassetteError``, to catch it.
-        """
+        self._mismatches: list[str] = []
 
     def __repr__(self) -> str:
         # A traceback with local variables shows a transport whose construction failed, too.
         path = getattr(self, "_path", None)
         return f"ReplayTransport({path!r})" if path is not None else "<ReplayTransport, not made>"
+
+    @property
+    def mismatches(self) -> list[str]:
+        """The first ten requests without a recording, as errors in words.
+
+        Those are left out that a function on the stack of a thread expects: it names
+        ``CassetteMismatchError`` or ``CassetteError``, to catch it.
+        """
+        return self._mismatches
 
     @property
     def unplayed(self) -> list[str]:
@@ -125,8 +129,8 @@ class ReplayTransport(NotPicklable):
             if item is None:
                 error = self._no_answer(request, serialized)
                 error.call = f"{request.method} {request.path}"
-                if len(self.mismatches) < _MOST_MISMATCHES and not is_expected():
-                    self.mismatches.append(str(error))
+                if len(self._mismatches) < _MOST_MISMATCHES and not is_expected():
+                    self._mismatches.append(str(error))
                 raise error
         return self._play(item, request)
 

@@ -34,12 +34,12 @@ class Origin:
         verify: Union[bool, str, os.PathLike[str]],
         cert: Any,
     ) -> None:
-        self.base = _normalized(base_url)
-        self.proxy = _proxy(self.base, session, proxies)
+        self.base: str = _normalized(base_url)
+        self.proxy: Optional[Secret] = _proxy(self.base, session, proxies)
         through = f" through the proxy {_host_and_port(self.proxy)}" if self.proxy else ""
-        self.peer = _host_and_port(self.base) + through
-        self.verify = _verify(session, verify)
-        self.cert = _cert(session.cert if cert is None else cert)
+        self.peer: str = _host_and_port(self.base) + through
+        self.verify: Union[bool, str] = _verify(session, verify)
+        self.cert: Union[str, tuple[str, str], None] = _cert(session.cert if cert is None else cert)
 
 
 def _normalized(base_url: str) -> str:
