@@ -56,9 +56,9 @@ def shorten_lines(diff: Iterable[str]) -> list[str]:
 def _shorten(line: str, start: int) -> str:
     if len(line) <= _LINE_SHOWN:
         return line
-    shown = line[1 + start : 1 + start + _LINE_SHOWN]
+    part = line[1 + start : 1 + start + _LINE_SHOWN]
     end = "..." if len(line) > 1 + start + _LINE_SHOWN else ""
-    return f"{line[0]}{'...' if start else ''}{shown}{end} ({len(line) - 1:,} characters)"
+    return f"{line[0]}{'...' if start else ''}{part}{end} ({len(line) - 1:,} characters)"
 
 
 def _first_difference(old: str, new: str) -> int:

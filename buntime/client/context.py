@@ -169,8 +169,10 @@ def portable_state(context: Context) -> dict[str, Any]:
     has_key = caller.find_credentials is not None or any(
         isinstance(value, settings.KeyHeader) for _, value in caller.headers
     )
-    own = {name: str(value) for name, value in caller.headers if not isinstance(value, settings.KeyHeader)}
-    secret = sorted(CREDENTIALS.intersection(map(str.lower, own)))
+    headers = {
+        name: str(value) for name, value in caller.headers if not isinstance(value, settings.KeyHeader)
+    }
+    secret = sorted(CREDENTIALS.intersection(map(str.lower, headers)))
     if secret:
         raise TypeError(
             f"a client with the header {secret[0]!r} does not pickle: that is a credential; "
@@ -178,7 +180,7 @@ def portable_state(context: Context) -> dict[str, Any]:
         )
     return {
         "transport": caller.transport,
-        "headers": own,
+        "headers": headers,
         "timeout": caller.timeout,
         "deadline": caller.deadline,
         "max_retries": caller.policy.max_retries,

@@ -61,6 +61,6 @@ def missing_attribute(instance: object, name: str) -> Any:
     kind = next((kind.__name__ for kind in type(instance).__mro__ if kind.__name__ in METHODS), "")
     ours = METHODS.get(kind, {}).get(name)
     if ours is None:
-        # The usual error: also that of a property which raised an AttributeError of its own.
+        # The usual error, also of a property that raised an AttributeError itself.
         return object.__getattribute__(instance, name)
     raise AttributeError(f"{type(instance).__name__!r} object has no attribute {name!r}; use .{ours}")

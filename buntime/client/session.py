@@ -140,7 +140,7 @@ class Session(SessionPrograms, ClosesWithBlock):
         from buntime.client.creation import create_session
         from buntime.client.snapshots import Snapshots
 
-        # The deletion after an error is a call of its own, which begins after the deadline of this one.
+        # The deletion after an error is a separate call, which begins after the deadline of this one.
         with ExitStack() as undo, self._context.caller.one_deadline():
             created, created_at = create_session(self._context, ttl, metadata, resource_limits)
             session = Session(self._context, created, owned=True, created_monotonic=created_at)

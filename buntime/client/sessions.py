@@ -49,7 +49,7 @@ class Sessions:
         if snapshot is not None:
             from buntime.client.snapshots import Snapshots, checked_archive
 
-            # The deletion after an error is a call of its own, which begins after the deadline of this one.
+            # The deletion after an error is a separate call, which begins after the deadline of this one.
             with checked_archive(snapshot) as archive, ExitStack() as undo, context.caller.one_deadline():
                 session = self.create(ttl, metadata, resource_limits, idempotency_key)
                 undo.enter_context(delete_on_error(session))

@@ -275,9 +275,9 @@ class RecordingTransport(NotPicklable):
         for reason in (*blocked, *shown_early(lines, self._redactor)):
             self._problems.setdefault(f"blocked: {reason}")
         if self._problems:
-            shown = [*self._problems][:_PROBLEMS_SHOWN]
-            shown += [f"and {more} more" for more in [len(self._problems) - len(shown)] if more]
-            problems = "; ".join(shown)
+            problems = "; ".join([*self._problems][:_PROBLEMS_SHOWN])
+            more = len(self._problems) - _PROBLEMS_SHOWN
+            problems += f"; and {more} more" if more > 0 else ""
             error = CassetteError(f"the cassette {self._path} was left as it was: {problems}")
             if any(problem.startswith("blocked") for problem in self._problems):
                 error.hint = "Pass a secret in env=, an output by stdin=, or use allow= for a false alarm"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import socket
-import tarfile
 import threading
 import time
 import zlib
@@ -27,6 +25,7 @@ from buntime.transport import (
     Response,
 )
 from tests.support import responses
+from tests.support.archives import small_archive
 from tests.support.cases import in_one_test
 from tests.support.exchanges import PATIENT
 from tests.support.loopback import Exchange, LoopbackServer, hold
@@ -256,20 +255,12 @@ STEPS: dict[str, Callable[[Buntime, Session], Callable[[], Any]]] = {
     "session.execute": lambda _, session: lambda: session.execute("1", stdin=_INPUT),
     "session.stream": lambda _, session: lambda: list(session.stream("1", stdin=_INPUT)),
     "session.renew": lambda _, session: session.renew,
-    "sessions.create": lambda client, _: lambda: client.sessions.create(snapshot=_archive()),
+    "sessions.create": lambda client, _: lambda: client.sessions.create(snapshot=small_archive()),
     "files.move": lambda _, session: lambda: session.files.move("a.csv", "b.csv"),
     "files.show": lambda _, session: lambda: session.files.show("a.csv"),
     "close of files.open": lambda _, session: _draft(session),
     "path.mkdir": lambda _, session: lambda: session.files.path("d").mkdir(exist_ok=False),
 }
-
-
-def _archive() -> io.BytesIO:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo("a"))
-    file.seek(0)
-    return file
 
 
 @in_one_test("call", STEPS)
@@ -307,7 +298,7 @@ def test_a_session_is_deleted_after_the_deadline_of_its_creation() -> None:
 
     client = Buntime(transport=MiddlewareTransport(fake, slow), deadline=1.5)
     with client, pytest.raises(APITimeoutError, match="the deadline passed"):
-        client.sessions.create(snapshot=_archive())
+        client.sessions.create(snapshot=small_archive())
     assert ["POST", "DELETE"] == [fake.calls[0].method, fake.calls[-1].method]
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from typing import Any
 
 import pytest
 
 from buntime import Buntime, InvalidResponseError, Session, SnapshotResult
 from tests.support import responses
+from tests.support.archives import small_archive
 from tests.support.cases import in_one_test
 from tests.support.scripted import ScriptedTransport, always
 
@@ -21,25 +20,17 @@ def _session(reply: dict[str, Any]) -> Session:
     return client.sessions.attach("ses_1")
 
 
-def _archive() -> io.BytesIO:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo("a"))
-    file.seek(0)
-    return file
-
-
 @in_one_test("skipped", [7, "abc", {"a": 1}, [1], [None], True])
 def test_skipped_paths_of_a_restored_archive(skipped: Any) -> None:
     """Anything but a list of texts is an invalid response."""
     with pytest.raises(InvalidResponseError, match="has no list of skipped"):
-        _session({"count": 1, "skipped": skipped}).restore(_archive())
+        _session({"count": 1, "skipped": skipped}).restore(small_archive())
 
 
 @in_one_test(("reply", "expected"), [({}, ()), ({"skipped": None}, ()), ({"skipped": ["a"]}, ("a",))])
 def test_paths_that_were_skipped(reply: dict[str, Any], expected: tuple[str, ...]) -> None:
     """A session that can write all members reports none."""
-    assert SnapshotResult(1, 0, (), expected) == _session({"count": 1, **reply}).restore(_archive())
+    assert SnapshotResult(1, 0, (), expected) == _session({"count": 1, **reply}).restore(small_archive())
 
 
 @in_one_test(

@@ -116,7 +116,7 @@ def _ask_bun(path: str, environ: Mapping[str, str]) -> str:
     return _executable_behind(path, env, _stamp(file))
 
 
-@functools.cache  # of what works: it remembers no exceptions
+@functools.lru_cache(16)  # of what works: it remembers no exceptions
 def _executable_behind(path: str, env: tuple[tuple[str, str], ...], _: _Stamp) -> str:
     output, problem = _run([path, "--print", "process.execPath"], dict(env))
     if problem or not output:
@@ -180,7 +180,7 @@ def find_sandbox(bun: str, environ: Mapping[str, str], *, network: bool = False)
     )
 
 
-@functools.cache  # of what works: it remembers no exceptions
+@functools.lru_cache(16)  # of what works: it remembers no exceptions
 def _working_sandbox(bwrap: str, bun: str, network: bool, _: tuple[_Stamp, _Stamp]) -> Sandbox:
     sandbox = Sandbox(bwrap, bun, network, strict=_version(bwrap) >= (0, 8))
     problem = _try(sandbox)
