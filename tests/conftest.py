@@ -25,11 +25,17 @@ from tests.support import effort
 
 _SETTINGS = {
     "all_proxy",
+    "build_number",
+    "ci",
     "curl_ca_bundle",
+    "force_color",
     "http_proxy",
     "https_proxy",
     "netrc",
+    "no_color",
     "no_proxy",
+    "py_colors",
+    "pytest_addopts",
     "requests_ca_bundle",
     "ssl_cert_file",
 }
@@ -165,9 +171,10 @@ def _leaves_nothing(temporary_folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _starts_clean() -> Iterator[None]:
-    """Remove settings of buntime and of the network from the environment.
+    """Remove settings of buntime, of the network and of pytest from the environment.
 
-    Once for all tests: a test that changes the environment restores it.
+    With ``CI``, pytest repeats whole messages in its summary. Once for all tests: a test that changes the
+    environment restores it.
     """
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name in list(os.environ):
