@@ -11,6 +11,7 @@ from typing import Optional
 
 from benchmarks import report
 from benchmarks.measure import EFFORTS
+from benchmarks.server import run_server
 from benchmarks.tables import Table
 
 
@@ -21,7 +22,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     for name in options.names or report.HEADINGS:
         print(f"measuring: {name}", file=sys.stderr, flush=True)
         measure = importlib.import_module(f"benchmarks.bench_{name}").measure
-        tables[name] = measure(EFFORTS[options.effort])
+        with run_server("benchmarks.server") as url:
+            tables[name] = measure(EFFORTS[options.effort], url)
         for table in tables[name]:
             print(report.row_table(table.figures()), end="\n\n", flush=True)
     results = report.describe_run(tables)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import time
-from collections import defaultdict
+from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,11 +14,9 @@ from typing import Any, Callable
 
 import attrs
 
-from benchmarks.clients import HEADERS, SESSION
-from benchmarks.measure import Effort, compare, timed
-from benchmarks.peers import import_peer
-from benchmarks.server import loopback
-from benchmarks.tables import Row, Table
+from benchmarks.clients import HEADERS, SESSION, import_peer
+from benchmarks.measure import Effort, compare, first_and_last, timed
+from benchmarks.tables import Table
 from buntime import Buntime
 from buntime.transport import HTTPTransport, RecordingTransport, ReplayTransport, Transport
 
@@ -42,15 +39,9 @@ def _buntime(transport: Transport) -> Iterator[Execute]:
 
 
 @contextmanager
-def _in_new_sessions(transport: Transport) -> Iterator[Execute]:
+def _in_new_sessions(transport: Transport, secrets: bool = False) -> Iterator[Execute]:
     with Buntime("btk_123", transport=transport) as client:
-        yield lambda code: client.sessions.create().execute(code)
-
-
-@contextmanager
-def _with_new_values(transport: Transport) -> Iterator[Execute]:
-    with Buntime("btk_123", transport=transport) as client:
-        yield lambda code: client.sessions.create().execute(code, env={"VALUE": code})
+        yield lambda code: client.sessions.create().execute(code, env={"VALUE": code} if secrets else None)
 
 
 @contextmanager
@@ -96,9 +87,9 @@ _IN_NEW_SESSIONS: dict[str, Recorder] = {
 }
 
 
-def measure(effort: Effort) -> list[Table]:
+def measure(effort: Effort, url: str) -> list[Table]:
     """Measure opening and replaying one cassette, and recording."""
-    with loopback() as url, TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
         return [
             _replay("load", "opening", url, Path(folder), effort),
             _replay("replay", "replaying", url, Path(folder), effort),
@@ -126,46 +117,34 @@ def _replay(name: str, title: str, url: str, root: Path, effort: Effort) -> Tabl
 
 def _record(
     name: str, title: str, recorders: dict[str, Recorder], url: str, effort: Effort
-) -> tuple[Table, Table]:
-    """Return the time of a recorded call without, and with its share of closing the cassette."""
+) -> Iterator[Table]:
+    """Measure a recorded call without, and with its share of closing the cassette."""
     most = effort.scale(_RECORDED, minimum=10)
-    closings: dict[str, list[float]] = defaultdict(list)
 
-    def sample(label: str) -> float:
+    def sample(label: str, with_closing: bool) -> float:
         count = most // _FEWER.get(label, 1)
         with TemporaryDirectory() as folder:
             _, executing, closing = _run(recorders[label], url, Path(folder), count)
-        closings[label].append(1e6 * closing / count)
-        return executing / count
+        return (executing + closing * with_closing) / count
 
-    contenders = {label: partial(sample, label) for label in recorders}
     peers = {label: "requests alone" for label in recorders if "requests" in label}
     table = Table(name, f"one of {most} recorded calls{title}", "µs", "buntime alone", references=peers)
-    table = compare(table, contenders, effort.scale_rounds(_ROUNDS))
-    rows = []
-    for row in table.rows:
-        closing = closings[row.name][-len(row.samples) :]
-        rows.append(attrs.evolve(row, samples=tuple(map(sum, zip(row.samples, closing)))))
-    closed = f"{table.title}, with its share of closing the cassette"
-    return table, attrs.evolve(table, name=f"{name} and close", title=closed, rows=tuple(rows))
+    title = f"{table.title}, with its share of closing the cassette"
+    for each in (table, attrs.evolve(table, name=f"{name} and close", title=title)):
+        contenders = {label: partial(sample, label, each is not table) for label in recorders}
+        yield compare(each, contenders, effort.scale_rounds(_ROUNDS))
 
 
 def _many_calls(url: str, effort: Effort) -> Table:
     """Measure calls in a row, each in a new session and with a new value of an environment variable."""
     blocks = effort.scale(_IN_A_ROW // _BLOCK, minimum=10)
     codes = (f"console.log('line {number}')" for number in itertools.count())
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        recorded = stack.enter_context(_with_new_values(_transport(url, Path(folder))))
-        control = stack.enter_context(_with_new_values(HTTPTransport(url)))
-        for execute in (recorded, control):
-            timed(lambda: execute(next(codes)), _BLOCK)  # noqa: B023 - called in the loop
-        gc.collect()
-        samples = tuple(
-            timed(lambda: recorded(next(codes)), _BLOCK) / timed(lambda: control(next(codes)), _BLOCK)
-            for _ in range(blocks)
-        )
-    tenth = blocks // 10
-    rows = (Row("first tenth", samples[:tenth]), Row("last tenth", samples[-tenth:]))
+    with (
+        TemporaryDirectory() as folder,
+        _in_new_sessions(_transport(url, Path(folder)), secrets=True) as recorded,
+        _in_new_sessions(HTTPTransport(url), secrets=True) as control,
+    ):
+        rows = first_and_last(lambda: recorded(next(codes)), lambda: control(next(codes)), _BLOCK, blocks)
     title = f"one of {blocks * _BLOCK:,} recorded calls with new secrets, beside unrecorded ones"
     return Table("many recorded calls", title, "x unrecorded", "first tenth", rows)
 
@@ -175,10 +154,8 @@ def _run(recorder: Recorder, url: str, folder: Path, count: int) -> tuple[float,
     codes = [f"console.log('line {number}')" for number in range(count)]
     start = time.perf_counter()
     with recorder(url, folder) as execute:
-        opened = time.perf_counter()
+        opening = time.perf_counter() - start
         execute("the first call connects")
-        connected = time.perf_counter()
-        for code in codes:
-            execute(code)
-        executed = time.perf_counter()
-    return opened - start, executed - connected, time.perf_counter() - executed
+        executing = timed(lambda: deque(map(execute, codes), maxlen=0))
+        start = time.perf_counter()
+    return opening, executing, time.perf_counter() - start

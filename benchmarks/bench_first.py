@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from functools import partial
 
 from benchmarks.clients import CLIENTS, Client
-from benchmarks.measure import Effort, compare, with_bytecode
-from benchmarks.server import ROOT, loopback
+from benchmarks.measure import Effort, compare, run_program
 from benchmarks.tables import Table
 
 _ROUNDS = 21
@@ -24,17 +21,15 @@ print(seconds)
 """
 
 
-def measure(effort: Effort) -> list[Table]:
+def measure(effort: Effort, url: str) -> list[Table]:
     """Measure the first call of a process with each client."""
-    with loopback() as url:
-        contenders = {name: partial(_sample, client, url) for name, client in CLIENTS.items()}
-        title = "a fresh process: importing, making a client, connecting, one call"
-        table = Table("first call", title, "ms", "requests Session.post")
-        return [compare(table, contenders, effort.scale_rounds(_ROUNDS))]
+    contenders = {name: partial(_sample, client, url) for name, client in CLIENTS.items()}
+    title = "a fresh process: importing, making a client, connecting, one call"
+    table = Table("first call", title, "ms", "requests Session.post")
+    return [compare(table, contenders, effort.scale_rounds(_ROUNDS))]
 
 
 def _sample(client: Client, url: str) -> float:
     with client(url):
         """Report a missing package."""
-    command = [sys.executable, "-c", _PROGRAM, client.__name__, url]
-    return float(subprocess.check_output(command, cwd=ROOT, env=with_bytecode(), stdin=subprocess.DEVNULL))
+    return float(run_program(_PROGRAM, client.__name__, url))

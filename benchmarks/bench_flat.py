@@ -9,44 +9,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.clients import CODE, buntime_call, http_client_call
-from benchmarks.measure import Effort, Sampler, compare, timed
+from benchmarks.measure import Action, Effort, compare, first_and_last, timed, timing
 from benchmarks.memory import memory
-from benchmarks.server import loopback
 from benchmarks.tables import Row, Table
 from buntime import Buntime
 
 _CALLS, _BLOCK, _TRACED = 100_000, 100, 10_000
 _SESSIONS, _CALLS_BESIDE, _ROUNDS = (1, 10, 100, 1000), 200, 31
-_KILOBYTE = 1024
 
 
-def measure(effort: Effort) -> list[Table]:
+def measure(effort: Effort, url: str) -> list[Table]:
     """Measure calls in a row, and calls beside open sessions."""
-    with loopback() as url:
-        return [*_many_calls(url, effort), *_open_sessions(url, effort)]
+    return [*_many_calls(url, effort), *_open_sessions(url, effort)]
 
 
 def _many_calls(url: str, effort: Effort) -> list[Table]:
     blocks, traced = effort.scale(_CALLS // _BLOCK, minimum=10), effort.scale(_TRACED)
-    tenth = blocks // 10
     with buntime_call(url) as call, http_client_call(url) as control:
         timed(call, _BLOCK)
-        timed(control, _BLOCK)
         gc.collect()
-        before = memory("VmRSS")
-        samples = tuple(timed(call, _BLOCK) / timed(control, _BLOCK) for _ in range(blocks))
+        resident = memory("VmRSS")
+        times = first_and_last(call, control, _BLOCK, blocks)
         gc.collect()
-        growth = memory("VmRSS") - before
+        growth = memory("VmRSS") - resident
         tracemalloc.start()
         timed(call, 100)
         before = _allocated()
         timed(call, traced)
         allocated = _allocated() - before
         tracemalloc.stop()
-    times = (Row("first tenth", samples[:tenth]), Row("last tenth", samples[-tenth:]))
     sizes = (
-        Row("growth of the process", (growth / _KILOBYTE,)),
-        Row("growth of Python's allocations", (allocated / _KILOBYTE,), f"{traced:,} calls"),
+        Row("growth of the process", (growth,)),
+        Row("growth of Python's allocations", (allocated,), f"{traced:,} calls"),
     )
     total = f"{blocks * _BLOCK:,} calls in a row"
     return [
@@ -55,29 +49,29 @@ def _many_calls(url: str, effort: Effort) -> list[Table]:
     ]
 
 
-def _allocated() -> int:
+def _allocated() -> float:
     gc.collect()
-    return tracemalloc.get_traced_memory()[0]
+    return tracemalloc.get_traced_memory()[0] / 1024
 
 
 def _open_sessions(url: str, effort: Effort) -> list[Table]:
     counts = sorted({effort.scale(count) for count in _SESSIONS})
     names = [f"{count:,} open session{'s' * (count > 1)}" for count in counts]
     calls = effort.scale(_CALLS_BESIDE)
-    contenders = {name: _contender(url, count, calls) for name, count in zip(names, counts)}
+    contenders = {name: timing(_executing(url, count), calls) for name, count in zip(names, counts)}
     table = Table("open sessions", "an execute in each of the open sessions by turns", "µs", names[0])
     times = compare(table, contenders, effort.scale_rounds(_ROUNDS))
     with Buntime("btk_123", base_url=url, delete_on_close=True) as client:
         client.sessions.create()
         tracemalloc.start()
         sessions = [client.sessions.create() for _ in range(counts[-1])]
-        size = Row("one open session", (_allocated() / len(sessions) / _KILOBYTE,))
+        size = Row("one open session", (_allocated() / len(sessions),))
         tracemalloc.stop()
     return [times, Table("open sessions, memory", f"{counts[-1]:,} sessions", "KB", "", (size,))]
 
 
 @contextmanager
-def _contender(url: str, count: int, calls: int) -> Iterator[Sampler]:
+def _executing(url: str, count: int) -> Iterator[Action]:
     with Buntime("btk_123", base_url=url, delete_on_close=True) as client:
         sessions = itertools.cycle([client.sessions.create() for _ in range(count)])
-        yield lambda: timed(lambda: next(sessions).execute(CODE), calls)
+        yield lambda: next(sessions).execute(CODE)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from functools import partial
 
-from benchmarks.measure import Effort, compare, timed, with_bytecode
-from benchmarks.peers import import_peer
-from benchmarks.server import ROOT
+from benchmarks.clients import import_peer
+from benchmarks.measure import Effort, compare, run_program, timed
 from benchmarks.tables import Row, Table
 
 _STATEMENTS = (
@@ -24,7 +21,7 @@ _STATEMENTS = (
 _ROUNDS, _BEST_OF = 21, 3
 
 
-def measure(effort: Effort) -> list[Table]:
+def measure(effort: Effort, _url: str) -> list[Table]:
     """Measure processes with one import, and subtract the time of a process without imports."""
     best_of = effort.scale(_BEST_OF)
     contenders = {code: partial(_sample, code, best_of) for code in _STATEMENTS}
@@ -40,8 +37,4 @@ def measure(effort: Effort) -> list[Table]:
 def _sample(code: str, best_of: int) -> float:
     if code.startswith("import "):
         import_peer(code.removeprefix("import "))
-    command = [sys.executable, "-c", code]
-    run = partial(
-        subprocess.run, command, cwd=ROOT, env=with_bytecode(), stdin=subprocess.DEVNULL, check=True
-    )
-    return min(timed(run) for _ in range(best_of))
+    return min(timed(partial(run_program, code)) for _ in range(best_of))

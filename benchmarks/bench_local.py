@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.clients import CODE
-from benchmarks.measure import Effort, Sampler, compare, timed
+from benchmarks.measure import Action, Effort, compare, timing
 from benchmarks.tables import Table
 from buntime import Buntime
 from buntime.service.machine.find import find_bun
@@ -21,31 +21,27 @@ _ROUNDS = 61
 _PLAIN = "subprocess.run([bun, '-'])"
 
 
-def measure(effort: Effort) -> list[Table]:
+def measure(effort: Effort, _url: str) -> list[Table]:
     """Measure one short execution, with and without a sandbox."""
     contenders = {
-        _PLAIN: _subprocess(),
-        "buntime, isolation='none'": _buntime("none"),
-        "buntime, isolated": _buntime("required"),
+        _PLAIN: timing(_subprocess()),
+        "buntime, isolation='none'": timing(_buntime("none")),
+        "buntime, isolated": timing(_buntime("required")),
     }
     table = Table("local", "a short execution on this machine", "ms", _PLAIN)
     return [compare(table, contenders, effort.scale_rounds(_ROUNDS))]
 
 
 @contextmanager
-def _subprocess() -> Iterator[Sampler]:
+def _subprocess() -> Iterator[Action]:
     command = [find_bun(None, os.environ), "-"]
     with TemporaryDirectory() as folder:
-        run = partial(
+        yield partial(
             subprocess.run, command, input=CODE.encode(), cwd=folder, capture_output=True, check=True
         )
-        yield lambda: timed(run)
 
 
 @contextmanager
-def _buntime(isolation: Any) -> Iterator[Sampler]:
-    with (
-        Buntime(transport=LocalTransport(isolation=isolation)) as client,
-        client.sessions.create() as session,
-    ):
-        yield lambda: timed(lambda: session.execute(CODE, check=True))
+def _buntime(isolation: Any) -> Iterator[Action]:
+    with Buntime(transport=LocalTransport(isolation=isolation)) as client:
+        yield partial(client.sessions.create().execute, CODE, check=True)

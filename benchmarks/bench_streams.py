@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from typing import Any, Callable
 from urllib.parse import urlsplit
 
-from benchmarks.clients import BODY, CODE, HEADERS, JSON_HEADERS, SESSION
-from benchmarks.measure import Effort, Sampler, compare
-from benchmarks.peers import import_peer
+from benchmarks.clients import BODY, CODE, HEADERS, JSON_HEADERS, SESSION, import_peer
+from benchmarks.measure import Effort, Sampler, compare, timed
 from benchmarks.responses import STREAMS
-from benchmarks.server import loopback
 from benchmarks.tables import Table
 from buntime import Buntime
 from buntime._support import sse
@@ -29,47 +27,36 @@ Read = Callable[[], Iterable[Any]]
 Reader = AbstractContextManager[Read]
 
 
-def measure(effort: Effort) -> list[Table]:
+def measure(effort: Effort, url: str) -> list[Table]:
     """Measure streams of large and of small events, in megabytes of stream a second."""
     tables = []
-    with loopback() as base:
-        for kind, path in (("64 KB", "large"), ("small", "small")):
-            stream, url = STREAMS[path], f"{base}/{path}"
-            chunks = [stream[at : at + _CHUNK] for at in range(0, len(stream), _CHUNK)]
-            parsers: dict[str, Reader] = {
-                "buntime's parser": nullcontext(partial(sse.events, chunks)),
-                _REFERENCE: nullcontext(partial(_httpx_sse, chunks)),
-                "sseclient-py": nullcontext(partial(_sseclient_py, chunks)),
-            }
-            title = f"parsing {kind} events from memory, in chunks of 64 KB"
-            tables.append(_compare(f"parser, {kind} events", title, parsers, len(stream), effort))
-            clients: dict[str, Reader] = {
-                "buntime client.stream": _buntime(url),
-                _REFERENCE: _httpx(url),
-                "sseclient-py": _sseclient(url),
-                "http.client, not parsed": _http_client(url),
-            }
-            title = f"a streamed execution of {kind} events over loopback, texts decoded from JSON"
-            tables.append(_compare(f"stream, {kind} events", title, clients, len(stream), effort))
+    for kind, path in (("64 KB", "large"), ("small", "small")):
+        stream, base = STREAMS[path], f"{url}/{path}"
+        chunks = [stream[at : at + _CHUNK] for at in range(0, len(stream), _CHUNK)]
+        parsers: dict[str, Reader] = {
+            "buntime's parser": nullcontext(partial(sse.events, chunks)),
+            _REFERENCE: nullcontext(partial(_httpx_sse, chunks)),
+            "sseclient-py": nullcontext(partial(_sseclient_py, chunks)),
+        }
+        clients: dict[str, Reader] = {
+            "buntime client.stream": _buntime(base),
+            _REFERENCE: _httpx(base),
+            "sseclient-py": _sseclient(base),
+            "http.client, not parsed": _http_client(base),
+        }
+        parsing = f"parsing {kind} events from memory, in chunks of 64 KB"
+        streaming = f"a streamed execution of {kind} events over loopback, texts decoded from JSON"
+        for name, title, readers in (("parser", parsing, parsers), ("stream", streaming, clients)):
+            contenders = {label: _speed(reader, len(stream)) for label, reader in readers.items()}
+            table = Table(f"{name}, {kind} events", title, "MB/s", _REFERENCE, more_is_better=True)
+            tables.append(compare(table, contenders, effort.scale_rounds(_ROUNDS)))
     return tables
-
-
-def _compare(name: str, title: str, readers: dict[str, Reader], size: int, effort: Effort) -> Table:
-    contenders = {label: _speed(reader, size) for label, reader in readers.items()}
-    table = Table(name, title, "MB/s", _REFERENCE, more_is_better=True)
-    return compare(table, contenders, effort.scale_rounds(_ROUNDS))
 
 
 @contextmanager
 def _speed(reader: Reader, size: int) -> Iterator[Sampler]:
-    def sample() -> float:
-        start = time.perf_counter()
-        for _ in read():
-            pass
-        return size / (time.perf_counter() - start) / 1e6
-
     with reader as read:
-        yield sample
+        yield lambda: size / timed(lambda: deque(read(), maxlen=0)) / 1e6
 
 
 def _httpx_sse(chunks: list[bytes]) -> Any:
@@ -107,22 +94,17 @@ def _httpx(url: str) -> Iterator[Read]:
 
 @contextmanager
 def _sseclient(url: str) -> Iterator[Read]:
-    def read() -> Iterator[str]:
-        response = session.post(f"{url}/execute", headers=HEADERS, json=_STREAMED, stream=True)
-        for event in import_peer("sseclient").SSEClient(response).events():
-            yield json.loads(event.data).get("text")
-
+    parse = import_peer("sseclient").SSEClient
     with import_peer("requests").Session() as session:
-        yield read
+        post = partial(session.post, f"{url}/execute", headers=HEADERS, json=_STREAMED, stream=True)
+        yield lambda: (json.loads(event.data).get("text") for event in parse(post()).events())
 
 
 @contextmanager
 def _http_client(url: str) -> Iterator[Read]:
     def read() -> Iterator[bytes]:
         connection.request("POST", f"{parts.path}/execute", json.dumps(_STREAMED), JSON_HEADERS)
-        with connection.getresponse() as response:
-            while chunk := response.read1(_CHUNK):
-                yield chunk
+        return iter(partial(connection.getresponse().read1, _CHUNK), b"")
 
     parts = urlsplit(url)
     with closing(http.client.HTTPConnection(parts.netloc)) as connection:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.measure import Effort
-from benchmarks.server import ROOT, loopback, run_server
+from benchmarks.measure import Effort, run_program
+from benchmarks.server import run_server
 from benchmarks.tables import Row, Table
 
 _SIZE, _ROUNDS = 200 * 2**20, 5
@@ -27,7 +25,7 @@ figures = []
 for transfer in (upload, download):
     before, start = memory("VmHWM"), time.perf_counter()
     transfer()
-    figures += [size / (time.perf_counter() - start) / 1e6, (memory("VmHWM") - before) / 2**20]
+    figures += [size / (time.perf_counter() - start) / 1e6, (memory("VmHWM") - before) / 1024]
 assert down.stat().st_size == size
 close()
 print(json.dumps(figures))
@@ -53,17 +51,16 @@ close = session.close
 """
 
 
-def measure(effort: Effort) -> list[Table]:
+def measure(effort: Effort, url: str) -> list[Table]:
     """Measure a file into a session and back, beside a plain HTTP body of the same size."""
     size = effort.scale(_SIZE)
-    with TemporaryDirectory() as folder, run_server(*_SERVE) as served, loopback() as url:
+    with TemporaryDirectory() as folder, run_server(*_SERVE) as served:
         content = os.urandom(1 << 20) * (size >> 20) + os.urandom(size % (1 << 20))
         Path(folder, "up.bin").write_bytes(content)
         runs: dict[str, list[list[float]]] = {"buntime": [], _REFERENCE: []}
         for _ in range(effort.scale_rounds(_ROUNDS) or 1):
             for name, program, base in (("buntime", _BUNTIME, served), (_REFERENCE, _REQUESTS, url)):
-                command = [sys.executable, "-c", _TIMED.format(program=program), base, folder, str(size)]
-                output = subprocess.check_output(command, cwd=ROOT, stdin=subprocess.DEVNULL)
+                output = run_program(_TIMED.format(program=program), base, folder, str(size))
                 runs[name].append(json.loads(output))
     tables = []
     for index, name in enumerate(("upload", "upload, memory", "download", "download, memory")):

@@ -5,11 +5,11 @@ Each client is imported when it is used: ``bench_first`` measures that too.
 
 from __future__ import annotations
 
+import importlib
+import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from typing import Callable
-
-from benchmarks.peers import import_peer
+from typing import Any, Callable
 
 SESSION = "ses_abc123def456ghi789"
 CODE = "console.log('Sum: ' + (7 + 8))"
@@ -22,6 +22,19 @@ Call = Callable[[], str]
 """Execute the code and return its output."""
 Client = Callable[[str], AbstractContextManager[Call]]
 """Prepare a client for this URL."""
+
+
+class NotInstalledError(ImportError):
+    """A package of the dependency group ``bench`` is missing."""
+
+
+def import_peer(module: str) -> Any:
+    """Import a package, or raise `NotInstalledError`."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        message = f"{module} is not installed: it is in the dependency group 'bench', run nox -s bench"
+        raise NotInstalledError(message) from error
 
 
 @contextmanager
@@ -38,7 +51,6 @@ def buntime_call(url: str, connections: int = 10) -> Iterator[Call]:
 def http_client_call(url: str) -> Iterator[Call]:
     """Yield a call with the standard library."""
     import http.client
-    import json
 
     def call() -> str:
         connection.request("POST", "/execute", json.dumps(BODY), JSON_HEADERS)
@@ -51,8 +63,6 @@ def http_client_call(url: str) -> Iterator[Call]:
 @contextmanager
 def urllib3_call(url: str, connections: int = 1) -> Iterator[Call]:
     """Yield a call with a pool manager of urllib3."""
-    import json
-
     with import_peer("urllib3").PoolManager(maxsize=connections, headers=JSON_HEADERS) as pool:
         yield lambda: json.loads(pool.request("POST", f"{url}/execute", body=json.dumps(BODY)).data)["stdout"]
 

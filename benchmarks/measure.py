@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import time
 from collections import deque
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Callable, Union
 
 import attrs
 
-from benchmarks.peers import NotInstalledError
+from benchmarks.clients import NotInstalledError
+from benchmarks.server import ROOT
 from benchmarks.tables import Row, Table
 
+Action = Callable[[], object]
+"""What is measured."""
 Sampler = Callable[[], float]
 """Take one sample."""
 Contender = Union[Sampler, AbstractContextManager[Sampler]]
@@ -44,17 +49,36 @@ class Effort:
 EFFORTS = {"full": Effort(), "quick": Effort(0.2, 0.3), "tiny": Effort(0.0005, 0.0)}
 
 
-def with_bytecode() -> dict[str, str]:
-    """Return the environment for a program that stores compiled modules, as installed packages are."""
-    return {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+def run_program(program: str, *arguments: str) -> bytes:
+    """Run a program in a fresh process, which stores compiled modules as for installed packages."""
+    command = [sys.executable, "-c", program, *arguments]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    return subprocess.check_output(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
 
 
-def timed(call: Callable[[], object], times: int = 1) -> float:
+def timed(call: Action, times: int = 1) -> float:
     """Return the seconds that one call takes, as the mean of ``times`` calls."""
     start = time.perf_counter()
     for _ in range(times):
         call()
     return (time.perf_counter() - start) / times
+
+
+@contextmanager
+def timing(call: AbstractContextManager[Action], times: int = 1) -> Iterator[Sampler]:
+    """Yield a sampler of the seconds that this call takes."""
+    with call as prepared:
+        yield lambda: timed(prepared, times)
+
+
+def first_and_last(call: Action, control: Action, block: int, count: int) -> tuple[Row, Row]:
+    """Measure blocks of calls relative to those of a control; return the first and the last tenth."""
+    timed(call, block)
+    timed(control, block)
+    gc.collect()
+    samples = tuple(timed(call, block) / timed(control, block) for _ in range(count))
+    tenth = count // 10
+    return Row("first tenth", samples[:tenth]), Row("last tenth", samples[-tenth:])
 
 
 def compare(table: Table, contenders: Mapping[str, Contender], rounds: int) -> Table:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def memory(field: str) -> int:
-    """Return bytes: ``VmRSS`` is the memory now, ``VmHWM`` its peak; only the peak without ``/proc``."""
+    """Return kilobytes: ``VmRSS`` is the memory now, ``VmHWM`` its peak; only the peak without ``/proc``."""
     # On Linux ru_maxrss is not the peak of this process: it starts with the parent's memory.
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak // 1024 if sys.platform == "darwin" else peak
     match = re.search(rf"^{field}:\s*(\d+) kB", status, re.MULTILINE)
-    return int(match[1]) * 1024 if match else 0
+    return int(match[1]) if match else 0

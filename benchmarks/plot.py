@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from benchmarks.peers import import_peer
+from benchmarks.clients import import_peer
 from benchmarks.tables import number
 
 _PANELS = (
@@ -41,14 +40,13 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
 def _draw_bars(axis: Any, table: Mapping[str, Any]) -> None:
     rows = [row for row in table["rows"] if row["median"] is not None and row["name"] != _NOT_DRAWN]
     medians = [row["median"] for row in rows]
-    axis.barh(
-        range(len(rows)), medians, color=[_OURS if "buntime" in row["name"] else _OTHERS for row in rows]
-    )
+    colors = [_OURS if "buntime" in row["name"] else _OTHERS for row in rows]
+    axis.barh(range(len(rows)), medians, color=colors)
     axis.invert_yaxis()
     if max(medians, default=0) > _LOGARITHMIC * min(medians, default=0) > 0:
         axis.set_xscale("log")
     for y, row in enumerate(rows):
-        limit = _limit_in_unit(table, row["name"])
+        limit = _strictest_limit(table, row)
         if limit is not None:
             axis.vlines(limit, y - 0.5, y + 0.5, color="black", linestyle="--", linewidth=1.2)
         axis.text(-0.02, y, row["name"], transform=axis.get_yaxis_transform(), ha="right", va="center")
@@ -59,12 +57,11 @@ def _draw_bars(axis: Any, table: Mapping[str, Any]) -> None:
     axis.set_title(f"{table['title']}\n{table['unit']}, {better}{scale}", loc="left", x=-0.6)
 
 
-def _limit_in_unit(table: Mapping[str, Any], name: str) -> Optional[float]:
+def _strictest_limit(table: Mapping[str, Any], row: Mapping[str, Any]) -> Optional[float]:
     """Return the median that would just keep the strictest limit of a row, or ``None`` without a limit."""
-    medians = {"": 1.0, **{row["name"]: row["median"] for row in table["rows"]}}
     limits = [
-        limit["limit"] * (medians[limit["reference"]] or math.nan)
+        row["median"] * limit["limit"] / limit["measured"]
         for limit in table["limits"]
-        if limit["row"] == name and limit["limit"] is not None
+        if limit["row"] == row["name"] and limit["limit"] is not None
     ]
     return (max if table["more_is_better"] else min)(limits, default=None)

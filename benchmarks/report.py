@@ -40,15 +40,13 @@ def describe_run(tables: Mapping[str, Iterable[Table]]) -> dict[str, Any]:
     for name in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}"
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    processor = f"{os.cpu_count()} cores of {_processor()}"
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
-        "machine": {
-            "processor": _processor(),
-            "cores": str(os.cpu_count()),
-            "load": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
-            "system": f"{platform.system()} {platform.release()}",
-            "python": f"{platform.python_implementation()} {platform.python_version()}",
-        },
+        "machine": f"{python} on {system}, {processor}, load average {load} at the end",
         "versions": versions,
         "benchmarks": {name: [table.figures() for table in group] for name, group in tables.items()},
     }
@@ -68,30 +66,20 @@ def all_limits(results: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def publish(results: Mapping[str, Any], folder: Path = DOCS) -> None:
-    """Replace the figures of the benchmarks that ran, and rebuild the page."""
-    path = folder / "benchmarks.json"
+    """Replace the figures of the benchmarks that ran, and rebuild the tables and the plot of the page."""
+    path, page = folder / "benchmarks.json", folder / "benchmarks.md"
     old = json.loads(path.read_text(encoding="utf-8"))
-    write({**results, "benchmarks": {**old["benchmarks"], **results["benchmarks"]}}, path)
-    render(folder)
-
-
-def render(folder: Path = DOCS) -> None:
-    """Rebuild the tables and the plot of the page from the results file beside it."""
-    results = json.loads((folder / "benchmarks.json").read_text(encoding="utf-8"))
+    results = {**old, **results, "benchmarks": {**old["benchmarks"], **results.get("benchmarks", {})}}
+    write(results, path)
     draw(results, folder / "benchmarks.svg")
-    page = folder / "benchmarks.md"
     text = page.read_text(encoding="utf-8")
     page.write_text(_FIGURES.sub(lambda _: figures(results), text), encoding="utf-8")
 
 
 def figures(results: Mapping[str, Any]) -> str:
     """Return the part of the page between its two marks."""
-    machine = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    measured = (
-        f"Measured on {results['date']} with {machine['python']} on {machine['system']}, "
-        f"{machine['cores']} cores of {machine['processor']}, load average {machine['load']} at the end."
-    )
+    measured = f"Measured on {results['date']} with {results['machine']}."
     limits = limit_table(all_limits(results))
     parts = [measured, f"Versions: {versions}.", "### Limits", limits]
     for name, tables in results["benchmarks"].items():
@@ -138,13 +126,11 @@ def _markdown(lines: Sequence[Sequence[str]]) -> str:
 
 
 def _processor() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        text = ""
+    path = Path("/proc/cpuinfo")
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     model = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
     return model[1] if model else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":
-    render()
+    publish({})

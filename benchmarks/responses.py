@@ -27,10 +27,10 @@ _E2B_SANDBOX = (
     b'"envdAccessToken":"token"}'
 )
 _E2B_EVENTS = (
-    b'{"event":{"start":{"pid":7}}}',
-    b'{"event":{"data":{"stdout":"%b"}}}' % base64.b64encode(b"Sum: 15\n"),
-    b'{"event":{"end":{"exited":true,"status":"exit status 0"}}}',
-    b"{}",
+    (b"\0", b'{"event":{"start":{"pid":7}}}'),
+    (b"\0", b'{"event":{"data":{"stdout":"%b"}}}' % base64.b64encode(b"Sum: 15\n")),
+    (b"\0", b'{"event":{"end":{"exited":true,"status":"exit status 0"}}}'),
+    (b"\2", b"{}"),
 )
 
 
@@ -53,13 +53,10 @@ def http_response(body: bytes, content_type: str = "application/json", status: s
 def responses_by_path() -> dict[bytes, bytes]:
     """Return the response to each path; paths that are missing are deletions."""
     # A frame of the Connect protocol is a flag (2 marks the last one), the length, and the message.
-    flags = (b"\0", b"\0", b"\0", b"\2")
-    frames = [flag + len(event).to_bytes(4, "big") + event for flag, event in zip(flags, _E2B_EVENTS)]
+    frames = [flag + len(event).to_bytes(4, "big") + event for flag, event in _E2B_EVENTS]
     return {
         b"/execute": http_response(_RESULT),
-        b"/slow/execute": http_response(_RESULT),
         b"/sessions/create": http_response(_CREATED),
-        b"/slow/sessions/create": http_response(_CREATED),
         b"/large/execute": http_response(STREAMS["large"], "text/event-stream"),
         b"/small/execute": http_response(STREAMS["small"], "text/event-stream"),
         b"/v1/devboxes/create_and_await_running": http_response(_RUNLOOP_DEVBOX),

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from benchmarks.responses import http_response, responses_by_path
@@ -36,9 +35,6 @@ def run_server(*arguments: str) -> Iterator[str]:
             yield url.group()
         finally:
             process.terminate()
-
-
-loopback = partial(run_server, "benchmarks.server")
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -67,9 +63,9 @@ class _Connection(socketserver.StreamRequestHandler):
                     size -= self.connection.send(_ZEROS[:size])
             elif path.endswith(b"/create"):
                 number = b"%08d" % next(self.numbers)
-                self.wfile.write(self.responses[path].replace(b"@@@@@@@@", number))
+                self.wfile.write(self.responses[path.removeprefix(b"/slow")].replace(b"@@@@@@@@", number))
             else:
-                self.wfile.write(self.responses.get(path, self.deleted))
+                self.wfile.write(self.responses.get(path.removeprefix(b"/slow"), self.deleted))
 
     def _read_request(self) -> bytes:
         """Read one request with its body and return its path, or nothing at the end of the connection."""

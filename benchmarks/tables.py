@@ -46,9 +46,9 @@ class Table:
     more_is_better: bool = False
     references: Mapping[str, str] = attrs.Factory(dict)
 
-    def row(self, name: str) -> Optional[Row]:
-        """Return the row with this name, if there is one."""
-        return next((row for row in self.rows if row.name == name), None)
+    def row(self, name: str) -> Row:
+        """Return the row with this name, without samples if it is missing."""
+        return next((row for row in self.rows if row.name == name), Row(name))
 
     def ratio(self, name: str, reference: str = "") -> Optional[float]:
         """Return the median of the ratios of all rounds, or ``None`` if a row was not measured.
@@ -58,7 +58,7 @@ class Table:
         """
         one = self.row(name)
         two = self.row(reference or self.references.get(name, self.reference))
-        if one is None or two is None or not one.samples or not two.samples:
+        if not one.samples or not two.samples:
             return None
         if len(one.samples) != len(two.samples):
             return statistics.median(one.samples) / statistics.median(two.samples)
@@ -98,9 +98,7 @@ class Limit:
 
     def figures(self, table: Table) -> Optional[dict[str, Any]]:
         """Return the limit and its measured value as JSON values, or ``None`` if it was not measured."""
-        row = table.row(self.row)
-        median = None if row is None else row.median
-        value = table.ratio(self.row, self.reference) if self.reference else median
+        value = table.ratio(self.row, self.reference) if self.reference else table.row(self.row).median
         if table.name != self.table or value is None:
             return None
         met = {

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from benchmarks import measure
+from benchmarks.clients import import_peer
 from benchmarks.measure import Effort, Sampler, compare
-from benchmarks.peers import import_peer
 from benchmarks.tables import Table
 
 TABLE = Table("table", "a table", "s")

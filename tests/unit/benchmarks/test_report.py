@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import plot, report
 from benchmarks.__main__ import main
-from benchmarks.peers import NotInstalledError
+from benchmarks.clients import NotInstalledError
 from benchmarks.report import DOCS
 from benchmarks.tables import Row, Table
 from tests.docs.markdown import ROOT
