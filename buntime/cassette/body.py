@@ -13,10 +13,9 @@ from buntime._http import Request
 from buntime._support import sse
 from buntime._support.archive import GZIP, ZIP, parse_tgz, parse_zip, zip_bytes
 from buntime._support.form import parse_form
+from buntime._support.repetition import with_repetition, without_repetition
 from buntime.cassette.dialect import Dialect, dialect_of
 
-_STREAMED = "«streamed»"
-"""Stands in the last event for output that the events before it have."""
 _compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -149,27 +148,13 @@ def _pieces(events: Iterable[Sequence[Any]], dialect: Dialect) -> dict[str, list
 def drop_repeated_output(events: list[list[Any]], dialect: Dialect) -> None:
     """Take the output that the last event of a stream repeats out of it."""
     if events and len(events[-1]) == 3 and dialect.read_event(*events[-1][1:]).is_end:
-        events[-1] = [*events[-1][:2], _without_repeated_output(events[-1][2], _pieces(events, dialect))]
-
-
-def _without_repeated_output(value: Any, outputs: Mapping[str, Sequence[str]]) -> Any:
-    def shorten(text: str, pieces: Sequence[str]) -> str:
-        if _is_joined(text, pieces):
-            return _STREAMED
-        return f"\\{text}" if text.lstrip("\\") == _STREAMED else text
-
-    return _map_outputs(value, outputs, shorten)
+        last = _map_outputs(events[-1][2], _pieces(events, dialect), without_repetition)
+        events[-1] = [*events[-1][:2], last]
 
 
 def with_repeated_output(value: Any, outputs: Mapping[str, Sequence[str]]) -> Any:
     """Return the data of the last event with the output that the recording left out."""
-
-    def restore(text: str, pieces: Sequence[str]) -> str:
-        if text == _STREAMED:
-            return "".join(pieces)
-        return text[1:] if text.lstrip("\\") == _STREAMED else text
-
-    return _map_outputs(value, outputs, restore)
+    return _map_outputs(value, outputs, with_repetition)
 
 
 def _map_outputs(
@@ -184,16 +169,6 @@ def _map_outputs(
         else _map_outputs(item, outputs, change)
         for name, item in value.items()
     }
-
-
-def _is_joined(text: str, pieces: Iterable[str]) -> bool:
-    """Whether a text is several in one; without a copy, as it may be large."""
-    end = 0
-    for piece in pieces:
-        if not text.startswith(piece, end):
-            return False
-        end += len(piece)
-    return end == len(text) > 0
 
 
 def event_bytes(item: Sequence[Any]) -> bytes:

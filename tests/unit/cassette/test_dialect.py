@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from buntime._http import Request
@@ -151,3 +151,25 @@ def test_output_that_the_last_event_repeats_is_stored_once(text: str, last: str)
     assert ("onetwo" in json.dumps(events)) is False
     restored = with_repeated_output(events[-1][2], {"stdout": pieces})
     assert {"data": {"stdout": last}, "exitCode": 0} == restored
+
+
+@given(
+    pieces=st.lists(st.text("ab\n\\«é", min_size=1)),
+    first=st.integers(0, 9999),
+    last=st.integers(0, 9999),
+    between=st.text("ab\n")
+    | st.sampled_from(["«streamed»", "\n[... 9 bytes of output left out ...]\n", "«streamed:1»"]),
+    before=st.sampled_from(["", "\\", "«streamed:1»", "\\«streamed:1»"]),
+    after=st.sampled_from(["", "«streamed:-1»"]),
+)
+@example(["x"] * 2000, 700, 700, "\n[...]\n", "", "")
+def test_any_part_of_the_output_in_the_last_event_is_restored(
+    pieces: list[str], first: int, last: int, between: str, before: str, after: str
+) -> None:
+    """The first and the last characters, as of output that the service truncated, or texts like these."""
+    joined = "".join(pieces)
+    stdout = f"{before}{joined[:first]}{between}{joined[max(0, len(joined) - last) :]}{after}"
+    sent = [*(("stdout", {"text": piece}) for piece in pieces), ("result", {"stdout": stdout})]
+    events = serialize_events([(1, event_bytes([1, *event])) for event in sent], DIALECT)
+    outputs = {"stdout": pieces} if pieces else {}
+    assert {"stdout": stdout} == with_repeated_output(events[-1][2], outputs)
