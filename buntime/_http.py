@@ -127,7 +127,9 @@ class Request:
     such as ``https://storage.example``, the request goes there instead, to a presigned URL, and no header,
     credential or cookie of the client or the transport is added.
 
-    ``poll`` marks a wait that the client repeats; it is neither sent nor compared.
+    ``poll`` marks a wait that the client repeats; it is neither sent nor compared. ``on_sent`` is for work
+    that is done meanwhile: a transport may call it when the request is sent and the wait for the response
+    begins, in the same thread. It is not compared, and not part of the total timeout.
 
     Timeouts are seconds; ``None`` sets no limit. ``connect_timeout`` limits connecting and each wait to send,
     ``read_timeout`` each wait for the next bytes. ``total_timeout`` limits all of these waits together, and
@@ -146,6 +148,7 @@ class Request:
     deadline: Optional[float] = None
     origin: Optional[str] = None
     poll: bool = attrs.field(default=False, eq=False)
+    on_sent: Optional[Callable[[], object]] = attrs.field(default=None, eq=False, repr=False)
 
     @property
     def content(self) -> bytes:

@@ -18,9 +18,9 @@ _SHORTEST_LINE = b"\1" * 8 + b"\2"
 _PART = 1 << 20
 
 
-def may_have_base64(text: str) -> bool:
-    """Whether :func:`base64_in` yields anything; faster."""
-    return _has_bytes(text, b"\1" * _LONG_WORD)
+def may_have_base64(text: str, start: int = 0) -> bool:
+    """Whether :func:`base64_in` yields anything from a position on; faster."""
+    return _has_bytes(text, b"\1" * _LONG_WORD, start)
 
 
 def base64_in(text: str) -> Iterator[str]:
@@ -37,9 +37,9 @@ def unwrap(text: str) -> str:
     return LINE_END.sub("", text) if has_line_end and _has_bytes(text, _SHORTEST_LINE) else text
 
 
-def _has_bytes(text: str, kinds: bytes) -> bool:
+def _has_bytes(text: str, kinds: bytes, start: int = 0) -> bool:
     """Whether a text has bytes of these kinds in a row; looks at it in parts, as each is copied twice."""
-    if len(text) <= _PART:
-        return kinds in text.encode("latin-1", "replace").translate(_KINDS)
-    starts = range(0, len(text), _PART - _LONG_WORD)
-    return any(_has_bytes(text[start : start + _PART], kinds) for start in starts)
+    for begin in range(start, len(text), _PART - _LONG_WORD):
+        if kinds in text[begin : begin + _PART].encode("latin-1", "replace").translate(_KINDS):
+            return True
+    return False

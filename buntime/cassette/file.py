@@ -21,7 +21,6 @@ from buntime.errors import CassetteError
 VERSION = 2
 _READABLE = (1, VERSION)
 _FORMAT = "buntime_cassette"
-_BLOCKED = "blocked"
 
 _NEWLINE = "\n    "
 """The margin of an interaction."""
@@ -190,19 +189,29 @@ def journal_head(day: date) -> str:
     return f'{{"buntime_cassette_part": {VERSION}, "changed": "{day}"}}\n'
 
 
-def journal_line(number: int, data: Mapping[str, Any]) -> str:
-    """Return the line of a ``.part`` file for an interaction; ``number`` gives the order."""
-    return f"{_compact([number, data])}\n"
+def request_json(request: Mapping[str, Any]) -> str:
+    """Return a request as it is in a line of a ``.part`` file."""
+    return _compact(request)
+
+
+def journal_line(number: int, data: Mapping[str, Any], request: str = "") -> str:
+    """Return the line of a ``.part`` file for an interaction; ``number`` gives the order.
+
+    ``request`` is its :func:`request_json`, if that was made before.
+    """
+    outcome = {part: message for part, message in data.items() if part != "request"}
+    return f"[{number},{request or request_json(data['request'])},{_compact(outcome)}]\n"
 
 
 def journal_gap(number: int, blocked: Sequence[str]) -> str:
     """Return the line of a ``.part`` file for an interaction that is not in it, with the reasons."""
-    return f"{_compact([number, {_BLOCKED: blocked}])}\n"
+    return f"{_compact([number, blocked])}\n"
 
 
 def interaction_of(line: str) -> Interaction:
     """Return the interaction of a line that :func:`journal_line` made."""
-    return Interaction(json.loads(line)[1])
+    _, request, outcome = json.loads(line)
+    return Interaction({"request": request, **outcome})
 
 
 def _from_journal(content: bytes, path: AnyPath, gaps: Optional[list[str]] = None) -> Cassette:
@@ -213,14 +222,14 @@ def _from_journal(content: bytes, path: AnyPath, gaps: Optional[list[str]] = Non
     try:
         head, *lines = (line for line in content.split(b"\n")[:-1] if not line.startswith(b" "))
         # A line that was replaced is blank, or comes first if the process was killed just then.
-        by_number = {int(number): data for number, data in map(json.loads, lines)}
+        by_number = {int(number): parts for number, *parts in map(json.loads, lines)}
+        ordered = [by_number[number] for number in sorted(by_number)]
+        interactions = [{"request": parts[0], **parts[1]} for parts in ordered if len(parts) > 1]
         version, changed = map(json.loads(head).__getitem__, (f"{_FORMAT}_part", "changed"))
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
         raise _not_a_cassette(path, "a line of it is not an interaction") from None
-    blocked = [data for _, data in sorted(by_number.items()) if _BLOCKED in data]
-    interactions = [data for _, data in sorted(by_number.items()) if _BLOCKED not in data]
     if gaps is not None:
-        gaps += (reason for data in blocked for reason in data[_BLOCKED])
+        gaps += (reason for parts in ordered if len(parts) == 1 for reason in parts[0])
     return _cassette({_FORMAT: version, "changed": changed, "interactions": interactions}, path)
 
 

@@ -61,8 +61,8 @@ class History:
 def _searched(line: str) -> str:
     """Return a line, its outputs joined, and both without line ends: a secret may be cut anywhere."""
     if '"events":' in line:
-        data = json.loads(line)[1]
-        events, dialect = data.get("response", {}).get("events", ()), dialect_of(data["request"]["path"])
+        _, request, outcome = json.loads(line)
+        events, dialect = outcome.get("response", {}).get("events", ()), dialect_of(request["path"])
         line += json.dumps(join_outputs(events, dialect)[0])
     unwrapped = unwrap(line)
     return line if len(unwrapped) == len(line) else line + unwrapped

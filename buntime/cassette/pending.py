@@ -26,13 +26,17 @@ class PendingInteraction:
 
     number: int
     request: Request
-    serialized: dict[str, Any]
-    """The request in the form of a cassette, with its secrets."""
-    dialect: Dialect
-    in_values: bool
-    """Whether the secrets of the request are to be looked for in its values."""
     now: Callable[[], float]
+    on_sent: Callable[[PendingInteraction], None]
     on_finish: Callable[[PendingInteraction], None]
+    serialized: dict[str, Any] = attrs.field(factory=dict)
+    """The request in the form of a cassette, with its secrets."""
+    dialect: Dialect = attrs.field(init=False)
+    in_values: bool = False
+    """Whether the secrets of the request are to be looked for in its values."""
+    request_json: str = ""
+    may_have_key: bool = False
+    """Whether the request may have a well-known key in it."""
     started: float = attrs.Factory(lambda pending: pending.now(), takes_self=True)
     thread: int = attrs.Factory(threading.get_ident)
     response: Optional[Response] = None
@@ -41,6 +45,18 @@ class PendingInteraction:
     error: Optional[APIConnectionError] = None
     stopped_reading: bool = False
     finished: bool = False
+
+    def observed(self) -> Request:
+        """Return the request as it is sent."""
+        request = object.__new__(Request)  # attrs.evolve takes 8 microseconds more
+        vars(request).update(vars(self.request), on_sent=self.sent)
+        return request
+
+    def sent(self) -> None:
+        """Note that the request was sent."""
+        self.on_sent(self)
+        if self.request.on_sent is not None:
+            self.request.on_sent()
 
     def fail(self, error: APIConnectionError) -> None:
         """Note that the request failed."""

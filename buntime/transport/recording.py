@@ -15,7 +15,7 @@ from typing import Any, Optional, Union
 
 import attrs
 
-from buntime._http import Headers, Request, Response, SupportsTime, Transport, closed_error
+from buntime._http import Body, Headers, Request, Response, SupportsTime, Transport, closed_error
 from buntime._support.owner import Owner
 from buntime._support.unpicklable import NotPicklable
 from buntime.cassette import file
@@ -35,10 +35,16 @@ from buntime.errors import APIConnectionError, CassetteError
 from buntime.transport._forwarding import forwarding
 
 _PROBLEMS_SHOWN = 10
+_LARGE_BODY = 1 << 16
+"""Bytes of a body from which on it takes a millisecond to serialize."""
 _AMBIGUOUS = (
     "ambiguous_session: sessions or devboxes were created at the same time with the same arguments, so that "
     "replay could not tell them apart; give each its own metadata="
 )
+
+
+def _is_large(request: Request) -> bool:
+    return isinstance(request.body, Body) or len(request.body or b"") > _LARGE_BODY
 
 
 @attrs.define
@@ -51,6 +57,8 @@ class JournaledInteraction:
     """The line with its secrets, of which a later one is redacted."""
     in_values: bool
     """Whether its secrets are to be looked for in its values; in the line is faster."""
+    may_have_key: bool
+    """Whether a well-known key may be in it."""
     blocked: Sequence[str] = ()
     """Why it is not in the recording, if so."""
     line: str = ""
@@ -136,7 +144,7 @@ class RecordingTransport(NotPicklable):
             return self._inner.send(request)
         pending = self._begin(request)
         try:
-            response = self._inner.send(request)
+            response = self._inner.send(pending.observed())
         except APIConnectionError as error:
             pending.fail(error)
             raise
@@ -193,21 +201,33 @@ class RecordingTransport(NotPicklable):
 
     def _begin(self, request: Request) -> PendingInteraction:
         with self._lock:
-            serialized = serialize_request(request)
-            dialect = dialect_of(serialized["path"])
-            in_values = self._redactor.learn_request(request, serialized)
+            self._count += 1
+            pending = PendingInteraction(self._count, request, self._now, self._learn, self._finish)
+            self._pending[pending.number] = pending
+            # The request is serialized while the service works; before it is sent, if it is large, as that
+            # would use up its time, or if others are in flight, among which it may not be told apart.
+            if len(self._pending) > 1 or _is_large(request):
+                for each in self._pending.values():
+                    self._learn(each)
+        return pending
+
+    def _learn(self, pending: PendingInteraction) -> None:
+        """Serialize a request and note its secrets, unless that was done."""
+        with self._lock:
+            if pending.serialized:
+                return
+            serialized = serialize_request(pending.request)
+            pending.dialect = dialect_of(serialized["path"])
+            pending.in_values = self._redactor.learn_request(pending.request, serialized)
             if self._redactor.secrets.new:
                 self._redact_again()
-            self._count += 1
-            pending = PendingInteraction(
-                self._count, request, serialized, dialect, in_values, self._now, self._finish
-            )
-            if self._pending and dialect.is_creation(serialized):
-                key = key_of(serialized)
-                if any(key_of(other.serialized) == key for other in self._pending.values()):
+            pending.request_json = file.request_json(serialized)
+            pending.may_have_key = detect.may_have_key(pending.request_json)
+            if len(self._pending) > 1 and pending.dialect.is_creation(serialized):
+                others = [each.serialized for each in self._pending.values() if each.serialized]
+                if key_of(serialized) in map(key_of, others):
                     self._problems.setdefault(_AMBIGUOUS)
-            self._pending[pending.number] = pending
-        return pending
+            pending.serialized = serialized
 
     def _finish(self, pending: PendingInteraction) -> None:
         """Keep a finished interaction. An error here is raised by close(), not in the caller's request."""
@@ -216,13 +236,15 @@ class RecordingTransport(NotPicklable):
         with self._lock:
             if self._pending.pop(pending.number, None) is None:
                 return
+            self._learn(pending)
             number, original = pending.number, {"request": pending.serialized, **pending.outcome()}
             headers = pending.response.headers if pending.response is not None else Headers()
             in_values = self._redactor.learn_response(original, headers) or pending.in_values
             if self._redactor.secrets.new:
                 self._redact_again()
-            line = file.journal_line(number, original)
-            finished = JournaledInteraction(number, pending.thread, line, in_values)
+            line = file.journal_line(number, original, pending.request_json)
+            may_have_key = pending.may_have_key or detect.may_have_key(line, len(pending.request_json))
+            finished = JournaledInteraction(number, pending.thread, line, in_values, may_have_key)
             self._finished[number] = finished
             if pending.request.poll:
                 self._collapse(pending, original)
@@ -247,7 +269,11 @@ class RecordingTransport(NotPicklable):
 
     def _redact(self, finished: JournaledInteraction, original: Any) -> None:
         line, blocked = self._redactor.redact_line(
-            finished.original, original, finished.number, in_values=finished.in_values
+            finished.original,
+            original,
+            finished.number,
+            in_values=finished.in_values,
+            may_have_key=finished.may_have_key,
         )
         finished.blocked = []
         if blocked:

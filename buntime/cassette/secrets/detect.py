@@ -94,12 +94,12 @@ def url_password(value: Any) -> Optional[str]:
     return unquote(match[1]) if match else None
 
 
-def may_have_key(line: str) -> bool:
-    """Whether a line of JSON may have a well-known key in it, as it is or in base64."""
-    if _HINT.search(line) is not None:
+def may_have_key(line: str, start: int = 0) -> bool:
+    """Whether a line of JSON may have a well-known key in it from a position on, as it is or in base64."""
+    if _HINT.search(line, start) is not None:
         return True
     # Less than a search for the pattern, which is tried everywhere: each recorded call is searched.
-    if not may_have_base64(line):
+    if not may_have_base64(line, start):
         return False
     return any(_HINT.search(content) is not None for content in base64_in(_ESCAPE.sub(" ", line)))
 

@@ -199,7 +199,13 @@ class Redactor:
         return placeholder
 
     def redact_line(
-        self, line: str, data: Mapping[str, Any], number: int, *, in_values: bool
+        self,
+        line: str,
+        data: Mapping[str, Any],
+        number: int,
+        *,
+        in_values: bool,
+        may_have_key: bool,
     ) -> tuple[str, list[str]]:
         """Return an interaction's line of the journal without secrets, and the keys that it still has.
 
@@ -213,7 +219,7 @@ class Redactor:
             text = line if data == original else journal_line(number, data)  # not twice in memory
         # The line does not show a key in the pieces of a stream, or in base64 in a body of bytes.
         is_encoded = in_values and any(not _ENCODED.isdisjoint(message) for message in data.values())
-        return text, self.blocked(data) if is_encoded or detect.may_have_key(text) else []
+        return text, self.blocked(data) if is_encoded or may_have_key else []
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction as it is, or its request alone, without secrets."""

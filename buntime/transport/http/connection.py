@@ -232,7 +232,12 @@ class _Connection:
         super().send(data)  # type: ignore[misc]  # as above
 
     def getresponse(self, *args: Any, **options: Any) -> Any:
-        current.attempt.stage = "read"
+        attempt = current.attempt
+        attempt.stage = "read"
+        if attempt.request.on_sent is not None:
+            started = attempt.now()
+            attempt.request.on_sent()
+            attempt.pause(attempt.now() - started)
         return super().getresponse(*args, **options)  # type: ignore[misc]  # as above
 
 
