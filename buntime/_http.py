@@ -72,7 +72,7 @@ class Headers(Mapping[str, str]):
         return Headers([(name, value) for name, value in self.items() if name.lower() not in names])
 
     def __repr__(self) -> str:
-        return f"Headers({_without_secrets(self._items.values())!r})"
+        return f"Headers({_headers_repr(self._items.values())})"
 
 
 def secret_values(headers: Iterable[tuple[str, str]]) -> list[Secret]:
@@ -94,12 +94,8 @@ def secret_values(headers: Iterable[tuple[str, str]]) -> list[Secret]:
     return sorted(long, key=len, reverse=True)
 
 
-def _without_secrets(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {name: _HIDDEN if name.lower() in CREDENTIALS else value for name, value in headers}
-
-
-def _headers_repr(headers: Pairs) -> str:
-    return repr(_without_secrets(headers))
+def _headers_repr(headers: Iterable[tuple[str, str]]) -> str:
+    return repr({name: _HIDDEN if name.lower() in CREDENTIALS else value for name, value in headers})
 
 
 @attrs.frozen(eq=False)

@@ -20,7 +20,6 @@ from buntime.client.context import BUNTIME_SH, Context, portable_state, restored
 from buntime.client.other_names import missing_attribute
 from buntime.client.owned import OwnedSessions
 from buntime.client.settings import ClientOptions
-from buntime.engine.caller import Caller
 from buntime.errors import BuntimeError
 
 if TYPE_CHECKING:
@@ -77,35 +76,24 @@ class Buntime(ClosesWithBlock):
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
         headers = settings.as_secrets(headers)
         settings.configure_logging()
-        options = settings.caller_options(
-            {
-                "timeout": timeout,
-                "deadline": deadline,
-                "max_retries": max_retries,
-                "retry_delay": retry_delay,
-                "on_retry": on_retry,
-                "max_output": max_output,
-            }
-        )
         deletes = settings.checked(_validate.flag, "delete_on_close", delete_on_close)
-        pairs = settings.header_pairs(headers, settings.api_key(api_key))
-        if transport is None and settings.needs_key() and not settings.has_credentials(pairs):
-            options["find_credentials"] = settings.required_key
-        transport = settings.choose_transport(base_url, transport)
-        caller = Caller(transport, BUNTIME_SH, headers=pairs, **options)
+        options: ClientOptions = {
+            "timeout": timeout,
+            "deadline": deadline,
+            "max_retries": max_retries,
+            "retry_delay": retry_delay,
+            "on_retry": on_retry,
+            "max_output": max_output,
+        }
+        caller = settings.new_caller(BUNTIME_SH, api_key, headers, base_url, transport, options)
         self._start(Context(caller, OwnedSessions() if deletes else None), owns_transport=True)
 
-    def _start(self, context: Context, *, owns_transport: bool) -> None:
+    def _start(self, context: Context, *, owns_transport: bool) -> Buntime:
         self._context = context
         self._owns_transport = owns_transport
         self._owner = Owner()
         self._closing = reset_after_fork(threading.RLock())
-
-    @classmethod
-    def _over(cls, context: Context, *, owns_transport: bool) -> Buntime:
-        client = cls.__new__(cls)
-        client._start(context, owns_transport=owns_transport)
-        return client
+        return self
 
     def __repr__(self) -> str:
         # A traceback with local variables also shows a client whose construction failed.
@@ -113,9 +101,7 @@ class Buntime(ClosesWithBlock):
         return f"<Buntime over {context.caller.transport!r}>" if context else "<Buntime, not made>"
 
     if not TYPE_CHECKING:
-
-        def __getattr__(self, name):
-            return missing_attribute(self, name)
+        __getattr__ = missing_attribute
 
     def __copy__(self) -> Buntime:
         return self.with_options()
@@ -243,9 +229,8 @@ class Buntime(ClosesWithBlock):
         from buntime.wire import requests, responses
 
         call = requests.custom(method, path, json, params)
-        return self._context.caller.call(
-            call, responses.decode_any, idempotent=call.method in {"GET", "HEAD", "DELETE"}
-        )
+        idempotent = call.method in {"GET", "HEAD", "DELETE"}
+        return self._context.caller.call(call, responses.decode_any, idempotent=idempotent)
 
     @property
     def sessions(self) -> buntime.Sessions:
@@ -280,7 +265,7 @@ class Buntime(ClosesWithBlock):
         headers = settings.as_secrets(headers)
         caller = self._context.caller.with_headers(settings.header_pairs(headers, None))
         caller = caller.evolve(**settings.caller_options(options, caller.policy))
-        return self._over(Context(caller, self._context.owned), owns_transport=False)
+        return object.__new__(type(self))._start(Context(caller, self._context.owned), owns_transport=False)
 
     def close(self) -> None:
         """Close the transport; with ``delete_on_close``, first delete the sessions created. Idempotent.

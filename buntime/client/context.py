@@ -160,7 +160,7 @@ class Context:
         if self._calls is not _BUNTIME_SH_CALLS:
             raise TypeError("a session over a devbox does not pickle; pass the id of the devbox")
         # Pickled as the context of a client, so that a pickle has public names only.
-        return attrgetter("_context"), (buntime.Buntime._over(self, owns_transport=True),)
+        return attrgetter("_context"), (object.__new__(buntime.Buntime)._start(self, owns_transport=True),)
 
 
 def portable_state(context: Context) -> dict[str, Any]:

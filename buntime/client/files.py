@@ -17,11 +17,10 @@ from buntime.client.session_path import SessionPath
 from buntime.errors import InvalidRequestError, SessionFileNotFoundError
 from buntime.helpers.content import ChunkedContent, Content, chunks_of
 from buntime.helpers.downloads import Downloads
-from buntime.helpers.file_changes import append_chunks, is_copy, walk_folders
+from buntime.helpers.file_changes import append_chunks, copy, exists, move, stat, walk_folders
 from buntime.helpers.listing import children, descendants, parse_pattern
 from buntime.helpers.runner import errno_of
 from buntime.helpers.transfers import PathArgument, TransferOptions
-from buntime.helpers.tree import RemoteEntry
 from buntime.helpers.uploads import Uploads
 from buntime.models import FileInfo, TransferResult, WriteResult
 from buntime.wire.responses import relative
@@ -115,15 +114,11 @@ class SessionFiles:
 
     def stat(self, path: str) -> FileInfo:
         """Return size, date and type of a file or folder. For a link, they are those of its target."""
-        return RemoteEntry.parse(self._run("file_stat", path=_validate.path("path", path))).info()
+        return stat(self._context.helpers, self._session_id, _validate.path("path", path))
 
     def exists(self, path: str) -> bool:
         """Whether there is a file or folder with this path."""
-        try:
-            self.stat(path)
-        except SessionFileNotFoundError:
-            return False
-        return True
+        return exists(self._context.helpers, self._session_id, _validate.path("path", path))
 
     def mkdir(self, path: str) -> None:
         """Create a folder and those above it; no error if it exists."""
@@ -142,14 +137,7 @@ class SessionFiles:
         _validate.path("target", target)
         _validate.flag("overwrite", overwrite)
         with self._context.caller.one_deadline():
-            try:
-                self._run("file_move", path=source, target=target, overwrite=overwrite)
-            except SessionFileNotFoundError as error:
-                # An attempt with a lost response may have moved it; a file to replace exists in any case.
-                if error.maybe_executed and overwrite:
-                    error.hint = f"Compare {target!r} with the file: an attempt may have moved it"
-                if overwrite or not (error.maybe_executed and self.exists(target)):
-                    raise
+            move(self._context.helpers, self._session_id, source, target, overwrite)
 
     def copy(self, source: str, target: str, *, overwrite: bool = False) -> None:
         """Copy a file or folder with its permissions; ``target`` is the new path, as for :meth:`move`.
@@ -160,16 +148,7 @@ class SessionFiles:
         _validate.path("target", target)
         _validate.flag("overwrite", overwrite)
         with self._context.caller.one_deadline():
-            try:
-                self._run("file_copy", path=source, target=target, overwrite=overwrite)
-            except InvalidRequestError as error:
-                # An attempt with a lost response may have made the copy.
-                if not (
-                    error.maybe_executed
-                    and errno_of(error) == "EEXIST"
-                    and is_copy(self._context.helpers, self._session_id, source, target)
-                ):
-                    raise
+            copy(self._context.helpers, self._session_id, source, target, overwrite)
 
     def append(self, path: str, content: Content) -> WriteResult:
         """Write to the end of a file, and create it if needed; return its path and new size.

@@ -15,6 +15,8 @@ from buntime._http import Pairs, Secret, Transport
 from buntime._support.export import export
 from buntime._support.log import print_logs
 from buntime._support.other_names import check_arguments
+from buntime.engine.adapter import ServiceAdapter
+from buntime.engine.caller import Caller
 from buntime.engine.retries import RetryPolicy
 from buntime.errors import BuntimeError, ConfigurationError
 
@@ -123,7 +125,7 @@ def api_key(value: str | None, service: ServiceSettings = BUNTIME_SH) -> Secret 
     return value
 
 
-def required_key(service: ServiceSettings = BUNTIME_SH) -> Pairs:
+def _required_key(service: ServiceSettings) -> Pairs:
     """Return the header with the key of the environment, for a client that was made without one."""
     key = api_key(None, service)
     if key is None:
@@ -134,7 +136,7 @@ def required_key(service: ServiceSettings = BUNTIME_SH) -> Pairs:
     return header_pairs(None, key)
 
 
-def needs_key(service: ServiceSettings = BUNTIME_SH) -> bool:
+def _needs_key(service: ServiceSettings) -> bool:
     """Whether the transport that the environment names sends a key."""
     name = os.environ.get(service.transport_variable, "") or "http"
     return _SOURCES.get(name.partition(":")[0]) == "http"
@@ -204,6 +206,23 @@ def make_transport(
     return HTTPTransport(base_url or os.environ.get(service.url_variable, "") or service.base_url)
 
 
+def new_caller(
+    adapter: ServiceAdapter,
+    key: str | None,
+    headers: Optional[Mapping[str, str]],
+    base_url: str | None,
+    transport: Transport | None,
+    options: ClientOptions,
+    service: ServiceSettings = BUNTIME_SH,
+) -> Caller:
+    """Return the caller of a new client; if it has no key, the first call reads it."""
+    values = caller_options(options)
+    pairs = header_pairs(headers, api_key(key, service))
+    if transport is None and _needs_key(service) and not _has_credentials(pairs):
+        values["find_credentials"] = partial(_required_key, service)
+    return Caller(choose_transport(base_url, transport, service), adapter, headers=pairs, **values)
+
+
 def caller_options(options: ClientOptions, policy: RetryPolicy = _DEFAULT_POLICY) -> dict[str, Any]:
     """Return the options as arguments of a :class:`~buntime.engine.caller.Caller`, checked."""
     check_arguments(options, {*_CHECKS, "api_key", "base_url"})
@@ -227,7 +246,7 @@ def as_secrets(headers: Optional[Mapping[str, str]]) -> Optional[Mapping[str, st
     return {name: Secret(value) if isinstance(value, str) else value for name, value in headers.items()}
 
 
-def has_credentials(headers: Pairs) -> bool:
+def _has_credentials(headers: Pairs) -> bool:
     """Whether the headers have an ``Authorization``."""
     return any(name.lower() == "authorization" for name, _ in headers)
 

@@ -6,10 +6,10 @@ import base64
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable
 
-from buntime.errors import ConflictError, SessionFileNotFoundError
+from buntime.errors import ConflictError, InvalidRequestError, SessionFileNotFoundError
 from buntime.helpers.content import rechunk
-from buntime.helpers.runner import Helpers, integer_of
-from buntime.helpers.tree import RemoteTree
+from buntime.helpers.runner import Helpers, errno_of, integer_of
+from buntime.helpers.tree import RemoteEntry, RemoteTree
 from buntime.models import FileInfo, WriteResult
 
 _MOST_ATTEMPTS = 20
@@ -81,7 +81,44 @@ def walk_folders(
         pending += [path for path in reversed(paths) if path not in links]
 
 
-def is_copy(helpers: Helpers, session_id: str, source: str, target: str) -> bool:
+def stat(helpers: Helpers, session_id: str, path: str) -> FileInfo:
+    """Return size, date and type of a file or folder."""
+    return RemoteEntry.parse(helpers.run(session_id, "file_stat", idempotent=True, path=path)).info()
+
+
+def exists(helpers: Helpers, session_id: str, path: str) -> bool:
+    """Whether there is a file or folder with this path."""
+    try:
+        stat(helpers, session_id, path)
+    except SessionFileNotFoundError:
+        return False
+    return True
+
+
+def move(helpers: Helpers, session_id: str, source: str, target: str, overwrite: bool) -> None:
+    """Rename a file or folder."""
+    try:
+        helpers.run(session_id, "file_move", idempotent=True, path=source, target=target, overwrite=overwrite)
+    except SessionFileNotFoundError as error:
+        # An attempt with a lost response may have moved it; a file to replace exists in any case.
+        if error.maybe_executed and overwrite:
+            error.hint = f"Compare {target!r} with the file: an attempt may have moved it"
+        if overwrite or not (error.maybe_executed and exists(helpers, session_id, target)):
+            raise
+
+
+def copy(helpers: Helpers, session_id: str, source: str, target: str, overwrite: bool) -> None:
+    """Copy a file or folder with its permissions."""
+    try:
+        helpers.run(session_id, "file_copy", idempotent=True, path=source, target=target, overwrite=overwrite)
+    except InvalidRequestError as error:
+        # An attempt with a lost response may have made the copy.
+        is_ours = error.maybe_executed and errno_of(error) == "EEXIST"
+        if not (is_ours and _is_copy(helpers, session_id, source, target)):
+            raise
+
+
+def _is_copy(helpers: Helpers, session_id: str, source: str, target: str) -> bool:
     """Whether two files or folders have the same content."""
 
     def content(path: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Callable, Optional, TypeVar, get_type_hints
 
 import attrs
@@ -14,9 +13,8 @@ from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
 from buntime.client import settings
-from buntime.client.settings import RUNLOOP
+from buntime.client.settings import RUNLOOP, ClientOptions
 from buntime.engine.adapter import SharedState
-from buntime.engine.caller import Caller
 from buntime.errors import APIConnectionError, APIError, BuntimeError
 from buntime.runloop.api import Api, ApiTree
 from buntime.runloop.connection import SERVICE, Connection, TransportState
@@ -53,25 +51,21 @@ class _Client(ClosesWithBlock, NotPicklable):
         bearer_token = Secret(bearer_token) if isinstance(bearer_token, str) else bearer_token
         default_headers = settings.as_secrets(default_headers)
         level = settings.configure_logging(RUNLOOP)
-        options = settings.caller_options(
-            {
-                "timeout": timeout,
-                "deadline": None,
-                "max_retries": max_retries,
-                "retry_delay": retry_delay,
-                "on_retry": on_retry,
-                "max_output": max_output,
-            }
-        )
         repeats = settings.checked(_validate.flag, "repeat_execute", repeat_execute)
-        pairs = settings.header_pairs(default_headers, settings.api_key(bearer_token, RUNLOOP))
-        if transport is None and settings.needs_key(RUNLOOP) and not settings.has_credentials(pairs):
-            options["find_credentials"] = partial(settings.required_key, RUNLOOP)
-        transport = settings.choose_transport(base_url, transport, RUNLOOP)
+        options: ClientOptions = {
+            "timeout": timeout,
+            "deadline": None,
+            "max_retries": max_retries,
+            "retry_delay": retry_delay,
+            "on_retry": on_retry,
+            "max_output": max_output,
+        }
+        caller = settings.new_caller(
+            SERVICE, bearer_token, default_headers, base_url, transport, options, RUNLOOP
+        )
         self._is_logged, self._middleware = level == "debug", middleware
         self._owns_transport = True
-        caller = Caller(self._wrap(transport), SERVICE, headers=pairs, **options)
-        self._use(Connection(caller, repeats))
+        self._use(Connection(caller.evolve(transport=self._wrap(caller.transport)), repeats))
 
     def _use(self, connection: Connection) -> None:
         """Make all calls by this connection."""
