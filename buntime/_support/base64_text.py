@@ -39,7 +39,7 @@ def unwrap(text: str) -> str:
 
 def _has_bytes(text: str, kinds: bytes, start: int = 0) -> bool:
     """Whether a text has bytes of these kinds in a row; looks at it in parts, as each is copied twice."""
-    for begin in range(start, len(text), _PART - _LONG_WORD):
-        if kinds in text[begin : begin + _PART].encode("latin-1", "replace").translate(_KINDS):
-            return True
-    return False
+    if len(text) - start <= _PART:
+        return kinds in text[start:].encode("latin-1", "replace").translate(_KINDS)
+    starts = range(start, len(text), _PART - _LONG_WORD)
+    return any(_has_bytes(text[begin : begin + _PART], kinds) for begin in starts)

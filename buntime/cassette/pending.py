@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Protocol
 
 import attrs
 
@@ -20,15 +20,27 @@ _HOSTS = re.compile(
 )
 
 
+class Recorder(Protocol):
+    """Keeps the interactions of a recording."""
+
+    now: Callable[[], float]
+
+    def learn(self, pending: PendingInteraction) -> None:
+        """Serialize the request. Idempotent; called when it was sent, if the transport tells that."""
+        ...
+
+    def finish(self, pending: PendingInteraction) -> None:
+        """Keep the interaction. Called once, when the outcome is known."""
+        ...
+
+
 @attrs.define(eq=False)
 class PendingInteraction:
-    """A request in flight. ``on_finish`` is called once, when the outcome is known."""
+    """A request in flight."""
 
     number: int
     request: Request
-    now: Callable[[], float]
-    on_sent: Callable[[PendingInteraction], None]
-    on_finish: Callable[[PendingInteraction], None]
+    recorder: Recorder
     serialized: dict[str, Any] = attrs.field(factory=dict)
     """The request in the form of a cassette, with its secrets."""
     dialect: Dialect = attrs.field(init=False)
@@ -37,7 +49,7 @@ class PendingInteraction:
     request_json: str = ""
     may_have_key: bool = False
     """Whether the request may have a well-known key in it."""
-    started: float = attrs.Factory(lambda pending: pending.now(), takes_self=True)
+    started: float = attrs.Factory(lambda pending: pending.recorder.now(), takes_self=True)
     thread: int = attrs.Factory(threading.get_ident)
     response: Optional[Response] = None
     chunks: list[tuple[float, bytes]] = attrs.field(factory=list)
@@ -46,15 +58,9 @@ class PendingInteraction:
     stopped_reading: bool = False
     finished: bool = False
 
-    def observed(self) -> Request:
-        """Return the request as it is sent."""
-        request = object.__new__(Request)  # attrs.evolve takes 8 microseconds more
-        vars(request).update(vars(self.request), on_sent=self.sent)
-        return request
-
     def sent(self) -> None:
         """Note that the request was sent."""
-        self.on_sent(self)
+        self.recorder.learn(self)
         if self.request.on_sent is not None:
             self.request.on_sent()
 
@@ -67,7 +73,7 @@ class PendingInteraction:
         """Note that nothing more comes."""
         if not self.finished:
             self.finished = True
-            self.on_finish(self)
+            self.recorder.finish(self)
 
     def close(self) -> None:
         """Note that the program reads no further; the rest of the response, if any, is not known."""
@@ -84,7 +90,7 @@ class PendingInteraction:
         """Yield the body as it comes."""
         try:
             for chunk in response.chunks:
-                self.chunks.append((self.now(), chunk))
+                self.chunks.append((self.recorder.now(), chunk))
                 yield chunk
         except APIConnectionError as error:
             self.fail(error)

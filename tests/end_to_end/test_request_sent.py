@@ -61,7 +61,7 @@ def test_a_recording_serializes_a_request_while_the_service_works(tmp_path: Path
     with LoopbackServer() as server:
 
         def pending() -> dict[str, Any]:
-            (pending,) = recordings[0]._pending.values()
+            (pending,) = recordings[0]._recorder._pending.values()
             return pending.serialized
 
         def send(request: Request, send: Callable[[Request], Response]) -> Response:

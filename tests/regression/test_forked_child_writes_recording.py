@@ -24,7 +24,7 @@ def test_a_forked_child_writes_nothing(tmp_path: Path) -> None:
     ):
         next(stream)
         before = part.read_bytes()
-        with hold_locks(recording._lock):
+        with hold_locks(recording._recorder._lock):
             assert "b" == run_in_fork(lambda: "".join(event.text for event in stream))
         assert before == part.read_bytes()
         assert "b" == "".join(event.text for event in stream)

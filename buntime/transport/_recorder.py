@@ -1,0 +1,279 @@
+"""The recording of a cassette: its interactions as they end, and the file at its end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import attrs
+
+from buntime._http import Body, Headers, Request, SupportsTime, Transport
+from buntime._support.owner import Owner
+from buntime.cassette import file
+from buntime.cassette.body import serialize_request
+from buntime.cassette.dialect import dialect_of
+from buntime.cassette.file import Cassette
+from buntime.cassette.history import History
+from buntime.cassette.ignore import Ignore, IgnoreRule
+from buntime.cassette.journal import Journal
+from buntime.cassette.match import key_of
+from buntime.cassette.merge import merge_recordings
+from buntime.cassette.pending import PendingInteraction
+from buntime.cassette.rehearsal import shown_early
+from buntime.cassette.secrets import detect
+from buntime.cassette.secrets.redactor import Redactor
+from buntime.errors import CassetteError
+
+_PROBLEMS_SHOWN = 10
+_LARGE_BODY = 1 << 16
+"""Bytes of a body from which on it takes a millisecond to serialize."""
+_AMBIGUOUS = (
+    "ambiguous_session: sessions or devboxes were created at the same time with the same arguments, so that "
+    "replay could not tell them apart; give each its own metadata="
+)
+
+
+@attrs.define
+class JournaledInteraction:
+    """A finished interaction as its line of the journal: a recording may be long, and bytes cost least."""
+
+    number: int
+    thread: int
+    original: str
+    """The line with its secrets, of which a later one is redacted."""
+    in_values: bool
+    """Whether its secrets are to be looked for in its values; in the line is faster."""
+    may_have_key: bool
+    """Whether a well-known key may be in it."""
+    blocked: Sequence[str] = ()
+    """Why it is not in the recording, if so."""
+    line: str = ""
+    position: int = -1
+
+
+class Recorder:
+    """Keeps the interactions of a recording, without their secrets, in its ``.part``.
+
+    A recording that is neither saved nor discarded is reported when the program ends.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        inner: Transport,
+        allow: Iterable[str],
+        ignore: Union[IgnoreRule, Iterable[IgnoreRule]],
+    ) -> None:
+        self.now = inner.monotonic if isinstance(inner, SupportsTime) else time.monotonic
+        self.owner = Owner()
+        self.ended = False
+        self._path = path
+        self._today = datetime.now(timezone.utc).date()
+        self._redactor = Redactor(allow)
+        self._history = History()
+        self._ignore = Ignore(ignore)
+        self._lock = threading.RLock()
+        self._pending: dict[int, PendingInteraction] = {}
+        self._finished: dict[int, JournaledInteraction] = {}
+        self.count = 0
+        self._polls: dict[str, int] = {}
+        """The last response to each poll that only asks to poll again; the next one replaces it."""
+        self._problems: dict[str, None] = {}
+        part = path.with_name(f"{path.name}.part")
+        self._journal = Journal(part, file.journal_head(self._today))
+        self._finalizer = weakref.finalize(
+            self, _report_unclosed, path, self._journal, self._finished, self.owner
+        )
+
+    def begin(self, request: Request) -> PendingInteraction:
+        """Note a request in the order of the program."""
+        with self._lock:
+            self.count += 1
+            pending = PendingInteraction(self.count, request, self)
+            self._pending[pending.number] = pending
+        return pending
+
+    def prepare(self, pending: PendingInteraction) -> Request:
+        """Return the request to send, which is serialized while the service works.
+
+        It is serialized before if it is large, as that would use up its time, or if others are in flight, as
+        it may be a creation that replay cannot tell from theirs.
+        """
+        with self._lock:
+            if len(self._pending) > 1 or _is_large(pending.request):
+                for each in self._pending.values():
+                    self.learn(each)
+        request = object.__new__(Request)  # attrs.evolve takes 8 microseconds more
+        vars(request).update(vars(pending.request), on_sent=pending.sent)
+        return request
+
+    def learn(self, pending: PendingInteraction) -> None:
+        """Serialize a request and note its secrets, unless that was done."""
+        with self._lock:
+            if pending.serialized:
+                return
+            serialized = serialize_request(pending.request)
+            pending.dialect = dialect_of(serialized["path"])
+            pending.in_values = self._redactor.learn_request(pending.request, serialized)
+            if self._redactor.secrets.new:
+                self._redact_again()
+            pending.request_json = file.request_json(serialized)
+            pending.may_have_key = detect.may_have_key(pending.request_json)
+            if len(self._pending) > 1 and pending.dialect.is_creation(serialized):
+                others = [each.serialized for each in self._pending.values() if each.serialized]
+                if key_of(serialized) in map(key_of, others):
+                    self._problems.setdefault(_AMBIGUOUS)
+            pending.serialized = serialized
+
+    def drop(self, pending: PendingInteraction) -> None:
+        """Leave out a request that failed in a way that no replay can raise again."""
+        self._pending.pop(pending.number, None)
+
+    def finish(self, pending: PendingInteraction) -> None:
+        """Keep a finished interaction. An error here is raised by close(), not in the caller's request."""
+        if not self.owner.is_this_process():
+            return
+        with self._lock:
+            if self._pending.pop(pending.number, None) is None:
+                return
+            self.learn(pending)
+            number, original = pending.number, {"request": pending.serialized, **pending.outcome()}
+            headers = pending.response.headers if pending.response is not None else Headers()
+            in_values = self._redactor.learn_response(original, headers) or pending.in_values
+            if self._redactor.secrets.new:
+                self._redact_again()
+            line = file.journal_line(number, original, pending.request_json)
+            may_have_key = pending.may_have_key or detect.may_have_key(line, len(pending.request_json))
+            finished = JournaledInteraction(number, pending.thread, line, in_values, may_have_key)
+            self._finished[number] = finished
+            if pending.request.poll:
+                self._collapse(pending, original)
+            self._history.add(number, line)
+            self._redact(finished, original)
+
+    def _forget(self, number: int) -> None:
+        finished = self._finished.pop(number)
+        if finished.position >= 0:
+            self._journal.replace(finished.position, finished.line, "")
+
+    def _collapse(self, pending: PendingInteraction, data: dict[str, Any]) -> None:
+        """Keep one response to a wait, so that a slower day gives the same cassette."""
+        key = key_of(pending.serialized)
+        previous = self._polls.pop(key, 0)
+        if previous in self._finished:
+            self._forget(previous)
+        if "response" in data and pending.dialect.is_pending(pending.serialized, data["response"]):
+            self._polls[key] = pending.number
+
+    def _redact_again(self) -> None:
+        """Redact the interactions with a secret that occurred before it was known to be one."""
+        new, self._redactor.secrets.new = self._redactor.secrets.new, []
+        for number in sorted(self._history.containing(new) & self._finished.keys()):
+            finished = self._finished[number]
+            self._redact(finished, file.interaction_of(finished.original).data)
+
+    def _redact(self, finished: JournaledInteraction, original: Any) -> None:
+        line, blocked = self._redactor.redact_line(
+            finished.original,
+            original,
+            finished.number,
+            in_values=finished.in_values,
+            may_have_key=finished.may_have_key,
+        )
+        finished.blocked = []
+        if blocked:
+            item = file.interaction_of(line)
+            # A key may be in the words on what it runs.
+            what = item.call if any(detect.keys_in(item.description, ())) else item.description
+            finished.blocked = [f"interaction {finished.number}, {what}, holds {kind}" for kind in blocked]
+            line = file.journal_gap(finished.number, finished.blocked)
+        try:
+            if line and not finished.line:
+                finished.position = self._journal.append(line)
+            elif line != finished.line:
+                finished.position = self._journal.replace(finished.position, finished.line, line)
+        except OSError as error:
+            self._problems.setdefault(f"the recording cannot be written: {error}")
+        finished.line = line
+
+    def rewind(self, mark: int) -> None:
+        """Drop the interactions that were begun after this count."""
+        with self._lock:
+            for number in [number for number in self._finished if number > mark]:
+                self._forget(number)
+
+    def end(self) -> bool:
+        """Return whether this call is the one that ends the recording."""
+        if not self.owner.is_this_process():
+            return False
+        with self._lock:
+            ends, self.ended = not self.ended, True
+        self._finalizer.detach()
+        return ends
+
+    def remove_part(self) -> None:
+        """Remove the ``.part``, unless :meth:`save` kept it."""
+        self._journal.end()
+
+    def save(self) -> None:
+        """Put the recording in place of the cassette. Raises :class:`~buntime.CassetteError`."""
+        for pending in list(self._pending.values()):
+            if pending.response is not None:
+                pending.close()
+        finished = [item for _, item in sorted(self._finished.items())]
+        blocked = [reason for item in finished for reason in item.blocked]
+        lines = ((item.number, item.line) for item in finished if not item.blocked)
+        for reason in (*blocked, *shown_early(lines, self._redactor)):
+            self._problems.setdefault(f"blocked: {reason}")
+        if self._problems:
+            problems = "; ".join([*self._problems][:_PROBLEMS_SHOWN])
+            more = len(self._problems) - _PROBLEMS_SHOWN
+            problems += f"; and {more} more" if more > 0 else ""
+            error = CassetteError(f"the cassette {self._path} was left as it was: {problems}")
+            if any(problem.startswith("blocked") for problem in self._problems):
+                error.hint = "Pass a secret in env=, an output by stdin=, or use allow= for a false alarm"
+            raise error
+        new = [file.interaction_of(item.line) for item in finished]
+        threaded = len({item.thread for item in finished}) > 1
+        old: Optional[Cassette] = None
+        with suppress(CassetteError):
+            old = file.load(self._path)
+        before = old.interactions if old else ()
+        interactions = merge_recordings(before, new, threaded=threaded, ignore=self._ignore)
+        if old is not None and before == interactions:
+            return
+        try:
+            file.save(self._path, Cassette(file.VERSION, self._today, interactions))
+        except OSError as error:
+            self._journal.end(keep=True)
+            raise CassetteError(
+                f"the cassette {self._path} cannot be written: {error}; "
+                f"{self._journal.path} has the recording"
+            ) from error
+
+
+def _is_large(request: Request) -> bool:
+    return isinstance(request.body, Body) or len(request.body or b"") > _LARGE_BODY
+
+
+def _report_unclosed(path: Path, journal: Journal, finished: dict[int, Any], owner: Owner) -> None:
+    """Report a recording that was never closed, and keep its ``.part``."""
+    if not owner.is_this_process():
+        return
+    journal.end(keep=bool(finished))
+    if finished:
+        message = (
+            f"the recording of {path} was never closed: close its client or its transport. "
+            f"To make a cassette of it: buntime cassette recover {journal.path}"
+        )
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(f"buntime: {message}\n")
+        warnings.warn(message, ResourceWarning, stacklevel=2)
