@@ -129,16 +129,15 @@ def _descriptors() -> frozenset[tuple[str, str]]:
     return frozenset(descriptors)
 
 
-@pytest.fixture(autouse=True)
-def _recompiles_inner_tests(request: pytest.FixtureRequest) -> None:
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Let a run of pytest inside a test compile its files.
 
     Bytecode is valid for a time in seconds and a size: two versions of a file can have the same.
     """
-    if "pytester" in request.fixturenames:
-        monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
-        monkeypatch.setattr(sys, "dont_write_bytecode", True)
-        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    return pytester
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from buntime import Buntime, CassetteError
 from buntime.testing import modes
 from tests.support.cassettes import fake, record, replay
+from tests.unit.pytest_plugin.conftest import run_tests
 
 pytest_plugins = ["pytester"]
 
@@ -81,9 +82,8 @@ def test_false_alarm_can_be_allowed(
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setattr(modes, "make_transport", lambda *_: fake(stdout=f"sk-{'a1' * 12}\n"))
     pytester.makepyfile(SOURCE.format(mark=mark))
-    arguments = ("-p", "buntime.pytest_plugin.plugin", *option)
-    pytester.runpytest_inprocess("--buntime-mode=record", *arguments).assert_outcomes(passed=1)
-    pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1)
+    run_tests(pytester, "--buntime-mode=record", *option).assert_outcomes(passed=1)
+    run_tests(pytester, *option).assert_outcomes(passed=1)
 
 
 def test_hint_names_the_marker_argument(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +91,6 @@ def test_hint_names_the_marker_argument(pytester: pytest.Pytester, monkeypatch: 
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setattr(modes, "make_transport", lambda *_: fake(stdout=f"sk-{'a1' * 12}\n"))
     pytester.makepyfile(SOURCE.format(mark=""))
-    result = pytester.runpytest_inprocess("-p", "buntime.pytest_plugin.plugin", "--buntime-mode=record")
+    result = run_tests(pytester, "--buntime-mode=record")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*an OpenAI or Anthropic key*allow=*"])

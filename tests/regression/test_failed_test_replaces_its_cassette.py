@@ -6,12 +6,12 @@ import pytest
 
 from buntime.testing import modes
 from tests.support.cassettes import fake
-
-SOURCE = """
-import os, pytest, unittest
+from tests.unit.pytest_plugin.conftest import run_tests
 
 pytest_plugins = ["pytester"]
 
+SOURCE = """
+import pytest
 def test_subtests(buntime_session, subtests):
     with subtests.test("first"):
         assert buntime_session.execute("console.log(1)").stdout == "done\\n"
@@ -46,7 +46,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 def _run(project: pytest.Pytester, end: str, *options: str) -> pytest.RunResult:
     (project.path / "test_it.py").write_text(SOURCE.format(end=end), encoding="utf-8")
-    return project.runpytest_inprocess("-p", "buntime.pytest_plugin.plugin", *options)
+    return run_tests(project, *options)
 
 
 @pytest.mark.parametrize("end", PASSES)

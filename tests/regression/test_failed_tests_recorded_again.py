@@ -6,6 +6,7 @@ import pytest
 
 from buntime.testing import modes
 from tests.support.cassettes import fake
+from tests.unit.pytest_plugin.conftest import run_tests
 
 pytest_plugins = ["pytester"]
 
@@ -25,7 +26,7 @@ def test_failed_tests_are_recorded_again(pytester: pytest.Pytester, monkeypatch:
     monkeypatch.setattr(modes, "make_transport", lambda *_: fake(stdout="1\n"))
 
     def run(*arguments: str) -> dict[str, int]:
-        result = pytester.runpytest_inprocess("-p", "buntime.pytest_plugin.plugin", *arguments)
+        result = run_tests(pytester, "-p", "cacheprovider", *arguments)
         return {name: count for name, count in result.parseoutcomes().items() if name != "warnings"}
 
     pytester.makepyfile(test_it=TEST.format(code="1"))

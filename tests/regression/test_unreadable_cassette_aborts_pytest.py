@@ -8,6 +8,8 @@ from typing import Callable
 
 import pytest
 
+from tests.unit.pytest_plugin.conftest import run_tests
+
 pytest_plugins = ["pytester"]
 
 
@@ -55,7 +57,7 @@ def test_run_succeeds(
     cassettes.mkdir(parents=True)
     create(cassettes / "x.json")
     try:
-        result = pytester.runpytest_inprocess("-p", "buntime.pytest_plugin.plugin")
+        result = run_tests(pytester)
     finally:
         cassettes.chmod(0o700)
     result.assert_outcomes(passed=1)

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from contextlib import suppress
 
+import pluggy
 import pytest
 
 import buntime
@@ -16,16 +17,21 @@ from buntime.transport import FakeTransport
 XDIST = ("-p", "buntime.pytest_plugin.plugin", "-p", "xdist", "-n2")
 """Arguments of a run with two workers, which load only the plugins that are named."""
 
-_UNUSED = ("faulthandler", "junitxml", "legacypath", "pastebin", "setupplan", "stepwise")
+# A test that needs one of them passes ``-p`` with its name.
+_UNUSED = (
+    *("assertion", "cacheprovider", "doctest", "faulthandler", "junitxml", "legacypath", "logging"),
+    *("monkeypatch", "pastebin", "recwarn", "setuponly", "setupplan", "stepwise", "tmpdir"),
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _imported() -> None:
     """Import all modules: a run inside this process restores ``sys.modules``, and would import them again."""
     for module in pkgutil.walk_packages(buntime.__path__, "buntime."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith(("__main__", "tools.server")):  # that of MCP imports a framework
             with suppress(ImportError):  # of an extra that is not installed
                 importlib.import_module(module.name)
+    vars(pluggy)["__version__"] = pluggy.__version__  # it is looked up each time, for the header of pytest
 
 
 def run_tests(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:

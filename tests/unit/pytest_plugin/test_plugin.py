@@ -486,12 +486,12 @@ def test_a_selection_of_tests_lists_no_orphans(project: Project) -> None:
     project.write(THREE)
     project.record()
     project.write(THREE.replace('"hello', '"hullo', 1))
-    project.offline().assert_outcomes(failed=1, passed=2)
+    project.offline("-p", "cacheprovider").assert_outcomes(failed=1, passed=2)
     for selection in (
         ["-k", "one"],
         ["test_it.py::test_one"],
         ["--deselect", "test_it.py::test_two"],
-        ["--lf"],
+        ["-p", "cacheprovider", "--lf"],
     ):
         result = project.offline(*selection)
         assert 1 == result.parseoutcomes()["failed"]
@@ -555,7 +555,7 @@ def test_other_projects_are_not_affected(project: Project) -> None:
     project.write(
         "import unittest\nclass T(unittest.TestCase):\n    def test_x(self): pass\ndef test_y(): pass\n"
     )
-    result = project.offline("--strict-config", "--setup-show")
+    result = project.offline("-p", "setuponly", "--strict-config", "--setup-show")
     result.assert_outcomes(passed=2)
     assert "buntime_" not in result.stdout.str()
     assert [] == project.cassettes()

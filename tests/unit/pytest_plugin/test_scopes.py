@@ -89,7 +89,7 @@ def test_single_test_replays(scopes: Project) -> None:
     scopes.record()
     scopes.run(*_ids("test_two")).assert_outcomes(passed=4)
     scopes.run(_ids("test_two")[0]).assert_outcomes(passed=1)
-    scopes.run("--lf").assert_outcomes(passed=12)
+    scopes.run("-p", "cacheprovider", "--lf").assert_outcomes(passed=12)
 
 
 def test_selection_is_not_recorded(scopes: Project) -> None:
@@ -244,7 +244,7 @@ def test_doctests(project: Project) -> None:
         f'def f():\n    r"""\n    {example!s}    """\n'.replace("\n'1", "\n    '1"), "sample_page.py"
     )
     project.write(example.replace("\\n", "\\n") + shared, "sample.txt")
-    options = ("--doctest-modules", "--doctest-glob=*.txt")
+    options = ("-p", "doctest", "--doctest-modules", "--doctest-glob=*.txt")
     project.write("def test_plain(): pass")
     project.record(*options).assert_outcomes(passed=3)
     assert 3 == len(project.cassettes())

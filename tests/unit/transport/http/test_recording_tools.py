@@ -108,8 +108,8 @@ def test_pytest_recording(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyP
         pytester.makepyfile(
             RECORDED_TEST.format(key=KEY, url=server.url, headers=HEADERS, stdout=RESULT["stdout"])
         )
-        pytester.runpytest_subprocess(*plugin, "--record-mode=once").assert_outcomes(passed=1)
-    pytester.runpytest_subprocess(*plugin, "--block-network").assert_outcomes(passed=1)
+        pytester.runpytest_inprocess(*plugin, "--record-mode=once").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*plugin, "--block-network").assert_outcomes(passed=1)
     assert 1 == len(server.requests)
 
 
