@@ -10,6 +10,7 @@ import pytest
 
 from buntime import Buntime, ExecutionFailedError, Session
 from buntime.transport import LocalTransport
+from tests.support.cases import in_one_test
 
 _PRINTS = ".stdout.write('x'.repeat(5e6)); return 7 }"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sessions run on Linux and macOS")
@@ -33,7 +34,7 @@ def test_the_exit_is_reported_behind_any_output(session: Session) -> None:
             session.call("() => { process.stdout.write('x'.repeat(5e6)); process.exit(3) }")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "function",
     [
         "() => { process" + _PRINTS,
@@ -44,6 +45,7 @@ def test_the_exit_is_reported_behind_any_output(session: Session) -> None:
         "() => { (() => 1).constructor('return pro' + 'cess')()" + _PRINTS,
         "() => { pr\\u006fcess" + _PRINTS,
     ],
+    at_once=True,
 )
 def test_the_value_is_reported_behind_any_output(session: Session, function: str) -> None:
     """No output is lost, by whatever name the function reaches the stream."""
