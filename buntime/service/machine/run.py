@@ -81,17 +81,25 @@ class Run:
                 raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
             if message.get("serving") is True:
                 self._on_serving()
-            for kind, name in _KINDS.items():
-                if isinstance(text := message.get(kind), str):
-                    self._texts[kind].add(text)
-                    return Output(name, text)
+            output = self._collect(message)
             if "exit" in message:
                 self._exit_message = message
                 if message["exit"] and self._without_network and self._missed_network():
                     self._texts["err"].add(_NO_NETWORK)
                     return Output("stderr", _NO_NETWORK)
+            elif output is not None:
+                return output
         self._is_exhausted = True
         return self._outcome_of(self._exit_message)
+
+    def _collect(self, message: dict[str, Any]) -> Union[Output, None]:
+        """Store the output in a message, and return the last piece of it."""
+        output = None
+        for kind, name in _KINDS.items():
+            if isinstance(text := message.get(kind), str):
+                self._texts[kind].add(text)
+                output = Output(name, text)
+        return output
 
     def _missed_network(self) -> bool:
         return bool(_UNRESOLVED.search(self._texts["err"].text()[-_LOOKED_AT:]))

@@ -8,16 +8,12 @@ const { Output } = require("./output.js");
 const processes = require("./processes.js");
 
 // The shell that waits is one whose parent shell has gone, so that it is a child of this process alone: a child
-// started directly would report at least this process's own memory as its peak. It looks for that: a killed shell that
-// is not scheduled immediately could still reap a short program in its last wait. The resident set limit, which Linux
-// accepts and ignores, tags all that an execution starts: it is inherited and can only be lowered.
+// started directly would report at least this process's own memory as its peak. Bun.spawnSync() waits for the end of the
+// parent, which could otherwise reap a short program in its last wait. The resident set limit, which Linux accepts and
+// ignores, tags all that an execution starts: it is inherited and can only be lowered.
 const READY = `
-ulimit -c 0; ulimit -f "$1" 2>/dev/null; ulimit -m "$2" 2>/dev/null
-[ -z "$3" ] || ulimit -u "$3" 2>/dev/null || ulimit -p "$3" 2>/dev/null
-( read -r p _ </proc/self/stat; echo "$p"; kill -9 $$
-while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do :; done
-exec >&3 3>&-
-. /proc/self/fd/4 ); :`;
+{ ulimit -c 0; ulimit -f "$1"; ulimit -m "$2"; [ -z "$3" ] || ulimit -u "$3" || ulimit -p "$3"; } 2>/dev/null
+( cd -P /proc/self && echo "\${PWD##*/}"; exec >&3 3>&-; kill -9 $$; . /proc/self/fd/4 ); :`;
 const OF_SHELLS = new RegExp(
   "^(BASH.*|CDPATH|COMP_.*|DIRSTACK|E?UID|ENV|EPOCH.*|FUNCNAME|GLOBIGNORE|GROUPS|HIST.*|IFS|LANG|LC_.*|LINENO|MAIL.*" +
     "|OLDPWD|OPT(ARG|ERR|IND)|PIPESTATUS|POSIXLY_CORRECT|PPID|PS\\d|PWD|S?RANDOM|SECONDS|SHELLOPTS|SHLVL" +
@@ -57,8 +53,7 @@ function busy() {
 // without /proc, `ended` is called.
 function launch(run, ended) {
   const cwd = run.cwd ? `${config.workspace}/${run.cwd}` : config.workspace;
-  if (!fs.statSync(cwd).isDirectory()) throw new Error(`${cwd} is not a directory`);
-  fs.accessSync(cwd, fs.constants.X_OK);
+  fs.accessSync(`${cwd}/.`, fs.constants.X_OK);
   if (config.direct) return launchDirectly(run, cwd, ended);
   const { pid, tag, out, err, code, scriptPipe } = readyShell ?? makeReady();
   readyShell = null;

@@ -4,7 +4,7 @@
 // It is sent `start` first, then, each with the id of an execution, `run`, `ack` (so much of its output was taken) and
 // `drop` (its output is not read any more), `feed` (standard input, null for its end) and `signal`, and `kill` and
 // `count`, to which it replies. Of an execution it sends `out` and `err`, `serving` once something listens on the
-// session's port, and last `exit` with the figures.
+// session's port, and last `exit` with the figures, and with output that is short and was not streamed.
 "use strict";
 const fs = require("node:fs");
 const launching = require("./launch.js");
@@ -25,7 +25,7 @@ const reporting = new Map(); // id -> execution whose result is not sent yet
 
 // ---- talking -------------------------------------------------------------------------------------------------------
 
-// One write at a time, off this thread: a reader who is slow, or writes to us meanwhile, must not stop the clock.
+// One write at a time, which does not wait: a reader who is slow, or writes to us meanwhile, must not stop the clock.
 const outbox = { lines: [], writing: null };
 
 function send(message) {
@@ -39,13 +39,25 @@ async function writeOut() {
   while (outbox.lines.length) {
     const bytes = Buffer.from(outbox.lines.splice(0).join(""));
     for (let at = 0; at < bytes.length; ) {
-      const [error, count] = await new Promise((resolve) => fs.write(1, bytes, at, bytes.length - at, null, (...it) => resolve(it)));
+      const [error, count] = config?.direct ? await writeInThread(bytes, at) : writeNow(bytes, at);
       if (error && error.code !== "EAGAIN") return stop(false);
-      if (error) await Bun.sleep(1); // once a preview was connected to, Bun has the pipe not wait for its reader
+      if (error) await Bun.sleep(1);
       else at += count;
     }
   }
   outbox.writing = null;
+}
+
+function writeNow(bytes, at) {
+  try {
+    return [null, fs.writeSync(1, bytes, at)];
+  } catch (error) {
+    return [error];
+  }
+}
+
+function writeInThread(bytes, at) {
+  return new Promise((resolve) => fs.write(1, bytes, at, bytes.length - at, null, (...it) => resolve(it)));
 }
 
 // Not by process.stdin, which takes longer to load than all the rest of this program.
@@ -150,15 +162,27 @@ async function report(run) {
   await forward(run);
   const outputs = [run.out, run.err];
   for (const output of outputs) {
-    for (const piece of run.stream ? [output.rest()] : output.pieces()) await sendOutput(run, output.kind, piece);
-    output.drain();
+    if (!run.stream && output.blocks.length < 2) {
+      run.result[output.kind] = output.text();
+      continue;
+    }
+    for (const piece of run.stream ? [output.rest()] : output.pieces()) {
+      if (run.credit <= 0) await creditFor(run);
+      sendOutput(run, output.kind, piece);
+    }
   }
   if (leavesSomething()) await openPreview();
   // Without a sandbox, other programs of the user may do the work of one.
   const noProcessLeft = !config.scratch && !processes.reap(ended);
-  await send({ ...run.result, serving: previewReady !== null, no_process_left: noProcessLeft });
+  const sent = send({ ...run.result, serving: previewReady !== null, no_process_left: noProcessLeft });
+  await null; // the write comes first
+  for (const output of outputs) output.drain();
+  await sent;
   reporting.delete(run.id);
-  if (!stopping && !running.size && !config.direct && !processes.reap(ended)) launching.prepare();
+  if (stopping || running.size || config.direct || processes.reap(ended)) return;
+  clearTimeout(memoryTimer);
+  memoryTimer = null;
+  launching.prepare();
 }
 
 function rest(run, milliseconds) {
@@ -196,16 +220,22 @@ async function forward(run) {
       if (!size) break;
       if (!moved && (run.stream || running.size)) await lookForServer(run); // its reader can then reach the server
       moved = true;
-      if (piece) await sendOutput(run, output.kind, piece);
+      if (!piece) continue;
+      if (run.credit <= 0) await creditFor(run);
+      sendOutput(run, output.kind, piece);
     }
   }
   return moved;
 }
 
-// Send a piece of output as soon as its reader has credit, and not at all if there is no reader. What is being written is
-// bounded by the credit, so the write is not waited for.
-async function sendOutput(run, kind, { text, size }) {
+// Settles when the reader of a run's output has credit, or is gone.
+async function creditFor(run) {
   while (run.credit <= 0 && !run.dropped) await rest(run, LONGEST_TIMER);
+}
+
+// Send a piece of output, if it still has a reader. What is being written is bounded by the credit, so the write is not
+// waited for: the last output and the result leave in one write.
+function sendOutput(run, kind, { text, size }) {
   if (!text || run.dropped) return;
   run.credit -= size;
   send({ id: run.id, [kind]: text, size });

@@ -73,6 +73,11 @@ class Output {
     yield this.rest();
   }
 
+  // The same as one text.
+  text() {
+    return Array.from(this.pieces(), ({ text }) => text).join("");
+  }
+
   decode(bytes) {
     return piece(this.decoder.decode(bytes, { stream: true }), sizeOf(bytes));
   }

@@ -12,6 +12,9 @@ const SIGKILL = 9;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_CHILD_SUBREAPER = 36;
 
+const status = new Int32Array(1);
+const usage = new BigInt64Array(18); // struct rusage: user s, µs, system s, µs, peak KB, ...
+
 let libc;
 
 function openLibc() {
@@ -35,9 +38,11 @@ function openLibc() {
   throw new Error(`none of ${names.join(", ")} can be loaded`);
 }
 
-// Orphans come to this process, and none of them can reach into it through /proc/1/fd or /proc/1/mem.
+// Orphans come to this process, and none of them can reach into it through /proc/1/fd or /proc/1/mem. Writes to its stdout
+// do not wait.
 function adopt() {
   libc = openLibc();
+  libc.fcntl(1, F_SETFL, fs.constants.O_NONBLOCK);
   libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
@@ -55,8 +60,6 @@ function pipe(end, size) {
 
 // Wait for every child that has ended; times in milliseconds, memory in bytes. Returns whether others are left.
 function reap(ended) {
-  const status = new Int32Array(1);
-  const usage = new BigInt64Array(18); // struct rusage: user s, µs, system s, µs, peak KB, ...
   for (;;) {
     const pid = libc.wait4(-1, status, WNOHANG, usage);
     if (pid <= 0) return pid === 0;
