@@ -42,12 +42,7 @@ def json_object(request: Request) -> dict[str, Any]:
             value=header(request, "Content-Type"),
         )
     try:
-        value = json.loads(
-            body.decode(),
-            object_pairs_hook=_object_without_duplicates,
-            parse_float=_finite_number,
-            parse_constant=_reject_constant,
-        )
+        value = _strict_decode(body.decode())
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
@@ -89,6 +84,11 @@ def _finite_number(text: str) -> float:
 
 def _reject_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a JSON number")
+
+
+_strict_decode = json.JSONDecoder(
+    object_pairs_hook=_object_without_duplicates, parse_float=_finite_number, parse_constant=_reject_constant
+).decode
 
 
 def _check_nesting(value: Any) -> None:

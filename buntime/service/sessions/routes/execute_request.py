@@ -56,7 +56,7 @@ class _Parser:
         path = self.fields.optional_text("workingDir") or WORKSPACE
         with workspace_errors(self.session, self.plan, path, field="workingDir"):
             folder = normalise(path)
-            if any(folder in parents(file) for file, _ in self.files):
+            if not folder or any(folder in parents(file) for file, _ in self.files):
                 return folder
             try:
                 kind = self.session.workspace.stat(folder).type
