@@ -77,6 +77,14 @@ class _Thread(threading.local):
 current: _Thread = _Thread()
 
 
+def _set_timeout(sock: socket.socket, timeout: Optional[float]) -> None:
+    # urllib3 has set it to nearly the same. To set it is a system call, for which a thread gives up the
+    # interpreter lock, and with many threads it waits to get it back.
+    present = sock.gettimeout()
+    if timeout is None or present is None or abs(present - timeout) > timeout / 1000:
+        sock.settimeout(timeout)
+
+
 class _Incoming(io.RawIOBase):
     """The bytes that come from a socket, each wait for them limited."""
 
@@ -93,7 +101,7 @@ class _Incoming(io.RawIOBase):
     def readinto(self, buffer: Any) -> Optional[int]:
         if self.at_end:
             return None  # for no bytes yet: the buffer then shows what it has, and waits for nothing
-        self._sock.settimeout(self._attempt.limit(self._timeout))
+        _set_timeout(self._sock, self._attempt.limit(self._timeout))
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -228,7 +236,7 @@ class _Connection:
             return
         data, self._head = self._head + data if self._head else data, b""
         if self.sock is not None:
-            self.sock.settimeout(current.attempt.limit(self.timeout))
+            _set_timeout(self.sock, current.attempt.limit(self.timeout))
         super().send(data)  # type: ignore[misc]  # as above
 
     def getresponse(self, *args: Any, **options: Any) -> Any:
