@@ -46,26 +46,28 @@ def incomplete_event(chunks: Sequence[bytes]) -> bytes:
 def _lines(chunks: Iterable[bytes]) -> Iterator[list[tuple[str, str, str]]]:
     """Yield complete lines, split at their first colon; without it, no space precedes the value.
 
-    A line that spans chunks may be large: it is copied once, and its value once more. The lines inside one
-    chunk may be many: they are decoded and split together.
+    A line that spans chunks may be large: its value is copied once, to where it can be decoded fastest, and
+    decoded. The lines inside one chunk may be many: they are decoded and split together.
     """
-    begun: list[bytes | memoryview] = []
+    begun: list[memoryview] = []
     for chunk in chunks:
-        first = chunk.find(b"\n")
+        first, view = chunk.find(b"\n"), memoryview(chunk)
         if first < 0:
-            begun.append(chunk)
+            begun.append(view)
             continue
-        view = memoryview(chunk)
-        line = b"".join((*begun, view[:first]))
-        field, _, _ = line[:_LONGEST_NAME].partition(b":")
-        start = len(field) + (2 if line[len(field) + 1 : len(field) + 2] == b" " else 1)
-        if field or not line:  # not a comment
-            yield [(field.decode("utf-8", "replace"), "", str(memoryview(line)[start:], "utf-8", "replace"))]
+        pieces = [*begun, view[:first]]
+        if len(pieces[0]) < _LONGEST_NAME:
+            pieces = [memoryview(b"".join(pieces))]
+        head = bytes(pieces[0][:_LONGEST_NAME])
+        field, _, value = head.partition(b":")
+        if field or not head:  # not a comment
+            pieces[0] = pieces[0][len(field) + (2 if value.startswith(b" ") else 1) :]
+            yield [(field.decode("utf-8", "replace"), "", b"".join(pieces).decode("utf-8", "replace"))]
         last = chunk.rfind(b"\n")
         if last > first:
             text = chunk[first + 1 : last].decode("utf-8", "replace")
             yield [line.partition(":") for line in text.split("\n")]
-        begun = [view[last + 1 :]]
+        begun = [view[last + 1 :]] if last + 1 < len(chunk) else []
 
 
 def _with_line_feeds(chunks: Iterable[bytes]) -> Iterator[bytes]:
