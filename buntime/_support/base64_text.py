@@ -16,6 +16,8 @@ _KINDS = bytes(2 if code in b"\r\n\\" else bool(_BASE64.match(chr(code) * _LONG_
 _SHORTEST_LINE = b"\1" * 8 + b"\2"
 """The least of a line of base64, in these numbers; shorter ones are words at the end of a line."""
 _PART = 1 << 20
+_LONGEST = 1 << 14
+"""Characters of base64 of a content that is looked for in one piece."""
 
 
 def may_have_base64(text: str, start: int = 0) -> bool:
@@ -25,10 +27,13 @@ def may_have_base64(text: str, start: int = 0) -> bool:
 
 def base64_in(text: str) -> Iterator[str]:
     """Yield the content of the parts of a text that could be base64, each byte as a character."""
-    for run in _BASE64.findall(text):
-        groups = run[:-1] if len(run) % 4 == 1 else run
-        data = groups.replace("-", "+").replace("_", "/") + "=" * (-len(groups) % 4)
-        yield base64.b64decode(data).decode("latin-1")
+    for match in _BASE64.finditer(text):
+        begin, end = match.span()
+        for start in range(begin, end, _PART):  # parts that overlap, as it may be large
+            groups = text[start : min(end, start + _PART + _LONGEST)]
+            groups = groups[:-1] if len(groups) % 4 == 1 else groups
+            data = groups.replace("-", "+").replace("_", "/") + "=" * (-len(groups) % 4)
+            yield base64.b64decode(data).decode("latin-1")
 
 
 def unwrap(text: str) -> str:

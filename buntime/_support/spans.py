@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
+_PART, _REACH = 1 << 20, 1 << 14
+_WORD_END = re.compile(r"[^\w+/-]")
+"""A character that is part of no word and of no base64."""
+
 Span = tuple[int, int, str]
 """The start and the end of a part of a text, and the text that replaces it."""
 
 
-def replace_spans(pieces: Sequence[str], spans: Iterable[Span]) -> list[str]:
+def overlapping_parts(pieces: Iterable[str], longest: int) -> Iterator[tuple[int, str]]:
+    """Yield the parts of a text that comes in pieces, each with its position; a small text is one part.
+
+    So much is in two parts that each text of ``longest`` characters is in one of them as a whole, also if it
+    is wrapped in lines. A part begins behind the end of a word: a part of a word is not taken for a word.
+    """
+    reach = max(_REACH, 4 * longest)
+    begun: list[str] = []
+    position, size, most = 0, 0, max(_PART, 4 * reach)
+    for piece in pieces:
+        if size >= most:
+            text = "".join(begun)
+            yield position, text
+            word_end = _WORD_END.search(text, max(0, size - 2 * reach), max(0, size - reach))
+            start = word_end.end() if word_end is not None else 0
+            begun = [text[start:]]
+            position, size = position + start, size - start
+            most = size + max(_PART, size)
+        begun.append(piece)
+        size += len(piece)
+    yield position, "".join(begun)
+
+
+def replace_spans(pieces: Iterable[str], spans: Iterable[Span]) -> list[str]:
     """Return the pieces of a text with spans replaced; of two that overlap, the first and then the longest.
 
     A replacement goes into the piece in which its span begins.
     """
     ordered = deque({span[0]: span for span in sorted(spans)}.values())
-    text, end, done = "".join(pieces), 0, 0
+    position, done = 0, 0
     changed: list[str] = []
     for piece in pieces:
-        end += len(piece)
+        end, done = position + len(piece), max(done, position)
         parts: list[str] = []
         while ordered and ordered[0][0] < end:
             start, stop, replacement = ordered.popleft()
             if start >= done:
-                parts += (text[done:start], replacement)
+                parts += (piece[done - position : start - position], replacement)
                 done = stop
-        changed.append("".join((*parts, text[done:end])))
-        done = max(done, end)
+        changed.append("".join((*parts, piece[done - position :])))
+        position = end
     return changed
 
 

@@ -136,7 +136,8 @@ def _object_or_text(name: str, data: str, dialect: Dialect) -> Any:
     return data if event.text is not None and event.text_key is None else value
 
 
-def _pieces(events: Iterable[Sequence[Any]], dialect: Dialect) -> dict[str, list[str]]:
+def output_pieces(events: Iterable[Sequence[Any]], dialect: Dialect) -> dict[str, list[str]]:
+    """Return the pieces of each output of a stream."""
     pieces: dict[str, list[str]] = defaultdict(list)
     for _, name, *data in events:
         event = dialect.read_event(name, data[0]) if data else None
@@ -148,7 +149,7 @@ def _pieces(events: Iterable[Sequence[Any]], dialect: Dialect) -> dict[str, list
 def drop_repeated_output(events: list[list[Any]], dialect: Dialect) -> None:
     """Take the output that the last event of a stream repeats out of it."""
     if events and len(events[-1]) == 3 and dialect.read_event(*events[-1][1:]).is_end:
-        last = _map_outputs(events[-1][2], _pieces(events, dialect), without_repetition)
+        last = _map_outputs(events[-1][2], output_pieces(events, dialect), without_repetition)
         events[-1] = [*events[-1][:2], last]
 
 
@@ -187,4 +188,4 @@ def join_outputs(events: Iterable[Sequence[Any]], dialect: Dialect) -> tuple[dic
     events = list(events)
     bare = [event for _, *event in events]
     others = [event for event in bare if len(event) == 1 or dialect.read_event(*event).text is None]
-    return {kind: "".join(pieces) for kind, pieces in sorted(_pieces(events, dialect).items())}, others
+    return {kind: "".join(pieces) for kind, pieces in sorted(output_pieces(events, dialect).items())}, others

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import attrs
 
+from buntime._support.json_text import render
 from buntime._support.line_diff import common_lines, line_diff, shorten_lines
 from buntime.cassette.file import Cassette, Interaction
 from buntime.cassette.match import key_of, without_numbers
 from buntime.cassette.merge import merge_recordings
 from buntime.cassette.show import MARGIN, request_lines
-from buntime.cassette.text import render
 
 Reason = Literal["empty", "path", "method", "query", "body", "played", "left"]
 """Why a cassette has no response to a request.

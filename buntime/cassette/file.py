@@ -11,10 +11,11 @@ from typing import Any, Callable, Optional, Union
 
 import attrs
 
+from buntime._support.json_text import SURROGATES, parse, write
 from buntime._support.json_values import length
+from buntime._support.packed import Line, loads, loads_parts, pack
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.journal import refuse_if_locked
-from buntime.cassette.text import SURROGATES, parse, write
 from buntime.cassette.upgrade import upgrade
 from buntime.errors import CassetteError
 
@@ -194,13 +195,18 @@ def request_json(request: Mapping[str, Any]) -> str:
     return _compact(request)
 
 
-def journal_line(number: int, data: Mapping[str, Any], request: str = "") -> str:
+def journal_line(number: int, data: Mapping[str, Any], request: str = "", *, is_large: bool = False) -> Line:
     """Return the line of a ``.part`` file for an interaction; ``number`` gives the order.
 
-    ``request`` is its :func:`request_json`, if that was made before.
+    ``request`` is its :func:`request_json`, if that was made before. ``is_large`` is for a stream, whose
+    events come last, behind tabs: such a line is never in memory as a whole.
     """
     outcome = {part: message for part, message in data.items() if part != "request"}
-    return f"[{number},{request or request_json(data['request'])},{_compact(outcome)}]\n"
+    start = f"[{number},{request or request_json(data['request'])},"
+    if not is_large:
+        return f"{start}{_compact(outcome)}]\n"
+    outcome["response"] = {**outcome["response"], "events": []}
+    return pack(f"{start}{_compact(outcome)}", map(_compact, data["response"]["events"]))
 
 
 def journal_gap(number: int, blocked: Sequence[str]) -> str:
@@ -208,10 +214,16 @@ def journal_gap(number: int, blocked: Sequence[str]) -> str:
     return f"{_compact([number, blocked])}\n"
 
 
-def interaction_of(line: str) -> Interaction:
+def interaction_of(line: Line) -> Interaction:
     """Return the interaction of a line that :func:`journal_line` made."""
-    _, request, outcome = json.loads(line)
-    return Interaction({"request": request, **outcome})
+    return Interaction(_data_of(loads(line)))
+
+
+def _data_of(parts: Sequence[Any]) -> dict[str, Any]:
+    _, request, outcome, *events = parts
+    if events:
+        (outcome["response"]["events"],) = events
+    return {"request": request, **outcome}
 
 
 def _from_journal(content: bytes, path: AnyPath, gaps: Optional[list[str]] = None) -> Cassette:
@@ -222,14 +234,15 @@ def _from_journal(content: bytes, path: AnyPath, gaps: Optional[list[str]] = Non
     try:
         head, *lines = (line for line in content.split(b"\n")[:-1] if not line.startswith(b" "))
         # A line that was replaced is blank, or comes first if the process was killed just then.
-        by_number = {int(number): parts for number, *parts in map(json.loads, lines)}
+        read = (loads_parts(line.split(b"\t")) for line in lines)
+        by_number = {int(number): [number, *parts] for number, *parts in read}
         ordered = [by_number[number] for number in sorted(by_number)]
-        interactions = [{"request": parts[0], **parts[1]} for parts in ordered if len(parts) > 1]
+        interactions = [_data_of(parts) for parts in ordered if len(parts) > 2]
         version, changed = map(json.loads(head).__getitem__, (f"{_FORMAT}_part", "changed"))
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
         raise _not_a_cassette(path, "a line of it is not an interaction") from None
     if gaps is not None:
-        gaps += (reason for parts in ordered if len(parts) == 1 for reason in parts[0])
+        gaps += (reason for parts in ordered if len(parts) == 2 for reason in parts[1])
     return _cassette({_FORMAT: version, "changed": changed, "interactions": interactions}, path)
 
 

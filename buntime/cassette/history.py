@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from buntime._support.base64_text import unwrap
-from buntime.cassette.body import join_outputs
+from buntime._support.packed import Line, encode_parts
+from buntime._support.spans import overlapping_parts
+from buntime.cassette.body import output_pieces
 from buntime.cassette.dialect import dialect_of
+from buntime.cassette.file import interaction_of
 
 _SHORTEST = 4
 """Characters of the texts in the index, and the least of a text that is searched for."""
@@ -26,15 +29,15 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._new: list[tuple[int, str]] = []
-        self._lines: list[tuple[int, str]] = []
+        self._new: list[tuple[int, Line]] = []
+        self._lines: list[tuple[int, Line]] = []
         """The interactions that were there at the last search, each as it is searched."""
         self._searches = 0
         self._indexed = 0
         self._lines_with: dict[str, list[int]] = defaultdict(list)
         """The positions of the lines with each four characters; with ``""``, of those without an index."""
 
-    def add(self, number: int, line: str) -> None:
+    def add(self, number: int, line: Line) -> None:
         """Note an interaction by its line of the journal."""
         self._new.append((number, line))
 
@@ -45,7 +48,7 @@ class History:
         self._searches += len(needles)
         if self._searches > _SEARCHES:
             for position, (_, line) in enumerate(self._lines[self._indexed :], self._indexed):
-                for gram in _grams(line) if len(line) < _LARGE else ("",):
+                for gram in _grams(line) if isinstance(line, str) and len(line) < _LARGE else ("",):
                     self._lines_with[gram].append(position)
             self._indexed = len(self._lines)
         positions = {*self._lines_with.get("", ()), *range(self._indexed, len(self._lines))}
@@ -54,18 +57,34 @@ class History:
             if grams <= self._lines_with.keys():
                 rarest: list[int] = min(map(self._lines_with.__getitem__, grams), key=len)
                 positions.update(rarest)
+        longest = max(map(len, needles), default=0)
         lines = map(self._lines.__getitem__, positions)
-        return {number for number, line in lines if any(map(line.__contains__, needles))}
+        texts = (
+            (number, [line] if isinstance(line, str) else _texts(line, longest)) for number, line in lines
+        )
+        return {
+            number for number, each in texts if any(needle in text for text in each for needle in needles)
+        }
 
 
-def _searched(line: str) -> str:
-    """Return a line, its outputs joined, and both without line ends: a secret may be cut anywhere."""
-    if '"events":' in line:
-        _, request, outcome = json.loads(line)
-        events, dialect = outcome.get("response", {}).get("events", ()), dialect_of(request["path"])
-        line += json.dumps(join_outputs(events, dialect)[0])
-    unwrapped = unwrap(line)
-    return line if len(unwrapped) == len(line) else line + unwrapped
+def _searched(line: Line) -> Line:
+    """Return the texts of a line in one; a large line is read again for each search."""
+    return "\n".join(_texts(line, len(line))) if isinstance(line, str) else line
+
+
+def _texts(line: Line, longest: int) -> Iterator[str]:
+    """Yield a line and its outputs joined, with and without line ends: a secret may be cut anywhere."""
+    texts: list[Iterable[str]] = [[line] if isinstance(line, str) else map(bytes.decode, encode_parts(line))]
+    if isinstance(line, bytes) or '"events":' in line:
+        item = interaction_of(line)
+        outputs = output_pieces((item.response or {}).get("events", ()), dialect_of(item.request["path"]))
+        texts += ((json.dumps(piece)[1:-1] for piece in pieces) for pieces in outputs.values())
+    for pieces in texts:
+        for _, part in overlapping_parts(pieces, longest):
+            yield part
+            unwrapped = unwrap(part)
+            if len(unwrapped) < len(part):
+                yield unwrapped
 
 
 def _grams(text: str) -> set[str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Optional
 
 from buntime._support.file_lock import lock_file
 from buntime._support.forks import reset_after_fork
+from buntime._support.packed import Line, encode_parts
 from buntime.errors import CassetteError
 
-_PART = 1 << 20
+_BLANK = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 
 
 class Journal:
@@ -40,31 +42,32 @@ class Journal:
             self._release()
             raise CassetteError(f"the recording cannot be written to {path}: {error}") from error
 
-    def append(self, line: str) -> int:
+    def append(self, line: Line) -> int:
         """Add a line in ASCII and return its position. Raises ``OSError``."""
         position = self._size
-        self._write(position, line)
-        self._size += len(line)
+        self._size = self._write(position, encode_parts(line))
         return position
 
-    def replace(self, position: int, old: str, new: str) -> int:
+    def replace(self, position: int, old: Line, new: Line) -> int:
         """Replace a line and return the position of the new one. Raises ``OSError``.
 
         The new line comes first: a process that is killed in between leaves both, and not neither.
         """
         moved = self.append(new)
-        self._write(position, " " * (len(old) - 1) + "\n")
+        self._write(position, (part.translate(_BLANK) for part in encode_parts(old)))
         return moved
 
-    def _write(self, position: int, line: str) -> None:
-        if self._file is not None:
-            if position != self._position:
-                self._file.seek(position)
-            self._position = position + len(line)
-            for start in range(0, len(line), _PART):  # encoded, a line is a second copy in memory
-                data = line[start : start + _PART].encode("ascii")
-                while data:
-                    data = data[self._file.write(data) or 0 :]
+    def _write(self, position: int, parts: Iterable[bytes]) -> int:
+        """Write to a position and return the end."""
+        if self._file is not None and position != self._position:
+            self._file.seek(position)
+        for part in parts:
+            position += len(part)
+            rest = part
+            while rest and self._file is not None:
+                rest = rest[self._file.write(rest) or 0 :]
+        self._position = position
+        return position
 
     def end(self, *, keep: bool = False) -> None:
         """Remove the file, unless it is to be kept."""

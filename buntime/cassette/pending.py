@@ -19,6 +19,8 @@ _HOSTS = re.compile(
     re.IGNORECASE,
 )
 
+_LARGE = 1 << 20
+
 
 class Recorder(Protocol):
     """Keeps the interactions of a recording."""
@@ -57,6 +59,8 @@ class PendingInteraction:
     error: Optional[APIConnectionError] = None
     stopped_reading: bool = False
     finished: bool = False
+    is_large: bool = False
+    """Whether the response is a stream that is not to be in memory twice."""
 
     def sent(self) -> None:
         """Note that the request was sent."""
@@ -114,6 +118,7 @@ class PendingInteraction:
         content_type = headers.get("Content-Type", "")
         serialized: dict[str, Any] = {"status": response.status, "headers": headers}
         if "event-stream" in content_type:
+            self.is_large = sum(len(chunk) for _, chunk in self.chunks) > _LARGE
             chunks = [(round((at - self.started) * 1000), chunk) for at, chunk in self.chunks]
             self.chunks.clear()
             serialized["events"] = serialize_events(chunks, dialect)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from buntime._support.packed import Line
 from buntime.cassette.bindings import Bindings
 from buntime.cassette.file import interaction_of
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
-from buntime.cassette.secrets.redactor import Redactor, texts_in
+from buntime.cassette.secrets.redactor import Redactor, Walk
 
 
-def shown_early(lines: Iterable[tuple[int, str]], redactor: Redactor) -> Iterator[str]:
+def shown_early(lines: Iterable[tuple[int, Line]], redactor: Redactor) -> Iterator[str]:
     """Yield the secrets that a response shows before replay learns them from a request, and where.
 
     Those that the service named first, and credentials, are not among them.
@@ -20,8 +21,16 @@ def shown_early(lines: Iterable[tuple[int, str]], redactor: Redactor) -> Iterato
         recorded.match({"text": placeholder}, {"text": value})
         if not placeholder.startswith(("«env:", "«value:")):
             replayed.match({"text": placeholder}, {"text": value})
-    for number, item in ((number, interaction_of(line)) for number, line in lines if "\\u00ab" in line):
-        texts = texts_in(item.data)
+    texts: list[tuple[str, str]] = []
+
+    def note(text: str, location: str, _: bool) -> None:
+        if "«" in text:
+            texts.append((location, text))
+
+    marked = (pair for pair in lines if isinstance(pair[1], bytes) or "\\u00ab" in pair[1])
+    for number, item in ((number, interaction_of(line)) for number, line in marked):
+        texts.clear()
+        Walk(spans_in=note)(item.data)
         request = [text for location, text in texts if location.startswith("request")]
         replayed.match({"texts": request}, {"texts": recorded.fill(request)})
         for location, text in texts[len(request) :]:

@@ -17,6 +17,7 @@ import attrs
 
 from buntime._http import Body, Headers, Request, SupportsTime, Transport
 from buntime._support.owner import Owner
+from buntime._support.packed import Line
 from buntime.cassette import file
 from buntime.cassette.body import serialize_request
 from buntime.cassette.dialect import dialect_of
@@ -47,7 +48,7 @@ class JournaledInteraction:
 
     number: int
     thread: int
-    original: str
+    original: Line
     """The line with its secrets, of which a later one is redacted."""
     in_values: bool
     """Whether its secrets are to be looked for in its values; in the line is faster."""
@@ -55,7 +56,7 @@ class JournaledInteraction:
     """Whether a well-known key may be in it."""
     blocked: Sequence[str] = ()
     """Why it is not in the recording, if so."""
-    line: str = ""
+    line: Line = ""
     position: int = -1
 
 
@@ -150,8 +151,10 @@ class Recorder:
             in_values = self._redactor.learn_response(original, headers) or pending.in_values
             if self._redactor.secrets.new:
                 self._redact_again()
-            line = file.journal_line(number, original, pending.request_json)
-            may_have_key = pending.may_have_key or detect.may_have_key(line, len(pending.request_json))
+            line = file.journal_line(number, original, pending.request_json, is_large=pending.is_large)
+            may_have_key = pending.may_have_key or (
+                isinstance(line, str) and detect.may_have_key(line, len(pending.request_json))
+            )
             finished = JournaledInteraction(number, pending.thread, line, in_values, may_have_key)
             self._finished[number] = finished
             if pending.request.poll:

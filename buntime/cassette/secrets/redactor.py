@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Callable, Optional
 
 import attrs
 
 from buntime._http import Headers, Pairs, Request
 from buntime._support.base64_text import base64_in
-from buntime._support.spans import Span, replace_spans
+from buntime._support.packed import Line
+from buntime._support.spans import Span, overlapping_parts, replace_spans
 from buntime.cassette.dialect import Event, dialect_of
 from buntime.cassette.file import Cassette, Interaction, journal_line
 from buntime.cassette.ids import Numbering
@@ -26,7 +28,7 @@ _IN_VALUES = frozenset({"base64", "events", "left", "query"})
 """The fields of messages whose secrets may be named, encoded, in pieces, or cut off."""
 _ENCODED = frozenset({"base64", "events"})
 
-SpansIn = Callable[[str, str, bool], Sequence[Span]]
+SpansIn = Callable[[str, str, bool], Optional[Sequence[Span]]]
 """Return the spans to replace in a text. Called with its location, and whether it may be cut in a secret."""
 OnSecret = Callable[[str, Any, str], Any]
 """Return a secret changed. Called with the name for its placeholder, its value and its location."""
@@ -39,8 +41,9 @@ class Walk:
         self,
         on_secret: OnSecret = lambda _name, value, _location: value,
         spans_in: SpansIn = lambda _text, _location, _is_cut: (),
+        longest: int = 0,
     ) -> None:
-        self._on_secret, self._spans_in = on_secret, spans_in
+        self._on_secret, self._spans_in, self._longest = on_secret, spans_in, longest
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction changed, in the same order."""
@@ -74,10 +77,18 @@ class Walk:
         return self._text(value, f"{part} {name}") if is_text else value
 
     def _text(self, text: str, location: str) -> str:
-        return self._pieces((text,), location)[0]
+        spans = self._spans_in(text, location, self._is_cut)
+        return replace_spans((text,), spans)[0] if spans else text
 
     def _pieces(self, pieces: Sequence[str], location: str) -> Sequence[str]:
-        spans = self._spans_in("".join(pieces), location, self._is_cut)
+        """As :meth:`_text`, of a text that may be large: what the edge of a part cuts is in the next one."""
+        length = sum(map(len, pieces))
+        spans = [
+            (position + start, position + end, replacement)
+            for position, part in overlapping_parts(pieces, self._longest)
+            for start, end, replacement in self._spans_in(part, location, self._is_cut) or ()
+            if (start or not position) and (end < len(part) or position + end == length)
+        ]
         return replace_spans(pieces, spans) if spans else pieces
 
     def _value(self, value: Any, location: str, secret: Optional[str] = None) -> Any:
@@ -130,18 +141,6 @@ class Walk:
         fixed = {**kinds, event.text_key: text}
         fields = {**self._value({**event.fields, **dict.fromkeys(fixed)}, location), **fixed}
         return event.data if fields == event.fields else fields
-
-
-def texts_in(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the location and the content of each text of an interaction."""
-    texts: list[tuple[str, str]] = []
-
-    def note(text: str, location: str, _: bool) -> Sequence[Span]:
-        texts.append((location, text))
-        return ()
-
-    Walk(spans_in=note)(data)
-    return texts
 
 
 class Redactor:
@@ -200,23 +199,26 @@ class Redactor:
 
     def redact_line(
         self,
-        line: str,
+        line: Line,
         data: Mapping[str, Any],
         number: int,
         *,
         in_values: bool,
         may_have_key: bool,
-    ) -> tuple[str, list[str]]:
+    ) -> tuple[Line, list[str]]:
         """Return an interaction's line of the journal without secrets, and the keys that it still has.
 
         Most lines hold nothing but ids, and those are replaced faster in the line than ``in_values``.
         """
-        path = data["request"]["path"]
-        start = line.find(path) + len(path) if path in dialect_of(path).routes else 0
-        text = None if in_values or self.secrets.may_be_in(line) else self._numbering.renumber(line, start)
+        text: Optional[Line] = None
+        if isinstance(line, str) and not in_values and not self.secrets.may_be_in(line):
+            path = data["request"]["path"]
+            start = line.find(path) + len(path) if path in dialect_of(path).routes else 0
+            text = self._numbering.renumber(line, start)
         if text is None:
             original, data = data, self.redact(data)
-            text = line if data == original else journal_line(number, data)  # not twice in memory
+            is_large = isinstance(line, bytes)
+            text = line if data == original else journal_line(number, data, is_large=is_large)
         # The line does not show a key in the pieces of a stream, or in base64 in a body of bytes.
         is_encoded = in_values and any(not _ENCODED.isdisjoint(message) for message in data.values())
         return text, self.blocked(data) if is_encoded or may_have_key else []
@@ -224,16 +226,23 @@ class Redactor:
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return an interaction as it is, or its request alone, without secrets."""
         secrets, ids = self.secrets.spans, self._numbering.spans
-        return Walk(self._add, lambda text, _, is_cut: [*secrets(text, is_cut=is_cut), *ids(text)])(data)
+
+        def spans_in(text: str, _: str, is_cut: bool) -> Sequence[Span]:
+            return [*secrets(text, is_cut=is_cut), *ids(text)]
+
+        return Walk(self._add, spans_in, self.secrets.longest)(data)
 
     def blocked(self, data: Mapping[str, Any]) -> list[str]:
         """Return which well-known kinds of key an interaction still has, and where; never the key."""
         problems: dict[str, None] = {}
-        for location, text in texts_in(data):
+
+        def look(text: str, location: str, _: bool) -> None:
             readable = location.partition(" ")[0] if any(detect.keys_in(location, ())) else location
-            for content, form in [(text, ""), *((each, ", in base64") for each in base64_in(text))]:
+            for content, form in chain([(text, "")], ((each, ", in base64") for each in base64_in(text))):
                 for kind in detect.keys_in(content, self.allow):
                     problems[f"{kind} ({readable}{form})"] = None
+
+        Walk(spans_in=look)(data)
         return [*problems]
 
     def sent(self) -> Iterator[tuple[str, Scalar]]:

@@ -30,6 +30,8 @@ class Secrets:
         self.placeholders: Placeholders = Placeholders()
         self.new: list[str] = []
         """The texts to search for that are new since the caller last emptied this list, as in JSON."""
+        self.longest: int = 0
+        """The most characters of a text that is searched for."""
         self._needles: dict[str, str] = {}
         self._escaped: list[str] = []
         self._lengths: dict[str, set[int]] = defaultdict(set)
@@ -56,6 +58,7 @@ class Secrets:
         for needle, form in new.items():
             self._needles[needle] = with_form(placeholder, form)
             self._lengths[needle[:_SHORTEST]].add(len(needle))
+            self.longest = max(self.longest, len(needle))
         self._escaped += (json.dumps(needle)[1:-1] for needle in new)
         self.new += self._escaped[len(self._escaped) - len(new) :]
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime import CassetteError
+from buntime._support.json_text import LINES, parse, render
 from buntime.cassette.diff import compare
 from buntime.cassette.file import VERSION, Cassette, Interaction, load, save
-from buntime.cassette.text import LINES, parse, render
 from tests.support.cases import in_one_test
 
 REQUEST = {"method": "POST", "path": "/execute", "json": {"sessionId": "ses_1", "code": "1\n2"}}

@@ -1,4 +1,4 @@
-"""A cassette as text: indented JSON that reads well in a diff."""
+"""JSON as indented text that reads well in a diff, as in a cassette."""
 
 from __future__ import annotations
 

@@ -1,0 +1,63 @@
+"""Lines of JSON in ASCII in memory; a large one is compressed, as it is rarely looked at."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any, Union
+
+Line = Union[str, bytes]
+"""A line, or one in the form of :func:`pack`."""
+
+_PART = 1 << 20
+_FASTEST = 1
+
+
+def pack(start: str, items: Iterable[str]) -> bytes:
+    """Return a line of JSON: a list that starts like this, and whose last item is a list of ``items``.
+
+    Neither the line is in memory as a whole nor, for :func:`loads`, are its items: there are tabs between.
+    """
+    packer = zlib.compressobj(_FASTEST)
+    texts = chain([f"{start},["], (f"{',' * bool(n)}\t{item}" for n, item in enumerate(items)), ["\t]]\n"])
+    compressed = [packer.compress(text.encode("ascii")) for text in texts]
+    return b"".join((*compressed, packer.flush()))
+
+
+def encode_parts(line: Line) -> Iterator[bytes]:
+    """Yield the content of a line; all of it at once would be another copy in memory."""
+    if isinstance(line, str):
+        yield from (line[start : start + _PART].encode("ascii") for start in range(0, len(line), _PART))
+        return
+    unpacker = zlib.decompressobj()
+    while line:
+        yield unpacker.decompress(line, _PART)
+        line = unpacker.unconsumed_tail
+
+
+def loads(line: Line) -> Any:
+    """Return the value of a line of JSON."""
+    return json.loads(line) if isinstance(line, str) else loads_parts(_split(line))
+
+
+def loads_parts(parts: Iterable[bytes]) -> Any:
+    """As :func:`loads`, of a line that is split at tabs."""
+    parts = iter(parts)
+    start = next(parts)
+    items = [json.loads(part.rstrip(b",")) for part in parts if not part.startswith(b"]")]
+    return [*json.loads(start[:-2] + b"]"), items] if start.endswith(b",[") else json.loads(start)
+
+
+def _split(line: bytes) -> Iterator[bytes]:
+    begun: list[bytes] = []
+    for data in encode_parts(line):
+        first, *others = data.split(b"\t")
+        begun.append(first)
+        if others:
+            yield b"".join(begun)
+            *complete, last = others
+            yield from complete
+            begun = [last]
+    yield b"".join(begun)

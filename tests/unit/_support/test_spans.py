@@ -1,0 +1,45 @@
+"""Parts of a text, and their replacement."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buntime._support import spans
+from buntime._support.spans import overlapping_parts, replace_spans
+
+
+@given(
+    pieces=st.lists(st.text("ab ", max_size=9)),
+    found=st.sets(st.tuples(st.integers(0, 60), st.integers(1, 9))),
+)
+def test_spans_are_replaced_in_the_pieces_as_in_the_text(
+    pieces: list[str], found: set[tuple[int, int]]
+) -> None:
+    """Wherever it is cut; a replacement is in the piece in which its span begins."""
+    text = "".join(pieces)
+    inside = [(start, start + size, "X") for start, size in found if start + size <= len(text)]
+    replaced = replace_spans(pieces, inside)
+    assert len(pieces) == len(replaced)
+    assert replace_spans([text], inside) == ["".join(replaced)]
+
+
+@given(
+    pieces=st.lists(st.text("ab \n", max_size=20), max_size=40)
+    | st.lists(st.text("ab", max_size=20), max_size=40)
+)
+def test_a_text_is_in_one_of_the_parts_as_a_whole(pieces: list[str]) -> None:
+    """With a character before and after it, so that what the edges of a part cut can be ignored."""
+    longest = 4
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spans, "_PART", 40)
+        patch.setattr(spans, "_REACH", 8)
+        parts = list(overlapping_parts(pieces, longest))
+    text = "".join(pieces)
+    assert all(text[start : start + len(part)] == part for start, part in parts)
+    for first in range(max(0, len(text) - longest - 1)):
+        end = first + longest + 2
+        assert any(start <= first and min(end, len(text)) <= start + len(part) for start, part in parts)
+    for start, _ in parts[1:]:
+        assert start == 0 or text[start - 1] in " \n"
