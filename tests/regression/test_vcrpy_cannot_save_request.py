@@ -9,7 +9,6 @@ from unittest import mock
 
 import pytest
 import requests
-import vcr  # type: ignore[import-untyped]  # vcrpy ships no types
 from requests.adapters import HTTPAdapter
 
 from buntime import Buntime
@@ -23,6 +22,8 @@ KEY = "btk_0123456789abcdef"
 @pytest.mark.parametrize("serializer", ["yaml", "json"])
 def test_vcrpy_saves_a_request_with_a_key(tmp_path: Path, serializer: str) -> None:
     """Both formats work, and the program replays from the file without a server."""
+    import vcr  # type: ignore[import-untyped]  # vcrpy ships no types
+
     cassette = tmp_path / f"cassette.{serializer}"
 
     def execute(url: str) -> str:

@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import jsonschema
 
 PATH = Path(__file__).parents[2] / "docs" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-_FORMATS = jsonschema.FormatChecker(formats=())
 
 
-@_FORMATS.checks("date-time", raises=ValueError)
 def _is_time(value: object) -> bool:
     return not isinstance(value, str) or (
         value.endswith("Z") and datetime.fromisoformat(value[:-1]).tzinfo is None
@@ -43,8 +40,12 @@ def schema(name: str) -> dict[str, Any]:
 
 def schema_errors(expected: Mapping[str, Any], value: Any) -> list[str]:
     """Return the validation errors of a value against a schema of the document."""
+    import jsonschema  # few workers need it
+
+    formats = jsonschema.FormatChecker(formats=())
+    formats.checks("date-time", raises=ValueError)(_is_time)
     complete = {"components": DOCUMENT["components"], "allOf": [expected]}
-    validator = jsonschema.Draft202012Validator(complete, format_checker=_FORMATS)
+    validator = jsonschema.Draft202012Validator(complete, format_checker=formats)
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
 

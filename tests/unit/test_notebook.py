@@ -10,8 +10,6 @@ from html.parser import HTMLParser
 from typing import Any, Optional
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 import buntime
 from buntime import (
@@ -210,6 +208,9 @@ def test_folders(session: Session) -> None:
 @pytest.fixture
 def shell(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, fake: FakeTransport) -> Iterator[Any]:
     """Return a shell of IPython with the extension, whose sessions are those of the fake."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
     config = Config({"HistoryManager": {"enabled": False}})
     shell: Any = InteractiveShell(config=config, ipython_dir=str(tmp_path))
     with monkeypatch.context() as patched:

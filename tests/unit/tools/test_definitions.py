@@ -8,7 +8,6 @@ from typing import Any, Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
 from buntime.tools import anthropic_tools, mcp_tools, openai_responses_tools, openai_tools
 from buntime.tools.definitions import TOOLS, check_arguments
@@ -38,6 +37,8 @@ def test_every_form_has_valid_schemas_that_permit_no_other_arguments(
     form: Callable[..., list[dict[str, Any]]],
 ) -> None:
     """The definitions are JSON, and each schema is valid in draft 2020-12."""
+    from jsonschema import Draft202012Validator
+
     definitions = json.loads(json.dumps(form()))
     assert len(NAMES) == len(definitions)
     for definition in definitions:
@@ -85,6 +86,8 @@ def test_an_unknown_tool() -> None:
 @given(st.sampled_from(NAMES), _ARGUMENTS)
 def test_the_check_agrees_with_the_schema(name: str, arguments: dict[str, Any]) -> None:
     """Arguments are refused exactly if the schema refuses them, or there are not code or command."""
+    from jsonschema import Draft202012Validator
+
     tool = TOOLS[name]
     is_valid = Draft202012Validator(tool.schema()).is_valid(arguments)
     if "code" in tool.optional and ("code" in arguments) == ("command" in arguments):

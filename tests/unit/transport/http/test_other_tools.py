@@ -9,8 +9,6 @@ from typing import Any, Callable
 
 import pytest
 import requests
-import vcr  # type: ignore[import-untyped]  # vcrpy ships no types
-from vcr.errors import CannotOverwriteExistingCassetteException  # type: ignore[import-untyped]  # as above
 
 from buntime.transport import HTTPTransport
 from tests.support.exchanges import PATIENT
@@ -19,6 +17,11 @@ from tests.support.loopback import LoopbackServer, json_reply
 
 def test_connections_after_vcrpy() -> None:
     """A transport created or first used in a cassette connects normally afterwards."""
+    import vcr  # type: ignore[import-untyped]  # vcrpy ships no types
+    from vcr.errors import (  # type: ignore[import-untyped]  # as above
+        CannotOverwriteExistingCassetteException,
+    )
+
     with LoopbackServer() as server:
         with vcr.use_cassette(record_mode="none", path="/nonexistent/cassette.yaml"):
             transport = HTTPTransport(server.url)

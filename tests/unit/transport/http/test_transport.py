@@ -12,7 +12,6 @@ import pytest
 import requests
 import requests_mock
 import responses
-import vcr  # type: ignore[import-untyped]  # vcrpy ships no types
 
 from buntime import __version__
 from buntime._http import Secret
@@ -280,6 +279,8 @@ def test_a_patched_session_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_vcrpy_intercepts(tmp_path: Path) -> None:
     """Users' tests that use vcrpy keep working: recorded responses are replayed without a server."""
+    import vcr  # type: ignore[import-untyped]  # vcrpy ships no types
+
     cassette = str(tmp_path / "cassette.yaml")
     request = Request("POST", "/execute", body=b"{}", connect_timeout=5, read_timeout=5)
 
