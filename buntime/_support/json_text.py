@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any, Callable
 
+from buntime._support.json_encoder import json_encoder
+
 LINES = "«lines»"
 """The only field of an object that represents a text of several lines."""
 SURROGATES = "backslashreplace"
 """The error handler for lone surrogates, which are escaped as in JSON."""
 _WIDTH = 100
-_plain = json.JSONEncoder(ensure_ascii=False).encode
+_plain = json_encoder(ensure_ascii=False, separators=(", ", ": "))
 
 
 def render(value: Any) -> str:

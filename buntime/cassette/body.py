@@ -13,10 +13,11 @@ from buntime._http import Request
 from buntime._support import sse
 from buntime._support.archive import GZIP, ZIP, parse_tgz, parse_zip, zip_bytes
 from buntime._support.form import parse_form
+from buntime._support.json_encoder import json_encoder
 from buntime._support.repetition import with_repetition, without_repetition
 from buntime.cassette.dialect import Dialect, dialect_of
 
-_compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_compact = json_encoder()
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -11,6 +11,7 @@ from typing import Any, Callable, Optional, Union
 
 import attrs
 
+from buntime._support.json_encoder import json_encoder
 from buntime._support.json_text import SURROGATES, parse, write
 from buntime._support.json_values import length
 from buntime._support.packed import Line, loads, loads_parts, pack
@@ -27,12 +28,12 @@ _NEWLINE = "\n    "
 """The margin of an interaction."""
 _LARGE = 1 << 20
 """Characters from which on the texts of an interaction are not split: a margin a line can double a file."""
-_compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_compact = json_encoder()
 
 AnyPath = Union[str, os.PathLike[str]]
 
 
-@attrs.frozen
+@attrs.define  # frozen, it takes twice as long to construct
 class Interaction:
     """A request and its outcome, as plain JSON values.
 

@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional
 
 from buntime._http import Pairs, Request
 from buntime._support.forks import reset_after_fork
+from buntime._support.json_encoder import json_encoder
 from buntime.cassette.bindings import Bindings
 from buntime.cassette.file import Interaction
 from buntime.cassette.ignore import Ignore
@@ -20,7 +21,7 @@ from buntime.cassette.match import BODY_FORMS, has_placeholder, key_of
 from buntime.cassette.secrets.detect import credentials
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
 
-_client_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_client_json = json_encoder(ensure_ascii=False)
 
 _Sent = tuple[str, str, Pairs, bytes]
 _Shape = tuple[str, Optional[str], str, int]

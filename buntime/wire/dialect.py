@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Optional, Union
 
 from buntime._http import Request
+from buntime._support.json_encoder import json_encoder
 from buntime.wire.constants import CALL_MARK, WORKSPACE
 from buntime.wire.events import ParsedEvent, read_event
 from buntime.wire.fields import iso8601
@@ -39,7 +39,7 @@ _PING_RESPONSE = (
     b'"timedOut":false,"filesWritten":[]}'
 )
 _VERSIONED = re.compile(r"/v[0-9]+/|https?:")
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_compact = json_encoder(ensure_ascii=False)
 
 
 class SessionsDialect:
@@ -91,7 +91,7 @@ class SessionsDialect:
         body = request.body
         if (request.method, request.path) != _EXECUTE or not isinstance(body, bytes):
             return None
-        if b'"code":"// buntime:helper {' not in body:
+        if body.find(b'"code":"// buntime:helper {') < 0:  # faster than `in`, which first tries a number
             return None
         helper = helper_of((json_object(body) or {}).get("code"))
         return _PING_RESPONSE if helper is not None and helper.get("op") == "ping" else None
@@ -209,11 +209,11 @@ class SessionsDialect:
         if not isinstance(inner, dict):
             return None
         dates = []
-        for name in ("createdAt", "lastActive"):
-            if isinstance(inner.get(name), str):
+        for text in (inner.get("createdAt"), inner.get("lastActive")):
+            if isinstance(text, str):
                 with suppress(ValueError):
-                    dates.append(iso8601(inner[name]).timestamp())
-        return max(dates, default=None)
+                    dates.append(iso8601(text).timestamp())
+        return max(dates) if dates else None
 
     def _helper(self, request: Message) -> Mapping[str, Any]:
         return self._field_of_execution(request, "helper")

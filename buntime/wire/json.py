@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from buntime._support.json_encoder import json_encoder
+
 _METADATA_LIMIT = 16 * 1024
 _LONG = 1 << 16
 _PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
-_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+_encode = json_encoder(ensure_ascii=False, allow_nan=False)
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -35,8 +37,10 @@ def json_body(name: str, value: object) -> bytes:
         raise ValueError(f"{name} has a lone surrogate, which UTF-8 cannot encode") from None
     except TypeError as error:
         raise TypeError(f"{name} is not JSON: {error}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"{name} is not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{name} is not JSON: it contains itself, or is nested too deeply") from None
 
 
 def json_text(name: str, text: str) -> bytes:

@@ -5,11 +5,11 @@ That form is the one of an execution of buntime.sh, whose dialect decodes helper
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from buntime._support.json_encoder import json_encoder
 from buntime.runloop.wire.events import read_event
 from buntime.wire.dialect import DIALECT as SESSIONS
 from buntime.wire.helper_messages import NUMBERED, helper_of, parse_reply
@@ -30,7 +30,7 @@ _REQUEST_FILE = re.compile(r"\.buntime/requests/(?:([0-9a-f]{32})|«[^»]+»)\.j
 """The file of a request, whose name is a placeholder in a cassette."""
 _PROGRAM_FILE = ".buntime/run.ts"
 _RUN = f"{_PROGRAM_FILE} "
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_compact = json_encoder(ensure_ascii=False)
 
 
 def label_of(code: Optional[str]) -> Optional[dict[str, Any]]:

@@ -131,3 +131,11 @@ def test_custom() -> None:
     assert (("a", "1"),) == request.query
     assert requests.custom("GET", "/usage", None, None).body is None
     assert b"[]" == requests.custom("POST", "/usage", [], None).body
+
+
+def test_body_that_contains_itself_is_refused() -> None:
+    """The error names the argument."""
+    circular: list[Any] = []
+    circular.append(circular)
+    with pytest.raises(ValueError, match=r"^json is not JSON: it contains itself,"):
+        requests.custom("POST", "/route", circular, None)
