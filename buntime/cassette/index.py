@@ -52,8 +52,9 @@ class Index:
         # The state of an interaction is here alone: one may be in two of the indexes, and is removed from an
         # index only when it is passed there.
         self._played = {*played}
-        self._by_bytes: dict[_Sent, deque[int]] = defaultdict(deque)
-        for number, item in enumerate(interactions if not self._ignore else ()):
+        self._by_bytes: dict[_Sent, list[int]] = defaultdict(list)
+        """The numbers of the interactions with these bytes, the first one last."""
+        for number, item in reversed([*enumerate(() if self._ignore else interactions)]):
             sent = _as_sent(item.request)
             if sent is not None:
                 self._by_bytes[sent].append(number)
@@ -92,7 +93,7 @@ class Index:
         queue = self._by_bytes.get((request.method, request.path, request.query, request.content))
         with self._lock:
             while queue:
-                number = queue.popleft()
+                number = queue.pop()
                 if number not in self._played:
                     return self._play(number)
         return None

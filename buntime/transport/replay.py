@@ -17,7 +17,7 @@ from buntime._support.archive import ZIP
 from buntime._support.unpicklable import NotPicklable
 from buntime.cassette.bindings import Bindings
 from buntime.cassette.body import body_bytes, event_bytes, json_bytes, serialize_request, with_repeated_output
-from buntime.cassette.dialect import dialect_of
+from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.diff import Difference, difference
 from buntime.cassette.file import AnyPath, Interaction, load
 from buntime.cassette.ignore import Ignore, IgnoreRule
@@ -38,6 +38,14 @@ class ReplayMark:
     played: frozenset[int]
     bindings: Bindings
     polls: Mapping[str, Interaction]
+
+
+class _Clock(threading.local):
+    """The time of one thread."""
+
+    passed: float = 0.0
+    date: Optional[tuple[float, float]] = None
+    """The date of the last response that shows it, and the time that had passed then."""
 
 
 class ReplayTransport(NotPicklable):
@@ -79,7 +87,7 @@ class ReplayTransport(NotPicklable):
         self._bindings = Bindings()
         self._index = Index(self._interactions, self._bindings, self._ignore)
         self._polls: dict[str, Interaction] = {}
-        self._clock = threading.local()
+        self._clock = _Clock()
         day = cassette.changed
         self._date = datetime(day.year, day.month, day.day, tzinfo=timezone.utc).timestamp()
         self._closed = False
@@ -161,12 +169,11 @@ class ReplayTransport(NotPicklable):
 
     def monotonic(self) -> float:
         """Return the seconds that were slept in this thread."""
-        passed: float = getattr(self._clock, "passed", 0.0)
-        return passed
+        return self._clock.passed
 
     def time(self) -> float:
         """Return the date of the recording in seconds since the epoch, as its last response shows it."""
-        date, passed = getattr(self._clock, "date", (self._date, 0.0))
+        date, passed = self._clock.date or (self._date, 0.0)
         return float(date + self.monotonic() - passed)
 
     def close(self) -> None:
@@ -177,16 +184,17 @@ class ReplayTransport(NotPicklable):
         response = item.response
         if response is None:
             raise self._failure(item.error or {}, request)
-        date = dialect_of(item.request["path"]).date_of(response.get("json"))
+        dialect = dialect_of(item.request["path"])
+        date = dialect.date_of(response.get("json"))
         if date is not None:
             self._date, self._clock.date = date, (date, self.monotonic())
         fill, recorded = self._bindings.fill_text, response.get("headers", {})
         headers = {name: value if value.isascii() else str(fill(value)) for name, value in recorded.items()}
         chunks: Iterable[bytes]
         if "events" in response:
-            chunks = self._events(response["events"], item)
+            chunks = self._events(response["events"], item, dialect)
         else:
-            body = self._body(response, item)
+            body = self._body(response, item, dialect)
             chunks = (body,) if body else ()
         if item.error is not None or response.get("left"):
             chunks = self._cut_off(chunks, item, request)
@@ -199,8 +207,9 @@ class ReplayTransport(NotPicklable):
         further = f"the recorded program read no further in the answer to {item.call}"
         raise self._mismatch(Difference("left", further))
 
-    def _events(self, events: Sequence[Sequence[Any]], item: Interaction) -> Iterator[bytes]:
-        dialect = dialect_of(item.request["path"])
+    def _events(
+        self, events: Sequence[Sequence[Any]], item: Interaction, dialect: Dialect
+    ) -> Iterator[bytes]:
         outputs: dict[str, list[str]] = defaultdict(list)
         for moment, *recorded in events:
             event = self._bindings.fill(recorded)
@@ -212,12 +221,13 @@ class ReplayTransport(NotPicklable):
                     event[1] = with_repeated_output(event[1], outputs)
             yield from map(event_bytes, dialect.encode_response(item.request, [[moment, *event]]))
 
-    def _body(self, response: Mapping[str, Any], item: Interaction) -> bytes:
+    def _body(self, response: Mapping[str, Any], item: Interaction, dialect: Dialect) -> bytes:
         if "json" in response:
             value = response["json"]
             body = json_bytes(value)
-            filled = self._bindings.fill(value) if _MARK in body else value
-            encoded = dialect_of(item.request["path"]).encode_response(item.request, filled)
+            # Faster than `in`, which first tries to take the mark for a number.
+            filled = value if body.find(_MARK) < 0 else self._bindings.fill(value)
+            encoded = dialect.encode_response(item.request, filled)
             is_same = encoded is value and response.get("headers", {}).get("Content-Type") != ZIP
             return body if is_same else body_bytes({**response, "json": encoded})
         body = body_bytes(response)
