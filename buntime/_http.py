@@ -182,7 +182,7 @@ class Response(ClosesWithBlock):
         if isinstance(iterable, (str, bytes, bytearray)):
             raise TypeError("chunks must be an iterable of bytes: put a single piece into a list")
         self.status = status
-        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.headers: Headers = headers if type(headers) is Headers else Headers(headers)
         self.chunks: Iterator[bytes] = iter(chunks)
         self._on_close = on_close
         self._on_discard = on_discard or on_close
@@ -286,7 +286,7 @@ class SupportsOrder(Protocol):
         ...
 
 
-@attrs.frozen
+@attrs.define  # made for each call, and frozen, that takes twice as long
 class BufferedResponse:
     """A response whose body has been read; ``status`` is ``None`` for an event in a stream."""
 

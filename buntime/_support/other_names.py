@@ -49,7 +49,7 @@ _ARGUMENTS = {
 
 def check_arguments(options: Collection[str], known: Collection[str]) -> None:
     """Raise ``TypeError`` for a keyword argument that is not ``known``, with our name for it."""
-    unknown = set(options).difference(known)
+    unknown = [name for name in options if name not in known]
     if not unknown:
         return
     name = min(unknown)
@@ -91,9 +91,9 @@ def _check_constructor(kind: Any) -> None:
 
     @functools.wraps(init)
     def new(cls: Any, *args: Any, **options: Any) -> Any:
-        names = list(options)
+        names = () if known.issuperset(options) else tuple(options)
         del args, options
-        if cls.__init__ is init:
+        if names and cls.__init__ is init:
             check_arguments(names, known)
         return object.__new__(cls)
 

@@ -100,7 +100,7 @@ class Terminal:
     def result(self, streamed: Mapping[str, CollectedText]) -> ExecuteResult:
         """Return the result; ``streamed`` is the output that arrived before."""
         fields = Fields(
-            self.fields, BufferedResponse(200, Headers(), self.data[:500].encode("utf-8", "replace"))
+            dict(self.fields), BufferedResponse(200, Headers(), self.data[:500].encode("utf-8", "replace"))
         )
         codes = [fields.read(key, int) for key in _CODE_KEYS]
         outputs = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, TypeVar, cast
 
@@ -22,14 +21,14 @@ _EXPECTED: dict[type, str] = {
 
 
 class Fields:
-    """The fields of a JSON object. Each is read by name, once; :meth:`unknown` returns those never read.
+    """The fields of a JSON object, which is emptied. :meth:`unknown` returns those that were never read.
 
     Every method returns ``None`` for a field that is missing or null, and raises
     :class:`~buntime.InvalidResponseError` for one of another type.
     """
 
-    def __init__(self, fields: Mapping[str, Any], response: BufferedResponse) -> None:
-        self._unread = dict(fields)
+    def __init__(self, fields: dict[str, Any], response: BufferedResponse) -> None:
+        self._unread = fields
         self._response = response
 
     def read(self, name: str, kind: type[T]) -> T | None:
@@ -46,7 +45,7 @@ class Fields:
         return value if type(value) is kind else self._converted(name, value, kind)
 
     def _converted(self, name: str, value: T, kind: type[T]) -> T:
-        if (kind, type(value)) == (float, int):
+        if kind is float and type(value) is int:
             return value
         problem = f"a {type(value).__name__}"
         if kind is int and isinstance(value, float):
@@ -62,7 +61,7 @@ class Fields:
     def list_of(self, kind: type[T], name: str) -> tuple[T, ...] | None:
         """A list of items of one type."""
         value: Any = self._unread.pop(name, None)
-        if value is None or (type(value) is list and {*map(type, value)} <= {kind}):
+        if value is None or (type(value) is list and (not value or {*map(type, value)} == {kind})):
             return None if value is None else tuple(value)
         problem = "not" if type(value) is list else f"a {type(value).__name__}, not"
         raise self.invalid(f"the field {name!r} is {problem} a list of {kind.__name__} values")

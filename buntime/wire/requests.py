@@ -78,7 +78,7 @@ def execute(request: ExecuteRequest, *, stream: bool = False) -> Request:
             parts += [b',"content":', json.json_text(f"the file {path!r}", content), b"},"]
         body = b"".join([*parts[:-1], b"}]}"])
     headers = _STREAM_HEADERS if stream else _JSON_HEADERS
-    return Request("POST", "/execute", headers=headers, body=body)
+    return Request("POST", "/execute", (), headers, body)
 
 
 def kill(session_id: str, pid: int | None) -> Request:

@@ -113,7 +113,7 @@ def make_result(
         memory_used=fields.read("memoryUsed", int),
         cpu_time=fields.read("cpuTime", float),
         timed_out=fields.read("timedOut", bool),
-        files_written=None if written is None else tuple(path for path in written if not is_hidden(path)),
+        files_written=written and tuple(path for path in written if not is_hidden(path)),
         stdout_truncated=stdout[1],
         stderr_truncated=stderr[1],
         extra=fields.unknown(),
