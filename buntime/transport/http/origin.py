@@ -1,4 +1,7 @@
-"""Where an HTTP transport sends to: its base URL, and the proxy and certificates for it."""
+"""Where an HTTP transport sends to: its base URL, and the proxy and certificates for it.
+
+Everything is looked up once, in the arguments, the session, and the environment.
+"""
 
 from __future__ import annotations
 
@@ -18,31 +21,8 @@ _PORTS = {"http": 80, "https": 443}
 Proxies = Optional[Mapping[str, Optional[str]]]
 
 
-class Origin:
-    """A base URL without a trailing slash, and how to reach it.
-
-    Everything is looked up once, in the arguments, the session, and the environment. ``peer`` is the service
-    in a message: its host and port, and those of the proxy.
-    """
-
-    def __init__(
-        self,
-        base_url: str,
-        session: requests.Session,
-        *,
-        proxies: Proxies,
-        verify: Union[bool, str, os.PathLike[str]],
-        cert: Any,
-    ) -> None:
-        self.base: str = _normalized(base_url)
-        self.proxy: Optional[Secret] = _proxy(self.base, session, proxies)
-        through = f" through the proxy {_host_and_port(self.proxy)}" if self.proxy else ""
-        self.peer: str = _host_and_port(self.base) + through
-        self.verify: Union[bool, str] = _verify(session, verify)
-        self.cert: Union[str, tuple[str, str], None] = _cert(session.cert if cert is None else cert)
-
-
-def _normalized(base_url: str) -> str:
+def normalized(base_url: str) -> str:
+    """Return a base URL without a trailing slash; :class:`ConfigurationError` if it is not one."""
     if not isinstance(base_url, str):
         raise TypeError(f"base_url must be a str, not {type(base_url).__name__}")
     try:
@@ -68,6 +48,12 @@ def _normalized(base_url: str) -> str:
     raise ConfigurationError(f"base_url is {text!r}, which {problem}")
 
 
+def peer_name(base: str, proxy: Optional[str]) -> str:
+    """Return the service in a message: its host and port, and those of the proxy."""
+    through = f" through the proxy {_host_and_port(proxy)}" if proxy else ""
+    return _host_and_port(base) + through
+
+
 def _host_and_port(url: str) -> str:
     parts = urlsplit(url)
     hostname = parts.hostname or ""
@@ -91,7 +77,8 @@ def check_proxies(proxies: Proxies) -> Proxies:
     return {scheme: proxy and Secret(proxy) for scheme, proxy in proxies.items()}
 
 
-def _proxy(base: str, session: requests.Session, proxies: Proxies) -> Optional[Secret]:
+def find_proxy(base: str, session: requests.Session, proxies: Proxies) -> Optional[Secret]:
+    """Return the URL of the proxy for a base URL, if there is one."""
     tools: Any = requests.utils
     if proxies is None:
         prepared = requests.PreparedRequest()
@@ -110,7 +97,8 @@ def _proxy(base: str, session: requests.Session, proxies: Proxies) -> Optional[S
     raise ConfigurationError(f"the proxy for {scheme} (proxies=, or {scheme.upper()}_PROXY) is not a URL")
 
 
-def _verify(session: requests.Session, verify: Union[bool, str, os.PathLike[str]]) -> Union[bool, str]:
+def find_bundle(session: requests.Session, verify: Union[bool, str, os.PathLike[str]]) -> Union[bool, str]:
+    """Return the file of the authorities' certificates, or whether to check with those of requests."""
     bundle: Any = session.verify if verify is True and session.verify is not None else verify
     if bundle is True and session.trust_env:
         # Some systems set SSL_CERT_FILE to a file that does not exist, which OpenSSL ignores.
@@ -122,7 +110,9 @@ def _verify(session: requests.Session, verify: Union[bool, str, os.PathLike[str]
     return _existing(bundle, "CA bundle", "verify=, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE")
 
 
-def _cert(cert: Any) -> Union[str, tuple[str, str], None]:
+def find_certificate(session: requests.Session, cert: Any) -> Union[str, tuple[str, str], None]:
+    """Return the files of the client's certificate and key, if it has one."""
+    cert = session.cert if cert is None else cert
     if cert is None:
         return None
     paths = cert if isinstance(cert, (tuple, list)) else (cert,)

@@ -15,10 +15,10 @@ import requests
 from buntime._http import MAX_RESPONSE_BYTES, Body, Request, Response, closed_error
 from buntime._support.forks import reset_after_fork
 from buntime.errors import APIConnectionError, APITimeoutError
+from buntime.transport.http import origin
 from buntime.transport.http.body import ResponseBody
 from buntime.transport.http.connection import Attempt, current
 from buntime.transport.http.errors import FAILURES, connection_error, drop_tracebacks
-from buntime.transport.http.origin import Origin, check_proxies
 from buntime.transport.http.session import (
     default_headers,
     merge_headers,
@@ -75,7 +75,7 @@ class HTTPTransport:
         for name, number in {"pool_maxsize": pool_maxsize, "max_response_bytes": max_response_bytes}.items():
             if number is not None and number < 1:
                 raise ValueError(f"{name} must be at least 1, not {number}")
-        proxies = check_proxies(proxies)
+        proxies = origin.check_proxies(proxies)
         self._arguments: dict[str, Any] = {
             "base_url": base_url,
             "proxies": proxies,
@@ -86,8 +86,17 @@ class HTTPTransport:
         }
         self._is_own = session is None
         self._session = own_session(pool_maxsize) if session is None else session
-        self._origin = Origin(base_url, self._session, proxies=proxies, verify=verify, cert=cert)
-        prepare_session(self._session, self._origin.base, self._origin.proxy)
+        self._base = origin.normalized(base_url)
+        proxy = origin.find_proxy(self._base, self._session, proxies)
+        self._peer = origin.peer_name(self._base, proxy)
+        self._options: dict[str, Any] = {
+            "stream": True,
+            "allow_redirects": False,
+            "proxies": {"all": proxy} if proxy else {},
+            "verify": origin.find_bundle(self._session, verify),
+            "cert": origin.find_certificate(self._session, cert),
+        }
+        prepare_session(self._session, self._base, proxy)
         # A client's calls have few sets of headers. Checking and merging one takes 5 % of a call.
         merge = functools.partial(merge_headers, default_headers(self._session))
         self._headers_for = functools.lru_cache(maxsize=32)(merge)
@@ -97,8 +106,8 @@ class HTTPTransport:
 
     def __repr__(self) -> str:
         # A traceback with local variables shows a transport whose construction failed, too.
-        origin = getattr(self, "_origin", None)
-        return f"HTTPTransport({origin.base!r})" if origin else "<HTTPTransport, not made>"
+        base = getattr(self, "_base", None)
+        return f"HTTPTransport({base!r})" if base else "<HTTPTransport, not made>"
 
     def __getstate__(self) -> dict[str, Any]:
         if not self._is_own:
@@ -122,17 +131,16 @@ class HTTPTransport:
             raise closed_error(request)
         if request.origin is not None:
             return self._transport_to(request.origin).send(attrs.evolve(request, origin=None))
-        origin = self._origin
         limits = (request.connect_timeout, request.read_timeout, request.total_timeout, request.deadline)
         if any(limit is not None and limit <= 0 for limit in limits):
-            raise APITimeoutError(f"no time was left to send to {origin.peer}", phase="connect")
-        attempt = Attempt(request, origin.peer)
+            raise APITimeoutError(f"no time was left to send to {self._peer}", phase="connect")
+        attempt = Attempt(request, self._peer)
         response = self._exchange(request, attempt)
         body = ResponseBody(response, attempt)
         if response.status_code < 200:
             body.discard()
             raise APIConnectionError(
-                f"{origin.peer} answered with the interim status {response.status_code} only", phase="read"
+                f"{self._peer} answered with the interim status {response.status_code} only", phase="read"
             )
         return Response(
             response.status_code,
@@ -145,22 +153,14 @@ class HTTPTransport:
 
     def _exchange(self, request: Request, attempt: Attempt) -> requests.Response:
         """Have requests send it; raise our errors, in whose tracebacks no frame holds the key."""
-        origin = self._origin
-        prepared: Any = prepare(request, origin.base, self._headers_for, self._session)
+        prepared: Any = prepare(request, self._base, self._headers_for, self._session)
         # Our connections find the attempt there: urllib3 has no way to pass it on. It is put back, as a hook
         # or an adapter of the user may send another request within this one.
         outer, current.attempt = current.attempt, attempt
         handled = sys.exc_info()[1]
         try:
-            return self._session.send(
-                prepared,
-                stream=True,
-                timeout=(attempt.limit(request.connect_timeout), attempt.limit(request.read_timeout)),
-                allow_redirects=False,
-                proxies={"all": origin.proxy} if origin.proxy else {},
-                verify=origin.verify,
-                cert=origin.cert,
-            )
+            timeout = attempt.limit(request.connect_timeout), attempt.limit(request.read_timeout)
+            return self._session.send(prepared, timeout=timeout, **self._options)
         except FAILURES as error:
             failure = connection_error(error, attempt)
             drop_tracebacks(error, handled)
@@ -180,14 +180,14 @@ class HTTPTransport:
         if self._is_own:
             self._session.close()
 
-    def _transport_to(self, origin: str) -> HTTPTransport:
+    def _transport_to(self, url: str) -> HTTPTransport:
         """Return a transport to the origin of presigned URLs, without headers, cookies or certificate."""
         with self._lock:
-            if origin not in self._others:
+            if url not in self._others:
                 if len(self._others) == _MOST_ORIGINS:
                     del self._others[next(iter(self._others))]
-                arguments = {**self._arguments, "base_url": origin, "cert": None}
+                arguments = {**self._arguments, "base_url": url, "cert": None}
                 if arguments["proxies"] is None and self._session.proxies:
                     arguments["proxies"] = dict(self._session.proxies)
-                self._others[origin] = HTTPTransport(**arguments)
-            return self._others[origin]
+                self._others[url] = HTTPTransport(**arguments)
+            return self._others[url]
