@@ -8,69 +8,55 @@ from typing import Any, Callable, TypeVar
 
 import attrs
 
-from buntime.client.functions import Functions, callee
+from buntime.client.functions import Functions
 from buntime.client.replies import parse_reply
 from buntime.client.session import Session
 from buntime.errors import ExecutionFailedError, InvalidResponseError, ResourceLimitError
 from buntime.helpers import js_values
 from buntime.models import ExecuteRequest
-from buntime.pool.outcome import Outcome
+from buntime.pool.outcome import Outcome, attempt
 
 Row = TypeVar("Row")
 Outcomes = list[Outcome[Any, Any]]
 
 
-class BatchCalls:
-    """Calls one function with batches of rows."""
-
-    def __init__(self, function: str, request: ExecuteRequest) -> None:
-        self._callee = callee(function)
-        self._request = request
-
-    def run(self, run: Callable[..., Any], rows: list[Any]) -> Outcomes:
-        """Return the outcome of each row. If an execution dies, its halves are called again."""
-        outcome = attempt(rows, run, self.call, self._request, rows)
-        if outcome.error is None:
-            outcomes: Outcomes = outcome.result()
-            return outcomes
-        # These end the process of the function; after any other error it may have called it, or never will.
-        if len(rows) > 1 and isinstance(outcome.error, (ExecutionFailedError, ResourceLimitError)):
-            middle = len(rows) // 2
-            return self.run(run, rows[:middle]) + self.run(run, rows[middle:])
-        return [Outcome(row, error=outcome.error) for row in rows]
-
-    def call(self, session: Session, request: ExecuteRequest, rows: list[Any]) -> Outcomes:
-        """Call the function with each row in one execution, and return the outcomes.
-
-        A row without a JavaScript value is not sent, and has the ``TypeError`` or ``ValueError``.
-        """
-        outcomes: Outcomes = [attempt(row, js_values.encode_arguments, (row,)) for row in rows]
-        sent = [number for number, outcome in enumerate(outcomes) if outcome.ok]
-        if not sent:
-            return outcomes
-        functions = Functions(session._context)
-        request = attrs.evolve(request, session_id=session.id)
-        payload = {**self._callee, "rows": [outcomes[number].value for number in sent]}
-        with session._context.caller.one_deadline():
-            result, reply = functions.run("call", request, payload, session._time_limit, None, None)
-            replies = functions.value(session.id, reply, result)
-            if not isinstance(replies, list) or len(replies) != len(sent):
-                raise InvalidResponseError(
-                    f"the reply has another form than {len(sent)} rows: {replies!r:.200}"
-                )
-            for number, line in zip(sent, replies):
-                outcomes[number] = attempt(
-                    rows[number], lambda line=line: functions.value(session.id, parse_reply(line), result)
-                )
+def call_batch(
+    function: dict[str, Any], request: ExecuteRequest, run: Callable[..., Any], rows: list[Any]
+) -> Outcomes:
+    """Return the outcome of each row. If an execution dies, its halves are called again."""
+    outcome = attempt(rows, run, _call, request, function, rows)
+    if outcome.error is None:
+        outcomes: Outcomes = outcome.result()
         return outcomes
+    # These end the process of the function; after any other error it may have called it, or never will.
+    if len(rows) > 1 and isinstance(outcome.error, (ExecutionFailedError, ResourceLimitError)):
+        halves = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+        return [each for half in halves for each in call_batch(function, request, run, half)]
+    return [Outcome(row, error=outcome.error) for row in rows]
 
 
-def attempt(item: Row, function: Callable[..., Any], *args: Any) -> Outcome[Row, Any]:
-    """Return the outcome of ``function(*args)`` for an item."""
-    try:
-        return Outcome(item, function(*args))
-    except Exception as error:
-        return Outcome(item, error=error)
+def _call(session: Session, request: ExecuteRequest, function: dict[str, Any], rows: list[Any]) -> Outcomes:
+    """Call the function with each row in one execution, and return the outcomes.
+
+    A row without a JavaScript value is not sent, and has the ``TypeError`` or ``ValueError``.
+    """
+    outcomes: Outcomes = [attempt(row, js_values.encode_arguments, (row,)) for row in rows]
+    sent = [number for number, outcome in enumerate(outcomes) if outcome.ok]
+    if not sent:
+        return outcomes
+    functions = Functions(session._context)
+    request = attrs.evolve(request, session_id=session.id)
+    payload = {**function, "rows": [outcomes[number].value for number in sent]}
+    with session._context.caller.one_deadline():
+        result, reply = functions.run("call", request, payload, session._time_limit, None, None)
+        replies = functions.value(session.id, reply, result)
+        if not isinstance(replies, list) or len(replies) != len(sent):
+            raise InvalidResponseError(f"the reply has another form than {len(sent)} rows: {replies!r:.200}")
+        for number, line in zip(sent, replies):
+            outcomes[number] = attempt(
+                rows[number], lambda line=line: functions.value(session.id, parse_reply(line), result)
+            )
+    return outcomes
 
 
 def split(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:

@@ -48,6 +48,14 @@ class Outcome(Generic[Item, Value]):
             del self
 
 
+def attempt(item: Item, function: Callable[..., Value], *args: Any) -> Outcome[Item, Value]:
+    """Return the outcome of ``function(*args)`` for an item."""
+    try:
+        return Outcome(item, function(*args))
+    except Exception as error:
+        return Outcome(item, error=error)
+
+
 def with_progress(
     outcomes: Generator[Outcome[Item, Value], None, None], items: object, progress: Optional[Progress]
 ) -> Generator[Outcome[Item, Value], None, None]:

@@ -16,9 +16,10 @@ from buntime._support.other_names import checks_arguments
 from buntime._support.unpicklable import NotPicklable
 from buntime.client.client import Buntime
 from buntime.client.creation import check_limits
+from buntime.client.functions import callee
 from buntime.client.session import Session
 from buntime.models import ExecuteRequest, ExecuteResult, ResourceLimits
-from buntime.pool.batches import BatchCalls, flatten, split
+from buntime.pool.batches import call_batch, flatten, split
 from buntime.pool.executor import SessionExecutor
 from buntime.pool.limits import check_open
 from buntime.pool.outcome import Outcome, Progress, with_progress
@@ -179,9 +180,9 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         execution is the error of each of its rows.
         """
         request = ExecuteRequest("", timeout=timeout, idempotent=idempotent)
-        calls = BatchCalls(function, request)
+        call = partial(call_batch, callee(function), request)
         parts = split(iter(rows), _validate.count("batch", batch))
-        batches = self._results(lambda run: partial(calls.run, run), parts, ordered)
+        batches = self._results(lambda run: partial(call, run), parts, ordered)
         return with_progress(flatten(batches), rows, progress)
 
     def executor(self) -> SessionExecutor:

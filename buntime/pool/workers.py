@@ -15,7 +15,7 @@ from typing import Any, Callable, Optional, TypeVar
 
 from buntime._support.owner import Owner
 from buntime.pool.limits import MAX_WAIT, check_open
-from buntime.pool.outcome import Outcome
+from buntime.pool.outcome import Outcome, attempt
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -134,7 +134,7 @@ class BoundedMap(Workers):
                 except Exception as error:
                     ready[read], ahead = error, 0
                 else:
-                    self.submit(work, item).add_done_callback(partial(self._finish, read, item))
+                    self.submit(attempt, item, work, item).add_done_callback(partial(self._finish, read))
                     read += 1
                     del item
             elif yielded not in ready:
@@ -153,15 +153,14 @@ class BoundedMap(Workers):
                 yield ready.pop(yielded - 1)
         raise RuntimeError("this call of a pool continues in the process that began it, not in a fork of it")
 
-    def _finish(self, number: int, item: object, future: Future[Any]) -> None:
+    def _finish(self, number: int, future: Future[Any]) -> None:
         """Store the outcome of a call, in its thread: none begins after an exception that ends the map."""
-        error = None if future.cancelled() else future.exception()
-        if error is not None and not isinstance(error, Exception):
-            self._fatal.append(error)
-            self.stopping.set()
-        elif not future.cancelled():
-            outcome = Outcome(item, error=error) if error else Outcome(item, future.result())
-            self._ready[number if self._ordered else next(self._arrivals)] = outcome
+        if not future.cancelled():
+            if (fatal := future.exception()) is not None:
+                self._fatal.append(fatal)
+                self.stopping.set()
+            else:
+                self._ready[number if self._ordered else next(self._arrivals)] = future.result()
         self._arrived.set()
 
 
