@@ -99,14 +99,13 @@ def may_have_key(line: str, start: int = 0) -> bool:
     if _HINT.search(line, start) is not None:
         return True
     # Less than a search for the pattern, which is tried everywhere: each recorded call is searched.
-    if not may_have_base64(line, start):
-        return False
-    return any(_HINT.search(content) is not None for content in base64_in(_ESCAPE.sub(" ", line)))
+    contents = base64_in(_ESCAPE.sub(" ", line)) if may_have_base64(line, start) else ()
+    return any(map(_HINT.search, contents))
 
 
 def keys_in(text: str, allow: Iterable[str]) -> Iterator[str]:
     """Yield the well-known kinds of key in ``text``, except for keys that begin with a text of ``allow``."""
-    for kind, (hints, form) in _KEYS.items() if _HINT.search(text) is not None else ():
+    for kind, (hints, form) in _KEYS.items() if _HINT.search(text) else ():
         matches = re.finditer(form, text, re.ASCII) if any(map(text.__contains__, hints.split())) else ()
         if any(not match.group().startswith(tuple(allow)) for match in matches):
             yield kind
