@@ -46,7 +46,7 @@ def _draw_bars(axis: Any, table: Mapping[str, Any]) -> None:
     if max(medians, default=0) > _LOGARITHMIC * min(medians, default=0) > 0:
         axis.set_xscale("log")
     for y, row in enumerate(rows):
-        limit = _strictest_limit(table, row)
+        limit = _limit_in_unit(table, row["name"])
         if limit is not None:
             axis.vlines(limit, y - 0.5, y + 0.5, color="black", linestyle="--", linewidth=1.2)
         axis.text(-0.02, y, row["name"], transform=axis.get_yaxis_transform(), ha="right", va="center")
@@ -57,11 +57,12 @@ def _draw_bars(axis: Any, table: Mapping[str, Any]) -> None:
     axis.set_title(f"{table['title']}\n{table['unit']}, {better}{scale}", loc="left", x=-0.6)
 
 
-def _strictest_limit(table: Mapping[str, Any], row: Mapping[str, Any]) -> Optional[float]:
+def _limit_in_unit(table: Mapping[str, Any], name: str) -> Optional[float]:
     """Return the median that would just keep the strictest limit of a row, or ``None`` without a limit."""
+    medians = {"": 1.0, **{row["name"]: row["median"] for row in table["rows"]}}
     limits = [
-        row["median"] * limit["limit"] / limit["measured"]
+        limit["limit"] * medians[limit["reference"]]
         for limit in table["limits"]
-        if limit["row"] == row["name"] and limit["limit"] is not None
+        if limit["row"] == name and limit["limit"] is not None
     ]
     return (max if table["more_is_better"] else min)(limits, default=None)
