@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from zlib import crc32
 
@@ -29,6 +30,8 @@ from tests.contract.transports import (
     replaying,
 )
 from tests.support import effort
+
+_WITH_CLIENT = {"client", "transport"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -68,7 +71,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "transport_name" in metafunc.fixturenames and not is_listed:
         needs_programs = "real" in metafunc.fixturenames
         names = [*(FOR_PROGRAMS if needs_programs else getattr(metafunc.module, "RUNS_ON", ALL))]
-        has_client = not {"client", "transport"}.isdisjoint(metafunc.fixturenames)
+        has_client = not _WITH_CLIENT.isdisjoint(metafunc.fixturenames)
         if getattr(metafunc.module, "__name__", "").rpartition(".")[2] in ON_DEVBOXES and not has_client:
             names.append(DEVBOX)
         tried = effort.sample(ALIKE, crc32(metafunc.function.__name__.encode()), 3)
@@ -113,14 +116,20 @@ def client(transport: Transport) -> Iterator[Buntime]:
 
 
 @pytest.fixture
-def session(transport_name: str, request: pytest.FixtureRequest) -> Iterator[Session]:
-    """Return a new session of the client, or one over a devbox."""
-    if transport_name == DEVBOX:
-        services: Services = request.getfixturevalue("services")
-        runloop = RunloopSDK(bearer_token=KEY, transport=services.local("required"), max_retries=0)
-        with runloop.devbox.create() as devbox:
-            yield devbox.as_session()
-        return
-    client: Buntime = request.getfixturevalue("client")
-    with client.sessions.create(ttl=600) as session:
-        yield session
+def ends_session() -> None:
+    """Give the test its own session, which it may end."""
+
+
+@pytest.fixture
+def session(transport_name: str, services: Services, request: pytest.FixtureRequest) -> Iterator[Session]:
+    """Return a session without files and processes: a new one of the client, or that of a shared sandbox."""
+    is_shared = {*_WITH_CLIENT, "ends_session"}.isdisjoint(request.fixturenames)
+    with ExitStack() as stack:
+        if is_shared and transport_name in services.sandboxes:
+            yield stack.enter_context(services.sandboxes[transport_name].lent())
+        elif transport_name == DEVBOX:
+            runloop = RunloopSDK(bearer_token=KEY, transport=services.local("required"), max_retries=0)
+            yield stack.enter_context(runloop.devbox.create()).as_session()
+        else:
+            client: Buntime = request.getfixturevalue("client")
+            yield stack.enter_context(client.sessions.create(ttl=600))

@@ -134,6 +134,7 @@ def test_killing_keeps_an_exit_code(session: Session) -> None:
     assert 3 == process.exit_code
 
 
+@pytest.mark.usefixtures("ends_session")
 def test_a_block_that_raises_kills_too(session: Session) -> None:
     """The block's error is raised, even if the session is already deleted."""
     with pytest.raises(ZeroDivisionError), session.start(FOREVER) as process:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, cast
+from typing import Any, Callable, Union, cast
 from unittest import mock
 
 import attrs
 import pytest
 import requests
 
+from buntime import Buntime, ExecuteResult, Session
+from buntime.runloop import ExecutionResult, RunloopSDK
 from buntime.transport import (
     FakeTransport,
     HTTPTransport,
@@ -28,6 +31,48 @@ from tests.support.serving import buntime_serve
 
 KEY = "btk_of_the_contract_suite"
 _ISOLATIONS = ("required", "none")
+DEVBOX = "devbox"
+"""In the place of a transport: the session is one over a devbox of Runloop."""
+
+
+@attrs.frozen
+class Sandbox:
+    """A session, or one over a devbox, that tests use in turn: most take less time than its start."""
+
+    attach: Callable[[], Session]
+    run: Callable[[str], Union[ExecuteResult, ExecutionResult]]
+    """Runs a command of the shell."""
+
+    @contextmanager
+    def lent(self) -> Iterator[Session]:
+        """Return the session; afterwards its processes are ended and its files are deleted."""
+        session = self.attach()
+        yield session
+        session.kill_all()
+        emptied = self.run('chmod -R u+rwx . && find . "$HOME" "${TMPDIR:-/tmp}" -mindepth 1 -delete')
+        assert 0 == emptied.exit_code, emptied
+
+
+@contextmanager
+def _start_sandboxes(local: Callable[[str], Transport]) -> Iterator[dict[str, Sandbox]]:
+    """Start a sandbox for each transport that has a real Bun in this process."""
+    with ExitStack() as stack:
+        sandboxes = {}
+        for name, isolation in (("local", "required"), ("local_without_isolation", "none")):
+            client = Buntime(KEY, transport=local(isolation), max_retries=0)
+            session = stack.enter_context(client.sessions.create(ttl=24 * 3600))
+            sandboxes[name] = Sandbox(partial(client.sessions.attach, session.id), partial(_execute, session))
+        runloop = RunloopSDK(bearer_token=KEY, transport=local("required"), max_retries=0)
+        devbox = stack.enter_context(runloop.devbox.create())
+        sandboxes[DEVBOX] = Sandbox(devbox.as_session, devbox.cmd.exec)
+        for sandbox in sandboxes.values():
+            with sandbox.lent() as session:
+                session.start("await Bun.sleep(3e5)")  # also starts what serves previews
+        yield sandboxes
+
+
+def _execute(session: Session, command: str) -> ExecuteResult:
+    return session.execute(command=command)
 
 
 class _SharedLocalTransport(LocalTransport):
@@ -45,6 +90,8 @@ class Services:
     fake_url: str
     """The URL of a server of a fake: responses through HTTP do not depend on Bun."""
     local: Callable[[str], Transport]
+    sandboxes: Mapping[str, Sandbox]
+    """By the transports that have a real Bun in this process, and one of a devbox."""
 
     @classmethod
     @contextmanager
@@ -57,7 +104,8 @@ class Services:
             transports = {each: _SharedLocalTransport(isolation=each) for each in isolations}
             for transport in transports.values():
                 stack.callback(LocalTransport.close, transport)
-            yield cls(server.url, fake.url, transports.__getitem__)
+            sandboxes = stack.enter_context(_start_sandboxes(transports.__getitem__))
+            yield cls(server.url, fake.url, transports.__getitem__, sandboxes)
 
     def without_sharing(self) -> Services:
         """Return services for a test that closes its transport."""
@@ -130,8 +178,6 @@ WHOLE_TEXT = 4 * PIECE
 """The size of the longest text in a single request in these tests."""
 
 
-DEVBOX = "devbox"
-"""In the place of a transport: the session is one over a devbox of Runloop."""
 ON_DEVBOXES = {
     f"test_{name}"
     for name in (

@@ -52,6 +52,8 @@ def _run(fake: FakeTransport, script: Path, **environment: str) -> str:
                 **os.environ,
                 "BUNTIME_API_KEY": "any",
                 "BUNTIME_BASE_URL": server.url,
+                # Dask starts its workers by a process that has imported what they need.
+                "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver",
                 "PYTHONPATH": os.pathsep.join([str(ROOT), str(EXAMPLES), str(RECIPES)]),
                 **environment,
             },

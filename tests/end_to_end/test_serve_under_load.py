@@ -64,7 +64,7 @@ def test_two_hundred_concurrent_executions(temporary_folder: Path) -> None:
                 together.wait(60)
                 session = sessions[number % SESSIONS]
                 return session.execute(
-                    "console.log(process.env.NUMBER)", env={"NUMBER": str(number)}, timeout=120, check=True
+                    command='echo "$NUMBER"', env={"NUMBER": str(number)}, timeout=120, check=True
                 ).stdout
 
             with ThreadPoolExecutor(EXECUTIONS) as threads:
