@@ -137,15 +137,15 @@ def _record(
 
 def _many_calls(url: str, effort: Effort) -> Table:
     """Measure calls in a row, each in a new session and with a new value of an environment variable."""
-    blocks = effort.scale(_IN_A_ROW // _BLOCK, minimum=10)
+    blocks, block = effort.scale(_IN_A_ROW // _BLOCK, minimum=10), effort.scale_block(_BLOCK)
     codes = (f"console.log('line {number}')" for number in itertools.count())
     with (
         TemporaryDirectory() as folder,
         _in_new_sessions(_transport(url, Path(folder)), secrets=True) as recorded,
         _in_new_sessions(HTTPTransport(url), secrets=True) as control,
     ):
-        rows = first_and_last(lambda: recorded(next(codes)), lambda: control(next(codes)), _BLOCK, blocks)
-    title = f"one of {blocks * _BLOCK:,} recorded calls with new secrets, beside unrecorded ones"
+        rows = first_and_last(lambda: recorded(next(codes)), lambda: control(next(codes)), block, blocks)
+    title = f"one of {blocks * block:,} recorded calls with new secrets, beside unrecorded ones"
     return Table("many recorded calls", title, "x unrecorded", "first tenth", rows)
 
 

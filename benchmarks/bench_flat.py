@@ -24,16 +24,17 @@ def measure(effort: Effort, url: str) -> list[Table]:
 
 
 def _many_calls(url: str, effort: Effort) -> list[Table]:
-    blocks, traced = effort.scale(_CALLS // _BLOCK, minimum=10), effort.scale(_TRACED)
+    blocks, block = effort.scale(_CALLS // _BLOCK, minimum=10), effort.scale_block(_BLOCK)
+    traced = effort.scale(_TRACED)
     with buntime_call(url) as call, http_client_call(url) as control:
-        timed(call, _BLOCK)
+        timed(call, block)
         gc.collect()
         resident = memory("VmRSS")
-        times = first_and_last(call, control, _BLOCK, blocks)
+        times = first_and_last(call, control, block, blocks)
         gc.collect()
         growth = memory("VmRSS") - resident
         tracemalloc.start()
-        timed(call, 100)
+        timed(call, block)
         before = _allocated()
         timed(call, traced)
         allocated = _allocated() - before
@@ -42,7 +43,7 @@ def _many_calls(url: str, effort: Effort) -> list[Table]:
         Row("growth of the process", (growth,)),
         Row("growth of Python's allocations", (allocated,), f"{traced:,} calls"),
     )
-    total = f"{blocks * _BLOCK:,} calls in a row"
+    total = f"{blocks * block:,} calls in a row"
     return [
         Table("many calls", f"one of {total}, beside http.client", "x http.client", "first tenth", times),
         Table("many calls, memory", total, "KB", "", sizes),

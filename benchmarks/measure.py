@@ -41,6 +41,10 @@ class Effort:
         """Return an amount of work at this effort."""
         return max(minimum, round(full * self.amount))
 
+    def scale_block(self, full: int) -> int:
+        """Return how many calls make one sample; without rounds, one."""
+        return full if self.rounds else 1
+
     def scale_rounds(self, full: int) -> int:
         """Return a number of rounds at this effort; without rounds, the first sample counts."""
         return max(1, round(full * self.rounds)) if self.rounds else 0
