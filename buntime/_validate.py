@@ -80,11 +80,17 @@ def flag(name: str, value: object) -> bool:
     return value
 
 
-def optional_callable(name: str, value: Any) -> Any:
-    """A callable, or ``None``."""
-    if value is not None and not callable(value):
-        raise TypeError(f"{name} must be callable, not {type(value).__name__}")
+def function(name: str, value: Any, arguments: str = "") -> Any:
+    """Something to call, with these arguments."""
+    if not callable(value):
+        purpose = f" with {arguments}" if arguments else ""
+        raise TypeError(f"{name} must be callable{purpose}, not {type(value).__name__}")
     return value
+
+
+def optional_callable(name: str, value: Any, arguments: str = "") -> Any:
+    """Something to call, with these arguments, or ``None``."""
+    return None if value is None else function(name, value, arguments)
 
 
 def session_id(value: object) -> str:

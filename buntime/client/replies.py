@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from buntime import _validate
 from buntime._support.collected_text import CollectedText
 from buntime._support.typing import OnText
 from buntime.errors import InvalidResponseError, JavaScriptError
@@ -77,8 +78,7 @@ class PrintedOutput:
     def __init__(
         self, separator: ReplySeparator, on_stdout: Optional[OnText], max_output: int | None
     ) -> None:
-        if on_stdout is not None and not callable(on_stdout):
-            raise TypeError(f"on_stdout must be callable with a str, not {type(on_stdout).__name__}")
+        _validate.optional_callable("on_stdout", on_stdout, "a str")
         self._separator = separator
         self._on_stdout = on_stdout
         self._streamed = False

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import Future
 from typing import Any, Callable, Optional, TypeVar
 
+from buntime import _validate
 from buntime._support.closing import AtExit, ClosesWithBlock
 from buntime._support.forks import reset_after_fork
 from buntime.pool.limits import check_open
@@ -34,8 +35,7 @@ class SessionExecutor(ClosesWithBlock, Workers):
 
     def submit(self, fn: Callable[..., Value], /, *args: Any, **kwargs: Any) -> Future[Value]:
         """Schedule ``fn(session, *args, **kwargs)`` and return its future."""
-        if not callable(fn):
-            raise TypeError(f"fn must be callable with a session, not {type(fn).__name__}")
+        _validate.function("fn", fn, "a session")
         with self._lock:
             check_open(self._registry.closing)
             if self._is_shut_down or not self._registry.owner.is_this_process():

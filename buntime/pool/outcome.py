@@ -8,6 +8,7 @@ from typing import Any, Callable, Generic, Optional, TypeVar, cast
 
 import attrs
 
+from buntime import _validate
 from buntime._support.export import export
 
 Item = TypeVar("Item")
@@ -62,10 +63,7 @@ def with_progress(
     """Return the outcomes as ``progress(outcomes, total=)`` iterates over them."""
     if progress is None:
         return outcomes
-    if not callable(progress):
-        raise TypeError(
-            f"progress must be callable with an iterable and total=, not {type(progress).__name__}"
-        )
+    _validate.function("progress", progress, "an iterable and total=")
     total = len(items) if isinstance(items, Sized) else None
 
     def iterate() -> Generator[Outcome[Item, Value], None, None]:

@@ -130,10 +130,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         Raises ``RuntimeError`` if the pool is or gets closed, and ``TypeError`` if ``function`` or
         ``progress`` is not callable.
         """
-        if not callable(function):
-            raise TypeError(
-                f"function must be callable with a session and an item, not {type(function).__name__}"
-            )
+        _validate.function("function", function, "a session and an item")
         outcomes = self._results(lambda run: partial(run, function), iter(items), ordered)
         return with_progress(outcomes, items, progress)
 

@@ -245,8 +245,7 @@ class CommandInterface(HasCalls):
         names = ("stdout", "stderr", "output")
         callbacks = {name: fields.pop(name) for name in names if name in fields}
         for name, callback in callbacks.items():
-            if not callable(callback):
-                raise TypeError(f"{name} must be callable with a str, not {type(callback).__name__}")
+            _validate.function(name, callback, "a str")
         return {"shell_name": self._shell_name, **fields, "command": command}, callbacks, waits
 
     def _start(self, connection: Connection, fields: dict[str, Any]) -> ExecutionView:
