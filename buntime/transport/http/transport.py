@@ -89,13 +89,9 @@ class HTTPTransport:
         self._base = origin.normalized(base_url)
         proxy = origin.find_proxy(self._base, self._session, proxies)
         self._peer = origin.peer_name(self._base, proxy)
-        self._options: dict[str, Any] = {
-            "stream": True,
-            "allow_redirects": False,
-            "proxies": {"all": proxy} if proxy else {},
-            "verify": origin.find_bundle(self._session, verify),
-            "cert": origin.find_certificate(self._session, cert),
-        }
+        self._proxies = {"all": proxy} if proxy else {}
+        self._verify = origin.find_bundle(self._session, verify)
+        self._cert = origin.find_certificate(self._session, cert)
         prepare_session(self._session, self._base, proxy)
         # A client's calls have few sets of headers. Checking and merging one takes 5 % of a call.
         merge = functools.partial(merge_headers, default_headers(self._session))
@@ -160,7 +156,15 @@ class HTTPTransport:
         handled = sys.exc_info()[1]
         try:
             timeout = attempt.limit(request.connect_timeout), attempt.limit(request.read_timeout)
-            return self._session.send(prepared, timeout=timeout, **self._options)
+            return self._session.send(
+                prepared,
+                stream=True,
+                timeout=timeout,
+                allow_redirects=False,
+                proxies=self._proxies,
+                verify=self._verify,
+                cert=self._cert,
+            )
         except FAILURES as error:
             failure = connection_error(error, attempt)
             drop_tracebacks(error, handled)
