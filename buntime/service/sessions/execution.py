@@ -18,7 +18,6 @@ from buntime.service.executors import (
 )
 from buntime.service.responses import KEEP_ALIVE, event
 from buntime.service.sessions.sessions import LiveSession
-from buntime.service.workspace.base import WorkspaceGone
 
 _HELPER = re.compile(re.escape(HELPER_MARK) + r'(?:\{"op": ?"(\w+)")?')
 _READING = re.compile("file_(pack|range|stat|walk)|process_(list|logs|wait)|http_wait|ping|port|read")
@@ -40,10 +39,8 @@ class RunningExecution:
 
     def __init__(self, session: LiveSession, execution: Execution, read_timeout: float | None) -> None:
         self._session = session
-        try:
-            session.workspace.stat("")
-        except WorkspaceGone as error:
-            raise (session_not_found if session.ended else session_lost)(session.id) from error
+        if not session.workspace.exists():
+            raise (session_not_found if session.ended else session_lost)(session.id)
         helper = _HELPER.match(execution.code or "")
         runs_program = helper is None or helper[1] == "run"
         self._comparison = session.files.begin() if runs_program else None

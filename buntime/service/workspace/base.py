@@ -64,6 +64,10 @@ class Workspace(Protocol):
     exclusive: bool
     """Whether only the session's executions and this object write to it: no other program knows of it."""
 
+    def exists(self) -> bool:
+        """Return whether it was not removed."""
+        ...
+
     def read(self, path: str, *, max_size: int | None = None) -> bytes:
         """Return a file's bytes.
 

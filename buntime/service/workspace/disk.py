@@ -49,6 +49,10 @@ class DiskWorkspace:
         self.exclusive: bool = exclusive
         self._path = str(self.root)
 
+    def exists(self) -> bool:
+        """Return whether it was not removed."""
+        return self.root.is_dir()
+
     def read(self, path: str, *, max_size: int | None = None) -> bytes:
         """Return a file's bytes."""
         with self._reaching(path) as (walker, name):

@@ -46,6 +46,10 @@ class MemoryWorkspace:
         self._root: Optional[_Folder] = _Folder(clock.time())
         self._versions = 0
 
+    def exists(self) -> bool:
+        """Return whether it was not removed."""
+        return self._root is not None
+
     def read(self, path: str, *, max_size: int | None = None) -> bytes:
         """Return a file's bytes."""
         with self._lock:

@@ -66,10 +66,10 @@ function launch(run, ended) {
 // The shell's script comes through a pipe: a command line would show every user the variables that it exports. Bun reads
 // the program from standard input to its end, so that the program finds it empty.
 function script(run, cwd) {
-  const { plain } = variables(run);
+  const { plain, odd } = variables(run);
   const exports = plain.map(([name, value]) => `export ${name}=${quoted(value)}\n`).join("");
   const stdin = run.code === null && !run.stdin ? "</dev/null" : "";
-  const exec = `exec 4<&- ${stdin} ${program(run).map(quoted).join(" ")}`;
+  const exec = `exec 4<&- ${stdin} ${program(run, odd).map(quoted).join(" ")}`;
   return `cd ${quoted(cwd)} || exit 126\nunset OLDPWD SHLVL\n${exports}${exec}\n`;
 }
 
@@ -86,10 +86,10 @@ function variables(run) {
   return { plain, odd };
 }
 
-function program(run) {
+function program(run, odd) {
   const argv = run.code === null ? [run.shell ?? "/bin/sh", "-c", "--", run.command] : [process.execPath, "-"];
-  const odd = variables(run).odd.map(([name, value]) => `${name}=${value}`);
-  return odd.length ? ["/usr/bin/env", "--", ...odd, ...argv] : argv;
+  const assigned = odd.map(([name, value]) => `${name}=${value}`);
+  return odd.length ? ["/usr/bin/env", "--", ...assigned, ...argv] : argv;
 }
 
 // Bun reads standard input as TSX, in which `<T>(x: T) => x` begins an element. Code that is TypeScript but not TSX becomes
@@ -146,9 +146,10 @@ function feed(run, text) {
 // Without /proc (macOS): no view of grandchildren, and memory figures that include the supervisor's.
 function launchDirectly(run, cwd, ended) {
   const [out, err] = [fifo(), fifo()];
+  const { plain, odd } = variables(run);
   try {
-    const cmd = ["/bin/sh", "-c", DIRECTLY, "sh", String(config.blocks), ...program(run)];
-    const env = { ...config.env, PWD: cwd, ...Object.fromEntries(variables(run).plain) };
+    const cmd = ["/bin/sh", "-c", DIRECTLY, "sh", String(config.blocks), ...program(run, odd)];
+    const env = { ...config.env, PWD: cwd, ...Object.fromEntries(plain) };
     const stdin = run.code === null && !run.stdin ? "ignore" : "pipe";
     const child = Bun.spawn({ cmd, cwd, env, detached: true, stdio: [stdin, out.writer, err.writer] });
     if (run.stdin) run.input = child.stdin;

@@ -13,7 +13,7 @@ from buntime.service.sessions.limits import Plan
 from buntime.service.sessions.routes.context import workspace_errors
 from buntime.service.sessions.sessions import LiveSession
 from buntime.service.workspace.base import PathError
-from buntime.service.workspace.paths import WORKSPACE, normalise, parents
+from buntime.service.workspace.paths import normalise, parents
 
 
 @attrs.frozen
@@ -53,10 +53,12 @@ class _Parser:
         return timeout
 
     def working_dir(self) -> str:
-        path = self.fields.optional_text("workingDir") or WORKSPACE
+        path = self.fields.optional_text("workingDir")
+        if not path:
+            return ""
         with workspace_errors(self.session, self.plan, path, field="workingDir"):
             folder = normalise(path)
-            if not folder or any(folder in parents(file) for file, _ in self.files):
+            if any(folder in parents(file) for file, _ in self.files):
                 return folder
             try:
                 kind = self.session.workspace.stat(folder).type
