@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Union
 
@@ -22,24 +22,15 @@ _INSTALL = 'Install bubblewrap (pip install "buntime[local]" on Linux, or the sy
 _UNPROTECTED = 'run code as yourself, with no protection: isolation="none" or BUNTIME_ISOLATION=none'
 _KERNEL_SETTINGS = (
     (
-        "kernel/apparmor_restrict_unprivileged_userns",
+        "kernel.apparmor_restrict_unprivileged_userns",
         "1",
+        "0",
         "AppArmor refuses user namespaces to programs without a profile (Ubuntu 23.10 and later)",
-        "Allow them with sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
     ),
-    (
-        "kernel/unprivileged_userns_clone",
-        "0",
-        "the kernel is set to refuse user namespaces",
-        "Allow them with sudo sysctl -w kernel.unprivileged_userns_clone=1",
-    ),
-    (
-        "user/max_user_namespaces",
-        "0",
-        "the kernel is set to allow no user namespaces",
-        "Allow them with sudo sysctl -w user.max_user_namespaces=10000",
-    ),
+    ("kernel.unprivileged_userns_clone", "0", "1", "the kernel is set to refuse user namespaces"),
+    ("user.max_user_namespaces", "0", "10000", "the kernel is set to allow no user namespaces"),
 )
+"""Names of settings, each with a value that refuses user namespaces, one that allows them, and the cause."""
 _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 _CONTAINER = (
     "Start it with --security-opt seccomp=unconfined --security-opt systempaths=unconfined, and on "
@@ -196,9 +187,9 @@ def _refusal(bwrap: str) -> Union[tuple[str, str], None]:
     _, problem = _run([*plain, "true"], {})
     if not problem and not _run([*plain, "--unshare-pid", "--proc", "/proc", "true"], {})[1]:
         return None
-    for path, refusing, cause, cure in _KERNEL_SETTINGS if problem else ():
-        if _content(f"/proc/sys/{path}").strip() == refusing:
-            return cause, cure
+    for name, refusing, allowing, cause in _KERNEL_SETTINGS if problem else ():
+        if _content(f"/proc/sys/{name.replace('.', '/')}").strip() == refusing:
+            return cause, f"Allow them with sudo sysctl -w {name}={allowing}"
     if "ENOSPC" in problem or "No space" in problem:
         return "no further user namespace is allowed here, as in a sandbox", "Run this program outside of it"
     if any(Path(mark).exists() for mark in _CONTAINER_MARKS):
@@ -234,24 +225,21 @@ def _version(bwrap: str) -> tuple[int, ...]:
 def _try(sandbox: Sandbox) -> str:
     """Return why Bun cannot run in the sandbox, or an empty string."""
     command = ["/bin/sh", "-c", f"{BUN_INSIDE} --version"]
-    with tempfile.TemporaryDirectory(prefix="buntime-") as folder, ExitStack() as stack:
+    temporary = dict.fromkeys(SESSION.temporary, 1)
+    with tempfile.TemporaryDirectory(prefix="buntime-") as folder:
         try:
             process, errors = sandbox.start(
-                command,
-                mounts={WORKSPACE: Path(folder)},
-                temporary=dict.fromkeys(SESSION.temporary, 1),
-                files={},
+                command, mounts={WORKSPACE: Path(folder)}, temporary=temporary, files={}
             )
         except OSError as error:
             return str(error)
-        stack.enter_context(errors)
-        try:
-            process.communicate(timeout=_PROBE_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            return f"it did not answer in {_PROBE_TIMEOUT:.0f} s"
-        finally:
-            process.kill()
-            process.wait()
-        errors.seek(0)
-        text = errors.read().decode("utf-8", "replace")
+        with errors, process:
+            try:
+                process.communicate(timeout=_PROBE_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                return f"it did not answer in {_PROBE_TIMEOUT:.0f} s"
+            finally:
+                process.kill()
+            errors.seek(0)
+            text = errors.read().decode("utf-8", "replace")
     return "" if process.returncode == 0 else _explained(text, process.returncode)
