@@ -89,7 +89,7 @@ class HTTPTransport:
         self._base = origin.normalized(base_url)
         proxy = origin.find_proxy(self._base, self._session, proxies)
         self._peer = origin.peer_name(self._base, proxy)
-        self._proxies = {"all": proxy} if proxy else {}
+        self._proxies: dict[str, str] = {"all": proxy} if proxy else {}
         self._verify = origin.find_bundle(self._session, verify)
         self._cert = origin.find_certificate(self._session, cert)
         prepare_session(self._session, self._base, proxy)
