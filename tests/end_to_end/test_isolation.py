@@ -23,6 +23,7 @@ from buntime.service.executors import ExecutionOutcome
 from buntime.service.machine.executor import BunExecutor
 from buntime.service.machine.find import find_bun, find_sandbox
 from tests.support.bun import BunSession, read_proc
+from tests.support.cases import in_one_test
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sandboxes need Linux")
 
@@ -83,9 +84,7 @@ class TestFiles:
         assert bare.sh(f"cat {secret}").stdout == SECRET
         _assert_failed(session.sh(f"cat {secret}"))
 
-    @pytest.mark.parametrize(
-        "path", ["/etc/shadow", "/etc/hostname", "/root", "/usr/local/lib", "/var", "/sys", "/opt"]
-    )
+    @in_one_test("path", ["/etc/shadow", "/etc/hostname", "/root", "/usr/local/lib", "/var", "/sys", "/opt"])
     def test_a_folder_of_the_host(self, session: BunSession, path: str) -> None:
         """Private folders of the host do not exist."""
         _assert_failed(session.sh(f"ls -A {path}"))
@@ -116,9 +115,7 @@ class TestFiles:
         assert (session.workspace / "link").read_text() == SECRET
         _assert_failed(session.sh("cat link"))
 
-    @pytest.mark.parametrize(
-        "path", ["/usr/bin", "/usr/lib", "/etc", "/usr/local/bin", "/run/buntime", "/dev", "/"]
-    )
+    @in_one_test("path", ["/usr/bin", "/usr/lib", "/etc", "/usr/local/bin", "/run/buntime", "/dev", "/"])
     def test_the_system_is_read_only(self, session: BunSession, path: str) -> None:
         """The system's folders are read-only."""
         _assert_failed(session.sh(f"touch {path}/planted"))
@@ -193,7 +190,7 @@ class TestProcesses:
 
         assert session.sh("echo on").stdout == "on\n"
 
-    @pytest.mark.parametrize("name", ["fd/0", "fd/1", "mem", "environ", "cwd/etc"])
+    @in_one_test("name", ["fd/0", "fd/1", "mem", "environ", "cwd/etc"])
     def test_the_supervisor_cannot_be_reached(self, session: BunSession, name: str) -> None:
         """The supervisor's pipes and memory are inaccessible, so no response can be forged."""
         _assert_failed(session.sh(f"ls -L /proc/1/{name} >/dev/null && cat /proc/1/{name}"))
@@ -281,9 +278,7 @@ def tempfile_name(kind: str) -> str:
 
 
 class TestKernel:
-    @pytest.mark.parametrize(
-        "name", ["kernel/core_pattern", "kernel/hostname", "vm/drop_caches", "fs/file-max"]
-    )
+    @in_one_test("name", ["kernel/core_pattern", "kernel/hostname", "vm/drop_caches", "fs/file-max"])
     def test_settings_of_the_kernel(self, session: BunSession, name: str) -> None:
         """No setting of the host's kernel can be written, even if the host's user is root."""
         setting = Path("/proc/sys", name)
@@ -294,7 +289,7 @@ class TestKernel:
 
         assert (setting.read_bytes() if readable else b"") == before
 
-    @pytest.mark.parametrize(
+    @in_one_test(
         "command",
         [
             "mknod node c 1 3",
