@@ -13,6 +13,8 @@ Line = Union[str, bytes]
 
 _PART = 1 << 20
 _FASTEST = 1
+_LARGE = 1 << 14
+"""Bytes of a chunk from which on it is compressed."""
 
 
 def pack(start: str, items: Iterable[str]) -> bytes:
@@ -61,3 +63,17 @@ def _split(line: bytes) -> Iterator[bytes]:
             yield from complete
             begun = [last]
     yield b"".join(begun)
+
+
+class _Shrunk(bytes):
+    """Bytes that are compressed."""
+
+
+def shrink(chunk: bytes) -> bytes:
+    """Return a chunk for :func:`expand`; a large one is compressed."""
+    return chunk if len(chunk) < _LARGE else _Shrunk(zlib.compress(chunk, _FASTEST))
+
+
+def expand(chunk: bytes) -> bytes:
+    """Return the chunk that was shrunk."""
+    return zlib.decompress(chunk) if isinstance(chunk, _Shrunk) else chunk

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 _BOM = b"\xef\xbb\xbf"
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r\n", b"\r\r")
 """The ends of a blank line, for each pair of CR, LF and CRLF."""
+_LARGE = 1 << 20
 _LONGEST_NAME = 16
 """Bytes at the start of a line in which the colon of a known field is."""
 
@@ -31,43 +33,53 @@ def events(chunks: Iterable[bytes]) -> Iterator[tuple[str, str]]:
                 name, data = "", []
 
 
-def incomplete_event(chunks: Sequence[bytes]) -> bytes:
-    """Return the bytes after the last blank line, which is looked for from the end of the stream."""
-    count = 1
+def incomplete_event(chunks: Iterable[bytes]) -> bytes:
+    """Return the bytes after the last blank line of a stream, whose chunks come in reverse."""
+    left = iter(chunks)
+    pieces: list[bytes] = []
     while True:
-        content = b"".join(chunks[-count:])
+        more = list(islice(left, len(pieces) + 1))
+        pieces = [*reversed(more), *pieces]
+        content = b"".join(pieces)
         ends = [(content.rfind(ending), len(ending)) for ending in _BLANK_LINES]
         end = max(start + length if start >= 0 else 0 for start, length in ends)
-        if end or count >= len(chunks):
+        if end or not more:
             return content[end:].lstrip(b"\r\n")
-        count *= 2
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[list[tuple[str, str, str]]]:
     """Yield complete lines, split at their first colon; without it, no space precedes the value.
 
-    A line that spans chunks may be large: its value is copied once, to where it can be decoded fastest, and
-    decoded. The lines inside one chunk may be many: they are decoded and split together.
+    A line that spans chunks, or is in a large one, may be large. The lines inside another chunk may be many:
+    they are decoded and split together.
     """
     begun: list[memoryview] = []
     for chunk in chunks:
-        first, view = chunk.find(b"\n"), memoryview(chunk)
-        if first < 0:
+        end, view = chunk.find(b"\n"), memoryview(chunk)
+        if end < 0:
             begun.append(view)
             continue
-        pieces = [*begun, view[:first]]
-        if len(pieces[0]) < _LONGEST_NAME:
-            pieces = [memoryview(b"".join(pieces))]
-        head = bytes(pieces[0][:_LONGEST_NAME])
-        field, _, value = head.partition(b":")
-        if field or not head:  # not a comment
-            pieces[0] = pieces[0][len(field) + (2 if value.startswith(b" ") else 1) :]
-            yield [(field.decode("utf-8", "replace"), "", b"".join(pieces).decode("utf-8", "replace"))]
+        yield _split_line([*begun, view[:end]])
         last = chunk.rfind(b"\n")
-        if last > first:
-            text = chunk[first + 1 : last].decode("utf-8", "replace")
+        while last - end > _LARGE:
+            start, end = end + 1, chunk.find(b"\n", end + 1)
+            yield _split_line([view[start:end]])
+        if last > end:
+            text = chunk[end + 1 : last].decode("utf-8", "replace")
             yield [line.partition(":") for line in text.split("\n")]
         begun = [view[last + 1 :]] if last + 1 < len(chunk) else []
+
+
+def _split_line(pieces: list[memoryview]) -> list[tuple[str, str, str]]:
+    """Return a line; its value is copied once, to where it can be decoded fastest, and decoded."""
+    if len(pieces[0]) < _LONGEST_NAME:
+        pieces = [memoryview(b"".join(pieces))]
+    head = bytes(pieces[0][:_LONGEST_NAME])
+    field, _, value = head.partition(b":")
+    if head and not field:
+        return []  # a comment
+    pieces[0] = pieces[0][len(field) + (2 if value.startswith(b" ") else 1) :]
+    return [(field.decode("utf-8", "replace"), "", b"".join(pieces).decode("utf-8", "replace"))]
 
 
 def _with_line_feeds(chunks: Iterable[bytes]) -> Iterator[bytes]:

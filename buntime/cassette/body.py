@@ -14,6 +14,7 @@ from buntime._support import sse
 from buntime._support.archive import GZIP, ZIP, parse_tgz, parse_zip, zip_bytes
 from buntime._support.form import parse_form
 from buntime._support.json_encoder import json_encoder
+from buntime._support.packed import expand
 from buntime._support.repetition import with_repetition, without_repetition
 from buntime.cassette.dialect import Dialect, dialect_of
 
@@ -104,10 +105,10 @@ def serialize_events(chunks: list[tuple[int, bytes]], dialect: Dialect) -> list[
     """Return an event stream as ``[milliseconds, event, data]``; data that is a JSON object is parsed.
 
     An incomplete event at the end comes last, as ``[milliseconds, text]``. Output that the last event
-    repeats is not stored again. The list of chunks is emptied, as a stream may be large.
+    repeats is not stored again. The list of chunks is emptied, as a stream may be large; they may be shrunk.
     """
     events: list[list[Any]] = []
-    rest = sse.incomplete_event([chunk for _, chunk in chunks])
+    rest = sse.incomplete_event(expand(chunk) for _, chunk in reversed(chunks))
     now = 0
 
     def arriving() -> Iterator[bytes]:
@@ -115,7 +116,7 @@ def serialize_events(chunks: list[tuple[int, bytes]], dialect: Dialect) -> list[
         chunks.reverse()
         while chunks:
             now, chunk = chunks.pop()
-            yield chunk
+            yield expand(chunk)
 
     for name, data in sse.events(arriving()):
         events.append([now, name, _object_or_text(name, data, dialect)])

@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional, Protocol
 import attrs
 
 from buntime._http import Request, Response
+from buntime._support.packed import shrink
 from buntime.cassette.body import serialize_body, serialize_events
 from buntime.cassette.dialect import Dialect
 from buntime.errors import APIConnectionError, APITimeoutError
@@ -19,7 +20,9 @@ _HOSTS = re.compile(
     re.IGNORECASE,
 )
 
+_STREAM = "event-stream"
 _LARGE = 1 << 20
+"""Bytes of a stream that is not to be in memory twice."""
 
 
 class Recorder(Protocol):
@@ -55,12 +58,13 @@ class PendingInteraction:
     thread: int = attrs.Factory(threading.get_ident)
     response: Optional[Response] = None
     chunks: list[tuple[float, bytes]] = attrs.field(factory=list)
-    """Each with its time on the clock."""
+    """Each with its time on the clock; those of a stream are shrunk."""
+    size: int = 0
+    """Bytes of the body."""
     error: Optional[APIConnectionError] = None
     stopped_reading: bool = False
     finished: bool = False
     is_large: bool = False
-    """Whether the response is a stream that is not to be in memory twice."""
 
     def sent(self) -> None:
         """Note that the request was sent."""
@@ -92,9 +96,11 @@ class PendingInteraction:
 
     def pieces(self, response: Response) -> Iterator[bytes]:
         """Yield the body as it comes."""
+        is_stream = _STREAM in response.headers.get("Content-Type", "")
         try:
             for chunk in response.chunks:
-                self.chunks.append((self.recorder.now(), chunk))
+                self.size += len(chunk)
+                self.chunks.append((self.recorder.now(), shrink(chunk) if is_stream else chunk))
                 yield chunk
         except APIConnectionError as error:
             self.fail(error)
@@ -117,8 +123,8 @@ class PendingInteraction:
         headers = response.headers.only(dialect.stored_headers)
         content_type = headers.get("Content-Type", "")
         serialized: dict[str, Any] = {"status": response.status, "headers": headers}
-        if "event-stream" in content_type:
-            self.is_large = sum(len(chunk) for _, chunk in self.chunks) > _LARGE
+        if _STREAM in content_type:
+            self.is_large = self.size > _LARGE
             chunks = [(round((at - self.started) * 1000), chunk) for at, chunk in self.chunks]
             self.chunks.clear()
             serialized["events"] = serialize_events(chunks, dialect)

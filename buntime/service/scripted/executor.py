@@ -186,7 +186,8 @@ class ScriptedRuntime:
             if self._processes.handles(str(arguments.get("op"))):
                 output = self._processes.run_helper(arguments, scripted)
                 return ScriptedResult(stdout=output).items()
-        return self._executor.result_for(scripted).items()
+        maximum = execution.max_output if execution.stream else None  # as of a real one
+        return self._executor.result_for(scripted).items(maximum)
 
     def kill(self, pid: int | None) -> list[int]:
         """End one background process, or all; return the pids."""

@@ -9,6 +9,7 @@ import attrs
 from attrs.validators import deep_mapping
 from attrs.validators import instance_of as _is
 
+from buntime._support.collected_text import bound
 from buntime.service.executors import TIMED_OUT, Execution, ExecutionOutcome, Output
 from buntime.service.workspace.base import Workspace
 
@@ -66,15 +67,15 @@ class ScriptedResult:
         outputs = {kind: "".join(parts) for kind, parts in texts.items()}
         return cls(timed_out=timed_out, chunks=pieces, **outputs, **fields)  # type: ignore[arg-type] # as above
 
-    def items(self) -> Iterator[Union[Output, ExecutionOutcome]]:
-        """Yield the output and the outcome."""
+    def items(self, maximum: Optional[int] = None) -> Iterator[Union[Output, ExecutionOutcome]]:
+        """Yield the output and the outcome, which has at most ``maximum`` bytes of each output."""
         default: tuple[Chunk, ...] = (("stdout", self.stdout), ("stderr", self.stderr))
         for kind, text in default if self.chunks is None else self.chunks:
             if text:
                 yield Output(kind, text)
         yield ExecutionOutcome(
-            self.stdout,
-            self.stderr,
+            bound(self.stdout, maximum)[0],
+            bound(self.stderr, maximum)[0],
             self.exit_code,
             self.execution_time,
             self.memory_used,
