@@ -8,12 +8,11 @@ from urllib.parse import unquote
 
 from buntime._http import Request, Response
 from buntime.service.devboxes.box import Host
-from buntime.service.devboxes.context import JSON, Call
+from buntime.service.devboxes.context import JSON, Call, Collection, list_public
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import ApiError, error_response
 from buntime.service.devboxes.model import Model
 from buntime.service.devboxes.routes import devboxes, executions, files, images, records, runs, storage
-from buntime.service.devboxes.routes.collection import Collection, list_public
 from buntime.service.requests import header
 from buntime.service.responses import json_response
 

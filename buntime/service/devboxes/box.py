@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 import threading
-from typing import Any, Optional
+from typing import Any, Optional, Protocol
 
 import attrs
 
@@ -37,7 +37,7 @@ class Saving:
         """Give it up."""
 
 
-class Box:
+class Box(Protocol):
     """One devbox's disk and processes. Methods are called in the devbox's lock, except ``prepare``.
 
     It reports output and ends to the methods ``wrote`` and ``finished`` of its devbox, in that lock.
@@ -45,36 +45,32 @@ class Box:
 
     def workspace(self, folder: str) -> Workspace:
         """Return the files below :data:`HOME` or :data:`TEMPORARY`."""
-        raise NotImplementedError
 
-    def prepare(self, execution: Execution) -> None:
+    def prepare(self, execution: Execution) -> None:  # noqa: ARG002 - of the protocol
         """Get ready to start an execution; an error becomes the response to the request."""
+        return
 
     def start(self, execution: Execution) -> None:
         """Start an execution."""
-        raise NotImplementedError
 
     def signal(self, execution: Execution, name: str, *, group: bool = True) -> None:
         """Send ``SIGKILL`` or ``SIGINT`` to all that an execution started, or to its first process only."""
-        raise NotImplementedError
 
     def feed(self, execution: Execution, text: Optional[str]) -> None:
         """Write to the standard input of an execution, or end it with ``None``."""
-        raise NotImplementedError
 
     def save(self, snapshot_id: str) -> Saving:
         """Start to copy the disk."""
-        raise NotImplementedError
 
     def end_processes(self) -> None:
         """End all processes; the disk stays, and ``start`` works again. Does not wait for their end."""
+        return
 
     def remove(self) -> None:
         """End all processes and remove the disk."""
-        raise NotImplementedError
 
 
-class Host:
+class Host(Protocol):
     """A maker of boxes, with the disks of snapshots, a clock and ids. The times are seconds."""
 
     clock: ServiceClock
@@ -99,16 +95,12 @@ class Host:
 
     def open(self, devbox: Any, snapshot_id: Optional[str]) -> Box:
         """Return the box of a :class:`Devbox`, with an empty disk, or with that of a snapshot."""
-        raise NotImplementedError
 
     def snapshot_size(self, snapshot_id: str) -> int:
         """Return how many bytes the files of a snapshot have together."""
-        raise NotImplementedError
 
     def drop_snapshot(self, snapshot_id: str) -> None:
         """Remove the disk of a snapshot."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Remove everything that is still there. Idempotent."""
-        raise NotImplementedError

@@ -1,16 +1,19 @@
-"""One request: its path, query and body, and the parts of responses that routes share."""
+"""One request: its path, query and body; and the routes that kinds of objects have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, Callable, Union
+from operator import attrgetter
+from typing import Any, Callable, Generic, Union
+
+import attrs
 
 from buntime._http import Request
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import ApiError, invalid
 from buntime.service.devboxes.history import Execution
-from buntime.service.devboxes.model import Model, T
+from buntime.service.devboxes.model import Model, T, Table
 from buntime.service.requests import RequestFields, header, json_object
 
 JSON = dict[str, Any]
@@ -37,6 +40,11 @@ class Call:
         """The fields of the query."""
         return RequestFields(dict(self.request.query))
 
+    @cached_property
+    def devbox(self) -> Devbox:
+        """The devbox whose id is the first of the path; a 404 if there is none."""
+        return self.model.devboxes.get(self.ids[0])
+
     def seconds(self, name: str, default: int, most: int) -> int:
         """Return a number of seconds in the body."""
         value = self.body.optional_integer(name, 0, most)
@@ -49,9 +57,7 @@ class Call:
             raise invalid(f"{name} must be true or false")
         return default if value is None else value == "true"
 
-    def hold(
-        self, devbox: Devbox, row: Union[Devbox, Execution], known: Collection[str], default: int, most: int
-    ) -> None:
+    def hold(self, row: Union[Devbox, Execution], known: Iterable[str], default: int, most: int) -> None:
         """Hold the request until a status is one of the field ``statuses``, or raise a 408.
 
         All of them must be ``known``. The field ``timeout_seconds`` has a default and a largest value.
@@ -60,7 +66,7 @@ class Call:
         if not expected or not all(isinstance(each, str) and each in known for each in expected):
             raise invalid(f"statuses must be one or more of {', '.join(sorted(known))}")
         seconds = self.seconds("timeout_seconds", default, most)
-        if not devbox.hold(lambda: row.status in expected, seconds, self.request.read_timeout):
+        if not self.devbox.hold(lambda: row.status in expected, seconds, self.request.read_timeout):
             message = f"{type(row).__name__} {row.id} is {row.status} after {seconds} s"
             raise ApiError(408, message, [("x-should-retry", "true")])
 
@@ -104,3 +110,43 @@ class Call:
 
 def _spelt(value: object) -> object:
     return str(value).lower() if isinstance(value, bool) else value
+
+
+@attrs.frozen
+class Collection(Generic[T]):
+    """The routes of one kind of object. ``make`` and ``change`` raise a 400 for fields that are wrong."""
+
+    items: str
+    """The field of a page with the objects."""
+    view: Callable[[T], JSON]
+    make: Callable[[Call], T]
+    change: Callable[[Call, T], None] = lambda _call, _row: None
+    exact: tuple[str, ...] = ()
+    """The fields that a list is filtered by."""
+    table: Callable[[Model], Table[T]] = attrs.Factory(lambda self: attrgetter(self.items), takes_self=True)
+    """By default the table of the model with the name of the field."""
+
+    def create(self, call: Call) -> JSON:
+        """``POST``: create an object; a repeated request creates nothing."""
+        return self.view(call.once(lambda call: self.table(call.model).add(self.make(call))))
+
+    def retrieve(self, call: Call) -> JSON:
+        """``GET …/{id}``."""
+        return self.view(self.table(call.model).get(*call.ids))
+
+    def update(self, call: Call) -> JSON:
+        """``POST …/{id}``: what is absent stays."""
+        row = self.table(call.model).get(*call.ids)
+        self.change(call, row)
+        return self.view(row)
+
+    def list(self, call: Call) -> JSON:
+        """``GET``: a page, the newest first, without what is archived."""
+        views = map(self.view, self.table(call.model).newest_first())
+        rows = (each for each in views if each.get("status") != "archived")
+        return call.page(self.items, rows, self.exact)
+
+
+def list_public(call: Call) -> JSON:
+    """``GET …/list_public``: there are none."""
+    return call.page(call.request.path.split("/")[2], [])

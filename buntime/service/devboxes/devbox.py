@@ -176,9 +176,11 @@ class Devbox:
 
     def require(self, *statuses: str) -> None:
         """Bring the devbox up to date, and raise a 400 unless it has one of these statuses."""
-        if self.settle() not in statuses:
-            raise invalid(f"Devbox {self.id} is {self.status}; this needs it to be {' or '.join(statuses)}")
-        self._last_use = self.clock.monotonic()
+        with self.lock:
+            if self.settle() not in statuses:
+                needed = " or ".join(statuses)
+                raise invalid(f"Devbox {self.id} is {self.status}; this needs it to be {needed}")
+            self._last_use = self.clock.monotonic()
 
     def _check_alive(self) -> None:
         if self.settle() in ENDED:

@@ -104,7 +104,7 @@ def _settled_view(devbox: Devbox) -> JSON:
 
 def retrieve(call: Call) -> JSON:
     """``GET /v1/devboxes/{id}``; also after its end."""
-    return _settled_view(call.model.devboxes.get(*call.ids))
+    return _settled_view(call.devbox)
 
 
 def list_devboxes(call: Call) -> JSON:
@@ -115,57 +115,50 @@ def list_devboxes(call: Call) -> JSON:
 
 def update(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}``: replace the name and the metadata; what is absent stays."""
-    devbox = call.model.devboxes.get(*call.ids)
-    name = call.body.optional_text("name")
-    with devbox.lock:
+    spec, name = call.devbox.spec, call.body.optional_text("name")
+    with call.devbox.lock:
         if name is not None:
-            devbox.spec.name = name or None
+            spec.name = name or None
         if call.body.values.get("metadata") is not None:
-            devbox.spec.metadata = texts(call.body, "metadata")
-    return _settled_view(devbox)
+            spec.metadata = texts(call.body, "metadata")
+    return _settled_view(call.devbox)
 
 
 def wait_for_status(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/wait_for_status``: held until the status is one of ``statuses``, or a 408."""
-    devbox = call.model.devboxes.get(*call.ids)
-    call.hold(devbox, devbox, STATUSES, _HOLD, _LONGEST_HOLD)
-    return _settled_view(devbox)
+    call.hold(call.devbox, STATUSES, _HOLD, _LONGEST_HOLD)
+    return _settled_view(call.devbox)
 
 
 def shutdown(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/shutdown``: end it for good, its disk too."""
-    devbox = call.model.devboxes.get(*call.ids)
-    devbox.shutdown(force=call.flag("force"))
-    return _settled_view(devbox)
+    call.devbox.shutdown(force=call.flag("force"))
+    return _settled_view(call.devbox)
 
 
 def suspend(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/suspend``: end its processes and keep its disk."""
-    devbox = call.model.devboxes.get(*call.ids)
-    with devbox.lock:
-        devbox.suspend()
-        return view(devbox)
+    with call.devbox.lock:
+        call.devbox.suspend()
+        return view(call.devbox)
 
 
 def resume(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/resume``: run again."""
-    devbox = call.model.devboxes.get(*call.ids)
-    with devbox.lock:
-        devbox.resume()
-        return view(devbox)
+    with call.devbox.lock:
+        call.devbox.resume()
+        return view(call.devbox)
 
 
 def keep_alive(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/keep_alive``: start the time of its keep-alive again."""
-    call.model.devboxes.get(*call.ids).keep_alive()
+    call.devbox.keep_alive()
     return {}
 
 
 def logs(call: Call) -> JSON:
     """``GET /v1/devboxes/{id}/logs``: notes, commands, and the last lines of their output, by time."""
-    devbox = call.model.devboxes.get(*call.ids)
-    filters = [call.query.optional_text(name) for name in ("execution_id", "shell_name")]
-    return {"logs": log_rows(devbox, *filters)}
+    return {"logs": log_rows(call.devbox, *map(call.query.optional_text, ("execution_id", "shell_name")))}
 
 
 def log_rows(
@@ -210,8 +203,7 @@ def _tunnel(fields: RequestFields) -> JSON:
 
 def enable_tunnel(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/enable_tunnel``: a key of a tunnel; its host name does not resolve."""
-    devbox = call.model.devboxes.get(*call.ids)
-    tunnel = _tunnel(call.body)
+    devbox, tunnel = call.devbox, _tunnel(call.body)
     with devbox.lock:
         devbox.require("running")
         if devbox.tunnel is not None:
@@ -223,16 +215,15 @@ def enable_tunnel(call: Call) -> JSON:
 
 def remove_tunnel(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/remove_tunnel``."""
-    devbox = call.model.devboxes.get(*call.ids)
-    with devbox.lock:
-        devbox.require("running")
-        devbox.tunnel = None
+    with call.devbox.lock:
+        call.devbox.require("running")
+        call.devbox.tunnel = None
     return {}
 
 
 def create_ssh_key(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/create_ssh_key``: a key of the right form, which opens nothing."""
-    devbox = call.model.devboxes.get(*call.ids)
+    devbox = call.devbox
     with devbox.lock:
         devbox.require("running")
         devbox.note("The SSH key is not a real one: no SSH server runs in this model")

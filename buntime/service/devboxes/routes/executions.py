@@ -7,7 +7,6 @@ from typing import Optional
 
 from buntime._http import Response
 from buntime.service.devboxes.context import JSON, Call
-from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import ApiError, invalid
 from buntime.service.devboxes.history import Execution
 from buntime.service.devboxes.spec import clean_text, without_nulls
@@ -19,50 +18,49 @@ _HOLD = 25
 
 def execute(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/execute``: held until the command has ended, at most 25 s."""
-    command_id = call.body.text("command_id")
-    devbox, execution = _start(call, command_id)
+    execution = _start(call, call.body.text("command_id"))
     seconds = call.seconds("optimistic_timeout", _HOLD, _HOLD)
-    devbox.hold(lambda: execution.status == "completed", seconds, call.request.read_timeout)
-    return _respond(call, devbox, execution)
+    call.devbox.hold(lambda: execution.status == "completed", seconds, call.request.read_timeout)
+    return _respond(call, execution)
 
 
 def execute_async(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/execute_async``: return when the command has started."""
-    return _respond(call, *_start(call))
+    return _respond(call, _start(call))
 
 
 def execute_sync(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/execute_sync``: held until the command has ended, however long it takes."""
-    devbox, execution = _start(call)
-    if not devbox.hold(lambda: execution.status == "completed", None, call.request.read_timeout):
+    execution = _start(call)
+    if not call.devbox.hold(lambda: execution.status == "completed", None, call.request.read_timeout):
         raise ApiError(408, f"Execution {execution.id} is still running")
     result = {kind: log.last_lines(2**62)[0] for kind, log in execution.outputs.items()}
-    return {"devbox_id": devbox.id, "exit_status": execution.exit_status, **result}
+    return {"devbox_id": call.devbox.id, "exit_status": execution.exit_status, **result}
 
 
 def retrieve(call: Call) -> JSON:
     """``GET /v1/devboxes/{id}/executions/{execution_id}``."""
-    return _respond(call, *_find(call))
+    return _respond(call, _find(call))
 
 
 def wait_for_status(call: Call) -> JSON:
     """``POST …/executions/{execution_id}/wait_for_status``: held until it has one of ``statuses``."""
-    devbox, execution = _find(call)
+    execution = _find(call)
     _last_lines(call)
-    call.hold(devbox, execution, ("queued", "running", "completed"), _HOLD, _HOLD)
-    return _respond(call, devbox, execution)
+    call.hold(execution, ("queued", "running", "completed"), _HOLD, _HOLD)
+    return _respond(call, execution)
 
 
 def kill(call: Call) -> JSON:
     """``POST …/executions/{execution_id}/kill``: kill its first process, or all of them."""
     group = call.body.flag("kill_process_group")
-    devbox, execution = _find(call)
+    devbox, execution = call.devbox, _find(call)
     with devbox.lock:
         if execution.status == "queued":
             devbox.finished(execution, 137, devbox.clock.monotonic())
         elif execution.status == "running":
             devbox.box.signal(execution, "SIGKILL", group=group)
-    return _respond(call, devbox, execution)
+    return _respond(call, execution)
 
 
 def send_std_in(call: Call) -> JSON:
@@ -70,7 +68,7 @@ def send_std_in(call: Call) -> JSON:
     text, signal = call.body.optional_text("text"), call.body.optional_text("signal", ("EOF", "INTERRUPT"))
     if (text is None) == (signal is None):
         raise invalid("Exactly one of text and signal must be set")
-    devbox, execution = _find(call)
+    devbox, execution = call.devbox, _find(call)
     with devbox.lock:
         if execution.status != "running":
             raise invalid(f"Execution {execution.id} is {execution.status}")
@@ -85,23 +83,21 @@ def send_std_in(call: Call) -> JSON:
 
 def stream_updates(call: Call) -> Response:
     """``GET …/stream_stdout_updates``: events with pieces of the output, until the command has ended."""
-    devbox, execution = _find(call)
+    execution = _find(call)
     kind = "stderr" if call.request.path.endswith("stderr_updates") else "stdout"
     offset = call.query.query_integer("offset", 0, None, 0)
-    chunks = _events(devbox, execution, kind, offset, call.request.read_timeout)
-    return Response(200, event_stream_headers(), chunks, max_bytes=None)
+    return Response(200, event_stream_headers(), _events(call, execution, kind, offset), max_bytes=None)
 
 
-def _start(call: Call, command_id: Optional[str] = None) -> tuple[Devbox, Execution]:
+def _start(call: Call, command_id: Optional[str] = None) -> Execution:
     """Start a command, or queue it in its shell; one with a known ``command_id`` runs once."""
-    devbox = call.model.devboxes.get(*call.ids)
-    command = clean_text(call.body, "command")
+    devbox, command = call.devbox, clean_text(call.body, "command")
     _last_lines(call)
     shell_name, attach_stdin = call.body.optional_text("shell_name"), call.body.flag("attach_stdin")
     with devbox.lock:
         devbox.require("running")
         if (earlier := devbox.commands.with_command_id(command_id)) is not None:
-            return devbox, earlier
+            return earlier
         is_queued = devbox.commands.first_in_shell(shell_name) is not None
     now = devbox.clock.monotonic()
     execution = Execution(call.model.new_id("exc_"), command, now, shell_name, attach_stdin, command_id)
@@ -111,38 +107,34 @@ def _start(call: Call, command_id: Optional[str] = None) -> tuple[Devbox, Execut
         devbox.require("running")
         # The lock was free meanwhile.
         if (earlier := devbox.commands.with_command_id(command_id)) is not None:
-            return devbox, earlier
+            return earlier
         if devbox.commands.add(execution):
             devbox.start(execution, devbox.clock.monotonic())
-    return devbox, execution
+    return execution
 
 
-def _find(call: Call) -> tuple[Devbox, Execution]:
-    devbox_id, execution_id = call.ids
-    devbox = call.model.devboxes.get(devbox_id)
-    with devbox.lock:
-        devbox.settle()
-        return devbox, devbox.commands.get(execution_id)
+def _find(call: Call) -> Execution:
+    with call.devbox.lock:
+        call.devbox.settle()
+        return call.devbox.commands.get(call.ids[1])
 
 
 def _last_lines(call: Call) -> int:
     return call.query.query_integer("last_n", 0, None, _LAST_LINES)
 
 
-def _respond(call: Call, devbox: Devbox, execution: Execution) -> JSON:
+def _respond(call: Call, execution: Execution) -> JSON:
     count = _last_lines(call)
-    fields: JSON = {"devbox_id": devbox.id, "execution_id": execution.id}
-    with devbox.lock:
+    fields: JSON = {"devbox_id": call.devbox.id, "execution_id": execution.id}
+    with call.devbox.lock:
         fields.update({name: getattr(execution, name) for name in ("status", "exit_status", "shell_name")})
         for kind, log in execution.outputs.items():
             fields[kind], fields[f"{kind}_truncated"] = log.last_lines(count)
     return without_nulls(fields)
 
 
-def _events(
-    devbox: Devbox, execution: Execution, kind: str, offset: int, timeout: Optional[float]
-) -> Iterator[bytes]:
-    log = execution.outputs[kind]
+def _events(call: Call, execution: Execution, kind: str, offset: int) -> Iterator[bytes]:
+    devbox, log = call.devbox, execution.outputs[kind]
 
     def ready() -> bool:
         return log.size > offset or execution.status == "completed"
@@ -150,7 +142,7 @@ def _events(
     # Without output a comment is sent, but not on a clock that stands still.
     silence = devbox.host.silence
     while True:
-        if not devbox.hold(ready, silence, timeout, for_output=True):
+        if not devbox.hold(ready, silence, call.request.read_timeout, for_output=True):
             yield KEEP_ALIVE
             continue
         with devbox.lock:

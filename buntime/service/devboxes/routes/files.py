@@ -6,7 +6,6 @@ import re
 
 from buntime._http import Response
 from buntime.service.devboxes.context import JSON, Call
-from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.files import read_file, write_file
 from buntime.service.requests import check_body_size, header
@@ -17,9 +16,9 @@ _NAME = re.compile(rb'content-disposition:[^\r\n]*?[;\s]name="([^"]*)"', re.IGNO
 
 def write_file_contents(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/write_file_contents``: write a text."""
-    devbox = call.model.devboxes.get(*call.ids)
-    path, contents = call.body.text("file_path"), call.body.text("contents")
-    write_file(_running(devbox), path, contents.encode())
+    devbox, path, contents = call.devbox, call.body.text("file_path"), call.body.text("contents")
+    devbox.require("running")
+    write_file(devbox, path, contents.encode())
     return {"devbox_id": devbox.id, "exit_status": 0, "stdout": "", "stderr": ""}
 
 
@@ -36,7 +35,7 @@ def download_file(call: Call) -> Response:
 
 def upload_file(call: Call) -> JSON:
     """``POST /v1/devboxes/{id}/upload_file``: write the part ``file`` of a form to its part ``path``."""
-    devbox = call.model.devboxes.get(*call.ids)
+    devbox = call.devbox
     parts = _form(header(call.request, "Content-Type") or "", call.request.content)
     for name in ("path", "file"):
         if name not in parts:
@@ -45,20 +44,15 @@ def upload_file(call: Call) -> JSON:
         path = parts["path"].decode()
     except UnicodeDecodeError as error:
         raise invalid("path is not UTF-8") from error
-    write_file(_running(devbox), path, parts["file"])
+    devbox.require("running")
+    write_file(devbox, path, parts["file"])
     return {}
 
 
 def _read(call: Call, field: str) -> bytes:
-    devbox = call.model.devboxes.get(*call.ids)
-    path = call.body.text(field)
-    return read_file(_running(devbox), path)
-
-
-def _running(devbox: Devbox) -> Devbox:
-    with devbox.lock:
-        devbox.require("running")
-    return devbox
+    devbox, path = call.devbox, call.body.text(field)
+    devbox.require("running")
+    return read_file(devbox, path)
 
 
 def bytes_response(content: bytes, content_type: str) -> Response:

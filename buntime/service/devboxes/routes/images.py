@@ -102,7 +102,7 @@ def snapshot_disk_async(call: Call) -> JSON:
 
 
 def _new_snapshot(call: Call) -> Snapshot:
-    devbox = call.model.devboxes.get(*call.ids)
+    devbox = call.devbox
     now_ms = devbox.history.milliseconds(devbox.clock.monotonic())
     name, message = (call.body.optional_text(field) for field in ("name", "commit_message"))
     snapshot_id, metadata = call.model.new_id("snp_"), texts(call.body, "metadata")

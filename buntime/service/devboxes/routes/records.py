@@ -8,9 +8,8 @@ from typing import Any, Callable
 
 import attrs
 
-from buntime.service.devboxes.context import JSON, Call
+from buntime.service.devboxes.context import JSON, Call, Collection
 from buntime.service.devboxes.errors import invalid
-from buntime.service.devboxes.routes.collection import Collection
 from buntime.service.devboxes.scoring import Record
 from buntime.service.devboxes.spec import clean_text, environment_of, strings, texts, without_nulls
 from buntime.service.requests import RequestFields
@@ -123,6 +122,10 @@ def _scenario_view(scenario: Record) -> JSON:
     return {"id": scenario.id, "is_public": False, **fields}
 
 
+def _scorer_view(scorer: Record) -> JSON:
+    return {"id": scorer.id, **scorer.fields}
+
+
 def _benchmark_view(benchmark: Record) -> JSON:
     fields = {"metadata": {}, "status": "active", "is_public": False, **benchmark.fields}
     return {"id": benchmark.id, "scenarioIds": fields.pop("scenario_ids", []), **fields}
@@ -130,29 +133,13 @@ def _benchmark_view(benchmark: Record) -> JSON:
 
 _SCENARIO = _Fields("scn_", (*_COMMON, *_TASK, "scorer_timeout_sec", "validation_type"), _check_scenario)
 SCENARIOS: Collection[Record] = Collection(
-    "scenarios",
-    lambda model: model.scenarios,
-    _scenario_view,
-    _SCENARIO.create,
-    _SCENARIO.update,
-    ("name", "validation_type"),
+    "scenarios", _scenario_view, _SCENARIO.create, _SCENARIO.update, ("name", "validation_type")
 )
 _SCORER = _Fields("scs_", ("type", "bash_script"), _check_scorer)
-SCORERS: Collection[Record] = Collection(
-    "scorers",
-    lambda model: model.scorers,
-    lambda record: {"id": record.id, **record.fields},
-    _SCORER.create,
-    _SCORER.update,
-)
+SCORERS: Collection[Record] = Collection("scorers", _scorer_view, _SCORER.create, _SCORER.update)
 _BENCHMARK = _Fields("bmd_", (*_COMMON, "description", "attribution", "scenario_ids"), _check_benchmark)
 BENCHMARKS: Collection[Record] = Collection(
-    "benchmarks",
-    lambda model: model.benchmarks,
-    _benchmark_view,
-    _BENCHMARK.create,
-    _BENCHMARK.update,
-    ("name",),
+    "benchmarks", _benchmark_view, _BENCHMARK.create, _BENCHMARK.update, ("name",)
 )
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 from buntime._http import Response
-from buntime.service.devboxes.context import JSON, Call
+from buntime._support.archive import ZIP, zip_bytes
+from buntime.service.devboxes.context import JSON, Call, Collection
 from buntime.service.devboxes.devbox import ENDED
 from buntime.service.devboxes.errors import invalid
 from buntime.service.devboxes.model import Model
-from buntime.service.devboxes.routes.collection import Collection
 from buntime.service.devboxes.routes.devboxes import log_rows, make_devbox
 from buntime.service.devboxes.routes.files import bytes_response
 from buntime.service.devboxes.routes.records import REQUIRED
@@ -102,10 +99,10 @@ def _run(
 
 SCENARIO_RUNS: Collection[ScenarioRun] = Collection(
     "runs",
-    lambda model: model.scenario_runs,
     ScenarioRun.view,
     _start,
     exact=("scenario_id", "state", "name", "benchmark_run_id"),
+    table=lambda model: model.scenario_runs,
 )
 
 
@@ -138,12 +135,8 @@ def _end(call: Call, state: str, *states: str) -> JSON:
 def download_logs(call: Call) -> Response:
     """``POST /v1/scenarios/runs/{id}/download_logs``: a zip file with the run and the log of its devbox."""
     run = call.model.scenario_runs.get(*call.ids)
-    files = {"scenario_run.json": run.view(), "devbox_logs.json": log_rows(run.devbox)}
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive_file:
-        for name, value in files.items():
-            archive_file.writestr(zipfile.ZipInfo(name), json.dumps(value, indent=2), zipfile.ZIP_DEFLATED)
-    return bytes_response(buffer.getvalue(), "application/zip")
+    files = {"scenario_run": run.view(), "devbox_logs": log_rows(run.devbox)}
+    return bytes_response(zip_bytes({f"{name}.json": {"json": value} for name, value in files.items()}), ZIP)
 
 
 def validate(call: Call) -> JSON:
@@ -176,10 +169,10 @@ def _start_benchmark(call: Call) -> BenchmarkRun:
 
 BENCHMARK_RUNS: Collection[BenchmarkRun] = Collection(
     "runs",
-    lambda model: model.benchmark_runs,
     BenchmarkRun.view,
     _start_benchmark,
     exact=("benchmark_id", "name", "state"),
+    table=lambda model: model.benchmark_runs,
 )
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from buntime._http import Body, Response
-from buntime.service.devboxes.context import JSON, Call
+from buntime.service.devboxes.context import JSON, Call, Collection
 from buntime.service.devboxes.errors import ApiError, invalid
-from buntime.service.devboxes.routes.collection import Collection
 from buntime.service.devboxes.spec import strings, texts, without_nulls
 from buntime.service.devboxes.storage import Agent, NamedSecret, StoredObject, view
 from buntime.service.presigned import LARGEST_OBJECT, PREFIX, expiry_of, presign
@@ -129,7 +128,7 @@ def _new_agent(call: Call) -> Agent:
     return Agent(call.model.new_id("agt_"), name, version, without_nulls(source) or None, call.model.now_ms())
 
 
-AGENTS: Collection[Agent] = Collection("agents", lambda model: model.agents, view, _new_agent)
+AGENTS: Collection[Agent] = Collection("agents", view, _new_agent)
 
 
 def list_agents(call: Call) -> JSON:
@@ -161,9 +160,7 @@ def _set_value(call: Call, secret: NamedSecret) -> None:
     secret.value, secret.update_time_ms = call.body.text("value"), call.model.now_ms()
 
 
-SECRETS: Collection[NamedSecret] = Collection(
-    "secrets", lambda model: model.secrets, view, _new_secret, _set_value
-)
+SECRETS: Collection[NamedSecret] = Collection("secrets", view, _new_secret, _set_value)
 
 
 def delete_secret(call: Call) -> JSON:
