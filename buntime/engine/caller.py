@@ -184,7 +184,7 @@ class Caller(CallSettings):
             others = [pair for pair in headers if pair[0].lower() not in self._header_names]
             headers = (*others, *self.headers)
         remaining = deadline.remaining()
-        connect_timeout = _shorter(self.timeout, remaining)
+        connect_timeout = shorter(self.timeout, remaining)
         own_timeout = self.timeout if read_timeout is None else read_timeout
         return Request(  # without names, as those take 1.7 times as long
             request.method,
@@ -193,7 +193,7 @@ class Caller(CallSettings):
             headers,
             request.body,
             connect_timeout,
-            _shorter(own_timeout, remaining),
+            shorter(own_timeout, remaining),
             read_timeout,
             remaining,
             request.origin,
@@ -288,7 +288,8 @@ def _error_of(
     return error
 
 
-def _shorter(timeout: float | None, remaining: float | None) -> float | None:
+def shorter(timeout: float | None, remaining: float | None) -> float | None:
+    """Return the shorter of two times, of which ``None`` is an unlimited one."""
     if timeout is None or remaining is None:
         return remaining if timeout is None else timeout
     return min(timeout, remaining)

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Optional
 
 from buntime._support.collected_text import CollectedText
-from buntime.engine.caller import Caller
+from buntime.engine.caller import Caller, shorter
 from buntime.errors import (
     APIStatusError,
     BuntimeError,
@@ -133,11 +133,8 @@ class DevboxRunner:
         An error because the devbox has ended is that of a session that has ended.
         """
         remaining = caller.remaining()
-        bounds = [
-            caller.deadline if remaining is None else remaining,
-            None if caller.timeout is None else limit + caller.timeout,
-        ]
-        deadline = min((each for each in bounds if each is not None), default=None)
+        longest = None if caller.timeout is None else limit + caller.timeout
+        deadline = shorter(caller.deadline if remaining is None else remaining, longest)
         connection = Connection(caller.evolve(deadline=deadline, hooks=caller.hooks), self._repeat_execute)
         try:
             with connection.caller.one_deadline():
@@ -207,27 +204,22 @@ class DevboxRunner:
         op: str,
         fields: dict[str, Any],
         max_output: Optional[int] = None,
+        attempts: int = _MOST_ATTEMPTS,
     ) -> Output:
         """Run a request to its end; again if another process with an equal one has consumed its file."""
-        for _ in range(_MOST_ATTEMPTS - 1):
-            try:
-                return self._run_once(connection, op, fields, max_output)
-            except APIStatusError as error:
-                if error.code != _CONSUMED:
-                    raise
-        return self._run_once(connection, op, fields, max_output)
-
-    def _run_once(
-        self, connection: Connection, op: str, fields: dict[str, Any], max_output: Optional[int]
-    ) -> Output:
-        with self.staged(connection, op, fields) as command:
-            view = waiting.execute(connection, self.devbox_id, {"command": command})
-            output = Output(max_output)
-            for kind in output.texts:
-                for piece in completed_output(connection, view, kind):
-                    output.add(kind, piece)
-            output.end(view, fields.get("path"))
-            return output
+        try:
+            with self.staged(connection, op, fields) as command:
+                view = waiting.execute(connection, self.devbox_id, {"command": command})
+                output = Output(max_output)
+                for kind in output.texts:
+                    for piece in completed_output(connection, view, kind):
+                        output.add(kind, piece)
+                output.end(view, fields.get("path"))
+                return output
+        except APIStatusError as error:
+            if error.code != _CONSUMED or attempts == 1:
+                raise
+        return self.run(connection, op, fields, max_output, attempts - 1)
 
     def operate(self, caller: Caller, op: str, **fields: Any) -> dict[str, Any]:
         """Return the outcome of a request without a program."""

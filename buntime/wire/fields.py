@@ -107,13 +107,18 @@ def invalid(response: BufferedResponse, problem: str) -> InvalidResponseError:
     )
 
 
-def parse(response: BufferedResponse, marker: str) -> Fields:
-    """Return the fields of a response, flat or in a ``data`` envelope; ``marker`` is a field that it has."""
+def parse_json(response: BufferedResponse) -> Any:
+    """Return the JSON value of a response."""
     try:
-        body = load_json(response.body)
+        return load_json(response.body)
     except (ValueError, RecursionError):
         kind = response.headers.get("Content-Type", "no content type")
         raise invalid(response, f"the body is not JSON ({kind})") from None
+
+
+def parse(response: BufferedResponse, marker: str) -> Fields:
+    """Return the fields of a response, flat or in a ``data`` envelope; ``marker`` is a field that it has."""
+    body = parse_json(response)
     if isinstance(body, dict) and marker not in body and isinstance(body.get("data"), dict):
         body = body["data"]
     if not isinstance(body, dict):

@@ -120,15 +120,11 @@ class DevboxesDialect:
 
     def decode_response(self, request: Message, body: Any) -> Any:  # noqa: ARG002 - of the protocol
         """Return a response with the outcome of a session's request, and the reply of a helper, as values."""
-        if isinstance(body, list):
-            return session_messages.decode_events(body)
-        return session_messages.decode_body(body) if isinstance(body, dict) else body
+        return session_messages.decode_response(body)
 
     def encode_response(self, request: Message, body: Any) -> Any:  # noqa: ARG002 - of the protocol
         """Return the response that :meth:`decode_response` decoded."""
-        if isinstance(body, list):
-            return session_messages.encode_events(body)
-        return session_messages.encode_body(body) if isinstance(body, dict) else body
+        return session_messages.encode_response(body)
 
     def is_creation(self, request: Message) -> bool:
         """Whether a request creates something with an id, which replay has to tell apart."""

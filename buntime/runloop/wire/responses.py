@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Optional
 
@@ -16,7 +15,7 @@ from buntime.runloop.wire.routes import Route
 from buntime.runloop.wire.views.base import KINDS, View
 from buntime.wire.error_responses import CLASS_BY_STATUS, parse_error_body, retry_after
 from buntime.wire.error_responses import decode_error as decode_other
-from buntime.wire.fields import invalid
+from buntime.wire.fields import invalid, parse_json
 
 _REMOVED = ("/v1/agents", "/v1/scenarios", "/v1/benchmarks", "/v1/benchmark_runs")
 _NO_ROUTE = re.compile("(HTTP 404 )?Not Found|This model has no .*|the body is .*", re.I | re.S)
@@ -58,13 +57,7 @@ def decode(route: Route, response: BufferedResponse) -> Any:
 
 
 def _json(response: BufferedResponse) -> Any:
-    if not response.body.strip():
-        return None
-    try:
-        return json.loads(response.body)
-    except (ValueError, RecursionError):
-        kind = response.headers.get("Content-Type", "no content type")
-        raise invalid(response, f"the body is not JSON ({kind})") from None
+    return parse_json(response) if response.body.strip() else None
 
 
 def _text(response: BufferedResponse) -> str:

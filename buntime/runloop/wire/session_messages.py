@@ -6,7 +6,7 @@ That form is the one of an execution of buntime.sh, whose dialect decodes helper
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from buntime._support.json_encoder import json_encoder
@@ -101,26 +101,31 @@ def is_piece(body: Mapping[str, Any]) -> bool:
     return SESSIONS.is_piece(execution(request_in(body))) or _RUN in str(body.get("command"))
 
 
-def decode_body(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a response with the outcome, and the reply of a helper, as values."""
-    split = _split_outcome(body.get("stderr"))
+def decode_response(body: Any) -> Any:
+    """Return a response, or the events of one, with the outcome and the reply of a helper as values."""
+    if isinstance(body, list):
+        return _decode_events(body)
+    split = _split_outcome(body.get("stderr")) if isinstance(body, dict) else None
     if split is None or not DECODED.isdisjoint(body):
         return body
     decoded = {**body, "stderr": split[0], "outcome": split[1]}
-    with_reply: dict[str, Any] = SESSIONS.decode_response(_labelled(decoded), decoded)
-    return with_reply
+    return SESSIONS.decode_response(_labelled(decoded), decoded)
 
 
-def encode_body(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the response that :func:`decode_body` decoded."""
-    if not isinstance(body.get("outcome"), dict):
+def encode_response(body: Any, *, is_event: bool = False) -> Any:
+    """Return the response, or the events, that :func:`decode_response` decoded."""
+    if isinstance(body, list):
+        return [[*event[:-1], encode_response(event[-1], is_event=True)] for event in body]
+    if not (isinstance(body, dict) and isinstance(body.get("outcome"), dict)):
         return body
     encoded = {**SESSIONS.encode_response(_labelled(body), body)}
-    encoded["stderr"] = f"{body.get('stderr', '')}{_line(encoded.pop('outcome'))}"
-    return encoded
+    line = _line(encoded.pop("outcome"))
+    if is_event:
+        return {"output": line, **encoded}
+    return {**encoded, "stderr": f"{encoded.get('stderr', '')}{line}"}
 
 
-def decode_events(events: list[Any]) -> list[Any]:
+def _decode_events(events: list[Any]) -> list[Any]:
     """Return the events of an output with the outcome, if it ends with one, as the last event."""
     texts = [(read_event(*event[1:]).text if len(event) == 3 else None) or "" for event in events]
     split = _split_outcome("".join(texts))
@@ -139,18 +144,6 @@ def decode_events(events: list[Any]) -> list[Any]:
         outcome["offset"] = data["offset"] + len(before.encode("utf-8", "surrogatepass"))
     cut = [[moment, name, {**data, "output": before}]] if before else []
     return [*events[:first], *cut, [events[-1][0], name, outcome]]
-
-
-def encode_events(events: Sequence[Any]) -> list[Any]:
-    """Return the events that :func:`decode_events` decoded."""
-    return [[*event[:-1], _encode_event(event[-1])] for event in events]
-
-
-def _encode_event(data: Any) -> Any:
-    if not (isinstance(data, dict) and isinstance(data.get("outcome"), dict)):
-        return data
-    rest = {name: value for name, value in data.items() if name != "outcome"}
-    return {"output": _line(data["outcome"]), **rest}
 
 
 def version(request: Mapping[str, Any], body: Mapping[str, Any]) -> Optional[tuple[object, str]]:
