@@ -3,6 +3,7 @@
 Imports `client/` for settings, `engine/`, and its own `wire/`. The errors have their official names too.
 """
 
+from buntime._support.export import export
 from buntime.errors import (
     APIConnectionError,
     APIError,
@@ -105,3 +106,6 @@ __all__ = [
     "StorageObjectOps", "TunnelView", "UnprocessableEntityError", "View", "WaitOptions", "to_file",
 ]
 # fmt: on
+
+_PUBLIC = [globals()[name] for name in __all__]
+export(__name__, *(each for each in _PUBLIC if each.__module__.startswith(__name__)))

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
-from buntime._support.export import export
 from buntime.runloop import waiting
 from buntime.runloop.connection import Connection, PreparedCall
 from buntime.runloop.output import OutputStream
@@ -24,14 +23,16 @@ from buntime.runloop.wire.views.scoring import ScenarioRunView
 
 
 class Calls:
-    """The calls whose names begin with ``prefix``."""
+    """The calls whose names begin with ``prefix``; without one, the calls by resource."""
 
-    def __init__(self, connection: Connection, prefix: str) -> None:
+    _prefix: str = ""
+
+    def __init__(self, connection: Connection, prefix: str = "") -> None:
         self._connection = connection
         self._prefix = prefix
 
     def __repr__(self) -> str:
-        return f"<calls of api.{self._prefix[:-1]}>"
+        return f"<calls of {f'api.{self._prefix}'[:-1]}>"
 
     def __getattr__(self, name: str) -> Any:
         full = f"{self._prefix}{name}"
@@ -39,7 +40,9 @@ class Calls:
             return _bound(self._connection, full)
         if any(route.startswith(f"{full}.") for route in BY_NAME):
             return calls_of(self._connection, full)
-        raise AttributeError(f"the API has no call {full!r}; use api.get() or api.post() with its path")
+        if self._prefix:
+            raise AttributeError(f"the API has no call {full!r}; use api.get() or api.post() with its path")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
         names = {name[len(self._prefix) :].split(".")[0] for name in BY_NAME if name.startswith(self._prefix)}
@@ -188,10 +191,8 @@ def calls_of(connection: Connection, resource: str) -> Calls:
     return _RESOURCES.get(resource, Calls)(connection, f"{resource}.")
 
 
-class ApiTree:
-    """The calls by resource, over the connection of a subclass."""
-
-    _connection: Connection
+class Api(Calls):
+    """The calls of the API by resource, such as ``api.devboxes.create(...)``."""
 
     agents: Calls
     blueprints: Blueprints
@@ -201,14 +202,6 @@ class ApiTree:
     scenarios: Scenarios
     benchmarks: Calls
     benchmark_runs: Calls
-
-    def __getattr__(self, name: str) -> Any:
-        if any(route.startswith(f"{name}.") for route in BY_NAME):
-            return calls_of(self._connection, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(route.partition(".")[0] for route in BY_NAME)})
 
     def get(self, path: str, *, params: Optional[Mapping[str, Any]] = None, **options: Any) -> Any:
         """Make a GET for which there is no method, and return its JSON. It is repeated like every read."""
@@ -235,13 +228,3 @@ class ApiTree:
         request = requests.with_extras(request, options.get("extra_query"), options.get("extra_body"))
         with self._connection.options(options) as connection:
             return connection.send(PreparedCall(route, request, {}))
-
-
-class Api(ApiTree):
-    """The calls of the API by resource, such as ``api.devboxes.create(...)``."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-
-export("buntime.runloop", Api)

@@ -9,7 +9,6 @@ from typing import Any, Callable, Optional
 
 from buntime import _validate
 from buntime._support.collected_text import CollectedText
-from buntime._support.export import export
 from buntime._support.typing import OnText, Unpack
 from buntime._support.unpicklable import NotPicklable
 from buntime.runloop import waiting
@@ -42,11 +41,14 @@ class ExecOptions(WaitOptions, total=False):
 
 
 class _OfExecution(NotPicklable):
-    """Belongs to an execution, whose last state is ``view``."""
+    """Belongs to an execution, whose last state is ``view``; ``texts`` are its streams that were watched."""
 
-    def __init__(self, connection: Connection, view: ExecutionView) -> None:
+    def __init__(
+        self, connection: Connection, view: ExecutionView, texts: Optional[dict[str, str]] = None
+    ) -> None:
         self._connection = connection
         self._view = view
+        self._texts = texts or {}
 
     @property
     def devbox_id(self) -> str:
@@ -61,12 +63,6 @@ class _OfExecution(NotPicklable):
 
 class ExecutionResult(_OfExecution):
     """The result of a command that is completed."""
-
-    def __init__(
-        self, connection: Connection, view: ExecutionView, texts: Optional[dict[str, str]] = None
-    ) -> None:
-        super().__init__(connection, view)
-        self._texts = texts or {}
 
     def __repr__(self) -> str:
         return f"<ExecutionResult of {self.execution_id}, exit code {self.exit_code}>"
@@ -131,7 +127,6 @@ class Execution(_OfExecution):
 
     def __init__(self, connection: Connection, view: ExecutionView, watch: Optional[_Watch] = None) -> None:
         super().__init__(connection, view)
-        self._texts: dict[str, str] = {}
         self._error: Optional[BaseException] = None
         self._thread: Optional[threading.Thread] = None
         if watch is not None:
@@ -261,6 +256,3 @@ class NamedShell(CommandInterface):
     def shell_name(self) -> Optional[str]:
         """The name."""
         return self._shell_name
-
-
-export("buntime.runloop", CommandInterface, ExecOptions, Execution, ExecutionResult, NamedShell)

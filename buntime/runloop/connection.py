@@ -11,7 +11,6 @@ import attrs
 
 from buntime import _validate
 from buntime._http import Request, Response
-from buntime._support.export import export
 from buntime.client import settings
 from buntime.engine.adapter import ServiceAdapter
 from buntime.engine.caller import Caller
@@ -196,6 +195,3 @@ def polling_seconds(config: Any) -> Optional[float]:
     if interval is None or attempts is None:
         raise TypeError("polling_config needs timeout_seconds, or interval_seconds and max_attempts")
     return float(interval) * float(attempts)
-
-
-export("buntime.runloop", RequestOptions, WaitOptions)

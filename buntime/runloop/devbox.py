@@ -6,7 +6,6 @@ from typing import Any, Optional
 
 import buntime
 from buntime import _validate
-from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime.runloop import waiting
 from buntime.runloop.commands import CommandInterface, NamedShell
@@ -276,7 +275,3 @@ class BlueprintOps(Operations[Blueprint]):
     def from_id(self, blueprint_id: str) -> Blueprint:
         """Return a blueprint that exists; nothing is sent."""
         return Blueprint(self._connection, blueprint_id)
-
-
-export("buntime.runloop", Blueprint, BlueprintOps, Devbox, DevboxOps, FileInterface, NetworkInterface)
-export("buntime.runloop", Snapshot, SnapshotOps)

@@ -13,7 +13,6 @@ import attrs
 from buntime import _validate
 from buntime._support.closing import ClosesWithBlock
 from buntime._support.collected_text import CollectedText
-from buntime._support.export import export
 from buntime._support.typing import OnText
 from buntime.errors import APIConnectionError, APIStatusError, APITimeoutError, BuntimeError
 from buntime.runloop.connection import Connection, prepare, split_options
@@ -214,6 +213,3 @@ def _read(kind: str, stream: OutputStream, queue: Queue[tuple[str, Any]], stoppe
         put(error)
     else:
         put(None)
-
-
-export("buntime.runloop", OutputChunk, OutputStream)

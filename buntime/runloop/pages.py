@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Callable, Generic, Optional, TypeVar, Union, overload
 
-from buntime._support.export import export
 from buntime.errors import InvalidResponseError
 from buntime.runloop.connection import Connection
 from buntime.runloop.wire.routes import BY_NAME
@@ -104,6 +103,3 @@ class Listing(Generic[T]):
         while not isinstance(index, slice) and index >= len(self._items) and self._fetch():
             pass
         return self._items[index]
-
-
-export("buntime.runloop", Listing, Page)

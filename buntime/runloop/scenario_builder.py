@@ -8,7 +8,6 @@ from typing import Any, Callable, Generic, Optional, TypeVar
 
 from buntime import _validate
 from buntime._http import BufferedResponse, Headers
-from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
 from buntime.runloop.devbox import Blueprint, Snapshot
 from buntime.runloop.resource import Resource
@@ -184,6 +183,3 @@ class ScenarioBuilder(NotPicklable, Generic[S]):
     def push(self, **options: Any) -> S:
         """Create the scenario; see :meth:`build`."""
         return self._create(**self.build(), **options)
-
-
-export("buntime.runloop", ScenarioBuilder)

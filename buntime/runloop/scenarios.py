@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime.runloop import waiting
 from buntime.runloop.connection import Connection, RequestOptions, WaitOptions
@@ -243,7 +242,3 @@ class BenchmarkOps(Operations[Benchmark]):
     def from_id(self, benchmark_id: str) -> Benchmark:
         """Return a benchmark that exists; nothing is sent."""
         return Benchmark(self._connection, benchmark_id)
-
-
-export("buntime.runloop", Benchmark, BenchmarkOps, BenchmarkRun, Scenario, ScenarioOps, ScenarioRun)
-export("buntime.runloop", Scorer, ScorerOps)

@@ -10,13 +10,12 @@ import attrs
 from buntime import _validate
 from buntime._http import Request, Response, Secret, Transport
 from buntime._support.closing import ClosesWithBlock, close_after
-from buntime._support.export import export
 from buntime._support.unpicklable import NotPicklable
 from buntime.client import settings
 from buntime.client.settings import RUNLOOP, ClientOptions
 from buntime.engine.adapter import SharedState
 from buntime.errors import APIConnectionError, APIError, BuntimeError
-from buntime.runloop.api import Api, ApiTree
+from buntime.runloop.api import Api
 from buntime.runloop.connection import SERVICE, Connection, TransportState
 from buntime.runloop.devbox import BlueprintOps, DevboxOps, SnapshotOps
 from buntime.runloop.scenarios import BenchmarkOps, ScenarioOps, ScorerOps
@@ -127,7 +126,7 @@ class _Client(ClosesWithBlock, NotPicklable):
         return other
 
 
-class Runloop(_Client, ApiTree):
+class Runloop(_Client, Api):
     """The calls of the API: ``client.devboxes.create(...)``, and those that wait. See :class:`RunloopSDK`."""
 
 
@@ -182,6 +181,3 @@ class RunloopSDK(_Client):
         super()._use(connection)
         for name, operations in get_type_hints(RunloopSDK).items():
             setattr(self, name, operations(connection))
-
-
-export("buntime.runloop", Runloop, RunloopSDK)

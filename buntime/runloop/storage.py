@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, Any, Optional, Union
 
 from buntime import _http
-from buntime._support.export import export
 from buntime._support.typing import Unpack
 from buntime.runloop import transfer
 from buntime.runloop.connection import Connection, RequestOptions
@@ -275,6 +274,3 @@ class SecretOps(Operations[Secret]):
     def list(self, **params: Any) -> Listing[Secret]:
         """Return all secrets, at most 5,000."""
         return super().list(**{"limit": 5000, **params})
-
-
-export("buntime.runloop", Agent, AgentOps, Secret, SecretOps, StorageObject, StorageObjectOps)

@@ -8,7 +8,6 @@ from typing import Any, Optional
 import attrs
 
 from buntime import _validate
-from buntime._support.export import export
 from buntime._support.log import logger
 from buntime.errors import (
     APIError,
@@ -233,6 +232,3 @@ def _end(connection: Connection, prepared: PreparedCall, view: Any, error: BaseE
             return
         name = f"the devbox {vars(error)['devbox_id']}" if view else "a devbox that may have been created"
         logger().warning("%s was not shut down: %s", name, failure)
-
-
-export("buntime.runloop", ResourceFailedError)

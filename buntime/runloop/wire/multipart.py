@@ -16,7 +16,6 @@ import attrs
 
 from buntime import _validate
 from buntime._http import Body
-from buntime._support.export import export
 
 _PIECE = 1 << 20
 _IN_MEMORY = 1 << 20
@@ -163,6 +162,3 @@ def _header(value: object) -> str:
     if not isinstance(value, str) or any(character in "\r\n\0" for character in value):
         raise ValueError(f"{value!r} cannot be part of a header")
     return value
-
-
-export("buntime.runloop", NamedFile, to_file)
