@@ -45,6 +45,7 @@ class Box(Protocol):
 
     def workspace(self, folder: str) -> Workspace:
         """Return the files below :data:`HOME` or :data:`TEMPORARY`."""
+        ...
 
     def prepare(self, execution: Execution) -> None:  # noqa: ARG002 - of the protocol
         """Get ready to start an execution; an error becomes the response to the request."""
@@ -61,6 +62,7 @@ class Box(Protocol):
 
     def save(self, snapshot_id: str) -> Saving:
         """Start to copy the disk."""
+        ...
 
     def end_processes(self) -> None:
         """End all processes; the disk stays, and ``start`` works again. Does not wait for their end."""
@@ -95,9 +97,11 @@ class Host(Protocol):
 
     def open(self, devbox: Any, snapshot_id: Optional[str]) -> Box:
         """Return the box of a :class:`Devbox`, with an empty disk, or with that of a snapshot."""
+        ...
 
     def snapshot_size(self, snapshot_id: str) -> int:
         """Return how many bytes the files of a snapshot have together."""
+        ...
 
     def drop_snapshot(self, snapshot_id: str) -> None:
         """Remove the disk of a snapshot."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from operator import attrgetter
 from typing import Any, Callable, Generic, Union
 
 import attrs
@@ -116,35 +115,37 @@ def _spelt(value: object) -> object:
 class Collection(Generic[T]):
     """The routes of one kind of object. ``make`` and ``change`` raise a 400 for fields that are wrong."""
 
-    items: str
-    """The field of a page with the objects."""
+    name: str
+    """The table of the model; its last word is the field of a page with the objects."""
     view: Callable[[T], JSON]
     make: Callable[[Call], T]
     change: Callable[[Call, T], None] = lambda _call, _row: None
     exact: tuple[str, ...] = ()
     """The fields that a list is filtered by."""
-    table: Callable[[Model], Table[T]] = attrs.Factory(lambda self: attrgetter(self.items), takes_self=True)
-    """By default the table of the model with the name of the field."""
+
+    def _table(self, call: Call) -> Table[T]:
+        table: Table[T] = getattr(call.model, self.name)
+        return table
 
     def create(self, call: Call) -> JSON:
         """``POST``: create an object; a repeated request creates nothing."""
-        return self.view(call.once(lambda call: self.table(call.model).add(self.make(call))))
+        return self.view(call.once(lambda call: self._table(call).add(self.make(call))))
 
     def retrieve(self, call: Call) -> JSON:
         """``GET …/{id}``."""
-        return self.view(self.table(call.model).get(*call.ids))
+        return self.view(self._table(call).get(*call.ids))
 
     def update(self, call: Call) -> JSON:
         """``POST …/{id}``: what is absent stays."""
-        row = self.table(call.model).get(*call.ids)
+        row = self._table(call).get(*call.ids)
         self.change(call, row)
         return self.view(row)
 
     def list(self, call: Call) -> JSON:
         """``GET``: a page, the newest first, without what is archived."""
-        views = map(self.view, self.table(call.model).newest_first())
+        views = map(self.view, self._table(call).newest_first())
         rows = (each for each in views if each.get("status") != "archived")
-        return call.page(self.items, rows, self.exact)
+        return call.page(self.name.rpartition("_")[2], rows, self.exact)
 
 
 def list_public(call: Call) -> JSON:

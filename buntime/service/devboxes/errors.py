@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 
 from buntime._http import Response
 from buntime.service.errors import as_service_error
 from buntime.service.responses import json_response
 
-_CODES = {
-    400: "invalid_request",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    408: "timeout",
-    409: "conflict",
-    501: "not_implemented",
-    503: "unavailable",
-}
+_CODES = {400: "invalid_request", 408: "timeout", 503: "unavailable"}
+"""The codes that are not the names of their statuses, such as ``not_found``."""
 
 
 class ApiError(Exception):
@@ -27,7 +19,7 @@ class ApiError(Exception):
     def __init__(self, status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
         self.status = status
-        self.code: str = _CODES[status]
+        self.code: str = _CODES.get(status) or HTTPStatus(status).name.lower()
         self.message = message
         self.headers: tuple[tuple[str, str], ...] = tuple(headers)
 

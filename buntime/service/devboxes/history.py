@@ -165,15 +165,13 @@ class Commands:
 
     def with_command_id(self, command_id: Optional[str]) -> Optional[Execution]:
         """Return the execution that a client named, if there is one."""
-        if command_id is None:
-            return None
-        return next((each for each in self.all() if each.command_id == command_id), None)
+        named = (each for each in self.all() if each.command_id == command_id)
+        return None if command_id is None else next(named, None)
 
     def first_in_shell(self, shell_name: Optional[str]) -> Optional[Execution]:
         """Return the execution of a shell for which later ones wait, if there is one."""
-        if shell_name is None:
-            return None
-        return next((each for each in self.unfinished() if each.shell_name == shell_name), None)
+        in_shell = (each for each in self.unfinished() if each.shell_name == shell_name)
+        return None if shell_name is None else next(in_shell, None)
 
     def add(self, execution: Execution) -> bool:
         """Add an execution; return whether it can start now. A 409 if 1,000 are in progress."""

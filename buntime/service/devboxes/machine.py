@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
 from pathlib import Path
 from typing import Any, Optional
@@ -14,6 +13,7 @@ from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.history import Execution
 from buntime.service.devboxes.storage import FileStore, Store
 from buntime.service.devboxes.supervised import Supervised
+from buntime.service.errors import logger
 from buntime.service.executors import ExecutionLost
 from buntime.service.machine.channel import ChannelLost, Inbox
 from buntime.service.machine.launch import Isolated, Launcher
@@ -33,8 +33,6 @@ _IN_SHELL = """cd "$(cat {state}.folder 2>/dev/null)" 2>/dev/null || cd
 trap 'declare -px >{state}.exports; pwd >{state}.folder' EXIT
 {command}
 """
-
-logger: logging.Logger = logging.getLogger("buntime.service")
 
 
 class DiskCopy(Saving):
@@ -87,13 +85,13 @@ class MachineHost(Host):
         self.network: bool = not isinstance(launcher, Isolated) or launcher.sandbox.network
         self.store: Store = FileStore(folder.root)
         self._folder = folder
-        self._snapshots: set[str] = set()
+        self.snapshots: set[str] = set()
         self._boxes: list[MachineBox] = []
         self._lock = threading.Lock()
 
     def open(self, devbox: Devbox, snapshot_id: Optional[str]) -> MachineBox:
         """Return a box; with a snapshot, when its disk is copied."""
-        folder = self._make_disk(devbox.id)
+        folder = self.make_disk(devbox.id)
         if snapshot_id is not None:
             try:
                 DiskCopy(self.launcher, self._snapshot(snapshot_id), folder).wait()
@@ -105,19 +103,13 @@ class MachineHost(Host):
             self._boxes = [each for each in self._boxes if not each.is_gone] + [box]
         return box
 
-    def save(self, box_folder: Path, snapshot_id: str) -> DiskCopy:
-        """Start to copy a disk."""
-        target = self._make_disk(snapshot_id)
-        self._snapshots.add(snapshot_id)
-        return DiskCopy(self.launcher, box_folder, target)
-
     def snapshot_size(self, snapshot_id: str) -> int:
         """Return the total size of the files of a snapshot in bytes."""
         return sum(DiskWorkspace(folder).used() for folder in self._snapshot(snapshot_id).iterdir())
 
     def drop_snapshot(self, snapshot_id: str) -> None:
         """Remove the disk of a snapshot."""
-        self._snapshots.discard(snapshot_id)
+        self.snapshots.discard(snapshot_id)
         remove_tree(str(self._snapshot(snapshot_id)))
 
     def close(self) -> None:
@@ -128,11 +120,12 @@ class MachineHost(Host):
             box.remove()
         for box in boxes:
             box.join()
-        for snapshot_id in list(self._snapshots):
+        for snapshot_id in list(self.snapshots):
             self.drop_snapshot(snapshot_id)
         self._folder.remove()
 
-    def _make_disk(self, name: str) -> Path:
+    def make_disk(self, name: str) -> Path:
+        """Return the folder of a new disk."""
         folder = self._folder.root / name
         for part in DEVBOX.mounts.values():
             (folder / part).mkdir(mode=0o700, parents=True)
@@ -222,7 +215,9 @@ class MachineBox(Box):
 
     def save(self, snapshot_id: str) -> DiskCopy:
         """Start to copy the disk."""
-        return self.host.save(self.folder, snapshot_id)
+        target = self.host.make_disk(snapshot_id)
+        self.host.snapshots.add(snapshot_id)
+        return DiskCopy(self.host.launcher, self.folder, target)
 
     def end_processes(self) -> None:
         """Begin to end the supervisor and its processes."""

@@ -88,9 +88,7 @@ class Model:
         self.scorers: Table[Record] = Table("Scorer", _is_archived)
         self.benchmarks: Table[Record] = Table("Benchmark", _is_archived)
         self.scenario_runs: Table[ScenarioRun] = Table("Scenario run", lambda each: each.state not in ALIVE)
-        self.benchmark_runs: Table[BenchmarkRun] = Table(
-            "Benchmark run", lambda each: each.state != "running"
-        )
+        self.benchmark_runs: Table[BenchmarkRun] = Table("Benchmark run", lambda run: run.state != "running")
         self.objects: Table[StoredObject] = Table("Object", lambda each: each.state == "DELETED")
         self.agents: Table[Agent] = Table("Agent", lambda _: True)
         self.secrets: Table[NamedSecret] = Table("Secret", lambda _: True, key="name")

@@ -21,9 +21,7 @@ from buntime.service.devboxes.spec import without_nulls
 ALIVE = ("running", "scoring", "scored")
 _OUTPUT_LINES = 1000
 _CANNOT_START = 126
-_SCORE = re.compile(
-    r"^\s*(?:score\s*=\s*)?([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*$", re.IGNORECASE | re.MULTILINE
-)
+_SCORE = re.compile(r"(?im)^\s*(?:score\s*=\s*)?([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*$")
 # Scripts arrive on standard input: without isolation no path is the same for the model and for commands.
 _PYTHON = "python3 - <<'{end}'\n{script}\n{end}"
 _WITH_REQUIREMENTS = """\

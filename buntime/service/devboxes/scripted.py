@@ -118,9 +118,8 @@ class ScriptedBox(Box):
             end = partial(self._devbox.finished, execution, result.exit_code)
             execution.planned_end = (execution.started or 0.0) + seconds, end
 
-    def signal(self, execution: Execution, name: str, *, group: bool = True) -> None:
+    def signal(self, execution: Execution, name: str, *, group: bool = True) -> None:  # noqa: ARG002 - of the protocol
         """End it."""
-        del group
         self._end(execution, _EXIT_STATUS[name])
 
     def feed(self, execution: Execution, text: Optional[str]) -> None:
@@ -133,9 +132,7 @@ class ScriptedBox(Box):
 
     def save(self, snapshot_id: str) -> Saving:
         """Copy the files."""
-        self._host.snapshots[snapshot_id] = {
-            folder: workspace.copy() for folder, workspace in self._disk.items()
-        }
+        self._host.snapshots[snapshot_id] = {path: files.copy() for path, files in self._disk.items()}
         return Saving(self._host.clock.monotonic() + self._host.snapshot_time)
 
     def remove(self) -> None:

@@ -11,12 +11,12 @@ from typing import Any, BinaryIO, Optional
 
 import attrs
 
-_INTERNAL = {"value", "status", "error"}
-"""The attributes of a secret and of a snapshot that are not in their views."""
+_INTERNAL = {"value", "status", "error", "created", "built", "deleted"}
+"""The attributes of a secret, a snapshot and a blueprint that are not in their views."""
 
 
 def view(row: Any) -> dict[str, Any]:
-    """Return an object, an agent, a secret or a snapshot as it is in a response."""
+    """Return an object, an agent, a secret, a snapshot or a blueprint as it is in a response."""
     return attrs.asdict(row, filter=lambda field, value: field.name not in _INTERNAL and value is not None)
 
 
@@ -46,10 +46,12 @@ class Blueprint:
     id: str
     name: str
     parameters: Mapping[str, Any]
+    metadata: Mapping[str, str]
     create_time_ms: int
     created: float
     built: float
     deleted: bool = False
+    is_public: bool = False
 
     def status(self, now: float) -> str:
         """Return the status at a time of the monotonic clock."""

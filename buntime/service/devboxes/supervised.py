@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from pathlib import Path
+from threading import Thread
 from typing import Any, Callable
 
 from buntime.service.clock import monotonic
 from buntime.service.devboxes.devbox import Devbox
 from buntime.service.devboxes.history import Execution
+from buntime.service.errors import logger
 from buntime.service.executors import KILLED, ExecutionLost, Limits
 from buntime.service.machine.channel import Channel, ChannelLost, Inbox, number_of
 from buntime.service.machine.launch import Launcher
 from buntime.service.machine.sandbox import DEVBOX
-
-logger: logging.Logger = logging.getLogger("buntime.service")
 
 _LIFETIME = 172800.0
 _FILE_SIZE = 16 * 1024
@@ -26,9 +24,7 @@ _KINDS = {"out": "stdout", "err": "stderr"}
 class Supervised:
     """A supervisor and the thread that reads what it sends."""
 
-    def __init__(
-        self, launcher: Launcher, folder: Path, devbox: Devbox, on_end: Callable[[], object]
-    ) -> None:
+    def __init__(self, launcher: Launcher, folder: Path, devbox: Devbox, on_end: Callable[[], None]) -> None:
         self._devbox = devbox
         self._on_end = on_end
         limits = Limits(memory=devbox.spec.memory, disk=_FILE_SIZE)
@@ -41,9 +37,7 @@ class Supervised:
         self._executions: dict[int, Execution] = {}
         self._stopping = False
         self.alive: bool = True
-        self.reader: threading.Thread = threading.Thread(
-            target=self._read, name="buntime-devbox", daemon=True
-        )
+        self.reader: Thread = Thread(target=self._read, name="buntime-devbox", daemon=True)
 
     def start(self) -> None:
         """Start to read, and let the supervisor begin. Raises :class:`ChannelLost`."""

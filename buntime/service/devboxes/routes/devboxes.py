@@ -23,13 +23,13 @@ _HOLD = 10
 _LONGEST_HOLD = 30
 _CREATE_HOLD = 30.0
 _LOGGED_LINES = 100
+_SHOWN = ("name", "launch_parameters", "metadata", "blueprint_id", "snapshot_id")
+"""The fields of a request that the response has too."""
 
 
 def create(call: Call) -> JSON:
     """``POST /v1/devboxes``: return the devbox immediately, before it runs."""
-    devbox = _create(call)
-    with devbox.lock:
-        return view(devbox)
+    return view(_create(call))
 
 
 def create_and_await_running(call: Call) -> JSON:
@@ -76,30 +76,26 @@ def make_devbox(model: Model, fields: RequestFields) -> Devbox:
 
 def view(devbox: Devbox) -> JSON:
     """Return the fields of a devbox, as of the last time it was settled."""
-    spec = devbox.spec
-    fields = {
-        "id": devbox.id,
-        "name": spec.name,
-        "status": devbox.status,
-        "create_time_ms": devbox.history.milliseconds(devbox.created),
-        "end_time_ms": None if devbox.ended is None else devbox.history.milliseconds(devbox.ended),
-        "launch_parameters": spec.launch_parameters,
-        "metadata": spec.metadata,
-        "state_transitions": list(devbox.history.transitions),
-        "capabilities": [],
-        "blueprint_id": spec.blueprint_id,
-        "snapshot_id": spec.snapshot_id,
-        "tunnel": devbox.tunnel,
-        "initiator_type": "unknown",
-        **devbox.history.reasons,
-    }
+    with devbox.lock:
+        spec, history, ended = devbox.spec, devbox.history, devbox.ended
+        fields = {
+            "id": devbox.id,
+            **{name: getattr(spec, name) for name in _SHOWN},
+            "status": devbox.status,
+            "create_time_ms": history.milliseconds(devbox.created),
+            "end_time_ms": None if ended is None else history.milliseconds(ended),
+            "state_transitions": list(history.transitions),
+            "capabilities": [],
+            "tunnel": devbox.tunnel,
+            "initiator_type": "unknown",
+            **history.reasons,
+        }
     return without_nulls(fields)
 
 
 def _settled_view(devbox: Devbox) -> JSON:
-    with devbox.lock:
-        devbox.settle()
-        return view(devbox)
+    devbox.settle()
+    return view(devbox)
 
 
 def retrieve(call: Call) -> JSON:
@@ -161,17 +157,15 @@ def logs(call: Call) -> JSON:
     return {"logs": log_rows(call.devbox, *map(call.query.optional_text, ("execution_id", "shell_name")))}
 
 
-def log_rows(
-    devbox: Devbox, execution_id: Optional[str] = None, shell_name: Optional[str] = None
-) -> list[JSON]:
+def log_rows(devbox: Devbox, execution_id: Optional[str] = None, shell: Optional[str] = None) -> list[JSON]:
     """Return the log of a devbox, or of an execution or a shell."""
     rows: list[JSON] = []
     with devbox.lock:
         devbox.settle()
-        if execution_id is None and shell_name is None:
+        if execution_id is None and shell is None:
             rows += [_row(devbox, "info", "stats", at, message=text) for at, text in devbox.history.notes]
         for execution in devbox.commands.all():
-            if execution_id in {None, execution.id} and shell_name in {None, execution.shell_name}:
+            if execution_id in {None, execution.id} and shell in {None, execution.shell_name}:
                 rows += _execution_rows(devbox, execution)
     return sorted(rows, key=lambda row: int(row["timestamp_ms"]))
 

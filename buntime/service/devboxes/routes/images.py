@@ -30,32 +30,24 @@ def _new_blueprint(call: Call) -> Blueprint:
     inherited = {} if base is None else {name: base.parameters.get(name) for name in _INHERITED}
     passed = without_nulls(fields.values)
     parameters = {**passed, **without_nulls(inherited), **passed}
+    parameters.pop("metadata", None)
     fields.optional_text("dockerfile")
     strings(fields, "system_setup_commands")
-    parameters["metadata"] = texts(fields, "metadata")
+    now_ms, metadata = call.model.now_ms(), texts(fields, "metadata")
     if context := fields.object("build_context"):
         call.model.readable_object(RequestFields(context, prefix="build_context.").text("object_id"))
     parse_devbox(RequestFields({}), parameters, call.model.secret_values())
     blueprint_id, name, now = call.model.new_id("bpt_"), fields.text("name"), host.clock.monotonic()
-    blueprint = Blueprint(blueprint_id, name, parameters, call.model.now_ms(), now, now + host.build_time)
+    blueprint = Blueprint(blueprint_id, name, parameters, metadata, now_ms, now, now + host.build_time)
     return call.model.blueprints.add(blueprint)
 
 
 def _view(blueprint: Blueprint, status: str) -> JSON:
-    view = {
-        "id": blueprint.id,
-        "name": blueprint.name,
-        "status": status,
-        "state": "deleted" if blueprint.deleted else "created",
-        "create_time_ms": blueprint.create_time_ms,
-        "parameters": {key: value for key, value in blueprint.parameters.items() if key != "metadata"},
-        "is_public": False,
-        "metadata": blueprint.parameters["metadata"],
-    }
+    fields = {**view(blueprint), "status": status, "state": "deleted" if blueprint.deleted else "created"}
     if status == "build_complete":
         build_ms = round(1000 * (blueprint.built - blueprint.created))
-        view["build_finish_time_ms"] = blueprint.create_time_ms + build_ms
-    return view
+        fields["build_finish_time_ms"] = blueprint.create_time_ms + build_ms
+    return fields
 
 
 def retrieve_blueprint(call: Call) -> JSON:
@@ -102,8 +94,7 @@ def snapshot_disk_async(call: Call) -> JSON:
 
 
 def _new_snapshot(call: Call) -> Snapshot:
-    devbox = call.devbox
-    now_ms = devbox.history.milliseconds(devbox.clock.monotonic())
+    devbox, now_ms = call.devbox, call.model.now_ms()
     name, message = (call.body.optional_text(field) for field in ("name", "commit_message"))
     snapshot_id, metadata = call.model.new_id("snp_"), texts(call.body, "metadata")
     snapshot = Snapshot(snapshot_id, devbox.id, devbox.spec.blueprint_id, now_ms, name, message, metadata)

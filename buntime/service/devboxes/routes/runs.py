@@ -34,8 +34,7 @@ def _start(call: Call) -> ScenarioRun:
             raise invalid(f"Scenario {scenario.id} is not part of {benchmark_run.benchmark.id}")
         profile = _merged(benchmark_run.profile, profile)
     details = {**_details(fields, scenario, profile), "benchmark_run_id": benchmark_run_id}
-    run = _run(model, scenario, profile, details)
-    model.scenario_runs.add(run)
+    run = model.scenario_runs.add(_run(model, scenario, profile, details))
     if benchmark_run is not None and benchmark_run.state != "running":
         run.end("canceled")  # meanwhile, the benchmark run was
     return run
@@ -80,9 +79,7 @@ def _details(fields: RequestFields, record: Record, profile: Mapping[str, Any]) 
     }
 
 
-def _run(
-    model: Model, scenario: Record, profile: Mapping[str, Any], details: Mapping[str, Any]
-) -> ScenarioRun:
+def _run(model: Model, scenario: Record, profile: JSON, details: JSON) -> ScenarioRun:
     """Create a devbox in the environment of a scenario, and the run on it."""
     environment = environment_of(RequestFields(scenario.fields))
     launch = without_nulls(profile.get("launchParameters", {}))
@@ -98,11 +95,7 @@ def _run(
 
 
 SCENARIO_RUNS: Collection[ScenarioRun] = Collection(
-    "runs",
-    ScenarioRun.view,
-    _start,
-    exact=("scenario_id", "state", "name", "benchmark_run_id"),
-    table=lambda model: model.scenario_runs,
+    "scenario_runs", ScenarioRun.view, _start, exact=("scenario_id", "state", "name", "benchmark_run_id")
 )
 
 
@@ -168,11 +161,7 @@ def _start_benchmark(call: Call) -> BenchmarkRun:
 
 
 BENCHMARK_RUNS: Collection[BenchmarkRun] = Collection(
-    "runs",
-    BenchmarkRun.view,
-    _start_benchmark,
-    exact=("benchmark_id", "name", "state"),
-    table=lambda model: model.benchmark_runs,
+    "benchmark_runs", BenchmarkRun.view, _start_benchmark, exact=("benchmark_id", "name", "state")
 )
 
 
@@ -182,20 +171,12 @@ def list_scenario_runs(call: Call) -> JSON:
     return call.page("runs", map(ScenarioRun.view, runs), ("state",))
 
 
-def complete_benchmark_run(call: Call) -> JSON:
-    """``POST /v1/benchmark_runs/{id}/complete``.
+def end_benchmark_run(call: Call) -> JSON:
+    """``POST /v1/benchmark_runs/{id}/complete`` and ``cancel``.
 
-    Completes its scenario runs too; 400 if one is being scored.
+    Completes or cancels its scenario runs too; a 400 to complete it while one is being scored.
     """
-    return _end_benchmark(call, "completed")
-
-
-def cancel_benchmark_run(call: Call) -> JSON:
-    """``POST /v1/benchmark_runs/{id}/cancel``. Cancels its scenario runs too."""
-    return _end_benchmark(call, "canceled")
-
-
-def _end_benchmark(call: Call, state: str) -> JSON:
+    state = "canceled" if call.request.path.endswith("/cancel") else "completed"
     benchmark_run = call.model.benchmark_runs.get(*call.ids)
     _require_running(benchmark_run)
     views = [run.view() for run in call.model.runs_of(benchmark_run)]
