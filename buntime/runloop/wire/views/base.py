@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Optional, cast
 
 import attrs
 
 from buntime._http import BufferedResponse, Secret
+from buntime._support.typing import dataclass_transform
 from buntime.wire.fields import invalid
-
-if TYPE_CHECKING:
-    from typing_extensions import dataclass_transform
-else:
-
-    def dataclass_transform(**_: Any) -> Callable[[type], type]:
-        """Do nothing: it is for type checkers, and new in Python 3.11."""
-        return lambda cls: cls
-
 
 SECRET_FIELDS: frozenset[str] = frozenset(
     {"ssh_private_key", "auth_token", "upload_url", "upload_headers", "download_url"}
@@ -28,7 +20,6 @@ KINDS: dict[str, type[View]] = {}
 """Each view by its name, as routes and the types of fields name it."""
 _VIEW = re.compile(r"\w*View\b")
 _IDS = frozenset({"id", "execution_id", "devbox_id"})
-_NOT_IDS = ("", ".", "..")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(attrs.field,))
@@ -63,7 +54,7 @@ class View(_Frozen):
         values: dict[str, Any] = {}
         for name, field in attrs.fields_dict(cls).items():
             item = extra.pop(name, None) if name != "extra" else None
-            is_valid = isinstance(item, str) and not (name in _IDS and item in _NOT_IDS)
+            is_valid = isinstance(item, str) and not (name in _IDS and item in {"", ".", ".."})
             if field.default is attrs.NOTHING and not is_valid:
                 raise invalid(response, f"the field {name!r} is {item!r}, not a text")
             if item is not None:

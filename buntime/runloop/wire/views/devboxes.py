@@ -9,6 +9,12 @@ import attrs
 from buntime.runloop.wire.views.base import LogView, View
 
 
+class _NamedView(View):
+    id: str
+    name: Optional[str] = None
+    create_time_ms: Optional[int] = None
+
+
 class TunnelView(View):
     """A tunnel to the ports of a devbox."""
 
@@ -45,17 +51,14 @@ class StateTransitionView(View):
     failure_reason: Optional[str] = None
 
 
-class DevboxView(View):
+class DevboxView(_NamedView):
     """A devbox. Times are milliseconds since the epoch."""
 
-    id: str
     status: str
-    name: Optional[str] = None
     metadata: dict[str, str] = attrs.field(factory=dict)
     launch_parameters: Optional[LaunchParametersView] = None
     state_transitions: list[StateTransitionView] = attrs.field(factory=list)
     capabilities: list[str] = attrs.field(factory=list)
-    create_time_ms: Optional[int] = None
     end_time_ms: Optional[int] = None
     blueprint_id: Optional[str] = None
     snapshot_id: Optional[str] = None
@@ -108,16 +111,13 @@ class DevboxLogsView(View):
     logs: list[LogView] = attrs.field(factory=list)
 
 
-class SnapshotView(View):
+class SnapshotView(_NamedView):
     """A snapshot of a disk."""
 
-    id: str
-    name: Optional[str] = None
     commit_message: Optional[str] = None
     metadata: dict[str, str] = attrs.field(factory=dict)
     source_devbox_id: Optional[str] = None
     source_blueprint_id: Optional[str] = None
-    create_time_ms: Optional[int] = None
     size_bytes: Optional[int] = None
 
 
@@ -129,15 +129,12 @@ class SnapshotStatusView(View):
     snapshot: Optional[SnapshotView] = None
 
 
-class BlueprintView(View):
+class BlueprintView(_NamedView):
     """A blueprint: an image that devboxes start from."""
 
-    id: str
     status: str
-    name: Optional[str] = None
     state: Optional[str] = None
     parameters: Optional[View] = None
-    create_time_ms: Optional[int] = None
     build_finish_time_ms: Optional[int] = None
     base_blueprint_id: Optional[str] = None
     failure_reason: Optional[str] = None
@@ -152,14 +149,11 @@ class BlueprintLogsView(View):
     logs: list[LogView] = attrs.field(factory=list)
 
 
-class ObjectView(View):
+class ObjectView(_NamedView):
     """An object of the storage, whose state is ``UPLOADING``, ``READ_ONLY``, ``DELETED`` or ``ERROR``."""
 
-    id: str
-    name: Optional[str] = None
     content_type: Optional[str] = None
     state: Optional[str] = None
-    create_time_ms: Optional[int] = None
     delete_after_time_ms: Optional[int] = None
     size_bytes: Optional[int] = None
     metadata: dict[str, str] = attrs.field(factory=dict)
@@ -174,14 +168,11 @@ class ObjectDownloadURLView(View):
     download_url: str
 
 
-class AgentView(View):
+class AgentView(_NamedView):
     """An agent. Its ``source`` has a ``type``, and details in a field of that name."""
 
-    id: str
-    name: Optional[str] = None
     version: Optional[str] = None
     source: Optional[dict[str, Any]] = None
-    create_time_ms: Optional[int] = None
     is_public: Optional[bool] = None
 
 

@@ -40,19 +40,22 @@ class ScenarioEnvironmentView(View):
     working_directory: Optional[str] = None
 
 
-class ScenarioPreviewView(View):
-    """A scenario that a builder has not created yet."""
-
+class _DefinitionView(View):
     name: Optional[str] = None
-    input_context: Optional[InputContextView] = None
-    scoring_contract: Optional[ScoringContractView] = None
-    environment: Optional[ScenarioEnvironmentView] = None
     metadata: dict[str, str] = attrs.field(factory=dict)
     status: Optional[str] = None
     is_public: Optional[bool] = None
-    reference_output: Optional[str] = None
     required_environment_variables: Optional[list[str]] = None
     required_secret_names: Optional[list[str]] = None
+
+
+class ScenarioPreviewView(_DefinitionView):
+    """A scenario that a builder has not created yet."""
+
+    input_context: Optional[InputContextView] = None
+    scoring_contract: Optional[ScoringContractView] = None
+    environment: Optional[ScenarioEnvironmentView] = None
+    reference_output: Optional[str] = None
     scorer_timeout_sec: Optional[int] = None
     validation_type: Optional[str] = None
 
@@ -120,19 +123,13 @@ class ScorerValidationView(View):
     environment_parameters: Optional[ScenarioEnvironmentView] = None
 
 
-class BenchmarkView(View):
+class BenchmarkView(_DefinitionView):
     """A benchmark: a set of scenarios."""
 
     id: str
-    name: Optional[str] = None
     scenario_ids: list[str] = attrs.field(factory=list)
-    metadata: dict[str, str] = attrs.field(factory=dict)
-    status: Optional[str] = None
     description: Optional[str] = None
     attribution: Optional[str] = None
-    is_public: Optional[bool] = None
-    required_environment_variables: Optional[list[str]] = None
-    required_secret_names: Optional[list[str]] = None
 
 
 class BenchmarkRunView(_RunView):
