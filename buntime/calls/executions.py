@@ -133,6 +133,10 @@ class ExecutionCalls:
         """Return the bytes of each output that the result of a request has at most; ``None`` for no bound."""
         return self._caller.max_output if request.max_output == "default" else request.max_output
 
+    def limit(self, request: ExecuteRequest, session_limit: int | None) -> int:
+        """Return the seconds that an execution may take."""
+        return request.timeout or session_limit or requests.EXECUTION_LIMIT
+
     def _read_timeout(self, request: ExecuteRequest, session_limit: int | None) -> float | None:
-        limit = request.timeout or session_limit or requests.EXECUTION_LIMIT
-        return None if self._caller.timeout is None else limit + self._caller.timeout
+        timeout = self._caller.timeout
+        return None if timeout is None else self.limit(request, session_limit) + timeout

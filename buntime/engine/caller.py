@@ -79,7 +79,7 @@ class Caller(CallSettings):
         request: Request,
         *,
         idempotent: bool,
-        read_timeout: Optional[float],
+        read_timeout: Optional[float] = None,
         decode_error: Optional[DecodeError] = None,
     ) -> tuple[Response, Iterator[bytes], int]:
         """Return a 2xx response, its body bounded by the limits, and the number of attempts.

@@ -21,7 +21,7 @@ from buntime.errors import InvalidRequestError as BadRequestError
 from buntime.errors import InvalidResponseError as APIResponseValidationError
 from buntime.errors import ServerError as InternalServerError
 from buntime.errors import WaitTimeoutError as PollingTimeout
-from buntime.runloop.api import Api
+from buntime.runloop.api import Api, Page
 from buntime.runloop.commands import CommandInterface, ExecOptions, Execution, ExecutionResult, NamedShell
 from buntime.runloop.connection import RequestOptions, WaitOptions
 from buntime.runloop.devbox import (
@@ -35,7 +35,7 @@ from buntime.runloop.devbox import (
     SnapshotOps,
 )
 from buntime.runloop.output import OutputChunk, OutputStream
-from buntime.runloop.pages import Listing, Page
+from buntime.runloop.resource import Listing
 from buntime.runloop.scenario_builder import ScenarioBuilder
 from buntime.runloop.scenarios import (
     Benchmark,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, Callable, Optional
 
@@ -13,14 +12,14 @@ from buntime._support.typing import OnText, Unpack
 from buntime._support.unpicklable import NotPicklable
 from buntime.runloop import waiting
 from buntime.runloop.connection import Connection, RequestOptions, WaitOptions, split_options
-from buntime.runloop.output import completed_output, watch
+from buntime.runloop.output import Watched, completed_output, watch
 from buntime.runloop.resource import HasCalls
-from buntime.runloop.wire.requests import WAIT_OPTIONS, check_keywords
+from buntime.runloop.wire.requests import WAIT_OPTIONS, Params, check_keywords
 from buntime.runloop.wire.views.devboxes import ExecutionView
 
 _LAST_OUTPUT = 5.0
 """Seconds to wait for the end of the streams of an execution that has ended."""
-_Watch = Callable[[], tuple[ExecutionView, dict[str, str]]]
+_Watch = Callable[[], Watched]
 
 
 class ExecOptions(WaitOptions, total=False):
@@ -211,8 +210,7 @@ class CommandInterface(HasCalls):
                 view, texts = watch(connection, view, callbacks)
             elif fields.get("attach_stdin"):
                 view = self._start(connection, fields)
-                execution_id, last_n = view.execution_id, fields.get("last_n")
-                view = waiting.COMPLETED(connection, execution_id, self._id, last_n=last_n)
+                view = waiting.COMPLETED(connection, view.execution_id, self._id, last_n=fields.get("last_n"))
             else:
                 fields.pop("attach_stdin", None)
                 view = waiting.execute(connection, self._id, fields)
@@ -232,7 +230,7 @@ class CommandInterface(HasCalls):
         return Execution(self._connection, view, run)
 
     def _fields(
-        self, call: str, command: str, options: Mapping[str, Any]
+        self, call: str, command: str, options: Params
     ) -> tuple[dict[str, Any], dict[str, OnText], dict[str, Any]]:
         """Return the fields of a command, its callbacks, and the options of the wait; none is ``None``."""
         check_keywords(call, options, (*WAIT_OPTIONS, *ExecOptions.__annotations__))

@@ -16,7 +16,7 @@ from buntime.engine.adapter import ServiceAdapter
 from buntime.engine.caller import Caller
 from buntime.errors import APIStatusError, ConflictError, InvalidRequestError, NotFoundError
 from buntime.runloop.wire import requests
-from buntime.runloop.wire.requests import OPTIONS, path_values
+from buntime.runloop.wire.requests import OPTIONS, Params, path_values
 from buntime.runloop.wire.responses import decode, decode_error, request_id
 from buntime.runloop.wire.routes import BY_NAME, Repeat, Route, custom_route
 from buntime.runloop.wire.views.base import View
@@ -41,7 +41,7 @@ class WaitOptions(RequestOptions, total=False):
     """An object with ``timeout_seconds``, or ``interval_seconds`` and ``max_attempts``: how long to wait."""
 
 
-def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_options(options: Params) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the fields and options of a request, and the options that its waits share with it."""
     names = ("timeout", "extra_headers", "polling_config")
     request = {name: value for name, value in options.items() if name not in names}
@@ -94,7 +94,7 @@ class Connection:
     transport_state: TransportState = attrs.field(factory=TransportState)
 
     @contextmanager
-    def options(self, options: Mapping[str, Any]) -> Iterator[Connection]:
+    def options(self, options: Params) -> Iterator[Connection]:
         """Return a connection for one call of the user: one deadline for all of its requests."""
         caller = self.caller
         timeout = options.get("timeout")
@@ -111,7 +111,7 @@ class Connection:
 
     @contextmanager
     def waits(
-        self, call: str, options: Mapping[str, Any], route: str = "", *more: str
+        self, call: str, options: Params, route: str = "", *more: str
     ) -> Iterator[tuple[Connection, dict[str, Any]]]:
         """Return the connection for a call that waits, and the fields for its ``route`` in the options."""
         fields = (*BY_NAME[route].body, *BY_NAME[route].query) if route else ()
@@ -120,11 +120,7 @@ class Connection:
         with self.options(waits) as connection:
             yield connection, request
 
-    def without_retries(self) -> Connection:
-        """Return a connection that makes each call once, within the same deadline."""
-        return attrs.evolve(self, caller=self.caller.without_retries())
-
-    def for_cleanup(self, seconds: float) -> Connection:
+    def for_cleanup(self, seconds: float = 5.0) -> Connection:
         """Return a connection for clean-up after an error: its own deadline, and nothing is reported."""
         return attrs.evolve(self, caller=self.caller.for_background(deadline=seconds))
 
@@ -145,11 +141,12 @@ class Connection:
     def send(self, prepared: PreparedCall) -> Any:
         """Send a request, again if the route allows, and return its view."""
         timeout, route = self.caller.timeout, prepared.route
+        is_once = route.repeat is Repeat.NEVER or (route.repeat is Repeat.COMMAND and not self.repeat_execute)
         try:
             return self.caller.call(
                 prepared.request,
                 partial(decode, route),
-                idempotent=requests.is_repeatable(route, repeat_execute=self.repeat_execute),
+                idempotent=not is_once,
                 read_timeout=None if timeout is None or not route.hold else timeout + route.hold,
                 is_read=route.is_read,
                 decode_error=partial(decode_error, route),
@@ -174,13 +171,8 @@ class Connection:
 
     def stream(self, prepared: PreparedCall, *, idempotent: bool = False) -> tuple[Response, Iterator[bytes]]:
         """Return the response to a call, and its body as it arrives."""
-        response, chunks, _ = self.caller.stream(
-            prepared.request,
-            idempotent=idempotent,
-            read_timeout=None,
-            decode_error=partial(decode_error, prepared.route),
-        )
-        return response, chunks
+        decode = partial(decode_error, prepared.route)
+        return self.caller.stream(prepared.request, idempotent=idempotent, decode_error=decode)[:2]
 
 
 def polling_seconds(config: Any) -> Optional[float]:

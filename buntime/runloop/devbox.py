@@ -12,17 +12,7 @@ from buntime.runloop.commands import CommandInterface, NamedShell
 from buntime.runloop.connection import RequestOptions, WaitOptions
 from buntime.runloop.resource import EndsWithBlock, HasCalls, Operations, Resource
 from buntime.runloop.wire.requests import names_keywords, new_shell
-from buntime.runloop.wire.views.devboxes import (
-    BlueprintLogsView,
-    BlueprintView,
-    DevboxLogsView,
-    DevboxView,
-    ExecutionDetailView,
-    SnapshotStatusView,
-    SnapshotView,
-    SSHKeyView,
-    TunnelView,
-)
+from buntime.runloop.wire.views import devboxes as views
 
 _TUNNEL = "https://{port}-{key}.tunnel.runloop.ai"
 
@@ -38,7 +28,7 @@ class FileInterface(HasCalls):
     @names_keywords
     def write(
         self, *, file_path: str, contents: str, **options: Unpack[RequestOptions]
-    ) -> ExecutionDetailView:
+    ) -> views.ExecutionDetailView:
         """Write a text file, and create its folders."""
         return self._call("write_file_contents", file_path=file_path, contents=contents, **options)
 
@@ -60,11 +50,11 @@ class FileInterface(HasCalls):
 class NetworkInterface(HasCalls):
     """Tunnels and SSH to a devbox."""
 
-    def create_ssh_key(self, **options: Unpack[RequestOptions]) -> SSHKeyView:
+    def create_ssh_key(self, **options: Unpack[RequestOptions]) -> views.SSHKeyView:
         """Create a key for SSH."""
         return self._call("create_ssh_key", **options)
 
-    def enable_tunnel(self, **params: Any) -> TunnelView:
+    def enable_tunnel(self, **params: Any) -> views.TunnelView:
         """Make the ports reachable from outside.
 
         ``params`` are ``auth_mode`` (open, authenticated), ``http_keep_alive`` and ``wake_on_http``, and the
@@ -77,7 +67,7 @@ class NetworkInterface(HasCalls):
         return self._call("remove_tunnel", **options)
 
 
-class Devbox(EndsWithBlock[DevboxView]):
+class Devbox(EndsWithBlock[views.DevboxView]):
     """A devbox. As a context manager it is shut down at the end of the block."""
 
     _end_call = "shutdown"
@@ -114,7 +104,7 @@ class Devbox(EndsWithBlock[DevboxView]):
 
         return as_session(self._connection, self._id)
 
-    def get_tunnel(self, **options: Unpack[RequestOptions]) -> Optional[TunnelView]:
+    def get_tunnel(self, **options: Unpack[RequestOptions]) -> Optional[views.TunnelView]:
         """Return the tunnel, or ``None``."""
         return self.get_info(**options).tunnel
 
@@ -124,33 +114,33 @@ class Devbox(EndsWithBlock[DevboxView]):
         tunnel = self.get_tunnel(**options)
         return None if tunnel is None else _TUNNEL.format(port=port, key=tunnel.tunnel_key)
 
-    def update(self, **params: Any) -> DevboxView:
+    def update(self, **params: Any) -> views.DevboxView:
         """Change ``name`` or ``metadata``; an empty value clears it."""
         return self._call("update", **params)
 
-    def logs(self, **params: Any) -> DevboxLogsView:
+    def logs(self, **params: Any) -> views.DevboxLogsView:
         """Return the log, or that of an ``execution_id`` or a ``shell_name``."""
         return self._call("logs.list", **params)
 
-    def await_running(self, **options: Unpack[WaitOptions]) -> DevboxView:
+    def await_running(self, **options: Unpack[WaitOptions]) -> views.DevboxView:
         """Wait until the devbox runs; :class:`ResourceFailedError` if it ends before."""
         return self._call("await_running", **options)
 
-    def await_suspended(self, **options: Unpack[WaitOptions]) -> DevboxView:
+    def await_suspended(self, **options: Unpack[WaitOptions]) -> views.DevboxView:
         """Wait until the devbox is suspended; :class:`ResourceFailedError` if it ends before."""
         return self._call("await_suspended", **options)
 
-    def suspend(self, **options: Unpack[WaitOptions]) -> DevboxView:
+    def suspend(self, **options: Unpack[WaitOptions]) -> views.DevboxView:
         """Suspend the devbox and wait for it: its disk stays, its processes end."""
         wait, call = waiting.SUSPENDED, "devboxes.suspend"
         return wait.method(self._connection, "suspend", options, self._id, after=call)
 
-    def resume(self, **options: Unpack[WaitOptions]) -> DevboxView:
+    def resume(self, **options: Unpack[WaitOptions]) -> views.DevboxView:
         """Resume the devbox and wait until it runs."""
         wait, call = waiting.RUNNING, "devboxes.resume"
         return wait.method(self._connection, "resume", options, self._id, after=call)
 
-    def resume_async(self, **options: Unpack[RequestOptions]) -> DevboxView:
+    def resume_async(self, **options: Unpack[RequestOptions]) -> views.DevboxView:
         """Resume the devbox without waiting."""
         return self._call("resume", **options)
 
@@ -169,7 +159,9 @@ class Devbox(EndsWithBlock[DevboxView]):
         """Begin a snapshot of the disk without waiting; see :meth:`snapshot_disk`."""
         return Snapshot(self._connection, self._call("snapshot_disk_async", **params).id)
 
-    def shutdown(self, *, force: Optional[bool] = None, **options: Unpack[RequestOptions]) -> DevboxView:
+    def shutdown(
+        self, *, force: Optional[bool] = None, **options: Unpack[RequestOptions]
+    ) -> views.DevboxView:
         """Shut the devbox down; ``force`` also during a snapshot."""
         return self._ended("shutdown", force=force, **options)
 
@@ -207,17 +199,17 @@ class DevboxOps(Operations[Devbox]):
         return Devbox(self._connection, devbox_id)
 
 
-class Snapshot(Resource[SnapshotStatusView]):
+class Snapshot(Resource[views.SnapshotStatusView]):
     """A snapshot of a disk."""
 
     _calls = "devboxes.disk_snapshots"
     _info = "query_status"
 
-    def await_completed(self, **options: Unpack[WaitOptions]) -> SnapshotStatusView:
+    def await_completed(self, **options: Unpack[WaitOptions]) -> views.SnapshotStatusView:
         """Wait until the snapshot is complete; :class:`ResourceFailedError` if it fails."""
         return self._call("await_completed", **options)
 
-    def update(self, **params: Any) -> SnapshotView:
+    def update(self, **params: Any) -> views.SnapshotView:
         """Change ``name``, ``commit_message`` or ``metadata``."""
         return self._call("update", **params)
 
@@ -240,12 +232,12 @@ class SnapshotOps(Operations[Snapshot]):
         return Snapshot(self._connection, snapshot_id)
 
 
-class Blueprint(Resource[BlueprintView]):
+class Blueprint(Resource[views.BlueprintView]):
     """A blueprint: an image that is built once, for devboxes to start from."""
 
     _calls = "blueprints"
 
-    def logs(self, **options: Unpack[RequestOptions]) -> BlueprintLogsView:
+    def logs(self, **options: Unpack[RequestOptions]) -> views.BlueprintLogsView:
         """Return the log of the build."""
         return self._call("logs", **options)
 

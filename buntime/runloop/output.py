@@ -17,12 +17,15 @@ from buntime._support.typing import OnText
 from buntime.errors import APIConnectionError, APIStatusError, APITimeoutError, BuntimeError
 from buntime.runloop.connection import Connection, prepare, split_options
 from buntime.runloop.waiting import Pauses
-from buntime.runloop.wire.events import OutputPosition, ReconnectError, output
+from buntime.runloop.wire.requests import Params
+from buntime.runloop.wire.responses import OutputPosition, ReconnectError, output
 from buntime.runloop.wire.routes import BY_NAME
 from buntime.runloop.wire.views.devboxes import ExecutionView
 
 _MOST_WAITING = 100
 """Pieces of output that wait for the callbacks."""
+Watched = tuple[ExecutionView, dict[str, str]]
+"""The last state of an execution, and the texts of its streams."""
 
 
 @attrs.frozen
@@ -40,18 +43,15 @@ class OutputStream(ClosesWithBlock):
     arrived: nothing is repeated or left out. ``final`` is the state of the execution at the end.
     """
 
-    def __init__(
-        self, connection: Connection, call: str, path: tuple[object, ...], fields: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, connection: Connection, call: str, path: tuple[object, ...], fields: Params) -> None:
         self._connection, self._call = connection, call
         values = {**dict(zip(BY_NAME[call].arguments, path)), **fields}
         self._fields, self._options = split_options(values)
         self._path = self._fields.pop("execution_id", None), self._fields.pop("devbox_id", None)
         offset = self._fields.pop("offset", None) or 0
-        is_text = isinstance(offset, str) and offset.isdecimal()  # of the official client
-        self._position = OutputPosition(
-            _validate.count("offset", int(offset) if is_text else offset, minimum=0)
-        )
+        if isinstance(offset, str) and offset.isdecimal():  # of the official client
+            offset = int(offset)
+        self._position = OutputPosition(_validate.count("offset", offset, minimum=0))
         self._chunks: Iterator[OutputChunk] = self._read()
         self._is_closed = False
         self.final: Optional[ExecutionView] = None
@@ -77,7 +77,8 @@ class OutputStream(ClosesWithBlock):
         with self._connection.options(self._options) as connection:
             pauses = Pauses(connection, "the execution is completed")
             # One count of failures for the stream and the state: each request is one attempt.
-            caller, once = connection.caller, connection.without_retries()
+            caller = connection.caller
+            once = attrs.evolve(connection, caller=caller.without_retries())
             failures = 0
             while not self._is_closed:
                 try:
@@ -132,9 +133,7 @@ def completed_output(connection: Connection, view: ExecutionView, kind: str) -> 
             yield chunk.output
 
 
-def watch(
-    connection: Connection, view: ExecutionView, callbacks: Mapping[str, OnText]
-) -> tuple[ExecutionView, dict[str, str]]:
+def watch(connection: Connection, view: ExecutionView, callbacks: Mapping[str, OnText]) -> Watched:
     """Call the callbacks until the execution is completed; return its state then, and the collected texts.
 
     The callbacks are for ``stdout``, ``stderr`` and ``output``, which gets both. An exception of one ends the
@@ -144,28 +143,26 @@ def watch(
     collected = {kind: CollectedText(connection.caller.max_output) for kind in kinds}
     streams = {kind: open_stream(connection, view, kind) for kind in kinds}
 
-    def pass_on(kind: str, text: str) -> None:
+    for kind, text in pieces(connection, streams):
         collected[kind].add(text)
         for name in (kind, "output"):
             if name in callbacks:
                 callbacks[name](text)
-
-    if len(kinds) > 1:
-        for kind, text in pieces(connection, streams):
-            pass_on(kind, text)
-    else:
-        with streams[kinds[0]] as stream:
-            for chunk in stream:
-                pass_on(kinds[0], chunk.output)
-    final = streams[kinds[-1]].final or view
-    return final, {kind: text.text() for kind, text in collected.items()}
+    return streams[kinds[-1]].final or view, {kind: text.text() for kind, text in collected.items()}
 
 
 def pieces(connection: Connection, streams: Mapping[str, OutputStream]) -> Iterator[tuple[str, str]]:
-    """Yield the output of several streams, each with its name, in the order in which it arrives.
+    """Yield the output of streams, each with its name, in the order in which it arrives.
 
-    A thread reads each stream: this one waits for whichever has output, so it can wait for neither alone.
+    Of several streams, a thread reads each: this one waits for whichever has output, so it can wait for
+    neither alone.
     """
+    if len(streams) == 1:
+        ((kind, stream),) = streams.items()
+        with stream:
+            for chunk in stream:
+                yield kind, chunk.output
+        return
     queue: Queue[tuple[str, Any]] = Queue(_MOST_WAITING)
     stopped = threading.Event()
     # Daemons: one that waits for output must not keep a program from its end.

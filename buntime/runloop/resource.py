@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from operator import attrgetter
-from typing import Any, Generic, Optional, TypeVar
+from typing import Any, Callable, Generic, Optional, TypeVar, Union, overload
 
 from buntime._support.closing import ClosesWithBlock, cleanup_seconds, close_after
 from buntime._support.owner import Owner
 from buntime._support.typing import Unpack
 from buntime._support.unpicklable import NotPicklable
 from buntime.errors import InvalidRequestError, NotFoundError
-from buntime.runloop.api import calls_of
+from buntime.runloop.api import Page, calls_of
 from buntime.runloop.connection import Connection, RequestOptions, status_of
-from buntime.runloop.pages import Listing
 from buntime.runloop.wire.requests import resource_id
 from buntime.runloop.wire.views.base import View
 
+T = TypeVar("T")
 V = TypeVar("V", bound=View)
 
 
@@ -88,6 +89,55 @@ class EndsWithBlock(ClosesWithBlock, Resource[V]):
         """End it, unless it has ended. Idempotent."""
         if not self._has_ended:
             self._end(self._connection)
+
+
+class Listing(Generic[T]):
+    """All items of a list, in its order: fetched page by page as they are needed, and then stored.
+
+    ``limit`` of the call that returns it is the size of a page. ``len()`` fetches all.
+    """
+
+    def __init__(self, page: Page, convert: Callable[[Any], T]) -> None:
+        self._page = page
+        self._convert = convert
+        self._items: list[T] = [convert(item) for item in page.items]
+
+    def __repr__(self) -> str:
+        return f"<Listing, {len(self._items)} items fetched>"
+
+    def _fetch(self) -> bool:
+        """Add the next page; return whether there was one. After an error, the next call fetches it."""
+        if not self._page.has_next_page():
+            return False
+        page = self._page.get_next_page()
+        self._items += [self._convert(item) for item in page.items]
+        self._page = page
+        return True
+
+    def __iter__(self) -> Iterator[T]:
+        index = 0
+        while index < len(self._items) or self._fetch():
+            yield self._items[index]
+            index += 1
+
+    def __bool__(self) -> bool:
+        return bool(self._items) or self._fetch()
+
+    def __len__(self) -> int:
+        while self._fetch():
+            pass
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+
+    def __getitem__(self, index: Union[int, slice]) -> Union[T, list[T]]:
+        while (isinstance(index, slice) or index < 0 or index >= len(self._items)) and self._fetch():
+            pass
+        return self._items[index]
 
 
 R = TypeVar("R", bound=Resource[Any])

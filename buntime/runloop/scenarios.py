@@ -9,23 +9,15 @@ from typing import Any, Optional, Union
 
 from buntime._support.typing import Unpack
 from buntime.runloop import waiting
+from buntime.runloop.api import Page
 from buntime.runloop.connection import Connection, RequestOptions, WaitOptions
 from buntime.runloop.devbox import Devbox
-from buntime.runloop.pages import Listing, Page
-from buntime.runloop.resource import EndsWithBlock, Operations, Resource
+from buntime.runloop.resource import EndsWithBlock, Listing, Operations, Resource
 from buntime.runloop.scenario_builder import ScenarioBuilder
-from buntime.runloop.wire.views.scoring import (
-    BenchmarkRunView,
-    BenchmarkView,
-    ScenarioRunView,
-    ScenarioView,
-    ScorerValidationView,
-    ScorerView,
-    ScoringContractResultView,
-)
+from buntime.runloop.wire.views import scoring as views
 
 
-class ScenarioRun(EndsWithBlock[ScenarioRunView]):
+class ScenarioRun(EndsWithBlock[views.ScenarioRunView]):
     """A run of a scenario. As a context manager it is canceled at the end of the block, if it runs."""
 
     _calls = "scenarios.runs"
@@ -46,40 +38,40 @@ class ScenarioRun(EndsWithBlock[ScenarioRunView]):
         """The devbox on which the agent works."""
         return Devbox(self._connection, self._devbox_id)
 
-    def await_env_ready(self, **options: Unpack[WaitOptions]) -> ScenarioRunView:
+    def await_env_ready(self, **options: Unpack[WaitOptions]) -> views.ScenarioRunView:
         """Wait until the devbox runs."""
         with self._connection.waits("await_env_ready", options) as (connection, _):
             waiting.RUNNING(connection, self._devbox_id)
             return connection.call("scenarios.runs.retrieve", self._id)
 
-    def score(self, **options: Unpack[RequestOptions]) -> ScenarioRunView:
+    def score(self, **options: Unpack[RequestOptions]) -> views.ScenarioRunView:
         """Start the scorers."""
         return self._call("score", **options)
 
-    def await_scored(self, **options: Unpack[WaitOptions]) -> ScenarioRunView:
+    def await_scored(self, **options: Unpack[WaitOptions]) -> views.ScenarioRunView:
         """Wait until the run is scored; :class:`ResourceFailedError` if it is not being scored, or fails."""
         return self._call("await_scored", **options)
 
-    def score_and_await(self, **options: Unpack[WaitOptions]) -> ScenarioRunView:
+    def score_and_await(self, **options: Unpack[WaitOptions]) -> views.ScenarioRunView:
         """Start the scorers and wait until the run is scored."""
         return self._call("score_and_await", **options)
 
-    def score_and_complete(self, **options: Unpack[WaitOptions]) -> ScenarioRunView:
+    def score_and_complete(self, **options: Unpack[WaitOptions]) -> views.ScenarioRunView:
         """Start the scorers, wait until the run is scored, and complete it, which ends its devbox.
 
         If it is not scored, or the wait ends early, the run and its devbox stay as they are.
         """
         return self._ended("score_and_complete", **options)
 
-    def complete(self, **options: Unpack[RequestOptions]) -> ScenarioRunView:
+    def complete(self, **options: Unpack[RequestOptions]) -> views.ScenarioRunView:
         """Complete the run and end its devbox."""
         return self._ended("complete", **options)
 
-    def cancel(self, **options: Unpack[RequestOptions]) -> ScenarioRunView:
+    def cancel(self, **options: Unpack[RequestOptions]) -> views.ScenarioRunView:
         """Cancel the run and end its devbox."""
         return self._ended("cancel", **options)
 
-    def get_score(self, **options: Unpack[RequestOptions]) -> Optional[ScoringContractResultView]:
+    def get_score(self, **options: Unpack[RequestOptions]) -> Optional[views.ScoringContractResultView]:
         """Return the score and the results of the scorers; ``None`` before the run is scored."""
         return self.get_info(**options).scoring_contract_result
 
@@ -88,16 +80,16 @@ class ScenarioRun(EndsWithBlock[ScenarioRunView]):
         Path(file).write_bytes(self._call("download_logs", **options))
 
 
-class Scenario(Resource[ScenarioView]):
+class Scenario(Resource[views.ScenarioView]):
     """A scenario."""
 
     _calls = "scenarios"
 
-    def update(self, **params: Any) -> ScenarioView:
+    def update(self, **params: Any) -> views.ScenarioView:
         """Change fields, such as ``name`` and ``scoring_contract``; those that are absent stay."""
         return self._call("update", **params)
 
-    def archive(self, **options: Unpack[RequestOptions]) -> ScenarioView:
+    def archive(self, **options: Unpack[RequestOptions]) -> views.ScenarioView:
         """Archive the scenario: lists no longer contain it."""
         return self._call("archive", **options)
 
@@ -140,19 +132,19 @@ class ScenarioOps(Operations[Scenario]):
         return Scenario(self._connection, scenario_id)
 
 
-class Scorer(Resource[ScorerView]):
+class Scorer(Resource[views.ScorerView]):
     """A scorer: a bash script that prints a line ``score=0.5``, or only the number; the last one counts."""
 
     _calls = "scenarios.scorers"
 
-    def update(self, **params: Any) -> ScorerView:
+    def update(self, **params: Any) -> views.ScorerView:
         """Change ``type`` or ``bash_script``; one that is absent stays, for which the scorer is read."""
         if {"type", "bash_script"} - params.keys():
             old = self.get_info()
             params = {"type": old.type, "bash_script": old.bash_script, **params}
         return self._call("update", **params)
 
-    def validate(self, *, scoring_context: Any, **params: Any) -> ScorerValidationView:
+    def validate(self, *, scoring_context: Any, **params: Any) -> views.ScorerValidationView:
         """Run the scorer for a context of JSON values on a new devbox, which is removed afterwards.
 
         ``params`` are ``environment_parameters``, and the options of a request.
@@ -174,7 +166,7 @@ class ScorerOps(Operations[Scorer]):
         return Scorer(self._connection, scorer_id)
 
 
-class BenchmarkRun(Resource[BenchmarkRunView]):
+class BenchmarkRun(Resource[views.BenchmarkRunView]):
     """A run of a benchmark. Its scenarios are started with its id as ``benchmark_run_id``."""
 
     _calls = "benchmark_runs"
@@ -188,11 +180,11 @@ class BenchmarkRun(Resource[BenchmarkRunView]):
         """The id of the benchmark."""
         return self._benchmark_id
 
-    def cancel(self, **options: Unpack[RequestOptions]) -> BenchmarkRunView:
+    def cancel(self, **options: Unpack[RequestOptions]) -> views.BenchmarkRunView:
         """Cancel the run, and its scenario runs."""
         return self._call("cancel", **options)
 
-    def complete(self, **options: Unpack[RequestOptions]) -> BenchmarkRunView:
+    def complete(self, **options: Unpack[RequestOptions]) -> views.BenchmarkRunView:
         """Complete the run, which gets the mean of the scores of its scenario runs."""
         return self._call("complete", **options)
 
@@ -202,20 +194,20 @@ class BenchmarkRun(Resource[BenchmarkRunView]):
         return Listing(page, lambda view: ScenarioRun(self._connection, view.id, view.devbox_id))
 
 
-class Benchmark(Resource[BenchmarkView]):
+class Benchmark(Resource[views.BenchmarkView]):
     """A benchmark."""
 
     _calls = "benchmarks"
 
-    def update(self, **params: Any) -> BenchmarkView:
+    def update(self, **params: Any) -> views.BenchmarkView:
         """Change fields, such as ``name`` and ``scenario_ids``; those that are absent stay."""
         return self._call("update", **params)
 
-    def add_scenarios(self, scenario_ids: Iterable[str], **options: Any) -> BenchmarkView:
+    def add_scenarios(self, scenario_ids: Iterable[str], **options: Any) -> views.BenchmarkView:
         """Add scenarios."""
         return self._call("update_scenarios", scenarios_to_add=list(scenario_ids), **options)
 
-    def remove_scenarios(self, scenario_ids: Iterable[str], **options: Any) -> BenchmarkView:
+    def remove_scenarios(self, scenario_ids: Iterable[str], **options: Any) -> views.BenchmarkView:
         """Remove scenarios."""
         return self._call("update_scenarios", scenarios_to_remove=list(scenario_ids), **options)
 

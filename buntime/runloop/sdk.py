@@ -111,15 +111,14 @@ class _Client(ClosesWithBlock, NotPicklable):
         The options are ``timeout``, ``max_retries``, ``retry_delay``, ``on_retry`` and ``max_output``;
         ``default_headers`` are added. Only a client with a transport of its own closes it.
         """
-        caller = self._connection.caller
-        added = settings.header_pairs(settings.as_secrets(default_headers), None)
-        changes = settings.caller_options(options, caller.policy)  # type: ignore[arg-type]  # it checks names
         connection = self._connection
+        added = settings.header_pairs(settings.as_secrets(default_headers), None)
+        changes = settings.caller_options(options, connection.caller.policy)  # type: ignore[arg-type]  # it checks names
         if transport is not None:
             chosen = settings.choose_transport(None, transport, RUNLOOP)
             changes.update(transport=self._wrap(chosen), shared=SharedState())
             connection = attrs.evolve(connection, transport_state=TransportState())
-        caller = caller.with_headers(added).evolve(**changes)
+        caller = connection.caller.with_headers(added).evolve(**changes)
         other = type(self).__new__(type(self))
         vars(other).update(vars(self), _owns_transport=transport is not None)
         other._use(attrs.evolve(connection, caller=caller))

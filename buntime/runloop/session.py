@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional, Union, cast
 
 import attrs
 
+from buntime import models
 from buntime.calls.executions import ExecutionCalls
 from buntime.calls.files import FileCalls
 from buntime.calls.sessions import SessionCalls
@@ -20,21 +21,12 @@ from buntime.engine.caller import Caller
 from buntime.errors import BuntimeError, ConfigurationError
 from buntime.helpers.runner import Helpers, list_of, text_of
 from buntime.helpers.tree import RemoteEntry
-from buntime.models import (
-    ExecuteRequest,
-    ExecuteResult,
-    FileInfo,
-    KillResult,
-    SessionInfo,
-    StreamEvent,
-    WriteResult,
-)
 from buntime.runloop.connection import Connection
 from buntime.runloop.output import open_stream, pieces
 from buntime.runloop.session_requests import SHORT, WORKSPACE, DevboxRunner, Output, with_status
 from buntime.runloop.wire.session_messages import label_of
 from buntime.runloop.wire.views.devboxes import ExecutionView
-from buntime.wire.requests import EXECUTION_LIMIT, PAGE
+from buntime.wire.requests import PAGE
 from buntime.wire.responses import CreatedSession, relative
 
 _SENT = ("files", "code", "command", "env", "working_dir", "timeout")
@@ -52,18 +44,14 @@ def as_session(connection: Connection, devbox_id: str, folder: str = WORKSPACE) 
     return Session(context, CreatedSession(devbox_id), owned=False)
 
 
-def program_fields(request: ExecuteRequest, limit: int) -> dict[str, Any]:
+def program_fields(request: models.ExecuteRequest, limit: int) -> dict[str, Any]:
     """Return the fields of a request that runs a program; ``TypeError`` for an option that it cannot have."""
     for field in attrs.fields(type(request)):
         is_known = field.name in _SENT or field.name in _OF_THE_CALL
         if not is_known and getattr(request, field.name) != field.default:
             raise TypeError(f"a session over a devbox does not have the option {field.name!r}")
-    return {
-        **{name: getattr(request, name) for name in _SENT},
-        "env": dict(request.env or {}),
-        "timeout": limit,
-        "label": label_of(request.code),
-    }
+    fields = {name: getattr(request, name) for name in _SENT}
+    return {**fields, "env": dict(request.env or {}), "timeout": limit, "label": label_of(request.code)}
 
 
 class DevboxCalls(ExecutionCalls, SessionCalls, FileCalls):
@@ -75,13 +63,13 @@ class DevboxCalls(ExecutionCalls, SessionCalls, FileCalls):
 
     def run(
         self,
-        request: ExecuteRequest,
+        request: models.ExecuteRequest,
         session_limit: int | None = None,
         *,
-        decode: Callable[[ExecuteResult], Any] = lambda result: result,
+        decode: Callable[[models.ExecuteResult], Any] = lambda result: result,
     ) -> Any:
         """Execute and return the result, or the return value of ``decode``."""
-        limit, most = self._limit(request, session_limit), self.max_output(request)
+        limit, most = self.limit(request, session_limit), self.max_output(request)
         with self._runner.connected(self._caller, limit) as connection:
             output = self._runner.run(connection, "run", program_fields(request, limit), max_output=most)
         result = output.result()
@@ -92,9 +80,9 @@ class DevboxCalls(ExecutionCalls, SessionCalls, FileCalls):
             self._caller.redact(error)
             raise
 
-    def stream(self, request: ExecuteRequest, session_limit: int | None = None) -> ExecuteStream:
+    def stream(self, request: models.ExecuteRequest, session_limit: int | None = None) -> ExecuteStream:
         """Execute and return the output as it arrives."""
-        limit, most = self._limit(request, session_limit), self.max_output(request)
+        limit, most = self.limit(request, session_limit), self.max_output(request)
         with ExitStack() as undo:
             with self._runner.connected(self._caller, limit) as connection:
                 fields = program_fields(request, limit)
@@ -111,39 +99,31 @@ class DevboxCalls(ExecutionCalls, SessionCalls, FileCalls):
             items, close=close, check=request.check, call=self._call, attempts=1, max_output=most
         )
 
-    def kill(self, session_id: str, pid: int | None) -> KillResult:
+    def kill(self, session_id: str, pid: int | None) -> models.KillResult:  # noqa: ARG002 - it is the devbox
         """Kill one process of the session, or all of them."""
-        del session_id  # it is that of the devbox
         reply = self._runner.operate(self._caller, "kill", pid=pid)
         pids = list_of(reply, "pids", int)
-        return KillResult(len(pids), tuple(pids))
+        return models.KillResult(len(pids), tuple(pids))
 
     @property
     def _call(self) -> str:
         return f"POST /v1/devboxes/{self._runner.devbox_id}/execute"
 
-    @staticmethod
-    def _limit(request: ExecuteRequest, session_limit: int | None) -> int:
-        return request.timeout or session_limit or EXECUTION_LIMIT
-
     def create(self, *_: Any, **_fields: Any) -> CreatedSession:
         """Raise ``ConfigurationError``: a session of buntime.sh would be of another service."""
-        devbox_id = self._runner.devbox_id
-        raise ConfigurationError(
-            f"a session over a devbox is not renewed; take a snapshot_disk() of {devbox_id} and create a "
-            "devbox from it"
-        )
+        advice = f"take a snapshot_disk() of {self._runner.devbox_id} and create a devbox from it"
+        raise ConfigurationError(f"a session over a devbox is not renewed; {advice}")
 
-    def info(self, session_id: str) -> SessionInfo:
+    def info(self, session_id: str) -> models.SessionInfo:
         """Return the state of the devbox, and the files and processes of the session."""
         with self._runner.connected(self._caller, SHORT) as connection:
             view = self._runner.state(connection)
             is_running = view.status == "running"
             counts = self._runner.outcome(connection, "info", {}) if is_running else {}
-        created = None if view.create_time_ms is None else view.create_time_ms / 1000
-        return SessionInfo(
+        created = view.create_time_ms
+        return models.SessionInfo(
             id=session_id,
-            created_at=None if created is None else datetime.fromtimestamp(created, timezone.utc),
+            created_at=None if created is None else datetime.fromtimestamp(created / 1000, timezone.utc),
             state=cast(Any, _STATES.get(view.status, view.status)),
             files_count=counts.get("files"),
             active_processes=counts.get("processes"),
@@ -156,11 +136,10 @@ class DevboxCalls(ExecutionCalls, SessionCalls, FileCalls):
             self._runner.state(connection)
             connection.call("devboxes.shutdown", session_id)
 
-    def write(self, session_id: str, path: str, content: str) -> WriteResult:
+    def write(self, session_id: str, path: str, content: str) -> models.WriteResult:  # noqa: ARG002 - it is the devbox
         """Write a text file, and the folders above it."""
-        del session_id
         self._runner.operate(self._caller, "write", path=path, files=[(path, content)])
-        return WriteResult(relative(path), len(content.encode()))
+        return models.WriteResult(relative(path), len(content.encode()))
 
     def read(self, session_id: str, path: str) -> str:
         """Return the content of a text file."""
@@ -170,22 +149,21 @@ class DevboxCalls(ExecutionCalls, SessionCalls, FileCalls):
             with_status(error)
             raise
 
-    def list_page(self, session_id: str, path: str, offset: int) -> Sequence[FileInfo]:
+    def list_page(self, session_id: str, path: str, offset: int) -> Sequence[models.FileInfo]:  # noqa: ARG002 - it is the devbox
         """Return one page of the children of a folder, our hidden folder included."""
-        del session_id
         page = self._runner.operate(self._caller, "list", path=path, offset=offset, limit=PAGE)
-        entries = map(RemoteEntry.parse, list_of(page, "entries", dict))
-        return [FileInfo(each.path, each.size, each.modified, cast(Any, each.type)) for each in entries]
+        rows = map(RemoteEntry.parse, list_of(page, "entries", dict))
+        return [models.FileInfo(each.path, each.size, each.modified, cast(Any, each.type)) for each in rows]
 
 
 def _items(
     connection: Connection, view: ExecutionView, most: Optional[int]
-) -> Generator[Union[StreamEvent, ExecuteResult], None, None]:
+) -> Generator[Union[models.StreamEvent, models.ExecuteResult], None, None]:
     output = Output(most)
     streams = {kind: open_stream(connection, view, kind) for kind in output.texts}
     for kind, piece in pieces(connection, streams):
         if text := output.add(kind, piece):
-            yield StreamEvent("stderr" if kind == "stderr" else "stdout", text)
+            yield models.StreamEvent("stderr" if kind == "stderr" else "stdout", text)
     if withheld := output.end(streams["stderr"].final or view):
-        yield StreamEvent("stderr", withheld)
+        yield models.StreamEvent("stderr", withheld)
     yield output.result()

@@ -12,19 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Optional
 
+from buntime import errors
 from buntime._support.collected_text import CollectedText
 from buntime.engine.caller import Caller, shorter
-from buntime.errors import (
-    APIStatusError,
-    BuntimeError,
-    ConfigurationError,
-    InvalidRequestError,
-    InvalidResponseError,
-    NotFoundError,
-    ServerError,
-    SessionFileNotFoundError,
-    SessionNotFoundError,
-)
 from buntime.helpers.runner import error_of, source
 from buntime.helpers.unique_names import reserve_unique_name
 from buntime.models import ExecuteResult
@@ -39,12 +29,11 @@ from buntime.wire.json import json_body, json_object
 
 FIND_BUN = 'PATH="$PATH:$HOME/.bun/bin:$HOME/.buntime/node_modules/.bin" command -v bun'
 INSTALL_BUN = "npm install --prefix .buntime --no-save bun || curl -fsSL https://bun.com/install | bash"
-PREPARE = (
-    f"mkdir -p .buntime/requests {{}}; {FIND_BUN} || {{{{ {{{{ {INSTALL_BUN}; }}}} >&2; {FIND_BUN}; }}}}"
-)
+PREPARE = f"mkdir -p .buntime/requests %s; {FIND_BUN} || {{ {{ {INSTALL_BUN}; }} >&2; {FIND_BUN}; }}"
 """The first command, for a folder: it prints the path of Bun, which it installs if the devbox has none."""
 WORKSPACE = "workspace"
 """The folder of a session, relative to the home folder of the devbox."""
+_STATUSES = {errors.InvalidRequestError: 400, errors.SessionFileNotFoundError: 404}
 _NOT_IMPLEMENTED = 501
 SHORT = 60
 """Seconds that an operation without a program may take."""
@@ -52,10 +41,10 @@ _MOST_ATTEMPTS = 5
 _CONSUMED = "ECONSUMED"
 
 
-def with_status(error: BuntimeError) -> BuntimeError:
+def with_status(error: errors.BuntimeError) -> errors.BuntimeError:
     """Return an error of a program in the devbox with the status that buntime.sh has for it."""
-    if isinstance(error, APIStatusError) and error.status is None:
-        error.status = {InvalidRequestError: 400, SessionFileNotFoundError: 404}.get(type(error))
+    if isinstance(error, errors.APIStatusError) and error.status is None:
+        error.status = _STATUSES.get(type(error))
     return error
 
 
@@ -139,41 +128,39 @@ class DevboxRunner:
         try:
             with connection.caller.one_deadline():
                 yield connection
-        except (InvalidRequestError, NotFoundError) as error:
-            if error.status is not None and not isinstance(error, SessionNotFoundError):
+        except (errors.InvalidRequestError, errors.NotFoundError) as error:
+            if error.status is not None and not isinstance(error, errors.SessionNotFoundError):
                 self.state(connection)
             raise
 
     def state(self, connection: Connection) -> DevboxView:
         """Return the state of the devbox; ``SessionNotFoundError`` if it has ended."""
-        with suppress(NotFoundError):
+        with suppress(errors.NotFoundError):
             view: DevboxView = connection.call("devboxes.retrieve", self.devbox_id)
             if view.status not in waiting.ENDED:
                 return view
-        raise SessionNotFoundError(
-            f"the devbox {self.devbox_id} has ended", status=404, code=constants.SESSION_NOT_FOUND
-        )
+        message, code = f"the devbox {self.devbox_id} has ended", constants.SESSION_NOT_FOUND
+        raise errors.SessionNotFoundError(message, status=404, code=code)
 
     def _runner(self, connection: Connection) -> str:
         """Return the command to which the name of a request is added; the first call installs Bun and it."""
         with self._lock:
             if self._command is None:
-                command = PREPARE.format(self._folder)
+                command = PREPARE % self._folder
                 try:
                     view = waiting.execute(connection, self.devbox_id, {"command": command})
-                except ServerError as error:
+                except errors.ServerError as error:
                     if error.status != _NOT_IMPLEMENTED:
                         raise
-                    raise ConfigurationError(
-                        f"the devbox {self.devbox_id} is one that runs no commands, as on a fake; script a "
-                        "session of Buntime(transport=fake) instead"
-                    ) from error
+                    reason = f"the devbox {self.devbox_id} is one that runs no commands, as on a fake"
+                    advice = "script a session of Buntime(transport=fake) instead"
+                    raise errors.ConfigurationError(f"{reason}; {advice}") from error
                 bun = (view.stdout or "").strip()
                 if view.exit_status != 0 or not bun.startswith("/"):
-                    raise ConfigurationError(
-                        f"the devbox {self.devbox_id} has no bun, and it cannot be installed: "
-                        f"{(view.stderr or '').strip()[-500:]!r}; create it from a blueprint with Bun"
-                    )
+                    stderr = (view.stderr or "").strip()[-500:]
+                    reason = f"the devbox {self.devbox_id} has no bun, and it cannot be installed"
+                    advice = "create it from a blueprint with Bun"
+                    raise errors.ConfigurationError(f"{reason}: {stderr!r}; {advice}")
                 program = source("devbox")
                 name = f".buntime/run-{hashlib.sha256(program.encode()).hexdigest()[:16]}.ts"
                 self._write(connection, name, program)
@@ -216,7 +203,7 @@ class DevboxRunner:
                         output.add(kind, piece)
                 output.end(view, fields.get("path"))
                 return output
-        except APIStatusError as error:
+        except errors.APIStatusError as error:
             if error.code != _CONSUMED or attempts == 1:
                 raise
         return self.run(connection, op, fields, max_output, attempts - 1)
@@ -230,7 +217,7 @@ class DevboxRunner:
         """Return the outcome of a request; ``InvalidResponseError`` if there is none, as it was killed."""
         output = self.run(connection, op, fields)
         if not output.has_outcome:
-            raise InvalidResponseError(
+            raise errors.InvalidResponseError(
                 f"{op!r} ended in the devbox with exit code {output.outcome['exit']} and without an outcome; "
                 f"stderr ends {output.texts['stderr'].text()[-300:]!r}",
                 maybe_executed=True,

@@ -12,8 +12,7 @@ from buntime import _http
 from buntime._support.typing import Unpack
 from buntime.runloop import transfer
 from buntime.runloop.connection import Connection, RequestOptions
-from buntime.runloop.pages import Listing
-from buntime.runloop.resource import Operations, Resource
+from buntime.runloop.resource import Listing, Operations, Resource
 from buntime.runloop.wire.multipart import content_body
 from buntime.runloop.wire.requests import OPTIONS, check_keywords
 from buntime.runloop.wire.routes import BY_NAME
@@ -148,9 +147,7 @@ class StorageObjectOps(Operations[StorageObject]):
         """Upload bytes of a ``content_type``: unspecified, text, binary, gzip, tar or tgz."""
         return self._upload("upload_from_bytes", data, name, content_type, params)
 
-    def _upload(
-        self, call: str, content: Any, name: str, content_type: str, params: dict[str, Any]
-    ) -> StorageObject:
+    def _upload(self, call: str, content: Any, name: str, kind: str, params: dict[str, Any]) -> StorageObject:
         with self._connection.waits(call, params, "objects.create", "ttl") as (connection, fields):
             ttl = fields.pop("ttl", None)
             if ttl is not None:
@@ -158,7 +155,7 @@ class StorageObjectOps(Operations[StorageObject]):
                     raise TypeError(f"ttl must be a timedelta, not {type(ttl).__name__}; or pass ttl_ms=")
                 fields["ttl_ms"] = ttl // timedelta(milliseconds=1)
             body = content_body(content)
-            view = connection.call("objects.create", name=name, content_type=content_type, **fields)
+            view = connection.call("objects.create", name=name, content_type=kind, **fields)
             try:
                 transfer.upload(connection, view, body)
                 connection.call("objects.complete", view.id)

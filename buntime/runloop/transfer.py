@@ -18,7 +18,6 @@ from buntime.runloop.connection import Connection, PreparedCall
 from buntime.runloop.wire.routes import Repeat, Route
 from buntime.runloop.wire.views.devboxes import ObjectView
 
-_CLEANUP = 5.0
 Filter = Callable[[tarfile.TarInfo], Optional[tarfile.TarInfo]]
 _DATE = 315532800
 """1980, the first year that each format of archives has. A date would make each archive another one."""
@@ -50,7 +49,7 @@ def download_to(connection: Connection, url: str, path: Path) -> None:
 def discard(connection: Connection, view: ObjectView) -> None:
     """Delete an object whose upload failed, within 5 seconds; a failure to do so is logged."""
     try:
-        connection.for_cleanup(_CLEANUP).call("objects.delete", view.id)
+        connection.for_cleanup().call("objects.delete", view.id)
     except BuntimeError as failure:
         logger().warning("the object %s was not deleted: %s", view.id, failure)
 
@@ -76,17 +75,16 @@ def folder_archive(folder: Path, ignore: Optional[Filter] = None) -> Iterator[An
         included = member if ignore is None else ignore(member)
         if included is None:
             return None
+        path = folder / included.name
         if included.islnk():  # a second name of a file that the archive has: stored as a file, too
             included.type, included.linkname = tarfile.REGTYPE, ""
-            included.size = (folder / included.name).stat().st_size
+            included.size = path.stat().st_size
         if included.issym():
             target = posixpath.normpath(posixpath.join(posixpath.dirname(included.name), included.linkname))
             if target.startswith(("..", "/")):
-                raise ValueError(
-                    f"{folder / included.name} leads out of the folder; leave it out with ignore="
-                )
+                raise ValueError(f"{path} leads out of the folder; leave it out with ignore=")
         elif not (included.isreg() or included.isdir()):
-            raise ValueError(f"{folder / included.name} is a device or a pipe; leave it out with ignore=")
+            raise ValueError(f"{path} is a device or a pipe; leave it out with ignore=")
         included.uid = included.gid = 0
         included.uname = included.gname = ""
         included.mtime = _DATE

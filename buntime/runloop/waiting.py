@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Optional
 
 import attrs
 
-from buntime import _validate
+from buntime import _validate, errors
 from buntime._support.log import logger
-from buntime.errors import (
-    APIError,
-    APITimeoutError,
-    BuntimeError,
-    InvalidRequestError,
-    NotFoundError,
-    RequestTimeoutError,
-    WaitTimeoutError,
-)
 from buntime.runloop.connection import Connection, PreparedCall, prepare, status_of
-from buntime.runloop.wire.requests import new_command_id
+from buntime.runloop.wire.requests import Params, new_command_id
 from buntime.runloop.wire.routes import BY_NAME
 from buntime.runloop.wire.views.base import View
 from buntime.runloop.wire.views.devboxes import DevboxView, ExecutionView
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
-_CLEANUP = 5.0
 _LONGEST_BOOT, _LONGEST_BUILD = 600.0, 3600.0
 """Seconds that a wait takes at most by default: for a devbox, and for a snapshot or a build."""
 _SEE_LOGS = "Wait longer with timeout=, and see the logs()"
@@ -35,7 +24,7 @@ _COMMAND_RUNS_ON = (
 ENDED = ("failure", "shutdown")
 
 
-class ResourceFailedError(BuntimeError):
+class ResourceFailedError(errors.BuntimeError):
     """A devbox ended before it ran, a snapshot failed, or a build failed. ``view`` is its last state."""
 
     hint = "See the reason in view, and the logs() of the devbox or the blueprint"
@@ -72,7 +61,7 @@ class Pauses:
         self.remaining()
         self._pause = _FIRST_PAUSE
 
-    def remaining(self, error: Optional[APIError] = None) -> Optional[float]:
+    def remaining(self, error: Optional[errors.APIError] = None) -> Optional[float]:
         """Return the seconds that remain; if none do, raise the error of the wait after one of a request."""
         end = self._end
         remaining = self._caller.remaining() if end is None else end - self._caller.monotonic()
@@ -80,12 +69,11 @@ class Pauses:
             raise self.timeout(error) from error
         return remaining
 
-    def timeout(self, error: Optional[APIError] = None) -> WaitTimeoutError:
+    def timeout(self, error: Optional[errors.APIError] = None) -> errors.WaitTimeoutError:
         """Return the error of a wait that took too long."""
-        timeout = WaitTimeoutError(
-            f"the time for waiting is over before {self._waiting_for}",
-            maybe_executed=error is not None and error.maybe_executed,
-        )
+        message = f"the time for waiting is over before {self._waiting_for}"
+        maybe_executed = error is not None and error.maybe_executed
+        timeout = errors.WaitTimeoutError(message, maybe_executed=maybe_executed)
         timeout.hint = self._hint
         return timeout
 
@@ -121,10 +109,10 @@ class Wait:
                 status = status_of(view)
                 if status in self.statuses if hold else status not in self.pending:
                     break
-            except RequestTimeoutError:
+            except errors.RequestTimeoutError:
                 if not hold:  # else it ended before the status changed
                     raise
-            except APITimeoutError as error:
+            except errors.APITimeoutError as error:
                 pauses.remaining(error)
                 raise
             if hold and connection.caller.monotonic() - started >= hold / 2:
@@ -137,9 +125,7 @@ class Wait:
             raise ResourceFailedError(f"{name} is {status}, not {self.goal}{''.join(reasons)}", view=view)
         return view
 
-    def method(
-        self, connection: Connection, name: str, options: Mapping[str, Any], *path: str, after: str = ""
-    ) -> Any:
+    def method(self, connection: Connection, name: str, options: Params, *path: str, after: str = "") -> Any:
         """Wait with the options of a method, which may make a call before; it returns what is waited for."""
         with connection.waits(name, options, after) as (limited, fields):
             if after:
@@ -147,10 +133,9 @@ class Wait:
             return self(limited, *path)
 
 
-RUNNING = Wait("devbox", "running", "devboxes.wait_for_status", ("running", *ENDED), longest=_LONGEST_BOOT)
-SUSPENDED = Wait(
-    "devbox", "suspended", "devboxes.wait_for_status", (*ENDED, "suspended"), longest=_LONGEST_BOOT
-)
+_HELD = "devboxes.wait_for_status"
+RUNNING = Wait("devbox", "running", _HELD, ("running", *ENDED), longest=_LONGEST_BOOT)
+SUSPENDED = Wait("devbox", "suspended", _HELD, (*ENDED, "suspended"), longest=_LONGEST_BOOT)
 COMPLETED = Wait("execution", "completed", "devboxes.wait_for_command", ("completed",), longest=None)
 SNAPSHOT = Wait("snapshot", "complete", "devboxes.disk_snapshots.query_status", pending=("in_progress",))
 BUILT = Wait(
@@ -165,7 +150,7 @@ SCORED = Wait(
 )
 
 
-def execute(connection: Connection, devbox_id: str, fields: Mapping[str, Any]) -> ExecutionView:
+def execute(connection: Connection, devbox_id: str, fields: Params) -> ExecutionView:
     """Run a command and wait for it: one request if it is short, and at most one execution."""
     fields = {**fields, "command_id": fields.get("command_id") or new_command_id()}
     pauses = Pauses(connection, "the command is completed")
@@ -173,10 +158,10 @@ def execute(connection: Connection, devbox_id: str, fields: Mapping[str, Any]) -
         try:
             view: ExecutionView = connection.call("devboxes.execute", devbox_id, **fields)
             break
-        except APITimeoutError as error:
+        except errors.APITimeoutError as error:
             pauses.remaining(error)
             raise
-        except RequestTimeoutError:
+        except errors.RequestTimeoutError:
             # The service ended its wait; the same command_id asks for the same execution.
             if not connection.repeat_execute:
                 raise
@@ -186,9 +171,7 @@ def execute(connection: Connection, devbox_id: str, fields: Mapping[str, Any]) -
     return COMPLETED(connection, view.execution_id, devbox_id, last_n=fields.get("last_n"))
 
 
-def create(
-    connection: Connection, name: str, options: Mapping[str, Any], call: str, *, keep: bool = False
-) -> Any:
+def create(connection: Connection, name: str, options: Params, call: str, *, keep: bool = False) -> Any:
     """Create a devbox, or a run of a scenario, and return its view when the devbox runs.
 
     ``name`` and ``options`` are those of a method. Whatever ends this early, Ctrl-C included, the devbox or
@@ -217,9 +200,9 @@ def create(
 
 def _end(connection: Connection, prepared: PreparedCall, view: Any, error: BaseException) -> None:
     """End what was created, after an error, within 5 seconds; a failure to do so is logged."""
-    if view is None and isinstance(error, BuntimeError) and not error.maybe_executed:
+    if view is None and isinstance(error, errors.BuntimeError) and not error.maybe_executed:
         return
-    cleanup = connection.for_cleanup(_CLEANUP)
+    cleanup = connection.for_cleanup()
     try:
         with cleanup.caller.one_deadline():
             view = view or cleanup.send(prepared)
@@ -228,7 +211,7 @@ def _end(connection: Connection, prepared: PreparedCall, view: Any, error: BaseE
             cleanup.call("devboxes.shutdown" if is_devbox else "scenarios.runs.cancel", view.id)
     except Exception as failure:
         has_ended = isinstance(error, ResourceFailedError)
-        if has_ended and isinstance(failure, (InvalidRequestError, NotFoundError)):
+        if has_ended and isinstance(failure, (errors.InvalidRequestError, errors.NotFoundError)):
             return
         name = f"the devbox {vars(error)['devbox_id']}" if view else "a devbox that may have been created"
         logger().warning("%s was not shut down: %s", name, failure)

@@ -25,7 +25,7 @@ _OPERATIONS: dict[str, Callable[[Session], Any]] = {
 def test_an_operation_without_an_outcome(name: str) -> None:
     """It is an error with the exit code and the end of the output."""
     fake = FakeTransport()
-    fake.on_execute(command=PREPARE.format(WORKSPACE), stdout="/usr/bin/bun\n")
+    fake.on_execute(command=PREPARE % WORKSPACE, stdout="/usr/bin/bun\n")
     killed = ScriptedResult(stderr="out of memory\n", exit_code=137)
     fake.on_execute(command=re.compile("run-"), results=[killed])
     with RunloopSDK(transport=fake, max_retries=0) as runloop:
@@ -38,7 +38,7 @@ def test_an_operation_without_an_outcome(name: str) -> None:
 def test_a_malformed_outcome(outcome: str) -> None:
     """It is an invalid response, not a built-in error."""
     fake = FakeTransport()
-    fake.on_execute(command=PREPARE.format(WORKSPACE), stdout="/usr/bin/bun\n")
+    fake.on_execute(command=PREPARE % WORKSPACE, stdout="/usr/bin/bun\n")
     ended = ScriptedResult(stderr=f"\x1ebuntime:end {outcome}\n")
     fake.on_execute(command=re.compile("run-"), results=[ended])
     with RunloopSDK(transport=fake, max_retries=0) as runloop:

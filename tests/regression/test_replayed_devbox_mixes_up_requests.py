@@ -20,7 +20,7 @@ def _outputs(transport: Transport, codes: list[str], token: str) -> dict[str, st
 def test_requests_in_another_order_have_their_own_results(tmp_path: Path) -> None:
     """All of them had the same command in the cassette."""
     fake = FakeTransport()
-    fake.on_execute(command=PREPARE.format(WORKSPACE), stdout="/usr/bin/bun\n")
+    fake.on_execute(command=PREPARE % WORKSPACE, stdout="/usr/bin/bun\n")
     results = [ScriptedResult(stdout=text) for text in ("one", "two", "three")]
     fake.on_execute(command=re.compile("run-"), results=results)
     path = tmp_path / "x.json"

@@ -201,7 +201,7 @@ def test_a_recording_has_no_variable_and_replays(tmp_path: Any) -> None:
 def scripted(*outcomes: str, **prepared: Any) -> tuple[RunloopSDK, Session]:
     """Return a session over a fake whose requests have these outcomes."""
     fake = FakeTransport()
-    fake.on_execute(command=PREPARE.format(WORKSPACE), **(prepared or {"stdout": "/usr/bin/bun\n"}))
+    fake.on_execute(command=PREPARE % WORKSPACE, **(prepared or {"stdout": "/usr/bin/bun\n"}))
     results = [ScriptedResult(stderr=f"{MARK}{outcome}\n") for outcome in outcomes]
     fake.on_execute(command=re.compile("run-"), results=results)
     runloop = RunloopSDK(transport=fake, max_retries=0)

@@ -14,8 +14,8 @@ import attrs
 
 from buntime._http import Request
 from buntime.runloop.wire import session_messages
-from buntime.runloop.wire.events import read_event
 from buntime.runloop.wire.requests import NEW_SHELL
+from buntime.runloop.wire.responses import read_event
 from buntime.runloop.wire.routes import ROUTES
 from buntime.runloop.wire.views import KINDS
 from buntime.wire.dialect import DIALECT as SESSIONS
@@ -30,14 +30,11 @@ _CREATES = re.compile(r"/v1/(?:\w+|scenarios/scorers|\w+/start_run|devboxes/crea
 _PREFIX = re.compile(r"([a-z]{2,8})_\w")
 _IDS = {"id": "id", "execution_id": "exc", "devbox_id": "dbx"}
 """The fields with a new id, and the kind of one that has no prefix."""
-_RUNS = "runs"
-"""The page whose items the service creates by itself, so that a list is the first response with their ids."""
 _PRESIGNED = ("upload_url", "download_url")
 """The fields with a presigned URL."""
 _URL = "https://storage.invalid/url"
 """The name of a presigned URL in a cassette, which gets a number."""
 _HEADERS = "upload_headers"
-_SECRETS = "/v1/secrets"
 _SHORTEST, _LONG = 8, 20
 """Characters from which on a header, and a parameter of a presigned URL, is a secret."""
 
@@ -111,7 +108,7 @@ class DevboxesDialect:
             decoded["query"] = [[name, NEW_SHELL.sub("shell", value)] for name, value in request["query"]]
         if isinstance(request.get("json"), dict):
             body = {name: value for name, value in request["json"].items() if name != "command_id"}
-            if request["path"].startswith(_SECRETS):
+            if request["path"].startswith("/v1/secrets"):
                 body = {"secret" if name == "value" else name: value for name, value in body.items()}
             if isinstance(shell_name := body.get("shell_name"), str):
                 body["shell_name"] = NEW_SHELL.sub("shell", shell_name)
@@ -135,7 +132,7 @@ class DevboxesDialect:
     ) -> Iterator[tuple[str, str, Optional[str], Optional[LocalFolders]]]:
         """Yield the ids in a response to a POST whose path does not have them, and presigned URLs."""
         fields, known = _object(body), request["path"].split("/")
-        runs = fields.get(_RUNS)
+        runs = fields.get("runs")  # the service creates them by itself: a list is the first to have their ids
         created = [fields] if request["method"] == "POST" else []
         for each in [*created, *(map(_object, runs) if isinstance(runs, list) else ())]:
             for field, kind in _IDS.items():

@@ -50,12 +50,11 @@ def form(fields: Mapping[str, Any]) -> tuple[str, Body]:
         + "\r\n"
     ).encode()
     tail = f"\r\n--{boundary}--\r\n".encode()
-    size = len(head) + content.size + len(tail)
 
     def opened() -> BinaryIO:
         return io.BufferedReader(_Concatenated(io.BytesIO(head), content.open(), io.BytesIO(tail)))
 
-    return f"multipart/form-data; boundary={boundary}", Body(opened, size)
+    return f"multipart/form-data; boundary={boundary}", Body(opened, len(head) + content.size + len(tail))
 
 
 def as_file(value: Any) -> NamedFile:

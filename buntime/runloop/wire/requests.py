@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import json
 import os
 import re
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import FunctionType
 from typing import Any, Callable, Optional, TypeVar, cast
 from urllib.parse import quote
 
@@ -23,6 +23,8 @@ from buntime.runloop.wire.views.devboxes import LaunchParametersView
 from buntime.wire.json import json_body
 
 M = TypeVar("M", bound=Callable[..., Any])
+Params = Mapping[str, Any]
+"""The fields of a call and its options, by name."""
 
 _ACCEPT = {
     "text": "text/plain",
@@ -51,8 +53,7 @@ def check_keywords(call: str, passed: Iterable[str], known: Sequence[str]) -> No
 
 def names_keywords(method: M) -> M:
     """Decorate a method with required keywords: an unknown one is an error that names the near one."""
-    code = cast("FunctionType", method).__code__
-    known = (*code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount], *OPTIONS)
+    known = (*inspect.signature(method).parameters, *OPTIONS)
 
     @functools.wraps(method)
     def checked(*args: Any, **keywords: Any) -> Any:
@@ -67,7 +68,7 @@ def _near(name: object, known: Sequence[str], otherwise: str = "") -> str:
     return f"; use {near[0]}" if near else otherwise
 
 
-def _check_launch_parameters(fields: Mapping[str, Any]) -> None:
+def _check_launch_parameters(fields: Params) -> None:
     """Raise ``TypeError`` for a key of ``launch_parameters`` that the API does not have."""
     known = [name for name in attrs.fields_dict(LaunchParametersView) if name != "extra"]
     for name, value in fields.items():
@@ -108,7 +109,7 @@ def resource_id(name: str, value: object) -> str:
     return value
 
 
-def build(route: Route, path: Mapping[str, str], fields: Mapping[str, Any], key: Optional[str]) -> Request:
+def build(route: Route, path: Mapping[str, str], fields: Params, key: Optional[str]) -> Request:
     """Return the request of a call; ``None`` is an absent field.
 
     Raises ``TypeError`` and ``ValueError`` for fields that are missing or cannot be sent.
@@ -118,11 +119,10 @@ def build(route: Route, path: Mapping[str, str], fields: Mapping[str, Any], key:
     if missing:
         raise TypeError(f"{route.name}() needs {', '.join(missing)}")
     _check_launch_parameters(present)
-    for name in _TEXTS & present.keys():
-        if not isinstance(present[name], str):
-            raise TypeError(f"{name} must be a str, not {type(present[name]).__name__}")
-    if key is not None and not isinstance(key, str):
-        raise TypeError(f"idempotency_key must be a str, not {type(key).__name__}")
+    texts = {name: present[name] for name in _TEXTS & present.keys()}
+    for name, value in {**texts, "idempotency_key": "" if key is None else key}.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if key and not (key.isascii() and key.isprintable()):
         raise ValueError(f"idempotency_key is {key!r}, which cannot be a header")
     target = route.path.format(**{name: quote(value, safe="") for name, value in path.items()})
@@ -141,7 +141,7 @@ def build(route: Route, path: Mapping[str, str], fields: Mapping[str, Any], key:
     return Request(route.method, target, query, tuple(headers.items()), body, poll=poll)
 
 
-def _body(route: Route, present: Mapping[str, Any]) -> dict[str, Any]:
+def _body(route: Route, present: Params) -> dict[str, Any]:
     fields = {name: present[name] for name in route.body if name in present}
     if "run_profile" in fields:
         profile = fields.pop("run_profile")
@@ -151,9 +151,7 @@ def _body(route: Route, present: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def with_extras(
-    request: Request, extra_query: Optional[Mapping[str, Any]], extra_body: Optional[Mapping[str, Any]]
-) -> Request:
+def with_extras(request: Request, extra_query: Optional[Params], extra_body: Optional[Params]) -> Request:
     """Return the request with more parameters and fields."""
     request = attrs.evolve(request, query=(*request.query, *query_pairs(extra_query or {})))
     if extra_body:
@@ -164,7 +162,7 @@ def with_extras(
     return request
 
 
-def query_pairs(values: Mapping[str, Any]) -> Pairs:
+def query_pairs(values: Params) -> Pairs:
     """Return values as parameters: a mapping as ``name[key]``, a list as the name repeated."""
     pairs: list[tuple[str, str]] = []
     for name, value in values.items():
@@ -198,8 +196,3 @@ def new_command_id() -> str:
 def new_shell() -> str:
     """Return a name for a shell that no other program uses."""
     return f"shell-{uuid.uuid4().hex}"
-
-
-def is_repeatable(route: Route, *, repeat_execute: bool) -> bool:
-    """Whether a call may be sent again although the first attempt may have been carried out."""
-    return route.repeat is not Repeat.NEVER and (route.repeat is not Repeat.COMMAND or repeat_execute)

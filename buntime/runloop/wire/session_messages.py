@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from buntime._support.json_encoder import json_encoder
-from buntime.runloop.wire.events import read_event
+from buntime.runloop.wire.responses import read_event
 from buntime.wire.dialect import DIALECT as SESSIONS
 from buntime.wire.helper_messages import NUMBERED, helper_of, parse_reply
 from buntime.wire.json import json_object
@@ -29,7 +29,6 @@ _NUMBERED = re.compile(r"(?<=[/ ])([0-9a-f]{32})~\d+(?=\.json$)")
 _REQUEST_FILE = re.compile(r"\.buntime/requests/(?:([0-9a-f]{32})|«[^»]+»)\.json")
 """The file of a request, whose name is a placeholder in a cassette."""
 _PROGRAM_FILE = ".buntime/run.ts"
-_RUN = f"{_PROGRAM_FILE} "
 _compact = json_encoder(ensure_ascii=False)
 
 
@@ -98,7 +97,7 @@ def name_of(body: Mapping[str, Any]) -> Optional[str]:
 
 def is_piece(body: Mapping[str, Any]) -> bool:
     """Whether a decoded request sends a piece of a file, or may read one: a command does not show which."""
-    return SESSIONS.is_piece(execution(request_in(body))) or _RUN in str(body.get("command"))
+    return SESSIONS.is_piece(execution(request_in(body))) or f"{_PROGRAM_FILE} " in str(body.get("command"))
 
 
 def decode_response(body: Any) -> Any:

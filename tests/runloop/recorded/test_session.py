@@ -24,7 +24,7 @@ from buntime.helpers import runner
 from buntime.runloop import RunloopSDK
 from buntime.runloop.session_requests import PREPARE, WORKSPACE
 from buntime.runloop.wire.dialect import DIALECT
-from buntime.runloop.wire.events import OutputPosition, output
+from buntime.runloop.wire.responses import OutputPosition, output
 from buntime.runloop.wire.session_messages import MARK
 from buntime.testing import cassette
 from buntime.transport import FakeTransport, RecordingTransport, ReplayTransport, ScriptedResult, Transport
@@ -55,7 +55,7 @@ def as_line(fields: Mapping[str, Any]) -> str:
 def fake(*results: ScriptedResult) -> FakeTransport:
     """Return a service whose devbox gives the requests of a session these results."""
     transport = FakeTransport()
-    transport.on_execute(command=PREPARE.format(WORKSPACE), stdout="/usr/bin/bun\n")
+    transport.on_execute(command=PREPARE % WORKSPACE, stdout="/usr/bin/bun\n")
     transport.on_execute(command=re.compile("run-"), results=results)
     return transport
 
