@@ -10,6 +10,8 @@ from buntime.runloop.wire.views.base import LogView, View
 
 
 class _NamedView(View):
+    """Something that was created; the time is milliseconds since the epoch."""
+
     id: str
     name: Optional[str] = None
     create_time_ms: Optional[int] = None

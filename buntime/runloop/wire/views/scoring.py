@@ -41,6 +41,8 @@ class ScenarioEnvironmentView(View):
 
 
 class _DefinitionView(View):
+    """A scenario or a benchmark, and what its runs must be started with."""
+
     name: Optional[str] = None
     metadata: dict[str, str] = attrs.field(factory=dict)
     status: Optional[str] = None
