@@ -90,8 +90,7 @@ def secret_values(headers: Iterable[tuple[str, str]]) -> list[Secret]:
         elif kind in CREDENTIALS:
             scheme, _, key = value.strip().partition(" ")
             secrets.add(key.strip() or scheme)
-    long = [Secret(each) for each in secrets if len(each) >= _SHORTEST_SECRET]
-    return sorted(long, key=len, reverse=True)
+    return [Secret(each) for each in sorted(secrets, key=len, reverse=True) if len(each) >= _SHORTEST_SECRET]
 
 
 def _headers_repr(headers: Iterable[tuple[str, str]]) -> str:
