@@ -24,8 +24,8 @@ def pack(start: str, items: Iterable[str]) -> bytes:
     """
     packer = zlib.compressobj(_FASTEST)
     texts = chain([f"{start},["], (f"{',' * bool(n)}\t{item}" for n, item in enumerate(items)), ["\t]]\n"])
-    compressed = [packer.compress(text.encode("ascii")) for text in texts]
-    return b"".join((*compressed, packer.flush()))
+    parts = [packer.compress(text.encode("ascii")) for text in texts]
+    return b"".join((*parts, packer.flush()))
 
 
 def encode_parts(line: Line) -> Iterator[bytes]:
@@ -53,16 +53,16 @@ def loads_parts(parts: Iterable[bytes]) -> Any:
 
 
 def _split(line: bytes) -> Iterator[bytes]:
-    begun: list[bytes] = []
+    beginning: list[bytes] = []
     for data in encode_parts(line):
         first, *others = data.split(b"\t")
-        begun.append(first)
+        beginning.append(first)
         if others:
-            yield b"".join(begun)
+            yield b"".join(beginning)
             *complete, last = others
             yield from complete
-            begun = [last]
-    yield b"".join(begun)
+            beginning = [last]
+    yield b"".join(beginning)
 
 
 class _Shrunk(bytes):

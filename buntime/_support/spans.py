@@ -23,20 +23,20 @@ def overlapping_parts(pieces: Iterable[str], longest: int) -> Iterator[tuple[int
     is wrapped in lines. A part begins behind the end of a word: a part of a word is not taken for a word.
     """
     reach = max(_REACH, 4 * longest)
-    begun: list[str] = []
+    beginning: list[str] = []
     position, size, most = 0, 0, max(_PART, 4 * reach)
     for piece in pieces:
         if size >= most:
-            text = "".join(begun)
+            text = "".join(beginning)
             yield position, text
             word_end = _WORD_END.search(text, max(0, size - 2 * reach), max(0, size - reach))
             start = word_end.end() if word_end is not None else 0
-            begun = [text[start:]]
+            beginning = [text[start:]]
             position, size = position + start, size - start
             most = size + max(_PART, size)
-        begun.append(piece)
+        beginning.append(piece)
         size += len(piece)
-    yield position, "".join(begun)
+    yield position, "".join(beginning)
 
 
 def replace_spans(pieces: Iterable[str], spans: Iterable[Span]) -> list[str]:

@@ -35,10 +35,10 @@ def events(chunks: Iterable[bytes]) -> Iterator[tuple[str, str]]:
 
 def incomplete_event(chunks: Iterable[bytes]) -> bytes:
     """Return the bytes after the last blank line of a stream, whose chunks come in reverse."""
-    left = iter(chunks)
+    remaining = iter(chunks)
     pieces: list[bytes] = []
     while True:
-        more = list(islice(left, len(pieces) + 1))
+        more = list(islice(remaining, len(pieces) + 1))
         pieces = [*reversed(more), *pieces]
         content = b"".join(pieces)
         ends = [(content.rfind(ending), len(ending)) for ending in _BLANK_LINES]

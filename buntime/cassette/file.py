@@ -236,8 +236,8 @@ def _from_journal(content: bytes, path: AnyPath, gaps: Optional[list[str]] = Non
     try:
         head, *lines = (line for line in content.split(b"\n")[:-1] if not line.startswith(b" "))
         # A line that was replaced is blank, or comes first if the process was killed just then.
-        read = (loads_parts(line.split(b"\t")) for line in lines)
-        by_number = {int(number): [number, *parts] for number, *parts in read}
+        values = (loads_parts(line.split(b"\t")) for line in lines)
+        by_number = {int(number): [number, *parts] for number, *parts in values}
         ordered = [by_number[number] for number in sorted(by_number)]
         interactions = [_data_of(parts) for parts in ordered if len(parts) > 2]
         version, changed = map(json.loads(head).__getitem__, (f"{_FORMAT}_part", "changed"))

@@ -27,8 +27,8 @@ def shown_early(lines: Iterable[tuple[int, Line]], redactor: Redactor) -> Iterat
         if "«" in text:
             texts.append((location, text))
 
-    marked = (pair for pair in lines if isinstance(pair[1], bytes) or "\\u00ab" in pair[1])
-    for number, item in ((number, interaction_of(line)) for number, line in marked):
+    candidates = (pair for pair in lines if isinstance(pair[1], bytes) or "\\u00ab" in pair[1])
+    for number, item in ((number, interaction_of(line)) for number, line in candidates):
         texts.clear()
         Walk(spans_in=note)(item.data)
         request = [text for location, text in texts if location.startswith("request")]

@@ -12,17 +12,17 @@ from buntime._support.spans import overlapping_parts, replace_spans
 
 @given(
     pieces=st.lists(st.text("ab ", max_size=9)),
-    found=st.sets(st.tuples(st.integers(0, 60), st.integers(1, 9))),
+    positions=st.sets(st.tuples(st.integers(0, 60), st.integers(1, 9))),
 )
 def test_spans_are_replaced_in_the_pieces_as_in_the_text(
-    pieces: list[str], found: set[tuple[int, int]]
+    pieces: list[str], positions: set[tuple[int, int]]
 ) -> None:
     """Wherever it is cut; a replacement is in the piece in which its span begins."""
     text = "".join(pieces)
-    inside = [(start, start + size, "X") for start, size in found if start + size <= len(text)]
-    replaced = replace_spans(pieces, inside)
-    assert len(pieces) == len(replaced)
-    assert replace_spans([text], inside) == ["".join(replaced)]
+    inside = [(start, start + size, "X") for start, size in positions if start + size <= len(text)]
+    result = replace_spans(pieces, inside)
+    assert len(pieces) == len(result)
+    assert replace_spans([text], inside) == ["".join(result)]
 
 
 @given(
