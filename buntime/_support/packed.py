@@ -13,7 +13,7 @@ Line = Union[str, bytes]
 
 _PART = 1 << 20
 _FASTEST = 1
-_LARGE = 1 << 14
+_LARGE = 1 << 12
 """Bytes of a chunk from which on it is compressed."""
 
 
