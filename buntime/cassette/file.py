@@ -104,7 +104,7 @@ def load(path: AnyPath, gaps: Optional[list[str]] = None) -> Cassette:
     except OSError as error:
         raise CassetteError(f"the cassette {os.fspath(path)} cannot be read: {error}") from error
     if content.startswith(b'{"buntime_cassette_part":'):
-        return _from_journal(content, path, gaps)
+        return _from_journal(content, path, [] if gaps is None else gaps)
     return _cassette(_value(content, path), path)
 
 
@@ -228,7 +228,7 @@ def _data_of(parts: Sequence[Any]) -> dict[str, Any]:
     return {"request": request, **outcome}
 
 
-def _from_journal(content: bytes, path: AnyPath, gaps: Optional[list[str]] = None) -> Cassette:
+def _from_journal(content: bytes, path: AnyPath, gaps: list[str]) -> Cassette:
     """Read the complete lines: a recording may have been killed while it wrote the last one.
 
     The reasons why interactions are missing are added to ``gaps``.
@@ -236,15 +236,16 @@ def _from_journal(content: bytes, path: AnyPath, gaps: Optional[list[str]] = Non
     try:
         head, *lines = (line for line in content.split(b"\n")[:-1] if not line.startswith(b" "))
         # A line that was replaced is blank, or comes first if the process was killed just then.
-        values = (loads_parts(line.split(b"\t")) for line in lines)
-        by_number = {int(number): [number, *parts] for number, *parts in values}
-        ordered = [by_number[number] for number in sorted(by_number)]
-        interactions = [_data_of(parts) for parts in ordered if len(parts) > 2]
+        by_number = {int(parts[0]): parts for parts in (loads_parts(line.split(b"\t")) for line in lines)}
+        interactions = []
+        for _, parts in sorted(by_number.items()):
+            if len(parts) == 2 and isinstance(parts[1], list):
+                gaps += parts[1]
+            else:
+                interactions.append(_data_of(parts))
         version, changed = map(json.loads(head).__getitem__, (f"{_FORMAT}_part", "changed"))
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
         raise _not_a_cassette(path, "a line of it is not an interaction") from None
-    if gaps is not None:
-        gaps += (reason for parts in ordered if len(parts) == 2 for reason in parts[1])
     return _cassette({_FORMAT: version, "changed": changed, "interactions": interactions}, path)
 
 

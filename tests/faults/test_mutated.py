@@ -33,6 +33,13 @@ def test_every_original_can_be_read(kind: str) -> None:
 def test_a_journal_with_impossible_numbers() -> None:
     """Numbers and nesting that Python cannot read do not escape as other exceptions."""
     head = b'{"buntime_cassette_part": 2, "changed": "2026-01-01"}\n'
-    for line in (b"[1e999, {}]\n", b"[NaN, {}]\n", b"[" * 100_000 + b"\n", b"[[], {}]\n", b"[1]\n"):
+    for line in (
+        b"[1e999, {}]\n",
+        b"[NaN, {}]\n",
+        b"[" * 100_000 + b"\n",
+        b"[[], {}]\n",
+        b"[1]\n",
+        b"[1, {}]\n",
+    ):
         with pytest.raises(BuntimeError, match="not a cassette"):
             mutated.read_cassette(head + line, random.Random(1))
