@@ -187,7 +187,8 @@ class Redactor:
     def _learn_values(self, data: Mapping[str, Any], message: Mapping[str, Any], *, in_values: bool) -> bool:
         """Note the secrets that a message names; return whether they have to be looked for in its values."""
         in_values = in_values or not _IN_VALUES.isdisjoint(message)
-        if not in_values and not detect.has_secret_names(message.get("json")):
+        plain = detect.plain_names(dialect_of(data["request"]["path"]).fields)
+        if not in_values and not detect.has_secret_names(message.get("json"), plain):
             return False  # as for most messages, and faster than a walk
         Walk(self._add)(data)
         return True
@@ -198,13 +199,7 @@ class Redactor:
         return placeholder
 
     def redact_line(
-        self,
-        line: Line,
-        data: Mapping[str, Any],
-        number: int,
-        *,
-        in_values: bool,
-        may_have_key: bool,
+        self, line: Line, data: Mapping[str, Any], number: int, *, in_values: bool, may_have_key: bool
     ) -> tuple[Line, list[str]]:
         """Return an interaction's line of the journal without secrets, and the keys that it still has.
 
