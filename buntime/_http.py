@@ -145,6 +145,9 @@ class Request:
     poll: bool = attrs.field(default=False, eq=False)
     on_sent: Optional[Callable[[], object]] = attrs.field(default=None, eq=False, repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "on_sent": None}
+
     @property
     def content(self) -> bytes:
         """The complete body in memory; ``b""`` without one."""

@@ -52,6 +52,7 @@ for _package in (testing, transport):
 for _value in vars(errors).values():
     if isinstance(_value, type) and issubclass(_value, errors.BuntimeError):
         _value.__module__ = errors.__name__
+errors.BuntimeError.__module__ = "buntime._error"
 runloop.RunloopSDK.__module__ = "buntime.runloop.sdk"
 
 _MADE_BY_THE_CLIENT = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
+from typing import Callable
 
 _WHOLE = "«streamed»"
 _PARTS = re.compile(r"«streamed:(\d+)»(.*)«streamed:-(\d+)»", re.DOTALL)
@@ -34,6 +35,17 @@ def with_repetition(text: str, pieces: Sequence[str]) -> str:
     if parts is None:
         return joined
     return f"{joined[: int(parts[1])]}{parts[2]}{joined[len(joined) - int(parts[3]) :]}"
+
+
+def with_changed_parts(text: str, pieces: Sequence[str], change: Callable[[str], str]) -> str:
+    """Return a text with what its marks stand for, if it is a beginning and an end, changed by a function."""
+    parts = _PARTS.fullmatch(text)
+    if parts is None:
+        return text
+    joined = "".join(pieces)
+    first, last = joined[: int(parts[1])], joined[len(joined) - int(parts[3]) :]
+    full = f"{change(first)}{parts[2]}{change(last)}"
+    return f"\\{full}" if _is_mark(full.lstrip("\\")) else full
 
 
 def _is_mark(text: str) -> bool:

@@ -15,7 +15,7 @@ from buntime._support.archive import GZIP, ZIP, parse_tgz, parse_zip, zip_bytes
 from buntime._support.form import parse_form
 from buntime._support.json_encoder import json_encoder
 from buntime._support.packed import expand
-from buntime._support.repetition import with_repetition, without_repetition
+from buntime._support.repetition import without_repetition
 from buntime.cassette.dialect import Dialect, dialect_of
 
 _compact = json_encoder()
@@ -151,16 +151,11 @@ def output_pieces(events: Iterable[Sequence[Any]], dialect: Dialect) -> dict[str
 def drop_repeated_output(events: list[list[Any]], dialect: Dialect) -> None:
     """Take the output that the last event of a stream repeats out of it."""
     if events and len(events[-1]) == 3 and dialect.read_event(*events[-1][1:]).is_end:
-        last = _map_outputs(events[-1][2], output_pieces(events, dialect), without_repetition)
+        last = map_outputs(events[-1][2], output_pieces(events, dialect), without_repetition)
         events[-1] = [*events[-1][:2], last]
 
 
-def with_repeated_output(value: Any, outputs: Mapping[str, Sequence[str]]) -> Any:
-    """Return the data of the last event with the output that the recording left out."""
-    return _map_outputs(value, outputs, with_repetition)
-
-
-def _map_outputs(
+def map_outputs(
     value: Any, outputs: Mapping[str, Sequence[str]], change: Callable[[str, Sequence[str]], str]
 ) -> Any:
     """Return a JSON value with a function called for each text that is named like an output."""
@@ -169,7 +164,7 @@ def _map_outputs(
     return {
         name: change(item, outputs[name])
         if name in outputs and isinstance(item, str)
-        else _map_outputs(item, outputs, change)
+        else map_outputs(item, outputs, change)
         for name, item in value.items()
     }
 

@@ -28,7 +28,7 @@ _NEWLINE = "\n    "
 """The margin of an interaction."""
 _LARGE = 1 << 20
 """Characters from which on the texts of an interaction are not split: a margin a line can double a file."""
-_compact = json_encoder()
+to_json = json_encoder()
 
 AnyPath = Union[str, os.PathLike[str]]
 
@@ -192,28 +192,23 @@ def journal_head(day: date) -> str:
     return f'{{"buntime_cassette_part": {VERSION}, "changed": "{day}"}}\n'
 
 
-def request_json(request: Mapping[str, Any]) -> str:
-    """Return a request as it is in a line of a ``.part`` file."""
-    return _compact(request)
-
-
 def journal_line(number: int, data: Mapping[str, Any], request: str = "", *, is_large: bool = False) -> Line:
     """Return the line of a ``.part`` file for an interaction; ``number`` gives the order.
 
-    ``request`` is its :func:`request_json`, if that was made before. ``is_large`` is for a stream, whose
+    ``request`` is it in JSON, if that was made before. ``is_large`` is for a stream, whose
     events come last, behind tabs: such a line is never in memory as a whole.
     """
     outcome = {part: message for part, message in data.items() if part != "request"}
-    start = f"[{number},{request or request_json(data['request'])},"
+    start = f"[{number},{request or to_json(data['request'])},"
     if not is_large:
-        return f"{start}{_compact(outcome)}]\n"
+        return f"{start}{to_json(outcome)}]\n"
     outcome["response"] = {**outcome["response"], "events": []}
-    return pack(f"{start}{_compact(outcome)}", map(_compact, data["response"]["events"]))
+    return pack(f"{start}{to_json(outcome)}", map(to_json, data["response"]["events"]))
 
 
 def journal_gap(number: int, blocked: Sequence[str]) -> str:
     """Return the line of a ``.part`` file for an interaction that is not in it, with the reasons."""
-    return f"{_compact([number, blocked])}\n"
+    return f"{to_json([number, blocked])}\n"
 
 
 def interaction_of(line: Line) -> Interaction:
@@ -244,7 +239,7 @@ def _from_journal(content: bytes, path: AnyPath, gaps: list[str]) -> Cassette:
             else:
                 interactions.append(_data_of(parts))
         version, changed = map(json.loads(head).__getitem__, (f"{_FORMAT}_part", "changed"))
-    except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
+    except (LookupError, OverflowError, RecursionError, TypeError, ValueError):
         raise _not_a_cassette(path, "a line of it is not an interaction") from None
     return _cassette({_FORMAT: version, "changed": changed, "interactions": interactions}, path)
 

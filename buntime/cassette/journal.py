@@ -61,6 +61,7 @@ class Journal:
         """Write to a position and return the end."""
         if self._file is not None and position != self._position:
             self._file.seek(position)
+        self._position = -1  # not known after an error
         for part in parts:
             position += len(part)
             rest = part

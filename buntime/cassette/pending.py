@@ -25,7 +25,7 @@ _LARGE = 1 << 20
 """Bytes of a stream that is not to be in memory twice."""
 
 
-class Recorder(Protocol):
+class Recording(Protocol):
     """Keeps the interactions of a recording."""
 
     now: Callable[[], float]
@@ -45,7 +45,7 @@ class PendingInteraction:
 
     number: int
     request: Request
-    recorder: Recorder
+    recorder: Recording
     serialized: dict[str, Any] = attrs.field(factory=dict)
     """The request in the form of a cassette, with its secrets."""
     dialect: Dialect = attrs.field(init=False)
@@ -130,6 +130,7 @@ class PendingInteraction:
             serialized["events"] = serialize_events(chunks, dialect)
         else:
             serialized.update(serialize_body(b"".join([chunk for _, chunk in self.chunks]), content_type))
+            self.chunks.clear()
         for form in serialized.keys() & {"json", "events"}:
             serialized[form] = dialect.decode_response(self.serialized, serialized[form])
         if self.stopped_reading:

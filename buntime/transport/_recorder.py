@@ -112,55 +112,76 @@ class Recorder:
             if len(self._pending) > 1 or _is_large(pending.request):
                 for each in self._pending.values():
                     self.learn(each)
-        request = object.__new__(Request)  # attrs.evolve takes 8 microseconds more
+        request = object.__new__(type(pending.request))  # attrs.evolve takes 8 microseconds more
         vars(request).update(vars(pending.request), on_sent=pending.sent)
         return request
 
     def learn(self, pending: PendingInteraction) -> None:
         """Serialize a request and note its secrets, unless that was done."""
         with self._lock:
-            if pending.serialized:
-                return
-            serialized = serialize_request(pending.request)
-            pending.dialect = dialect_of(serialized["path"])
-            pending.in_values = self._redactor.learn_request(pending.request, serialized)
-            if self._redactor.secrets.new:
-                self._redact_again()
-            pending.request_json = file.request_json(serialized)
-            pending.may_have_key = detect.may_have_key(pending.request_json)
-            if len(self._pending) > 1 and pending.dialect.is_creation(serialized):
-                others = [each.serialized for each in self._pending.values() if each.serialized]
-                if key_of(serialized) in map(key_of, others):
-                    self._problems.setdefault(_AMBIGUOUS)
-            pending.serialized = serialized
+            if not pending.serialized:
+                try:
+                    self._learn(pending)
+                except Exception as error:  # of a body that is nested too deeply, say
+                    self._give_up(pending, error)
+
+    def _learn(self, pending: PendingInteraction) -> None:
+        serialized = serialize_request(pending.request)
+        pending.dialect = dialect_of(serialized["path"])
+        pending.in_values = self._redactor.learn_request(pending.request, serialized)
+        self._redact_again()
+        pending.request_json = file.to_json(serialized)
+        pending.may_have_key = detect.may_have_key(pending.request_json)
+        if len(self._pending) > 1 and pending.dialect.is_creation(serialized):
+            others = [each.serialized for each in self._pending.values() if each.serialized]
+            if key_of(serialized) in map(key_of, others):
+                self._problems.setdefault(_AMBIGUOUS)
+        pending.serialized = serialized
 
     def drop(self, pending: PendingInteraction) -> None:
         """Leave out a request that failed in a way that no replay can raise again."""
-        self._pending.pop(pending.number, None)
+        with self._lock:
+            self._pending.pop(pending.number, None)
 
     def finish(self, pending: PendingInteraction) -> None:
-        """Keep a finished interaction. An error here is raised by close(), not in the caller's request."""
+        """Keep a finished interaction."""
         if not self.owner.is_this_process():
             return
         with self._lock:
             if self._pending.pop(pending.number, None) is None:
                 return
             self.learn(pending)
-            number, original = pending.number, {"request": pending.serialized, **pending.outcome()}
-            headers = pending.response.headers if pending.response is not None else Headers()
-            in_values = self._redactor.learn_response(original, headers) or pending.in_values
-            if self._redactor.secrets.new:
-                self._redact_again()
-            line = file.journal_line(number, original, pending.request_json, is_large=pending.is_large)
-            may_have_key = pending.may_have_key or (
-                isinstance(line, str) and detect.may_have_key(line, len(pending.request_json))
-            )
-            finished = JournaledInteraction(number, pending.thread, line, in_values, may_have_key)
-            self._finished[number] = finished
-            if pending.request.poll:
-                self._collapse(pending, original)
-            self._history.add(number, line)
-            self._redact(finished, original)
+            try:
+                if pending.serialized:
+                    self._keep(pending)
+            except Exception as error:
+                self._give_up(pending, error)
+
+    def _keep(self, pending: PendingInteraction) -> None:
+        number, original = pending.number, {"request": pending.serialized, **pending.outcome()}
+        headers = pending.response.headers if pending.response is not None else Headers()
+        in_values = self._redactor.learn_response(original, headers) or pending.in_values
+        self._redact_again()
+        line = file.journal_line(number, original, pending.request_json, is_large=pending.is_large)
+        may_have_key = pending.may_have_key or (
+            isinstance(line, str) and detect.may_have_key(line, len(pending.request_json))
+        )
+        finished = JournaledInteraction(number, pending.thread, line, in_values, may_have_key)
+        self._finished[number] = finished
+        if pending.request.poll:
+            self._collapse(pending, original)
+        self._history.add(number, line)
+        self._redact(finished, original)
+
+    def _give_up(self, pending: PendingInteraction, error: Exception) -> None:
+        """Have :meth:`save` raise an error that the program has nothing to do with.
+
+        Nothing more is written: the secrets of this interaction may not be known.
+        """
+        call = f"{pending.request.method} {pending.request.path}"
+        reason = f"interaction {pending.number}, {call}, cannot be recorded ({type(error).__name__})"
+        self._problems.setdefault(reason)
+        self._journal.end()
 
     def _forget(self, number: int) -> None:
         finished = self._finished.pop(number)
@@ -178,10 +199,13 @@ class Recorder:
 
     def _redact_again(self) -> None:
         """Redact the interactions with a secret that occurred before it was known to be one."""
-        new, self._redactor.secrets.new = self._redactor.secrets.new, []
+        new = [*self._redactor.secrets.new]
+        if not new:
+            return
         for number in sorted(self._history.containing(new) & self._finished.keys()):
             finished = self._finished[number]
             self._redact(finished, file.interaction_of(finished.original).data)
+        del self._redactor.secrets.new[: len(new)]  # at the end, as a Ctrl-C may come before
 
     def _redact(self, finished: JournaledInteraction, original: Any) -> None:
         line, blocked = self._redactor.redact_line(
@@ -231,7 +255,11 @@ class Recorder:
         for pending in list(self._pending.values()):
             if pending.response is not None:
                 pending.close()
+        self._redact_again()
         finished = [item for _, item in sorted(self._finished.items())]
+        for item in finished:
+            if not item.line:  # a Ctrl-C came before
+                self._redact(item, file.interaction_of(item.original).data)
         blocked = [reason for item in finished for reason in item.blocked]
         lines = ((item.number, item.line) for item in finished if not item.blocked)
         for reason in (*blocked, *shown_early(lines, self._redactor)):

@@ -14,9 +14,10 @@ import attrs
 
 from buntime._http import Request, Response, closed_error
 from buntime._support.archive import ZIP
+from buntime._support.repetition import with_repetition
 from buntime._support.unpicklable import NotPicklable
 from buntime.cassette.bindings import Bindings
-from buntime.cassette.body import body_bytes, event_bytes, json_bytes, serialize_request, with_repeated_output
+from buntime.cassette.body import body_bytes, event_bytes, json_bytes, map_outputs, serialize_request
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.diff import Difference, difference
 from buntime.cassette.file import AnyPath, Interaction, load
@@ -218,7 +219,7 @@ class ReplayTransport(NotPicklable):
                 if parsed.text is not None:
                     outputs[parsed.kind].append(parsed.text)
                 elif parsed.is_end:
-                    event[1] = with_repeated_output(event[1], outputs)
+                    event[1] = map_outputs(event[1], outputs, with_repetition)
             yield from map(event_bytes, dialect.encode_response(item.request, [[moment, *event]]))
 
     def _body(self, response: Mapping[str, Any], item: Interaction, dialect: Dialect) -> bytes:

@@ -40,6 +40,7 @@ def test_a_journal_with_impossible_numbers() -> None:
         b"[[], {}]\n",
         b"[1]\n",
         b"[1, {}]\n",
+        b"[]\n",
     ):
         with pytest.raises(BuntimeError, match="not a cassette"):
             mutated.read_cassette(head + line, random.Random(1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, Callable, Optional
 
@@ -13,7 +14,9 @@ import attrs
 from buntime._http import Headers, Pairs, Request
 from buntime._support.base64_text import base64_in
 from buntime._support.packed import Line
+from buntime._support.repetition import with_changed_parts
 from buntime._support.spans import Span, overlapping_parts, replace_spans
+from buntime.cassette.body import map_outputs
 from buntime.cassette.dialect import Event, dialect_of
 from buntime.cassette.file import Cassette, Interaction, journal_line
 from buntime.cassette.ids import Numbering
@@ -119,6 +122,11 @@ class Walk:
         """Return a stream changed. The pieces of each output are one text: a secret may be cut anywhere."""
         changed = [list(event) for event in events]
         outputs: dict[str, list[tuple[list[Any], Event]]] = defaultdict(list)
+        ends: list[list[Any]] = []
+
+        def part(text: str) -> str:  # the service may have cut it in a secret
+            return replace_spans((text,), self._spans_in(text, location, True) or ())[0]
+
         for item in changed:
             event = self._dialect.read_event(*item[1:]) if len(item) > 2 else None
             if event is None or not (event.is_end or event.kind in _OUTPUTS):
@@ -127,8 +135,12 @@ class Walk:
                 outputs[event.kind].append((item, event))
             elif event is not None:
                 item[2] = self._value(item[2], location)
+                ends += [item] * event.is_end
         for kind, pieces in outputs.items():
-            texts = self._pieces([event.text or "" for _, event in pieces], f"{location} {kind}")
+            originals = [event.text or "" for _, event in pieces]
+            texts = self._pieces(originals, f"{location} {kind}")
+            for item in ends if texts != originals else ():
+                item[2] = map_outputs(item[2], {kind: originals}, partial(with_changed_parts, change=part))
             for (item, event), text in zip(pieces, texts):
                 item[2] = self._with_text(event, text, location)
         return changed

@@ -53,7 +53,8 @@ def check_keywords(call: str, passed: Iterable[str], known: Sequence[str]) -> No
 
 def names_keywords(method: M) -> M:
     """Decorate a method with required keywords: an unknown one is an error that names the near one."""
-    known = (*inspect.signature(method).parameters, *OPTIONS)
+    _, *arguments = inspect.signature(method).parameters.values()
+    known = (*(each.name for each in arguments if each.kind is not each.VAR_KEYWORD), *OPTIONS)
 
     @functools.wraps(method)
     def checked(*args: Any, **keywords: Any) -> Any:

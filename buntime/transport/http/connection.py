@@ -40,8 +40,9 @@ class Attempt:
     _late_waits = 200
 
     def __init__(self, request: Request, peer: str) -> None:
-        self.request = request
         self.peer = peer
+        self.on_sent = request.on_sent
+        self.connect_timeout, self.read_timeout = request.connect_timeout, request.read_timeout
         total, deadline = request.total_timeout, request.deadline
         self._end_of_waiting = math.inf if total is None else self.now() + total
         self._deadline = math.inf if deadline is None else self.now() + deadline
@@ -242,9 +243,11 @@ class _Connection:
     def getresponse(self, *args: Any, **options: Any) -> Any:
         attempt = current.attempt
         attempt.stage = "read"
-        if attempt.request.on_sent is not None:
+        # Once: an idle connection keeps the attempt, and would keep what the function belongs to.
+        on_sent, attempt.on_sent = attempt.on_sent, None
+        if on_sent is not None:
             started = attempt.now()
-            attempt.request.on_sent()
+            on_sent()
             attempt.pause(attempt.now() - started)
         return super().getresponse(*args, **options)  # type: ignore[misc]  # as above
 

@@ -64,8 +64,7 @@ def connection_error(error: BaseException, attempt: Attempt) -> APIConnectionErr
     timed_out, lost = _MESSAGES[stage]
     # Of urllib3's timeouts this one is not a timeout.
     if is_any(*_TIMEOUTS, but=(exceptions.NewConnectionError,)):
-        request = attempt.request
-        timeout = request.read_timeout if phase == "read" else request.connect_timeout
+        timeout = attempt.read_timeout if phase == "read" else attempt.connect_timeout
         text = timed_out.format(attempt.peer, "the time allowed" if timeout is None else f"{timeout:g} s")
         if attempt.remaining() <= 0:
             text = f"the call to {attempt.peer} did not end in time (it was in its phase {phase!r})"

@@ -81,6 +81,17 @@ def test_unknown_keyword(route: Route) -> None:
     assert [] == stub.requests
 
 
+def test_keywords_are_those_of_the_signature() -> None:
+    """The names of the other parameters of a method are neither accepted nor proposed."""
+    stub = Stub()
+    with stub.client() as client:
+        read: Any = client.devbox.from_id("dbx_1").file.read
+        for name in ("options", "optons", "slf"):
+            with pytest.raises(TypeError, match=rf"has no argument '{name}'$"):
+                read(file_path="a", **{name: 1})
+    assert [] == stub.requests
+
+
 def test_missing_and_wrong_arguments() -> None:
     """Fields that are missing or of a wrong type, and ids that cannot be one, are errors before sending."""
     stub = Stub()

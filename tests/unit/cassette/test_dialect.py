@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from buntime._http import Request
-from buntime.cassette.body import event_bytes, serialize_events, with_repeated_output
+from buntime._support.repetition import with_repetition
+from buntime.cassette.body import event_bytes, map_outputs, serialize_events
 from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.helpers.runner import source
 from buntime.wire.constants import CALL_MARK
@@ -149,7 +150,7 @@ def test_output_that_the_last_event_repeats_is_stored_once(text: str, last: str)
     chunks = [(1, event_bytes([1, *event])) for event in sent]
     events = serialize_events(chunks, DIALECT)
     assert ("onetwo" in json.dumps(events)) is False
-    restored = with_repeated_output(events[-1][2], {"stdout": pieces})
+    restored = map_outputs(events[-1][2], {"stdout": pieces}, with_repetition)
     assert {"data": {"stdout": last}, "exitCode": 0} == restored
 
 
@@ -172,4 +173,4 @@ def test_any_part_of_the_output_in_the_last_event_is_restored(
     sent = [*(("stdout", {"text": piece}) for piece in pieces), ("result", {"stdout": stdout})]
     events = serialize_events([(1, event_bytes([1, *event])) for event in sent], DIALECT)
     outputs = {"stdout": pieces} if pieces else {}
-    assert {"stdout": stdout} == with_repeated_output(events[-1][2], outputs)
+    assert {"stdout": stdout} == map_outputs(events[-1][2], outputs, with_repetition)

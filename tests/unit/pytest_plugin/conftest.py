@@ -31,7 +31,8 @@ def _imported() -> None:
         if not module.name.endswith(("__main__", "tools.server")):  # that of MCP imports a framework
             with suppress(ImportError):  # of an extra that is not installed
                 importlib.import_module(module.name)
-    vars(pluggy)["__version__"] = pluggy.__version__  # it is looked up each time, for the header of pytest
+    # It is looked up each time, for the header of pytest.
+    setattr(pluggy, "__version__", pluggy.__version__)  # noqa: B010 - pluggy does not declare it
 
 
 def run_tests(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
