@@ -17,6 +17,7 @@ import pytest
 
 from buntime import CassetteError
 from buntime.cassette import file
+from buntime.cassette.body import serialize_request
 from buntime.cassette.history import History
 from buntime.cassette.journal import Journal
 from buntime.cassette.pending import PendingInteraction
@@ -29,8 +30,8 @@ from buntime.transport import (
     Request,
     Response,
     Transport,
+    _recorder,
 )
-from buntime.transport._recorder import Recorder
 from tests.support.loopback import LoopbackServer, reply
 
 JSON = (("Content-Type", "application/json"),)
@@ -80,7 +81,7 @@ def test_truncated_output_with_ids_and_secrets(text: str, cut: int, tmp_path: Pa
 def test_a_failed_request_beside_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that ends by another exception does not disturb the one that is serialized meanwhile."""
     started, learning, dropped = threading.Event(), threading.Event(), threading.Event()
-    learn = Recorder.learn
+    learn = _recorder.Recorder.learn
 
     def respond(request: Request) -> Response:
         if request.path == "/sessions/bad":
@@ -89,7 +90,7 @@ def test_a_failed_request_beside_another_one(tmp_path: Path, monkeypatch: pytest
             raise ValueError
         return _answer()
 
-    def learn_slowly(recorder: Recorder, pending: PendingInteraction) -> None:
+    def learn_slowly(recorder: _recorder.Recorder, pending: PendingInteraction) -> None:
         learning.set()
         dropped.wait(0.2)
         learn(recorder, pending)
@@ -103,7 +104,7 @@ def test_a_failed_request_beside_another_one(tmp_path: Path, monkeypatch: pytest
     thread = threading.Thread(target=fail)
     thread.start()
     started.wait(20)
-    monkeypatch.setattr(Recorder, "learn", learn_slowly)
+    monkeypatch.setattr(_recorder.Recorder, "learn", learn_slowly)
     assert b"{}" == transport.send(Request("GET", "/sessions/x")).read()
     thread.join()
     transport.close()
@@ -142,7 +143,7 @@ def test_a_journal_after_a_failed_write(tmp_path: Path) -> None:
     journal.end()
 
 
-def test_a_request_that_cannot_be_serialized(tmp_path: Path) -> None:
+def test_a_request_that_cannot_be_serialized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program gets its responses, in all threads, and closing names the request; nothing is left."""
     path = tmp_path / "x.json"
     sent, answered = threading.Event(), threading.Event()
@@ -153,10 +154,15 @@ def test_a_request_that_cannot_be_serialized(tmp_path: Path) -> None:
             answered.wait(20)
         return _answer()
 
+    def serialize(request: Request) -> dict[str, Any]:
+        if request.path == "/execute":
+            raise RecursionError
+        return serialize_request(request)
+
+    monkeypatch.setattr(_recorder, "serialize_request", serialize)
     transport = RecordingTransport(path, FunctionTransport(respond))
-    body = b'{"code":' + b"[" * 3000 + b"]" * 3000 + b"}"
     bodies: list[bytes] = []
-    deep = Request("POST", "/execute", headers=JSON, body=body)
+    deep = _post("/execute", code="1")
     thread = threading.Thread(target=lambda: bodies.append(transport.send(deep).read()))
     thread.start()
     sent.wait(20)
