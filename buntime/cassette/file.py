@@ -28,7 +28,7 @@ _NEWLINE = "\n    "
 """The margin of an interaction."""
 _LARGE = 1 << 20
 """Characters from which on the texts of an interaction are not split: a margin a line can double a file."""
-to_json = json_encoder()
+to_json: Callable[[Any], str] = json_encoder()
 
 AnyPath = Union[str, os.PathLike[str]]
 

@@ -41,8 +41,9 @@ class Attempt:
 
     def __init__(self, request: Request, peer: str) -> None:
         self.peer = peer
-        self.on_sent = request.on_sent
-        self.connect_timeout, self.read_timeout = request.connect_timeout, request.read_timeout
+        self.on_sent: Optional[Callable[[], object]] = request.on_sent
+        self.connect_timeout: Optional[float] = request.connect_timeout
+        self.read_timeout: Optional[float] = request.read_timeout
         total, deadline = request.total_timeout, request.deadline
         self._end_of_waiting = math.inf if total is None else self.now() + total
         self._deadline = math.inf if deadline is None else self.now() + deadline
