@@ -124,7 +124,7 @@ class Request:
 
     ``poll`` marks a wait that the client repeats; it is neither sent nor compared. ``on_sent`` is for work
     that is done meanwhile: a transport may call it when the request is sent and the wait for the response
-    begins, in the same thread. It is not compared, and not part of the total timeout.
+    begins, in the same thread. It is not compared, not part of the total timeout, and must not raise.
 
     Timeouts are seconds; ``None`` sets no limit. ``connect_timeout`` limits connecting and each wait to send,
     ``read_timeout`` each wait for the next bytes. ``total_timeout`` limits all of these waits together, and
