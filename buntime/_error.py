@@ -14,7 +14,7 @@ class BuntimeError(Exception):
     """
 
     hint: str = ""
-    """What to do next."""
+    """The next step for the user."""
 
     def __init__(
         self,

@@ -71,7 +71,7 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[list[tuple[str, str, str]]]:
 
 
 def _split_line(pieces: list[memoryview]) -> list[tuple[str, str, str]]:
-    """Return a line; its value is copied once, to where it can be decoded fastest, and decoded."""
+    """Return a line, whose value is copied once, as an aligned copy is decoded faster."""
     if len(pieces[0]) < _LONGEST_NAME:
         pieces = [memoryview(b"".join(pieces))]
     head = bytes(pieces[0][:_LONGEST_NAME])

@@ -195,8 +195,8 @@ def journal_head(day: date) -> str:
 def journal_line(number: int, data: Mapping[str, Any], request: str = "", *, is_large: bool = False) -> Line:
     """Return the line of a ``.part`` file for an interaction; ``number`` gives the order.
 
-    ``request`` is it in JSON, if that was made before. ``is_large`` is for a stream, whose
-    events come last, behind tabs: such a line is never in memory as a whole.
+    ``request`` is the request in JSON, if that was made before. With ``is_large``, for a stream, the events
+    come last, behind tabs: such a line is never in memory as a whole.
     """
     outcome = {part: message for part, message in data.items() if part != "request"}
     start = f"[{number},{request or to_json(data['request'])},"

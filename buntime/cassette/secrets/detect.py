@@ -69,7 +69,7 @@ def plain_names(names: frozenset[str]) -> frozenset[str]:
     return frozenset(name for name in names if not looks_secret(name))
 
 
-def has_secret_names(value: Any, plain: frozenset[str] = frozenset()) -> bool:
+def has_secret_names(value: Any, plain: frozenset[str]) -> bool:
     """Whether a JSON value has fields that look secret; those of ``plain`` do not."""
     if isinstance(value, dict):
         if not plain.issuperset(value) and any(map(looks_secret, value)):
