@@ -59,7 +59,9 @@ _SUMMARY = ("command", "file_path", "path", "name", "problem_statement")
 class DevboxesDialect:
     """Implements :class:`buntime.cassette.dialect.Dialect`."""
 
-    public_fields: frozenset[str] = frozenset({"secrets", "secrets_provided", "required_secret_names"})
+    public_fields: frozenset[str] = frozenset(
+        {"auth_mode", "secrets", "secrets_provided", "required_secret_names"}
+    )
     stored_headers: tuple[str, ...] = (
         *("Content-Type", "Retry-After", "retry-after-ms", "x-should-retry", "x-request-id"),
     )

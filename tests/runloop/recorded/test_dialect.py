@@ -372,3 +372,18 @@ def test_a_folder_is_the_same_request_with_any_compression() -> None:
     assert {"base64": "H4s="} == {
         "base64": serialize_request(Request("PUT", "/a", body=b"\x1f\x8b"))["base64"]
     }
+
+
+def test_the_mode_of_a_tunnel_is_not_a_secret(tmp_path: Path) -> None:
+    """The mode is ``open`` or ``authenticated``, a word that outputs also have."""
+    path = tmp_path / "x.json"
+
+    def program(transport: Transport) -> tuple[Any, str]:
+        with RunloopSDK(bearer_token="rk", transport=transport) as runloop, runloop.devbox.create() as devbox:
+            tunnel = devbox.net.enable_tunnel()
+            return tunnel.auth_mode, devbox.cmd.exec("cat log").stdout()
+
+    fake = FakeTransport()
+    fake.on_execute(command="cat log", stdout="reopened\n")
+    assert ("open", "reopened\n") == program(RecordingTransport(path, fake))
+    assert ("open", "reopened\n") == program(ReplayTransport(path))
