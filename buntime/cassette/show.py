@@ -62,7 +62,7 @@ def _body_lines(message: Mapping[str, Any], *, is_complete: bool = False) -> lis
             lines.append(f"{name}:")
             lines.extend([f"{MARGIN}{line}" for line in value.split("\n")])
         elif isinstance(value, str) and name.endswith("base64") and not is_complete:
-            lines.append(f"{name}: {len(value) * 3 // 4} bytes")
+            lines.append(f"{name}: {len(value.rstrip('=')) * 3 // 4} bytes")
         else:
             lines.append(f"{name}: {_json(value)}" if name else _json(value))
 

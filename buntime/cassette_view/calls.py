@@ -200,7 +200,8 @@ def _body_section(name: str, message: Mapping[str, Any]) -> Iterator[Section]:
     elif "text" in message:
         yield _section(name, "text", str(message["text"]))
     elif "base64" in message:
-        yield _section(name, "text", f"{len(message['base64']) * 3 // 4:,} bytes")
+        size = len(message["base64"].rstrip("=")) * 3 // 4
+        yield _section(name, "text", f"{size:,} bytes")
 
 
 def _section(name: str, kind: str, text: str) -> Section:

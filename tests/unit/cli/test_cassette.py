@@ -96,7 +96,7 @@ def test_show_lists_failed_connections(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_show_lists_responses_of_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Text, bytes, and JSON other than an object; no IDs or secrets are detected in them."""
-    bodies = {"/text": b"one\ntwo\n", "/bytes": b"\xff" * 9, "/list": b"[1, 2]"}
+    bodies = {"/text": b"one\ntwo\n", "/bytes": b"\xff" * 10, "/list": b"[1, 2]"}
     path = tmp_path / "tape.json"
     source = FunctionTransport(lambda request: Response(200, (), [bodies[request.path]]))
     with cassette(path, mode="record", source=lambda: source) as client:
@@ -106,7 +106,7 @@ def test_show_lists_responses_of_every_format(tmp_path: Path, capsys: pytest.Cap
     assert 0 == main(["cassette", "show", str(path)])
     lines = capsys.readouterr().out.splitlines()
     assert ["   <     one", "   <     two"] == lines[lines.index("   < text:") + 1 :][:2]
-    assert "   < base64: 9 bytes" in lines
+    assert "   < base64: 10 bytes" in lines
     assert "   < [1, 2]" in lines
     assert 0 == main(["cassette", "check", str(path)])
     _edited(path, "«value:passwords»", "one")
