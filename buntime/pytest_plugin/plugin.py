@@ -162,16 +162,18 @@ def buntime_session(request: pytest.FixtureRequest, buntime_client: Buntime) -> 
     yield from _session(request, buntime_client)
 
 
-@pytest.fixture(scope="class")
-def buntime_class_client(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[Buntime]:
+def _class_client(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[Buntime]:
     """Return a client with one cassette for the tests of a class."""
     yield from _client(request, buntime_config)
 
 
-@pytest.fixture(scope="class")
-def buntime_class_session(request: pytest.FixtureRequest, buntime_class_client: Buntime) -> Iterator[Session]:
+def _class_session(request: pytest.FixtureRequest, buntime_class_client: Buntime) -> Iterator[Session]:
     """Return a session that the tests of a class share."""
     yield from _session(request, buntime_class_client)
+
+
+buntime_class_client: Any = pytest.fixture(scope="class", name="buntime_class_client")(_class_client)
+buntime_class_session: Any = pytest.fixture(scope="class", name="buntime_class_session")(_class_session)
 
 
 @pytest.fixture(scope="module")
@@ -224,10 +226,12 @@ def runloop(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[
     yield from _runloop(request, buntime_config)
 
 
-@pytest.fixture(scope="class")
-def runloop_class(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[RunloopSDK]:
+def _class_runloop(request: pytest.FixtureRequest, buntime_config: object) -> Iterator[RunloopSDK]:
     """Return a client of Runloop with one cassette for the tests of a class."""
     yield from _runloop(request, buntime_config)
+
+
+runloop_class: Any = pytest.fixture(scope="class", name="runloop_class")(_class_runloop)
 
 
 @pytest.fixture(scope="module")
@@ -250,24 +254,43 @@ def runloop_session(request: pytest.FixtureRequest, buntime_config: object) -> I
     yield from _runloop(request, buntime_config)
 
 
-def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Define the fixtures of a package for each package: pytest ties the scope to the place of definition."""
-    package = collector.getparent(pytest.Package)
-    if package is None or "buntime_has_fixtures" in vars(package):
-        return
-    vars(package)["buntime_has_fixtures"] = True
-    fixtures = {
+_FIXTURES: dict[str, dict[str, Callable[..., object]]] = {
+    "class": {
+        "buntime_class_client": _class_client,
+        "buntime_class_session": _class_session,
+        "runloop_class": _class_runloop,
+    },
+    "package": {
         "buntime_package_client": _package_client,
         "buntime_package_session": _package_session,
         "runloop_package": _package_runloop,
-    }
+    },
+}
+"""The fixtures that pytest would share wrongly, see :func:`pytest_collectstart`."""
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Define the fixtures of a package for each package, and those of a class for each class in a class.
+
+    Pytest ties the scope of a package to the place of definition, and shares a class's fixture with the
+    classes in it if a test of the outer one runs first.
+    """
+    package = collector.getparent(pytest.Package)
+    if package is not None and "buntime_has_fixtures" not in vars(package):
+        vars(package)["buntime_has_fixtures"] = True
+        _define(package, "package")
+    if isinstance(collector, pytest.Class) and isinstance(collector.parent, pytest.Class):
+        _define(collector, "class")
+
+
+def _define(node: pytest.Collector, scope: Any) -> None:
+    fixtures = _FIXTURES[scope]
     register: Optional[Callable[..., object]] = getattr(pytest, "register_fixture", None)  # pytest 9.1
     if register is not None:
         for name, function in fixtures.items():
-            register(name=name, func=function, node=package, scope="package")
+            register(name=name, func=function, node=node, scope=scope)
         return
-    holder = types.ModuleType("buntime_package_fixtures")
+    holder = types.ModuleType("buntime_fixtures")
     for name, function in fixtures.items():
-        setattr(holder, name, pytest.fixture(scope="package", name=name)(function))
-    manager = package.session._fixturemanager
-    manager.parsefactories(holder, package.nodeid.removesuffix("/__init__.py"))
+        setattr(holder, name, pytest.fixture(scope=scope, name=name)(function))
+    node.session._fixturemanager.parsefactories(holder, node.nodeid.removesuffix("/__init__.py"))

@@ -177,6 +177,34 @@ def test_packages_have_their_own_cassettes(project: Project) -> None:
     project.run().assert_outcomes(passed=3, errors=1)
 
 
+def test_a_package_within_a_package_fails_by_itself(project: Project) -> None:
+    """The cassette of the outer package does not depend on tests that do not share it."""
+    source = "def test_run(buntime_package_session): assert buntime_package_session.execute('1').ok"
+    for folder in ("a", "a/z"):
+        project.write("", f"{folder}/__init__.py")
+        project.write(source, f"{folder}/test_x.py")
+    project.write(f"{source}; assert False", "a/z/test_x.py")
+    project.record().assert_outcomes(passed=1, failed=1)
+    assert ["a/cassettes/_package.json"] == sorted(project.cassettes())
+
+
+def test_nested_classes_have_their_own_cassettes(project: Project) -> None:
+    """Pytest lends the fixture of a class to the classes in it, depending on which tests run before."""
+    share = "(self, buntime_class_session): assert buntime_class_session.execute"
+    inner = f"    class TestInner:\n        def test_inner{share}('2').ok\n"
+    outer = f"    def test_outer{share}('1').ok\n"
+    for name, parts in (("test_first.py", outer + inner), ("test_last.py", inner + outer)):
+        project.write(f"class TestOuter:\n{parts}", name)
+    project.record().assert_outcomes(passed=4)
+    files = ["TestOuter.TestInner.json", "TestOuter.json"]
+    names = [f"cassettes/{folder}/{file}" for folder in ("test_first", "test_last") for file in files]
+    assert names == sorted(project.cassettes())
+    project.run().assert_outcomes(passed=4)
+    for name in ("test_first.py", "test_last.py"):
+        project.run(f"{name}::TestOuter::TestInner").assert_outcomes(passed=1)
+        project.run(f"{name}::TestOuter::test_outer").assert_outcomes(passed=1)
+
+
 def test_session_cassette_belongs_to_testpaths(project: Project) -> None:
     """Its interactions are expected if all paths in the configuration ran."""
     project.write(SETUP.format(scope="session") + TESTS)
