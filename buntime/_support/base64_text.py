@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import re
 from collections.abc import Iterator
 
@@ -13,6 +13,7 @@ LINE_END = re.compile(r"(?:\n|\r\n?|\\\\*(?:r\\+)?n)(?=[A-Za-z0-9+/_-]|\Z)")
 """A line end before base64 or at the end of a text, as it is or as in JSON, however often that is escaped."""
 _KINDS = bytes(2 if code in b"\r\n\\" else bool(_BASE64.match(chr(code) * _LONG_WORD)) for code in range(256))
 """1 for each byte that base64 may have, and 2 for the first of a line end."""
+_LONG_WORD_KINDS = b"\1" * _LONG_WORD
 _SHORTEST_LINE = b"\1" * 8 + b"\2"
 """The least of a line of base64, in these numbers; shorter ones are words at the end of a line."""
 _PART = 1 << 20
@@ -20,32 +21,43 @@ _LONGEST = 1 << 14
 """Characters of base64 of a content that is looked for in one piece."""
 
 
-def may_have_base64(text: str, start: int = 0) -> bool:
-    """Whether :func:`base64_in` yields anything from a position on; faster."""
-    return _has_bytes(text, b"\1" * _LONG_WORD, start)
+def may_have_base64(text: str) -> bool:
+    """Whether :func:`base64_in` yields anything; faster."""
+    return _has_kinds(text, _LONG_WORD_KINDS)
 
 
 def base64_in(text: str) -> Iterator[str]:
     """Yield the content of the parts of a text that could be base64, each byte as a character."""
-    for match in _BASE64.finditer(text):
-        begin, end = match.span()
-        for start in range(begin, end, _PART):  # parts that overlap, as it may be large
-            groups = text[start : min(end, start + _PART + _LONGEST)]
-            groups = groups[:-1] if len(groups) % 4 == 1 else groups
-            data = groups.replace("-", "+").replace("_", "/") + "=" * (-len(groups) % 4)
-            yield base64.b64decode(data).decode("latin-1")
+    end = 0
+    for offset in range(0, len(text), _PART):
+        # Faster than a search for the pattern, which is tried everywhere.
+        kinds = _kinds(text[offset : offset + _PART + _LONG_WORD])
+        while (position := kinds.find(_LONG_WORD_KINDS, max(0, end - offset))) >= 0 and (
+            match := _BASE64.match(text, offset + position)
+        ):
+            begin, end = match.span()
+            for start in range(begin, end, _PART):  # parts that overlap, as it may be large
+                groups = text[start : min(end, start + _PART + _LONGEST)]
+                groups = groups[:-1] if len(groups) % 4 == 1 else groups
+                data = groups.replace("-", "+").replace("_", "/") + "=" * (-len(groups) % 4)
+                yield binascii.a2b_base64(data).decode("latin-1")
 
 
 def unwrap(text: str) -> str:
     """Return a text without its :data:`LINE_END` if it may have base64 in lines, and as it is otherwise."""
     has_line_end = "\n" in text or "\\n" in text
-    return LINE_END.sub("", text) if has_line_end and _has_bytes(text, _SHORTEST_LINE) else text
+    return LINE_END.sub("", text) if has_line_end and _has_kinds(text, _SHORTEST_LINE) else text
 
 
-def _has_bytes(text: str, kinds: bytes, start: int = 0) -> bool:
-    """Whether a text has bytes of these kinds in a row; looks at it in parts, as each is copied twice."""
-    if len(text) - start <= _PART:
+def _has_kinds(text: str, kinds: bytes) -> bool:
+    """Whether a text has characters of these kinds in a row; looked at in parts, as each is copied twice."""
+    for start in range(0, len(text), _PART):
         # "in" takes twice as long as find, as bytes look for a number first.
-        return text[start:].encode("latin-1", "replace").translate(_KINDS).find(kinds) >= 0
-    starts = range(start, len(text), _PART - _LONG_WORD)
-    return any(_has_bytes(text[begin : begin + _PART], kinds) for begin in starts)
+        if _kinds(text[start : start + _PART + _LONG_WORD]).find(kinds) >= 0:
+            return True
+    return False
+
+
+def _kinds(text: str) -> bytes:
+    """Return the kind of each character of a text."""
+    return text.encode("latin-1", "replace").translate(_KINDS)

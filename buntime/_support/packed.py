@@ -28,11 +28,16 @@ def pack(start: str, items: Iterable[str]) -> bytes:
     return b"".join((*parts, packer.flush()))
 
 
-def encode_parts(line: Line) -> Iterator[bytes]:
-    """Yield the content of a line; all of it at once would be another copy in memory."""
-    if isinstance(line, str):
-        yield from (line[start : start + _PART].encode("ascii") for start in range(0, len(line), _PART))
-        return
+def encode_parts(line: Line) -> Iterable[bytes]:
+    """Return the content of a line in parts; all of it at once would be another copy in memory."""
+    if isinstance(line, bytes):
+        return _unpack(line)
+    if len(line) <= _PART:
+        return (line.encode("ascii"),)
+    return (line[start : start + _PART].encode("ascii") for start in range(0, len(line), _PART))
+
+
+def _unpack(line: bytes) -> Iterator[bytes]:
     unpacker = zlib.decompressobj()
     while line:
         yield unpacker.decompress(line, _PART)

@@ -39,12 +39,19 @@ def overlapping_parts(pieces: Iterable[str], longest: int) -> Iterator[tuple[int
     yield position, "".join(beginning)
 
 
-def replace_spans(pieces: Iterable[str], spans: Iterable[Span]) -> list[str]:
-    """Return the pieces of a text with spans replaced; of two that overlap, the first and then the longest.
+def replace_spans(text: str, spans: Iterable[Span]) -> str:
+    """Return a text with spans replaced; of two that overlap, the first and then the longest."""
+    parts: list[str] = []
+    position = 0
+    for start, stop, replacement in _apart(spans):
+        parts += (text[position:start], replacement)
+        position = stop
+    return "".join((*parts, text[position:]))
 
-    A replacement goes into the piece in which its span begins.
-    """
-    ordered = deque({span[0]: span for span in sorted(spans)}.values())
+
+def replace_in_pieces(pieces: Iterable[str], spans: Iterable[Span]) -> list[str]:
+    """As :func:`replace_spans`, of a text in pieces: a replacement goes into the one in which it begins."""
+    ordered = deque(_apart(spans))
     position, done = 0, 0
     changed: list[str] = []
     for piece in pieces:
@@ -52,12 +59,22 @@ def replace_spans(pieces: Iterable[str], spans: Iterable[Span]) -> list[str]:
         parts: list[str] = []
         while ordered and ordered[0][0] < end:
             start, stop, replacement = ordered.popleft()
-            if start >= done:
-                parts += (piece[done - position : start - position], replacement)
-                done = stop
+            parts += (piece[done - position : start - position], replacement)
+            done = stop
         changed.append("".join((*parts, piece[done - position :])))
         position = end
     return changed
+
+
+def _apart(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in their order, without those that overlap one before."""
+    apart: list[Span] = []
+    position = 0
+    for span in {span[0]: span for span in sorted(spans)}.values():
+        if span[0] >= position:
+            apart.append(span)
+            position = span[1]
+    return apart
 
 
 def split_spans(

@@ -11,8 +11,11 @@ from typing import Any, Optional
 from buntime._support.spans import Span, replace_spans
 from buntime.cassette.dialect import LocalFolders, dialect_of
 
-_ORIGINS = re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d+)?|127\.0\.0\.1:\d+")
-_ORIGIN = re.compile(rf"(?:{_ORIGINS.pattern})(?![^/?#])")
+_ORIGINS = {
+    "://": re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d+)?"),
+    "127.0.0.1:": re.compile(r"127\.0\.0\.1:\d+"),
+}
+_ORIGIN = re.compile(rf"(?:{'|'.join(pattern.pattern for pattern in _ORIGINS.values())})(?![^/?#])")
 """The origin of a URL; one with a user in it is not looked for."""
 _SHORTEST_ODD_ID = 6
 """Characters from which on an id in another form than the service's is searched for in texts."""
@@ -66,14 +69,22 @@ class Numbering:
             data["response"]["json"] = json.loads(json.dumps(body).replace(json.dumps(version[1]), number))
 
     def renumber(self, line: str, start: int) -> Optional[str]:
-        """Return a line of JSON with the ids and origins from a position on replaced.
+        """Return a line of JSON with the ids and origins in it replaced.
 
-        ``None`` if that takes its values: in the line, an escape may be the letter before a folder or an id.
+        ``None`` if that takes its values: in the line, an escape may be the letter before an id, or before a
+        folder, which is looked for from a position on.
         """
         if "" in self._patterns or [each for each in self._folders if each.may_be_in(line, start)]:
             return None
-        spans = self._id_spans(line, start)
-        return replace_spans((line,), spans)[0] if spans else line
+        if self._origins and any(hint in line for hint in _ORIGINS):
+            return replace_spans(line, self._id_spans(line))
+        for kind, pattern in self._patterns.items():  # takes a third of the time of spans
+            if kind in line:
+                line = pattern.sub(self._name, line)
+        return line
+
+    def _name(self, match: re.Match[str]) -> str:
+        return self._names.get(match[0], match[0])
 
     def spans(self, text: str) -> list[Span]:
         """Return the positions of ids, origins and folders in a text, with their replacements."""
@@ -83,14 +94,14 @@ class Numbering:
                 spans += folders.spans(text, ids)
         return spans
 
-    def _id_spans(self, text: str, start: int = 0) -> list[Span]:
+    def _id_spans(self, text: str) -> list[Span]:
         # A search for a fixed text is many times faster than a pattern that is tried everywhere.
         likely = [(pattern, self._names) for kind, pattern in self._patterns.items() if kind in text]
-        if self._origins and ("://" in text or "127.0.0.1:" in text):
-            likely.append((_ORIGINS, self._origins))
+        if self._origins:
+            likely += [(pattern, self._origins) for hint, pattern in _ORIGINS.items() if hint in text]
         return [
             (match.start(), match.end(), names[match[0]])
             for pattern, names in likely
-            for match in pattern.finditer(text, start)
+            for match in pattern.finditer(text)
             if match[0] in names
         ]

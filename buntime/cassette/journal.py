@@ -64,9 +64,8 @@ class Journal:
         self._position = -1  # not known after an error
         for part in parts:
             position += len(part)
-            rest = part
-            while rest and self._file is not None:
-                rest = rest[self._file.write(rest) or 0 :]
+            while part and self._file is not None:
+                part = part[self._file.write(part) or 0 :]  # noqa: PLW2901 - the rest that is not written
         self._position = position
         return position
 

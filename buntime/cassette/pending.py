@@ -66,6 +66,12 @@ class PendingInteraction:
     finished: bool = False
     is_large: bool = False
 
+    def watched_request(self) -> Request:
+        """Return the request to send."""
+        request = object.__new__(type(self.request))  # attrs.evolve takes 8 microseconds more
+        vars(request).update(vars(self.request), on_sent=self.sent)
+        return request
+
     def sent(self) -> None:
         """Note that the request was sent."""
         self.recorder.learn(self)
@@ -131,7 +137,8 @@ class PendingInteraction:
         else:
             serialized.update(serialize_body(b"".join([chunk for _, chunk in self.chunks]), content_type))
             self.chunks.clear()
-        for form in serialized.keys() & {"json", "events"}:
+        form = "events" if "events" in serialized else "json"
+        if form in serialized:
             serialized[form] = dialect.decode_response(self.serialized, serialized[form])
         if self.stopped_reading:
             last = serialized.get("events", [])[-1:]

@@ -76,7 +76,7 @@ class RecordingTransport(NotPicklable):
             return self._inner.send(request)
         pending = self._recorder.begin(request)
         try:
-            response = self._inner.send(self._recorder.prepare(pending))
+            response = self._inner.send(pending.watched_request())
         except APIConnectionError as error:
             pending.fail(error)
             raise

@@ -15,7 +15,7 @@ from buntime._http import Headers, Pairs, Request
 from buntime._support.base64_text import base64_in
 from buntime._support.packed import Line
 from buntime._support.repetition import with_changed_parts
-from buntime._support.spans import Span, overlapping_parts, replace_spans
+from buntime._support.spans import Span, overlapping_parts, replace_in_pieces, replace_spans
 from buntime.cassette.body import map_outputs
 from buntime.cassette.dialect import Event, dialect_of
 from buntime.cassette.file import Cassette, Interaction, journal_line
@@ -81,7 +81,7 @@ class Walk:
 
     def _text(self, text: str, location: str) -> str:
         spans = self._spans_in(text, location, self._is_cut)
-        return replace_spans((text,), spans)[0] if spans else text
+        return replace_spans(text, spans) if spans else text
 
     def _pieces(self, pieces: Sequence[str], location: str) -> Sequence[str]:
         """As :meth:`_text`, of a text that may be large: what the edge of a part cuts is in the next one."""
@@ -92,7 +92,7 @@ class Walk:
             for start, end, replacement in self._spans_in(part, location, self._is_cut) or ()
             if (start or not position) and (end < len(part) or position + end == length)
         ]
-        return replace_spans(pieces, spans) if spans else pieces
+        return replace_in_pieces(pieces, spans) if spans else pieces
 
     def _value(self, value: Any, location: str, secret: Optional[str] = None) -> Any:
         """Return a JSON value changed; ``secret`` is the name that it has, or ``""`` in a public field."""
@@ -125,7 +125,7 @@ class Walk:
         ends: list[list[Any]] = []
 
         def part(text: str) -> str:  # the service may have cut it in a secret
-            return replace_spans((text,), self._spans_in(text, location, True) or ())[0]
+            return replace_spans(text, self._spans_in(text, location, True) or ())
 
         for item in changed:
             event = self._dialect.read_event(*item[1:]) if len(item) > 2 else None

@@ -316,7 +316,7 @@ def test_folders_of_a_devbox_without_a_sandbox_are_those_of_a_sandbox() -> None:
         f"{home}/a.txt:1 /var/devboxes/dbx_aB3/tmp /v1/devboxes/dbx_aB3/logs /tmp/buntime-ab12cd34/bin:/bin"
     )
     assert numbering.renumber(text, 0) is None
-    (replaced,) = replace_spans([text], numbering.spans(text))
+    replaced = replace_spans(text, numbering.spans(text))
     assert "/home/user/a.txt:1 /tmp /v1/devboxes/dbx_1/logs /bin" == replaced
 
 
