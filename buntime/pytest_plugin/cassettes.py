@@ -14,7 +14,7 @@ import pytest
 
 from buntime.errors import BuntimeError, CassetteError, ConfigurationError
 from buntime.pytest_plugin.permission import Permission, with_xdist
-from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, owner_of
+from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, owner_of, owners_of
 from buntime.pytest_plugin.settings import RunSettings, fixture_settings, marker_settings, source_option
 from buntime.testing.choice import advice
 
@@ -72,7 +72,7 @@ class Cassettes:
         # A function outside of a class is its own class.
         scope = "function" if isinstance(node, pytest.Item) else str(request.scope)
         path = cassette_of(node, scope)
-        tests = self._tests_of(node, scope, str(request.fixturename))
+        tests = self._tests_of(node, scope)
         shared = (each for each in self._open if (each.path, each.node) == (path, node) and each.fixtures)
         opened = next(shared, None) or self._open_case(node, scope, path, tests, config, kind)
         client = opened.case.client(kind)
@@ -117,11 +117,11 @@ class Cassettes:
         tests = {test for opened in self._open if opened.node is node for test in opened.tests}
         return any(self._outcomes.get(test) == "failed" for test in tests)
 
-    def _tests_of(self, node: Node, scope: str, fixture: str) -> set[str]:
+    def _tests_of(self, node: Node, scope: str) -> set[str]:
         if isinstance(node, pytest.Item):
             return {node.nodeid}
         tests = [item for item in node.session.items if owner_of(item, scope) is node]
-        sharing = {item.nodeid for item in tests if fixture in getattr(item, "fixturenames", ())}
+        sharing = {item.nodeid for item in tests if (node, scope) in owners_of(item)}
         # A test that asked for the fixture by its name shows that others may do so, too.
         is_listed = self._item is None or self._item.nodeid in sharing
         return sharing if is_listed else {item.nodeid for item in tests}

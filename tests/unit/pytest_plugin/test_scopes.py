@@ -161,6 +161,23 @@ def test_interleaved_modules_replay(project: Project) -> None:
     project.run().assert_outcomes(passed=6, errors=1)
 
 
+def test_clients_of_both_services_share_the_tests_of_a_cassette(project: Project) -> None:
+    """It is recorded with all of them or not at all, and is incomplete in replay until all of them ran."""
+    project.write(
+        "def test_box(runloop_module): assert runloop_module.devbox.create().cmd.exec('echo 1').success\n"
+        "def test_session(buntime_module_session): assert buntime_module_session.execute('2').ok\n"
+    )
+    project.write("def test_other(): pass", "test_other.py")
+    project.record().assert_outcomes(passed=3)
+    recorded = project.cassettes()
+    project.write(
+        "def pytest_collection_modifyitems(items): items.sort(key=lambda item: item.name)", "conftest.py"
+    )
+    project.run().assert_outcomes(passed=3)
+    project.record().assert_outcomes(passed=1, errors=2)
+    assert recorded == project.cassettes()
+
+
 def test_packages_have_their_own_cassettes(project: Project) -> None:
     """The cassette is beside the files of the package, also in a package within a package."""
     for folder in ("a", "a/b"):
