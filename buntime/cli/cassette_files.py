@@ -25,7 +25,9 @@ def files_of(arguments: Sequence[Path]) -> Iterator[Path]:
     missing: list[str] = []
     for path in arguments:
         if path.is_dir():
-            files = {*path.rglob("*.json"), *(part.with_suffix("") for part in path.rglob("*.json.part"))}
+            # A link that leads nowhere is worth a report; a folder or a pipe is not a cassette.
+            files = {file for file in path.rglob("*.json") if file.is_file() or file.is_symlink()}
+            files.update(part.with_suffix("") for part in path.rglob("*.json.part"))
             missing += [] if files else [f"the folder {path} has no cassettes (*.json)"]
             yield from sorted(files)
         elif path.exists() or path.with_name(f"{path.name}.part").exists():

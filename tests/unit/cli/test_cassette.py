@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -224,6 +225,17 @@ def test_check_reports_interrupted_recordings(tape: Path, capsys: pytest.Capture
     output = capsys.readouterr().out
     assert "tape.json.part" in output
     assert "new.json.part" in output
+
+
+def test_what_is_not_a_file_is_not_a_cassette(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder may be named like a file, and to open a pipe would wait for its other end."""
+    (tape.parent / "folder.json").mkdir()
+    os.mkfifo(tape.parent / "pipe.json")
+    assert 0 == main(["cassette", "check", str(tape.parent)])
+    assert "1 cassette checked, no problems found" in capsys.readouterr().out
+    (tape.parent / "link.json").symlink_to(tape.parent / "nowhere")
+    assert 1 == main(["cassette", "check", str(tape.parent)])
+    assert "link.json does not exist" in capsys.readouterr().out
 
 
 def test_a_folder_without_cassettes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
