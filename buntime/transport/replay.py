@@ -261,7 +261,7 @@ class ReplayTransport(NotPicklable):
         reason = difference(self._ignore.request(sent), interactions, unplayed)
         if self._ignore.unmatched:
             rules = ", ".join(map(repr, self._ignore.unmatched))
-            reason = attrs.evolve(reason, sentence=f"{reason.sentence}\n  ignore={rules} matches nothing")
+            reason = attrs.evolve(reason, sentence=f"{reason.sentence}\n  no request matches ignore={rules}")
         return self._mismatch(reason)
 
     def _mismatch(self, reason: Difference) -> CassetteMismatchError:

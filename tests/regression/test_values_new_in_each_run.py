@@ -136,7 +136,7 @@ def test_a_rule_that_matches_nothing_is_named(rule: str, tmp_path: Path) -> None
     record(path, _program("one"))
     with pytest.raises(CassetteMismatchError) as caught:
         run(ReplayTransport(path, ignore=["code", rule]), _program("two"))
-    assert f"\n  ignore={rule!r} matches nothing" in str(caught.value)
+    assert f"\n  no request matches ignore={rule!r}" in str(caught.value)
 
 
 WRONG = {5: TypeError, "": TypeError, "re:(": ValueError, "metadata..run": ValueError, "files[0": ValueError}
