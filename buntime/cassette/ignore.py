@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable, Optional, Union
 
+from buntime.errors import CassetteError
+
 Normalise = Callable[[dict[str, Any]], Optional[dict[str, Any]]]
 IgnoreRule = Union[str, re.Pattern[str], Normalise]
 """A field, a regular expression, or a function; see :class:`Ignore`."""
@@ -59,8 +61,7 @@ class Ignore:
             return dict(request)
         changed: dict[str, Any] = copy.deepcopy(dict(request))
         for function in self._functions:
-            result = function(changed)
-            changed = changed if result is None else result
+            changed = _normalised(function, changed)
         for rule, path in self._fields.items():
             query = changed.get("query", ())
             if rule.startswith("?") and any(key == rule[1:] for key, _ in query):
@@ -86,6 +87,20 @@ class Ignore:
 def rules_of(ignore: Union[IgnoreRule, Iterable[IgnoreRule]]) -> tuple[IgnoreRule, ...]:
     """Return the rules of an argument ``ignore``, which may be one."""
     return (ignore,) if isinstance(ignore, (str, re.Pattern)) or callable(ignore) else tuple(ignore)
+
+
+def _normalised(function: Normalise, request: dict[str, Any]) -> dict[str, Any]:
+    name, call = getattr(function, "__name__", repr(function)), f"{request['method']} {request['path']}"
+    try:
+        result = function(request)
+    except Exception as error:
+        raise CassetteError(f"ignore=: the function {name} raised {error!r} for {call}") from error
+    changed = request if result is None else result
+    if not isinstance(changed, dict) or not {"method", "path"}.issubset(changed):
+        raise CassetteError(
+            f"ignore=: the function {name} returned {result!r} for {call}, which is not a request"
+        )
+    return changed
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 import pytest
 
-from buntime import Buntime, CassetteMismatchError
+from buntime import Buntime, CassetteError, CassetteMismatchError
 from buntime.testing import cassette
 from buntime.transport import RecordingTransport, ReplayTransport
 from tests.support.cases import in_one_test
@@ -148,6 +148,32 @@ def test_a_wrong_rule_is_refused(rule: Any, error: type[Exception], tmp_path: Pa
     with pytest.raises(error, match="ignore="):
         RecordingTransport(tmp_path / "x.json", fake(), ignore=[rule])
     assert [] == list(tmp_path.iterdir())
+
+
+def _raises(request: dict[str, Any]) -> None:
+    del request["json"]["metadata"]
+
+
+FUNCTIONS: dict[Callable[[dict[str, Any]], Any], str] = {
+    _raises: r"function _raises raised KeyError\('metadata'\) for POST /execute",
+    lambda _: 5: r"function <lambda> returned 5 for POST /sessions/create, which is not a request",
+    lambda request: {"json": request.get("json")}: "function .* which is not a request",
+}
+
+
+@in_one_test(("function", "message"), FUNCTIONS.items())
+def test_a_wrong_function_is_named(
+    function: Callable[[dict[str, Any]], Any], message: str, tmp_path: Path
+) -> None:
+    """With the request that it was called with; a recording leaves the cassette as it was."""
+    path = tmp_path / "x.json"
+    record(path, _program("one"))
+    before = path.read_bytes()
+    with pytest.raises(CassetteError, match=f"ignore=: the {message}"):
+        run(RecordingTransport(path, fake(), ignore=function), _program("one"))
+    assert (before, [path]) == (path.read_bytes(), [*tmp_path.iterdir()])
+    with pytest.raises(CassetteError, match=f"ignore=: the {message}"):
+        run(ReplayTransport(path, ignore=function), _program("two"))
 
 
 def _lines_of(error: BaseException) -> Iterator[str]:
