@@ -55,6 +55,8 @@ class Cassettes:
 
     def __init__(self, config: pytest.Config, selection: Selection, reports: Optional[Reports]) -> None:
         self.settings: RunSettings = RunSettings(config)
+        self.failures = 0
+        """How many tests failed so far, reruns included."""
         self._reports = reports
         self._failures: dict[str, str] = {}
         self._selection = selection
@@ -171,6 +173,7 @@ class Cassettes:
             return
         report = result.get_result()
         if report.failed:
+            self.failures += 1
             self._failures[item.nodeid] = report.longreprtext
         if report.skipped and hasattr(report, "wasxfail"):
             self._outcomes[item.nodeid] = "xfailed"

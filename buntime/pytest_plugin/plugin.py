@@ -69,7 +69,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     options = {name: config.getoption(f"buntime_{name}", default=None) for name in ("mode", "source")}
     configured = {name: config.getini(f"buntime_{name}") for name in ("mode", "source", "allow", "ignore")}
-    config.add_cleanup(choice.begin_run(options, configured))
+    manager = config.pluginmanager
+    config.add_cleanup(
+        choice.begin_run(options, configured, lambda: getattr(manager.get_plugin(_NAME), "failures", 0))
+    )
     # A project with an older pytest must not notice that buntime is installed.
     if hasattr(pytest, "version_tuple"):
         from buntime.pytest_plugin.cassettes import Cassettes

@@ -14,8 +14,8 @@ SOURCES = ("http", "local")
 
 Candidate = tuple[str, Optional[str]]
 """The name of a setting, and its value or nothing."""
-_runs: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
-"""The options and the configurations of the runs of pytest in this process; the last one counts."""
+_runs: list[tuple[Mapping[str, Any], Mapping[str, Any], Callable[[], int]]] = []
+"""The options, the configuration and the count of failures of each run of pytest; the last one counts."""
 
 
 def choose_mode(*candidates: Candidate) -> str:
@@ -28,16 +28,18 @@ def choose_source(mode: str, *candidates: Candidate) -> str:
     return SOURCES[0] if mode == "replay" else _choose(candidates, SOURCES)
 
 
-def begin_run(options: Mapping[str, Any], configured: Mapping[str, Any]) -> Callable[[], None]:
-    """Note the settings of a pytest run, by their names; return a function that ends the run."""
-    run = options, configured
+def begin_run(
+    options: Mapping[str, Any], configured: Mapping[str, Any], failures: Callable[[], int]
+) -> Callable[[], None]:
+    """Note a pytest run, with its settings by their names; return a function that ends the run."""
+    run = options, configured, failures
     _runs.append(run)
     return lambda: _runs.remove(run)
 
 
 def defaults(name: str) -> list[Candidate]:
     """Return the values of ``mode`` or ``source`` of the environment and, if pytest runs, of its settings."""
-    options, configured = _runs[-1] if _runs else ({}, {})
+    options, configured = _runs[-1][:2] if _runs else ({}, {})
     file = f"buntime_{name} of the configuration file"
     return [(f"--buntime-{name}", options.get(name)), of_environment(name), (file, configured.get(name))]
 
@@ -45,6 +47,11 @@ def defaults(name: str) -> list[Candidate]:
 def several(name: str) -> list[str]:
     """Return the values of ``allow`` or ``ignore`` in the configuration file of pytest, if it runs."""
     return list(_runs[-1][1][name]) if _runs else []
+
+
+def failures() -> int:
+    """Return how many tests of the run of pytest, if there is one, have failed so far."""
+    return _runs[-1][2]() if _runs else 0
 
 
 def of_environment(name: str) -> Candidate:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from traceback import format_exception
+from types import FrameType
 from typing import Any, Callable, Optional, TypedDict, TypeVar, Union, overload
 
 from buntime._http import Transport
@@ -76,7 +78,7 @@ def cassette(
             and ``buntime_ignore`` of its configuration file add to these two.
 
     The end of the block ends the recording; the client need not be closed. A block that raises leaves the
-    cassette as it was.
+    cassette as it was, and so does one during which a test of pytest or a subtest fails.
 
     Raises:
         CassetteError: the cassette is missing or cannot be read; and at the end of a block that did not
@@ -106,6 +108,7 @@ def cassette(
         service=service_of(client),
     )
     case = open_case(path, settings)
+    failures = choice.failures()
     try:
         yield case.client(client)
     except BaseException as error:
@@ -115,7 +118,23 @@ def cassette(
         with suppress(Exception):
             case.discard()
         raise
-    case.commit()
+    if choice.failures() > failures or _has_failed_subtest():
+        case.discard()
+    else:
+        case.commit()
+
+
+def _has_failed_subtest() -> bool:
+    """Whether a test of unittest that runs this has failed: ``subTest`` does not pass its exception on."""
+    unittest: Any = sys.modules.get("unittest.case")
+    frame: Optional[FrameType] = sys._getframe()  # public, though its name is not
+    while unittest is not None and frame is not None:
+        test = frame.f_locals.get("self")
+        outcome = getattr(test, "_outcome", None) if isinstance(test, unittest.TestCase) else None
+        if getattr(outcome, "success", True) is False:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _add_note(error: BaseException, mismatch: Optional[str]) -> None:
