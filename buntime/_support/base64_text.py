@@ -59,5 +59,5 @@ def _has_kinds(text: str, kinds: bytes) -> bool:
 
 
 def _kinds(text: str) -> bytes:
-    """Return the kind of each character of a text."""
-    return text.encode("latin-1", "replace").translate(_KINDS)
+    """Return the kind of each character of a text; the slashes before a host are part of no word."""
+    return text.replace("://", ":  ").encode("latin-1", "replace").translate(_KINDS)

@@ -52,8 +52,6 @@ class PendingInteraction:
     in_values: bool = False
     """Whether the secrets of the request are to be looked for in its values."""
     request_json: str = ""
-    may_have_key: bool = False
-    """Whether the request may have a well-known key in it."""
     started: float = attrs.Factory(lambda pending: pending.recorder.now(), takes_self=True)
     thread: int = attrs.Factory(threading.get_ident)
     response: Optional[Response] = None

@@ -52,8 +52,6 @@ class JournaledInteraction:
     """The line with its secrets, of which a later one is redacted."""
     in_values: bool
     """Whether its secrets are to be looked for in its values; in the line is faster."""
-    may_have_key: bool
-    """Whether a well-known key may be in it."""
     blocked: Sequence[str] = ()
     """Why it is not in the recording, if so."""
     line: Line = ""
@@ -128,7 +126,6 @@ class Recorder:
         pending.in_values = self._redactor.learn_request(pending.request, serialized)
         self._redact_again()
         pending.request_json = file.to_json(serialized)
-        pending.may_have_key = detect.may_have_key(pending.request_json)
         if len(self._pending) > 1 and pending.dialect.is_creation(serialized):
             others = [each.serialized for each in self._pending.values() if each.serialized]
             if key_of(serialized) in map(key_of, others):
@@ -160,10 +157,7 @@ class Recorder:
         in_values = self._redactor.learn_response(original, headers) or pending.in_values
         self._redact_again()
         line = file.journal_line(number, original, pending.request_json, is_large=pending.is_large)
-        may_have_key = pending.may_have_key or (
-            isinstance(line, str) and detect.may_have_key(line, len(pending.request_json))
-        )
-        finished = JournaledInteraction(number, pending.thread, line, in_values, may_have_key)
+        finished = JournaledInteraction(number, pending.thread, line, in_values)
         self._finished[number] = finished
         if pending.request.poll:
             self._collapse(pending, original)
@@ -206,11 +200,7 @@ class Recorder:
 
     def _redact(self, finished: JournaledInteraction, original: Any) -> None:
         line, blocked = self._redactor.redact_line(
-            finished.original,
-            original,
-            finished.number,
-            in_values=finished.in_values,
-            may_have_key=finished.may_have_key,
+            finished.original, original, finished.number, in_values=finished.in_values
         )
         finished.blocked = []
         if blocked:

@@ -103,12 +103,11 @@ def url_password(value: Any) -> Optional[str]:
     return unquote(match[1]) if match else None
 
 
-def may_have_key(line: str, start: int = 0) -> bool:
-    """Whether a line of JSON may have a well-known key in it from a position on, as it is or in base64."""
-    if _HINT.search(line, start) is not None:
+def may_have_key(line: str) -> bool:
+    """Whether a line of JSON may have a well-known key in it, as it is or in base64."""
+    if _HINT.search(line) is not None:
         return True
-    part = line[start:]
-    return may_have_base64(part) and any(map(_HINT.search, base64_in(_ESCAPE.sub(" ", part))))
+    return may_have_base64(line) and any(map(_HINT.search, base64_in(_ESCAPE.sub(" ", line))))
 
 
 def keys_in(text: str, allow: Iterable[str]) -> Iterator[str]:
