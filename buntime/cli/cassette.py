@@ -12,6 +12,7 @@ from buntime.cli.cassette_check import add_check
 from buntime.cli.cassette_edit import add_prune, add_recover, add_scrub, add_upgrade
 from buntime.cli.cassette_files import add_files, files_of
 from buntime.cli.connection import add_json, report, show
+from buntime.errors import CassetteError
 
 DIFFERENT = 1
 """The exit code of a comparison that found a difference."""
@@ -78,7 +79,14 @@ def _show(options: argparse.Namespace) -> int:
     from buntime.cassette.show import listing
 
     for file in files_of(options.files):
-        cassette = load(file)
+        try:
+            cassette = load(file)
+        except CassetteError:
+            if not options.textconv:
+                raise
+            # If this fails, git shows no difference at all, of a file with a merge conflict for instance.
+            sys.stdout.write(file.read_text(encoding="utf-8", errors="replace"))
+            continue
         if options.json:
             interactions = [dict(interaction.data) for interaction in cassette.interactions]
             changed = cassette.changed.isoformat()

@@ -68,6 +68,9 @@ def test_textconv_of_git(tape: Path, tmp_path: Path) -> None:
     assert 2 == len(lines)
     assert "two();" in lines[0]
     assert "three();" in lines[1]
+    # A file that is not a cassette, due to a merge conflict for instance, is shown as it is.
+    tape.write_text(f"<<<<<<< HEAD\n{tape.read_text()}")
+    assert "\n+<<<<<<< HEAD\n" in git("diff")
 
 
 def test_diff(tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
