@@ -12,6 +12,8 @@ from collections import deque
 from typing import Any, Union
 from weakref import WeakValueDictionary
 
+import attrs
+
 from buntime._support.owner import Owner
 from buntime.service.clock import monotonic
 from buntime.service.machine.launch import SupervisorProcess
@@ -37,15 +39,13 @@ def number_of(value: object) -> Union[int, float, None]:
     return value if abs(value) <= _LARGEST_NUMBER else None
 
 
+@attrs.define(eq=False)
 class Inbox:
     """The messages about one request that were received and not yet returned by :meth:`Channel.receive`."""
 
-    __slots__ = ("__weakref__", "id", "messages", "unacknowledged")
-
-    def __init__(self, number: int) -> None:
-        self.id: int = number
-        self.messages: deque[dict[str, Any]] = deque()
-        self.unacknowledged: int = 0
+    id: int
+    messages: deque[dict[str, Any]] = attrs.field(factory=deque)
+    unacknowledged: int = 0
 
 
 class Channel:
@@ -63,7 +63,7 @@ class Channel:
             raise ValueError("a supervisor needs pipes for its stdin and stdout")
         self._supervisor = supervisor
         self._process = process
-        self.preview_socket: Union[str, None] = supervisor.preview_socket
+        self.preview_socket: Union[str, None] = supervisor.start_message.preview_socket
         """The path of the preview's socket in the workspace; ``None`` on the host's network."""
         self._to, self._from = process.stdin, process.stdout
         self._owner = Owner()
@@ -271,7 +271,7 @@ class Channel:
         if self._process.poll() is not None:
             return
         # Bubblewrap ends when its child is gone, and all of the sandbox with it; so it is not killed itself.
-        if self._supervisor.scratch is not None or not kill_children(self._process.pid):
+        if self._supervisor.start_message.scratch or not kill_children(self._process.pid):
             self._process.kill()
 
 

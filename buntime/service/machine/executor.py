@@ -156,12 +156,11 @@ class BunRuntime:
             "max_output": execution.max_output,
         }
         channel, inbox = self._request(message)
-        maximum = execution.max_output if execution.stream else None
         return Run(
             channel,
             inbox,
             timeout,
-            maximum,
+            maximum=execution.max_output if execution.stream else None,
             memory=self.limits.memory,
             without_network=isinstance(self._launcher, Isolated) and not self._launcher.sandbox.network,
             on_serving=self.serve,
@@ -187,18 +186,16 @@ class BunRuntime:
             raise ConnectionRefusedError("nothing runs in the session")
         return None if channel.preview_socket is None else (self._workspace, channel.preview_socket)
 
-    def _request(self, message: dict[str, Any]) -> tuple[Channel, Inbox]:
+    def _request(self, message: dict[str, Any], *, is_repeated: bool = False) -> tuple[Channel, Inbox]:
         # A supervisor acts on whole lines: one that was lost before the end of ours did nothing, so that the
         # message can be sent to another. Once: a second loss has a reason that does not pass.
-        is_repeated = False
-        while True:
+        try:
             channel = self._running_channel()
-            try:
-                return channel, channel.request(message)
-            except ChannelLost as error:
-                if is_repeated or self.closed:
-                    raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
-            is_repeated = True
+            return channel, channel.request(message)
+        except ChannelLost as error:
+            if is_repeated or self.closed:
+                raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
+        return self._request(message, is_repeated=True)
 
     def _running_channel(self) -> Channel:
         with self._lock:
@@ -209,21 +206,14 @@ class BunRuntime:
                 self._channel.close(expected=False)
                 self._channel = None
             if self._channel is None:
-                self._channel = self._start()
+                lifetime = max(0.0, self._ends - monotonic())
+                try:
+                    supervisor = self._launcher.start(self._workspace, self.limits, lifetime)
+                except OSError as error:
+                    raise ExecutionLost(f"the session's supervisor cannot be started: {error}") from error
+                self._channel = Channel(supervisor)
+                self._channel.send(supervisor.start_message.to_json())
             return self._channel
-
-    def _start(self) -> Channel:
-        lifetime = max(0.0, self._ends - monotonic())
-        channel = None
-        try:
-            supervisor = self._launcher.start(self._workspace, self.limits, lifetime)
-            channel = Channel(supervisor)
-            channel.send(supervisor.start_message.to_json())
-        except (OSError, ChannelLost) as error:
-            if channel is not None:
-                channel.close()
-            raise ExecutionLost(f"the session's supervisor cannot be started: {error}") from error
-        return channel
 
     def kill(self, pid: Union[int, None]) -> list[int]:
         """End one process of the session, or all of them; return the pids, as the session sees them."""

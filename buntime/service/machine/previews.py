@@ -59,23 +59,16 @@ class Previews:
                 return
             tasks = {self._open.pop(listener)}
             asyncio.run_coroutine_threadsafe(_cancel(tasks), self._loop).result()
-            if not self._open:
+            if not self._open and self._thread is not None:
                 self._loop.call_soon_threadsafe(self._loop.stop)
-                if self._thread is not None:
-                    self._thread.join()
+                self._thread.join()
+                self._loop.close()
                 self._loop = self._thread = None
 
     def _start(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
-
-        def run() -> None:
-            try:
-                loop.run_forever()
-            finally:
-                loop.close()
-
         # A daemon: a transport that was not closed is closed at exit, after the wait for all other threads.
-        self._thread = threading.Thread(target=run, name="buntime-previews", daemon=True)
+        self._thread = threading.Thread(target=loop.run_forever, name="buntime-previews", daemon=True)
         self._thread.start()
         self._loop = loop
         return loop

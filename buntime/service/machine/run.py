@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Callable, Literal, Union
 
+import attrs
+
 from buntime._support.collected_text import CollectedText
 from buntime.service.clock import monotonic
 from buntime.service.executors import (
@@ -31,37 +33,32 @@ _NO_NETWORK = (
 _KINDS: Mapping[str, Literal["stdout", "stderr"]] = {"out": "stdout", "err": "stderr"}
 
 
+@attrs.define(eq=False)
 class Run:
     """The output and the outcome of one execution; dropping it lets the execution go on unread.
 
-    ``memory`` is the session's limit in MB; ``on_serving`` is called when there may be a server.
+    ``maximum`` is how much of each stream is kept, ``memory`` the session's limit in MB; ``on_serving`` is
+    called when there may be a server.
     """
 
-    def __init__(
-        self,
-        channel: Channel,
-        inbox: Inbox,
-        timeout: Union[float, None],
-        maximum: Union[int, None],
-        *,
-        memory: int,
-        without_network: bool,
-        on_serving: Callable[[], object],
-    ) -> None:
-        self._memory = memory
-        self._without_network = without_network
-        self._on_serving = on_serving
-        self._channel = channel
-        self._inbox = inbox
-        self._timeout = timeout
-        self._texts = {kind: CollectedText(maximum) for kind in _KINDS}
-        self._started = monotonic()
-        self._exit_message: Union[dict[str, Any], None] = None
-        self._is_exhausted = False
+    channel: Channel
+    inbox: Inbox
+    timeout: Union[float, None]
+    maximum: Union[int, None]
+    memory: int
+    without_network: bool
+    on_serving: Callable[[], object]
+    _texts: dict[str, CollectedText] = attrs.field(init=False)
+    _started: float = attrs.field(init=False, factory=monotonic)
+    _exit_message: Union[dict[str, Any], None] = attrs.field(init=False, default=None)
+    _is_exhausted: bool = attrs.field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._texts = {kind: CollectedText(self.maximum) for kind in _KINDS}
 
     def __del__(self) -> None:
         if self._exit_message is None:
-            self._channel.drop(self._inbox)
+            self.channel.drop(self.inbox)
 
     def __iter__(self) -> Run:
         return self
@@ -71,20 +68,20 @@ class Run:
             raise StopIteration
         while self._exit_message is None:
             try:
-                message = self._channel.receive(self._inbox, self._timeout)
+                message = self.channel.receive(self.inbox, self.timeout)
             except ChannelLost as error:
                 # A channel that is being closed ends its executions as killed; any other end is the
                 # supervisor's fault.
                 self._is_exhausted, self._exit_message = True, {}
-                if self._channel.closing:
+                if self.channel.closing:
                     return self._make_outcome(KILLED, (monotonic() - self._started) * 1000, 0, 0)
                 raise ExecutionLost(f"the session's supervisor was lost: {error}") from error
             if message.get("serving") is True:
-                self._on_serving()
+                self.on_serving()
             output = self._collect(message)
             if "exit" in message:
                 self._exit_message = message
-                if message["exit"] and self._without_network and self._missed_network():
+                if message["exit"] and self.without_network and self._missed_network():
                     self._texts["err"].add(_NO_NETWORK)
                     return Output("stderr", _NO_NETWORK)
             elif output is not None:
@@ -108,10 +105,10 @@ class Run:
         values = [number_of(message.get(name)) for name in ("exit", "wall", "memory", "cpu")]
         numbers = [value for value in values if value is not None]
         if len(numbers) != len(values):
-            self._channel.fail("it reported an end without its figures")
+            self.channel.fail("it reported an end without its figures")
             raise ExecutionLost("the session's supervisor reported an end without its figures")
         code, wall, memory, cpu = numbers
-        over, maximum = message.get("over"), self._memory
+        over, maximum = message.get("over"), self.memory
         if over == "memory":
             raise ResourceExceeded(
                 "memory_limit_exceeded",

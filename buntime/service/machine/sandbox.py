@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -118,9 +119,9 @@ class Sandbox:
         argv += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--hostname", "buntime"]
         argv += ["--disable-userns"] if self.strict else []
         argv += ["--share-net"] if self.network else []
-        argv += [*_system(), *_configuration(network=self.network), "--proc", "/proc", "--dev", "/dev"]
-        for path in _KERNEL:
-            argv += ["--ro-bind", path, path] if Path(path).exists() else []
+        argv += [*_system(), "--proc", "/proc", "--dev", "/dev"]
+        for path in (*_CONFIGURATION, *_KERNEL, *(["/etc/resolv.conf"] if self.network else [])):
+            argv += ["--ro-bind-try", path, path]
         for path, size in temporary.items():
             argv += [*(["--size", str(size << 20)] if self.strict else []), "--tmpfs", path]
         for path, descriptor in descriptors.items():
@@ -160,11 +161,14 @@ def start_process(
     return process, errors
 
 
+def version_in(text: str) -> tuple[int, ...]:
+    """Return the first two numbers of a text, which begin a version; fewer if there are fewer."""
+    return tuple(map(int, re.findall(r"\d+", text)[:2]))
+
+
 def _in_memory(content: bytes) -> int:
     descriptor = os.memfd_create("buntime")
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(content)
-    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.pwrite(descriptor, content, 0)  # bubblewrap reads from the current offset, which stays 0
     return descriptor
 
 
@@ -181,9 +185,3 @@ def _shown(path: str) -> Iterator[str]:
         yield from ("--symlink", str(Path(path).readlink()), path)
     elif Path(path).is_dir():
         yield from ("--ro-bind", path, path)
-
-
-def _configuration(*, network: bool) -> Iterator[str]:
-    for path in (*_CONFIGURATION, *(("/etc/resolv.conf",) if network else ())):
-        if Path(path).exists():
-            yield from ("--ro-bind", path, path)

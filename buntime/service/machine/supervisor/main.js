@@ -246,7 +246,7 @@ function sendOutput(run, kind, { text, size }) {
 // The host listens for a session only when there may be a server to reach: in a running execution, or in a process that
 // outlived one.
 function openPreview() {
-  previewReady ??= config.preview_socket ? preview.open(config.preview_socket) : Promise.resolve();
+  previewReady ??= config.preview_socket ? preview.open(`${config.workspace}/${config.preview_socket}`) : Promise.resolve();
   return previewReady;
 }
 
