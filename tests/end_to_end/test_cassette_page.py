@@ -145,6 +145,10 @@ def test_page_fits(page: Page, url: str, width: int, theme: str) -> None:
     page.open(f"{url}#theme={theme}&open=4&open=6")
     page.wait_for(FILLED)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # The bars of all calls have one scale.
+    assert (
+        page.evaluate("new Set([...document.querySelectorAll('.track')].map(e => e.offsetWidth)).size") == 1
+    )
     picture = page.screenshot()
     assert picture.startswith(b"\x89PNG")
     folder = os.environ.get("PAGE_PICTURES")
