@@ -16,11 +16,12 @@ from buntime.errors import BuntimeError, CassetteError, ConfigurationError
 from buntime.pytest_plugin.permission import Permission, with_xdist
 from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, owner_of, owners_of
 from buntime.pytest_plugin.settings import RunSettings, fixture_settings, marker_settings, source_option
-from buntime.testing.choice import advice
+from buntime.testing.choice import Tests, advice
 
 if TYPE_CHECKING:
     import pluggy
 
+    from buntime.cassette.file import Cassette
     from buntime.pytest_plugin.reports import Reports
     from buntime.testing.modes import Case
 
@@ -46,7 +47,7 @@ class _OpenCassette:
         return self.fixtures == 0
 
 
-class Cassettes:
+class Cassettes(Tests):
     """The cassettes of one run.
 
     A fixture opens a cassette. Its end only marks it, as a fixture that ends later may still fail: it is
@@ -55,8 +56,6 @@ class Cassettes:
 
     def __init__(self, config: pytest.Config, selection: Selection, reports: Optional[Reports]) -> None:
         self.settings: RunSettings = RunSettings(config)
-        self.failures = 0
-        """How many tests failed so far, reruns included."""
         self._reports = reports
         self._failures: dict[str, str] = {}
         self._selection = selection
@@ -65,6 +64,8 @@ class Cassettes:
         self._played: defaultdict[Path, Counter[str]] = defaultdict(Counter)
         self._permission = Permission(config, selection)
         self._item: Optional[pytest.Item] = None
+        self._kept: Optional[Cassette] = None
+        """The recording of the last ``cassette()`` block of the test."""
         self._marks: Optional[list[tuple[_OpenCassette, Any]]] = None
 
     @contextmanager
@@ -143,7 +144,7 @@ class Cassettes:
             for opened, mark in self._marks or ():
                 if opened in self._open:
                     opened.case.rewind(mark)
-        self._item, self._marks = item, None
+        self._item, self._marks, self._kept = item, None, None
         self._outcomes.pop(item.nodeid, None)
 
     @pytest.hookimpl(tryfirst=True)
@@ -188,16 +189,18 @@ class Cassettes:
         result = yield
         if result.excinfo is not None:
             self._outcomes[item.nodeid] = "failed"
+        self._report(self._kept, {item.nodeid})
         errors = self._caught_mismatch(item, str(result.excinfo and result.excinfo[1]))
         for opened in [opened for opened in self._open if opened.has_ended]:
             self._open.remove(opened)
-            self._report_failures(opened)
+            recording = self._recording(opened.case)
+            self._report(recording, opened.tests)
             try:
                 notes = self._close(opened)
             except (BuntimeError, OSError) as error:
                 errors.append(str(error))
-                if self._reports is not None:
-                    self._reports.write(opened.case, item.nodeid, str(error))
+                if self._reports is not None and recording is not None:
+                    self._reports.write(recording, item.nodeid, str(error))
             else:
                 if notes:
                     item.add_report_section("teardown", "by buntime", "\n".join(notes))
@@ -226,10 +229,21 @@ class Cassettes:
         self._failures[item.nodeid] = f"{CAUGHT}\n{mismatch}"
         return [self._failures[item.nodeid]]
 
-    def _report_failures(self, opened: _OpenCassette) -> None:
-        for test in opened.tests:
-            if self._reports is not None and self._outcomes.get(test) == "failed":
-                self._reports.write(opened.case, test, self._failures.get(test, ""))
+    def keep_recording(self, case: Case) -> None:
+        """Keep the recording of a block that ends, for the page of its test, if that fails."""
+        self._kept = self._recording(case)
+
+    def _recording(self, case: Case) -> Optional[Cassette]:
+        """Return a recording, if pages are written, before the end of its case removes it."""
+        with suppress(BuntimeError, OSError):
+            return None if self._reports is None else case.recording()
+        return None
+
+    def _report(self, recording: Optional[Cassette], tests: set[str]) -> None:
+        """Write the pages of those tests that failed; a case in the mode ``live`` has no recording."""
+        for test in tests:
+            if self._reports is not None and recording is not None and self._outcomes.get(test) == "failed":
+                self._reports.write(recording, test, self._failures.get(test, ""))
 
     def _close(self, opened: _OpenCassette) -> list[str]:
         """Close a cassette; return notes on tests that failed, or raise an error of one that passed."""

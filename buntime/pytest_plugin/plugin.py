@@ -69,10 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     options = {name: config.getoption(f"buntime_{name}", default=None) for name in ("mode", "source")}
     configured = {name: config.getini(f"buntime_{name}") for name in ("mode", "source", "allow", "ignore")}
-    manager = config.pluginmanager
-    config.add_cleanup(
-        choice.begin_run(options, configured, lambda: getattr(manager.get_plugin(_NAME), "failures", 0))
-    )
+    tests = choice.Tests()
     # A project with an older pytest must not notice that buntime is installed.
     if hasattr(pytest, "version_tuple"):
         from buntime.pytest_plugin.cassettes import Cassettes
@@ -85,8 +82,10 @@ def pytest_configure(config: pytest.Config) -> None:
         reports = Reports(config.invocation_params.dir / folder) if folder else None
         if reports is not None:
             config.pluginmanager.register(reports, "buntime-reports")
-        config.pluginmanager.register(Cassettes(config, selection, reports), _NAME)
+        tests = Cassettes(config, selection, reports)
+        config.pluginmanager.register(tests, _NAME)
         config.pluginmanager.register(Orphans(config, selection), "buntime-orphans")
+    config.add_cleanup(choice.begin_run(options, configured, tests))
 
 
 def pytest_report_header(config: pytest.Config) -> str:

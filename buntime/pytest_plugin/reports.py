@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buntime.errors import BuntimeError
-
 if TYPE_CHECKING:
-    from buntime.testing.modes import Case
+    from buntime.cassette.file import Cassette
 
 _LONGEST = 20_000
 """Characters of a failure that a page shows."""
@@ -25,16 +23,14 @@ class Reports:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def write(self, case: Case, test: str, failure: str) -> None:
-        """Write the page of a failed test; a case in the mode ``live`` has no recording."""
+    def write(self, recording: Cassette, test: str, failure: str) -> None:
+        """Write the page of a failed test."""
         from buntime.cassette_view import render_page
 
-        with suppress(BuntimeError, OSError):
-            recording = case.recording()
-            if recording is not None:
-                page = render_page(recording, test, failure=failure[-_LONGEST:])
-                self._folder.mkdir(parents=True, exist_ok=True)
-                (self._folder / _file_name(test)).write_text(page, encoding="utf-8")
+        with suppress(OSError):
+            page = render_page(recording, test, failure=failure[-_LONGEST:])
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / _file_name(test)).write_text(page, encoding="utf-8")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print where the pages are."""

@@ -5,17 +5,32 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from buntime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from buntime.testing.modes import Case
 
 MODES = ("replay", "record", "once", "verify", "live")
 SOURCES = ("http", "local")
 
 Candidate = tuple[str, Optional[str]]
 """The name of a setting, and its value or nothing."""
-_runs: list[tuple[Mapping[str, Any], Mapping[str, Any], Callable[[], int]]] = []
-"""The options, the configuration and the count of failures of each run of pytest; the last one counts."""
+
+
+class Tests:
+    """The tests of a run of pytest; this one is that without pytest."""
+
+    failures = 0
+    """How many tests failed so far, reruns included."""
+
+    def keep_recording(self, case: Case) -> None:
+        """Keep the recording of a block that ends, for the page of its test, if that fails."""
+
+
+_runs: list[tuple[Mapping[str, Any], Mapping[str, Any], Tests]] = []
+"""The options, the configuration and the tests of each run of pytest in this process; the last one counts."""
 
 
 def choose_mode(*candidates: Candidate) -> str:
@@ -28,11 +43,9 @@ def choose_source(mode: str, *candidates: Candidate) -> str:
     return SOURCES[0] if mode == "replay" else _choose(candidates, SOURCES)
 
 
-def begin_run(
-    options: Mapping[str, Any], configured: Mapping[str, Any], failures: Callable[[], int]
-) -> Callable[[], None]:
+def begin_run(options: Mapping[str, Any], configured: Mapping[str, Any], tests: Tests) -> Callable[[], None]:
     """Note a pytest run, with its settings by their names; return a function that ends the run."""
-    run = options, configured, failures
+    run = options, configured, tests
     _runs.append(run)
     return lambda: _runs.remove(run)
 
@@ -49,9 +62,9 @@ def several(name: str) -> list[str]:
     return list(_runs[-1][1][name]) if _runs else []
 
 
-def failures() -> int:
-    """Return how many tests of the run of pytest, if there is one, have failed so far."""
-    return _runs[-1][2]() if _runs else 0
+def tests() -> Tests:
+    """Return the tests of the run of pytest, if it runs."""
+    return _runs[-1][2] if _runs else Tests()
 
 
 def of_environment(name: str) -> Candidate:

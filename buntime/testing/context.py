@@ -108,7 +108,8 @@ def cassette(
         service=service_of(client),
     )
     case = open_case(path, settings)
-    failures = choice.failures()
+    tests = choice.tests()
+    failures = tests.failures
     try:
         yield case.client(client)
     except BaseException as error:
@@ -116,9 +117,11 @@ def cassette(
         with suppress(Exception):
             _add_note(error, case.pop_mismatch())
         with suppress(Exception):
+            tests.keep_recording(case)
             case.discard()
         raise
-    if choice.failures() > failures or _has_failed_subtest():
+    tests.keep_recording(case)
+    if tests.failures > failures or _has_failed_subtest():
         case.discard()
     else:
         case.commit()

@@ -167,6 +167,34 @@ def test_report_of_unplayed_interactions(project: Project) -> None:
     assert "not played" in page.read_text("utf-8")
 
 
+def test_report_of_a_comparison_that_fails(project: Project) -> None:
+    """The page has the new recording, which the comparison itself removes."""
+    project.write(HELLO)
+    project.record()
+    project.write("def test_hello(buntime_session): buntime_session.execute('changed()')")
+    project.run("--buntime-mode=verify", "--buntime-report=out").assert_outcomes(passed=1, errors=1)
+    (page,) = (project.path / "out").iterdir()
+    assert "changed()" in page.read_text("utf-8")
+
+
+def test_report_of_a_test_that_opens_its_cassette(project: Project) -> None:
+    """The failure may come in its block or after it, as in a test of unittest; an expected one is none."""
+    block = "with cassette('{name}.json', mode='record') as client, client.sessions.create() as session:"
+    project.write(
+        "import unittest\nimport pytest\nfrom buntime.testing import cassette\n"
+        "class Test(unittest.TestCase):\n"
+        f"    def test_in(self):\n        {block.format(name='in')} assert not session.execute('1')\n"
+        f"    def test_after(self):\n        {block.format(name='after')} session.execute('1')\n"
+        "        assert False\n"
+        "def test_expected():\n    with pytest.raises(ZeroDivisionError):\n"
+        f"        {block.format(name='expected')} session.execute(str(1 / 0))\n"
+    )
+    project.run("--buntime-report=out").assert_outcomes(passed=1, failed=2)
+    pages = sorted((project.path / "out").iterdir())
+    assert ["test_after", "test_in"] == [page.name.split("-")[-1].split("~")[0] for page in pages]
+    assert all("POST /execute" in page.read_text("utf-8") for page in pages)
+
+
 NEW_EACH_TIME = """
 import pytest, re, uuid
 {mark}
