@@ -36,7 +36,7 @@ def merge_recordings(
     """
     ignore = ignore or Ignore()
     if threaded:
-        new = _with_old_numbers(old, new)
+        new = _with_old_numbers(old, new, ignore)
     unmatched: dict[str, deque[int]] = defaultdict(deque)
     for index, item in enumerate(old):
         unmatched[without_numbers(key_of(ignore.request(item.request)))].append(index)
@@ -169,16 +169,18 @@ def _is_longer_reading(old: Interaction, new: Interaction) -> bool:
     return all(a.startswith(b) or b.startswith(a) for a, b in texts)
 
 
-def _with_old_numbers(old: Sequence[Interaction], new: Sequence[Interaction]) -> list[Interaction]:
+def _with_old_numbers(
+    old: Sequence[Interaction], new: Sequence[Interaction], ignore: Ignore
+) -> list[Interaction]:
     """Give ids the numbers that they have in ``old``, and new ones the free numbers in order."""
     known: dict[tuple[str, str], deque[str]] = defaultdict(deque)
     for item in old:
         for kind, number in _numbers_of(item):
-            known[kind, key_of(item.request)].append(number)
+            known[kind, key_of(ignore.request(item.request))].append(number)
     names: dict[tuple[str, str], Optional[str]] = {}
     for item in new:
         for kind, number in _numbers_of(item):
-            queue = known[kind, key_of(item.request)]
+            queue = known[kind, key_of(ignore.request(item.request))]
             names.setdefault((kind, number), queue.popleft() if queue else None)
     kinds = sorted({kind for kind, _ in names})
     numbers: dict[tuple[str, str], str] = {}

@@ -7,7 +7,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -128,9 +128,12 @@ class Recorder:
         pending.request_json = file.to_json(serialized)
         if len(self._pending) > 1 and pending.dialect.is_creation(serialized):
             others = [each.serialized for each in self._pending.values() if each.serialized]
-            if key_of(serialized) in map(key_of, others):
+            if self._key_of(serialized) in map(self._key_of, others):
                 self._problems.setdefault(_AMBIGUOUS)
         pending.serialized = serialized
+
+    def _key_of(self, request: Mapping[str, Any]) -> str:
+        return key_of(self._ignore.request(request))
 
     def drop(self, pending: PendingInteraction) -> None:
         """Leave out a request that failed in a way that no replay can raise again."""

@@ -288,7 +288,7 @@ def test_ambiguous_sessions_are_rejected(tmp_path: Path) -> None:
             barrier.wait()
         return real.send(request)
 
-    def program(*metadata: dict[str, int]) -> Any:
+    def program(*metadata: dict[str, Any]) -> Any:
         def create_both(client: Buntime) -> list[int]:
             with ThreadPoolExecutor(2) as threads:
                 sessions = list(threads.map(lambda fields: client.sessions.create(metadata=fields), metadata))
@@ -306,6 +306,18 @@ def test_ambiguous_sessions_are_rejected(tmp_path: Path) -> None:
     for _ in range(5):
         record(path, different, FunctionTransport(together))
         assert before == path.read_bytes()
+
+    def record_ignoring(*metadata: dict[str, Any]) -> None:
+        inner = FunctionTransport(together)
+        run(RecordingTransport(path, inner, ignore="re:run-[0-9]+"), program(*metadata))
+
+    record_ignoring({"n": 1, "run": "run-1"}, {"n": 2, "run": "run-2"})
+    before = path.read_bytes()
+    for number in range(3, 8):
+        record_ignoring({"n": 2, "run": f"run-{number}"}, {"n": 1, "run": f"run-{number + 9}"})
+        assert before == path.read_bytes()
+    with pytest.raises(CassetteError, match="ambiguous_session"):
+        record_ignoring({"n": 1, "run": "run-1"}, {"n": 1, "run": "run-2"})
 
 
 def test_concurrent_threads_are_recorded_separately(tmp_path: Path) -> None:
