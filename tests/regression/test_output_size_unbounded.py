@@ -116,7 +116,7 @@ def test_an_unread_stream_waits(session: BunSession) -> None:
 
     for _ in range(20):
         session.sh("true")
-    inbox = unread._inbox  # type: ignore[attr-defined]  # messages that arrived before they were requested
+    inbox = unread.inbox  # type: ignore[attr-defined]  # messages that arrived before they were requested
 
     assert sum(len(message.get("out", "")) for message in inbox.messages) < 2 * MB
     assert not (session.workspace / "done").exists()
