@@ -19,6 +19,7 @@ from buntime._support.repetition import without_repetition
 from buntime.cassette.dialect import Dialect, dialect_of
 
 _compact = json_encoder()
+_NO_KIND = ("Content-Type", None)
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -42,6 +43,13 @@ def _parse(text: str) -> Any:
     return value
 
 
+def _parse_bytes(content: bytes) -> Any:
+    try:
+        return _parse(content.decode())
+    except ValueError:  # perhaps in another encoding, or with a lone surrogate
+        return _parse(content.decode(json.detect_encoding(content), "surrogatepass"))
+
+
 def serialize_request(request: Request) -> dict[str, Any]:
     """Return a request in the form of a cassette, without the library's own programs.
 
@@ -52,7 +60,7 @@ def serialize_request(request: Request) -> dict[str, Any]:
         serialized["query"] = [list(pair) for pair in request.query]
     content = request.content
     if content:
-        kind = next(iter([value for name, value in request.headers if name.lower() == "content-type"]), None)
+        kind = next(value for name, value in (*request.headers, _NO_KIND) if name.lower() == "content-type")
         fields = parse_tgz(content) if content.startswith(GZIP) else None
         if content.startswith(b"--"):
             fields = parse_form(content, kind)
@@ -70,16 +78,11 @@ def serialize_body(content: bytes, content_type: Optional[str]) -> dict[str, Any
     files = parse_zip(content) if content_type == ZIP else None
     if files is not None:
         return {"json": files}
-    if "json" in (content_type or ("json" if content[:1] in b"{[" else "")).lower():
-        is_utf8 = content[:1] in b"{[" and content[1:2] != b"\0"  # as almost always
+    if "json" in content_type.lower() if content_type else content[:1] in b"{[":
         try:
-            value = _parse(
-                content.decode("utf-8" if is_utf8 else json.detect_encoding(content), "surrogatepass")
-            )
+            return {"json": _parse_bytes(content)}
         except (ValueError, RecursionError):
             pass  # the content is not JSON, whatever its type: it is stored as text or bytes
-        else:
-            return {"json": value}
     try:
         return {"text": content.decode()}
     except UnicodeDecodeError:
