@@ -71,9 +71,12 @@ class ExecuteStream(ClosesWithBlock, NotPicklable):
                 return item
             if item is None:
                 raise APIConnectionError("the stream ended without a result", phase="read")
+            # Its readers hold megabytes of output in several forms, and closing completes a recording of it.
+            self._items = iter(())
             self._result = (
                 self._bounded(item) if isinstance(item, ExecuteResult) else item.result(self._output)
             )
+            del item
             if self._check:
                 self._result.check()
         except BaseException as error:

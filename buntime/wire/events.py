@@ -95,13 +95,12 @@ class Terminal:
     """The last event of a stream, with the fields of the result that it has."""
 
     fields: dict[str, Any]
-    data: str
+    beginning: bytes
+    """Of its data, for errors."""
 
     def result(self, streamed: Mapping[str, CollectedText]) -> ExecuteResult:
         """Return the result; ``streamed`` is the output that arrived before."""
-        fields = Fields(
-            dict(self.fields), BufferedResponse(200, Headers(), self.data[:500].encode("utf-8", "replace"))
-        )
+        fields = Fields(dict(self.fields), BufferedResponse(200, Headers(), self.beginning))
         codes = [fields.read(key, int) for key in _CODE_KEYS]
         outputs = {}
         for kind, collected in streamed.items():
@@ -134,4 +133,5 @@ def decode_event(request: Request, name: str, data: str) -> Union[StreamEvent, T
         return None
     fields = event.fields
     inner = fields.get("data", fields.get("result"))
-    return Terminal(inner if isinstance(inner, dict) and "stdout" not in fields else fields, data)
+    beginning = data[:500].encode("utf-8", "replace")
+    return Terminal(inner if isinstance(inner, dict) and "stdout" not in fields else fields, beginning)
