@@ -217,7 +217,7 @@ _NO_OUTPUT = {"stdout": b"", "stderr": b""}
 
 def _played(result: ScriptedResult) -> tuple[dict[str, bytes], Optional[int]]:
     """Return the output and the exit code of a process with this result."""
-    output = {"stdout": result.stdout.encode(), "stderr": result.stderr.encode()}
+    output = {"stdout": result.output("stdout").encode(), "stderr": result.output("stderr").encode()}
     return output, None if result.keeps_running else result.exit_code
 
 

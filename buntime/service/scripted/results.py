@@ -9,11 +9,13 @@ import attrs
 from attrs.validators import deep_mapping
 from attrs.validators import instance_of as _is
 
-from buntime._support.collected_text import bound
+from buntime._support.collected_text import CollectedText, bound
 from buntime.service.executors import TIMED_OUT, Execution, ExecutionOutcome, Output
 from buntime.service.workspace.base import Workspace
 
 Chunk = tuple[Literal["stdout", "stderr"], str]
+
+_LARGEST_PIECE = 1 << 16
 
 
 @attrs.frozen
@@ -29,8 +31,9 @@ class ScriptedExecution(Execution):
 class ScriptedResult:
     """The result of an execution.
 
-    ``chunks`` is the output in the pieces and the order of a stream; by default stdout is one piece and
-    stderr the next. Times are milliseconds, memory is bytes.
+    ``chunks`` is the output in the pieces and the order of a stream, in place of ``stdout`` and ``stderr``;
+    by default stdout is one piece and stderr the next. A piece of more than 65,536 characters arrives in
+    several, as from a pipe. Times are milliseconds, memory is bytes.
     """
 
     stdout: str = attrs.field(default="", validator=_is(str))
@@ -58,24 +61,32 @@ class ScriptedResult:
         if "stdout" in fields or "stderr" in fields:
             raise TypeError("pass the output as chunks, or as stdout and stderr, not as both")
         pieces = tuple(chunks)
-        texts: dict[str, list[str]] = {"stdout": [], "stderr": []}
         for piece in pieces:
             kind, text = piece
-            if kind not in texts or not isinstance(text, str):
+            if kind not in {"stdout", "stderr"} or not isinstance(text, str):
                 raise TypeError(f"chunks holds {piece!r}, which is not a ('stdout' or 'stderr', text)")
-            texts[kind].append(text)
-        outputs = {kind: "".join(parts) for kind, parts in texts.items()}
-        return cls(timed_out=timed_out, chunks=pieces, **outputs, **fields)  # type: ignore[arg-type] # as above
+        return cls(timed_out=timed_out, chunks=pieces, **fields)  # type: ignore[arg-type] # as above
+
+    def output(self, kind: Literal["stdout", "stderr"], maximum: Optional[int] = None) -> str:
+        """Return at most ``maximum`` bytes of an output."""
+        text = self.stdout if kind == "stdout" else self.stderr
+        if text or self.chunks is None:  # a handler may pass both, with the same content
+            return bound(text, maximum)[0]
+        collected = CollectedText(maximum)
+        for each, piece in self.chunks:
+            if each == kind:
+                collected.add(piece)
+        return collected.text()
 
     def items(self, maximum: Optional[int] = None) -> Iterator[Union[Output, ExecutionOutcome]]:
         """Yield the output and the outcome, which has at most ``maximum`` bytes of each output."""
         default: tuple[Chunk, ...] = (("stdout", self.stdout), ("stderr", self.stderr))
         for kind, text in default if self.chunks is None else self.chunks:
-            if text:
-                yield Output(kind, text)
+            for start in range(0, len(text), _LARGEST_PIECE):
+                yield Output(kind, text[start : start + _LARGEST_PIECE])
         yield ExecutionOutcome(
-            bound(self.stdout, maximum)[0],
-            bound(self.stderr, maximum)[0],
+            self.output("stdout", maximum),
+            self.output("stderr", maximum),
             self.exit_code,
             self.execution_time,
             self.memory_used,

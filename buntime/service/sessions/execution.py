@@ -39,6 +39,7 @@ class RunningExecution:
 
     def __init__(self, session: LiveSession, execution: Execution, read_timeout: float | None) -> None:
         self._session = session
+        self._complete = False
         if not session.workspace.exists():
             raise (session_not_found if session.ended else session_lost)(session.id)
         helper = _HELPER.match(execution.code or "")
@@ -73,15 +74,12 @@ class RunningExecution:
     def events(self) -> Iterator[bytes]:
         """Yield the events of a streamed response as they happen; the last is the result or an error."""
         try:
-            complete = False
-            while not complete:
-                text, complete = self._next_event()
-                yield text
+            while not self._complete:
+                yield self._next_event()  # holds no event, which may be large
         finally:
             self.finish()
 
-    def _next_event(self) -> tuple[bytes, bool]:
-        """Return the next event, and whether it is the last."""
+    def _next_event(self) -> bytes:
         try:
             with self._ended_session_as_404():
                 item = next(self._items, None)
@@ -91,12 +89,14 @@ class RunningExecution:
             # Silence: either the caller's own read timeout, or the interval of keep-alive comments.
             if not self._keeps_alive:
                 raise
-            return KEEP_ALIVE, False
+            return KEEP_ALIVE
         except Exception as error:
-            return event("error", as_service_error(error).envelope()), True
+            self._complete = True
+            return event("error", as_service_error(error).envelope())
         if isinstance(item, Output):
-            return event(item.kind, {"text": item.text}), False
-        return event("result", self._result(item)), True
+            return event(item.kind, {"text": item.text})
+        self._complete = True
+        return event("result", self._result(item))
 
     def _result(self, outcome: ExecutionOutcome) -> dict[str, Any]:
         self.finish()

@@ -387,3 +387,22 @@ class TestInside:
         for thread in threads:
             thread.join(60)
         assert 2 == sum(call.status == 200 for call in fake.calls if call.path == "/execute")
+
+
+@pytest.mark.parametrize("is_chunks", [False, True])
+def test_a_large_piece_arrives_in_several(is_chunks: bool) -> None:
+    """As from a pipe; the result has all of it."""
+    fake, text = FakeTransport(), "0123456789" * 20_000
+    if is_chunks:
+        fake.on_execute("1", chunks=[("stdout", text), ("stderr", "short")])
+    else:
+        fake.on_execute("1", stdout=text, stderr="short")
+    with Buntime(transport=fake) as client, client.sessions.create() as session:
+        with session.stream("1") as stream:
+            events = list(stream)
+        executed = session.execute("1")
+    assert text == "".join(event.text for event in events if event.kind == "stdout")
+    assert ["short"] == [event.text for event in events if event.kind == "stderr"]
+    assert 65_536 == max(len(event.text) for event in events)
+    for result in (stream.result, executed):
+        assert (text, "short") == (result.stdout, result.stderr)
