@@ -6,6 +6,7 @@ import json
 from typing import Any, Callable
 
 from buntime._support.json_encoder import json_encoder
+from buntime._support.packed import PackedList
 
 LINES = "«lines»"
 """The only field of an object that represents a text of several lines."""
@@ -41,8 +42,8 @@ def write(value: Any, newline: str, out: Callable[[str], object], *, in_lines: b
             write(item, deeper, out, in_lines=in_lines)
             separator = ","
         out(newline + "}")
-    elif isinstance(value, list) and value:
-        line = _on_one_line(value)
+    elif isinstance(value, (list, PackedList)) and value:
+        line = _on_one_line(value) if isinstance(value, list) else None
         if line is not None:
             out(line)
             return

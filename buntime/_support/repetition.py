@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import Callable
 
@@ -14,38 +15,67 @@ _SHORTEST = 1000
 """Characters of a beginning and an end from which on they are not stored again."""
 
 
-def without_repetition(text: str, pieces: Sequence[str]) -> str:
-    """Return a text with marks in place of what it repeats of the pieces; nothing large is copied twice."""
+def without_repetition(text: str, pieces: Iterable[str]) -> str:
+    """Return a text with marks in place of what it repeats of the pieces; nothing large is copied twice.
+
+    The pieces are read up to three times: they need not be in memory.
+    """
+    if not text:
+        return text
     first = _common_length(text, pieces)
-    if first == len(text) == sum(map(len, pieces)) > 0:
+    if first == len(text) == sum(map(len, pieces)):
         return _WHOLE
-    last = _common_length(text[first:][::-1], (piece[::-1] for piece in reversed(pieces)))
+    rest = text[: first - 1 : -1] if first else text[::-1]
+    last = _common_length(rest, (piece[::-1] for piece in reversed(_last_pieces(pieces, len(rest)))))
     if first + last >= _SHORTEST:
         return f"«streamed:{first}»{text[first : len(text) - last]}«streamed:-{last}»"
     return f"\\{text}" if _is_mark(text.lstrip("\\")) else text
 
 
-def with_repetition(text: str, pieces: Sequence[str]) -> str:
+def with_repetition(text: str, pieces: Iterable[str]) -> str:
     """Return the text of which :func:`without_repetition` returned this."""
-    if not _is_mark(text.lstrip("\\")):
-        return text
-    if text.startswith("\\"):
-        return text[1:]
-    joined, parts = "".join(pieces), _PARTS.fullmatch(text)
-    if parts is None:
-        return joined
-    return f"{joined[: int(parts[1])]}{parts[2]}{joined[len(joined) - int(parts[3]) :]}"
+    if text == _WHOLE:
+        return "".join(pieces)
+    parts = _PARTS.fullmatch(text)
+    if parts is not None:
+        return _repeated(parts, pieces)
+    return text[1:] if text.startswith("\\") and _is_mark(text.lstrip("\\")) else text
 
 
-def with_changed_parts(text: str, pieces: Sequence[str], change: Callable[[str], str]) -> str:
+def with_changed_parts(text: str, pieces: Iterable[str], change: Callable[[str], str]) -> str:
     """Return a text with what its marks stand for, if it is a beginning and an end, changed by a function."""
     parts = _PARTS.fullmatch(text)
     if parts is None:
         return text
-    joined = "".join(pieces)
-    first, last = joined[: int(parts[1])], joined[len(joined) - int(parts[3]) :]
-    full = f"{change(first)}{parts[2]}{change(last)}"
+    full = _repeated(parts, pieces, change)
     return f"\\{full}" if _is_mark(full.lstrip("\\")) else full
+
+
+def _repeated(parts: re.Match[str], pieces: Iterable[str], change: Callable[[str], str] = str) -> str:
+    """Return the text that a beginning and an end of the pieces stand in."""
+    first, last = int(parts[1]), int(parts[3])
+    beginning, end = "".join(_first_pieces(pieces, first)), "".join(_last_pieces(pieces, last))
+    return f"{change(beginning[:first])}{parts[2]}{change(end[len(end) - last :])}"
+
+
+def _first_pieces(pieces: Iterable[str], size: int) -> Iterator[str]:
+    """Yield the first of several texts, until they have that many characters."""
+    for piece in pieces:
+        if size <= 0:
+            return
+        yield piece
+        size -= len(piece)
+
+
+def _last_pieces(pieces: Iterable[str], size: int) -> deque[str]:
+    """Return the last of several texts, so many that they have that many characters."""
+    last: deque[str] = deque()
+    for piece in pieces:
+        last.append(piece)
+        size -= len(piece)
+        while last and size + len(last[0]) <= 0:
+            size += len(last.popleft())
+    return last
 
 
 def _is_mark(text: str) -> bool:

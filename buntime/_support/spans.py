@@ -16,27 +16,50 @@ Span = tuple[int, int, str]
 """The start and the end of a part of a text, and the text that replaces it."""
 
 
-def overlapping_parts(pieces: Iterable[str], longest: int) -> Iterator[tuple[int, str]]:
-    """Yield the parts of a text that comes in pieces, each with its position; a small text is one part.
+class OverlappingParts:
+    """Makes parts of a text that comes in pieces, each with its position; a small text is one part.
 
     So much is in two parts that each text of ``longest`` characters is in one of them as a whole, also if it
-    is wrapped in lines. A part begins behind the end of a word: a part of a word is not taken for a word.
+    is wrapped in lines. A part begins behind the end of a word: a part of a word is not taken for a word. In
+    a word of many thousand letters, which is base64 if anything, it begins with a group of four of them.
     """
-    reach = max(_REACH, 4 * longest)
-    beginning: list[str] = []
-    position, size, most = 0, 0, max(_PART, 4 * reach)
-    for piece in pieces:
-        if size >= most:
-            text = "".join(beginning)
+
+    def __init__(self, longest: int) -> None:
+        self._reach = max(_REACH, 4 * longest)
+        self._most = max(_PART, 4 * self._reach)
+        self._pieces: list[str] = []
+        self._position, self._size = 0, 0
+
+    def add(self, piece: str) -> Iterator[tuple[int, str]]:
+        """Add a piece; yield the part before it, if it is complete."""
+        if self._size >= self._most:
+            position, text = self.last()
             yield position, text
-            word_end = _WORD_END.search(text, max(0, size - 2 * reach), max(0, size - reach))
-            start = word_end.end() if word_end is not None else 0
-            beginning = [text[start:]]
-            position, size = position + start, size - start
-            most = size + max(_PART, size)
-        beginning.append(piece)
-        size += len(piece)
-    yield position, "".join(beginning)
+            latest = len(text) - self._reach
+            word_end = _WORD_END.search(text, latest - self._reach, latest)
+            start = word_end.end() if word_end is not None else _group_start(text, latest)
+            self._pieces = [text[start:]]
+            self._position, self._size = position + start, len(text) - start
+        self._pieces.append(piece)
+        self._size += len(piece)
+
+    def last(self) -> tuple[int, str]:
+        """Return the last part."""
+        return self._position, "".join(self._pieces)
+
+
+def _group_start(text: str, latest: int) -> int:
+    """Return where a group of four letters of the word at a position begins."""
+    start = max((match.end() for match in _WORD_END.finditer(text, 0, latest)), default=0)
+    return latest - (latest - start) % 4
+
+
+def overlapping_parts(pieces: Iterable[str], longest: int) -> Iterator[tuple[int, str]]:
+    """Yield the :class:`OverlappingParts` of a text."""
+    parts = OverlappingParts(longest)
+    for piece in pieces:
+        yield from parts.add(piece)
+    yield parts.last()
 
 
 def replace_spans(text: str, spans: Iterable[Span]) -> str:
@@ -49,21 +72,24 @@ def replace_spans(text: str, spans: Iterable[Span]) -> str:
     return "".join((*parts, text[position:]))
 
 
-def replace_in_pieces(pieces: Iterable[str], spans: Iterable[Span]) -> list[str]:
-    """As :func:`replace_spans`, of a text in pieces: a replacement goes into the one in which it begins."""
-    ordered = deque(_apart(spans))
-    position, done = 0, 0
-    changed: list[str] = []
-    for piece in pieces:
-        end, done = position + len(piece), max(done, position)
+class Replacement:
+    """Does the same in a text that comes in pieces: a replacement goes into the piece in which it begins."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._spans = deque(_apart(spans))
+        self._position, self._done = 0, 0
+
+    def __call__(self, piece: str) -> str:
+        """Return the next piece, changed."""
+        position, done, spans = self._position, max(self._done, self._position), self._spans
+        end = position + len(piece)
         parts: list[str] = []
-        while ordered and ordered[0][0] < end:
-            start, stop, replacement = ordered.popleft()
+        while spans and spans[0][0] < end:
+            start, stop, replacement = spans.popleft()
             parts += (piece[done - position : start - position], replacement)
             done = stop
-        changed.append("".join((*parts, piece[done - position :])))
-        position = end
-    return changed
+        self._position, self._done = end, done
+        return "".join((*parts, piece[done - position :]))
 
 
 def _apart(spans: Iterable[Span]) -> list[Span]:

@@ -9,12 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Callable, NoReturn, Optional
 
+import attrs
+
 from buntime._http import Request
 from buntime._support import sse
 from buntime._support.archive import GZIP, ZIP, parse_tgz, parse_zip, zip_bytes
 from buntime._support.form import parse_form
 from buntime._support.json_encoder import json_encoder
-from buntime._support.packed import expand
+from buntime._support.packed import PackedList, Values
 from buntime._support.repetition import without_repetition
 from buntime.cassette.dialect import Dialect, dialect_of
 
@@ -104,29 +106,33 @@ def body_bytes(message: Mapping[str, Any]) -> bytes:
     return base64.b64decode(message.get("base64", ""))
 
 
-def serialize_events(chunks: list[tuple[int, bytes]], dialect: Dialect) -> list[list[Any]]:
+def serialize_events(
+    chunks: Iterable[tuple[int, bytes]],
+    rest: bytes,
+    dialect: Dialect,
+    store: Callable[[Iterable[Any]], Values] = list,
+) -> Values:
     """Return an event stream as ``[milliseconds, event, data]``; data that is a JSON object is parsed.
 
-    An incomplete event at the end comes last, as ``[milliseconds, text]``. Output that the last event
-    repeats is not stored again. The list of chunks is emptied, as a stream may be large; they may be shrunk.
+    An incomplete event at the end, ``rest``, comes last, as ``[milliseconds, text]``. Output that the last
+    event repeats is not stored again. ``store`` makes a list of the events.
     """
-    events: list[list[Any]] = []
-    rest = sse.incomplete_event(expand(chunk) for _, chunk in reversed(chunks))
     now = 0
 
     def arriving() -> Iterator[bytes]:
         nonlocal now
-        chunks.reverse()
-        while chunks:
-            now, chunk = chunks.pop()
-            yield expand(chunk)
+        for now, chunk in chunks:  # noqa: B007 - read by events()
+            yield chunk
 
-    for name, data in sse.events(arriving()):
-        events.append([now, name, _object_or_text(name, data, dialect)])
-    drop_repeated_output(events, dialect)
+    def events() -> Iterator[list[Any]]:
+        for name, data in sse.events(arriving()):
+            yield [now, name, _object_or_text(name, data, dialect)]
+
+    stored = store(events())
+    last = last_without_repetition(stored, dialect)
     if rest and not rest.startswith(b":"):
-        events.append([now, rest.decode("utf-8", "replace")])
-    return events
+        last.append([now, rest.decode("utf-8", "replace")])
+    return stored.with_last(last) if isinstance(stored, PackedList) else [*stored[:-1], *last]
 
 
 def _object_or_text(name: str, data: str, dialect: Dialect) -> Any:
@@ -141,25 +147,47 @@ def _object_or_text(name: str, data: str, dialect: Dialect) -> Any:
     return data if event.text is not None and event.text_key is None else value
 
 
-def output_pieces(events: Iterable[Sequence[Any]], dialect: Dialect) -> dict[str, list[str]]:
-    """Return the pieces of each output of a stream."""
-    pieces: dict[str, list[str]] = defaultdict(list)
+@attrs.frozen
+class _Output(Iterable[str]):
+    """The pieces of an output of a stream; iterate over them as often as needed."""
+
+    events: Iterable[Sequence[Any]]
+    dialect: Dialect
+    kind: str
+
+    def __iter__(self) -> Iterator[str]:
+        return (text for kind, text in outputs_of(self.events, self.dialect) if kind == self.kind)
+
+
+def outputs_of(events: Iterable[Sequence[Any]], dialect: Dialect) -> Iterator[tuple[str, str]]:
+    """Yield the kind and the text of each piece of output in a stream."""
     for _, name, *data in events:
         event = dialect.read_event(name, data[0]) if data else None
         if event is not None and event.text is not None:
-            pieces[event.kind].append(event.text)
+            yield event.kind, event.text
+
+
+def output_pieces(events: Values, dialect: Dialect) -> Mapping[str, Iterable[str]]:
+    """Return the pieces of each output of a stream. Those of a packed one are read when they are needed."""
+    outputs = outputs_of(events, dialect)
+    if isinstance(events, PackedList):
+        return {kind: _Output(events, dialect, kind) for kind in {kind for kind, _ in outputs}}
+    pieces: dict[str, list[str]] = defaultdict(list)
+    for kind, text in outputs:
+        pieces[kind].append(text)
     return pieces
 
 
-def drop_repeated_output(events: list[list[Any]], dialect: Dialect) -> None:
-    """Take the output that the last event of a stream repeats out of it."""
-    if events and len(events[-1]) == 3 and dialect.read_event(*events[-1][1:]).is_end:
-        last = map_outputs(events[-1][2], output_pieces(events, dialect), without_repetition)
-        events[-1] = [*events[-1][:2], last]
+def last_without_repetition(events: Values, dialect: Dialect) -> list[Any]:
+    """Return the last event of a stream, if any, without the output that it repeats."""
+    if not (events and len(events[-1]) == 3 and dialect.read_event(*events[-1][1:]).is_end):
+        return [*events[-1:]]
+    *start, data = events[-1]
+    return [[*start, map_outputs(data, output_pieces(events, dialect), without_repetition)]]
 
 
 def map_outputs(
-    value: Any, outputs: Mapping[str, Sequence[str]], change: Callable[[str, Sequence[str]], str]
+    value: Any, outputs: Mapping[str, Iterable[str]], change: Callable[[str, Iterable[str]], str]
 ) -> Any:
     """Return a JSON value with a function called for each text that is named like an output."""
     if not isinstance(value, dict):
@@ -183,9 +211,8 @@ def event_bytes(item: Sequence[Any]) -> bytes:
     return ("\n".join(lines) + "\n\n").encode("utf-8", "surrogatepass")
 
 
-def join_outputs(events: Iterable[Sequence[Any]], dialect: Dialect) -> tuple[dict[str, str], list[Any]]:
+def join_outputs(events: Values, dialect: Dialect) -> tuple[dict[str, str], list[Any]]:
     """Return each output of a stream as one text, and the other events without their times."""
-    events = list(events)
     bare = [event for _, *event in events]
     others = [event for event in bare if len(event) == 1 or dialect.read_event(*event).text is None]
     return {kind: "".join(pieces) for kind, pieces in sorted(output_pieces(events, dialect).items())}, others

@@ -14,7 +14,7 @@ import attrs
 from buntime._support.json_encoder import json_encoder
 from buntime._support.json_text import SURROGATES, parse, write
 from buntime._support.json_values import length
-from buntime._support.packed import Line, loads, loads_parts, pack
+from buntime._support.packed import Line, PackedLine, PackedList, loads, loads_parts
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.journal import refuse_if_locked
 from buntime.cassette.upgrade import upgrade
@@ -192,18 +192,19 @@ def journal_head(day: date) -> str:
     return f'{{"buntime_cassette_part": {VERSION}, "changed": "{day}"}}\n'
 
 
-def journal_line(number: int, data: Mapping[str, Any], request: str = "", *, is_large: bool = False) -> Line:
+def journal_line(number: int, data: Mapping[str, Any], request: str = "") -> Line:
     """Return the line of a ``.part`` file for an interaction; ``number`` gives the order.
 
-    ``request`` is the request in JSON, if that was made before. With ``is_large``, for a stream, the events
-    come last, behind tabs: such a line is never in memory as a whole.
+    ``request`` is the request in JSON, if that was made before. The events of a large stream come last,
+    behind tabs: such a line is never in memory as a whole.
     """
     outcome = {part: message for part, message in data.items() if part != "request"}
     start = f"[{number},{request or to_json(data['request'])},"
-    if not is_large:
+    events = outcome["response"].get("events") if "response" in outcome else None
+    if not isinstance(events, PackedList):
         return f"{start}{to_json(outcome)}]\n"
     outcome["response"] = {**outcome["response"], "events": []}
-    return pack(f"{start}{to_json(outcome)}", map(to_json, data["response"]["events"]))
+    return PackedLine(f"{start}{to_json(outcome)}", events)
 
 
 def journal_gap(number: int, blocked: Sequence[str]) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from buntime._support.base64_text import unwrap
 from buntime._support.packed import Line, encode_parts
-from buntime._support.spans import overlapping_parts
-from buntime.cassette.body import output_pieces
+from buntime._support.spans import OverlappingParts, overlapping_parts
+from buntime.cassette.body import outputs_of
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.file import interaction_of
 
@@ -74,17 +74,23 @@ def _searched(line: Line) -> Line:
 
 def _texts(line: Line, longest: int) -> Iterator[str]:
     """Yield a line and its outputs joined, with and without line ends: a secret may be cut anywhere."""
-    texts: list[Iterable[str]] = [[line] if isinstance(line, str) else map(bytes.decode, encode_parts(line))]
-    if isinstance(line, bytes) or '"events":' in line:
-        item = interaction_of(line)
-        outputs = output_pieces((item.response or {}).get("events", ()), dialect_of(item.request["path"]))
-        texts += ((json.dumps(piece)[1:-1] for piece in pieces) for pieces in outputs.values())
-    for pieces in texts:
-        for _, part in overlapping_parts(pieces, longest):
-            yield part
-            unwrapped = unwrap(part)
-            if len(unwrapped) < len(part):
-                yield unwrapped
+    for part in _parts(line, longest):
+        yield part
+        unwrapped = unwrap(part)
+        if len(unwrapped) < len(part):
+            yield unwrapped
+
+
+def _parts(line: Line, longest: int) -> Iterator[str]:
+    pieces = [line] if isinstance(line, str) else map(bytes.decode, encode_parts(line))
+    yield from (text for _, text in overlapping_parts(pieces, longest))
+    if isinstance(line, str) and '"events":' not in line:
+        return
+    item = interaction_of(line)
+    outputs: dict[str, OverlappingParts] = defaultdict(lambda: OverlappingParts(longest))
+    for kind, text in outputs_of((item.response or {}).get("events", ()), dialect_of(item.request["path"])):
+        yield from (part for _, part in outputs[kind].add(json.dumps(text)[1:-1]))
+    yield from (parts.last()[1] for parts in outputs.values())
 
 
 def _grams(text: str) -> set[str]:

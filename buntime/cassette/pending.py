@@ -10,7 +10,8 @@ from typing import Any, Callable, Optional, Protocol
 import attrs
 
 from buntime._http import Request, Response
-from buntime._support.packed import shrink
+from buntime._support import sse
+from buntime._support.packed import PackedChunks, PackedList, pack
 from buntime.cassette.body import serialize_body, serialize_events
 from buntime.cassette.dialect import Dialect
 from buntime.errors import APIConnectionError, APITimeoutError
@@ -22,7 +23,7 @@ _HOSTS = re.compile(
 
 _STREAM = "event-stream"
 _LARGE = 1 << 20
-"""Bytes of a stream that is not to be in memory twice."""
+"""Bytes of a stream that is not to be in memory as a whole."""
 
 
 class Recording(Protocol):
@@ -55,14 +56,15 @@ class PendingInteraction:
     started: float = attrs.Factory(lambda pending: pending.recorder.now(), takes_self=True)
     thread: int = attrs.Factory(threading.get_ident)
     response: Optional[Response] = None
-    chunks: list[tuple[float, bytes]] = attrs.field(factory=list)
-    """Each with its time on the clock; those of a stream are shrunk."""
+    chunks: list[bytes] = attrs.field(factory=list)
+    """The body, unless it is a stream."""
+    stream: Optional[PackedChunks] = None
+    """The body of a stream: its chunks, each with its time on the clock."""
     size: int = 0
     """Bytes of the body."""
     error: Optional[APIConnectionError] = None
     stopped_reading: bool = False
     finished: bool = False
-    is_large: bool = False
 
     def watched_request(self) -> Request:
         """Return the request to send."""
@@ -96,20 +98,26 @@ class PendingInteraction:
     def tee(self, response: Response) -> Response:
         """Return a response with the same content, which is noted while it is read."""
         self.response = response
+        if _STREAM in response.headers.get("Content-Type", ""):
+            self.stream = PackedChunks()
         return _Watched(self, response)
 
     def pieces(self, response: Response) -> Iterator[bytes]:
         """Yield the body as it comes."""
-        is_stream = _STREAM in response.headers.get("Content-Type", "")
         try:
-            for chunk in response.chunks:
-                self.size += len(chunk)
-                self.chunks.append((self.recorder.now(), shrink(chunk) if is_stream else chunk))
-                yield chunk
+            yield from map(self._note, response.chunks)  # holds no chunk, which may be large
         except APIConnectionError as error:
             self.fail(error)
             raise
         self.finish()
+
+    def _note(self, chunk: bytes) -> bytes:
+        self.size += len(chunk)
+        if self.stream is None:
+            self.chunks.append(chunk)
+        else:
+            self.stream.append(self.recorder.now(), chunk)
+        return chunk
 
     def outcome(self) -> dict[str, Any]:
         """Return ``response``, ``error`` or both, in the form of a cassette."""
@@ -127,20 +135,22 @@ class PendingInteraction:
         headers = response.headers.only(dialect.stored_headers)
         content_type = headers.get("Content-Type", "")
         serialized: dict[str, Any] = {"status": response.status, "headers": headers}
-        if _STREAM in content_type:
-            self.is_large = self.size > _LARGE
-            chunks = [(round((at - self.started) * 1000), chunk) for at, chunk in self.chunks]
-            self.chunks.clear()
-            serialized["events"] = serialize_events(chunks, dialect)
+        if self.stream is not None:
+            rest = sse.incomplete_event(self.stream.reversed())
+            chunks = ((round((at - self.started) * 1000), chunk) for at, chunk in self.stream.drain())
+            store = pack if self.size > _LARGE else list
+            serialized["events"] = serialize_events(chunks, rest, dialect, store)
         else:
-            serialized.update(serialize_body(b"".join([chunk for _, chunk in self.chunks]), content_type))
+            serialized.update(serialize_body(b"".join(self.chunks), content_type))
             self.chunks.clear()
         form = "events" if "events" in serialized else "json"
         if form in serialized:
-            serialized[form] = dialect.decode_response(self.serialized, serialized[form])
+            decoded = dialect.decode_response(self.serialized, serialized[form])
+            is_packed = isinstance(serialized[form], PackedList)
+            serialized[form] = pack(decoded) if is_packed and isinstance(decoded, list) else decoded
         if self.stopped_reading:
-            last = serialized.get("events", [])[-1:]
-            if not any(len(event) > 2 and dialect.read_event(*event[1:]).is_end for event in last):
+            events = serialized.get("events")
+            if not (events and len(events[-1]) > 2 and dialect.read_event(*events[-1][1:]).is_end):
                 serialized["left"] = True
         return serialized
 

@@ -8,7 +8,8 @@ from buntime._support.packed import Line
 from buntime.cassette.bindings import Bindings
 from buntime.cassette.file import interaction_of
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
-from buntime.cassette.secrets.redactor import Redactor, Walk
+from buntime.cassette.secrets.redactor import Redactor
+from buntime.cassette.secrets.walk import Walk
 
 
 def shown_early(lines: Iterable[tuple[int, Line]], redactor: Redactor) -> Iterator[str]:
@@ -27,7 +28,7 @@ def shown_early(lines: Iterable[tuple[int, Line]], redactor: Redactor) -> Iterat
         if "«" in text:
             texts.append((location, text))
 
-    candidates = (pair for pair in lines if isinstance(pair[1], bytes) or "\\u00ab" in pair[1])
+    candidates = (pair for pair in lines if not isinstance(pair[1], str) or "\\u00ab" in pair[1])
     for number, item in ((number, interaction_of(line)) for number, line in candidates):
         texts.clear()
         Walk(spans_in=note)(item.data)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from buntime._support.json_values import map_texts
-from buntime.cassette.body import drop_repeated_output
+from buntime.cassette.body import last_without_repetition
 from buntime.cassette.dialect import dialect_of
 
 _ESCAPED = re.compile(r"\|([^|«»]*?)(?:\+?\b(?:json|ascii))+»")
@@ -25,9 +25,9 @@ def upgrade(data: Mapping[str, Any]) -> dict[str, Any]:
         body = dialect.decode_response(request, response["json"])
         upgraded["response"] = {**response, "json": body if body == response["json"] else _unescape(body)}
     if response is not None and "events" in response:
-        events = list(response["events"])
-        drop_repeated_output(events, dialect)
-        upgraded["response"] = {**response, "events": events}
+        events = response["events"]
+        last = last_without_repetition(events, dialect)
+        upgraded["response"] = {**response, "events": [*events[:-1], *last]}
     return upgraded
 
 

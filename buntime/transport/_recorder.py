@@ -159,7 +159,7 @@ class Recorder:
         headers = pending.response.headers if pending.response is not None else Headers()
         in_values = self._redactor.learn_response(original, headers) or pending.in_values
         self._redact_again()
-        line = file.journal_line(number, original, pending.request_json, is_large=pending.is_large)
+        line = file.journal_line(number, original, pending.request_json)
         finished = JournaledInteraction(number, pending.thread, line, in_values)
         self._finished[number] = finished
         if pending.request.poll:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from buntime._support.json_encoder import json_encoder
+from buntime._support.packed import PackedList, Values
 from buntime.runloop.wire.responses import read_event
 from buntime.wire.dialect import DIALECT as SESSIONS
 from buntime.wire.helper_messages import NUMBERED, helper_of, parse_reply
@@ -102,7 +103,7 @@ def is_piece(body: Mapping[str, Any]) -> bool:
 
 def decode_response(body: Any) -> Any:
     """Return a response, or the events of one, with the outcome and the reply of a helper as values."""
-    if isinstance(body, list):
+    if isinstance(body, (list, PackedList)):
         return _decode_events(body)
     split = _split_outcome(body.get("stderr")) if isinstance(body, dict) else None
     if split is None or not DECODED.isdisjoint(body):
@@ -124,7 +125,7 @@ def encode_response(body: Any, *, is_event: bool = False) -> Any:
     return {**encoded, "stderr": f"{encoded.get('stderr', '')}{line}"}
 
 
-def _decode_events(events: list[Any]) -> list[Any]:
+def _decode_events(events: Values) -> Values:
     """Return the events of an output with the outcome, if it ends with one, as the last event."""
     texts = [(read_event(*event[1:]).text if len(event) == 3 else None) or "" for event in events]
     split = _split_outcome("".join(texts))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime._support import spans
-from buntime._support.spans import overlapping_parts, replace_in_pieces, replace_spans
+from buntime._support.spans import Replacement, overlapping_parts, replace_spans
 
 
 @given(
@@ -20,7 +20,7 @@ def test_spans_are_replaced_in_the_pieces_as_in_the_text(
     """Wherever it is cut; a replacement is in the piece in which its span begins."""
     text = "".join(pieces)
     inside = [(start, start + size, "X") for start, size in positions if start + size <= len(text)]
-    result = replace_in_pieces(pieces, inside)
+    result = list(map(Replacement(inside), pieces))
     assert len(pieces) == len(result)
     assert replace_spans(text, inside) == "".join(result)
 
@@ -42,4 +42,7 @@ def test_a_text_is_in_one_of_the_parts_as_a_whole(pieces: list[str]) -> None:
         end = first + longest + 2
         assert any(start <= first and min(end, len(text)) <= start + len(part) for start, part in parts)
     for start, _ in parts[1:]:
-        assert start == 0 or text[start - 1] in " \n"
+        word = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1
+        assert (start - word) % 4 == 0
+        assert start == word or start - word > 12
+    assert all(len(part) <= 64 + 20 for _, part in parts)

@@ -148,7 +148,7 @@ def test_output_that_the_last_event_repeats_is_stored_once(text: str, last: str)
         ("result", {"data": {"stdout": last}, "exitCode": 0}),
     ]
     chunks = [(1, event_bytes([1, *event])) for event in sent]
-    events = serialize_events(chunks, DIALECT)
+    events = serialize_events(chunks, b"", DIALECT)
     assert ("onetwo" in json.dumps(events)) is False
     restored = map_outputs(events[-1][2], {"stdout": pieces}, with_repetition)
     assert {"data": {"stdout": last}, "exitCode": 0} == restored
@@ -171,6 +171,6 @@ def test_any_part_of_the_output_in_the_last_event_is_restored(
     joined = "".join(pieces)
     stdout = f"{before}{joined[:first]}{between}{joined[max(0, len(joined) - last) :]}{after}"
     sent = [*(("stdout", {"text": piece}) for piece in pieces), ("result", {"stdout": stdout})]
-    events = serialize_events([(1, event_bytes([1, *event])) for event in sent], DIALECT)
+    events = serialize_events([(1, event_bytes([1, *event])) for event in sent], b"", DIALECT)
     outputs = {"stdout": pieces} if pieces else {}
     assert {"stdout": stdout} == map_outputs(events[-1][2], outputs, with_repetition)

@@ -213,7 +213,7 @@ def _read(content: bytes) -> list[object]:
 def test_the_client_and_a_cassette_read_an_event_alike(name: str, data: str) -> None:
     """Output, kind and end are the same in every accepted form, and after replay."""
     (item,) = _read(_encode(name, data)) or [None]
-    stored = serialize_events([(0, _encode(name, data))], DIALECT)
+    stored = serialize_events([(0, _encode(name, data))], b"", DIALECT)
     texts, others = join_outputs(stored, DIALECT)
     if isinstance(item, StreamEvent):
         assert ({item.kind: item.text}, []) == (texts, others)
