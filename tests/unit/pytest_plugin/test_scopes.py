@@ -143,6 +143,21 @@ def test_skipped_tests_are_no_obstacle(project: Project) -> None:
     project.run("-v").assert_outcomes(passed=2, skipped=1)
 
 
+def test_a_test_that_skips_itself_skips_in_replay(project: Project) -> None:
+    """Its first recording is kept, and later ones that skip do not replace one that passed."""
+    name = "cassettes/test_it/test_skips.json"
+    source = "import pytest\ndef test_skips(buntime_session):\n    buntime_session.execute('1')\n"
+    project.write(f"{source}    pytest.skip('no ffmpeg')")
+    project.record().assert_outcomes(skipped=1)
+    project.run().assert_outcomes(skipped=1)
+    project.write(f"{source}    buntime_session.execute('2')")
+    project.record().assert_outcomes(passed=1)
+    before = project.cassettes()[name]
+    project.write(f"{source}    pytest.skip('no ffmpeg')")
+    project.record().assert_outcomes(skipped=1)
+    assert before == project.cassettes()[name]
+
+
 def test_interleaved_modules_replay(project: Project) -> None:
     """In random order, a module begins several times; its interactions are played in the end."""
     for name in ("test_it.py", "test_other.py"):
