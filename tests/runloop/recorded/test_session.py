@@ -154,6 +154,23 @@ def test_recording_again_changes_no_line(tmp_path: Path) -> None:
     assert expected == replay(path, program)
 
 
+def test_recording_a_large_stream_again_changes_no_line(tmp_path: Path) -> None:
+    """Its outcome is a value, too."""
+
+    def program(session: Session) -> str:
+        with session.stream("log()") as stream:
+            return "".join(event.text for event in stream)
+
+    path, text = tmp_path / "x.json", f"{'a line of output ' * 3}\n" * 25_000
+    for measured in (31.5, 18.25):
+        result = ScriptedResult(stdout="printed", stderr=text + outcome(measured))
+        assert sorted("printed" + text) == sorted(record(path, fake(result), program))
+        content = path.read_bytes()
+        assert b'"wall": 31.5' in content
+        assert MARK.encode() not in content
+    assert sorted("printed" + text) == sorted(replay(path, program))
+
+
 def test_another_exit_code_is_a_change(tmp_path: Path) -> None:
     """Also in the events of a stream, whose texts are equal."""
 

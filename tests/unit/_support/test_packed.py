@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime._support import packed
+from buntime._support.json_values import length, map_texts
 from buntime._support.packed import (
     PackedChunks,
     PackedLine,
@@ -39,6 +40,14 @@ def test_a_packed_list_has_the_values(values: list[Any], last: list[Any]) -> Non
         assert [1, {"events": []}, items] == json.loads(b"".join(encode_parts(line)))
         assert [1, {"events": []}, items] == loads_parts(b"".join(encode_parts(line)).strip().split(b"\t"))
         assert [1, {"events": []}, one] == loads(line)
+
+
+def test_a_packed_list_is_changed_and_counted_as_a_list() -> None:
+    """Text by text."""
+    values = [[1, "stdout", {"text": "a"}], [2, "result", {"code": None}]]
+    upper = map_texts({"events": pack(values)}, str.upper)
+    assert [[1, "STDOUT", {"TEXT": "A"}], [2, "RESULT", {"CODE": None}]] == [*upper["EVENTS"]]
+    assert length(values) == length(pack(values)) == 13
 
 
 def test_no_values() -> None:
