@@ -21,13 +21,12 @@ Outcomes = list[Outcome[Any, Any]]
 
 
 def call_batch(
-    function: dict[str, Any], request: ExecuteRequest, run: Callable[..., Any], rows: list[Any]
+    function: dict[str, Any], request: ExecuteRequest, run: Callable[..., Outcomes], rows: list[Any]
 ) -> Outcomes:
     """Return the outcome of each row. If an execution dies, its halves are called again."""
     outcome = attempt(rows, run, _call, request, function, rows)
     if outcome.error is None:
-        outcomes: Outcomes = outcome.result()
-        return outcomes
+        return outcome.result()
     # These end the process of the function; after any other error it may have called it, or never will.
     if len(rows) > 1 and isinstance(outcome.error, (ExecutionFailedError, ResourceLimitError)):
         halves = rows[: len(rows) // 2], rows[len(rows) // 2 :]

@@ -31,7 +31,7 @@ class SessionExecutor(ClosesWithBlock, Workers):
         self._lock = reset_after_fork(threading.RLock())
         self._is_shut_down = False
         self._at_exit = AtExit(self._wait_at_exit)
-        check_open(registry.closing)
+        registry.begin(self)
 
     def submit(self, fn: Callable[..., Value], /, *args: Any, **kwargs: Any) -> Future[Value]:
         """Schedule ``fn(session, *args, **kwargs)`` and return its future."""
@@ -40,7 +40,6 @@ class SessionExecutor(ClosesWithBlock, Workers):
             check_open(self._registry.closing)
             if self._is_shut_down or not self._registry.owner.is_this_process():
                 raise RuntimeError("an executor accepts no calls after shutdown, or in a forked process")
-            self._registry.begin(self)
             # In this order, so that the calls are waited for before the pool ends them.
             self._registry.at_exit.register()
             self._at_exit.register()

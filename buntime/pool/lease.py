@@ -48,7 +48,6 @@ class Lease:
     error: Optional[Exception] = None  # why the session was not deleted
     _lock: threading.Lock = attrs.field(factory=threading.Lock)
     _lifetime: Optional[float] = None
-    _holders: int = 0
     _calls: int = 0
     _open_streams: int = 0
     _not_found: Optional[SessionNotFoundError] = None
@@ -70,10 +69,8 @@ class Lease:
                 context.delete_session(self.session.id)
 
     def check_out(self, stopping: threading.Event) -> None:
-        """Begin to be held, the first time by the work that the session was created for."""
-        self.state, self.stopping = LeaseState.LEASED, stopping
-        self._holders += 1
-        self._calls, self._not_found = 0, None
+        """Begin to be held by other work than the session was created for."""
+        self.state, self.stopping, self._calls = LeaseState.LEASED, stopping, 0
 
     @property
     def reusable(self) -> bool:
@@ -91,10 +88,9 @@ class Lease:
 
     def session_was_gone(self, error: BaseException) -> bool:
         """Whether an item failed because the session had ended before anything was done in it."""
-        # Its only call was refused because there was no session. A session created for the item had not ended
-        # before, and one whose time is over by now may have ended during the work.
-        only_call = error is self._not_found and self._calls == 1
-        return only_call and self._holders > 1 and self.session.remaining != 0
+        # Its only call was refused because there was no session. If the session was created for the item,
+        # that was a call too. A session whose time is over by now may have ended during the work.
+        return error is self._not_found and self._calls == 1 and self.session.remaining != 0
 
     def record(self, error: BaseException) -> None:
         """Note an error of the holder. A session it did not find may be another: this one is deleted too."""

@@ -108,7 +108,7 @@ class SessionQuota:
         """Whether one more session may be created beside ``count``."""
         if count < self._allowed:
             return True
-        if count >= self._size or self._clock.now() < self._next_try:
+        if self._clock.now() < self.next_try(count):
             return False
         # If this attempt takes longer than the pause, another thread makes one.
         self._trying, self._next_try = True, self._clock.now() + self._pause

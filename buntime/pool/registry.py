@@ -54,7 +54,7 @@ class SessionRegistry:
         self.closing: threading.Event = threading.Event()
         self.at_exit: AtExit = AtExit(partial(self.close, at_exit=True))
         """Registered with the first session: an unused pool is garbage."""
-        self._size, self._reuse = size, reuse
+        self._reuse = reuse
         self._context, self._options = context, options
         self._deleting = context.over(caller.evolve(policy=deleting))
         self._clock = limits.StoppableClock(caller)
@@ -113,7 +113,7 @@ class SessionRegistry:
 
         def create(_number: int) -> None:
             with self._changed:
-                lease = self._reserve(count, self.closing)
+                lease = self._reserve(self.closing) if self.count < count else None
             if lease is not None and self._create(lease) is None:
                 self._check_in(lease, Cleanup(), reuse=True)
 
@@ -225,7 +225,7 @@ class SessionRegistry:
                     elif idle := [lease for lease in self._leases if lease.state is LeaseState.IDLE]:
                         idle[-1].check_out(stopping)
                         return idle[-1]
-                    elif (lease := self._reserve(self._size, stopping)) is not None:
+                    elif (lease := self._reserve(stopping)) is not None:
                         return lease
                     elif self._clock.is_real or self.count:
                         seconds = self._quota.next_try(self.count) - self._clock.now()
@@ -237,10 +237,10 @@ class SessionRegistry:
                 self._waiting.remove(ticket)
                 self._changed.notify_all()
 
-    def _reserve(self, count: int, stopping: threading.Event) -> Optional[Lease]:
-        """Return a lease in the state CHANGING, if there are fewer than ``count``."""
+    def _reserve(self, stopping: threading.Event) -> Optional[Lease]:
+        """Return a lease in the state CHANGING, if one more session may be created."""
         limits.check_open(stopping)
-        if self.count >= count or not self._quota.has_capacity(self.count):
+        if not self._quota.has_capacity(self.count):
             return None
         self.at_exit.register()
         lease = Lease(self._gate, stopping)
@@ -262,9 +262,8 @@ class SessionRegistry:
                 self._quota.on_refused(self.count + self._deleted - deleted_before, error.retry_after)
                 return error
         with self._changed:
-            lease.check_out(lease.stopping)
+            self._move(lease, LeaseState.LEASED)
             self._quota.on_created(self.count)
-            self._changed.notify_all()
         return None
 
     def _delete(self, condition: Condition, cleanup: Cleanup, lease: Lease) -> None:

@@ -6,13 +6,13 @@ import itertools
 import math
 import queue
 import threading
-import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from functools import partial
 from typing import Any, Callable, Optional, TypeVar
 
+from buntime._support.closing import Cleanup
 from buntime._support.owner import Owner
 from buntime.pool.limits import MAX_WAIT, check_open
 from buntime.pool.outcome import Outcome, attempt
@@ -79,11 +79,9 @@ class Workers(Executor):
 
     def join(self, seconds: float = math.inf) -> None:
         """Wait for the threads, except the current one."""
-        end = time.monotonic() + seconds
-        for thread in list(self.threads):
-            while thread is not threading.current_thread() and thread.is_alive():
-                if (remaining := end - time.monotonic()) <= 0:
-                    return
+        cleanup = Cleanup(seconds=seconds)
+        for thread in set(self.threads) - {threading.current_thread()}:
+            while thread.is_alive() and (remaining := cleanup.remaining()):
                 thread.join(min(MAX_WAIT, remaining))
 
     def _run(self, tasks: Iterable[_Task]) -> None:
