@@ -129,6 +129,14 @@ class Cassettes(Tests):
         is_listed = self._item is None or self._item.nodeid in sharing
         return sharing if is_listed else {item.nodeid for item in tests}
 
+    def _all_tests(self, opened: _OpenCassette) -> set[str]:
+        """Return the tests that share a cassette, and those that can ask for its fixture by name."""
+        items = [] if opened.scope == "function" else opened.node.session.items
+        may_ask = (
+            each for each in items if not isinstance(each, pytest.Function) or "request" in each.fixturenames
+        )
+        return opened.tests | {each.nodeid for each in may_ask if owner_of(each, opened.scope) is opened.node}
+
     def _rerecord_command(self, node: Node, configured: dict[str, Any]) -> str:
         options = ["--buntime-mode=record"]
         with suppress(ConfigurationError):  # of a source that replay does not use
@@ -249,6 +257,8 @@ class Cassettes(Tests):
         """Close a cassette; return notes on tests that failed, or raise an error of one that passed."""
         case = opened.case
         outcomes = {self._outcomes.get(test, "") for test in opened.tests}
+        tests = self._all_tests(opened)
+        missing = tests - self._outcomes.keys()
         # A test that fails as expected is recorded, but unplayed interactions are not an error there.
         good = {"passed", "xfailed"} if opened.mode == "record" else {"passed"}
         if opened.mode == "record" and not opened.path.exists():
@@ -264,14 +274,14 @@ class Cassettes(Tests):
             case.played_elsewhere = self._played[opened.path]
             self._played[opened.path] = case.played_elsewhere + case.played
         if opened.mode != "record":
-            case.is_complete = outcomes <= good and self._selection.has_all_of(opened.node)
+            has_all = not missing and self._selection.has_all_of(opened.node)
+            case.is_complete = has_all and outcomes <= good
             case.commit()
-        elif "" in outcomes:
+        elif missing:
             case.discard()
-            count = sum(test not in self._outcomes for test in opened.tests)
             raise ConfigurationError(
-                f"{opened.path} was left as it was: {count} of the {len(opened.tests)} tests that share it "
-                f"did not run{self._permission.hint(opened.scope, ' in this process')}"
+                f"{opened.path} was left as it was: {len(missing)} of the {len(tests)} tests that can share "
+                f"it did not run{self._permission.hint(opened.scope, ' in this process')}"
             )
         elif outcomes & good:
             case.commit()

@@ -71,6 +71,6 @@ def test_workers_of_xdist_write_no_part(project: Project, monkeypatch: pytest.Mo
     project.write(SOURCE + ORDER.format(order=repr("p plain_p a1 a2 a3 q plain_q b1 b2 b3")), "conftest.py")
     result = project.record(*XDIST[:4], "-n1")
     result.assert_outcomes(passed=9, errors=2)
-    result.stdout.fnmatch_lines(["*1 of the 2 tests that share it did not run in this process; *-n 0"])
+    result.stdout.fnmatch_lines(["*1 of the 2 tests that can share it did not run in this process; *-n 0"])
     result.stdout.fnmatch_lines(["*it ended before this test*with pytest-xdist, record with -n 0"])
     assert recorded == project.cassettes()

@@ -158,6 +158,21 @@ def test_a_test_that_skips_itself_skips_in_replay(project: Project) -> None:
     assert before == project.cassettes()[name]
 
 
+def test_a_test_that_asks_by_name_and_does_not_run(project: Project) -> None:
+    """With ``-x``, or in another worker of xdist: it may use the cassette, although nothing shows that."""
+    static = "def test_static(buntime_module_session): assert buntime_module_session.execute('1').ok\n"
+    dynamic = "def test_dynamic(request): request.getfixturevalue('buntime_module_session').execute('2')\n"
+    project.write(f"{static}def test_other(): pass\n{dynamic}")
+    project.record().assert_outcomes(passed=3)
+    recorded = project.cassettes()
+    project.write(f"{static}def test_other(): assert False\n{dynamic}")
+    project.run("-x").assert_outcomes(passed=1, failed=1)
+    project.record("-x").assert_outcomes(passed=1, failed=1, errors=1)
+    assert recorded == project.cassettes()
+    project.write(f"{static}def test_other(request): pass\n")
+    project.run().assert_outcomes(passed=2, errors=1)
+
+
 def test_interleaved_modules_replay(project: Project) -> None:
     """In random order, a module begins several times; its interactions are played in the end."""
     for name in ("test_it.py", "test_other.py"):
