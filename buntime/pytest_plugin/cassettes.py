@@ -14,7 +14,7 @@ import pytest
 
 from buntime.errors import BuntimeError, CassetteError, ConfigurationError
 from buntime.pytest_plugin.permission import Permission, with_xdist
-from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, owner_of, owners_of
+from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, may_ask, owner_of, owners_of
 from buntime.pytest_plugin.settings import RunSettings, fixture_settings, marker_settings, source_option
 from buntime.testing.choice import Tests, advice
 
@@ -132,10 +132,8 @@ class Cassettes(Tests):
     def _all_tests(self, opened: _OpenCassette) -> set[str]:
         """Return the tests that share a cassette, and those that can ask for its fixture by name."""
         items = [] if opened.scope == "function" else opened.node.session.items
-        may_ask = (
-            each for each in items if not isinstance(each, pytest.Function) or "request" in each.fixturenames
-        )
-        return opened.tests | {each.nodeid for each in may_ask if owner_of(each, opened.scope) is opened.node}
+        tests = (each for each in items if owner_of(each, opened.scope) is opened.node)
+        return opened.tests | {each.nodeid for each in tests if may_ask(each)}
 
     def _rerecord_command(self, node: Node, configured: dict[str, Any]) -> str:
         options = ["--buntime-mode=record"]

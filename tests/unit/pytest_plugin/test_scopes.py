@@ -364,6 +364,20 @@ def test_xdist_records_one_file_in_one_worker(
     assert recorded == project.cassettes()
 
 
+def test_xdist_records_a_session_that_one_file_uses(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests of other files that do not use it, such as those with ``capsys``, may be in another worker."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    project.write(SOURCE_OF_WORKERS, "conftest.py")
+    project.write(SETUP.format(scope="session") + TESTS.replace("2\\n", "1\\n"))
+    project.write("def test_capture(capsys): pass\n", "test_other.py")
+    project.record(*XDIST, "--dist=loadfile").assert_outcomes(passed=4)
+    assert ["_session.json"] == [Path(name).name for name in project.cassettes()]
+    project.write("def test_name(request): pass\n", "test_other.py")
+    project.record(*XDIST, "--dist=loadfile").assert_outcomes(passed=4, errors=1)
+
+
 def test_second_recording_of_a_file(project: Project) -> None:
     """If another process records the cassette at the same time, the error shows how to avoid that."""
     project.write(SETUP.format(scope="module") + TESTS)
