@@ -9,7 +9,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence, Set
 from copy import deepcopy
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypeVar
 
 from buntime._http import Pairs, Request
 from buntime._support.forks import reset_after_fork
@@ -25,6 +25,9 @@ _client_json = json_encoder(ensure_ascii=False)
 
 _Sent = tuple[str, str, Pairs, bytes]
 _Shape = tuple[str, Optional[str], str, int]
+_Template = tuple[int, dict[str, Any]]
+"""The number of an interaction, and its request with placeholders."""
+K = TypeVar("K")
 
 
 class Index:
@@ -53,18 +56,16 @@ class Index:
         # index only when it is passed there.
         self._played = {*played}
         self._by_bytes: dict[_Sent, list[int]] = defaultdict(list)
-        """The numbers of the interactions with these bytes, the first one last."""
-        for number, item in reversed([*enumerate(() if self._ignore else interactions)]):
+        for number, item in enumerate(() if self._ignore else interactions):
             sent = _as_sent(item.request)
             if sent is not None:
                 self._by_bytes[sent].append(number)
         self._headers: Pairs = ()
-        self._has_keys = False
         self._by_key: dict[str, list[int]] = defaultdict(list)
-        self._by_shape: dict[_Shape, deque[int]] = defaultdict(deque)
-        self._templates: dict[int, dict[str, Any]] = {}
-        self._unbound: dict[int, set[str]] = {}
-        self._waiting: dict[str, list[int]] = defaultdict(list)
+        """Heaps: a request with secrets joins when they are known, before or behind others of its key."""
+        self._by_shape: dict[_Shape, deque[_Template]] = defaultdict(deque)
+        self._waiting: dict[str, list[tuple[_Template, set[str]]]] = defaultdict(list)
+        """The templates with each placeholder without a value, and all such placeholders of each."""
 
     def progress(self) -> tuple[frozenset[int], Bindings]:
         """Return the numbers from 0 of the played interactions, and a copy of the secrets bound so far."""
@@ -74,8 +75,8 @@ class Index:
     def unplayed(self) -> list[tuple[int, Interaction]]:
         """Return the interactions that were not played, each with its number from 1."""
         with self._lock:
-            played = {*self._played}
-        return [(n, item) for n, item in enumerate(self._interactions, 1) if n - 1 not in played]
+            items = enumerate(self._interactions, 1)
+            return [(number, item) for number, item in items if number - 1 not in self._played]
 
     def bind_credentials(self, headers: Pairs) -> None:
         """Take the credentials of a request for those of the recording."""
@@ -90,13 +91,8 @@ class Index:
 
         Requests with secrets are never found here.
         """
-        queue = self._by_bytes.get((request.method, request.path, request.query, request.content))
         with self._lock:
-            while queue:
-                number = queue.pop()
-                if number not in self._played:
-                    return self._play(number)
-        return None
+            return self._pop(self._by_bytes, (request.method, request.path, request.query, request.content))
 
     def pop_equivalent(
         self, request: Mapping[str, Any], prefers: Optional[Callable[[Interaction], bool]] = None
@@ -108,34 +104,39 @@ class Index:
         sent = _comparable(self._ignore.request(request))
         with self._lock:
             self._make_keys()
-            queue = self._by_key.get(key_of(sent), [])
+            key = key_of(sent)
             if prefers is not None:
-                for number in sorted(queue):
+                for number in sorted(self._by_key.get(key, ())):
                     if number not in self._played and prefers(self._interactions[number]):
                         return self._play(number)
-            # A heap: a request with secrets joins the queue when they are known, before or behind others of
-            # its key.
-            while queue:
-                number = heapq.heappop(queue)
-                if number not in self._played:
-                    return self._play(number)
+            item = self._pop(self._by_key, key)
+            if item is not None:
+                return item
             # The last resort is a comparison, which binds the secrets of the run to those of the recording.
             # Its shape keeps the candidates few, and what it binds moves others of them to the keys.
-            for number in self._candidates(sent):
-                if self._bindings.match(self._templates[number], sent):
+            for number, template in self._candidates(sent):
+                if self._bindings.match(template, sent):
                     self._fill_templates()
                     return self._play(number)
         return None
 
-    def _candidates(self, request: Mapping[str, Any]) -> Iterator[int]:
+    def _pop(self, index: Mapping[K, list[int]], key: K) -> Optional[Interaction]:
+        queue = index.get(key)
+        while queue:
+            number = heapq.heappop(queue)
+            if number not in self._played:
+                return self._play(number)
+        return None
+
+    def _candidates(self, request: Mapping[str, Any]) -> Iterator[_Template]:
         method, path, form, length = _shape(request)
         for shape in ((method, path, form, length), (method, None, form, length)):
             queue = self._by_shape.get(shape, deque())
             # Recordings are played in order, mostly: without this each look-up would pass all that were
             # played.
-            while queue and queue[0] in self._played:
+            while queue and queue[0][0] in self._played:
                 queue.popleft()
-            yield from (number for number in queue if number not in self._played)
+            yield from (template for template in queue if template[0] not in self._played)
 
     def _play(self, number: int) -> Interaction:
         self._played.add(number)
@@ -143,36 +144,33 @@ class Index:
 
     def _make_keys(self) -> None:
         """Make the other indexes when one is first needed: most requests are found by their bytes."""
-        if not self._has_keys:
-            self._has_keys = True
+        if not (self._by_key or self._by_shape):
             for number, item in enumerate(self._interactions):
                 request = _comparable(self._ignore.request(item.request))
                 key = key_of(request)
                 if has_placeholder(key):
-                    self._add_template(number, request)
+                    self._add_template((number, request))
                 else:
                     self._by_key[key].append(number)
             # All that is known so far counts as new once: templates of these secrets get their keys below.
             self._bindings.new = [placeholder for placeholder, _ in self._bindings.items()]
         self._fill_templates()
 
-    def _add_template(self, number: int, request: dict[str, Any]) -> None:
-        self._templates[number] = request
-        self._by_shape[_shape(request)].append(number)
-        text = json.dumps(request, ensure_ascii=False)
-        self._unbound[number] = {split_form(placeholder)[0] for placeholder in PLACEHOLDER.findall(text)}
-        for placeholder in self._unbound[number]:
-            self._waiting[placeholder].append(number)
+    def _add_template(self, template: _Template) -> None:
+        self._by_shape[_shape(template[1])].append(template)
+        text = json.dumps(template[1], ensure_ascii=False)
+        unbound = {split_form(placeholder)[0] for placeholder in PLACEHOLDER.findall(text)}
+        for placeholder in unbound:
+            self._waiting[placeholder].append((template, unbound))
 
     def _fill_templates(self) -> None:
         """Add the requests to the keys in which the secrets bound since the last call were the last ones."""
         new, self._bindings.new = self._bindings.new, []
         for placeholder in new:
-            for number in self._waiting.pop(placeholder, ()):
-                self._unbound[number].discard(placeholder)
-                if not self._unbound[number]:
-                    key = key_of(self._bindings.fill(self._templates[number]))
-                    heapq.heappush(self._by_key[key], number)
+            for (number, request), unbound in self._waiting.pop(placeholder, ()):
+                unbound.discard(placeholder)
+                if not unbound:
+                    heapq.heappush(self._by_key[key_of(self._bindings.fill(request))], number)
 
 
 def _comparable(request: Mapping[str, Any]) -> dict[str, Any]:

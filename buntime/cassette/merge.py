@@ -5,11 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Optional
-
-import attrs
 
 from buntime._support.json_values import map_texts
 from buntime.cassette.body import join_outputs
@@ -50,20 +48,17 @@ def merge_recordings(
     if threaded:
         pairs.sort(key=lambda pair: pair[0])
     items = [item for _, _, item in pairs]
-    items = _with_secrets_numbered(items) if threaded else items
-    return tuple(
-        item if match is None else _merge(old[match], item, ignore, quiet=quiet)
-        for (_, match, _), item in zip(pairs, items)
-    )
+    merged = _with_secrets_numbered(items) if threaded else items
+    for index, (_, match, _) in enumerate(pairs):
+        before, item = None if match is None else old[match], merged[index]
+        if before is not None and _is_same(before, item, ignore):
+            merged[index] = before
+        elif before is not None and quiet:
+            merged[index] = Interaction(_keep_volatile_values(before.data, item.data))
+    return tuple(merged)
 
 
-def _merge(old: Interaction, new: Interaction, ignore: Ignore, *, quiet: bool) -> Interaction:
-    if is_same(old, new, ignore):
-        return old
-    return attrs.evolve(new, data=keep_volatile_values(old.data, new.data)) if quiet else new
-
-
-def keep_volatile_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def _keep_volatile_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``new`` with the values of ``old`` that vary from run to run."""
     before, after = old.get("response"), new.get("response")
     if before is None or after is None:
@@ -76,11 +71,11 @@ def keep_volatile_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict
     response = {**after, "headers": headers}
     if "json" in before and "json" in after:
         response["json"] = _kept(before["json"], after["json"], dialect)
-    if "events" in before and "events" in after:
+    if before.get("events") and after.get("events"):
         events, previous = after["events"], before["events"]
         # If the number of events changed, only the last ones belong together.
-        first = 0 if len(previous) == len(events) else max(0, len(events) - 1)
-        pairs = zip(previous[-1:] if first else previous, events[first:])
+        first = 0 if len(previous) == len(events) else len(events) - 1
+        pairs = zip(previous[first - len(events) :], events[first:])
         merged = ([one[0], *_kept(one[1:], two[1:], dialect)] for one, two in pairs)
         response["events"] = [*events[:first], *merged]
     return {**new, "response": response}
@@ -98,19 +93,6 @@ def _kept(old: Any, new: Any, dialect: Dialect) -> Any:
         elif _kind(old[name]) == _kind(new[name]):
             merged[name] = old[name]
     return merged
-
-
-def _constant(value: Any, dialect: Dialect) -> Any:
-    """Return a JSON value with only the types of the values that vary from run to run."""
-    if isinstance(value, list):
-        return [_constant(item, dialect) for item in value]
-    if not isinstance(value, dict):
-        return value
-    constant = dict(value)
-    for name in {*value} - dialect.user_fields:
-        varies = dialect.is_volatile(name)
-        constant[name] = ["varies", _kind(value[name])] if varies else _constant(value[name], dialect)
-    return constant
 
 
 def _kind(value: Any) -> Any:
@@ -132,29 +114,31 @@ def _with_secrets_numbered(items: Sequence[Interaction]) -> list[Interaction]:
         known = numbers[name]
         return with_form(known.setdefault(base, f"«{name}:{len(known) + 1}»" if known else f"«{name}»"), form)
 
-    return [
-        attrs.evolve(item, data=map_texts(item.data, partial(PLACEHOLDER.sub, renumber))) for item in items
-    ]
+    return [Interaction(map_texts(item.data, partial(PLACEHOLDER.sub, renumber))) for item in items]
 
 
-def is_same(old: Interaction, new: Interaction, ignore: Ignore) -> bool:
+def _is_same(old: Interaction, new: Interaction, ignore: Ignore) -> bool:
     """Whether two interactions differ only in values that vary from run to run."""
-    return _constant_parts(old, ignore) == _constant_parts(new, ignore) or _is_longer_reading(old, new)
+    before, after = (_varying_and_fixed(item, ignore) for item in (old, new))
+    is_equal = _kept(before, after, dialect_of(new.request["path"])) == before
+    return is_equal or _is_longer_reading(old, new)
 
 
-def _constant_parts(item: Interaction, ignore: Ignore) -> Any:
+def _varying_and_fixed(item: Interaction, ignore: Ignore) -> list[Any]:
+    """Return the bodies of a response, in which values may vary, and a tuple of all that may not."""
     dialect, response = dialect_of(item.request["path"]), dict(item.response or {})
     response["headers"] = {
         name: "varies" if name in dialect.volatile_headers else value
         for name, value in response.get("headers", {}).items()
     }
     if "json" in response:
-        response["json"] = _constant(dialect.settled(item.request, response["json"]), dialect)
+        response["json"] = dialect.settled(item.request, response["json"])
     if "events" in response:
-        texts, others = join_outputs(response["events"], dialect)
-        response["events"] = [texts, _constant(others, dialect)]
+        response["outputs"], response["events"] = join_outputs(response["events"], dialect)
+    fixed = ignore.texts(response)
+    bodies = [fixed.pop(form, ()) for form in ("json", "events")]
     error = item.error and (item.error["kind"], item.error["phase"])
-    return ignore.texts(response), error, key_of(ignore.request(item.request))
+    return [*bodies, (fixed, error, key_of(ignore.request(item.request)))]
 
 
 def _is_longer_reading(old: Interaction, new: Interaction) -> bool:
@@ -174,35 +158,35 @@ def _with_old_numbers(
 ) -> list[Interaction]:
     """Give ids the numbers that they have in ``old``, and new ones the free numbers in order."""
     known: dict[tuple[str, str], deque[str]] = defaultdict(deque)
-    for item in old:
-        for kind, number in _numbers_of(item):
-            known[kind, key_of(ignore.request(item.request))].append(number)
+    for kind, number, key in _numbered(old, ignore):
+        known[kind, key].append(number)
     names: dict[tuple[str, str], Optional[str]] = {}
-    for item in new:
-        for kind, number in _numbers_of(item):
-            queue = known[kind, key_of(ignore.request(item.request))]
-            names.setdefault((kind, number), queue.popleft() if queue else None)
-    kinds = sorted({kind for kind, _ in names})
+    for kind, number, key in _numbered(new, ignore):
+        queue = known[kind, key]
+        names.setdefault((kind, number), queue.popleft() if queue else None)
+    reserved = {(kind, name) for (kind, _), name in names.items()}
+    counts: dict[str, Iterator[int]] = defaultdict(partial(itertools.count, 1))
     numbers: dict[tuple[str, str], str] = {}
-    for kind in kinds:
-        reserved = {name for (one, _), name in names.items() if one == kind}
-        free = (str(number) for number in itertools.count(1) if str(number) not in reserved)
-        numbers.update({key: name or next(free) for key, name in names.items() if key[0] == kind})
+    for (kind, number), name in names.items():
+        free = (str(each) for each in counts[kind] if (kind, str(each)) not in reserved)
+        numbers[kind, number] = name or next(free)
     if all(number == name for (_, number), name in numbers.items()):
         return list(new)
+    kinds = sorted({kind for kind, _ in numbers})
     pattern = re.compile(rf"\b({'|'.join(map(re.escape, kinds))})([_-])([0-9]+)\b")
 
     def rename(match: re.Match[str]) -> str:
         return f"{match[1]}{match[2]}{numbers.get((match[1], match[3]), match[3])}"
 
     # In the values, not in their JSON: there, an escape may be the letter before an id.
-    return [attrs.evolve(item, data=map_texts(item.data, partial(pattern.sub, rename))) for item in new]
+    return [Interaction(map_texts(item.data, partial(pattern.sub, rename))) for item in new]
 
 
-def _numbers_of(item: Interaction) -> Iterator[tuple[str, str]]:
-    """Yield the kind and the number of each id that an interaction creates."""
-    body = (item.response or {}).get("json")
-    for kind, value, *_ in dialect_of(item.request["path"]).new_ids(item.request, body):
-        match = re.fullmatch(rf"{re.escape(kind)}_([0-9]+)", value)
-        if match:
-            yield kind, match[1]
+def _numbered(items: Iterable[Interaction], ignore: Ignore) -> Iterator[tuple[str, str, str]]:
+    """Yield the kind and the number of each id that interactions create, and the key of the request."""
+    for item in items:
+        body = (item.response or {}).get("json")
+        for kind, value, *_ in dialect_of(item.request["path"]).new_ids(item.request, body):
+            match = re.fullmatch(rf"{re.escape(kind)}_([0-9]+)", value)
+            if match:
+                yield kind, match[1], key_of(ignore.request(item.request))
