@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional, TypeVar, Union
+
+T = TypeVar("T")
 
 _TTL_MINIMUM = 300
 _LONGEST_TIMEOUT = 3600
@@ -91,6 +93,14 @@ def function(name: str, value: Any, arguments: str = "") -> Any:
 def optional_callable(name: str, value: Any, arguments: str = "") -> Any:
     """Something to call, with these arguments, or ``None``."""
     return None if value is None else function(name, value, arguments)
+
+
+def iterator(name: str, values: Iterable[T]) -> Iterator[T]:
+    """An iterable, of which this returns an iterator."""
+    try:
+        return iter(values)
+    except TypeError:
+        raise TypeError(f"{name} must be iterable, not {type(values).__name__}") from None
 
 
 def session_id(value: object) -> str:

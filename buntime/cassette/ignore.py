@@ -86,7 +86,9 @@ class Ignore:
 
 def rules_of(ignore: Union[IgnoreRule, Iterable[IgnoreRule]]) -> tuple[IgnoreRule, ...]:
     """Return the rules of an argument ``ignore``, which may be one."""
-    return (ignore,) if isinstance(ignore, (str, re.Pattern)) or callable(ignore) else tuple(ignore)
+    if isinstance(ignore, (str, re.Pattern)) or callable(ignore) or not isinstance(ignore, Iterable):
+        return (ignore,)
+    return tuple(ignore)
 
 
 def _normalised(function: Normalise, request: dict[str, Any]) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def _checked_transport(transport: object) -> Transport:
         )
     if not isinstance(transport, Transport):
         name = type(transport).__name__
-        raise ConfigurationError(f"transport is a {name}, which does not have both send() and close()")
+        raise ConfigurationError(f"transport must be a transport, such as LocalTransport(), not {name}")
     return transport
 
 
@@ -203,7 +203,13 @@ def make_transport(
         return LocalTransport()
     from buntime.transport import HTTPTransport
 
-    return HTTPTransport(base_url or os.environ.get(service.url_variable, "") or service.base_url)
+    url = os.environ.get(service.url_variable, "")
+    if base_url or not url:
+        return HTTPTransport(base_url or service.base_url)
+    try:
+        return HTTPTransport(url)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{service.url_variable}: {error}") from None
 
 
 def new_caller(
@@ -225,7 +231,7 @@ def new_caller(
 
 def caller_options(options: ClientOptions, policy: RetryPolicy = _DEFAULT_POLICY) -> dict[str, Any]:
     """Return the options as arguments of a :class:`~buntime.engine.caller.Caller`, checked."""
-    check_arguments(options, {*_CHECKS, "api_key", "base_url"})
+    check_arguments("with_options", options, _CHECKS)
     values = {name: checked(_CHECKS[name], name, value) for name, value in options.items()}
     retries = {name: values.pop(name) or 0 for name in ("max_retries", "retry_delay") if name in values}
     return {**values, "policy": attrs.evolve(policy, **retries)}

@@ -122,8 +122,8 @@ class ExecuteRequest(Value):
         if self.max_output != "default":
             _validate.max_output("max_output", self.max_output)
         if (self.code is None) == (self.command is None):
-            problem = "neither" if self.code is None else "both"
-            raise ValueError(f"pass exactly one of code and command; {problem} was passed")
+            problem = "neither was" if self.code is None else "both were"
+            raise ValueError(f"pass exactly one of code and command; {problem} passed")
         if self.working_dir == "":
             raise ValueError("working_dir is empty; omit it to run in /workspace")
         if self.session_id is not None:

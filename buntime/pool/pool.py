@@ -128,10 +128,12 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         only if the only call it had made was refused because its session had already ended.
 
         Raises ``RuntimeError`` if the pool is or gets closed, and ``TypeError`` if ``function`` or
-        ``progress`` is not callable.
+        ``progress`` is not callable, or ``items`` not iterable.
         """
         _validate.function("function", function, "a session and an item")
-        outcomes = self._results(lambda run: partial(run, function), iter(items), ordered)
+        outcomes = self._results(
+            lambda run: partial(run, function), _validate.iterator("items", items), ordered
+        )
         return with_progress(outcomes, items, progress)
 
     def execute(
@@ -150,7 +152,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         if isinstance(requests, Collection):
             for request in requests:
                 _check(request)
-        checked = map(_check, requests)
+        checked = map(_check, _validate.iterator("requests", requests))
         return with_progress(self.map(Session.execute, checked, ordered=ordered), requests, progress)
 
     def call(
@@ -178,7 +180,7 @@ class SessionPool(ClosesWithBlock, NotPicklable):
         """
         request = ExecuteRequest("", timeout=timeout, idempotent=idempotent)
         call = partial(call_batch, callee(function), request)
-        parts = split(iter(rows), _validate.count("batch", batch))
+        parts = split(_validate.iterator("rows", rows), _validate.count("batch", batch))
         batches = self._results(lambda run: partial(call, run), parts, ordered)
         return with_progress(flatten(batches), rows, progress)
 

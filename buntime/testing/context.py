@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from traceback import format_exception
 from types import FrameType
 from typing import Any, Callable, Optional, TypedDict, TypeVar, Union, overload
 
+from buntime import _validate
 from buntime._http import Transport
 from buntime._support.typing import Unpack
 from buntime.cassette.ignore import IgnoreRule, rules_of
@@ -92,7 +92,7 @@ def cassette(
             "source must be 'http', 'local' or a function that makes a transport, "
             f"not {type(source).__name__}"
         )
-    path = Path(path).absolute()
+    path = _validate.local_path("path", path).absolute()
     advice = choice.advice(path, mode, "cassette()")
     mode = choice.choose_mode(("mode", mode), *choice.defaults("mode"))
     if not callable(source):

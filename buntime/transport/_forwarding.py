@@ -22,12 +22,20 @@ def forwarding(cls: type[T], inner: Transport) -> type[T]:
     """Return a class like ``cls`` that passes the optional protocols of ``inner`` on to ``self._inner``.
 
     A member that ``cls`` has itself stays. ``isinstance`` looks for members of the class, so each combination
-    has its own class, with only those members that ``inner`` has.
+    has its own class, with only those members that ``inner`` has. Raises ``TypeError`` if ``inner`` is not a
+    transport.
     """
+    _check(inner)
     names = [name for protocol, names in _PROTOCOLS.items() if isinstance(inner, protocol) for name in names]
     missing = tuple(name for name in names if not hasattr(cls, name))
     subclass: Callable[..., Any] = _subclass
     return cast("type[T]", subclass(cls, missing)) if missing else cls
+
+
+def _check(inner: object) -> None:
+    if isinstance(inner, type) or not isinstance(inner, Transport):
+        kind = f"the class {inner.__name__}" if isinstance(inner, type) else type(inner).__name__
+        raise TypeError(f"inner must be a transport, such as HTTPTransport(), not {kind}")
 
 
 @functools.cache

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Union
 
+from buntime import _validate
 from buntime._http import Request, Response, Transport, closed_error
 from buntime._support.unpicklable import NotPicklable
 from buntime.cassette.dialect import dialect_of
@@ -39,7 +39,7 @@ class RecordingTransport(NotPicklable):
     sequential = True
     """A pool works on one item after another, so that each item gets the same session in each run."""
 
-    def __new__(cls, _path: AnyPath, inner: Transport, **_: Any) -> RecordingTransport:
+    def __new__(cls, path: AnyPath, inner: Transport, **_: Any) -> RecordingTransport:  # noqa: ARG004 - as of __init__
         """Return one that has the optional protocols of the inner transport."""
         return object.__new__(forwarding(cls, inner))
 
@@ -51,12 +51,10 @@ class RecordingTransport(NotPicklable):
         allow: Iterable[str] = (),
         ignore: Union[IgnoreRule, Iterable[IgnoreRule]] = (),
     ) -> None:
-        if isinstance(allow, str):
-            raise TypeError("allow must be several texts, not one")
-        if not isinstance(inner, Transport):
-            raise TypeError(f"inner must be a transport, not {type(inner).__name__}")
+        if isinstance(allow, str) or not isinstance(allow, Iterable):
+            raise TypeError(f"allow must be several texts, not {type(allow).__name__}")
         self._inner = inner
-        self._recorder = Recorder(Path(path).absolute(), inner, allow, ignore)
+        self._recorder = Recorder(_validate.local_path("path", path).absolute(), inner, allow, ignore)
 
     def __repr__(self) -> str:
         # A traceback with local variables shows a transport whose construction failed, too.

@@ -12,6 +12,7 @@ from typing import Any, Optional, Union
 
 import attrs
 
+from buntime import _validate
 from buntime._http import Request, Response, closed_error
 from buntime._support.archive import ZIP
 from buntime._support.repetition import with_repetition
@@ -77,6 +78,7 @@ class ReplayTransport(NotPicklable):
         refresh: Optional[str] = None,
         ignore: Union[IgnoreRule, Iterable[IgnoreRule]] = (),
     ) -> None:
+        _validate.local_path("path", path)
         self._path = os.fspath(path)
         self._refresh = refresh or (
             f"To record it again, run the program with BUNTIME_TRANSPORT=record:{self._path}, "

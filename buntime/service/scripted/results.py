@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, Optional, Union
+from typing import Any, Callable, Literal, Optional, Union
 
 import attrs
-from attrs.validators import deep_mapping
-from attrs.validators import instance_of as _is
 
 from buntime._support.collected_text import CollectedText, bound
 from buntime.service.executors import TIMED_OUT, Execution, ExecutionOutcome, Output
@@ -16,6 +14,26 @@ from buntime.service.workspace.base import Workspace
 Chunk = tuple[Literal["stdout", "stderr"], str]
 
 _LARGEST_PIECE = 1 << 16
+
+
+def _is(expected: str, *kinds: type) -> Callable[[object, Any, object], None]:
+    def check(_result: object, attribute: Any, value: object) -> None:
+        if not isinstance(value, kinds):
+            raise TypeError(f"{attribute.name} must be {expected}, not {type(value).__name__}")
+
+    return check
+
+
+def _check_files(_result: object, _attribute: object, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"files must be a mapping of str to str, not {type(value).__name__}")
+    for path, content in value.items():
+        if not isinstance(path, str) or not isinstance(content, str):
+            raise TypeError(f"files must map str to str; {path!r} does not")
+
+
+_is_text, _is_int = _is("a str", str), _is("an int", int)
+_is_number, _is_flag = _is("a number", int, float), _is("a bool", bool)
 
 
 @attrs.frozen
@@ -36,17 +54,17 @@ class ScriptedResult:
     several, as from a pipe. Times are milliseconds, memory is bytes.
     """
 
-    stdout: str = attrs.field(default="", validator=_is(str))
-    stderr: str = attrs.field(default="", validator=_is(str))
-    exit_code: int = attrs.field(default=0, validator=_is(int))
-    execution_time: float = attrs.field(default=1.0, validator=_is((int, float)))
-    memory_used: int = attrs.field(default=12_582_912, validator=_is(int))
-    cpu_time: float = attrs.field(default=1.0, validator=_is((int, float)))
-    timed_out: bool = False
+    stdout: str = attrs.field(default="", validator=_is_text)
+    stderr: str = attrs.field(default="", validator=_is_text)
+    exit_code: int = attrs.field(default=0, validator=_is_int)
+    execution_time: float = attrs.field(default=1.0, validator=_is_number)
+    memory_used: int = attrs.field(default=12_582_912, validator=_is_int)
+    cpu_time: float = attrs.field(default=1.0, validator=_is_number)
+    timed_out: bool = attrs.field(default=False, validator=_is_flag)
     chunks: Optional[tuple[Chunk, ...]] = None
-    files: Mapping[str, str] = attrs.field(factory=dict, validator=deep_mapping(_is(str), _is(str)))
+    files: Mapping[str, str] = attrs.field(factory=dict, validator=_check_files)
     """Files that are written to the workspace, as the code would write them."""
-    keeps_running: bool = False
+    keeps_running: bool = attrs.field(default=False, validator=_is_flag)
     """A background process with this result runs until it is killed, as a server does."""
 
     @classmethod
@@ -60,9 +78,11 @@ class ScriptedResult:
             return cls(timed_out=timed_out, **fields)  # type: ignore[arg-type] # attrs checks the names
         if "stdout" in fields or "stderr" in fields:
             raise TypeError("pass the output as chunks, or as stdout and stderr, not as both")
+        if not isinstance(chunks, Iterable):
+            raise TypeError(f"chunks must be several pieces, not {type(chunks).__name__}")
         pieces = tuple(chunks)
         for piece in pieces:
-            kind, text = piece
+            kind, text = piece if isinstance(piece, (tuple, list)) and len(piece) == 2 else ("", None)
             if kind not in {"stdout", "stderr"} or not isinstance(text, str):
                 raise TypeError(f"chunks holds {piece!r}, which is not a ('stdout' or 'stderr', text)")
         return cls(timed_out=timed_out, chunks=pieces, **fields)  # type: ignore[arg-type] # as above

@@ -291,8 +291,8 @@ class FakeTransport(NotPicklable):
 
 
 def _checked_results(results: Iterable[ScriptedResult]) -> tuple[ScriptedResult, ...]:
-    if isinstance(results, ScriptedResult):
-        raise TypeError("results is a list; for one result pass its fields")
+    if not isinstance(results, Iterable):
+        raise TypeError("results must be several ScriptedResult values; for one result pass its fields")
     checked = tuple(results)
     for result in checked:
         if not isinstance(result, ScriptedResult):
