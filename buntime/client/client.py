@@ -12,7 +12,7 @@ from buntime._http import Secret, Transport
 from buntime._support.closing import ClosesWithBlock, close_after
 from buntime._support.export import export
 from buntime._support.forks import reset_after_fork
-from buntime._support.other_names import checks_arguments, refuse_positional
+from buntime._support.other_names import checks_arguments
 from buntime._support.owner import Owner
 from buntime._support.typing import OnText, Unpack
 from buntime.client import settings
@@ -167,9 +167,9 @@ class Buntime(ClosesWithBlock):
             APIConnectionError: no response arrived.
             TypeError, ValueError: an argument is wrong; nothing was sent.
         """
-        from buntime.client.options import make_request
+        from buntime.client.options import check_call, make_request
 
-        refuse_positional("Buntime.execute", others, 1, _BY_NAME)
+        check_call("Buntime", "execute", others, options, _BY_NAME)
         with self._context.caller.one_deadline():
             complete = make_request(self._context, request, session_id, code, command, options)
             return self._context.executions.watch(complete, on_stdout=on_stdout, on_stderr=on_stderr)
@@ -200,9 +200,9 @@ class Buntime(ClosesWithBlock):
         Arguments and errors are those of :meth:`execute`; iterating the stream raises them too. With
         ``idempotent`` the call waits for the first bytes; until then it is retried.
         """
-        from buntime.client.options import make_request
+        from buntime.client.options import check_call, make_request
 
-        refuse_positional("Buntime.stream", others, 1, _BY_NAME)
+        check_call("Buntime", "stream", others, options, _BY_NAME)
         with self._context.caller.one_deadline():
             complete = make_request(self._context, request, session_id, code, command, options)
             return self._context.executions.stream(complete)

@@ -265,7 +265,7 @@ class SessionFiles:
         if only ``delete`` would make room.
         """
         _validate.folder("remote", remote)
-        check_arguments(options, TransferOptions.__annotations__)
+        check_arguments("SessionFiles.upload", options, TransferOptions.__annotations__)
         with self._context.caller.one_deadline():
             uploads = Uploads(self._context.helpers, self._content)
             return uploads.upload(self._session_id, local, remote, options)
@@ -286,7 +286,7 @@ class SessionFiles:
         :class:`~buntime.ConflictError` if a file changes meanwhile.
         """
         _validate.folder("remote", remote)
-        check_arguments(options, TransferOptions.__annotations__)
+        check_arguments("SessionFiles.download", options, TransferOptions.__annotations__)
         with self._context.caller.one_deadline():
             downloads = Downloads(self._context.helpers, self._content)
             return downloads.download(self._session_id, remote, local, options)

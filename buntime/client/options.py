@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from collections.abc import Sequence
+from typing import Literal, Optional
 
 import attrs
 
-from buntime._support.other_names import check_arguments
+from buntime._support.other_names import check_arguments, refuse_positional
 from buntime.client.context import Context
-from buntime.models import ExecuteOptions, ExecuteRequest
+from buntime.models import ExecuteOptions, ExecuteRequest, WatchOptions
 
-_NAMES = frozenset(
-    {*ExecuteOptions.__annotations__, "code", "command", "session_id", "on_stdout", "on_stderr"}
-)
+_OPTIONS = {"execute": WatchOptions.__annotations__, "stream": ExecuteOptions.__annotations__}
+
+
+def check_call(
+    kind: str,
+    method: Literal["execute", "stream"],
+    others: Sequence[object],
+    options: ExecuteOptions,
+    by_name: Sequence[str],
+) -> None:
+    """Raise ``TypeError`` for positional arguments after the first, and for unknown options."""
+    call = f"{kind}.{method}"
+    refuse_positional(call, 1 + len(others), 1, by_name)
+    check_arguments(call, options, {*_OPTIONS[method], *by_name, "code"})
 
 
 def make_request(
@@ -27,9 +39,8 @@ def make_request(
 
     Standard input is not in the API: it is sent in the code, or written to a file of the session before.
 
-    Raises ``TypeError`` if both are passed, if an option is unknown, or if there is no session.
+    Raises ``TypeError`` if both are passed, or if there is no session.
     """
-    check_arguments(options, _NAMES)
     if request is None:
         request = ExecuteRequest(code, command=command, session_id=session_id, **options)
         options.pop("env", None)  # so that no traceback with the caller's variables shows its values
@@ -57,7 +68,7 @@ def _for_session(request: object, session_id: Optional[str], passed: dict[str, o
         if name == "max_output" or (value is not None and value is not False)
     ]
     if extra:
-        raise TypeError(f"{', '.join(extra)} was passed beside an ExecuteRequest; put it into the request")
+        raise TypeError(f"pass {', '.join(extra)} in the ExecuteRequest, not beside it")
     if session_id is None:
         return request
     if request.session_id not in {None, session_id}:

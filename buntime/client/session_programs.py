@@ -10,7 +10,7 @@ from buntime import _validate
 from buntime._support.other_names import check_arguments, checks_arguments, refuse_positional
 from buntime._support.typing import OnText, Unpack
 from buntime.client.context import Context
-from buntime.client.options import make_request
+from buntime.client.options import check_call, make_request
 from buntime.models import (
     CallbackOptions,
     ExecuteOptions,
@@ -63,7 +63,7 @@ class SessionPrograms:
         **options: Unpack[ExecuteOptions],
     ) -> ExecuteResult:
         """Run code or a shell command here; see :meth:`Buntime.execute <buntime.Buntime.execute>`."""
-        refuse_positional("Session.execute", others, 1, _BY_NAME)
+        check_call("Session", "execute", others, options, _BY_NAME)
         with self._context.caller.one_deadline():
             request = self._request(code, command, options)
             return self._context.executions.watch(
@@ -87,7 +87,7 @@ class SessionPrograms:
 
         See :meth:`Buntime.stream <buntime.Buntime.stream>`.
         """
-        refuse_positional("Session.stream", others, 1, _BY_NAME)
+        check_call("Session", "stream", others, options, _BY_NAME)
         with self._context.caller.one_deadline():
             return self._context.executions.stream(self._request(code, command, options), self._time_limit)
 
@@ -136,8 +136,8 @@ class SessionPrograms:
         """
         from buntime.client import processes
 
-        refuse_positional("Session.start", others, 1, ("command", "env", "working_dir", "stdin"))
-        check_arguments(unknown, ("command", "env", "working_dir", "stdin"))
+        refuse_positional("Session.start", 1 + len(others), 1, ("command", "env", "working_dir", "stdin"))
+        check_arguments("Session.start", unknown, ("command", "env", "working_dir", "stdin"))
         request = ExecuteRequest(code, command=command, env=env, working_dir=working_dir)
         del env  # so that no traceback with these variables shows its values
         return processes.start(self._context, self.id, request, stdin=_validate.flag("stdin", stdin))

@@ -10,6 +10,7 @@ import attrs
 from buntime import _validate
 from buntime._http import Request, Response, Secret, Transport
 from buntime._support.closing import ClosesWithBlock, close_after
+from buntime._support.other_names import checks_arguments
 from buntime._support.unpicklable import NotPicklable
 from buntime.client import settings
 from buntime.client.settings import RUNLOOP, ClientOptions
@@ -25,6 +26,7 @@ Self = TypeVar("Self", bound="_Client")
 Middleware = Callable[[Request, Callable[[Request], Response]], Response]
 
 
+@checks_arguments
 class _Client(ClosesWithBlock, NotPicklable):
     """The settings that both clients share, and the end of their transport."""
 

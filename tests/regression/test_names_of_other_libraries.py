@@ -7,7 +7,7 @@ import inspect
 import pickle
 import re
 import traceback
-from typing import Any, Callable
+from typing import Any, Callable, cast
 from unittest import mock
 
 import pytest
@@ -25,6 +25,7 @@ from buntime import (
 from buntime._support.other_names import _ARGUMENTS
 from buntime.client.other_names import METHODS
 from buntime.models import ExecuteOptions
+from buntime.runloop import RunloopSDK
 from buntime.transport import FakeTransport, HTTPTransport
 from tests.support.cases import in_one_test
 
@@ -56,17 +57,26 @@ def test_our_names_exist() -> None:
             assert not hasattr(kind, name)
 
 
-@pytest.mark.parametrize(("name", "ours"), [("cwd", "working_dir"), ("sessionId", "session_id")])
-def test_an_argument_names_ours(client: Any, name: str, ours: str) -> None:
-    """An unknown argument of an execution is a TypeError that names ours."""
+def test_an_argument_names_ours(client: Any) -> None:
+    """An unknown argument of an execution is a TypeError that names the call, and ours."""
     session = client.sessions.attach("ses_1")
-    for call in (session.execute, session.stream, client.execute, client.stream):
-        with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'; use {ours}"):
-            call(command="ls", **{name: "x"})
-    with pytest.raises(TypeError, match="'maxRetries'; use max_retries"):
-        client.with_options(maxRetries=3)
-    with pytest.raises(TypeError, match=r"unexpected keyword argument 'unknown'$"):
-        session.execute("1", unknown=1)
+    ways: list[tuple[Callable[..., object], str, str, str]] = [
+        (session.execute, "Session.execute", "cwd", "; use working_dir"),
+        (session.stream, "Session.stream", "workingdir", "; use working_dir"),
+        (client.execute, "Buntime.execute", "sessionId", "; use session_id"),
+        (client.stream, "Buntime.stream", "sesion_id", "; use session_id"),
+        (session.execute, "Session.execute", "onStdout", "; use on_stdout"),
+        (session.stream, "Session.stream", "on_stdout", ""),
+        (session.execute, "Session.execute", "session_id", ""),
+        (session.execute, "Session.execute", "unknown", ""),
+        (client.with_options, "with_options", "maxRetries", "; use max_retries"),
+        (client.with_options, "with_options", "api_key", ""),
+    ]
+    for method, call, name, hint in ways:
+        message = f"{call}() got an unexpected keyword argument {name!r}{hint}"
+        with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+            method(**{name: "x"})
+    assert [] == client._context.caller.transport.calls
     assert not (set(_ARGUMENTS) - {"timeout"}) & set(ExecuteOptions.__annotations__)
 
 
@@ -102,6 +112,7 @@ def test_arguments_of_constructors_name_ours(client: Any) -> None:
         (ExecuteRequest, {"command": "ls", "cwd": "x", "env": {"A": "btk_canary"}}, "'cwd'; use working_dir"),
         (SessionPool, {"client": client, "max_workers": 4}, "'max_workers'; use size"),
         (SessionPool, {"client": client, "unknown": 4}, "'unknown'"),
+        (RunloopSDK, {"bearer_token": "btk_canary", "baseUrl": "x"}, "'baseUrl'; use base_url"),
     ]
     for kind, arguments, hint in ways:
         with pytest.raises(TypeError, match=f"unexpected keyword argument {hint}$") as caught:
@@ -172,16 +183,22 @@ def test_copies_and_pickles_are_the_same() -> None:
             lambda c: c.sessions.attach("ses_1").start("1", 5),
             "pass by name: command=, env=, working_dir=, stdin=",
         ),
+        (lambda c: c.sessions.delete("ses_1", "ses_2"), "takes 1 positional argument, not 2"),
         (
-            lambda c: c.sessions.delete("ses_1", "ses_2"),
-            "takes 1 positional argument, not 2; there are no more",
+            lambda _: cast("Any", Buntime)("btk_canary", "https://api"),
+            "Buntime() takes 1 positional argument, not 2",
+        ),
+        (
+            lambda _: cast("Any", RunloopSDK)("btk_canary"),
+            "RunloopSDK() takes 0 positional arguments, not 1; pass by name: bearer_token=, base_url=,",
         ),
     ],
 )
 def test_too_many_positional_arguments(client: Any, call: Any, message: str) -> None:
-    """The error names the arguments to pass by name."""
-    with pytest.raises(TypeError, match=re.escape(message)):
+    """The error names the arguments to pass by name, and its traceback shows no key."""
+    with pytest.raises(TypeError, match=re.escape(message)) as caught:
         call(client)
+    assert all("btk_canary" not in str(frame.f_locals) for frame, _ in traceback.walk_tb(caught.tb))
 
 
 def test_the_error_after_the_end_of_a_client() -> None:
