@@ -112,24 +112,28 @@ class _Incoming(io.RawIOBase):
 
 
 class _Reader(io.BufferedReader):
-    """A response's buffer, which http.client closes at the end of the body: is it empty by then?"""
+    """A response's buffer, which http.client closes at the end of the body.
 
-    has_surplus = False
+    If it is not empty by then, the connection is closed: the next request would receive what is left.
+    """
+
+    close_connection: Callable[[], None]
 
     def close(self) -> None:
         if not self.closed:
             self.raw.at_end = True  # type: ignore[attr-defined]  # it is an _Incoming
-            self.has_surplus = bool(self.peek(1))
+            if self.peek(1):
+                self.close_connection()
         super().close()
 
 
 class _Response(http.client.HTTPResponse):
-    _has_one_length = False
+    fp: Any
 
     def __init__(self, sock: socket.socket, debuglevel: int = 0, method: Any = None, url: Any = None) -> None:
         super().__init__(sock, debuglevel, method, url)
         self._is_head = method == "HEAD"
-        self.fp = self._reader = _Reader(_Incoming(sock, self.fp.detach()))
+        self.fp = _Reader(_Incoming(sock, self.fp.detach()))
 
     def begin(self) -> None:
         """Read the status line and the headers, and how the body is framed (RFC 9112, 6.3 and 9.3).
@@ -152,19 +156,19 @@ class _Response(http.client.HTTPResponse):
         self.code, self.status, self.reason = status, status, reason.strip()
         self.version = 10 if version == "HTTP/1.0" else 11
         self.headers = self.msg = http.client.HTTPMessage()
-        framing: dict[str, list[str]] = {"content-length": [], "transfer-encoding": [], "connection": []}
         for name, value in fields:
             self.headers.set_raw(name, value)
-            framing.get(name.lower(), []).append(value)
-        lengths, codings, connections = framing.values()
-        self.chunked, self.chunk_left = "".join(codings[:1]).lower() == "chunked", None
+        coding, lengths = self.headers.get("Transfer-Encoding"), self.headers.get_all("Content-Length", [])
+        self.chunked, self.chunk_left = (coding or "").lower() == "chunked", None
         length = "".join(lengths[:1])
         is_length = length.isdecimal() and len(length) < _MOST_DIGITS and not self.chunked
         has_body = not (self._is_head or status < 200 or status in _NO_BODY)
         self.length = 0 if not has_body else int(length) if is_length else None
-        closes = self.version == 10 or "close" in "".join(connections[:1]).lower()
-        self.will_close = closes or not (self.chunked or self.length is not None)
-        self._has_one_length = has_body and len(set(lengths)) + bool(codings) == 1
+        # Kept only if what follows must be the next response, so if the body has one length: a response that
+        # may have no body (HEAD, 204, 304) can be followed by one all the same.
+        has_one_length = has_body and len(set(lengths)) + (coding is not None) == 1
+        closes = self.version == 10 or "close" in self.headers.get("Connection", "").lower()
+        self.will_close = closes or not (has_one_length and (self.chunked or is_length))
 
     def _read_fields(self) -> list[tuple[str, str]]:
         fields: list[tuple[str, str]] = []
@@ -180,14 +184,6 @@ class _Response(http.client.HTTPResponse):
             fields.append((name, value.strip()))
         return fields
 
-    def is_flawless(self) -> bool:
-        """Whether anything that follows on the connection can only belong to the next request.
-
-        That is so if the body had one length and ended there. A response that may have no body (HEAD, 204,
-        304) can be followed by one all the same.
-        """
-        return self._has_one_length and self.isclosed() and not self._reader.has_surplus
-
 
 class _Connection:
     """Mixed into urllib3's classes of connections: notes the stage, and limits each operation.
@@ -198,15 +194,16 @@ class _Connection:
 
     sock: Any
     timeout: Any
-    last_response: Optional[_Response] = None
+    close: Callable[[], None]
     _fields: Optional[list[str]] = None
     """Headers, from the beginning of a request until they are in ``_head``."""
     _head = b""
     """The beginning of a request, which leaves together with the first piece of its body."""
 
     def response_class(self, *args: Any, **options: Any) -> _Response:
-        self.last_response = _Response(*args, **options)
-        return self.last_response
+        response = _Response(*args, **options)
+        response.fp.close_connection = self.close
+        return response
 
     def connect(self) -> None:
         current.attempt.stage = "connect"
@@ -244,7 +241,7 @@ class _Connection:
     def getresponse(self, *args: Any, **options: Any) -> Any:
         attempt = current.attempt
         attempt.stage = "read"
-        # Once: an idle connection keeps the attempt, and would keep what the function belongs to.
+        # Once: a hook of the user may send another request within this one.
         on_sent, attempt.on_sent = attempt.on_sent, None
         if on_sent is not None:
             started = attempt.now()
@@ -272,10 +269,6 @@ class _Idle(LifoQueue[Any]):
         reset_after_fork(self)
 
     def put(self, item: Any, block: bool = True, timeout: Optional[float] = None) -> None:  # noqa: ARG002 - it never waits
-        # What is left of one response would be read as the beginning of the next.
-        response = getattr(item, "last_response", None)
-        if response is not None and not response.is_flawless():
-            item.close()
         try:
             super().put(item, block=False)
         except Full:
