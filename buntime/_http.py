@@ -12,7 +12,6 @@ from buntime._support.export import export
 
 CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 """Names of headers with secret values, in lower case."""
-_HIDDEN = "[hidden]"
 _SHORTEST_SECRET = 6
 
 MAX_RESPONSE_BYTES = 256 * 1024 * 1024
@@ -27,7 +26,7 @@ class Secret(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return f"'{_HIDDEN}'"
+        return "'[hidden]'"
 
 
 class Headers(Mapping[str, str]):
@@ -60,8 +59,7 @@ class Headers(Mapping[str, str]):
 
     def only(self, names: Iterable[str]) -> dict[str, str]:
         """Return the headers with these names, in their order and spelling."""
-        items = self._items
-        return {name: items[key][1] for name in names if (key := name.lower()) in items}
+        return {name: self._items[key][1] for name in names if (key := name.lower()) in self._items}
 
     def has_any(self, names: Iterable[str]) -> bool:
         """Whether one of these names, in lower case, is among the headers."""
@@ -94,7 +92,7 @@ def secret_values(headers: Iterable[tuple[str, str]]) -> list[Secret]:
 
 
 def _headers_repr(headers: Iterable[tuple[str, str]]) -> str:
-    return repr({name: _HIDDEN if name.lower() in CREDENTIALS else value for name, value in headers})
+    return repr({name: Secret() if name.lower() in CREDENTIALS else value for name, value in headers})
 
 
 @attrs.frozen(eq=False)
@@ -197,10 +195,8 @@ class Response(ClosesWithBlock):
     def read(self) -> bytes:
         """Return the complete body and close the response; a second call returns the same bytes."""
         if self._body is None:
-            try:
+            with self:
                 self._body = b"".join(self.chunks)
-            finally:
-                self.close()
         return self._body
 
     def close(self) -> None:
