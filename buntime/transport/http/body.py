@@ -31,22 +31,18 @@ class ResponseBody:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives. In a forked child, which would steal it, raise ``RuntimeError``."""
-        self._check_process()
+        self._check_open()
         try:
             # Reading ends in one of three ways: complete, and the connection may be used again; closed by the
             # reader; or failed. In the last two cases it is closed, as bytes of this response may still come.
-            for piece in () if self._closed else self._pieces():
+            for piece in self._pieces():
                 paused = self._attempt.now()
                 yield piece
                 self._attempt.pause(self._attempt.now() - paused)
-                self._check_process()
-                if self._closed:
-                    break
+                self._check_open()
         except FAILURES as error:
             self.discard()
             raise connection_error(error, self._attempt) from error
-        if self._closed:
-            raise APIConnectionError("the response was closed before its end", phase="read")
         self._complete = True
 
     def close(self) -> None:
@@ -69,11 +65,13 @@ class ResponseBody:
         if self._owner.is_this_process():
             self.close()
 
-    def _check_process(self) -> None:
+    def _check_open(self) -> None:
         if not self._owner.is_this_process():
             raise RuntimeError(
                 "this answer belongs to the process that made the call; make a call in this process"
             )
+        if self._closed:
+            raise APIConnectionError("the response was closed before its end", phase="read")
 
     def _pieces(self) -> Iterator[bytes]:
         """Read from http.client's response, whose ``read1`` returns with the bytes that have come.
