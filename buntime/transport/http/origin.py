@@ -39,7 +39,6 @@ def normalized(base_url: str) -> str:
         if problem is None:
             prepared = requests.PreparedRequest()
             prepared.prepare_url(base_url, None)
-            _host_and_port(base_url)
             return str(prepared.url).rstrip("/")
     except ValueError:
         problem = "is not a URL"

@@ -57,7 +57,6 @@ class _Adapter(HTTPAdapter):
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118 - it cannot be iterated
                 manager.pools[key].close()
-        self._pool = None
         super().close()
 
 
@@ -128,10 +127,7 @@ def default_headers(session: requests.Session) -> dict[str, str]:
 
 def merge_headers(defaults: Mapping[str, str], headers: Pairs) -> Pairs:
     """Return the headers of a request, and of the others those that it does not name, as plain strings."""
-    merged = RequestHeaders()
-    for name, value in headers:
-        text = _checked(name, value)
-        merged[name] = f"{merged[name]}, {text}" if name in merged else text
+    merged = RequestHeaders(Headers([(name, _checked(name, value)) for name, value in headers]))
     for name, value in defaults.items():
         merged.setdefault(name, str(value))
     streams = "text/event-stream" in merged.get("Accept", "")

@@ -155,11 +155,10 @@ class HTTPTransport:
         outer, current.attempt = current.attempt, attempt
         handled = sys.exc_info()[1]
         try:
-            timeout = attempt.limit(request.connect_timeout), attempt.limit(request.read_timeout)
             return self._session.send(
                 prepared,
                 stream=True,
-                timeout=timeout,
+                timeout=(attempt.limit(request.connect_timeout), attempt.limit(request.read_timeout)),
                 allow_redirects=False,
                 proxies=self._proxies,
                 verify=self._verify,
