@@ -37,9 +37,7 @@ def normalized(base_url: str) -> str:
         }
         problem = next((text for text, applies in problems.items() if applies), None)
         if problem is None:
-            prepared = requests.PreparedRequest()
-            prepared.prepare_url(base_url, None)
-            return str(prepared.url).rstrip("/")
+            return str(requests.Request("GET", base_url).prepare().url).rstrip("/")
     except ValueError:
         problem = "is not a URL"
     # Without user name and password.
@@ -80,9 +78,7 @@ def find_proxy(base: str, session: requests.Session, proxies: Proxies) -> Option
     """Return the URL of the proxy for a base URL, if there is one."""
     tools: Any = requests.utils
     if proxies is None:
-        prepared = requests.PreparedRequest()
-        prepared.url = base
-        proxies = tools.resolve_proxies(prepared, session.proxies, session.trust_env)
+        proxies = tools.resolve_proxies(requests.Request("GET", base), session.proxies, session.trust_env)
     url = tools.select_proxy(base, proxies)
     if not url:
         return None
