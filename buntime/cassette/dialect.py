@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import Any, Optional, Protocol, Union, cast
+from typing import TYPE_CHECKING, Any, Optional, Protocol, Union, cast
 
 from buntime._http import Request
+
+if TYPE_CHECKING:
+    from buntime.wire.events import ParsedEvent
+    from buntime.wire.local_folders import LocalFolders
 
 Message = Mapping[str, Any]
 """A request in the form of a cassette: ``method``, ``path``, ``query``, and ``json`` or another body."""
@@ -16,44 +20,8 @@ _SERVICES = ("buntime.wire.dialect", "buntime.runloop.wire.dialect")
 """The modules with a ``DIALECT``, each imported when no one before it serves a path; the first is default."""
 
 
-class LocalFolders(Protocol):
-    """The folders of sandboxes on this machine, whose names differ in each run."""
-
-    def may_be_in(self, text: str, start: int = 0) -> bool:
-        """Whether a text may have such a folder in it."""
-        ...
-
-    def spans(self, text: str, ids: Container[str]) -> Iterable[tuple[int, int, str]]:
-        """Yield the start and the end of each folder of these sandboxes, and its path in a sandbox."""
-        ...
-
-
-NewId = tuple[str, str, Optional[str], Optional[LocalFolders]]
+NewId = tuple[str, str, Optional[str], Optional["LocalFolders"]]
 """The kind of an id, as in ``ses_1``; its value; a URL that is its own; and its folders on this machine."""
-
-
-class Event(Protocol):
-    """An event of a stream."""
-
-    kind: str
-    """The output, such as ``stdout``, or another name."""
-    data: Union[str, dict[str, Any]]
-    """The argument of :meth:`Dialect.read_event`."""
-    fields: dict[str, Any]
-    """The JSON object in the data, or an empty one."""
-    text: Optional[str]
-    """The output; ``None`` for an event without output."""
-    text_key: Optional[str]
-    """The field that has the text; ``None`` if all of the data is the text."""
-
-    @property
-    def is_end(self) -> bool:
-        """Whether the client reads no further."""
-        ...
-
-    def with_text(self, text: str) -> Union[str, dict[str, Any]]:
-        """Return the data with its text replaced."""
-        ...
 
 
 class Dialect(Protocol):
@@ -134,7 +102,7 @@ class Dialect(Protocol):
         """Return a few words on what a request runs, such as a line of code; ``""`` if it runs nothing."""
         ...
 
-    def read_event(self, name: str, data: Union[str, dict[str, Any]]) -> Event:
+    def read_event(self, name: str, data: Union[str, dict[str, Any]]) -> ParsedEvent:
         """Parse an event of a stream, as the client does."""
         ...
 

@@ -245,40 +245,28 @@ def _from_journal(content: bytes, path: AnyPath, gaps: list[str]) -> Cassette:
     return _cassette({_FORMAT: version, "changed": changed, "interactions": interactions}, path)
 
 
-def _write(cassette: Cassette, out: Callable[[str], object]) -> None:
-    out(f'{{\n  "{_FORMAT}": {VERSION},\n  "changed": "{cassette.changed}",\n  "interactions": [')
-    separator = ""
-    for interaction in cassette.interactions:
-        out(f"{separator}{_NEWLINE}")
-        write(interaction.data, _NEWLINE, out, in_lines=length(interaction.data) <= _LARGE)
-        separator = ","
-    out("\n  ]\n}\n" if separator else "]\n}\n")
-
-
 def save(path: AnyPath, cassette: Cassette) -> None:
-    """Replace the file with the cassette, or leave it as it is if that fails."""
+    """Replace the file with the cassette in the current format.
+
+    Raises :class:`~buntime.CassetteError` and leaves the file as it is if that fails.
+    """
     target = Path(path)
     temporary = target.with_name(target.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8", errors=SURROGATES, newline="\n") as file:
-        _write(cassette, file.write)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(target)
-
-
-def upgrade_file(path: AnyPath) -> bool:
-    """Rewrite a cassette of an older format, with its date; return whether it was one.
-
-    Raises :class:`~buntime.CassetteError` if it cannot be read or written.
-    """
-    cassette = load(path)
-    if cassette.version == VERSION:
-        return False
     try:
-        save(path, cassette)
+        with open(temporary, "w", encoding="utf-8", errors=SURROGATES, newline="\n") as file:
+            out = file.write
+            out(f'{{\n  "{_FORMAT}": {VERSION},\n  "changed": "{cassette.changed}",\n  "interactions": [')
+            separator = ""
+            for item in cassette.interactions:
+                out(f"{separator}{_NEWLINE}")
+                write(item.data, _NEWLINE, out, in_lines=length(item.data) <= _LARGE)
+                separator = ","
+            out("\n  ]\n}\n" if separator else "]\n}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
     except OSError as error:
         raise CassetteError(f"the cassette {os.fspath(path)} cannot be written: {error}") from error
-    return True
 
 
 def recover(part: AnyPath, target: AnyPath) -> tuple[int, list[str]]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, Optional
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Optional
 
 from buntime._support.spans import Span
-from buntime.cassette.dialect import LocalFolders, dialect_of
+from buntime.cassette.dialect import dialect_of
+
+if TYPE_CHECKING:
+    from buntime.wire.local_folders import LocalFolders
 
 _ORIGINS = {
     "://": re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d+)?"),
@@ -82,30 +85,28 @@ class Numbering:
         if "" in self._patterns or [each for each in self._folders if each.may_be_in(line, start)]:
             return None
         # Takes a third of the time of spans.
-        for hint, pattern in _ORIGINS.items() if self._origins else ():
-            if hint in line:
-                line = pattern.sub(lambda match: self._origins.get(match[0], match[0]), line)
-        for kind, pattern in self._patterns.items():
-            if kind in line:
-                line = pattern.sub(lambda match: self._names.get(match[0], match[0]), line)
+        for pattern, names in self._likely(line):
+            line = pattern.sub(lambda match: names.get(match[0], match[0]), line)  # noqa: B023 - called here
         return line
 
     def spans(self, text: str) -> list[Span]:
         """Return the positions of ids, origins and folders in a text, with their replacements."""
-        spans = self._id_spans(text)
+        spans = [
+            (match.start(), match.end(), names[match[0]])
+            for pattern, names in self._likely(text)
+            for match in pattern.finditer(text)
+            if match[0] in names
+        ]
         for folders, ids in self._folders.items():
             if folders.may_be_in(text):
                 spans += folders.spans(text, ids)
         return spans
 
-    def _id_spans(self, text: str) -> list[Span]:
+    def _likely(self, text: str) -> Iterator[tuple[re.Pattern[str], dict[str, str]]]:
         # A search for a fixed text is many times faster than a pattern that is tried everywhere.
-        likely = [(pattern, self._names) for kind, pattern in self._patterns.items() if kind in text]
-        if self._origins:
-            likely += [(pattern, self._origins) for hint, pattern in _ORIGINS.items() if hint in text]
-        return [
-            (match.start(), match.end(), names[match[0]])
-            for pattern, names in likely
-            for match in pattern.finditer(text)
-            if match[0] in names
-        ]
+        for hint, pattern in _ORIGINS.items() if self._origins else ():
+            if hint in text:
+                yield pattern, self._origins
+        for kind, pattern in self._patterns.items():
+            if kind in text:
+                yield pattern, self._names

@@ -80,13 +80,12 @@ class Journal:
                 self.path.unlink()
         self._release()
 
-    def _at_fork_reinit(self) -> None:
-        self._release()
-
     def _release(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    _at_fork_reinit = _release
 
 
 def refuse_if_locked(path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, Optional
 
 import attrs
 
@@ -26,34 +26,24 @@ _LARGE = 1 << 20
 """Bytes of a stream that is not to be in memory as a whole."""
 
 
-class Recording(Protocol):
-    """Keeps the interactions of a recording."""
-
-    now: Callable[[], float]
-
-    def learn(self, pending: PendingInteraction) -> None:
-        """Serialize the request. Idempotent; called when it was sent, if the transport tells that."""
-        ...
-
-    def finish(self, pending: PendingInteraction) -> None:
-        """Keep the interaction. Called once, when the outcome is known."""
-        ...
-
-
 @attrs.define(eq=False)
 class PendingInteraction:
     """A request in flight."""
 
     number: int
     request: Request
-    recorder: Recording
+    started: float
+    now: Callable[[], float]
+    on_sent: Callable[[PendingInteraction], None]
+    """Serializes the request. Idempotent; called when it was sent, if the transport tells that."""
+    on_end: Callable[[PendingInteraction], None]
+    """Keeps the interaction. Called once, when the outcome is known."""
     serialized: dict[str, Any] = attrs.field(factory=dict)
     """The request in the form of a cassette, with its secrets."""
     dialect: Dialect = attrs.field(init=False)
     in_values: bool = False
     """Whether the secrets of the request are to be looked for in its values."""
     request_json: str = ""
-    started: float = attrs.Factory(lambda pending: pending.recorder.now(), takes_self=True)
     thread: int = attrs.Factory(threading.get_ident)
     response: Optional[Response] = None
     chunks: list[bytes] = attrs.field(factory=list)
@@ -74,7 +64,7 @@ class PendingInteraction:
 
     def sent(self) -> None:
         """Note that the request was sent."""
-        self.recorder.learn(self)
+        self.on_sent(self)
         if self.request.on_sent is not None:
             self.request.on_sent()
 
@@ -87,7 +77,7 @@ class PendingInteraction:
         """Note that nothing more comes."""
         if not self.finished:
             self.finished = True
-            self.recorder.finish(self)
+            self.on_end(self)
 
     def close(self) -> None:
         """Note that the program reads no further; the rest of the response, if any, is not known."""
@@ -116,7 +106,7 @@ class PendingInteraction:
         if self.stream is None:
             self.chunks.append(chunk)
         else:
-            self.stream.append(self.recorder.now(), chunk)
+            self.stream.append(self.now(), chunk)
         return chunk
 
     def outcome(self) -> dict[str, Any]:
@@ -133,15 +123,15 @@ class PendingInteraction:
     def _serialize(self, response: Response) -> dict[str, Any]:
         dialect = self.dialect
         headers = response.headers.only(dialect.stored_headers)
-        content_type = headers.get("Content-Type", "")
         serialized: dict[str, Any] = {"status": response.status, "headers": headers}
         if self.stream is not None:
             rest = sse.incomplete_event(self.stream.reversed())
             chunks = ((round((at - self.started) * 1000), chunk) for at, chunk in self.stream.drain())
-            store = pack if self.size > _LARGE else list
-            serialized["events"] = serialize_events(chunks, rest, dialect, store)
+            serialized["events"] = serialize_events(
+                chunks, rest, dialect, pack if self.size > _LARGE else list
+            )
         else:
-            serialized.update(serialize_body(b"".join(self.chunks), content_type))
+            serialized.update(serialize_body(b"".join(self.chunks), headers.get("Content-Type", "")))
             self.chunks.clear()
         form = "events" if "events" in serialized else "json"
         if form in serialized:

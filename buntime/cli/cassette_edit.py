@@ -92,12 +92,14 @@ def _recover(options: argparse.Namespace) -> int:
 
 
 def _upgrade(options: argparse.Namespace) -> int:
-    from buntime.cassette.file import upgrade_file
+    from buntime.cassette.file import VERSION, load, save
 
     count = 0
     with report(options) as add:
         for file in files_of(options.files):
-            if upgrade_file(file):
+            cassette = load(file)
+            if cassette.version != VERSION:
+                save(file, cassette)
                 count += 1
                 add(str(file), f"{file}: upgraded")
     if not options.json:

@@ -100,7 +100,7 @@ class Recorder:
         """
         with self._lock:
             self.count += 1
-            pending = PendingInteraction(self.count, request, self)
+            pending = PendingInteraction(self.count, request, self.now(), self.now, self.learn, self.finish)
             self._pending[pending.number] = pending
             if (
                 len(self._pending) > 1
@@ -273,12 +273,9 @@ class Recorder:
             return
         try:
             file.save(self._path, Cassette(file.VERSION, self._today, interactions))
-        except OSError as error:
+        except CassetteError as error:
             self._journal.end(keep=True)
-            raise CassetteError(
-                f"the cassette {self._path} cannot be written: {error}; "
-                f"{self._journal.path} has the recording"
-            ) from error
+            raise CassetteError(f"{error}; {self._journal.path} has the recording") from error
 
 
 def _report_unclosed(path: Path, journal: Journal, finished: dict[int, Any], owner: Owner) -> None:

@@ -6,15 +6,18 @@ import base64
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from buntime._support.packed import PackedList, Values, pack
 from buntime._support.repetition import with_changed_parts
 from buntime._support.spans import OverlappingParts, Replacement, Span, replace_spans
 from buntime.cassette.body import map_outputs, output_pieces
-from buntime.cassette.dialect import Event, dialect_of
+from buntime.cassette.dialect import dialect_of
 from buntime.cassette.secrets import detect
 from buntime.cassette.secrets.placeholders import PLACEHOLDER
+
+if TYPE_CHECKING:
+    from buntime.wire.events import ParsedEvent
 
 _LONG = 12
 """Characters from which on the value of an environment variable is a secret, whatever its name."""
@@ -147,11 +150,11 @@ class Walk:
                 changed[2] = map_outputs(changed[2], outputs, partial(with_changed_parts, change=part))
             yield changed
 
-    def _read(self, item: Sequence[Any]) -> Optional[Event]:
+    def _read(self, item: Sequence[Any]) -> Optional[ParsedEvent]:
         return self._dialect.read_event(*item[1:]) if len(item) > 2 else None
 
     def _event(
-        self, item: Sequence[Any], event: Optional[Event], location: str, text: Optional[str] = None
+        self, item: Sequence[Any], event: Optional[ParsedEvent], location: str, text: Optional[str] = None
     ) -> list[Any]:
         """Return an event changed, with this text or its own."""
         changed = [*item]
@@ -163,7 +166,7 @@ class Walk:
             changed[2] = self._value(item[2], location)
         return changed
 
-    def _with_text(self, event: Event, text: str, location: str) -> Any:
+    def _with_text(self, event: ParsedEvent, text: str, location: str) -> Any:
         """Return the data of an event with its text replaced and its other fields changed."""
         if event.text_key is None:
             return event.with_text(text)
