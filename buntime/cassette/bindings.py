@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, Optional
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from typing import Any
 
 from buntime._support.json_values import map_texts
 from buntime.cassette.secrets.detect import url_password
@@ -21,6 +22,7 @@ from buntime.cassette.secrets.placeholders import (
 )
 
 _MARK = "«"
+_SPLIT = re.compile(f"({PLACEHOLDER.pattern})").split
 
 Pair = tuple[str, Any]
 """A recorded text with placeholders, and the value that was sent in its place."""
@@ -38,7 +40,7 @@ class Bindings:
 
     def __init__(self) -> None:
         self._values: dict[str, Scalar] = {}
-        self._owners: dict[tuple[str, Any], str] = {}
+        self._owners: dict[tuple[str, type, Any], str] = {}
         self._credentials = Placeholders()
         self.new: list[str] = []
         """The placeholders bound since the caller last emptied this list."""
@@ -80,44 +82,31 @@ class Bindings:
             key=lambda pair: (PLACEHOLDER.fullmatch(pair[0]) is None, len({*PLACEHOLDER.findall(pair[0])}))
         )
         values = ChainMap({}, self._values)
-        return all(_match(template, value, values) for template, value in pairs) and self._bind(
-            values.maps[0]
-        )
+        is_match = all(_match(template, value, values) for template, value in pairs)
+        return is_match and self._bind(values.maps[0])
 
     def _bind(self, values: Values) -> bool:
-        secrets = [(base, value) for base, value in values.items() if "|" not in base]
-        owners = {(name_of(base), (type(value), value)): base for base, value in secrets}
-        if len(owners) < len(secrets) or any(
-            self._owners.get(owner, base) != base for owner, base in owners.items()
-        ):
+        secrets = [(name_of(base), value, base) for base, value in values.items() if "|" not in base]
+        owners = ChainMap({}, self._owners)
+        if any(owners.setdefault((name, type(value), value), base) != base for name, value, base in secrets):
             return False
         self._values.update(values)
-        self._owners.update(owners)
+        self._owners.update(owners.maps[0])
         self.new += values
-        for base, value in secrets:
-            name = name_of(base)
-            password = url_password(value) if name.startswith("env:") else None
-            if password:
+        for name, value, _ in secrets:
+            if name.startswith("env:") and (password := url_password(value)):
                 self.bind_credential(f"{name}.password", password)
         return True
-
-
-def _match(template: str, value: Any, values: Values) -> bool:
-    if PLACEHOLDER.fullmatch(template):
-        return _match_placeholder(template, value, values)
-    return isinstance(value, str) and _match_parts(template, value, values)
 
 
 def _match_placeholder(placeholder: str, value: Any, values: Values) -> bool:
     """Match a placeholder with the value in its place, and note the value if it is a new one."""
     base, form = split_form(placeholder)
-    known = values.get(base)
+    known = values.get(base, values.get(placeholder))
     if known is not None:
         if isinstance(known, str) and isinstance(value, str):
-            return value in {encode(known, form), *_texts_of(known)}
+            return value in _choices(placeholder, values)
         return type(known) is type(value) and known == value
-    if placeholder in values:
-        return bool(values[placeholder] == value)
     if isinstance(value, bool) or not isinstance(value, (str, int, float)) or value == "":
         return False
     secret = decode(value, form) if isinstance(value, str) and form else value
@@ -125,15 +114,18 @@ def _match_placeholder(placeholder: str, value: Any, values: Values) -> bool:
     return True
 
 
-def _match_parts(template: str, text: str, values: Values) -> bool:
+def _match(template: str, value: Any, values: Values) -> bool:
     """Match a text with the length of what is unknown, if that is determined, or else without it.
 
     A secret that is known may be in another form, and so of another length, than in the recording.
     """
-    parts = list(_parts(template))
-    for length in dict.fromkeys((_length_of_unknown(parts, text, values), 0)):
+    if PLACEHOLDER.fullmatch(template):
+        return _match_placeholder(template, value, values)
+    parts = [part for part in _SPLIT(template) if part]
+    lengths = (_length_of_unknown(parts, value, values), 0) if isinstance(value, str) else ()
+    for length in dict.fromkeys(lengths):
         bound: ChainMap[str, Scalar] = ChainMap({}, values)
-        if _match_in_order(parts, text, length, bound):
+        if _match_in_order(parts, value, length, bound):
             values.update(bound.maps[0])
             return True
     return False
@@ -200,48 +192,31 @@ def _texts_of(value: str) -> tuple[str, ...]:
     return tuple(sorted(forms(value), key=len, reverse=True))
 
 
-def _parts(template: str) -> Iterator[str]:
-    """Yield the placeholders of a text and the texts between them."""
-    end = 0
-    for match in PLACEHOLDER.finditer(template):
-        if match.start() > end:
-            yield template[end : match.start()]
-        yield match.group()
-        end = match.end()
-    if end < len(template):
-        yield template[end:]
-
-
-def _next(choices: list[str], text: str, start: int, *, at_end: bool) -> tuple[int, str]:
+def _next(choices: Iterable[str], text: str, start: int, *, at_end: bool) -> tuple[int, str]:
     """Return the position of the first of several texts, and that text; -1 if there is none."""
     if at_end:
-        ends = (choice for choice in choices if text.endswith(choice) and len(text) - len(choice) >= start)
-        last: Optional[str] = next(ends, None)
-        return (-1, "") if last is None else (len(text) - len(last), last)
+        ends = (choice for choice in choices if text.endswith(choice, start))
+        return next(((len(text) - len(choice), choice) for choice in ends), (-1, ""))
     positions = [(text.find(choice, start), choice) for choice in choices]
     return min((each for each in positions if each[0] >= 0), key=lambda each: each[0], default=(-1, ""))
 
 
 def _pair_up(recorded: Any, sent: Any, pairs: list[Pair]) -> bool:
     """Whether two values differ in nothing but recorded texts with placeholders; add those to ``pairs``."""
-    if isinstance(recorded, str):
-        if _MARK in recorded:
-            pairs.append((recorded, sent))
-            return True
-        return isinstance(sent, str) and recorded == sent
-    if type(recorded) is not type(sent):
-        return False
-    if isinstance(recorded, list):
-        return len(recorded) == len(sent) and all(
-            _pair_up(one, other, pairs) for one, other in zip(recorded, sent)
-        )
-    if not isinstance(recorded, dict):
-        return bool(recorded == sent)
+    if isinstance(recorded, str) and _MARK in recorded:
+        pairs.append((recorded, sent))
+        return True
+    if type(recorded) is not type(sent) or not isinstance(recorded, (dict, list)):
+        return type(recorded) is type(sent) and bool(recorded == sent)
     if len(recorded) != len(sent):
         return False
-    hidden = [name for name in recorded if name not in sent]
-    names = {**{name: name for name in recorded}, **dict(zip(hidden, (n for n in sent if n not in recorded)))}
-    pairs += ((name, names[name]) for name in hidden)
-    return all(_MARK in name for name in hidden) and all(
-        _pair_up(recorded[name], sent[name_sent], pairs) for name, name_sent in names.items()
-    )
+    items: Iterable[tuple[Any, Any]] = zip(recorded, sent)
+    if isinstance(recorded, dict):
+        others = iter([name for name in sent if name not in recorded])
+        names = [(name, name if name in sent else next(others)) for name in recorded]
+        hidden = [pair for pair in names if pair[0] not in sent]
+        pairs += hidden
+        if not all(_MARK in name for name, _ in hidden):
+            return False
+        items = [(recorded[name], sent[other]) for name, other in names]
+    return all(_pair_up(*each, pairs) for each in items)
