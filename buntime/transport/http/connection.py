@@ -230,7 +230,7 @@ class _Connection:
     def getresponse(self, *args: Any, **options: Any) -> Any:
         attempt = current.attempt
         attempt.stage = "read"
-        # Once: urllib3 1 calls this twice, first with an argument of Python 2, and a user's hook may send too.
+        # Once: urllib3 1 calls this twice, first with an argument of Python 2. And a user's hook may send.
         on_sent, attempt.on_sent = attempt.on_sent, None
         if on_sent is not None:
             started = attempt.now()
