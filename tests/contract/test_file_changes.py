@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import pytest
 
 from buntime import ConflictError, InvalidRequestError, Session, SessionFileNotFoundError
@@ -126,3 +128,20 @@ def test_chmod_of_a_missing_file(session: Session) -> None:
     """It is not found."""
     with pytest.raises(SessionFileNotFoundError):
         session.files.chmod("missing", 0o644)
+
+
+@runs_on("fake", "local")
+def test_errors_name_the_path_and_its_kind(session: Session) -> None:
+    """The fake has the messages of a real session."""
+    session.files.write("folder/file", "")
+    session.files.write("other", "")
+    ways: list[tuple[Callable[[], object], str]] = [
+        (lambda: session.files.delete("folder"), "folder is a folder that is not empty"),
+        (lambda: session.files.delete("."), "the workspace itself cannot be deleted"),
+        (lambda: session.files.move("other", "folder/file"), "folder/file exists already"),
+        (lambda: session.files.mkdir("other"), "other is a file, or below one"),
+        (lambda: session.files.append("folder", "x"), "folder is a folder"),
+    ]
+    for call, message in ways:
+        with pytest.raises(InvalidRequestError, match=f"^POST /execute: {message}"):
+            call()

@@ -21,6 +21,13 @@ from buntime.service.scripted.results import ScriptedExecution
 from buntime.service.workspace.base import PathError, Workspace
 from buntime.service.workspace.paths import normalise
 
+_MESSAGES = {
+    "EEXIST": "{} exists already",
+    "EISDIR": "{} is a folder",
+    "ENOTDIR": "{} is a file, or below one",
+    "ENOTEMPTY": "{} is a folder that is not empty",
+}
+
 
 def is_helper(code: str) -> bool:
     """Whether ``code`` is a helper of the client."""
@@ -56,13 +63,16 @@ def run(arguments: Mapping[str, Any], workspace: Workspace) -> str:
 
 def error_result(error: Exception) -> dict[str, Any]:
     """Return the output of a helper that failed."""
+    message = str(error)
     if isinstance(error, ScriptedHelperError):
         code = error.code
     elif isinstance(error, OSError):
         code = errno.errorcode.get(error.errno or 0, "EIO")
+        if error.filename is not None:
+            message = _MESSAGES.get(code, f"{error.strerror}: {{}}").format(error.filename)
     else:
         code = "EOUTSIDE" if isinstance(error, PathError) else "ERR_ENCODING_INVALID_ENCODED_DATA"
-    return {"error": {"code": code, "message": str(error)}}
+    return {"error": {"code": code, "message": message}}
 
 
 def program_of(arguments: Mapping[str, Any], execution: ScriptedExecution) -> ScriptedExecution:

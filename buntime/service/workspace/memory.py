@@ -136,7 +136,7 @@ class MemoryWorkspace:
             node = self._existing(path)
             name = normalise(path)
             if not name:
-                raise failure(errno.EINVAL, path)
+                raise OSError(errno.EINVAL, "the workspace itself cannot be deleted", path)
             if isinstance(node, _Folder) and node.children and not recursive:
                 raise failure(errno.ENOTEMPTY, path)
             self._detach(name)
@@ -147,7 +147,7 @@ class MemoryWorkspace:
             node = self._existing(source)
             old, new = normalise(source), normalise(target)
             if not old or not new or new.startswith(f"{old}/"):
-                raise failure(errno.EINVAL, target)
+                raise OSError(errno.EINVAL, "the workspace cannot be moved, nor a folder into itself", target)
             if new == old:
                 return
             existing = self._lookup(new)
@@ -165,7 +165,7 @@ class MemoryWorkspace:
             node = self._existing(source)
             old, new = normalise(source), normalise(target)
             if old == new or new.startswith(f"{old}/" if old else ""):
-                raise failure(errno.EINVAL, target)
+                raise OSError(errno.EINVAL, "nothing can be copied to itself or into itself", target)
             existing = self._lookup(new)
             replaceable = overwrite and isinstance(existing, _File) and isinstance(node, _File)
             if existing is not None and not replaceable:

@@ -126,7 +126,7 @@ OUTCOMES: list[tuple[Any, Any, bool, str]] = [
         "logo.png is a binary file (image/png) of 10 bytes; it is not shown",
     ),
     ("read", {"path": "missing"}, True, "the session has no file 'missing'"),
-    ("read", {"path": "src"}, True, "[Errno 21] Is a directory: 'src'"),
+    ("read", {"path": "src"}, True, "src is a folder"),
     ("list", {}, False, "empty  0\nlogo.png  10\nsrc/"),
     ("list", {"recursive": True}, False, "empty  0\nlogo.png  10\nsrc/\nsrc/main.ts  15"),
     ("list", {"path": "/workspace/src"}, False, "main.ts  15"),
