@@ -217,7 +217,7 @@ def _pair(item: Any) -> tuple[Any, Any]:
         return item["path"], item["content"]
     if isinstance(item, tuple) and len(item) == 2:
         return item
-    raise TypeError(f"files: an item is a {type(item).__name__}, not a mapping with path and content")
+    raise TypeError(f"files: an item must be a mapping with path and content, not {type(item).__name__}")
 
 
 def stdin(value: Any) -> Any:
@@ -241,7 +241,7 @@ def env(value: Optional[Mapping[str, str]]) -> Optional[dict[str, str]]:
         raise TypeError(f"env must be a mapping of str to str, not {type(value).__name__}")
     for name, content in value.items():
         if not isinstance(name, str):
-            raise TypeError(f"env has a name that is a {type(name).__name__}, not a str")
+            raise TypeError(f"the names in env must be str, not {type(name).__name__}")
         if not name or "=" in name or "\0" in name:
             raise ValueError(f"env has the name {name!r}; a name must not be empty or contain '=' or NUL")
         text("env: a name", name)

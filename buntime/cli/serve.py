@@ -109,7 +109,7 @@ def load_fake(name: str) -> FakeTransport:
     fake = function()
     if not isinstance(fake, FakeTransport):
         kind = type(fake).__name__
-        raise ConfigurationError(f"--fake {name}: {function_name}() returned a {kind}, not a FakeTransport")
+        raise ConfigurationError(f"--fake {name}: {function_name}() returned {kind}, not a FakeTransport")
     return fake
 
 

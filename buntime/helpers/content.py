@@ -251,7 +251,7 @@ def _chunks_of(content: Any) -> Iterator[bytes]:
         ) from None
     for chunk in chunks:
         if not isinstance(chunk, (bytes, bytearray, memoryview)):
-            raise TypeError(f"content yields a {type(chunk).__name__}, not bytes")
+            raise TypeError(f"content must yield bytes, not {type(chunk).__name__}")
         yield bytes(chunk)
 
 

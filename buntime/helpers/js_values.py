@@ -47,7 +47,7 @@ def _encode(value: Any, path: tuple[Any, ...], above: tuple[int, ...]) -> Any:
         return _tagged("bytes", base64.b64encode(value).decode())
     if isinstance(value, datetime) and type(value).__name__ != "NaTType":
         return _tagged("date", _milliseconds(value, path))
-    raise TypeError(f"{_format(path)} is a {_unfit(value)}")
+    raise TypeError(f"{_format(path)} is of type {_unfit(value)}")
 
 
 def _unfit(value: object) -> str:
@@ -73,7 +73,7 @@ def _encode_items(value: Any, path: tuple[Any, ...], above: tuple[int, ...]) -> 
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(
-                    f"{_format(path)} has the key {key!r}, a {type(key).__name__}; keys must be str"
+                    f"{_format(path)} has the key {key!r} of type {type(key).__name__}; keys must be str"
                 )
         fields = {str(key): _encode(item, (*path, key), inside) for key, item in value.items()}
         return _tagged("object", fields) if _TAG in fields else fields

@@ -47,7 +47,7 @@ class Fields:
     def _converted(self, name: str, value: T, kind: type[T]) -> T:
         if kind is float and type(value) is int:
             return value
-        problem = f"a {type(value).__name__}"
+        problem = f"of type {type(value).__name__}"
         if kind is int and isinstance(value, float):
             if value.is_integer():
                 return cast("T", int(value))
@@ -63,7 +63,7 @@ class Fields:
         value: Any = self._unread.pop(name, None)
         if value is None or (type(value) is list and (not value or {*map(type, value)} == {kind})):
             return None if value is None else tuple(value)
-        problem = "not" if type(value) is list else f"a {type(value).__name__}, not"
+        problem = "not" if type(value) is list else f"of type {type(value).__name__}, not"
         raise self.invalid(f"the field {name!r} is {problem} a list of {kind.__name__} values")
 
     def timestamp(self, name: str) -> datetime | None:

@@ -358,7 +358,7 @@ def test_a_signal_ends_an_idle_server(number: int) -> None:
         (["--fake", f"{_FAKES}:no_such"], f"--fake {_FAKES}:no_such: {_FAKES} has no function no_such"),
         (
             ["--fake", f"{_FAKES}:nothing"],
-            f"--fake {_FAKES}:nothing: nothing() returned a NoneType, not a FakeTransport",
+            f"--fake {_FAKES}:nothing: nothing() returned NoneType, not a FakeTransport",
         ),
         (["--fake", f"{_FAKES}:sums", "--plan", "free"], "--fake runs no code"),
         (["--threads", "0"], "--threads is 0; it must be at least 1"),

@@ -103,8 +103,8 @@ def content_body(content: Any) -> Body:
     if isinstance(content, Iterable) and not isinstance(content, Mapping):
         return _stored(content)
     raise TypeError(
-        f"file is a {type(content).__name__}; pass bytes, text, a path, an open file, an iterable of bytes, "
-        "a response of requests, to_file(content, name) or (name, content)"
+        f"file is of type {type(content).__name__}; pass bytes, text, a path, an open file, an iterable of "
+        "bytes, a response of requests, to_file(content, name) or (name, content)"
     )
 
 
@@ -117,7 +117,7 @@ def _stored(pieces: Iterable[Any]) -> Body:
     weakref.finalize(reopen, file.close)
     for piece in pieces:
         if not isinstance(piece, (str, bytes, bytearray, memoryview)):
-            raise TypeError(f"file has a piece that is a {type(piece).__name__}, not bytes or text")
+            raise TypeError(f"file must yield bytes or text, not {type(piece).__name__}")
         file.write(piece.encode() if isinstance(piece, str) else piece)
     return Body(reopen, file.tell())
 

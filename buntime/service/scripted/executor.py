@@ -225,7 +225,7 @@ def _matcher(
         return (lambda execution: _fits(code, execution.code)), description
     if callable(code):
         return code, getattr(code, "__name__", repr(code))
-    raise TypeError(f"code is a {type(code).__name__}, not a str, a compiled pattern or a predicate")
+    raise TypeError(f"code must be a str, a compiled pattern or a predicate, not {type(code).__name__}")
 
 
 def _fits(expected: str | re.Pattern[str], program: str | None) -> bool:

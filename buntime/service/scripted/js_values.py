@@ -58,7 +58,7 @@ def to_js(value: Any) -> Any:
         return {_TAG: "set", "value": [to_js(item) for item in value]}
     if isinstance(value, Mapping):
         return _entries(value)
-    raise TypeError(f"no JavaScript value becomes a {type(value).__name__} in Python")
+    raise TypeError(f"no JavaScript value becomes one of type {type(value).__name__} in Python")
 
 
 def _number(value: float) -> Any:

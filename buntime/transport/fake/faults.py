@@ -45,7 +45,7 @@ class PlannedFailure:
                 names = ", ".join(_ACTS_BY_DEFAULT)
                 raise ValueError(f"failure is {failure!r}; it is a status or one of {names}")
         elif isinstance(failure, bool) or not isinstance(failure, int):
-            raise TypeError(f"failure is a {type(failure).__name__}, not a status or a name")
+            raise TypeError(f"failure must be a status or a name, not {type(failure).__name__}")
         elif not 300 <= failure <= 599:
             raise ValueError(f"failure is the status {failure}; a failure is from 300 to 599")
         if failure == "connect" and acted:

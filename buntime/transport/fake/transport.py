@@ -113,7 +113,7 @@ class FakeTransport(NotPicklable):
             raise TypeError("pass only one of a handler, results, or the fields of one result")
         if handler is not None:
             if not callable(handler):
-                raise TypeError(f"handler is a {type(handler).__name__}, not a function")
+                raise TypeError(f"handler must be a function, not {type(handler).__name__}")
             self._executor.add(code, contains=contains, command=command, results=handler)
         elif results is not None:
             self._executor.add(code, contains=contains, command=command, results=_checked_results(results))

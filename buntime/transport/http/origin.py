@@ -64,7 +64,8 @@ def check_proxies(proxies: Proxies) -> Proxies:
         return None
     if not isinstance(proxies, Mapping):
         raise ConfigurationError(
-            f"proxies is a {type(proxies).__name__}; pass a URL for each scheme: proxies={{'https': url}}"
+            f"proxies is of type {type(proxies).__name__}; "
+            "pass a URL for each scheme: proxies={'https': url}"
         )
     for scheme in proxies:
         if not re.match(r"(https?|all)(://|$)|no(_proxy)?$", str(scheme)):
