@@ -195,6 +195,10 @@ class _Connection:
     sock: Any
     timeout: Any
     close: Callable[[], None]
+    _fields: Optional[list[str]] = None
+    """Headers, from the beginning of a request until they are in ``_head``."""
+    _head = b""
+    """The beginning of a request, which leaves together with the first piece of its body."""
 
     def response_class(self, *args: Any, **options: Any) -> _Response:
         response = _Response(*args, **options)
@@ -209,20 +213,27 @@ class _Connection:
         if self.sock is None:
             self.connect()
         current.attempt.stage = "send"
+        self._fields = []
         super().request(*args, **options)  # type: ignore[misc]  # as above
+        if self._head:
+            self.send(b"")
 
     def putheader(self, header: Any, value: Any, *others: Any) -> None:
         # To check each header again takes urllib3 and http.client a twentieth of a call. They get those that
         # are not plain text, and the marker with which urllib3 leaves a header out.
         line = f"{header}: {value}"
         is_plain = str is type(header) is type(value) and line.isascii() and line.isprintable()
-        if is_plain and not others and value != SKIP_HEADER:
-            # A private name, of what the method of http.client does with the line.
-            self._output(line.encode())  # type: ignore[attr-defined]  # typeshed leaves it out
+        if self._fields is not None and is_plain and not others and value != SKIP_HEADER:
+            self._fields.append(line)
         else:
             super().putheader(header, value, *others)  # type: ignore[misc]  # as above
 
     def send(self, data: Any) -> None:
+        if self._fields is not None:
+            self._head = data[:-2] + "\r\n".join([*self._fields, "", ""]).encode()
+            self._fields = None
+            return
+        data, self._head = self._head + data if self._head else data, b""
         if self.sock is not None:
             _set_timeout(self.sock, current.attempt.limit(self.timeout))
         super().send(data)  # type: ignore[misc]  # as above
