@@ -32,6 +32,8 @@ def _completion(options: argparse.Namespace) -> int:
     try:
         from argcomplete.shell_integration import shellcode
     except ImportError:
-        raise ValueError("completion needs argcomplete: pip install argcomplete") from None
+        raise ValueError(
+            'buntime completion needs argcomplete, from the extra cli: pip install "buntime[cli]"'
+        ) from None
     print(shellcode(["buntime"], shell=options.shell))
     return 0

@@ -33,7 +33,7 @@ def test_completion_needs_argcomplete(monkeypatch: pytest.MonkeyPatch, capsys: C
     """The error says how to install it."""
     monkeypatch.setitem(sys.modules, "argcomplete.shell_integration", None)
     assert main(["completion", "bash"]) == 125
-    assert "pip install argcomplete" in capsys.readouterr().err
+    assert 'from the extra cli: pip install "buntime[cli]"' in capsys.readouterr().err
 
 
 def test_a_shell_requests_the_possible_words(tmp_path: Path) -> None:
