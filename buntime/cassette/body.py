@@ -7,7 +7,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Callable, NoReturn, Optional
+from typing import Any, Callable, Optional
 
 import attrs
 
@@ -20,20 +20,17 @@ from buntime._support.packed import PackedList, Values
 from buntime._support.repetition import without_repetition
 from buntime.cassette.dialect import Dialect, dialect_of
 
-_compact = json_encoder()
-_NO_KIND = ("Content-Type", None)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+to_json = json_encoder()
 
 
 def _finite(text: str) -> float:
     value = float(text)
-    return value if math.isfinite(value) else _refuse(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not JSON")
+    return value
 
 
-_decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).raw_decode
+_decode = json.JSONDecoder(parse_constant=_finite, parse_float=_finite).raw_decode
 
 
 def _parse(text: str) -> Any:
@@ -62,7 +59,7 @@ def serialize_request(request: Request) -> dict[str, Any]:
         serialized["query"] = [list(pair) for pair in request.query]
     content = request.content
     if content:
-        kind = next(value for name, value in (*request.headers, _NO_KIND) if name.lower() == "content-type")
+        kind = next((value for name, value in request.headers if name.lower() == "content-type"), None)
         fields = parse_tgz(content) if content.startswith(GZIP) else None
         if content.startswith(b"--"):
             fields = parse_form(content, kind)
@@ -93,7 +90,7 @@ def serialize_body(content: bytes, content_type: Optional[str]) -> dict[str, Any
 
 def json_bytes(value: Any) -> bytes:
     """Return a JSON value as it is sent, in ASCII."""
-    return _compact(value).encode()
+    return to_json(value).encode()
 
 
 def body_bytes(message: Mapping[str, Any]) -> bytes:
@@ -206,7 +203,7 @@ def event_bytes(item: Sequence[Any]) -> bytes:
         return str(item[1]).encode("utf-8", "surrogatepass")
     _, name, data = item
     lines = [f"event: {name}"] if name else []
-    text = data if isinstance(data, str) else _compact(data)
+    text = data if isinstance(data, str) else to_json(data)
     lines += [f"data: {line}" for line in text.split("\n")]
     return ("\n".join(lines) + "\n\n").encode("utf-8", "surrogatepass")
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import attrs
 
 from buntime._support.json_text import render
+from buntime._support.json_values import length
 from buntime._support.line_diff import common_lines, line_diff, shorten_lines
 from buntime.cassette.file import Cassette, Interaction
 from buntime.cassette.match import key_of, without_numbers
@@ -108,24 +109,16 @@ def _another_call(request: Mapping[str, Any], interactions: Sequence[Interaction
 
 def _closest(request: Mapping[str, Any], lines: Sequence[str], same: Sequence[Interaction]) -> Interaction:
     """Return the recording with the most equal lines, among those of about the same length."""
-    length = _length(request)
-    by_length = sorted(same, key=lambda item: abs(_length(item.request) - length))
-    compared = {id(item) for item in by_length[:_CANDIDATES]}
-    best, most = by_length[0], -1
-    counted, budget = Counter(lines[:_LINES_COMPARED]), _CHARACTERS_COMPARED
-    for item in same if len(same) > 1 else ():
-        if id(item) in compared and budget > 0:
+    size, budget = length(request), _CHARACTERS_COMPARED
+    by_length = sorted(range(len(same)), key=lambda index: abs(length(same[index].request) - size))
+    best, most, counted = same[0], -1, Counter(lines[:_LINES_COMPARED])
+    for item in map(same.__getitem__, sorted(by_length[:_CANDIDATES])) if len(same) > 1 else ():
+        if budget > 0:
             recorded = request_lines(item.request)[:_LINES_COMPARED]
             budget -= sum(map(len, recorded))
             equal = sum((counted & Counter(recorded)).values())
             best, most = (item, equal) if equal > most else (best, most)
     return best
-
-
-def _length(request: Mapping[str, Any]) -> int:
-    body = request.get("json", request)
-    values = body.values() if isinstance(body, dict) else ()
-    return sum(len(value) for value in values if isinstance(value, str))
 
 
 def _compare_lines(reason: Reason, of: str, old: list[str], new: list[str]) -> tuple[str, str]:
@@ -161,10 +154,7 @@ def compare(old: Cassette, new: Cassette) -> list[str]:
     interactions = merge_recordings(old.interactions, new.interactions, threaded=True, quiet=True)
     if interactions == old.interactions:
         return []
-    return list(
-        line_diff(_rendered_lines(old.interactions), _rendered_lines(interactions), "recorded", "now")
+    before, now = (
+        render([dict(item.data) for item in items]).splitlines() for items in (old.interactions, interactions)
     )
-
-
-def _rendered_lines(interactions: Iterable[Interaction]) -> list[str]:
-    return render([dict(interaction.data) for interaction in interactions]).splitlines()
+    return list(line_diff(before, now, "recorded", "now"))

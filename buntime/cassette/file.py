@@ -7,14 +7,14 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Callable, Optional, Union
+from typing import Any, Optional, Union
 
 import attrs
 
-from buntime._support.json_encoder import json_encoder
 from buntime._support.json_text import SURROGATES, parse, write
 from buntime._support.json_values import length
 from buntime._support.packed import Line, PackedLine, PackedList, loads, loads_parts
+from buntime.cassette.body import to_json
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.journal import refuse_if_locked
 from buntime.cassette.upgrade import upgrade
@@ -28,7 +28,6 @@ _NEWLINE = "\n    "
 """The margin of an interaction."""
 _LARGE = 1 << 20
 """Characters from which on the texts of an interaction are not split: a margin a line can double a file."""
-to_json: Callable[[Any], str] = json_encoder()
 
 AnyPath = Union[str, os.PathLike[str]]
 
@@ -180,11 +179,8 @@ def _is_pair(item: Any) -> bool:
 
 
 def _is_event(item: Any) -> bool:
-    return (
-        (isinstance(item, list) and len(item) in {2, 3} and isinstance(item[0], int))
-        and isinstance(item[1], str)
-        and isinstance(item[-1], (str, dict))
-    )
+    has_time = isinstance(item, list) and len(item) in {2, 3} and isinstance(item[0], int)
+    return has_time and isinstance(item[1], str) and isinstance(item[-1], (str, dict))
 
 
 def journal_head(day: date) -> str:

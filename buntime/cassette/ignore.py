@@ -34,8 +34,6 @@ class Ignore:
     """
 
     def __init__(self, rules: Union[IgnoreRule, Iterable[IgnoreRule]] = ()) -> None:
-        self.unmatched: dict[str, None] = {}
-        """The fields and regular expressions that matched nothing so far, as a typing error does."""
         self._fields: dict[str, list[str]] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
         self._functions: list[Normalise] = []
@@ -50,7 +48,8 @@ class Ignore:
                 self._functions.append(rule)
             else:
                 raise TypeError(f"ignore= takes fields, regular expressions and functions, not {rule!r}")
-        self.unmatched.update(dict.fromkeys((*self._fields, *self._patterns)))
+        self.unmatched: dict[str, None] = dict.fromkeys((*self._fields, *self._patterns))
+        """The fields and regular expressions that matched nothing so far, as a typing error does."""
 
     def __bool__(self) -> bool:
         return bool(self._fields or self._patterns or self._functions)
@@ -119,20 +118,17 @@ def _parts(field: str) -> list[str]:
     return [field] if field.startswith("?") else [index or name for index, name in _PART.findall(field)]
 
 
-def _replace(value: Any, path: Sequence[str]) -> bool:
+def _replace(value: Any, names: Sequence[str]) -> bool:
     """Replace the field at a path; return whether it exists."""
-    name, *rest = path
+    name, *rest = names
     keys: list[Any] = []
     if isinstance(value, dict):
         keys = [name] if name in value else []
     elif isinstance(value, list):
-        keys = [index for index, item in enumerate(value) if name in {"*", str(index), _name_of(item)}]
+        paths = [item.get("path") if isinstance(item, dict) else None for item in value]
+        keys = [index for index, path in enumerate(paths) if name in ("*", str(index), path)]
     if rest:
         return sum(_replace(value[key], rest) for key in keys) > 0
     for key in keys:
         value[key] = _IGNORED
     return bool(keys)
-
-
-def _name_of(item: Any) -> Any:
-    return item["path"] if isinstance(item, dict) and isinstance(item.get("path"), str) else None

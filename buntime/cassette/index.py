@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import heapq
 import json
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence, Set
 from copy import deepcopy
-from typing import Any, Callable, Optional, TypeVar
+from heapq import heappop, heappush
+from typing import Any, Callable, Optional
 
 from buntime._http import Pairs, Request
 from buntime._support.forks import reset_after_fork
@@ -27,7 +27,6 @@ _Sent = tuple[str, str, Pairs, bytes]
 _Shape = tuple[str, Optional[str], str, int]
 _Template = tuple[int, dict[str, Any]]
 """The number of an interaction, and its request with placeholders."""
-K = TypeVar("K")
 
 
 class Index:
@@ -91,8 +90,9 @@ class Index:
 
         Requests with secrets are never found here.
         """
+        queue = self._by_bytes.get((request.method, request.path, request.query, request.content))
         with self._lock:
-            return self._pop(self._by_bytes, (request.method, request.path, request.query, request.content))
+            return self._pop(queue)
 
     def pop_equivalent(
         self, request: Mapping[str, Any], prefers: Optional[Callable[[Interaction], bool]] = None
@@ -104,12 +104,12 @@ class Index:
         sent = _comparable(self._ignore.request(request))
         with self._lock:
             self._make_keys()
-            key = key_of(sent)
+            queue = self._by_key.get(key_of(sent), [])
             if prefers is not None:
-                for number in sorted(self._by_key.get(key, ())):
+                for number in sorted(queue):
                     if number not in self._played and prefers(self._interactions[number]):
                         return self._play(number)
-            item = self._pop(self._by_key, key)
+            item = self._pop(queue)
             if item is not None:
                 return item
             # The last resort is a comparison, which binds the secrets of the run to those of the recording.
@@ -120,12 +120,12 @@ class Index:
                     return self._play(number)
         return None
 
-    def _pop(self, index: Mapping[K, list[int]], key: K) -> Optional[Interaction]:
-        queue = index.get(key)
+    def _pop(self, queue: Optional[list[int]]) -> Optional[Interaction]:
         while queue:
-            number = heapq.heappop(queue)
+            number = heappop(queue)
             if number not in self._played:
-                return self._play(number)
+                self._played.add(number)  # as _play does, without the call
+                return self._interactions[number]
         return None
 
     def _candidates(self, request: Mapping[str, Any]) -> Iterator[_Template]:
@@ -170,7 +170,7 @@ class Index:
             for (number, request), unbound in self._waiting.pop(placeholder, ()):
                 unbound.discard(placeholder)
                 if not unbound:
-                    heapq.heappush(self._by_key[key_of(self._bindings.fill(request))], number)
+                    heappush(self._by_key[key_of(self._bindings.fill(request))], number)
 
 
 def _comparable(request: Mapping[str, Any]) -> dict[str, Any]:

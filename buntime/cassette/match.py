@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from buntime.cassette.secrets.placeholders import FORM
+from buntime.cassette.secrets.placeholders import PLACEHOLDER, name_of
 
 BODY_FORMS = ("json", "text", "base64")
-
-_PLACEHOLDER = re.compile(
-    # The marks of a placeholder are escaped in the JSON of a key, which is ASCII, and not in its path.
-    r"(?P<open>«|\\u00ab)(?P<name>api_key|idempotency_key|(?:cookie|env|header|value):.+?)(?::\d+)?"
-    rf"(?:{FORM})?(?P<close>»|\\u00bb)"
-)
 
 
 def key_of(request: Mapping[str, Any]) -> str:
@@ -38,4 +31,8 @@ def without_numbers(key: str) -> str:
 
     In which of several equal forms a secret stands depends on its characters, and so on the secret.
     """
-    return _PLACEHOLDER.sub(r"\g<open>\g<name>\g<close>", key) if has_placeholder(key) else key
+    if not has_placeholder(key):
+        return key
+    # The marks of a placeholder are escaped in the JSON of a key, which is ASCII, and not in its path.
+    key = key.replace(r"\u00ab", "«").replace(r"\u00bb", "»")
+    return PLACEHOLDER.sub(lambda match: f"«{name_of(match[0])}»", key)

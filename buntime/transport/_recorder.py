@@ -19,7 +19,7 @@ from buntime._http import Body, Headers, Request, SupportsTime, Transport
 from buntime._support.owner import Owner
 from buntime._support.packed import Line
 from buntime.cassette import file
-from buntime.cassette.body import serialize_request
+from buntime.cassette.body import serialize_request, to_json
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.file import Cassette
 from buntime.cassette.history import History
@@ -125,7 +125,7 @@ class Recorder:
         pending.dialect = dialect_of(serialized["path"])
         pending.in_values = self._redactor.learn_request(pending.request, serialized)
         self._redact_again()
-        pending.request_json = file.to_json(serialized)
+        pending.request_json = to_json(serialized)
         if len(self._pending) > 1 and pending.dialect.is_creation(serialized):
             others = [each.serialized for each in self._pending.values() if each.serialized]
             if self._key_of(serialized) in map(self._key_of, others):
