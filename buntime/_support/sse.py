@@ -53,13 +53,13 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[list[tuple[str, str, str]]]:
     A line that spans chunks, or is in a large one, may be large. The lines inside another chunk may be many:
     they are decoded and split together.
     """
-    begun: list[memoryview] = []
+    unfinished: list[memoryview] = []
     for chunk in chunks:
         end, view = chunk.find(b"\n"), memoryview(chunk)
         if end < 0:
-            begun.append(view)
+            unfinished.append(view)
             continue
-        yield _split_line([*begun, view[:end]])
+        yield _split_line([*unfinished, view[:end]])
         last = chunk.rfind(b"\n")
         while last - end > _LARGE:
             start, end = end + 1, chunk.find(b"\n", end + 1)
@@ -67,7 +67,7 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[list[tuple[str, str, str]]]:
         if last > end:
             text = chunk[end + 1 : last].decode("utf-8", "replace")
             yield [line.partition(":") for line in text.split("\n")]
-        begun = [view[last + 1 :]] if last + 1 < len(chunk) else []
+        unfinished = [view[last + 1 :]] if last + 1 < len(chunk) else []
 
 
 def _split_line(pieces: list[memoryview]) -> list[tuple[str, str, str]]:
