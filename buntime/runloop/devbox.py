@@ -11,7 +11,7 @@ from buntime.runloop import waiting
 from buntime.runloop.commands import CommandInterface, NamedShell
 from buntime.runloop.connection import RequestOptions, WaitOptions
 from buntime.runloop.resource import EndsWithBlock, HasCalls, Operations, Resource
-from buntime.runloop.wire.requests import names_keywords, new_shell
+from buntime.runloop.wire.requests import names_keywords, new_shell, resource_id
 from buntime.runloop.wire.views import devboxes as views
 
 _TUNNEL = "https://{port}-{key}.tunnel.runloop.ai"
@@ -184,15 +184,15 @@ class DevboxOps(Operations[Devbox]):
 
     def create_from_blueprint_id(self, blueprint_id: str, **params: Any) -> Devbox:
         """Create a devbox from a blueprint; see :meth:`create`."""
-        return self.create(blueprint_id=blueprint_id, **params)
+        return self.create(blueprint_id=resource_id("blueprint_id", blueprint_id), **params)
 
     def create_from_blueprint_name(self, blueprint_name: str, **params: Any) -> Devbox:
         """Create a devbox from the latest blueprint of that name; see :meth:`create`."""
-        return self.create(blueprint_name=blueprint_name, **params)
+        return self.create(blueprint_name=resource_id("blueprint_name", blueprint_name), **params)
 
     def create_from_snapshot(self, snapshot_id: str, **params: Any) -> Devbox:
         """Create a devbox with the disk of a snapshot; see :meth:`create`."""
-        return self.create(snapshot_id=snapshot_id, **params)
+        return self.create(snapshot_id=resource_id("snapshot_id", snapshot_id), **params)
 
     def from_id(self, devbox_id: str) -> Devbox:
         """Return a devbox that exists; nothing is sent."""
