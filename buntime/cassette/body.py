@@ -118,14 +118,10 @@ def serialize_events(
 
     def arriving() -> Iterator[bytes]:
         nonlocal now
-        for now, chunk in chunks:  # noqa: B007 - read by events()
+        for now, chunk in chunks:  # noqa: B007 - read below
             yield chunk
 
-    def events() -> Iterator[list[Any]]:
-        for name, data in sse.events(arriving()):
-            yield [now, name, _object_or_text(name, data, dialect)]
-
-    stored = store(events())
+    stored = store([now, name, _object_or_text(name, data, dialect)] for name, data in sse.events(arriving()))
     last = last_without_repetition(stored, dialect)
     if rest and not rest.startswith(b":"):
         last.append([now, rest.decode("utf-8", "replace")])

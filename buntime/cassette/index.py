@@ -44,10 +44,10 @@ class Index:
         self,
         interactions: Sequence[Interaction],
         bindings: Bindings,
-        ignore: Optional[Ignore] = None,
+        ignore: Ignore,
         played: Set[int] = frozenset(),
     ) -> None:
-        self._ignore = ignore or Ignore()
+        self._ignore = ignore
         self._interactions = interactions
         self._bindings = bindings
         self._lock = reset_after_fork(threading.Lock())

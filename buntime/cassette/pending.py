@@ -34,9 +34,9 @@ class PendingInteraction:
     request: Request
     started: float
     now: Callable[[], float]
-    on_sent: Callable[[PendingInteraction], None]
+    learn: Callable[[PendingInteraction], None]
     """Serializes the request. Idempotent; called when it was sent, if the transport tells that."""
-    on_end: Callable[[PendingInteraction], None]
+    keep: Callable[[PendingInteraction], None]
     """Keeps the interaction. Called once, when the outcome is known."""
     serialized: dict[str, Any] = attrs.field(factory=dict)
     """The request in the form of a cassette, with its secrets."""
@@ -51,7 +51,7 @@ class PendingInteraction:
     stream: Optional[PackedChunks] = None
     """The body of a stream: its chunks, each with its time on the clock."""
     size: int = 0
-    """Bytes of the body."""
+    """Bytes of the stream."""
     error: Optional[APIConnectionError] = None
     stopped_reading: bool = False
     finished: bool = False
@@ -64,7 +64,7 @@ class PendingInteraction:
 
     def sent(self) -> None:
         """Note that the request was sent."""
-        self.on_sent(self)
+        self.learn(self)
         if self.request.on_sent is not None:
             self.request.on_sent()
 
@@ -77,7 +77,7 @@ class PendingInteraction:
         """Note that nothing more comes."""
         if not self.finished:
             self.finished = True
-            self.on_end(self)
+            self.keep(self)
 
     def close(self) -> None:
         """Note that the program reads no further; the rest of the response, if any, is not known."""
@@ -102,10 +102,10 @@ class PendingInteraction:
         self.finish()
 
     def _note(self, chunk: bytes) -> bytes:
-        self.size += len(chunk)
         if self.stream is None:
             self.chunks.append(chunk)
         else:
+            self.size += len(chunk)
             self.stream.append(self.now(), chunk)
         return chunk
 

@@ -28,8 +28,7 @@ def listing(cassette: Cassette, name: str) -> Iterator[str]:
 
 def request_lines(request: Mapping[str, Any]) -> list[str]:
     """Return a request in lines that a diff can compare: one for each field, or each line of a text."""
-    query: list[list[str]] = request.get("query") or []
-    parameters = (f"?{name}={value}" for name, value in sorted(query))
+    parameters = (f"?{name}={value}" for name, value in sorted(request.get("query", [])))
     return [f"{request['method']} {request['path']}", *parameters, *_body_lines(request, is_complete=True)]
 
 
