@@ -181,6 +181,8 @@ class Response(ClosesWithBlock):
         iterable: object = chunks
         if isinstance(iterable, (str, bytes, bytearray)):
             raise TypeError("chunks must be an iterable of bytes: put a single piece into a list")
+        if not isinstance(status, int):
+            raise TypeError(f"status must be an int, not {type(status).__name__}")
         self.status = status
         self.headers: Headers = headers if type(headers) is Headers else Headers(headers)
         self.chunks: Iterator[bytes] = iter(chunks)

@@ -156,6 +156,10 @@ def show(stream: Union[ExecuteStream, Iterable[StreamEvent]]) -> Optional[Execut
         from IPython.display import HTML, DisplayHandle, display
     except ImportError as error:
         raise ImportError("buntime.notebook.show() needs IPython: pip install 'buntime[notebook]'") from error
+    if not isinstance(stream, Iterable):
+        raise TypeError(
+            f"stream must be an ExecuteStream or an iterable of events, not {type(stream).__name__}"
+        )
     output = {kind: CollectedText(html.LONGEST_TEXT - 100) for kind in ("stdout", "stderr")}
 
     def rendered() -> Any:

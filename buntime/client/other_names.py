@@ -63,4 +63,4 @@ def missing_attribute(instance: object, name: str) -> Any:
     if ours is None:
         # The usual error, also of a property that raised an AttributeError itself.
         return object.__getattribute__(instance, name)
-    raise AttributeError(f"{type(instance).__name__!r} object has no attribute {name!r}; use .{ours}")
+    raise AttributeError(f"{type(instance).__name__!r} object has no attribute {name!r}; use {ours}")

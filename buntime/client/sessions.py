@@ -50,7 +50,11 @@ class Sessions:
             from buntime.client.snapshots import Snapshots, checked_archive
 
             # The deletion after an error is a separate call, which begins after the deadline of this one.
-            with checked_archive(snapshot) as archive, ExitStack() as undo, context.caller.one_deadline():
+            with (
+                checked_archive("snapshot", snapshot) as archive,
+                ExitStack() as undo,
+                context.caller.one_deadline(),
+            ):
                 session = self.create(ttl, metadata, resource_limits, idempotency_key)
                 undo.enter_context(delete_on_error(session))
                 Snapshots(context, session.id).restore_checked(archive)

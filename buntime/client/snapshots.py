@@ -33,7 +33,7 @@ class Snapshots:
     def save(self, archive: Archive, ignore: Union[str, Iterable[str]]) -> SnapshotResult:
         """Write an archive; a file appears under its name when it is complete."""
         writer = self._writer(ignore)
-        _check_binary(archive)
+        _check_binary("path", archive)
         with self._context.caller.one_deadline():
             if hasattr(archive, "write"):
                 name = str(getattr(archive, "name", ""))
@@ -49,7 +49,7 @@ class Snapshots:
 
     def restore(self, archive: Archive) -> SnapshotResult:
         """Write the members of an archive to the workspace."""
-        with checked_archive(archive) as file, self._context.caller.one_deadline():
+        with checked_archive("path", archive) as file, self._context.caller.one_deadline():
             return self.restore_checked(file)
 
     def restore_checked(self, file: Any) -> SnapshotResult:
@@ -66,15 +66,15 @@ class Snapshots:
         return SnapshotResult(restored.files, restored.size, (), saved.skipped + restored.skipped)
 
 
-def _check_binary(archive: Archive) -> None:
+def _check_binary(name: str, archive: Archive) -> None:
     if isinstance(archive, io.TextIOBase):
-        raise TypeError(f"path must be a binary file or a path, not a {type(archive).__name__} for text")
+        raise TypeError(f"{name} must be a binary file or a path, not a {type(archive).__name__} for text")
 
 
 @contextmanager
-def checked_archive(archive: Archive) -> Iterator[IO[bytes]]:
+def checked_archive(name: str, archive: Archive) -> Iterator[IO[bytes]]:
     """Open an archive; one that can be read twice is checked before anything is sent."""
-    _check_binary(archive)
+    _check_binary(name, archive)
     if hasattr(archive, "read"):
         file = cast("IO[bytes]", archive)
         if file.seekable():
@@ -83,7 +83,7 @@ def checked_archive(archive: Archive) -> Iterator[IO[bytes]]:
             file.seek(start)
         yield file
         return
-    with open(_validate.local_path("path", archive), "rb") as opened:
+    with open(_validate.local_path(name, archive), "rb") as opened:
         snapshots.check_archive(opened)
         opened.seek(0)
         yield opened

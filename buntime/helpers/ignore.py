@@ -19,7 +19,7 @@ def expression(patterns: Union[str, Iterable[str]]) -> str:
     A path is relative to the folder of the transfer; that of a folder ends with a slash. ``ValueError`` for
     an invalid pattern.
     """
-    each = [patterns] if isinstance(patterns, str) else list(patterns)
+    each = [patterns] if isinstance(patterns, str) else [*_validate.iterator("ignore", patterns)]
     for pattern in each:
         _validate.text("ignore: a pattern", pattern)
     translated = (_translate(pattern, f"ignore contains the pattern {pattern!r}") for pattern in each)

@@ -25,6 +25,14 @@ def _pool(call: Callable[[Any], object]) -> object:
         return call(pool)
 
 
+def _sessions() -> Any:
+    return _BUNTIME.Buntime(transport=_FAKE).sessions
+
+
+def _session() -> Any:
+    return _sessions().attach("ses_1")
+
+
 def _open(path: Any) -> object:
     return cassette(path, mode="replay").__enter__()
 
@@ -66,6 +74,16 @@ def _open(path: Any) -> object:
             lambda _: _FAKE.on_execute("1", results=5),
             "results must be several ScriptedResult values; for one result pass its fields",
         ),
+        (lambda _: _TRANSPORT.HTTPTransport(pool_maxsize="4"), "pool_maxsize must be an int, not str"),
+        (lambda _: _TRANSPORT.HTTPTransport(pool_maxsize=None), "pool_maxsize must be an int, not NoneType"),
+        (
+            lambda _: _TRANSPORT.HTTPTransport(verify=5),
+            "verify must be a bool or the path of a CA bundle, not int",
+        ),
+        (lambda _: _TRANSPORT.Response("200"), "status must be an int, not str"),
+        (lambda _: _FAKE.advance("5"), "seconds must be a number, not str"),
+        (lambda _: _session().files.upload("/", "a", ignore=5), "ignore must be iterable, not int"),
+        (lambda _: _sessions().create(snapshot=5), "snapshot must be a str or os.PathLike, not int"),
         (lambda _: _TRANSPORT.ScriptedResult(exit_code="1"), "exit_code must be an int, not str"),
         (lambda _: _TRANSPORT.ScriptedResult(execution_time="1"), "execution_time must be a number, not str"),
         (lambda _: _TRANSPORT.ScriptedResult(timed_out="no"), "timed_out must be a bool, not str"),

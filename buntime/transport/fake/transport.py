@@ -204,7 +204,7 @@ class FakeTransport(NotPicklable):
 
     def advance(self, seconds: float) -> None:
         """Let time pass: sessions become idle, fall asleep, expire."""
-        self._clock.advance(seconds)
+        self._clock.advance(_validate.number("seconds", seconds))
 
     def sleep(self, seconds: float, /) -> None:
         """Advance the clock, as the client's wait before a retry does; returns immediately."""

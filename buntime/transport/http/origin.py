@@ -103,6 +103,8 @@ def find_bundle(session: requests.Session, verify: Union[bool, str, os.PathLike[
         bundle = bundle or (openssl if Path(openssl).is_file() else True)
     if isinstance(bundle, bool):
         return bundle
+    if not isinstance(bundle, (str, os.PathLike)):
+        raise TypeError(f"verify must be a bool or the path of a CA bundle, not {type(bundle).__name__}")
     return _existing(bundle, "CA bundle", "verify=, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE")
 
 

@@ -12,6 +12,7 @@ from typing import Any, Optional, Union
 import attrs
 import requests
 
+from buntime import _validate
 from buntime._http import MAX_RESPONSE_BYTES, Body, Request, Response, closed_error
 from buntime._support.forks import reset_after_fork
 from buntime.errors import APIConnectionError, APITimeoutError
@@ -72,9 +73,8 @@ class HTTPTransport:
     ) -> None:
         if session is not None and not isinstance(session, requests.Session):
             raise TypeError(f"session must be a requests.Session, not {type(session).__name__}")
-        for name, number in {"pool_maxsize": pool_maxsize, "max_response_bytes": max_response_bytes}.items():
-            if number is not None and number < 1:
-                raise ValueError(f"{name} must be at least 1, not {number}")
+        _validate.count("pool_maxsize", pool_maxsize)
+        _validate.max_output("max_response_bytes", max_response_bytes)
         proxies = origin.check_proxies(proxies)
         self._arguments: dict[str, Any] = {
             "base_url": base_url,
