@@ -101,6 +101,18 @@ def test_names_exist(page: Path) -> None:
     assert [] == [name for name in names if name not in known]
 
 
+def test_sessions_and_folders_are_listed() -> None:
+    """The tables have each session of nox and each folder of the tests."""
+    text = CONTRIBUTING.read_text(encoding="utf-8")
+    source = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    sessions = re.findall(r"^@nox\.session.*\n(?:@.*\n)*def (\w+)", source, re.MULTILINE)
+    assert "recipes" in sessions
+    assert [] == [name for name in sessions if f"| `nox -s {name}` |" not in text]
+    folders = [path.parent.name for path in (ROOT / "tests").glob("*/__init__.py")]
+    assert "runloop" in folders
+    assert [] == [name for name in folders if f"| `tests/{name}/` |" not in text]
+
+
 def test_links_of_the_contributing_page_have_targets() -> None:
     """Link targets exist, including their headings."""
     for target in links(CONTRIBUTING):
