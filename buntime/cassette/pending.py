@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Callable, Optional
 
 import attrs
@@ -95,18 +96,20 @@ class PendingInteraction:
     def pieces(self, response: Response) -> Iterator[bytes]:
         """Yield the body as it comes."""
         try:
-            yield from map(self._note, response.chunks)  # holds no chunk, which may be large
+            if self.stream is not None:
+                yield from map(partial(self._note, self.stream), response.chunks)  # holds no chunk itself
+            else:
+                for chunk in response.chunks:
+                    self.chunks.append(chunk)
+                    yield chunk
         except APIConnectionError as error:
             self.fail(error)
             raise
         self.finish()
 
-    def _note(self, chunk: bytes) -> bytes:
-        if self.stream is None:
-            self.chunks.append(chunk)
-        else:
-            self.size += len(chunk)
-            self.stream.append(self.now(), chunk)
+    def _note(self, stream: PackedChunks, chunk: bytes) -> bytes:
+        self.size += len(chunk)
+        stream.append(self.now(), chunk)
         return chunk
 
     def outcome(self) -> dict[str, Any]:

@@ -147,7 +147,8 @@ class Recorder:
         with self._lock:
             if self._pending.pop(pending.number, None) is None:
                 return
-            self.learn(pending)
+            if not pending.serialized:
+                self.learn(pending)
             try:
                 if pending.serialized:
                     self._keep(pending)

@@ -64,9 +64,11 @@ class Secrets:
 
     def may_be_in(self, line: str) -> bool:
         """Whether a secret may be in a line of JSON in ASCII."""
+        if not self._escaped:
+            return False
         if len(self._escaped) > _FEW or any(map(line.__contains__, self._escaped)):
             return True
-        unwrapped = unwrap(line) if self._escaped else line
+        unwrapped = unwrap(line)
         return len(unwrapped) < len(line) and any(map(unwrapped.__contains__, self._escaped))
 
     def spans(self, text: str, *, is_cut: bool) -> Iterable[Span]:
