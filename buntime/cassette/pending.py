@@ -45,6 +45,8 @@ class PendingInteraction:
     in_values: bool = False
     """Whether the secrets of the request are to be looked for in its values."""
     request_json: str = ""
+    may_have_key: bool = False
+    """Whether a well-known key may be in the request."""
     thread: int = attrs.Factory(threading.get_ident)
     response: Optional[Response] = None
     chunks: list[bytes] = attrs.field(factory=list)

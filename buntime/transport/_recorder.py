@@ -52,6 +52,8 @@ class JournaledInteraction:
     """The line with its secrets, of which a later one is redacted."""
     in_values: bool
     """Whether its secrets are to be looked for in its values; in the line is faster."""
+    may_have_key: bool
+    """Whether a well-known key may be in it."""
     blocked: Sequence[str] = ()
     """Why it is not in the recording, if so."""
     line: Line = ""
@@ -102,11 +104,8 @@ class Recorder:
             self.count += 1
             pending = PendingInteraction(self.count, request, self.now(), self.now, self.learn, self.finish)
             self._pending[pending.number] = pending
-            if (
-                len(self._pending) > 1
-                or isinstance(request.body, Body)
-                or len(request.body or b"") > _LARGE_BODY
-            ):
+            is_large = isinstance(request.body, Body) or len(request.body or b"") > _LARGE_BODY
+            if is_large or len(self._pending) > 1:
                 for each in self._pending.values():
                     self.learn(each)
         return pending
@@ -126,6 +125,7 @@ class Recorder:
         pending.in_values = self._redactor.learn_request(pending.request, serialized)
         self._redact_again()
         pending.request_json = to_json(serialized)
+        pending.may_have_key = detect.may_have_key(pending.request_json)
         if len(self._pending) > 1 and pending.dialect.is_creation(serialized):
             others = [each.serialized for each in self._pending.values() if each.serialized]
             if self._key_of(serialized) in map(self._key_of, others):
@@ -161,7 +161,10 @@ class Recorder:
         in_values = self._redactor.learn_response(original, headers) or pending.in_values
         self._redact_again()
         line = file.journal_line(number, original, pending.request_json)
-        finished = JournaledInteraction(number, pending.thread, line, in_values)
+        may_have_key = pending.may_have_key or (
+            isinstance(line, str) and detect.may_have_key(line[len(pending.request_json) :])
+        )
+        finished = JournaledInteraction(number, pending.thread, line, in_values, may_have_key)
         self._finished[number] = finished
         if pending.request.poll:
             self._collapse(pending, original)
@@ -174,8 +177,9 @@ class Recorder:
         Nothing more is written: the secrets of this interaction may not be known.
         """
         call = f"{pending.request.method} {pending.request.path}"
-        reason = f"interaction {pending.number}, {call}, cannot be recorded ({type(error).__name__})"
-        self._problems.setdefault(reason)
+        self._problems.setdefault(
+            f"interaction {pending.number}, {call}, cannot be recorded ({type(error).__name__})"
+        )
         self._journal.end()
 
     def _forget(self, number: int) -> None:
@@ -195,16 +199,18 @@ class Recorder:
     def _redact_again(self) -> None:
         """Redact the interactions with a secret that occurred before it was known to be one."""
         new = [*self._redactor.secrets.new]
-        if not new:
-            return
-        for number in sorted(self._history.containing(new) & self._finished.keys()):
+        for number in sorted(self._history.containing(new) & self._finished.keys()) if new else ():
             finished = self._finished[number]
             self._redact(finished, file.interaction_of(finished.original).data)
         del self._redactor.secrets.new[: len(new)]  # at the end, as a Ctrl-C may come before
 
     def _redact(self, finished: JournaledInteraction, original: Any) -> None:
         line, blocked = self._redactor.redact_line(
-            finished.original, original, finished.number, in_values=finished.in_values
+            finished.original,
+            original,
+            finished.number,
+            in_values=finished.in_values,
+            may_have_key=finished.may_have_key,
         )
         finished.blocked = []
         if blocked:

@@ -81,13 +81,12 @@ class Redactor:
         return placeholder
 
     def redact_line(
-        self, line: Line, data: Mapping[str, Any], number: int, *, in_values: bool
+        self, line: Line, data: Mapping[str, Any], number: int, *, in_values: bool, may_have_key: bool
     ) -> tuple[Line, list[str]]:
         """Return an interaction's line of the journal without secrets, and the keys that it still has.
 
         Most lines hold nothing but ids, and those are replaced faster in the line than ``in_values``.
         """
-        may_have_key = isinstance(line, str) and detect.may_have_key(line)
         text: Optional[Line] = None
         if isinstance(line, str) and not in_values and not self.secrets.may_be_in(line):
             path = data["request"]["path"]
