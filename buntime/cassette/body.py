@@ -20,7 +20,7 @@ from buntime._support.packed import PackedList, Values
 from buntime._support.repetition import without_repetition
 from buntime.cassette.dialect import Dialect, dialect_of
 
-to_json = json_encoder()
+to_json: Callable[[Any], str] = json_encoder()
 
 
 def _finite(text: str) -> float:
