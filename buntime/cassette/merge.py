@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Optional
 
@@ -157,36 +157,38 @@ def _with_old_numbers(
     old: Sequence[Interaction], new: Sequence[Interaction], ignore: Ignore
 ) -> list[Interaction]:
     """Give ids the numbers that they have in ``old``, and new ones the free numbers in order."""
-    known: dict[tuple[str, str], deque[str]] = defaultdict(deque)
-    for kind, number, key in _numbered(old, ignore):
-        known[kind, key].append(number)
-    names: dict[tuple[str, str], Optional[str]] = {}
-    for kind, number, key in _numbered(new, ignore):
-        queue = known[kind, key]
-        names.setdefault((kind, number), queue.popleft() if queue else None)
-    reserved = {(kind, name) for (kind, _), name in names.items()}
-    counts: dict[str, Iterator[int]] = defaultdict(partial(itertools.count, 1))
-    numbers: dict[tuple[str, str], str] = {}
-    for (kind, number), name in names.items():
-        free = (str(each) for each in counts[kind] if (kind, str(each)) not in reserved)
-        numbers[kind, number] = name or next(free)
-    if all(number == name for (_, number), name in numbers.items()):
-        return list(new)
-    kinds = sorted({kind for kind, _ in numbers})
+    kinds = sorted({kind for item in new for kind, _ in _numbers_of(item)})
     pattern = re.compile(rf"\b({'|'.join(map(re.escape, kinds))})([_-])([0-9]+)\b")
+    names: dict[tuple[str, str], Optional[str]] = {}
 
     def rename(match: re.Match[str]) -> str:
-        return f"{match[1]}{match[2]}{numbers.get((match[1], match[3]), match[3])}"
+        return f"{match[1]}{match[2]}{names.get((match[1], match[3]), match[3])}"
 
     # In the values, not in their JSON: there, an escape may be the letter before an id.
-    return [Interaction(map_texts(item.data, partial(pattern.sub, rename))) for item in new]
+    renamed = partial(map_texts, change=partial(pattern.sub, rename))
+    known: dict[tuple[str, str], deque[str]] = defaultdict(deque)
+    for item in old:
+        for kind, number in _numbers_of(item):
+            known[kind, key_of(ignore.request(item.request))].append(number)
+    for item in new:
+        for kind, number in _numbers_of(item):
+            # The request may have ids itself, such as that of a devbox: those were created before.
+            queue = known[kind, key_of(ignore.request(renamed(item.request)))]
+            names.setdefault((kind, number), queue.popleft() if queue else None)
+    reserved = {(kind, name) for (kind, _), name in names.items()}
+    counts: dict[str, Iterator[int]] = defaultdict(partial(itertools.count, 1))
+    for (kind, number), name in names.items():
+        free = (str(each) for each in counts[kind] if (kind, str(each)) not in reserved)
+        names[kind, number] = name or next(free)
+    if all(number == name for (_, number), name in names.items()):
+        return list(new)
+    return [Interaction(renamed(item.data)) for item in new]
 
 
-def _numbered(items: Iterable[Interaction], ignore: Ignore) -> Iterator[tuple[str, str, str]]:
-    """Yield the kind and the number of each id that interactions create, and the key of the request."""
-    for item in items:
-        body = (item.response or {}).get("json")
-        for kind, value, *_ in dialect_of(item.request["path"]).new_ids(item.request, body):
-            match = re.fullmatch(rf"{re.escape(kind)}_([0-9]+)", value)
-            if match:
-                yield kind, match[1], key_of(ignore.request(item.request))
+def _numbers_of(item: Interaction) -> Iterator[tuple[str, str]]:
+    """Yield the kind and the number of each id that an interaction creates."""
+    body = (item.response or {}).get("json")
+    for kind, value, *_ in dialect_of(item.request["path"]).new_ids(item.request, body):
+        match = re.fullmatch(rf"{re.escape(kind)}_([0-9]+)", value)
+        if match:
+            yield kind, match[1]
