@@ -176,11 +176,11 @@ class Cassettes(Tests):
         one, so an outcome stands until the next report, except for a failure.
         """
         result = yield
+        report = result.get_result()
+        self.failures += report.failed
         if self._outcomes.get(item.nodeid) == "failed":
             return
-        report = result.get_result()
         if report.failed:
-            self.failures += 1
             self._failures[item.nodeid] = report.longreprtext
         if report.skipped and hasattr(report, "wasxfail"):
             self._outcomes[item.nodeid] = "xfailed"

@@ -128,16 +128,24 @@ def cassette(
 
 
 def _has_failed_subtest() -> bool:
-    """Whether a test of unittest that runs this has failed: ``subTest`` does not pass its exception on."""
+    """Whether a subtest failed of a test of unittest that runs this: it does not pass its exception on."""
     unittest: Any = sys.modules.get("unittest.case")
     frame: Optional[FrameType] = sys._getframe()  # public, though its name is not
     while unittest is not None and frame is not None:
         test = frame.f_locals.get("self")
         outcome = getattr(test, "_outcome", None) if isinstance(test, unittest.TestCase) else None
-        if getattr(outcome, "success", True) is False:
+        if getattr(outcome, "success", True) is False and _has_error(test, outcome):
             return True
         frame = frame.f_back
     return False
+
+
+def _has_error(test: Any, outcome: Any) -> bool:
+    """Whether a test without success has an error: a subtest that was skipped is not a success, either."""
+    result = getattr(outcome, "result", None)
+    # The outcome has the errors in Python 3.10 and older.
+    kinds = (getattr(outcome, "errors", ()), getattr(result, "errors", ()), getattr(result, "failures", ()))
+    return any(error and getattr(case, "test_case", case) is test for kind in kinds for case, error in kind)
 
 
 def _add_note(error: BaseException, mismatch: Optional[str]) -> None:

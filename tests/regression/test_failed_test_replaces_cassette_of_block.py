@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import unittest
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,50 @@ def test_pytest(kind: str, pytester: pytest.Pytester, monkeypatch: pytest.Monkey
         assert is_kept == bool(run_tests(pytester, *selection).ret)
         assert is_kept == (before == path.read_bytes())
     assert [] == list(pytester.path.rglob("*.part"))
+
+
+def test_each_block_sees_its_subtests(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if a subtest failed before the block."""
+    if not hasattr(pytest, "Subtests"):
+        pytest.skip("this pytest has no subtests")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setattr(modes, "make_transport", lambda *_: fake())
+    block = f"    with {BLOCK}:\n        with subtests.test():\n            assert {{}}\n"
+    blocks = [
+        block.replace("x.json", f"{name}.json").format(holds)
+        for name, holds in (("first", False), ("second", False), ("third", True))
+    ]
+    (pytester.path / "test_it.py").write_text(
+        f"{HEAD}def test_one(subtests):\n{''.join(blocks)}", encoding="utf-8"
+    )
+    run_tests(pytester)
+    assert ["third.json"] == [path.name for path in pytester.path.rglob("*.json*")]
+
+
+SKIPPING = f"""{HEAD}import unittest
+class Tests(unittest.TestCase):
+    def test_subtest(self):
+        with {BLOCK}:
+            with self.subTest("first"):
+                self.skipTest("not here")
+            with self.subTest("second"):
+                assert session.execute("2").ok
+"""
+
+
+def test_skipped_subtest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A subtest that is skipped is not a failure, in both runners."""
+    if not hasattr(pytest, "Subtests"):
+        pytest.skip("a subtest that skips ends the test in this pytest")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setattr(modes, "make_transport", lambda *_: fake())
+    (pytester.path / "test_it.py").write_text(SKIPPING, encoding="utf-8")
+    run_tests(pytester)
+    (pytester.path / "x.json").unlink()
+    names: dict[str, Any] = {}
+    exec(SKIPPING, names)
+    assert unittest.TextTestRunner(io.StringIO()).run(names["Tests"]("test_subtest")).wasSuccessful()
+    assert ["x.json"] == [path.name for path in pytester.path.rglob("*.json*")]
 
 
 def _tests(path: Path, expected: str) -> type[unittest.TestCase]:
