@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Callable
 
 import pytest
@@ -14,6 +15,7 @@ from buntime import APIConnectionError, Buntime, BuntimeError, InvalidResponseEr
 from buntime.transport import HTTPTransport, Request
 from tests.support import responses
 from tests.support.cases import in_one_test
+from tests.support.certificates import tls_server
 from tests.support.exchanges import PATIENT
 from tests.support.loopback import Exchange, LoopbackServer, json_reply
 
@@ -135,6 +137,25 @@ def test_a_connection_with_extra_bytes_is_closed(
     ):
         with transport.send(Request(method, "/", connect_timeout=20, read_timeout=20)) as response:
             read(response)
+        assert b'{"mine": true}' == transport.send(PATIENT).read()
+    assert [1, 2] == [received.connection for received in server.requests]
+
+
+@in_one_test("size", [2, 20_000])
+def test_a_connection_with_extra_decrypted_bytes_is_closed(size: int, tmp_path: Path) -> None:
+    """With TLS, extra bytes of a record are in no buffer, and the socket does not show them."""
+    context, bundle = tls_server(tmp_path)
+    body = b"x" * size
+
+    def two_responses(exchange: Exchange) -> None:
+        exchange.head(200, [("Content-Length", str(size))])
+        exchange.send(body + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen")
+
+    with (
+        LoopbackServer(two_responses, json_reply({"mine": True}), tls=context) as server,
+        closing(HTTPTransport(server.url, verify=bundle)) as transport,
+    ):
+        assert body == transport.send(PATIENT).read()
         assert b'{"mine": true}' == transport.send(PATIENT).read()
     assert [1, 2] == [received.connection for received in server.requests]
 

@@ -16,6 +16,7 @@ server, never by the clock.
 from __future__ import annotations
 
 import json
+import select
 import socket
 import ssl
 import struct
@@ -98,6 +99,17 @@ class Exchange:
         while not event.wait(0.05):
             if self._stopping.is_set():
                 raise ServerStopped
+
+    def forward(self, port: int) -> None:
+        """Forward bytes to a server on this port and back, until one of both ends the connection."""
+        self._dropped = True
+        with socket.create_connection(("127.0.0.1", port), _TIMEOUT) as target:
+            others = {target: self._socket, self._socket: target}
+            while True:
+                for source in select.select(others, (), ())[0]:
+                    if not (data := source.recv(65536)):
+                        return
+                    others[source].sendall(data)
 
     def hold(self) -> None:
         """Stay silent until the client closes the connection, or the server ends."""

@@ -96,13 +96,15 @@ class _Incoming(io.RawIOBase):
         # Of the thread that sends. The body may be read by another one, which sends other requests meanwhile.
         self._sock, self._raw, self._attempt = sock, raw, current.attempt
         self._timeout = sock.gettimeout()
+        # The rest of a TLS record that was read in part is in no buffer, and the socket does not show it.
+        self._decrypted: Callable[[], int] = getattr(sock, "pending", int)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> Optional[int]:
-        if self.at_end:
-            return None  # for no bytes yet: the buffer then shows what it has, and waits for nothing
+        if self.at_end:  # None is for no bytes yet: the buffer then shows what it has, and waits for nothing
+            return self._raw.readinto(buffer) if self._decrypted() else None
         _set_timeout(self._sock, self._attempt.limit(self._timeout))
         return self._raw.readinto(buffer)
 
@@ -118,9 +120,11 @@ class _Reader(io.BufferedReader):
     """
 
     close_connection: Callable[[], None]
+    has_headers = False
+    """Stays unset for a proxy's response to CONNECT: the tunnel follows it, and a body is skipped."""
 
     def close(self) -> None:
-        if not self.closed:
+        if self.has_headers and not self.closed:
             self.raw.at_end = True  # type: ignore[attr-defined]  # it is an _Incoming
             if self.peek(1):
                 self.close_connection()
@@ -169,6 +173,7 @@ class _Response(http.client.HTTPResponse):
         has_one_length = has_body and len(set(lengths)) + (coding is not None) == 1
         closes = self.version == 10 or "close" in self.headers.get("Connection", "").lower()
         self.will_close = closes or not (has_one_length and (self.chunked or is_length))
+        self.fp.has_headers = True
 
     def _read_fields(self) -> list[tuple[str, str]]:
         fields: list[tuple[str, str]] = []
