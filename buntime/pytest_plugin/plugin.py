@@ -6,9 +6,8 @@ pytest loads it in every project that has buntime installed, so imports wait unt
 from __future__ import annotations
 
 import argparse
-import types
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import pytest
 
@@ -277,22 +276,13 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
     Pytest ties the scope of a package to the place of definition, and shares a class's fixture with the
     classes in it if a test of the outer one runs first.
     """
+    from buntime.pytest_plugin.scopes import define, is_overridden
+
     package = collector.getparent(pytest.Package)
     if package is not None and "buntime_has_fixtures" not in vars(package):
         vars(package)["buntime_has_fixtures"] = True
-        _define(package, "package")
+        define(package, "package", _FIXTURES["package"])
     if isinstance(collector, pytest.Class) and isinstance(collector.parent, pytest.Class):
-        _define(collector, "class")
-
-
-def _define(node: pytest.Collector, scope: Any) -> None:
-    fixtures = _FIXTURES[scope]
-    register: Optional[Callable[..., object]] = getattr(pytest, "register_fixture", None)  # pytest 9.1
-    if register is not None:
-        for name, function in fixtures.items():
-            register(name=name, func=function, node=node, scope=scope)
-        return
-    holder = types.ModuleType("buntime_fixtures")
-    for name, function in fixtures.items():
-        setattr(holder, name, pytest.fixture(scope=scope, name=name)(function))
-    node.session._fixturemanager.parsefactories(holder, node.nodeid.removesuffix("/__init__.py"))
+        fixtures = _FIXTURES["class"].items()
+        own = {name: function for name, function in fixtures if not is_overridden(name, collector)}
+        define(collector, "class", own)

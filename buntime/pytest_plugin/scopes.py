@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import types
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Union
+from typing import Any, Callable, Optional, Union
 
 import pytest
 
@@ -78,6 +79,26 @@ def _folder_of(node: Node) -> Path:
     """Return the folder of a session or package, or around a file; a package of pytest 7 is a file."""
     is_folder = isinstance(node, (pytest.Session, pytest.Package)) and node.path.is_dir()
     return node.path if is_folder else node.path.parent
+
+
+def define(node: pytest.Collector, scope: Any, fixtures: Mapping[str, Callable[..., object]]) -> None:
+    """Define fixtures for the tests of a node, by their names."""
+    register: Optional[Callable[..., object]] = getattr(pytest, "register_fixture", None)  # pytest 9.1
+    if register is not None:
+        for name, function in fixtures.items():
+            register(name=name, func=function, node=node, scope=scope)
+        return
+    holder = types.ModuleType("buntime_fixtures")
+    for name, function in fixtures.items():
+        setattr(holder, name, pytest.fixture(scope=scope, name=name)(function))
+    node.session._fixturemanager.parsefactories(holder, node.nodeid.removesuffix("/__init__.py"))
+
+
+def is_overridden(name: str, node: pytest.Collector) -> bool:
+    """Whether a project has its own fixture of this name, which one that is nearer would hide."""
+    where: Any = node if getattr(pytest, "version_tuple", ()) >= (8,) else node.nodeid
+    definitions = node.session._fixturemanager.getfixturedefs(name, where) or ()
+    return any(not each.func.__module__.startswith("buntime.") for each in definitions)
 
 
 class Selection:

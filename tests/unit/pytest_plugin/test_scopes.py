@@ -252,6 +252,20 @@ def test_nested_classes_have_their_own_cassettes(project: Project) -> None:
         project.run(f"{name}::TestOuter::test_outer").assert_outcomes(passed=1)
 
 
+def test_nested_classes_use_the_fixture_of_the_project(project: Project) -> None:
+    """One that overrides a fixture of the plugin applies to them, too."""
+    project.write(
+        "import pytest\n"
+        "@pytest.fixture(scope='class')\n"
+        "def buntime_class_client(buntime_class_client):\n"
+        "    return ['own', buntime_class_client]\n",
+        "conftest.py",
+    )
+    test = "def test_it(self, buntime_class_client): assert 'own' == buntime_class_client[0]\n"
+    project.write(f"class TestOuter:\n    {test}    class TestInner:\n        {test}")
+    project.record().assert_outcomes(passed=2)
+
+
 def test_session_cassette_belongs_to_testpaths(project: Project) -> None:
     """Its interactions are expected if all paths in the configuration ran."""
     project.write(SETUP.format(scope="session") + TESTS)
