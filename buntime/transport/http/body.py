@@ -43,6 +43,11 @@ class ResponseBody:
         except FAILURES as error:
             self.discard()
             raise connection_error(error, self._attempt) from error
+        except (AttributeError, ValueError):
+            # While another thread closes the response, http.client fails so, or ends as if it were complete.
+            self._check_open()
+            raise
+        self._check_open()
         self._complete = True
 
     def close(self) -> None:
