@@ -98,9 +98,9 @@ def _normalised(function: Normalise, request: dict[str, Any]) -> dict[str, Any]:
         raise CassetteError(f"ignore=: the function {name} raised {error!r} for {call}") from error
     changed = request if result is None else result
     if not isinstance(changed, dict) or not {"method", "path"}.issubset(changed):
-        raise CassetteError(
-            f"ignore=: the function {name} returned {result!r} for {call}, which is not a request"
-        )
+        # Not its value, which may be a body with secrets.
+        kind = type(result).__name__
+        raise CassetteError(f"ignore=: the function {name} returned {kind} for {call}, not a request")
     return changed
 
 

@@ -156,8 +156,8 @@ def _raises(request: dict[str, Any]) -> None:
 
 FUNCTIONS: dict[Callable[[dict[str, Any]], Any], str] = {
     _raises: r"function _raises raised KeyError\('metadata'\) for POST /execute",
-    lambda _: 5: r"function <lambda> returned 5 for POST /sessions/create, which is not a request",
-    lambda request: {"json": request.get("json")}: "function .* which is not a request",
+    lambda _: 5: r"function <lambda> returned int for POST /sessions/create, not a request",
+    lambda request: {"json": request.get("json")}: "function <lambda> returned dict for .*, not a request",
 }
 
 
