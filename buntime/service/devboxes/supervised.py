@@ -29,10 +29,10 @@ class Supervised:
         self._on_end = on_end
         limits = Limits(memory=devbox.spec.memory, disk=_FILE_SIZE)
         try:
-            self._supervisor = launcher.start(folder, limits, _LIFETIME, DEVBOX)
+            supervisor = launcher.start(folder, limits, _LIFETIME, DEVBOX)
         except OSError as error:
             raise ExecutionLost(f"the devbox's supervisor cannot be started: {error}") from error
-        self.channel: Channel = Channel(self._supervisor)
+        self.channel: Channel = Channel(supervisor)
         self._inbox = Inbox(0)
         self._executions: dict[int, Execution] = {}
         self._stopping = False
@@ -42,7 +42,7 @@ class Supervised:
     def start(self) -> None:
         """Start to read, and let the supervisor begin. Raises :class:`ChannelLost`."""
         self.reader.start()
-        self.channel.send(self._supervisor.start_message.to_json())
+        self.channel.start()
 
     def run(self, execution: Execution, message: dict[str, Any]) -> None:
         """Start an execution. The devbox's lock is held, so the reader waits until it is known."""

@@ -84,6 +84,14 @@ class Channel:
         self.closing: bool = False
         """Whether :meth:`close` was called, so that losing the supervisor is expected."""
 
+    def start(self) -> None:
+        """Send the supervisor its first message. Raises :class:`ChannelLost`."""
+        try:
+            self.send(self._supervisor.start_message.to_json())
+        except BaseException:  # a Ctrl-C, say: without this message, the supervisor has no configuration
+            self.fail("it did not receive its first message")
+            raise
+
     def usable(self) -> bool:
         """Return whether the supervisor still runs."""
         return self._lost is None and self._process.poll() is None
@@ -110,8 +118,8 @@ class Channel:
 
     def _write(self, message: dict[str, Any]) -> None:
         data = memoryview(json.dumps(message).encode() + b"\n")
-        if self._to.closed:
-            raise ChannelLost("it is being closed")
+        if self._to.closed or self._lost is not None:
+            raise ChannelLost(self._lost or "it is being closed")
         try:
             while data:
                 data = data[os.write(self._to.fileno(), data) :]

@@ -212,7 +212,7 @@ class BunRuntime:
                 except OSError as error:
                     raise ExecutionLost(f"the session's supervisor cannot be started: {error}") from error
                 self._channel = Channel(supervisor)
-                self._channel.send(supervisor.start_message.to_json())
+                self._channel.start()
             return self._channel
 
     def kill(self, pid: Union[int, None]) -> list[int]:
