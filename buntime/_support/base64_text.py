@@ -31,7 +31,7 @@ def base64_in(text: str) -> Iterator[str]:
     end = 0
     for offset in range(0, len(text), _PART):
         # Faster than a search for the pattern, which is tried everywhere.
-        kinds = _kinds(text[offset : offset + _PART + _LONG_WORD])
+        kinds = _kinds(text[offset : offset + _PART + _LONG_WORD + len("//")])
         while (position := kinds.find(_LONG_WORD_KINDS, max(0, end - offset))) >= 0 and (
             match := _BASE64.match(text, offset + position)
         ):

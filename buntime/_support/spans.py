@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 _PART, _REACH = 1 << 20, 1 << 14
-_WORD_END = re.compile(r"[^\w+/-]")
-"""A character that is part of no word and of no base64."""
+_WORD_END = re.compile(r"://|[^\w+/-]")
+"""A character that is part of no word and of no base64, or what is before the host of a URL."""
+_BASE64_END = re.compile(r"://|[^A-Za-z0-9+/_-]")
 
 Span = tuple[int, int, str]
 """The start and the end of a part of a text, and the text that replaces it."""
@@ -49,8 +50,8 @@ class OverlappingParts:
 
 
 def _group_start(text: str, latest: int) -> int:
-    """Return where a group of four letters of the word at a position begins."""
-    start = max((match.end() for match in _WORD_END.finditer(text, 0, latest)), default=0)
+    """Return where a group of four letters of the base64 at a position begins."""
+    start = max((match.end() for match in _BASE64_END.finditer(text, 0, latest)), default=0)
     return latest - (latest - start) % 4
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 import pytest
@@ -45,3 +46,10 @@ def test_base64_is_found_in_any_part(before: str, length: int, after: str) -> No
     text = f"{before}:{'Q' * length}:{after}"
     assert may_have_base64(text) == any(True for _ in base64_in(text))
     assert unwrap(f"{before}:{'Q' * length}\nQ").endswith(f":{'Q' * (length + 1)}")
+
+
+@in_one_test("position", range(30, 50))
+def test_base64_in_a_url_is_found_in_any_part(position: int) -> None:
+    """The slashes before it are not the first of its groups of four, also where two parts meet."""
+    before = "." * position
+    assert ["Q" * 30] == [*base64_in(f"{before}://{base64.b64encode(b'Q' * 30).decode()}")]

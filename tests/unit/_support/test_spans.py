@@ -46,3 +46,14 @@ def test_a_text_is_in_one_of_the_parts_as_a_whole(pieces: list[str]) -> None:
         assert (start - word) % 4 == 0
         assert start == word or start - word > 12
     assert all(len(part) <= 64 + 20 for _, part in parts)
+
+
+@pytest.mark.parametrize("before", ["", "é", "aé", "https://"])
+def test_a_part_in_base64_begins_with_a_group_of_its_letters(before: str) -> None:
+    """Neither a letter that base64 does not have nor the slashes of a URL is in its first group."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spans, "_PART", 40)
+        patch.setattr(spans, "_REACH", 8)
+        parts = list(overlapping_parts([before, *"QUJD" * 40], 4))
+    assert len(parts) > 1
+    assert all((start - len(before)) % 4 == 0 for start, _ in parts[1:])
