@@ -100,6 +100,8 @@ def iterator(name: str, values: Iterable[T]) -> Iterator[T]:
     try:
         return iter(values)
     except TypeError:
+        if hasattr(type(values), "__iter__"):
+            raise  # its own error
         raise TypeError(f"{name} must be iterable, not {type(values).__name__}") from None
 
 
