@@ -65,8 +65,8 @@ class Workers(Executor):
         """End the threads after the calls that were submitted, or cancel those that did not begin."""
         with suppress(queue.Empty):
             while cancel_futures:
-                if (task := self._tasks.get_nowait()) is not None:
-                    task[0].cancel()
+                if (task := self._tasks.get_nowait()) is not None and task[0].cancel():
+                    task[0].set_running_or_notify_cancel()  # for wait() and as_completed()
         for _ in range(self.width):
             self._tasks.put(None)
         if wait:

@@ -80,6 +80,7 @@ def test_calls_that_did_not_begin_are_cancelled(pool: SessionPool) -> None:
         assert begun.acquire(timeout=60)
     waiting = executor.submit(block)
     executor.shutdown(wait=False, cancel_futures=True)
+    assert {waiting} == wait([waiting], 60).done
     end.set()
     assert [True, True] == [future.result() for future in running]
     with pytest.raises(CancelledError):
@@ -112,6 +113,7 @@ def test_the_end_of_the_pool_ends_the_calls(pool: SessionPool) -> None:
     waiting = executor.submit(run)
     pool.close()
     assert waiting.cancelled()
+    assert not wait([*running, waiting], 60).not_done
     for future in running:
         assert isinstance(future.exception(60), SessionNotFoundError)
 
