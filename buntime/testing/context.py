@@ -78,7 +78,7 @@ def cassette(
             and ``buntime_ignore`` of its configuration file add to these two.
 
     The end of the block ends the recording; the client need not be closed. A block that raises leaves the
-    cassette as it was, and so does one during which a test of pytest or a subtest fails.
+    cassette as it was, and so does one whose test, of pytest or unittest, or a subtest in it fails.
 
     Raises:
         CassetteError: the cassette is missing or cannot be read; and at the end of a block that did not
@@ -121,31 +121,34 @@ def cassette(
             case.discard()
         raise
     tests.keep_recording(case)
-    if tests.failures > failures or _has_failed_subtest():
+    if tests.failures > failures or _has_unittest_failed():
         case.discard()
     else:
         case.commit()
 
 
-def _has_failed_subtest() -> bool:
-    """Whether a subtest failed of a test of unittest that runs this: it does not pass its exception on."""
+def _has_unittest_failed() -> bool:
+    """Whether a test of unittest that runs this has failed: a subtest and a clean-up do not see that."""
     unittest: Any = sys.modules.get("unittest.case")
     frame: Optional[FrameType] = sys._getframe()  # public, though its name is not
     while unittest is not None and frame is not None:
         test = frame.f_locals.get("self")
-        outcome = getattr(test, "_outcome", None) if isinstance(test, unittest.TestCase) else None
-        if getattr(outcome, "success", True) is False and _has_error(test, outcome):
+        if isinstance(test, unittest.TestCase) and _has_failed(test, getattr(test, "_outcome", None)):
             return True
         frame = frame.f_back
     return False
 
 
-def _has_error(test: Any, outcome: Any) -> bool:
-    """Whether a test without success has an error: a subtest that was skipped is not a success, either."""
+def _has_failed(test: Any, outcome: Any) -> bool:
+    """Whether a test or a subtest of it failed, or it was skipped as a whole."""
     result = getattr(outcome, "result", None)
-    # The outcome has the errors in Python 3.10 and older.
-    kinds = (getattr(outcome, "errors", ()), getattr(result, "errors", ()), getattr(result, "failures", ()))
-    return any(error and getattr(case, "test_case", case) is test for kind in kinds for case, error in kind)
+
+    def cases(name: str) -> list[Any]:
+        # In Python 3.10 and older, the outcome has them, and ``None`` for the subtests that passed.
+        return [case for of in (outcome, result) for case, why in getattr(of, name, ()) if why is not None]
+
+    failed = [getattr(case, "test_case", case) for case in (*cases("errors"), *cases("failures"))]
+    return bool(getattr(result, "_excinfo", ())) or test in (*failed, *cases("skipped"))  # that is pytest's
 
 
 def _add_note(error: BaseException, mismatch: Optional[str]) -> None:

@@ -78,30 +78,53 @@ def test_each_block_sees_its_subtests(pytester: pytest.Pytester, monkeypatch: py
     assert ["third.json"] == [path.name for path in pytester.path.rglob("*.json*")]
 
 
-SKIPPING = f"""{HEAD}import unittest
+UNITTEST = f"""
+import contextlib, unittest
+from buntime.testing import cassette
 class Tests(unittest.TestCase):
+    def test_clean_up(self):
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        stack.enter_context(sessions()).execute("1")
+        {{step}}
     def test_subtest(self):
-        with {BLOCK}:
+        with sessions() as session:
             with self.subTest("first"):
-                self.skipTest("not here")
+                {{step}}
             with self.subTest("second"):
                 assert session.execute("2").ok
+@contextlib.contextmanager
+def sessions():
+    with {BLOCK}:
+        yield session
 """
+# The step of a test, and the tests in which it keeps the cassette as it was.
+STEPS = {
+    "pass": set(),
+    "self.skipTest('')": {"test_clean_up"},
+    "self.fail()": {"test_clean_up", "test_subtest"},
+}
 
 
-def test_skipped_subtest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A subtest that is skipped is not a failure, in both runners."""
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("name", ["test_clean_up", "test_subtest"])
+def test_both_runners(
+    step: str, name: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subtest that is skipped is not a failure; a clean-up sees how its test ended."""
     if not hasattr(pytest, "Subtests"):
         pytest.skip("a subtest that skips ends the test in this pytest")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setattr(modes, "make_transport", lambda *_: fake())
-    (pytester.path / "test_it.py").write_text(SKIPPING, encoding="utf-8")
-    run_tests(pytester)
-    (pytester.path / "x.json").unlink()
+    source, path = UNITTEST.format(step=step), pytester.path / "x.json"
+    (pytester.path / "test_it.py").write_text(source, encoding="utf-8")
+    run_tests(pytester, "-k", name)
+    assert (name in STEPS[step]) != path.exists()
+    path.unlink(missing_ok=True)
     names: dict[str, Any] = {}
-    exec(SKIPPING, names)
-    assert unittest.TextTestRunner(io.StringIO()).run(names["Tests"]("test_subtest")).wasSuccessful()
-    assert ["x.json"] == [path.name for path in pytester.path.rglob("*.json*")]
+    exec(source, names)
+    unittest.TextTestRunner(io.StringIO()).run(names["Tests"](name))
+    assert (name in STEPS[step]) != path.exists()
 
 
 def _tests(path: Path, expected: str) -> type[unittest.TestCase]:
