@@ -19,7 +19,6 @@ Message = Mapping[str, Any]
 _SERVICES = ("buntime.wire.dialect", "buntime.runloop.wire.dialect")
 """The modules with a ``DIALECT``, each imported when no one before it serves a path; the first is default."""
 
-
 NewId = tuple[str, str, Optional[str], Optional["LocalFolders"]]
 """The kind of an id, as in ``ses_1``; its value; a URL that is its own; and its folders on this machine."""
 

@@ -158,7 +158,8 @@ def _is_interaction(data: Any) -> bool:
         is_good = response is not None or error is not None
         texts = [request["method"], request["path"]]
         if "query" in request:
-            is_good &= isinstance(request["query"], list) and all(map(_is_pair, request["query"]))
+            kinds = [(type(pair), *map(type, pair)) for pair in request["query"]]
+            is_good &= isinstance(request["query"], list) and {*kinds} <= {(list, str, str)}
         if response is not None:
             texts += response.get("headers", {}).values()
             is_good &= isinstance(response["status"], int)
@@ -172,10 +173,6 @@ def _is_interaction(data: Any) -> bool:
     except (AttributeError, KeyError, TypeError):
         return False
     return is_good
-
-
-def _is_pair(item: Any) -> bool:
-    return isinstance(item, list) and len(item) == 2 and {*map(type, item)} == {str}
 
 
 def _is_event(item: Any) -> bool:

@@ -43,7 +43,11 @@ class History:
 
     def containing(self, needles: Sequence[str]) -> set[int]:
         """Return the numbers of the interactions that contain one of several texts, as they are in JSON."""
-        self._lines += ((number, _searched(line)) for number, line in self._new)
+        # A large line is read again for each search.
+        self._lines += (
+            (number, "\n".join(_texts(line, len(line))) if isinstance(line, str) else line)
+            for number, line in self._new
+        )
         self._new.clear()
         self._searches += len(needles)
         if self._searches > _SEARCHES:
@@ -65,11 +69,6 @@ class History:
         return {
             number for number, each in texts if any(needle in text for text in each for needle in needles)
         }
-
-
-def _searched(line: Line) -> Line:
-    """Return the texts of a line in one; a large line is read again for each search."""
-    return "\n".join(_texts(line, len(line))) if isinstance(line, str) else line
 
 
 def _texts(line: Line, longest: int) -> Iterator[str]:

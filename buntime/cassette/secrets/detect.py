@@ -42,7 +42,6 @@ _KEYS = {
 }
 """Each well-known kind of key: texts of which it has one, and its form."""
 
-
 _HINTS = sorted((hint for hints, _ in _KEYS.values() for hint in hints.split()), key=lambda hint: hint[-1])
 # The last letter of a hint is rarer than the first one: to look for it first takes a third of the time.
 _HINT = re.compile(
