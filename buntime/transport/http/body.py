@@ -88,8 +88,12 @@ class ResponseBody:
         source: Any = getattr(response.raw, "_original_response", None)
         if response.raw is None:
             return iter([response.content] if response.content else [])
-        # Closed: there was no body, or something else has read it already.
-        if not isinstance(source, http.client.HTTPResponse) or source.isclosed():
+        if not isinstance(source, http.client.HTTPResponse):
+            return response.iter_content(_SIZE)
+        # Closed: there was no body, or a hook has read it already. urllib3 1 then takes a part for the whole.
+        if source.isclosed():
+            if source.length:
+                raise http.client.IncompleteRead(b"", source.length)
             return response.iter_content(_SIZE)
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding == "identity":
