@@ -13,7 +13,6 @@ from buntime._support.export import export
 CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 """Names of headers with secret values, in lower case."""
 _SHORTEST_SECRET = 6
-
 MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 """The largest decoded body that is read into memory, in bytes."""
 
