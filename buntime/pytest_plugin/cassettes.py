@@ -14,7 +14,7 @@ import pytest
 
 from buntime.errors import BuntimeError, CassetteError, ConfigurationError
 from buntime.pytest_plugin.permission import Permission, with_xdist
-from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, may_ask, owner_of, owners_of
+from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, may_ask, owners_of
 from buntime.pytest_plugin.settings import RunSettings, fixture_settings, marker_settings, source_option
 from buntime.testing.choice import Tests, advice
 
@@ -123,7 +123,7 @@ class Cassettes(Tests):
     def _tests_of(self, node: Node, scope: str) -> set[str]:
         if isinstance(node, pytest.Item):
             return {node.nodeid}
-        tests = [item for item in node.session.items if owner_of(item, scope) is node]
+        tests = self._selection.items_of(node, scope)
         sharing = {item.nodeid for item in tests if (node, scope) in owners_of(item)}
         # A test that asked for the fixture by its name shows that others may do so, too.
         is_listed = self._item is None or self._item.nodeid in sharing
@@ -131,9 +131,8 @@ class Cassettes(Tests):
 
     def _all_tests(self, opened: _OpenCassette) -> set[str]:
         """Return the tests that share a cassette, and those that can ask for its fixture by name."""
-        items = [] if opened.scope == "function" else opened.node.session.items
-        tests = (each for each in items if owner_of(each, opened.scope) is opened.node)
-        return opened.tests | {each.nodeid for each in tests if may_ask(each)}
+        items = [] if opened.scope == "function" else self._selection.items_of(opened.node, opened.scope)
+        return opened.tests | {each.nodeid for each in items if may_ask(each)}
 
     def _rerecord_command(self, node: Node, configured: dict[str, Any]) -> str:
         options = ["--buntime-mode=record"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import types
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Callable, Optional, Union
@@ -107,11 +108,20 @@ class Selection:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._deselected: set[object] = set()
+        self._items: dict[str, defaultdict[Node, list[pytest.Item]]] = {}
 
     def deselect(self, items: list[pytest.Item]) -> None:
         """Note tests that do not run."""
         for item in items:
             self._deselected.update(item.listchain())
+
+    def items_of(self, node: Node, scope: str) -> list[pytest.Item]:
+        """Return the tests of the run whose cassette of a scope is that of a node."""
+        if scope not in self._items:  # once for all nodes: a run may have thousands
+            self._items[scope] = defaultdict(list)
+            for item in node.session.items:
+                self._items[scope][owner_of(item, scope)].append(item)
+        return self._items[scope][node]
 
     def has_all_of(self, node: Node) -> bool:
         """Whether all tests of a node were collected and selected."""
