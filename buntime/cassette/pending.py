@@ -110,8 +110,9 @@ class PendingInteraction:
         self.finish()
 
     def _note(self, stream: PackedChunks, chunk: bytes) -> bytes:
-        self.size += len(chunk)
-        stream.append(self.now(), chunk)
+        if not self.finished:  # else another thread has closed the transport, and reads what was noted
+            self.size += len(chunk)
+            stream.append(self.now(), chunk)
         return chunk
 
     def outcome(self) -> dict[str, Any]:
