@@ -61,8 +61,7 @@ class Channel:
         process = supervisor.process
         if process.stdin is None or process.stdout is None:
             raise ValueError("a supervisor needs pipes for its stdin and stdout")
-        self._supervisor = supervisor
-        self._process = process
+        self._supervisor, self._process = supervisor, process
         self.preview_socket: Union[str, None] = supervisor.start_message.preview_socket
         """The path of the preview's socket in the workspace; ``None`` on the host's network."""
         self._to, self._from = process.stdin, process.stdout
@@ -74,9 +73,8 @@ class Channel:
         # The holder of _turn may write the next three fields and the inboxes. It does not read the pipe, nor
         # write to it: _turn is never held for long.
         self._turn = threading.Condition()
-        self._someone_reads = False
+        self._someone_reads, self._last_id = False, 0
         self._inboxes: WeakValueDictionary[int, Inbox] = WeakValueDictionary()
-        self._last_id = 0
         # Only the thread that set _someone_reads writes _pending, the beginning of an incomplete line.
         self._pending = bytearray()
         # Written by that thread without a lock, and by the holder of _turn; never None again.
@@ -148,14 +146,12 @@ class Channel:
     def receive(self, inbox: Inbox, timeout: Union[float, None]) -> dict[str, Any]:
         """Return the next message for an inbox.
 
-        Raises ``TimeoutError`` after ``timeout`` seconds, and :class:`ChannelLost` if no message can come any
-        more.
+        Raises ``TimeoutError`` after ``timeout`` seconds, and :class:`ChannelLost` if none can come any more.
         """
         deadline = None if timeout is None else monotonic() + timeout
         while True:
             # The pipe has one reader at a time, or none. A thread waits here until its message has come, the
-            # supervisor is lost, or it is its turn to read; it reads without the lock, so that others can
-            # send.
+            # supervisor is lost, or it is its turn to read; it reads without the lock, so others can send.
             with self._turn:
                 if not self._turn.wait_for(lambda: self._settled(inbox), _remaining(deadline)):
                     raise TimeoutError("no message yet")
