@@ -173,9 +173,11 @@ def output_pieces(events: Values, dialect: Dialect) -> Mapping[str, Iterable[str
 
 def last_without_repetition(events: Values, dialect: Dialect) -> list[Any]:
     """Return the last event of a stream, if any, without the output that it repeats."""
-    if not (events and len(events[-1]) == 3 and dialect.read_event(*events[-1][1:]).is_end):
-        return [*events[-1:]]
-    *start, data = events[-1]
+    if not events:
+        return []
+    *start, data = last = events[-1]
+    if len(last) < 3 or not dialect.read_event(*last[1:]).is_end:
+        return [last]
     return [[*start, map_outputs(data, output_pieces(events, dialect), without_repetition)]]
 
 

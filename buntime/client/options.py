@@ -39,7 +39,7 @@ def make_request(
 
     Standard input is not in the API: it is sent in the code, or written to a file of the session before.
 
-    Raises ``TypeError`` if both are passed, or if there is no session.
+    Raises ``TypeError`` if both are passed, or if the session is missing.
     """
     if request is None:
         request = ExecuteRequest(code, command=command, session_id=session_id, **options)

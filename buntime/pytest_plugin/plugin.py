@@ -284,5 +284,5 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
         define(package, "package", _FIXTURES["package"])
     if isinstance(collector, pytest.Class) and isinstance(collector.parent, pytest.Class):
         fixtures = _FIXTURES["class"].items()
-        own = {name: function for name, function in fixtures if not is_overridden(name, collector)}
-        define(collector, "class", own)
+        ours = {name: function for name, function in fixtures if not is_overridden(name, collector)}
+        define(collector, "class", ours)

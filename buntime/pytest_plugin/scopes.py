@@ -39,15 +39,15 @@ def owner_of(item: pytest.Item, scope: str) -> Node:
 
 
 def may_ask(item: pytest.Item) -> bool:
-    """Whether a test, or a fixture of its own project, can ask for any fixture by its name.
+    """Whether a test, or a fixture of its project, can ask for any fixture by its name.
 
     Those of pytest, such as ``tmp_path``, take ``request`` too, but do not do so.
     """
     if not isinstance(item, pytest.Function):
         return True  # a doctest has getfixture()
     fixtures = (each for definitions in item._fixtureinfo.name2fixturedefs.values() for each in definitions)
-    own = (each for each in fixtures if not each.func.__module__.startswith(("_pytest.", "buntime.")))
-    return "request" in item._fixtureinfo.argnames or any("request" in each.argnames for each in own)
+    of_users = (each for each in fixtures if not each.func.__module__.startswith(("_pytest.", "buntime.")))
+    return "request" in item._fixtureinfo.argnames or any("request" in each.argnames for each in of_users)
 
 
 def owners_of(item: pytest.Item) -> Iterator[tuple[Node, str]]:

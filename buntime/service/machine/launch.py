@@ -51,7 +51,7 @@ class StartMessage:
     has_sockets: bool = False
     """Whether the network is the session's own, so that what its sockets hold counts as its memory."""
     preview_socket: Optional[str] = None
-    """The path in the workspace of the socket through which the preview of its own network is reached."""
+    """The path in the workspace of the socket that leads to the preview in the sandbox's network."""
     processes: Optional[int] = None
     """The most processes and threads."""
 
