@@ -71,10 +71,15 @@ main(async ({ watch, turn, end, wait }) => {
   if (watch === 0) return begin();
   const file = nodePath.join(WATCHES, String(watch));
   if (end) fs.rmSync(file, { force: true });
-  if (!fs.existsSync(file)) return { ended: true };
-  const state = JSON.parse(fs.readFileSync(file, "utf8"));
-  if (turn === state.turn) return { events: state.events };
-  fs.utimesSync(file, new Date(), new Date()); // the sweep deletes a watch that is not used for an hour
+  let state;
+  try {
+    state = JSON.parse(fs.readFileSync(file, "utf8"));
+    if (turn === state.turn) return { events: state.events };
+    fs.utimesSync(file, new Date(), new Date()); // the sweep deletes a watch that is not used for an hour
+  } catch (error) {
+    if (error.code === "ENOENT") return { ended: true };
+    throw error;
+  }
   const stamps = new Map(state.stamps);
   for (const until = performance.now() + wait * 1000; ; ) {
     const began = performance.now();
