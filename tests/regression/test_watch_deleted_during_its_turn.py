@@ -1,4 +1,4 @@
-"""A watch that was deleted, as ``close`` does, while a turn began raised that the session had no file ``'.'``."""
+"""A watch that was deleted, as ``close`` does, while a turn began raised an error of a missing file."""
 
 from __future__ import annotations
 
