@@ -14,19 +14,21 @@ function stamp(path) {
   return `${status.isFile() ? "file" : "other"} ${status.size} ${status.mtimeNs} ${status.ino}`;
 }
 
+// A path that vanishes meanwhile is missing, as it is for the next look.
 function look({ path, ignore }, isFirst) {
-  let root, status;
+  let root, names;
   try {
+    let status;
     [root, status] = present(path);
+    const ignored = new RegExp(`^(?:${ignore})$`, "u");
+    names = status.isDirectory() ? entries(root, root === WORKSPACE, ignored)[0] : [""];
   } catch (error) {
-    if (isFirst || error.code !== "ENOENT") throw error;
+    if (isFirst || !["ENOENT", "ENOTDIR"].includes(error.code)) throw error;
     return new Map();
   }
-  const base = nodePath.relative(WORKSPACE, root);
-  if (!status.isDirectory()) return new Map([[base, stamp(root)]]);
-  const [names] = entries(root, root === WORKSPACE, new RegExp(`^(?:${ignore})$`, "u"));
   if (names.length > MOST_PATHS) fail("E2BIG", `${path} has more than ${MOST_PATHS} paths; watch a folder of it, or ignore some`);
-  const stamps = names.map((name) => [base ? `${base}/${name}` : name, stamp(nodePath.join(root, name))]);
+  const base = nodePath.relative(WORKSPACE, root);
+  const stamps = names.map((name) => [[base, name].filter(Boolean).join("/"), stamp(nodePath.join(root, name))]);
   return new Map(stamps.filter(([, stamp]) => stamp));
 }
 
