@@ -76,13 +76,21 @@ function target(path) {
   return isLink ? fail("EOUTSIDE", `${path} is a link to a file that does not exist`) : full;
 }
 
-// What changes whenever a file of the workspace is written to, by its path; null for too many files.
+// What changes whenever a file of the workspace is written to, by its path; null for too many files. A folder that cannot be
+// opened is left out: it vanished, its permissions forbid it, or its name is not UTF-8.
 function stamps() {
   const found = new Map();
   const folders = [""];
   while (folders.length) {
     const parent = folders.pop();
-    for (const entry of fs.readdirSync(nodePath.join(WORKSPACE, parent), { withFileTypes: true })) {
+    let children;
+    try {
+      children = fs.readdirSync(nodePath.join(WORKSPACE, parent), { withFileTypes: true });
+    } catch (error) {
+      if (parent === "") throw error;
+      continue;
+    }
+    for (const entry of children) {
       const path = parent ? `${parent}/${entry.name}` : entry.name;
       if (path === ".buntime") continue;
       if (entry.isDirectory()) folders.push(path);
