@@ -23,8 +23,8 @@ READS_STDIN = "cat; echo end"
 CHECKSUM = "sha256sum | cut -c1-64; exit 3"
 LINES = "for await (const line of console) console.log(`read ${line}`);"
 SERVER = """
-Bun.serve({ port: Number(process.env.PORT), hostname: "127.0.0.1", fetch: () => new Response("") });
-console.log("up");
+const options = { port: Number(process.env.PORT), hostname: "127.0.0.1", fetch: () => new Response("") };
+console.log(Bun.serve(options).port);
 """
 NAMED = """
 Bun.serve({
@@ -47,7 +47,7 @@ def script(fake: FakeTransport) -> None:
     fake.on_execute(CUT, stdout="a☃😀")
     fake.on_execute(LARGE, stdout=LARGE_OUT, stderr="e" * 1000)
     fake.on_execute(FOREVER, stdout="up\n", keeps_running=True)
-    fake.on_execute(SERVER, stdout="up\n", keeps_running=True)
+    fake.on_execute(SERVER, stdout="3000\n", keeps_running=True)
     fake.on_execute(command=FAMILY, stdout="up\n", keeps_running=True)
     fake.on_execute(command=READS_STDIN, stdout="end\n")
     fake.on_execute(

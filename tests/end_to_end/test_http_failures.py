@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
+import attrs
 import pytest
 
 from buntime.errors import APIConnectionError, APITimeoutError
@@ -79,17 +80,18 @@ def test_stalled_body() -> None:
         exchange.hold()
 
     with serving(handler) as (server, transport):
-        error = connection_error(transport, HASTY)
+        error = connection_error(transport, attrs.evolve(HASTY, read_timeout=1))
 
     assert isinstance(error, APITimeoutError)
     assert ("read", True) == (error.phase, error.maybe_executed)
-    assert f"127.0.0.1:{server.port} sent nothing more for 0.1 s" == error.message
+    assert f"127.0.0.1:{server.port} sent nothing more for 1 s" == error.message
 
 
 def test_missing_headers() -> None:
     """A server that accepts the request and stays silent causes a read timeout after one request."""
     with serving(hold) as (server, transport):
         error = connection_error(transport, HASTY)
+        server.wait_for(lambda server: server.requests)
 
     assert isinstance(error, APITimeoutError)
     assert ("read", True) == (error.phase, error.maybe_executed)

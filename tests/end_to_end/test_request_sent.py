@@ -47,7 +47,7 @@ def test_the_work_is_not_part_of_the_total_timeout() -> None:
     with LoopbackServer() as server:
         transport = HTTPTransport(server.url)
         wait = threading.Event().wait
-        request = Request("GET", "/sessions/ses_1", total_timeout=0.5, on_sent=lambda: wait(0.6))
+        request = Request("GET", "/sessions/ses_1", total_timeout=1, on_sent=lambda: wait(1.1))
         assert b"{}" == transport.send(request).read()
         transport.close()
 

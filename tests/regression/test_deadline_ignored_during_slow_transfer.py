@@ -92,7 +92,7 @@ def test_a_call_ends_with_its_deadline(trickle: str, is_own: bool) -> None:
     with LoopbackServer(TRICKLES[trickle]) as server, requests.Session() as session:
         transport = HTTPTransport(server.url, session=None if is_own else session)
         with (
-            Buntime(transport=transport, deadline=0.2, max_retries=0) as client,
+            Buntime(transport=transport, deadline=1, max_retries=0) as client,
             _ends_in_time(),
             pytest.raises(APITimeoutError) as caught,
         ):
