@@ -47,10 +47,10 @@ class TestWaiting:
         """The waiting shell becomes the process of the next execution."""
         shell = _waiting_shell(session)
 
-        items = session.start(command="echo on; sleep 1000")
+        items = session.start(command="echo on; exec sleep 1000")
         next(items)
 
-        assert shell in session.host_pids()
+        assert {shell} == session.wait_for_pids(1)
         session.runtime.kill(None)
         assert outcome_of(items).exit_code == 137
 
