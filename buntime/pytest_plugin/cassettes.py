@@ -87,7 +87,7 @@ class Cassettes(Tests):
     def _open_case(
         self, node: Node, scope: str, path: Path, tests: set[str], config: object, kind: type[Any]
     ) -> _OpenCassette:
-        from buntime.testing.modes import CaseSettings, open_case, resolve_once, service_of
+        from buntime.testing.modes import CaseSettings, open_case, resolve_once
 
         marker, configured = marker_settings(node), fixture_settings(config)
         mode = self.settings.mode(marker, configured)
@@ -102,7 +102,7 @@ class Cassettes(Tests):
             allow_unplayed=marker.get("allow_unplayed", configured.get("allow_unplayed", False)),
             allow=self.settings.several("allow", marker, configured),
             ignore=self.settings.several("ignore", marker, configured),
-            service=service_of(kind),
+            client=kind,
         )
         mode = resolve_once(mode, path)
         try:
@@ -268,8 +268,7 @@ class Cassettes(Tests):
             return []
         if opened.scope != "function":
             # In random order, a scope may begin several times, each time with its cassette from the start.
-            case.played_elsewhere = self._played[opened.path]
-            self._played[opened.path] = case.played_elsewhere + case.played
+            case.played = self._played[opened.path]
         if opened.mode != "record":
             has_all = not missing and self._selection.has_all_of(opened.node)
             case.is_complete = has_all and outcomes <= good

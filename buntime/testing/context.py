@@ -16,7 +16,7 @@ from buntime._support.typing import Unpack
 from buntime.cassette.ignore import IgnoreRule, rules_of
 from buntime.client.client import Buntime
 from buntime.testing import choice
-from buntime.testing.modes import CaseSettings, open_case, service_of
+from buntime.testing.modes import CaseSettings, open_case
 
 __all__ = ["cassette"]
 
@@ -105,7 +105,7 @@ def cassette(
         # One text is an error of the recording.
         allow=allow if isinstance(allow, str) else (*choice.several("allow"), *allow),
         ignore=(*choice.several("ignore"), *rules_of(ignore)),
-        service=service_of(client),
+        client=client,
     )
     case = open_case(path, settings)
     tests = choice.tests()

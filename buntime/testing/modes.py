@@ -17,14 +17,12 @@ from buntime.cassette import diff
 from buntime.cassette.file import Cassette, load
 from buntime.cassette.ignore import IgnoreRule
 from buntime.client.client import Buntime
-from buntime.client.settings import BUNTIME_SH, RUNLOOP, ServiceSettings
 from buntime.errors import CassetteError
 from buntime.testing.sources import Source, make_transport
 from buntime.transport.replay import ReplayTransport
 
 if TYPE_CHECKING:
     from buntime._http import Transport
-    from buntime.transport.recording import RecordingTransport
 
 C = TypeVar("C")
 CAUGHT = (
@@ -37,7 +35,7 @@ CAUGHT = (
 class CaseSettings:
     """How a case is opened; ``advice`` is the command or the change that records its cassette again.
 
-    ``service`` is the one whose key is checked before anything is opened.
+    The key of the service of ``client``, a class, is checked before anything is opened.
     """
 
     mode: str
@@ -46,24 +44,19 @@ class CaseSettings:
     allow_unplayed: bool = False
     allow: Iterable[str] = ()
     ignore: Union[IgnoreRule, Iterable[IgnoreRule]] = ()
-    service: ServiceSettings = BUNTIME_SH
-
-
-def service_of(kind: type[Any]) -> ServiceSettings:
-    """Return the service of a class of clients."""
-    return BUNTIME_SH if issubclass(kind, Buntime) else RUNLOOP
+    client: type[Any] = Buntime
 
 
 class Case:
     """Clients over the transport of a mode; ended by :meth:`commit` or :meth:`discard`.
 
     ``is_complete`` is false if not everything ran that shares the cassette: interactions may be unplayed
-    then. ``played_elsewhere`` counts the interactions that earlier cases over the cassette played.
+    then. ``played`` counts those that earlier cases over the cassette replayed; :meth:`commit` adds its own.
     """
 
     def __init__(self, transport: Transport, recording: Optional[Path] = None) -> None:
         self.is_complete = True
-        self.played_elsewhere: Counter[str] = Counter()
+        self.played: Counter[str] = Counter()
         self._transport: Any = transport
         self._recording_path = recording
         self._clients: dict[type[Any], Any] = {}
@@ -79,11 +72,6 @@ class Case:
             self._clients[kind] = owner.with_options()
         client: C = self._clients[kind]
         return client
-
-    @property
-    def played(self) -> Counter[str]:
-        """How often each interaction was replayed, in words."""
-        return Counter()
 
     def pop_mismatch(self) -> Optional[str]:
         """Return the first mismatch since the last call, in words; none that a function expected."""
@@ -117,36 +105,23 @@ class Case:
 
 class _Replay(Case):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
-        _require(path, settings)
         self._refresh = f"To record it again: {settings.advice}"
-        self._cassette = ReplayTransport(path, refresh=self._refresh, ignore=settings.ignore)
-        self._all = Counter(map(_without_number, self._cassette.unplayed))
         self._path, self._settings = path, settings
-        super().__init__(self._cassette, path)
-
-    @property
-    def played(self) -> Counter[str]:
-        return self._all - Counter(map(_without_number, self._cassette.unplayed))
+        super().__init__(ReplayTransport(path, refresh=self._refresh, ignore=settings.ignore), path)
+        self._all = Counter(map(_without_number, self._transport.unplayed))
 
     def commit(self) -> None:
-        unplayed = self._cassette.unplayed
+        unplayed = self._transport.unplayed
+        self.played.update(self._all - Counter(map(_without_number, unplayed)))
         super().commit()
         if mismatch := self.pop_mismatch():
             raise CassetteError(f"{CAUGHT}\n{mismatch}")
-        if unplayed and self.played_elsewhere:
-            missing = self._all - self.played - self.played_elsewhere
-            unplayed = [text for text in unplayed if _without_number(text) in missing]
+        missing = self._all - self.played
+        unplayed = [text for text in unplayed if _without_number(text) in missing]
         if unplayed and self.is_complete and not self._settings.allow_unplayed:
             count = "an interaction was" if len(unplayed) == 1 else f"{len(unplayed)} interactions were"
             listed = "\n  ".join([f"{count} not played of {self._path}:", *unplayed])
             raise CassetteError(f"{listed}\n{self._refresh}; or use allow_unplayed=True")
-
-
-def _require(path: Path, settings: CaseSettings) -> None:
-    if not path.exists():
-        error = CassetteError(f"the cassette {path} does not exist")
-        error.hint = f"To record it: {settings.advice}"
-        raise error
 
 
 def _without_number(interaction: str) -> str:
@@ -155,17 +130,24 @@ def _without_number(interaction: str) -> str:
 
 class _Record(Case):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
-        self._recording = _recording(path, settings)
-        super().__init__(self._recording, path.with_name(f"{path.name}.part"))
+        from buntime.transport.recording import RecordingTransport
+
+        inner = make_transport(settings.source, settings.client)
+        try:
+            transport = RecordingTransport(path, inner, allow=settings.allow, ignore=settings.ignore)
+        except BaseException:
+            with suppress(Exception):
+                inner.close()
+            raise
+        super().__init__(transport, path.with_name(f"{path.name}.part"))
 
     def discard(self) -> list[str]:
-        self._recording.discard()
-        return super().discard()
+        self._transport.discard()
+        return []
 
 
-class _Verify(Case):
+class _Verify(_Record):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
-        _require(path, settings)
         self._old = load(path)
         self._path, self._settings = path, settings
         self._process = Owner()
@@ -174,7 +156,7 @@ class _Verify(Case):
         self._new = self._folder / path.name
         try:
             shutil.copyfile(path, self._new)
-            super().__init__(_recording(self._new, settings), self._folder / f"{path.name}.part")
+            super().__init__(self._new, settings)
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -215,25 +197,18 @@ def _restrict(old: Cassette, new: Cassette) -> Cassette:
     return attrs.evolve(old, interactions=tuple(interactions))
 
 
-def _recording(path: Path, settings: CaseSettings) -> RecordingTransport:
-    from buntime.transport.recording import RecordingTransport
-
-    inner = make_transport(settings.source, settings.service)
-    try:
-        return RecordingTransport(path, inner, allow=settings.allow, ignore=settings.ignore)
-    except BaseException:
-        with suppress(Exception):
-            inner.close()
-        raise
-
-
 def open_case(path: Path, settings: CaseSettings) -> Case:
     """Return a case of the mode of the settings."""
-    if settings.mode == "live":
-        return Case(make_transport(settings.source, settings.service))
-    kinds: Any = {"replay": _Replay, "record": _Record, "verify": _Verify}
-    case: Case = kinds[resolve_once(settings.mode, path)](path, settings)
-    return case
+    mode = resolve_once(settings.mode, path)
+    if mode == "live":
+        return Case(make_transport(settings.source, settings.client))
+    if mode == "record":
+        return _Record(path, settings)
+    if not path.exists():
+        error = CassetteError(f"the cassette {path} does not exist")
+        error.hint = f"To record it: {settings.advice}"
+        raise error
+    return _Replay(path, settings) if mode == "replay" else _Verify(path, settings)
 
 
 def resolve_once(mode: str, path: Path) -> str:

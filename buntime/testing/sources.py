@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Callable, Union
+from typing import TYPE_CHECKING, Any, Callable, Union
 
 from buntime.client import settings
+from buntime.client.client import Buntime
 from buntime.client.settings import BUNTIME_SH, RUNLOOP, ServiceSettings
 from buntime.errors import ConfigurationError
 from buntime.wire.dialect import DIALECT
@@ -50,8 +51,9 @@ class HTTPServices:
             transport.close()
 
 
-def make_transport(source: Source, service: ServiceSettings) -> Transport:
-    """Return the transport of a source; ``ConfigurationError`` if it cannot be made."""
+def make_transport(source: Source, client: type[Any]) -> Transport:
+    """Return the transport of a source, for a class of clients; ``ConfigurationError`` if that fails."""
+    service = BUNTIME_SH if issubclass(client, Buntime) else RUNLOOP
     # Checked for every source: a wrong key must be an error before anything is opened.
     settings.api_key(None, service)
     if source == "http":
