@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Optional
 
@@ -15,7 +15,7 @@ from buntime.cassette.dialect import Dialect, dialect_of
 from buntime.cassette.file import Interaction
 from buntime.cassette.ignore import Ignore
 from buntime.cassette.match import key_of, without_numbers
-from buntime.cassette.secrets.placeholders import PLACEHOLDER, name_of, split_form, with_form
+from buntime.cassette.secrets.placeholders import PLACEHOLDER, Placeholders, name_of, split_form, with_form
 
 
 def merge_recordings(
@@ -35,50 +35,46 @@ def merge_recordings(
     ignore = ignore or Ignore()
     if threaded:
         new = _with_old_numbers(old, new, ignore)
-    unmatched: dict[str, deque[int]] = defaultdict(deque)
-    for index, item in enumerate(old):
-        unmatched[without_numbers(key_of(ignore.request(item.request)))].append(index)
-    pairs: list[tuple[int, Optional[int], Interaction]] = []
-    last = -1
+    unmatched: dict[str, deque[tuple[int, Interaction]]] = defaultdict(deque)
+    for position, item in enumerate(old):
+        unmatched[without_numbers(key_of(ignore.request(item.request)))].append((position, item))
+    pairs: list[tuple[int, Optional[Interaction], Interaction]] = []
+    position = -1
     for item in new:
         queue = unmatched[without_numbers(key_of(ignore.request(item.request)))]
-        match = queue.popleft() if queue else None
-        last = last if match is None else match
-        pairs.append((last, match, item))
+        position, before = queue.popleft() if queue else (position, None)
+        pairs.append((position, before, item))
     if threaded:
         pairs.sort(key=lambda pair: pair[0])
-    items = [item for _, _, item in pairs]
+    items = [item for *_, item in pairs]
     merged = _with_secrets_numbered(items) if threaded else items
-    for index, (_, match, _) in enumerate(pairs):
-        before, item = None if match is None else old[match], merged[index]
-        if before is not None and _is_same(before, item, ignore):
+    for index, (_, before, _) in enumerate(pairs):
+        if before is not None and _is_same(before, merged[index], ignore):
             merged[index] = before
         elif before is not None and quiet:
-            merged[index] = Interaction(_keep_volatile_values(before.data, item.data))
+            merged[index] = _with_old_values(before, merged[index])
     return tuple(merged)
 
 
-def _keep_volatile_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def _with_old_values(old: Interaction, new: Interaction) -> Interaction:
     """Return ``new`` with the values of ``old`` that vary from run to run."""
-    before, after = old.get("response"), new.get("response")
+    before, after, dialect = old.response, new.response, dialect_of(new.request["path"])
     if before is None or after is None:
-        return dict(new)
-    dialect = dialect_of(new["request"]["path"])
-    recorded = {
-        name: value for name, value in before.get("headers", {}).items() if name in dialect.volatile_headers
-    }
-    headers = {name: recorded.get(name, value) for name, value in after.get("headers", {}).items()}
+        return new
+    headers, old_headers = {**after.get("headers", {})}, before.get("headers", {})
+    for name in dialect.volatile_headers & old_headers.keys() & headers.keys():
+        headers[name] = old_headers[name]
     response = {**after, "headers": headers}
     if "json" in before and "json" in after:
         response["json"] = _kept(before["json"], after["json"], dialect)
     if before.get("events") and after.get("events"):
         events, previous = after["events"], before["events"]
         # If the number of events changed, only the last ones belong together.
-        first = 0 if len(previous) == len(events) else len(events) - 1
-        pairs = zip(previous[first - len(events) :], events[first:])
+        count = len(events) if len(previous) == len(events) else 1
+        pairs = zip(previous[-count:], events[-count:])
         merged = ([one[0], *_kept(one[1:], two[1:], dialect)] for one, two in pairs)
-        response["events"] = [*events[:first], *merged]
-    return {**new, "response": response}
+        response["events"] = [*events[:-count], *merged]
+    return Interaction({**new.data, "response": response})
 
 
 def _kept(old: Any, new: Any, dialect: Dialect) -> Any:
@@ -106,13 +102,11 @@ def _kind(value: Any) -> Any:
 
 def _with_secrets_numbered(items: Sequence[Interaction]) -> list[Interaction]:
     """Number the secrets of a name by their first appearance: the order of threads is chance."""
-    numbers: dict[str, dict[str, str]] = defaultdict(dict)
+    numbered = Placeholders()
 
     def renumber(match: re.Match[str]) -> str:
         base, form = split_form(match.group())
-        name = name_of(base)
-        known = numbers[name]
-        return with_form(known.setdefault(base, f"«{name}:{len(known) + 1}»" if known else f"«{name}»"), form)
+        return with_form(numbered.get(name_of(base), base), form)
 
     return [Interaction(map_texts(item.data, partial(PLACEHOLDER.sub, renumber))) for item in items]
 
