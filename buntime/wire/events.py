@@ -45,15 +45,6 @@ class ParsedEvent:
         """Whether the client reads no further."""
         return self.kind in _ENDS
 
-    def with_text(self, text: str) -> Union[str, dict[str, Any]]:
-        """Return the data with its text replaced."""
-        if text == self.text:
-            return self.data
-        if self.text_key is None:
-            return text
-        changed = {**self.fields, self.text_key: text}
-        return json.dumps(changed) if isinstance(self.data, str) else changed
-
 
 def read_event(name: str, data: Union[str, dict[str, Any]]) -> ParsedEvent:
     """Parse an event.

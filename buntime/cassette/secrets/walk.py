@@ -6,7 +6,7 @@ import base64
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import Any, Callable, Optional
 
 from buntime._support.packed import PackedList, Values, pack
 from buntime._support.repetition import with_changed_parts
@@ -15,9 +15,7 @@ from buntime.cassette.body import map_outputs, output_pieces
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.secrets import detect
 from buntime.cassette.secrets.placeholders import PLACEHOLDER
-
-if TYPE_CHECKING:
-    from buntime.wire.events import ParsedEvent
+from buntime.wire.events import ParsedEvent
 
 _LONG = 12
 """Characters from which on the value of an environment variable is a secret, whatever its name."""
@@ -104,7 +102,7 @@ class Walk:
 
         The first look finds what to change. So a large stream that is only searched is read once.
         """
-        outputs: dict[str, OverlappingParts] = {}
+        outputs: dict[str, OverlappingParts] = defaultdict(lambda: OverlappingParts(self._longest))
         spans: dict[str, list[Span]] = defaultdict(list)
         is_changed = False
 
@@ -116,10 +114,8 @@ class Walk:
 
         for item in events:
             event = self._read(item)
-            is_changed = self._event(item, event, location) != item or is_changed
-            if event is not None and event.text is not None:
-                if event.kind not in outputs:
-                    outputs[event.kind] = OverlappingParts(self._longest)
+            is_changed = self._event(item, event, event.text, location) != item or is_changed
+            if event.text is not None:
                 for part in outputs[event.kind].add(event.text):
                     look(event.kind, *part)
         for kind, parts in outputs.items():
@@ -129,9 +125,7 @@ class Walk:
         changed = self._changed(events, spans, location)
         return pack(changed) if isinstance(events, PackedList) else [*changed]
 
-    def _changed(
-        self, events: Values, spans: Mapping[str, Sequence[Span]], location: str
-    ) -> Iterator[list[Any]]:
+    def _changed(self, events: Values, spans: dict[str, list[Span]], location: str) -> Iterator[list[Any]]:
         """Yield the events of a stream changed, with these spans of its outputs replaced."""
         replacements = {kind: Replacement(each) for kind, each in spans.items()}
         outputs = output_pieces(events, self._dialect) if spans else {}
@@ -142,35 +136,30 @@ class Walk:
 
         for item in events:
             event = self._read(item)
-            text = None
-            if event is not None and event.text is not None and event.kind in replacements:
-                text = replacements[event.kind](event.text)
-            changed = self._event(item, event, location, text)
-            if event is not None and event.is_end:
+            text = event.text
+            if text is not None and event.kind in replacements:
+                text = replacements[event.kind](text)
+            changed = self._event(item, event, text, location)
+            if event.is_end:
                 changed[2] = map_outputs(changed[2], outputs, partial(with_changed_parts, change=part))
             yield changed
 
-    def _read(self, item: Sequence[Any]) -> Optional[ParsedEvent]:
-        return self._dialect.read_event(*item[1:]) if len(item) > 2 else None
+    def _read(self, item: Sequence[Any]) -> ParsedEvent:
+        is_complete = len(item) > 2
+        return self._dialect.read_event(*item[1:]) if is_complete else ParsedEvent("", item[1], {})
 
-    def _event(
-        self, item: Sequence[Any], event: Optional[ParsedEvent], location: str, text: Optional[str] = None
-    ) -> list[Any]:
-        """Return an event changed, with this text or its own."""
+    def _event(self, item: Sequence[Any], event: ParsedEvent, text: str | None, location: str) -> list[Any]:
+        """Return an event changed, with this text as its output."""
         changed = [*item]
-        if event is None or not (event.is_end or event.kind in _OUTPUTS):
+        if not (event.is_end or event.kind in _OUTPUTS):
             changed[1] = self._text(item[1], location)
-        if event is not None and event.text is not None:
-            changed[2] = self._with_text(event, event.text if text is None else text, location)
-        elif event is not None:
+        if text is None and len(item) > 2:
             changed[2] = self._value(item[2], location)
+        elif event.text_key is not None:
+            kinds = {key: field for key, field in event.fields.items() if field in _OUTPUTS}
+            fixed = {**kinds, event.text_key: text}
+            fields = {**self._value({**event.fields, **dict.fromkeys(fixed)}, location), **fixed}
+            changed[2] = event.data if fields == event.fields else fields
+        elif text != event.text:
+            changed[2] = text
         return changed
-
-    def _with_text(self, event: ParsedEvent, text: str, location: str) -> Any:
-        """Return the data of an event with its text replaced and its other fields changed."""
-        if event.text_key is None:
-            return event.with_text(text)
-        kinds = {key: item for key, item in event.fields.items() if item in _OUTPUTS}
-        fixed = {**kinds, event.text_key: text}
-        fields = {**self._value({**event.fields, **dict.fromkeys(fixed)}, location), **fixed}
-        return event.data if fields == event.fields else fields

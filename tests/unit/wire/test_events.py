@@ -226,13 +226,3 @@ def test_the_client_and_a_cassette_read_an_event_alike(name: str, data: str) -> 
         assert [item] == replayed
     else:
         assert [type(item)] * len(replayed) == [type(each) for each in replayed]
-
-
-@given(name=_names, data=_texts | _objects.map(json.dumps), text=_texts)
-def test_a_replaced_text_keeps_the_form_of_the_event(name: str, data: str, text: str) -> None:
-    """The changed event decodes to the new text; all other fields are unchanged."""
-    event = read_event(name, data)
-    if event.text is None or (event.text_key is None and read_event(name, text).text != text):
-        return
-    changed = read_event(name, event.with_text(text))
-    assert (event.kind, text) == (changed.kind, changed.text)
