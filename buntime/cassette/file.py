@@ -39,13 +39,12 @@ class Interaction:
     ``data`` has ``request``, and ``response``, ``error`` or both: a response that was cut off.
     """
 
-    data: Mapping[str, Any]
+    data: Mapping[str, Mapping[str, Any]]
 
     @property
     def request(self) -> Mapping[str, Any]:
         """``method``, ``path``, ``query`` and a body in one of the forms of a cassette."""
-        request: Mapping[str, Any] = self.data["request"]
-        return request
+        return self.data["request"]
 
     @property
     def response(self) -> Mapping[str, Any] | None:
@@ -147,8 +146,8 @@ def _cassette(value: Any, path: AnyPath) -> Cassette:
     for number, data in enumerate(interactions, 1):
         if not _is_interaction(data):
             raise _not_a_cassette(path, f"interaction {number} does not have the form of one")
-    if version != VERSION:
-        interactions = list(map(upgrade, interactions))
+        if version != VERSION:
+            upgrade(data)
     return Cassette(version, changed, tuple(map(Interaction, interactions)))
 
 
@@ -162,9 +161,9 @@ def _is_interaction(data: Any) -> bool:
             is_good &= isinstance(request["query"], list) and {*kinds} <= {(list, str, str)}
         if response is not None:
             texts += response.get("headers", {}).values()
+            events = response.get("events", [])
             is_good &= isinstance(response["status"], int)
-            if "events" in response:
-                is_good &= isinstance(response["events"], list) and all(map(_is_event, response["events"]))
+            is_good &= isinstance(events, list) and all(map(_is_event, events))
         if error is not None:
             texts.append(error["message"])
             is_good &= error["kind"] in {"connection", "timeout"}

@@ -16,8 +16,8 @@ LATER = [9, "result", {"exitCode": 0, "executionTime": 2}]
 
 def _stream(*events: Any) -> Cassette:
     request = {"method": "POST", "path": "/execute", "json": {"code": "1", "stream": True}}
-    data = {"request": request, "response": {"status": 200, "headers": {}, "events": [*events]}}
-    return Cassette(VERSION, DAY, (Interaction(data),))
+    response = {"status": 200, "headers": {}, "events": [*events]}
+    return Cassette(VERSION, DAY, (Interaction({"request": request, "response": response}),))
 
 
 @in_one_test(
