@@ -210,13 +210,11 @@ def _pair_up(recorded: Any, sent: Any, pairs: list[Pair]) -> bool:
         return type(recorded) is type(sent) and bool(recorded == sent)
     if len(recorded) != len(sent):
         return False
-    items: Iterable[tuple[Any, Any]] = zip(recorded, sent)
-    if isinstance(recorded, dict):
-        others = iter([name for name in sent if name not in recorded])
-        names = [(name, name if name in sent else next(others)) for name in recorded]
-        hidden = [pair for pair in names if pair[0] not in sent]
-        pairs += hidden
-        if not all(_MARK in name for name, _ in hidden):
-            return False
-        items = [(recorded[name], sent[other]) for name, other in names]
-    return all(_pair_up(*each, pairs) for each in items)
+    if isinstance(recorded, list):
+        return all(_pair_up(*each, pairs) for each in zip(recorded, sent))
+    hidden = [name for name in recorded if name not in sent]
+    if not all(_MARK in name for name in hidden):
+        return False
+    names = dict(zip(hidden, [name for name in sent if name not in recorded]))
+    pairs += names.items()
+    return all(_pair_up(value, sent[names.get(name, name)], pairs) for name, value in recorded.items())

@@ -67,12 +67,11 @@ def difference(
     if played:
         times = "once" if played == 1 else f"{played} times"
         return Difference("played", f"the request was recorded {times}, and each response was played")
-    same_call = [item for item in unplayed if item.call == call]
-    same_call = same_call or [item for item in interactions if item.call == call]
+    same_call = [item for item in interactions if item.call == call]
     if not same_call:
         return _another_call(request, interactions)
     lines = request_lines(request)
-    closest = _closest(request, lines, same_call)
+    closest = _closest(request, lines, [item for item in unplayed if item.call == call] or same_call)
     sent, old = (sorted(each.get("query", [])) for each in (request, closest.request))
     reason: Reason = "query" if sent != old else "body"
     number = next(index for index, item in enumerate(interactions, 1) if item is closest)
@@ -80,9 +79,7 @@ def difference(
     start = common_lines(recorded, lines)
     end = common_lines(recorded[start:][::-1], lines[start:][::-1])
     changed = ("\n".join(each[start : len(each) - end]) for each in (recorded, lines))
-    varying, only_varying = _varying(*changed)
-    sentence, diff = _compare_lines(reason, of, recorded, lines)
-    return Difference(reason, sentence, diff, varying, only_varying)
+    return Difference(reason, *_compare_lines(reason, of, recorded, lines), *_varying(*changed))
 
 
 def _varying(old: str, new: str) -> tuple[str, bool]:
@@ -154,7 +151,5 @@ def compare(old: Cassette, new: Cassette) -> list[str]:
     interactions = merge_recordings(old.interactions, new.interactions, threaded=True, quiet=True)
     if interactions == old.interactions:
         return []
-    before, now = (
-        render([dict(item.data) for item in items]).splitlines() for items in (old.interactions, interactions)
-    )
-    return list(line_diff(before, now, "recorded", "now"))
+    before, now = (render([item.data for item in items]) for items in (old.interactions, interactions))
+    return list(line_diff(before.splitlines(), now.splitlines(), "recorded", "now"))
