@@ -77,17 +77,18 @@ def test_a_final_error_is_not_retried(row: Row, status: int) -> None:
 @every_row
 def test_a_refused_connection_is_retried(row: Row) -> None:
     """Without a listener each attempt is counted, and nothing can have run."""
-    with LoopbackServer() as server:
-        url = server.url
     attempts: list[int] = []
-    client = Buntime(
-        "btk_1",
-        base_url=url,
-        max_retries=2,
-        retry_delay=0,
-        on_retry=lambda error, attempt: attempts.append(attempt),
-    )
-    with client, pytest.raises(APIConnectionError) as caught:
+    with (
+        LoopbackServer(listening=False) as server,
+        Buntime(
+            "btk_1",
+            base_url=server.url,
+            max_retries=2,
+            retry_delay=0,
+            on_retry=lambda error, attempt: attempts.append(attempt),
+        ) as client,
+        pytest.raises(APIConnectionError) as caught,
+    ):
         row.call(client)
     assert [1, 2] == attempts
     assert ("connect", False) == (caught.value.phase, caught.value.maybe_executed)
