@@ -43,8 +43,8 @@ def port(session: Session, transport_name: str) -> Iterator[int]:
     if transport_name.endswith("fake"):
         pytest.skip("a fake has no servers")
     # Bun chooses a shared port: another program could take one that was free before.
-    wanted = 0 if transport_name in SHARES_PORTS else 3000
-    with session.start(SERVER, env={"PORT": str(wanted)}) as process:
+    server_port = 0 if transport_name in SHARES_PORTS else 3000
+    with session.start(SERVER, env={"PORT": str(server_port)}) as process:
         port = int(next(process.follow()).text)
         session.wait_for_http(port, "/ready", status=204, timeout=60)
         yield port

@@ -205,9 +205,9 @@ def test_waiting_for_a_port(session: Session, transport_name: str) -> None:
     with free_port(transport_name) as port, pytest.raises(WaitTimeoutError, match=str(port)):
         session.wait_for_port(port, timeout=0.2)
     # Bun chooses a shared port: another program could take the one that was free before.
-    wanted = 0 if transport_name in SHARES_PORTS else port
-    with session.start(SERVER, env={"PORT": str(wanted)}) as process:
-        session.wait_for_port(wanted or int(next(process.follow()).text), timeout=20)
+    server_port = 0 if transport_name in SHARES_PORTS else port
+    with session.start(SERVER, env={"PORT": str(server_port)}) as process:
+        session.wait_for_port(server_port or int(next(process.follow()).text), timeout=20)
 
 
 def test_previews_have_separate_addresses(client: Buntime) -> None:
