@@ -9,21 +9,19 @@ from typing import Any
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, name_of
 
 BODY_FORMS = ("json", "text", "base64")
+_COMPARED = ("method", "path", *BODY_FORMS)
+_encode = json.JSONEncoder(sort_keys=True).encode
 
 
 def key_of(request: Mapping[str, Any]) -> str:
     """Return the parts of a request that are compared: method, path, sorted query, canonical body."""
-    query = json.dumps(sorted(request["query"])) if request.get("query") else ""
-    if "json" in request:
-        body = json.dumps(request["json"], sort_keys=True)
-    else:
-        body = next((f"{form}:{json.dumps(request[form])}" for form in BODY_FORMS if form in request), "")
-    return f"{request['method']} {request['path']}\n{query}\n{body}"
+    parts = {name: request[name] for name in _COMPARED if name in request}
+    return _encode({**parts, "query": sorted(request.get("query", ()))})
 
 
 def has_placeholder(key: str) -> bool:
     """Whether a request with this key may have a secret in it."""
-    return "«" in key or "\\u00ab" in key
+    return "\\u00ab" in key
 
 
 def without_numbers(key: str) -> str:
@@ -33,6 +31,6 @@ def without_numbers(key: str) -> str:
     """
     if not has_placeholder(key):
         return key
-    # The marks of a placeholder are escaped in the JSON of a key, which is ASCII, and not in its path.
+    # The marks of a placeholder are escaped, as a key is JSON in ASCII.
     key = key.replace(r"\u00ab", "«").replace(r"\u00bb", "»")
     return PLACEHOLDER.sub(lambda match: f"«{name_of(match[0])}»", key)
