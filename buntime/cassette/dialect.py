@@ -5,13 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Optional, Protocol, Union, cast
+from typing import Any, Optional, Protocol, Union, cast
 
 from buntime._http import Request
-
-if TYPE_CHECKING:
-    from buntime.wire.events import ParsedEvent
-    from buntime.wire.local_folders import LocalFolders
+from buntime.wire.events import ParsedEvent
+from buntime.wire.local_folders import LocalFolders
 
 Message = Mapping[str, Any]
 """A request in the form of a cassette: ``method``, ``path``, ``query``, and ``json`` or another body."""
@@ -19,7 +17,7 @@ Message = Mapping[str, Any]
 _SERVICES = ("buntime.wire.dialect", "buntime.runloop.wire.dialect")
 """The modules with a ``DIALECT``, each imported when no one before it serves a path; the first is default."""
 
-NewId = tuple[str, str, Optional[str], Optional["LocalFolders"]]
+NewId = tuple[str, str, Optional[str], Optional[LocalFolders]]
 """The kind of an id, as in ``ses_1``; its value; a URL that is its own; and its folders on this machine."""
 
 
@@ -34,8 +32,6 @@ class Dialect(Protocol):
     """The fields that are named like secrets and have none in them, such as names of secrets."""
     stored_headers: tuple[str, ...]
     """The headers of a response that the client reads."""
-    volatile_headers: frozenset[str]
-    """The headers that vary from run to run."""
     user_fields: frozenset[str]
     """The fields whose content is the user's, so that it has to be the same in each run."""
     returned_fields: frozenset[str]
@@ -46,7 +42,7 @@ class Dialect(Protocol):
         ...
 
     def is_volatile(self, name: str) -> bool:
-        """Whether a field of a response varies from run to run."""
+        """Whether a header or a field of a response varies from run to run."""
         ...
 
     def settled(self, request: Message, body: Any) -> Any:

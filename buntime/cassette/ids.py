@@ -6,13 +6,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from buntime._support.spans import Span
 from buntime.cassette.dialect import dialect_of
-
-if TYPE_CHECKING:
-    from buntime.wire.local_folders import LocalFolders
+from buntime.wire.local_folders import LocalFolders
 
 _ORIGINS = {
     "://": re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d+)?"),

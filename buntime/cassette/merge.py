@@ -61,12 +61,9 @@ def _with_old_values(old: Interaction, new: Interaction) -> Interaction:
     before, after, dialect = old.response, new.response, dialect_of(new.request["path"])
     if before is None or after is None:
         return new
-    headers, old_headers = {**after.get("headers", {})}, before.get("headers", {})
-    for name in dialect.volatile_headers & old_headers.keys() & headers.keys():
-        headers[name] = old_headers[name]
-    response = {**after, "headers": headers}
-    if "json" in before and "json" in after:
-        response["json"] = _kept(before["json"], after["json"], dialect)
+    response = {**after}
+    for part in {"headers", "json"} & before.keys() & after.keys():
+        response[part] = _kept(before[part], after[part], dialect)
     if before.get("events") and after.get("events"):
         events, previous = after["events"], before["events"]
         # If the number of events changed, only the last ones belong together.
@@ -95,9 +92,7 @@ def _kind(value: Any) -> Any:
     if isinstance(value, list):
         # How many steps something took varies; a different number of processes is a change.
         return "list" if any(isinstance(item, dict) for item in value) else len(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return "number"
-    return type(value).__name__
+    return "number" if type(value) in {int, float} else type(value).__name__
 
 
 def _with_secrets_numbered(items: Sequence[Interaction]) -> list[Interaction]:
@@ -119,20 +114,16 @@ def _is_same(old: Interaction, new: Interaction, ignore: Ignore) -> bool:
 
 
 def _varying_and_fixed(item: Interaction, ignore: Ignore) -> list[Any]:
-    """Return the bodies of a response, in which values may vary, and a tuple of all that may not."""
+    """Return the parts of a response in which values may vary, and a tuple of all that may not."""
     dialect, response = dialect_of(item.request["path"]), dict(item.response or {})
-    response["headers"] = {
-        name: "varies" if name in dialect.volatile_headers else value
-        for name, value in response.get("headers", {}).items()
-    }
     if "json" in response:
         response["json"] = dialect.settled(item.request, response["json"])
     if "events" in response:
         response["outputs"], response["events"] = join_outputs(response["events"], dialect)
     fixed = ignore.texts(response)
-    bodies = [fixed.pop(form, ()) for form in ("json", "events")]
+    varying = [fixed.pop(part, ()) for part in ("headers", "json", "events")]
     error = item.error and (item.error["kind"], item.error["phase"])
-    return [*bodies, (fixed, error, key_of(ignore.request(item.request)))]
+    return [*varying, (fixed, error, key_of(ignore.request(item.request)))]
 
 
 def _is_longer_reading(old: Interaction, new: Interaction) -> bool:

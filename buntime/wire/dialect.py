@@ -64,7 +64,6 @@ class SessionsDialect:
         *("Content-Type", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining"),
         *("X-RateLimit-Reset", "X-Request-Id"),
     )
-    volatile_headers: frozenset[str] = frozenset(stored_headers) - {"Content-Type"}
     user_fields: frozenset[str] = frozenset({"metadata", "value"})
     returned_fields: frozenset[str] = frozenset({"value"})
     _volatile = frozenset(
@@ -72,14 +71,14 @@ class SessionsDialect:
             *("createdAt", "expiresAt", "lastActive", "executionTime", "cpuTime", "memoryUsed", "modified"),
             *("pid", "pids"),
         }
-    )
+    ).union(stored_headers) - {"Content-Type"}
 
     def serves(self, path: str) -> bool:
         """Whether a path is one of buntime.sh: those have no version in them, and are not URLs."""
         return _VERSIONED.match(path) is None
 
     def is_volatile(self, name: str) -> bool:
-        """Whether a field of a response varies from run to run."""
+        """Whether a header or a field of a response varies from run to run."""
         return name in self._volatile
 
     def settled(self, request: Message, body: Any) -> Any:  # noqa: ARG002 - of the protocol

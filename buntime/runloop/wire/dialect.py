@@ -65,7 +65,7 @@ class DevboxesDialect:
     stored_headers: tuple[str, ...] = (
         *("Content-Type", "Retry-After", "retry-after-ms", "x-should-retry", "x-request-id"),
     )
-    volatile_headers: frozenset[str] = frozenset({"Retry-After", "retry-after-ms", "x-request-id"})
+    _volatile_headers = frozenset({"retry-after-ms", "x-request-id"})
     returned_fields: frozenset[str] = SESSIONS.returned_fields
     user_fields: frozenset[str] = frozenset(
         {"metadata", "environment_variables", "envVars", "build_args", "scoring_context", "scorer_params"}
@@ -84,9 +84,9 @@ class DevboxesDialect:
         return path.startswith(("/v1/", "http://", "https://"))
 
     def is_volatile(self, name: str) -> bool:
-        """Whether a field of a response varies from run to run: times, sizes, transitions, measurements."""
+        """Whether a header or a field varies from run to run: times, sizes, transitions, measurements."""
         is_measured = name in session_messages.MEASUREMENTS or SESSIONS.is_volatile(name)
-        return is_measured or name.endswith("_ms") or name in _VARYING
+        return is_measured or name.endswith("_ms") or name in _VARYING or name in self._volatile_headers
 
     def settled(self, request: Message, body: Any) -> Any:
         """Return the JSON body of a response without what shows how far something was."""
