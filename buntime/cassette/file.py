@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Union
 
 import attrs
 
@@ -72,18 +72,18 @@ class Cassette:
     """The content of a cassette file.
 
     ``version`` is the format of the file; the interactions are in the current form, whatever it is.
-    ``changed`` is the date on which a recording last changed it.
+    ``changed`` is the date on which a recording last changed it. ``gaps`` are the reasons why interactions
+    of an interrupted recording are missing.
     """
 
     version: int
     changed: date
     interactions: tuple[Interaction, ...]
+    gaps: Sequence[str] = ()
 
 
-def load(path: AnyPath, gaps: Optional[list[str]] = None) -> Cassette:
+def load(path: AnyPath) -> Cassette:
     """Return the cassette in a file, or in the ``.part`` of an interrupted recording.
-
-    The reasons why interactions of a recording are missing are added to ``gaps``.
 
     Raises :class:`~buntime.CassetteError` if there is no such file or it is not a cassette, with line and
     column if it is not JSON.
@@ -102,7 +102,7 @@ def load(path: AnyPath, gaps: Optional[list[str]] = None) -> Cassette:
     except OSError as error:
         raise CassetteError(f"the cassette {os.fspath(path)} cannot be read: {error}") from error
     if content.startswith(b'{"buntime_cassette_part":'):
-        return _from_journal(content, path, [] if gaps is None else gaps)
+        return _from_journal(content, path)
     return _cassette(_value(content, path), path)
 
 
@@ -216,16 +216,13 @@ def _data_of(parts: Sequence[Any]) -> dict[str, Any]:
     return {"request": request, **outcome}
 
 
-def _from_journal(content: bytes, path: AnyPath, gaps: list[str]) -> Cassette:
-    """Read the complete lines: a recording may have been killed while it wrote the last one.
-
-    The reasons why interactions are missing are added to ``gaps``.
-    """
+def _from_journal(content: bytes, path: AnyPath) -> Cassette:
+    """Read the complete lines: a recording may have been killed while it wrote the last one."""
     try:
         head, *lines = (line for line in content.split(b"\n")[:-1] if not line.startswith(b" "))
         # A line that was replaced is blank, or comes first if the process was killed just then.
         by_number = {int(parts[0]): parts for parts in (loads_parts(line.split(b"\t")) for line in lines)}
-        interactions = []
+        interactions, gaps = [], []
         for _, parts in sorted(by_number.items()):
             if len(parts) == 2 and isinstance(parts[1], list):
                 gaps += parts[1]
@@ -234,7 +231,8 @@ def _from_journal(content: bytes, path: AnyPath, gaps: list[str]) -> Cassette:
         version, changed = map(json.loads(head).__getitem__, (f"{_FORMAT}_part", "changed"))
     except (LookupError, OverflowError, RecursionError, TypeError, ValueError):
         raise _not_a_cassette(path, "a line of it is not an interaction") from None
-    return _cassette({_FORMAT: version, "changed": changed, "interactions": interactions}, path)
+    cassette = _cassette({_FORMAT: version, "changed": changed, "interactions": interactions}, path)
+    return attrs.evolve(cassette, gaps=gaps)
 
 
 def save(path: AnyPath, cassette: Cassette) -> None:
@@ -248,12 +246,10 @@ def save(path: AnyPath, cassette: Cassette) -> None:
         with open(temporary, "w", encoding="utf-8", errors=SURROGATES, newline="\n") as file:
             out = file.write
             out(f'{{\n  "{_FORMAT}": {VERSION},\n  "changed": "{cassette.changed}",\n  "interactions": [')
-            separator = ""
-            for item in cassette.interactions:
-                out(f"{separator}{_NEWLINE}")
+            for number, item in enumerate(cassette.interactions):
+                out(f",{_NEWLINE}" if number else _NEWLINE)
                 write(item.data, _NEWLINE, out, in_lines=length(item.data) <= _LARGE)
-                separator = ","
-            out("\n  ]\n}\n" if separator else "]\n}\n")
+            out("\n  ]\n}\n" if cassette.interactions else "]\n}\n")
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
@@ -261,18 +257,16 @@ def save(path: AnyPath, cassette: Cassette) -> None:
         raise CassetteError(f"the cassette {os.fspath(path)} cannot be written: {error}") from error
 
 
-def recover(part: AnyPath, target: AnyPath) -> tuple[int, list[str]]:
+def recover(part: AnyPath, target: AnyPath) -> Cassette:
     """Make a cassette of an interrupted recording, whose file is removed.
 
-    Returns the number of its interactions, and the reasons why others are missing. Raises
-    :class:`~buntime.CassetteError` if the recording is still going on, or cannot be read or written.
+    Raises :class:`~buntime.CassetteError` if the recording is still going on, or cannot be read or written.
     """
-    gaps: list[str] = []
-    cassette = load(part, gaps)
+    cassette = load(part)
     try:
         refuse_if_locked(Path(part))
         save(target, cassette)
         Path(part).unlink()
     except OSError as error:
         raise CassetteError(f"the recording {os.fspath(part)} cannot be recovered: {error}") from error
-    return len(cassette.interactions), gaps
+    return cassette

@@ -84,7 +84,8 @@ def _recover(options: argparse.Namespace) -> int:
     target = part.with_suffix("")
     if target.exists() and not options.replace:
         raise ValueError(f"{target} exists; use --replace to replace it by the interrupted recording")
-    count, missing = recover(part, target)
+    cassette = recover(part, target)
+    count, missing = len(cassette.interactions), cassette.gaps
     text = f"{target}: {count} interaction{'s' * (count != 1)} recovered"
     text = "\n".join([text, *(f"missing: {reason}" for reason in missing)])
     show(options, {"file": str(target), "interactions": count, "missing": missing}, text)
