@@ -74,7 +74,8 @@ class RunSettings:
         option = self._config.getoption("buntime_mode")
         if option == "replay":
             return "replay"
-        return choice.choose_mode(
+        return choice.choose(
+            choice.MODES,
             ("mode= of the marker buntime", marker.get("mode")),
             ("--buntime-mode", option),
             choice.of_environment("mode"),

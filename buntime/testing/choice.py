@@ -33,14 +33,18 @@ _runs: list[tuple[Mapping[str, Any], Mapping[str, Any], Tests]] = []
 """The options, the configuration and the tests of each run of pytest in this process; the last one counts."""
 
 
-def choose_mode(*candidates: Candidate) -> str:
-    """Return the first mode that is set, else ``"replay"``; ``ConfigurationError`` for an unknown one."""
-    return _choose(candidates, MODES)
+def choose(known: tuple[str, ...], *candidates: Candidate) -> str:
+    """Return the first value that is set, else the first known; ``ConfigurationError`` for an unknown one."""
+    name, value = next((each for each in candidates if each[1]), ("", known[0]))
+    if value not in known:
+        others = ", ".join(map(repr, known[:-1]))
+        raise ConfigurationError(f"{name} is {value!r}; it can be {others} or {known[-1]!r}")
+    return str(value)
 
 
 def choose_source(mode: str, *candidates: Candidate) -> str:
     """Return the first source that is set, else ``"http"``; always that for ``"replay"``."""
-    return SOURCES[0] if mode == "replay" else _choose(candidates, SOURCES)
+    return SOURCES[0] if mode == "replay" else choose(SOURCES, *candidates)
 
 
 def begin_run(options: Mapping[str, Any], configured: Mapping[str, Any], tests: Tests) -> Callable[[], None]:
@@ -81,11 +85,3 @@ def advice(path: Path, mode: Optional[str], of: str, command: Optional[str] = No
     if mode == "once":
         return f"delete {path} and run this again, or change mode='once' of {of}"
     return f"change mode={mode!r} of {of} to 'record', and run this again"
-
-
-def _choose(candidates: tuple[Candidate, ...], known: tuple[str, ...]) -> str:
-    name, value = next((each for each in candidates if each[1]), ("", known[0]))
-    if value not in known:
-        others = ", ".join(map(repr, known[:-1]))
-        raise ConfigurationError(f"{name} is {value!r}; it can be {others} or {known[-1]!r}")
-    return str(value)

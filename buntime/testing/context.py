@@ -94,7 +94,7 @@ def cassette(
         )
     path = _validate.local_path("path", path).absolute()
     advice = choice.advice(path, mode, "cassette()")
-    mode = choice.choose_mode(("mode", mode), *choice.defaults("mode"))
+    mode = choice.choose(choice.MODES, ("mode", mode), *choice.defaults("mode"))
     if not callable(source):
         source = choice.choose_source(mode, ("source", source), *choice.defaults("source"))
     settings = CaseSettings(

@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
+from typing import Any, Optional, Union
 
 import attrs
 
+from buntime._http import Transport
 from buntime._support.owner import Owner
 from buntime.cassette import diff
 from buntime.cassette.file import Cassette, load
@@ -21,10 +22,6 @@ from buntime.errors import CassetteError
 from buntime.testing.sources import Source, make_transport
 from buntime.transport.replay import ReplayTransport
 
-if TYPE_CHECKING:
-    from buntime._http import Transport
-
-C = TypeVar("C")
 CAUGHT = (
     "the program caught a mismatch with the cassette and went on; "
     "if the test expects it, name CassetteMismatchError in the function that catches it:"
@@ -61,17 +58,15 @@ class Case:
         self._recording_path = recording
         self._clients: dict[type[Any], Any] = {}
 
-    def client(self, kind: type[C]) -> C:
+    def client(self, kind: type[Any]) -> Any:
         """Return the client of a class: ``Buntime``, ``RunloopSDK`` or ``Runloop``.
 
         It shares the transport and does not close it, so that the end of the case decides whether the
         cassette is written, even if the code under test closes its client.
         """
         if kind not in self._clients:
-            owner: Any = kind(transport=self._transport)  # type: ignore[call-arg]  # each class has it
-            self._clients[kind] = owner.with_options()
-        client: C = self._clients[kind]
-        return client
+            self._clients[kind] = kind(transport=self._transport).with_options()
+        return self._clients[kind]
 
     def pop_mismatch(self) -> Optional[str]:
         """Return the first mismatch since the last call, in words; none that a function expected."""

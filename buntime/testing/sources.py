@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Callable, Union
+from typing import Any, Callable, Union
 
+from buntime._http import Request, Response, Transport
 from buntime.client import settings
 from buntime.client.client import Buntime
 from buntime.client.settings import BUNTIME_SH, RUNLOOP, ServiceSettings
 from buntime.errors import ConfigurationError
 from buntime.wire.dialect import DIALECT
 
-if TYPE_CHECKING:
-    from buntime._http import Request, Response, Transport
-
-Source = Union[str, Callable[[], "Transport"]]
+Source = Union[str, Callable[[], Transport]]
 """A name of :data:`~buntime.testing.choice.SOURCES`, or a function that makes the transport."""
 
 
