@@ -115,7 +115,7 @@ def _is_same(old: Interaction, new: Interaction, ignore: Ignore) -> bool:
 
 def _varying_and_fixed(item: Interaction, ignore: Ignore) -> list[Any]:
     """Return the parts of a response in which values may vary, and a tuple of all that may not."""
-    dialect, response = dialect_of(item.request["path"]), dict(item.response or {})
+    dialect, response = dialect_of(item.request["path"]), {"headers": {}, **(item.response or {})}
     if "json" in response:
         response["json"] = dialect.settled(item.request, response["json"])
     if "events" in response:
