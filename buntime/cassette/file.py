@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -156,6 +157,9 @@ def _is_interaction(data: Any) -> bool:
         request, response, error = data["request"], data.get("response"), data.get("error")
         is_good = response is not None or error is not None
         texts = [request["method"], request["path"]]
+        for message in data.values():
+            texts += [message[form] for form in ("text", "base64") if form in message]
+            base64.b64decode(message.get("base64", ""))  # a ValueError if it is not base64
         if "query" in request:
             kinds = [(type(pair), *map(type, pair)) for pair in request["query"]]
             is_good &= isinstance(request["query"], list) and {*kinds} <= {(list, str, str)}
@@ -169,7 +173,7 @@ def _is_interaction(data: Any) -> bool:
             is_good &= error["kind"] in {"connection", "timeout"}
             is_good &= error["phase"] in {"connect", "send", "read"}
         "".join(texts)  # a TypeError if one is not a text
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return False
     return is_good
 
