@@ -96,7 +96,7 @@ function stamps() {
       if (entry.isDirectory()) folders.push(path);
       if (!entry.isFile()) continue;
       if (found.size === MOST_FILES) return null;
-      const status = fs.lstatSync(nodePath.join(WORKSPACE, path), { bigint: true, throwIfNoEntry: false });
+      const status = lstatIfPresent(nodePath.join(WORKSPACE, path));
       if (status) found.set(path, `${status.ino} ${status.size} ${status.ctimeNs} ${status.mtimeNs}`);
     }
   }

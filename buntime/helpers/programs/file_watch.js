@@ -8,7 +8,7 @@ const MOST_EVENTS = 1000;
 // A stamp begins with the type of its path: a file that replaces a folder is another one. That of a folder is its type
 // alone, because its date changes with its children.
 function stamp(path) {
-  const status = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  const status = lstatIfPresent(path);
   if (!status) return null;
   if (status.isDirectory()) return "directory";
   return `${status.isFile() ? "file" : "other"} ${status.size} ${status.mtimeNs} ${status.ino}`;

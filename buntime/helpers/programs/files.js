@@ -56,6 +56,16 @@ function present(name, options) {
   }
 }
 
+// The status of a path that was listed; null if it is gone, also if a file is in place of its folder.
+function lstatIfPresent(path) {
+  try {
+    return fs.lstatSync(path, { bigint: true });
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(error.code)) return null;
+    throw error;
+  }
+}
+
 function regular(name) {
   const [path, status] = present(name);
   if (status.isDirectory()) fail("EISDIR", `${name} is a folder`);
