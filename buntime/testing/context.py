@@ -85,7 +85,8 @@ def cassette(
             raise: interactions were not played, an interaction was blocked for a secret in it, or in
             ``"verify"`` the service answers differently (with the difference).
         ConfigurationError: ``mode`` or ``source`` is unknown, or the source cannot be made.
-        TypeError: ``source`` is none of the above, a transport itself for instance.
+        TypeError: ``source`` is none of the above, such as a transport itself, or its function returns no
+            transport.
     """
     if not (source is None or isinstance(source, str) or callable(source)):
         raise TypeError(

@@ -56,4 +56,8 @@ def make_transport(source: Source, client: type[Any]) -> Transport:
     settings.api_key(None, service)
     if source == "http":
         return HTTPServices(service)
-    return settings.make_transport(source) if isinstance(source, str) else source()
+    transport = settings.make_transport(source) if isinstance(source, str) else source()
+    if not isinstance(transport, Transport):
+        # A client without a transport would send its requests to the service.
+        raise TypeError(f"source must return a transport, not {type(transport).__name__}")
+    return transport
