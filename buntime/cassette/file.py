@@ -158,8 +158,9 @@ def _is_interaction(data: Any) -> bool:
         is_good = response is not None or error is not None
         texts = [request["method"], request["path"]]
         for message in data.values():
-            texts += [message[form] for form in ("text", "base64") if form in message]
-            base64.b64decode(message.get("base64", ""))  # a ValueError if it is not base64
+            texts.append(message.get("text", ""))
+            if "base64" in message:
+                base64.b64decode(message["base64"])  # a TypeError or ValueError if it is not base64
         if "query" in request:
             kinds = [(type(pair), *map(type, pair)) for pair in request["query"]]
             is_good &= isinstance(request["query"], list) and {*kinds} <= {(list, str, str)}
