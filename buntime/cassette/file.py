@@ -6,6 +6,7 @@ import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, Union
@@ -259,6 +260,8 @@ def save(path: AnyPath, cassette: Cassette) -> None:
             os.fsync(file.fileno())
         temporary.replace(target)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
         raise CassetteError(f"the cassette {os.fspath(path)} cannot be written: {error}") from error
 
 
