@@ -58,11 +58,14 @@ class Dialect(Protocol):
         ...
 
     def decode_response(self, request: Message, body: Any) -> Any:
-        """Return a response's JSON body or events in a form that :meth:`encode_response` restores exactly."""
+        """Return a JSON object or events in a form that :meth:`encode_response` restores exactly.
+
+        Other JSON, such as a list, is stored as it is.
+        """
         ...
 
     def encode_response(self, request: Message, body: Any) -> Any:
-        """Return the JSON body that :meth:`decode_response` decoded, or some of the events."""
+        """Return the JSON object that :meth:`decode_response` decoded, or some of the events."""
         ...
 
     def is_creation(self, request: Message) -> bool:

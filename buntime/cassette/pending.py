@@ -133,17 +133,15 @@ class PendingInteraction:
         if self.stream is not None:
             rest = sse.incomplete_event(self.stream.reversed())
             chunks = ((round((at - self.started) * 1000), chunk) for at, chunk in self.stream.drain())
-            serialized["events"] = serialize_events(
-                chunks, rest, dialect, pack if self.size > _LARGE else list
-            )
+            stored = serialize_events(chunks, rest, dialect, pack if self.size > _LARGE else list)
+            decoded = dialect.decode_response(self.serialized, stored)
+            is_packed = isinstance(stored, PackedList)
+            serialized["events"] = pack(decoded) if is_packed and isinstance(decoded, list) else decoded
         else:
             serialized.update(serialize_body(b"".join(self.chunks), headers.get("Content-Type", "")))
             self.chunks.clear()
-        form = "events" if "events" in serialized else "json"
-        if form in serialized:
-            decoded = dialect.decode_response(self.serialized, serialized[form])
-            is_packed = isinstance(serialized[form], PackedList)
-            serialized[form] = pack(decoded) if is_packed and isinstance(decoded, list) else decoded
+            if isinstance(serialized.get("json"), dict):
+                serialized["json"] = dialect.decode_response(self.serialized, serialized["json"])
         if self.stopped_reading:
             events = serialized.get("events")
             if not (events and len(events[-1]) > 2 and dialect.read_event(*events[-1][1:]).is_end):

@@ -18,7 +18,7 @@ def upgrade(data: dict[str, Any]) -> None:
     dialect = dialect_of(request["path"])
     if "json" in request:
         request["json"] = _unescape(request["json"], dialect.decode_request(request)["json"])
-    if "json" in response:
+    if isinstance(response.get("json"), dict):
         response["json"] = _unescape(response["json"], dialect.decode_response(request, response["json"]))
     if "events" in response:
         response["events"][-1:] = last_without_repetition(response["events"], dialect)

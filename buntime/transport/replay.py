@@ -230,7 +230,7 @@ class ReplayTransport(NotPicklable):
             body = json_bytes(value)
             # Faster than `in`, which first tries to take the mark for a number.
             filled = value if body.find(_MARK) < 0 else self._bindings.fill(value)
-            encoded = dialect.encode_response(item.request, filled)
+            encoded = dialect.encode_response(item.request, filled) if isinstance(filled, dict) else filled
             is_same = encoded is value and response.get("headers", {}).get("Content-Type") != ZIP
             return body if is_same else body_bytes({**response, "json": encoded})
         body = body_bytes(response)

@@ -103,7 +103,7 @@ def is_piece(body: Mapping[str, Any]) -> bool:
 
 def decode_response(body: Any) -> Any:
     """Return a response, or the events of one, with the outcome and the reply of a helper as values."""
-    if _are_events(body):
+    if isinstance(body, (list, PackedList)):
         return _decode_events(body)
     split = _split_outcome(body.get("stderr")) if isinstance(body, dict) else None
     if split is None or not DECODED.isdisjoint(body):
@@ -114,7 +114,7 @@ def decode_response(body: Any) -> Any:
 
 def encode_response(body: Any, *, is_event: bool = False) -> Any:
     """Return the response, or the events, that :func:`decode_response` decoded."""
-    if _are_events(body):
+    if isinstance(body, list):
         return [[*event[:-1], encode_response(event[-1], is_event=True)] for event in body]
     if not (isinstance(body, dict) and isinstance(body.get("outcome"), dict)):
         return body
@@ -123,16 +123,6 @@ def encode_response(body: Any, *, is_event: bool = False) -> Any:
     if is_event:
         return {"output": line, **encoded}
     return {**encoded, "stderr": f"{encoded.get('stderr', '')}{line}"}
-
-
-def _are_events(body: Any) -> bool:
-    """Whether a body is the events of a stream; a JSON body may be a list, too, such as that of a file."""
-    return isinstance(body, PackedList) or (isinstance(body, list) and all(map(_is_event, body)))
-
-
-def _is_event(item: Any) -> bool:
-    has_text = isinstance(item, list) and len(item) in {2, 3} and isinstance(item[1], str)
-    return has_text and isinstance(item[-1], (str, dict))
 
 
 def _decode_events(events: Values) -> Values:
