@@ -18,7 +18,6 @@ from buntime._support.json_values import length
 from buntime._support.packed import Line, PackedLine, PackedList, loads, loads_parts
 from buntime.cassette.body import to_json
 from buntime.cassette.dialect import dialect_of
-from buntime.cassette.journal import refuse_if_locked
 from buntime.cassette.upgrade import upgrade
 from buntime.errors import CassetteError
 
@@ -263,18 +262,3 @@ def save(path: AnyPath, cassette: Cassette) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise CassetteError(f"the cassette {os.fspath(path)} cannot be written: {error}") from error
-
-
-def recover(part: AnyPath, target: AnyPath) -> Cassette:
-    """Make a cassette of an interrupted recording, whose file is removed.
-
-    Raises :class:`~buntime.CassetteError` if the recording is still going on, or cannot be read or written.
-    """
-    cassette = load(part)
-    try:
-        refuse_if_locked(Path(part))
-        save(target, cassette)
-        Path(part).unlink()
-    except OSError as error:
-        raise CassetteError(f"the recording {os.fspath(part)} cannot be recovered: {error}") from error
-    return cassette

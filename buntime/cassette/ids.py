@@ -1,15 +1,21 @@
-"""Numbers in place of the ids that the service makes: ``ses_1``, ``ses_2``, the same in all texts."""
+"""Numbers in place of the ids that the service makes: ``ses_1``, ``ses_2``, the same in all texts.
+
+They are given when a recording has ended, to all of it.
+"""
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 
+from buntime._support.json_values import map_texts
+from buntime._support.packed import Line
 from buntime._support.spans import Span
 from buntime.cassette.dialect import dialect_of
+from buntime.cassette.file import Interaction, interaction_of
+from buntime.cassette.secrets.walk import Walk
 from buntime.wire.local_folders import LocalFolders
 
 _ORIGINS = {
@@ -20,24 +26,33 @@ _ORIGIN = re.compile(rf"(?:{'|'.join(pattern.pattern for pattern in _ORIGINS.val
 """The origin of a URL; one with a user in it is not looked for."""
 _PREVIEW = ".preview.invalid"
 """The end of the host that stands for the one of a preview."""
+_ENCODED = '"(?:base64|events)":'
+"""The fields of messages that have ids encoded or in pieces."""
 _SHORTEST_ODD_ID = 6
 """Characters from which on an id in another form than the service's is searched for in texts."""
 
 
 class Numbering:
-    """The ids of a recording in the order of their creation. The caller sees to locking."""
+    """The ids of a recording, in the order of the requests that created them."""
 
-    def __init__(self) -> None:
+    def __init__(self, interactions: Iterable[Interaction]) -> None:
         self._counts: Counter[str] = Counter()
         self._names: dict[str, str] = {}
         self._origins: dict[str, str] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
         """The pattern of the ids of each kind; with ``""``, of those in another form than the service's."""
         self._folders: dict[LocalFolders, set[str]] = {}
-        self._versions: dict[object, list[str]] = {}
         self._odd: list[str] = []
+        for item in interactions:
+            response = item.response or {}
+            for new in dialect_of(item.request["path"]).new_ids(item.request, response.get("json")):
+                self._note(*new)
+        self._in_values = re.compile("|".join([_ENCODED, *(folders.hint for folders in self._folders)]))
+        """What is replaced in values: in JSON, an escape may be the letter before a folder."""
+        if self._odd:
+            self._patterns[""] = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, self._odd))})(?!\w)")
 
-    def note(self, kind: str, value: str, origin: Optional[str], folders: Optional[LocalFolders]) -> None:
+    def _note(self, kind: str, value: str, origin: Optional[str], folders: Optional[LocalFolders]) -> None:
         """Give an id its number, and the host of a URL a name that has it, too; see :data:`NewId`."""
         if value in self._names:
             return
@@ -55,37 +70,19 @@ class Numbering:
             self._names[host] = self._names[host.lower()] = f"{kind}-{number}"
         elif len(value) >= _SHORTEST_ODD_ID:
             self._odd.append(value)
-            self._patterns[""] = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, self._odd))})(?!\w)")
         if origin is not None and (match := _ORIGIN.match(origin)):
             name = f"{kind}-{number}{_PREVIEW}"
             self._origins.update({match[0]: f"https://{name}", match[0].partition("://")[2]: name})
 
-    def learn(self, data: Mapping[str, Any]) -> None:
-        """Note the ids in a response. The state of a file becomes a number there."""
-        request, body = data["request"], data.get("response", {}).get("json")
-        dialect = dialect_of(request["path"])
-        for new in dialect.new_ids(request, body):
-            self.note(*new)
-        version = dialect.version(request, body)
-        if version is not None:
-            states = self._versions.setdefault(version[0], [])
-            if version[1] not in states:
-                states.append(version[1])
-            number = json.dumps(f"stamp_{states.index(version[1]) + 1}")
-            data["response"]["json"] = json.loads(json.dumps(body).replace(json.dumps(version[1]), number))
-
-    def renumber(self, line: str, start: int) -> Optional[str]:
-        """Return a line of JSON with the ids and origins in it replaced.
-
-        ``None`` if that takes its values: in the line, an escape may be the letter before an id, or before a
-        folder, which is looked for from a position on.
-        """
-        if "" in self._patterns or [each for each in self._folders if each.may_be_in(line, start)]:
-            return None
-        # Takes a third of the time of spans.
+    def renumber(self, line: Line) -> Interaction:
+        """Return the interaction of a line, which has no secrets, with ids, origins and folders replaced."""
+        if not isinstance(line, str) or "" in self._patterns or self._in_values.search(line):
+            walk = Walk(spans_in=lambda text, _location, _is_cut: self.spans(text))
+            return Interaction(walk(interaction_of(line).data))
+        # Takes a third of the time of a walk.
         for pattern, names in self._likely(line):
             line = pattern.sub(lambda match: names.get(match[0], match[0]), line)  # noqa: B023 - called here
-        return line
+        return interaction_of(line)
 
     def spans(self, text: str) -> list[Span]:
         """Return the positions of ids, origins and folders in a text, with their replacements."""
@@ -96,7 +93,7 @@ class Numbering:
             if match[0] in names
         ]
         for folders, ids in self._folders.items():
-            if folders.may_be_in(text):
+            if re.search(folders.hint, text):
                 spans += folders.spans(text, ids)
         return spans
 
@@ -108,3 +105,19 @@ class Numbering:
         for kind, pattern in self._patterns.items():
             if kind in text:
                 yield pattern, self._names
+
+
+class FileStates:
+    """Numbers in place of the texts that change with each change of a file. The caller sees to locking."""
+
+    def __init__(self) -> None:
+        self._states: dict[object, dict[str, int]] = defaultdict(dict)
+
+    def number(self, data: dict[str, Any]) -> None:
+        """Replace the text in the response of an interaction, if it has one."""
+        request, body = data["request"], data.get("response", {}).get("json")
+        version = dialect_of(request["path"]).version(request, body)
+        if version is not None:
+            states, text = self._states[version[0]], version[1]
+            name = f"stamp_{states.setdefault(text, len(states) + 1)}"
+            data["response"]["json"] = map_texts(body, lambda value: name if value == text else value)

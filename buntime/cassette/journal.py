@@ -8,9 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Optional
 
+import attrs
+
 from buntime._support.file_lock import lock_file
 from buntime._support.forks import reset_after_fork
 from buntime._support.packed import Line, encode_parts
+from buntime.cassette.file import AnyPath, Cassette, journal_line, load, save
+from buntime.cassette.ids import Numbering
 from buntime.errors import CassetteError
 
 _BLANK = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
@@ -88,10 +92,23 @@ class Journal:
     _at_fork_reinit = _release
 
 
-def refuse_if_locked(path: Path) -> None:
-    """Raise ``OSError`` if a recording still writes to a file."""
-    with open(path, "rb") as file:
-        _lock(file)
+def recover(part: AnyPath, target: AnyPath) -> Cassette:
+    """Make a cassette of an interrupted recording, whose file is removed.
+
+    Raises :class:`~buntime.CassetteError` if the recording is still going on, or cannot be read or written.
+    """
+    cassette = load(part)
+    ids = Numbering(cassette.interactions)
+    lines = (journal_line(number, item.data) for number, item in enumerate(cassette.interactions))
+    cassette = attrs.evolve(cassette, interactions=tuple(map(ids.renumber, lines)))
+    try:
+        with open(part, "rb") as file:
+            _lock(file)
+        save(target, cassette)
+        Path(part).unlink()
+    except OSError as error:
+        raise CassetteError(f"the recording {os.fspath(part)} cannot be recovered: {error}") from error
+    return cassette
 
 
 def _lock(file: IO[bytes]) -> None:

@@ -76,7 +76,7 @@ def add_prune(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _recover(options: argparse.Namespace) -> int:
-    from buntime.cassette.file import recover
+    from buntime.cassette.journal import recover
 
     part: Path = options.file
     if part.suffix != ".part":

@@ -21,8 +21,9 @@ from buntime._support.packed import Line
 from buntime.cassette import file
 from buntime.cassette.body import serialize_request, to_json
 from buntime.cassette.dialect import dialect_of
-from buntime.cassette.file import Cassette
+from buntime.cassette.file import Cassette, Interaction
 from buntime.cassette.history import History
+from buntime.cassette.ids import FileStates, Numbering
 from buntime.cassette.ignore import Ignore, IgnoreRule
 from buntime.cassette.journal import Journal
 from buntime.cassette.match import key_of
@@ -80,6 +81,7 @@ class Recorder:
         self._today = datetime.now(timezone.utc).date()
         self._redactor = Redactor(allow)
         self._history = History()
+        self._file_states = FileStates()
         self._ignore = Ignore(ignore)
         self._lock = threading.RLock()
         self._pending: dict[int, PendingInteraction] = {}
@@ -89,9 +91,9 @@ class Recorder:
         """The last response to each poll that only asks to poll again; the next one replaces it."""
         self._problems: dict[str, None] = {}
         part = path.with_name(f"{path.name}.part")
-        self._journal = Journal(part, file.journal_head(self._today))
+        self.journal = Journal(part, file.journal_head(self._today))
         self._finalizer = weakref.finalize(
-            self, _report_unclosed, path, self._journal, self._finished, self.owner
+            self, _report_unclosed, path, self.journal, self._finished, self.owner
         )
 
     def begin(self, request: Request) -> PendingInteraction:
@@ -159,6 +161,7 @@ class Recorder:
         number, original = pending.number, {"request": pending.serialized, **pending.outcome()}
         headers = pending.response.headers if pending.response is not None else Headers()
         in_values = self._redactor.learn_response(original, headers) or pending.in_values
+        self._file_states.number(original)
         self._redact_again()
         line = file.journal_line(number, original, pending.request_json)
         may_have_key = pending.may_have_key or (
@@ -180,12 +183,12 @@ class Recorder:
         self._problems.setdefault(
             f"interaction {pending.number}, {call}, cannot be recorded ({type(error).__name__})"
         )
-        self._journal.end()
+        self.journal.end()
 
     def _forget(self, number: int) -> None:
         finished = self._finished.pop(number)
         if finished.position >= 0:
-            self._journal.replace(finished.position, finished.line, "")
+            self.journal.replace(finished.position, finished.line, "")
 
     def _collapse(self, pending: PendingInteraction, data: dict[str, Any]) -> None:
         """Keep one response to a wait, so that a slower day gives the same cassette."""
@@ -204,29 +207,25 @@ class Recorder:
             self._redact(finished, file.interaction_of(finished.original).data)
         del self._redactor.secrets.new[: len(new)]  # at the end, as a Ctrl-C may come before
 
-    def _redact(self, finished: JournaledInteraction, original: Any) -> None:
+    def _redact(self, item: JournaledInteraction, original: Any) -> None:
         line, blocked = self._redactor.redact_line(
-            finished.original,
-            original,
-            finished.number,
-            in_values=finished.in_values,
-            may_have_key=finished.may_have_key,
+            item.original, original, item.number, in_values=item.in_values, may_have_key=item.may_have_key
         )
-        finished.blocked = []
+        item.blocked = []
         if blocked:
-            item = file.interaction_of(line)
+            shown = file.interaction_of(line)
             # A key may be in the words on what it runs.
-            what = item.call if any(detect.keys_in(item.description, ())) else item.description
-            finished.blocked = [f"interaction {finished.number}, {what}, holds {kind}" for kind in blocked]
-            line = file.journal_gap(finished.number, finished.blocked)
+            what = shown.call if any(detect.keys_in(shown.description, ())) else shown.description
+            item.blocked = [f"interaction {item.number}, {what}, holds {kind}" for kind in blocked]
+            line = file.journal_gap(item.number, item.blocked)
         try:
-            if line and not finished.line:
-                finished.position = self._journal.append(line)
-            elif line != finished.line:
-                finished.position = self._journal.replace(finished.position, finished.line, line)
+            if line and not item.line:
+                item.position = self.journal.append(line)
+            elif line != item.line:
+                item.position = self.journal.replace(item.position, item.line, line)
         except OSError as error:
             self._problems.setdefault(f"the recording cannot be written: {error}")
-        finished.line = line
+        item.line = line
 
     def rewind(self, mark: int) -> None:
         """Drop the interactions that were begun after this count."""
@@ -242,10 +241,6 @@ class Recorder:
             ends, self.ended = not self.ended, True
         self._finalizer.detach()
         return ends
-
-    def remove_part(self) -> None:
-        """Remove the ``.part``, unless :meth:`save` kept it."""
-        self._journal.end()
 
     def save(self) -> None:
         """Put the recording in place of the cassette. Raises :class:`~buntime.CassetteError`."""
@@ -269,20 +264,25 @@ class Recorder:
             if any(problem.startswith("blocked") for problem in self._problems):
                 error.hint = "Pass a secret in env=, an output by stdin=, or use allow= for a false alarm"
             raise error
-        new = [file.interaction_of(item.line) for item in finished]
+        ids = Numbering(file.interaction_of(item.original) for item in finished)
+        new = [
+            ids.renumber(item.line)
+            if item.line is item.original
+            else Interaction(self._redactor.redact(file.interaction_of(item.original).data, ids.spans))
+            for item in finished
+        ]
         threaded = len({item.thread for item in finished}) > 1
-        old: Optional[Cassette] = None
+        before: Optional[tuple[Interaction, ...]] = None
         with suppress(CassetteError):
-            old = file.load(self._path)
-        before = old.interactions if old else ()
-        interactions = merge_recordings(before, new, threaded=threaded, ignore=self._ignore)
-        if old is not None and before == interactions:
+            before = file.load(self._path).interactions
+        interactions = merge_recordings(before or (), new, threaded=threaded, ignore=self._ignore)
+        if before == interactions:
             return
         try:
             file.save(self._path, Cassette(file.VERSION, self._today, interactions))
         except CassetteError as error:
-            self._journal.end(keep=True)
-            raise CassetteError(f"{error}; {self._journal.path} has the recording") from error
+            self.journal.end(keep=True)
+            raise CassetteError(f"{error}; {self.journal.path} has the recording") from error
 
 
 def _report_unclosed(path: Path, journal: Journal, finished: dict[int, Any], owner: Owner) -> None:

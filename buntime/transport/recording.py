@@ -94,7 +94,7 @@ class RecordingTransport(NotPicklable):
             try:
                 self._recorder.save()
             finally:
-                self._recorder.remove_part()
+                self._recorder.journal.end()
                 self._inner.close()
 
     def discard(self) -> None:
@@ -103,7 +103,7 @@ class RecordingTransport(NotPicklable):
             try:
                 self._inner.close()
             finally:
-                self._recorder.remove_part()
+                self._recorder.journal.end()
 
     def mark(self) -> int:
         """Return a mark of the interactions recorded so far, for :meth:`rewind`."""

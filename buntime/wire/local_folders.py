@@ -22,18 +22,14 @@ class LocalFolders:
     """
 
     def __init__(self, parent: str, paths: Mapping[str, str]) -> None:
-        self._hints = ("/buntime-", f"/{parent}/")
+        self.hint: str = f"/buntime-|/{parent}/[a-z]+_"
+        """A regular expression that is found in each text with such a folder."""
         self._paths = paths
         self._pattern = re.compile(
             rf"(?<![\w./-])(?!/v1/)(?:(?:{_TEMPORARY}|(?:{_PART}){{1,30}}?/{parent})/(?!node_modules)(?P<id>[a-z]+_[A-Za-z0-9]+)(?:/(?P<folder>home|tmp))?"
             rf"|{_TEMPORARY}/(?P<scratch>home|tmp|bin:)"
             rf"|(?<=/node_modules/\.bin:)(?P<parents>(?:(?!/workspace/)(?:{_PART}){{1,30}}?/node_modules/\.bin:)+))(?![\w-])"
         )
-
-    def may_be_in(self, text: str, start: int = 0) -> bool:
-        """Whether a text may have such a folder in it, from a position on."""
-        temporary, parent = self._hints
-        return text.find(temporary, start) >= 0 or text.find(parent, start) >= 0
 
     def spans(self, text: str, ids: Container[str]) -> Iterator[tuple[int, int, str]]:
         """Yield the start and the end of each folder of the sandboxes with these ids, and its path."""

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from buntime import Buntime, CassetteError, ExecuteStream
-from buntime.cassette import file
+from buntime.cassette.file import load
+from buntime.cassette.journal import recover
 from buntime.transport import FakeTransport, FunctionTransport, RecordingTransport, Request, Response
 from tests.support.cassettes import replay
 
@@ -111,7 +112,7 @@ def test_a_secret_that_is_learned_later_is_found_in_output_that_the_service_trun
         live = _program(client)
     assert SECRET not in path.read_text()
     assert live.replace(SECRET, "«env:TOKEN»") == replay(path, _program, key=None)
-    response = file.load(path).interactions[0].response or {}
+    response = load(path).interactions[0].response or {}
     assert truncated.replace(SECRET, "«env:TOKEN»") == response["events"][-1][2]["stdout"]
 
 
@@ -148,5 +149,5 @@ def test_an_interrupted_recording_of_a_large_stream_is_recovered(tmp_path: Path)
     part = tmp_path / "killed.part"
     part.write_bytes((tmp_path / "x.json.part").read_bytes())
     client.close()
-    file.recover(part, tmp_path / "recovered.json")
+    recover(part, tmp_path / "recovered.json")
     assert path.read_bytes() == (tmp_path / "recovered.json").read_bytes()

@@ -1,10 +1,10 @@
-"""Interactions as a cassette may show them: without secrets, and with numbers for ids."""
+"""Interactions as a cassette may show them: without secrets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, Optional
+from typing import Any, Callable
 
 import attrs
 
@@ -14,7 +14,6 @@ from buntime._support.packed import Line
 from buntime._support.spans import Span
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.file import Cassette, Interaction, journal_line
-from buntime.cassette.ids import Numbering
 from buntime.cassette.secrets import detect
 from buntime.cassette.secrets.placeholders import Scalar
 from buntime.cassette.secrets.registry import Secrets
@@ -26,7 +25,7 @@ _ENCODED = frozenset({"base64", "events"})
 
 
 class Redactor:
-    """The secrets and ids of one recording. The caller sees to locking.
+    """The secrets of one recording. The caller sees to locking.
 
     Redaction is one pass over the original values, with everything that is known by then. So what becomes
     known later is redacted from the original again, and never from a text that already has placeholders.
@@ -34,7 +33,6 @@ class Redactor:
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
         self.secrets: Secrets = Secrets()
-        self._numbering = Numbering()
         self.allow: tuple[str, ...] = tuple(allow)
         self._headers: Pairs = ()
         self._named_by: dict[str, str] = {}
@@ -56,14 +54,13 @@ class Redactor:
         return self._learn_values({"request": serialized}, serialized, in_values=in_values)
 
     def learn_response(self, data: Mapping[str, Any], headers: Headers) -> bool:
-        """Note the secrets and ids of an outcome; return whether to look for secrets in its values."""
+        """Note the secrets of an outcome; return whether they have to be looked for in its values."""
         if "Set-Cookie" in headers:
             for name, value in detect.credentials([("Set-Cookie", headers["Set-Cookie"])]):
                 self.secrets.add(name, value)
         request, response = data["request"], data.get("response", {})
         for name, value in dialect_of(request["path"]).response_secrets(request, response.get("json")):
             self._add(f"value:{name}", value, "response")
-        self._numbering.learn(data)
         return self._learn_values(data, response, in_values="error" in data)
 
     def _learn_values(self, data: Mapping[str, Any], message: Mapping[str, Any], *, in_values: bool) -> bool:
@@ -85,23 +82,21 @@ class Redactor:
     ) -> tuple[Line, list[str]]:
         """Return an interaction's line of the journal without secrets, and the keys that it still has.
 
-        Most lines hold nothing but ids, and those are replaced faster in the line than ``in_values``.
+        The line itself is returned if it has no secret.
         """
-        text: Optional[Line] = None
-        if isinstance(line, str) and not in_values and not self.secrets.may_be_in(line):
-            path = data["request"]["path"]
-            start = line.find(path) + len(path) if path in dialect_of(path).routes else 0
-            text = self._numbering.renumber(line, start)
-        if text is None:
+        text = line
+        if in_values or not isinstance(line, str) or self.secrets.may_be_in(line):
             original, data = data, self.redact(data)
             text = line if data == original else journal_line(number, data)
         # The line does not show a key in the pieces of a stream, or in base64 in a body of bytes.
         is_encoded = in_values and any(not _ENCODED.isdisjoint(message) for message in data.values())
         return text, self.blocked(data) if is_encoded or may_have_key else []
 
-    def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an interaction as it is, or its request alone, without secrets."""
-        secrets, ids = self.secrets.spans, self._numbering.spans
+    def redact(
+        self, data: Mapping[str, Any], ids: Callable[[str], Iterable[Span]] = lambda _: ()
+    ) -> dict[str, Any]:
+        """Return an interaction, or its request alone, without secrets, and with its ``ids`` replaced."""
+        secrets = self.secrets.spans
 
         def spans_in(text: str, _: str, is_cut: bool) -> Sequence[Span]:
             return [*secrets(text, is_cut=is_cut), *ids(text)]

@@ -16,10 +16,9 @@ import pytest
 from buntime import Buntime
 from buntime._support.archive import parse_zip, zip_bytes
 from buntime._support.form import parse_form
-from buntime._support.spans import replace_spans
 from buntime.cassette.body import serialize_request
 from buntime.cassette.dialect import Dialect, dialect_of
-from buntime.cassette.file import load
+from buntime.cassette.file import Interaction, journal_line, load
 from buntime.cassette.ids import Numbering
 from buntime.runloop import RunloopSDK
 from buntime.runloop.wire.dialect import DIALECT
@@ -307,17 +306,15 @@ def test_the_environment_names_a_recording(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_folders_of_a_devbox_without_a_sandbox_are_those_of_a_sandbox() -> None:
     """Their names are new in each run."""
-    numbering = Numbering()
-    body = {"id": "dbx_aB3", "name": "x"}
-    for new in DIALECT.new_ids({"method": "POST", "path": "/v1/devboxes"}, body):
-        numbering.note(*new)
+    request = {"method": "POST", "path": "/v1/devboxes"}
+    created = Interaction({"request": request, "response": {"json": {"id": "dbx_aB3", "name": "x"}}})
     home = "/tmp/buntime-ab12cd34/devboxes/dbx_aB3/home"
     text = (
         f"{home}/a.txt:1 /var/devboxes/dbx_aB3/tmp /v1/devboxes/dbx_aB3/logs /tmp/buntime-ab12cd34/bin:/bin"
     )
-    assert numbering.renumber(text, 0) is None
-    replaced = replace_spans(text, numbering.spans(text))
-    assert "/home/user/a.txt:1 /tmp /v1/devboxes/dbx_1/logs /bin" == replaced
+    line = journal_line(1, {"request": request, "response": {"text": text}})
+    printed = Numbering([created]).renumber(line).response
+    assert printed == {"text": "/home/user/a.txt:1 /tmp /v1/devboxes/dbx_1/logs /bin"}
 
 
 def test_names_of_secrets_are_readable(tmp_path: Path) -> None:
