@@ -255,10 +255,12 @@ class ReplayTransport(NotPicklable):
             redactor.secrets.define(placeholder, value)
         redactor.learn_request(request, serialized)
         sent = redactor.redact({"request": serialized})["request"]
-        interactions = [
-            Interaction({**item.data, "request": self._ignore.request(item.request)})
-            for item in self._interactions
-        ]
+        interactions: Sequence[Interaction] = self._interactions
+        if self._ignore:
+            interactions = [
+                Interaction({**item.data, "request": self._ignore.request(item.request)})
+                for item in interactions
+            ]
         unplayed = [interactions[number - 1] for number, _ in self._index.unplayed()]
         reason = difference(self._ignore.request(sent), interactions, unplayed)
         if self._ignore.unmatched:

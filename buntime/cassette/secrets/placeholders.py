@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, product
 from typing import Any, Optional, Union
@@ -13,6 +13,9 @@ from buntime._support.text_forms import ESCAPES, IN_URLS, STEPS
 
 Scalar = Union[str, int, float]
 
+_PLAIN = re.compile("[A-Za-z0-9_.-]+")
+"""A text that the steps other than these leave as it is."""
+_CHANGING_ALL = [step for step in STEPS if "64" in step or "hex" in step]
 _SHORTEST_BASE64 = 6
 """Characters of base64 that a secret must determine; shorter texts are in every file."""
 _STEP = "|".join([r"(?:first|after)\.[0-9]+", *map(re.escape, sorted(STEPS, key=len, reverse=True))])
@@ -32,13 +35,16 @@ def forms(value: str) -> dict[str, str]:
     Of forms that are equal, the first is the name.
     """
     texts = {value: ""}
-    for _ in range(3):  # JSON in JSON in JSON
-        for (text, form), step in product([*texts.items()], ESCAPES):
-            texts.setdefault(STEPS[step][0](text), f"{form}+{step}".lstrip("+"))
-    escapes = [step for step in ESCAPES if step in texts.values()]
-    escaped = (f"{step}+{form}" for step in escapes for form in STEPS if "64" in form or form in IN_URLS)
-    twice = (f"{form}+{form}" for form in IN_URLS if form in texts.values())
-    for form in chain(STEPS, escaped, twice):
+    steps: Iterable[str] = _CHANGING_ALL
+    if not _PLAIN.fullmatch(value):
+        for _ in range(3):  # JSON in JSON in JSON
+            for (text, form), step in product([*texts.items()], ESCAPES):
+                texts.setdefault(STEPS[step][0](text), f"{form}+{step}".lstrip("+"))
+        escapes = [step for step in ESCAPES if step in texts.values()]
+        escaped = (f"{step}+{form}" for step in escapes for form in STEPS if "64" in form or form in IN_URLS)
+        twice = (f"{form}+{form}" for form in IN_URLS if form in texts.values())
+        steps = chain(STEPS, escaped, twice)
+    for form in steps:
         text = encode(value, form)
         if "base64" not in form or len(text) >= _SHORTEST_BASE64:
             texts.setdefault(text, form)

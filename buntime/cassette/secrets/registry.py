@@ -19,6 +19,7 @@ _SHORTEST = 4
 _SHORTEST_CREDENTIAL = 8
 """The same for a value in a header: a test server's key may be a word."""
 _LONGEST_FRAGMENT = 256
+_to_json = json.JSONEncoder().encode
 _FEW = 64
 """Beginnings of secrets up to which a text is searched once for each: that runs in C."""
 
@@ -59,7 +60,7 @@ class Secrets:
             self._needles[needle] = with_form(placeholder, form)
             self._lengths[needle[:_SHORTEST]].add(len(needle))
             self.longest = max(self.longest, len(needle))
-        self._escaped += (json.dumps(needle)[1:-1] for needle in new)
+        self._escaped += (_to_json(needle)[1:-1] for needle in new)
         self.new += self._escaped[len(self._escaped) - len(new) :]
 
     def may_be_in(self, line: str) -> bool:
