@@ -1,7 +1,4 @@
-"""Numbers in place of the ids that the service makes: ``ses_1``, ``ses_2``, the same in all texts.
-
-They are given when a recording has ended, to all of it.
-"""
+"""Numbers in place of the ids in a recording that has ended: ``ses_1``, ``ses_2``, the same in all texts."""
 
 from __future__ import annotations
 
