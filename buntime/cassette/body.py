@@ -133,11 +133,9 @@ def _object_or_text(name: str, data: str, dialect: Dialect) -> Any:
         value = _parse(data)
     except (ValueError, RecursionError):
         return data
-    if not isinstance(value, dict):
-        return data
+    event = dialect.read_event(name, value) if isinstance(value, dict) else None
     # JSON that a program printed stays text: its spaces and the order of its fields are the output.
-    event = dialect.read_event(name, value)
-    return data if event.text is not None and event.text_key is None else value
+    return data if event is None or (event.text is not None and event.text_key is None) else value
 
 
 @attrs.frozen

@@ -73,8 +73,9 @@ def tests() -> Tests:
 
 def of_environment(name: str) -> Candidate:
     """Return the ``mode`` or the ``source`` in the environment."""
-    variable = "BUNTIME_MODE" if name == "mode" else "BUNTIME_TRANSPORT"
-    return variable, os.environ.get(variable)
+    if name == "mode":
+        return "BUNTIME_MODE", os.environ.get("BUNTIME_MODE")
+    return "BUNTIME_TRANSPORT", os.environ.get("BUNTIME_TRANSPORT")
 
 
 def advice(path: Path, mode: Optional[str], of: str, command: Optional[str] = None) -> str:
