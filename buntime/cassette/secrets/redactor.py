@@ -41,9 +41,8 @@ class Redactor:
     def learn_request(self, request: Request, serialized: Mapping[str, Any]) -> bool:
         """Note the secrets of a request; return whether they have to be looked for in its values."""
         if request.headers != self._headers:
-            for name, value in detect.credentials(
-                each for each in request.headers if each not in self._headers
-            ):
+            new = [pair for pair in request.headers if pair not in self._headers]
+            for name, value in detect.credentials(new):
                 self.secrets.add(name, value)
             self._headers = request.headers
         dialect = dialect_of(serialized["path"])
