@@ -27,7 +27,7 @@ def may_have_base64(text: str) -> bool:
 
 
 def base64_in(text: str) -> Iterator[str]:
-    """Yield the content of the parts of a text that could be base64, each byte as a character."""
+    """Yield the contents of the parts of a text that could be base64, each byte as a character."""
     end = 0
     for offset in range(0, len(text), _PART):
         # Faster than a search for the pattern, which is tried everywhere.
@@ -37,10 +37,11 @@ def base64_in(text: str) -> Iterator[str]:
         ):
             begin, end = match.span()
             for start in range(begin, end, _PART):  # parts that overlap, as it may be large
-                groups = text[start : min(end, start + _PART + _LONGEST)]
-                groups = groups[:-1] if len(groups) % 4 == 1 else groups
-                data = groups.replace("-", "+").replace("_", "/") + "=" * (-len(groups) % 4)
-                yield binascii.a2b_base64(data).decode("latin-1")
+                part = text[start : min(end, start + _PART + _LONGEST)].replace("-", "+").replace("_", "/")
+                # Behind a path or an escape, the groups of four begin anywhere; what is large is a file.
+                for shift in range(4 if end - begin < _LONGEST else 1):
+                    groups = part[shift : len(part) - ((len(part) - shift) % 4 == 1)]
+                    yield binascii.a2b_base64(groups + "=" * (-len(groups) % 4)).decode("latin-1")
 
 
 def unwrap(text: str) -> str:

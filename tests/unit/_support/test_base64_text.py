@@ -52,4 +52,4 @@ def test_base64_is_found_in_any_part(before: str, length: int, after: str) -> No
 def test_base64_in_a_url_is_found_in_any_part(position: int) -> None:
     """The slashes before it are not the first of its groups of four, also where two parts meet."""
     before = "." * position
-    assert ["Q" * 30] == [*base64_in(f"{before}://{base64.b64encode(b'Q' * 30).decode()}")]
+    assert "Q" * 30 in [*base64_in(f"{before}://{base64.b64encode(b'Q' * 30).decode()}")]

@@ -77,5 +77,5 @@ def test_runs_of_base64() -> None:
     secret = b"a text that is longer than a word \xff\xfe\xfb"
     for to_base64 in (base64.b64encode, base64.urlsafe_b64encode):
         runs = list(base64_in(f'{{"base64": "{to_base64(secret).decode()}"}} and words'))
-        assert [secret.decode("latin-1")] == runs
+        assert secret.decode("latin-1") in runs
     assert [] == list(base64_in("no run of characters here is long enough"))
