@@ -6,16 +6,17 @@ from collections.abc import Iterable, Iterator
 
 from buntime._support.packed import Line
 from buntime.cassette.bindings import Bindings
-from buntime.cassette.file import interaction_of
+from buntime.cassette.file import Interaction
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
 from buntime.cassette.secrets.redactor import Redactor
 from buntime.cassette.secrets.walk import Walk
 
 
-def shown_early(lines: Iterable[tuple[int, Line]], redactor: Redactor) -> Iterator[str]:
+def shown_early(items: Iterable[tuple[int, Line, Interaction]], redactor: Redactor) -> Iterator[str]:
     """Yield the secrets that a response shows before replay learns them from a request, and where.
 
-    Those that the service named first, and credentials, are not among them.
+    Those that the service named first, and credentials, are not among them. An item is the number, the line
+    of the journal and the interaction; ids that contain a secret are numbers in the latter.
     """
     recorded, replayed = Bindings(), Bindings()
     for placeholder, value in redactor.sent():
@@ -28,8 +29,8 @@ def shown_early(lines: Iterable[tuple[int, Line]], redactor: Redactor) -> Iterat
         if "«" in text:
             texts.append((location, text))
 
-    candidates = (pair for pair in lines if not isinstance(pair[1], str) or "\\u00ab" in pair[1])
-    for number, item in ((number, interaction_of(line)) for number, line in candidates):
+    candidates = (each for each in items if not isinstance(each[1], str) or "\\u00ab" in each[1])
+    for number, _, item in candidates:
         texts.clear()
         Walk(spans_in=note)(item.data)
         request = [text for location, text in texts if location.startswith("request")]

@@ -252,9 +252,16 @@ class Recorder:
         for item in finished:
             if not item.line:  # a Ctrl-C came before
                 self._redact(item, file.interaction_of(item.original).data)
+        ids = Numbering(file.interaction_of(item.original) for item in finished)
+        new = [
+            ids.renumber(item.line)
+            if item.line is item.original
+            else Interaction(self._redactor.redact(file.interaction_of(item.original).data, ids.spans))
+            for item in finished
+        ]
         blocked = [reason for item in finished for reason in item.blocked]
-        lines = ((item.number, item.line) for item in finished if not item.blocked)
-        for reason in (*blocked, *shown_early(lines, self._redactor)):
+        items = ((item.number, item.line, each) for item, each in zip(finished, new) if not item.blocked)
+        for reason in (*blocked, *shown_early(items, self._redactor)):
             self._problems.setdefault(f"blocked: {reason}")
         if self._problems:
             problems = "; ".join([*self._problems][:_PROBLEMS_SHOWN])
@@ -264,13 +271,6 @@ class Recorder:
             if any(problem.startswith("blocked") for problem in self._problems):
                 error.hint = "Pass a secret in env=, an output by stdin=, or use allow= for a false alarm"
             raise error
-        ids = Numbering(file.interaction_of(item.original) for item in finished)
-        new = [
-            ids.renumber(item.line)
-            if item.line is item.original
-            else Interaction(self._redactor.redact(file.interaction_of(item.original).data, ids.spans))
-            for item in finished
-        ]
         threaded = len({item.thread for item in finished}) > 1
         before: Optional[tuple[Interaction, ...]] = None
         with suppress(CassetteError):
