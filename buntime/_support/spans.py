@@ -73,6 +73,15 @@ def replace_spans(text: str, spans: Iterable[Span]) -> str:
     return "".join((*parts, text[position:]))
 
 
+def without_cutting(spans: Iterable[Span], others: Iterable[Span]) -> Iterator[Span]:
+    """Yield the spans that do not end inside another one that begins later, whose rest would stay."""
+    ordered = sorted(others)
+    for start, end, replacement in spans:
+        begun = ordered[bisect_left(ordered, (start + 1,)) : bisect_left(ordered, (end,))]
+        if all(other[1] <= end for other in begun):
+            yield start, end, replacement
+
+
 class Replacement:
     """Does the same in a text that comes in pieces: a replacement goes into the piece in which it begins."""
 

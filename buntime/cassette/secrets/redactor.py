@@ -11,7 +11,7 @@ import attrs
 from buntime._http import Headers, Pairs, Request
 from buntime._support.base64_text import base64_in
 from buntime._support.packed import Line
-from buntime._support.spans import Span
+from buntime._support.spans import Span, without_cutting
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.file import Cassette, Interaction, journal_line
 from buntime.cassette.secrets import detect
@@ -96,10 +96,10 @@ class Redactor:
         self, data: Mapping[str, Any], ids: Callable[[str], Iterable[Span]] = lambda _: ()
     ) -> dict[str, Any]:
         """Return an interaction, or its request alone, without secrets, and with its ``ids`` replaced."""
-        secrets = self.secrets.spans
 
         def spans_in(text: str, _: str, is_cut: bool) -> Sequence[Span]:
-            return [*secrets(text, is_cut=is_cut), *ids(text)]
+            secrets = [*self.secrets.spans(text, is_cut=is_cut)]
+            return [*secrets, *without_cutting(ids(text), secrets)]
 
         return Walk(self._add, spans_in, self.secrets.longest)(data)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime._support import spans
-from buntime._support.spans import Replacement, overlapping_parts, replace_spans
+from buntime._support.spans import Replacement, overlapping_parts, replace_spans, without_cutting
 
 
 @given(
@@ -57,3 +57,16 @@ def test_a_part_in_base64_begins_with_a_group_of_its_letters(before: str) -> Non
         parts = list(overlapping_parts([before, *"QUJD" * 40], 4))
     assert len(parts) > 1
     assert all((start - len(before)) % 4 == 0 for start, _ in parts[1:])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(1, 6)), max_size=5),
+    st.integers(0, 12),
+    st.integers(1, 9),
+)
+def test_a_span_that_cuts_another_is_left_out(others: list[tuple[int, int]], start: int, size: int) -> None:
+    """One that begins later and ends later than the span."""
+    end = start + size
+    secrets = [(first, first + length, "") for first, length in others]
+    cuts = any(start < first < end < last for first, last, _ in secrets)
+    assert [*without_cutting([(start, end, "x")], secrets)] == ([] if cuts else [(start, end, "x")])
