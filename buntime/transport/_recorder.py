@@ -7,17 +7,14 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional, Union
 
-import attrs
-
 from buntime._http import Body, Headers, Request, SupportsTime, Transport
 from buntime._support.owner import Owner
-from buntime._support.packed import Line
 from buntime.cassette import file
 from buntime.cassette.body import serialize_request, to_json
 from buntime.cassette.dialect import dialect_of
@@ -33,6 +30,7 @@ from buntime.cassette.rehearsal import shown_early
 from buntime.cassette.secrets import detect
 from buntime.cassette.secrets.redactor import Redactor
 from buntime.errors import CassetteError
+from buntime.transport._journaled import JournaledInteraction
 
 _PROBLEMS_SHOWN = 10
 _LARGE_BODY = 1 << 16
@@ -41,24 +39,6 @@ _AMBIGUOUS = (
     "ambiguous_session: sessions or devboxes were created at the same time with the same arguments, so that "
     "replay could not tell them apart; give each its own metadata="
 )
-
-
-@attrs.define
-class JournaledInteraction:
-    """A finished interaction as its line of the journal: a recording may be long, and bytes cost least."""
-
-    number: int
-    thread: int
-    original: Line
-    """The line with its secrets, of which a later one is redacted."""
-    in_values: bool
-    """Whether its secrets are to be looked for in its values; in the line is faster."""
-    may_have_key: bool
-    """Whether a well-known key may be in it."""
-    blocked: Sequence[str] = ()
-    """Why it is not in the recording, if so."""
-    line: Line = ""
-    position: int = -1
 
 
 class Recorder:
@@ -149,8 +129,7 @@ class Recorder:
         with self._lock:
             if self._pending.pop(pending.number, None) is None:
                 return
-            if not pending.serialized:
-                self.learn(pending)
+            self.learn(pending)
             try:
                 if pending.serialized:
                     self._keep(pending)
@@ -249,16 +228,10 @@ class Recorder:
                 pending.close()
         self._redact_again()
         finished = [item for _, item in sorted(self._finished.items())]
-        for item in finished:
-            if not item.line:  # a Ctrl-C came before
-                self._redact(item, file.interaction_of(item.original).data)
+        for item in [each for each in finished if not each.line]:  # a Ctrl-C came before
+            self._redact(item, file.interaction_of(item.original).data)
         ids = Numbering(file.interaction_of(item.original) for item in finished)
-        new = [
-            ids.renumber(item.line)
-            if item.line is item.original
-            else Interaction(self._redactor.redact(file.interaction_of(item.original).data, ids.spans))
-            for item in finished
-        ]
+        new = [item.numbered(self._redactor, ids) for item in finished]
         blocked = [reason for item in finished for reason in item.blocked]
         items = ((item.number, item.line, each) for item, each in zip(finished, new) if not item.blocked)
         for reason in (*blocked, *shown_early(items, self._redactor)):
