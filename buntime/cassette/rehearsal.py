@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from buntime._support.packed import Line
 from buntime.cassette.bindings import Bindings
 from buntime.cassette.file import Interaction
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
@@ -12,11 +11,11 @@ from buntime.cassette.secrets.redactor import Redactor
 from buntime.cassette.secrets.walk import Walk
 
 
-def shown_early(items: Iterable[tuple[int, Line, Interaction]], redactor: Redactor) -> Iterator[str]:
+def shown_early(interactions: Iterable[tuple[int, Interaction]], redactor: Redactor) -> Iterator[str]:
     """Yield the secrets that a response shows before replay learns them from a request, and where.
 
-    Those that the service named first, and credentials, are not among them. An item is the number, the line
-    of the journal and the interaction; ids that contain a secret are numbers in the latter.
+    Those that the service named first, and credentials, are not among them. The interactions are those that
+    have secrets, each with its number in the recording; ids that contain a secret are numbers in them.
     """
     recorded, replayed = Bindings(), Bindings()
     for placeholder, value in redactor.sent():
@@ -29,8 +28,7 @@ def shown_early(items: Iterable[tuple[int, Line, Interaction]], redactor: Redact
         if "«" in text:
             texts.append((location, text))
 
-    candidates = (each for each in items if not isinstance(each[1], str) or "\\u00ab" in each[1])
-    for number, _, item in candidates:
+    for number, item in interactions:
         texts.clear()
         Walk(spans_in=note)(item.data)
         request = [text for location, text in texts if location.startswith("request")]

@@ -233,8 +233,9 @@ class Recorder:
         ids = Numbering(file.interaction_of(item.original) for item in finished)
         new = [item.numbered(self._redactor, ids) for item in finished]
         blocked = [reason for item in finished for reason in item.blocked]
-        items = ((item.number, item.line, each) for item, each in zip(finished, new) if not item.blocked)
-        for reason in (*blocked, *shown_early(items, self._redactor)):
+        pairs = ((item, shown) for item, shown in zip(finished, new) if item.line is not item.original)
+        redacted = ((item.number, shown) for item, shown in pairs if not item.blocked)
+        for reason in (*blocked, *shown_early(redacted, self._redactor)):
             self._problems.setdefault(f"blocked: {reason}")
         if self._problems:
             problems = "; ".join([*self._problems][:_PROBLEMS_SHOWN])
