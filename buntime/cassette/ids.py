@@ -19,8 +19,8 @@ _ORIGINS = {
     "://": re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d+)?"),
     "127.0.0.1:": re.compile(r"127\.0\.0\.1:\d+"),
 }
-_ORIGIN = re.compile(rf"(?:{'|'.join(pattern.pattern for pattern in _ORIGINS.values())})(?![^/?#])")
-"""The origin of a URL; one with a user in it is not looked for."""
+_ORIGIN = re.compile(r"(?:127\.0\.0\.1:\d+|https?://(?:[\w.-]|«[^«»]+»)+(?::\d+)?)(?![^/?#])")
+"""The origin of a URL, in an interrupted recording with placeholders; one with a user is not looked for."""
 _PREVIEW = ".preview.invalid"
 """The end of the host that stands for the one of a preview."""
 _ENCODED = '"(?:base64|events)":'
@@ -70,6 +70,9 @@ class Numbering:
         if origin is not None and (match := _ORIGIN.match(origin)):
             name = f"{kind}-{number}{_PREVIEW}"
             self._origins.update({match[0]: f"https://{name}", match[0].partition("://")[2]: name})
+            if "«" in match[0]:
+                self._names[match[0]] = f"https://{name}"
+                self._odd.append(match[0])
 
     def renumber(self, line: Line) -> Interaction:
         """Return the interaction of a line, which has no secrets, with ids, origins and folders replaced."""
