@@ -15,18 +15,16 @@ from buntime.cassette.file import Interaction, interaction_of
 from buntime.cassette.secrets.walk import Walk
 from buntime.wire.local_folders import LocalFolders
 
-_NAME = r"(?:[\w-]|«[^»\s]{1,200}»)+"
-"""A part of the name of a host; in a ``.part``, one that the program passed on may be a placeholder."""
 _ORIGINS = {
-    "://": re.compile(rf"https?://{_NAME}(?:\.{_NAME})*(?::\d+)?"),
+    "://": re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d+)?"),
     "127.0.0.1:": re.compile(r"127\.0\.0\.1:\d+"),
 }
 _ORIGIN = re.compile(r"(?:127\.0\.0\.1:\d+|https?://(?:[\w.-]|«[^«»]+»)+(?::\d+)?)(?![^/?#])")
 """The origin of a URL, in an interrupted recording with placeholders; one with a user is not looked for."""
 _PREVIEW = ".preview.invalid"
 """The end of the host that stands for the one of a preview."""
-_ENCODED = r'"(?:base64|events)":|\\u00ab'
-"""The fields of messages that have ids encoded or in pieces, and the beginning of a placeholder."""
+_ENCODED = '"(?:base64|events)":'
+"""The fields of messages that have ids encoded or in pieces."""
 _SHORTEST_ODD_ID = 6
 """Characters from which on an id in another form than the service's is searched for in texts."""
 
