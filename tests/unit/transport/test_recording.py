@@ -280,6 +280,20 @@ def test_an_interrupted_recording_is_recovered(tmp_path: Path) -> None:
     assert not part.exists()
 
 
+def test_a_recording_replaces_an_interrupted_one(tmp_path: Path) -> None:
+    """Its part file has nothing of the other one, which was longer."""
+    path, part = tmp_path / "x.json", tmp_path / "x.json.part"
+
+    def program(client: Buntime) -> list[bytes]:
+        two_runs(client)
+        return part.read_bytes().splitlines()
+
+    head, *lines = record(path, program)
+    part.write_bytes(b"\n".join([head, *lines, *lines, b""]))
+    assert len(lines) == len(record(path, program)) - 1
+    assert not part.exists()
+
+
 def test_ambiguous_sessions_are_rejected(tmp_path: Path) -> None:
     """They are created concurrently with equal arguments; with different metadata they are recorded."""
     barrier = threading.Barrier(2, timeout=60)
