@@ -16,6 +16,7 @@ from buntime.cassette.file import Interaction
 from buntime.cassette.ignore import Ignore
 from buntime.cassette.match import key_of, without_numbers
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, Placeholders, name_of, split_form, with_form
+from buntime.cassette.secrets.walk import Walk
 
 
 def merge_recordings(
@@ -47,7 +48,7 @@ def merge_recordings(
     if threaded:
         pairs.sort(key=lambda pair: pair[0])
     items = [item for *_, item in pairs]
-    merged = _with_secrets_numbered(items) if threaded else items
+    merged = with_secrets_numbered(items) if threaded else items
     for index, (_, before, _) in enumerate(pairs):
         if before is not None and _is_same(before, merged[index], ignore):
             merged[index] = before
@@ -95,22 +96,22 @@ def _kind(value: Any) -> Any:
     return "number" if type(value) in {int, float} else type(value).__name__
 
 
-def _with_secrets_numbered(items: Sequence[Interaction]) -> list[Interaction]:
+def with_secrets_numbered(items: Sequence[Interaction]) -> list[Interaction]:
     """Number the secrets of a name by their first appearance: the order of threads is chance."""
     numbered = Placeholders()
 
-    def renumber(match: re.Match[str]) -> str:
+    def renumber(match: re.Match[str]) -> tuple[int, int, str]:
         base, form = split_form(match.group())
-        return with_form(numbered.get(name_of(base), base), form)
+        return (*match.span(), with_form(numbered.get(name_of(base), base), form))
 
-    return [Interaction(map_texts(item.data, partial(PLACEHOLDER.sub, renumber))) for item in items]
+    walk = Walk(spans_in=lambda text, *_: [*map(renumber, PLACEHOLDER.finditer(text))])
+    return [Interaction(walk(item.data)) for item in items]
 
 
 def _is_same(old: Interaction, new: Interaction, ignore: Ignore) -> bool:
     """Whether two interactions differ only in values that vary from run to run."""
     before, after = (_varying_and_fixed(item, ignore) for item in (old, new))
-    is_equal = _kept(before, after, dialect_of(new.request["path"])) == before
-    return is_equal or _is_longer_reading(old, new)
+    return _kept(before, after, dialect_of(new.request["path"])) == before or _is_longer_reading(old, new)
 
 
 def _varying_and_fixed(item: Interaction, ignore: Ignore) -> list[Any]:
@@ -174,6 +175,5 @@ def _numbers_of(item: Interaction) -> Iterator[tuple[str, str]]:
     """Yield the kind and the number of each id that an interaction creates."""
     body = (item.response or {}).get("json")
     for kind, value, *_ in dialect_of(item.request["path"]).new_ids(item.request, body):
-        match = re.fullmatch(rf"{re.escape(kind)}_([0-9]+)", value)
-        if match:
+        if match := re.fullmatch(rf"{re.escape(kind)}_([0-9]+)", value):
             yield kind, match[1]

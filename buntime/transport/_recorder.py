@@ -24,7 +24,7 @@ from buntime.cassette.ids import FileStates, Numbering
 from buntime.cassette.ignore import Ignore, IgnoreRule
 from buntime.cassette.journal import Journal
 from buntime.cassette.match import key_of
-from buntime.cassette.merge import merge_recordings
+from buntime.cassette.merge import merge_recordings, with_secrets_numbered
 from buntime.cassette.pending import PendingInteraction
 from buntime.cassette.rehearsal import shown_early
 from buntime.cassette.secrets import detect
@@ -67,6 +67,8 @@ class Recorder:
         self._pending: dict[int, PendingInteraction] = {}
         self._finished: dict[int, JournaledInteraction] = {}
         self.count = 0
+        self._is_repeated = False
+        """Whether an attempt was dropped, so that numbers of secrets may be missing."""
         self._polls: dict[str, int] = {}
         """The last response to each poll that only asks to poll again; the next one replaces it."""
         self._problems: dict[str, None] = {}
@@ -211,6 +213,7 @@ class Recorder:
         with self._lock:
             for number in [number for number in self._finished if number > mark]:
                 self._forget(number)
+                self._is_repeated = True
 
     def end(self) -> bool:
         """Return whether this call is the one that ends the recording."""
@@ -245,6 +248,8 @@ class Recorder:
             if any(problem.startswith("blocked") for problem in self._problems):
                 error.hint = "Pass a secret in env=, an output by stdin=, or use allow= for a false alarm"
             raise error
+        if self._is_repeated:
+            new = with_secrets_numbered(new)
         threaded = len({item.thread for item in finished}) > 1
         before: Optional[tuple[Interaction, ...]] = None
         with suppress(CassetteError):
