@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 
+# Equal requests are answered in the recorded order: a test that runs alone gets what the first one created.
+_EQUAL_REQUESTS = (
+    "; if it passes with all tests of the {} in their order, "
+    "give the sessions and devboxes that they create different metadata="
+)
+
 
 class _OpenCassette:
     """A case in progress; ``tests`` are the ids of the tests that share it."""
@@ -103,6 +109,7 @@ class Cassettes(Tests):
             allow=self.settings.several("allow", marker, configured),
             ignore=self.settings.several("ignore", marker, configured),
             client=kind,
+            mismatch_note="" if scope == "function" else _EQUAL_REQUESTS.format(scope),
         )
         mode = resolve_once(mode, path)
         try:

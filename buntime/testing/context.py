@@ -89,10 +89,8 @@ def cassette(
             transport.
     """
     if not (source is None or isinstance(source, str) or callable(source)):
-        raise TypeError(
-            "source must be 'http', 'local' or a function that makes a transport, "
-            f"not {type(source).__name__}"
-        )
+        kind = type(source).__name__
+        raise TypeError(f"source must be 'http', 'local' or a function that makes a transport, not {kind}")
     path = _validate.local_path("path", path).absolute()
     advice = choice.advice(path, mode, "cassette()")
     mode = choice.choose(choice.MODES, ("mode", mode), *choice.defaults("mode"))

@@ -30,7 +30,7 @@ CAUGHT = (
 
 @attrs.frozen
 class CaseSettings:
-    """How a case is opened; ``advice`` is the command or the change that records its cassette again.
+    """How a case is opened; ``advice`` records its cassette again, and a mismatch adds its note to that.
 
     The key of the service of ``client``, a class, is checked before anything is opened.
     """
@@ -42,6 +42,7 @@ class CaseSettings:
     allow: Iterable[str] = ()
     ignore: Union[IgnoreRule, Iterable[IgnoreRule]] = ()
     client: type[Any] = Buntime
+    mismatch_note: str = ""
 
 
 class Case:
@@ -102,7 +103,8 @@ class _Replay(Case):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
         self._refresh = f"To record it again: {settings.advice}"
         self._path, self._settings = path, settings
-        super().__init__(ReplayTransport(path, refresh=self._refresh, ignore=settings.ignore), path)
+        refresh = self._refresh + settings.mismatch_note
+        super().__init__(ReplayTransport(path, refresh=refresh, ignore=settings.ignore), path)
         self._all = Counter(map(_without_number, self._transport.unplayed))
 
     def commit(self) -> None:
