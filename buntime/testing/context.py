@@ -88,8 +88,8 @@ def cassette(
         TypeError: ``source`` is none of the above, such as a transport itself, or its function returns no
             transport.
     """
+    kind = type(source).__name__
     if not (source is None or isinstance(source, str) or callable(source)):
-        kind = type(source).__name__
         raise TypeError(f"source must be 'http', 'local' or a function that makes a transport, not {kind}")
     path = _validate.local_path("path", path).absolute()
     advice = choice.advice(path, mode, "cassette()")
