@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buntime._support.base64_text import base64_in
+from buntime._support.text_forms import STEPS
 from buntime.cassette.secrets.placeholders import decode, encode, forms
 from tests.support.cases import in_one_test
 
@@ -50,6 +51,13 @@ def test_json_in_json(value: str) -> None:
                 for ascii_only in (first, second, third):
                     text = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
                     assert text in forms(value)
+
+
+def test_each_form_of_a_text_with_one_special_character() -> None:
+    """No form is left out because the others are equal to the text."""
+    for character in map(chr, range(128)):
+        text = f"first{character}last"
+        assert {encode(text, form) for form in STEPS} <= forms(text).keys()
 
 
 def test_equal_encodings_have_one_name() -> None:
