@@ -129,6 +129,27 @@ def test_a_parameter_and_an_item_of_a_list_can_be_ignored(tmp_path: Path) -> Non
         run(ReplayTransport(path, ignore=["metadata.items[0].id", *ignore[1:]]), program("two"))
 
 
+def test_a_mismatch_compares_no_ignored_value(tmp_path: Path) -> None:
+    """A request that was played is found, and of another one only the other fields are shown."""
+    path = tmp_path / "x.json"
+
+    def creating(*metadata: tuple[str, str]) -> Callable[[Buntime], None]:
+        def program(client: Buntime) -> None:
+            for run_id, name in metadata:
+                client.sessions.create(metadata={"run": run_id, "name": name})
+
+        return program
+
+    record(path, creating(("recorded-run", "recorded-name")))
+    again, other = ("sent-run", "recorded-name"), ("sent-run", "sent-name")
+    for sent, reason in (([again, again], "played"), ([other], "body")):
+        with pytest.raises(CassetteMismatchError) as caught:
+            run(ReplayTransport(path, ignore="metadata.run"), creating(*sent))
+        assert reason == caught.value.reason
+        assert "-run" not in str(caught.value)
+        assert ("sent-name" in str(caught.value)) == (reason == "body")
+
+
 @pytest.mark.parametrize("rule", ["metdata.run", "?run", "re:[0-9]{30}"])
 def test_a_rule_that_matches_nothing_is_named(rule: str, tmp_path: Path) -> None:
     """A typing error would be silent otherwise; a rule that matches is not named."""
