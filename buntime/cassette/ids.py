@@ -40,10 +40,13 @@ class Numbering:
         """The pattern of the ids of each kind; with ``""``, of those in another form than the service's."""
         self._folders: dict[LocalFolders, set[str]] = {}
         self._odd: list[str] = []
+        sent: set[str] = set()
         for item in interactions:
-            response = item.response or {}
-            for new in dialect_of(item.request["path"]).new_ids(item.request, response.get("json")):
-                self._note(*new)
+            body, path = (item.response or {}).get("json"), item.request["path"]
+            for new in dialect_of(path).new_ids(item.request, body):
+                if new[1] not in sent:  # else the program has it from elsewhere, also in a replay
+                    self._note(*new)
+            sent.update(path.split("/"))
         self._in_values = re.compile("|".join([_ENCODED, *(folders.hint for folders in self._folders)]))
         """What is replaced in values: in JSON, an escape may be the letter before a folder."""
         if self._odd:
@@ -77,8 +80,7 @@ class Numbering:
     def renumber(self, line: Line) -> Interaction:
         """Return the interaction of a line, which has no secrets, with ids, origins and folders replaced."""
         if not isinstance(line, str) or "" in self._patterns or self._in_values.search(line):
-            walk = Walk(spans_in=lambda text, _location, _is_cut: self.spans(text))
-            return Interaction(walk(interaction_of(line).data))
+            return Interaction(Walk(spans_in=lambda text, *_: self.spans(text))(interaction_of(line).data))
         # Takes a third of the time of a walk.
         for pattern, names in self._likely(line):
             line = pattern.sub(lambda match: names.get(match[0], match[0]), line)  # noqa: B023 - called here
@@ -93,8 +95,7 @@ class Numbering:
             if match[0] in names
         ]
         for folders, ids in self._folders.items():
-            if re.search(folders.hint, text):
-                spans += folders.spans(text, ids)
+            spans += folders.spans(text, ids) if re.search(folders.hint, text) else ()
         return spans
 
     def _likely(self, text: str) -> Iterator[tuple[re.Pattern[str], dict[str, str]]]:
@@ -116,8 +117,7 @@ class FileStates:
     def number(self, data: dict[str, Any]) -> None:
         """Replace the text in the response of an interaction, if it has one."""
         request, body = data["request"], data.get("response", {}).get("json")
-        version = dialect_of(request["path"]).version(request, body)
-        if version is not None:
+        if version := dialect_of(request["path"]).version(request, body):
             states, text = self._states[version[0]], version[1]
             name = f"stamp_{states.setdefault(text, len(states) + 1)}"
             data["response"]["json"] = map_texts(body, lambda value: name if value == text else value)
