@@ -155,11 +155,11 @@ def _with_old_numbers(
     known: dict[tuple[str, str], deque[str]] = defaultdict(deque)
     for item in old:
         for kind, number in _numbers_of(item):
-            known[kind, key_of(ignore.request(item.request))].append(number)
+            known[kind, without_numbers(key_of(ignore.request(item.request)))].append(number)
     for item in new:
         for kind, number in _numbers_of(item):
             # The request may have ids itself, such as that of a devbox: those were created before.
-            queue = known[kind, key_of(ignore.request(renamed(item.request)))]
+            queue = known[kind, without_numbers(key_of(ignore.request(renamed(item.request))))]
             names.setdefault((kind, number), queue.popleft() if queue else None)
     reserved = {(kind, name) for (kind, _), name in names.items()}
     counts: dict[str, Iterator[int]] = defaultdict(partial(itertools.count, 1))
