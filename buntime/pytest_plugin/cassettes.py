@@ -14,7 +14,7 @@ import pytest
 
 from buntime.errors import BuntimeError, CassetteError, ConfigurationError
 from buntime.pytest_plugin.permission import Permission, with_xdist
-from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, may_ask, owners_of
+from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, may_ask, mismatch_note, owners_of
 from buntime.pytest_plugin.settings import RunSettings, fixture_settings, marker_settings, source_option
 from buntime.testing.choice import Tests, advice
 
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from buntime.testing.modes import Case
 
 C = TypeVar("C")
-
-# Equal requests are answered in the recorded order: a test that runs alone gets what the first one created.
-_EQUAL_REQUESTS = (
-    "; if it passes with all tests of the {} in their order, "
-    "give the sessions and devboxes that they create different metadata="
-)
 
 
 class _OpenCassette:
@@ -73,6 +67,8 @@ class Cassettes(Tests):
         self._kept: Optional[Cassette] = None
         """The recording of the last ``cassette()`` block of the test."""
         self._marks: Optional[list[tuple[_OpenCassette, Any]]] = None
+        self._shared_errors: list[str] = []
+        """Errors of the shared cassettes that were closed after the test: a rerun does not correct them."""
 
     @contextmanager
     def open(self, request: pytest.FixtureRequest, config: object, kind: type[C]) -> Iterator[C]:
@@ -109,7 +105,7 @@ class Cassettes(Tests):
             allow=self.settings.several("allow", marker, configured),
             ignore=self.settings.several("ignore", marker, configured),
             client=kind,
-            mismatch_note="" if scope == "function" else _EQUAL_REQUESTS.format(scope),
+            mismatch_note=mismatch_note(scope),
         )
         mode = resolve_once(mode, path)
         try:
@@ -156,6 +152,8 @@ class Cassettes(Tests):
             for opened, mark in self._marks or ():
                 if opened in self._open:
                     opened.case.rewind(mark)
+        else:
+            self._shared_errors = []
         self._item, self._marks, self._kept = item, None, None
         self._outcomes.pop(item.nodeid, None)
 
@@ -202,7 +200,7 @@ class Cassettes(Tests):
         if result.excinfo is not None:
             self._outcomes[item.nodeid] = "failed"
         self._report(self._kept, {item.nodeid})
-        errors = self._caught_mismatch(item, str(result.excinfo and result.excinfo[1]))
+        errors = self._shared_errors + self._caught_mismatch(item, str(result.excinfo and result.excinfo[1]))
         for opened in [opened for opened in self._open if opened.has_ended]:
             self._open.remove(opened)
             recording = self._recording(opened.case)
@@ -211,13 +209,14 @@ class Cassettes(Tests):
                 notes = self._close(opened)
             except (BuntimeError, OSError) as error:
                 errors.append(str(error))
+                self._shared_errors += [str(error)] if opened.scope != "function" else []
                 if self._reports is not None and recording is not None:
                     self._reports.write(recording, item.nodeid, str(error))
             else:
                 if notes:
                     item.add_report_section("teardown", "by buntime", "\n".join(notes))
         if errors and result.excinfo is None:
-            result.force_exception(pytest.fail.Exception("\n".join(errors), pytrace=False))
+            result.force_exception(pytest.fail.Exception("\n".join(dict.fromkeys(errors)), pytrace=False))
 
     def _caught_mismatch(self, item: pytest.Item, failure: str) -> list[str]:
         """Return the error of a test that passed with a mismatch; add it to a failure that shows none."""

@@ -157,3 +157,16 @@ class Selection:
 def _is_below(path: Path, folder: Path) -> bool:
     path = path.resolve()
     return path == folder or folder in path.parents
+
+
+def mismatch_note(scope: str) -> str:
+    """Return the remedy if a test that runs alone gets what another test of its scope created.
+
+    Equal requests are answered in the recorded order, whichever test sends them.
+    """
+    if scope == "function":
+        return ""
+    return (
+        f"; if it passes with all tests of the {scope} in their order, "
+        "give the sessions and devboxes that they create different metadata="
+    )
