@@ -141,8 +141,8 @@ def test_a_mismatch_compares_no_ignored_value(tmp_path: Path) -> None:
         return program
 
     record(path, creating(("recorded-run", "recorded-name")))
-    again, other = ("sent-run", "recorded-name"), ("sent-run", "sent-name")
-    for sent, reason in (([again, again], "played"), ([other], "body")):
+    played, new = ("sent-run", "recorded-name"), ("sent-run", "sent-name")
+    for sent, reason in (([played, played], "played"), ([new], "body")):
         with pytest.raises(CassetteMismatchError) as caught:
             run(ReplayTransport(path, ignore="metadata.run"), creating(*sent))
         assert reason == caught.value.reason
