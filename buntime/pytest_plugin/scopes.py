@@ -67,7 +67,9 @@ def cassette_of(node: Node, scope: str = "session") -> Path:
         name = "_package.json" if isinstance(node, pytest.Package) else f"_{scope}.json"
         return folder / paths.FOLDER / name
     if isinstance(node, pytest.Module):
-        return paths.module_folder(node.path) / "_module.json"
+        # The doctests of a module of tests are another module with the same path.
+        name = "_doctests.json" if type(node).__name__ == "DoctestModule" else "_module.json"
+        return paths.module_folder(node.path) / name
     classes = [parent.name for parent in node.listchain() if isinstance(parent, pytest.Class)]
     if isinstance(node, pytest.Class):
         return paths.module_folder(node.path) / paths.file_name(classes)
