@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from typing import Callable
 
 _PART, _REACH = 1 << 20, 1 << 14
 _WORD_END = re.compile(r"://|[^\w+/-]")
@@ -71,6 +72,32 @@ def replace_spans(text: str, spans: Iterable[Span]) -> str:
         parts += (text[position:start], replacement)
         position = stop
     return "".join((*parts, text[position:]))
+
+
+def cover(spans: Iterable[Span], rest: Callable[[str, int], str]) -> list[Span]:
+    """Return spans that do not overlap and replace all that these do; the longest comes first.
+
+    ``rest`` returns the replacement of a text without so many characters at its start: of a span that begins
+    in another one, what is behind that.
+    """
+    covering: list[Span] = []
+    position, farthest = 0, (0, 0, "")
+
+    def add_rest() -> int:
+        start, end, replacement = farthest
+        if end > position:
+            covering.append((position, end, rest(replacement, position - start)))
+        return max(end, position)
+
+    for span in {span[0]: span for span in sorted(spans)}.values():
+        if span[0] > position:
+            position = add_rest()
+        if span[0] >= position:
+            covering.append(span)
+            position = span[1]
+        farthest = max(farthest, span, key=lambda each: each[1])
+    add_rest()
+    return covering
 
 
 def without_cutting(spans: Iterable[Span], others: Iterable[Span]) -> Iterator[Span]:

@@ -11,11 +11,11 @@ import attrs
 from buntime._http import Headers, Pairs, Request
 from buntime._support.base64_text import base64_in
 from buntime._support.packed import Line
-from buntime._support.spans import Span, without_cutting
+from buntime._support.spans import Span, cover, without_cutting
 from buntime.cassette.dialect import dialect_of
 from buntime.cassette.file import Cassette, Interaction, journal_line
 from buntime.cassette.secrets import detect
-from buntime.cassette.secrets.placeholders import Scalar
+from buntime.cassette.secrets.placeholders import Scalar, with_form
 from buntime.cassette.secrets.registry import Secrets
 from buntime.cassette.secrets.walk import Walk
 
@@ -98,7 +98,7 @@ class Redactor:
         """Return an interaction, or its request alone, without secrets, and with its ``ids`` replaced."""
 
         def spans_in(text: str, _: str, is_cut: bool) -> Sequence[Span]:
-            secrets = [*self.secrets.spans(text, is_cut=is_cut)]
+            secrets = cover(self.secrets.spans(text, is_cut=is_cut), _rest_of)
             return [*secrets, *without_cutting(ids(text), secrets)]
 
         return Walk(self._add, spans_in, self.secrets.longest)(data)
@@ -121,6 +121,10 @@ class Redactor:
         for placeholder, value in self.secrets.placeholders.items():
             if not self._named_by.get(placeholder, "").startswith("response"):
                 yield placeholder, value
+
+
+def _rest_of(placeholder: str, count: int) -> str:
+    return with_form(placeholder, f"after.{count}")
 
 
 def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:
