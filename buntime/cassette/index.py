@@ -17,7 +17,7 @@ from buntime._support.json_encoder import json_encoder
 from buntime.cassette.bindings import Bindings
 from buntime.cassette.file import Interaction
 from buntime.cassette.ignore import Ignore
-from buntime.cassette.match import BODY_FORMS, has_placeholder, key_of
+from buntime.cassette.match import BODY_FORMS, MARK, key_of
 from buntime.cassette.secrets.detect import credentials
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
 
@@ -147,7 +147,7 @@ class Index:
             for number, item in enumerate(self._interactions):
                 request = _comparable(self._ignore.request(item.request))
                 key = key_of(request)
-                if has_placeholder(key):
+                if MARK in key:
                     self._add_template((number, request))
                 else:
                     self._by_key[key].append(number)

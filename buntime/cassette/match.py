@@ -9,6 +9,8 @@ from typing import Any
 from buntime.cassette.secrets.placeholders import PLACEHOLDER, name_of
 
 BODY_FORMS = ("json", "text", "base64")
+MARK = r"\u00ab"
+"""The beginning of a placeholder in a key, which is JSON in ASCII."""
 _COMPARED = ("method", "path", *BODY_FORMS)
 _encode = json.JSONEncoder(sort_keys=True).encode
 
@@ -19,18 +21,12 @@ def key_of(request: Mapping[str, Any]) -> str:
     return _encode({**parts, "query": sorted(request.get("query", ()))})
 
 
-def has_placeholder(key: str) -> bool:
-    """Whether a request with this key may have a secret in it."""
-    return "\\u00ab" in key
-
-
 def without_numbers(key: str) -> str:
     """Return a key without the numbers that tell several secrets of a name apart, and without their forms.
 
     In which of several equal forms a secret stands depends on its characters, and so on the secret.
     """
-    if not has_placeholder(key):
+    if MARK not in key:
         return key
-    # The marks of a placeholder are escaped, as a key is JSON in ASCII.
     key = key.replace(r"\u00ab", "«").replace(r"\u00bb", "»")
     return PLACEHOLDER.sub(lambda match: f"«{name_of(match[0])}»", key)

@@ -10,6 +10,7 @@ from typing import Any, Optional
 from urllib.parse import unquote
 
 from buntime._support.base64_text import base64_in, may_have_base64
+from buntime.cassette.secrets.placeholders import PLACEHOLDER
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET_WORD = re.compile(
@@ -56,7 +57,7 @@ _ESCAPE = re.compile(r"\\(?:u....|.)")
 @functools.lru_cache(maxsize=1024)
 def looks_secret(name: str) -> bool:
     """Whether a value of this name is likely a secret: ``DB_PASSWORD``, ``apiKey``, ``token``."""
-    words = [word.lower() for word in _WORDS.findall(name)]
+    words = [word.lower() for word in _WORDS.findall(PLACEHOLDER.sub("", name))]
     is_key = len(words) > 1 and words[-1] in {"key", "keys"} and words[-2] not in _NOT_SECRET_BEFORE_KEY
     is_folder = "".join(words) in {"pwd", "oldpwd"}
     return not is_folder and (is_key or any(map(_SECRET_WORD.fullmatch, words)))

@@ -98,7 +98,8 @@ class Redactor:
         """Return an interaction, or its request alone, without secrets, and with its ``ids`` replaced."""
 
         def spans_in(text: str, _: str, is_cut: bool) -> Sequence[Span]:
-            secrets = cover(self.secrets.spans(text, is_cut=is_cut), _rest_of)
+            found = self.secrets.spans(text, is_cut=is_cut)
+            secrets = cover(found, lambda secret, count: with_form(secret, f"after.{count}"))
             return [*secrets, *without_cutting(ids(text), secrets)]
 
         return Walk(self._add, spans_in, self.secrets.longest)(data)
@@ -121,10 +122,6 @@ class Redactor:
         for placeholder, value in self.secrets.placeholders.items():
             if not self._named_by.get(placeholder, "").startswith("response"):
                 yield placeholder, value
-
-
-def _rest_of(placeholder: str, count: int) -> str:
-    return with_form(placeholder, f"after.{count}")
 
 
 def secrets_in(cassette: Cassette, allow: Iterable[str] = ()) -> Iterator[str]:

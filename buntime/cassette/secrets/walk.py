@@ -85,7 +85,7 @@ class Walk:
                     name = f"env:{key}" if is_secret else None
                 elif secret is None and (key in self._dialect.public_fields or key in returned):
                     name = ""
-                elif secret is None and detect.looks_secret(PLACEHOLDER.sub("", key)):
+                elif secret is None and detect.looks_secret(key):
                     name = f"value:{key}"
                 field = key if key in self._dialect.fields else self._text(key, f"{location} {key}, a name")
                 changed[field] = self._value(item, f"{location} {key}", name)
