@@ -30,7 +30,7 @@ def test_a_secret_that_begins_in_an_id_is_hidden_as_a_whole(before: str, tmp_pat
 
     def program(client: Buntime) -> tuple[str, str]:
         session = client.sessions.create()
-        known = session.preview_url if before == "https://" else session.id
+        known = str(session.preview_url if before == "https://" else session.id)
         target = f"{known.removeprefix(before)}/?token=planted-token"
         return f"{before}{target}", session.execute(before, env={"TARGET": target}).stdout
 
