@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -75,28 +76,22 @@ def replace_spans(text: str, spans: Iterable[Span]) -> str:
 
 
 def cover(spans: Iterable[Span], rest: Callable[[str, int], str]) -> list[Span]:
-    """Return spans that do not overlap and replace all that these do; the longest comes first.
+    """Return spans that do not overlap and replace all that these do; of those with one start, the longest.
 
     ``rest`` returns the replacement of a text without so many characters at its start: of a span that begins
-    in another one, what is behind that.
+    in another one, the part behind that.
     """
     covering: list[Span] = []
     position, farthest = 0, (0, 0, "")
-
-    def add_rest() -> int:
-        start, end, replacement = farthest
-        if end > position:
-            covering.append((position, end, rest(replacement, position - start)))
-        return max(end, position)
-
-    for span in {span[0]: span for span in sorted(spans)}.values():
-        if span[0] > position:
-            position = add_rest()
-        if span[0] >= position:
+    end_of_text = (sys.maxsize, sys.maxsize, "")
+    for span in (*{span[0]: span for span in sorted(spans)}.values(), end_of_text):
+        if span[0] > position and farthest[1] > position:
+            covering.append((position, farthest[1], rest(farthest[2], position - farthest[0])))
+            position = farthest[1]
+        if span[0] >= position and span is not end_of_text:
             covering.append(span)
             position = span[1]
         farthest = max(farthest, span, key=lambda each: each[1])
-    add_rest()
     return covering
 
 

@@ -48,7 +48,7 @@ class Numbering:
                     self._note(*new)
             sent.update(path.split("/"))
         self._in_values = re.compile("|".join([_ENCODED, *(folders.hint for folders in self._folders)]))
-        """What is replaced in values: in JSON, an escape may be the letter before a folder."""
+        """Finds the lines to change in their values: in JSON, an escape may be the letter before a folder."""
         if self._odd:
             self._patterns[""] = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, self._odd))})(?!\w)")
 

@@ -74,7 +74,8 @@ class Index:
     def unplayed(self) -> list[tuple[int, Interaction]]:
         """Return the interactions that were not played, each with its number from 1."""
         with self._lock:
-            return [each for each in enumerate(self._interactions, 1) if each[0] - 1 not in self._played]
+            items = enumerate(self._interactions, 1)
+            return [(number, item) for number, item in items if number - 1 not in self._played]
 
     def bind_credentials(self, headers: Pairs) -> None:
         """Take the credentials of a request for those of the recording."""

@@ -194,9 +194,10 @@ class Recorder:
         )
         item.blocked = []
         if blocked:
-            shown = file.interaction_of(line)
+            interaction = file.interaction_of(line)
             # A key may be in the words on what it runs.
-            what = shown.call if any(detect.keys_in(shown.description, ())) else shown.description
+            has_key = any(detect.keys_in(interaction.description, ()))
+            what = interaction.call if has_key else interaction.description
             item.blocked = [f"interaction {item.number}, {what}, holds {kind}" for kind in blocked]
             line = file.journal_gap(item.number, item.blocked)
         try:
@@ -236,9 +237,9 @@ class Recorder:
         ids = Numbering(file.interaction_of(item.original) for item in finished)
         new = [item.numbered(self._redactor, ids) for item in finished]
         blocked = [reason for item in finished for reason in item.blocked]
-        pairs = ((item, shown) for item, shown in zip(finished, new) if item.line is not item.original)
-        redacted = ((item.number, shown) for item, shown in pairs if not item.blocked)
-        for reason in (*blocked, *shown_early(redacted, self._redactor)):
+        pairs = ((item, each) for item, each in zip(finished, new) if item.line is not item.original)
+        with_secrets = ((item.number, each) for item, each in pairs if not item.blocked)
+        for reason in (*blocked, *shown_early(with_secrets, self._redactor)):
             self._problems.setdefault(f"blocked: {reason}")
         if self._problems:
             problems = "; ".join([*self._problems][:_PROBLEMS_SHOWN])

@@ -98,8 +98,8 @@ class Redactor:
         """Return an interaction, or its request alone, without secrets, and with its ``ids`` replaced."""
 
         def spans_in(text: str, _: str, is_cut: bool) -> Sequence[Span]:
-            found = self.secrets.spans(text, is_cut=is_cut)
-            secrets = cover(found, lambda secret, count: with_form(secret, f"after.{count}"))
+            spans = self.secrets.spans(text, is_cut=is_cut)
+            secrets = cover(spans, lambda secret, count: with_form(secret, f"after.{count}"))
             return [*secrets, *without_cutting(ids(text), secrets)]
 
         return Walk(self._add, spans_in, self.secrets.longest)(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_right
 from collections import defaultdict
@@ -12,6 +11,7 @@ from typing import Any, Optional
 
 from buntime._support.base64_text import LINE_END, unwrap
 from buntime._support.spans import Span, split_spans
+from buntime.cassette.body import to_json
 from buntime.cassette.secrets.placeholders import Placeholders, forms, with_form
 
 _SHORTEST = 4
@@ -19,7 +19,6 @@ _SHORTEST = 4
 _SHORTEST_CREDENTIAL = 8
 """The same for a value in a header: a test server's key may be a word."""
 _LONGEST_FRAGMENT = 256
-_to_json = json.JSONEncoder().encode
 _FEW = 64
 """Beginnings of secrets up to which a text is searched once for each: that runs in C."""
 
@@ -60,7 +59,7 @@ class Secrets:
             self._needles[needle] = with_form(placeholder, form)
             self._lengths[needle[:_SHORTEST]].add(len(needle))
             self.longest = max(self.longest, len(needle))
-        self._escaped += (_to_json(needle)[1:-1] for needle in new)
+        self._escaped += (to_json(needle)[1:-1] for needle in new)
         self.new += self._escaped[len(self._escaped) - len(new) :]
 
     def may_be_in(self, line: str) -> bool:
