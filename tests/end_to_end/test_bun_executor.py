@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -423,7 +424,7 @@ class TestEnds:
         assert session.sh("echo on").stdout == "on\n"
 
     def test_the_parent_is_killed(self, session: BunSession, executor: BunExecutor, tmp_path: Path) -> None:
-        """If the Python process is killed, everything in its sessions ends."""
+        """If the Python process is killed, everything in its sessions ends, and no temporary file remains."""
         isolation = "none" if isinstance(executor.launcher, Unprotected) else "required"
         script = (
             "import sys; from pathlib import Path; from buntime.service.machine.executor import BunExecutor\n"
@@ -434,8 +435,11 @@ class TestEnds:
             "next(s.start(command='exec sleep 1000'))\n"
         )
         argv = [sys.executable, "-c", script, isolation, str(tmp_path / "killed")]
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        env = {**os.environ, "TMPDIR": str(temporary)}
         with subprocess.Popen(
-            argv, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+            argv, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2], env=env
         ) as parent:
             assert parent.stdout is not None
             orphan = BunSession(session.runtime, session.workspace, parent.stdout.readline().strip())
@@ -444,6 +448,10 @@ class TestEnds:
 
         while pids := orphan.host_pids():
             wait_for_exit(pids)
+        # The supervisor removes its folder last, after all processes that it started.
+        end = time.monotonic() + 10
+        while files := os.listdir(temporary):
+            assert time.monotonic() < end, files
 
 
 def test_what_runs_after_an_execution_is_known_in_a_sandbox(

@@ -17,7 +17,7 @@ from buntime.service.errors import logger
 from buntime.service.executors import ExecutionLost
 from buntime.service.machine.channel import ChannelLost, Inbox
 from buntime.service.machine.launch import Isolated, Launcher
-from buntime.service.machine.orphans import kill_children
+from buntime.service.machine.orphans import kill_sandbox
 from buntime.service.machine.sandbox import DEVBOX, start_process
 from buntime.service.workspace.disk import DiskWorkspace
 from buntime.service.workspace.root import WorkspaceFolder
@@ -70,8 +70,7 @@ class DiskCopy(Saving):
 
     def cancel(self) -> None:
         """Give it up."""
-        if self._process.poll() is None and not kill_children(self._process.pid):
-            self._process.kill()
+        kill_sandbox(self._process)
         self._process.wait()
         self.poll()
 

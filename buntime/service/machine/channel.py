@@ -17,7 +17,7 @@ import attrs
 from buntime._support.owner import Owner
 from buntime.service.clock import monotonic
 from buntime.service.machine.launch import SupervisorProcess
-from buntime.service.machine.orphans import kill_children
+from buntime.service.machine.orphans import kill_sandbox
 
 _READ = 1 << 20
 _ACKNOWLEDGED_AT = 1 << 17
@@ -272,11 +272,10 @@ class Channel:
             self._writing.release()
 
     def _kill(self) -> None:
-        if self._process.poll() is not None:
-            return
-        # Bubblewrap ends when its child is gone, and all of the sandbox with it; so it is not killed itself.
-        if self._supervisor.start_message.scratch or not kill_children(self._process.pid):
+        if self._supervisor.start_message.scratch:
             self._process.kill()
+        else:
+            kill_sandbox(self._process)
 
 
 def _remaining(deadline: Union[float, None]) -> Union[float, None]:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Union
 
+from buntime.service.machine.orphans import kill_sandbox
 from buntime.service.machine.sandbox import BUN_INSIDE, SESSION, Sandbox, version_in
 from buntime.service.workspace.paths import WORKSPACE
 
@@ -231,7 +232,7 @@ def _try(sandbox: Sandbox) -> str:
             except subprocess.TimeoutExpired:
                 return f"it did not answer in {_PROBE_TIMEOUT:.0f} s"
             finally:
-                process.kill()
+                kill_sandbox(process)
             errors.seek(0)
             text = errors.read().decode("utf-8", "replace")
     return "" if process.returncode == 0 else _explained(text, process.returncode)

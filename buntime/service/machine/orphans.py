@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,15 +17,16 @@ FIRST_TAG = 2**40
 """Where tags begin, in KB: at a petabyte, which is no program's limit."""
 
 
-def kill_children(pid: int) -> bool:
-    """Kill the children of a process, and return whether it had any.
+def kill_sandbox(process: subprocess.Popen[bytes]) -> None:
+    """Kill the first process of a sandbox, with which all others and its bubblewrap end.
 
-    The child of bubblewrap is the first process of the sandbox, and all others end with it.
+    It is bubblewrap's child. While bubblewrap starts it may not be there yet, and would then wait for ever
+    for a bubblewrap that is killed alone: so both are killed, by their process group.
     """
-    children = [child for child in _processes() if _stat(child)[1] == b"%d" % pid]
-    for child in children:
-        _kill(child)
-    return bool(children)
+    if process.poll() is None:
+        children = [child for child in _processes() if _stat(child)[1] == b"%d" % process.pid]
+        for pid in children or [-process.pid]:
+            _kill(pid)
 
 
 def kill_tagged(above: int, up_to: int) -> None:
@@ -44,7 +46,7 @@ def kill_tagged(above: int, up_to: int) -> None:
 
 
 def _processes() -> Iterator[int]:
-    return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return (int(entry.name) for entry in Path("/proc").glob("[0-9]*"))
 
 
 def _stat(pid: int) -> list[bytes]:

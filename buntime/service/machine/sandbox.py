@@ -41,7 +41,6 @@ _PIPE_SIZE = 1 << 20
 BUN_INSIDE = "/usr/local/bin/bun"
 """The path of Bun in a sandbox."""
 
-
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

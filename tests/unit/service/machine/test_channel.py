@@ -35,6 +35,7 @@ def play() -> Iterator[Play]:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 bufsize=0,
+                start_new_session=True,
             )
             start_message = StartMessage.limited(Limits(), 60, workspace="", env={})
             channel = Channel(SupervisorProcess(process, errors, start_message))
