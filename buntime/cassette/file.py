@@ -44,7 +44,7 @@ class Interaction:
 
     @property
     def request(self) -> Mapping[str, Any]:
-        """``method``, ``path``, ``query`` and a body in one of the forms of a cassette."""
+        """``method``, ``path``, ``query``, a body in one of its forms, and the ``test`` that sent it."""
         return self.data["request"]
 
     @property
@@ -156,7 +156,7 @@ def _is_interaction(data: Any) -> bool:
     try:
         request, response, error = data["request"], data.get("response"), data.get("error")
         is_good = response is not None or error is not None
-        texts = [request["method"], request["path"]]
+        texts = [request["method"], request["path"], request.get("test", "")]
         for message in data.values():
             texts.append(message.get("text", ""))
             if "base64" in message:

@@ -6,9 +6,10 @@ import base64
 import json
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from copy import deepcopy
 from heapq import heappop, heappush
+from itertools import chain, product
 from typing import Any, Callable, Optional
 
 from buntime._http import Pairs, Request
@@ -23,6 +24,7 @@ from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
 
 _client_json = json_encoder(ensure_ascii=False)
 
+_Preference = Optional[Callable[[Interaction], bool]]
 _Sent = tuple[str, str, Pairs, bytes]
 _Shape = tuple[str, Optional[str], str, int]
 _Template = tuple[int, dict[str, Any]]
@@ -31,6 +33,9 @@ _Template = tuple[int, dict[str, Any]]
 
 class Index:
     """Finds the first unplayed interaction that answers a request. Safe to use from several threads.
+
+    Those that the same ``test`` recorded come before others: tests that share a cassette may send equal
+    requests. Each index therefore has an interaction twice, for its test and for ``None``.
 
     Three indexes, so that each request is found without a look at all interactions:
 
@@ -54,15 +59,15 @@ class Index:
         # The state of an interaction is here alone: one may be in two of the indexes, and is removed from an
         # index only when it is passed there.
         self._played = {*played}
-        self._by_bytes: dict[_Sent, list[int]] = defaultdict(list)
+        self._by_bytes: dict[tuple[Optional[str], _Sent], list[int]] = defaultdict(list)
         for number, item in enumerate(() if self._ignore else interactions):
             sent = _as_sent(item.request)
             if sent is not None:
-                self._by_bytes[sent].append(number)
+                self._add(self._by_bytes, sent, number)
         self._headers: Pairs = ()
-        self._by_key: dict[str, list[int]] = defaultdict(list)
+        self._by_key: dict[tuple[Optional[str], str], list[int]] = defaultdict(list)
         """Heaps: a request with secrets joins when they are known, before or behind others of its key."""
-        self._by_shape: dict[_Shape, deque[_Template]] = defaultdict(deque)
+        self._by_shape: dict[tuple[Optional[str], _Shape], deque[_Template]] = defaultdict(deque)
         self._waiting: dict[str, list[tuple[_Template, set[str]]]] = defaultdict(list)
         """The templates with each placeholder without a value, and all such placeholders of each."""
 
@@ -85,17 +90,17 @@ class Index:
                     self._bindings.bind_credential(name, value)
                 self._headers = headers
 
-    def pop_exact(self, request: Request) -> Optional[Interaction]:
+    def pop_exact(self, request: Request, test: Optional[str]) -> Optional[Interaction]:
         """Return the first unplayed interaction whose request has the same bytes.
 
         Requests with secrets are never found here.
         """
-        queue = self._by_bytes.get((request.method, request.path, request.query, request.content))
+        sent = (request.method, request.path, request.query, request.content)
         with self._lock:
-            return self._pop(queue)
+            return self._pop([self._by_bytes.get((each, sent)) for each in (test, None)])
 
     def pop_equivalent(
-        self, request: Mapping[str, Any], prefers: Optional[Callable[[Interaction], bool]] = None
+        self, request: Mapping[str, Any], test: Optional[str], prefers: _Preference
     ) -> Optional[Interaction]:
         """Return the first unplayed interaction with an equal request, or one that has other secrets.
 
@@ -104,34 +109,36 @@ class Index:
         sent = _comparable(self._ignore.request(request))
         with self._lock:
             self._make_keys()
-            queue = self._by_key.get(key_of(sent), [])
+            key = key_of(sent)
+            queues = [self._by_key.get((each, key), []) for each in (test, None)]
             if prefers is not None:
-                for number in sorted(queue):
+                for number in chain.from_iterable(map(sorted, queues)):
                     if number not in self._played and prefers(self._interactions[number]):
                         return self._play(number)
-            item = self._pop(queue)
+            item = self._pop(queues)
             if item is not None:
                 return item
             # The last resort is a comparison, which binds the secrets of the run to those of the recording.
             # Its shape keeps the candidates few, and what it binds moves others of them to the keys.
-            for number, template in self._candidates(sent):
+            for number, template in self._candidates(sent, test):
                 if self._bindings.match(template, sent):
                     self._fill_templates()
                     return self._play(number)
         return None
 
-    def _pop(self, queue: Optional[list[int]]) -> Optional[Interaction]:
-        while queue:
-            number = heappop(queue)
-            if number not in self._played:
-                self._played.add(number)  # as _play does, without the call
-                return self._interactions[number]
+    def _pop(self, queues: Iterable[Optional[list[int]]]) -> Optional[Interaction]:
+        for queue in queues:
+            while queue:
+                number = heappop(queue)
+                if number not in self._played:
+                    return self._play(number)
         return None
 
-    def _candidates(self, request: Mapping[str, Any]) -> Iterator[_Template]:
+    def _candidates(self, request: Mapping[str, Any], test: Optional[str]) -> Iterator[_Template]:
         method, path, form, length = _shape(request)
-        for shape in ((method, path, form, length), (method, None, form, length)):
-            queue = self._by_shape.get(shape, deque())
+        shapes = [(method, path, form, length), (method, None, form, length)]
+        for each in product((test, None), shapes):
+            queue = self._by_shape.get(each, deque())
             # Recordings are played in order, mostly: without this each look-up would pass all that were
             # played.
             while queue and queue[0][0] in self._played:
@@ -151,13 +158,18 @@ class Index:
                 if MARK in key:
                     self._add_template((number, request))
                 else:
-                    self._by_key[key].append(number)
+                    self._add(self._by_key, key, number)
             # All that is known so far counts as new once: templates of these secrets get their keys below.
             self._bindings.new = [placeholder for placeholder, _ in self._bindings.items()]
         self._fill_templates()
 
+    def _add(self, index: dict[Any, list[int]], key: object, number: int) -> None:
+        for test in {None, self._interactions[number].request.get("test")}:
+            heappush(index[test, key], number)
+
     def _add_template(self, template: _Template) -> None:
-        self._by_shape[_shape(template[1])].append(template)
+        for test in {None, self._interactions[template[0]].request.get("test")}:
+            self._by_shape[test, _shape(template[1])].append(template)
         text = json.dumps(template[1], ensure_ascii=False)
         unbound = {split_form(placeholder)[0] for placeholder in PLACEHOLDER.findall(text)}
         for placeholder in unbound:
@@ -170,7 +182,7 @@ class Index:
             for (number, request), unbound in self._waiting.pop(placeholder, ()):
                 unbound.discard(placeholder)
                 if not unbound:
-                    heappush(self._by_key[key_of(self._bindings.fill(request))], number)
+                    self._add(self._by_key, key_of(self._bindings.fill(request)), number)
 
 
 def _comparable(request: Mapping[str, Any]) -> dict[str, Any]:

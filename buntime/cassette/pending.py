@@ -33,6 +33,7 @@ class PendingInteraction:
 
     number: int
     request: Request
+    test: Optional[str]
     started: float
     now: Callable[[], float]
     learn: Callable[[PendingInteraction], None]

@@ -21,7 +21,8 @@ def listing(cassette: Cassette, name: str) -> Iterator[str]:
         yield ""
         request = interaction.request
         query = "&".join(f"{name}={value}" for name, value in request.get("query") or ())
-        yield f"{number}. {interaction.call}{'?' + query if query else ''}"
+        test = f" ({request['test']})" if "test" in request else ""
+        yield f"{number}. {interaction.call}{'?' + query if query else ''}{test}"
         yield from (f"   > {line}" for line in _body_lines(request))
         yield from (f"   < {line}" for line in _outcome_lines(interaction))
 

@@ -14,8 +14,9 @@ import pytest
 
 from buntime.errors import BuntimeError, CassetteError, ConfigurationError
 from buntime.pytest_plugin.permission import Permission, with_xdist
-from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, may_ask, mismatch_note, owners_of
+from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, may_ask, owners_of
 from buntime.pytest_plugin.settings import RunSettings, fixture_settings, marker_settings, source_option
+from buntime.pytest_plugin.turn import OpenCassette, Turn
 from buntime.testing.choice import Tests, advice
 
 if TYPE_CHECKING:
@@ -26,25 +27,6 @@ if TYPE_CHECKING:
     from buntime.testing.modes import Case
 
 C = TypeVar("C")
-
-
-class _OpenCassette:
-    """A case in progress; ``tests`` are the ids of the tests that share it."""
-
-    def __init__(self, case: Case, path: Path, mode: str, node: Node, scope: str) -> None:
-        self.case = case
-        self.path = path
-        self.mode = mode
-        self.node = node
-        self.scope = scope
-        self.tests: set[str] = set()
-        self.fixtures = 0
-        """How many fixtures use it now: those of both services share a cassette."""
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the last of its fixtures has ended."""
-        return self.fixtures == 0
 
 
 class Cassettes(Tests):
@@ -59,14 +41,13 @@ class Cassettes(Tests):
         self._reports = reports
         self._failures: dict[str, str] = {}
         self._selection = selection
-        self._open: list[_OpenCassette] = []
+        self._open: list[OpenCassette] = []
         self._outcomes: dict[str, str] = {}
         self._played: defaultdict[Path, Counter[str]] = defaultdict(Counter)
         self._permission = Permission(config, selection)
-        self._item: Optional[pytest.Item] = None
+        self.turn: Turn = Turn(self._open)
         self._kept: Optional[Cassette] = None
         """The recording of the last ``cassette()`` block of the test."""
-        self._marks: Optional[list[tuple[_OpenCassette, Any]]] = None
         self._shared_errors: list[str] = []
         """Errors of the shared cassettes that were closed after the test: a rerun does not correct them."""
 
@@ -88,7 +69,7 @@ class Cassettes(Tests):
 
     def _open_case(
         self, node: Node, scope: str, path: Path, tests: set[str], config: object, kind: type[Any]
-    ) -> _OpenCassette:
+    ) -> OpenCassette:
         from buntime.testing.modes import CaseSettings, open_case, resolve_once
 
         marker, configured = marker_settings(node), fixture_settings(config)
@@ -96,7 +77,7 @@ class Cassettes(Tests):
         source = self.settings.source(mode, configured)
         command = self._rerecord_command(node, configured)
         if resolve_once(mode, path) == "record":
-            self._permission.check(node, scope, path, tests, self._item, command)
+            self._permission.check(node, scope, path, tests, self.turn.item, command)
         settings = CaseSettings(
             mode,
             source,
@@ -105,7 +86,6 @@ class Cassettes(Tests):
             allow=self.settings.several("allow", marker, configured),
             ignore=self.settings.several("ignore", marker, configured),
             client=kind,
-            mismatch_note=mismatch_note(scope),
         )
         mode = resolve_once(mode, path)
         try:
@@ -114,8 +94,9 @@ class Cassettes(Tests):
             if mode == "record" and scope != "function":
                 error.hint = f"The tests of a {scope} are recorded in one process; {with_xdist(scope)}"
             raise
-        opened = _OpenCassette(case, path, mode, node, scope)
+        opened = OpenCassette(case, path, mode, node, scope)
         self._open.append(opened)
+        self.turn.join()
         return opened
 
     def has_failed(self, node: Node) -> bool:
@@ -129,10 +110,10 @@ class Cassettes(Tests):
         tests = self._selection.items_of(node, scope)
         sharing = {item.nodeid for item in tests if (node, scope) in owners_of(item)}
         # A test that asked for the fixture by its name shows that others may do so, too.
-        is_listed = self._item is None or self._item.nodeid in sharing
+        is_listed = self.turn.item is None or self.turn.item.nodeid in sharing
         return sharing if is_listed else {item.nodeid for item in tests}
 
-    def _all_tests(self, opened: _OpenCassette) -> set[str]:
+    def _all_tests(self, opened: OpenCassette) -> set[str]:
         """Return the tests that share a cassette, and those that can ask for its fixture by name."""
         items = [] if opened.scope == "function" else self._selection.items_of(opened.node, opened.scope)
         return opened.tests | {each.nodeid for each in items if may_ask(each)}
@@ -147,28 +128,11 @@ class Cassettes(Tests):
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Begin a test; if it is a rerun, undo the interactions of the attempt before."""
-        if self._item is item:
-            for opened, mark in self._marks or ():
-                if opened in self._open:
-                    opened.case.rewind(mark)
-        else:
+        """Begin a test, perhaps again."""
+        if not self.turn.begin(item):
             self._shared_errors = []
-        self._item, self._marks, self._kept = item, None, None
+        self._kept = None
         self._outcomes.pop(item.nodeid, None)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_fixture_setup(self, request: pytest.FixtureRequest) -> None:
-        """Note the point at which the fixtures of the test itself begin: a rerun repeats them."""
-        if request.scope == "function":
-            self.pytest_runtest_call()
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_call(self) -> None:
-        """Note the point at which the test begins, unless its fixtures did."""
-        if self._marks is None:
-            shared = (opened for opened in self._open if opened.scope != "function")
-            self._marks = [(opened, opened.case.mark()) for opened in shared]
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -256,7 +220,7 @@ class Cassettes(Tests):
             if self._reports is not None and recording is not None and self._outcomes.get(test) == "failed":
                 self._reports.write(recording, test, self._failures.get(test, ""))
 
-    def _close(self, opened: _OpenCassette) -> list[str]:
+    def _close(self, opened: OpenCassette) -> list[str]:
         """Close a cassette; return notes on tests that failed, or raise an error of one that passed."""
         case = opened.case
         outcomes = {self._outcomes.get(test, "") for test in opened.tests}

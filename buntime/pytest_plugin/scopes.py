@@ -78,6 +78,14 @@ def cassette_of(node: Node, scope: str = "session") -> Path:
     return paths.module_folder(node.path) / paths.file_name([*classes, function], parameters)
 
 
+def label_of(item: pytest.Item, node: Node) -> str:
+    """Return the name of a test in a cassette that it shares, which is that of a node above it."""
+    names = [each.name for each in item.listchain() if isinstance(each, (pytest.Class, pytest.Item))]
+    if isinstance(node, (pytest.Session, pytest.Package)):
+        names.insert(0, Path(os.path.relpath(item.path, _folder_of(node))).as_posix())
+    return "::".join(names)
+
+
 def _folder_of(node: Node) -> Path:
     """Return the folder of a session or package, or around a file; a package of pytest 7 is a file."""
     is_folder = isinstance(node, (pytest.Session, pytest.Package)) and node.path.is_dir()
@@ -159,16 +167,3 @@ class Selection:
 def _is_below(path: Path, folder: Path) -> bool:
     path = path.resolve()
     return path == folder or folder in path.parents
-
-
-def mismatch_note(scope: str) -> str:
-    """Return the remedy if a test that runs alone gets what another test of its scope created.
-
-    Equal requests are answered in the recorded order, whichever test sends them.
-    """
-    if scope == "function":
-        return ""
-    return (
-        f"; if it passes with all tests of the {scope} in their order, "
-        "give the sessions and devboxes that they create different metadata="
-    )

@@ -30,7 +30,7 @@ CAUGHT = (
 
 @attrs.frozen
 class CaseSettings:
-    """How a case is opened; ``advice`` records its cassette again, and a mismatch adds its note to that.
+    """How a case is opened; ``advice`` records its cassette again.
 
     The key of the service of ``client``, a class, is checked before anything is opened.
     """
@@ -42,7 +42,6 @@ class CaseSettings:
     allow: Iterable[str] = ()
     ignore: Union[IgnoreRule, Iterable[IgnoreRule]] = ()
     client: type[Any] = Buntime
-    mismatch_note: str = ""
 
 
 class Case:
@@ -76,9 +75,12 @@ class Case:
         mismatches.clear()
         return first
 
-    def mark(self) -> Any:
-        """Return a mark of the interactions so far, for :meth:`rewind`; ``None`` without a cassette."""
-        return self._transport.mark() if hasattr(self._transport, "mark") else None
+    def begin_test(self, test: Optional[str]) -> Any:
+        """Note which of several tests sends requests from now on; return a mark for :meth:`rewind`."""
+        if not hasattr(self._transport, "mark"):
+            return None  # there is no cassette
+        self._transport.test = test
+        return self._transport.mark()
 
     def rewind(self, mark: Any) -> None:
         """Undo the interactions since a mark, as a test that failed is repeated."""
@@ -103,8 +105,7 @@ class _Replay(Case):
     def __init__(self, path: Path, settings: CaseSettings) -> None:
         self._refresh = f"To record it again: {settings.advice}"
         self._path, self._settings = path, settings
-        refresh = self._refresh + settings.mismatch_note
-        super().__init__(ReplayTransport(path, refresh=refresh, ignore=settings.ignore), path)
+        super().__init__(ReplayTransport(path, refresh=self._refresh, ignore=settings.ignore), path)
         self._all = Counter(map(_without_number, self._transport.unplayed))
 
     def commit(self) -> None:

@@ -78,7 +78,7 @@ class Recorder:
             self, _report_unclosed, path, self.journal, self._finished, self.owner
         )
 
-    def begin(self, request: Request) -> PendingInteraction:
+    def begin(self, request: Request, test: Optional[str]) -> PendingInteraction:
         """Note a request in the order of the program; it is serialized while the service works.
 
         It is serialized before if it is large, as that would use up its time, or if others are in flight, as
@@ -86,7 +86,9 @@ class Recorder:
         """
         with self._lock:
             self.count += 1
-            pending = PendingInteraction(self.count, request, self.now(), self.now, self.learn, self.finish)
+            pending = PendingInteraction(
+                self.count, request, test, self.now(), self.now, self.learn, self.finish
+            )
             self._pending[pending.number] = pending
             is_large = isinstance(request.body, Body) or len(request.body or b"") > _LARGE_BODY
             if is_large or len(self._pending) > 1:
@@ -105,6 +107,8 @@ class Recorder:
 
     def _learn(self, pending: PendingInteraction) -> None:
         serialized = serialize_request(pending.request)
+        if pending.test is not None:
+            serialized = {"test": pending.test, **serialized}
         pending.dialect = dialect_of(serialized["path"])
         pending.in_values = self._redactor.learn_request(pending.request, serialized)
         self._redact_again()

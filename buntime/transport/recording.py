@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 from buntime import _validate
 from buntime._http import Request, Response, Transport, closed_error
@@ -38,6 +38,8 @@ class RecordingTransport(NotPicklable):
 
     sequential = True
     """A pool works on one item after another, so that each item gets the same session in each run."""
+    test: Optional[str] = None
+    """The test that sends requests from now on, of several that share the cassette, which names it."""
 
     def __new__(cls, path: AnyPath, inner: Transport, **_: Any) -> RecordingTransport:  # noqa: ARG004 - as of __init__
         """Return one that has the optional protocols of the inner transport."""
@@ -72,7 +74,7 @@ class RecordingTransport(NotPicklable):
             raise CassetteError("RecordingTransport does not work after a fork; create one in the child")
         if dialect_of(request.path).unrecorded_response(request) is not None:
             return self._inner.send(request)
-        pending = self._recorder.begin(request)
+        pending = self._recorder.begin(request, self.test)
         try:
             response = self._inner.send(pending.watched_request())
         except APIConnectionError as error:

@@ -54,7 +54,8 @@ class ReplayTransport(NotPicklable):
     """Answers each request from a cassette, immediately and without a network.
 
     The answer is the first recording that was not played yet, of those with the same method, path, query and
-    body. The order of different requests does not matter. A request without a recording is a
+    body; in a cassette that several tests share, one of the same test comes before the others. The order of
+    different requests does not matter. A request without a recording is a
     :class:`~buntime.CassetteMismatchError` with the reason and the difference from the closest one.
 
     Arguments:
@@ -70,6 +71,8 @@ class ReplayTransport(NotPicklable):
 
     sequential = True
     """A pool works on one item after another, as it did when the cassette was recorded."""
+    test: Optional[str] = None
+    """The test that sends requests from now on, of several that share the cassette: its own come first."""
 
     def __init__(
         self,
@@ -130,11 +133,11 @@ class ReplayTransport(NotPicklable):
         if unrecorded is not None:
             return Response(200, [("Content-Type", "application/json")], [unrecorded])
         self._index.bind_credentials(request.headers)
-        item = None if request.poll or request.origin else self._index.pop_exact(request)
+        item = None if request.poll or request.origin else self._index.pop_exact(request, self.test)
         if item is None:
             serialized = serialize_request(request)
             # A poll waits for the end, which the recording has; an earlier state was seen by another request.
-            item = self._index.pop_equivalent(serialized, _is_final if request.poll else None)
+            item = self._index.pop_equivalent(serialized, self.test, _is_final if request.poll else None)
             if request.poll:
                 item = self._poll(item, serialized)
             if item is None:

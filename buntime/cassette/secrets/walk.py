@@ -66,8 +66,9 @@ class Walk:
             return base64.b64encode(text.encode("latin-1", "replace")).decode()
         if name == "events":
             return self._events(value, f"{part} stream")
-        is_text = name in {"text", "message"} or (name == "path" and value not in self._dialect.routes)
-        return self._text(value, f"{part} {name}") if is_text else value
+        if name == "path" and value in self._dialect.routes:
+            return value
+        return self._text(value, f"{part} {name}") if name in {"path", "text", "message", "test"} else value
 
     def _text(self, text: str, location: str) -> str:
         spans = self._spans_in(text, location, self._is_cut)
