@@ -37,11 +37,16 @@ class Ignore:
         self._fields: dict[str, list[str]] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
         self._functions: list[Normalise] = []
+        self._values: set[tuple[object, str]] = set()
+        """The names and the texts of the fields that were ignored in requests."""
         for rule in rules_of(rules):
             if isinstance(rule, re.Pattern):
                 self._patterns[f"{_REGULAR_EXPRESSION}{rule.pattern}"] = rule
             elif isinstance(rule, str) and rule.startswith(_REGULAR_EXPRESSION):
-                self._patterns[rule] = _compiled(rule[len(_REGULAR_EXPRESSION) :])
+                try:
+                    self._patterns[rule] = re.compile(rule[len(_REGULAR_EXPRESSION) :])
+                except re.error as error:
+                    raise ValueError(f"ignore= has a wrong regular expression {rule!r}: {error}") from None
             elif isinstance(rule, str) and rule:
                 self._fields[rule] = _parts(rule)
             elif callable(rule):
@@ -65,12 +70,12 @@ class Ignore:
             if rule.startswith("?") and any(key == rule[1:] for key, _ in query):
                 changed["query"] = [[key, _IGNORED if key == rule[1:] else value] for key, value in query]
                 self.unmatched.pop(rule, None)
-            elif _replace(changed.get("json"), path):
+            elif _replace(changed.get("json"), path, self._values):
                 self.unmatched.pop(rule, None)
         return self.texts(changed) if self._patterns else changed
 
     def texts(self, value: Any) -> Any:
-        """Return a JSON value with the matches of the regular expressions in its texts replaced."""
+        """Return a JSON value without matches of the regular expressions and texts of ignored fields."""
         if isinstance(value, str):
             for rule, pattern in self._patterns.items():
                 value, count = pattern.subn(_IGNORED, value)
@@ -78,7 +83,10 @@ class Ignore:
                     self.unmatched.pop(rule, None)
             return value
         if isinstance(value, dict):
-            return {name: self.texts(item) for name, item in value.items()}
+            return {
+                name: _IGNORED if isinstance(item, str) and (name, item) in self._values else self.texts(item)
+                for name, item in value.items()
+            }
         return [self.texts(item) for item in value] if isinstance(value, list) else value
 
 
@@ -103,13 +111,6 @@ def _normalised(function: Normalise, request: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"ignore= has a wrong regular expression {pattern!r}: {error}") from None
-
-
 def _parts(field: str) -> list[str]:
     if _FIELD.fullmatch(field) is None:
         forms = "'metadata.run', 'files[*].content' or '?since'"
@@ -117,8 +118,8 @@ def _parts(field: str) -> list[str]:
     return [field] if field.startswith("?") else [index or name for index, name in _PART.findall(field)]
 
 
-def _replace(value: Any, names: Sequence[str]) -> bool:
-    """Replace the field at a path; return whether it exists."""
+def _replace(value: Any, names: Sequence[str], values: set[tuple[object, str]]) -> bool:
+    """Replace the field at a path, and add its name and text to ``values``; return whether it exists."""
     name, *rest = names
     keys: list[Any] = []
     if isinstance(value, dict):
@@ -127,7 +128,9 @@ def _replace(value: Any, names: Sequence[str]) -> bool:
         paths = [item.get("path") if isinstance(item, dict) else None for item in value]
         keys = [index for index, path in enumerate(paths) if name in ("*", str(index), path)]
     if rest:
-        return sum(_replace(value[key], rest) for key in keys) > 0
+        return sum(_replace(value[key], rest, values) for key in keys) > 0
     for key in keys:
+        if isinstance(value[key], str):
+            values.add((key, value[key]))
         value[key] = _IGNORED
     return bool(keys)

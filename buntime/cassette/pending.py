@@ -21,7 +21,6 @@ _HOSTS = re.compile(
     r"https?://\S+|\[[0-9a-f:]+\](?::\d+)?|\b[\w-]+(?:\.[\w-]+)*:\d+\b|\b(?:[\w-]+\.)+[a-z][\w-]+\b|\b\d+(?:\.\d+){3}\b",
     re.IGNORECASE,
 )
-
 _STREAM = "event-stream"
 _LARGE = 1 << 20
 """Bytes of a stream that is not to be in memory as a whole."""

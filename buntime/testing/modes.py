@@ -30,10 +30,7 @@ CAUGHT = (
 
 @attrs.frozen
 class CaseSettings:
-    """How a case is opened; ``advice`` records its cassette again.
-
-    The key of the service of ``client``, a class, is checked before anything is opened.
-    """
+    """How a case is opened: ``advice`` records it again; the key of ``client``, a class, is checked first."""
 
     mode: str
     source: Source

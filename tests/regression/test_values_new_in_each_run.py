@@ -7,14 +7,16 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
 from buntime import Buntime, CassetteError, CassetteMismatchError
+from buntime.runloop import RunloopSDK
 from buntime.testing import cassette
-from buntime.transport import RecordingTransport, ReplayTransport
+from buntime.transport import FakeTransport, RecordingTransport, ReplayTransport
 from tests.support.cases import in_one_test
 from tests.support.cassettes import fake, record, replay, run
 
@@ -74,6 +76,10 @@ def test_it_is_named_beside_another_difference(tmp_path: Path) -> None:
     assert "For the other differences: To record it again" in str(caught.value)
 
 
+def _print(text: str, client: Buntime) -> None:
+    client.sessions.create().execute(text)
+
+
 def _without_values(request: dict[str, Any]) -> None:
     body = request.get("json", {})
     body.get("metadata", {}).pop("run", None)
@@ -104,6 +110,35 @@ def test_a_value_can_be_ignored(ignore: Any, tmp_path: Path) -> None:
             lambda client: client.sessions.create(metadata={"name": "y"}),
         )
     assert "metadata.name" in str(caught.value)
+
+
+@pytest.mark.parametrize("ignore", ["metadata.run", f"re:{UUID}"])
+def test_a_response_may_repeat_it(ignore: str, tmp_path: Path) -> None:
+    """A devbox has its metadata in each response; another change of a response is still one."""
+    path = tmp_path / "x.json"
+
+    def program(name: str) -> None:
+        with RunloopSDK(transport=RecordingTransport(path, FakeTransport(), ignore=ignore)) as runloop:
+            devbox = runloop.devbox.create(metadata={"run": _uuid(), "name": name})
+            assert name == devbox.get_info().metadata["name"]
+            assert 1 == len(list(runloop.devbox.list()))
+
+    program("one")
+    before = path.read_bytes()
+    program("one")
+    assert before == path.read_bytes()
+    program("two")
+    assert before != path.read_bytes()
+
+
+def test_an_equal_text_under_another_name_is_a_change(tmp_path: Path) -> None:
+    """Only the field itself may change in a response."""
+    path = tmp_path / "x.json"
+    for text in ("one", "two"):
+        service = FakeTransport()
+        service.on_execute(contains="", stdout=text)
+        run(RecordingTransport(path, service, ignore="code"), partial(_print, text))
+    assert b'"stdout": "two"' in path.read_bytes()
 
 
 def test_a_parameter_and_an_item_of_a_list_can_be_ignored(tmp_path: Path) -> None:

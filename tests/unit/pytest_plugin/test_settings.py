@@ -251,4 +251,4 @@ def test_invalid_ignore(project: Project) -> None:
     project.write(HELLO)
     result = project.record("-o", "buntime_ignore=re:(")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["ignore= has a wrong regular expression '(': *"])
+    result.stdout.fnmatch_lines(["ignore= has a wrong regular expression 're:(': *"])
