@@ -115,6 +115,8 @@ def _first_line(text: object) -> str:
 def _sections(interaction: Interaction) -> Iterator[Section]:
     request, response, error = interaction.request, interaction.response, interaction.error
     body = request.get("json")
+    if "test" in request:
+        yield _section("test", "text", request["test"])
     if isinstance(body, dict):
         yield from _request_sections(body)
     else:

@@ -42,6 +42,14 @@ def test_retries_and_times() -> None:
     assert "timeout failed (read): no response" == _texts(described[1])["error"]
 
 
+def test_the_test_of_a_request() -> None:
+    """A shared cassette names the test of each request, and the same request of another test is no retry."""
+    response = {"status": 503, "json": {}}
+    described = _describe(*({"request": {**EXECUTE, "test": name}, "response": response} for name in "ab"))
+    assert ["a", "b"] == [_texts(call)["test"] for call in described]
+    assert [1, 1] == [call["attempt"] for call in described]
+
+
 @pytest.mark.parametrize(
     ("result", "outcome"),
     [({"exitCode": 3}, "exit 3"), ({"exit_status": 4}, "exit 4"), ({"timedOut": True}, "time limit")],
