@@ -35,9 +35,8 @@ class Index:
     """Finds the first unplayed interaction that answers a request. Safe to use from several threads.
 
     Those that the same ``test`` recorded come before others: tests that share a cassette may send equal
-    requests. Each index therefore has an interaction twice, for its test and for ``None``.
-
-    Three indexes, so that each request is found without a look at all interactions:
+    requests. So each index has an interaction twice, for its test and for ``None``. There are three indexes,
+    so that each request is found without a look at all interactions:
 
     1. requests as the client sends them, byte for byte, if they have no secret;
     2. requests by their keys; one with secrets is added as soon as the run has a value for each of them,

@@ -20,6 +20,7 @@ from buntime.wire.events import ParsedEvent
 _LONG = 12
 """Characters from which on the value of an environment variable is a secret, whatever its name."""
 _OUTPUTS = ("stdout", "stderr")
+NAME_OF_TEST = "name of the test"  # a location
 
 SpansIn = Callable[[str, str, bool], Optional[Sequence[Span]]]
 """Return the spans to replace in a text. Called with its location, and whether it may be cut in a secret."""
@@ -68,7 +69,8 @@ class Walk:
             return self._events(value, f"{part} stream")
         if name == "path" and value in self._dialect.routes:
             return value
-        return self._text(value, f"{part} {name}") if name in {"path", "text", "message", "test"} else value
+        location = NAME_OF_TEST if name == "test" else f"{part} {name}"
+        return self._text(value, location) if name in {"path", "text", "message", "test"} else value
 
     def _text(self, text: str, location: str) -> str:
         spans = self._spans_in(text, location, self._is_cut)

@@ -160,6 +160,7 @@ def plans(draw: st.DrawFn) -> Plan:
         | st.tuples(st.just("path"), strings)
         | st.tuples(st.just("call"), st.tuples(strings, nested))
         | st.tuples(st.just("stream"), cut_texts(known))
+        | st.tuples(st.just("test"), strings)
     )
     return Plan(known, kinds, tuple(draw(st.lists(step, min_size=1, max_size=4))), declares_first)
 
@@ -189,38 +190,42 @@ def _headers(plan: Plan) -> dict[str, str]:
     }
 
 
-def _program(client: Buntime, plan: Plan) -> list[Any]:
+def _program(transport: RecordingTransport | ReplayTransport, plan: Plan) -> list[Any]:
+    client = Buntime(transport=transport, headers=_headers(plan))
     results: list[Any] = []
     if plan.declares_first:
         _declare(client, plan)
     for kind, data in plan.steps:
-        if kind == "execute":
-            results.append(client.execute(session_id="ses_1", code=data[0] or "1").stdout)
-        elif kind == "upload":
-            files = {"a.txt": data}
-            results.append(client.execute(session_id="ses_1", code="1", files=files).stdout)
-        elif kind == "json":
-            results.append(client.request("POST", "/anything", json=data).json())
-        elif kind == "query":
-            results.append(client.request("GET", "/anything", params={"q": data}).json())
-        elif kind == "path":
-            results.append(client.request("GET", f"/anything/{quote(data, safe='')}").json())
-        elif kind == "call":
-            results.append(client.sessions.attach("ses_1").call(f"(x) => x // {data[0]!r}", data[1]))
+        if kind == "test":
+            transport.test = data
         else:
-            with client.stream(session_id="ses_1", code="stream()") as stream:
-                outputs = [(event.kind, event.text) for event in stream]
-            results.append(
-                ["".join(text for kind, text in outputs if kind == stream) for stream in ("stdout", "stderr")]
-            )
+            results.append(_send(client, kind, data))
     if not plan.declares_first:
         _declare(client, plan)
     return results
 
 
+def _send(client: Buntime, kind: str, data: Any) -> Any:
+    if kind == "execute":
+        return client.execute(session_id="ses_1", code=data[0] or "1").stdout
+    if kind == "upload":
+        return client.execute(session_id="ses_1", code="1", files={"a.txt": data}).stdout
+    if kind == "json":
+        return client.request("POST", "/anything", json=data).json()
+    if kind == "query":
+        return client.request("GET", "/anything", params={"q": data}).json()
+    if kind == "path":
+        return client.request("GET", f"/anything/{quote(data, safe='')}").json()
+    if kind == "call":
+        return client.sessions.attach("ses_1").call(f"(x) => x // {data[0]!r}", data[1])
+    with client.stream(session_id="ses_1", code="stream()") as stream:
+        outputs = [(event.kind, event.text) for event in stream]
+    return ["".join(text for kind, text in outputs if kind == stream) for stream in ("stdout", "stderr")]
+
+
 def _service(plan: Plan) -> FunctionTransport:
     """Return a service with a response for each step, which repeats its secrets."""
-    steps = iter(plan.steps)
+    steps = (step for step in plan.steps if step[0] != "test")
 
     def events(pieces: list[tuple[str, str]]) -> Iterator[bytes]:
         for kind, text in pieces:
@@ -264,6 +269,7 @@ def _written(value: Any, name: str = "") -> Iterator[str]:
                     "headers",
                     "status",
                     "query",
+                    "test",
                     "X-Request-Id",
                 }:
                     yield PLACEHOLDER.sub("\0", key)
@@ -315,8 +321,7 @@ def test_no_secret_is_written(plan: Plan) -> None:
             assert "blocked: " in blocked
             return
         assert [] == _leaks(load(path).interactions, plan)
-        with Buntime(transport=ReplayTransport(path), headers=_headers(plan)) as client:
-            replayed = _program(client, plan)
+        replayed = _program(ReplayTransport(path), plan)
         assert json.dumps(recorded) == json.dumps(replayed)
 
 
@@ -324,7 +329,7 @@ def _record(path: Path, plan: Plan) -> tuple[list[Any], str]:
     """Return the results of the program, and the error of its recording."""
     transport = RecordingTransport(path, _service(plan))
     try:
-        results = _program(Buntime(transport=transport, headers=_headers(plan)), plan)
+        results = _program(transport, plan)
         assert [] == _leaks(load(path.with_name("x.json.part")).interactions, plan)
         transport.close()
     except CassetteError as error:
