@@ -108,7 +108,7 @@ class Recorder:
     def _learn(self, pending: PendingInteraction) -> None:
         serialized = serialize_request(pending.request)
         if pending.test is not None:
-            serialized = {"test": pending.test, **serialized}
+            serialized["test"] = pending.test
         pending.dialect = dialect_of(serialized["path"])
         pending.in_values = self._redactor.learn_request(pending.request, serialized)
         self._redact_again()
