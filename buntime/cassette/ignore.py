@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Callable, Optional, Union
 
 from buntime.errors import CassetteError
@@ -37,7 +37,7 @@ class Ignore:
         self._fields: dict[str, list[str]] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
         self._functions: list[Normalise] = []
-        self._values: set[tuple[object, str]] = set()
+        self.values: set[tuple[object, str]] = set()
         """The names and the texts of the fields that were ignored in requests."""
         for rule in rules_of(rules):
             if isinstance(rule, re.Pattern):
@@ -70,24 +70,23 @@ class Ignore:
             if rule.startswith("?") and any(key == rule[1:] for key, _ in query):
                 changed["query"] = [[key, _IGNORED if key == rule[1:] else value] for key, value in query]
                 self.unmatched.pop(rule, None)
-            elif _replace(changed.get("json"), path, self._values):
+            elif _replace(changed.get("json"), path, self.values):
                 self.unmatched.pop(rule, None)
         return self.texts(changed) if self._patterns else changed
 
-    def texts(self, value: Any) -> Any:
-        """Return a JSON value without matches of the regular expressions and texts of ignored fields."""
+    def texts(self, value: Any, fields: Set[tuple[object, str]] = frozenset(), name: str = "") -> Any:
+        """Return a JSON value without matches of the regular expressions, and without the texts of fields."""
         if isinstance(value, str):
+            if (name, value) in fields:
+                return _IGNORED
             for rule, pattern in self._patterns.items():
                 value, count = pattern.subn(_IGNORED, value)
                 if count:
                     self.unmatched.pop(rule, None)
             return value
         if isinstance(value, dict):
-            return {
-                name: _IGNORED if isinstance(item, str) and (name, item) in self._values else self.texts(item)
-                for name, item in value.items()
-            }
-        return [self.texts(item) for item in value] if isinstance(value, list) else value
+            return {key: self.texts(item, fields, key) for key, item in value.items()}
+        return [self.texts(item, fields) for item in value] if isinstance(value, list) else value
 
 
 def rules_of(ignore: Union[IgnoreRule, Iterable[IgnoreRule]]) -> tuple[IgnoreRule, ...]:

@@ -124,7 +124,7 @@ def _varying_and_fixed(item: Interaction, ignore: Ignore) -> list[Any]:
         response["json"] = dialect.settled(item.request, response["json"])
     if "events" in response:
         response["outputs"], response["events"] = join_outputs(response["events"], dialect)
-    fixed = ignore.texts(response)
+    fixed = ignore.texts(response, ignore.values)
     varying = [fixed.pop(part, ()) for part in ("headers", "json", "events")]
     error = item.error and (item.error["kind"], item.error["phase"])
     return [*varying, (fixed, error, key_of(ignore.request(item.request)))]
