@@ -119,8 +119,16 @@ function info() {
   return { files: stamps()?.size ?? null, processes: tagged(TAG).length };
 }
 
-function killed({ pid }) {
-  return { pids: sweep(TAG, (each) => pid === null || each === pid) };
+// The watcher of a background process is not a process of a program: it records the end of one, and then ends.
+async function killed({ pid }) {
+  const pids = sweep(TAG, (each) => pid === null || each === pid);
+  await pollUntil(5, () => states().every((state) => alive(state.program) || !alive(state.watcher)));
+  return { pids };
+}
+
+function states() {
+  const names = fs.existsSync(PROCESSES) ? fs.readdirSync(PROCESSES) : [];
+  return names.map((name) => stored(name, "state")).filter((state) => state !== null);
 }
 
 // The pids of live processes with a variable that begins so: their program's, which they inherited.
