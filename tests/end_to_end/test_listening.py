@@ -14,13 +14,16 @@ from buntime.service.machine.find import find_bun
 
 _ASK = """
 const {{ listens }} = require({script});
-console.log(listens("tcp", {port}) || listens("tcp6", {port}));
+console.log(listens({table}, {port}));
 """
 
 
-def _listens(port: int) -> bool:
+def _listens(server: socket.socket) -> bool:
+    """Look in the table of the socket's family: another program may listen on the same port in the other."""
+    table = "tcp6" if server.family == socket.AF_INET6 else "tcp"
+    port = server.getsockname()[1]
     script = str(resources.files("buntime.service.machine") / "supervisor" / "preview.js")
-    code = _ASK.format(script=json.dumps(script), port=port)
+    code = _ASK.format(script=json.dumps(script), table=json.dumps(table), port=port)
     done = subprocess.run(
         [find_bun(None, os.environ), "-e", code], capture_output=True, text=True, check=True
     )
@@ -37,9 +40,8 @@ def test_only_listening_sockets_are_detected(family: int, host: str) -> None:
             server.bind((host, 0))
         except OSError:
             pytest.skip(f"this machine has no {host}")
-        port = server.getsockname()[1]
-        assert not _listens(port)
+        assert not _listens(server)
         server.listen()
-        assert _listens(port)
+        assert _listens(server)
         with socket.create_connection(server.getsockname()[:2]):
-            assert _listens(port)
+            assert _listens(server)

@@ -212,7 +212,20 @@ def test_output_is_bounded() -> None:
 def test_execution_in_the_background() -> None:
     """Callbacks of ``exec_async`` run on a thread; ``result`` waits for all output and raises their error."""
     pieces: list[str] = []
-    stub = _streams(_events(("a", 0), ("b", 1)))
+    stub, is_read = _streams(_events(("a", 0), ("b", 1))), threading.Event()
+    respond = stub.respond
+    assert respond is not None
+
+    def hold(request: Request) -> Optional[Response]:
+        # The clock of the stub passes with each request, and the thread may begin later than 30 s of it.
+        if request.path.endswith("wait_for_status"):
+            assert is_read.wait(30)
+        response = respond(request)
+        if request.path.endswith("_updates"):
+            is_read.set()
+        return response
+
+    stub.respond = hold
     execution = _exec(stub).exec_async("x", stdout=pieces.append)
     result = execution.result(timeout=30)
     assert (["a", "b"], "ab", "exc_1") == (pieces, result.stdout(), execution.execution_id)

@@ -109,12 +109,12 @@ def test_a_lost_supervisor_ends_its_commands(wire: Wire) -> None:
 def test_kill_ends_the_leader_or_the_group(wire: Wire, group: bool, survivors: str) -> None:
     """Without kill_process_group, the other processes go on."""
     devbox = wire.create()
-    execution = wire.start(devbox, "sleep 1000 & echo up; wait")
-    while not wire.get(execution)["stdout"]:
-        pass
+    execution = wire.start(devbox, "sleep 1000 & wait")
+    count = "cat /proc/[0-9]*/comm 2>/dev/null | grep -cx sleep"
+    while "1\n" != wire.execute(devbox, count)["stdout"]:
+        pass  # a process that was forked has the name of the shell until it becomes the program
     wire.post(f"{execution}/kill", kill_process_group=group)
     assert 137 == wire.completed(execution)["exit_status"]
-    count = "cat /proc/[0-9]*/comm 2>/dev/null | grep -cx sleep"
     assert survivors == wire.execute(devbox, count)["stdout"]
 
 
