@@ -1,7 +1,8 @@
 // Runs one request of a session over a devbox, in the folder of its workspace. The request is a file, so that no command
 // line shows code or variables. The last line that this writes to stderr has the outcome. It ends with the program's exit code.
 const MOST_FILES = 10_000; // more are not compared for `written`
-const TAG = "BUNTIME_RUN="; // the variable by which the processes of a program are found
+// The variable by which the processes of a program are found. Without a sandbox, devboxes see those of each other.
+const TAG = `BUNTIME_RUN=${Bun.hash(WORKSPACE).toString(36)}-`;
 const KILLED_FOR_TIME = 124;
 
 async function outcomeOf(name) {
@@ -31,15 +32,15 @@ async function run({ files, code, command, env, working_dir, timeout, label }) {
   const cwd = folder(working_dir);
   const before = label ? null : stamps(); // a helper's result has no `written`
   const program = programOf(code, command, false);
-  const id = crypto.randomUUID();
-  const variables = { ...initialEnvironment(), BUNTIME_RUN: id, ...env, PWD: cwd };
+  const tag = TAG + crypto.randomUUID();
+  const variables = { ...initialEnvironment(), BUNTIME_RUN: tag.slice(tag.indexOf("=") + 1), ...env, PWD: cwd };
   const stdin = program.code === null ? "ignore" : Buffer.from(program.code || "\n");
   const began = performance.now();
   const child = Bun.spawn({ cmd: program.argv, cwd, env: variables, stdio: [stdin, "inherit", "inherit"], detached: true });
   let timed_out = false;
   const timer = setTimeout(() => {
     timed_out = true;
-    sweep(TAG + id);
+    sweep(tag);
     try {
       process.kill(-child.pid, "SIGKILL"); // without /proc, its group is all that is known
     } catch {} // it has ended
