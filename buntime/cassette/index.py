@@ -24,6 +24,7 @@ from buntime.cassette.secrets.placeholders import PLACEHOLDER, split_form
 
 _client_json = json_encoder(ensure_ascii=False)
 
+_ANY_TEST = ""
 _Preference = Optional[Callable[[Interaction], bool]]
 _Sent = tuple[str, str, Pairs, bytes]
 _Shape = tuple[str, Optional[str], str, int]
@@ -34,9 +35,9 @@ _Template = tuple[int, dict[str, Any]]
 class Index:
     """Finds the first unplayed interaction that answers a request. Safe to use from several threads.
 
-    Those that the same ``test`` recorded come before others: tests that share a cassette may send equal
-    requests. So each index has an interaction twice, for its test and for ``None``. There are three indexes,
-    so that each request is found without a look at all interactions:
+    Those of the same ``test`` come before those of other tests, and of none: tests that share a cassette may
+    send equal requests. So an index has an interaction of a test twice, for that test and for any. There are
+    three indexes, so that each request is found without a look at all interactions:
 
     1. requests as the client sends them, byte for byte, if they have no secret;
     2. requests by their keys; one with secrets is added as soon as the run has a value for each of them,
@@ -90,13 +91,10 @@ class Index:
                 self._headers = headers
 
     def pop_exact(self, request: Request, test: Optional[str]) -> Optional[Interaction]:
-        """Return the first unplayed interaction whose request has the same bytes.
-
-        Requests with secrets are never found here.
-        """
+        """Return the first unplayed interaction whose request has no secret and the same bytes."""
         sent = (request.method, request.path, request.query, request.content)
         with self._lock:
-            return self._pop([self._by_bytes.get((each, sent)) for each in (test, None)])
+            return self._pop([self._by_bytes.get((each, sent)) for each in (test, _ANY_TEST, None)])
 
     def pop_equivalent(
         self, request: Mapping[str, Any], test: Optional[str], prefers: _Preference
@@ -109,13 +107,12 @@ class Index:
         with self._lock:
             self._make_keys()
             key = key_of(sent)
-            queues = [self._by_key.get((each, key), []) for each in (test, None)]
+            queues = [self._by_key.get((each, key), []) for each in (test, _ANY_TEST, None)]
             if prefers is not None:
                 for number in chain.from_iterable(map(sorted, queues)):
                     if number not in self._played and prefers(self._interactions[number]):
                         return self._play(number)
-            item = self._pop(queues)
-            if item is not None:
+            if (item := self._pop(queues)) is not None:
                 return item
             # The last resort is a comparison, which binds the secrets of the run to those of the recording.
             # Its shape keeps the candidates few, and what it binds moves others of them to the keys.
@@ -128,18 +125,16 @@ class Index:
     def _pop(self, queues: Iterable[Optional[list[int]]]) -> Optional[Interaction]:
         for queue in queues:
             while queue:
-                number = heappop(queue)
-                if number not in self._played:
+                if (number := heappop(queue)) not in self._played:
                     return self._play(number)
         return None
 
     def _candidates(self, request: Mapping[str, Any], test: Optional[str]) -> Iterator[_Template]:
         method, path, form, length = _shape(request)
         shapes = [(method, path, form, length), (method, None, form, length)]
-        for each in product((test, None), shapes):
+        for each in product((test, _ANY_TEST, None), shapes):
             queue = self._by_shape.get(each, deque())
-            # Recordings are played in order, mostly: without this each look-up would pass all that were
-            # played.
+            # Recordings are played in order, mostly: else each look-up would pass all that were played.
             while queue and queue[0][0] in self._played:
                 queue.popleft()
             yield from (template for template in queue if template[0] not in self._played)
@@ -163,12 +158,14 @@ class Index:
         self._fill_templates()
 
     def _add(self, index: dict[Any, list[int]], key: object, number: int) -> None:
-        for test in {None, self._interactions[number].request.get("test")}:
-            heappush(index[test, key], number)
+        test = self._interactions[number].request.get("test")
+        for each in {test, test and _ANY_TEST}:
+            heappush(index[each, key], number)
 
     def _add_template(self, template: _Template) -> None:
-        for test in {None, self._interactions[template[0]].request.get("test")}:
-            self._by_shape[test, _shape(template[1])].append(template)
+        test = self._interactions[template[0]].request.get("test")
+        for each in {test, test and _ANY_TEST}:
+            self._by_shape[each, _shape(template[1])].append(template)
         text = json.dumps(template[1], ensure_ascii=False)
         unbound = {split_form(placeholder)[0] for placeholder in PLACEHOLDER.findall(text)}
         for placeholder in unbound:

@@ -51,13 +51,17 @@ def merge_recordings(
     merged = with_secrets_numbered(items) if threaded else items
     for index, (_, before, _) in enumerate(pairs):
         if before is not None and _is_same(before, merged[index], ignore):
-            test = merged[index].request.get("test")
-            merged[index] = before
-            if test and not quiet:  # the tests may have run in another order
-                merged[index] = Interaction({**before.data, "request": {**before.request, "test": test}})
+            merged[index] = before if quiet else _with_test_of(merged[index], before)
         elif before is not None and quiet:
             merged[index] = _with_old_values(before, merged[index])
     return tuple(merged)
+
+
+def _with_test_of(new: Interaction, old: Interaction) -> Interaction:
+    """Return ``old`` with the test of ``new``: tests may have run in another order."""
+    test = {name: value for name, value in new.request.items() if name == "test"}
+    request = {name: value for name, value in old.request.items() if name != "test"}
+    return Interaction({**old.data, "request": {**request, **test}})
 
 
 def _with_old_values(old: Interaction, new: Interaction) -> Interaction:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar
 import pytest
 
 from buntime.errors import BuntimeError, CassetteError, ConfigurationError
+from buntime.pytest_plugin.current_test import CurrentTest, OpenCassette
 from buntime.pytest_plugin.permission import Permission, with_xdist
 from buntime.pytest_plugin.scopes import Node, Selection, cassette_of, may_ask, owners_of
 from buntime.pytest_plugin.settings import RunSettings, fixture_settings, marker_settings, source_option
-from buntime.pytest_plugin.turn import OpenCassette, Turn
 from buntime.testing.choice import Tests, advice
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Cassettes(Tests):
         self._outcomes: dict[str, str] = {}
         self._played: defaultdict[Path, Counter[str]] = defaultdict(Counter)
         self._permission = Permission(config, selection)
-        self.turn: Turn = Turn(self._open)
+        self.current: CurrentTest = CurrentTest(self._open)
         self._kept: Optional[Cassette] = None
         """The recording of the last ``cassette()`` block of the test."""
         self._shared_errors: list[str] = []
@@ -77,7 +77,7 @@ class Cassettes(Tests):
         source = self.settings.source(mode, configured)
         command = self._rerecord_command(node, configured)
         if resolve_once(mode, path) == "record":
-            self._permission.check(node, scope, path, tests, self.turn.item, command)
+            self._permission.check(node, scope, path, tests, self.current.item, command)
         settings = CaseSettings(
             mode,
             source,
@@ -96,7 +96,7 @@ class Cassettes(Tests):
             raise
         opened = OpenCassette(case, path, mode, node, scope)
         self._open.append(opened)
-        self.turn.join()
+        self.current.name_sender(opened)
         return opened
 
     def has_failed(self, node: Node) -> bool:
@@ -110,7 +110,7 @@ class Cassettes(Tests):
         tests = self._selection.items_of(node, scope)
         sharing = {item.nodeid for item in tests if (node, scope) in owners_of(item)}
         # A test that asked for the fixture by its name shows that others may do so, too.
-        is_listed = self.turn.item is None or self.turn.item.nodeid in sharing
+        is_listed = self.current.item is None or self.current.item.nodeid in sharing
         return sharing if is_listed else {item.nodeid for item in tests}
 
     def _all_tests(self, opened: OpenCassette) -> set[str]:
@@ -129,7 +129,7 @@ class Cassettes(Tests):
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin a test, perhaps again."""
-        if not self.turn.begin(item):
+        if not self.current.begin(item):
             self._shared_errors = []
         self._kept = None
         self._outcomes.pop(item.nodeid, None)

@@ -83,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(reports, "buntime-reports")
         tests = Cassettes(config, selection, reports)
         config.pluginmanager.register(tests, _NAME)
-        config.pluginmanager.register(tests.turn, "buntime-turn")
+        config.pluginmanager.register(tests.current, "buntime-current-test")
         config.pluginmanager.register(Orphans(config, selection), "buntime-orphans")
     config.add_cleanup(choice.begin_run(options, configured, tests))
 

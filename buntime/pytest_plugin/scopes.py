@@ -78,11 +78,17 @@ def cassette_of(node: Node, scope: str = "session") -> Path:
     return paths.module_folder(node.path) / paths.file_name([*classes, function], parameters)
 
 
-def label_of(item: pytest.Item, node: Node) -> str:
-    """Return the name of a test in a cassette that it shares, which is that of a node above it."""
-    names = [each.name for each in item.listchain() if isinstance(each, (pytest.Class, pytest.Item))]
-    if isinstance(node, (pytest.Session, pytest.Package)):
-        names.insert(0, Path(os.path.relpath(item.path, _folder_of(node))).as_posix())
+def label_of(node: Node, owner: Node) -> Optional[str]:
+    """Return the name of a test, a class, module or package in the cassette of an owner that it shares.
+
+    ``None`` for the owner itself: its fixtures belong to all of its tests.
+    """
+    if node in owner.listchain():
+        return None
+    names = [each.name for each in node.listchain() if isinstance(each, (pytest.Class, pytest.Item))]
+    if isinstance(owner, (pytest.Session, pytest.Package)):
+        path = _folder_of(node) if isinstance(node, pytest.Package) else node.path
+        names.insert(0, Path(os.path.relpath(path, _folder_of(owner))).as_posix())
     return "::".join(names)
 
 

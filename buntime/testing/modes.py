@@ -72,17 +72,17 @@ class Case:
         mismatches.clear()
         return first
 
-    def begin_test(self, test: Optional[str]) -> Any:
-        """Note which of several tests sends requests from now on; return a mark for :meth:`rewind`."""
-        if not hasattr(self._transport, "mark"):
-            return None  # there is no cassette
+    def set_test(self, test: Optional[str]) -> None:
+        """Name the test that sends requests from now on, for a cassette that several tests share."""
         self._transport.test = test
+
+    def mark(self) -> Any:
+        """Return a mark of the interactions in the cassette so far, for :meth:`rewind`."""
         return self._transport.mark()
 
     def rewind(self, mark: Any) -> None:
         """Undo the interactions since a mark, as a test that failed is repeated."""
-        if mark is not None:
-            self._transport.rewind(mark)
+        self._transport.rewind(mark)
 
     def recording(self) -> Optional[Cassette]:
         """Return the interactions so far, or all of those that are replayed; ``None`` without a cassette."""
