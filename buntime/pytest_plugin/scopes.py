@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import types
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,9 @@ from buntime.pytest_plugin import paths
 from buntime.pytest_plugin.settings import marker_settings
 
 Node = Union[pytest.Item, pytest.Collector]
+
+_ESCAPED = re.compile(r"\\x[89a-f][0-9a-f]|\\u(?!d[89a-f])[0-9a-f]{4}|\\U000[0-9a-f]{5}")
+"""A character in the parameter of a test, as pytest shows it: a secret is recognised by the character."""
 
 _COLLECTORS: dict[str, type[pytest.Collector]] = {
     "class": pytest.Class,
@@ -89,7 +93,7 @@ def label_of(node: Node, owner: Node) -> Optional[str]:
     if isinstance(owner, (pytest.Session, pytest.Package)):
         path = _folder_of(node) if isinstance(node, pytest.Package) else node.path
         names.insert(0, Path(os.path.relpath(path, _folder_of(owner))).as_posix())
-    return "::".join(names)
+    return _ESCAPED.sub(lambda match: chr(int(match[0][2:], 16)), "::".join(names))
 
 
 def _folder_of(node: Node) -> Path:
