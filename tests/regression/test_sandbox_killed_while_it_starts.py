@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from buntime.service.machine import find, orphans
 from buntime.service.machine.channel import Channel
 from buntime.service.machine.launch import Isolated
 from buntime.service.machine.sandbox import Sandbox
-from tests.support.bun import all_pids, read_proc, wait_for_exit
+from tests.support.bun import TIMEOUT, all_pids, read_proc, wait_for_exit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is for Linux")
 
@@ -53,8 +54,9 @@ def _pids_of(program: Path) -> set[int]:
 
 
 def _wait_for_child(program: Path) -> set[int]:
+    end = time.monotonic() + TIMEOUT
     while not (pids := _pids_of(program)):
-        pass
+        assert time.monotonic() < end
     return pids
 
 
