@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from heapq import heappop, heappush
 from itertools import chain, product
@@ -50,7 +50,7 @@ class Index:
         interactions: Sequence[Interaction],
         bindings: Bindings,
         ignore: Ignore,
-        played: Set[int] = frozenset(),
+        played: Mapping[int, Optional[str]],
     ) -> None:
         self._ignore = ignore
         self._interactions = interactions
@@ -58,7 +58,7 @@ class Index:
         self._lock = reset_after_fork(threading.Lock())
         # The state of an interaction is here alone: one may be in two of the indexes, and is removed from an
         # index only when it is passed there.
-        self._played = {*played}
+        self._played = {**played}
         self._by_bytes: dict[tuple[Optional[str], _Sent], list[int]] = defaultdict(list)
         for number, item in enumerate(() if self._ignore else interactions):
             sent = _as_sent(item.request)
@@ -71,10 +71,10 @@ class Index:
         self._waiting: dict[str, list[tuple[_Template, set[str]]]] = defaultdict(list)
         """The templates with each placeholder without a value, and all such placeholders of each."""
 
-    def progress(self) -> tuple[frozenset[int], Bindings]:
-        """Return the numbers from 0 of the played interactions, and a copy of the secrets bound so far."""
+    def progress(self) -> tuple[dict[int, Optional[str]], Bindings]:
+        """Return the tests of the played interactions by their numbers from 0, and the bound secrets."""
         with self._lock:
-            return frozenset(self._played), deepcopy(self._bindings)
+            return {**self._played}, deepcopy(self._bindings)
 
     def unplayed(self) -> list[tuple[int, Interaction]]:
         """Return the interactions that were not played, each with its number from 1."""
@@ -94,7 +94,7 @@ class Index:
         """Return the first unplayed interaction whose request has no secret and the same bytes."""
         sent = (request.method, request.path, request.query, request.content)
         with self._lock:
-            return self._pop([self._by_bytes.get((each, sent)) for each in (test, _ANY_TEST, None)])
+            return self._pop([self._by_bytes.get((each, sent)) for each in (test, _ANY_TEST, None)], test)
 
     def pop_equivalent(
         self, request: Mapping[str, Any], test: Optional[str], prefers: _Preference
@@ -111,22 +111,22 @@ class Index:
             if prefers is not None:
                 for number in chain.from_iterable(map(sorted, queues)):
                     if number not in self._played and prefers(self._interactions[number]):
-                        return self._play(number)
-            if (item := self._pop(queues)) is not None:
+                        return self._play(number, test)
+            if (item := self._pop(queues, test)) is not None:
                 return item
             # The last resort is a comparison, which binds the secrets of the run to those of the recording.
             # Its shape keeps the candidates few, and what it binds moves others of them to the keys.
             for number, template in self._candidates(sent, test):
                 if self._bindings.match(template, sent):
                     self._fill_templates()
-                    return self._play(number)
+                    return self._play(number, test)
         return None
 
-    def _pop(self, queues: Iterable[Optional[list[int]]]) -> Optional[Interaction]:
+    def _pop(self, queues: Iterable[Optional[list[int]]], test: Optional[str]) -> Optional[Interaction]:
         for queue in queues:
             while queue:
                 if (number := heappop(queue)) not in self._played:
-                    return self._play(number)
+                    return self._play(number, test)
         return None
 
     def _candidates(self, request: Mapping[str, Any], test: Optional[str]) -> Iterator[_Template]:
@@ -139,8 +139,8 @@ class Index:
                 queue.popleft()
             yield from (template for template in queue if template[0] not in self._played)
 
-    def _play(self, number: int) -> Interaction:
-        self._played.add(number)
+    def _play(self, number: int, test: Optional[str]) -> Interaction:
+        self._played[number] = test
         return self._interactions[number]
 
     def _make_keys(self) -> None:

@@ -51,11 +51,11 @@ class CurrentTest:
     def begin(self, item: pytest.Item) -> bool:
         """Begin a test; return whether it is a rerun, and undo the interactions of the attempt before."""
         is_rerun = self.item is item
+        self._set_sender(item)
         for opened, mark in self._marks or () if is_rerun else ():
             if opened in self._cassettes:
                 opened.case.rewind(mark)
         self.item, self._marks = item, None
-        self._set_sender(item)
         return is_rerun
 
     def name_sender(self, opened: OpenCassette) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Optional
 
 import attrs
 
@@ -21,6 +22,7 @@ class JournaledInteraction:
 
     number: int
     thread: int
+    test: Optional[str]
     original: Line
     """The line with its secrets, of which a later one is redacted."""
     in_values: bool

@@ -155,7 +155,7 @@ class Recorder:
         may_have_key = pending.may_have_key or (
             isinstance(line, str) and detect.may_have_key(line[len(pending.request_json) :])
         )
-        finished = JournaledInteraction(number, pending.thread, line, in_values, may_have_key)
+        finished = JournaledInteraction(number, pending.thread, pending.test, line, in_values, may_have_key)
         self._finished[number] = finished
         if pending.request.poll:
             self._collapse(pending, original)
@@ -216,11 +216,12 @@ class Recorder:
             self._problems.setdefault(f"the recording cannot be written: {error}")
         item.line = line
 
-    def rewind(self, mark: int) -> None:
-        """Drop the interactions that were begun after this count."""
+    def rewind(self, mark: int, test: Optional[str]) -> None:
+        """Drop the interactions of a test that were begun after this count."""
         with self._lock:
-            for number in [number for number in self._finished if number > mark]:
-                self._forget(number)
+            items = [item for item in self._finished.values() if item.number > mark and item.test == test]
+            for item in items:
+                self._forget(item.number)
                 self._is_repeated = True
 
     def end(self) -> bool:

@@ -112,5 +112,5 @@ class RecordingTransport(NotPicklable):
         return self._recorder.count
 
     def rewind(self, mark: int) -> None:
-        """Drop the interactions that were recorded after a mark, as a repeated test sends them again."""
-        self._recorder.rewind(mark)
+        """Drop the interactions of the test after a mark, which it sends again, but not those of others."""
+        self._recorder.rewind(mark, self.test)

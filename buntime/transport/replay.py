@@ -37,7 +37,7 @@ _MOST_MISMATCHES = 10
 class ReplayMark:
     """A point of a replay, for :meth:`ReplayTransport.rewind`."""
 
-    played: frozenset[int]
+    played: Mapping[int, Optional[str]]
     bindings: Bindings
     polls: Mapping[str, Interaction]
 
@@ -91,7 +91,7 @@ class ReplayTransport(NotPicklable):
         cassette = load(path)
         self._interactions = cassette.interactions
         self._bindings = Bindings()
-        self._index = Index(self._interactions, self._bindings, self._ignore)
+        self._index = Index(self._interactions, self._bindings, self._ignore, {})
         self._polls: dict[str, Interaction] = {}
         self._clock = _Clock()
         day = cassette.changed
@@ -162,12 +162,14 @@ class ReplayTransport(NotPicklable):
         return ReplayMark(*self._index.progress(), {**self._polls})
 
     def rewind(self, mark: ReplayMark) -> None:
-        """Let the interactions that were played after a mark be played again, for a test that is repeated.
+        """Let the interactions that the test played after a mark be played again, but not those of others.
 
         Its secrets may be others than those of the first attempt.
         """
+        played, _ = self._index.progress()
+        others = {number: test for number, test in played.items() if test != self.test}
         self._bindings, self._polls = deepcopy(mark.bindings), {**mark.polls}
-        self._index = Index(self._interactions, self._bindings, self._ignore, mark.played)
+        self._index = Index(self._interactions, self._bindings, self._ignore, {**mark.played, **others})
 
     def sleep(self, seconds: float, /) -> None:
         """Let time pass on this thread's clock; nothing waits."""
