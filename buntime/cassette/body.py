@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Callable, Optional
@@ -15,38 +13,14 @@ from buntime._http import Request
 from buntime._support import sse
 from buntime._support.archive import GZIP, ZIP, parse_tgz, parse_zip, zip_bytes
 from buntime._support.form import parse_form
+from buntime._support.json_decoder import json_decoder
 from buntime._support.json_encoder import json_encoder
 from buntime._support.packed import PackedList, Values
 from buntime._support.repetition import without_repetition
 from buntime.cassette.dialect import Dialect, dialect_of
 
 to_json: Callable[[Any], str] = json_encoder()
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text} is not JSON")
-    return value
-
-
-_decode = json.JSONDecoder(parse_constant=_finite, parse_float=_finite).raw_decode
-
-
-def _parse(text: str) -> Any:
-    """As ``json.loads``, in half the time for a short text, and with finite numbers only."""
-    stripped = text.strip(" \t\n\r")
-    value, end = _decode(stripped)
-    if end != len(stripped):
-        raise ValueError("there is more than a JSON value")
-    return value
-
-
-def _parse_bytes(content: bytes) -> Any:
-    try:
-        return _parse(content.decode())
-    except ValueError:  # perhaps in another encoding, or with a lone surrogate
-        return _parse(content.decode(json.detect_encoding(content), "surrogatepass"))
+_parse = json_decoder(only_finite=True)
 
 
 def serialize_request(request: Request) -> dict[str, Any]:
@@ -79,7 +53,7 @@ def serialize_body(content: bytes, content_type: Optional[str]) -> dict[str, Any
         return {"json": files}
     if "json" in content_type.lower() if content_type else content[:1] in b"{[":
         try:
-            return {"json": _parse_bytes(content)}
+            return {"json": _parse(content)}
         except (ValueError, RecursionError):
             pass  # the content is not JSON, whatever its type: it is stored as text or bytes
     try:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Callable, Optional, Union
 
+from buntime._support.json_decoder import json_decoder
 from buntime._support.json_encoder import json_encoder
 
 _METADATA_LIMIT = 16 * 1024
 _LONG = 1 << 16
 _PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
 _encode = json_encoder(ensure_ascii=False, allow_nan=False)
-_decode = json.JSONDecoder().raw_decode
+
+load_json: Callable[[Union[str, bytes]], Any] = json_decoder()
+"""As ``json.loads``, in half the time for a short text."""
 
 
 def metadata(value: object) -> Optional[dict[str, Any]]:
@@ -54,18 +56,6 @@ def json_text(name: str, text: str) -> bytes:
     if any(data[start : start + _LONG].translate(None, _PLAIN) for start in range(0, len(data), _LONG)):
         return json_body(name, text)
     return b'"%s"' % data
-
-
-def load_json(text: str | bytes) -> Any:
-    """As ``json.loads``, in half the time for a short text."""
-    try:
-        stripped = (text if isinstance(text, str) else text.decode()).strip(" \t\n\r")
-        value, end = _decode(stripped)
-        if end == len(stripped):
-            return value
-    except ValueError:
-        pass  # not JSON, or in another encoding
-    return json.loads(text)
 
 
 def json_object(text: str | bytes) -> Optional[dict[str, Any]]:
