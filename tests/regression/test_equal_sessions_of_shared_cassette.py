@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.unit.pytest_plugin.conftest import Project, project
+from tests.unit.pytest_plugin.conftest import BACKWARDS, Project, project
 
 pytest_plugins = ["pytester"]
 
@@ -54,8 +54,6 @@ def use(runloop, name):
 def test_a(runloop_module): use(runloop_module, "a")
 def test_b(runloop_module): use(runloop_module, "b")
 """
-
-
 LAZY = """
 import functools
 
@@ -104,36 +102,31 @@ def test_a(written, buntime_module_session): buntime_module_session.files.write(
 @pytest.mark.parametrize("key", ["Xw71pLdR9vQm"])
 def test_b(buntime_module_session, key): buntime_module_session.execute("1", env={"KEY": key})
 """
-PLUGIN = "def pytest_collection_modifyitems(items): items.reverse()"
 
 
 @pytest.mark.parametrize("source", [SESSIONS, FILES, SECRETS, PARAMETERS, DEVBOXES, LATE])
-def test_each_test_replays_alone(project: Project, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+def test_each_test_replays_alone(project: Project, source: str) -> None:
     """It gets what it recorded itself, and so do all of them in another order."""
     project.write(source)
-    project.write(PLUGIN, "backwards.py")
-    monkeypatch.syspath_prepend(project.path)
     project.record().assert_outcomes(passed=2)
     for name in ("test_a or [a]", "test_b or [b]"):
         project.run("-k", name).assert_outcomes(passed=1, deselected=1)
-    project.run("-p", "backwards").assert_outcomes(passed=2)
+    project.run(*BACKWARDS).assert_outcomes(passed=2)
 
 
-def test_the_fixtures_that_tests_share_belong_to_all(project: Project) -> None:
-    """What one test made first, another one makes first in another order."""
+def test_a_session_is_created_by_the_first_test(project: Project) -> None:
+    """Another one creates it in another order, and gets the recorded one."""
     project.write(LAZY)
     project.record().assert_outcomes(passed=2)
     project.run("-k", "test_b").assert_outcomes(passed=1, deselected=1)
 
 
-def test_a_new_recording_in_another_order(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_recording_in_another_order(project: Project) -> None:
     """Each response belongs to the test that got it, and the order of before brings the same file back."""
     project.write(SESSIONS)
-    project.write(PLUGIN, "backwards.py")
-    monkeypatch.syspath_prepend(project.path)
     project.record().assert_outcomes(passed=2)
     before = project.cassettes()
-    project.record("-p", "backwards").assert_outcomes(passed=2)
+    project.record(*BACKWARDS).assert_outcomes(passed=2)
     assert before != project.cassettes()
     for name in ("test_a", "test_b"):
         project.run("-k", name).assert_outcomes(passed=1, deselected=1)

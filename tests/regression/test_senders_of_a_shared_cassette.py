@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.unit.pytest_plugin.conftest import Project, project
+from tests.unit.pytest_plugin.conftest import BACKWARDS, Project, project
 
 pytest_plugins = ["pytester"]
 
@@ -71,21 +71,18 @@ class TestB:
 """
 FUNCTIONS = CLASSES.replace("class TestA:\n    ", "").replace("class TestB:\n    ", "").replace("self, ", "")
 MODULES = CLASSES.replace("buntime_module", "buntime_session").replace('"class"', '"module"')
-BACKWARDS = "def pytest_collection_modifyitems(items): items.reverse()"
 
 
 @pytest.mark.parametrize("source", [MODULE, BY_NAME, FINALIZERS, CLASSES, FUNCTIONS])
-def test_each_test_replays_alone(project: Project, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+def test_each_test_replays_alone(project: Project, source: str) -> None:
     """So do all in another order, and a recording in that order changes back without a trace."""
     project.write(source)
-    project.write(BACKWARDS, "backwards.py")
-    monkeypatch.syspath_prepend(project.path)
     project.record().assert_outcomes(passed=2)
     before = project.cassettes()
-    for order in ((), ("-p", "backwards")):
+    for order in ((), BACKWARDS):
         project.record(*order).assert_outcomes(passed=2)
         project.run().assert_outcomes(passed=2)
-        project.run("-p", "backwards").assert_outcomes(passed=2)
+        project.run(*BACKWARDS).assert_outcomes(passed=2)
         for name in ("test_a", "test_b"):
             project.run("-k", name).assert_outcomes(passed=1, deselected=1)
     project.record().assert_outcomes(passed=2)

@@ -16,6 +16,8 @@ from buntime.transport import FakeTransport
 
 XDIST = ("-p", "buntime.pytest_plugin.plugin", "-p", "xdist", "-n2")
 """Arguments of a run with two workers, which load only the plugins that are named."""
+BACKWARDS = ("-p", "tests.support.backwards")
+"""Arguments of a run that begins with the last test."""
 
 # A test that needs one of them passes ``-p`` with its name.
 _UNUSED = (

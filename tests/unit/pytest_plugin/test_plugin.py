@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.serving import buntime_serve
-from tests.unit.pytest_plugin.conftest import XDIST, run_tests
+from tests.unit.pytest_plugin.conftest import BACKWARDS, XDIST, run_tests
 
 pytest_plugins = ["pytester"]
 
@@ -438,10 +438,7 @@ def test_order_does_not_matter(project: Project) -> None:
     """Each test has its own cassette."""
     project.write(THREE)
     project.record()
-    (project.path / "conftest.py").write_text(
-        "def pytest_collection_modifyitems(items): items.reverse()\n", encoding="utf-8"
-    )
-    project.offline().assert_outcomes(passed=3)
+    project.offline(*BACKWARDS).assert_outcomes(passed=3)
 
 
 def test_workers_of_xdist_record_and_replay(project: Project) -> None:
