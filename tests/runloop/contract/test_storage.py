@@ -121,7 +121,7 @@ def test_mounts(runloop: RunloopSDK, transport: Transport, folder: Path) -> None
         name="agent", version="1", object_id=archive.id, agent_setup=setup
     )
     secret = runloop.secret.create("TOKEN", "first")
-    assert "TOKEN" == secret.update("hi").name
+    assert "TOKEN" == secret.update("good morning").name
     mounts = [
         {"type": "object_mount", "object_id": archive.id, "object_path": "/home/user/project"},
         {"type": "object_mount", "object_id": text.id, "object_path": "/tmp/t.txt"},
@@ -137,8 +137,8 @@ def test_mounts(runloop: RunloopSDK, transport: Transport, folder: Path) -> None
         }
         assert ["over", "text", "file", "ran setup\n"] == list(contents.values())
         assert SCRIPT == devbox.file.read(file_path="project/bin/run.sh")
-        assert "hi\n" == devbox.cmd.exec("echo $GREETING").stdout()
-    assert "hi" not in str([secret.get_info(), *runloop.api.secrets.list().secrets])
+        assert "good morning\n" == devbox.cmd.exec("echo $GREETING").stdout()
+    assert "good morning" not in str([secret.get_info(), *runloop.api.secrets.list().secrets])
     secret.delete()
     assert "1" == agent.get_info().version
     agent.delete()
